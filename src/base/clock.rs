@@ -1,0 +1,97 @@
+//! The only place that asks the time.
+//!
+//! A Raspberry Pi has no clock battery: after a power cut its wall clock may stand at 1970 or at the
+//! last shutdown until the network sets it. So a [`Stamp`] carries both clocks, orders by the
+//! monotonic one only, and says whether the wall clock could be believed when it was taken.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// 2026-01-01T00:00:00Z in microseconds: this program is younger, so a wall clock that shows an
+/// earlier time has not been set yet.
+const EARLIEST_PLAUSIBLE_US: u64 = 1_767_225_600_000_000;
+
+/// One moment on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// `CLOCK_MONOTONIC` in microseconds: what V4L2 stamps frames with, and what orders stamps.
+    pub monotonic_us: u64,
+    /// Wall time in microseconds since 1970-01-01T00:00:00Z.
+    pub wall_us: u64,
+    /// Whether the wall clock showed a plausible time.
+    pub wall_trusted: bool,
+}
+
+impl Stamp {
+    /// The present moment.
+    pub fn now() -> Stamp {
+        let wall_us = wall_us();
+        Stamp { monotonic_us: monotonic_us(), wall_us, wall_trusted: wall_us >= EARLIEST_PLAUSIBLE_US }
+    }
+
+    /// The stamp of something that happened at `monotonic_us`, as a driver reports it.
+    ///
+    /// A time in the future, or more than ten seconds ago, is a driver that stamps with another
+    /// clock: the present moment is taken instead.
+    pub fn at_monotonic(monotonic_us: u64) -> Stamp {
+        let now = Stamp::now();
+        match now.monotonic_us.checked_sub(monotonic_us) {
+            Some(age) if age < 10_000_000 => Stamp { monotonic_us, wall_us: now.wall_us.saturating_sub(age), ..now },
+            _ => now,
+        }
+    }
+
+    /// How long ago this was; zero for a stamp in the future.
+    pub fn age(&self) -> Duration {
+        Duration::from_micros(monotonic_us().saturating_sub(self.monotonic_us))
+    }
+
+    /// Monotonic time from `earlier` to this stamp; zero if `earlier` is in fact later.
+    pub fn since(&self, earlier: &Stamp) -> Duration {
+        Duration::from_micros(self.monotonic_us.saturating_sub(earlier.monotonic_us))
+    }
+}
+
+/// `CLOCK_MONOTONIC` in microseconds.
+pub fn monotonic_us() -> u64 {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    t.tv_sec as u64 * 1_000_000 + t.tv_nsec as u64 / 1_000
+}
+
+/// Wall time in microseconds since 1970; 0 for a clock set before that.
+pub fn wall_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
+}
+
+/// `wall_us` as RFC 3339 in UTC with milliseconds, e.g. `2026-11-20T08:41:02.123Z`.
+pub fn rfc3339(wall_us: u64) -> String {
+    jiff::Timestamp::from_microsecond(wall_us as i64)
+        .map_or_else(|_| String::from("1970-01-01T00:00:00.000Z"), |t| format!("{t:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_stamp_keeps_its_age() {
+        let now = monotonic_us();
+        let s = Stamp::at_monotonic(now - 5_000);
+        assert_eq!(s.monotonic_us, now - 5_000);
+        assert!(s.age() >= Duration::from_millis(5));
+        assert!(wall_us() - s.wall_us >= 5_000);
+    }
+
+    #[test]
+    fn a_stamp_of_another_clock_is_replaced_by_now() {
+        let now = monotonic_us();
+        for foreign in [0, now + 60_000_000, wall_us()] {
+            let s = Stamp::at_monotonic(foreign);
+            assert!(s.monotonic_us >= now, "{foreign} was believed");
+        }
+    }
+
+    #[test]
+    fn rfc3339_has_milliseconds_and_zulu() {
+        assert_eq!(rfc3339(1_767_225_600_123_456), "2026-01-01T00:00:00.123Z");
+    }
+}

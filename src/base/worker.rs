@@ -1,0 +1,144 @@
+//! Threads with a name, an owner that joins them, and a heartbeat.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::clock::monotonic_us;
+
+/// When a worker last made progress. The worker beats; whoever feeds the watchdog reads.
+#[derive(Debug, Clone)]
+pub struct Beat(Arc<AtomicU64>);
+
+impl Beat {
+    /// A heart that has just beaten.
+    pub fn new() -> Beat {
+        Beat(Arc::new(AtomicU64::new(monotonic_us())))
+    }
+
+    /// Progress was made. One atomic store: cheap enough for every frame.
+    pub fn beat(&self) {
+        self.0.store(monotonic_us(), Ordering::Relaxed);
+    }
+
+    /// Time since the last beat.
+    pub fn age(&self) -> Duration {
+        Duration::from_micros(monotonic_us().saturating_sub(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+impl Default for Beat {
+    fn default() -> Beat {
+        Beat::new()
+    }
+}
+
+/// A worker that did not end in the time it was given. Its thread goes on by itself, usually in a
+/// driver's call that does not return.
+#[derive(Debug, thiserror::Error)]
+#[error("thread {name} did not end within {waited:?} and was left behind")]
+pub struct LeftBehind {
+    /// The thread's name.
+    pub name: String,
+    /// How long its owner waited.
+    pub waited: Duration,
+}
+
+/// A running named thread. Dropping it joins it, so set its [`super::Stop`] first.
+#[derive(Debug)]
+pub struct Worker {
+    name: String,
+    beat: Beat,
+    thread: Option<JoinHandle<()>>,
+    done: Receiver<()>,
+}
+
+impl Worker {
+    /// Starts a thread called `name` (Linux shows the first 15 bytes).
+    ///
+    /// # Errors
+    /// The operating system's, when no thread can be had.
+    pub fn spawn(name: &str, run: impl FnOnce(&Beat) + Send + 'static) -> std::io::Result<Worker> {
+        let beat = Beat::new();
+        let (ended, done) = channel::<()>();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
+            let beat = beat.clone();
+            move || {
+                run(&beat);
+                drop(ended);
+            }
+        })?;
+        Ok(Worker { name: name.to_owned(), beat, thread: Some(thread), done })
+    }
+
+    /// The thread's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its heartbeat.
+    pub fn beat(&self) -> &Beat {
+        &self.beat
+    }
+
+    /// Waits at most `time` for the thread to end, then leaves it behind.
+    ///
+    /// # Errors
+    /// [`LeftBehind`] when it was still running.
+    pub fn join_within(mut self, time: Duration) -> Result<(), LeftBehind> {
+        let thread = self.thread.take();
+        match self.done.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time }),
+            // Disconnected: the closure has returned or panicked, the join is short.
+            _ => {
+                join(&self.name, thread);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        join(&self.name, self.thread.take());
+    }
+}
+
+fn join(name: &str, thread: Option<JoinHandle<()>>) {
+    if thread.is_some_and(|t| t.join().is_err()) {
+        log::error!("thread {name} panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Stop;
+
+    #[test]
+    fn a_worker_that_listens_is_joined() {
+        let stop = Stop::new();
+        let worker = Worker::spawn("listens", {
+            let stop = stop.clone();
+            move |beat| while !stop.sleep(Duration::from_millis(1)) { beat.beat() }
+        })
+        .expect("no thread");
+        stop.set();
+        worker.join_within(Duration::from_secs(10)).expect("left behind");
+    }
+
+    #[test]
+    fn a_worker_that_does_not_listen_is_left_behind() {
+        let stop = Stop::new();
+        let worker = Worker::spawn("deaf", {
+            let stop = stop.clone();
+            move |_| { stop.sleep(Duration::from_secs(3600)); }
+        })
+        .expect("no thread");
+        let left = worker.join_within(Duration::from_millis(1)).expect_err("it cannot have ended");
+        assert_eq!(left.name, "deaf");
+        stop.set();
+    }
+}

@@ -1,0 +1,1 @@
+//! A walk over a JPEG's markers.

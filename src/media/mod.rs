@@ -1,0 +1,18 @@
+//! Pictures as plain data: formats, frames, finished JPEGs, and the hub that hands them out.
+//! No device, file or socket is known here.
+
+pub mod control;
+pub mod fourcc;
+pub mod frame;
+pub mod hub;
+pub mod jpeg;
+pub mod picture;
+pub mod still_card;
+pub mod trouble;
+
+pub use control::{Control, ControlKind, ControlValue};
+pub use fourcc::Fourcc;
+pub use frame::Frame;
+pub use hub::{Hub, Subscriber};
+pub use picture::{BOUNDARY, Picture, PictureBuilder};
+pub use trouble::{Trouble, TroubleKind};

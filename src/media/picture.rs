@@ -1,0 +1,127 @@
+//! A finished JPEG with its multipart header made once, shared by everyone who shows it.
+
+use std::io::Write;
+
+use bytes::Bytes;
+
+use crate::base::Stamp;
+
+/// The multipart boundary of every stream, without its leading dashes.
+pub const BOUNDARY: &str = "frame";
+
+/// What stands between two parts. It follows a picture at once, since Chromium shows a part only
+/// when the next boundary has arrived.
+const DELIMITER: &[u8] = b"\r\n--frame\r\n";
+
+/// Room for the longest part header: three fields with 20-digit numbers.
+const HEAD_ROOM: usize = 128;
+
+/// A complete JPEG, kept as long as anybody likes. Clones share the bytes.
+///
+/// Invariant: [`Picture::part`] is `Content-Type`, `Content-Length`, `X-Timestamp`, an empty line,
+/// exactly [`Picture::jpeg`], then CRLF, the boundary and CRLF: written after an opening
+/// `--frame\r\n`, any sequence of parts is a well-formed `multipart/x-mixed-replace` body
+/// (RFC 2046 §5.1).
+#[derive(Debug, Clone)]
+pub struct Picture {
+    part: Bytes,
+    head: u16,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// When it was captured; for a still card, drawn.
+    pub stamp: Stamp,
+    /// The source's number of the frame; 0 for a still card.
+    pub sequence: u64,
+    /// Whether this is a still card with words instead of what the camera sees.
+    pub is_card: bool,
+}
+
+impl Picture {
+    /// The JPEG alone.
+    pub fn jpeg(&self) -> Bytes {
+        self.part.slice(usize::from(self.head)..self.part.len() - DELIMITER.len())
+    }
+
+    /// The whole multipart part: header, JPEG, and the boundary that follows it.
+    pub fn part(&self) -> Bytes {
+        self.part.clone()
+    }
+
+    /// Bytes of the JPEG.
+    pub fn jpeg_len(&self) -> usize {
+        self.part.len() - DELIMITER.len() - usize::from(self.head)
+    }
+}
+
+/// Collects a JPEG's bytes behind room for the header that is known only when all are there, so
+/// that a picture is one allocation and each byte is written once.
+#[derive(Debug)]
+pub struct PictureBuilder {
+    bytes: Vec<u8>,
+}
+
+impl PictureBuilder {
+    /// A builder with room for a JPEG of `expected` bytes (more is allowed, at a copy).
+    pub fn with_capacity(expected: usize) -> PictureBuilder {
+        let mut bytes = Vec::with_capacity(HEAD_ROOM + expected + DELIMITER.len());
+        bytes.resize(HEAD_ROOM, 0);
+        PictureBuilder { bytes }
+    }
+
+    /// Appends a run of the JPEG.
+    pub fn push(&mut self, run: &[u8]) {
+        self.bytes.extend_from_slice(run);
+    }
+
+    /// Finishes a picture of `width` × `height` pixels.
+    pub fn finish(mut self, width: u32, height: u32, stamp: Stamp, sequence: u64, is_card: bool) -> Picture {
+        let mut head = [0; HEAD_ROOM];
+        let mut rest = &mut head[..];
+        // The longest header is shorter than the array: the write cannot fail.
+        let written = write!(
+            rest,
+            "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}.{:06}\r\n\r\n",
+            self.bytes.len() - HEAD_ROOM,
+            stamp.wall_us / 1_000_000,
+            stamp.wall_us % 1_000_000,
+        );
+        debug_assert!(written.is_ok());
+        let len = HEAD_ROOM - rest.len();
+        let start = HEAD_ROOM - len;
+        self.bytes[start..HEAD_ROOM].copy_from_slice(&head[..len]);
+        self.bytes.extend_from_slice(DELIMITER);
+        let part = Bytes::from(self.bytes).slice(start..);
+        Picture { part, head: len as u16, width, height, stamp, sequence, is_card }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_names_its_exact_length() {
+        let stamp = Stamp { monotonic_us: 5, wall_us: 1_700_000_000_000_042, wall_trusted: true };
+        let mut builder = PictureBuilder::with_capacity(4);
+        builder.push(&[0xff, 0xd8]);
+        builder.push(&[1, 2, 0xff, 0xd9]);
+        let picture = builder.finish(8, 8, stamp, 7, false);
+        assert_eq!(&picture.jpeg()[..], [0xff, 0xd8, 1, 2, 0xff, 0xd9]);
+        assert_eq!(picture.jpeg_len(), 6);
+        let want: &[u8] = b"Content-Type: image/jpeg\r\nContent-Length: 6\r\nX-Timestamp: 1700000000.000042\r\n\r\n\xff\xd8\x01\x02\xff\xd9\r\n--frame\r\n";
+        assert_eq!(&picture.part()[..], want);
+    }
+
+    #[test]
+    fn the_longest_header_fits() {
+        let longest = format!(
+            "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}.{:06}\r\n\r\n",
+            usize::MAX,
+            u64::MAX / 1_000_000,
+            0
+        );
+        assert!(longest.len() <= HEAD_ROOM);
+    }
+}

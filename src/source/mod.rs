@@ -1,0 +1,87 @@
+//! Where frames come from: one trait to open a source, one to read it, a back end a file.
+//!
+//! A source lives on the capture thread, is opened there, and is dropped there. Retrying is not
+//! its business: it says what is wrong as a [`Trouble`], is dropped, and its [`Opener`] is asked
+//! again later.
+
+use std::time::Duration;
+
+use crate::base::Stop;
+use crate::media::{ControlValue, Fourcc, Frame, Trouble};
+
+/// What is wanted of a camera. `None` leaves the choice to the back end, which takes what suits
+/// the pipeline best (a camera's own JPEG before raw frames).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Pixels in a row.
+    pub width: Option<u32>,
+    /// Rows.
+    pub height: Option<u32>,
+    /// Frames a second.
+    pub fps: Option<f64>,
+    /// Pixel format.
+    pub format: Option<Fourcc>,
+    /// Controls to set after every open, in the order given (a back end puts auto modes first).
+    pub controls: Vec<ControlValue>,
+}
+
+impl Wanted {
+    /// No wishes.
+    pub const ANYTHING: Wanted =
+        Wanted { width: None, height: None, fps: None, format: None, controls: Vec::new() };
+}
+
+/// What an open source delivers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivers {
+    /// What it is, for people: "HD Pro Webcam C920 (/dev/video0)".
+    pub name: String,
+    /// Pixel format of its frames.
+    pub fourcc: Fourcc,
+    /// Pixels in a row; 0 while not known (a network stream before its first picture).
+    pub width: u32,
+    /// Rows; 0 while not known.
+    pub height: u32,
+    /// Frames a second it promised; `None` where it promises nothing.
+    pub fps: Option<f64>,
+    /// What was asked for and could not be had, in sentences for the log and the page.
+    pub notes: Vec<String>,
+    /// Whether this is a simulated scene and no camera at all.
+    pub is_simulated: bool,
+}
+
+/// Opens a source, again and again as long as the daemon runs.
+pub trait Opener: Send {
+    /// What would be opened, for the log and the page: "/dev/video0", "http://…" (no password).
+    fn describe(&self) -> String;
+
+    /// Opens it and starts its frames. May block for seconds, but ends soon after `stop` is set.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do about it.
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble>;
+
+    /// Whether an open is worth trying now, by a look that costs next to nothing. While a source
+    /// is in trouble this is asked twice a second, so that a camera that is plugged in again is
+    /// taken at once, whatever the pause between tries has grown to.
+    ///
+    /// `None`: nothing is known without trying.
+    fn is_there(&self) -> Option<bool> {
+        None
+    }
+}
+
+/// An open source of frames. Dropping it lets the device go.
+pub trait Source {
+    /// What it delivers.
+    fn delivers(&self) -> &Delivers;
+
+    /// Waits at most `wait` for a frame and lends it. `Ok(None)`: nothing came in that time.
+    ///
+    /// When several frames have piled up, the newest is given and the others are let go, except
+    /// by sources that are told to deliver every frame (files at full speed).
+    ///
+    /// # Errors
+    /// The source is of no more use and is to be dropped.
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble>;
+}
