@@ -35,7 +35,9 @@ impl Stamp {
     pub fn at_monotonic(monotonic_us: u64) -> Stamp {
         let now = Stamp::now();
         match now.monotonic_us.checked_sub(monotonic_us) {
-            Some(age) if age < 10_000_000 => Stamp { monotonic_us, wall_us: now.wall_us.saturating_sub(age), ..now },
+            Some(age) if age < 10_000_000 => {
+                Stamp { monotonic_us, wall_us: now.wall_us.saturating_sub(age), ..now }
+            }
             _ => now,
         }
     }

@@ -41,7 +41,9 @@ impl Stop {
         let until = Instant::now() + time;
         let mut set = self.lock();
         while !*set {
-            let Some(left) = until.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) else { break };
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) else {
+                break;
+            };
             set = self.0.threads.wait_timeout(set, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         *set

@@ -90,7 +90,9 @@ impl Worker {
     pub fn join_within(mut self, time: Duration) -> Result<(), LeftBehind> {
         let thread = self.thread.take();
         match self.done.recv_timeout(time) {
-            Err(RecvTimeoutError::Timeout) => Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time }),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time })
+            }
             // Disconnected: the closure has returned or panicked, the join is short.
             _ => {
                 join(&self.name, thread);
@@ -122,7 +124,11 @@ mod tests {
         let stop = Stop::new();
         let worker = Worker::spawn("listens", {
             let stop = stop.clone();
-            move |beat| while !stop.sleep(Duration::from_millis(1)) { beat.beat() }
+            move |beat| {
+                while !stop.sleep(Duration::from_millis(1)) {
+                    beat.beat()
+                }
+            }
         })
         .expect("no thread");
         stop.set();
@@ -134,7 +140,9 @@ mod tests {
         let stop = Stop::new();
         let worker = Worker::spawn("deaf", {
             let stop = stop.clone();
-            move |_| { stop.sleep(Duration::from_secs(3600)); }
+            move |_| {
+                stop.sleep(Duration::from_secs(3600));
+            }
         })
         .expect("no thread");
         let left = worker.join_within(Duration::from_millis(1)).expect_err("it cannot have ended");

@@ -1,1 +1,128 @@
-//! config
+//! The configuration: the file as typed, with the place of every value; the configuration as
+//! meant; and complaints that point at what is wrong.
+//!
+//! Order of precedence, highest first: command line (`--set`), environment (`TALLYCAM_SECTION_KEY`),
+//! file, default. Every value knows where it came from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The configuration as meant: every key has a value, every value is in its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `name`: the camera's name, a label everywhere.
+    pub name: String,
+    /// `[source]`.
+    pub source: SourceConfig,
+    /// `[stream]`.
+    pub stream: StreamConfig,
+    /// `[http]`.
+    pub http: HttpConfig,
+    /// `[log]`.
+    pub log: LogConfig,
+}
+
+/// `[source] kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// The first camera that works.
+    Auto,
+    /// A V4L2 device.
+    V4l2,
+    /// A camera through libcamera.
+    Libcamera,
+    /// A network camera.
+    Url,
+    /// A program that writes MJPEG to its standard output.
+    Exec,
+    /// Pictures or a clip from the file system.
+    Files,
+    /// The simulated scene.
+    Sim,
+}
+
+/// `[source]`: which camera, and what is wanted of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceConfig {
+    /// `kind`, default `"auto"`.
+    pub kind: SourceKind,
+    /// `device`: for `v4l2`: a path, a `/dev/v4l/by-id` name or an index; `None`: the first camera.
+    pub device: Option<String>,
+    /// `url`: for `url`.
+    pub url: Option<String>,
+    /// `username`, for `url`; one inside the URL counts too.
+    pub username: Option<String>,
+    /// `password`, for `url`.
+    pub password: Option<String>,
+    /// `command`: for `exec`: program and arguments (one line is split as a shell splits).
+    pub command: Vec<String>,
+    /// `path`: for `files`: a folder, a list or a file.
+    pub path: Option<PathBuf>,
+    /// `loop`, for `files`: begin again at the end; default true.
+    pub looped: bool,
+    /// `speed`, for `files` and `sim`: `"real"` (default: true) or `"full"` (false: as fast as it goes).
+    pub real_time: bool,
+    /// `seed`, for `sim`: the same number gives the same scene; default 1.
+    pub seed: u64,
+    /// `width`, pixels, 16–8192; `None` ("auto"): the camera's or back end's choice.
+    pub width: Option<u32>,
+    /// `height`, pixels, 16–8192.
+    pub height: Option<u32>,
+    /// `fps`, frames a second, 0.01–240.
+    pub fps: Option<f64>,
+    /// `format`: a fourcc in upper case; `None` ("auto").
+    pub format: Option<String>,
+    /// `silent_after`: a camera that sends nothing for this long is silent; default 3 s, 0.5–60 s.
+    pub silent_after: Duration,
+    /// `failed_reads`: so many failed reads in a row make `/health` False; default 3, 1–1000.
+    pub failed_reads: u32,
+    /// `[source.controls]`: camera controls to set after every open, by name; booleans are 0 and 1.
+    pub controls: Vec<(String, i64)>,
+}
+
+/// `[stream]`: what viewers get.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamConfig {
+    /// `quality` of pictures made from raw frames, 1–100; default 80.
+    pub quality: u8,
+    /// `fps`: at most so many pictures a second for everyone; `None` ("auto"): as the camera gives.
+    pub fps: Option<f64>,
+    /// `idle_stop`: the camera is closed so long after nobody needs it; default 30 s; `None` for `"never"`.
+    pub idle_stop: Option<Duration>,
+    /// `max_viewers`: streams at once; default 200, 1–10000.
+    pub max_viewers: usize,
+    /// `stall`: a viewer that takes nothing for so long is let go; default 5 s, 1–300 s.
+    pub stall: Duration,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// `"0.0.0.0:8080"`, `"[::1]:80"`.
+    Tcp(SocketAddr),
+    /// `"unix:/run/tallycam/http.sock"`.
+    Unix(PathBuf),
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpConfig {
+    /// `listen`, default `["0.0.0.0:8080"]`; sockets handed over by systemd replace it.
+    pub listen: Vec<Listen>,
+    /// `max_connections` at once, default 512, 1–20000.
+    pub max_connections: usize,
+    /// `max_head`, bytes of a request head, default 8192 (the smallest), up to 65536.
+    pub max_head: usize,
+    /// `head_timeout`: a request head must be complete in this time; default 10 s, 1–300 s.
+    pub head_timeout: Duration,
+    /// `keep_alive`: an idle connection is closed after this time; default 60 s, 1–3600 s.
+    pub keep_alive: Duration,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `level`: error, warn, info (default), debug, trace.
+    pub level: log::LevelFilter,
+}

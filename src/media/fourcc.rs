@@ -24,15 +24,8 @@ impl Fourcc {
     pub const GREY: Fourcc = Fourcc(*b"GREY");
 
     /// What the pipeline can take, cheapest for it first.
-    pub const USABLE: [Fourcc; 7] = [
-        Fourcc::MJPG,
-        Fourcc::JPEG,
-        Fourcc::YU12,
-        Fourcc::NV12,
-        Fourcc::YUYV,
-        Fourcc::UYVY,
-        Fourcc::GREY,
-    ];
+    pub const USABLE: [Fourcc; 7] =
+        [Fourcc::MJPG, Fourcc::JPEG, Fourcc::YU12, Fourcc::NV12, Fourcc::YUYV, Fourcc::UYVY, Fourcc::GREY];
 
     /// Whether frames of this format are finished JPEGs.
     pub fn is_jpeg(self) -> bool {

@@ -238,7 +238,8 @@ mod tests {
     async fn a_waiting_task_is_woken_by_a_picture_and_by_the_end() {
         let hub = Hub::new();
         let mut s = hub.subscribe();
-        let task = tokio::spawn(async move { (s.next().await.map(|p| p.sequence), s.next().await.is_none()) });
+        let task =
+            tokio::spawn(async move { (s.next().await.map(|p| p.sequence), s.next().await.is_none()) });
         tokio::task::yield_now().await;
         hub.publish(picture(9));
         tokio::task::yield_now().await;

@@ -1,6 +1,7 @@
 //! Pictures as plain data: formats, frames, finished JPEGs, and the hub that hands them out.
 //! No device, file or socket is known here.
 
+pub mod canvas;
 pub mod control;
 pub mod fourcc;
 pub mod frame;

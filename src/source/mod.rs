@@ -4,6 +4,16 @@
 //! its business: it says what is wrong as a [`Trouble`], is dropped, and its [`Opener`] is asked
 //! again later.
 
+pub mod auto;
+pub mod avi;
+pub mod exec;
+pub mod files;
+pub mod multipart;
+pub mod pace;
+pub mod sim;
+pub mod url;
+pub mod v4l2;
+
 use std::time::Duration;
 
 use crate::base::Stop;

@@ -1,0 +1,1 @@
+//! Drawing on planar YUV pictures.

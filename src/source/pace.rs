@@ -1,0 +1,62 @@
+//! When the next frame is due, for sources that have no camera to set the pace.
+
+use std::time::{Duration, Instant};
+
+/// A steady pace. Lateness is not made up for by a burst: after a pause the beat starts anew.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    step: Duration,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    /// One frame every `step`; `Duration::ZERO` is full speed.
+    pub fn every(step: Duration) -> Pace {
+        Pace { step, due: None }
+    }
+
+    /// `fps` frames a second (finite and > 0).
+    pub fn fps(fps: f64) -> Pace {
+        Pace::every(Duration::from_secs_f64(1.0 / fps))
+    }
+
+    /// Changes the step from the next frame on, e.g. to a clip's own time to its next frame.
+    pub fn set_step(&mut self, step: Duration) {
+        self.step = step;
+    }
+
+    /// Sleeps until the next frame is due, but at most `wait`; tells whether it is due. The first
+    /// frame is due at once.
+    pub fn wait(&mut self, wait: Duration) -> bool {
+        let now = Instant::now();
+        let due = *self.due.get_or_insert(now);
+        let left = due.saturating_duration_since(now);
+        if left > wait {
+            std::thread::sleep(wait);
+            return false;
+        }
+        std::thread::sleep(left);
+        let next = due + self.step;
+        // More than one step late: keep the beat from here.
+        self.due = Some(if next < now { now + self.step } else { next });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_due_at_once_and_the_next_a_step_later() {
+        let mut pace = Pace::every(Duration::from_secs(3600));
+        assert!(pace.wait(Duration::ZERO));
+        assert!(!pace.wait(Duration::ZERO));
+    }
+
+    #[test]
+    fn full_speed_is_always_due() {
+        let mut pace = Pace::every(Duration::ZERO);
+        assert!((0..100).all(|_| pace.wait(Duration::ZERO)));
+    }
+}
