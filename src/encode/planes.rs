@@ -197,7 +197,9 @@ mod tests {
     #[test]
     fn every_small_size_and_padding_holds() {
         for fourcc in [Fourcc::YUYV, Fourcc::UYVY, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
-            for (width, height, pad) in (1..9).flat_map(|w| (1..6).flat_map(move |h| (0..4).map(move |p| (w, h, p)))) {
+            for (width, height, pad) in
+                (1..9).flat_map(|w| (1..6).flat_map(move |h| (0..4).map(move |p| (w, h, p))))
+            {
                 // A packed or half-plane row holds whole pairs of pixels.
                 let even = u32::next_multiple_of(width, 2);
                 let stride = fourcc.tight_stride(even).unwrap() + 2 * pad;

@@ -61,7 +61,12 @@ struct Retry {
 }
 
 impl<'a> Capture<'a> {
-    pub fn new(shared: Arc<Shared>, opener: Box<dyn Opener>, encoder: Encoder, beat: &'a Beat) -> Capture<'a> {
+    pub fn new(
+        shared: Arc<Shared>,
+        opener: Box<dyn Opener>,
+        encoder: Encoder,
+        beat: &'a Beat,
+    ) -> Capture<'a> {
         Capture { shared, opener, encoder, beat, trouble: None }
     }
 
@@ -235,6 +240,8 @@ impl<'a> Capture<'a> {
             Some("paused")
         } else if wishes.demands == 0
             && !wishes.is_held
+            // A camera that comes back is kept until its first picture: that ends the trouble.
+            && self.trouble.is_none()
             && self.shared.settings.idle_stop.is_some_and(|idle| wishes.last_needed.elapsed() >= idle)
         {
             Some("nobody needs it")
@@ -265,7 +272,8 @@ impl<'a> Capture<'a> {
         }
         log::debug!("next try in {pause:?}: {}", trouble.what);
         // What has ended for good is tried again only when somebody asks anew.
-        let at = if trouble.kind.is_final() { now + Duration::from_secs(365 * 24 * 3600) } else { now + pause };
+        let at =
+            if trouble.kind.is_final() { now + Duration::from_secs(365 * 24 * 3600) } else { now + pause };
         self.trouble = Some(Retry {
             kind: trouble.kind,
             line: trouble.line(),
@@ -324,7 +332,8 @@ fn fresh_interrupt(wishes: &mut super::shared::Wishes) -> Stop {
 /// How long without a frame is silence: a camera that promises one in ten seconds is not silent
 /// after three.
 fn silence(settings: &Settings, fps: Option<f64>) -> Duration {
-    let frames = fps.filter(|fps| *fps > 0.0).map_or(Duration::ZERO, |fps| Duration::from_secs_f64(3.0 / fps));
+    let frames =
+        fps.filter(|fps| *fps > 0.0).map_or(Duration::ZERO, |fps| Duration::from_secs_f64(3.0 / fps));
     settings.silent_after.max(frames)
 }
 
@@ -352,7 +361,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn in_words(delivers: &crate::source::Delivers) -> String {
-    let size = if delivers.width > 0 { format!("{}×{} ", delivers.width, delivers.height) } else { String::new() };
+    let size =
+        if delivers.width > 0 { format!("{}×{} ", delivers.width, delivers.height) } else { String::new() };
     let format = if delivers.fourcc == Fourcc::JPEG { Fourcc::MJPG } else { delivers.fourcc };
     let fps = delivers.fps.map_or_else(String::new, |fps| format!(" at {fps:.4} fps"));
     format!("{size}{format}{fps}")

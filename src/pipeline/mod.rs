@@ -88,7 +88,9 @@ impl State {
 
     /// Every word [`State::word`] can give.
     pub fn words() -> impl Iterator<Item = &'static str> {
-        ["asleep", "waking", "live", "paused"].into_iter().chain(TroubleKind::ALL.iter().map(|kind| kind.word()))
+        ["asleep", "waking", "live", "paused"]
+            .into_iter()
+            .chain(TroubleKind::ALL.iter().map(|kind| kind.word()))
     }
 
     /// A few words for people: page, still card, the service's status line.
@@ -286,7 +288,7 @@ impl Pipeline {
         let released = async {
             // Both ends of the channels live as long as `self.shared`: the waits cannot fail.
             let _ = is_open.wait_for(|open| !open).await;
-            let _ = states.wait_for(|state| *state == State::Paused || self.is_ending()).await;
+            let _ = states.wait_for(|state| *state == State::Paused).await;
         };
         if timeout(RELEASE_WITHIN, released).await.is_err() {
             log::error!("the camera's driver has not let go within {RELEASE_WITHIN:?}");
@@ -302,6 +304,11 @@ impl Pipeline {
             }
             wishes.try_again = true;
         });
+        // At once, so that whoever asks next is not told of a pause that is over.
+        if *self.shared.state.borrow() == State::Paused {
+            self.shared.hub.clear();
+            self.shared.enter(State::Asleep);
+        }
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
@@ -322,7 +329,9 @@ impl Pipeline {
                 let state = states.borrow_and_update().clone();
                 match state {
                     State::Live => return Ok(()),
-                    State::Trouble(trouble) if self.shared.figures().failures > failures => return Err(trouble),
+                    State::Trouble(trouble) if self.shared.figures().failures > failures => {
+                        return Err(trouble);
+                    }
                     _ => {}
                 }
                 // The same trouble again is no new state: look at the count now and then, too.
@@ -350,7 +359,9 @@ impl Pipeline {
         let mut pictures = self.shared.hub.subscribe();
         let mut states = self.states();
         loop {
-            if matches!(*states.borrow_and_update(), State::Trouble(_) | State::Paused) || self.is_ending() {
+            // Each lock is let go before the next is taken: the capture thread takes both.
+            let is_hopeless = matches!(*states.borrow_and_update(), State::Trouble(_) | State::Paused);
+            if is_hopeless || self.is_ending() {
                 break;
             }
             tokio::select! {
@@ -389,6 +400,3 @@ impl Pipeline {
         self.shared.wishes().is_stopping
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,8 @@ impl RateMeter {
         }
         let at = |back: u64| self.times[((self.count - 1 - back) % RateMeter::WINDOW as u64) as usize];
         let newest = at(0);
-        let within = (2..have).take_while(|&b| newest.saturating_sub(at(b)) <= RateMeter::SPAN_US).count() as u64;
+        let within =
+            (2..have).take_while(|&b| newest.saturating_sub(at(b)) <= RateMeter::SPAN_US).count() as u64;
         let intervals = within + 1;
         let span = newest.saturating_sub(at(intervals));
         // A picture that is overdue counts as one that comes now: the figure sinks when they stop.
@@ -101,7 +102,8 @@ mod tests {
     fn a_limit_at_the_cameras_own_rate_drops_nothing() {
         let mut limit = RateLimit::new(30.0);
         let jitter = [0, 3_000, -2_000, 4_000, -4_000];
-        let passed = (0..300).filter(|&n| limit.passes((1_000_000 + n * 33_333 + jitter[n as usize % 5]) as u64));
+        let passed =
+            (0..300).filter(|&n| limit.passes((1_000_000 + n * 33_333 + jitter[n as usize % 5]) as u64));
         assert_eq!(passed.count(), 300);
     }
 
