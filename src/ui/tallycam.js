@@ -7,7 +7,7 @@
 
   const LET_GO_MS = 60_000; // out of sight for so long, the page lets its stream go
   const ASK_MS = 1000, ASK_HIDDEN_MS = 10_000, PATIENCE_MS = 4000;
-  const STILL_MS = 10_000; // an unchanging picture may be a stream that broke off
+  const STILL_MS = 10_000; // a still picture may be a broken stream
 
   let state = null; // the newest answer
   let answeredAt = Date.now(); // when it came
@@ -42,7 +42,7 @@
 
   // ---- the picture
 
-  // Keeps what is shown now, to show it dimmed when there is nothing newer.
+  // Keeps what is shown now, to be dimmed when nothing newer comes.
   const keep = () => {
     if (!picture.naturalWidth || shot.dataset.show) return;
     last.getContext('2d').drawImage(picture, 0, 0, last.width, last.height);
@@ -58,7 +58,7 @@
   const watchForStillness = s => {
     if (picture.naturalWidth) paper.drawImage(picture, 0, 0, 64, 36);
     const look = paper.getImageData(0, 0, 64, 36).data.join();
-    if (s.pictures === still.pictures) still.since = Date.now(); // there is nothing new to show
+    if (s.pictures === still.pictures) still.since = Date.now(); // nothing new
     else if (look !== still.look) { still.since = Date.now(); still.patience = STILL_MS; }
     [still.look, still.pictures] = [look, s.pictures];
     if (Date.now() - still.since > still.patience) { still.patience = Math.min(still.patience * 2, 320_000); stream(); }
@@ -127,7 +127,7 @@
   // ---- asking
 
   const take = s => {
-    if (state && state.version !== s.version) return location.reload(); // another program: its own page
+    if (state && state.version !== s.version) return location.reload(); // its own page
     const isNewRun = isLost || (state && s.uptime_s < state.uptime_s);
     if (!isNewRun && s.state === 'live' && state?.state === 'live') keep();
     if (s.width && (last.width !== s.width || last.height !== s.height)) {
@@ -144,7 +144,7 @@
 
   const ask = async () => {
     clearTimeout(timer);
-    const mine = ++turn; // an answer to an older question is dropped
+    const mine = ++turn; // older answers are dropped
     let s = null;
     try {
       const answer = await fetch('api/v1/state', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
