@@ -37,8 +37,9 @@ impl Body {
     }
 
     /// The same body, which tells `link` when it is over.
-    pub fn tells(self, link: Rc<Link>) -> Body {
-        Body { link: Some(link), ..self }
+    pub fn tells(mut self, link: Rc<Link>) -> Body {
+        self.link = Some(link);
+        self
     }
 }
 

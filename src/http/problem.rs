@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::guard::Foreign;
-use super::state::Words;
 use crate::pipeline::NoPicture;
 
 /// A request that is not answered as it hoped.
@@ -178,14 +177,10 @@ impl From<Foreign> for Problem {
 
 impl From<&NoPicture> for Problem {
     fn from(none: &NoPicture) -> Problem {
-        let words = Words::of(&none.state);
-        let mut detail = words.headline;
-        if let Some(reason) = words.reason {
-            detail = format!("{detail}: {reason}");
-        }
+        let detail = format!("{}. {}", none.state.headline(), none.state.reason());
         Problem {
-            hint: words.hint,
-            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE)
+            hint: none.state.hint(),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.trim_end()).retry_after(RETRY_PICTURE)
         }
     }
 }
