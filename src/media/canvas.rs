@@ -528,7 +528,7 @@ mod tests {
         let lit = |x: u32, y: u32| canvas.luma(x, y).unwrap() > 0;
         let columns = (0..200).filter(|&x| (0..60).any(|y| lit(x, y)));
         let (first, last) = columns.fold((200, 0), |(a, b), x| (x.min(a), x.max(b)));
-        assert!(first >= 10 && first < 16 && last as f32 <= 10.0 + width && last as f32 > width);
+        assert!((10..16).contains(&first) && last as f32 <= 10.0 + width && last as f32 > width);
         assert!((40..60).all(|y| (0..200).all(|x| !lit(x, y))), "letters hang below the baseline");
         assert!((0..200).any(|x| lit(x, 39)) && (0..200).any(|x| lit(x, 20)));
     }
