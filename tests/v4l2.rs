@@ -9,44 +9,41 @@
 mod fakecam;
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use fakecam::{FakeCam, Stamp};
 use tallycam::base::Stop;
 use tallycam::media::{ControlKind, ControlValue, Fourcc, Frame, Trouble, TroubleKind};
 use tallycam::source::auto::AutoOpener;
 use tallycam::source::v4l2::{self, V4l2Opener};
 use tallycam::source::{Delivers, Opener, Source, Wanted};
 
-/// Where the child finds its camera's folder.
+/// Where the child finds the root of its camera's `dev` folder.
 const ROOT: &str = "TALLYCAM_TEST_ROOT";
 
 /// Longest wait for what must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The camera's folder, in the child.
+/// The camera as the child sees it.
 struct Bench {
     root: PathBuf,
 }
 
-/// Runs `check` in a child process that sees a fake camera set up by `settings`.
+/// Runs `check` in a child process that sees `camera`. `test` is the name of the calling test.
 #[track_caller]
-fn with_camera(test: &str, settings: &[(&str, &str)], check: impl FnOnce(&Bench)) {
+fn with_camera(test: &str, camera: FakeCam, check: impl FnOnce(&Bench)) {
     if let Some(root) = std::env::var_os(ROOT) {
         return check(&Bench { root: root.into() });
     }
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("dev")).unwrap();
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = camera
+        .at(&root.path().join("dev/video3"))
+        .command(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(ROOT, root.path())
-        .env("LD_PRELOAD", fakecam::library())
-        .env("FAKECAM_PATH", root.path().join("dev/video0"))
-        .env("FAKECAM_STATE", root.path())
-        .env("FAKECAM_LOG", root.path().join("log"))
-        .env("FAKECAM_SIZES", "640x480,1280x720,320x240")
-        .envs(settings.iter().copied())
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -56,7 +53,7 @@ fn with_camera(test: &str, settings: &[(&str, &str)], check: impl FnOnce(&Bench)
 
 impl Bench {
     fn opener(&self, wanted: Wanted) -> V4l2Opener {
-        V4l2Opener::under(&self.root, Some("0".to_owned()), wanted)
+        V4l2Opener::under(&self.root, Some("3".to_owned()), wanted)
     }
 
     fn open(&self, wanted: Wanted) -> Box<dyn Source> {
@@ -73,9 +70,27 @@ impl Bench {
 
     /// What the camera noted of `what`, without its times.
     fn log(&self, what: &str) -> Vec<String> {
-        let log = std::fs::read_to_string(self.root.join("log")).unwrap_or_default();
+        let log = std::env::var_os("FAKECAM_LOG").expect("no camera");
+        let log = std::fs::read_to_string(log).unwrap_or_default();
         let entries = log.lines().filter_map(|line| line.splitn(3, ' ').nth(2));
         entries.filter(|entry| entry.starts_with(what)).map(str::to_owned).collect()
+    }
+
+    /// Plugs the camera in again and waits until it is there.
+    fn plug(&self) {
+        self.control("plug");
+        let until = Instant::now() + PATIENCE;
+        while !self.root.join("dev/video3").exists() {
+            assert!(Instant::now() < until, "it did not come back");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Steers the camera, as `FakeCam::control` does from outside.
+    fn control(&self, word: &str) {
+        let file = PathBuf::from(std::env::var_os("FAKECAM_CTL").expect("no camera"));
+        std::fs::write(file.with_extension("new"), word).unwrap();
+        std::fs::rename(file.with_extension("new"), file).unwrap();
     }
 }
 
@@ -90,22 +105,15 @@ fn next<T>(source: &mut Box<dyn Source>, look: impl FnOnce(Frame<'_>) -> T) -> T
     look(frame.expect("no frame came"))
 }
 
-/// The sequence number that the camera has drawn into a raw frame: rows of 8×8 squares, 32 bits a
-/// row, of which the first is a mark with a check sum.
+/// The sequence number that the camera has drawn into a raw frame.
 fn drawn_sequence(frame: &Frame<'_>) -> u32 {
     let (step, first) = match frame.fourcc {
         Fourcc::YUYV => (2, 0),
         Fourcc::UYVY => (2, 1),
         _ => (1, 0),
     };
-    let bit = |i: usize| {
-        let (x, y) = (i % 32 * 8 + 4, i / 32 * 8 + 4);
-        u32::from(frame.data[y * frame.stride as usize + x * step + first] > 128)
-    };
-    let word = |n: usize| (0..32).fold(0, |word, i| word << 1 | bit(n * 32 + i));
-    let x = word(1) ^ word(2) ^ word(3);
-    assert_eq!(word(0), 0xFA4E_0000 | ((x ^ x >> 16) & 0xffff), "the picture's mark is damaged");
-    word(1) & 0x00ff_ffff
+    let luma = |x, y| frame.data[y * frame.stride as usize + x * step + first];
+    Stamp::in_pixels(luma, frame.width as usize).expect("the picture's mark is damaged").sequence
 }
 
 fn descriptors() -> usize {
@@ -114,8 +122,8 @@ fn descriptors() -> usize {
 
 #[test]
 fn every_raw_format_is_opened_and_moves() {
-    let settings = [("FAKECAM_FORMATS", "YUYV,UYVY,NV12,YU12,GREY,MJPG")];
-    with_camera("every_raw_format_is_opened_and_moves", &settings, |bench| {
+    let camera = FakeCam::new().formats("YUYV,UYVY,NV12,YU12,GREY,MJPG");
+    with_camera("every_raw_format_is_opened_and_moves", camera, |bench| {
         for fourcc in [Fourcc::YUYV, Fourcc::UYVY, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
             let mut source = bench.open(format(fourcc));
             let delivers = source.delivers().clone();
@@ -144,10 +152,10 @@ fn every_raw_format_is_opened_and_moves() {
 
 #[test]
 fn a_cameras_own_jpeg_is_preferred_and_moves() {
-    with_camera("a_cameras_own_jpeg_is_preferred_and_moves", &[("FAKECAM_NAME", "Test Camera")], |bench| {
+    with_camera("a_cameras_own_jpeg_is_preferred_and_moves", FakeCam::new().name("Test Camera"), |bench| {
         let mut source = bench.open(Wanted::ANYTHING);
         assert_eq!(source.delivers().fourcc, Fourcc::MJPG);
-        let name = format!("Test Camera ({})", bench.root.join("dev/video0").display());
+        let name = format!("Test Camera ({})", bench.root.join("dev/video3").display());
         assert_eq!(source.delivers().name, name);
         let pictures: Vec<Vec<u8>> = (0..3)
             .map(|_| {
@@ -164,7 +172,7 @@ fn a_cameras_own_jpeg_is_preferred_and_moves() {
 
 #[test]
 fn what_is_not_offered_is_taken_as_the_nearest_or_refused() {
-    with_camera("what_is_not_offered_is_taken_as_the_nearest_or_refused", &[], |bench| {
+    with_camera("what_is_not_offered_is_taken_as_the_nearest_or_refused", FakeCam::new(), |bench| {
         let wanted = Wanted { width: Some(600), height: Some(500), fps: Some(50.0), ..format(Fourcc::YUYV) };
         let mut source = bench.open(wanted);
         let Delivers { width, height, fps, notes, .. } = source.delivers();
@@ -187,7 +195,7 @@ fn what_is_not_offered_is_taken_as_the_nearest_or_refused() {
 
 #[test]
 fn a_slow_rate_is_kept() {
-    with_camera("a_slow_rate_is_kept", &[("FAKECAM_FPS", "30,12.5,5")], |bench| {
+    with_camera("a_slow_rate_is_kept", FakeCam::new().fps("30,12.5,5"), |bench| {
         let source = bench.open(Wanted { fps: Some(12.5), ..Wanted::ANYTHING });
         assert_eq!((source.delivers().fps, source.delivers().notes.len()), (Some(12.5), 0));
         drop(source);
@@ -197,10 +205,10 @@ fn a_slow_rate_is_kept() {
 
 #[test]
 fn a_busy_camera() {
-    with_camera("a_busy_camera", &[("FAKECAM_FAULTS", "busy")], |bench| {
+    with_camera("a_busy_camera", FakeCam::new().faults("busy"), |bench| {
         let trouble = bench.trouble();
         assert_eq!(trouble.kind, TroubleKind::Busy);
-        assert!(trouble.line().contains("video0 is in use by another program"), "{trouble}");
+        assert!(trouble.line().contains("video3 is in use by another program"), "{trouble}");
         assert_eq!(bench.opener(Wanted::ANYTHING).is_there(), Some(true));
     });
 }
@@ -208,20 +216,20 @@ fn a_busy_camera() {
 #[test]
 fn a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed() {
     let test = "a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed";
-    with_camera(test, &[("FAKECAM_NAME", "Test Camera")], |bench| {
+    with_camera(test, FakeCam::new().name("Test Camera"), |bench| {
         let mut source = bench.open(Wanted::ANYTHING);
         next(&mut source, |_| ());
         assert_eq!(bench.trouble().kind, TroubleKind::Busy);
 
         let nodes = v4l2::list_under(&bench.root);
         assert_eq!(nodes.len(), 1);
-        assert_eq!(nodes[0].path, bench.root.join("dev/video0"));
+        assert_eq!(nodes[0].path, bench.root.join("dev/video3"));
         let facts = nodes[0].facts.as_ref().unwrap();
         assert_eq!((facts.card.as_str(), facts.driver.as_str()), ("Test Camera", "fakecam"));
         assert_eq!(facts.unusable, None);
         let offered: Vec<Fourcc> = facts.formats.iter().map(|format| format.fourcc).collect();
         assert_eq!(offered, [Fourcc::YUYV, Fourcc::MJPG]);
-        let mode = &facts.formats[1].modes[1];
+        let mode = &facts.formats[1].modes[0];
         assert_eq!((mode.width, mode.height, mode.fps.as_slice()), (1280, 720, &[30.0, 15.0, 5.0][..]));
         assert!(facts.controls.iter().any(|control| control.name == "brightness"));
 
@@ -231,7 +239,7 @@ fn a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed() {
 
 #[test]
 fn a_camera_that_may_not_be_used() {
-    with_camera("a_camera_that_may_not_be_used", &[("FAKECAM_FAULTS", "deny")], |bench| {
+    with_camera("a_camera_that_may_not_be_used", FakeCam::new().faults("deny"), |bench| {
         let trouble = bench.trouble();
         assert_eq!(trouble.kind, TroubleKind::Denied);
         assert!(trouble.hint.unwrap().contains("usermod -aG video"));
@@ -242,7 +250,7 @@ fn a_camera_that_may_not_be_used() {
 
 #[test]
 fn a_bus_without_room() {
-    with_camera("a_bus_without_room", &[("FAKECAM_FAULTS", "nospace")], |bench| {
+    with_camera("a_bus_without_room", FakeCam::new().faults("nospace"), |bench| {
         let trouble = bench.trouble();
         assert_eq!(trouble.kind, TroubleKind::Failed);
         assert!(trouble.what.contains("USB bus has no room"), "{trouble}");
@@ -252,7 +260,7 @@ fn a_bus_without_room() {
 
 #[test]
 fn an_unplugged_camera_is_taken_back() {
-    with_camera("an_unplugged_camera_is_taken_back", &[("FAKECAM_FAULTS", "unplug@5:1")], |bench| {
+    with_camera("an_unplugged_camera_is_taken_back", FakeCam::new().faults("unplug@5"), |bench| {
         let before = descriptors();
         let mut source = bench.open(Wanted::ANYTHING);
         let trouble = loop {
@@ -268,11 +276,8 @@ fn an_unplugged_camera_is_taken_back() {
         drop(source);
         assert_eq!(descriptors(), before);
 
-        let until = Instant::now() + PATIENCE;
-        while opener.is_there() != Some(true) {
-            assert!(Instant::now() < until, "it did not come back");
-            std::thread::yield_now();
-        }
+        bench.plug();
+        assert_eq!(opener.is_there(), Some(true));
         let mut source = bench.open(Wanted::ANYTHING);
         next(&mut source, |_| ());
     });
@@ -280,7 +285,7 @@ fn an_unplugged_camera_is_taken_back() {
 
 #[test]
 fn a_silent_camera_keeps_nobody_waiting() {
-    with_camera("a_silent_camera_keeps_nobody_waiting", &[("FAKECAM_FAULTS", "stall@3")], |bench| {
+    with_camera("a_silent_camera_keeps_nobody_waiting", FakeCam::new().faults("stall@3"), |bench| {
         let mut source = bench.open(Wanted::ANYTHING);
         let got = (0..4).filter(|_| source.next(Duration::from_millis(300)).unwrap().is_some()).count();
         assert!(got <= 3, "{got} frames of 3");
@@ -291,40 +296,54 @@ fn a_silent_camera_keeps_nobody_waiting() {
     });
 }
 
+/// The numbers of so many frames in a row, each handed to `look`.
+fn numbers(source: &mut Box<dyn Source>, count: usize, look: impl Fn(&Frame<'_>)) -> Vec<u64> {
+    let one = |_| {
+        next(source, |frame| {
+            look(&frame);
+            frame.sequence
+        })
+    };
+    (0..count).map(one).collect()
+}
+
 #[test]
 fn short_frames_are_left_out() {
-    with_camera("short_frames_are_left_out", &[("FAKECAM_FAULTS", "short%3")], |bench| {
+    with_camera("short_frames_are_left_out", FakeCam::new().faults("short%3"), |bench| {
         let mut source = bench.open(format(Fourcc::YUYV));
-        for _ in 0..6 {
-            // Number n of the process's frames is short where n % 3 is 2.
-            let drawn = next(&mut source, |frame| {
-                assert_eq!(frame.data.len(), 1280 * 720 * 2);
-                drawn_sequence(&frame)
-            });
-            assert_ne!(drawn % 3, 2);
-        }
+        let numbers = numbers(&mut source, 8, |frame| {
+            assert_eq!(frame.data.len(), 1280 * 720 * 2);
+            drawn_sequence(frame);
+        });
+        // Of three in a row one was short.
+        assert!(numbers.windows(3).all(|three| three[2] > three[0] + 2), "{numbers:?}");
+    });
+}
+
+#[test]
+fn frames_of_no_whole_rows_are_left_out() {
+    let camera = FakeCam::new().faults("badlen%2");
+    with_camera("frames_of_no_whole_rows_are_left_out", camera, |bench| {
+        let mut source = bench.open(format(Fourcc::YUYV));
+        let numbers = numbers(&mut source, 4, |frame| {
+            drawn_sequence(frame);
+        });
+        assert!(numbers.windows(2).all(|two| two[1] > two[0] + 1), "{numbers:?}");
     });
 }
 
 #[test]
 fn empty_frames_are_left_out() {
-    with_camera("empty_frames_are_left_out", &[("FAKECAM_FAULTS", "empty%2")], |bench| {
+    with_camera("empty_frames_are_left_out", FakeCam::new().faults("empty%2"), |bench| {
         let mut source = bench.open(format(Fourcc::MJPG));
-        let numbers: Vec<u64> = (0..4)
-            .map(|_| {
-                next(&mut source, |frame| {
-                    assert!(frame.data.starts_with(b"\xff\xd8"));
-                    frame.sequence
-                })
-            })
-            .collect();
-        assert!(numbers.windows(2).all(|pair| pair[1] >= pair[0] + 2), "{numbers:?} has no gaps");
+        let numbers = numbers(&mut source, 4, |frame| assert!(frame.data.starts_with(b"\xff\xd8")));
+        assert!(numbers.windows(2).all(|two| two[1] > two[0] + 1), "{numbers:?}");
     });
 }
 
 #[test]
 fn nothing_but_short_frames_is_a_broken_camera() {
-    with_camera("nothing_but_short_frames_is_a_broken_camera", &[("FAKECAM_FAULTS", "short%1")], |bench| {
+    with_camera("nothing_but_short_frames_is_a_broken_camera", FakeCam::new().faults("short%1"), |bench| {
         let mut source = bench.open(format(Fourcc::YUYV));
         let trouble = loop {
             match source.next(PATIENCE) {
@@ -339,7 +358,7 @@ fn nothing_but_short_frames_is_a_broken_camera() {
 
 #[test]
 fn controls_are_set_at_every_open_auto_modes_first() {
-    with_camera("controls_are_set_at_every_open_auto_modes_first", &[], |bench| {
+    with_camera("controls_are_set_at_every_open_auto_modes_first", FakeCam::new(), |bench| {
         let control = |name: &str, value| ControlValue { name: name.to_owned(), value };
         let wanted = Wanted {
             controls: vec![
@@ -353,10 +372,10 @@ fn controls_are_set_at_every_open_auto_modes_first() {
             ..Wanted::ANYTHING
         };
         let mut set = vec![
-            "ctrl Auto Exposure=1",
-            "ctrl Focus, Automatic Continuous=0",
-            "ctrl Focus, Absolute=40",
-            "ctrl Exposure Time, Absolute=100",
+            "ctrl auto_exposure=1",
+            "ctrl focus_automatic_continuous=0",
+            "ctrl focus_absolute=40",
+            "ctrl exposure_time_absolute=100",
         ];
         let source = bench.open(wanted.clone());
         assert_eq!(bench.log("ctrl"), set);
@@ -372,7 +391,7 @@ fn controls_are_set_at_every_open_auto_modes_first() {
         set.extend_from_within(..);
         assert_eq!(bench.log("ctrl"), set);
 
-        let path = bench.root.join("dev/video0");
+        let path = bench.root.join("dev/video3");
         let controls = v4l2::read_controls(path.to_str().unwrap()).unwrap();
         let find = |name: &str| controls.iter().find(|c| c.name == name).unwrap();
         assert_eq!(find("focus_absolute").value, 40);
@@ -387,7 +406,7 @@ fn controls_are_set_at_every_open_auto_modes_first() {
 
 #[test]
 fn a_dropped_camera_is_free_and_leaves_nothing_open() {
-    with_camera("a_dropped_camera_is_free_and_leaves_nothing_open", &[], |bench| {
+    with_camera("a_dropped_camera_is_free_and_leaves_nothing_open", FakeCam::new(), |bench| {
         drop(bench.open(Wanted::ANYTHING));
         let before = descriptors();
         for fourcc in [Fourcc::YUYV, Fourcc::MJPG].into_iter().cycle().take(10) {
@@ -404,7 +423,7 @@ fn a_dropped_camera_is_free_and_leaves_nothing_open() {
 
 #[test]
 fn two_threads_opening_and_closing_find_their_own_descriptors() {
-    with_camera("two_threads_opening_and_closing_find_their_own_descriptors", &[], |bench| {
+    with_camera("two_threads_opening_and_closing_find_their_own_descriptors", FakeCam::new(), |bench| {
         let mut source = bench.open(Wanted::ANYTHING);
         let before = descriptors();
         std::thread::scope(|scope| {
@@ -424,9 +443,8 @@ fn two_threads_opening_and_closing_find_their_own_descriptors() {
 
 #[test]
 fn a_slow_reader_gets_the_newest_frame() {
-    with_camera("a_slow_reader_gets_the_newest_frame", &[], |bench| {
-        let mut source =
-            bench.open(format(Fourcc::GREY).format.map_or(Wanted::ANYTHING, |_| format(Fourcc::YUYV)));
+    with_camera("a_slow_reader_gets_the_newest_frame", FakeCam::new(), |bench| {
+        let mut source = bench.open(format(Fourcc::YUYV));
         let (drawn, sequence) = next(&mut source, |frame| {
             // Until every buffer but the lent one has been filled.
             while frame.stamp.age() < Duration::from_millis(300) {
@@ -442,22 +460,21 @@ fn a_slow_reader_gets_the_newest_frame() {
 }
 
 #[test]
-fn auto_takes_the_camera() {
-    with_camera("auto_takes_the_camera", &[], |bench| {
-        // A node that sorts first and is no camera.
-        std::fs::rename(bench.root.join("dev/video0"), bench.root.join("dev/video1")).unwrap();
-        std::fs::write(bench.root.join("dev/video0"), "").unwrap();
-        std::fs::rename(bench.root.join("dev/video1"), bench.root.join("dev/video0")).unwrap();
+fn auto_passes_over_what_is_no_camera() {
+    with_camera("auto_passes_over_what_is_no_camera", FakeCam::new(), |bench| {
+        symlink("/dev/null", bench.root.join("dev/video0")).unwrap();
+        std::fs::write(bench.root.join("dev/video1"), "").unwrap();
         let mut auto = AutoOpener::under(&bench.root, OsStr::new(""), Wanted::ANYTHING, None);
         let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
-        assert!(!source.delivers().is_simulated);
+        assert!(source.delivers().name.starts_with("Fake Camera ("));
+        assert_eq!(source.delivers().notes, [""; 0]);
         next(&mut source, |_| ());
     });
 }
 
 #[test]
 fn auto_tells_of_a_camera_it_cannot_have() {
-    with_camera("auto_tells_of_a_camera_it_cannot_have", &[("FAKECAM_FAULTS", "busy")], |bench| {
+    with_camera("auto_tells_of_a_camera_it_cannot_have", FakeCam::new().faults("busy"), |bench| {
         let mut auto = AutoOpener::under(&bench.root, OsStr::new(""), Wanted::ANYTHING, None);
         assert_eq!(auto.open(&Stop::new()).err().unwrap().kind, TroubleKind::Busy);
     });
@@ -465,15 +482,55 @@ fn auto_tells_of_a_camera_it_cannot_have() {
 
 #[test]
 fn the_first_camera_is_found_without_a_name() {
-    with_camera("the_first_camera_is_found_without_a_name", &[], |bench| {
+    with_camera("the_first_camera_is_found_without_a_name", FakeCam::new(), |bench| {
         let mut any = V4l2Opener::under(&bench.root, None, Wanted::ANYTHING);
         let mut source = any.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
         next(&mut source, |_| ());
     });
 }
 
-/// The library is built and looked for whether or not a test of this file is chosen by name.
 #[test]
-fn the_fake_camera_builds() {
-    assert!(Path::new(&fakecam::library()).exists());
+fn padded_rows_have_their_stride() {
+    let camera = FakeCam::new().formats("YUYV,NV12,YU12,GREY").sizes("640x480").stride(96);
+    with_camera("padded_rows_have_their_stride", camera, |bench| {
+        for fourcc in [Fourcc::YUYV, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
+            let mut source = bench.open(format(fourcc));
+            let (stride, len) = next(&mut source, |frame| {
+                drawn_sequence(&frame);
+                (frame.stride, frame.data.len())
+            });
+            assert_eq!(stride, fourcc.tight_stride(640).unwrap().next_multiple_of(96));
+            assert_eq!(Some(len), fourcc.frame_len(stride, 480));
+        }
+    });
+}
+
+#[test]
+fn a_camera_is_had_once_it_is_no_longer_busy() {
+    with_camera("a_camera_is_had_once_it_is_no_longer_busy", FakeCam::new(), |bench| {
+        for (word, kind) in [("busy", TroubleKind::Busy), ("deny", TroubleKind::Denied)] {
+            bench.control(word);
+            assert_eq!(bench.trouble().kind, kind);
+            bench.control("well");
+            let mut source = bench.open(Wanted::ANYTHING);
+            next(&mut source, |_| ());
+        }
+    });
+}
+
+#[test]
+fn a_camera_that_comes_back_between_two_looks_is_seen_by_auto() {
+    let test = "a_camera_that_comes_back_between_two_looks_is_seen_by_auto";
+    with_camera(test, FakeCam::new().faults("unplug@2"), |bench| {
+        let mut auto = AutoOpener::under(&bench.root, OsStr::new(""), Wanted::ANYTHING, None);
+        let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
+        while source.next(PATIENCE).is_ok() {}
+        drop(source);
+        assert_eq!(auto.open(&Stop::new()).err().unwrap().kind, TroubleKind::Absent);
+        assert_eq!(auto.is_there(), Some(false));
+        bench.plug();
+        assert_eq!(auto.is_there(), Some(true));
+        let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
+        next(&mut source, |_| ());
+    });
 }

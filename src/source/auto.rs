@@ -8,7 +8,6 @@
 //!
 //! Lives on the capture thread, as every source.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::base::Stop;
 use crate::media::{Frame, Trouble, TroubleKind};
 
-use super::v4l2::{self, V4l2Opener};
+use super::v4l2::{self, Nodes, V4l2Opener};
 use super::{Delivers, Opener, Source, Wanted};
 
 /// How long `rpicam-hello --list-cameras` may take.
@@ -28,11 +27,10 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens the first camera that works.
 pub struct AutoOpener {
-    root: PathBuf,
     finders: Vec<Box<dyn Finder>>,
     fallback: Option<Box<dyn Opener>>,
-    /// Video nodes there were at the last open: a new one makes another open worth it.
-    nodes: BTreeSet<PathBuf>,
+    /// A new node makes another open worth it.
+    nodes: Nodes,
     last: Option<Tried>,
 }
 
@@ -74,11 +72,7 @@ impl AutoOpener {
     }
 
     fn with(root: &Path, finders: Vec<Box<dyn Finder>>, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
-        AutoOpener { root: root.to_owned(), finders, fallback, nodes: BTreeSet::new(), last: None }
-    }
-
-    fn nodes_now(&self) -> BTreeSet<PathBuf> {
-        v4l2::video_nodes_under(&self.root).into_iter().collect()
+        AutoOpener { finders, fallback, nodes: Nodes::under(root), last: None }
     }
 
     /// Opens the first camera that opens. One called `mute` has its turn last.
@@ -134,7 +128,7 @@ impl Opener for AutoOpener {
     }
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        self.nodes = self.nodes_now();
+        self.nodes.look();
         let mute = self.last.take().filter(|last| !last.gave_frames.load(Ordering::Relaxed));
         let troubles = match self.first_camera(stop, mute.as_ref().map(|last| last.name.as_str())) {
             Ok(opened) => {
@@ -159,8 +153,7 @@ impl Opener for AutoOpener {
     }
 
     fn is_there(&self) -> Option<bool> {
-        let now = self.nodes_now();
-        if now.difference(&self.nodes).next().is_some() { Some(true) } else { None }
+        Some(self.nodes.has_new())
     }
 }
 
@@ -264,7 +257,7 @@ impl CsiCamera {
         };
         let name = vid.file_name()?.to_string_lossy().into_owned();
         is_there.then(|| Found {
-            opener: (self.run)(vid_command(&vid.to_string_lossy(), &self.wanted), self.wanted.clone()),
+            opener: (self.run)(vid_command(&vid.to_string_lossy()), complete(&self.wanted)),
             note: Some(format!("The CSI camera is read through {name}.")),
         })
     }
@@ -307,16 +300,24 @@ fn program(path: &OsStr, names: &[&str]) -> Option<PathBuf> {
     names.iter().find_map(|name| folders.iter().map(|dir| dir.join(name)).find(|file| file.is_file()))
 }
 
-/// The command that writes the camera's pictures to standard output as MJPEG.
-fn vid_command(vid: &str, wanted: &Wanted) -> Vec<String> {
-    let width = wanted.width.or(wanted.height.map(|h| h * 16 / 9)).unwrap_or(1280);
-    let height = wanted.height.unwrap_or(width * 9 / 16);
-    // The codec takes even sizes only.
-    let (width, height) = ((width & !1).to_string(), (height & !1).to_string());
-    let fps = wanted.fps.unwrap_or(30.0).to_string();
+/// The command that writes the camera's pictures to standard output as MJPEG; [`complete`] says
+/// what stands in the braces.
+fn vid_command(vid: &str) -> Vec<String> {
     let fixed = [vid, "-t", "0", "-n", "--codec", "mjpeg", "--flush", "-o", "-"];
-    let sized = ["--width", &width, "--height", &height, "--framerate", &fps];
+    let sized = ["--width", "{width}", "--height", "{height}", "--framerate", "{fps}"];
     fixed.into_iter().chain(sized).map(String::from).collect()
+}
+
+/// `wanted` with every number given: what is left open keeps 16:9. The codec takes even sizes only.
+fn complete(wanted: &Wanted) -> Wanted {
+    let width = wanted.width.or(wanted.height.map(|h| h.saturating_mul(16) / 9)).unwrap_or(1280);
+    let height = wanted.height.unwrap_or(width / 16 * 9);
+    Wanted {
+        width: Some(width & !1),
+        height: Some(height & !1),
+        fps: wanted.fps.or(Some(30.0)),
+        ..wanted.clone()
+    }
 }
 
 /// Whether `hello --list-cameras` names a camera within `timeout`.
@@ -547,11 +548,11 @@ mod tests {
         write(root.path(), "dev/video0", "");
         let mut auto = AutoOpener::under(root.path(), OsStr::new(""), Wanted::ANYTHING, None);
         assert!(auto.open(&Stop::new()).is_err());
-        assert_eq!(auto.is_there(), None);
+        assert_eq!(auto.is_there(), Some(false));
         write(root.path(), "dev/video1", "");
         assert_eq!(auto.is_there(), Some(true));
         assert!(auto.open(&Stop::new()).is_err());
-        assert_eq!(auto.is_there(), None);
+        assert_eq!(auto.is_there(), Some(false));
     }
 
     /// Runs the command by doing what the test wants instead; keeps the command as its name.
@@ -580,7 +581,8 @@ mod tests {
         let found = found().unwrap();
         assert_eq!(found.note.unwrap(), "The CSI camera is read through rpicam-vid.");
         let command = found.opener.describe();
-        let arguments = "-t 0 -n --codec mjpeg --flush -o - --width 1280 --height 720 --framerate 30";
+        let arguments =
+            "-t 0 -n --codec mjpeg --flush -o - --width {width} --height {height} --framerate {fps}";
         assert!(command.ends_with(&format!("bin/rpicam-vid {arguments}")), "{command}");
     }
 
@@ -619,12 +621,14 @@ mod tests {
 
     #[test]
     fn sizes_for_rpicam_vid_are_even_and_complete() {
-        let size = |width, height| {
-            let command = vid_command("v", &Wanted { width, height, fps: Some(12.5), ..Wanted::ANYTHING });
-            command[9..].join(" ")
+        let size = |width, height, fps| {
+            let Wanted { width, height, fps, .. } =
+                complete(&Wanted { width, height, fps, ..Wanted::ANYTHING });
+            format!("{}x{} {}", width.unwrap(), height.unwrap(), fps.unwrap())
         };
-        assert_eq!(size(Some(641), Some(481)), "--width 640 --height 480 --framerate 12.5");
-        assert_eq!(size(None, Some(1080)), "--width 1920 --height 1080 --framerate 12.5");
-        assert_eq!(size(Some(640), None), "--width 640 --height 360 --framerate 12.5");
+        assert_eq!(size(None, None, None), "1280x720 30");
+        assert_eq!(size(Some(641), Some(481), Some(12.5)), "640x480 12.5");
+        assert_eq!(size(None, Some(1080), None), "1920x1080 30");
+        assert_eq!(size(Some(640), None, None), "640x360 30");
     }
 }

@@ -469,8 +469,9 @@ mod tests {
     }
 
     fn has_size(sizes: &Sizes, (w, h): (u32, u32)) -> bool {
-        let on =
-            |min: u32, max: u32, step: u32, n: u32| (min..=max).contains(&n) && (n - min) % step.max(1) == 0;
+        let on = |min: u32, max: u32, step: u32, n: u32| {
+            (min..=max).contains(&n) && (n - min).is_multiple_of(step.max(1))
+        };
         match sizes {
             Sizes::List(list) => list.contains(&(w, h)),
             Sizes::Range { min, max, step } => on(min.0, max.0, step.0, w) && on(min.1, max.1, step.1, h),

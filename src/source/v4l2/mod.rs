@@ -29,6 +29,7 @@ use choose::Choice;
 use device::{Buffer, Device, Ready, StartError};
 
 pub use node::{Facts, Format, Mode, Node, list, list_under};
+pub(super) use node::{Nodes, cameras_under};
 
 /// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture
 /// thread is late by.
@@ -47,6 +48,7 @@ pub struct V4l2Opener {
     root: PathBuf,
     device: Option<String>,
     wanted: Wanted,
+    nodes: Nodes,
 }
 
 impl V4l2Opener {
@@ -59,7 +61,7 @@ impl V4l2Opener {
     /// As [`V4l2Opener::new`], with names, indices and the search in the `dev` folder of another
     /// root than `/` (a container that has the machine's devices mounted elsewhere).
     pub fn under(root: &Path, device: Option<String>, wanted: Wanted) -> V4l2Opener {
-        V4l2Opener { root: root.to_owned(), device, wanted }
+        V4l2Opener { root: root.to_owned(), device, wanted, nodes: Nodes::under(root) }
     }
 
     fn path(&self) -> Option<PathBuf> {
@@ -76,6 +78,7 @@ impl Opener for V4l2Opener {
         if let Some(path) = self.path() {
             return Ok(Box::new(V4l2Source::open(&path, &self.wanted)?));
         }
+        self.nodes.look();
         let mut first = None;
         for path in cameras_under(&self.root) {
             if stop.is_set() {
@@ -92,20 +95,9 @@ impl Opener for V4l2Opener {
     fn is_there(&self) -> Option<bool> {
         match self.path() {
             Some(path) => Some(path.exists()),
-            // A node may be anything: only that there is none says something.
-            None => video_nodes_under(&self.root).is_empty().then_some(false),
+            None => Some(self.nodes.has_new()),
         }
     }
-}
-
-/// The video nodes in the `dev` folder of `root`, by number, whatever they are.
-pub(super) fn video_nodes_under(root: &Path) -> Vec<PathBuf> {
-    node::paths_under(root)
-}
-
-/// Those of them that are cameras, or could not be looked at; each is looked at when its turn comes.
-pub(super) fn cameras_under(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    node::cameras_under(root)
 }
 
 /// There is nothing to open.

@@ -89,6 +89,30 @@ pub(super) fn paths_under(root: &Path) -> Vec<PathBuf> {
     numbers.into_iter().map(|number| dev.join(format!("video{number}"))).collect()
 }
 
+/// The video nodes as they were at the last open, to see when another open is worth it.
+#[derive(Debug, Clone)]
+pub(in crate::source) struct Nodes {
+    root: PathBuf,
+    seen: Vec<PathBuf>,
+}
+
+impl Nodes {
+    /// None seen yet under `root`.
+    pub fn under(root: &Path) -> Nodes {
+        Nodes { root: root.to_owned(), seen: Vec::new() }
+    }
+
+    /// Remembers those there are now.
+    pub fn look(&mut self) {
+        self.seen = paths_under(&self.root);
+    }
+
+    /// Whether there is one that was not there at the last look.
+    pub fn has_new(&self) -> bool {
+        paths_under(&self.root).iter().any(|path| !self.seen.contains(path))
+    }
+}
+
 /// The node that a configured name means: a path, an index ("0"), a node's name ("video0") or a
 /// name in `/dev/v4l/by-id`.
 pub(super) fn named(root: &Path, name: &str) -> PathBuf {
@@ -106,7 +130,7 @@ pub(super) fn named(root: &Path, name: &str) -> PathBuf {
 
 /// The nodes under `root` that are worth an open: usable cameras, and those that cannot be looked
 /// at (busy, denied), so that the open tells why. Each is looked at when its turn comes.
-pub(super) fn cameras_under(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+pub(in crate::source) fn cameras_under(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let is_worth_it = |path: &PathBuf| match look(path) {
         Ok((_, capability)) => match unusable(&capability) {
             None => true,
@@ -115,7 +139,8 @@ pub(super) fn cameras_under(root: &Path) -> impl Iterator<Item = PathBuf> + use<
                 false
             }
         },
-        Err(_) => true,
+        // A device of another kind.
+        Err(trouble) => trouble.kind != TroubleKind::Unsupported,
     };
     paths_under(root).into_iter().filter(is_worth_it)
 }
