@@ -53,8 +53,8 @@ def tallycam(device, pixel_format, width, height, folder):
 
 def ustreamer(device, pixel_format, width, height, _folder):
     kind = "MJPEG" if pixel_format == "MJPG" else pixel_format
-    return ["ustreamer", "-d", device, "-r", f"{width}x{height}", "-m", kind, "-f", str(FPS),
-            "-q", str(QUALITY), "-s", "127.0.0.1", "-p", str(PORT)]  # fmt: skip
+    return ["ustreamer", "-d", device, "-r", f"{width}x{height}", "-m", kind,
+            "-w", "1", "-q", str(QUALITY), "-s", "127.0.0.1", "-p", str(PORT)]  # fmt: skip
 
 
 OURS = Server("tallycam", True, tallycam)
