@@ -93,6 +93,8 @@ fn own_ipv6(if_inet6: &str) -> Vec<Ipv6Addr> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::*;
 
     const FIB_TRIE: &str = "\

@@ -76,6 +76,8 @@ pub fn announce(listeners: &[http::Listener]) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::*;
 
     #[test]
