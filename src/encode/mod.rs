@@ -1,1 +1,119 @@
-//! encode
+//! From a frame to a picture: a camera's own JPEG passes through untouched, raw frames become JPEG.
+//!
+//! Lives on the capture thread. Raw frames go to libjpeg-turbo as planar 4:2:0 YUV, never through
+//! RGB: for 1280×720 that is the difference between 2 ms and 10 ms. Planes that are already apart
+//! (YU12, the Y of NV12) are handed over where they lie.
+
+mod planes;
+mod turbo;
+
+use crate::media::jpeg::{self, JpegError};
+use crate::media::{Fourcc, Frame, Picture, PictureBuilder};
+
+use planes::Planes;
+pub use turbo::CompressError;
+use turbo::Compressor;
+
+/// Why a frame did not become a picture. The next one may.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The camera's JPEG is none, or not whole.
+    #[error("the camera sent a broken JPEG of {len} bytes")]
+    Jpeg {
+        /// Bytes of the frame.
+        len: usize,
+        /// What is wrong with it.
+        source: JpegError,
+    },
+    /// A format the pipeline does not know.
+    #[error("frames in the format {0} cannot be shown; MJPG, YUYV, UYVY, NV12, YU12 and GREY can")]
+    Format(Fourcc),
+    /// Fewer bytes than the picture needs.
+    #[error("a {fourcc} frame of {width}×{height} pixels needs {needed} bytes and has {len}")]
+    Short {
+        /// Its format.
+        fourcc: Fourcc,
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Bytes it should have.
+        needed: usize,
+        /// Bytes it has.
+        len: usize,
+    },
+    /// libjpeg-turbo refused.
+    #[error(transparent)]
+    Compress(#[from] CompressError),
+}
+
+/// Turns frames into pictures. Owns the compressor and the planes it works on, so that a frame
+/// costs no allocation but the picture's own bytes.
+#[derive(Debug)]
+pub struct Encoder {
+    compressor: Compressor,
+    planes: Planes,
+}
+
+impl Encoder {
+    /// An encoder of `quality` 1–100 (libjpeg's scale) for raw frames.
+    ///
+    /// # Errors
+    /// libjpeg-turbo could not be set up.
+    pub fn new(quality: u8) -> Result<Encoder, CompressError> {
+        Ok(Encoder { compressor: Compressor::new(quality)?, planes: Planes::default() })
+    }
+
+    /// Makes a picture of `frame`.
+    ///
+    /// # Errors
+    /// See [`EncodeError`]; the encoder can be used further.
+    pub fn encode(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
+        if frame.fourcc.is_jpeg() { pass_through(frame) } else { self.compress(frame, false) }
+    }
+
+    /// Makes a picture of a drawn card.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_card(&mut self, card: &Frame<'_>) -> Result<Picture, EncodeError> {
+        self.compress(card, true)
+    }
+
+    fn compress(&mut self, frame: &Frame<'_>, is_card: bool) -> Result<Picture, EncodeError> {
+        let needed =
+            frame.fourcc.frame_len(frame.stride, frame.height).ok_or(EncodeError::Format(frame.fourcc))?;
+        if frame.data.len() < needed {
+            return Err(EncodeError::Short {
+                fourcc: frame.fourcc,
+                width: frame.width,
+                height: frame.height,
+                needed,
+                len: frame.data.len(),
+            });
+        }
+        let planar = self.planes.of(frame).ok_or(EncodeError::Format(frame.fourcc))?;
+        let jpeg = self.compressor.compress(&planar)?;
+        let mut picture = PictureBuilder::with_capacity(jpeg.len());
+        picture.push(jpeg);
+        Ok(picture.finish(frame.width, frame.height, frame.stamp, frame.sequence, is_card))
+    }
+}
+
+/// The camera's bytes as they are, less padding behind the end, plus the standard Huffman tables
+/// where the camera leaves them out, as many UVC cameras do and no browser forgives.
+fn pass_through(frame: &Frame<'_>) -> Result<Picture, EncodeError> {
+    let found =
+        jpeg::inspect(frame.data).map_err(|source| EncodeError::Jpeg { len: frame.data.len(), source })?;
+    let jpeg = &frame.data[..found.len];
+    let mut picture = PictureBuilder::with_capacity(jpeg.len() + jpeg::STANDARD_HUFFMAN_TABLES.len());
+    if found.has_huffman_tables {
+        picture.push(jpeg);
+    } else {
+        let (before, after) = jpeg.split_at(found.tables_at);
+        picture.push(before);
+        picture.push(jpeg::STANDARD_HUFFMAN_TABLES);
+        picture.push(after);
+    }
+    Ok(picture.finish(found.width, found.height, frame.stamp, frame.sequence, false))
+}

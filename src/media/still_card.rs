@@ -10,3 +10,6 @@ pub struct CardText {
     /// The one thing to do, if there is one.
     pub hint: Option<String>,
 }
+pub fn draw(_t: &CardText, w: u32, h: u32) -> super::canvas::Canvas {
+    super::canvas::Canvas::new(w & !1, h & !1)
+}

@@ -6,13 +6,31 @@
 //!   Demand, pause, hold ───────► wake it           State, figures ◄──── what it says
 //! ```
 
+mod backoff;
+mod capture;
+mod rate;
+mod shared;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::{Stamp, Worker};
-use crate::media::{Hub, Picture, Trouble};
+use crate::encode::Encoder;
+use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
+
+use capture::Capture;
+pub use rate::{RateLimit, RateMeter};
+pub use shared::Demand;
+use shared::Shared;
+
+/// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
+const RELEASE_WITHIN: Duration = Duration::from_secs(2);
+/// The longest that [`Pipeline::hold`] waits for a first picture.
+const HOLD_WITHIN: Duration = Duration::from_secs(20);
 
 /// How the pipeline behaves. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +85,56 @@ impl State {
             State::Paused => "paused",
         }
     }
+
+    /// Every word [`State::word`] can give.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        ["asleep", "waking", "live", "paused"]
+            .into_iter()
+            .chain(TroubleKind::ALL.iter().map(|kind| kind.word()))
+    }
+
+    /// A few words for people: page, still card, the service's status line.
+    pub fn headline(&self) -> &'static str {
+        match self {
+            State::Asleep => "Asleep",
+            State::Waking => "Waking the camera",
+            State::Live => "Live",
+            State::Trouble(trouble) => trouble.kind.headline(),
+            State::Paused => "Paused",
+        }
+    }
+
+    /// Why it is so, in a sentence; empty when the headline says it all.
+    pub fn reason(&self) -> String {
+        match self {
+            State::Asleep => String::from("The camera is closed until somebody needs it."),
+            State::Waking => String::from("The first picture comes in a moment."),
+            State::Live => String::new(),
+            State::Trouble(trouble) => {
+                let mut text = trouble.what.clone();
+                for cause in &trouble.causes {
+                    text.push_str(": ");
+                    text.push_str(cause);
+                }
+                sentence(&text)
+            }
+            State::Paused => String::from("The camera was let go. Resume brings the picture back."),
+        }
+    }
+
+    /// What the reader can do, in a sentence.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            State::Trouble(trouble) => trouble.hint.as_deref().map(sentence),
+            _ => None,
+        }
+    }
+}
+
+/// `text` with a full stop, if it has no end of its own. Its first letter stays: it may be a path.
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() || text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
 /// Everything a reader may want to know of the camera, at one moment.
@@ -108,11 +176,9 @@ pub struct Status {
 
 /// A camera turned into pictures on demand. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Pipeline {}
-
-/// Somebody needs the camera, until this is dropped.
-#[derive(Debug)]
-pub struct Demand {}
+pub struct Pipeline {
+    shared: Arc<Shared>,
+}
 
 /// How [`Pipeline::hold`] ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,59 +194,159 @@ pub enum Held {
 /// There is no live picture to give.
 #[derive(Debug, Clone)]
 pub struct NoPicture {
-    /// Words and reason as a picture.
-    pub card: Picture,
+    /// Words and reason as a picture; `None` if not even that could be made.
+    pub card: Option<Picture>,
     /// The state that explains it.
     pub state: State,
 }
 
-#[allow(unused_variables, clippy::todo, missing_docs, clippy::unused_async)]
+/// The pipeline could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The JPEG compressor could not be set up.
+    #[error(transparent)]
+    Compressor(#[from] crate::encode::CompressError),
+    /// No thread could be had.
+    #[error("the capture thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
 impl Pipeline {
     /// Starts the capture thread. The camera stays closed until somebody needs it.
     ///
     /// # Errors
-    /// No thread could be had.
-    pub fn start(opener: Box<dyn Opener>, settings: Settings) -> std::io::Result<(Pipeline, Worker)> {
-        todo!()
+    /// [`StartError`].
+    pub fn start(opener: Box<dyn Opener>, settings: Settings) -> Result<(Pipeline, Worker), StartError> {
+        let encoder = Encoder::new(settings.quality)?;
+        let shared = Arc::new(Shared::new(opener.describe(), settings));
+        let worker = Worker::spawn("capture", {
+            let shared = Arc::clone(&shared);
+            move |beat| Capture::new(shared, opener, encoder, beat).run()
+        })?;
+        Ok((Pipeline { shared }, worker))
     }
 
     /// Where pictures appear: live ones, and the still card when something is wrong or paused.
-    /// While the camera is merely asleep or waking the hub is empty: viewers wait for the picture.
+    /// While the camera is asleep or has just begun to wake the hub is empty: viewers wait for
+    /// the picture.
     pub fn hub(&self) -> &Hub {
-        todo!()
+        &self.shared.hub
     }
 
     /// Wakes the camera and keeps it awake until the returned value is dropped (and `idle_stop`
     /// has passed). Takes no effect on a paused camera.
     pub fn demand(&self) -> Demand {
-        todo!()
+        Demand::new(&self.shared)
     }
 
     /// How things are.
     pub fn status(&self) -> Status {
-        todo!()
+        let state = self.shared.state.borrow().clone();
+        let (demands, is_held) = {
+            let wishes = self.shared.wishes();
+            (wishes.demands, wishes.is_held)
+        };
+        let figures = self.shared.figures();
+        Status {
+            since: figures.since,
+            source: self.shared.source.clone(),
+            delivers: figures.delivers.clone(),
+            size: figures.size,
+            fps: match state {
+                State::Live => figures.rate.per_second(Stamp::now().monotonic_us),
+                _ => 0.0,
+            },
+            frames: figures.frames,
+            lost: figures.lost,
+            broken: figures.broken,
+            pictures: figures.pictures,
+            bytes: figures.bytes,
+            opens: figures.opens,
+            failed_reads: figures.failed_reads,
+            is_healthy: figures.failed_reads < self.shared.settings.failed_reads,
+            is_held,
+            demands,
+            state,
+        }
     }
 
     /// The state, to wait for changes.
     pub fn states(&self) -> watch::Receiver<State> {
-        todo!()
+        self.shared.state.subscribe()
     }
 
     /// Lets the camera go whoever needs it, until [`Pipeline::resume`] or [`Pipeline::hold`].
     /// Returns once the device is released, or after 2 s if the driver does not return.
     pub async fn pause(&self) {
-        todo!()
+        let mut is_open = self.shared.is_open.subscribe();
+        self.shared.wish(|wishes| {
+            wishes.is_paused = true;
+            wishes.is_held = false;
+            wishes.interrupt.set();
+        });
+        let mut states = self.states();
+        let released = async {
+            // Both ends of the channels live as long as `self.shared`: the waits cannot fail.
+            let _ = is_open.wait_for(|open| !open).await;
+            let _ = states.wait_for(|state| *state == State::Paused).await;
+        };
+        if timeout(RELEASE_WITHIN, released).await.is_err() {
+            log::error!("the camera's driver has not let go within {RELEASE_WITHIN:?}");
+        }
     }
 
     /// Ends a pause and any hold: back to on demand.
     pub fn resume(&self) {
-        todo!()
+        self.shared.wish(|wishes| {
+            wishes.is_paused = false;
+            if std::mem::take(&mut wishes.is_held) {
+                wishes.last_needed = std::time::Instant::now();
+            }
+            wishes.try_again = true;
+        });
+        // At once, so that whoever asks next is not told of a pause that is over.
+        if *self.shared.state.borrow() == State::Paused {
+            self.shared.hub.clear();
+            self.shared.enter(State::Asleep);
+        }
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
     /// [`Pipeline::resume`]. Returns when the first picture came or the open failed.
     pub async fn hold(&self) -> Held {
-        todo!()
+        let mut states = self.states();
+        let failures = self.shared.figures().failures;
+        let was_held = self.shared.wish(|wishes| {
+            wishes.is_paused = false;
+            wishes.try_again = true;
+            std::mem::replace(&mut wishes.is_held, true)
+        });
+        if was_held {
+            return Held::AlreadyRunning;
+        }
+        let outcome = timeout(HOLD_WITHIN, async {
+            loop {
+                let state = states.borrow_and_update().clone();
+                match state {
+                    State::Live => return Ok(()),
+                    State::Trouble(trouble) if self.shared.figures().failures > failures => {
+                        return Err(trouble);
+                    }
+                    _ => {}
+                }
+                // The same trouble again is no new state: look at the count now and then, too.
+                let _ = timeout(Duration::from_millis(100), states.changed()).await;
+            }
+        });
+        let trouble = match outcome.await {
+            Ok(Ok(())) => return Held::Started,
+            Ok(Err(trouble)) => trouble,
+            Err(_) => {
+                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source))
+            }
+        };
+        self.shared.wish(|wishes| wishes.is_held = false);
+        Held::CouldNotOpen(trouble)
     }
 
     /// The newest live picture; wakes a sleeping camera and waits at most `wait` for its first.
@@ -188,16 +354,49 @@ impl Pipeline {
     /// # Errors
     /// [`NoPicture`] with a still card: paused, in trouble, or no picture in time.
     pub async fn snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        todo!()
+        let _demand = self.demand();
+        let until = Instant::now() + wait;
+        let mut pictures = self.shared.hub.subscribe();
+        let mut states = self.states();
+        loop {
+            // Each lock is let go before the next is taken: the capture thread takes both.
+            let is_hopeless = matches!(*states.borrow_and_update(), State::Trouble(_) | State::Paused);
+            if is_hopeless || self.is_ending() {
+                break;
+            }
+            tokio::select! {
+                picture = timeout_at(until, pictures.next()) => match picture {
+                    Ok(Some(picture)) if !picture.is_card => return Ok(picture),
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => break,
+                },
+                _ = states.changed() => {}
+            }
+        }
+        let state = self.shared.state.borrow().clone();
+        Err(NoPicture { card: self.card(&state), state })
     }
 
-    /// The still card that tells of the present state.
-    pub fn card(&self) -> Picture {
-        todo!()
+    /// The still card that tells of `state`: the one in the hub, or one drawn now.
+    fn card(&self, state: &State) -> Option<Picture> {
+        if let Some(card) = self.shared.hub.newest().filter(|picture| picture.is_card) {
+            return Some(card);
+        }
+        let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
+        let mut encoder = Encoder::new(self.shared.settings.quality).ok()?;
+        capture::draw_card(&mut encoder, state, size)
     }
 
     /// Ends it all: closes the camera and the hub. Join the worker afterwards.
     pub fn stop(&self) {
-        todo!()
+        self.shared.wish(|wishes| {
+            wishes.is_stopping = true;
+            wishes.interrupt.set();
+        });
+        self.shared.hub.close();
+    }
+
+    fn is_ending(&self) -> bool {
+        self.shared.wishes().is_stopping
     }
 }

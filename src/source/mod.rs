@@ -86,6 +86,12 @@ pub trait Source {
     /// What it delivers.
     fn delivers(&self) -> &Delivers;
 
+    /// How long its first frame may take before the source counts as silent. Cameras behind a
+    /// program or a network take longer to begin than a device.
+    fn first_frame_within(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
     /// Waits at most `wait` for a frame and lends it. `Ok(None)`: nothing came in that time.
     ///
     /// When several frames have piled up, the newest is given and the others are let go, except

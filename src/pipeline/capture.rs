@@ -1,0 +1,369 @@
+//! The capture thread: waits until somebody needs the camera, opens it, turns its frames into
+//! pictures, and lets it go again.
+//!
+//! Invariants: at most one source is open, and it is dropped on this thread before the state says
+//! that it is closed; every wait ends when a wish changes; the heart beats at least once a second
+//! unless a driver does not return; a picture is encoded once, whoever watches.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::{Beat, Stamp, Stop};
+use crate::encode::Encoder;
+use crate::media::still_card::{self, CardText};
+use crate::media::{Fourcc, Picture, Trouble, TroubleKind};
+use crate::source::{Opener, Source};
+
+use super::backoff::{Backoff, SHORTEST};
+use super::rate::RateLimit;
+use super::shared::Shared;
+use super::{Settings, State};
+
+/// Longest wait for one frame: how late a pause or stop may be noticed.
+const FRAME_WAIT: Duration = Duration::from_millis(200);
+/// How often an absent camera is looked for.
+const LOOK: Duration = Duration::from_millis(500);
+/// Longest sleep between heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Viewers who wait for a camera to wake get a card that says so after this time. Not at once:
+/// most cameras are faster, and a program that takes the first picture wants a real one.
+const WAKING_CARD: Duration = Duration::from_secs(2);
+/// The size of cards before the first picture, in pixels.
+pub const CARD_SIZE: (u32, u32) = (1280, 720);
+
+/// Why a stream of frames ended.
+enum End {
+    /// Nobody needs it, a pause, or the stop: look at the wishes.
+    Released,
+    /// The source is of no more use.
+    Failed(Trouble),
+}
+
+/// The thread's own things.
+pub struct Capture<'a> {
+    shared: Arc<Shared>,
+    opener: Box<dyn Opener>,
+    encoder: Encoder,
+    beat: &'a Beat,
+    /// The trouble the camera is in, with the time of the next try. While there is one, tries go
+    /// on even without demand, so that `/health` can turn True again.
+    trouble: Option<Retry>,
+}
+
+struct Retry {
+    kind: TroubleKind,
+    line: String,
+    at: Instant,
+    last_try: Instant,
+    backoff: Backoff,
+    /// What the last look for the device saw.
+    was_there: Option<bool>,
+}
+
+impl<'a> Capture<'a> {
+    pub fn new(
+        shared: Arc<Shared>,
+        opener: Box<dyn Opener>,
+        encoder: Encoder,
+        beat: &'a Beat,
+    ) -> Capture<'a> {
+        Capture { shared, opener, encoder, beat, trouble: None }
+    }
+
+    /// Runs until the pipeline is stopped.
+    pub fn run(mut self) {
+        while let Some(interrupt) = self.wait_until_wanted() {
+            self.shared.is_open.send_replace(true);
+            let end = match self.opener.open(&interrupt) {
+                Ok(source) => self.stream(source),
+                // An open that was told to end has failed nobody.
+                Err(_) if interrupt.is_set() => End::Released,
+                Err(trouble) => End::Failed(trouble),
+            };
+            // The source is dropped by now.
+            if let End::Failed(trouble) = end {
+                self.failed(trouble);
+            }
+            self.shared.is_open.send_replace(false);
+        }
+        self.shared.hub.close();
+    }
+
+    /// Sleeps until the camera is to be opened, and returns what can interrupt that; `None` at the
+    /// end of it all.
+    fn wait_until_wanted(&mut self) -> Option<Stop> {
+        let shared = Arc::clone(&self.shared);
+        let mut wishes = shared.wishes();
+        loop {
+            self.beat.beat();
+            if wishes.is_stopping {
+                return None;
+            }
+            let wait = if wishes.is_paused {
+                if *shared.state.borrow() != State::Paused {
+                    drop(wishes);
+                    self.paused();
+                    wishes = shared.wishes();
+                    continue;
+                }
+                HEARTBEAT
+            } else if let Some(retry) = &mut self.trouble {
+                if std::mem::take(&mut wishes.try_again) {
+                    retry.at = Instant::now();
+                }
+                if std::mem::take(&mut wishes.try_now) && !retry.kind.is_final() {
+                    retry.at = retry.at.min(retry.last_try + SHORTEST);
+                }
+                let there = self.opener.is_there();
+                let came_back = retry.was_there == Some(false) && there == Some(true);
+                retry.was_there = there.or(retry.was_there);
+                let now = Instant::now();
+                if came_back || now >= retry.at {
+                    retry.last_try = now;
+                    return Some(fresh_interrupt(&mut wishes));
+                }
+                (retry.at - now).min(LOOK)
+            } else if wishes.demands > 0 || wishes.is_held {
+                if *shared.state.borrow() == State::Paused {
+                    shared.hub.clear();
+                }
+                shared.enter(State::Waking);
+                return Some(fresh_interrupt(&mut wishes));
+            } else {
+                // Nobody is to take an old picture for a new one.
+                shared.hub.clear();
+                shared.enter(State::Asleep);
+                HEARTBEAT
+            };
+            wishes = shared.wait(wishes, wait);
+        }
+    }
+
+    /// Takes frames and publishes pictures until the camera is to be let go or fails.
+    fn stream(&mut self, mut source: Box<dyn Source>) -> End {
+        let shared = Arc::clone(&self.shared);
+        let settings = &shared.settings;
+        let delivers = source.delivers().clone();
+        log::info!("camera open: {} {}", delivers.name, in_words(&delivers));
+        for note in &delivers.notes {
+            log::warn!("{note}");
+        }
+        let silent_after = silence(settings, delivers.fps);
+        let first_within = source.first_frame_within().max(silent_after);
+        {
+            let mut figures = shared.figures();
+            figures.opens += 1;
+            figures.delivers = Some(delivers);
+        }
+        shared.wish(|wishes| wishes.last_needed = Instant::now());
+
+        let mut limit = settings.fps.map(RateLimit::new);
+        let opened = Instant::now();
+        let (mut last_frame, mut last_good) = (opened, opened);
+        let mut next_sequence = None;
+        let mut is_first = true;
+        let mut card_shown = false;
+        loop {
+            self.beat.beat();
+            if let Some(why) = self.is_to_be_released() {
+                log::info!("camera closed: {why}");
+                return End::Released;
+            }
+            let frame = match source.next(FRAME_WAIT) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => {
+                    let allowed = if is_first { first_within } else { silent_after };
+                    if last_frame.elapsed() >= allowed {
+                        return End::Failed(silent(&self.opener.describe(), allowed));
+                    }
+                    if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
+                        card_shown = true;
+                        self.show_card(&State::Waking);
+                    }
+                    continue;
+                }
+                Err(trouble) => return End::Failed(trouble),
+            };
+            last_frame = Instant::now();
+            let gap = next_sequence.map_or(0, |expected| frame.sequence.saturating_sub(expected));
+            next_sequence = Some(frame.sequence + 1);
+            {
+                let mut figures = shared.figures();
+                figures.frames += 1;
+                figures.lost += gap;
+            }
+            if limit.as_mut().is_some_and(|limit| !limit.passes(frame.stamp.monotonic_us)) {
+                continue;
+            }
+            match self.encoder.encode(&frame) {
+                Ok(picture) => {
+                    last_good = last_frame;
+                    if is_first || self.trouble.is_some() {
+                        is_first = false;
+                        if self.trouble.take().is_some() {
+                            log::info!("the camera is back");
+                        }
+                        shared.enter(State::Live);
+                    }
+                    shared.publish(picture);
+                }
+                Err(error) => {
+                    let (broken, failed_reads) = {
+                        let mut figures = shared.figures();
+                        figures.broken += 1;
+                        figures.failed_reads = figures.failed_reads.saturating_add(1);
+                        (figures.broken, figures.failed_reads)
+                    };
+                    // The first, then ever rarer: a cable that flickers must not fill the log.
+                    if broken.is_power_of_two() || failed_reads == settings.failed_reads {
+                        log::warn!("{}, {broken} so far", chain(&error));
+                    }
+                    let without = last_good.elapsed();
+                    if without >= silent_after * 4 {
+                        return End::Failed(broken_pictures(&self.opener.describe(), &error));
+                    }
+                    if without >= silent_after && self.trouble.is_none() {
+                        let trouble = broken_pictures(&self.opener.describe(), &error);
+                        self.in_trouble(trouble);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether wishes say that the open camera is to be closed, and why.
+    fn is_to_be_released(&self) -> Option<&'static str> {
+        let wishes = self.shared.wishes();
+        if wishes.is_stopping {
+            Some("tallycam stops")
+        } else if wishes.is_paused {
+            Some("paused")
+        } else if wishes.demands == 0
+            && !wishes.is_held
+            // A camera that comes back is kept until its first picture: that ends the trouble.
+            && self.trouble.is_none()
+            && self.shared.settings.idle_stop.is_some_and(|idle| wishes.last_needed.elapsed() >= idle)
+        {
+            Some("nobody needs it")
+        } else {
+            None
+        }
+    }
+
+    /// The source could not be opened, or is of no more use.
+    fn failed(&mut self, trouble: Trouble) {
+        {
+            let mut figures = self.shared.figures();
+            figures.failures += 1;
+            figures.failed_reads = figures.failed_reads.saturating_add(1);
+        }
+        self.in_trouble(trouble);
+    }
+
+    /// Shows and logs trouble (each kind of it once), and sets the time of the next try.
+    fn in_trouble(&mut self, trouble: Trouble) {
+        let now = Instant::now();
+        let before = self.trouble.take();
+        let is_news = before.as_ref().is_none_or(|r| r.kind != trouble.kind || r.line != trouble.line());
+        let mut backoff = before.map_or_else(Backoff::default, |r| r.backoff);
+        let pause = backoff.pause();
+        if is_news {
+            log::error!("{trouble}");
+        }
+        log::debug!("next try in {pause:?}: {}", trouble.what);
+        // What has ended for good is tried again only when somebody asks anew.
+        let at =
+            if trouble.kind.is_final() { now + Duration::from_secs(365 * 24 * 3600) } else { now + pause };
+        self.trouble = Some(Retry {
+            kind: trouble.kind,
+            line: trouble.line(),
+            at,
+            last_try: now,
+            backoff,
+            was_there: self.opener.is_there(),
+        });
+        self.shared.wish(|wishes| wishes.try_now = false);
+        let state = State::Trouble(trouble);
+        if is_news {
+            self.shared.enter(state.clone());
+        }
+        self.show_card(&state);
+    }
+
+    /// The camera has been let go by a pause.
+    fn paused(&mut self) {
+        self.trouble = None;
+        self.shared.figures().failed_reads = 0;
+        self.shared.enter(State::Paused);
+        self.show_card(&State::Paused);
+    }
+
+    fn show_card(&mut self, state: &State) {
+        let size = self.shared.figures().size.unwrap_or(CARD_SIZE);
+        match draw_card(&mut self.encoder, state, size) {
+            Some(card) => self.shared.hub.publish(card),
+            None => self.shared.hub.clear(),
+        }
+    }
+}
+
+/// The card that tells of `state`, in a picture of `size` pixels.
+pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Option<Picture> {
+    let canvas = still_card::draw(&card_text(state), size.0, size.1);
+    encoder
+        .encode_card(&canvas.frame(Stamp::now(), 0))
+        .inspect_err(|error| log::error!("no still card: {error}"))
+        .ok()
+}
+
+/// What the card says of `state`.
+fn card_text(state: &State) -> CardText {
+    CardText { headline: state.headline().to_owned(), body: state.reason(), hint: state.hint() }
+}
+
+/// A new interrupt for the open that begins now.
+fn fresh_interrupt(wishes: &mut super::shared::Wishes) -> Stop {
+    wishes.try_now = false;
+    wishes.try_again = false;
+    wishes.interrupt = Stop::new();
+    wishes.interrupt.clone()
+}
+
+/// How long without a frame is silence: a camera that promises one in ten seconds is not silent
+/// after three.
+fn silence(settings: &Settings, fps: Option<f64>) -> Duration {
+    let frames =
+        fps.filter(|fps| *fps > 0.0).map_or(Duration::ZERO, |fps| Duration::from_secs_f64(3.0 / fps));
+    settings.silent_after.max(frames)
+}
+
+fn silent(source: &str, time: Duration) -> Trouble {
+    Trouble::new(TroubleKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
+        .hint("it is opened anew; if this repeats, check its cable and power supply")
+}
+
+fn broken_pictures(source: &str, error: &crate::encode::EncodeError) -> Trouble {
+    Trouble::new(TroubleKind::Broken, format!("{source} sends broken pictures"))
+        .because(chain(error))
+        .hint("check its cable, or try a smaller size or another format")
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+fn in_words(delivers: &crate::source::Delivers) -> String {
+    let size =
+        if delivers.width > 0 { format!("{}×{} ", delivers.width, delivers.height) } else { String::new() };
+    let format = if delivers.fourcc == Fourcc::JPEG { Fourcc::MJPG } else { delivers.fourcc };
+    let fps = delivers.fps.map_or_else(String::new, |fps| format!(" at {fps:.4} fps"));
+    format!("{size}{format}{fps}")
+}

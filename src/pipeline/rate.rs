@@ -1,0 +1,123 @@
+//! Frame rates: measured, and held down. Pure: times come in as microseconds of any clock.
+
+/// Pictures a second over the last few seconds.
+#[derive(Debug, Clone)]
+pub struct RateMeter {
+    times: [u64; RateMeter::WINDOW],
+    count: u64,
+}
+
+impl RateMeter {
+    /// Pictures looked back on.
+    const WINDOW: usize = 64;
+    /// Longest look back.
+    const SPAN_US: u64 = 3_000_000;
+
+    /// A meter that has seen nothing.
+    pub fn new() -> RateMeter {
+        RateMeter { times: [0; RateMeter::WINDOW], count: 0 }
+    }
+
+    /// A picture came at `now_us`.
+    pub fn count(&mut self, now_us: u64) {
+        self.times[(self.count % RateMeter::WINDOW as u64) as usize] = now_us;
+        self.count += 1;
+    }
+
+    /// Pictures a second as of `now_us`: over the last 3 s or 64 pictures, whichever is shorter,
+    /// but always over two at least, so that one picture in ten seconds reads 0.1 and not 0.
+    pub fn per_second(&self, now_us: u64) -> f64 {
+        let have = self.count.min(RateMeter::WINDOW as u64);
+        if have < 2 {
+            return 0.0;
+        }
+        let at = |back: u64| self.times[((self.count - 1 - back) % RateMeter::WINDOW as u64) as usize];
+        let newest = at(0);
+        let within =
+            (2..have).take_while(|&b| newest.saturating_sub(at(b)) <= RateMeter::SPAN_US).count() as u64;
+        let intervals = within + 1;
+        let span = newest.saturating_sub(at(intervals));
+        // A picture that is overdue counts as one that comes now: the figure sinks when they stop.
+        let mean = span / intervals;
+        let waited = now_us.saturating_sub(newest);
+        let span = if waited > mean { span + waited - mean } else { span };
+        if span == 0 { 0.0 } else { intervals as f64 * 1e6 / span as f64 }
+    }
+}
+
+/// Lets at most so many pictures a second pass, evenly, without drifting off the wished rate.
+#[derive(Debug, Clone)]
+pub struct RateLimit {
+    step_us: f64,
+    due_us: Option<f64>,
+}
+
+impl RateLimit {
+    /// At most `fps` (finite, > 0) pictures a second.
+    pub fn new(fps: f64) -> RateLimit {
+        RateLimit { step_us: 1e6 / fps, due_us: None }
+    }
+
+    /// Whether a picture that comes at `now_us` passes.
+    ///
+    /// One that is early by less than a quarter of a step passes too: cameras jitter, and 30 of 30
+    /// pictures are to pass a limit of 30.
+    pub fn passes(&mut self, now_us: u64) -> bool {
+        let now = now_us as f64;
+        let due = self.due_us.unwrap_or(now);
+        if now < due - self.step_us / 4.0 {
+            return false;
+        }
+        let next = due + self.step_us;
+        self.due_us = Some(if next < now { now + self.step_us } else { next });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steady_pictures_are_measured_exactly() {
+        let mut meter = RateMeter::new();
+        assert_eq!(meter.per_second(0), 0.0);
+        for n in 0..200 {
+            meter.count(n * 40_000);
+        }
+        assert!((meter.per_second(199 * 40_000) - 25.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn slow_pictures_and_an_end_are_seen() {
+        let mut meter = RateMeter::new();
+        for n in 0..3 {
+            meter.count(n * 10_000_000);
+        }
+        assert!((meter.per_second(20_000_000) - 0.1).abs() < 1e-9);
+        assert!(meter.per_second(60_000_000) < 0.05);
+    }
+
+    #[test]
+    fn a_limit_at_the_cameras_own_rate_drops_nothing() {
+        let mut limit = RateLimit::new(30.0);
+        let jitter = [0, 3_000, -2_000, 4_000, -4_000];
+        let passed =
+            (0..300).filter(|&n| limit.passes((1_000_000 + n * 33_333 + jitter[n as usize % 5]) as u64));
+        assert_eq!(passed.count(), 300);
+    }
+
+    #[test]
+    fn ten_of_thirty() {
+        let mut limit = RateLimit::new(10.0);
+        let passed = (0..300u64).filter(|&n| limit.passes(n * 33_333)).count();
+        assert!((99..=101).contains(&passed), "{passed}");
+    }
+
+    #[test]
+    fn twenty_of_thirty() {
+        let mut limit = RateLimit::new(20.0);
+        let passed = (0..300u64).filter(|&n| limit.passes(n * 33_333)).count();
+        assert!((198..=202).contains(&passed), "{passed}");
+    }
+}

@@ -1,0 +1,19 @@
+//! What the integration tests share. Each test program uses a part of it.
+#![allow(dead_code)]
+
+pub mod testcam;
+
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything: generous, since it only ends a test that has failed.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits until `what` is so, looking often; panics with its name after [`DEADLINE`].
+#[track_caller]
+pub fn wait_until(name: &str, mut what: impl FnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
+    while !what() {
+        assert!(Instant::now() < until, "waited in vain until {name}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,277 @@
+//! A camera that a test directs: what it shows, how fast, and every way in which it can fail.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tallycam::base::{Stamp, Stop, Worker};
+use tallycam::media::{Fourcc, Frame, Trouble, TroubleKind};
+use tallycam::pipeline::{Pipeline, Settings};
+use tallycam::source::{Delivers, Opener, Source};
+
+/// How the camera behaves now.
+#[derive(Debug, Clone)]
+pub enum Manner {
+    /// A frame every so long.
+    Flows(Duration),
+    /// One frame for each [`TestCam::give`].
+    OnRequest,
+    /// Open, and nothing comes.
+    Silent,
+    /// Frames are cut short.
+    Broken(Duration),
+    /// Reading fails: the device is gone.
+    Fails(Trouble),
+}
+
+/// A directed camera. Clones share it.
+#[derive(Clone)]
+pub struct TestCam(Arc<(Mutex<Script>, Condvar)>);
+
+struct Script {
+    manner: Manner,
+    open_fault: Option<Trouble>,
+    is_there: Option<bool>,
+    picture_len: usize,
+    requested: u64,
+    sequence: u64,
+    opens: u64,
+    open_now: u64,
+    open_at_most: u64,
+}
+
+impl TestCam {
+    /// A camera of 50 frames a second, 64×48 pixels, small pictures.
+    pub fn new() -> TestCam {
+        let script = Script {
+            manner: Manner::Flows(Duration::from_millis(20)),
+            open_fault: None,
+            is_there: None,
+            picture_len: 0,
+            requested: 0,
+            sequence: 0,
+            opens: 0,
+            open_now: 0,
+            open_at_most: 0,
+        };
+        TestCam(Arc::new((Mutex::new(script), Condvar::new())))
+    }
+
+    /// Pictures of at least `len` bytes.
+    pub fn picture_len(self, len: usize) -> TestCam {
+        self.lock().picture_len = len;
+        self
+    }
+
+    /// From now on.
+    pub fn manner(&self, manner: Manner) {
+        self.lock().manner = manner;
+        self.0.1.notify_all();
+    }
+
+    /// `fps` frames a second from now on.
+    pub fn fps(self, fps: f64) -> TestCam {
+        self.manner(Manner::Flows(Duration::from_secs_f64(1.0 / fps)));
+        self
+    }
+
+    /// One frame, of a camera that gives them on request.
+    pub fn give(&self) {
+        self.lock().requested += 1;
+        self.0.1.notify_all();
+    }
+
+    /// Opening fails from now on, or succeeds again.
+    pub fn open_fault(&self, fault: Option<Trouble>) {
+        self.lock().open_fault = fault;
+    }
+
+    /// What a look for the device tells from now on.
+    pub fn is_there(&self, there: Option<bool>) {
+        self.lock().is_there = there;
+    }
+
+    /// How often it was opened.
+    pub fn opens(&self) -> u64 {
+        self.lock().opens
+    }
+
+    /// Whether it is open now.
+    pub fn is_open(&self) -> bool {
+        self.lock().open_now > 0
+    }
+
+    /// The most that were ever open at once.
+    pub fn open_at_most(&self) -> u64 {
+        self.lock().open_at_most
+    }
+
+    /// The number of the last frame given.
+    pub fn sequence(&self) -> u64 {
+        self.lock().sequence
+    }
+
+    /// A pipeline on this camera.
+    pub fn pipeline(&self, settings: Settings) -> Running {
+        let (pipeline, worker) = Pipeline::start(Box::new(self.clone()), settings).unwrap();
+        Running { pipeline, worker: Some(worker) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Script> {
+        self.0.0.lock().unwrap()
+    }
+}
+
+/// A running pipeline, stopped and joined when dropped.
+pub struct Running {
+    pub pipeline: Pipeline,
+    worker: Option<Worker>,
+}
+
+impl Running {
+    /// Stops it now and tells whether the thread ended.
+    pub fn stop(&mut self) -> bool {
+        self.pipeline.stop();
+        self.worker.take().is_none_or(|worker| worker.join_within(super::DEADLINE).is_ok())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        assert!(self.stop(), "the capture thread did not end");
+    }
+}
+
+impl Opener for TestCam {
+    fn describe(&self) -> String {
+        String::from("the test camera")
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let cam = self.clone();
+        let mut script = self.lock();
+        if let Some(fault) = &script.open_fault {
+            return Err(fault.clone());
+        }
+        script.opens += 1;
+        script.open_now += 1;
+        script.open_at_most = script.open_at_most.max(script.open_now);
+        let delivers = Delivers {
+            name: String::from("Test camera"),
+            fourcc: Fourcc::MJPG,
+            width: 64,
+            height: 48,
+            fps: None,
+            notes: Vec::new(),
+            is_simulated: false,
+        };
+        Ok(Box::new(Open { cam, delivers, jpeg: Vec::new() }))
+    }
+
+    fn is_there(&self) -> Option<bool> {
+        self.lock().is_there
+    }
+}
+
+struct Open {
+    cam: TestCam,
+    delivers: Delivers,
+    jpeg: Vec<u8>,
+}
+
+impl Source for Open {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        let mut script = self.cam.lock();
+        let mut is_broken = false;
+        match script.manner.clone() {
+            Manner::Flows(step) | Manner::Broken(step) => {
+                is_broken = matches!(script.manner, Manner::Broken(_));
+                drop(script);
+                std::thread::sleep(step.min(wait));
+                script = self.cam.lock();
+            }
+            Manner::OnRequest => {
+                let (mut ready, _) = self
+                    .cam
+                    .0
+                    .1
+                    .wait_timeout_while(script, wait, |s| {
+                        s.requested == 0 && matches!(s.manner, Manner::OnRequest)
+                    })
+                    .unwrap();
+                if ready.requested == 0 {
+                    return Ok(None);
+                }
+                ready.requested -= 1;
+                script = ready;
+            }
+            Manner::Silent => {
+                let _ = self
+                    .cam
+                    .0
+                    .1
+                    .wait_timeout_while(script, wait, |s| matches!(s.manner, Manner::Silent))
+                    .unwrap();
+                return Ok(None);
+            }
+            Manner::Fails(trouble) => return Err(trouble),
+        }
+        script.sequence += 1;
+        let sequence = script.sequence;
+        let len = script.picture_len;
+        drop(script);
+        self.jpeg = numbered_jpeg(sequence, len);
+        let data = if is_broken { &self.jpeg[..self.jpeg.len() / 2] } else { &self.jpeg[..] };
+        let stamp = Stamp::now();
+        Ok(Some(Frame { fourcc: Fourcc::MJPG, width: 64, height: 48, stride: 0, data, stamp, sequence }))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.cam.lock().open_now -= 1;
+    }
+}
+
+/// A trouble of `kind`.
+pub fn trouble(kind: TroubleKind) -> Trouble {
+    Trouble::new(kind, format!("the test camera is {}", kind.word())).hint("read the test")
+}
+
+/// A real JPEG of 64×48 pixels and at least `len` bytes, with `number` in a comment segment.
+pub fn numbered_jpeg(number: u64, len: usize) -> Vec<u8> {
+    static BASE: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    let base = BASE.get_or_init(|| {
+        let pixels: Vec<u8> = (0..64 * 48).map(|i| (i * 7 % 251) as u8).collect();
+        let image = turbojpeg::Image {
+            pixels: &pixels[..],
+            width: 64,
+            pitch: 64,
+            height: 48,
+            format: turbojpeg::PixelFormat::GRAY,
+        };
+        turbojpeg::compress(image, 80, turbojpeg::Subsamp::Gray).unwrap().to_vec()
+    });
+    let mut jpeg = base[..2].to_vec();
+    let comment = |jpeg: &mut Vec<u8>, text: &[u8]| {
+        jpeg.extend([0xff, 0xfe]);
+        jpeg.extend((text.len() as u16 + 2).to_be_bytes());
+        jpeg.extend(text);
+    };
+    comment(&mut jpeg, format!("number {number:020}").as_bytes());
+    while jpeg.len() + base.len() < len {
+        let room = (len - jpeg.len() - base.len()).min(60_000);
+        comment(&mut jpeg, &vec![b'.'; room]);
+    }
+    jpeg.extend(&base[2..]);
+    jpeg
+}
+
+/// The number [`numbered_jpeg`] wrote; `None` for another picture, such as a still card.
+pub fn number_of(jpeg: &[u8]) -> Option<u64> {
+    let text = jpeg.get(6..33)?;
+    std::str::from_utf8(text.strip_prefix(b"number ")?).ok()?.parse().ok()
+}

@@ -1,0 +1,272 @@
+//! The pipeline on a directed camera: on demand, in every trouble, and back.
+
+mod common;
+
+use std::time::Duration;
+
+use common::testcam::{Manner, TestCam, number_of, trouble};
+use common::{DEADLINE, wait_until};
+use tallycam::media::{Subscriber, TroubleKind};
+use tallycam::pipeline::{Held, Settings, State};
+
+fn settings() -> Settings {
+    Settings {
+        idle_stop: Some(Duration::ZERO),
+        silent_after: Duration::from_millis(300),
+        ..Settings::default()
+    }
+}
+
+/// The next picture: its number, or `None` for a card.
+fn next(subscriber: &mut Subscriber) -> Option<u64> {
+    let picture = subscriber.next_timeout(DEADLINE).expect("no picture").expect("the hub is closed");
+    let number = number_of(&picture.jpeg());
+    assert_eq!(number.is_none(), picture.is_card);
+    number
+}
+
+fn next_live(subscriber: &mut Subscriber) -> u64 {
+    loop {
+        if let Some(number) = next(subscriber) {
+            return number;
+        }
+    }
+}
+
+#[test]
+fn asleep_until_needed_and_asleep_again() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(settings());
+    assert_eq!(run.pipeline.status().state, State::Asleep);
+    assert!(run.pipeline.status().is_healthy);
+    for opens in 1..=3 {
+        let demand = run.pipeline.demand();
+        let mut subscriber = run.pipeline.hub().subscribe();
+        // A sleeping camera leaves no old picture behind for the next viewer.
+        assert!(next_live(&mut subscriber) > 0);
+        assert_eq!((cam.opens(), cam.is_open()), (opens, true));
+        drop(demand);
+        wait_until("the camera is closed", || !cam.is_open());
+        wait_until("the state is asleep", || run.pipeline.status().state == State::Asleep);
+        assert!(run.pipeline.hub().newest().is_none());
+    }
+    assert_eq!(cam.open_at_most(), 1);
+}
+
+#[test]
+fn idle_stop_never_keeps_it_open() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(Settings { idle_stop: None, ..settings() });
+    drop(run.pipeline.demand());
+    let mut subscriber = run.pipeline.hub().subscribe();
+    let _demand = run.pipeline.demand();
+    next_live(&mut subscriber);
+    drop(_demand);
+    let from = cam.sequence();
+    wait_until("twenty more frames came", || cam.sequence() > from + 20);
+    assert_eq!((cam.is_open(), cam.opens()), (true, 1));
+}
+
+#[test]
+fn every_picture_once_for_all_and_untouched() {
+    let cam = TestCam::new();
+    cam.manner(Manner::OnRequest);
+    let run = cam.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut all: Vec<_> = (0..50).map(|_| run.pipeline.hub().subscribe()).collect();
+    for n in 1..=10 {
+        cam.give();
+        for subscriber in &mut all {
+            let picture = subscriber.next_timeout(DEADLINE).unwrap().unwrap();
+            assert_eq!(picture.jpeg(), common::testcam::numbered_jpeg(n, 0));
+        }
+    }
+    let status = run.pipeline.status();
+    assert_eq!((status.frames, status.pictures, status.broken, status.lost), (10, 10, 0, 0));
+}
+
+#[test]
+fn each_trouble_at_opening_shows_and_mends_itself() {
+    for kind in [TroubleKind::Busy, TroubleKind::Denied, TroubleKind::Absent, TroubleKind::Failed] {
+        let cam = TestCam::new();
+        cam.open_fault(Some(trouble(kind)));
+        let run = cam.pipeline(Settings { failed_reads: 1, ..settings() });
+        let demand = run.pipeline.demand();
+        let mut viewer = run.pipeline.hub().subscribe();
+        assert_eq!(next(&mut viewer), None, "a card comes first");
+        let status = run.pipeline.status();
+        assert_eq!(status.state, State::Trouble(trouble(kind)));
+        assert!(!status.is_healthy);
+        // Even unwatched it is tried again, so that health can return.
+        drop(demand);
+        cam.open_fault(None);
+        wait_until("it is healthy", || run.pipeline.status().is_healthy);
+        let _demand = run.pipeline.demand();
+        assert!(next_live(&mut viewer) > 0, "the same viewer sees the picture");
+    }
+}
+
+#[test]
+fn unplugged_silent_and_broken_cameras_come_back() {
+    let faults = [
+        (Manner::Fails(trouble(TroubleKind::Unplugged)), TroubleKind::Unplugged),
+        (Manner::Silent, TroubleKind::Silent),
+        (Manner::Broken(Duration::from_millis(5)), TroubleKind::Broken),
+    ];
+    for (manner, kind) in faults {
+        let cam = TestCam::new();
+        let run = cam.pipeline(settings());
+        let _demand = run.pipeline.demand();
+        let mut viewer = run.pipeline.hub().subscribe();
+        next_live(&mut viewer);
+        cam.manner(manner);
+        while next(&mut viewer).is_some() {}
+        let State::Trouble(now) = run.pipeline.status().state else { panic!("not in trouble") };
+        assert_eq!(now.kind, kind);
+        cam.manner(Manner::Flows(Duration::from_millis(20)));
+        next_live(&mut viewer);
+        wait_until("it is live", || run.pipeline.status().state == State::Live);
+        assert_eq!(run.pipeline.status().failed_reads, 0);
+        assert_eq!(cam.open_at_most(), 1);
+    }
+}
+
+#[test]
+fn a_camera_that_returns_is_taken_at_once() {
+    let cam = TestCam::new();
+    cam.open_fault(Some(trouble(TroubleKind::Absent)));
+    cam.is_there(Some(false));
+    let run = cam.pipeline(settings());
+    let mut states = run.pipeline.states();
+    let _demand = run.pipeline.demand();
+    wait_until("it is in trouble", || matches!(*states.borrow_and_update(), State::Trouble(_)));
+    cam.open_fault(None);
+    cam.is_there(Some(true));
+    wait_until("it is live", || *states.borrow_and_update() == State::Live);
+}
+
+#[test]
+fn what_has_ended_stays_ended_until_resumed() {
+    let cam = TestCam::new();
+    cam.manner(Manner::Fails(trouble(TroubleKind::Ended)));
+    let run = cam.pipeline(settings());
+    let mut viewer = run.pipeline.hub().subscribe();
+    let first = run.pipeline.demand();
+    assert_eq!(next(&mut viewer), None);
+    cam.manner(Manner::Flows(Duration::from_millis(5)));
+    drop(first);
+    let _second = run.pipeline.demand();
+    assert_eq!((cam.opens(), run.pipeline.status().state.word()), (1, "ended"));
+    run.pipeline.resume();
+    next_live(&mut viewer);
+}
+
+#[tokio::test]
+async fn pause_releases_the_camera_before_it_returns() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    assert!(viewer.next().await.is_some());
+    run.pipeline.pause().await;
+    assert!(!cam.is_open());
+    assert_eq!(run.pipeline.status().state, State::Paused);
+    assert!(run.pipeline.status().is_healthy);
+    let no = run.pipeline.snapshot(DEADLINE).await.expect_err("a snapshot does not reopen it");
+    assert!(no.card.expect("no card").is_card);
+    assert_eq!((no.state, cam.is_open()), (State::Paused, false));
+    run.pipeline.resume();
+    assert!(!run.pipeline.snapshot(DEADLINE).await.expect("no picture").is_card);
+    assert!(!run.pipeline.status().is_held);
+}
+
+#[tokio::test]
+async fn pausing_twice_and_pausing_a_sleeping_camera_return() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(settings());
+    run.pipeline.pause().await;
+    run.pipeline.pause().await;
+    assert_eq!((run.pipeline.status().state, cam.opens()), (State::Paused, 0));
+}
+
+#[tokio::test]
+async fn a_hold_keeps_it_open_unwatched() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(settings());
+    assert_eq!(run.pipeline.hold().await, Held::Started);
+    assert_eq!(run.pipeline.hold().await, Held::AlreadyRunning);
+    let from = cam.sequence();
+    tokio::task::spawn_blocking({
+        let cam = cam.clone();
+        move || wait_until("frames flow unwatched", || cam.sequence() > from + 10)
+    })
+    .await
+    .unwrap();
+    run.pipeline.pause().await;
+    assert!(!cam.is_open());
+    assert_eq!(run.pipeline.hold().await, Held::Started, "a hold ends a pause");
+    run.pipeline.resume();
+    tokio::task::spawn_blocking(move || wait_until("on demand again", || !cam.is_open())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hold_that_fails_says_so_and_holds_nothing() {
+    let cam = TestCam::new();
+    cam.open_fault(Some(trouble(TroubleKind::Busy)));
+    let run = cam.pipeline(settings());
+    for _ in 0..2 {
+        assert_eq!(run.pipeline.hold().await, Held::CouldNotOpen(trouble(TroubleKind::Busy)));
+        assert!(!run.pipeline.status().is_held);
+    }
+    cam.open_fault(None);
+    assert_eq!(run.pipeline.hold().await, Held::Started);
+}
+
+#[tokio::test]
+async fn a_snapshot_wakes_the_camera_and_lets_it_sleep() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(settings());
+    for opens in 1..=2 {
+        assert!(!run.pipeline.snapshot(DEADLINE).await.expect("no picture").is_card);
+        assert_eq!(cam.opens(), opens);
+        let cam = cam.clone();
+        tokio::task::spawn_blocking(move || wait_until("it sleeps", || !cam.is_open())).await.unwrap();
+        wait_asleep(&run.pipeline).await;
+    }
+    cam.open_fault(Some(trouble(TroubleKind::Denied)));
+    let no = run.pipeline.snapshot(DEADLINE).await.expect_err("there is no picture");
+    assert_eq!(no.state, State::Trouble(trouble(TroubleKind::Denied)));
+}
+
+async fn wait_asleep(pipeline: &tallycam::pipeline::Pipeline) {
+    pipeline.states().wait_for(|state| *state == State::Asleep).await.unwrap();
+}
+
+#[test]
+fn the_configured_rate_is_kept() {
+    let cam = TestCam::new();
+    cam.manner(Manner::OnRequest);
+    let run = cam.pipeline(Settings { fps: Some(0.001), ..settings() });
+    let _demand = run.pipeline.demand();
+    for _ in 0..20 {
+        cam.give();
+    }
+    wait_until("all frames are taken", || run.pipeline.status().frames == 20);
+    assert_eq!(run.pipeline.status().pictures, 1);
+}
+
+#[test]
+fn stop_ends_everything_in_every_state() {
+    for manner in [Manner::Flows(Duration::from_millis(5)), Manner::Silent, Manner::OnRequest] {
+        let cam = TestCam::new();
+        cam.manner(manner);
+        let mut run = cam.pipeline(settings());
+        let _demand = run.pipeline.demand();
+        let mut viewer = run.pipeline.hub().subscribe();
+        wait_until("it is open", || cam.is_open());
+        assert!(run.stop());
+        assert!(!cam.is_open());
+        // What was shown may still be there to take; then the end.
+        assert!(viewer.next_timeout(DEADLINE).expect("the wait did not end").is_none());
+    }
+}
