@@ -31,7 +31,8 @@ impl Machine {
     }
 
     /// What to open in a browser to reach a server that listens on `listening`, nearest first.
-    pub fn urls(&self, listening: SocketAddr) -> Vec<String> {
+    /// `with_ipv4`: it serves IPv4 clients, as an IPv6 socket may.
+    pub fn urls(&self, listening: SocketAddr, with_ipv4: bool) -> Vec<String> {
         let url = |host: &str| match listening.port() {
             80 => format!("http://{host}/"),
             port => format!("http://{host}:{port}/"),
@@ -45,7 +46,8 @@ impl Machine {
                 if listening.ip().is_loopback() { String::from("localhost") } else { host(&listening.ip()) };
             return vec![url(&name)];
         }
-        let reachable = self.addresses.iter().filter(|ip| ip.is_ipv4() || listening.is_ipv6());
+        let reachable =
+            self.addresses.iter().filter(|ip| if ip.is_ipv4() { with_ipv4 } else { listening.is_ipv6() });
         std::iter::once(String::from("localhost"))
             .chain(self.mdns_name.clone())
             .chain(reachable.map(host))
@@ -132,23 +134,27 @@ fe8000000000000000fc00fffe000001 04 40 20 80     eth0
         Machine { mdns_name: Some(String::from("door.local")), addresses }
     }
 
-    fn urls(listening: &str) -> Vec<String> {
-        machine().urls(listening.parse().expect("an address"))
+    fn urls(listening: &str, with_ipv4: bool) -> Vec<String> {
+        machine().urls(listening.parse().expect("an address"), with_ipv4)
     }
 
     #[test]
     fn a_server_on_every_address_is_named_by_each() {
         assert_eq!(
-            urls("0.0.0.0:8080"),
+            urls("0.0.0.0:8080", true),
             ["http://localhost:8080/", "http://door.local:8080/", "http://192.168.1.20:8080/"]
         );
-        assert_eq!(urls("[::]:80").last().map(String::as_str), Some("http://[fd00::2]/"));
+        assert_eq!(
+            urls("[::]:80", true),
+            ["http://localhost/", "http://door.local/", "http://192.168.1.20/", "http://[fd00::2]/"]
+        );
+        assert_eq!(urls("[::]:80", false), ["http://localhost/", "http://door.local/", "http://[fd00::2]/"]);
     }
 
     #[test]
     fn a_server_on_one_address_is_named_by_it() {
-        assert_eq!(urls("127.0.0.1:8081"), ["http://localhost:8081/"]);
-        assert_eq!(urls("[fd00::2]:8080"), ["http://[fd00::2]:8080/"]);
+        assert_eq!(urls("127.0.0.1:8081", true), ["http://localhost:8081/"]);
+        assert_eq!(urls("[fd00::2]:8080", false), ["http://[fd00::2]:8080/"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use ::log::{error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::base::{Stop, Worker};
@@ -46,20 +46,23 @@ pub enum DaemonError {
     #[error(transparent)]
     Source(#[from] Trouble),
     /// An address of `[http] listen` cannot be served on.
-    #[error(transparent)]
+    #[error("{0}{hint}", hint = .0.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default())]
     Listen(#[from] http::listen::ListenError),
     /// What systemd handed over is not what it should be.
     #[error(
-        "descriptor {number}, handed over by systemd, cannot be served on: {reason}\n\
+        "descriptor {number}, handed over by systemd, cannot be served on: {error}\n\
          hint: the .socket unit needs ListenStream= and Accept=no"
     )]
     NoSocket {
         /// The descriptor's number.
         number: usize,
-        /// What it is instead.
-        reason: String,
+        /// What is wrong with it.
+        error: std::io::Error,
     },
-    /// The operating system gives no thread, runtime or signal.
+    /// The capture thread could not be started.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::StartError),
+    /// The operating system gives no runtime or no signals.
     #[error("the operating system refused {what}: {error}")]
     System {
         /// What was asked for.
@@ -98,10 +101,10 @@ pub fn serve(
         .enable_all()
         .build()
         .map_err(|error| DaemonError::System { what: "a runtime", error })?;
-    let (pipeline, capture) = Pipeline::start(opener, pipeline_settings(&config))
-        .map_err(|error| DaemonError::System { what: "the capture thread", error })?;
+    let (pipeline, capture) = Pipeline::start(opener, pipeline_settings(&config))?;
 
-    let ended = runtime.block_on(async {
+    let tasks = LocalSet::new();
+    let ended = tasks.block_on(&runtime, async {
         let running = start(config, pipeline, capture, listeners);
         match running {
             Ok(mut running) => {
@@ -113,6 +116,7 @@ pub fn serve(
             Err(error) => Err(error),
         }
     });
+    drop(tasks);
     // Not waited for: a driver's call that does not return would keep us here.
     runtime.shutdown_background();
     ended
@@ -154,7 +158,7 @@ fn start(
     let stop = Stop::new();
     sockets::announce(&listeners);
     let server = http::Server::new(http_settings(&config), pipeline.clone());
-    let server = tokio::spawn(server.run(listeners, stop.clone()));
+    let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { config, pipeline, capture, stop, server, signals, has_terminal })
 }
@@ -202,7 +206,7 @@ impl Running {
         info!("SIGHUP: reading the configuration again");
         systemd::reloading();
         // A file may lie on a disk that sleeps: not on the runtime's own thread.
-        match tokio::task::spawn_blocking(move || reload()).await {
+        match spawn_blocking(move || reload()).await {
             Ok(Ok(read)) => self.apply(&read.config),
             Ok(Err(complaints)) => {
                 error!("the configuration is kept as it was, for the file is not good:\n{complaints}")
@@ -265,7 +269,7 @@ async fn stop_in_order(
         }
     }
     pipeline.stop();
-    match tokio::task::spawn_blocking(move || capture.join_within(CAPTURE_ENDS_WITHIN)).await {
+    match spawn_blocking(move || capture.join_within(CAPTURE_ENDS_WITHIN)).await {
         Ok(Ok(())) => info!("stop: camera released, {} ms", ms()),
         Ok(Err(left_behind)) => warn!("stop: {left_behind}, {} ms", ms()),
         Err(panicked) => error!("stop: {panicked}, {} ms", ms()),

@@ -4,7 +4,12 @@
 //! the process `LISTEN_PID`. What is handed over replaces `[http] listen` altogether, so that a
 //! `.socket` unit is the only place that decides.
 
+use std::io::{IsTerminal, Write};
+use std::net::TcpListener;
+
 use listenfd::ListenFd;
+use log::info;
+use socket2::SockRef;
 
 use super::DaemonError;
 use super::addresses::Machine;
@@ -21,23 +26,22 @@ use crate::http;
 pub fn open(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
     let handed = take(ListenFd::from_env())?;
     if !handed.is_empty() {
-        log::info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
+        info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
         return Ok(handed);
     }
-    Ok(http::listen::bind(listen)?)
+    Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
 }
 
 fn take(mut fds: ListenFd) -> Result<Vec<http::Listener>, DaemonError> {
     (0..fds.len())
         .map(|n| {
+            let refused = |error: std::io::Error| DaemonError::NoSocket { number: 3 + n, error };
+            // What is no TCP socket stays in its place, and the second try says what it is.
             if let Ok(Some(tcp)) = fds.take_tcp_listener(n) {
                 return Ok(http::Listener::Tcp(tcp));
             }
-            match fds.take_unix_listener(n) {
-                Ok(Some(unix)) => Ok(http::Listener::Unix(unix)),
-                Ok(None) => Err(DaemonError::NoSocket { number: 3 + n, reason: String::from("it is gone") }),
-                Err(error) => Err(DaemonError::NoSocket { number: 3 + n, reason: error.to_string() }),
-            }
+            let unix = fds.take_unix_listener(n).map_err(refused)?;
+            unix.map(http::Listener::Unix).ok_or_else(|| refused(std::io::ErrorKind::NotFound.into()))
         })
         .collect()
 }
@@ -45,33 +49,33 @@ fn take(mut fds: ListenFd) -> Result<Vec<http::Listener>, DaemonError> {
 /// Writes where the page is to be found: to the log, and to standard output when a person who
 /// started the daemon by hand (or by `make run`) reads it there.
 pub fn announce(listeners: &[http::Listener]) {
-    use std::io::{IsTerminal, Write};
-
     let machine = Machine::look();
     let mut urls = Vec::new();
     for listener in listeners {
-        match listener {
-            http::Listener::Tcp(tcp) => match tcp.local_addr() {
-                Ok(address) => urls.extend(machine.urls(address)),
-                Err(error) => log::warn!("a listening socket does not tell its address: {error}"),
-            },
-            http::Listener::Unix(unix) => {
-                let path = unix.local_addr().ok().and_then(|a| a.as_pathname().map(std::path::PathBuf::from));
-                log::info!("serving on the unix socket {}", path.unwrap_or_default().display());
-            }
+        info!("listening on {}", listener.address());
+        if let http::Listener::Tcp(tcp) = listener
+            && let Ok(address) = tcp.local_addr()
+        {
+            urls.extend(machine.urls(address, serves_ipv4(tcp)));
         }
     }
     urls.dedup();
     if urls.is_empty() {
         return;
     }
-    log::info!("open {}", urls.join(" or "));
+    info!("open {}", urls.join(" or "));
     // make sets MAKELEVEL for what it runs.
     if std::io::stdout().is_terminal() || std::env::var_os("MAKELEVEL").is_some() {
         let list: String = urls.iter().map(|url| format!("    {url}\n")).collect();
         // A closed standard output is no reason not to serve.
         let _ = write!(std::io::stdout(), "\n  tallycam is here:\n{list}\n  Ctrl-C stops it.\n\n");
     }
+}
+
+/// Whether IPv4 clients reach it: an IPv6 socket takes them too, unless it was told not to (ipv6(7)).
+fn serves_ipv4(tcp: &TcpListener) -> bool {
+    tcp.local_addr().is_ok_and(|address| address.is_ipv4())
+        || SockRef::from(tcp).only_v6().is_ok_and(|only| !only)
 }
 
 #[cfg(test)]
