@@ -34,7 +34,7 @@ use crate::media::Trouble;
 use crate::pipeline::{self, Pipeline};
 
 /// Streams that have not ended so long after the stop are cut off.
-const STREAMS_END_WITHIN: Duration = Duration::from_millis(700);
+const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
 
 /// A capture thread that has not ended so long after the stop is left behind.
 const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
