@@ -242,11 +242,14 @@ impl Running {
             }
         };
         systemd::stopping();
-        let steps = stop_in_order(self.stop, self.server, self.pipeline, self.capture);
+        let mut steps = Box::pin(stop_in_order(self.stop, self.server, self.pipeline, self.capture));
         tokio::select! {
-            () = steps => ended,
+            () = &mut steps => ended,
             name = self.signals.next_end() => {
                 warn!("stop: a second signal, {name}: the rest is skipped");
+                // Dropping the worker would wait for its thread, which may be why there is a
+                // second signal. The process ends now, and everything with it.
+                std::mem::forget(steps);
                 Err(DaemonError::Hurried(name))
             }
         }
