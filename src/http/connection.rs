@@ -1,0 +1,487 @@
+//! One connection: its socket, what is known of it, and how it ends.
+//!
+//! hyper reads and writes through [`LinkIo`], which counts. The counts and two questions to the
+//! kernel (what is unsent, what is not acknowledged) say everything that limits need: whether a
+//! head is late, a connection idle, a viewer stalled. One [`sweep`] over all connections asks
+//! them about once a second, so that a connection costs no timer of its own. All of this module
+//! lives on the server's one thread.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use rustix::net::sockopt;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
+
+use super::route;
+use super::{Settings, Site};
+
+/// A dead peer is given up after this time (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds.
+const USER_TIMEOUT_MS: u32 = 15_000;
+
+/// After the last response the peer may still send so much, for so long, before the connection is
+/// reset: a reset at once would take the response away from it.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A stream socket of either kind.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Sets what this server wants of a TCP connection. Failures are not worth a word: the peer
+    /// has gone, or the kernel does without.
+    pub fn prepare(&self) {
+        if let Socket::Tcp(tcp) = self {
+            let _ = tcp.set_nodelay(true);
+            let _ = sockopt::set_socket_keepalive(tcp, true);
+            let _ = sockopt::set_tcp_user_timeout(tcp, USER_TIMEOUT_MS);
+        }
+    }
+
+    /// Bytes the kernel has taken and not sent yet. On a Unix socket, which sends nothing: the
+    /// memory that holds what the peer has not read.
+    fn unsent(&self) -> usize {
+        match self {
+            Socket::Tcp(_) => queued::<SIOCOUTQNSD>(self.as_fd()),
+            Socket::Unix(_) => queued::<SIOCOUTQ>(self.as_fd()),
+        }
+    }
+
+    /// Bytes the kernel has taken and the peer has not acknowledged.
+    fn unacknowledged(&self) -> usize {
+        queued::<SIOCOUTQ>(self.as_fd())
+    }
+
+    /// Makes the close that follows a reset, which frees the kernel's buffers at once.
+    fn reset_on_close(&self) {
+        let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.try_read(buffer),
+            Socket::Unix(s) => s.try_read(buffer),
+        }
+    }
+
+    fn try_write_vectored(&self, runs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.try_write_vectored(runs),
+            Socket::Unix(s) => s.try_write_vectored(runs),
+        }
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(s) => s.poll_read_ready(cx),
+            Socket::Unix(s) => s.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(s) => s.poll_write_ready(cx),
+            Socket::Unix(s) => s.poll_write_ready(cx),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(s) => s.as_fd(),
+            Socket::Unix(s) => s.as_fd(),
+        }
+    }
+}
+
+/// `SIOCOUTQNSD` of linux/sockios.h: bytes not sent yet.
+const SIOCOUTQNSD: rustix::ioctl::Opcode = 0x894B;
+/// `SIOCOUTQ` of linux/sockios.h, the same number as `TIOCOUTQ`: bytes not acknowledged yet.
+const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
+
+/// Asks for one of the queue lengths; 0 when the kernel does not tell.
+fn queued<const WHICH: rustix::ioctl::Opcode>(socket: BorrowedFd<'_>) -> usize {
+    // SAFETY: both requests only write one C int through the pointer they are given (tcp(7),
+    // unix(7)), and `Getter` hands them room for exactly that.
+    let length = unsafe { rustix::ioctl::ioctl(socket, rustix::ioctl::Getter::<WHICH, i32>::new()) };
+    length.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
+}
+
+/// What a connection is doing, as far as time limits are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has come yet.
+    Fresh,
+    /// Part of a request's head has come.
+    Head,
+    /// A request is being answered.
+    Busy,
+    /// Waiting for the next request.
+    Idle,
+}
+
+/// What is to become of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Finish the response under way, then close: the server stops.
+    Finish,
+    /// Answer 408, then close: a head did not come in time.
+    TooLate,
+    /// Close without a word: nobody waits for one.
+    Close,
+    /// Reset: the peer takes nothing.
+    Shed,
+}
+
+/// What is known of one connection. Its task, its response's body and the sweep share it.
+#[derive(Debug)]
+pub struct Link {
+    socket: Socket,
+    peer: Rc<str>,
+    phase: Cell<(Phase, Instant)>,
+    is_viewer: Cell<bool>,
+    /// The peer has sent its last byte.
+    at_end: Cell<bool>,
+    /// Bytes handed to the kernel.
+    written: Cell<u64>,
+    /// Bytes that hyper holds and the kernel has not taken.
+    unwritten: Cell<usize>,
+    /// Bytes acknowledged, and when that number last moved or nothing was due.
+    progress: Cell<(u64, Instant)>,
+    verdict: Cell<Option<Verdict>>,
+    called: Notify,
+}
+
+impl Link {
+    /// A connection that has just been accepted.
+    pub fn new(socket: Socket, peer: Rc<str>) -> Rc<Link> {
+        let now = Instant::now();
+        Rc::new(Link {
+            socket,
+            peer,
+            phase: Cell::new((Phase::Fresh, now)),
+            is_viewer: Cell::new(false),
+            at_end: Cell::new(false),
+            written: Cell::new(0),
+            unwritten: Cell::new(0),
+            progress: Cell::new((0, now)),
+            verdict: Cell::new(None),
+            called: Notify::new(),
+        })
+    }
+
+    /// The peer's address; of a Unix socket, "unix".
+    pub fn peer(&self) -> &Rc<str> {
+        &self.peer
+    }
+
+    /// Whether all that was given to hyper has left this machine's buffers, so that the next
+    /// picture would not queue behind an old one.
+    pub fn has_room(&self) -> bool {
+        self.unwritten.get() == 0 && self.socket.unsent() == 0
+    }
+
+    /// A stream handed `bytes` to hyper.
+    pub fn holds(&self, bytes: usize) {
+        self.unwritten.set(self.unwritten.get() + bytes);
+    }
+
+    /// The connection carries a stream from now on.
+    pub fn watches(&self) {
+        self.is_viewer.set(true);
+    }
+
+    /// A request's head is complete.
+    pub fn asked(&self) {
+        self.phase.set((Phase::Busy, Instant::now()));
+    }
+
+    /// A response's body is over (bytes of it may still be on their way).
+    pub fn answered(&self) {
+        self.phase.set((Phase::Idle, Instant::now()));
+    }
+
+    /// Tells the connection's task what is to become of it.
+    pub fn call(&self, verdict: Verdict) {
+        self.verdict.set(Some(verdict));
+        self.called.notify_one();
+    }
+
+    /// What the time limits say at `now`.
+    fn judge(&self, now: Instant, settings: &Settings) -> Option<Verdict> {
+        let unacknowledged = if self.written.get() == 0 { 0 } else { self.socket.unacknowledged() };
+        let acknowledged = self.written.get().wrapping_sub(unacknowledged as u64);
+        let (before, moved) = self.progress.get();
+        let is_clear = unacknowledged == 0 && self.unwritten.get() == 0;
+        if is_clear || acknowledged != before {
+            self.progress.set((acknowledged, now));
+        } else if now - moved >= settings.stall {
+            return Some(Verdict::Shed);
+        }
+        let (phase, since) = self.phase.get();
+        match phase {
+            Phase::Busy => None,
+            Phase::Fresh => (now - since >= settings.head_timeout).then_some(Verdict::Close),
+            Phase::Head => (now - since >= settings.head_timeout).then_some(Verdict::TooLate),
+            Phase::Idle if !is_clear => {
+                self.phase.set((Phase::Idle, now));
+                None
+            }
+            Phase::Idle => (now - since >= settings.keep_alive).then_some(Verdict::Close),
+        }
+    }
+}
+
+/// hyper's view of a connection.
+struct LinkIo(Rc<Link>);
+
+impl Read for LinkIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut into: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let link = &self.0;
+        loop {
+            // Asked first: a viewer's task comes by with every picture, and there is nothing to read.
+            ready!(link.socket.poll_readable(cx))?;
+            let mut buffer = [0; 2048];
+            let room = into.remaining().min(buffer.len());
+            match link.socket.try_read(&mut buffer[..room]) {
+                Ok(bytes) => {
+                    into.put_slice(&buffer[..bytes]);
+                    if bytes == 0 {
+                        link.at_end.set(true);
+                    } else if matches!(link.phase.get().0, Phase::Fresh | Phase::Idle) {
+                        link.phase.set((Phase::Head, Instant::now()));
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+}
+
+impl Write for LinkIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, run: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(run)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        runs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let link = &self.0;
+        // hyper offers all it holds, every time.
+        let held = runs.iter().map(|run| run.len()).sum::<usize>();
+        loop {
+            match link.socket.try_write_vectored(runs) {
+                Ok(bytes) => {
+                    link.written.set(link.written.get() + bytes as u64);
+                    link.unwritten.set(held - bytes);
+                    return Poll::Ready(Ok(bytes));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => link.unwritten.set(held),
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+            ready!(link.socket.poll_writable(cx))?;
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The peer may have gone already, which is no failure.
+        let _ = rustix::net::shutdown(&self.0.socket, rustix::net::Shutdown::Write);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
+    let settings = &site.settings;
+    let service = service_fn({
+        let (site, link) = (site.clone(), link.clone());
+        move |request| route::serve(site.clone(), link.clone(), request)
+    });
+    let connection = http1::Builder::new()
+        .half_close(false)
+        .pipeline_flush(false)
+        .writev(true)
+        // The sweep has an eye on the time.
+        .header_read_timeout(None)
+        // Also the most that a head may have; and what hyper buffers of a response, beyond which
+        // one picture is written before the next is asked for.
+        .max_buf_size(settings.max_head.max(MIN_HEAD))
+        .serve_connection(LinkIo(link.clone()), service);
+    {
+        tokio::pin!(connection);
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        log::debug!("{}: {error}", link.peer);
+                    }
+                    break;
+                }
+                () = link.called.notified() => match link.verdict.get() {
+                    Some(Verdict::Finish) => connection.as_mut().graceful_shutdown(),
+                    Some(Verdict::TooLate) => {
+                        say(&link.socket, "408 Request Timeout", "", "the request's head did not come in time\n");
+                        break;
+                    }
+                    Some(Verdict::Close) => return,
+                    Some(Verdict::Shed) => {
+                        link.socket.reset_on_close();
+                        return;
+                    }
+                    None => {}
+                },
+            }
+        }
+    }
+    linger(&link.socket, link.at_end.get()).await;
+}
+
+/// hyper's least.
+const MIN_HEAD: usize = 8192;
+
+/// Answers 503 to a connection too many. Bounded in time and in what it reads.
+pub(super) async fn refuse(socket: Socket) {
+    say(&socket, "503 Service Unavailable", "Retry-After: 5\r\n", "all connections are in use\n");
+    linger(&socket, false).await;
+}
+
+/// Writes a response without hyper, as far as it goes without waiting.
+fn say(socket: &Socket, status: &str, fields: &str, body: &str) {
+    let response = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         {fields}Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    if let Err(error) = socket.try_write_vectored(&[IoSlice::new(response.as_bytes())]) {
+        log::debug!("{status} could not be written: {error}");
+    }
+}
+
+/// Ends our side and lets the peer read the last response before the socket is closed: closing
+/// over unread bytes would reset the connection and take the response away (RFC 9112 §9.6).
+async fn linger(socket: &Socket, at_end: bool) {
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+    if at_end {
+        return;
+    }
+    let mut buffer = [0; 4096];
+    let mut left = LINGER_BYTES;
+    let drained = std::future::poll_fn(|cx| {
+        while left > 0 {
+            match socket.try_read(&mut buffer) {
+                Ok(0) => break,
+                Ok(bytes) => left = left.saturating_sub(bytes),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    if ready!(socket.poll_readable(cx)).is_err() {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    });
+    let _ = tokio::time::timeout(LINGER, drained).await;
+}
+
+/// All connections that are open.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    open: RefCell<Vec<Rc<Link>>>,
+    arrival: Notify,
+    departure: Notify,
+}
+
+impl Links {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    /// Notes a connection.
+    pub fn enter(&self, link: Rc<Link>) {
+        self.open.borrow_mut().push(link);
+        self.arrival.notify_one();
+    }
+
+    /// Forgets a connection.
+    pub fn leave(&self, link: &Rc<Link>) {
+        let mut open = self.open.borrow_mut();
+        if let Some(place) = open.iter().position(|l| Rc::ptr_eq(l, link)) {
+            open.swap_remove(place);
+        }
+        if open.is_empty() {
+            self.departure.notify_one();
+        }
+    }
+
+    /// Tells every connection to finish, and waits until all have, at most `time`.
+    pub async fn finish_within(&self, time: Duration) {
+        self.open.borrow().iter().for_each(|link| link.call(Verdict::Finish));
+        let all_gone = async {
+            while self.count() > 0 {
+                self.departure.notified().await;
+            }
+        };
+        if tokio::time::timeout(time, all_gone).await.is_err() {
+            log::info!("{} connections did not end in time and were cut", self.count());
+        }
+    }
+}
+
+/// Holds connections to their time limits, as long as the server lives. While there are none it
+/// does nothing at all.
+pub(super) async fn sweep(links: &Links, settings: &Settings) {
+    // Often enough for the shortest limit, and at most once a second for the usual ones.
+    let shortest = settings.stall.min(settings.head_timeout).min(settings.keep_alive);
+    let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    loop {
+        if links.count() == 0 {
+            links.arrival.notified().await;
+        }
+        tokio::time::sleep(pause).await;
+        let now = Instant::now();
+        for link in links.open.borrow().iter() {
+            let Some(verdict) = link.judge(now, settings) else { continue };
+            match verdict {
+                Verdict::Shed if link.is_viewer.get() => {
+                    log::info!("viewer {} took nothing for {:?} and was let go", link.peer, settings.stall);
+                }
+                _ => log::debug!("{}: {verdict:?}", link.peer),
+            }
+            link.call(verdict);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Listening sockets: made here, or handed over by systemd.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+use crate::config::Listen;
+
+/// Connections that may wait to be accepted; the kernel caps it (`net.core.somaxconn`).
+const BACKLOG: i32 = 1024;
+
+/// Owner and group may connect to a Unix socket: the web server in front is put into the group.
+const UNIX_MODE: u32 = 0o660;
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP, version 4 or 6.
+    Tcp(TcpListener),
+    /// A Unix stream socket.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// The address people can use: `192.168.1.5:8080`, `unix:/run/tallycam/http.sock`.
+    pub fn address(&self) -> String {
+        match self {
+            Listener::Tcp(tcp) => tcp.local_addr().map_or_else(|e| e.to_string(), |a| a.to_string()),
+            Listener::Unix(unix) => {
+                let path = unix.local_addr().ok().and_then(|a| a.as_pathname().map(Path::to_path_buf));
+                path.map_or_else(|| String::from("unix:"), |path| format!("unix:{}", path.display()))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(tcp) => tcp.as_fd(),
+            Listener::Unix(unix) => unix.as_fd(),
+        }
+    }
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub struct ListenError {
+    /// The address as configured.
+    pub address: String,
+    /// The operating system's word.
+    #[source]
+    pub cause: io::Error,
+}
+
+impl ListenError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        let port = self.address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        match (self.cause.kind(), port) {
+            (ErrorKind::AddrInUse, Some(port)) => Some(format!(
+                "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port under [http] listen"
+            )),
+            (ErrorKind::AddrInUse, None) => {
+                Some("another program answers on this socket: stop it, or set another path under [http] listen".into())
+            }
+            (ErrorKind::PermissionDenied, Some(port)) if port < 1024 => Some(format!(
+                "ports below 1024 are for root: set a port above, or start through systemd's socket, which may have port {port}"
+            )),
+            (ErrorKind::PermissionDenied, _) => {
+                Some("this user may not create a socket there: choose another directory, or change its owner".into())
+            }
+            (ErrorKind::AddrNotAvailable, _) => {
+                Some("this machine has no such address (`ip address` lists them): 0.0.0.0 means all".into())
+            }
+            (ErrorKind::NotFound, None) => Some("the directory does not exist".into()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.cause)
+    }
+}
+
+/// Listens on `listen`.
+///
+/// A Unix socket that a dead daemon left behind is replaced; one on which somebody answers is
+/// not, and a file that is no socket is never removed.
+///
+/// # Errors
+/// [`ListenError`], with a hint where there is one.
+pub fn bind(listen: &Listen) -> Result<Listener, ListenError> {
+    let fail = |address: String| |cause| ListenError { address, cause };
+    match listen {
+        Listen::Tcp(address) => bind_tcp(*address).map(Listener::Tcp).map_err(fail(address.to_string())),
+        Listen::Unix(path) => {
+            bind_unix(path).map(Listener::Unix).map_err(fail(format!("unix:{}", path.display())))
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart does not wait for the old connections' last minutes.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // So that "0.0.0.0:8080" and "[::]:8080" may stand side by side.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let listener = match UnixListener::bind(path) {
+        Err(e) if e.kind() == ErrorKind::AddrInUse && is_left_behind(path) => {
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(UNIX_MODE))?;
+    Ok(listener)
+}
+
+/// A socket on which nobody answers any more.
+fn is_left_behind(path: &Path) -> bool {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    is_socket && UnixStream::connect(path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_named_with_a_hint() {
+        let first = bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+        let address: SocketAddr = first.address().parse().unwrap();
+        let error = bind(&Listen::Tcp(address)).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
+        assert!(error.hint().unwrap().contains(&format!("sport = :{}", address.port())));
+    }
+
+    #[test]
+    fn a_dead_socket_is_replaced_and_a_living_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("http.sock");
+        let listen = Listen::Unix(path.clone());
+        let first = bind(&listen).unwrap();
+        assert_eq!(first.address(), format!("unix:{}", path.display()));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, UNIX_MODE);
+        assert_eq!(bind(&listen).unwrap_err().cause.kind(), ErrorKind::AddrInUse);
+        drop(first);
+        bind(&listen).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes.txt");
+        std::fs::write(&path, "keep me").unwrap();
+        assert!(bind(&Listen::Unix(path.clone())).unwrap_err().hint().is_some());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "keep me");
+        let nowhere = bind(&Listen::Unix(dir.path().join("none/http.sock"))).unwrap_err();
+        assert_eq!(nowhere.hint().as_deref(), Some("the directory does not exist"));
+    }
+}

@@ -1,0 +1,160 @@
+//! `/metrics`: figures in Prometheus' text format 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Names follow its naming
+//! rules: base units, counters end in `_total`, the process's own figures have their usual names.
+
+use std::fmt::{Display, Write};
+use std::fs;
+
+use super::Site;
+use crate::pipeline::State;
+
+/// The media type of the format.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All figures, as text.
+pub fn text(site: &Site) -> String {
+    let status = site.pipeline.status();
+    let mut page = Page { text: String::with_capacity(8192), camera: escape(&site.settings.name) };
+    page.family("tallycam_build_info", "gauge", "The program's version.");
+    page.sample("tallycam_build_info", &[("version", super::VERSION)], 1);
+    let word = status.state.word();
+    page.family("tallycam_camera_state", "gauge", "1 for the state the camera is in, 0 for the others.");
+    for state in State::words() {
+        page.sample("tallycam_camera_state", &[("state", state)], u8::from(state == word));
+    }
+    page.one("tallycam_camera_healthy", "gauge", "1 while /health says True.", u8::from(status.is_healthy));
+    page.one("tallycam_camera_held", "gauge", "1 while /start_stream holds it open.", u8::from(status.is_held));
+    page.one("tallycam_camera_failed_reads", "gauge", "Failed reads in a row.", status.failed_reads);
+    page.one("tallycam_camera_opens_total", "counter", "Times the camera was opened.", status.opens);
+    page.one("tallycam_frames_total", "counter", "Frames taken from the source.", status.frames);
+    page.one("tallycam_frames_lost_total", "counter", "Frames lost before they came to us.", status.lost);
+    page.one("tallycam_frames_broken_total", "counter", "Frames that were no good picture.", status.broken);
+    page.one("tallycam_pictures_total", "counter", "Pictures made.", status.pictures);
+    page.one("tallycam_picture_bytes_total", "counter", "Bytes of the pictures made.", status.bytes);
+    page.one("tallycam_pictures_per_second", "gauge", "Pictures made a second, lately.", status.fps);
+    page.one("tallycam_viewers", "gauge", "Streams being watched.", site.viewers.count());
+    page.one("tallycam_viewer_skips_total", "counter", "Pictures that viewers did not get.", site.viewers.skipped());
+    page.one("tallycam_http_connections", "gauge", "Connections that are open.", site.links.count());
+    page.one("tallycam_http_connections_total", "counter", "Connections accepted.", site.accepted.get());
+    page.one("tallycam_http_refused_total", "counter", "Connections refused, since too many were open.", site.refused.get());
+    page.family("tallycam_http_requests_total", "counter", "Requests answered, by class of status.");
+    for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(site.answered.get()) {
+        page.sample("tallycam_http_requests_total", &[("class", class)], count);
+    }
+    process(&mut page);
+    page.text
+}
+
+/// The process's own figures, named as Prometheus' client libraries name them. What the kernel
+/// does not tell is left out.
+fn process(page: &mut Page) {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+    page.plain("process_cpu_seconds_total", "counter", "CPU time of the process.", seconds);
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        value.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    if let Some(kb) = field("VmRSS") {
+        page.plain("process_resident_memory_bytes", "gauge", "Memory in use.", kb * 1024);
+    }
+    if let Some(kb) = field("VmSize") {
+        page.plain("process_virtual_memory_bytes", "gauge", "Address space.", kb * 1024);
+    }
+    if let Some(threads) = field("Threads") {
+        page.plain("process_threads", "gauge", "Threads.", threads);
+    }
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // One of them is the one that reads the directory.
+        page.plain("process_open_fds", "gauge", "Open descriptors.", open.count().saturating_sub(1));
+    }
+    if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        page.plain("process_max_fds", "gauge", "Descriptors that may be open.", limit);
+    }
+}
+
+struct Page {
+    text: String,
+    camera: String,
+}
+
+// Writing to a string cannot fail.
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let _ = write!(self.text, "{name}{{camera=\"{}\"", self.camera);
+        for (label, text) in labels {
+            let _ = write!(self.text, ",{label}=\"{}\"", escape(text));
+        }
+        let _ = writeln!(self.text, "}} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    fn plain(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        let _ = writeln!(self.text, "{name} {value}");
+    }
+}
+
+/// A label's value: backslash, quote and line feed are escaped.
+fn escape(text: &str) -> String {
+    text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::http::tests::site;
+    use std::collections::{HashMap, HashSet};
+
+    #[test]
+    fn labels_are_escaped() {
+        assert_eq!(escape("a\"b\\c\nd"), r#"a\"b\\c\nd"#);
+    }
+
+    #[test]
+    fn the_page_is_well_formed() {
+        let site = site("Yard \"north\"\\\n");
+        let text = text(&site);
+        assert!(text.ends_with('\n'));
+        let mut kinds = HashMap::new();
+        let mut series = HashSet::new();
+        let mut helped = "";
+        for line in text.lines() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                helped = help.split_once(' ').unwrap().0;
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = kind.split_once(' ').unwrap();
+                assert_eq!(name, helped, "TYPE follows HELP");
+                assert!(kinds.insert(name, kind).is_none(), "{name} is there twice");
+                assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+            } else {
+                let (left, value) = line.rsplit_once(' ').unwrap();
+                value.parse::<f64>().unwrap();
+                assert!(series.insert(left), "{left} is there twice");
+                let (name, labels) = left.split_once('{').unwrap_or((left, ""));
+                assert_eq!(name, helped, "a sample stands under its own head");
+                assert!(name.starts_with("tallycam_") || name.starts_with("process_"));
+                if name.starts_with("tallycam_") {
+                    assert!(labels.starts_with(r#"camera="Yard \"north\"\\\n""#), "{labels}");
+                    assert!(labels.ends_with("\"}"));
+                }
+            }
+        }
+        let states: Vec<_> = text.lines().filter(|l| l.starts_with("tallycam_camera_state{")).collect();
+        assert_eq!(states.len(), State::words().count());
+        assert_eq!(states.iter().filter(|l| l.ends_with(" 1")).count(), 1);
+        for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
+            assert!(kinds.contains_key(name), "{name} is missing");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What went wrong with a request: one type, one `From` per error, two ways to say it
+//! (`application/problem+json`, RFC 9457, under `/api/`; plain text elsewhere). Pure.
+
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use super::body::Body;
+use super::guard::Foreign;
+use crate::pipeline::NoPicture;
+
+/// A request that is not answered as it hoped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// One sentence: what could not be done.
+    pub detail: String,
+    /// What the caller can do, if anything.
+    pub hint: Option<String>,
+    /// Seconds after which another try makes sense.
+    pub retry_after: Option<u32>,
+    /// The methods that the address knows, for 405.
+    pub allow: Option<String>,
+}
+
+/// The wire form (RFC 9457 §3.1); `hint` is an extension member.
+#[derive(Serialize)]
+struct Wire<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem with nothing but its status and sentence.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into(), hint: None, retry_after: None, allow: None }
+    }
+
+    /// Adds what the caller can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds when to try again, in seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The response, as JSON or as text.
+    pub fn respond(&self, as_json: bool) -> Response<Body> {
+        let (kind, body) = if as_json { ("application/problem+json", self.json()) } else { self.text() };
+        let mut response = Response::new(Body::full(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        // What the client has still to send is not waited for.
+        if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn json(&self) -> String {
+        let wire = Wire {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Problem"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            hint: self.hint.as_deref(),
+        };
+        // Strings and a number: this cannot fail.
+        serde_json::to_string(&wire).unwrap_or_default()
+    }
+
+    fn text(&self) -> (&'static str, String) {
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+        ("text/plain; charset=utf-8", format!("{}\n{hint}", self.detail))
+    }
+}
+
+/// Why a request's body could not be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Longer than is ever needed.
+    #[error("the request's body is longer than {limit} bytes")]
+    TooLong {
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Not complete in time.
+    #[error("the request's body did not come in time")]
+    TooSlow,
+    /// The connection or the framing broke.
+    #[error("the request's body is broken")]
+    Broken,
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Problem {
+        let status = match error {
+            BodyError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken => StatusCode::BAD_REQUEST,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
+/// No room for another viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("all {limit} places for viewers are taken")]
+pub struct Full {
+    /// How many there are.
+    pub limit: usize,
+}
+
+impl From<Full> for Problem {
+    fn from(full: Full) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
+            .hint("`max_viewers` under [stream] in the configuration allows more")
+            .retry_after(5)
+    }
+}
+
+/// No route for this request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Miss {
+    /// Nothing has this address.
+    #[error("there is nothing at {path}")]
+    Path {
+        /// What was asked for.
+        path: String,
+    },
+    /// The address does not know the method.
+    #[error("{path} answers to {allow} only")]
+    Method {
+        /// What was asked for.
+        path: String,
+        /// What it answers to, as the header `Allow` has it.
+        allow: String,
+    },
+}
+
+impl From<Miss> for Problem {
+    fn from(miss: Miss) -> Problem {
+        let detail = miss.to_string();
+        match miss {
+            Miss::Path { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
+            Miss::Method { allow, .. } => {
+                Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
+            }
+        }
+    }
+}
+
+impl From<Foreign> for Problem {
+    fn from(foreign: Foreign) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, foreign.to_string()).hint(foreign.hint())
+    }
+}
+
+impl From<&NoPicture> for Problem {
+    fn from(none: &NoPicture) -> Problem {
+        let detail = format!("{}. {}", none.state.headline(), none.state.reason());
+        Problem {
+            hint: none.state.hint(),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.trim_end()).retry_after(RETRY_PICTURE)
+        }
+    }
+}
+
+/// Seconds after which another try for a picture makes sense: a camera that returns is taken
+/// within one.
+pub const RETRY_PICTURE: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use http_body_util::BodyExt;
+
+    async fn read(response: Response<Body>) -> (hyper::http::response::Parts, String) {
+        let (parts, body) = response.into_parts();
+        (parts, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_problem_has_the_members_of_rfc_9457() {
+        let problem = Problem::from(Full { limit: 3 });
+        let (parts, body) = read(problem.respond(true)).await;
+        assert_eq!(parts.headers[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(parts.headers[RETRY_AFTER], "5");
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(json["type"], "about:blank");
+        assert_eq!(json["title"], "Service Unavailable");
+        assert_eq!(json["status"], 503);
+        assert_eq!(json["detail"], "all 3 places for viewers are taken");
+        assert!(json["hint"].as_str().unwrap().contains("max_viewers"));
+    }
+
+    #[tokio::test]
+    async fn as_text_it_says_the_same() {
+        let miss = Miss::Method { path: "/health".into(), allow: "GET, HEAD, OPTIONS".into() };
+        let (parts, body) = read(Problem::from(miss).respond(false)).await;
+        assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(parts.headers[ALLOW], "GET, HEAD, OPTIONS");
+        assert_eq!(body, "/health answers to GET, HEAD, OPTIONS only\n");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_awaited_closes_the_connection() {
+        for error in [BodyError::TooLong { limit: 9 }, BodyError::TooSlow] {
+            let (parts, _) = read(Problem::from(error).respond(true)).await;
+            assert_eq!(parts.headers[CONNECTION], "close");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What the API says: the wire types, the only ones that are serialised, and how they are filled.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Site;
+use crate::base::clock;
+use crate::pipeline::Status;
+use crate::ui::LivePage;
+
+/// `/state` and `/api/v1/state`.
+#[derive(Debug, Serialize)]
+pub struct StateReport {
+    /// The camera's name.
+    pub name: String,
+    /// The program's version.
+    pub version: &'static str,
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    pub state: &'static str,
+    /// The state in a few words.
+    pub headline: &'static str,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// What the reader can do.
+    pub hint: Option<String>,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// What is (to be) opened.
+    pub source: String,
+    /// What was found there.
+    pub camera: Option<String>,
+    /// Whether it is the simulated scene.
+    pub simulated: bool,
+    /// What was asked of the camera and could not be had.
+    pub notes: Vec<String>,
+    /// The camera's pixel format, a fourcc.
+    pub format: Option<String>,
+    /// Pixels in a row.
+    pub width: Option<u32>,
+    /// Rows.
+    pub height: Option<u32>,
+    /// Pictures a second.
+    pub fps: f64,
+    /// Streams being watched.
+    pub viewers: usize,
+    /// Who watches.
+    pub viewer_list: Vec<ViewerReport>,
+    /// Connections that are open.
+    pub connections: usize,
+    /// `/start_stream` holds the camera open.
+    pub held: bool,
+    /// What `/health` says.
+    pub healthy: bool,
+    /// Failed reads in a row.
+    pub failed_reads: u32,
+    /// Frames taken from the source since start.
+    pub frames: u64,
+    /// Frames lost before they came to us.
+    pub lost: u64,
+    /// Frames that were no good picture.
+    pub broken: u64,
+    /// Pictures made.
+    pub pictures: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// How often the camera was opened.
+    pub opens: u64,
+    /// Seconds since the server started.
+    pub uptime_s: f64,
+    /// Whether the wall clock can be believed.
+    pub wall_clock_trusted: bool,
+}
+
+/// One who watches.
+#[derive(Debug, Serialize)]
+pub struct ViewerReport {
+    /// Its address.
+    pub address: String,
+    /// Pictures a second it gets.
+    pub fps: f64,
+    /// Pictures it did not get.
+    pub skipped: u64,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+impl StateReport {
+    /// How things are now.
+    pub fn of(site: &Site) -> StateReport {
+        let status = site.pipeline.status();
+        let Status { state, delivers, .. } = &status;
+        let mut viewer_list = Vec::with_capacity(site.viewers.count());
+        site.viewers.each(|viewer| {
+            viewer_list.push(ViewerReport {
+                address: viewer.peer.to_string(),
+                fps: tenths(viewer.fps()),
+                skipped: viewer.skipped.get(),
+                since: clock::rfc3339(viewer.since_us),
+            });
+        });
+        StateReport {
+            name: site.settings.name.clone(),
+            version: super::VERSION,
+            state: state.word(),
+            headline: state.headline(),
+            reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
+            hint: state.hint(),
+            since: clock::rfc3339(status.since.wall_us),
+            source: status.source.clone(),
+            camera: delivers.as_ref().map(|d| d.name.clone()),
+            simulated: delivers.as_ref().is_some_and(|d| d.is_simulated),
+            notes: delivers.as_ref().map(|d| d.notes.clone()).unwrap_or_default(),
+            format: delivers.as_ref().map(|d| d.fourcc.to_string()),
+            width: status.size.map(|(width, _)| width),
+            height: status.size.map(|(_, height)| height),
+            fps: tenths(status.fps),
+            viewers: viewer_list.len(),
+            viewer_list,
+            connections: site.links.count(),
+            held: status.is_held,
+            healthy: status.is_healthy,
+            failed_reads: status.failed_reads,
+            frames: status.frames,
+            lost: status.lost,
+            broken: status.broken,
+            pictures: status.pictures,
+            bytes: status.bytes,
+            opens: status.opens,
+            uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
+            wall_clock_trusted: crate::base::Stamp::now().wall_trusted,
+        }
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> String {
+        // Strings, numbers and lists of them: this cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Its JSON schema, for the document of the API.
+    pub fn schema() -> Value {
+        let text = json!({"type": "string"});
+        let maybe = |kind: &str| json!({"type": [kind, "null"]});
+        let count = json!({"type": "integer", "minimum": 0});
+        let number = json!({"type": "number", "minimum": 0});
+        let flag = json!({"type": "boolean"});
+        let time = json!({"type": "string", "format": "date-time"});
+        let words: Vec<&str> = crate::pipeline::State::words().collect();
+        let properties = json!({
+            "name": text, "version": text, "state": {"type": "string", "enum": words}, "headline": text,
+            "reason": maybe("string"), "hint": maybe("string"), "since": time, "source": text,
+            "camera": maybe("string"), "simulated": flag, "notes": {"type": "array", "items": text},
+            "format": maybe("string"), "width": maybe("integer"), "height": maybe("integer"),
+            "fps": number, "viewers": count,
+            "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
+            "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
+            "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
+            "uptime_s": number, "wall_clock_trusted": flag,
+        });
+        object(properties)
+    }
+
+    /// What the page shows, from the same report.
+    pub fn page(&self) -> LivePage {
+        let size = self.width.zip(self.height);
+        let picture = size.map_or_else(String::new, |(width, height)| {
+            format!("{width} × {height} {}", self.format.as_deref().unwrap_or_default()).trim_end().to_owned()
+        });
+        LivePage {
+            name: self.name.clone(),
+            version: self.version.to_owned(),
+            state: self.state.to_owned(),
+            headline: self.headline.to_owned(),
+            reason: self.reason.clone().unwrap_or_default(),
+            hint: self.hint.clone().unwrap_or_default(),
+            camera: self.camera.clone().unwrap_or_else(|| self.source.clone()),
+            is_simulated: self.simulated,
+            picture,
+            size,
+            fps: self.fps,
+            viewers: self.viewers,
+            is_held: self.held,
+        }
+    }
+}
+
+impl ViewerReport {
+    /// Its JSON schema.
+    pub fn schema() -> Value {
+        object(json!({
+            "address": {"type": "string"}, "fps": {"type": "number", "minimum": 0},
+            "skipped": {"type": "integer", "minimum": 0},
+            "since": {"type": "string", "format": "date-time"},
+        }))
+    }
+}
+
+/// A schema of an object that has all of `properties`.
+fn object(properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().map(|p| p.keys().collect()).unwrap_or_default();
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}

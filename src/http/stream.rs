@@ -1,0 +1,265 @@
+//! The stream itself: `multipart/x-mixed-replace`, a part per picture, without end.
+//!
+//! [`StreamBody`] is for programs that embed tallycam in a server of their own. The daemon's
+//! server has a body of its own, which knows its socket (see the module `viewers`); both keep the
+//! same [`Rhythm`].
+//!
+//! A stream is sent close-delimited as HTTP/1.0, since naive readers and old embedded clients do
+//! not know chunks; a response for one is made by [`head`].
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA};
+use hyper::{Response, Version};
+use tokio::time::Sleep;
+
+use crate::media::{Hub, Picture, Subscriber};
+
+/// The first bytes of every stream; what follows are [`Picture::part`]s.
+pub const OPENING: Bytes = Bytes::from_static(b"--frame\r\n");
+
+/// The value of the header `Content-Type`.
+pub const CONTENT_TYPE_VALUE: &str = "multipart/x-mixed-replace; boundary=frame";
+
+/// A picture is repeated when nothing new came for so long: it tells viewers, and what lies
+/// between, that the stream lives.
+pub const REPEAT: Duration = Duration::from_secs(1);
+
+/// A picture that comes this little before it is due is sent: waiting for the timer would cost
+/// more than it gains.
+const EARLY: Duration = Duration::from_millis(2);
+
+/// Pictures a second that a viewer may ask for.
+pub const FPS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
+/// A response with the headers of a stream around `body`.
+pub fn head<B>(body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.version_mut() = Version::HTTP_10;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, CONTENT_TYPE_VALUE),
+        (CACHE_CONTROL, "no-store, no-cache, must-revalidate, max-age=0, no-transform"),
+        (PRAGMA, "no-cache"),
+        (EXPIRES, "0"),
+        (CONNECTION, "close"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // nginx would else collect megabytes of pictures before it passes them on.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// When one viewer's next picture is due. Pure: the time is handed in.
+///
+/// With a limit the due times stand on a grid that does not drift: a late picture does not delay
+/// those after it. A viewer that falls more than one place behind starts a new grid, so that it is
+/// not sent a burst.
+#[derive(Debug, Clone)]
+pub struct Rhythm {
+    interval: Option<Duration>,
+    due: Option<Instant>,
+    repeat: Option<Instant>,
+}
+
+impl Rhythm {
+    /// At most `fps` pictures a second, where given and within [`FPS`].
+    pub fn new(fps: Option<f64>) -> Rhythm {
+        let interval = fps.filter(|fps| FPS.contains(fps)).map(|fps| Duration::from_secs_f64(1.0 / fps));
+        Rhythm { interval, due: None, repeat: None }
+    }
+
+    /// `None` when a new picture may be sent at once, else from when on.
+    pub fn wait(&self, now: Instant) -> Option<Instant> {
+        self.due.filter(|due| *due > now + EARLY)
+    }
+
+    /// When the last picture is to be repeated if none has come; `None` before the first.
+    pub fn repeat_at(&self) -> Option<Instant> {
+        self.repeat
+    }
+
+    /// A picture was sent.
+    pub fn sent(&mut self, now: Instant) {
+        if let Some(interval) = self.interval {
+            let next = self.due.map_or(now, |due| due) + interval;
+            self.due = Some(if next + interval < now { now + interval } else { next });
+        }
+        self.repeat = Some(now + self.interval.map_or(REPEAT, |interval| interval.max(REPEAT)));
+    }
+}
+
+/// A stream of a [`Hub`]'s pictures as an HTTP body, for servers that are not ours.
+///
+/// First part at once (the newest picture, or the next to come), newest only, the same picture
+/// again after [`REPEAT`] without a new one; it ends when the hub is closed. What the server and
+/// the kernel buffer behind it is not seen from here: keep the server's buffer small, or a slow
+/// viewer sees old pictures.
+///
+/// Needs a tokio runtime with time. Hold a [`crate::pipeline::Demand`] as long as it lives, or the
+/// camera falls asleep.
+#[derive(Debug)]
+pub struct StreamBody {
+    news: Subscriber,
+    rhythm: Rhythm,
+    last: Option<Picture>,
+    timer: Pin<Box<Sleep>>,
+    opened: bool,
+}
+
+impl StreamBody {
+    /// A stream of all pictures of `hub`.
+    pub fn new(hub: &Hub) -> StreamBody {
+        StreamBody {
+            news: hub.subscribe(),
+            rhythm: Rhythm::new(None),
+            last: None,
+            timer: Box::pin(tokio::time::sleep(REPEAT)),
+            opened: false,
+        }
+    }
+
+    /// At most `fps` pictures a second; values outside [`FPS`] are ignored.
+    #[must_use]
+    pub fn limited(mut self, fps: f64) -> StreamBody {
+        self.rhythm = Rhythm::new(Some(fps));
+        self
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            let now = Instant::now();
+            let mut alarm = self.rhythm.wait(now);
+            if alarm.is_none() {
+                match self.news.poll_next(cx) {
+                    Poll::Ready(Some(picture)) => return Poll::Ready(Some(self.send(picture, now))),
+                    Poll::Ready(None) => return Poll::Ready(None),
+                    Poll::Pending => alarm = self.rhythm.repeat_at(),
+                }
+                if let Some(picture) = self.last.clone().filter(|_| alarm.is_some_and(|at| at <= now)) {
+                    return Poll::Ready(Some(self.send(picture, now)));
+                }
+            }
+            let Some(alarm) = alarm else { return Poll::Pending };
+            self.timer.as_mut().reset(alarm.into());
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn send(&mut self, picture: Picture, now: Instant) -> Bytes {
+        self.rhythm.sent(now);
+        let part = picture.part();
+        self.last = Some(picture);
+        part
+    }
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !self.opened {
+            self.opened = true;
+            return Poll::Ready(Some(Ok(Frame::data(OPENING))));
+        }
+        self.poll_part(cx).map(|part| part.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::base::Stamp;
+    use crate::media::PictureBuilder;
+    use http_body_util::BodyExt;
+
+    fn picture(sequence: u64) -> Picture {
+        let mut builder = PictureBuilder::with_capacity(2);
+        builder.push(&sequence.to_be_bytes());
+        builder.finish(1, 1, Stamp::now(), sequence, false)
+    }
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn a_limit_holds_on_average_and_does_not_drift() {
+        let start = Instant::now();
+        // A camera of 30 pictures a second, each with some jitter, and a viewer who wants 12.
+        let mut rhythm = Rhythm::new(Some(12.0));
+        let mut sent = 0;
+        for n in 0..3000u64 {
+            let now = start + Duration::from_micros(n * 33_333 + (n * 7919) % 4_000);
+            if rhythm.wait(now).is_none() {
+                rhythm.sent(now);
+                sent += 1;
+            }
+        }
+        assert!((1196..=1204).contains(&sent), "{sent} pictures in 100 s at 12 a second");
+    }
+
+    #[test]
+    fn one_who_fell_behind_gets_no_burst() {
+        let start = Instant::now();
+        let mut rhythm = Rhythm::new(Some(10.0));
+        rhythm.sent(start);
+        let later = start + ms(5_000);
+        assert_eq!(rhythm.wait(later), None);
+        rhythm.sent(later);
+        assert_eq!(rhythm.wait(later + ms(1)), Some(later + ms(100)));
+    }
+
+    #[test]
+    fn limits_outside_the_range_are_none() {
+        for fps in [0.0, -1.0, 0.001, 1e9, f64::NAN] {
+            let mut rhythm = Rhythm::new(Some(fps));
+            let now = Instant::now();
+            rhythm.sent(now);
+            assert_eq!(rhythm.wait(now), None, "{fps}");
+        }
+        let mut slowest = Rhythm::new(Some(0.01));
+        let now = Instant::now();
+        slowest.sent(now);
+        assert_eq!(slowest.wait(now), Some(now + Duration::from_secs(100)));
+        assert_eq!(slowest.repeat_at(), Some(now + Duration::from_secs(100)));
+    }
+
+    #[tokio::test]
+    async fn a_body_opens_sends_repeats_and_ends() {
+        let hub = Hub::new();
+        hub.publish(picture(1));
+        let mut body = StreamBody::new(&hub);
+        let mut next = async || body.frame().await.map(|frame| frame.unwrap().into_data().unwrap());
+        assert_eq!(next().await.unwrap(), OPENING);
+        let first = next().await.unwrap();
+        assert!(first.starts_with(b"Content-Type: image/jpeg\r\nContent-Length: 8\r\n"));
+        assert!(first.ends_with(b"\r\n--frame\r\n"));
+        // Nothing new comes: the same again.
+        assert_eq!(next().await.unwrap(), first);
+        hub.publish(picture(2));
+        hub.publish(picture(3));
+        assert_eq!(next().await.unwrap(), hub.newest().unwrap().part());
+        hub.close();
+        assert_eq!(next().await, None);
+    }
+
+    #[test]
+    fn a_body_may_go_to_another_thread() {
+        fn sent<T: Send>() {}
+        sent::<StreamBody>();
+    }
+}

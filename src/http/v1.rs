@@ -1,0 +1,46 @@
+//! The API of our own, `/api/v1/`.
+
+use hyper::header::CONTENT_TYPE;
+use hyper::header::HeaderValue;
+use hyper::{Response, StatusCode};
+
+use super::body::Body;
+use super::route::{Request, no_store};
+use super::state::StateReport;
+use super::{metrics, openapi};
+
+/// `GET /api/v1/state`, and `/state`.
+pub async fn state(request: Request) -> Response<Body> {
+    json(StateReport::of(&request.site).json())
+}
+
+/// `POST /api/v1/pause`: the camera is released before the answer, which is the state.
+pub async fn pause(request: Request) -> Response<Body> {
+    request.site.pipeline.pause().await;
+    state(request).await
+}
+
+/// `POST /api/v1/resume`: back to on demand.
+pub async fn resume(request: Request) -> Response<Body> {
+    request.site.pipeline.resume();
+    state(request).await
+}
+
+/// `GET /api/v1/openapi.json`.
+pub async fn document(_: Request) -> Response<Body> {
+    json(openapi::document().to_string())
+}
+
+/// `GET /metrics`.
+pub async fn figures(request: Request) -> Response<Body> {
+    let mut response = no_store(Response::new(Body::full(metrics::text(&request.site))));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    *response.status_mut() = StatusCode::OK;
+    response
+}
+
+fn json(body: String) -> Response<Body> {
+    let mut response = no_store(Response::new(Body::full(body)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

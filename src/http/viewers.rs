@@ -1,0 +1,343 @@
+//! The viewers: who watches, and when each is to look for a picture.
+//!
+//! Waking a task from the capture thread takes a lock and often a system call, so only one task,
+//! the [`relay`], is woken there. It wakes the viewers, on whose thread it lives, for next to
+//! nothing. All of this module lives on the server's one thread.
+//!
+//! **Freshness.** Before a viewer takes the newest picture it asks the kernel whether the one
+//! before has left: while anything of it is unsent nothing is taken, and it looks again at the
+//! next publication, at the latest after [`LOOK_AGAIN`]. So what a stalled viewer sees when it
+//! resumes is what its own receive buffer holds, and one picture more.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::connection::Link;
+use super::problem::Full;
+use super::stream::{OPENING, Rhythm};
+use crate::base::clock;
+use crate::media::{Hub, Picture, Subscriber};
+use crate::pipeline::Demand;
+
+/// A viewer whose last picture has not left looks again after this time.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Over how long a viewer's pictures a second are counted.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
+
+/// All viewers, and the way they are woken.
+#[derive(Debug)]
+pub struct Viewers {
+    hub: Hub,
+    limit: usize,
+    present: RefCell<Vec<Rc<Viewer>>>,
+    /// Skips of those who have left; the total never falls.
+    skipped_before: Cell<u64>,
+    /// Publications the relay has seen.
+    published: Cell<u64>,
+    ended: Cell<bool>,
+    arrival: Notify,
+    /// The relay's own waker, and the time to which its timer is set.
+    relay: RefCell<Option<Waker>>,
+    armed: Cell<Option<Instant>>,
+}
+
+/// One viewer.
+#[derive(Debug)]
+pub struct Viewer {
+    /// The address it comes from.
+    pub peer: Rc<str>,
+    /// Since when, wall time in microseconds.
+    pub since_us: u64,
+    /// Pictures it did not get: it was slow, or asked for fewer.
+    pub skipped: Cell<u64>,
+    rate: Cell<Rate>,
+    waker: RefCell<Option<Waker>>,
+    wakes_on_news: Cell<bool>,
+    wakes_at: Cell<Option<Instant>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    from: Instant,
+    pictures: u32,
+    fps: f64,
+}
+
+impl Viewer {
+    /// Pictures a second sent over the last seconds.
+    pub fn fps(&self) -> f64 {
+        let rate = self.rate.get();
+        let time = rate.from.elapsed();
+        // A viewer that is just here has no full window yet; one that is stuck falls to 0.
+        if (rate.fps == 0.0 && !time.is_zero()) || time > 2 * RATE_WINDOW {
+            f64::from(rate.pictures) / time.as_secs_f64().max(0.1)
+        } else {
+            rate.fps
+        }
+    }
+
+    fn count(&self, now: Instant) {
+        let mut rate = self.rate.get();
+        let time = now - rate.from;
+        if time >= RATE_WINDOW {
+            rate = Rate { from: now, pictures: 0, fps: f64::from(rate.pictures) / time.as_secs_f64() };
+        }
+        rate.pictures += 1;
+        self.rate.set(rate);
+    }
+
+    fn wake(&self) {
+        self.wakes_on_news.set(false);
+        self.wakes_at.set(None);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Viewers {
+    /// Nobody yet; at most `limit` at once.
+    pub fn new(hub: Hub, limit: usize) -> Rc<Viewers> {
+        Rc::new(Viewers {
+            hub,
+            limit,
+            present: RefCell::default(),
+            skipped_before: Cell::new(0),
+            published: Cell::new(0),
+            ended: Cell::new(false),
+            arrival: Notify::new(),
+            relay: RefCell::default(),
+            armed: Cell::new(None),
+        })
+    }
+
+    /// Lets a viewer in, over the connection `link`, with at most `fps` pictures a second.
+    ///
+    /// # Errors
+    /// [`Full`] when all places are taken.
+    pub fn admit(
+        self: &Rc<Viewers>,
+        link: &Rc<Link>,
+        fps: Option<f64>,
+        demand: Demand,
+    ) -> Result<ViewerBody, Full> {
+        if self.present.borrow().len() >= self.limit {
+            return Err(Full { limit: self.limit });
+        }
+        let viewer = Rc::new(Viewer {
+            peer: link.peer().clone(),
+            since_us: clock::wall_us(),
+            skipped: Cell::new(0),
+            rate: Cell::new(Rate { from: Instant::now(), pictures: 0, fps: 0.0 }),
+            waker: RefCell::default(),
+            wakes_on_news: Cell::new(false),
+            wakes_at: Cell::new(None),
+        });
+        self.present.borrow_mut().push(viewer.clone());
+        self.arrival.notify_one();
+        link.watches();
+        Ok(ViewerBody {
+            viewers: self.clone(),
+            viewer,
+            link: link.clone(),
+            news: self.hub.subscribe(),
+            seen: None,
+            rhythm: Rhythm::new(fps),
+            last: None,
+            opened: false,
+            _demand: demand,
+        })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.present.borrow().len()
+    }
+
+    /// Does `each` with every viewer.
+    pub fn each(&self, each: impl FnMut(&Rc<Viewer>)) {
+        self.present.borrow().iter().for_each(each);
+    }
+
+    /// Pictures that viewers did not get, since the start.
+    pub fn skipped(&self) -> u64 {
+        self.present.borrow().iter().map(|v| v.skipped.get()).sum::<u64>() + self.skipped_before.get()
+    }
+
+    /// Ends every stream, and those that come later at once.
+    pub fn end(&self) {
+        self.ended.set(true);
+        self.each(|viewer| viewer.wake());
+        self.arrival.notify_one();
+    }
+
+    fn leave(&self, viewer: &Rc<Viewer>) {
+        self.skipped_before.set(self.skipped_before.get() + viewer.skipped.get());
+        let mut present = self.present.borrow_mut();
+        if let Some(place) = present.iter().position(|v| Rc::ptr_eq(v, viewer)) {
+            present.swap_remove(place);
+        }
+        if present.is_empty() {
+            self.wake_relay();
+        }
+    }
+
+    /// The relay is to look at the viewers' times again, if `at` comes before its timer.
+    fn alarm_at(&self, at: Instant) {
+        if self.armed.get().is_none_or(|armed| at < armed) {
+            self.wake_relay();
+        }
+    }
+
+    fn wake_relay(&self) {
+        if let Some(waker) = self.relay.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn publication(&self) {
+        self.published.set(self.published.get() + 1);
+        self.each(|viewer| {
+            if viewer.wakes_on_news.get() {
+                viewer.wake();
+            }
+        });
+    }
+
+    /// Wakes those whose time has come; tells when the next one's comes.
+    fn wake_due(&self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        self.each(|viewer| match viewer.wakes_at.get() {
+            Some(at) if at <= now => viewer.wake(),
+            Some(at) => next = Some(next.map_or(at, |next: Instant| next.min(at))),
+            None => {}
+        });
+        next
+    }
+}
+
+/// Wakes the viewers, as long as the server lives. While there are none it does nothing at all.
+pub async fn relay(viewers: Rc<Viewers>) {
+    while !viewers.ended.get() {
+        if viewers.count() == 0 {
+            viewers.arrival.notified().await;
+            continue;
+        }
+        let mut news = viewers.hub.subscribe();
+        let timer = tokio::time::sleep(LOOK_AGAIN);
+        tokio::pin!(timer);
+        std::future::poll_fn(|cx| {
+            viewers.relay.replace(Some(cx.waker().clone()));
+            loop {
+                match news.poll_next(cx) {
+                    Poll::Ready(Some(_)) => viewers.publication(),
+                    Poll::Ready(None) => {
+                        viewers.end();
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            loop {
+                if viewers.count() == 0 || viewers.ended.get() {
+                    return Poll::Ready(());
+                }
+                let next = viewers.wake_due(Instant::now());
+                viewers.armed.set(next);
+                let Some(next) = next else { return Poll::Pending };
+                if timer.deadline().into_std() != next {
+                    timer.as_mut().reset(next.into());
+                }
+                if timer.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+    }
+}
+
+/// One viewer's stream over one connection of this server.
+#[derive(Debug)]
+pub struct ViewerBody {
+    viewers: Rc<Viewers>,
+    viewer: Rc<Viewer>,
+    link: Rc<Link>,
+    news: Subscriber,
+    /// The publication after which it last looked; `None` before its first look.
+    seen: Option<u64>,
+    rhythm: Rhythm,
+    last: Option<Picture>,
+    opened: bool,
+    _demand: Demand,
+}
+
+impl ViewerBody {
+    /// The next bytes of the stream; `Ready(None)` at its end. Takes no memory.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.viewers.ended.get() {
+            return Poll::Ready(None);
+        }
+        if !self.opened {
+            self.opened = true;
+            return Poll::Ready(Some(OPENING));
+        }
+        let now = Instant::now();
+        if let Some(due) = self.rhythm.wait(now) {
+            return self.wait(cx, false, Some(due));
+        }
+        let published = self.viewers.published.get();
+        let repeat = self.rhythm.repeat_at();
+        if self.seen == Some(published) && repeat.is_none_or(|at| now < at) {
+            return self.wait(cx, true, repeat);
+        }
+        if !self.link.has_room() {
+            return self.wait(cx, true, Some(now + LOOK_AGAIN));
+        }
+        self.seen = Some(published);
+        let picture = match self.news.next_timeout(Duration::ZERO) {
+            Ok(Some(picture)) => picture,
+            Ok(None) => return Poll::Ready(None),
+            Err(_) => match self.last.take() {
+                Some(last) if repeat.is_some_and(|at| at <= now) => last,
+                last => {
+                    self.last = last;
+                    return self.wait(cx, true, repeat);
+                }
+            },
+        };
+        self.viewer.skipped.set(self.news.skipped());
+        self.viewer.count(now);
+        self.rhythm.sent(now);
+        let part = picture.part();
+        self.last = Some(picture);
+        self.link.holds(part.len());
+        Poll::Ready(Some(part))
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>, on_news: bool, at: Option<Instant>) -> Poll<Option<Bytes>> {
+        self.viewer.wakes_on_news.set(on_news);
+        self.viewer.wakes_at.set(at);
+        let mut waker = self.viewer.waker.borrow_mut();
+        match &*waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => *waker = Some(cx.waker().clone()),
+        }
+        if let Some(at) = at {
+            self.viewers.alarm_at(at);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for ViewerBody {
+    fn drop(&mut self) {
+        self.viewers.leave(&self.viewer);
+    }
+}
