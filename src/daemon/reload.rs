@@ -65,3 +65,36 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
     ));
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_configuration_needs_nothing() {
+        let config = Config::default();
+        assert!(needing_restart(&config, &config.clone()).is_empty());
+    }
+
+    #[test]
+    fn changed_keys_are_named_as_in_the_file() {
+        let running = Config::default();
+        let mut read = running.clone();
+        read.name = String::from("door");
+        read.source.looped = !running.source.looped;
+        read.stream.quality = 12;
+        read.http.max_head = 9000;
+        assert_eq!(
+            needing_restart(&running, &read),
+            ["name", "source.loop", "stream.quality", "http.max_head"]
+        );
+    }
+
+    #[test]
+    fn the_level_needs_no_restart() {
+        let running = Config::default();
+        let mut read = running.clone();
+        read.log.level = log::LevelFilter::Trace;
+        assert!(needing_restart(&running, &read).is_empty());
+    }
+}

@@ -67,3 +67,35 @@ fn wanted(source: &SourceConfig) -> Result<Wanted, Trouble> {
         .collect();
     Ok(Wanted { width: source.width, height: source.height, fps: source.fps, format, controls })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn source(change: impl FnOnce(&mut SourceConfig)) -> SourceConfig {
+        let mut source = Config::default().source;
+        change(&mut source);
+        source
+    }
+
+    fn refused(change: impl FnOnce(&mut SourceConfig)) -> String {
+        opener(&source(change), false).err().map(|trouble| trouble.line()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_kind_without_its_key_is_refused_by_the_keys_name() {
+        assert!(refused(|s| s.kind = SourceKind::Url).contains("needs the key url"));
+        assert!(refused(|s| s.kind = SourceKind::Exec).contains("needs the key command"));
+        assert!(refused(|s| s.kind = SourceKind::Files).contains("needs the key path"));
+        assert!(refused(|s| s.kind = SourceKind::Libcamera).contains("rpicam-vid"));
+        assert!(refused(|s| s.format = Some(String::from("nothing"))).contains("is no format"));
+    }
+
+    #[test]
+    fn every_other_kind_is_opened() {
+        for kind in [SourceKind::Auto, SourceKind::V4l2, SourceKind::Sim] {
+            assert!(opener(&source(|s| s.kind = kind), true).is_ok());
+        }
+    }
+}
