@@ -62,6 +62,23 @@ pub enum PartError {
     },
 }
 
+/// The newest of what was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    /// Its bytes, for [`MultipartReader::bytes`]. Faulty ones are lent too, as far as they go, so
+    /// that whoever counts broken frames sees them.
+    pub range: Range<usize>,
+    /// How many pictures were found, this one included.
+    pub found: u64,
+    /// What was wrong with the last faulty one of them.
+    pub error: Option<PartError>,
+}
+
+/// The stream is noise: [`MAX_BETWEEN`] bytes went by without the beginning of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_BETWEEN} bytes came and no JPEG began in them")]
+pub struct Noise;
+
 /// The reader. See the module's words.
 #[derive(Debug)]
 pub struct MultipartReader {
@@ -167,6 +184,37 @@ impl MultipartReader {
         match error {
             None => Step::Picture(at..at + len),
             Some(error) => Step::Broken(at..at + len, error),
+        }
+    }
+
+    /// Takes all steps up to [`Step::More`] and gives the newest whole picture; a faulty one only
+    /// if there was no whole one.
+    ///
+    /// # Errors
+    /// [`Noise`], when there was noise and no picture.
+    pub fn newest(&mut self) -> Result<Option<Newest>, Noise> {
+        let mut newest: Option<Newest> = None;
+        let mut noise = false;
+        loop {
+            let (range, error) = match self.step() {
+                Step::Picture(range) => (range, None),
+                Step::Broken(range, error) => (range, Some(error)),
+                Step::Noise => {
+                    noise = true;
+                    continue;
+                }
+                Step::More if noise && newest.is_none() => return Err(Noise),
+                Step::More => return Ok(newest),
+            };
+            newest = Some(match newest {
+                Some(Newest { range: whole, found, error: None }) if error.is_some() => {
+                    Newest { range: whole, found: found + 1, error }
+                }
+                Some(Newest { found, error: before, .. }) => {
+                    Newest { range, found: found + 1, error: error.or(before) }
+                }
+                None => Newest { range, found: 1, error },
+            });
         }
     }
 
