@@ -7,6 +7,7 @@
 //! (SIGTERM, then SIGKILL) and the program is reaped.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -38,12 +39,12 @@ const LAST_WORDS: usize = 5;
 const LONGEST_LINE: usize = 300;
 
 /// Opens a program's output. See the module's words.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ExecOpener {
     command: Vec<String>,
     described: String,
-    /// Must not appear in any message: programs quote their arguments.
-    secret: Option<String>,
+    /// Must not appear in any message, though programs quote their arguments.
+    secrets: Vec<String>,
     delivers: Delivers,
 }
 
@@ -83,16 +84,16 @@ impl ExecOpener {
             .collect();
         let described =
             shlex::try_join(command.iter().map(String::as_str)).unwrap_or_else(|_| command.join(" "));
-        ExecOpener { command, described, secret: None, delivers }
+        ExecOpener { command, described, secrets: Vec::new(), delivers }
     }
 
     /// The same program under another name: `described` is what people are shown instead of its
-    /// command line, and `secret` is blotted out of whatever it says.
+    /// command line, and the `secrets` are blotted out of whatever it says.
     #[must_use]
-    pub fn described(mut self, described: String, secret: Option<String>) -> ExecOpener {
+    pub fn described(mut self, described: String, secrets: Vec<String>) -> ExecOpener {
         self.delivers.name.clone_from(&described);
         self.described = described;
-        self.secret = secret.filter(|secret| !secret.is_empty());
+        self.secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
         self
     }
 
@@ -139,13 +140,20 @@ impl ExecOpener {
             stderr: Some(stderr),
             program,
             described: self.described.clone(),
-            secret: self.secret.clone(),
+            secrets: self.secrets.clone(),
             delivers: self.delivers.clone(),
             reader: MultipartReader::new(MAX_PICTURE),
             words: Words::default(),
             sequence: 0,
             told: false,
         })
+    }
+}
+
+/// As people are shown it: the command may hold secrets.
+impl fmt::Debug for ExecOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExecOpener({})", self.described)
     }
 }
 
@@ -167,7 +175,7 @@ struct ExecSource {
     /// Dropped after the pipes: a program that writes still is told so by SIGPIPE as well.
     program: Program,
     described: String,
-    secret: Option<String>,
+    secrets: Vec<String>,
     delivers: Delivers,
     reader: MultipartReader,
     words: Words,
@@ -243,9 +251,9 @@ impl ExecSource {
     }
 
     fn quote(&self, trouble: Trouble) -> Trouble {
-        self.words.lines().fold(trouble, |trouble, line| match &self.secret {
-            Some(secret) => trouble.because(line.replace(secret.as_str(), "…")),
-            None => trouble.because(line),
+        self.words.lines().fold(trouble, |trouble, line| {
+            let shown = self.secrets.iter().fold(line, |line, secret| line.replace(secret.as_str(), "…"));
+            trouble.because(shown)
         })
     }
 }

@@ -137,9 +137,14 @@ impl MultipartReader {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// Whether the stream stands inside a picture: if it ends here, one was cut short.
-    pub fn is_inside(&self) -> bool {
-        matches!(self.place, Place::Inside { .. })
+    /// The stream ends here, and another may follow: gives the bytes of the picture that this cut
+    /// short, if it did.
+    pub fn end(&mut self) -> Option<Range<usize>> {
+        let place = std::mem::replace(&mut self.place, Place::Between { at: self.filled, passed: 0 });
+        match place {
+            Place::Inside { at, .. } => Some(at..self.filled),
+            Place::Between { .. } => None,
+        }
     }
 
     /// Goes on to the next thing found.
@@ -173,7 +178,7 @@ impl MultipartReader {
         let at = *at;
         let bytes = &self.buffer[at..self.filled];
         let bytes = &bytes[..bytes.len().min(self.max_picture)];
-        let (len, error) = match Self::end(bytes, search, corrupt, *announced) {
+        let (len, error) = match Self::length(bytes, search, corrupt, *announced) {
             Some(end) => end,
             None if bytes.len() == self.max_picture => {
                 (bytes.len(), Some(PartError::TooBig { limit: self.max_picture }))
@@ -220,7 +225,7 @@ impl MultipartReader {
 
     /// The length of the picture `bytes` begin with, and what is wrong with it; `None` if that is
     /// yet to come.
-    fn end(
+    fn length(
         bytes: &[u8],
         search: &mut EndSearch,
         corrupt: &mut Option<usize>,
@@ -416,6 +421,27 @@ mod tests {
             assert!(matches!(reader.step(), Step::Picture(_)));
         }
         assert!(reader.buffer.capacity() <= KEPT_BUFFER);
+    }
+
+    #[test]
+    fn the_newest_whole_picture_is_given() {
+        let mut reader = MultipartReader::new(1 << 20);
+        let (a, b) = (picture(1, 10), picture(2, 20));
+        assert_eq!(reader.newest(), Ok(None));
+        reader.push(&[a.clone(), b.clone(), a[..20].to_vec(), b[..5].to_vec()].concat());
+        let newest = reader.newest().unwrap().unwrap();
+        assert_eq!(reader.bytes(newest.range), b);
+        assert_eq!((newest.found, newest.error), (3, Some(PartError::Corrupt)));
+        let cut = reader.end().unwrap();
+        assert_eq!(reader.bytes(cut), &b[..5]);
+        assert_eq!((reader.end(), reader.newest()), (None, Ok(None)));
+        reader.push(&[b'x'; MAX_BETWEEN + 10]);
+        assert_eq!(reader.newest(), Err(Noise));
+        reader.push(&a[..20]);
+        reader.push(&a);
+        let newest = reader.newest().unwrap().unwrap();
+        assert_eq!((newest.found, newest.error), (2, Some(PartError::Corrupt)));
+        assert_eq!(reader.bytes(newest.range), a);
     }
 
     fn piece() -> impl Strategy<Value = Vec<u8>> {
