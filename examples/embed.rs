@@ -79,7 +79,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let pipeline = pipeline.clone();
         tokio::spawn(async move {
             let demand = pipeline.demand();
-            let show = service_fn(|_| async { Ok::<_, Infallible>(stream::head(StreamBody::new(pipeline.hub()))) });
+            let show =
+                service_fn(|_| async { Ok::<_, Infallible>(stream::head(StreamBody::new(pipeline.hub()))) });
             let io = hyper_util::rt::TokioIo::new(socket);
             let _ = http1::Builder::new().serve_connection(io, show).await;
             drop(demand);

@@ -23,7 +23,12 @@ pub fn text(site: &Site) -> String {
         page.sample("tallycam_camera_state", &[("state", state)], u8::from(state == word));
     }
     page.one("tallycam_camera_healthy", "gauge", "1 while /health says True.", u8::from(status.is_healthy));
-    page.one("tallycam_camera_held", "gauge", "1 while /start_stream holds it open.", u8::from(status.is_held));
+    page.one(
+        "tallycam_camera_held",
+        "gauge",
+        "1 while /start_stream holds it open.",
+        u8::from(status.is_held),
+    );
     page.one("tallycam_camera_failed_reads", "gauge", "Failed reads in a row.", status.failed_reads);
     page.one("tallycam_camera_opens_total", "counter", "Times the camera was opened.", status.opens);
     page.one("tallycam_frames_total", "counter", "Frames taken from the source.", status.frames);
@@ -33,10 +38,20 @@ pub fn text(site: &Site) -> String {
     page.one("tallycam_picture_bytes_total", "counter", "Bytes of the pictures made.", status.bytes);
     page.one("tallycam_pictures_per_second", "gauge", "Pictures made a second, lately.", status.fps);
     page.one("tallycam_viewers", "gauge", "Streams being watched.", site.viewers.count());
-    page.one("tallycam_viewer_skips_total", "counter", "Pictures that viewers did not get.", site.viewers.skipped());
+    page.one(
+        "tallycam_viewer_skips_total",
+        "counter",
+        "Pictures that viewers did not get.",
+        site.viewers.skipped(),
+    );
     page.one("tallycam_http_connections", "gauge", "Connections that are open.", site.links.count());
     page.one("tallycam_http_connections_total", "counter", "Connections accepted.", site.accepted.get());
-    page.one("tallycam_http_refused_total", "counter", "Connections refused, since too many were open.", site.refused.get());
+    page.one(
+        "tallycam_http_refused_total",
+        "counter",
+        "Connections refused, since too many were open.",
+        site.refused.get(),
+    );
     page.family("tallycam_http_requests_total", "counter", "Requests answered, by class of status.");
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(site.answered.get()) {
         page.sample("tallycam_http_requests_total", &[("class", class)], count);

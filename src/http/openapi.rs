@@ -156,7 +156,10 @@ mod tests {
         assert!(found.len() >= 5, "{found:?}");
         for reference in found {
             let pointer = reference.strip_prefix('#').unwrap();
-            assert!(document.pointer(pointer).is_some_and(|schema| schema["type"] == "object"), "{reference}");
+            assert!(
+                document.pointer(pointer).is_some_and(|schema| schema["type"] == "object"),
+                "{reference}"
+            );
         }
     }
 

@@ -9,7 +9,9 @@ use std::rc::Rc;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::Body;
@@ -114,10 +116,13 @@ macro_rules! route {
     };
 }
 
-const FPS: (&str, &str) = ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
+const FPS: (&str, &str) =
+    ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
 const STREAM: (u16, &str, Content) = (200, "Pictures, until the viewer leaves.", Content::Multipart);
-const FULL: (u16, &str, Content) = (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
-const JPEG: (u16, &str, Content) = (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
+const FULL: (u16, &str, Content) =
+    (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
+const JPEG: (u16, &str, Content) =
+    (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
 const CARD: (u16, &str, Content) = (503, "There is no live picture: a card that says why.", Content::Jpeg);
 const STATE: (u16, &str, Content) = (200, "How things are.", Content::Json("State"));
 const FOREIGN: (u16, &str, Content) = (403, "A browser sent this for another site.", Content::Text);
@@ -325,7 +330,9 @@ mod tests {
                 _ => panic!("{method} {path}"),
             }
         }
-        assert!(matches!(find(&Method::OPTIONS, "/state"), Ok(Found::Options(allow)) if allow == "GET, HEAD, OPTIONS"));
+        assert!(
+            matches!(find(&Method::OPTIONS, "/state"), Ok(Found::Options(allow)) if allow == "GET, HEAD, OPTIONS")
+        );
         assert!(matches!(find(&Method::OPTIONS, "*"), Ok(Found::Options(_))));
     }
 

@@ -1,0 +1,266 @@
+//! A day in miniature: very many frames, with clients that come and go, stall, poll and break off.
+//! Memory, descriptors and threads must be back where they began.
+//!
+//! `cargo test` runs it with 20 000 frames for each camera; `make soak` with 200 000
+//! (`TALLYCAM_SOAK_FRAMES`) and the release build. It prints its figures.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "common/fakecam.rs"]
+mod fakecam;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fakecam::FakeCam;
+
+/// Resident memory may differ by so much between the end and the end of the warm-up.
+const MEMORY_DRIFT_KB: i64 = 1000;
+
+/// Nothing here may take longer than this; it is no measure of speed.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+#[test]
+fn the_simulated_scene_at_full_speed() {
+    let camera = "[source]\nkind = \"sim\"\nspeed = \"full\"\nwidth = 160\nheight = 120\n";
+    soak("sim", camera, Command::new(env!("CARGO_BIN_EXE_tallycam")));
+}
+
+#[test]
+fn a_camera_with_two_thousand_frames_a_second() {
+    let camera = FakeCam::new().formats("MJPG").sizes("320x240").fps("2000");
+    let settings = format!(
+        "[source]\nkind = \"v4l2\"\ndevice = \"{}\"\nformat = \"MJPG\"\nwidth = 320\nheight = 240\n",
+        camera.path().display()
+    );
+    soak("fake camera", &settings, camera.command(env!("CARGO_BIN_EXE_tallycam")));
+}
+
+fn soak(name: &str, source: &str, program: Command) {
+    let frames: u64 = std::env::var("TALLYCAM_SOAK_FRAMES").map_or(20_000, |n| n.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(program, source, folder.path());
+    let began = Instant::now();
+
+    daemon.be_busy_until(frames / 5);
+    let warm = daemon.at_rest();
+    daemon.be_busy_until(frames);
+    let mut end = daemon.at_rest();
+    // What closes late (a thread pool, a descriptor in its last moments) may take its time.
+    while (end.descriptors > warm.descriptors || end.threads > warm.threads)
+        && began.elapsed() < DEADLINE / 30
+    {
+        thread::sleep(Duration::from_millis(100));
+        end = daemon.at_rest();
+    }
+
+    let state = daemon.state();
+    println!(
+        "soak, {name}: {} frames, {} pictures, {} lost, {} opens, {} clients in {:.0} s; \
+         memory {} → {} kB, descriptors {} → {}, threads {} → {}",
+        state["frames"],
+        state["pictures"],
+        state["lost"],
+        state["opens"],
+        daemon.clients.load(Ordering::Relaxed),
+        began.elapsed().as_secs_f64(),
+        warm.memory_kb,
+        end.memory_kb,
+        warm.descriptors,
+        end.descriptors,
+        warm.threads,
+        end.threads,
+    );
+    assert_eq!(state["broken"], 0, "every frame was a good one");
+    assert!(end.memory_kb - warm.memory_kb <= MEMORY_DRIFT_KB, "{warm:?} became {end:?}");
+    assert_eq!(end.descriptors, warm.descriptors, "{warm:?} became {end:?}");
+    assert_eq!(end.threads, warm.threads, "{warm:?} became {end:?}");
+}
+
+/// What the kernel says of the daemon.
+#[derive(Debug)]
+struct Size {
+    memory_kb: i64,
+    descriptors: usize,
+    threads: usize,
+}
+
+struct Daemon {
+    child: Child,
+    port: u16,
+    clients: AtomicU64,
+}
+
+impl Daemon {
+    fn start(mut program: Command, source: &str, folder: &Path) -> Daemon {
+        // Free now; nothing else on the loopback takes ports of this range by chance.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = folder.join("config.toml");
+        let text = format!(
+            "{source}[stream]\nidle_stop = \"1s\"\nstall = \"1s\"\n\
+             [http]\nlisten = [\"127.0.0.1:{port}\"]\n[log]\nlevel = \"warn\"\n"
+        );
+        fs::write(&config, text).unwrap();
+        let log = fs::File::create(folder.join("log")).unwrap();
+        let child = program
+            .args(["serve", "--config"])
+            .arg(&config)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut daemon = Daemon { child, port, clients: AtomicU64::new(0) };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = daemon.child.try_wait().unwrap();
+            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(ended.is_none() && Instant::now() < deadline, "it does not serve: {ended:?}\n{}", log());
+            thread::sleep(Duration::from_millis(5));
+        }
+        daemon
+    }
+
+    /// Sends a request; `None` where the daemon would not have it (its limits are part of the test).
+    fn ask(&self, path: &str) -> Option<TcpStream> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n").ok()?;
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        Some(stream)
+    }
+
+    fn state(&self) -> serde_json::Value {
+        let mut answer = Vec::new();
+        self.ask("/api/v1/state").expect("it serves").read_to_end(&mut answer).unwrap();
+        let text = String::from_utf8(answer).unwrap();
+        let body = text.split_once("\r\n\r\n").expect("a head and a body").1;
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    fn frames(&self) -> u64 {
+        self.state()["frames"].as_u64().expect("a count")
+    }
+
+    /// Clients of every kind come and go until so many frames were taken.
+    fn be_busy_until(&self, frames: u64) {
+        let done = AtomicBool::new(false);
+        let began = Instant::now();
+        thread::scope(|scope| {
+            let viewer = |seed| visits(&done, seed, |dice| self.view(8 + dice % 120));
+            scope.spawn(|| visits(&done, 1, |_| self.view_until(&done)));
+            scope.spawn(move || viewer(2));
+            scope.spawn(move || viewer(3));
+            scope.spawn(|| visits(&done, 4, |dice| self.stall(dice, &done)));
+            scope.spawn(|| visits(&done, 5, |_| self.poll("/snapshot")));
+            scope.spawn(|| visits(&done, 6, |_| self.poll("/metrics")));
+            scope.spawn(|| visits(&done, 7, |dice| self.break_off(dice)));
+            while self.frames() < frames {
+                if began.elapsed() > DEADLINE {
+                    done.store(true, Ordering::Relaxed);
+                    panic!("no {frames} frames in {DEADLINE:?}: {}", self.state());
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+
+    /// Waits until the camera is closed and everybody has left, and takes the daemon's size.
+    fn at_rest(&self) -> Size {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let state = self.state();
+            if state["state"] == "asleep" && state["viewers"] == 0 && state["connections"].as_u64() <= Some(1)
+            {
+                break;
+            }
+            assert!(Instant::now() < deadline, "it does not come to rest: {state}");
+            thread::sleep(Duration::from_millis(50));
+        }
+        let proc = Path::new("/proc").join(self.child.id().to_string());
+        let status = fs::read_to_string(proc.join("status")).unwrap();
+        let field = |name: &str| -> i64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim_start_matches(':').split_whitespace().next().unwrap().parse().unwrap()
+        };
+        // The connection that asked last may still be closing: the fewest of some looks.
+        let descriptors = (0..40).map(|_| {
+            thread::sleep(Duration::from_millis(2));
+            fs::read_dir(proc.join("fd")).unwrap().count()
+        });
+        Size {
+            memory_kb: field("RssAnon") + field("RssFile"),
+            descriptors: descriptors.min().unwrap(),
+            threads: field("Threads") as usize,
+        }
+    }
+
+    /// Watches some 4 KiB blocks of the stream and leaves in the middle of a picture.
+    fn view(&self, blocks: u64) {
+        let Some(mut stream) = self.ask("/stream") else { return };
+        let mut block = [0; 4096];
+        for _ in 0..blocks {
+            if !matches!(stream.read(&mut block), Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    /// Watches as long as there is anything to watch.
+    fn view_until(&self, done: &AtomicBool) {
+        let Some(mut stream) = self.ask("/stream") else { return };
+        let mut block = [0; 65536];
+        while !done.load(Ordering::Relaxed) && matches!(stream.read(&mut block), Ok(1..)) {}
+    }
+
+    /// Takes nothing: leaves after a while, or is shed.
+    fn stall(&self, dice: u64, done: &AtomicBool) {
+        let Some(mut stream) = self.ask("/stream") else { return };
+        let until = Instant::now() + Duration::from_millis(dice % 2500);
+        while Instant::now() < until && !done.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = stream.read(&mut [0; 65536]);
+    }
+
+    fn poll(&self, path: &str) {
+        let Some(mut stream) = self.ask(path) else { return };
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        thread::sleep(Duration::from_millis(5));
+    }
+
+    /// Breaks off before, within or after its request.
+    fn break_off(&self, dice: u64) {
+        let request = b"GET /stream HTTP/1.1\r\nHost: soak\r\n\r\n";
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            let _ = stream.write_all(&request[..dice as usize % (request.len() + 1)]);
+        }
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Calls on the daemon again and again, each time with another number, the same ones in each run.
+fn visits(done: &AtomicBool, seed: u64, mut visit: impl FnMut(u64)) {
+    let mut state = seed;
+    while !done.load(Ordering::Relaxed) {
+        // Knuth's MMIX generator; its high bits are the good ones.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        visit(state >> 33);
+    }
+}
