@@ -155,6 +155,8 @@ pub struct Link {
     peer: Rc<str>,
     phase: Cell<(Phase, Instant)>,
     is_viewer: Cell<bool>,
+    /// A request was answered before all of it had come.
+    is_cut: Cell<bool>,
     /// The peer has sent its last byte.
     at_end: Cell<bool>,
     /// Bytes handed to the kernel.
@@ -176,6 +178,7 @@ impl Link {
             peer,
             phase: Cell::new((Phase::Fresh, now)),
             is_viewer: Cell::new(false),
+            is_cut: Cell::new(false),
             at_end: Cell::new(false),
             written: Cell::new(0),
             unwritten: Cell::new(0),
@@ -209,6 +212,11 @@ impl Link {
     /// A request's head is complete.
     pub fn asked(&self) {
         self.phase.set((Phase::Busy, Instant::now()));
+    }
+
+    /// The request is answered though its body has not come to its end.
+    pub fn cut(&self) {
+        self.is_cut.set(true);
     }
 
     /// A response's body is over (bytes of it may still be on their way).
@@ -346,6 +354,7 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         log::debug!("{}: {error}", link.peer);
+                        link.cut();
                     }
                     break;
                 }
@@ -353,6 +362,7 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                     Some(Verdict::Finish) => connection.as_mut().graceful_shutdown(),
                     Some(Verdict::TooLate) => {
                         say(&link.socket, "408 Request Timeout", "", "the request's head did not come in time\n");
+                        link.cut();
                         break;
                     }
                     Some(Verdict::Close) => return,
@@ -365,7 +375,9 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
             }
         }
     }
-    linger(&link.socket, link.at_end.get()).await;
+    if link.is_cut.get() && !link.at_end.get() {
+        linger(&link.socket).await;
+    }
 }
 
 /// hyper's least.
@@ -374,7 +386,7 @@ const MIN_HEAD: usize = 8192;
 /// Answers 503 to a connection too many. Bounded in time and in what it reads.
 pub(super) async fn refuse(socket: Socket) {
     say(&socket, "503 Service Unavailable", "Retry-After: 5\r\n", "all connections are in use\n");
-    linger(&socket, false).await;
+    linger(&socket).await;
 }
 
 /// Writes a response without hyper, as far as it goes without waiting.
@@ -391,11 +403,8 @@ fn say(socket: &Socket, status: &str, fields: &str, body: &str) {
 
 /// Ends our side and lets the peer read the last response before the socket is closed: closing
 /// over unread bytes would reset the connection and take the response away (RFC 9112 §9.6).
-async fn linger(socket: &Socket, at_end: bool) {
+async fn linger(socket: &Socket) {
     let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
-    if at_end {
-        return;
-    }
     let mut buffer = [0; 4096];
     let mut left = LINGER_BYTES;
     let drained = std::future::poll_fn(|cx| {

@@ -83,7 +83,14 @@ mod tests {
             (&[("host", "pi:8080"), ("origin", "http://evil.example")], false),
             (&[("host", "pi:8080"), ("origin", "null")], false),
             (&[("host", "pi:8080"), ("origin", "")], false),
-            (&[("host", "10.0.0.1:8080"), ("x-forwarded-host", "cam.home"), ("origin", "https://cam.home")], true),
+            (
+                &[
+                    ("host", "10.0.0.1:8080"),
+                    ("x-forwarded-host", "cam.home"),
+                    ("origin", "https://cam.home"),
+                ],
+                true,
+            ),
             (&[("host", "[::1]:8080"), ("origin", "http://[::1]:8080")], true),
             (&[("host", "[::1]:8080"), ("origin", "http://[::2]:8080")], false),
             (&[("origin", "http://pi")], false),

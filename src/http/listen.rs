@@ -67,15 +67,17 @@ impl ListenError {
             (ErrorKind::AddrInUse, Some(port)) => Some(format!(
                 "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port under [http] listen"
             )),
-            (ErrorKind::AddrInUse, None) => {
-                Some("another program answers on this socket: stop it, or set another path under [http] listen".into())
-            }
+            (ErrorKind::AddrInUse, None) => Some(
+                "another program answers on this socket: stop it, or set another path under [http] listen"
+                    .into(),
+            ),
             (ErrorKind::PermissionDenied, Some(port)) if port < 1024 => Some(format!(
                 "ports below 1024 are for root: set a port above, or start through systemd's socket, which may have port {port}"
             )),
-            (ErrorKind::PermissionDenied, _) => {
-                Some("this user may not create a socket there: choose another directory, or change its owner".into())
-            }
+            (ErrorKind::PermissionDenied, _) => Some(
+                "this user may not create a socket there: choose another directory, or change its owner"
+                    .into(),
+            ),
             (ErrorKind::AddrNotAvailable, _) => {
                 Some("this machine has no such address (`ip address` lists them): 0.0.0.0 means all".into())
             }

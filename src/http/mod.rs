@@ -252,6 +252,3 @@ async fn accept(site: Rc<Site>, door: Door) {
         });
     }
 }
-
-#[cfg(test)]
-mod tests;

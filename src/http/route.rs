@@ -9,7 +9,9 @@ use std::rc::Rc;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::Body;
@@ -114,10 +116,13 @@ macro_rules! route {
     };
 }
 
-const FPS: (&str, &str) = ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
+const FPS: (&str, &str) =
+    ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
 const STREAM: (u16, &str, Content) = (200, "Pictures, until the viewer leaves.", Content::Multipart);
-const FULL: (u16, &str, Content) = (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
-const JPEG: (u16, &str, Content) = (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
+const FULL: (u16, &str, Content) =
+    (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
+const JPEG: (u16, &str, Content) =
+    (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
 const CARD: (u16, &str, Content) = (503, "There is no live picture: a card that says why.", Content::Jpeg);
 const STATE: (u16, &str, Content) = (200, "How things are.", Content::Json("State"));
 const FOREIGN: (u16, &str, Content) = (403, "A browser sent this for another site.", Content::Text);
@@ -221,7 +226,8 @@ pub async fn serve(
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves.
+    // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves. Scripts of
+    // other sites may show them too, but not read them: `Access-Control-Allow-Origin` is not given.
     headers.insert(
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("cross-origin"),
@@ -249,7 +255,7 @@ async fn answer(
         guard::check(&headers).inspect_err(|e| log::warn!("{method} {path} from {}: {e}", link.peer()))?;
     }
     if !body.is_end_stream() {
-        drain(body, site.settings.head_timeout).await?;
+        drain(body, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
     }
     let query = Query::parse(query.unwrap_or_default());
     let (site, link) = (site.clone(), link.clone());
@@ -325,7 +331,9 @@ mod tests {
                 _ => panic!("{method} {path}"),
             }
         }
-        assert!(matches!(find(&Method::OPTIONS, "/state"), Ok(Found::Options(allow)) if allow == "GET, HEAD, OPTIONS"));
+        assert!(
+            matches!(find(&Method::OPTIONS, "/state"), Ok(Found::Options(allow)) if allow == "GET, HEAD, OPTIONS")
+        );
         assert!(matches!(find(&Method::OPTIONS, "*"), Ok(Found::Options(_))));
     }
 

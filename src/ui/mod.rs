@@ -47,8 +47,11 @@ pub struct Asset {
 
 /// The embedded file with this relative URL.
 pub fn asset(path: &str) -> Option<&'static Asset> {
-    static ICON: Asset =
-        Asset { content_type: "image/svg+xml", body: b"<svg xmlns='http://www.w3.org/2000/svg'/>", etag: "\"1\"" };
+    static ICON: Asset = Asset {
+        content_type: "image/svg+xml",
+        body: b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        etag: "\"1\"",
+    };
     (path == "icon.svg").then_some(&ICON)
 }
 
