@@ -1,4 +1,5 @@
 //! The server on a real socket before a [`TestCam`], and a plain client that hides nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
