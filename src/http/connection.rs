@@ -8,7 +8,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -17,110 +16,16 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use rustix::net::sockopt;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 
 use super::route;
+use super::socket::Socket;
 use super::{Settings, Site};
-
-/// A dead peer is given up after this time (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds.
-const USER_TIMEOUT_MS: u32 = 15_000;
 
 /// After the last response the peer may still send so much, for so long, before the connection is
 /// reset: a reset at once would take the response away from it.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
-
-/// A stream socket of either kind.
-#[derive(Debug)]
-pub enum Socket {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A Unix socket.
-    Unix(UnixStream),
-}
-
-impl Socket {
-    /// Sets what this server wants of a TCP connection. Failures are not worth a word: the peer
-    /// has gone, or the kernel does without.
-    pub fn prepare(&self) {
-        if let Socket::Tcp(tcp) = self {
-            let _ = tcp.set_nodelay(true);
-            let _ = sockopt::set_socket_keepalive(tcp, true);
-            let _ = sockopt::set_tcp_user_timeout(tcp, USER_TIMEOUT_MS);
-        }
-    }
-
-    /// Bytes the kernel has taken and not sent yet. On a Unix socket, which sends nothing: the
-    /// memory that holds what the peer has not read.
-    fn unsent(&self) -> usize {
-        match self {
-            Socket::Tcp(_) => queued::<SIOCOUTQNSD>(self.as_fd()),
-            Socket::Unix(_) => queued::<SIOCOUTQ>(self.as_fd()),
-        }
-    }
-
-    /// Bytes the kernel has taken and the peer has not acknowledged.
-    fn unacknowledged(&self) -> usize {
-        queued::<SIOCOUTQ>(self.as_fd())
-    }
-
-    /// Makes the close that follows a reset, which frees the kernel's buffers at once.
-    fn reset_on_close(&self) {
-        let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
-    }
-
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(s) => s.try_read(buffer),
-            Socket::Unix(s) => s.try_read(buffer),
-        }
-    }
-
-    fn try_write_vectored(&self, runs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(s) => s.try_write_vectored(runs),
-            Socket::Unix(s) => s.try_write_vectored(runs),
-        }
-    }
-
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(s) => s.poll_read_ready(cx),
-            Socket::Unix(s) => s.poll_read_ready(cx),
-        }
-    }
-
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(s) => s.poll_write_ready(cx),
-            Socket::Unix(s) => s.poll_write_ready(cx),
-        }
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Socket::Tcp(s) => s.as_fd(),
-            Socket::Unix(s) => s.as_fd(),
-        }
-    }
-}
-
-/// `SIOCOUTQNSD` of linux/sockios.h: bytes not sent yet.
-const SIOCOUTQNSD: rustix::ioctl::Opcode = 0x894B;
-/// `SIOCOUTQ` of linux/sockios.h, the same number as `TIOCOUTQ`: bytes not acknowledged yet.
-const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
-
-/// Asks for one of the queue lengths; 0 when the kernel does not tell.
-fn queued<const WHICH: rustix::ioctl::Opcode>(socket: BorrowedFd<'_>) -> usize {
-    // SAFETY: both requests only write one C int through the pointer they are given (tcp(7),
-    // unix(7)), and `Getter` hands them room for exactly that.
-    let length = unsafe { rustix::ioctl::ioctl(socket, rustix::ioctl::Getter::<WHICH, i32>::new()) };
-    length.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
-}
 
 /// What a connection is doing, as far as time limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
