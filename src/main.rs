@@ -1,1 +1,3 @@
-fn main() {}
+fn main() {
+    print!("{}", tallycam::config::default_text());
+}

@@ -3,6 +3,24 @@
 //!
 //! Order of precedence, highest first: command line (`--set`), environment (`TALLYCAM_SECTION_KEY`),
 //! file, default. Every value knows where it came from.
+//!
+//! Plain data and pure functions, except for reading the one file; lives on whichever thread asks
+//! (at start the main one, at a reload the daemon's). [`keys`] is the one table of all keys: reading,
+//! complaining, environment names and the shipped `config.toml` come from it, so a new key is one
+//! field here and one entry there.
+
+mod complaint;
+mod duration;
+mod file;
+pub mod keys;
+pub mod kind;
+mod listen;
+mod resolve;
+mod shipped;
+
+pub use complaint::{Complaint, Complaints};
+pub use resolve::{FILES, Origin, Resolved, Setting};
+pub use shipped::default_text;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -125,4 +143,49 @@ pub struct HttpConfig {
 pub struct LogConfig {
     /// `level`: error, warn, info (default), debug, trace.
     pub level: log::LevelFilter,
+}
+
+impl Default for Config {
+    /// Every key at its default, as the table of keys has it.
+    fn default() -> Config {
+        let mut config = Config {
+            name: String::new(),
+            source: SourceConfig {
+                kind: SourceKind::Auto,
+                device: None,
+                url: None,
+                username: None,
+                password: None,
+                command: Vec::new(),
+                path: None,
+                looped: true,
+                real_time: true,
+                seed: 0,
+                width: None,
+                height: None,
+                fps: None,
+                format: None,
+                silent_after: Duration::ZERO,
+                failed_reads: 0,
+                controls: Vec::new(),
+            },
+            stream: StreamConfig {
+                quality: 0,
+                fps: None,
+                idle_stop: None,
+                max_viewers: 0,
+                stall: Duration::ZERO,
+            },
+            http: HttpConfig {
+                listen: Vec::new(),
+                max_connections: 0,
+                max_head: 0,
+                head_timeout: Duration::ZERO,
+                keep_alive: Duration::ZERO,
+            },
+            log: LogConfig { level: log::LevelFilter::Info },
+        };
+        keys::put_defaults(&mut config);
+        config
+    }
 }

@@ -6,7 +6,8 @@
 use crate::media::{Fourcc, Frame};
 
 /// Planes of one picture; `u` and `v` are empty for grey. Chroma is 4:2:0: planes of
-/// ⌈width/2⌉ × ⌈height/2⌉.
+/// ⌈width/2⌉ × ⌈height/2⌉. Unless it is grey, `y` holds an even number of rows and columns, the
+/// last ones repeated where the picture's are odd: libjpeg-turbo reads whole 2×2 blocks.
 #[derive(Debug)]
 pub struct Planar<'a> {
     pub width: usize,
@@ -50,7 +51,8 @@ impl Planes {
                 let chroma_stride = stride.div_ceil(2);
                 let (y, chroma) = frame.data.split_at(stride * height);
                 let (u, v) = chroma.split_at(chroma_stride * chroma_height);
-                Some(Planar { width, height, y, y_stride: stride, u, v, chroma_stride })
+                let (y, y_stride) = even(y, stride, width, height, &mut self.y);
+                Some(Planar { width, height, y, y_stride, u, v, chroma_stride })
             }
             Fourcc::NV12 => {
                 self.u.resize(chroma_width * chroma_height, 0);
@@ -58,13 +60,14 @@ impl Planes {
                 let (y, chroma) = frame.data.split_at(stride * height);
                 let rows = self.u.chunks_exact_mut(chroma_width).zip(self.v.chunks_exact_mut(chroma_width));
                 for ((u, v), uv) in rows.zip(chroma.chunks(stride)) {
-                    part_pairs(&uv[..2 * chroma_width.min(uv.len() / 2)], u, v);
+                    part_pairs(&uv[..(2 * chroma_width).min(stride)], u, v);
                 }
+                let (y, y_stride) = even(y, stride, width, height, &mut self.y);
                 Some(Planar {
                     width,
                     height,
                     y,
-                    y_stride: stride,
+                    y_stride,
                     u: &self.u,
                     v: &self.v,
                     chroma_stride: chroma_width,
@@ -88,7 +91,7 @@ impl Planes {
         // A row of packed pixels holds whole pairs: of an odd width the last one is not shown.
         let pairs = chroma_width * 2;
         let used = (pairs * 2).min(stride);
-        self.y.resize(pairs * height, 0);
+        self.y.resize(pairs * chroma_height * 2, 0);
         self.u.resize(chroma_width * chroma_height, 0);
         self.v.resize(chroma_width * chroma_height, 0);
         self.row.resize(pairs, 0);
@@ -97,9 +100,7 @@ impl Planes {
             let has_bottom = 2 * index + 1 < height;
             let bottom = if has_bottom { &frame.data[(2 * index + 1) * stride..][..used] } else { top };
             take_every_second::<LUMA>(top, &mut self.y[2 * index * pairs..][..pairs]);
-            if has_bottom {
-                take_every_second::<LUMA>(bottom, &mut self.y[(2 * index + 1) * pairs..][..pairs]);
-            }
+            take_every_second::<LUMA>(bottom, &mut self.y[(2 * index + 1) * pairs..][..pairs]);
             match LUMA {
                 0 => average_every_second::<1>(top, bottom, &mut self.row),
                 _ => average_every_second::<0>(top, bottom, &mut self.row),
@@ -117,6 +118,28 @@ impl Planes {
             chroma_stride: chroma_width,
         })
     }
+}
+
+/// The luma plane with an even number of rows and columns, and its stride: as it lies when it has,
+/// else copied with its last row and column repeated.
+fn even<'a>(
+    y: &'a [u8],
+    stride: usize,
+    width: usize,
+    height: usize,
+    scratch: &'a mut Vec<u8>,
+) -> (&'a [u8], usize) {
+    if width % 2 == 0 && height % 2 == 0 {
+        return (y, stride);
+    }
+    let to_stride = width.next_multiple_of(2);
+    scratch.resize(to_stride * height.next_multiple_of(2), 0);
+    for (row, to) in scratch.chunks_exact_mut(to_stride).enumerate() {
+        let from = &y[row.min(height - 1) * stride..][..width];
+        to[..width].copy_from_slice(from);
+        to[width..].fill(from[width - 1]);
+    }
+    (scratch, to_stride)
 }
 
 /// Byte `AT` of each pair of `from`.
@@ -178,7 +201,7 @@ mod tests {
         let data = [[1, 10, 2, 30], [3, 20, 4, 40], [5, 50, 6, 60]].concat();
         let mut planes = Planes::default();
         let p = planes.of(&frame(Fourcc::YUYV, 2, 3, 4, &data)).unwrap();
-        assert_eq!((p.y, p.u, p.v), (&[1, 2, 3, 4, 5, 6][..], &[15, 50][..], &[35, 60][..]));
+        assert_eq!((p.y, p.u, p.v), (&[1, 2, 3, 4, 5, 6, 5, 6][..], &[15, 50][..], &[35, 60][..]));
     }
 
     #[test]
@@ -206,7 +229,8 @@ mod tests {
                 let data = vec![7; fourcc.frame_len(stride, height).unwrap()];
                 let mut planes = Planes::default();
                 let p = planes.of(&frame(fourcc, width, height, stride, &data)).unwrap();
-                assert!(p.y.len() >= p.y_stride * (p.height - 1) + p.width);
+                let even = |n: usize| if fourcc == Fourcc::GREY { n } else { n.next_multiple_of(2) };
+                assert!(p.y.len() >= p.y_stride * (even(p.height) - 1) + even(p.width));
                 assert!(p.u.iter().chain(p.v).chain(p.y).all(|&b| b == 7));
             }
         }

@@ -1,6 +1,6 @@
 //! libjpeg-turbo: the only file that names `turbojpeg`.
 
-use turbojpeg::{Subsamp, YuvPlanesImage, compressed_buf_len};
+use turbojpeg::{Image, PixelFormat, Subsamp, YuvPlanesImage, compressed_buf_len};
 
 use super::planes::Planar;
 
@@ -33,18 +33,30 @@ impl Compressor {
         if self.out.len() != room {
             self.out = vec![0; room];
         }
-        let image = YuvPlanesImage {
-            y_plane: planar.y,
-            u_plane: planar.u,
-            v_plane: planar.v,
-            width: planar.width,
-            height: planar.height,
-            y_stride: planar.y_stride,
-            u_stride: planar.chroma_stride,
-            v_stride: planar.chroma_stride,
-            subsamp,
+        let len = if subsamp == Subsamp::Gray {
+            self.turbo.set_subsamp(subsamp)?;
+            let image = Image {
+                pixels: planar.y,
+                width: planar.width,
+                pitch: planar.y_stride,
+                height: planar.height,
+                format: PixelFormat::GRAY,
+            };
+            self.turbo.compress_to_slice(image, &mut self.out)?
+        } else {
+            let image = YuvPlanesImage {
+                y_plane: planar.y,
+                u_plane: planar.u,
+                v_plane: planar.v,
+                width: planar.width,
+                height: planar.height,
+                y_stride: planar.y_stride,
+                u_stride: planar.chroma_stride,
+                v_stride: planar.chroma_stride,
+                subsamp,
+            };
+            self.turbo.compress_yuv_planes_to_slice(&image, &mut self.out)?
         };
-        let len = self.turbo.compress_yuv_planes_to_slice(&image, &mut self.out)?;
         Ok(&self.out[..len])
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow
 //! skips ahead, and publishing costs the publisher the same whether all keep up or none does.
-//! Subscribers may be threads ([`Subscriber::next_timeout`], the iterator) or tasks
+//! Subscribers may be threads ([`Subscriber::next_timeout`], [`Pictures`]) or tasks
 //! ([`Subscriber::poll_next`]).
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -178,6 +178,34 @@ impl Drop for Subscriber {
         let mut state = self.hub.lock();
         state.tasks[self.slot].0 = None;
         state.free.push(self.slot);
+    }
+}
+
+/// `for picture in hub.subscribe()`: every next newest picture, blocking the thread, until the hub
+/// is closed.
+impl IntoIterator for Subscriber {
+    type Item = Picture;
+    type IntoIter = Pictures;
+
+    fn into_iter(self) -> Pictures {
+        Pictures(self)
+    }
+}
+
+/// The pictures of a [`Hub`] as they come. See [`Subscriber::into_iter`].
+#[derive(Debug)]
+pub struct Pictures(Subscriber);
+
+impl Iterator for Pictures {
+    type Item = Picture;
+
+    fn next(&mut self) -> Option<Picture> {
+        loop {
+            // The wait has no end of its own; it is cut into days only since it needs some length.
+            if let Ok(next) = self.0.next_timeout(Duration::from_secs(86_400)) {
+                return next;
+            }
+        }
     }
 }
 

@@ -14,6 +14,6 @@ pub mod trouble;
 pub use control::{Control, ControlKind, ControlValue};
 pub use fourcc::Fourcc;
 pub use frame::Frame;
-pub use hub::{Hub, Subscriber};
+pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder};
 pub use trouble::{Trouble, TroubleKind};

@@ -1,4 +1,10 @@
-//! The picture that viewers get while there is none: words on a card, as a JPEG.
+//! The picture that viewers get while there is none: words on a card.
+//!
+//! A card reads from 160 × 120 to 8K: its letters follow the picture's size, words wrap, and where
+//! room is short their ends give way to "…", then the hint and the body are left out. Words
+//! keep clear of the edges. The same words and size always give the same bytes.
+
+use super::canvas::{Canvas, Face, Ink};
 
 /// What a card says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +16,337 @@ pub struct CardText {
     /// The one thing to do, if there is one.
     pub hint: Option<String>,
 }
-pub fn draw(_t: &CardText, w: u32, h: u32) -> super::canvas::Canvas {
-    super::canvas::Canvas::new(w & !1, h & !1)
+
+// The colours are those of the pages, behind and over the picture.
+const STAGE: Ink = Ink::srgb(0x0b0d0e);
+const BRIGHT: Ink = Ink::srgb(0xe9ecee);
+const MUTED: Ink = Ink::srgb(0x9ca6ad);
+const RULE: Ink = Ink::srgb(0x3a444b);
+const FAINT: Ink = Ink::srgb(0x727d85);
+const TILE: Ink = Ink::srgb(0x1c2226);
+const IN: Ink = Ink::srgb(0x3fa9e6);
+const OUT: Ink = Ink::srgb(0xe69f00);
+
+/// The smallest letters that can still be read, in pixels to the em.
+const SMALLEST: f32 = 9.0;
+
+/// Lines are this many ems apart.
+const LEADING: f32 = 1.4;
+
+/// From the baseline to the top of capitals, and to the bottom of a descender, in ems.
+const CAPITAL: f32 = 0.73;
+const DESCENDER: f32 = 0.24;
+
+/// Pixels of a card that stay empty on every side.
+fn margin(width: u32, height: u32) -> f32 {
+    (width.min(height) as f32 * 0.09).max(2.0).floor()
+}
+
+/// Draws a card of `width` × `height` pixels (rounded up to even ones).
+pub fn draw(text: &CardText, width: u32, height: u32) -> Canvas {
+    let mut canvas = Canvas::new(width, height, STAGE);
+    let (width, height) = (canvas.width() as f32, canvas.height() as f32);
+    let margin = margin(canvas.width(), canvas.height());
+    let foot = foot_size(width, height);
+    let below = if foot > 0.0 { margin + 2.0 * foot } else { margin };
+    let room = (width - 2.0 * margin, height - margin - below);
+    let block = Block::fit(text, room);
+    // A little above the middle: that is where the eye expects it.
+    let top = margin + ((room.1 - block.height()) * 0.45).max(0.0).floor();
+    block.draw(&mut canvas, margin, top);
+    if foot > 0.0 {
+        draw_foot(&mut canvas, margin, height - margin, foot);
+    }
+    canvas
+}
+
+/// Size of the program's name at the foot; 0 where the room is needed for words.
+fn foot_size(width: f32, height: f32) -> f32 {
+    let size = (width / 44.0).min(height / 26.0);
+    if size < SMALLEST { 0.0 } else { size }
+}
+
+/// The program's mark and name, standing on `bottom`.
+fn draw_foot(canvas: &mut Canvas, left: f32, bottom: f32, size: f32) {
+    let tile = size * 1.6;
+    draw_mark(canvas, left, bottom - tile, tile);
+    let baseline = bottom - tile / 2.0 + size * CAPITAL / 2.0;
+    canvas.text(Face::Bold, size, left + tile + size * 0.6, baseline, "tallycam", FAINT);
+}
+
+/// The program's mark in a square of `size` pixels: what goes in above the line, what goes out
+/// below it.
+fn draw_mark(canvas: &mut Canvas, left: f32, top: f32, size: f32) {
+    let unit = size / 16.0;
+    let at = |x: f32, y: f32| (left + x * unit, top + y * unit);
+    canvas.rounded(at(0.0, 0.0), at(16.0, 16.0), 3.0 * unit, TILE);
+    canvas.rectangle(at(4.0, 4.0), at(7.0, 7.0), IN);
+    canvas.rectangle(at(9.0, 2.0), at(12.0, 7.0), IN);
+    canvas.rectangle(at(4.0, 9.0), at(7.0, 14.0), OUT);
+    canvas.rectangle(at(9.0, 9.0), at(12.0, 12.0), OUT);
+    canvas.rectangle(at(2.0, 7.5), at(14.0, 8.5), BRIGHT);
+}
+
+/// Words of one kind, wrapped.
+struct Part {
+    face: Face,
+    size: f32,
+    ink: Ink,
+    /// Pixels between the part above and the capitals of this one.
+    gap: f32,
+    /// Pixels from the block's left edge; a part that is set in has a rule beside it.
+    inset: f32,
+    lines: Vec<String>,
+}
+
+impl Part {
+    /// Pixels from the top of the first line's capitals to the bottom of the last one's descenders.
+    fn height(&self) -> f32 {
+        let steps = self.lines.len().saturating_sub(1) as f32;
+        self.size * (CAPITAL + DESCENDER + LEADING * steps)
+    }
+}
+
+/// The card's words: headline, body and hint below each other.
+struct Block(Vec<Part>);
+
+impl Block {
+    /// The block with the largest letters that fit `room` (width, height) whole; if there are
+    /// none, that with the smallest readable ones, cut.
+    fn fit(text: &CardText, room: (f32, f32)) -> Block {
+        let largest = (room.0 / 24.0).min(room.1 / 14.0);
+        let mut size = largest;
+        while size > SMALLEST {
+            let block = Block::of(text, size, room.0, usize::MAX);
+            if block.height() <= room.1 && block.0.first().is_none_or(|headline| headline.lines.len() <= 2) {
+                return block;
+            }
+            size *= 0.92;
+        }
+        // Smaller than readable only where not even that fits.
+        let size = SMALLEST.min(room.0 / 8.0).min(room.1 / 2.0);
+        // As many lines of each part as there is room for.
+        let fits = |lines: &usize| Block::of(text, size, room.0, *lines).height() <= room.1;
+        let lines = (1..=12).rev().find(fits).unwrap_or(1);
+        let mut block = Block::of(text, size, room.0, lines);
+        block.cut(room.1);
+        block
+    }
+
+    /// The block with body letters of `size` pixels, `width` pixels wide, at most `lines` lines in
+    /// a part.
+    fn of(text: &CardText, size: f32, width: f32, lines: usize) -> Block {
+        let part = |words: &str, face: Face, size: f32, ink: Ink, gap: f32, inset: f32| {
+            let lines = wrap(&quoted(words), width - inset, lines, |t| face.width(size, t));
+            Part { face, size, ink, gap, inset, lines }
+        };
+        let mut parts = vec![
+            part(&text.headline, Face::Bold, size * 1.9, BRIGHT, 0.0, 0.0),
+            part(&text.body, Face::Regular, size, MUTED, size * 1.1, 0.0),
+        ];
+        if let Some(hint) = &text.hint {
+            parts.push(part(hint, Face::Regular, size, BRIGHT, size * 1.4, size));
+        }
+        parts.retain(|p| !p.lines.is_empty());
+        Block(parts)
+    }
+
+    /// Leaves out what is last until the block is at most `height` pixels high.
+    fn cut(&mut self, height: f32) {
+        while !self.0.is_empty() && self.height() > height {
+            self.0.pop();
+        }
+    }
+
+    fn height(&self) -> f32 {
+        self.0.iter().enumerate().map(|(i, p)| p.height() + if i == 0 { 0.0 } else { p.gap }).sum()
+    }
+
+    fn draw(&self, canvas: &mut Canvas, left: f32, top: f32) {
+        let mut y = top;
+        for (i, part) in self.0.iter().enumerate() {
+            if i > 0 {
+                y += part.gap;
+            }
+            if part.inset > 0.0 {
+                let thick = (part.size * 0.12).max(1.0).round();
+                canvas.rectangle((left, y), (left + thick, y + part.height()), RULE);
+            }
+            for (n, line) in part.lines.iter().enumerate() {
+                let baseline = y + part.size * (CAPITAL + LEADING * n as f32);
+                canvas.text(part.face, part.size, left + part.inset, baseline.round(), line, part.ink);
+            }
+            y += part.height();
+        }
+    }
+}
+
+/// `text` with the backquotes of our messages made into “quotation marks”.
+fn quoted(text: &str) -> String {
+    let mut open = false;
+    let turn = |letter| match letter {
+        '`' => {
+            open = !open;
+            if open { '“' } else { '”' }
+        }
+        other => other,
+    };
+    text.chars().map(turn).collect()
+}
+
+/// Breaks `text` into at most `most` lines that `measure` to at most `width`: between words, or
+/// within a word that is longer than a line. What does not fit is cut, and "…" says so.
+fn wrap(text: &str, width: f32, most: usize, measure: impl Fn(&str) -> f32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let tried = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+        if measure(&tried) <= width {
+            line = tried;
+            continue;
+        }
+        if !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
+        }
+        for letter in word.chars() {
+            line.push(letter);
+            if measure(&line) > width && line.chars().nth(1).is_some() {
+                line.pop();
+                lines.push(std::mem::replace(&mut line, letter.to_string()));
+            }
+        }
+        if lines.len() > most {
+            break;
+        }
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.push('…');
+            while measure(last) > width && last.chars().nth(1).is_some() {
+                last.pop();
+                last.pop();
+                last.truncate(last.trim_end().len());
+                last.push('…');
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn busy() -> CardText {
+        CardText {
+            headline: "Camera in use".into(),
+            body: "/dev/video0 is in use by another program: Device or resource busy".into(),
+            hint: Some("`fuser /dev/video0` names it".into()),
+        }
+    }
+
+    /// The card in characters, a cell of 5 × 10 pixels each: by the brightest pixel in it.
+    fn sketch(card: &Canvas) -> Vec<String> {
+        let brightest = |column: u32, row: u32| {
+            let pixels = (0..50).map(|i| card.luma(column * 5 + i % 5, row * 10 + i / 5).unwrap());
+            pixels.max().unwrap()
+        };
+        let letter = |luma: u8| match luma {
+            0..24 => ' ',
+            24..110 => '.',
+            110..200 => 'o',
+            _ => '#',
+        };
+        let line = |row| (0..card.width() / 5).map(|c| letter(brightest(c, row))).collect::<String>();
+        (0..card.height() / 10).map(|row| line(row).trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_card_looks_as_it_should() {
+        let got = sketch(&draw(&busy(), 400, 300)).join("\n");
+        assert!(got.trim_end() == include_str!("still_card.golden").trim_end(), "it looks like this:\n{got}");
+    }
+
+    #[test]
+    fn each_part_is_drawn_and_changes_the_card() {
+        let whole = draw(&busy(), 640, 480);
+        let other = |change: fn(&mut CardText)| {
+            let mut text = busy();
+            change(&mut text);
+            draw(&text, 640, 480)
+        };
+        for changed in [
+            other(|t| t.headline.push('!')),
+            other(|t| t.body.push('!')),
+            other(|t| t.hint = Some("Wait".into())),
+            other(|t| t.hint = None),
+        ] {
+            assert!(changed.yu12() != whole.yu12());
+        }
+        assert!(draw(&busy(), 640, 480).yu12() == whole.yu12(), "the same words gave another card");
+    }
+
+    #[test]
+    fn larger_pictures_have_larger_letters() {
+        let bright = |width, height| {
+            let card = draw(&busy(), width, height);
+            let luma = &card.yu12()[..(width * height) as usize];
+            luma.iter().filter(|&&y| y > 200).count() as f32 / luma.len() as f32
+        };
+        let (small, large) = (bright(640, 360), bright(3840, 2160));
+        assert!(large > 0.8 * small && large < 1.3 * small, "{small} and {large}");
+    }
+
+    #[test]
+    fn lines_break_between_words_then_within_them_and_end_in_an_ellipsis() {
+        let wrap = |text, most| wrap(text, 6.0, most, |t| t.chars().count() as f32);
+        assert_eq!(wrap(" one two  three four ", 9), ["one", "two", "three", "four"]);
+        assert_eq!(wrap("a bc def", 9), ["a bc", "def"]);
+        assert_eq!(wrap("abcdefghijklmno p", 9), ["abcdef", "ghijkl", "mno p"]);
+        assert_eq!(wrap("one two three four", 3), ["one", "two", "three…"]);
+        assert_eq!(wrap("a b c abcdef", 1), ["a b c…"]);
+        assert_eq!(wrap("abcdefghi", 1), ["abcde…"]);
+        assert!(wrap("", 3).is_empty() && wrap(" \n", 3).is_empty());
+    }
+
+    #[test]
+    fn commands_are_quoted() {
+        assert_eq!(quoted("`fuser x` names it"), "“fuser x” names it");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn words_never_leave_the_card(
+            width in 16u32..900,
+            height in 16u32..700,
+            headline in "[A-Za-zäß ]{0,60}",
+            body in "[A-Za-z/:.–é ]{0,200}",
+            hint in prop::option::of("\\PC{0,80}"),
+        ) {
+            let has_words = !headline.trim().is_empty();
+            let card = draw(&CardText { headline, body, hint }, width, height);
+            // Some letters (J, f) reach a little beyond their width.
+            let edge = (margin(card.width(), card.height()) * 0.75) as u32;
+            let mut words = false;
+            for y in 0..card.height() {
+                for x in 0..card.width() {
+                    let empty = card.luma(x, y) == Some(STAGE.luma());
+                    let inside = (edge..card.width() - edge).contains(&x) && (edge..card.height() - edge).contains(&y);
+                    prop_assert!(empty || inside, "({}, {}) in the margin", x, y);
+                    words |= !empty;
+                }
+            }
+            prop_assert!(words || !has_words, "an empty card");
+        }
+    }
 }

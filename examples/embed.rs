@@ -1,0 +1,91 @@
+//! A camera in your own program: a source of your own (or one of tallycam's), its pictures as an
+//! iterator, and the same pictures as the body of your own HTTP server.
+//!
+//! `cargo run --example embed` prints ten pictures and then shows them on http://127.0.0.1:8081/
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tallycam::base::{Stamp, Stop};
+use tallycam::http::stream::{self, StreamBody};
+use tallycam::media::{Fourcc, Frame, Trouble};
+use tallycam::pipeline::{Pipeline, Settings};
+use tallycam::source::{Delivers, Opener, Source};
+
+/// A source of your own: grey bars that wander. Where yours comes from is your business.
+struct Bars {
+    delivers: Delivers,
+    pixels: Vec<u8>,
+    sequence: u64,
+}
+
+/// Opens it as often as pictures are wanted: nobody watches, nothing is open.
+struct OpenBars;
+
+impl Opener for OpenBars {
+    fn describe(&self) -> String {
+        "wandering bars".into()
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let delivers = Delivers {
+            name: "Bars".into(),
+            fourcc: Fourcc::GREY,
+            width: 320,
+            height: 240,
+            fps: Some(25.0),
+            notes: Vec::new(),
+            is_simulated: true,
+        };
+        Ok(Box::new(Bars { delivers, pixels: vec![0; 320 * 240], sequence: 0 }))
+    }
+}
+
+impl Source for Bars {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        std::thread::sleep(Duration::from_millis(40));
+        self.sequence += 1;
+        for (index, pixel) in self.pixels.iter_mut().enumerate() {
+            *pixel = (index % 320) as u8 ^ (self.sequence as u8).wrapping_mul(4);
+        }
+        let (fourcc, stamp) = (Fourcc::GREY, Stamp::now());
+        let (width, height, stride) = (320, 240, 320);
+        Ok(Some(Frame { fourcc, width, height, stride, data: &self.pixels, stamp, sequence: self.sequence }))
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (pipeline, _worker) = Pipeline::start(Box::new(OpenBars), Settings::default())?;
+
+    // Pictures as an iterator, on any thread. The demand keeps the camera awake.
+    let demand = pipeline.demand();
+    for picture in pipeline.hub().subscribe().into_iter().take(10) {
+        println!("{}: {}×{}, {} bytes", picture.sequence, picture.width, picture.height, picture.jpeg_len());
+    }
+    drop(demand);
+
+    // Pictures as an HTTP body, for as many viewers as come.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:8081").await?;
+    println!("http://{}/", listener.local_addr()?);
+    while std::env::var_os("EMBED_ONCE").is_none() {
+        let (socket, _) = listener.accept().await?;
+        let pipeline = pipeline.clone();
+        tokio::spawn(async move {
+            let demand = pipeline.demand();
+            let show =
+                service_fn(|_| async { Ok::<_, Infallible>(stream::head(StreamBody::new(pipeline.hub()))) });
+            let io = hyper_util::rt::TokioIo::new(socket);
+            let _ = http1::Builder::new().serve_connection(io, show).await;
+            drop(demand);
+        });
+    }
+    pipeline.stop();
+    Ok(())
+}

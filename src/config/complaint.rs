@@ -1,0 +1,328 @@
+//! Complaints: what is wrong in a configuration, where, and what to write instead.
+//!
+//! All of them are collected before any is shown. Each names its place as compilers do
+//! (`config.toml:12:11:`, or the variable or `--set` that said it), shows the line as typed with a
+//! caret under the place, and carries a hint where one can be given. Passwords are never shown.
+
+use std::fmt;
+use std::ops::Range;
+
+/// More complaints than this are counted, not shown: the file is then no configuration at all.
+const SHOWN: usize = 50;
+
+/// Characters of a source line that are shown; of a longer one the part around the caret is.
+const WIDEST: usize = 110;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    pub(super) place: Place,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+/// Where a complaint points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// What stands before the message: `config.toml:12:11`, `--set`, `environment`.
+    pub at: String,
+    /// What complaints are sorted by: who said it (file, environment, command line), line and
+    /// column, counted from 1; 0 outside any line.
+    pub order: (Said, usize, usize),
+    /// What is shown under the message.
+    pub excerpt: Option<Excerpt>,
+}
+
+/// Who said what is complained of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    /// The file.
+    File,
+    /// An environment variable.
+    Environment,
+    /// `--set` on the command line.
+    CommandLine,
+}
+
+impl Said {
+    fn word(self) -> &'static str {
+        match self {
+            Said::File => "file",
+            Said::Environment => "environment",
+            Said::CommandLine => "--set",
+        }
+    }
+}
+
+/// One line as typed, and the characters of it that are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    text: String,
+    mark: Range<usize>,
+}
+
+impl Place {
+    /// A place outside any line: the file as a whole.
+    pub fn whole(at: impl Into<String>) -> Place {
+        Place { at: at.into(), order: (Said::File, 0, 0), excerpt: None }
+    }
+
+    /// The bytes `span` of `text`, which the command line or the environment gave as its number `n`.
+    pub fn given(said: Said, n: usize, text: &str, span: Range<usize>) -> Place {
+        Place { at: said.word().to_owned(), order: (said, 0, n), excerpt: Some(Excerpt::new(text, span)) }
+    }
+
+    /// The line of the file, from 1; 0 outside any.
+    pub fn line(&self) -> usize {
+        self.order.1
+    }
+}
+
+impl Excerpt {
+    fn new(text: &str, span: Range<usize>) -> Excerpt {
+        let chars = |to: usize| text.char_indices().take_while(|&(at, _)| at < to).count();
+        let mark = chars(span.start)..chars(span.end).max(chars(span.start) + 1);
+        let text: Vec<char> =
+            masked(text).chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+        let first = if text.len() <= WIDEST {
+            0
+        } else {
+            mark.start.saturating_sub(WIDEST / 2).min(text.len() - WIDEST)
+        };
+        let last = text.len().min(first + WIDEST);
+        let mut shown: String = text[first..last].iter().collect();
+        let mut shift = first;
+        if first > 0 {
+            shown.insert(0, '…');
+            shift -= 1;
+        }
+        if last < text.len() {
+            shown.push('…');
+        }
+        let start = mark.start - shift;
+        Excerpt { text: shown, mark: start..(mark.end - shift).min(WIDEST + 2).max(start + 1) }
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = if self.place.line() > 0 { self.place.line().to_string() } else { String::new() };
+        let margin = " ".repeat(number.len().max(1));
+        write!(f, "{}: {}", self.place.at, self.message)?;
+        if let Some(Excerpt { text, mark }) = &self.place.excerpt {
+            // Tabs stay tabs under tabs, so that the caret stands where the eye expects it.
+            let before: String = (0..mark.start)
+                .map(|at| if text.chars().nth(at) == Some('\t') { '\t' } else { ' ' })
+                .collect();
+            write!(f, "\n{margin} |\n{number:>1} | {text}\n{margin} | {before}{}", "^".repeat(mark.len()))?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n{margin} = hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is wrong; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaints(pub(super) Vec<Complaint>);
+
+impl Complaints {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Each of them, in the order of the file, then the environment's, then the command line's.
+    pub fn iter(&self) -> impl Iterator<Item = &Complaint> {
+        self.0.iter()
+    }
+
+    /// How many there are, in words: "1 complaint", "3 complaints".
+    pub fn summary(&self) -> String {
+        format!("{} complaint{}", self.count(), if self.count() == 1 { "" } else { "s" })
+    }
+}
+
+impl fmt::Display for Complaints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, complaint) in self.0.iter().take(SHOWN).enumerate() {
+            if n > 0 {
+                f.write_str("\n\n")?;
+            }
+            complaint.fmt(f)?;
+        }
+        if self.count() > SHOWN {
+            write!(f, "\n\n… and {} more", self.count() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Complaints {}
+
+/// A text with its line starts, for turning byte offsets into places.
+#[derive(Debug)]
+pub(super) struct Lines<'t> {
+    name: &'t str,
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    /// The lines of `text`, which is called `name`.
+    pub fn new(name: &'t str, text: &'t str) -> Lines<'t> {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Lines { name, text, starts }
+    }
+
+    /// The number of the line that holds byte `at`, from 1.
+    pub fn line(&self, at: usize) -> usize {
+        self.starts.partition_point(|&start| start <= at)
+    }
+
+    /// The text of line `number`, without its end.
+    pub fn text(&self, number: usize) -> &'t str {
+        let start =
+            number.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len());
+        let line = self.text.get(start..).unwrap_or("");
+        line.split('\n').next().unwrap_or("").trim_end_matches('\r')
+    }
+
+    /// The bytes that `span` covers.
+    pub fn slice(&self, span: Range<usize>) -> &'t str {
+        self.text.get(span).unwrap_or("")
+    }
+
+    /// The place of `span`, cut to its first line.
+    pub fn place(&self, span: Range<usize>) -> Place {
+        let mut at = span.start.min(self.text.len());
+        // An error at the very end is shown at the end of the last line that has something in it.
+        if at == self.text.len() {
+            at = self.text.trim_end().len();
+        }
+        let line = self.line(at);
+        let text = self.text(line);
+        let start = self.starts.get(line - 1).copied().unwrap_or(0);
+        let from = (at - start).min(text.len());
+        let to = span.end.saturating_sub(start).clamp(from, text.len());
+        let column = text.char_indices().take_while(|&(at, _)| at < from).count() + 1;
+        Place {
+            at: format!("{}:{line}:{column}", self.name),
+            order: (Said::File, line, column),
+            excerpt: Some(Excerpt::new(text, from..to)),
+        }
+    }
+}
+
+/// `text` with every password in it starred out, character for character: what follows a word such
+/// as `password` or `passwd` and an equals sign, and what a URL carries before its `@`.
+pub(super) fn masked(text: &str) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    let lower: Vec<char> = chars.iter().map(char::to_ascii_lowercase).collect();
+    if let Some(at) = lower.windows(4).position(|w| w == ['p', 'a', 's', 's']) {
+        if let Some(equals) = lower[at..].iter().position(|&c| c == '=') {
+            for c in chars[at + equals + 1..].iter_mut().filter(|c| !c.is_whitespace() && **c != '"') {
+                *c = '*';
+            }
+        }
+    }
+    let mut from = 0;
+    while let Some(at) = chars[from..].windows(3).position(|w| w == [':', '/', '/']) {
+        from += at + 3;
+        let end = chars[from..].iter().position(|c| c.is_whitespace() || "\"'/?#,".contains(*c));
+        let host = &mut chars[from..end.map_or(lower.len(), |end| from + end)];
+        if let Some(sign) = host.iter().rposition(|&c| c == '@') {
+            host[..sign].fill('*');
+        }
+    }
+    chars.into_iter().collect()
+}
+
+/// The candidate that `word` most likely meant: at most a third of its letters, and never more
+/// than three, differ.
+pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let length = word.chars().count();
+    if length > 60 {
+        return None;
+    }
+    candidates
+        .map(|c| (strsim::damerau_levenshtein(&word, &c.to_lowercase()), c))
+        .filter(|&(distance, _)| distance <= (length / 3).clamp(1, 3) && distance < length)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, c)| c)
+}
+
+/// "a", "a or b", "a, b or c".
+pub(super) fn one_of(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_stands_under_the_place() {
+        let lines = Lines::new("x.toml", "a = 1\n\tü = \"é\" # ö\r\n");
+        let span = "a = 1\n\tü = ".len().."a = 1\n\tü = \"é\"".len();
+        let complaint =
+            Complaint { place: lines.place(span), message: "no".into(), hint: Some("yes".into()) };
+        assert_eq!(
+            complaint.to_string(),
+            "x.toml:2:6: no\n  |\n2 | \tü = \"é\" # ö\n  | \t    ^^^\n  = hint: yes"
+        );
+    }
+
+    #[test]
+    fn any_span_has_a_place() {
+        for text in ["", "\n", "a\n\nb", "é"] {
+            let lines = Lines::new("x", text);
+            for start in 0..=text.len() + 1 {
+                for end in start..=text.len() + 2 {
+                    assert!(lines.place(start..end).at.starts_with("x:"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_caret() {
+        let text = format!("{}HERE{}", "x".repeat(5000), "y".repeat(5000));
+        let excerpt = Excerpt::new(&text, 5000..5004);
+        let marked: String = excerpt.text.chars().skip(excerpt.mark.start).take(excerpt.mark.len()).collect();
+        assert_eq!(marked, "HERE");
+        assert!(excerpt.text.chars().count() <= WIDEST + 2);
+    }
+
+    #[test]
+    fn passwords_are_starred_out() {
+        for (text, want) in [
+            ("password = \"abc\" # x", "password = \"***\" * *"),
+            ("source.password=a b", "source.password=* *"),
+            ("passwd=ab", "passwd=**"),
+            ("TALLYCAM_SOURCE_PASSWORD=q", "TALLYCAM_SOURCE_PASSWORD=*"),
+            ("url = \"http://me:pw@cam/x@y\"", "url = \"http://*****@cam/x@y\""),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(masked(text), want);
+        }
+    }
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let words = ["quality", "idle_stop", "fps"];
+        assert_eq!(nearest("qualtiy", words.into_iter()), Some("quality"));
+        assert_eq!(nearest("idlestop", words.into_iter()), Some("idle_stop"));
+        assert_eq!(nearest("gps", words.into_iter()), Some("fps"));
+        for far in ["brightness", "xyz", "", "é"] {
+            assert_eq!(nearest(far, words.into_iter()), None, "{far}");
+        }
+    }
+}

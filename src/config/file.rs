@@ -1,0 +1,125 @@
+//! The file as typed: read whole, with the place of every value, and all complaints about its
+//! syntax at once.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::complaint::{Complaint, Lines, Place};
+use super::kind::quoted;
+
+/// A longer file than this is no configuration of ours: the shipped one has 11 kB.
+const LONGEST: u64 = 256 * 1024;
+
+const LIST_NOT_CLOSED: &str = "a comma, or the list's closing `]`, is missing before this";
+
+/// A parsed file. Where its syntax is broken, `table` holds what could be made out.
+#[derive(Debug)]
+pub(super) struct Document<'t> {
+    pub lines: Lines<'t>,
+    pub table: DeTable<'t>,
+}
+
+/// Reads the file at `path` as text.
+///
+/// # Errors
+/// A complaint: it cannot be read, is too long, or is not UTF-8.
+pub(super) fn read(path: &Path) -> Result<String, Complaint> {
+    let name = path.display().to_string();
+    let whole =
+        |message: String, hint: Option<String>| Complaint { place: Place::whole(&name), message, hint };
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Some(format!("`tallycam config default > {name}` writes one, with every key explained"))
+            }
+            _ => None,
+        };
+        return Err(whole(format!("cannot be read: {error}"), hint));
+    }
+    if bytes.len() as u64 > LONGEST {
+        return Err(whole(format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let place = Lines::new(&name, &text).place(good..good + 1);
+        let hint = Some(String::from("save the file as UTF-8"));
+        Complaint { place, message: String::from("this is not UTF-8 text"), hint }
+    })
+}
+
+/// Parses `text`, which is called `name`.
+pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Complaint>) {
+    let lines = Lines::new(name, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let document = Document { lines, table: table.into_inner() };
+    let mut complaints: Vec<Complaint> =
+        errors.iter().map(|error| syntax(&document, error.message(), error.span().unwrap_or(0..0))).collect();
+    complaints.sort_by_key(|complaint| complaint.place.order);
+    // What follows the first error of a line is mostly its echo; so is every line after a list
+    // that is not closed.
+    complaints.dedup_by(|later, earlier| {
+        later.place.line() == earlier.place.line()
+            || (later.message == earlier.message && later.message == LIST_NOT_CLOSED)
+    });
+    (document, complaints)
+}
+
+/// The parser's `message` in the words of the file's owner.
+fn syntax(document: &Document<'_>, message: &str, span: Range<usize>) -> Complaint {
+    let lines = &document.lines;
+    let place = lines.place(span.clone());
+    let typed = lines.slice(span.clone());
+    let (message, hint) = if message.starts_with("duplicate key") {
+        return duplicate(document, span);
+    } else if message.starts_with("string values must be quoted") {
+        if typed.trim().is_empty() {
+            (String::from("a value is missing here"), None)
+        } else {
+            (String::from("text must stand in quotes"), Some(format!("write {}", quoted(typed.trim()))))
+        }
+    } else if message.starts_with("key with no value") {
+        (String::from("a key needs `=` and a value"), None)
+    } else if message.starts_with("unclosed table") {
+        (String::from("the section's name must be closed with `]`"), None)
+    } else if message.starts_with("missing comma between array elements") {
+        (String::from(LIST_NOT_CLOSED), None)
+    } else if message.starts_with("unclosed array") {
+        (String::from("the list must be closed with `]`"), None)
+    } else if message == "invalid basic string, expected `\"`" {
+        (String::from("the quote is not closed on this line"), None)
+    } else {
+        (format!("this is not TOML: {message}"), None)
+    };
+    Complaint { place, message, hint }
+}
+
+fn duplicate(document: &Document<'_>, span: Range<usize>) -> Complaint {
+    let lines = &document.lines;
+    let place = lines.place(span.clone());
+    let line = place.line();
+    let name = lines.slice(span.clone());
+    if lines.text(line).trim_start().starts_with('[') {
+        let message = format!("the section of `{name}` is opened twice");
+        let hint = Some(String::from("put all its keys under one heading"));
+        return Complaint { place, message, hint };
+    }
+    let heading = (1..line).rev().map(|n| lines.text(n).trim()).find(|text| text.starts_with('['));
+    let section =
+        heading.map_or("", |text| text.trim_start_matches('[').split(']').next().unwrap_or("").trim());
+    let first = section
+        .split('.')
+        .filter(|part| !part.is_empty())
+        .try_fold(&document.table, |table, part| table.get(part.trim()).and_then(|v| v.get_ref().as_table()))
+        .and_then(|table| table.keys().find(|key| key.get_ref() == name))
+        .map(|key| lines.line(key.span().start))
+        .filter(|&first| first < line);
+    let hint = first.map(|first| format!("line {first} sets it first: keep one of the two"));
+    Complaint { place, message: format!("`{name}` is set twice"), hint }
+}

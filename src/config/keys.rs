@@ -1,0 +1,482 @@
+//! The table of keys: the one place that knows each key's name, type, range, default and meaning.
+//! Reading, complaining, `--set`, environment names and the shipped file all come from it.
+
+use std::time::Duration;
+
+use super::complaint::nearest;
+use super::kind::Kind;
+use super::{Config, SourceKind};
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The section's name; empty for keys above all sections.
+    pub section: &'static str,
+    /// The key's name in its section.
+    pub name: &'static str,
+    /// What it holds, and where that goes.
+    pub kind: Kind,
+    /// Its default, as TOML.
+    pub default: &'static str,
+    /// Names that other programs give to it.
+    pub aliases: &'static [&'static str],
+    /// What it does, in sentences for the camera's owner.
+    pub about: &'static str,
+}
+
+impl Key {
+    /// `section.key`, as `--set` takes it and messages name it.
+    pub fn path(&self) -> String {
+        if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
+    }
+
+    /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.
+    pub fn variable(&self) -> String {
+        variable(&self.path())
+    }
+}
+
+/// The environment variable that sets `path`.
+pub fn variable(path: &str) -> String {
+    format!("{VARIABLE_PREFIX}{}", path.replace('.', "_").to_uppercase())
+}
+
+/// What all our environment variables begin with.
+pub const VARIABLE_PREFIX: &str = "TALLYCAM_";
+
+/// The section whose keys are a camera's own controls.
+pub const CONTROLS: &str = "source.controls";
+
+/// One section.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// Its name, as between the brackets.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+}
+
+/// Every section, in the order of the shipped file.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        name: "source",
+        about: "Which camera is shown, and what is asked of it. `tallycam devices` lists the cameras of this \
+                machine with their formats, sizes and speeds.",
+    },
+    Section {
+        name: CONTROLS,
+        about: "Settings of the camera itself, by the names that `tallycam devices` lists. They are set \
+                each time the camera is opened, automatic modes first. Whole numbers; true and false \
+                for switches; the choice's number for menus. A control that is not named here stays as it is. \
+                For example:\n\
+                \x20 brightness = 128\n\
+                \x20 auto_exposure = 1\n\
+                \x20 white_balance_automatic = false",
+    },
+    Section { name: "stream", about: "The pictures that viewers get." },
+    Section {
+        name: "http",
+        about: "The web server. Nobody needs a password to look: give tallycam addresses that only your own \
+                network reaches.",
+    },
+    Section { name: "log", about: "What is written to the journal, or to the terminal when run by hand." },
+];
+
+/// The words of `[source] kind`, and what they mean.
+const KINDS: [(&str, SourceKind); 7] = [
+    ("auto", SourceKind::Auto),
+    ("v4l2", SourceKind::V4l2),
+    ("libcamera", SourceKind::Libcamera),
+    ("url", SourceKind::Url),
+    ("exec", SourceKind::Exec),
+    ("files", SourceKind::Files),
+    ("sim", SourceKind::Sim),
+];
+
+const KIND_WORDS: [&str; KINDS.len()] = {
+    let mut words = [""; KINDS.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = KINDS[at].0;
+        at += 1;
+    }
+    words
+};
+
+const LEVELS: [log::LevelFilter; 5] = [
+    log::LevelFilter::Error,
+    log::LevelFilter::Warn,
+    log::LevelFilter::Info,
+    log::LevelFilter::Debug,
+    log::LevelFilter::Trace,
+];
+
+const LEVEL_WORDS: [&str; LEVELS.len()] = ["error", "warn", "info", "debug", "trace"];
+
+impl SourceKind {
+    /// Its word in the configuration.
+    pub fn word(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("auto", |(word, _)| word)
+    }
+}
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Every key, in the order of the shipped file.
+pub const KEYS: &[Key] = &[
+    Key {
+        section: "",
+        name: "name",
+        kind: Kind::Label(|c, text| c.name = text),
+        default: r#""camera""#,
+        aliases: &["title", "camera_name"],
+        about: "The camera's name: it stands on the page and in every figure that is exported. Give each \
+                camera its own when you have more than one.",
+    },
+    Key {
+        section: "source",
+        name: "kind",
+        kind: Kind::Choice(&KIND_WORDS, |c, at| c.source.kind = KINDS[at].1),
+        default: r#""auto""#,
+        aliases: &["type", "backend"],
+        about: "Where the pictures come from.\n\
+                \x20 \"auto\"       the first camera of this machine that works\n\
+                \x20 \"v4l2\"       a USB camera or another video device (see device)\n\
+                \x20 \"libcamera\"  a camera on a Raspberry Pi's ribbon cable\n\
+                \x20 \"url\"        a network camera (see url)\n\
+                \x20 \"exec\"       a program that writes MJPEG to its standard output (see command)\n\
+                \x20 \"files\"      pictures or a clip from a folder or file (see path)\n\
+                \x20 \"sim\"        a drawn scene with people and vehicles, for trying things out",
+    },
+    Key {
+        section: "source",
+        name: "device",
+        kind: Kind::Device(|c, device| c.source.device = device),
+        default: r#""""#,
+        aliases: &["camera", "video", "dev", "input"],
+        about: "For \"v4l2\": which camera. A path (\"/dev/video0\"), a number (0 means /dev/video0), or best \
+                a name from /dev/v4l/by-id, which stays the same when cameras are plugged in another order. \
+                Empty: the first camera.",
+    },
+    Key {
+        section: "source",
+        name: "url",
+        kind: Kind::Url(|c, url| c.source.url = url),
+        default: r#""""#,
+        aliases: &["uri", "address"],
+        about: "For \"url\": the address of the network camera's MJPEG stream or of its still picture, which \
+                is then fetched again and again. An rtsp:// address needs ffmpeg on this machine.",
+    },
+    Key {
+        section: "source",
+        name: "username",
+        kind: Kind::Text(|c, text| c.source.username = text),
+        default: r#""""#,
+        aliases: &["user", "login"],
+        about: "For \"url\": the user's name the network camera asks for, if it asks.",
+    },
+    Key {
+        section: "source",
+        name: "password",
+        kind: Kind::Secret(|c, text| c.source.password = text),
+        default: r#""""#,
+        aliases: &["pass", "passwd"],
+        about: "For \"url\": the password that goes with username. It is never shown or logged. This file \
+                should then be readable by tallycam only; the environment is another place for it.",
+    },
+    Key {
+        section: "source",
+        name: "command",
+        kind: Kind::Command(|c, command| c.source.command = command),
+        default: "[]",
+        aliases: &["exec", "cmd", "program"],
+        about: "For \"exec\": the program and its arguments, as a list or as one line with quotes where a \
+                shell would want them. No shell runs it: there are no pipes, variables or wildcards. \
+                For example:\n\
+                \x20 command = \"rpicam-vid -t 0 -n --codec mjpeg -o -\"\n\
+                \x20 command = [\"ffmpeg\", \"-i\", \"rtsp://10.0.0.7/main\", \"-f\", \"mjpeg\", \"-\"]",
+    },
+    Key {
+        section: "source",
+        name: "path",
+        kind: Kind::Path(|c, path| c.source.path = path),
+        default: r#""""#,
+        aliases: &["file", "folder", "directory", "dir"],
+        about: "For \"files\": a folder of JPEG pictures, a text file that lists some, an MJPEG file, or an \
+                AVI file with MJPEG. A relative path is seen from where tallycam was started.",
+    },
+    Key {
+        section: "source",
+        name: "loop",
+        kind: Kind::Boolean(|c, yes| c.source.looped = yes),
+        default: "true",
+        aliases: &["looped", "repeat"],
+        about: "For \"files\": whether to begin again at the end.",
+    },
+    Key {
+        section: "source",
+        name: "speed",
+        kind: Kind::Choice(&["real", "full"], |c, at| c.source.real_time = at == 0),
+        default: r#""real""#,
+        aliases: &["pace", "realtime", "real_time"],
+        about: "For \"files\" and \"sim\": \"real\" keeps the time of the recording; \"full\" goes as fast as \
+                this machine can.",
+    },
+    Key {
+        section: "source",
+        name: "seed",
+        kind: Kind::Integer(0, i64::MAX, |c, n| c.source.seed = n.unsigned_abs()),
+        default: "1",
+        aliases: &[],
+        about: "For \"sim\": the same number draws the same scene.",
+    },
+    Key {
+        section: "source",
+        name: "width",
+        kind: Kind::AutoInteger(16, 8192, |c, n| c.source.width = n.and_then(|n| n.try_into().ok())),
+        default: r#""auto""#,
+        aliases: &["resolution", "size"],
+        about: "Width of the picture in pixels. A camera that has no such size gives the nearest it has, and \
+                the page says so. \"auto\" leaves the choice to the camera.",
+    },
+    Key {
+        section: "source",
+        name: "height",
+        kind: Kind::AutoInteger(16, 8192, |c, n| c.source.height = n.and_then(|n| n.try_into().ok())),
+        default: r#""auto""#,
+        aliases: &[],
+        about: "Height of the picture in pixels.",
+    },
+    Key {
+        section: "source",
+        name: "fps",
+        kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.source.fps = n),
+        default: r#""auto""#,
+        aliases: &["framerate", "frame_rate", "desired_fps", "rate"],
+        about: "Pictures a second that are asked of the camera, fractions allowed. Fewer cost less: 15 look \
+                fluent, 5 are enough for a shop window.",
+    },
+    Key {
+        section: "source",
+        name: "format",
+        kind: Kind::Format(|c, format| c.source.format = format),
+        default: r#""auto""#,
+        aliases: &["pixel_format", "pixelformat", "fourcc", "encoding"],
+        about: "Pixel format that is asked of the camera. \"auto\" takes MJPG where the camera has it: its \
+                pictures go to the viewers untouched, at next to no cost.",
+    },
+    Key {
+        section: "source",
+        name: "silent_after",
+        kind: Kind::Time(Duration::from_millis(500), seconds(60), |c, time| c.source.silent_after = time),
+        default: r#""3s""#,
+        aliases: &["timeout", "device_timeout"],
+        about: "A camera that sends nothing for so long counts as silent: viewers see a card that says so, \
+                and the camera is opened anew. Raise it for cameras slower than one picture in three seconds.",
+    },
+    Key {
+        section: "source",
+        name: "failed_reads",
+        kind: Kind::Integer(1, 1000, |c, n| c.source.failed_reads = n.try_into().unwrap_or(u32::MAX)),
+        default: "3",
+        aliases: &["max_failures", "device_error_delay"],
+        about: "So many failed reads in a row (no picture, a broken picture, a camera that does not open) \
+                make /health answer False. The first good picture makes it True again.",
+    },
+    Key {
+        section: "stream",
+        name: "quality",
+        kind: Kind::Integer(1, 100, |c, n| c.stream.quality = n.try_into().unwrap_or(100)),
+        default: "80",
+        aliases: &["jpeg_quality"],
+        about: "JPEG quality of pictures that tallycam compresses itself. A camera's own JPEGs (MJPG) are \
+                passed on as they are. 80 looks good; 60 halves the traffic.",
+    },
+    Key {
+        section: "stream",
+        name: "fps",
+        kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.stream.fps = n),
+        default: r#""auto""#,
+        aliases: &["max_fps"],
+        about: "At most so many pictures a second for everyone, whatever the camera gives. A single viewer \
+                can ask for fewer with /stream?fps=5.",
+    },
+    Key {
+        section: "stream",
+        name: "idle_stop",
+        kind: Kind::TimeOrNever(|c, time| c.stream.idle_stop = time),
+        default: r#""30s""#,
+        aliases: &["idle", "idle_timeout", "slowdown"],
+        about: "The camera is closed so long after the last viewer left, and opened again for the next one. \
+                Home Assistant asks for a still picture every 10 seconds: keep it longer than that, or the \
+                camera opens each time. \"never\" keeps it open once it was opened.",
+    },
+    Key {
+        section: "stream",
+        name: "max_viewers",
+        kind: Kind::Integer(1, 10_000, |c, n| c.stream.max_viewers = n.try_into().unwrap_or(usize::MAX)),
+        default: "200",
+        aliases: &["viewers", "max_clients", "max_streams"],
+        about: "So many streams at once; who comes later is told to try again.",
+    },
+    Key {
+        section: "stream",
+        name: "stall",
+        kind: Kind::Time(seconds(1), seconds(300), |c, time| c.stream.stall = time),
+        default: r#""5s""#,
+        aliases: &["stall_timeout"],
+        about: "A viewer that takes nothing for so long is let go. One that is merely slow skips pictures \
+                and stays.",
+    },
+    Key {
+        section: "http",
+        name: "listen",
+        kind: Kind::Listen(|c, listens| c.http.listen = listens),
+        default: r#"["0.0.0.0:8080"]"#,
+        aliases: &["port", "host", "bind", "addresses"],
+        about: "Where to listen, as a list. 0.0.0.0 is every IPv4 address of this machine and [::] every \
+                IPv6 address; 127.0.0.1 is this machine only; unix:/PATH is a socket for a web server in \
+                front. Sockets that systemd hands over replace this list.",
+    },
+    Key {
+        section: "http",
+        name: "max_connections",
+        kind: Kind::Integer(1, 20_000, |c, n| c.http.max_connections = n.try_into().unwrap_or(usize::MAX)),
+        default: "512",
+        aliases: &["connections"],
+        about: "So many connections at once, streams included; who comes later is told to try again.",
+    },
+    Key {
+        section: "http",
+        name: "max_head",
+        kind: Kind::Integer(8192, 65_536, |c, n| c.http.max_head = n.try_into().unwrap_or(8192)),
+        default: "8192",
+        aliases: &["max_header", "max_headers", "max_header_size"],
+        about: "Longest request head in bytes. Raise it only when a web server in front adds very long \
+                headers and requests are refused with status 431.",
+    },
+    Key {
+        section: "http",
+        name: "head_timeout",
+        kind: Kind::Time(seconds(1), seconds(300), |c, time| c.http.head_timeout = time),
+        default: r#""10s""#,
+        aliases: &["header_timeout", "request_timeout"],
+        about: "A request must have arrived in full after this time.",
+    },
+    Key {
+        section: "http",
+        name: "keep_alive",
+        kind: Kind::Time(seconds(1), seconds(3600), |c, time| c.http.keep_alive = time),
+        default: r#""1m""#,
+        aliases: &["keepalive", "idle_timeout"],
+        about: "A connection on which nothing is asked for so long is closed. Streams are not meant by this.",
+    },
+    Key {
+        section: "log",
+        name: "level",
+        kind: Kind::Choice(&LEVEL_WORDS, |c, at| c.log.level = LEVELS[at]),
+        default: r#""info""#,
+        aliases: &["verbosity", "loglevel", "log_level"],
+        about: "The least important messages that are written: \"error\", \"warn\", \"info\", \"debug\" or \
+                \"trace\".",
+    },
+];
+
+/// The key `name` of `section`.
+pub fn find(section: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.section == section && key.name == name)
+}
+
+/// The keys of `section`.
+pub fn of(section: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.section == section)
+}
+
+/// Whether there is a section of this name.
+pub fn is_section(name: &str) -> bool {
+    SECTIONS.iter().any(|section| section.name == name)
+}
+
+/// The key that `name`, which is no key of `section`, most likely meant: by another program's name
+/// for it, by its letters, in another section; in this order, its own section first.
+pub fn meant(section: &str, name: &str) -> Option<&'static Key> {
+    let simple = name.to_lowercase().replace('-', "_");
+    let called = |key: &&Key| key.name == simple || key.aliases.contains(&simple.as_str());
+    of(section)
+        .find(called)
+        .or_else(|| find(section, nearest(&simple, of(section).map(|key| key.name))?))
+        .or_else(|| KEYS.iter().find(|key| key.name == simple))
+        .or_else(|| KEYS.iter().find(called))
+        .or_else(|| {
+            let name = nearest(&simple, KEYS.iter().map(|key| key.name))?;
+            KEYS.iter().find(|key| key.name == name)
+        })
+}
+
+/// Puts every default into `config`.
+pub(super) fn put_defaults(config: &mut Config) {
+    for key in KEYS {
+        let read = key.kind.take_text(key.default, config);
+        debug_assert!(read.is_ok(), "{}: {read:?}", key.path());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_sections_known() {
+        let paths: std::collections::BTreeSet<_> = KEYS.iter().map(Key::path).collect();
+        let variables: std::collections::BTreeSet<_> = KEYS.iter().map(Key::variable).collect();
+        assert_eq!((paths.len(), variables.len()), (KEYS.len(), KEYS.len()));
+        for key in KEYS {
+            assert!(key.section.is_empty() || is_section(key.section), "{}", key.path());
+            assert!(!is_section(&key.path()), "{}", key.path());
+            assert!(key.about.ends_with('.') || key.about.contains("\n  "), "{}", key.path());
+        }
+    }
+
+    #[test]
+    fn every_default_is_read_and_written_as_it_stands() {
+        for key in KEYS {
+            let mut config = Config::default();
+            assert_eq!(
+                key.kind.take_text(key.default, &mut config).as_deref(),
+                Ok(key.default),
+                "{}",
+                key.path()
+            );
+            assert_eq!(config, Config::default());
+        }
+    }
+
+    #[test]
+    fn words_of_kinds_and_levels() {
+        for (word, kind) in KINDS {
+            assert_eq!(kind.word(), word);
+        }
+        for (level, word) in LEVELS.iter().zip(LEVEL_WORDS) {
+            assert_eq!(level.as_str().to_lowercase(), word);
+        }
+    }
+
+    #[test]
+    fn what_was_meant() {
+        for (section, name, want) in [
+            ("stream", "qualtiy", Some("stream.quality")),
+            ("source", "quality", Some("stream.quality")),
+            ("", "port", Some("http.listen")),
+            ("source", "resolution", Some("source.width")),
+            ("source", "frame-rate", Some("source.fps")),
+            ("stream", "framerate", Some("source.fps")),
+            ("http", "LISTEN", Some("http.listen")),
+            ("http", "idle_timeout", Some("http.keep_alive")),
+            ("log", "colour_of_the_sky", None),
+        ] {
+            assert_eq!(meant(section, name).map(Key::path).as_deref(), want, "{section}.{name}");
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The configuration as meant: command line before environment before file before default, and
+//! for every value where it came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::complaint::{Complaint, Complaints, Lines, Place, Said, nearest};
+use super::keys::{self, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
+use super::kind::{self, Wrong};
+use super::{Config, SourceKind, file};
+
+/// Where the file is looked for when none is named; the first that is there counts.
+pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The table of keys.
+    Default,
+    /// The file, at this line (from 1).
+    File {
+        /// The file as it was named.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// This environment variable.
+    Environment(String),
+    /// `--set`.
+    CommandLine,
+}
+
+impl Origin {
+    /// One lower-case word for programs: `default`, `file`, `environment`, `command_line`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Origin::Default => "default",
+            Origin::File { .. } => "file",
+            Origin::Environment(_) => "environment",
+            Origin::CommandLine => "command_line",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File { file, line } => write!(f, "{}:{line}", file.display()),
+            Origin::Environment(variable) => write!(f, "environment {variable}"),
+            Origin::CommandLine => f.write_str("--set"),
+        }
+    }
+}
+
+/// One value in force, as it may be shown to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// `section.key`; a camera control is `source.controls.NAME`.
+    pub path: String,
+    /// The value as TOML (which is JSON, too): a secret as `"***"`, a URL without its password.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A configuration with the origin of its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// What is in force.
+    pub config: Config,
+    /// Every key in the order of the shipped file, camera controls after `source`.
+    pub settings: Vec<Setting>,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+}
+
+impl Resolved {
+    /// Where the value of `path` (`section.key`) came from; `None` for what is no key.
+    pub fn origin(&self, path: &str) -> Option<&Origin> {
+        self.settings.iter().find(|setting| setting.path == path).map(|setting| &setting.origin)
+    }
+}
+
+impl Config {
+    /// Reads the configuration: the file at `path` (or the first of [`FILES`] that is there, or
+    /// none), the variables of `environment` that are ours, and `sets`, each `section.key=value`.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of them, at once.
+    pub fn load(
+        path: Option<&Path>,
+        sets: &[String],
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Resolved, Complaints> {
+        let looked_up = || FILES.iter().map(PathBuf::from).find(|file| file.try_exists().unwrap_or(true));
+        let path = path.map(PathBuf::from).or_else(looked_up);
+        // When the file cannot be read, the complaints about the rest are still worth telling.
+        let (text, unread) = match path.as_deref().map(file::read) {
+            None => (None, None),
+            Some(Ok(text)) => (Some(text), None),
+            Some(Err(complaint)) => (None, Some(complaint)),
+        };
+        resolve(path.as_deref().zip(text.as_deref()), unread, sets, environment)
+    }
+
+    /// As [`Config::load`], of a file's text that is called `name` in complaints.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn from_text(
+        name: &Path,
+        text: &str,
+        sets: &[String],
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Resolved, Complaints> {
+        resolve(Some((name, text)), None, sets, environment)
+    }
+}
+
+fn resolve(
+    file: Option<(&Path, &str)>,
+    unread: Option<Complaint>,
+    sets: &[String],
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Resolved, Complaints> {
+    let mut resolving = Resolving::new(unread);
+    if let Some((path, text)) = file {
+        resolving.file(path, text);
+    }
+    resolving.environment(environment);
+    resolving.command_line(sets);
+    resolving.what_kind_needs();
+    resolving.finish(file.map(|(path, _)| path.to_owned()))
+}
+
+/// The work in progress: each giver's values are laid over those before.
+struct Resolving {
+    config: Config,
+    settings: BTreeMap<String, (String, Origin)>,
+    controls: BTreeMap<String, i64>,
+    complaints: Vec<Complaint>,
+    /// Keys that were given a wrong value.
+    faulty: BTreeSet<String>,
+    /// The file's syntax is broken, or it could not be read: what is missing may be in there.
+    is_broken: bool,
+    /// Where `source.kind` was set.
+    kind_place: Option<Place>,
+}
+
+/// A value with the place of its parts: the file's, or that of a text given elsewhere.
+struct Given<'a> {
+    place: &'a dyn Fn(std::ops::Range<usize>) -> Place,
+    span: std::ops::Range<usize>,
+    origin: Origin,
+}
+
+impl Resolving {
+    fn new(unread: Option<Complaint>) -> Resolving {
+        let defaults = KEYS.iter().map(|key| (key.path(), (key.default.to_owned(), Origin::Default)));
+        Resolving {
+            config: Config::default(),
+            settings: defaults.collect(),
+            controls: BTreeMap::new(),
+            is_broken: unread.is_some(),
+            complaints: unread.into_iter().collect(),
+            faulty: BTreeSet::new(),
+            kind_place: None,
+        }
+    }
+
+    fn complain(&mut self, place: Place, message: impl Into<String>, hint: Option<String>) {
+        self.complaints.push(Complaint { place, message: message.into(), hint });
+    }
+
+    /// What was read for `path`: a value that is in `config` now, or why it is none.
+    fn read(&mut self, path: String, read: Result<String, Wrong>, given: &Given<'_>) {
+        match read {
+            Ok(value) => {
+                if path == "source.kind" {
+                    self.kind_place = Some((given.place)(given.span.clone()));
+                }
+                self.settings.insert(path, (value, given.origin.clone()));
+            }
+            Err(wrong) => {
+                self.complain((given.place)(wrong.span), format!("`{path}` {}", wrong.message), wrong.hint);
+                self.faulty.insert(path);
+            }
+        }
+    }
+
+    fn control(&mut self, name: &str, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
+        let path = format!("{CONTROLS}.{name}");
+        let read = kind::control(value).map(|number| {
+            self.controls.insert(name.to_owned(), number);
+            number.to_string()
+        });
+        self.read(path, read, given);
+    }
+
+    fn file(&mut self, path: &Path, text: &str) {
+        let name = path.display().to_string();
+        let (document, syntax) = file::parse(&name, text);
+        let broken: BTreeSet<usize> = syntax.iter().map(|complaint| complaint.place.line()).collect();
+        self.top(&document.table, path, &document.lines);
+        // On a line whose syntax is broken, the value is whatever the parser made of it.
+        self.complaints.retain(|complaint| !broken.contains(&complaint.place.line()));
+        self.is_broken |= !syntax.is_empty();
+        self.complaints.extend(syntax);
+    }
+
+    fn top(&mut self, table: &DeTable<'_>, path: &Path, lines: &Lines<'_>) {
+        for (name, value) in table {
+            let word = name.get_ref().as_ref();
+            if keys::is_section(word) {
+                self.section(word, value, path, lines);
+            } else if let Some(key) = keys::find("", word) {
+                self.key(key, value, path, lines);
+            } else {
+                let (message, hint) = match value.get_ref() {
+                    DeValue::Table(_) => unknown_section(word),
+                    _ => unknown_key("", word),
+                };
+                self.complain(lines.place(name.span()), message, hint);
+            }
+        }
+    }
+
+    fn section(&mut self, section: &str, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
+        let Some(table) = value.get_ref().as_table() else {
+            let message = format!("`{section}` is a section, not a key");
+            let hint = Some(format!("write [{section}] on a line of its own, and its keys below"));
+            return self.complain(lines.place(value.span()), message, hint);
+        };
+        for (name, value) in table {
+            let word = name.get_ref().as_ref();
+            let given = Given {
+                place: &|span| lines.place(span),
+                span: value.span(),
+                origin: Origin::File { file: path.to_owned(), line: lines.line(name.span().start) },
+            };
+            if section == CONTROLS {
+                self.control(word, value, &given);
+            } else if keys::is_section(&format!("{section}.{word}")) {
+                self.section(&format!("{section}.{word}"), value, path, lines);
+            } else if let Some(key) = keys::find(section, word) {
+                self.key(key, value, path, lines);
+            } else {
+                let (message, hint) = unknown_key(section, word);
+                self.complain(lines.place(name.span()), message, hint);
+            }
+        }
+    }
+
+    fn key(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
+        let origin = Origin::File { file: path.to_owned(), line: lines.line(value.span().start) };
+        let read = key.kind.take(value, &mut self.config);
+        self.read(key.path(), read, &Given { place: &|span| lines.place(span), span: value.span(), origin });
+    }
+
+    fn environment(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) {
+        let ours = environment
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, value)| name.starts_with(VARIABLE_PREFIX) && !value.is_empty());
+        let ours: BTreeMap<String, OsString> = ours.collect();
+        for (n, (variable, value)) in ours.iter().enumerate() {
+            let text = format!("{variable}={}", value.to_string_lossy());
+            let place = |span| Place::given(Said::Environment, n, &text, span);
+            let from = variable.len() + 1;
+            let Some(value) = value.to_str() else {
+                self.complain(place(from..text.len()), format!("`{variable}` is not UTF-8 text"), None);
+                continue;
+            };
+            if let Some(key) = KEYS.iter().find(|key| key.variable() == *variable) {
+                self.text(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
+            } else if *variable == keys::variable(CONTROLS) {
+                self.text(CONTROLS, value, from, &place, Origin::Environment(variable.clone()));
+            } else if let Some((message, hint)) = unknown_variable(variable) {
+                self.complain(place(0..variable.len()), message, hint);
+            }
+        }
+    }
+
+    fn command_line(&mut self, sets: &[String]) {
+        for (n, text) in sets.iter().enumerate() {
+            let place = |span| Place::given(Said::CommandLine, n, text, span);
+            match text.split_once('=') {
+                Some((path, value)) => {
+                    self.text(path.trim(), value, path.len() + 1, &place, Origin::CommandLine);
+                }
+                None => {
+                    let hint = Some(String::from("for example --set stream.quality=90"));
+                    self.complain(place(0..text.len()), "this must be section.key=value", hint);
+                }
+            }
+        }
+    }
+
+    /// A value given as text for `path`; it begins at byte `from` of what `place` shows.
+    fn text(
+        &mut self,
+        path: &str,
+        text: &str,
+        from: usize,
+        place: &dyn Fn(std::ops::Range<usize>) -> Place,
+        origin: Origin,
+    ) {
+        let shifted = |span: std::ops::Range<usize>| place(span.start + from..span.end + from);
+        let given = Given { place: &shifted, span: 0..text.len(), origin };
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let value = || {
+            kind::given(text).unwrap_or_else(|_| Spanned::new(0..text.len(), DeValue::String(text.into())))
+        };
+        if let Some(key) = keys::find(section, name) {
+            let read = key.kind.take_text(text, &mut self.config);
+            self.read(key.path(), read, &given);
+        } else if section == CONTROLS && !name.is_empty() {
+            self.control(name, &value(), &given);
+        } else if path == CONTROLS {
+            match value().get_ref().as_table() {
+                Some(table) => {
+                    for (name, value) in table {
+                        self.control(name.get_ref(), value, &given);
+                    }
+                }
+                None => {
+                    let message = format!("`{path}` must be a table such as {{ brightness = 128 }}");
+                    self.complain(shifted(0..text.len()), message, None);
+                }
+            }
+        } else {
+            let (message, hint) = if keys::is_section(path) {
+                (format!("`{path}` is a section, not a key"), Some(format!("write {path}.KEY=VALUE")))
+            } else if section.is_empty() || keys::is_section(section) {
+                unknown_key(section, name)
+            } else {
+                unknown_section(section)
+            };
+            self.complain(place(0..path.len()), message, hint);
+        }
+    }
+
+    /// The rules between keys: a kind of source that means nothing without another key.
+    fn what_kind_needs(&mut self) {
+        let source = &self.config.source;
+        let (name, example) = match source.kind {
+            SourceKind::Url if source.url.is_none() => ("url", "http://10.0.0.7/video.mjpg"),
+            SourceKind::Exec if source.command.is_empty() => {
+                ("command", "rpicam-vid -t 0 -n --codec mjpeg -o -")
+            }
+            SourceKind::Files if source.path.is_none() => ("path", "/srv/pictures"),
+            _ => return,
+        };
+        let path = format!("source.{name}");
+        if self.is_broken || self.faulty.contains(&path) || self.faulty.contains("source.kind") {
+            return;
+        }
+        let message = format!("`source.kind` is {}, which needs `{path}`", kind::quoted(source.kind.word()));
+        let hint = match self.settings.get("source.kind") {
+            Some((_, Origin::Environment(_))) => format!("for example {}={example:?}", keys::variable(&path)),
+            Some((_, Origin::CommandLine)) => format!("for example --set {path}={example:?}"),
+            _ => format!("for example {name} = {example:?}"),
+        };
+        let place = self.kind_place.clone().unwrap_or_else(|| Place::whole("source.kind"));
+        self.complain(place, message, Some(hint));
+    }
+
+    fn finish(mut self, file: Option<PathBuf>) -> Result<Resolved, Complaints> {
+        if !self.complaints.is_empty() {
+            self.complaints.sort_by_key(|complaint| complaint.place.order);
+            return Err(Complaints(self.complaints));
+        }
+        self.config.source.controls = self.controls.into_iter().collect();
+        let mut settings = Vec::new();
+        let mut rest = self.settings;
+        let mut add = |path: String, (value, origin)| settings.push(Setting { path, value, origin });
+        for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
+            for key in keys::of(section) {
+                if let Some(setting) = rest.remove(&key.path()) {
+                    add(key.path(), setting);
+                }
+            }
+            if section == CONTROLS {
+                let controls: BTreeMap<_, _>;
+                (controls, rest) = rest.into_iter().partition(|(path, _)| path.starts_with(CONTROLS));
+                controls.into_iter().for_each(|(path, setting)| add(path, setting));
+            }
+        }
+        Ok(Resolved { config: self.config, settings, file })
+    }
+}
+
+fn unknown_section(name: &str) -> (String, Option<String>) {
+    let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
+    let hint = match nearest(name, SECTIONS.iter().map(|section| section.name)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the sections are {}", top().collect::<Vec<_>>().join(", ")),
+    };
+    (format!("there is no section `{name}`"), Some(hint))
+}
+
+fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
+    let message = match section {
+        "" => format!("there is no key `{name}` outside the sections"),
+        section => format!("there is no key `{name}` in [{section}]"),
+    };
+    let hint = match keys::meant(section, name) {
+        // One value elsewhere, two keys here.
+        Some(key) if key.name == "width" && key.aliases.contains(&name) => {
+            String::from("did you mean `width` and `height` in [source]?")
+        }
+        Some(key) if key.section == section => format!("did you mean `{}`?", key.name),
+        Some(key) if key.section.is_empty() => format!("did you mean `{}`, above all sections?", key.name),
+        Some(key) => format!("did you mean `{}` in [{}]?", key.name, key.section),
+        None if section.is_empty() => String::from("`tallycam config default` explains all keys"),
+        None => {
+            let names: Vec<&str> = keys::of(section).map(|key| key.name).collect();
+            format!("its keys are {}", names.join(", "))
+        }
+    };
+    (message, Some(hint))
+}
+
+/// A variable that begins as ours do, but names no key. One that is far from any key is somebody
+/// else's business.
+fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
+    let rest = variable.strip_prefix(VARIABLE_PREFIX)?.to_lowercase();
+    let in_section =
+        SECTIONS.iter().find_map(|s| Some((s.name, rest.strip_prefix(s.name)?.strip_prefix('_')?)));
+    let (section, name) = in_section.unwrap_or(("", &rest));
+    let all: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    let misspelt = || nearest(variable, all.iter().map(String::as_str)).filter(|_| in_section.is_none());
+    let near = keys::meant(section, name).map(Key::variable).or_else(|| misspelt().map(str::to_owned));
+    let hint = match near {
+        Some(near) => format!("did you mean {near}?"),
+        None => {
+            in_section?;
+            String::from("`tallycam config default` names them all")
+        }
+    };
+    Some((format!("`{variable}` names no key of the configuration"), Some(hint)))
+}

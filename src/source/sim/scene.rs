@@ -1,0 +1,506 @@
+//! Who moves where and when in the simulated street: pure functions of a seed and a time.
+//!
+//! The street has lanes. A lane's time is cut into slots, and what enters in a slot is drawn from
+//! the seed, the lane and the slot's number alone. So any moment can be computed directly, nothing
+//! is remembered, and the street never ends. Everybody walks or drives along one lane from one
+//! side of the picture to the other (some people stop on the way), and crosses the upright middle
+//! line x = 0.5 exactly once, by the middle of the lower edge of their box.
+
+/// The street is measured in *spans*: a span is the picture's height, or 9/16 of its width if that
+/// is less. The street fills the lowest span of the picture.
+const SPAN_PER_WIDTH: f32 = 9.0 / 16.0;
+
+/// How far down the span (0 is its top, 1 its foot) the street would end at infinity.
+pub(super) const HORIZON: f32 = 0.167;
+
+/// Spans a metre at the depth `ground`: what stands `ground` (0–1) down the span.
+pub(super) fn spans_per_metre(ground: f32) -> f32 {
+    (ground - HORIZON) * 0.297
+}
+
+/// Pixels in a span of a picture of `width` × `height` pixels.
+pub(super) fn span(width: f32, height: f32) -> f32 {
+    height.min(width * SPAN_PER_WIDTH)
+}
+
+/// Seconds by which the street is older than frame 0, so that it is busy from the beginning.
+const LEAD: f64 = 60.0;
+
+/// Nobody stays in a lane for longer than this many seconds.
+const LONGEST: f64 = 30.0;
+
+/// Most figures in the picture at one time that room is kept for.
+pub(super) const CROWD: usize = 64;
+
+/// What kind of thing moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// A person on foot.
+    Person,
+    /// A bicycle and the one who rides it.
+    Bicycle,
+    /// A car.
+    Car,
+    /// A bus.
+    Bus,
+}
+
+impl Class {
+    /// Its name in the COCO data set, which detection models use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::Person => "person",
+            Class::Bicycle => "bicycle",
+            Class::Car => "car",
+            Class::Bus => "bus",
+        }
+    }
+
+    /// Width and height in metres; of a person, those of a grown one in mid-stride.
+    pub(super) fn size(self) -> (f32, f32) {
+        match self {
+            Class::Person => (0.9, 1.78),
+            Class::Bicycle => (1.78, 1.78),
+            Class::Car => (4.2, 1.48),
+            Class::Bus => (8.6, 2.95),
+        }
+    }
+}
+
+/// Which way across the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the left edge to the right one.
+    LeftToRight,
+    /// From the right edge to the left one.
+    RightToLeft,
+}
+
+/// Somebody crossed the middle line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCrossing {
+    /// The first frame that shows the figure beyond the line.
+    pub frame: u64,
+    /// What it is.
+    pub class: Class,
+    /// Which way it went.
+    pub direction: Direction,
+    /// Whose crossing: the same figure as [`KnownBox::id`].
+    pub id: u64,
+}
+
+/// Where a figure is in a frame, in fractions of the picture (x from the left, y from the top).
+/// Figures that come or go lie partly beyond 0 or 1. The box keeps its size: in a long stride a
+/// foot may reach out of it by a tenth of its height.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownBox {
+    /// Whose box; a figure keeps its number, and no other figure of the seed has it.
+    pub id: u64,
+    /// What it is.
+    pub class: Class,
+    /// Left edge.
+    pub left: f32,
+    /// Upper edge.
+    pub top: f32,
+    /// Right edge.
+    pub right: f32,
+    /// Lower edge, where it stands.
+    pub bottom: f32,
+}
+
+impl KnownBox {
+    /// The middle of the lower edge: the point that crosses lines.
+    pub fn anchor(&self) -> (f32, f32) {
+        ((self.left + self.right) / 2.0, self.bottom)
+    }
+}
+
+/// Every crossing of the middle line in the frames `from..to` of a seed, by frame.
+///
+/// `fps` is the pace the frames are numbered by; unless it is finite and > 0 there are none. The
+/// size of the picture makes no difference.
+pub fn crossings(seed: u64, from: u64, to: u64, fps: f64) -> Vec<KnownCrossing> {
+    let mut found = Vec::new();
+    if !fps.is_normal() || fps < 0.0 {
+        return found;
+    }
+    let scene = Scene::new(seed);
+    scene.each_entered_between(from as f64 / fps - LONGEST, to as f64 / fps, |mover| {
+        // The frame after the crossing, then put right by what the frames really show.
+        let mut frame = (mover.crosses_at() * fps).ceil().max(0.0) as u64;
+        while frame > 0 && mover.is_beyond((frame - 1) as f64 / fps) {
+            frame -= 1;
+        }
+        while !mover.is_beyond(frame as f64 / fps) {
+            frame += 1;
+        }
+        // One who is beyond in frame 0 crossed before it.
+        if frame > 0 && (from..to).contains(&frame) {
+            found.push(KnownCrossing { frame, class: mover.class, direction: mover.direction, id: mover.id });
+        }
+    });
+    found.sort_by_key(|c| (c.frame, c.id));
+    found
+}
+
+/// The boxes of all who show at least partly in one frame of a seed, the farthest first, in a
+/// picture of `width` × `height` pixels.
+pub fn boxes(seed: u64, frame: u64, fps: f64, width: u32, height: u32) -> Vec<KnownBox> {
+    let (width, height) = (width as f32, height as f32);
+    let span = span(width, height);
+    let mut movers = Vec::new();
+    Scene::new(seed).movers(frame as f64 / fps, &mut movers);
+    movers
+        .iter()
+        .map(|(mover, place)| {
+            let half = mover.width * span / width / 2.0;
+            let bottom = 1.0 - (1.0 - mover.ground) * span / height;
+            KnownBox {
+                id: mover.id,
+                class: mover.class,
+                left: place.x - half,
+                top: bottom - mover.height * span / height,
+                right: place.x + half,
+                bottom,
+            }
+        })
+        .filter(|b| b.right > 0.0 && b.left < 1.0)
+        .collect()
+}
+
+/// Someone's or something's way through the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Mover {
+    pub id: u64,
+    pub class: Class,
+    pub direction: Direction,
+    /// Place of the feet or wheels, 0–1 down the lowest span.
+    pub ground: f32,
+    /// Width and height in spans.
+    pub width: f32,
+    pub height: f32,
+    /// Chooses clothes, paint and the like.
+    pub look: u64,
+    /// Seconds, from frame 0, at which it begins to enter.
+    enters: f64,
+    /// Widths of the picture a second.
+    speed: f64,
+    /// Widths from its first place to its last.
+    way: f64,
+    /// Seconds after entering at which a person stops, and for how long.
+    stop: (f64, f64),
+}
+
+/// Where a mover is at one time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Place {
+    /// Middle of its box in widths of the picture; beyond 0–1 while it comes and goes.
+    pub x: f32,
+    /// How briskly it moves: 1 at its own pace, 0 while it stands.
+    pub pace: f32,
+}
+
+impl Mover {
+    fn place(&self, time: f64) -> Place {
+        let since = time - self.enters;
+        let (stop, rest) = self.stop;
+        let moving = since.min(stop) + (since - stop - rest).max(0.0);
+        let done = moving * self.speed - (self.way - 1.0) / 2.0;
+        let x = match self.direction {
+            Direction::LeftToRight => done,
+            Direction::RightToLeft => 1.0 - done,
+        };
+        let from_rest = (stop - since).max(since - stop - rest);
+        let pace = if rest > 0.0 { (from_rest / 0.35).clamp(0.0, 1.0) } else { 1.0 };
+        Place { x: x as f32, pace: pace as f32 }
+    }
+
+    /// Seconds from frame 0 at which it is on the middle line.
+    fn crosses_at(&self) -> f64 {
+        let moving = self.way / 2.0 / self.speed;
+        let rest = if moving > self.stop.0 { self.stop.1 } else { 0.0 };
+        self.enters + moving + rest
+    }
+
+    fn leaves_at(&self) -> f64 {
+        self.enters + self.way / self.speed + self.stop.1
+    }
+
+    /// Whether it has crossed the middle line by `time`.
+    fn is_beyond(&self, time: f64) -> bool {
+        let x = self.place(time).x;
+        match self.direction {
+            Direction::LeftToRight => x > 0.5,
+            Direction::RightToLeft => x < 0.5,
+        }
+    }
+}
+
+/// Who uses a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Traffic {
+    OnFoot,
+    Cycling,
+    Driving,
+}
+
+#[derive(Debug)]
+struct Lane {
+    /// Middle of the lane, 0–1 down the lowest span.
+    ground: f32,
+    direction: Direction,
+    traffic: Traffic,
+    /// Seconds in a slot, and how likely it is that somebody enters in it.
+    slot: f64,
+    chance: f64,
+}
+
+/// The lanes, the farthest first: traffic keeps to the right.
+static LANES: [Lane; 8] = {
+    use Direction::{LeftToRight, RightToLeft};
+    use Traffic::{Cycling, Driving, OnFoot};
+    const fn lane(ground: f32, direction: Direction, traffic: Traffic, slot: f64, chance: f64) -> Lane {
+        Lane { ground, direction, traffic, slot, chance }
+    }
+    [
+        lane(0.472, LeftToRight, OnFoot, 7.0, 0.55),
+        lane(0.492, RightToLeft, OnFoot, 6.5, 0.55),
+        lane(0.580, RightToLeft, Driving, 8.0, 0.5),
+        lane(0.685, LeftToRight, Driving, 9.0, 0.5),
+        lane(0.745, LeftToRight, Cycling, 11.0, 0.5),
+        lane(0.845, RightToLeft, OnFoot, 7.5, 0.5),
+        lane(0.895, LeftToRight, OnFoot, 8.0, 0.5),
+        lane(0.955, RightToLeft, OnFoot, 11.0, 0.4),
+    ]
+};
+
+/// The simulated street of one seed.
+#[derive(Debug, Clone)]
+pub(super) struct Scene {
+    seed: u64,
+}
+
+impl Scene {
+    pub fn new(seed: u64) -> Scene {
+        Scene { seed }
+    }
+
+    /// Puts everybody who is on the way at `time` (seconds from frame 0) into `movers`, the
+    /// farthest first.
+    pub fn movers(&self, time: f64, movers: &mut Vec<(Mover, Place)>) {
+        movers.clear();
+        self.each_entered_between(time - LONGEST, time, |mover| {
+            if mover.enters <= time && time < mover.leaves_at() && movers.len() < CROWD {
+                movers.push((mover, mover.place(time)));
+            }
+        });
+        movers.sort_unstable_by(|(a, _), (b, _)| a.ground.total_cmp(&b.ground).then(a.id.cmp(&b.id)));
+    }
+
+    /// Calls `meet` with all who enter in a slot between the times `from` and `to`.
+    fn each_entered_between(&self, from: f64, to: f64, mut meet: impl FnMut(Mover)) {
+        for (number, lane) in LANES.iter().enumerate() {
+            let slot_of = |time: f64| ((time + LEAD) / lane.slot).floor().max(0.0) as u64;
+            for slot in slot_of(from)..=slot_of(to) {
+                let mut dice = Dice::new(self.seed, number as u64, slot);
+                if dice.share() >= lane.chance {
+                    continue;
+                }
+                let first = lane.mover(number as u64, slot, &mut dice);
+                meet(first);
+                // Some people walk in twos.
+                if first.class == Class::Person && dice.share() < 0.22 {
+                    meet(first.companion(&mut dice));
+                }
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn mover(&self, number: u64, slot: u64, dice: &mut Dice) -> Mover {
+        let (class, metres_per_second, aside, grown) = match self.traffic {
+            // Every tenth is a child.
+            Traffic::OnFoot => {
+                let grown = if dice.share() < 0.1 { 0.68 } else { 0.93 + 0.12 * dice.share() };
+                (Class::Person, 1.15 + 0.45 * dice.share(), 0.011 * (2.0 * dice.share() - 1.0), grown)
+            }
+            Traffic::Cycling => (Class::Bicycle, 3.9, 0.0, 1.0),
+            // One pace for all in a lane: nobody can run into the one ahead.
+            Traffic::Driving => (if dice.share() < 0.14 { Class::Bus } else { Class::Car }, 5.6, 0.0, 1.0),
+        };
+        let ground = self.ground + aside as f32;
+        let scale = spans_per_metre(ground);
+        let (wide, high) = class.size();
+        let size = scale * grown as f32;
+        let width = f64::from(wide * size * SPAN_PER_WIDTH);
+        let speed = metres_per_second * f64::from(scale * SPAN_PER_WIDTH);
+        let way = 1.0 + 1.2 * width;
+        let headway = if self.traffic == Traffic::Driving { 3.0 } else { 1.2 };
+        let enters = slot as f64 * self.slot - LEAD + dice.share() * (self.slot - headway);
+        let mut stop = (0.0, 0.0);
+        if class == Class::Person && dice.share() < 0.15 {
+            let at = (0.1 + 0.8 * dice.share()) * way / speed;
+            stop = (at, 1.5 + 3.0 * dice.share());
+        }
+        Mover {
+            id: (slot * LANES.len() as u64 + number) * 2,
+            class,
+            direction: self.direction,
+            ground,
+            width: wide * size,
+            height: high * size,
+            look: dice.roll(),
+            enters,
+            speed,
+            way,
+            stop,
+        }
+    }
+}
+
+impl Mover {
+    /// One who walks along, a little behind and nearer.
+    fn companion(&self, dice: &mut Dice) -> Mover {
+        let apart = f64::from(self.width * SPAN_PER_WIDTH) * (0.35 + 0.5 * dice.share()) / self.speed;
+        Mover {
+            id: self.id + 1,
+            ground: self.ground + 0.008,
+            look: dice.roll(),
+            enters: self.enters + apart,
+            // Both stop at the same moment.
+            stop: ((self.stop.0 - apart).max(0.0), self.stop.1),
+            ..*self
+        }
+    }
+}
+
+/// Numbers drawn from a seed: SplitMix64 (Steele, Lea, Flood 2014).
+#[derive(Debug, Clone)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64, lane: u64, slot: u64) -> Dice {
+        let mut dice = Dice(seed ^ lane.wrapping_mul(0xd6e8_feb8_6659_fd93));
+        dice.0 = dice.roll() ^ slot.wrapping_mul(0xa076_1d64_78bd_642f);
+        dice
+    }
+
+    /// Any number.
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A share: 0 ≤ x < 1.
+    pub fn share(&mut self) -> f64 {
+        (self.roll() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// One of `choices`, which are not empty.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[(self.roll() % choices.len() as u64) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn known_crossings_are_what_the_boxes_show_frame_by_frame() {
+        for (seed, fps, first) in [(1, 30.0, 0), (2, 12.5, 0), (99, 29.97, 1_000_000)] {
+            let frames = first..first + 3_000;
+            let mut before: HashMap<u64, f32> = HashMap::new();
+            let mut shown = Vec::new();
+            for frame in frames.clone() {
+                let boxes = boxes(seed, frame, fps, 1280, 720);
+                let mut now = HashMap::new();
+                for b in &boxes {
+                    let x = b.anchor().0;
+                    let direction = match before.get(&b.id) {
+                        Some(&was) if was <= 0.5 && x > 0.5 => Some(Direction::LeftToRight),
+                        Some(&was) if was >= 0.5 && x < 0.5 => Some(Direction::RightToLeft),
+                        _ => None,
+                    };
+                    shown.extend(direction.map(|direction| KnownCrossing {
+                        frame,
+                        class: b.class,
+                        direction,
+                        id: b.id,
+                    }));
+                    now.insert(b.id, x);
+                }
+                before = now;
+            }
+            shown.sort_by_key(|c| (c.frame, c.id));
+            // The boxes of one frame alone show no crossing.
+            assert_eq!(shown, crossings(seed, frames.start + 1, frames.end, fps), "seed {seed}");
+            assert!(shown.len() > 20, "seed {seed} shows only {}", shown.len());
+            for direction in [Direction::LeftToRight, Direction::RightToLeft] {
+                assert!(shown.iter().any(|c| c.direction == direction && c.class == Class::Person));
+            }
+        }
+    }
+
+    #[test]
+    fn crossings_do_not_depend_on_where_one_begins_to_look() {
+        let all = crossings(4, 0, 20_000, 30.0);
+        let parts: Vec<_> =
+            (0..20).flat_map(|part| crossings(4, part * 1000, part * 1000 + 1000, 30.0)).collect();
+        assert_eq!(all, parts);
+        let classes: std::collections::HashSet<_> = all.iter().map(|c| c.class).collect();
+        assert_eq!(classes.len(), 4, "{classes:?}");
+        let ids: std::collections::HashSet<_> = all.iter().map(|c| c.id).collect();
+        assert_eq!(ids.len(), all.len(), "somebody crossed twice");
+    }
+
+    #[test]
+    fn a_pace_without_sense_has_no_crossings() {
+        for fps in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(crossings(1, 0, 1000, fps).is_empty());
+        }
+    }
+
+    #[test]
+    fn everybody_comes_from_outside_and_is_gone_in_time() {
+        Scene::new(11).each_entered_between(0.0, 4_000.0, |mover| {
+            let (comes, goes) = (mover.place(mover.enters).x, mover.place(mover.leaves_at()).x);
+            let half = mover.width * SPAN_PER_WIDTH / 2.0;
+            for x in [comes, goes] {
+                assert!(x + half < 0.001 || x - half > 0.999, "{mover:?} pops up at {x}");
+            }
+            assert!((comes < 0.5) != (goes < 0.5));
+            assert!(mover.leaves_at() - mover.enters < LONGEST - 2.0, "{mover:?} is forgotten too early");
+        });
+    }
+
+    #[test]
+    fn vehicles_keep_their_distance() {
+        let mut movers = Vec::new();
+        for second in 0..2_000 {
+            Scene::new(6).movers(f64::from(second) * 0.7, &mut movers);
+            assert!(movers.len() < CROWD / 2, "{} at once", movers.len());
+            let driving: Vec<_> = movers.iter().filter(|(m, _)| m.class != Class::Person).collect();
+            for (i, (a, at)) in driving.iter().enumerate() {
+                for (b, bt) in &driving[i + 1..] {
+                    let apart = (at.x - bt.x).abs() - (a.width + b.width) / 2.0 * SPAN_PER_WIDTH;
+                    assert!(a.ground != b.ground || apart > 0.0, "{a:?} is in {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_farther_are_smaller_and_come_first() {
+        let boxes = boxes(1, 300, 30.0, 1920, 1080);
+        assert!(boxes.len() > 2);
+        assert!(boxes.windows(2).all(|two| two[0].bottom <= two[1].bottom));
+        assert!(spans_per_metre(0.5) < spans_per_metre(0.9));
+    }
+}

@@ -1,0 +1,373 @@
+//! The live page: the picture, what can be done with it, and how the camera is.
+
+use std::fmt::Write;
+
+use super::Frame;
+use super::escape::{Text, Words};
+
+/// What the live page shows when it is first painted; the script keeps it fresh from
+/// `api/v1/state` afterwards.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LivePage {
+    /// The camera's name.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    pub state: String,
+    /// The state in words: "Live", "Asleep", "Camera in use".
+    pub headline: String,
+    /// One sentence with the reason; empty when all is well.
+    pub reason: String,
+    /// What the reader can do; empty when nothing.
+    pub hint: String,
+    /// What the picture comes from.
+    pub camera: String,
+    /// Whether it is the simulated scene.
+    pub is_simulated: bool,
+    /// "1280 × 720 MJPG", or empty while unknown.
+    pub picture: String,
+    /// Pixels, for the layout; `None` while unknown.
+    pub size: Option<(u32, u32)>,
+    /// Pictures a second.
+    pub fps: f64,
+    /// Streams being watched.
+    pub viewers: usize,
+    /// Held open by `/start_stream`.
+    pub is_held: bool,
+}
+
+/// The live page as HTML.
+///
+/// It posts `pause` and `resume` and refers to `stream`, `snapshot.jpg`, the [assets](super::asset),
+/// and, from the script, `api/v1/state`, `api/v1/pause` and `api/v1/resume`; all relative.
+/// `tallycam.js` says the same things in the same words: change both.
+pub fn live_page(page: &LivePage) -> String {
+    let look = look(&page.state);
+    // Room for the picture before the first one tells its size: most cameras give 16:9.
+    let (width, height) = page.size.unwrap_or((1280, 720));
+    let main = format!(
+        include_str!("live.html"),
+        name = Text(&page.name),
+        width = width,
+        height = height,
+        file_name = Text(&file_name(&page.name)),
+        snapshot_hidden = hidden_if(!matches!(look, "live" | "asleep" | "waking")),
+        resume_hidden = hidden_if(look != "paused"),
+        pause_hidden = hidden_if(look == "paused"),
+        chip_hidden = hidden_if(!page.is_simulated),
+        banner_hidden = hidden_if(!page.is_simulated),
+        stops = stops(page.viewers, page.is_held),
+        headline = Text(&page.headline),
+        picture = Text(or(&page.picture, "not known yet")),
+        rate = rate(page.fps),
+        viewers = viewers(page.viewers, page.is_held),
+        camera = Text(&page.camera),
+        why = why(page),
+    );
+    let figures = match look {
+        "live" => format!("{}, {} watching", rate(page.fps), page.viewers),
+        _ => String::new(),
+    };
+    Frame {
+        title: &page.headline,
+        name: &page.name,
+        version: &page.version,
+        look,
+        headline: &page.headline,
+        figures: &figures,
+    }
+    .around(&main)
+}
+
+/// How a state looks: every kind of trouble looks the same.
+fn look(state: &str) -> &'static str {
+    match state {
+        "live" => "live",
+        "asleep" => "asleep",
+        "waking" => "waking",
+        "paused" => "paused",
+        _ => "trouble",
+    }
+}
+
+fn hidden_if(is_hidden: bool) -> &'static str {
+    if is_hidden { " hidden" } else { "" }
+}
+
+fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
+    if text.is_empty() { instead } else { text }
+}
+
+/// Pictures a second in words; never a zero.
+fn rate(fps: f64) -> String {
+    if fps > 0.0 { format!("{fps:.*} fps", if fps < 1.0 { 2 } else { 1 }) } else { "no pictures now".into() }
+}
+
+fn count(viewers: usize) -> String {
+    if viewers == 1 { "1 viewer".into() } else { format!("{viewers} viewers") }
+}
+
+fn viewers(viewers: usize, is_held: bool) -> String {
+    let mut words = if viewers == 0 { "nobody".into() } else { count(viewers) };
+    if is_held {
+        words.push_str(", held open");
+    }
+    words
+}
+
+/// What a pause stops, to be read before it is pressed.
+fn stops(viewers: usize, is_held: bool) -> String {
+    let mut words = match viewers {
+        0 => "Nobody is watching now; the picture stops".to_owned(),
+        n => format!("The picture stops for {}", count(n)),
+    };
+    if is_held {
+        words.push_str(", also for the program that holds the camera by /start_stream");
+    }
+    words.push_str(", until Resume or a restart.");
+    words
+}
+
+/// Reason and hint as paragraphs, each with its full stop.
+fn why(page: &LivePage) -> String {
+    let mut html = String::new();
+    for text in [&page.reason, &page.hint] {
+        if !text.is_empty() {
+            let stop = if text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+            // Writing to a string does not fail.
+            let _ = write!(html, "<p>{}{stop}</p>", Words(text));
+        }
+    }
+    html
+}
+
+/// The name under which a snapshot is saved, without its ending: the camera's name in lower case,
+/// with a hyphen for whatever is neither letter nor digit.
+fn file_name(name: &str) -> String {
+    let mut file_name = String::new();
+    for c in name.chars().flat_map(char::to_lowercase) {
+        if c.is_alphanumeric() {
+            file_name.push(c);
+        } else if !file_name.is_empty() && !file_name.ends_with('-') {
+            file_name.push('-');
+        }
+    }
+    or(file_name.trim_end_matches('-'), "snapshot").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::TroubleKind;
+
+    fn page() -> LivePage {
+        LivePage {
+            name: "Yard".into(),
+            version: "0.1.0".into(),
+            state: "live".into(),
+            headline: "Live".into(),
+            reason: String::new(),
+            hint: String::new(),
+            camera: "HD Pro Webcam C920 (/dev/video0)".into(),
+            is_simulated: false,
+            picture: "1280 × 720 MJPG".into(),
+            size: Some((1280, 720)),
+            fps: 29.94,
+            viewers: 3,
+            is_held: false,
+        }
+    }
+
+    /// The start tag of the element with this id.
+    fn tag<'a>(html: &'a str, id: &str) -> &'a str {
+        let at = html.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no element {id}"));
+        let from = html[..at].rfind('<').unwrap_or(at);
+        &html[from..from + html[from..].find('>').unwrap_or(0) + 1]
+    }
+
+    fn is_hidden(html: &str, id: &str) -> bool {
+        tag(html, id).ends_with(" hidden>")
+    }
+
+    #[test]
+    fn a_live_camera_is_told_in_words_and_figures() {
+        let html = live_page(&page());
+        for words in [
+            "<title>Live · Yard · tallycam</title>",
+            "<b id=\"headline\">Live</b>",
+            "29.9 fps, 3 watching",
+            "1280 × 720 MJPG",
+            "HD Pro Webcam C920 (/dev/video0)",
+            "<dd id=\"viewers\">3 viewers</dd>",
+            "The picture stops for 3 viewers, until Resume or a restart.",
+            "<canvas id=\"last\" width=\"1280\" height=\"720\"",
+            "download=\"yard.jpg\"",
+            "tallycam 0.1.0",
+        ] {
+            assert!(html.contains(words), "no {words:?} in {html}");
+        }
+        assert!(!is_hidden(&html, "snapshot") && !is_hidden(&html, "pause"));
+        assert!(is_hidden(&html, "resume") && is_hidden(&html, "chip") && is_hidden(&html, "simulated"));
+    }
+
+    #[test]
+    fn every_trouble_says_what_and_what_to_do() {
+        for kind in TroubleKind::ALL {
+            let html = live_page(&LivePage {
+                state: kind.word().into(),
+                headline: kind.headline().into(),
+                reason: "/dev/video0 is in use by another program".into(),
+                hint: "`fuser /dev/video0` names it.".into(),
+                fps: 0.0,
+                ..page()
+            });
+            assert!(html.contains("<body data-look=\"trouble\">"));
+            assert!(html.contains(&format!("<b id=\"headline\">{}</b>", kind.headline())));
+            assert!(html.contains("<p>/dev/video0 is in use by another program.</p>"));
+            assert!(html.contains("<p><code>fuser /dev/video0</code> names it.</p>"));
+            assert!(html.contains("<dd id=\"rate\">no pictures now</dd>"));
+            assert!(is_hidden(&html, "snapshot") && is_hidden(&html, "resume") && !is_hidden(&html, "pause"));
+        }
+    }
+
+    #[test]
+    fn a_paused_camera_offers_resume_only() {
+        let html = live_page(&LivePage { state: "paused".into(), headline: "Paused".into(), ..page() });
+        assert!(html.contains("<body data-look=\"paused\">"));
+        assert!(!is_hidden(&html, "resume"));
+        assert!(is_hidden(&html, "pause") && is_hidden(&html, "snapshot"));
+    }
+
+    #[test]
+    fn a_sleeping_camera_is_not_known_yet_and_keeps_its_room() {
+        for (state, headline) in [("asleep", "Asleep"), ("waking", "Waking")] {
+            let html = live_page(&LivePage {
+                state: state.into(),
+                headline: headline.into(),
+                picture: String::new(),
+                size: None,
+                fps: 0.0,
+                viewers: 0,
+                ..page()
+            });
+            assert!(html.contains(&format!("<body data-look=\"{state}\">")));
+            assert!(html.contains(&format!("<dd id=\"state\">{headline}</dd>")));
+            assert!(html.contains("<dd id=\"size\">not known yet</dd>"));
+            assert!(html.contains("<dd id=\"viewers\">nobody</dd>"));
+            assert!(html.contains("width=\"1280\" height=\"720\""));
+            assert!(!is_hidden(&html, "snapshot"));
+        }
+    }
+
+    #[test]
+    fn the_simulated_scene_says_so() {
+        let html = live_page(&LivePage { is_simulated: true, ..page() });
+        assert!(!is_hidden(&html, "chip") && !is_hidden(&html, "simulated"));
+        assert!(html.contains("This is a simulated scene."));
+    }
+
+    #[test]
+    fn pause_names_what_stops() {
+        assert_eq!(stops(1, false), "The picture stops for 1 viewer, until Resume or a restart.");
+        assert_eq!(
+            stops(0, true),
+            "Nobody is watching now; the picture stops, also for the program that holds the camera by \
+             /start_stream, until Resume or a restart."
+        );
+        assert_eq!(viewers(2, true), "2 viewers, held open");
+    }
+
+    #[test]
+    fn rates_are_never_zero() {
+        assert_eq!(rate(0.0), "no pictures now");
+        assert_eq!(rate(f64::NAN), "no pictures now");
+        assert_eq!(rate(0.333), "0.33 fps");
+        assert_eq!(rate(30.04), "30.0 fps");
+    }
+
+    #[test]
+    fn names_become_file_names() {
+        assert_eq!(file_name("Yard / North (2)"), "yard-north-2");
+        assert_eq!(file_name("Größe"), "größe");
+        assert_eq!(file_name("../"), "snapshot");
+    }
+
+    #[test]
+    fn no_text_becomes_markup() {
+        let filled_with = |text: &str| {
+            live_page(&LivePage {
+                name: text.into(),
+                version: text.into(),
+                state: text.into(),
+                headline: text.into(),
+                reason: text.into(),
+                hint: text.into(),
+                camera: text.into(),
+                picture: text.into(),
+                ..page()
+            })
+        };
+        let evil = filled_with("\"><script>alert('x')</script>&{name}");
+        assert!(evil.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;{name}"));
+        // As many tags and attributes as with a harmless word.
+        let harmless = filled_with("x");
+        for mark in ["<", ">", "=\"", "\""] {
+            assert_eq!(evil.matches(mark).count(), harmless.matches(mark).count(), "{mark}");
+        }
+    }
+
+    /// Values of `attribute` in `html`.
+    fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
+        let mark = format!(" {attribute}=\"");
+        html.split(mark.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+    }
+
+    #[test]
+    fn every_url_is_relative_and_every_asset_is_there() {
+        let html = live_page(&page());
+        let mut urls = Vec::new();
+        for attribute in ["href", "src", "action", "formaction"] {
+            urls.extend(values(&html, attribute));
+        }
+        assert!(urls.len() >= 10, "{urls:?}");
+        for url in &urls {
+            assert!(!url.starts_with('/') && !url.contains(':'), "{url} is not relative");
+        }
+        for asset in ["tallycam.css", "tallycam.js", "icon.svg"] {
+            assert!(urls.contains(&asset));
+            assert!(super::super::asset(asset).is_some());
+        }
+        for needed in ["stream", "snapshot.jpg", "pause", "resume"] {
+            assert!(urls.contains(&needed));
+        }
+    }
+
+    #[test]
+    fn nothing_is_inline() {
+        let html = live_page(&page());
+        assert!(!html.contains("style=") && !html.contains("<style"));
+        assert!(!html.contains("javascript:"));
+        // The one script is a file.
+        assert_eq!(html.matches("<script").count(), 1);
+        assert!(html.contains("<script src=\"tallycam.js\" defer></script>"));
+        // No attribute is an event handler.
+        for word in html.split_ascii_whitespace() {
+            assert!(!(word.starts_with("on") && word.contains('=')), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_script_finds_every_element_it_names() {
+        let html = live_page(&page());
+        let script = include_str!("tallycam.js");
+        let mut names: Vec<&str> = Vec::new();
+        for call in ["el('", "put('"] {
+            names.extend(script.split(call).skip(1).filter_map(|rest| rest.split('\'').next()));
+        }
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            tag(&html, name);
+        }
+    }
+}

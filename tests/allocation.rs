@@ -1,0 +1,93 @@
+//! No allocation per frame beyond the picture's own bytes: counted, not believed.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use tallycam::base::Stamp;
+use tallycam::encode::Encoder;
+use tallycam::media::{Fourcc, Frame, Hub};
+
+struct Counting;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is handed to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations and their bytes during `run`. One test only in this program: nothing else counts.
+fn during(run: impl FnOnce()) -> (u64, u64) {
+    let before = (COUNT.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
+    run();
+    (COUNT.load(Ordering::Relaxed) - before.0, BYTES.load(Ordering::Relaxed) - before.1)
+}
+
+#[test]
+fn a_frame_costs_its_pictures_bytes_and_nothing_else() {
+    const FRAMES: u64 = 50;
+    const VIEWERS: usize = 20;
+    let (width, height) = (640u32, 480u32);
+    let yuyv: Vec<u8> = (0..width * height * 2).map(|i| (i / 7 % 256) as u8).collect();
+    let hub = Hub::new();
+    let mut viewers: Vec<_> = (0..VIEWERS).map(|_| hub.subscribe()).collect();
+    let mut encoder = Encoder::new(80).unwrap();
+    let mut jpeg = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut round = |fourcc: Fourcc, data: &[u8], stride: u32| {
+        let frame = Frame { fourcc, width, height, stride, data, stamp: Stamp::now(), sequence: 1 };
+        let picture = encoder.encode(&frame).unwrap();
+        let len = picture.jpeg_len();
+        hub.publish(picture);
+        for viewer in &mut viewers {
+            let Poll::Ready(Some(picture)) = viewer.poll_next(&mut cx) else { panic!("no picture") };
+            assert!(picture.part().len() > picture.jpeg_len());
+            assert!(viewer.poll_next(&mut cx).is_pending());
+        }
+        len as u64
+    };
+    // The first frames size the planes, the compressor's buffer and the hub's list of waiting tasks.
+    (0..2).for_each(|_| {
+        round(Fourcc::YUYV, &yuyv, 2 * width);
+    });
+    let mut raw_len = 0;
+    let raw = during(|| (0..FRAMES).for_each(|_| raw_len = round(Fourcc::YUYV, &yuyv, 2 * width)));
+    {
+        let frame = Frame {
+            fourcc: Fourcc::YUYV,
+            width,
+            height,
+            stride: 2 * width,
+            data: &yuyv,
+            stamp: Stamp::now(),
+            sequence: 1,
+        };
+        jpeg.extend_from_slice(&Encoder::new(80).unwrap().encode(&frame).unwrap().jpeg());
+    }
+    round(Fourcc::MJPG, &jpeg, 0);
+    let passed = during(|| {
+        (0..FRAMES).for_each(|_| {
+            round(Fourcc::MJPG, &jpeg, 0);
+        })
+    });
+    println!("raw: {raw:?}, passed through: {passed:?} for {FRAMES} frames of {raw_len} bytes");
+    // The bytes themselves, and the count of those who share them.
+    for (count, bytes) in [raw, passed] {
+        assert!(count <= 2 * FRAMES, "{count} allocations for {FRAMES} frames");
+        assert!(bytes <= FRAMES * (raw_len + 1024), "{bytes} bytes for {FRAMES} pictures of {raw_len}");
+    }
+}
