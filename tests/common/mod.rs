@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod client;
+pub mod served;
 pub mod testcam;
 
 use std::time::{Duration, Instant};
