@@ -313,7 +313,12 @@ async fn newest(
     loop {
         match exchange {
             Exchange::Reading(reading) => {
-                let found = reader.newest().map_err(|noise| no_pictures(shown).because(noise))?;
+                let found = match reader.newest() {
+                    Err(noise) if reading.found == 0 => return Err(no_pictures(shown).because(noise)),
+                    // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
+                    Err(_) => None,
+                    Ok(found) => found,
+                };
                 if let Some(newest) = found {
                     reading.found += newest.found;
                     return Ok(newest);
