@@ -198,6 +198,9 @@ struct UrlSource {
     runtime: Loop,
 }
 
+/// Who asked, and what came of it.
+type Asked = (Box<Client>, Result<Answer, Trouble>);
+
 /// Where the talk with the server stands.
 enum Exchange {
     /// Its answer is coming in.
@@ -205,7 +208,7 @@ enum Exchange {
     /// The next question is to be asked when it is due.
     Resting(Box<Client>),
     /// A question has been asked.
-    Asking(Pin<Box<dyn Future<Output = (Box<Client>, Result<Answer, Trouble>)>>>),
+    Asking(Pin<Box<dyn Future<Output = Asked>>>),
     /// Of no more use.
     Over,
 }
