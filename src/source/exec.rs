@@ -205,11 +205,16 @@ impl ExecSource {
             }
         }
         self.listen();
-        self.reader.newest().map_err(|noise| {
-            let what = format!("{} writes no pictures", self.described);
-            let trouble = Trouble::new(TroubleKind::Broken, what).because(noise);
-            self.quote(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)")
-        })
+        match self.reader.newest() {
+            Err(noise) if self.sequence == 0 => {
+                let what = format!("{} writes no pictures", self.described);
+                let trouble = Trouble::new(TroubleKind::Broken, what).because(noise);
+                Err(self.quote(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)"))
+            }
+            // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
+            Err(_) => Ok(None),
+            Ok(newest) => Ok(newest),
+        }
     }
 
     /// Takes what the program has said on its standard error.
