@@ -48,29 +48,3 @@ impl Frame<'_> {
         )
     }
 }
-
-/// An embedded file.
-#[derive(Debug)]
-pub struct Asset {
-    /// Its media type.
-    pub content_type: &'static str,
-    /// Its bytes.
-    pub body: &'static [u8],
-    /// Its entity tag, quotes included.
-    pub etag: &'static str,
-}
-
-/// The embedded file with this relative URL.
-pub fn asset(path: &str) -> Option<&'static Asset> {
-    static ICON: Asset = Asset {
-        content_type: "image/svg+xml",
-        body: b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        etag: "\"1\"",
-    };
-    (path == "icon.svg").then_some(&ICON)
-}
-
-/// The live page as HTML.
-pub fn live_page(page: &LivePage) -> String {
-    format!("<!doctype html><title>{}</title><img src=stream>", page.name)
-}

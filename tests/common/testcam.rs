@@ -311,7 +311,7 @@ impl TestCam {
             move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let server = http::Server::new(http, pipeline);
-                runtime.block_on(server.run(vec![http::Listener::Tcp(listener)], stop));
+                runtime.block_on(server.run(vec![http::Listener::Tcp(listener)], stop)).unwrap();
             }
         });
         TestDaemon { address, running, stop, thread: Some(thread) }
