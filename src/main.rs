@@ -1,3 +1,7 @@
-fn main() {
-    print!("{}", tallycam::config::default_text());
+//! The program: arguments in, exit code out. Everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tallycam::cli::main(std::env::args_os())
 }

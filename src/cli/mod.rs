@@ -1,1 +1,161 @@
-//! cli
+//! The command line: one file per command, whose doc comments are the help.
+//!
+//! Runs on the main thread. What was asked for goes to standard output and nothing else does;
+//! what went wrong goes to standard error as `tallycam: …` and perhaps `hint: …`, and decides the
+//! exit code ([`Failure`]).
+
+mod check;
+mod config;
+mod devices;
+mod failure;
+mod listening;
+mod serve;
+mod snapshot;
+mod wiring;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Complaints, Config, Resolved};
+
+pub use failure::Failure;
+
+/// Shows what a camera sees to any number of browsers.
+#[derive(Debug, Parser)]
+#[command(name = "tallycam", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    given: Given,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 69 no picture from the camera, \
+                          74 a file or socket failed, 78 wrong configuration";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Check(check::Check),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    Devices(devices::Devices),
+    Snapshot(snapshot::Snapshot),
+}
+
+/// Where the configuration is to be found. May stand before the command or after it.
+#[derive(Debug, Clone, Default, Args)]
+struct Given {
+    /// The configuration file; without it ./config.toml, else /etc/tallycam/config.toml, is read
+    /// if it is there
+    #[arg(long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Sets a key for this run, for example --set stream.quality=90; may be given more than once
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+impl Given {
+    /// What was given before a command and after it, together; what stands later goes before.
+    fn and(&self, later: &Given) -> Given {
+        Given {
+            file: later.file.clone().or_else(|| self.file.clone()),
+            sets: self.sets.iter().chain(&later.sets).cloned().collect(),
+        }
+    }
+
+    /// The configuration in force.
+    fn load(&self) -> Result<Resolved, Complaints> {
+        Config::load(self.file.as_deref(), &self.sets, std::env::vars_os())
+    }
+}
+
+/// Runs the command that `arguments` (the program's name first) ask for.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let done = match Cli::try_parse_from(arguments) {
+        Ok(Cli { given, command }) => match command {
+            Command::Serve(command) => command.run(&given),
+            Command::Check(command) => command.run(&given),
+            Command::Config(command) => command.run(&given),
+            Command::Devices(command) => command.run(),
+            Command::Snapshot(command) => command.run(&given),
+        },
+        Err(error) => not_understood(&error),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Help and version, which were asked for, or a usage error in our own form.
+fn not_understood(error: &clap::Error) -> Result<(), Failure> {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(&text),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::Help(text)),
+        _ => Err(usage(&text)),
+    }
+}
+
+/// A clap error (`error: …`, indented details, `tip: …`, `Usage: …`) as one line and a hint.
+fn usage(text: &str) -> Failure {
+    let mut message: Vec<&str> = Vec::new();
+    let mut hints: Vec<&str> = Vec::new();
+    for line in text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:")) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hints.push(tip);
+        } else if !line.is_empty() && !line.starts_with("For more information") {
+            message.push(line.strip_prefix("error: ").unwrap_or(line));
+        }
+    }
+    hints.truncate(1);
+    let hint =
+        hints.pop().map_or_else(|| String::from("`tallycam --help` explains the usage"), str::to_owned);
+    Failure::Usage { message: message.join(" "), hint: Some(hint) }
+}
+
+/// Writes `text` to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    write_out(text.as_bytes())
+}
+
+/// Writes `bytes` to standard output.
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
+/// Writes `value` to standard output as indented JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed {
+        message: format!("no JSON could be made: {error}"),
+        hint: None,
+    })?;
+    print(&format!("{text}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn what_stands_before_the_command_is_not_lost() {
+        let before = Given { file: Some("a".into()), sets: vec!["x=1".into()] };
+        let after = Given { file: Some("b".into()), sets: vec!["x=2".into()] };
+        let both = before.and(&after);
+        assert_eq!((both.file, both.sets), (Some("b".into()), vec!["x=1".into(), "x=2".into()]));
+        assert_eq!(before.and(&Given::default()).file, Some("a".into()));
+    }
+}

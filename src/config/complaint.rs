@@ -220,11 +220,11 @@ impl<'t> Lines<'t> {
 pub(super) fn masked(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let lower: Vec<char> = chars.iter().map(char::to_ascii_lowercase).collect();
-    if let Some(at) = lower.windows(4).position(|w| w == ['p', 'a', 's', 's']) {
-        if let Some(equals) = lower[at..].iter().position(|&c| c == '=') {
-            for c in chars[at + equals + 1..].iter_mut().filter(|c| !c.is_whitespace() && **c != '"') {
-                *c = '*';
-            }
+    let word = lower.windows(4).position(|w| w == ['p', 'a', 's', 's']);
+    let value = word.and_then(|at| lower[at..].iter().position(|&c| c == '=').map(|equals| at + equals + 1));
+    if let Some(value) = value {
+        for c in chars[value..].iter_mut().filter(|c| !c.is_whitespace() && **c != '"') {
+            *c = '*';
         }
     }
     let mut from = 0;

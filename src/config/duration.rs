@@ -36,9 +36,9 @@ pub fn show(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds, time.subsec_nanos()) {
         (0, 0) => String::from("0s"),
-        (_, 0) if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
-        (_, 0) if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-        (_, 0) if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (_, 0) if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        (_, 0) if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        (_, 0) if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         (_, 0) => format!("{seconds}s"),
         (0, nanos) if nanos % 1_000_000 == 0 => format!("{}ms", nanos / 1_000_000),
         (_, nanos) => format!("{}s", format!("{seconds}.{nanos:09}").trim_end_matches('0')),

@@ -27,10 +27,11 @@ pub(super) struct Document<'t> {
 ///
 /// # Errors
 /// A complaint: it cannot be read, is too long, or is not UTF-8.
-pub(super) fn read(path: &Path) -> Result<String, Complaint> {
+pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
     let name = path.display().to_string();
-    let whole =
-        |message: String, hint: Option<String>| Complaint { place: Place::whole(&name), message, hint };
+    let whole = |message: String, hint: Option<String>| {
+        Box::new(Complaint { place: Place::whole(&name), message, hint })
+    };
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
@@ -50,7 +51,7 @@ pub(super) fn read(path: &Path) -> Result<String, Complaint> {
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let place = Lines::new(&name, &text).place(good..good + 1);
         let hint = Some(String::from("save the file as UTF-8"));
-        Complaint { place, message: String::from("this is not UTF-8 text"), hint }
+        Box::new(Complaint { place, message: String::from("this is not UTF-8 text"), hint })
     })
 }
 

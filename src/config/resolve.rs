@@ -104,7 +104,7 @@ impl Config {
         let (text, unread) = match path.as_deref().map(file::read) {
             None => (None, None),
             Some(Ok(text)) => (Some(text), None),
-            Some(Err(complaint)) => (None, Some(complaint)),
+            Some(Err(complaint)) => (None, Some(*complaint)),
         };
         resolve(path.as_deref().zip(text.as_deref()), unread, sets, environment)
     }

@@ -1,1 +1,366 @@
-//! daemon
+//! The daemon's life: what is started in which order, what keeps it going, and how it ends.
+//!
+//! ```text
+//! start   configuration ► log ► sockets (systemd's or own) ► capture thread ► HTTP server ► READY=1
+//! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
+//! stop    STOPPING=1 ► listeners close, streams end ► camera released ► done
+//! ```
+//!
+//! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
+//! wait for a camera: the page that says what is wrong with it must be there first. A stop takes
+//! less than 3 s whatever viewers and drivers do; a second signal ends it at once.
+
+pub mod addresses;
+pub mod log;
+pub mod reload;
+pub mod sockets;
+pub mod source;
+pub mod systemd;
+
+use std::future::pending;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::log::{error, info, warn};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+
+use crate::base::{Stop, Worker};
+use crate::config::{Complaints, Config, Resolved};
+use crate::http;
+use crate::media::Trouble;
+use crate::pipeline::{self, Pipeline};
+
+/// Streams that have not ended so long after the stop are cut off.
+const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
+
+/// A capture thread that has not ended so long after the stop is left behind.
+const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why the daemon could not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// `[source]` cannot be used as it is.
+    #[error(transparent)]
+    Source(#[from] Trouble),
+    /// An address of `[http] listen` cannot be served on.
+    #[error("{0}{hint}", hint = .0.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default())]
+    Listen(#[from] http::listen::ListenError),
+    /// What systemd handed over is not what it should be.
+    #[error(
+        "descriptor {number}, handed over by systemd, cannot be served on: {error}\n\
+         hint: the .socket unit needs ListenStream= and Accept=no"
+    )]
+    NoSocket {
+        /// The descriptor's number.
+        number: usize,
+        /// What is wrong with it.
+        error: std::io::Error,
+    },
+    /// The capture thread could not be started.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::StartError),
+    /// The operating system gives no runtime or no signals.
+    #[error("the operating system refused {what}: {error}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What it said.
+        error: std::io::Error,
+    },
+    /// The server ended by itself.
+    #[error("the HTTP server ended: {0}")]
+    Server(String),
+    /// A second signal came during the stop: the rest of it was skipped.
+    #[error("stopped at once by a second {0}")]
+    Hurried(&'static str),
+}
+
+/// Serves until SIGTERM or SIGINT, then stops cleanly.
+///
+/// `reload` is asked for the configuration at every SIGHUP. With `fallback_to_sim`, `auto` shows
+/// the simulated scene where there is no camera.
+///
+/// # Errors
+/// [`DaemonError`]. After one the process should exit: what was left behind goes with it.
+pub fn serve(
+    resolved: Resolved,
+    reload: impl Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+    fallback_to_sim: bool,
+) -> Result<(), DaemonError> {
+    let began = Instant::now();
+    let config = resolved.config;
+    log::start(config.log.level, &config.name);
+    info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
+
+    let listeners = sockets::open(&config.http.listen)?;
+    let opener = source::opener(&config.source, fallback_to_sim)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| DaemonError::System { what: "a runtime", error })?;
+    let (pipeline, capture) = Pipeline::start(opener, pipeline_settings(&config))?;
+
+    let tasks = LocalSet::new();
+    let ended = tasks.block_on(&runtime, async {
+        let running = start(config, pipeline, capture, listeners);
+        match running {
+            Ok(mut running) => {
+                info!("ready after {} ms", began.elapsed().as_millis());
+                systemd::ready();
+                let reason = running.run(Arc::new(reload)).await;
+                running.stop(reason).await
+            }
+            Err(error) => Err(error),
+        }
+    });
+    drop(tasks);
+    // Not waited for: a driver's call that does not return would keep us here.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The daemon between READY and STOPPING.
+struct Running {
+    config: Config,
+    pipeline: Pipeline,
+    capture: Worker,
+    stop: Stop,
+    server: JoinHandle<std::io::Result<()>>,
+    signals: Signals,
+    has_terminal: bool,
+}
+
+/// Why [`Running::run`] came to an end.
+enum Reason {
+    /// A signal by its name.
+    Signal(&'static str),
+    /// The server ended, which it should not.
+    Server(String),
+}
+
+fn start(
+    config: Config,
+    pipeline: Pipeline,
+    capture: Worker,
+    listeners: Vec<http::Listener>,
+) -> Result<Running, DaemonError> {
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            // The worker is joined when it is dropped: let it end.
+            pipeline.stop();
+            return Err(DaemonError::System { what: "signals", error });
+        }
+    };
+    let stop = Stop::new();
+    sockets::announce(&listeners);
+    let server = http::Server::new(http_settings(&config), pipeline.clone());
+    let server = spawn_local(server.run(listeners, stop.clone()));
+    let has_terminal = std::io::stdin().is_terminal();
+    Ok(Running { config, pipeline, capture, stop, server, signals, has_terminal })
+}
+
+impl Running {
+    /// Runs until a signal asks for the end, or the server is gone.
+    async fn run<R>(&mut self, reload: Arc<R>) -> Reason
+    where
+        R: Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+    {
+        let mut watchdog = systemd::Watchdog::new(self.capture.beat().clone());
+        let mut feeding = systemd::Watchdog::interval().map(every);
+        let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
+        let mut status = systemd::StatusLine::default();
+        let mut states = self.pipeline.states();
+        loop {
+            tokio::select! {
+                signal = self.signals.next() => match signal {
+                    // Started by hand, and its terminal was closed: nobody could stop it any more.
+                    SignalName::Hup if self.has_terminal && !std::io::stdin().is_terminal() => {
+                        return Reason::Signal("SIGHUP, for the terminal is gone");
+                    }
+                    SignalName::Hup => self.reload(Arc::clone(&reload)).await,
+                    SignalName::Term => return Reason::Signal("SIGTERM"),
+                    SignalName::Int => return Reason::Signal("SIGINT"),
+                },
+                ended = &mut self.server => return Reason::Server(why(ended)),
+                () = tick(&mut feeding) => watchdog.feed(),
+                () = tick(&mut looking) => self.show(&mut status),
+                Ok(()) = states.changed() => self.show(&mut status),
+            }
+        }
+    }
+
+    fn show(&self, status: &mut systemd::StatusLine) {
+        let now = self.pipeline.status();
+        status.show(systemd::status_text(&now, now.demands));
+    }
+
+    /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
+    async fn reload<R>(&mut self, reload: Arc<R>)
+    where
+        R: Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+    {
+        info!("SIGHUP: reading the configuration again");
+        systemd::reloading();
+        // A file may lie on a disk that sleeps: not on the runtime's own thread.
+        match spawn_blocking(move || reload()).await {
+            Ok(Ok(read)) => self.apply(&read.config),
+            Ok(Err(complaints)) => {
+                error!("the configuration is kept as it was, for the file is not good:\n{complaints}")
+            }
+            Err(panicked) => error!("the configuration is kept as it was: {panicked}"),
+        }
+        systemd::ready();
+    }
+
+    fn apply(&mut self, read: &Config) {
+        let level = read.log.level;
+        if level != self.config.log.level {
+            self.config.log.level = level;
+            log::set_level(level);
+            info!("log.level is now {}", level.as_str().to_lowercase());
+        }
+        match reload::needing_restart(&self.config, read).as_slice() {
+            [] => info!("the configuration is in force"),
+            keys => warn!("changed, but in force only after a restart: {}", keys.join(", ")),
+        }
+    }
+
+    /// Ends everything, in order, or at once when a second signal comes.
+    async fn stop(mut self, reason: Reason) -> Result<(), DaemonError> {
+        let ended = match reason {
+            Reason::Signal(name) => {
+                info!("stop: {name}");
+                Ok(())
+            }
+            Reason::Server(error) => {
+                error!("stop: the HTTP server ended: {error}");
+                Err(DaemonError::Server(error))
+            }
+        };
+        systemd::stopping();
+        let mut steps = Box::pin(stop_in_order(self.stop, self.server, self.pipeline, self.capture));
+        tokio::select! {
+            () = &mut steps => ended,
+            name = self.signals.next_end() => {
+                warn!("stop: a second signal, {name}: the rest is skipped");
+                // Dropping the worker would wait for its thread, which may be why there is a
+                // second signal. The process ends now, and everything with it.
+                std::mem::forget(steps);
+                Err(DaemonError::Hurried(name))
+            }
+        }
+    }
+}
+
+async fn stop_in_order(
+    stop: Stop,
+    server: JoinHandle<std::io::Result<()>>,
+    pipeline: Pipeline,
+    capture: Worker,
+) {
+    let began = Instant::now();
+    let ms = || began.elapsed().as_millis();
+    stop.set();
+    if !server.is_finished() {
+        match timeout(STREAMS_END_WITHIN, server).await {
+            Ok(_) => info!("stop: listeners closed and streams ended, {} ms", ms()),
+            Err(_) => warn!("stop: some connections did not end and are cut off, {} ms", ms()),
+        }
+    }
+    pipeline.stop();
+    match spawn_blocking(move || capture.join_within(CAPTURE_ENDS_WITHIN)).await {
+        Ok(Ok(())) => info!("stop: camera released, {} ms", ms()),
+        Ok(Err(left_behind)) => warn!("stop: {left_behind}, {} ms", ms()),
+        Err(panicked) => error!("stop: {panicked}, {} ms", ms()),
+    }
+    info!("stop: done, {} ms", ms());
+}
+
+/// The signals that the daemon heeds.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+enum SignalName {
+    Hup,
+    Term,
+    Int,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> SignalName {
+        tokio::select! {
+            _ = self.hangup.recv() => SignalName::Hup,
+            _ = self.terminate.recv() => SignalName::Term,
+            _ = self.interrupt.recv() => SignalName::Int,
+        }
+    }
+
+    /// The next signal that asks for the end.
+    async fn next_end(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The next tick; never, where there is nothing to tick.
+async fn tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
+    }
+}
+
+fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => String::from("nobody asked it to"),
+        Ok(Err(error)) => error.to_string(),
+        Err(panicked) => panicked.to_string(),
+    }
+}
+
+/// The pipeline's part of the configuration.
+pub fn pipeline_settings(config: &Config) -> pipeline::Settings {
+    pipeline::Settings {
+        quality: config.stream.quality,
+        fps: config.stream.fps,
+        idle_stop: config.stream.idle_stop,
+        silent_after: config.source.silent_after,
+        failed_reads: config.source.failed_reads,
+    }
+}
+
+/// The server's part of the configuration.
+pub fn http_settings(config: &Config) -> http::Settings {
+    http::Settings {
+        name: config.name.clone(),
+        max_connections: config.http.max_connections,
+        max_viewers: config.stream.max_viewers,
+        max_head: config.http.max_head,
+        head_timeout: config.http.head_timeout,
+        keep_alive: config.http.keep_alive,
+        stall: config.stream.stall,
+    }
+}

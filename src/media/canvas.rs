@@ -7,12 +7,10 @@
 //! leaves it. [`Canvas`] takes four level lines a row, which makes the coverage of a pixel (exact
 //! along the row, in quarters across it), and blends luma by it and chroma by the mean of the four
 //! pixels that share it. Drawing does not allocate, except for [`Canvas::text`].
-//!
-//! The only file that names the font renderer.
 
-use std::sync::LazyLock;
+mod letters;
 
-use ab_glyph::{Font, FontRef, ScaleFont};
+pub use letters::{Face, Mask};
 
 use super::{Fourcc, Frame};
 use crate::base::Stamp;
@@ -22,9 +20,6 @@ const FULL: u16 = 256;
 
 /// Level lines in a row of pixels.
 const LINES: u16 = 4;
-
-/// Letters larger than this many pixels are drawn at this size: an 8K picture is as high.
-const LARGEST_LETTER: f32 = 4320.0;
 
 /// A colour to draw with, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -419,110 +414,16 @@ fn hull(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
 
 /// Span of a convex polygon: where its edges meet the level line `y`.
 fn polygon_span(corners: &[Point], y: f32) -> Option<(f32, f32)> {
-    let next = corners.iter().cycle().skip(1);
-    corners
-        .iter()
-        .zip(next)
-        .filter(|(a, b)| (a.1 <= y) != (b.1 <= y))
-        .map(|(a, b)| a.0 + (y - a.1) / (b.1 - a.1) * (b.0 - a.0))
-        .map(|x| (x, x))
-        .reduce(hull)
-}
-
-/// A face of the embedded font, which has Latin-1, dashes, curly quotes, … and →. Other
-/// characters show as an empty box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Face {
-    /// Sans, upright.
-    Regular,
-    /// Sans, bold.
-    Bold,
-}
-
-static REGULAR: LazyLock<Option<FontRef<'static>>> =
-    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("font/sans.ttf")).ok());
-static BOLD: LazyLock<Option<FontRef<'static>>> =
-    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("font/sans-bold.ttf")).ok());
-
-impl Face {
-    /// Pixels that `text` takes in one line, with letters of `size` pixels to the em.
-    pub fn width(self, size: f32, text: &str) -> f32 {
-        self.lay_out(size, text, |_, _| ())
-    }
-
-    /// Calls `draw` with the mask of each letter of `text`, its origin at the canvas's.
-    fn each_glyph(self, size: f32, x: f32, baseline: f32, text: &str, mut draw: impl FnMut(Mask)) {
-        let Some((font, scale)) = self.scaled(size) else { return };
-        self.lay_out(size, text, |id, pen| {
-            let at = ab_glyph::point(x + pen, baseline);
-            if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, at)) {
-                draw(Mask::of_outline(&outline));
-            }
-        });
-    }
-
-    /// Calls `place` with each glyph and its distance from the first; gives the width of all.
-    fn lay_out(self, size: f32, text: &str, mut place: impl FnMut(ab_glyph::GlyphId, f32)) -> f32 {
-        let Some((font, scale)) = self.scaled(size) else { return 0.0 };
-        let scaled = font.as_scaled(scale);
-        let (mut pen, mut before) = (0.0, None);
-        for letter in text.chars() {
-            let id = font.glyph_id(letter);
-            if let Some(before) = before.replace(id) {
-                pen += scaled.kern(before, id);
-            }
-            place(id, pen);
-            pen += scaled.h_advance(id);
+    let mut span = None;
+    let mut from = *corners.last()?;
+    for &to in corners {
+        if (from.1 <= y) != (to.1 <= y) {
+            let x = from.0 + (y - from.1) / (to.1 - from.1) * (to.0 - from.0);
+            span = Some(span.map_or((x, x), |found| hull(found, (x, x))));
         }
-        pen
+        from = to;
     }
-
-    /// The font, and the scale at which its em has `size` pixels.
-    fn scaled(self, size: f32) -> Option<(&'static FontRef<'static>, ab_glyph::PxScale)> {
-        let font = match self {
-            Face::Regular => REGULAR.as_ref()?,
-            Face::Bold => BOLD.as_ref()?,
-        };
-        let size = size.clamp(0.0, LARGEST_LETTER);
-        // The renderer measures letters from descender to ascender, not by their em.
-        let scale = size * font.height_unscaled() / font.units_per_em()?;
-        (scale > 0.0).then_some((font, scale.into()))
-    }
-}
-
-/// The shape of some letters, drawn once to be stamped often.
-#[derive(Debug, Clone)]
-pub struct Mask {
-    /// First column and row, from the origin (the pen's place on the baseline).
-    left: i32,
-    top: i32,
-    width: usize,
-    cover: Vec<u8>,
-}
-
-impl Mask {
-    /// The letter `letter`, of `size` pixels to the em.
-    pub fn letter(face: Face, size: f32, letter: char) -> Mask {
-        let mut mask = Mask { left: 0, top: 0, width: 0, cover: Vec::new() };
-        face.each_glyph(size, 0.0, 0.0, letter.encode_utf8(&mut [0; 4]), |glyph| mask = glyph);
-        mask
-    }
-
-    fn of_outline(outline: &ab_glyph::OutlinedGlyph) -> Mask {
-        let bounds = outline.px_bounds();
-        let (width, height) = (bounds.width() as usize, bounds.height() as usize);
-        let mut cover = vec![0; width * height];
-        outline.draw(|x, y, share| {
-            if let Some(place) = cover.get_mut(y as usize * width + x as usize) {
-                *place = (share * 255.0 + 0.5) as u8;
-            }
-        });
-        Mask { left: bounds.min.x as i32, top: bounds.min.y as i32, width, cover }
-    }
-
-    fn height(&self) -> u32 {
-        self.cover.len().checked_div(self.width).unwrap_or(0) as u32
-    }
+    span
 }
 
 #[cfg(test)]
@@ -620,19 +521,6 @@ mod tests {
     }
 
     #[test]
-    fn both_faces_have_the_letters_that_messages_use() {
-        for face in [Face::Regular, Face::Bold] {
-            let (font, _) = face.scaled(20.0).unwrap();
-            for letter in (' '..='~').chain('\u{a0}'..='ÿ').chain("–—…“”‘’×·→".chars()) {
-                assert_ne!(font.glyph_id(letter).0, 0, "{face:?} lacks {letter:?}");
-            }
-        }
-        assert!(Face::Bold.width(20.0, "tally") > Face::Regular.width(20.0, "tally"));
-        assert!(Face::Regular.width(20.0, "AV") < 2.0 * Face::Regular.width(20.0, "A"));
-        assert_eq!(Face::Regular.width(f32::NAN, "tally"), 0.0);
-    }
-
-    #[test]
     fn words_stand_on_their_baseline_and_keep_their_width() {
         let mut canvas = Canvas::new(200, 60, BLACK);
         canvas.text(Face::Bold, 30.0, 10.0, 40.0, "Hill", WHITE);
@@ -640,7 +528,7 @@ mod tests {
         let lit = |x: u32, y: u32| canvas.luma(x, y).unwrap() > 0;
         let columns = (0..200).filter(|&x| (0..60).any(|y| lit(x, y)));
         let (first, last) = columns.fold((200, 0), |(a, b), x| (x.min(a), x.max(b)));
-        assert!(first >= 10 && first < 16 && last as f32 <= 10.0 + width && last as f32 > width);
+        assert!((10..16).contains(&first) && last as f32 <= 10.0 + width && last as f32 > width);
         assert!((40..60).all(|y| (0..200).all(|x| !lit(x, y))), "letters hang below the baseline");
         assert!((0..200).any(|x| lit(x, 39)) && (0..200).any(|x| lit(x, 20)));
     }

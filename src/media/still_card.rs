@@ -117,7 +117,7 @@ impl Block {
         let largest = (room.0 / 24.0).min(room.1 / 14.0);
         let mut size = largest;
         while size > SMALLEST {
-            let block = Block::of(text, size, room.0, usize::MAX);
+            let block = Block::of(text, size, room.0, (usize::MAX, usize::MAX));
             if block.height() <= room.1 && block.0.first().is_none_or(|headline| headline.lines.len() <= 2) {
                 return block;
             }
@@ -125,30 +125,50 @@ impl Block {
         }
         // Smaller than readable only where not even that fits.
         let size = SMALLEST.min(room.0 / 8.0).min(room.1 / 2.0);
-        // As many lines of each part as there is room for.
-        let fits = |lines: &usize| Block::of(text, size, room.0, *lines).height() <= room.1;
-        let lines = (1..=12).rev().find(fits).unwrap_or(1);
-        let mut block = Block::of(text, size, room.0, lines);
+        // As many lines as there is room for; the headline's come first.
+        let of = |headline, others| Block::of(text, size, room.0, (headline, others));
+        let others = (1..=12).rev().find(|&lines| of(2, lines).height() <= room.1).unwrap_or(1);
+        let mut block = of(2, others);
         block.cut(room.1);
+        if block.0.is_empty() {
+            block = of(1, 1);
+            block.cut(room.1);
+        }
         block
     }
 
-    /// The block with body letters of `size` pixels, `width` pixels wide, at most `lines` lines in
-    /// a part.
-    fn of(text: &CardText, size: f32, width: f32, lines: usize) -> Block {
-        let part = |words: &str, face: Face, size: f32, ink: Ink, gap: f32, inset: f32| {
-            let lines = wrap(&quoted(words), width - inset, lines, |t| face.width(size, t));
-            Part { face, size, ink, gap, inset, lines }
+    /// The block with body letters of `size` pixels, `width` pixels wide. The headline and each of
+    /// the other parts have at most as many lines as `most` says.
+    fn of(text: &CardText, size: f32, width: f32, most: (usize, usize)) -> Block {
+        let others = |words: &str, inset: f32| {
+            wrap(&quoted(words), width - inset, most.1, |t| Face::Regular.width(size, t))
         };
-        let mut parts = vec![
-            part(&text.headline, Face::Bold, size * 1.9, BRIGHT, 0.0, 0.0),
-            part(&text.body, Face::Regular, size, MUTED, size * 1.1, 0.0),
-        ];
-        if let Some(hint) = &text.hint {
-            parts.push(part(hint, Face::Regular, size, BRIGHT, size * 1.4, size));
-        }
-        parts.retain(|p| !p.lines.is_empty());
-        Block(parts)
+        let large = size * 1.9;
+        let headline = Part {
+            face: Face::Bold,
+            size: large,
+            ink: BRIGHT,
+            gap: 0.0,
+            inset: 0.0,
+            lines: wrap(&quoted(&text.headline), width, most.0, |t| Face::Bold.width(large, t)),
+        };
+        let body = Part {
+            face: Face::Regular,
+            size,
+            ink: MUTED,
+            gap: size * 1.1,
+            inset: 0.0,
+            lines: others(&text.body, 0.0),
+        };
+        let hint = Part {
+            face: Face::Regular,
+            size,
+            ink: BRIGHT,
+            gap: size * 1.4,
+            inset: size,
+            lines: others(text.hint.as_deref().unwrap_or_default(), size),
+        };
+        Block([headline, body, hint].into_iter().filter(|part| !part.lines.is_empty()).collect())
     }
 
     /// Leaves out what is last until the block is at most `height` pixels high.

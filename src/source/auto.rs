@@ -1,1 +1,634 @@
-//! auto
+//! The first camera that works.
+//!
+//! An ordered list of finders looks for cameras, each in its own way; the first camera that opens
+//! is taken. One that is busy or not allowed, or that opened last time and then gave nothing, is
+//! passed over for another that works, with a note. Where there is none at all, the fallback is
+//! taken if one was given. It is then kept until it is closed: a camera that is plugged in
+//! meanwhile is found at the next open, so after Pause and Resume, or when the source has slept.
+//!
+//! Lives on the capture thread, as every source.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::base::Stop;
+use crate::media::{Frame, Trouble, TroubleKind};
+
+use super::v4l2::{self, Nodes, V4l2Opener};
+use super::{Delivers, Opener, Source, Wanted};
+
+/// How long `rpicam-hello --list-cameras` may take.
+const LIST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the first camera that works.
+pub struct AutoOpener {
+    finders: Vec<Box<dyn Finder>>,
+    fallback: Option<Box<dyn Opener>>,
+    /// A new node makes another open worth it.
+    nodes: Nodes,
+    last: Option<Tried>,
+}
+
+/// The camera that was opened last.
+struct Tried {
+    name: String,
+    gave_frames: Arc<AtomicBool>,
+}
+
+/// One way to find cameras.
+trait Finder: Send {
+    /// Openers of the cameras found, best first; each is looked for when its turn comes.
+    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a>;
+}
+
+/// A camera that may work.
+struct Found {
+    opener: Box<dyn Opener>,
+    /// What its viewers should know of the way it is used.
+    note: Option<String>,
+}
+
+impl AutoOpener {
+    /// Looks for cameras of this machine: V4L2 first, then on a Raspberry Pi a CSI camera through
+    /// `rpicam-vid`. `fallback` is what to show when there is none, such as the simulated scene.
+    pub fn new(wanted: Wanted, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        AutoOpener::under(Path::new("/"), &path, wanted, fallback)
+    }
+
+    /// As [`AutoOpener::new`], with another root than `/` (a container that has the machine's
+    /// `dev`, `proc` and `sys` mounted elsewhere) and another `PATH` to look for programs on.
+    pub fn under(root: &Path, path: &OsStr, wanted: Wanted, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+        let finders: Vec<Box<dyn Finder>> = vec![
+            Box::new(V4l2Cameras { root: root.to_owned(), wanted: wanted.clone() }),
+            Box::new(CsiCamera { root: root.to_owned(), path: path.to_owned(), wanted, run: run_program }),
+        ];
+        AutoOpener::with(root, finders, fallback)
+    }
+
+    fn with(root: &Path, finders: Vec<Box<dyn Finder>>, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+        AutoOpener { finders, fallback, nodes: Nodes::under(root), last: None }
+    }
+
+    /// Opens the first camera that opens. One called `mute` has its turn last.
+    fn first_camera(&self, stop: &Stop, mute: Option<&str>) -> Result<Opened, Vec<Trouble>> {
+        let mut troubles: Vec<Trouble> = Vec::new();
+        let mut last: Option<Found> = None;
+        for mut found in self.finders.iter().flat_map(|finder| finder.find(stop)) {
+            if stop.is_set() {
+                return Err(troubles);
+            }
+            if Some(found.opener.describe().as_str()) == mute {
+                last = Some(found);
+                continue;
+            }
+            match open(&mut found, stop) {
+                Ok(mut opened) => {
+                    let passed_over =
+                        last.and(mute).map(|name| format!("{name} opens but gives no pictures."));
+                    let refused = troubles.iter().map(|t| sentence(&t.what));
+                    opened.notes.extend(passed_over.into_iter().chain(refused));
+                    return Ok(opened);
+                }
+                Err(trouble) => {
+                    log::debug!("{}: {trouble}", found.opener.describe());
+                    troubles.push(trouble);
+                }
+            }
+        }
+        match last {
+            Some(mut found) => open(&mut found, stop).map_err(|trouble| {
+                troubles.push(trouble);
+                troubles
+            }),
+            None => Err(troubles),
+        }
+    }
+}
+
+struct Opened {
+    name: String,
+    source: Box<dyn Source>,
+    notes: Vec<String>,
+}
+
+fn open(found: &mut Found, stop: &Stop) -> Result<Opened, Trouble> {
+    let source = found.opener.open(stop)?;
+    Ok(Opened { name: found.opener.describe(), source, notes: found.note.take().into_iter().collect() })
+}
+
+impl Opener for AutoOpener {
+    fn describe(&self) -> String {
+        String::from("the first camera that works")
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        self.nodes.look();
+        let mute = self.last.take().filter(|last| !last.gave_frames.load(Ordering::Relaxed));
+        let troubles = match self.first_camera(stop, mute.as_ref().map(|last| last.name.as_str())) {
+            Ok(opened) => {
+                let gave_frames = Arc::new(AtomicBool::new(false));
+                self.last = Some(Tried { name: opened.name, gave_frames: Arc::clone(&gave_frames) });
+                return Ok(Box::new(Noted::new(opened.source, opened.notes, gave_frames)));
+            }
+            Err(troubles) => troubles,
+        };
+        let trouble = most_telling(troubles).unwrap_or_else(v4l2::no_camera);
+        match self.fallback.as_mut().filter(|_| !stop.is_set()) {
+            None => Err(trouble),
+            Some(fallback) => {
+                let source = fallback.open(stop)?;
+                let note = match trouble.kind {
+                    TroubleKind::Absent => String::from("No camera was found."),
+                    _ => format!("No camera could be used: {}.", trouble.what),
+                };
+                Ok(Box::new(Noted::new(source, vec![note], Arc::default())))
+            }
+        }
+    }
+
+    fn is_there(&self) -> Option<bool> {
+        Some(self.nodes.has_new())
+    }
+}
+
+/// The trouble that helps most: what can be mended at the camera before what cannot.
+fn most_telling(troubles: Vec<Trouble>) -> Option<Trouble> {
+    let rank = |kind| match kind {
+        TroubleKind::Busy => 0,
+        TroubleKind::Denied => 1,
+        TroubleKind::Absent => 3,
+        _ => 2,
+    };
+    troubles.into_iter().min_by_key(|trouble| rank(trouble.kind))
+}
+
+/// `what` of a trouble as a sentence of its own.
+fn sentence(what: &str) -> String {
+    let mut letters = what.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// A source with notes of ours added to its own; remembers whether it gave a frame.
+struct Noted {
+    source: Box<dyn Source>,
+    delivers: Delivers,
+    notes: Vec<String>,
+    gave_frames: Arc<AtomicBool>,
+}
+
+impl Noted {
+    fn new(source: Box<dyn Source>, notes: Vec<String>, gave_frames: Arc<AtomicBool>) -> Noted {
+        let delivers = with_notes(source.delivers(), &notes);
+        Noted { source, delivers, notes, gave_frames }
+    }
+}
+
+fn with_notes(delivers: &Delivers, notes: &[String]) -> Delivers {
+    let mut all = delivers.clone();
+    all.notes.splice(0..0, notes.iter().cloned());
+    all
+}
+
+impl Source for Noted {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        // A stream tells its size with its first picture only.
+        let of = |d: &Delivers| (d.fourcc, d.width, d.height);
+        if of(self.source.delivers()) != of(&self.delivers) {
+            self.delivers = with_notes(self.source.delivers(), &self.notes);
+        }
+        let frame = self.source.next(wait)?;
+        if frame.is_some() {
+            self.gave_frames.store(true, Ordering::Relaxed);
+        }
+        Ok(frame)
+    }
+}
+
+/// Cameras with a usable V4L2 node. Codecs, image processors and the like are passed over.
+struct V4l2Cameras {
+    root: PathBuf,
+    wanted: Wanted,
+}
+
+impl Finder for V4l2Cameras {
+    fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a> {
+        Box::new(v4l2::cameras_under(&self.root).filter_map(|path| {
+            let device = path.to_str()?.to_owned();
+            let opener = V4l2Opener::under(&self.root, Some(device), self.wanted.clone());
+            Some(Found { opener: Box::new(opener), note: None })
+        }))
+    }
+}
+
+/// A Raspberry Pi's CSI camera, read from `rpicam-vid`: its V4L2 node gives raw sensor data only.
+struct CsiCamera {
+    root: PathBuf,
+    path: OsString,
+    wanted: Wanted,
+    run: fn(Vec<String>, Wanted) -> Box<dyn Opener>,
+}
+
+impl Finder for CsiCamera {
+    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a> {
+        Box::new(std::iter::once_with(|| self.found(stop)).flatten())
+    }
+}
+
+impl CsiCamera {
+    fn found(&self, stop: &Stop) -> Option<Found> {
+        if !is_raspberry_pi(&self.root) {
+            return None;
+        }
+        let vid = program(&self.path, &["rpicam-vid", "libcamera-vid"])?;
+        let is_there = has_csi_receiver(&self.root) || {
+            let hello = program(&self.path, &["rpicam-hello", "libcamera-hello"])?;
+            lists_a_camera(&hello, LIST_TIMEOUT, stop)
+        };
+        let name = vid.file_name()?.to_string_lossy().into_owned();
+        is_there.then(|| Found {
+            opener: (self.run)(vid_command(&vid.to_string_lossy()), complete(&self.wanted)),
+            note: Some(format!("The CSI camera is read through {name}.")),
+        })
+    }
+}
+
+/// Opens a program that writes MJPEG to its standard output.
+fn run_program(command: Vec<String>, wanted: Wanted) -> Box<dyn Opener> {
+    Box::new(Unwired(command, wanted))
+}
+
+struct Unwired(Vec<String>, Wanted);
+
+impl Opener for Unwired {
+    fn describe(&self) -> String {
+        self.0.join(" ")
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let what = format!("{} cannot be run at {:?} frames a second", self.describe(), self.1.fps);
+        Err(Trouble::new(TroubleKind::Unsupported, what))
+    }
+}
+
+fn is_raspberry_pi(root: &Path) -> bool {
+    std::fs::read_to_string(root.join("proc/device-tree/model"))
+        .is_ok_and(|model| model.starts_with("Raspberry Pi"))
+}
+
+/// Whether a CSI receiver has video nodes; the kernel makes them when a sensor has answered.
+fn has_csi_receiver(root: &Path) -> bool {
+    let names = std::fs::read_dir(root.join("sys/class/video4linux")).into_iter().flatten();
+    names
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("name")).ok())
+        .any(|name| name.starts_with("unicam") || name.starts_with("rp1-cfe"))
+}
+
+/// The first of `names` that is on the `PATH` given.
+fn program(path: &OsStr, names: &[&str]) -> Option<PathBuf> {
+    let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
+    names.iter().find_map(|name| folders.iter().map(|dir| dir.join(name)).find(|file| file.is_file()))
+}
+
+/// The command that writes the camera's pictures to standard output as MJPEG; [`complete`] says
+/// what stands in the braces.
+fn vid_command(vid: &str) -> Vec<String> {
+    let fixed = [vid, "-t", "0", "-n", "--codec", "mjpeg", "--flush", "-o", "-"];
+    let sized = ["--width", "{width}", "--height", "{height}", "--framerate", "{fps}"];
+    fixed.into_iter().chain(sized).map(String::from).collect()
+}
+
+/// `wanted` with every number given: what is left open keeps 16:9. The codec takes even sizes only.
+fn complete(wanted: &Wanted) -> Wanted {
+    let width = wanted.width.or(wanted.height.map(|h| h.saturating_mul(16) / 9)).unwrap_or(1280);
+    let height = wanted.height.unwrap_or(width / 16 * 9);
+    Wanted {
+        width: Some(width & !1),
+        height: Some(height & !1),
+        fps: wanted.fps.or(Some(30.0)),
+        ..wanted.clone()
+    }
+}
+
+/// Whether `hello --list-cameras` names a camera within `timeout`.
+fn lists_a_camera(hello: &Path, timeout: Duration, stop: &Stop) -> bool {
+    let started = Command::new(hello)
+        .arg("--list-cameras")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = started else {
+        return false;
+    };
+    let until = Instant::now() + timeout;
+    let has_ended = loop {
+        match child.try_wait() {
+            Ok(Some(_)) => break true,
+            Ok(None) if Instant::now() < until && !stop.sleep(Duration::from_millis(20)) => {}
+            _ => break false,
+        }
+    };
+    if !has_ended {
+        // It has ended by itself if it cannot be killed.
+        let _ = child.kill();
+        let _ = child.wait();
+        return false;
+    }
+    // The list is far shorter than a pipe, so the program never waited for us to read it.
+    let mut list = String::new();
+    let read = child.stdout.take().map(|out| out.take(65_536).read_to_string(&mut list));
+    matches!(read, Some(Ok(_))) && names_a_camera(&list)
+}
+
+/// Whether the list has a line such as `0 : imx708 [4608x2592 10-bit RGGB] (/base/…)`.
+fn names_a_camera(list: &str) -> bool {
+    list.lines().any(|line| {
+        line.trim_start().split_once(" : ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::base::Stamp;
+    use crate::media::Fourcc;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Mutex;
+
+    /// What a camera of these tests does when it is opened.
+    #[derive(Clone)]
+    enum Does {
+        Work,
+        GiveNothing,
+        Fail(TroubleKind),
+    }
+
+    /// A shelf of cameras; the test changes what they do.
+    #[derive(Clone, Default)]
+    struct Shelf(Arc<Mutex<Vec<(&'static str, Does)>>>);
+
+    impl Shelf {
+        fn of(cameras: &[(&'static str, Does)]) -> Shelf {
+            Shelf(Arc::new(Mutex::new(cameras.to_vec())))
+        }
+    }
+
+    impl Finder for Shelf {
+        fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a> {
+            let cameras = self.0.lock().unwrap().clone();
+            Box::new(
+                cameras
+                    .into_iter()
+                    .map(|(name, does)| Found { opener: Box::new(TestCamera { name, does }), note: None }),
+            )
+        }
+    }
+
+    struct TestCamera {
+        name: &'static str,
+        does: Does,
+    }
+
+    impl Opener for TestCamera {
+        fn describe(&self) -> String {
+            self.name.to_owned()
+        }
+
+        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+            if let Does::Fail(kind) = self.does {
+                return Err(Trouble::new(kind, format!("{} is {}", self.name, kind.word())));
+            }
+            let delivers = Delivers {
+                name: self.name.to_owned(),
+                fourcc: Fourcc::MJPG,
+                width: 0,
+                height: 0,
+                fps: None,
+                notes: vec!["its own".to_owned()],
+                is_simulated: self.name == "scene",
+            };
+            Ok(Box::new(TestSource { delivers, gives: matches!(self.does, Does::Work) }))
+        }
+    }
+
+    struct TestSource {
+        delivers: Delivers,
+        gives: bool,
+    }
+
+    impl Source for TestSource {
+        fn delivers(&self) -> &Delivers {
+            &self.delivers
+        }
+
+        fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+            self.delivers.width = 64;
+            Ok(self.gives.then(|| Frame {
+                fourcc: Fourcc::MJPG,
+                width: 64,
+                height: 48,
+                stride: 0,
+                data: b"x",
+                stamp: Stamp::now(),
+                sequence: 1,
+            }))
+        }
+    }
+
+    fn auto(shelf: &Shelf, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+        AutoOpener::with(Path::new("/nowhere"), vec![Box::new(shelf.clone())], fallback)
+    }
+
+    fn scene() -> Option<Box<dyn Opener>> {
+        Some(Box::new(TestCamera { name: "scene", does: Does::Work }))
+    }
+
+    fn opened(auto: &mut AutoOpener) -> (String, Vec<String>) {
+        let source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
+        (source.delivers().name.clone(), source.delivers().notes.clone())
+    }
+
+    #[test]
+    fn the_first_that_works_is_taken_and_the_others_are_told() {
+        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
+        let (name, notes) = opened(&mut auto(&shelf, scene()));
+        assert_eq!(name, "b");
+        assert_eq!(notes, ["A is busy.", "its own"]);
+    }
+
+    #[test]
+    fn without_a_camera_the_fallback_says_why() {
+        let mut none = auto(&Shelf::default(), scene());
+        assert_eq!(
+            opened(&mut none),
+            ("scene".to_owned(), vec!["No camera was found.".to_owned(), "its own".to_owned()])
+        );
+        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Denied))]);
+        let (name, notes) = opened(&mut auto(&shelf, scene()));
+        assert_eq!((name.as_str(), notes[0].as_str()), ("scene", "No camera could be used: a is denied."));
+    }
+
+    #[test]
+    fn without_a_fallback_the_most_telling_trouble_is_given() {
+        let shelf = Shelf::of(&[
+            ("a", Does::Fail(TroubleKind::Unsupported)),
+            ("b", Does::Fail(TroubleKind::Denied)),
+            ("c", Does::Fail(TroubleKind::Busy)),
+        ]);
+        let trouble = auto(&shelf, None).open(&Stop::new()).err().unwrap();
+        assert_eq!(trouble.what, "c is busy");
+        let trouble = auto(&Shelf::default(), None).open(&Stop::new()).err().unwrap();
+        assert_eq!((trouble.kind, trouble.what.as_str()), (TroubleKind::Absent, "no camera was found"));
+    }
+
+    #[test]
+    fn a_camera_that_gave_nothing_has_its_turn_last() {
+        let shelf = Shelf::of(&[("a", Does::GiveNothing), ("b", Does::Work)]);
+        let mut auto = auto(&shelf, None);
+        let mut source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
+        assert_eq!(source.delivers().name, "a");
+        assert!(source.next(Duration::ZERO).unwrap().is_none());
+        drop(source);
+
+        let mut source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
+        assert_eq!(source.delivers().notes, ["a opens but gives no pictures.", "its own"]);
+        assert!(source.next(Duration::ZERO).unwrap().is_some());
+        drop(source);
+        // b gave frames: the order is the usual one again.
+        assert_eq!(opened(&mut auto).0, "a");
+
+        // Alone, it is tried again and again.
+        shelf.0.lock().unwrap().truncate(1);
+        assert_eq!(opened(&mut auto).0, "a");
+        assert_eq!(opened(&mut auto).0, "a");
+    }
+
+    #[test]
+    fn a_size_that_is_known_late_is_passed_on_with_the_notes() {
+        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy)), ("b", Does::Work)]);
+        let mut source = auto(&shelf, None).open(&Stop::new()).map_err(|t| t.line()).unwrap();
+        for _ in 0..2 {
+            assert!(source.next(Duration::ZERO).unwrap().is_some());
+        }
+        assert_eq!(source.delivers().width, 64);
+        assert_eq!(source.delivers().notes, ["A is busy.", "its own"]);
+    }
+
+    #[test]
+    fn nothing_more_is_tried_after_a_stop() {
+        let stop = Stop::new();
+        stop.set();
+        let shelf = Shelf::of(&[("a", Does::Work)]);
+        assert!(auto(&shelf, scene()).open(&stop).is_err());
+    }
+
+    fn write(root: &Path, file: &str, text: &str) {
+        let file = root.join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn a_new_node_makes_an_open_worth_it() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "dev/video0", "");
+        let mut auto = AutoOpener::under(root.path(), OsStr::new(""), Wanted::ANYTHING, None);
+        assert!(auto.open(&Stop::new()).is_err());
+        assert_eq!(auto.is_there(), Some(false));
+        write(root.path(), "dev/video1", "");
+        assert_eq!(auto.is_there(), Some(true));
+        assert!(auto.open(&Stop::new()).is_err());
+        assert_eq!(auto.is_there(), Some(false));
+    }
+
+    /// Runs the command by doing what the test wants instead; keeps the command as its name.
+    fn pretend(command: Vec<String>, _: Wanted) -> Box<dyn Opener> {
+        Box::new(TestCamera { name: command.join(" ").leak(), does: Does::Work })
+    }
+
+    fn csi(root: &Path) -> CsiCamera {
+        let path = root.join("bin").into_os_string();
+        CsiCamera { root: root.to_owned(), path, wanted: Wanted::ANYTHING, run: pretend }
+    }
+
+    #[test]
+    fn a_csi_camera_is_read_through_rpicam_vid() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let stop = Stop::new();
+        let found = || csi(root).found(&stop);
+        assert!(found().is_none());
+        write(root, "proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0");
+        write(root, "sys/class/video4linux/video0/name", "rp1-cfe-csi2_ch0\n");
+        assert!(found().is_none(), "there is no rpicam-vid");
+        write(root, "bin/libcamera-vid", "");
+        assert!(found().unwrap().note.unwrap().contains("libcamera-vid"));
+        write(root, "bin/rpicam-vid", "");
+        let found = found().unwrap();
+        assert_eq!(found.note.unwrap(), "The CSI camera is read through rpicam-vid.");
+        let command = found.opener.describe();
+        let arguments =
+            "-t 0 -n --codec mjpeg --flush -o - --width {width} --height {height} --framerate {fps}";
+        assert!(command.ends_with(&format!("bin/rpicam-vid {arguments}")), "{command}");
+    }
+
+    #[test]
+    fn where_the_kernel_does_not_tell_rpicam_hello_is_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        write(root, "proc/device-tree/model", "Raspberry Pi Zero 2 W Rev 1.0\0");
+        write(root, "bin/rpicam-vid", "");
+        assert!(csi(root).found(&Stop::new()).is_none(), "nobody to ask");
+        write(root, "bin/rpicam-hello", "#!/bin/sh\necho '0 : imx219 [3280x2464] (/base)'\n");
+        // A file just written cannot be run while another thread's new child still has it open.
+        assert!((0..1000).any(|_| csi(root).found(&Stop::new()).is_some()));
+        write(root, "bin/rpicam-hello", "#!/bin/sh\necho 'No cameras available!'\n");
+        assert!(csi(root).found(&Stop::new()).is_none());
+    }
+
+    #[test]
+    fn a_list_that_does_not_come_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "hello", "#!/bin/sh\nexec sleep 3600\n");
+        assert!(!lists_a_camera(&root.path().join("hello"), Duration::ZERO, &Stop::new()));
+        let stop = Stop::new();
+        stop.set();
+        assert!(!lists_a_camera(&root.path().join("hello"), Duration::from_secs(3600), &stop));
+    }
+
+    #[test]
+    fn the_list_of_rpicam_hello_is_read() {
+        assert!(names_a_camera(
+            "Available cameras\n-----------------\n0 : imx708 [4608x2592 10-bit RGGB] (/base/axi)\n    Modes: 'SRGGB10' : 1536x864\n"
+        ));
+        assert!(!names_a_camera("No cameras available!\n"));
+        assert!(!names_a_camera("    Modes: 'SRGGB10' : 1536x864\n"));
+    }
+
+    #[test]
+    fn sizes_for_rpicam_vid_are_even_and_complete() {
+        let size = |width, height, fps| {
+            let Wanted { width, height, fps, .. } =
+                complete(&Wanted { width, height, fps, ..Wanted::ANYTHING });
+            format!("{}x{} {}", width.unwrap(), height.unwrap(), fps.unwrap())
+        };
+        assert_eq!(size(None, None, None), "1280x720 30");
+        assert_eq!(size(Some(641), Some(481), Some(12.5)), "640x480 12.5");
+        assert_eq!(size(None, Some(1080), None), "1920x1080 30");
+        assert_eq!(size(Some(640), None, None), "640x360 30");
+    }
+}

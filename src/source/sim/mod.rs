@@ -34,8 +34,8 @@ const FPS: f64 = 30.0;
 const SMALLEST: u32 = 64;
 const LARGEST: u32 = 7680;
 
-/// Most frames a second.
-const FASTEST: f64 = 1000.0;
+/// Fewest and most frames a second.
+const PACES: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
 
 /// Opens the simulated street of one seed, from its first frame each time.
 #[derive(Debug, Clone)]
@@ -50,14 +50,14 @@ impl SimOpener {
     /// The street of `seed`. In `real_time` frames come at their pace, and one that would be late
     /// is skipped; otherwise each comes as soon as it is asked for.
     ///
-    /// Any even size from 64 to 7680 can be had (others are rounded) and any pace up to 1000
-    /// frames a second; a size half given is made 16:9, one not given 1280 × 720 at 30. What
-    /// is wanted and cannot be had is named in [`Delivers::notes`].
+    /// Any even size from 64 to 7680 can be had (others are rounded) and any pace from 0.001
+    /// to 1000 frames a second; a size half given is made 16:9, one not given 1280 × 720 at 30.
+    /// What is wanted and cannot be had is named in [`Delivers::notes`].
     pub fn new(seed: u64, wanted: Wanted, real_time: bool) -> SimOpener {
         let mut notes = Vec::new();
         let (width, height) = size(&wanted, &mut notes);
         let fps = match wanted.fps {
-            Some(fps) if fps.is_finite() && fps > 0.0 && fps <= FASTEST => fps,
+            Some(fps) if PACES.contains(&fps) => fps,
             Some(fps) => {
                 notes.push(format!("The simulated scene cannot do {fps} frames a second: it does {FPS}."));
                 FPS
@@ -372,6 +372,9 @@ mod tests {
         assert_eq!((half.width, half.height, half.notes.len()), (852, 480, 0));
         let odd = delivers(wanted(641, 3, f64::NAN));
         assert_eq!((odd.width, odd.height, odd.fps, odd.notes.len()), (642, 64, Some(30.0), 2));
+        for fps in [0.0, -5.0, 1e-300, f64::INFINITY, 1001.0] {
+            assert_eq!(delivers(wanted(64, 64, fps)).fps, Some(30.0), "{fps}");
+        }
         let other = Wanted { format: Some(Fourcc::YUYV), ..Wanted::ANYTHING };
         assert_eq!(delivers(other).notes, ["The simulated scene has no YUYV: it delivers YU12."]);
     }

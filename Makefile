@@ -1,0 +1,50 @@
+# tallycam. `make help` says what there is; deploy/prerequisites.sh what is needed for it.
+
+# Where rustup puts Rust, for shells that do not look there.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export CARGO_TERM_COLOR ?= auto
+
+CONFIG ?= config.toml
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TALLYCAM := $(TARGET)/release/tallycam
+
+.PHONY: help run test check bench build install
+
+help: ## this list (the default)
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: build ## build and start it on port 8080; with no camera it shows a simulated scene
+	@$(TALLYCAM) serve --config $(CONFIG) --fallback sim
+
+test: ## everything that must hold: format, lints, documentation, scripts, all tests
+	@deploy/prerequisites.sh test
+	cargo fmt --check
+	shellcheck deploy/*.sh .ci/run
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet
+	cargo test --locked
+
+check: ## the inner loop: format, lints, unit tests
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked --lib
+
+bench: ## measure against µStreamer on the same fake camera; writes docs/performance.md
+	@deploy/prerequisites.sh test
+	cargo build --locked --release
+	benches/run
+
+build: ## the program, optimised: target/release/tallycam
+	@deploy/prerequisites.sh run
+	cargo build --locked --release
+
+# DESTDIR is for packages. The configuration that is there stays.
+install: ## as root, after make build: program, units and configuration of the service
+	install -D -m 755 $(TALLYCAM) $(DESTDIR)/usr/bin/tallycam
+	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system \
+		systemd/tallycam.service systemd/tallycam.socket systemd/tallycam@.service
+	install -D -m 644 systemd/tallycam.sysusers $(DESTDIR)/usr/lib/sysusers.d/tallycam.conf
+	test -e $(DESTDIR)/etc/tallycam/config.toml || \
+		install -D -m 644 config.toml $(DESTDIR)/etc/tallycam/config.toml
+	test -n "$(DESTDIR)" || systemd-sysusers tallycam.conf
+	test -n "$(DESTDIR)" || systemctl daemon-reload

@@ -1,0 +1,116 @@
+//! `tallycam config check|show|default`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{Failure, Given, print, print_json};
+use crate::config::{Origin, Resolved, default_text};
+
+/// Check, show or write the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    Check(Check),
+    Show(Show),
+    Default(Defaults),
+}
+
+/// Check the configuration; tell everything that is wrong, at once.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    given: Given,
+}
+
+/// Show every value in force, and where it comes from.
+///
+/// The output is a configuration itself. Passwords are shown as "***".
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    given: Given,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Write the shipped configuration: every key explained, commented out at its default.
+#[derive(Debug, Args)]
+pub struct Defaults {
+    // Taken as by every command, so that scripts can give it always; the defaults do not depend on it.
+    #[command(flatten)]
+    _given: Given,
+}
+
+impl ConfigCommand {
+    /// Does what was asked.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        match self {
+            ConfigCommand::Check(check) => {
+                let resolved = given.and(&check.given).load()?;
+                print(&format!("{}\n", summary(&resolved)))
+            }
+            ConfigCommand::Show(show) => {
+                let resolved = given.and(&show.given).load()?;
+                if show.json { print_json(&as_json(&resolved)) } else { print(&as_toml(&resolved)) }
+            }
+            ConfigCommand::Default(_) => print(&default_text()),
+        }
+    }
+}
+
+/// One sentence on a configuration that is good: "config.toml is good: 3 keys set in it, 1 elsewhere".
+pub fn summary(resolved: &Resolved) -> String {
+    let count = |is: fn(&Origin) -> bool| resolved.settings.iter().filter(|s| is(&s.origin)).count();
+    let in_file = count(|origin| matches!(origin, Origin::File { .. }));
+    let elsewhere = count(|origin| matches!(origin, Origin::Environment(_) | Origin::CommandLine));
+    let keys = |n: usize| if n == 1 { String::from("1 key") } else { format!("{n} keys") };
+    let also = match elsewhere {
+        0 => String::new(),
+        n => format!(", {} set by the environment or the command line", keys(n)),
+    };
+    match &resolved.file {
+        Some(file) => format!("{} is good: {} set in it{also}", file.display(), keys(in_file)),
+        None if elsewhere == 0 => String::from("no configuration file: everything is at its default"),
+        None => format!("no configuration file{also}"),
+    }
+}
+
+/// Where the origins stand, in characters from the left.
+const ORIGINS_AT: usize = 36;
+
+fn as_toml(resolved: &Resolved) -> String {
+    let mut out = match &resolved.file {
+        Some(file) => format!("# {}\n", file.display()),
+        None => String::from("# no configuration file\n"),
+    };
+    let mut section = "";
+    for setting in &resolved.settings {
+        let (of, name) = setting.path.rsplit_once('.').unwrap_or(("", &setting.path));
+        if of != section {
+            out.push_str(&format!("\n[{of}]\n"));
+            section = of;
+        }
+        let line = format!("{name} = {}", setting.value);
+        out.push_str(&format!("{line:<ORIGINS_AT$} # {}\n", setting.origin));
+    }
+    out
+}
+
+fn as_json(resolved: &Resolved) -> Value {
+    let values: Map<String, Value> = resolved
+        .settings
+        .iter()
+        .map(|setting| {
+            let value: Value = serde_json::from_str(&setting.value).unwrap_or_default();
+            let mut entry = json!({"value": value, "origin": setting.origin.word()});
+            match &setting.origin {
+                Origin::File { line, .. } => entry["line"] = json!(line),
+                Origin::Environment(variable) => entry["variable"] = json!(variable),
+                Origin::Default | Origin::CommandLine => {}
+            }
+            (setting.path.clone(), entry)
+        })
+        .collect();
+    let file = resolved.file.as_ref().map(|file| file.display().to_string());
+    json!({"file": file, "values": values})
+}

@@ -1,0 +1,367 @@
+//! `tallycam devices`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Failure, Given, print, print_json, wiring};
+use crate::media::{Control, ControlKind, Fourcc, Trouble, TroubleKind};
+
+/// List the cameras of this machine: names, formats, sizes, frames a second, controls.
+///
+/// Looks only: a camera that is streaming is not disturbed.
+#[derive(Debug, Args)]
+pub struct Devices {
+    // Taken as by every command, so that scripts can give it always; the list does not depend on it.
+    #[command(flatten)]
+    _given: Given,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One video device, as it is listed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camera {
+    /// `/dev/video0`.
+    pub path: String,
+    /// Its name that lasts: `/dev/v4l/by-id/…`.
+    pub by_id: Option<String>,
+    /// What it is, or why nothing is known of it.
+    pub facts: Result<Facts, Trouble>,
+}
+
+/// What a device says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// "HD Pro Webcam C920".
+    pub name: String,
+    /// "uvcvideo".
+    pub driver: String,
+    /// "usb-0000:01:00.0-1.2".
+    pub bus: String,
+    /// Why it is no camera; `None` when it is one.
+    pub unusable: Option<String>,
+    /// Its pixel formats.
+    pub formats: Vec<Format>,
+    /// Its controls.
+    pub controls: Vec<Control>,
+}
+
+/// One pixel format of a camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Format {
+    /// The format.
+    pub fourcc: Fourcc,
+    /// The driver's words for it.
+    pub description: String,
+    /// Sizes in pixels with their frames a second.
+    pub sizes: Vec<(u32, u32, Vec<f64>)>,
+    /// Sizes between those listed can be had too, in these steps.
+    pub steps: Option<(u32, u32)>,
+}
+
+impl Camera {
+    fn is_usable(&self) -> bool {
+        self.facts.as_ref().is_ok_and(|facts| facts.unusable.is_none())
+    }
+
+    /// Its name and path in a few words.
+    pub fn title(&self) -> String {
+        match &self.facts {
+            Ok(facts) => format!("{} ({})", facts.name, self.path),
+            Err(_) => self.path.clone(),
+        }
+    }
+}
+
+impl Devices {
+    /// Lists the cameras.
+    pub fn run(&self) -> Result<(), Failure> {
+        let cameras = wiring::cameras();
+        if self.json {
+            print_json(&json!({"items": cameras.iter().map(as_json).collect::<Vec<_>>()}))?;
+        } else {
+            print(&as_text(&cameras))?;
+        }
+        if cameras.iter().any(Camera::is_usable) {
+            Ok(())
+        } else {
+            Err(Failure::Device(none_found(&cameras)))
+        }
+    }
+}
+
+/// Those of `cameras` that can be shown.
+pub fn usable(cameras: &[Camera]) -> impl Iterator<Item = &Camera> {
+    cameras.iter().filter(|camera| camera.is_usable())
+}
+
+/// That there is no camera to show, and what to do about it.
+pub fn none_found(cameras: &[Camera]) -> Trouble {
+    let denied = cameras.iter().find_map(|camera| camera.facts.as_ref().err());
+    match denied {
+        Some(trouble) => trouble.clone(),
+        None if cameras.is_empty() => Trouble::new(TroubleKind::Absent, "no camera was found").hint(
+            "plug one in and look again; in a container, pass it in (--device /dev/video0); \
+             a network camera is set by [source] kind = \"url\" and url",
+        ),
+        None => Trouble::new(TroubleKind::Absent, "no camera was found among the video devices").hint(
+            "a Raspberry Pi's own devices are no cameras: check the ribbon cable with `rpicam-hello --list-cameras`, \
+             or plug in a USB camera",
+        ),
+    }
+}
+
+fn as_text(cameras: &[Camera]) -> String {
+    let mut out = String::new();
+    let (shown, rest): (Vec<&Camera>, Vec<&Camera>) = cameras.iter().partition(|camera| camera.is_usable());
+    for (n, camera) in shown.iter().enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        describe(&mut out, camera);
+    }
+    if !shown.is_empty() && !rest.is_empty() {
+        out.push('\n');
+    }
+    for camera in rest {
+        let why = match &camera.facts {
+            Ok(facts) => {
+                format!("{}: {}", facts.name, facts.unusable.as_deref().unwrap_or("of no use as a camera"))
+            }
+            Err(trouble) => trouble.line(),
+        };
+        out.push_str(&format!("{}  {why}\n", camera.path));
+    }
+    out
+}
+
+fn describe(out: &mut String, camera: &Camera) {
+    let Ok(facts) = &camera.facts else { return };
+    out.push_str(&format!("{}  {}\n", camera.path, facts.name));
+    if let Some(by_id) = &camera.by_id {
+        out.push_str(&format!("  device    {by_id}\n"));
+    }
+    out.push_str(&format!("  driver    {} at {}\n", facts.driver, facts.bus));
+    let mut label = "formats";
+    for format in &facts.formats {
+        let fourcc = format.fourcc.to_string();
+        out.push_str(&format!("  {label:<9} {fourcc:<5} {}\n", format.description));
+        label = "";
+        for (width, height, fps) in &format.sizes {
+            let size = format!("{width}×{height}");
+            out.push_str(format!("{:18}{size:<11} {}", "", rates(fps)).trim_end());
+            out.push('\n');
+        }
+        if let Some((across, down)) = format.steps {
+            out.push_str(&format!("{:18}and every size between, in steps of {across}×{down}\n", ""));
+        }
+    }
+    let widest = facts.controls.iter().map(|control| control.name.len()).max().unwrap_or(0);
+    let mut label = "controls";
+    for control in &facts.controls {
+        out.push_str(&format!("  {label:<9} {:<widest$}  {}\n", control.name, control_line(control)));
+        label = "";
+    }
+}
+
+/// "30, 15, 7.5 fps"; empty when nothing is known.
+fn rates(fps: &[f64]) -> String {
+    let words: Vec<String> = fps
+        .iter()
+        .map(|fps| format!("{fps:.2}").trim_end_matches('0').trim_end_matches('.').to_owned())
+        .collect();
+    if words.is_empty() { String::new() } else { format!("{} fps", words.join(", ")) }
+}
+
+/// "128, from 0 to 255, default 128".
+fn control_line(control: &Control) -> String {
+    let Control { value, default, .. } = control;
+    let mut line = match &control.kind {
+        ControlKind::Integer { min, max, step: 0 | 1 } => {
+            format!("{value}, from {min} to {max}, default {default}")
+        }
+        ControlKind::Integer { min, max, step } => {
+            format!("{value}, from {min} to {max} in steps of {step}, default {default}")
+        }
+        ControlKind::Boolean => format!("{}, default {}", *value != 0, *default != 0),
+        ControlKind::Menu(choices) => {
+            let choices: Vec<String> =
+                choices.iter().map(|(number, word)| format!("{number} {word}")).collect();
+            format!("{value}, of {}; default {default}", choices.join(", "))
+        }
+        ControlKind::Button => String::from("a button"),
+    };
+    if control.read_only {
+        line.push_str(" (cannot be set)");
+    } else if control.inactive {
+        line.push_str(" (of no effect now: an automatic mode rules it)");
+    }
+    line
+}
+
+fn as_json(camera: &Camera) -> Value {
+    let mut item = json!({"path": camera.path, "by_id": camera.by_id, "usable": camera.is_usable()});
+    match &camera.facts {
+        Ok(facts) => {
+            item["name"] = json!(facts.name);
+            item["driver"] = json!(facts.driver);
+            item["bus"] = json!(facts.bus);
+            item["reason"] = json!(facts.unusable);
+            item["formats"] = facts.formats.iter().map(format_json).collect();
+            item["controls"] = facts.controls.iter().map(control_json).collect();
+        }
+        Err(trouble) => {
+            item["reason"] = json!(trouble.line());
+            item["trouble"] = json!(trouble.kind.word());
+        }
+    }
+    item
+}
+
+fn format_json(format: &Format) -> Value {
+    let size =
+        |(width, height, fps): &(u32, u32, Vec<f64>)| json!({"width": width, "height": height, "fps": fps});
+    json!({
+        "format": format.fourcc.to_string(),
+        "description": format.description,
+        "sizes": format.sizes.iter().map(size).collect::<Vec<_>>(),
+        "steps": format.steps.map(|(across, down)| json!({"width": across, "height": down})),
+    })
+}
+
+fn control_json(control: &Control) -> Value {
+    let mut item = json!({
+        "name": control.name,
+        "title": control.title,
+        "value": control.value,
+        "default": control.default,
+        "read_only": control.read_only,
+        "inactive": control.inactive,
+    });
+    match &control.kind {
+        ControlKind::Integer { min, max, step } => {
+            item["kind"] = json!("integer");
+            item["min"] = json!(min);
+            item["max"] = json!(max);
+            item["step"] = json!(step);
+        }
+        ControlKind::Boolean => item["kind"] = json!("boolean"),
+        ControlKind::Menu(choices) => {
+            let choice = |(value, name): &(i64, String)| json!({"value": value, "name": name});
+            item["kind"] = json!("menu");
+            item["choices"] = choices.iter().map(choice).collect();
+        }
+        ControlKind::Button => item["kind"] = json!("button"),
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(name: &str, kind: ControlKind) -> Control {
+        Control {
+            id: 1,
+            name: name.to_owned(),
+            title: name.to_uppercase(),
+            kind,
+            default: 1,
+            value: 3,
+            read_only: false,
+            inactive: false,
+        }
+    }
+
+    fn webcam() -> Camera {
+        let menu = ControlKind::Menu(vec![(1, "Manual".into()), (3, "Aperture Priority".into())]);
+        Camera {
+            path: "/dev/video0".into(),
+            by_id: Some("/dev/v4l/by-id/usb-Webcam-video-index0".into()),
+            facts: Ok(Facts {
+                name: "Webcam".into(),
+                driver: "uvcvideo".into(),
+                bus: "usb-1.2".into(),
+                unusable: None,
+                formats: vec![
+                    Format {
+                        fourcc: Fourcc::MJPG,
+                        description: "Motion-JPEG".into(),
+                        sizes: vec![(1920, 1080, vec![30.0, 7.5]), (640, 480, vec![])],
+                        steps: None,
+                    },
+                    Format {
+                        fourcc: Fourcc::YUYV,
+                        description: "YUYV 4:2:2".into(),
+                        sizes: vec![(16, 16, vec![29.97]), (640, 480, vec![29.97])],
+                        steps: Some((8, 2)),
+                    },
+                ],
+                controls: vec![
+                    control("gain", ControlKind::Integer { min: 0, max: 9, step: 1 }),
+                    Control { inactive: true, ..control("auto_exposure", menu) },
+                    control("mirror", ControlKind::Boolean),
+                ],
+            }),
+        }
+    }
+
+    fn codec() -> Camera {
+        Camera {
+            path: "/dev/video10".into(),
+            by_id: None,
+            facts: Ok(Facts {
+                name: "bcm2835-codec".into(),
+                driver: "bcm2835".into(),
+                bus: "platform".into(),
+                unusable: Some("converts pictures, takes none".into()),
+                formats: Vec::new(),
+                controls: Vec::new(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_camera_is_listed_in_full_and_what_is_none_in_a_line() {
+        let want = "\
+/dev/video0  Webcam
+  device    /dev/v4l/by-id/usb-Webcam-video-index0
+  driver    uvcvideo at usb-1.2
+  formats   MJPG  Motion-JPEG
+                  1920×1080   30, 7.5 fps
+                  640×480
+            YUYV  YUYV 4:2:2
+                  16×16       29.97 fps
+                  640×480     29.97 fps
+                  and every size between, in steps of 8×2
+  controls  gain           3, from 0 to 9, default 1
+            auto_exposure  3, of 1 Manual, 3 Aperture Priority; default 1 (of no effect now: an automatic mode rules it)
+            mirror         true, default true
+
+/dev/video10  bcm2835-codec: converts pictures, takes none
+";
+        assert_eq!(as_text(&[codec(), webcam()]), want);
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let item = as_json(&webcam());
+        assert_eq!(
+            item["formats"][0]["sizes"][0],
+            json!({"width": 1920, "height": 1080, "fps": [30.0, 7.5]})
+        );
+        assert_eq!(item["controls"][1]["choices"][1]["name"], "Aperture Priority");
+        assert_eq!((&item["usable"], &as_json(&codec())["usable"]), (&json!(true), &json!(false)));
+    }
+
+    #[test]
+    fn why_there_is_none() {
+        let denied = Trouble::new(TroubleKind::Denied, "/dev/video0 may not be opened");
+        let closed = Camera { path: "/dev/video0".into(), by_id: None, facts: Err(denied.clone()) };
+        assert_eq!(none_found(&[codec(), closed]), denied);
+        assert!(none_found(&[codec()]).line().contains("rpicam-hello"));
+        assert!(none_found(&[]).line().contains("plug one in"));
+        assert_eq!(usable(&[codec(), webcam()]).count(), 1);
+    }
+}

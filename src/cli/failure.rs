@@ -1,0 +1,119 @@
+//! What can go wrong with a command, what is said about it, and the exit code.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::config::Complaints;
+use crate::media::Trouble;
+
+/// Why a command did not do what was asked. Codes as in `sysexits.h`.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing was asked for: the help, on standard error; 64.
+    Help(String),
+    /// The command line is wrong; 64.
+    Usage {
+        /// One line.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The camera gives no picture; 69.
+    Device(Trouble),
+    /// A file or socket failed; 74.
+    Io {
+        /// What could not be done, with what.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The configuration is wrong; 78.
+    Configuration(Complaints),
+    /// Anything else; 1.
+    Failed {
+        /// One line.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// Standard output could not be written; 74, or a quiet 0 when its reader has gone (`| head`).
+    Output(io::Error),
+    /// All has been said on standard output; this is the exit code.
+    Told(u8),
+}
+
+/// The command line is wrong (`EX_USAGE`).
+pub const USAGE: u8 = 64;
+/// The camera gives no picture (`EX_UNAVAILABLE`).
+pub const DEVICE: u8 = 69;
+/// A file or socket failed (`EX_IOERR`).
+pub const IO: u8 = 74;
+/// The configuration is wrong (`EX_CONFIG`).
+pub const CONFIGURATION: u8 = 78;
+
+impl From<Complaints> for Failure {
+    fn from(complaints: Complaints) -> Failure {
+        Failure::Configuration(complaints)
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        Failure::Device(trouble)
+    }
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Help(_) | Failure::Usage { .. } => USAGE,
+            Failure::Device(_) => DEVICE,
+            Failure::Io { .. } => IO,
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Failure::Output(_) => IO,
+            Failure::Configuration(_) => CONFIGURATION,
+            Failure::Failed { .. } => 1,
+            Failure::Told(code) => *code,
+        }
+    }
+
+    /// What is said about it on standard error; empty when nothing is.
+    pub fn text(&self) -> String {
+        match self {
+            Failure::Help(text) => text.trim_end().to_owned(),
+            Failure::Usage { message, hint }
+            | Failure::Io { message, hint }
+            | Failure::Failed { message, hint } => with_hint(message, hint.as_deref()),
+            Failure::Device(trouble) => {
+                with_hint(&Trouble { hint: None, ..trouble.clone() }.line(), trouble.hint.as_deref())
+            }
+            Failure::Configuration(complaints) => {
+                format!("{complaints}\n\ntallycam: {} about the configuration", complaints.summary())
+            }
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => String::new(),
+            Failure::Output(error) => {
+                with_hint(&format!("standard output could not be written: {error}"), None)
+            }
+            Failure::Told(_) => String::new(),
+        }
+    }
+
+    /// Says it, and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        use io::Write as _;
+        let text = self.text();
+        if !text.is_empty() {
+            // Where standard error is closed, too, the exit code is all that can be said.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+        ExitCode::from(self.code())
+    }
+}
+
+fn with_hint(message: &str, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("tallycam: {message}\nhint: {hint}"),
+        None => format!("tallycam: {message}"),
+    }
+}

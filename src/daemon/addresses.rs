@@ -1,0 +1,167 @@
+//! The addresses to type into a browser, for the log and for whoever started the daemon by hand.
+//!
+//! Pure, but for one small look at what the kernel tells under `/proc`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What this machine is called and where it can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// Its name on the local network (mDNS), when a responder for it runs: `door.local`.
+    pub mdns_name: Option<String>,
+    /// Its own addresses, without loopback and link-local ones.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Machine {
+    /// This machine, as it is now.
+    pub fn look() -> Machine {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let hostname = read("/proc/sys/kernel/hostname");
+        let hostname = hostname.trim().split('.').next().unwrap_or_default();
+        // Without a responder nobody could resolve the name; Raspberry Pi OS runs this one.
+        let is_announced = std::path::Path::new("/run/avahi-daemon/socket").exists();
+        let mut addresses: Vec<IpAddr> =
+            own_ipv4(&read("/proc/net/fib_trie")).into_iter().map(IpAddr::V4).collect();
+        addresses.extend(own_ipv6(&read("/proc/net/if_inet6")).into_iter().map(IpAddr::V6));
+        Machine {
+            mdns_name: (is_announced && !hostname.is_empty()).then(|| format!("{hostname}.local")),
+            addresses,
+        }
+    }
+
+    /// What to open in a browser to reach a server that listens on `listening`, nearest first.
+    /// `with_ipv4`: it serves IPv4 clients, as an IPv6 socket may.
+    pub fn urls(&self, listening: SocketAddr, with_ipv4: bool) -> Vec<String> {
+        let url = |host: &str| match listening.port() {
+            80 => format!("http://{host}/"),
+            port => format!("http://{host}:{port}/"),
+        };
+        let host = |ip: &IpAddr| match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        if !listening.ip().is_unspecified() {
+            let name =
+                if listening.ip().is_loopback() { String::from("localhost") } else { host(&listening.ip()) };
+            return vec![url(&name)];
+        }
+        let reachable =
+            self.addresses.iter().filter(|ip| if ip.is_ipv4() { with_ipv4 } else { listening.is_ipv6() });
+        std::iter::once(String::from("localhost"))
+            .chain(self.mdns_name.clone())
+            .chain(reachable.map(host))
+            .map(|host| url(&host))
+            .collect()
+    }
+}
+
+/// This machine's IPv4 addresses in `/proc/net/fib_trie`: a leaf `|-- ADDRESS` followed by
+/// `/32 host LOCAL`, once in each of two tables.
+fn own_ipv4(fib_trie: &str) -> Vec<Ipv4Addr> {
+    let mut own: Vec<Ipv4Addr> = Vec::new();
+    let mut leaf = None;
+    for line in fib_trie.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            leaf = address.parse::<Ipv4Addr>().ok();
+        } else if line == "/32 host LOCAL"
+            && let Some(ip) = leaf
+            && !ip.is_loopback()
+            && !ip.is_link_local()
+            && !own.contains(&ip)
+        {
+            own.push(ip);
+        }
+    }
+    own
+}
+
+/// This machine's IPv6 addresses of global or site scope in `/proc/net/if_inet6`, one a line:
+/// address in hexadecimal, interface number, prefix length, scope (`00` is global, `40` site),
+/// flags (`01` is temporary, RFC 8981, and changes by the day), name.
+fn own_ipv6(if_inet6: &str) -> Vec<Ipv6Addr> {
+    const TEMPORARY: u32 = 0x01;
+    if_inet6
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let address = u128::from_str_radix(fields.next()?, 16).ok()?;
+            let scope = fields.nth(2)?;
+            let flags = u32::from_str_radix(fields.next()?, 16).ok()?;
+            (matches!(scope, "00" | "40") && flags & TEMPORARY == 0).then(|| Ipv6Addr::from(address))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use super::*;
+
+    const FIB_TRIE: &str = "\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 127.0.0.0/8 2 0 2
+        |-- 127.0.0.1
+           /32 host LOCAL
+     +-- 192.168.1.0/24 2 0 2
+        +-- 192.168.1.0/30 2 0 2
+           |-- 192.168.1.0
+              /24 link UNICAST
+           |-- 192.168.1.20
+              /32 host LOCAL
+        |-- 192.168.1.255
+           /32 link BROADCAST
+        |-- 169.254.7.7
+           /32 host LOCAL
+Local:
+           |-- 192.168.1.20
+              /32 host LOCAL
+";
+    const IF_INET6: &str = "\
+fd000000000000000000000000000002 04 40 00 80     eth0
+fd0000000000000000000000000000aa 04 40 00 01     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+fe8000000000000000fc00fffe000001 04 40 20 80     eth0
+";
+
+    fn machine() -> Machine {
+        let mut addresses: Vec<IpAddr> = own_ipv4(FIB_TRIE).into_iter().map(IpAddr::V4).collect();
+        addresses.extend(own_ipv6(IF_INET6).into_iter().map(IpAddr::V6));
+        Machine { mdns_name: Some(String::from("door.local")), addresses }
+    }
+
+    fn urls(listening: &str, with_ipv4: bool) -> Vec<String> {
+        machine().urls(listening.parse().expect("an address"), with_ipv4)
+    }
+
+    #[test]
+    fn a_server_on_every_address_is_named_by_each() {
+        assert_eq!(
+            urls("0.0.0.0:8080", true),
+            ["http://localhost:8080/", "http://door.local:8080/", "http://192.168.1.20:8080/"]
+        );
+        assert_eq!(
+            urls("[::]:80", true),
+            ["http://localhost/", "http://door.local/", "http://192.168.1.20/", "http://[fd00::2]/"]
+        );
+        assert_eq!(urls("[::]:80", false), ["http://localhost/", "http://door.local/", "http://[fd00::2]/"]);
+    }
+
+    #[test]
+    fn a_server_on_one_address_is_named_by_it() {
+        assert_eq!(urls("127.0.0.1:8081", true), ["http://localhost:8081/"]);
+        assert_eq!(urls("[fd00::2]:8080", false), ["http://[fd00::2]:8080/"]);
+    }
+
+    #[test]
+    fn tables_of_another_shape_name_nothing() {
+        for text in ["", "|-- \n/32 host LOCAL", "zz 1", "00 01"] {
+            assert_eq!(own_ipv4(text), [] as [Ipv4Addr; 0]);
+            assert_eq!(own_ipv6(text), [] as [Ipv6Addr; 0]);
+        }
+    }
+}

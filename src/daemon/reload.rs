@@ -1,0 +1,100 @@
+//! What a configuration that was read again changes: at once, or only by a restart. Pure.
+
+use crate::config::{Config, HttpConfig, LogConfig, SourceConfig, StreamConfig};
+
+/// Keys that differ and can take effect only when the daemon starts anew, as written in the
+/// file: `source.width`. `[log] level` is not among them, it is changed at once.
+pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
+    /// The keys of one table whose values differ. Naming every field: one that is added to a
+    /// table and forgotten here does not compile.
+    macro_rules! differing {
+        ($table:ident { $($field:ident = $key:literal),* $(,)? }, $running:expr, $read:expr) => {{
+            let $table { $($field),* } = $running;
+            [$(($field != &$read.$field).then_some($key)),*].into_iter().flatten()
+        }};
+    }
+
+    let Config { name, source, stream, http, log } = running;
+    let LogConfig { level: _ } = log;
+    let mut keys = Vec::new();
+    keys.extend((name != &read.name).then_some("name"));
+    keys.extend(differing!(
+        SourceConfig {
+            kind = "source.kind",
+            device = "source.device",
+            url = "source.url",
+            username = "source.username",
+            password = "source.password",
+            command = "source.command",
+            path = "source.path",
+            looped = "source.loop",
+            real_time = "source.speed",
+            seed = "source.seed",
+            width = "source.width",
+            height = "source.height",
+            fps = "source.fps",
+            format = "source.format",
+            silent_after = "source.silent_after",
+            failed_reads = "source.failed_reads",
+            controls = "source.controls",
+        },
+        source,
+        read.source
+    ));
+    keys.extend(differing!(
+        StreamConfig {
+            quality = "stream.quality",
+            fps = "stream.fps",
+            idle_stop = "stream.idle_stop",
+            max_viewers = "stream.max_viewers",
+            stall = "stream.stall",
+        },
+        stream,
+        read.stream
+    ));
+    keys.extend(differing!(
+        HttpConfig {
+            listen = "http.listen",
+            max_connections = "http.max_connections",
+            max_head = "http.max_head",
+            head_timeout = "http.head_timeout",
+            keep_alive = "http.keep_alive",
+        },
+        http,
+        read.http
+    ));
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_configuration_needs_nothing() {
+        let config = Config::default();
+        assert!(needing_restart(&config, &config.clone()).is_empty());
+    }
+
+    #[test]
+    fn changed_keys_are_named_as_in_the_file() {
+        let running = Config::default();
+        let mut read = running.clone();
+        read.name = String::from("door");
+        read.source.looped = !running.source.looped;
+        read.stream.quality = 12;
+        read.http.max_head = 9000;
+        assert_eq!(
+            needing_restart(&running, &read),
+            ["name", "source.loop", "stream.quality", "http.max_head"]
+        );
+    }
+
+    #[test]
+    fn the_level_needs_no_restart() {
+        let running = Config::default();
+        let mut read = running.clone();
+        read.log.level = log::LevelFilter::Trace;
+        assert!(needing_restart(&running, &read).is_empty());
+    }
+}

@@ -1,0 +1,91 @@
+//! The sockets to serve on: those that systemd hands over, else our own.
+//!
+//! systemd's protocol is sd_listen_fds(3): descriptors from 3 on, `LISTEN_FDS` of them, meant for
+//! the process `LISTEN_PID`. What is handed over replaces `[http] listen` altogether, so that a
+//! `.socket` unit is the only place that decides.
+
+use std::io::{IsTerminal, Write};
+use std::net::TcpListener;
+
+use listenfd::ListenFd;
+use log::info;
+use socket2::SockRef;
+
+use super::DaemonError;
+use super::addresses::Machine;
+use crate::config::Listen;
+use crate::http;
+
+/// Takes systemd's sockets, or else binds `listen`.
+///
+/// Reads and clears `LISTEN_FDS` and `LISTEN_PID`, so that no child believes they are meant for
+/// it: call it before the first thread is started.
+///
+/// # Errors
+/// A socket that cannot be bound, or a descriptor that is no listening socket.
+pub fn open(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
+    let handed = take(ListenFd::from_env())?;
+    if !handed.is_empty() {
+        info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
+        return Ok(handed);
+    }
+    Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
+}
+
+fn take(mut fds: ListenFd) -> Result<Vec<http::Listener>, DaemonError> {
+    (0..fds.len())
+        .map(|n| {
+            let refused = |error: std::io::Error| DaemonError::NoSocket { number: 3 + n, error };
+            // What is no TCP socket stays in its place, and the second try says what it is.
+            if let Ok(Some(tcp)) = fds.take_tcp_listener(n) {
+                return Ok(http::Listener::Tcp(tcp));
+            }
+            let unix = fds.take_unix_listener(n).map_err(refused)?;
+            unix.map(http::Listener::Unix).ok_or_else(|| refused(std::io::ErrorKind::NotFound.into()))
+        })
+        .collect()
+}
+
+/// Writes where the page is to be found: to the log, and to standard output when a person who
+/// started the daemon by hand (or by `make run`) reads it there.
+pub fn announce(listeners: &[http::Listener]) {
+    let machine = Machine::look();
+    let mut urls = Vec::new();
+    for listener in listeners {
+        info!("listening on {}", listener.address());
+        if let http::Listener::Tcp(tcp) = listener
+            && let Ok(address) = tcp.local_addr()
+        {
+            urls.extend(machine.urls(address, serves_ipv4(tcp)));
+        }
+    }
+    urls.dedup();
+    if urls.is_empty() {
+        return;
+    }
+    info!("open {}", urls.join(" or "));
+    // make sets MAKELEVEL for what it runs.
+    if std::io::stdout().is_terminal() || std::env::var_os("MAKELEVEL").is_some() {
+        let list: String = urls.iter().map(|url| format!("    {url}\n")).collect();
+        // A closed standard output is no reason not to serve.
+        let _ = write!(std::io::stdout(), "\n  tallycam is here:\n{list}\n  Ctrl-C stops it.\n\n");
+    }
+}
+
+/// Whether IPv4 clients reach it: an IPv6 socket takes them too, unless it was told not to (ipv6(7)).
+fn serves_ipv4(tcp: &TcpListener) -> bool {
+    tcp.local_addr().is_ok_and(|address| address.is_ipv4())
+        || SockRef::from(tcp).only_v6().is_ok_and(|only| !only)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn nothing_handed_over_is_an_empty_list() {
+        assert!(take(ListenFd::empty()).expect("no descriptors").is_empty());
+    }
+}

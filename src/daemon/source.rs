@@ -1,0 +1,101 @@
+//! From `[source]` to the opener it asks for. Nothing is opened here.
+
+use crate::config::{SourceConfig, SourceKind};
+use crate::media::{ControlValue, Fourcc, Trouble, TroubleKind};
+use crate::source::{Opener, Wanted, auto, exec, files, sim, url, v4l2};
+
+/// The opener that `source` asks for.
+///
+/// With `fallback_to_sim`, `auto` shows the simulated scene where no camera works: for whoever
+/// starts the daemon by hand to have a look. An installed service must never do so: a picture
+/// that looks like a camera's and is none would be worse than the card that says what is wrong.
+///
+/// # Errors
+/// The configuration names a kind whose own key is missing or cannot be used, or a kind that
+/// this program cannot read yet.
+pub fn opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Opener>, Trouble> {
+    let wanted = wanted(source)?;
+    Ok(match source.kind {
+        SourceKind::Auto => {
+            let fallback = fallback_to_sim
+                .then(|| Box::new(sim::SimOpener::new(source.seed, wanted.clone(), true)) as Box<dyn Opener>);
+            Box::new(auto::AutoOpener::new(wanted, fallback))
+        }
+        SourceKind::V4l2 => Box::new(v4l2::V4l2Opener::new(source.device.clone(), wanted)),
+        SourceKind::Url => {
+            let url = source.url.as_deref().ok_or_else(|| missing("url", "url"))?;
+            let user = source
+                .username
+                .clone()
+                .map(|username| (username, source.password.clone().unwrap_or_default()));
+            Box::new(url::UrlOpener::new(url, user, wanted)?)
+        }
+        SourceKind::Exec if source.command.is_empty() => return Err(missing("exec", "command")),
+        SourceKind::Exec => Box::new(exec::ExecOpener::new(source.command.clone(), wanted)),
+        SourceKind::Files => {
+            let path = source.path.clone().ok_or_else(|| missing("files", "path"))?;
+            Box::new(files::FilesOpener::new(path, source.looped, source.real_time, wanted))
+        }
+        SourceKind::Sim => Box::new(sim::SimOpener::new(source.seed, wanted, source.real_time)),
+        SourceKind::Libcamera => {
+            return Err(Trouble::new(TroubleKind::Unsupported, "this tallycam has no libcamera back end")
+                .hint("kind = \"auto\" runs rpicam-vid for a camera on the Pi's own connector"));
+        }
+    })
+}
+
+fn missing(kind: &str, key: &str) -> Trouble {
+    Trouble::new(TroubleKind::Unsupported, format!("[source] kind = \"{kind}\" needs the key {key}"))
+        .hint(format!("set {key} in the section [source], or --set source.{key}=…"))
+}
+
+fn wanted(source: &SourceConfig) -> Result<Wanted, Trouble> {
+    let format = source
+        .format
+        .as_deref()
+        .map(|format| {
+            format.parse::<Fourcc>().map_err(|error| {
+                Trouble::new(TroubleKind::Unsupported, format!("[source] format = \"{format}\" is no format"))
+                    .because(error)
+            })
+        })
+        .transpose()?;
+    let controls = source
+        .controls
+        .iter()
+        .map(|(name, value)| ControlValue { name: name.clone(), value: *value })
+        .collect();
+    Ok(Wanted { width: source.width, height: source.height, fps: source.fps, format, controls })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn source(change: impl FnOnce(&mut SourceConfig)) -> SourceConfig {
+        let mut source = Config::default().source;
+        change(&mut source);
+        source
+    }
+
+    fn refused(change: impl FnOnce(&mut SourceConfig)) -> String {
+        opener(&source(change), false).err().map(|trouble| trouble.line()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_kind_without_its_key_is_refused_by_the_keys_name() {
+        assert!(refused(|s| s.kind = SourceKind::Url).contains("needs the key url"));
+        assert!(refused(|s| s.kind = SourceKind::Exec).contains("needs the key command"));
+        assert!(refused(|s| s.kind = SourceKind::Files).contains("needs the key path"));
+        assert!(refused(|s| s.kind = SourceKind::Libcamera).contains("rpicam-vid"));
+        assert!(refused(|s| s.format = Some(String::from("nothing"))).contains("is no format"));
+    }
+
+    #[test]
+    fn every_other_kind_is_opened() {
+        for kind in [SourceKind::Auto, SourceKind::V4l2, SourceKind::Sim] {
+            assert!(opener(&source(|s| s.kind = kind), true).is_ok());
+        }
+    }
+}

@@ -1,0 +1,535 @@
+//! Which of a camera's modes is taken: pure functions over what it offers and what is wanted.
+//!
+//! The size comes first, then the rate, then how cheap the format is for the pipeline. A wish that
+//! cannot be met is taken as the nearest there is, and a note tells of it; only a format that is
+//! asked for by name and not offered is refused.
+
+use crate::media::Fourcc;
+use crate::source::Wanted;
+
+/// What is asked for when the configuration asks for nothing: pixels and frames a second.
+const DEFAULT_SIZE: (u32, u32) = (1280, 720);
+const DEFAULT_FPS: f64 = 30.0;
+
+/// Rates this near to each other are the same rate: 29.97 is 30.
+const SAME_RATE: f64 = 0.01;
+
+/// The time from one frame to the next in seconds, as V4L2 has it (`struct v4l2_fract`).
+///
+/// Invariant: both parts are more than 0 where this comes from [`Interval::new`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// Seconds …
+    pub numerator: u32,
+    /// … divided by this.
+    pub denominator: u32,
+}
+
+impl Interval {
+    /// The fraction in lowest terms; `None` when either part is 0, as drivers say "unknown".
+    pub fn new(numerator: u32, denominator: u32) -> Option<Interval> {
+        Interval::reduced(numerator.into(), denominator.into())
+    }
+
+    /// Frames a second.
+    pub fn fps(self) -> f64 {
+        f64::from(self.denominator) / f64::from(self.numerator)
+    }
+
+    /// The interval of `fps` frames a second, to a thousandth.
+    fn of_fps(fps: f64) -> Option<Interval> {
+        Interval::reduced(1000, (fps * 1000.0).round() as u128)
+    }
+
+    fn reduced(numerator: u128, denominator: u128) -> Option<Interval> {
+        let (mut a, mut b) = (numerator, denominator);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        let part = |n: u128| n.checked_div(a).and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+        Some(Interval { numerator: part(numerator)?, denominator: part(denominator)? })
+    }
+
+    fn is_longer_than(self, other: Interval) -> bool {
+        u64::from(self.numerator) * u64::from(other.denominator)
+            > u64::from(other.numerator) * u64::from(self.denominator)
+    }
+}
+
+/// The sizes offered in one format: pixels in a row, rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sizes {
+    /// These.
+    List(Vec<(u32, u32)>),
+    /// Every `step` from `min` to `max`; a step of 0 is one of 1.
+    Range {
+        /// Smallest.
+        min: (u32, u32),
+        /// Largest.
+        max: (u32, u32),
+        /// Distance between sizes.
+        step: (u32, u32),
+    },
+    /// The driver does not tell, and changes what is asked for to what it can do.
+    Unknown,
+}
+
+/// The intervals offered at one format and size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intervals {
+    /// These.
+    List(Vec<Interval>),
+    /// Every `step` from `min` (fastest) to `max`; `None`: any between them.
+    Range {
+        /// Shortest.
+        min: Interval,
+        /// Longest.
+        max: Interval,
+        /// Distance between intervals.
+        step: Option<Interval>,
+    },
+    /// The driver does not tell.
+    Unknown,
+}
+
+/// One pixel format a camera offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The format.
+    pub fourcc: Fourcc,
+    /// The driver's words for it.
+    pub description: String,
+    /// Its sizes.
+    pub sizes: Sizes,
+}
+
+/// The mode to ask the driver for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// Pixel format.
+    pub fourcc: Fourcc,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Time from frame to frame; `None`: whatever the driver has.
+    pub interval: Option<Interval>,
+}
+
+/// There is nothing to choose.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoChoice {
+    /// The format asked for by name is one that tallycam cannot take.
+    #[error("tallycam cannot take {0} frames, only {usable}", usable = names(&Fourcc::USABLE))]
+    NotUsable(Fourcc),
+    /// The format asked for by name is not there.
+    #[error("offers no {wanted}, only {offered}", offered = names(offered))]
+    NotOffered {
+        /// The format asked for.
+        wanted: Fourcc,
+        /// The formats there are.
+        offered: Vec<Fourcc>,
+    },
+    /// No format that tallycam can take.
+    #[error("offers no format that tallycam can take, only {}", names(.0))]
+    NothingUsable(Vec<Fourcc>),
+}
+
+fn names(formats: &[Fourcc]) -> String {
+    match formats {
+        [] => String::from("none"),
+        some => some.iter().map(Fourcc::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Chooses among `offers`; `intervals` is asked for the intervals of a format at a size, and only
+/// where the size is as good as any.
+///
+/// # Errors
+/// [`NoChoice`], with what there would be.
+pub fn choose(
+    offers: &[Offer],
+    wanted: &Wanted,
+    intervals: impl Fn(Fourcc, (u32, u32)) -> Intervals,
+) -> Result<Choice, NoChoice> {
+    let candidates = in_wanted_formats(offers, wanted.format)?;
+    let sized: Vec<(Fourcc, (u32, u32))> = candidates
+        .iter()
+        .map(|offer| (offer.fourcc, nearest_size(&offer.sizes, wanted.width, wanted.height)))
+        .collect();
+    let miss = |size| size_miss(size, wanted.width, wanted.height);
+    let fps = wanted.fps.unwrap_or(DEFAULT_FPS);
+    let least = sized.iter().map(|&(_, size)| miss(size)).min();
+    sized
+        .into_iter()
+        .filter(|&(_, size)| Some(miss(size)) == least)
+        .map(|(fourcc, size)| (fourcc, size, nearest_interval(&intervals(fourcc, size), fps)))
+        .min_by_key(|&(fourcc, _, interval)| (rate_miss(interval, fps), cost(fourcc)))
+        .map(|(fourcc, (width, height), interval)| Choice { fourcc, width, height, interval })
+        .ok_or_else(|| NoChoice::NothingUsable(fourccs(offers)))
+}
+
+/// What is to be told of the mode a camera is in, where it is not quite the one wanted.
+pub fn notes(wanted: &Wanted, (width, height): (u32, u32), interval: Option<Interval>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let differs = |wish: Option<u32>, is: u32| wish.is_some_and(|wish| wish != is);
+    if differs(wanted.width, width) || differs(wanted.height, height) {
+        let wish = |n: Option<u32>| n.map_or_else(|| String::from("any"), |n| n.to_string());
+        notes.push(format!(
+            "The camera has no {}×{}: {width}×{height} is the nearest.",
+            wish(wanted.width),
+            wish(wanted.height)
+        ));
+    }
+    if let Some((wish, is)) = wanted.fps.zip(interval)
+        && rate_miss(Some(is), wish) > 0
+    {
+        let is = (is.fps() * 100.0).round() / 100.0;
+        notes.push(format!(
+            "The camera has no {wish} frames a second at {width}×{height}: {is} is the nearest."
+        ));
+    }
+    notes
+}
+
+fn in_wanted_formats(offers: &[Offer], wanted: Option<Fourcc>) -> Result<Vec<&Offer>, NoChoice> {
+    let usable = |offer: &&Offer| Fourcc::USABLE.contains(&offer.fourcc);
+    let Some(wanted) = wanted else {
+        let all: Vec<&Offer> = offers.iter().filter(usable).collect();
+        return if all.is_empty() { Err(NoChoice::NothingUsable(fourccs(offers))) } else { Ok(all) };
+    };
+    if !Fourcc::USABLE.contains(&wanted) {
+        return Err(NoChoice::NotUsable(wanted));
+    }
+    // MJPG and JPEG are two names for one thing.
+    let same = |offer: &&Offer| offer.fourcc == wanted || (offer.fourcc.is_jpeg() && wanted.is_jpeg());
+    let named: Vec<&Offer> = offers.iter().filter(same).collect();
+    if named.is_empty() { Err(NoChoice::NotOffered { wanted, offered: fourccs(offers) }) } else { Ok(named) }
+}
+
+fn fourccs(offers: &[Offer]) -> Vec<Fourcc> {
+    offers.iter().map(|offer| offer.fourcc).collect()
+}
+
+fn cost(fourcc: Fourcc) -> usize {
+    Fourcc::USABLE.iter().position(|&f| f == fourcc).unwrap_or(usize::MAX)
+}
+
+/// The offered size that misses the wish least.
+fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32, u32) {
+    let (w, h) = wish(width, height);
+    match *sizes {
+        Sizes::List(ref list) => {
+            list.iter().copied().min_by_key(|&size| size_miss(size, width, height)).unwrap_or((w, h))
+        }
+        Sizes::Range { min, max, step } => {
+            (nearest_step(min.0, max.0, step.0, w), nearest_step(min.1, max.1, step.1, h))
+        }
+        Sizes::Unknown => (w, h),
+    }
+}
+
+/// The size wished for; what is left open keeps 16:9.
+fn wish(width: Option<u32>, height: Option<u32>) -> (u32, u32) {
+    let of = |n: u32, by: u64, over: u64| u32::try_from(u64::from(n) * by / over).unwrap_or(u32::MAX);
+    match (width, height) {
+        (None, None) => DEFAULT_SIZE,
+        (Some(w), Some(h)) => (w, h),
+        (Some(w), None) => (w, of(w, 9, 16)),
+        (None, Some(h)) => (of(h, 16, 9), h),
+    }
+}
+
+/// How far a size is from the wish; less is better. What was asked for counts before what was
+/// left open; with nothing asked for, a size of more pixels than the default is worse than any
+/// smaller one.
+fn size_miss(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (bool, u64, u64, u64) {
+    let (w, h) = wish(width, height);
+    let area = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
+    let (dw, dh) = (u64::from(size.0.abs_diff(w)), u64::from(size.1.abs_diff(h)));
+    match (width, height) {
+        (None, None) => (area(size) > area(DEFAULT_SIZE), dw + dh, 0, area(size)),
+        (Some(_), Some(_)) => (false, dw + dh, 0, area(size)),
+        (Some(_), None) => (false, dw, dh, area(size)),
+        (None, Some(_)) => (false, dh, dw, area(size)),
+    }
+}
+
+/// The value nearest to `wish` among `min`, `min + step`, … `max`; of two as near, the smaller.
+fn nearest_step(min: u32, max: u32, step: u32, wish: u32) -> u32 {
+    let step = step.max(1);
+    let above = wish.clamp(min, max.max(min)) - min;
+    let below = above / step * step;
+    let up = below.checked_add(step).and_then(|n| n.checked_add(min)).filter(|&n| n <= max);
+    match up {
+        Some(up) if above - below > step / 2 => up,
+        _ => min + below,
+    }
+}
+
+fn nearest_interval(intervals: &Intervals, fps: f64) -> Option<Interval> {
+    match *intervals {
+        Intervals::List(ref list) => list.iter().copied().min_by(|&a, &b| {
+            let order = rate_miss(Some(a), fps).cmp(&rate_miss(Some(b), fps));
+            order.then(b.fps().total_cmp(&a.fps()))
+        }),
+        Intervals::Range { min, max, step } => {
+            let want = Interval::of_fps(fps)?;
+            if !want.is_longer_than(min) {
+                Some(min)
+            } else if !max.is_longer_than(want) {
+                Some(max)
+            } else {
+                Some(step.map_or(want, |step| steps_towards(min, max, step, want)))
+            }
+        }
+        Intervals::Unknown => None,
+    }
+}
+
+/// `min` plus so many `step`s that it is nearest to `want`, but not beyond `max`; `min` itself if
+/// that fraction cannot be written.
+fn steps_towards(min: Interval, max: Interval, step: Interval, want: Interval) -> Interval {
+    let seconds = |i: Interval| 1.0 / i.fps();
+    let steps = ((seconds(want) - seconds(min)) / seconds(step)).round() as u128;
+    let at = |k: u128| {
+        let (a, b) = (u128::from(min.numerator), u128::from(min.denominator));
+        let (c, d) = (u128::from(step.numerator), u128::from(step.denominator));
+        Interval::reduced(a * d + k * c * b, b * d).filter(|i| !i.is_longer_than(max))
+    };
+    at(steps).or_else(|| at(steps.checked_sub(1)?)).unwrap_or(min)
+}
+
+/// How far a rate is from the wish, in thousandths of its logarithm (half is as far as double);
+/// 0 within [`SAME_RATE`]. A rate that is not known is worse than the right one, better than a wrong one.
+fn rate_miss(interval: Option<Interval>, fps: f64) -> u32 {
+    interval.map_or(50, |interval| {
+        let miss = (interval.fps() / fps).ln().abs();
+        if miss <= SAME_RATE { 0 } else { (miss * 1000.0).round() as u32 }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn every(numerator: u32, denominator: u32) -> Interval {
+        Interval::new(numerator, denominator).expect("a fraction of 0")
+    }
+
+    fn offer(fourcc: Fourcc, sizes: Sizes) -> Offer {
+        Offer { fourcc, description: String::new(), sizes }
+    }
+
+    fn wanted(width: u32, height: u32, fps: f64, format: &str) -> Wanted {
+        let some = |n: u32| (n > 0).then_some(n);
+        Wanted {
+            width: some(width),
+            height: some(height),
+            fps: (fps > 0.0).then_some(fps),
+            format: format.parse().ok(),
+            controls: Vec::new(),
+        }
+    }
+
+    fn notes_of(wish: &Wanted, got: &Choice) -> Vec<String> {
+        notes(wish, (got.width, got.height), got.interval)
+    }
+
+    /// A webcam as most are: raw frames are slow when large.
+    fn webcam() -> (Vec<Offer>, impl Fn(Fourcc, (u32, u32)) -> Intervals) {
+        let sizes = Sizes::List(vec![(640, 480), (640, 360), (1280, 720), (1920, 1080)]);
+        let rates = |fourcc: Fourcc, (width, _): (u32, u32)| {
+            let rates: &[u32] = match (fourcc.is_jpeg(), width) {
+                (true, _) => &[30, 24, 15],
+                (false, 640) => &[30, 15],
+                (false, 1280) => &[10, 5],
+                (false, _) => &[5],
+            };
+            Intervals::List(rates.iter().map(|&fps| every(1, fps)).collect())
+        };
+        (vec![offer(Fourcc::YUYV, sizes.clone()), offer(Fourcc::MJPG, sizes)], rates)
+    }
+
+    #[test]
+    fn a_webcam_gives_what_is_wanted() {
+        let (offers, rates) = webcam();
+        for (wish, want) in [
+            (wanted(0, 0, 0.0, ""), "MJPG 1280x720 30"),
+            (wanted(640, 480, 0.0, ""), "MJPG 640x480 30"),
+            (wanted(640, 0, 0.0, ""), "MJPG 640x360 30"),
+            (wanted(0, 1080, 0.0, ""), "MJPG 1920x1080 30"),
+            (wanted(0, 0, 0.0, "YUYV"), "YUYV 1280x720 10"),
+            (wanted(640, 480, 30.0, "YUYV"), "YUYV 640x480 30"),
+            (wanted(1280, 720, 10.0, ""), "YUYV 1280x720 10"),
+            (wanted(1280, 720, 24.0, ""), "MJPG 1280x720 24"),
+            (wanted(0, 0, 0.0, "JPEG"), "MJPG 1280x720 30"),
+        ] {
+            let got = choose(&offers, &wish, &rates).expect("nothing chosen");
+            let fps = got.interval.unwrap().fps();
+            assert_eq!(format!("{} {}x{} {fps}", got.fourcc, got.width, got.height), want, "{wish:?}");
+            if wish.format != Some(Fourcc::YUYV) {
+                assert_eq!(notes_of(&wish, &got), [""; 0], "{wish:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_met_is_told() {
+        let (offers, rates) = webcam();
+        let wish = wanted(1300, 700, 50.0, "");
+        let got = choose(&offers, &wish, rates).unwrap();
+        assert_eq!((got.width, got.height), (1280, 720));
+        assert_eq!(
+            notes_of(&wish, &got),
+            [
+                "The camera has no 1300×700: 1280×720 is the nearest.",
+                "The camera has no 50 frames a second at 1280×720: 30 is the nearest."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_format_by_name_is_not_replaced() {
+        let (offers, rates) = webcam();
+        let no = choose(&offers, &wanted(0, 0, 0.0, "NV12"), &rates).unwrap_err();
+        assert_eq!(no.to_string(), "offers no NV12, only YUYV, MJPG");
+        let no = choose(&offers, &wanted(0, 0, 0.0, "H264"), &rates).unwrap_err();
+        assert!(no.to_string().starts_with("tallycam cannot take H264 frames, only MJPG, JPEG"), "{no}");
+        let bayer = [offer(Fourcc(*b"BA81"), Sizes::Unknown)];
+        let no = choose(&bayer, &Wanted::ANYTHING, &rates).unwrap_err();
+        assert_eq!(no.to_string(), "offers no format that tallycam can take, only BA81");
+    }
+
+    #[test]
+    fn a_size_beyond_the_default_is_a_last_resort() {
+        let rates = |_, _| Intervals::Unknown;
+        let list = |sizes: &[(u32, u32)]| vec![offer(Fourcc::MJPG, Sizes::List(sizes.to_vec()))];
+        let size = |sizes: &[(u32, u32)]| {
+            let got = choose(&list(sizes), &Wanted::ANYTHING, rates).unwrap();
+            (got.width, got.height)
+        };
+        assert_eq!(size(&[(1920, 1080), (320, 240), (640, 480)]), (640, 480));
+        assert_eq!(size(&[(3840, 2160), (1920, 1080)]), (1920, 1080));
+    }
+
+    #[test]
+    fn stepwise_sizes_and_intervals() {
+        let sizes = Sizes::Range { min: (32, 32), max: (2592, 1944), step: (16, 2) };
+        let rates = |_, _| Intervals::Range { min: every(1, 60), max: every(1, 1), step: Some(every(1, 60)) };
+        let got = choose(&[offer(Fourcc::YU12, sizes)], &wanted(1001, 9999, 20.0, ""), rates).unwrap();
+        assert_eq!((got.width, got.height), (1008, 1944));
+        assert_eq!(got.interval, Some(every(1, 20)));
+
+        let any = Sizes::Range { min: (16, 16), max: (4096, 4096), step: (0, 0) };
+        let rates = |_, _| Intervals::Range { min: every(1, 120), max: every(1, 1), step: None };
+        let wish = wanted(333, 222, 29.97, "");
+        let got = choose(&[offer(Fourcc::GREY, any)], &wish, rates).unwrap();
+        assert_eq!((got.width, got.height), (333, 222));
+        assert_eq!(got.interval, Some(every(100, 2997)));
+        assert_eq!(notes_of(&wish, &got), [""; 0]);
+    }
+
+    #[test]
+    fn fractions_are_reduced_and_never_zero() {
+        assert_eq!(Interval::new(333_333, 9_999_990), Interval::new(1, 30));
+        assert_eq!(Interval::new(0, 30), None);
+        assert_eq!(Interval::new(1, 0), None);
+    }
+
+    fn a_size() -> impl Strategy<Value = (u32, u32)> {
+        (16u32..5000, 16u32..5000)
+    }
+
+    fn some_sizes() -> impl Strategy<Value = Sizes> {
+        prop_oneof![
+            prop::collection::vec(a_size(), 1..6).prop_map(Sizes::List),
+            (a_size(), (0u32..3000, 0u32..3000), (0u32..64, 0u32..64)).prop_map(|(min, more, step)| {
+                Sizes::Range { min, max: (min.0 + more.0, min.1 + more.1), step }
+            }),
+        ]
+    }
+
+    fn an_interval() -> impl Strategy<Value = Interval> {
+        (1u32..2000, 1u32..60_000).prop_map(|(n, d)| Interval::new(n, d).unwrap())
+    }
+
+    fn some_intervals() -> impl Strategy<Value = Intervals> {
+        prop_oneof![
+            prop::collection::vec(an_interval(), 1..6).prop_map(Intervals::List),
+            (an_interval(), an_interval(), prop::option::of(an_interval())).prop_map(|(a, b, step)| {
+                let (min, max) = if a.is_longer_than(b) { (b, a) } else { (a, b) };
+                Intervals::Range { min, max, step }
+            }),
+            Just(Intervals::Unknown),
+        ]
+    }
+
+    fn has_size(sizes: &Sizes, (w, h): (u32, u32)) -> bool {
+        let on = |min: u32, max: u32, step: u32, n: u32| {
+            (min..=max).contains(&n) && (n - min).is_multiple_of(step.max(1))
+        };
+        match sizes {
+            Sizes::List(list) => list.contains(&(w, h)),
+            Sizes::Range { min, max, step } => on(min.0, max.0, step.0, w) && on(min.1, max.1, step.1, h),
+            Sizes::Unknown => true,
+        }
+    }
+
+    /// Whether `(i - min) / step` is whole, all as exact fractions.
+    fn is_whole_steps(i: Interval, min: Interval, step: Interval) -> bool {
+        let wide = |n: u32| i128::from(n);
+        let over = wide(i.numerator) * wide(min.denominator) - wide(min.numerator) * wide(i.denominator);
+        let under = wide(i.denominator) * wide(min.denominator);
+        (over * wide(step.denominator)) % (under * wide(step.numerator)) == 0
+    }
+
+    fn has_interval(intervals: &Intervals, interval: Option<Interval>) -> bool {
+        match (intervals, interval) {
+            (Intervals::List(list), Some(i)) => list.contains(&i),
+            (Intervals::Range { min, max, step }, Some(i)) => {
+                let inside = !min.is_longer_than(i) && !i.is_longer_than(*max);
+                let end = i == *min || i == *max;
+                inside && (end || step.is_none_or(|step| is_whole_steps(i, *min, step)))
+            }
+            (Intervals::Unknown, i) => i.is_none(),
+            (_, None) => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_chosen_is_offered(
+            formats in prop::sample::subsequence(Fourcc::USABLE.to_vec(), 1..=7),
+            sizes in prop::collection::vec(some_sizes(), 7),
+            intervals in prop::collection::vec(some_intervals(), 7),
+            width in prop::option::of(16u32..8192),
+            height in prop::option::of(16u32..8192),
+            fps in prop::option::of(0.01f64..240.0),
+        ) {
+            let offers: Vec<Offer> =
+                formats.iter().zip(&sizes).map(|(&f, s)| offer(f, s.clone())).collect();
+            let of = |fourcc: Fourcc| {
+                intervals[formats.iter().position(|&f| f == fourcc).unwrap()].clone()
+            };
+            let wish = Wanted { width, height, fps, ..Wanted::ANYTHING };
+            let got = choose(&offers, &wish, |fourcc, _| of(fourcc)).unwrap();
+            let from = offers.iter().find(|o| o.fourcc == got.fourcc).expect("a format of its own");
+            prop_assert!(has_size(&from.sizes, (got.width, got.height)), "{got:?} of {from:?}");
+            prop_assert!(has_interval(&of(got.fourcc), got.interval), "{got:?} of {:?}", of(got.fourcc));
+        }
+
+        #[test]
+        fn a_size_that_is_there_is_taken(list in prop::collection::vec(a_size(), 1..8), nth in 0usize..8) {
+            let (width, height) = list[nth % list.len()];
+            let wish = Wanted { width: Some(width), height: Some(height), ..Wanted::ANYTHING };
+            let got = choose(&[offer(Fourcc::MJPG, Sizes::List(list))], &wish, |_, _| Intervals::Unknown);
+            let got = got.unwrap();
+            prop_assert_eq!((got.width, got.height), (width, height));
+            prop_assert_eq!(notes_of(&wish, &got).len(), 0);
+        }
+    }
+}

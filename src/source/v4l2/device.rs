@@ -1,0 +1,378 @@
+//! One open V4L2 device. The only file that names rscam.
+//!
+//! rscam blocks in its dequeue and hides its descriptor. So the descriptor is found once, right
+//! after the open, by its device number among the process's own, and set non-blocking; who wants a
+//! frame waits for it with [`Device::wait`] first.
+//!
+//! Invariant: a [`Buffer`] goes back to the driver by raw descriptor number when it is dropped, so
+//! it never outlives its [`Device`]: whoever holds both declares the buffer first.
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::FdFlags;
+
+use crate::media::control::control_name;
+use crate::media::{Control, ControlKind, Fourcc, Trouble, TroubleKind};
+
+use super::choose::{Choice, Interval, Intervals, Offer, Sizes};
+use super::controls::Setting;
+use super::{failure, sys};
+
+/// Held while a device is opened or closed: between, the process's descriptors of it stand still.
+static DESCRIPTORS: Mutex<()> = Mutex::new(());
+
+/// A device as it was opened. Dropping it stops the stream and closes it.
+pub struct Device {
+    path: PathBuf,
+    camera: ManuallyDrop<rscam::Camera>,
+    descriptor: RawFd,
+    is_streaming: bool,
+    /// Which buffer of the driver lies at which address, as far as it is known.
+    places: Vec<(usize, u32)>,
+    buffers: u32,
+}
+
+/// The mode a started device is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The driver's own account of its frames.
+    pub format: sys::Format,
+    /// Time from frame to frame, where the driver tells.
+    pub interval: Option<Interval>,
+}
+
+/// What [`Device::wait`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// A frame can be taken.
+    Frame,
+    /// Nothing in that time.
+    Nothing,
+    /// The driver is in an error from which it gives no frames.
+    Failing,
+    /// The device is no longer there.
+    Gone,
+}
+
+/// A frame in a driver's buffer; dropping it gives the buffer back.
+pub struct Buffer(rscam::Frame);
+
+impl Buffer {
+    /// The frame's bytes, as many as the driver has written.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The driver's time of the frame in microseconds, mostly on `CLOCK_MONOTONIC`.
+    pub fn timestamp_us(&self) -> u64 {
+        self.0.get_timestamp()
+    }
+}
+
+impl Device {
+    /// Opens the device at `path`; nothing is changed on it.
+    ///
+    /// # Errors
+    /// Absent, denied, busy, or not a device.
+    pub fn open(path: &Path) -> Result<Device, Trouble> {
+        let failed = |error: &io::Error| failure::trouble(path, "open", error);
+        let node = std::fs::metadata(path).map_err(|e| failed(&e))?;
+        if !node.file_type().is_char_device() {
+            return Err(Trouble::new(
+                TroubleKind::Unsupported,
+                format!("{} is not a camera device", path.display()),
+            ));
+        }
+        let name = path.to_str().ok_or_else(|| {
+            Trouble::new(TroubleKind::Unsupported, format!("the name {} is not UTF-8", path.display()))
+        })?;
+        let (camera, descriptor) = open_with_descriptor(name, node.rdev()).map_err(|e| failed(&e))?;
+        let device = Device {
+            path: path.to_owned(),
+            camera: ManuallyDrop::new(camera),
+            descriptor,
+            is_streaming: false,
+            places: Vec::new(),
+            buffers: 0,
+        };
+        device.make_non_blocking().map_err(|e| failed(&e))?;
+        Ok(device)
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the camera owns this descriptor and closes it in our drop, after every borrow.
+        unsafe { BorrowedFd::borrow_raw(self.descriptor) }
+    }
+
+    fn make_non_blocking(&self) -> io::Result<()> {
+        let flags = rustix::fs::fcntl_getfl(self.fd())?;
+        rustix::fs::fcntl_setfl(self.fd(), flags | OFlags::NONBLOCK)?;
+        // A program started later must not keep the camera busy.
+        Ok(rustix::io::fcntl_setfd(self.fd(), FdFlags::CLOEXEC)?)
+    }
+
+    /// What the device says of itself.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn capability(&self) -> io::Result<sys::Capability> {
+        sys::capability(self.fd())
+    }
+
+    /// The pixel formats and sizes it offers, in its own order.
+    pub fn offers(&self) -> Vec<Offer> {
+        // The walk does not go on after an error: it would repeat it for ever.
+        let mut offers: Vec<Offer> = Vec::new();
+        for format in self.camera.formats().map_while(Result::ok) {
+            let fourcc = Fourcc(format.format);
+            if !offers.iter().any(|offer| offer.fourcc == fourcc) {
+                offers.push(Offer { fourcc, description: format.description, sizes: self.sizes(fourcc) });
+            }
+        }
+        offers
+    }
+
+    fn sizes(&self, fourcc: Fourcc) -> Sizes {
+        let is_size = |&(w, h): &(u32, u32)| w > 0 && h > 0;
+        match self.camera.resolutions(&fourcc.0) {
+            Ok(rscam::ResolutionInfo::Discretes(list)) => {
+                let list: Vec<_> = list.into_iter().filter(is_size).collect();
+                if list.is_empty() { Sizes::Unknown } else { Sizes::List(list) }
+            }
+            Ok(rscam::ResolutionInfo::Stepwise { min, max, step }) if is_size(&min) && is_size(&max) => {
+                Sizes::Range { min, max, step }
+            }
+            // rscam answers with zeros for a driver that does not tell.
+            _ => Sizes::Unknown,
+        }
+    }
+
+    /// The intervals it offers for frames of `fourcc` at `size`.
+    pub fn intervals(&self, fourcc: Fourcc, size: (u32, u32)) -> Intervals {
+        let interval = |(numerator, denominator)| Interval::new(numerator, denominator);
+        match self.camera.intervals(&fourcc.0, size) {
+            Ok(rscam::IntervalInfo::Discretes(list)) => {
+                let list: Vec<_> = list.into_iter().filter_map(interval).collect();
+                if list.is_empty() { Intervals::Unknown } else { Intervals::List(list) }
+            }
+            Ok(rscam::IntervalInfo::Stepwise { min, max, step }) => match (interval(min), interval(max)) {
+                (Some(min), Some(max)) => Intervals::Range { min, max, step: interval(step) },
+                _ => Intervals::Unknown,
+            },
+            Err(_) => Intervals::Unknown,
+        }
+    }
+
+    /// The controls it offers, in its own order; those whose value cannot be read are left out.
+    pub fn controls(&self) -> Vec<Control> {
+        let mut controls = Vec::new();
+        let mut last = 0;
+        while let Some(id) = sys::control_after(self.fd(), last) {
+            last = id;
+            match self.camera.get_control(id) {
+                Ok(control) => controls.extend(as_control(control)),
+                Err(error) => log::debug!("control {id:#x} of {}: {error}", self.path.display()),
+            }
+        }
+        controls
+    }
+
+    /// Sets one control.
+    ///
+    /// # Errors
+    /// The system's: `ERANGE`, `EINVAL`, `EACCES`, or what the device says.
+    pub fn set(&self, setting: &Setting) -> io::Result<()> {
+        self.camera.set_control(setting.id, &setting.value)
+    }
+
+    /// Sets the mode and starts the stream with `buffers` buffers.
+    ///
+    /// A driver may change size, interval and field order to what it can do: what it says then is
+    /// asked for once more, since rscam takes no other answer than what it asked for.
+    ///
+    /// # Errors
+    /// Busy, out of bandwidth, unplugged, or a mode that cannot be set.
+    pub fn start(&mut self, choice: &Choice, buffers: u32) -> Result<Started, StartError> {
+        let interval = choice.interval.or_else(|| self.present_interval());
+        let mut config = rscam::Config {
+            interval: interval.map_or((1, 30), |i| (i.numerator, i.denominator)),
+            resolution: (choice.width, choice.height),
+            format: &choice.fourcc.0,
+            field: rscam::FIELD_NONE,
+            nbuffers: buffers,
+        };
+        // At most one correction each of field, size and interval.
+        let mut corrections = 0;
+        loop {
+            corrections += 1;
+            match self.camera.start(&config) {
+                Ok(()) => break,
+                Err(rscam::Error::Io(error)) => return Err(StartError::System(error)),
+                Err(error) if corrections > 3 => return Err(StartError::Mode(error.to_string())),
+                Err(rscam::Error::BadField) => config.field = sys::format(self.fd())?.field,
+                Err(rscam::Error::BadResolution) => {
+                    let format = sys::format(self.fd())?;
+                    config.resolution = (format.width, format.height);
+                }
+                Err(error @ rscam::Error::BadInterval) => match self.present_interval() {
+                    Some(interval) => config.interval = (interval.numerator, interval.denominator),
+                    None => return Err(StartError::Mode(error.to_string())),
+                },
+                Err(error @ rscam::Error::BadFormat) => return Err(StartError::Mode(error.to_string())),
+            }
+        }
+        self.is_streaming = true;
+        self.buffers = buffers;
+        let interval = Interval::new(config.interval.0, config.interval.1);
+        Ok(Started { format: sys::format(self.fd())?, interval })
+    }
+
+    fn present_interval(&self) -> Option<Interval> {
+        sys::interval(self.fd())
+            .ok()
+            .and_then(|(numerator, denominator)| Interval::new(numerator, denominator))
+    }
+
+    /// Waits at most `time` for a frame.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&self, time: Duration) -> io::Result<Ready> {
+        let until = Instant::now() + time;
+        let fd = self.fd();
+        let mut polled = [PollFd::new(&fd, PollFlags::IN)];
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos().into() };
+            match poll(&mut polled, Some(&left)) {
+                Ok(0) => return Ok(Ready::Nothing),
+                Ok(_) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let events = polled[0].revents();
+        Ok(if events.intersects(PollFlags::HUP | PollFlags::NVAL) {
+            Ready::Gone
+        } else if events.contains(PollFlags::ERR) {
+            Ready::Failing
+        } else {
+            Ready::Frame
+        })
+    }
+
+    /// Takes the oldest frame the driver has ready; `None`: it has none. Only while streaming.
+    ///
+    /// # Errors
+    /// The system's: `ENODEV` when unplugged, `EIO` for a frame that was lost inside the device.
+    pub fn dequeue(&self) -> io::Result<Option<Buffer>> {
+        match self.camera.capture() {
+            Ok(frame) => Ok(Some(Buffer(frame))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The driver's count of the frame in `buffer`, which rscam does not tell: it is asked of the
+    /// buffer that carries the same time. `None` from a driver that does not stamp its frames.
+    pub fn sequence(&mut self, buffer: &Buffer) -> Option<u32> {
+        let time = buffer.timestamp_us();
+        let place = buffer.bytes().as_ptr() as usize;
+        let number = |index| sys::frame_number(self.fd(), index).ok().filter(|n| n.timestamp_us == time);
+        if time == 0 {
+            return None;
+        }
+        if let Some(&(_, index)) = self.places.iter().find(|&&(p, _)| p == place) {
+            return number(index).map(|n| n.sequence);
+        }
+        let (index, found) = (0..self.buffers).find_map(|index| Some((index, number(index)?)))?;
+        self.places.push((place, index));
+        Some(found.sequence)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if self.is_streaming
+            && let Err(error) = self.camera.stop()
+        {
+            log::debug!("stopping {}: {error}", self.path.display());
+        }
+        let _closing = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the camera is dropped here and nowhere else, and not used after.
+        unsafe { ManuallyDrop::drop(&mut self.camera) };
+    }
+}
+
+/// Why a device could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system's answer.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// The driver does not keep to a mode it offers.
+    #[error("{0}")]
+    Mode(String),
+}
+
+/// Opens a camera and finds the descriptor it got.
+fn open_with_descriptor(name: &str, rdev: u64) -> io::Result<(rscam::Camera, RawFd)> {
+    let _opening = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = sys::descriptors_of(rdev)?;
+    let camera = rscam::Camera::new(name)?;
+    let after = sys::descriptors_of(rdev)?;
+    let descriptor = after.into_iter().find(|fd| !before.contains(fd));
+    // Another device may have taken the name between the look at it and the open.
+    descriptor.map(|fd| (camera, fd)).ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+}
+
+fn as_control(control: rscam::Control) -> Option<Control> {
+    if control.flags & rscam::FLAG_DISABLED != 0 {
+        return None;
+    }
+    let (kind, default, value) = match control.data {
+        rscam::CtrlData::Integer { value, default, minimum, maximum, step } => (
+            ControlKind::Integer { min: minimum.into(), max: maximum.into(), step: i64::from(step).max(1) },
+            default.into(),
+            value.into(),
+        ),
+        rscam::CtrlData::Integer64 { value, default, minimum, maximum, step } => {
+            (ControlKind::Integer { min: minimum, max: maximum, step: step.max(1) }, default, value)
+        }
+        rscam::CtrlData::Boolean { value, default } => (ControlKind::Boolean, default.into(), value.into()),
+        rscam::CtrlData::Menu { value, default, items } => {
+            let items = items.into_iter().map(|item| (i64::from(item.index), item.name));
+            (ControlKind::Menu(items.collect()), default.into(), value.into())
+        }
+        rscam::CtrlData::IntegerMenu { value, default, items } => {
+            let items = items.into_iter().map(|item| (i64::from(item.index), item.value.to_string()));
+            (ControlKind::Menu(items.collect()), default.into(), value.into())
+        }
+        rscam::CtrlData::Button => (ControlKind::Button, 0, 0),
+        // Headings, texts and bit fields are nothing a slider or a switch could set.
+        _ => return None,
+    };
+    Some(Control {
+        id: control.id,
+        name: control_name(&control.name),
+        title: control.name,
+        kind,
+        default,
+        value,
+        read_only: control.flags & (rscam::FLAG_READ_ONLY | rscam::FLAG_GRABBED) != 0,
+        inactive: control.flags & rscam::FLAG_INACTIVE != 0,
+    })
+}

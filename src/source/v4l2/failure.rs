@@ -1,0 +1,122 @@
+//! What a failed call to a camera means, and what to do about it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use crate::media::{Trouble, TroubleKind};
+
+/// The trouble behind the system's `error`, met while `doing` ("open", "start") the camera at `path`.
+pub fn trouble(path: &Path, doing: &str, error: &io::Error) -> Trouble {
+    let name = path.display();
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR | libc::ENXIO) => absent(path),
+        Some(libc::EBUSY) => busy(path, holder(Path::new("/proc"), path)).because(error),
+        Some(libc::EACCES | libc::EPERM) => {
+            Trouble::new(TroubleKind::Denied, format!("{name} may not be used by this user"))
+                .because(error)
+                .hint("add the user to the group video: `sudo usermod -aG video $USER`, and sign in again")
+        }
+        Some(libc::ENODEV) => unplugged(path),
+        Some(libc::ENOSPC) => {
+            Trouble::new(TroubleKind::Failed, format!("the USB bus has no room left for {name}"))
+                .because(error)
+                .hint("lower [source] width, height or fps, take format = \"MJPG\", or use another USB port")
+        }
+        _ => Trouble::new(TroubleKind::Failed, format!("could not {doing} {name}")).because(error),
+    }
+}
+
+/// There is nothing at `path`.
+pub fn absent(path: &Path) -> Trouble {
+    Trouble::new(TroubleKind::Absent, format!("{} does not exist", path.display()))
+        .hint("`tallycam devices` lists the cameras")
+}
+
+/// It was there and has gone.
+pub fn unplugged(path: &Path) -> Trouble {
+    Trouble::new(TroubleKind::Unplugged, format!("{} was unplugged", path.display()))
+        .hint("plug it in again; it is taken back by itself")
+}
+
+fn busy(path: &Path, holder: Option<String>) -> Trouble {
+    let name = path.display();
+    match holder {
+        Some(holder) => Trouble::new(TroubleKind::Busy, format!("{name} is in use by {holder}"))
+            .hint("end that program, or choose another camera"),
+        None => Trouble::new(TroubleKind::Busy, format!("{name} is in use by another program"))
+            .hint(format!("`sudo fuser -v {name}` names it")),
+    }
+}
+
+/// The first other process with `device` open, as "ustreamer (process 812)", as far as this user
+/// may see under `proc`.
+fn holder(proc: &Path, device: &Path) -> Option<String> {
+    let device = std::fs::canonicalize(device).ok()?;
+    let own = std::process::id().to_string();
+    let mut numbers: Vec<u32> = std::fs::read_dir(proc)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .filter(|name| name != OsStr::new(&own))
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    let number = numbers.into_iter().find(|number| {
+        std::fs::read_dir(proc.join(number.to_string()).join("fd"))
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+            .any(|target| target == device)
+    })?;
+    let name = std::fs::read_to_string(proc.join(number.to_string()).join("comm"));
+    let name = name.as_deref().map_or("a program", str::trim);
+    Some(format!("{name} (process {number})"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn each_error_has_its_kind_and_a_hint() {
+        let path = Path::new("/dev/video9");
+        for (number, kind, what) in [
+            (libc::ENOENT, TroubleKind::Absent, "/dev/video9 does not exist"),
+            (libc::EBUSY, TroubleKind::Busy, "/dev/video9 is in use by another program"),
+            (libc::EACCES, TroubleKind::Denied, "/dev/video9 may not be used by this user"),
+            (libc::ENODEV, TroubleKind::Unplugged, "/dev/video9 was unplugged"),
+            (libc::ENOSPC, TroubleKind::Failed, "the USB bus has no room left for /dev/video9"),
+        ] {
+            let trouble = trouble(path, "open", &io::Error::from_raw_os_error(number));
+            assert_eq!((trouble.kind, trouble.what.as_str()), (kind, what));
+            assert!(trouble.hint.is_some(), "{what}");
+        }
+        let other = trouble(path, "start", &io::Error::from_raw_os_error(libc::EIO));
+        assert_eq!(other.line(), "could not start /dev/video9: Input/output error (os error 5)");
+    }
+
+    #[test]
+    fn the_program_that_holds_a_camera_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = dir.path().join("video0");
+        std::fs::write(&device, "").unwrap();
+        let own = std::process::id();
+        for (number, comm, target) in
+            [(own, "this test\n", "video0"), (4_000_001, "sh\n", "tty"), (4_000_002, "ustreamer\n", "video0")]
+        {
+            let process = dir.path().join(number.to_string());
+            std::fs::create_dir_all(process.join("fd")).unwrap();
+            std::fs::write(process.join("comm"), comm).unwrap();
+            symlink(dir.path().join(target), process.join("fd/5")).unwrap();
+        }
+        let found = holder(dir.path(), &device);
+        assert_eq!(found.as_deref(), Some("ustreamer (process 4000002)"));
+        assert_eq!(
+            busy(Path::new("/dev/video0"), found).line(),
+            "/dev/video0 is in use by ustreamer (process 4000002); end that program, or choose another camera"
+        );
+    }
+}

@@ -1,0 +1,385 @@
+//! Cameras through V4L2: USB cameras, capture cards, and what else has a `/dev/video…` node that
+//! gives pictures.
+//!
+//! ```text
+//! node ─► device ─► choose ─► start ─► wait, dequeue ─► stride ─► Frame
+//! ```
+//!
+//! `choose`, `controls` and `stride` are pure; `device` holds the open device and is the only file
+//! that names rscam; `sys` makes the requests rscam lacks; `node` finds and lists; `failure` says
+//! what an error means. An open source lives on the capture thread.
+
+mod choose;
+mod controls;
+mod device;
+mod failure;
+mod node;
+mod stride;
+mod sys;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::base::{Stamp, Stop};
+use crate::media::{Control, Frame, Trouble, TroubleKind};
+
+use super::{Delivers, Opener, Source, Wanted};
+use choose::Choice;
+use device::{Buffer, Device, Ready, StartError};
+
+pub use node::{Facts, Format, Mode, Node, list, list_under};
+pub(super) use node::{Nodes, cameras_under};
+
+/// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture
+/// thread is late by.
+const BUFFERS: u32 = 4;
+
+/// Buffers for a driver that does not have as many.
+const FEW_BUFFERS: u32 = 2;
+
+/// A camera that sends nothing but bad frames for this long, and at least so many, is broken.
+const BAD_FOR: Duration = Duration::from_secs(1);
+const BAD_FRAMES: u32 = 3;
+
+/// Opens a V4L2 camera.
+#[derive(Debug, Clone)]
+pub struct V4l2Opener {
+    root: PathBuf,
+    device: Option<String>,
+    wanted: Wanted,
+    nodes: Nodes,
+}
+
+impl V4l2Opener {
+    /// Opens `device`: a path, a name in `/dev/v4l/by-id`, an index ("0" is `/dev/video0`), or
+    /// `None` for the first camera that can be opened.
+    pub fn new(device: Option<String>, wanted: Wanted) -> V4l2Opener {
+        V4l2Opener::under(Path::new("/"), device, wanted)
+    }
+
+    /// As [`V4l2Opener::new`], with names, indices and the search in the `dev` folder of another
+    /// root than `/` (a container that has the machine's devices mounted elsewhere).
+    pub fn under(root: &Path, device: Option<String>, wanted: Wanted) -> V4l2Opener {
+        V4l2Opener { root: root.to_owned(), device, wanted, nodes: Nodes::under(root) }
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        self.device.as_deref().map(|name| node::named(&self.root, name))
+    }
+}
+
+impl Opener for V4l2Opener {
+    fn describe(&self) -> String {
+        self.path().map_or_else(|| String::from("the first V4L2 camera"), |p| p.display().to_string())
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        if let Some(path) = self.path() {
+            return Ok(Box::new(V4l2Source::open(&path, &self.wanted)?));
+        }
+        self.nodes.look();
+        let mut first = None;
+        for path in cameras_under(&self.root) {
+            if stop.is_set() {
+                break;
+            }
+            match V4l2Source::open(&path, &self.wanted) {
+                Ok(source) => return Ok(Box::new(source)),
+                Err(trouble) => first = first.or(Some(trouble)),
+            }
+        }
+        Err(first.unwrap_or_else(no_camera))
+    }
+
+    fn is_there(&self) -> Option<bool> {
+        match self.path() {
+            Some(path) => Some(path.exists()),
+            None => Some(self.nodes.has_new()),
+        }
+    }
+}
+
+/// There is nothing to open.
+pub(super) fn no_camera() -> Trouble {
+    Trouble::new(TroubleKind::Absent, "no camera was found")
+        .hint("plug one in; `tallycam devices` lists what is there")
+}
+
+/// The present controls of the camera that `device` names (as for [`V4l2Opener::new`]). Does not
+/// disturb a stream.
+///
+/// # Errors
+/// What keeps the device from being opened.
+pub fn read_controls(device: &str) -> Result<Vec<Control>, Trouble> {
+    let (device, _) = node::look(&node::named(Path::new("/"), device))?;
+    Ok(device.controls())
+}
+
+/// An open, streaming camera.
+struct V4l2Source {
+    /// The frame that is lent. Declared before the device: it must go back before that is closed.
+    lent: Option<Buffer>,
+    device: Device,
+    delivers: Delivers,
+    /// Bytes a row and bytes a buffer, as the driver says.
+    said: (u32, u32),
+    numbers: Numbers,
+    bad: Bad,
+}
+
+impl V4l2Source {
+    fn open(path: &Path, wanted: &Wanted) -> Result<V4l2Source, Trouble> {
+        let (mut device, capability) = node::look(path)?;
+        if let Some(reason) = node::unusable(&capability) {
+            let what = format!("{} ({}) {reason}", path.display(), capability.card);
+            return Err(
+                Trouble::new(TroubleKind::Unsupported, what).hint("`tallycam devices` lists the cameras")
+            );
+        }
+        let choice = choose::choose(&device.offers(), wanted, |f, size| device.intervals(f, size));
+        let choice = choice.map_err(|no| {
+            Trouble::new(TroubleKind::Unsupported, format!("{} ({}) {no}", path.display(), capability.card))
+                .hint("leave [source] format out, or name one that is there")
+        })?;
+        let mut notes = set_controls(&device, wanted);
+        let started = match device.start(&choice, BUFFERS) {
+            // rscam does not notice that it was given fewer buffers than it asked for.
+            Err(StartError::System(e)) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) => {
+                drop(device);
+                device = Device::open(path)?;
+                device.start(&choice, FEW_BUFFERS)
+            }
+            other => other,
+        };
+        let started = started.map_err(|error| start_trouble(path, &choice, error))?;
+        let (width, height) = (started.format.width, started.format.height);
+        notes.splice(0..0, choose::notes(wanted, (width, height), started.interval));
+        Ok(V4l2Source {
+            lent: None,
+            device,
+            delivers: Delivers {
+                name: format!("{} ({})", capability.card, path.display()),
+                fourcc: choice.fourcc,
+                width,
+                height,
+                fps: started.interval.map(|interval| interval.fps()),
+                notes,
+                is_simulated: false,
+            },
+            said: (started.format.bytes_per_line, started.format.size_image),
+            numbers: Numbers::default(),
+            bad: Bad::default(),
+        })
+    }
+
+    /// Waits at most `wait` for a good frame and takes it, or the newest if several are ready.
+    fn newest(&mut self, wait: Duration) -> Result<Option<(Buffer, u32)>, Trouble> {
+        let until = Instant::now() + wait;
+        let mut newest: Option<(Buffer, u32)> = None;
+        let mut taken = 0;
+        loop {
+            let left = match newest {
+                Some(_) => Duration::ZERO,
+                None => until.saturating_duration_since(Instant::now()),
+            };
+            // More than the driver can have had ready: it is faster than we are.
+            if taken >= BUFFERS && left.is_zero() {
+                return Ok(newest);
+            }
+            let ready = self.device.wait(left).map_err(|e| self.trouble(&e))?;
+            let frame = match ready {
+                Ready::Nothing => return Ok(newest),
+                Ready::Gone | Ready::Failing if newest.is_some() => return Ok(newest),
+                Ready::Gone => return Err(failure::unplugged(self.device.path())),
+                Ready::Failing | Ready::Frame => self.device.dequeue(),
+            };
+            taken += 1;
+            match frame {
+                Ok(None) if ready == Ready::Failing => return Err(self.failing()),
+                Ok(None) => {}
+                Ok(Some(buffer)) => match self.stride(&buffer) {
+                    Some(stride) => {
+                        self.bad = Bad::default();
+                        newest = Some((buffer, stride));
+                    }
+                    None if newest.is_none() => self.bad(buffer.bytes().len())?,
+                    None => {}
+                },
+                Err(_) if newest.is_some() => return Ok(newest),
+                // "Can also indicate temporary problems": the frame is lost, not the camera.
+                Err(error) if error.raw_os_error() == Some(libc::EIO) && ready == Ready::Frame => {
+                    self.bad(0)?;
+                }
+                Err(error) => return Err(self.trouble(&error)),
+            }
+        }
+    }
+
+    fn stride(&self, buffer: &Buffer) -> Option<u32> {
+        let Delivers { fourcc, width, height, .. } = self.delivers;
+        stride::of_frame(fourcc, (width, height), self.said, buffer.bytes().len())
+    }
+
+    fn bad(&mut self, len: usize) -> Result<(), Trouble> {
+        log::debug!("{}: a frame of {len} bytes is none", self.delivers.name);
+        if !self.bad.another(Instant::now()) {
+            return Ok(());
+        }
+        let Delivers { fourcc, width, height, .. } = self.delivers;
+        let what = format!("{} sends broken frames", self.device.path().display());
+        let cause = format!("{len} bytes are no {fourcc} frame of {width}×{height}");
+        Err(Trouble::new(TroubleKind::Broken, what).because(cause).hint(
+            "try another USB port or cable, or a smaller size; `tallycam devices` lists the camera's formats",
+        ))
+    }
+
+    fn trouble(&self, error: &io::Error) -> Trouble {
+        if self.device.path().exists() {
+            failure::trouble(self.device.path(), "read", error)
+        } else {
+            failure::unplugged(self.device.path())
+        }
+    }
+
+    fn failing(&self) -> Trouble {
+        self.trouble(&io::Error::other("the driver reports an error and no frame"))
+    }
+}
+
+impl Source for V4l2Source {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        self.lent = None;
+        let Some((buffer, stride)) = self.newest(wait)? else {
+            return Ok(None);
+        };
+        let sequence = self.numbers.next(self.device.sequence(&buffer));
+        let buffer = self.lent.insert(buffer);
+        Ok(Some(Frame {
+            fourcc: self.delivers.fourcc,
+            width: self.delivers.width,
+            height: self.delivers.height,
+            stride,
+            data: buffer.bytes(),
+            stamp: Stamp::at_monotonic(buffer.timestamp_us()),
+            sequence,
+        }))
+    }
+}
+
+/// Sets what is wanted of the controls; what cannot be set is told.
+fn set_controls(device: &Device, wanted: &Wanted) -> Vec<String> {
+    if wanted.controls.is_empty() {
+        return Vec::new();
+    }
+    let (settings, mut notes) = controls::plan(&device.controls(), &wanted.controls);
+    for setting in settings {
+        if let Err(error) = device.set(&setting) {
+            notes.push(format!(
+                "The camera's control {} could not be set to {}: {error}.",
+                setting.name, setting.value
+            ));
+        }
+    }
+    notes
+}
+
+fn start_trouble(path: &Path, choice: &Choice, error: StartError) -> Trouble {
+    let Choice { fourcc, width, height, .. } = *choice;
+    match error {
+        StartError::System(error) => failure::trouble(path, "start", &error),
+        StartError::Mode(cause) => Trouble::new(
+            TroubleKind::Unsupported,
+            format!("{} cannot be set to {fourcc} {width}×{height}", path.display()),
+        )
+        .because(cause)
+        .hint("choose another size, fps or format that `tallycam devices` lists"),
+    }
+}
+
+/// Numbers frames: by the driver's count where it counts, else one by one.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u64,
+    driver: Option<u32>,
+}
+
+impl Numbers {
+    /// The number of a frame that the driver gave `count`. Always more than the last one.
+    fn next(&mut self, count: Option<u32>) -> u64 {
+        let step = self.driver.zip(count).map_or(1, |(last, count)| count.wrapping_sub(last));
+        // A count that stands still or goes back is none.
+        self.last += if (1..1 << 16).contains(&step) { u64::from(step) } else { 1 };
+        self.driver = count;
+        self.last
+    }
+}
+
+/// Bad frames since the last good one.
+#[derive(Debug, Default)]
+struct Bad {
+    since: Option<Instant>,
+    frames: u32,
+}
+
+impl Bad {
+    /// Another bad frame came at `now`; tells whether that is enough.
+    fn another(&mut self, now: Instant) -> bool {
+        self.frames += 1;
+        now.saturating_duration_since(*self.since.get_or_insert(now)) >= BAD_FOR && self.frames >= BAD_FRAMES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn numbers_follow_the_driver_and_never_go_back() {
+        let mut numbers = Numbers::default();
+        let counts = [Some(7), Some(8), Some(11), None, Some(40), Some(40), Some(3), Some(u32::MAX), Some(1)];
+        let got: Vec<u64> = counts.into_iter().map(|count| numbers.next(count)).collect();
+        assert_eq!(got, [1, 2, 5, 6, 7, 8, 9, 10, 12]);
+    }
+
+    #[test]
+    fn a_second_of_bad_frames_is_enough() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut fast = Bad::default();
+        assert!(![0, 33, 66, 500, 999].into_iter().any(|ms| fast.another(at(ms))));
+        assert!(fast.another(at(1000)));
+        let mut slow = Bad::default();
+        assert!(![0, 5000].into_iter().any(|ms| slow.another(at(ms))));
+        assert!(slow.another(at(10_000)));
+    }
+
+    #[test]
+    fn what_is_not_there_is_absent() {
+        let root = tempfile::tempdir().unwrap();
+        let stop = Stop::new();
+        let mut named = V4l2Opener::under(root.path(), Some("9".to_owned()), Wanted::ANYTHING);
+        let trouble = named.open(&stop).err().unwrap();
+        assert_eq!(trouble.kind, TroubleKind::Absent);
+        assert!(trouble.line().contains("video9 does not exist; `tallycam devices`"), "{trouble}");
+        assert_eq!(named.is_there(), Some(false));
+
+        let mut any = V4l2Opener::under(root.path(), None, Wanted::ANYTHING);
+        assert_eq!(any.open(&stop).err().unwrap().kind, TroubleKind::Absent);
+        assert_eq!(any.is_there(), Some(false));
+        assert_eq!(any.describe(), "the first V4L2 camera");
+    }
+
+    #[test]
+    fn a_device_that_is_no_camera_is_unsupported() {
+        let mut opener = V4l2Opener::new(Some("/dev/null".to_owned()), Wanted::ANYTHING);
+        assert_eq!(opener.open(&Stop::new()).err().unwrap().kind, TroubleKind::Unsupported);
+        assert_eq!(read_controls("/dev/null").unwrap_err().kind, TroubleKind::Unsupported);
+    }
+}

@@ -1,0 +1,309 @@
+//! Which device nodes there are, what they are, and which of them is meant.
+
+use std::path::{Path, PathBuf};
+
+use crate::media::{Control, Fourcc, Trouble, TroubleKind};
+
+use super::choose::{Interval, Intervals, Sizes};
+use super::device::Device;
+use super::failure;
+use super::sys::Capability;
+
+/// One `/dev/video…` node, for lists and for diagnosis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// `/dev/video0`.
+    pub path: PathBuf,
+    /// Its lasting name: the link in `/dev/v4l/by-id` that leads to it.
+    pub by_id: Option<PathBuf>,
+    /// What could be learnt of it, or why it could not be opened.
+    pub facts: Result<Facts, Trouble>,
+}
+
+/// What a node says of itself and offers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// Name of the device: "HD Pro Webcam C920".
+    pub card: String,
+    /// Name of the driver: "uvcvideo".
+    pub driver: String,
+    /// Where it is attached: "usb-0000:01:00.0-1.2".
+    pub bus: String,
+    /// Why it is of no use as a camera: "carries data about pictures, no pictures"; `None`: it is one.
+    pub unusable: Option<String>,
+    /// What it offers; empty where it is of no use.
+    pub formats: Vec<Format>,
+    /// Its controls; empty where it is of no use.
+    pub controls: Vec<Control>,
+}
+
+/// One pixel format a camera offers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Format {
+    /// The format.
+    pub fourcc: Fourcc,
+    /// The driver's words for it.
+    pub description: String,
+    /// Its sizes with their rates, in the driver's order; of a range of sizes the smallest and the largest.
+    pub modes: Vec<Mode>,
+    /// Sizes between those listed can be had too, in these steps of width and height.
+    pub steps: Option<(u32, u32)>,
+}
+
+/// One size of a format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mode {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Frames a second, in the driver's order; of a range of rates the highest and the lowest.
+    /// Empty when the driver does not tell.
+    pub fps: Vec<f64>,
+}
+
+/// Every video node of this machine, by number. Looks only: a camera that is streaming to somebody
+/// is not disturbed.
+pub fn list() -> Vec<Node> {
+    list_under(Path::new("/"))
+}
+
+/// As [`list`], in the `dev` folder of another root than `/` (a container that has the machine's
+/// devices mounted elsewhere).
+pub fn list_under(root: &Path) -> Vec<Node> {
+    paths_under(root)
+        .into_iter()
+        .map(|path| Node { by_id: by_id(root, &path), facts: facts(&path), path })
+        .collect()
+}
+
+/// The video nodes under `root`, by number.
+pub(super) fn paths_under(root: &Path) -> Vec<PathBuf> {
+    let dev = root.join("dev");
+    let mut numbers: Vec<u32> = std::fs::read_dir(&dev)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("video")?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    numbers.into_iter().map(|number| dev.join(format!("video{number}"))).collect()
+}
+
+/// The video nodes as they were at the last open, to see when another open is worth it.
+#[derive(Debug, Clone)]
+pub(in crate::source) struct Nodes {
+    root: PathBuf,
+    seen: Vec<PathBuf>,
+}
+
+impl Nodes {
+    /// None seen yet under `root`.
+    pub fn under(root: &Path) -> Nodes {
+        Nodes { root: root.to_owned(), seen: Vec::new() }
+    }
+
+    /// Remembers those there are now.
+    pub fn look(&mut self) {
+        self.seen = paths_under(&self.root);
+    }
+
+    /// Whether there is one that was not there at the last look.
+    pub fn has_new(&self) -> bool {
+        paths_under(&self.root).iter().any(|path| !self.seen.contains(path))
+    }
+}
+
+/// The node that a configured name means: a path, an index ("0"), a node's name ("video0") or a
+/// name in `/dev/v4l/by-id`.
+pub(super) fn named(root: &Path, name: &str) -> PathBuf {
+    let dev = root.join("dev");
+    if name.contains('/') {
+        PathBuf::from(name)
+    } else if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) {
+        dev.join(format!("video{name}"))
+    } else if name.strip_prefix("video").is_some_and(|n| n.parse::<u32>().is_ok()) {
+        dev.join(name)
+    } else {
+        dev.join("v4l/by-id").join(name)
+    }
+}
+
+/// The nodes under `root` that are worth an open: usable cameras, and those that cannot be looked
+/// at (busy, denied), so that the open tells why. Each is looked at when its turn comes.
+pub(in crate::source) fn cameras_under(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let is_worth_it = |path: &PathBuf| match look(path) {
+        Ok((_, capability)) => match unusable(&capability) {
+            None => true,
+            Some(reason) => {
+                log::debug!("{} ({}) {reason}", path.display(), capability.card);
+                false
+            }
+        },
+        // A device of another kind.
+        Err(trouble) => trouble.kind != TroubleKind::Unsupported,
+    };
+    paths_under(root).into_iter().filter(is_worth_it)
+}
+
+/// Opens a node and asks what it is.
+pub(super) fn look(path: &Path) -> Result<(Device, Capability), Trouble> {
+    let device = Device::open(path)?;
+    match device.capability() {
+        Ok(capability) => Ok((device, capability)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOTTY) => {
+            let what = format!("{} is not a camera device", path.display());
+            Err(Trouble::new(TroubleKind::Unsupported, what).because(error))
+        }
+        Err(error) => Err(failure::trouble(path, "ask", &error)),
+    }
+}
+
+/// Why a node of this kind gives no pictures to a program like this; `None`: it does.
+pub(super) fn unusable(capability: &Capability) -> Option<String> {
+    const CAPTURE: u32 = 0x1;
+    const CAPTURE_MPLANE: u32 = 0x1000;
+    const M2M: u32 = 0x8000 | 0x4000;
+    const META_CAPTURE: u32 = 0x0080_0000;
+    const STREAMING: u32 = 0x0400_0000;
+    const IO_MC: u32 = 0x2000_0000;
+    let has = |flag| capability.flags & flag != 0;
+    // A Pi's codecs and image processor offer capture nodes too, for pictures that one feeds them.
+    let processors =
+        ["bcm2835-codec", "bcm2835-isp", "pispbe", "pisp_be", "rpivid", "rpi-hevc", "hevc_dec", "hantro"];
+    let receivers = ["unicam", "rp1-cfe", "rp1_cfe"];
+    let is_one_of = |names: &[&str]| names.iter().any(|name| capability.driver.starts_with(name));
+    let reason = if is_one_of(&processors) || has(M2M) {
+        "is a codec or image processor, not a camera"
+    } else if is_one_of(&receivers) || has(IO_MC) {
+        "is the receiver of a camera that needs libcamera: use [source] kind = \"auto\", or \"exec\" with rpicam-vid"
+    } else if !has(CAPTURE) && has(META_CAPTURE) {
+        "carries data about pictures, no pictures"
+    } else if !has(CAPTURE) && has(CAPTURE_MPLANE) {
+        "gives its pictures in several planes, which tallycam cannot take"
+    } else if !has(CAPTURE) {
+        "is not for capturing pictures"
+    } else if !has(STREAMING) {
+        "cannot stream"
+    } else {
+        return None;
+    };
+    Some(reason.to_owned())
+}
+
+fn by_id(root: &Path, node: &Path) -> Option<PathBuf> {
+    let node = std::fs::canonicalize(node).ok()?;
+    let mut links: Vec<PathBuf> = std::fs::read_dir(root.join("dev/v4l/by-id"))
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|link| std::fs::canonicalize(link).is_ok_and(|target| target == node))
+        .collect();
+    links.sort();
+    links.into_iter().next()
+}
+
+fn facts(path: &Path) -> Result<Facts, Trouble> {
+    let (device, capability) = look(path)?;
+    let unusable = unusable(&capability);
+    let (formats, controls) =
+        if unusable.is_none() { (formats(&device), device.controls()) } else { (Vec::new(), Vec::new()) };
+    let Capability { driver, card, bus, .. } = capability;
+    Ok(Facts { card, driver, bus, unusable, formats, controls })
+}
+
+fn formats(device: &Device) -> Vec<Format> {
+    let mode = |fourcc, (width, height)| {
+        let fps = match device.intervals(fourcc, (width, height)) {
+            Intervals::List(list) => list.into_iter().map(Interval::fps).collect(),
+            Intervals::Range { min, max, .. } => vec![min.fps(), max.fps()],
+            Intervals::Unknown => Vec::new(),
+        };
+        Mode { width, height, fps }
+    };
+    let format = |offer: super::choose::Offer| {
+        let (sizes, steps) = match offer.sizes {
+            Sizes::List(list) => (list, None),
+            Sizes::Range { min, max, step } => (vec![min, max], Some((step.0.max(1), step.1.max(1)))),
+            Sizes::Unknown => (Vec::new(), None),
+        };
+        let modes = sizes.into_iter().map(|size| mode(offer.fourcc, size)).collect();
+        Format { fourcc: offer.fourcc, description: offer.description, modes, steps }
+    };
+    device.offers().into_iter().map(format).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn node(driver: &str, flags: u32) -> Capability {
+        Capability { driver: driver.to_owned(), card: String::new(), bus: String::new(), flags }
+    }
+
+    #[test]
+    fn only_cameras_are_usable() {
+        for (driver, flags, reason) in [
+            ("uvcvideo", 0x0420_0001, None),
+            ("bm2835 mmal", 0x0520_0005, None),
+            ("uvcvideo", 0x04a0_0000, Some("data about pictures")),
+            ("bcm2835-codec", 0x0420_4000, Some("codec")),
+            ("bcm2835-isp", 0x0420_0001, Some("codec")),
+            ("pispbe", 0x0420_1000, Some("codec")),
+            ("unicam", 0x2420_0001, Some("libcamera")),
+            ("rp1-cfe", 0x2420_0001, Some("libcamera")),
+            ("some-bridge", 0x2420_0001, Some("libcamera")),
+            ("new-codec", 0x0400_8000, Some("codec")),
+            ("ipu", 0x0400_1000, Some("several planes")),
+            ("v4l2 loopback", 0x0420_0002, Some("not for capturing")),
+            ("bttv", 0x0100_0001, Some("cannot stream")),
+        ] {
+            let got = unusable(&node(driver, flags));
+            match reason {
+                None => assert_eq!(got, None, "{driver}"),
+                Some(part) => assert!(got.as_ref().is_some_and(|g| g.contains(part)), "{driver}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn names_lead_to_nodes() {
+        for (name, path) in [
+            ("0", "/dev/video0"),
+            ("12", "/dev/video12"),
+            ("video3", "/dev/video3"),
+            ("/dev/v4l/by-path/x", "/dev/v4l/by-path/x"),
+            ("usb-046d_C920-video-index0", "/dev/v4l/by-id/usb-046d_C920-video-index0"),
+            ("videocam", "/dev/v4l/by-id/videocam"),
+        ] {
+            assert_eq!(named(Path::new("/"), name), Path::new(path), "{name}");
+        }
+    }
+
+    #[test]
+    fn nodes_are_listed_by_number_with_their_lasting_names() {
+        let root = tempfile::tempdir().unwrap();
+        let dev = root.path().join("dev");
+        std::fs::create_dir_all(dev.join("v4l/by-id")).unwrap();
+        for name in ["video10", "video2", "video", "video-old", "vbi0"] {
+            std::fs::write(dev.join(name), "").unwrap();
+        }
+        symlink("../../video2", dev.join("v4l/by-id/usb-cam-index0")).unwrap();
+        assert_eq!(paths_under(root.path()), [dev.join("video2"), dev.join("video10")]);
+
+        let nodes = list_under(root.path());
+        assert_eq!(nodes[0].by_id, Some(dev.join("v4l/by-id/usb-cam-index0")));
+        assert_eq!(nodes[1].by_id, None);
+        let trouble = nodes[0].facts.as_ref().unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert!(trouble.what.ends_with("video2 is not a camera device"), "{trouble}");
+    }
+
+    #[test]
+    fn a_character_device_that_is_no_camera_says_so() {
+        let trouble = look(Path::new("/dev/null")).err().unwrap();
+        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert!(trouble.what.contains("/dev/null is not a camera device"), "{trouble}");
+    }
+}

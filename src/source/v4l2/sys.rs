@@ -1,0 +1,345 @@
+//! The few V4L2 requests that rscam does not make, and the search for the descriptor it hides.
+//!
+//! The structures are those of `linux/videodev2.h`. Requests go through libc's `ioctl` like rscam's
+//! own, so that both talk to the same device when a library is preloaded.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use rustix::ioctl::{Opcode, opcode};
+
+/// `V4L2_BUF_TYPE_VIDEO_CAPTURE`, and `V4L2_MEMORY_MMAP`, which has the same number.
+const VIDEO_CAPTURE: u32 = 1;
+const MEMORY_MMAP: u32 = 1;
+
+/// `V4L2_CTRL_FLAG_NEXT_CTRL`: not this control but the one after it.
+const NEXT_CONTROL: u32 = 0x8000_0000;
+
+/// The argument of one V4L2 request.
+///
+/// # Safety
+/// `OPCODE` is the request that the kernel reads and writes exactly this structure for, and the
+/// structure holds no pointer.
+unsafe trait Request {
+    const OPCODE: Opcode;
+}
+
+/// Makes a request, again when a signal came between.
+fn ask<T: Request>(fd: BorrowedFd<'_>, argument: &mut T) -> io::Result<()> {
+    loop {
+        // SAFETY: by the promise of `Request` the kernel stays within `argument`, which outlives the call.
+        let answer = unsafe { libc::ioctl(fd.as_raw_fd(), T::OPCODE as _, std::ptr::from_mut(argument)) };
+        if answer != -1 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// `struct v4l2_capability`.
+#[repr(C)]
+#[derive(Default)]
+struct RawCapability {
+    driver: [u8; 16],
+    card: [u8; 32],
+    bus_info: [u8; 32],
+    version: u32,
+    capabilities: u32,
+    device_caps: u32,
+    reserved: [u32; 3],
+}
+
+// SAFETY: VIDIOC_QUERYCAP is `_IOR('V', 0, struct v4l2_capability)`.
+unsafe impl Request for RawCapability {
+    const OPCODE: Opcode = opcode::read::<RawCapability>(b'V', 0);
+}
+
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capability {
+    /// Name of the driver: "uvcvideo".
+    pub driver: String,
+    /// Name of the device: "HD Pro Webcam C920".
+    pub card: String,
+    /// Where it is attached: "usb-0000:01:00.0-1.2".
+    pub bus: String,
+    /// `V4L2_CAP_…` of this very node.
+    pub flags: u32,
+}
+
+/// `VIDIOC_QUERYCAP`.
+///
+/// # Errors
+/// The system's; `ENOTTY` from what is no V4L2 device.
+pub fn capability(fd: BorrowedFd<'_>) -> io::Result<Capability> {
+    const DEVICE_CAPS: u32 = 0x8000_0000;
+    let mut raw = RawCapability::default();
+    ask(fd, &mut raw)?;
+    let of_node = if raw.capabilities & DEVICE_CAPS == 0 { raw.capabilities } else { raw.device_caps };
+    Ok(Capability {
+        driver: text(&raw.driver),
+        card: text(&raw.card),
+        bus: text(&raw.bus_info),
+        flags: of_node,
+    })
+}
+
+/// `struct v4l2_format` with its `pix` part. In C that is a union with structures that hold
+/// pointers, hence the alignment.
+#[repr(C)]
+struct RawFormat {
+    kind: u32,
+    align: [usize; 0],
+    width: u32,
+    height: u32,
+    pixelformat: u32,
+    field: u32,
+    bytesperline: u32,
+    sizeimage: u32,
+    rest: [u32; 44],
+}
+
+// SAFETY: VIDIOC_G_FMT is `_IOWR('V', 4, struct v4l2_format)`.
+unsafe impl Request for RawFormat {
+    const OPCODE: Opcode = opcode::read_write::<RawFormat>(b'V', 4);
+}
+
+/// The format a device is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `V4L2_FIELD_…`: how the rows of an interlaced picture lie.
+    pub field: u32,
+    /// Bytes from row to row of the first plane, as the driver says; often 0 for JPEG.
+    pub bytes_per_line: u32,
+    /// Bytes a buffer must have.
+    pub size_image: u32,
+}
+
+/// `VIDIOC_G_FMT`.
+///
+/// # Errors
+/// The system's.
+pub fn format(fd: BorrowedFd<'_>) -> io::Result<Format> {
+    let mut raw = RawFormat {
+        kind: VIDEO_CAPTURE,
+        align: [],
+        width: 0,
+        height: 0,
+        pixelformat: 0,
+        field: 0,
+        bytesperline: 0,
+        sizeimage: 0,
+        rest: [0; 44],
+    };
+    ask(fd, &mut raw)?;
+    Ok(Format {
+        width: raw.width,
+        height: raw.height,
+        field: raw.field,
+        bytes_per_line: raw.bytesperline,
+        size_image: raw.sizeimage,
+    })
+}
+
+/// `struct v4l2_streamparm` with its `capture` part.
+#[repr(C)]
+struct RawParameters {
+    kind: u32,
+    capability: u32,
+    capturemode: u32,
+    numerator: u32,
+    denominator: u32,
+    rest: [u32; 46],
+}
+
+// SAFETY: VIDIOC_G_PARM is `_IOWR('V', 21, struct v4l2_streamparm)`.
+unsafe impl Request for RawParameters {
+    const OPCODE: Opcode = opcode::read_write::<RawParameters>(b'V', 21);
+}
+
+/// `VIDIOC_G_PARM`: the time from frame to frame a device is set to, as a fraction of a second.
+///
+/// # Errors
+/// The system's; many drivers have no such setting.
+pub fn interval(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    let mut raw = RawParameters {
+        kind: VIDEO_CAPTURE,
+        capability: 0,
+        capturemode: 0,
+        numerator: 0,
+        denominator: 0,
+        rest: [0; 46],
+    };
+    ask(fd, &mut raw)?;
+    Ok((raw.numerator, raw.denominator))
+}
+
+/// `struct v4l2_queryctrl`.
+#[repr(C)]
+#[derive(Default)]
+struct RawControl {
+    id: u32,
+    kind: u32,
+    name: [u8; 32],
+    minimum: i32,
+    maximum: i32,
+    step: i32,
+    default_value: i32,
+    flags: u32,
+    reserved: [u32; 2],
+}
+
+// SAFETY: VIDIOC_QUERYCTRL is `_IOWR('V', 36, struct v4l2_queryctrl)`.
+unsafe impl Request for RawControl {
+    const OPCODE: Opcode = opcode::read_write::<RawControl>(b'V', 36);
+}
+
+/// The number of the first control after `id` (0 to begin); `None` at the end.
+///
+/// rscam's own walk stands still at a control whose value cannot be read, so the walk is made here.
+pub fn control_after(fd: BorrowedFd<'_>, id: u32) -> Option<u32> {
+    let mut raw = RawControl { id: id | NEXT_CONTROL, ..RawControl::default() };
+    // A driver that does not go forward would be asked for ever.
+    ask(fd, &mut raw).ok().map(|()| raw.id).filter(|&next| next > id)
+}
+
+/// `struct v4l2_buffer`.
+#[repr(C)]
+struct RawBuffer {
+    index: u32,
+    kind: u32,
+    bytesused: u32,
+    flags: u32,
+    field: u32,
+    timestamp: libc::timeval,
+    timecode: [u32; 4],
+    sequence: u32,
+    memory: u32,
+    place: usize,
+    length: u32,
+    reserved: [u32; 2],
+}
+
+// SAFETY: VIDIOC_QUERYBUF is `_IOWR('V', 9, struct v4l2_buffer)`. `place` may hold an address of
+// this process, but only for memory that the process gave (USERPTR), never for V4L2_MEMORY_MMAP.
+unsafe impl Request for RawBuffer {
+    const OPCODE: Opcode = opcode::read_write::<RawBuffer>(b'V', 9);
+}
+
+/// What the driver wrote about the frame that lies in a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameNumber {
+    /// Its time in microseconds, on the driver's clock.
+    pub timestamp_us: u64,
+    /// The driver's count, which jumps where frames were lost.
+    pub sequence: u32,
+}
+
+/// `VIDIOC_QUERYBUF`: which frame lies in buffer `index`.
+///
+/// # Errors
+/// The system's; `EINVAL` when there is no such buffer.
+pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
+    let mut raw = RawBuffer {
+        index,
+        kind: VIDEO_CAPTURE,
+        bytesused: 0,
+        flags: 0,
+        field: 0,
+        timestamp: libc::timeval { tv_sec: 0, tv_usec: 0 },
+        timecode: [0; 4],
+        sequence: 0,
+        memory: MEMORY_MMAP,
+        place: 0,
+        length: 0,
+        reserved: [0; 2],
+    };
+    ask(fd, &mut raw)?;
+    let timestamp_us = raw.timestamp.tv_sec as u64 * 1_000_000 + raw.timestamp.tv_usec as u64;
+    Ok(FrameNumber { timestamp_us, sequence: raw.sequence })
+}
+
+/// This process's descriptors of the character device with number `rdev`.
+///
+/// # Errors
+/// `/proc/self/fd` cannot be read.
+pub fn descriptors_of(rdev: u64) -> io::Result<Vec<RawFd>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+        found.extend(number.filter(|&fd| device_number(fd) == Some(rdev)));
+    }
+    Ok(found)
+}
+
+/// The number of the character device behind a descriptor; `None` if it is none, or closed.
+fn device_number(fd: RawFd) -> Option<u64> {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `stat` is writable and large enough; a closed `fd` is answered with EBADF.
+    if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: fstat returned 0, so it has written the structure.
+    let stat = unsafe { stat.assume_init() };
+    (stat.st_mode & libc::S_IFMT == libc::S_IFCHR).then_some(stat.st_rdev)
+}
+
+/// Text in a fixed field: up to the first NUL.
+fn text(field: &[u8]) -> String {
+    let end = field.iter().position(|&b| b == 0).unwrap_or(field.len());
+    String::from_utf8_lossy(&field[..end]).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    #[cfg(all(target_pointer_width = "64", target_env = "gnu"))]
+    fn structures_have_the_sizes_of_videodev2_h() {
+        assert_eq!(RawCapability::OPCODE, 0x8068_5600);
+        assert_eq!(RawFormat::OPCODE, 0xc0d0_5604);
+        assert_eq!(RawParameters::OPCODE, 0xc0cc_5615);
+        assert_eq!(RawControl::OPCODE, 0xc044_5624);
+        assert_eq!(RawBuffer::OPCODE, 0xc058_5609);
+        assert_eq!(std::mem::offset_of!(RawFormat, width), 8);
+        assert_eq!(std::mem::offset_of!(RawBuffer, timestamp), 24);
+        assert_eq!(std::mem::offset_of!(RawBuffer, sequence), 56);
+        assert_eq!(std::mem::offset_of!(RawBuffer, place), 64);
+    }
+
+    #[test]
+    fn what_is_no_camera_answers_with_an_error() {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert!(capability(null.as_fd()).is_err());
+        assert!(format(null.as_fd()).is_err());
+        assert!(interval(null.as_fd()).is_err());
+        assert!(frame_number(null.as_fd(), 0).is_err());
+        assert_eq!(control_after(null.as_fd(), 0), None);
+    }
+
+    #[test]
+    fn a_descriptor_is_found_by_its_device_number() {
+        let zero = std::fs::File::open("/dev/full").unwrap();
+        let rdev = zero.metadata().unwrap().rdev();
+        assert!(descriptors_of(rdev).unwrap().contains(&zero.as_raw_fd()));
+        assert_eq!(device_number(-1), None);
+    }
+
+    #[test]
+    fn text_ends_at_its_nul() {
+        assert_eq!(text(b"Camera \0junk"), "Camera");
+        assert_eq!(text(b"full"), "full");
+    }
+}

@@ -1,0 +1,367 @@
+//! The house rules that no compiler checks, read from the source text.
+//!
+//! - A layer uses only layers below it; siblings never use each other.
+//! - A crate that wraps hardware, a protocol or the system is named in its own place only.
+//! - Only `base/clock` asks for the time, only `base/worker` starts threads.
+//! - Every module says what it is for.
+//!
+//! Test modules (`#[cfg(test)] mod …` at the end of a file, or a file of their own) are not part
+//! of the house.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+
+/// What each top-level module may use: the drawing in `src/lib.rs`, as a table.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("media", &["base"]),
+    ("source", &["base", "media"]),
+    ("encode", &["base", "media"]),
+    ("config", &["base", "media"]),
+    ("pipeline", &["base", "media", "source", "encode", "config"]),
+    ("ui", &["base", "media"]),
+    ("http", &["base", "media", "config", "pipeline", "ui"]),
+    ("daemon", &["base", "media", "source", "config", "pipeline", "http"]),
+    ("cli", &["base", "media", "source", "encode", "config", "pipeline", "ui", "http", "daemon"]),
+];
+
+/// Crates, where they may be named (beginnings of paths), and in how many files at most.
+const NAMED_IN: &[(&str, &[&str], usize)] = &[
+    ("rscam", &["source/v4l2"], 1),
+    ("turbojpeg", &["encode/"], 1),
+    ("hyper", &["http/", "source/url"], usize::MAX),
+    ("http_body_util", &["http/", "source/url"], usize::MAX),
+    ("tokio_rustls", &["source/url"], usize::MAX),
+    ("digest_auth", &["source/url"], usize::MAX),
+    ("rusqlite", &["store/"], usize::MAX),
+    ("tract", &["vision/"], 1),
+    ("tract_onnx", &["vision/"], 1),
+    ("libcamera", &[], 0),
+    ("clap", &["cli/"], usize::MAX),
+    ("listenfd", &["daemon/"], 1),
+    ("sd_notify", &["daemon/"], 1),
+    ("systemd_journal_logger", &["daemon/"], 1),
+];
+
+/// Calls, and the one file that may make them.
+const CALLED_IN: &[(&[&str], &str)] = &[
+    (&["SystemTime", "::", "now"], "base/clock.rs"),
+    (&["Timestamp", "::", "now"], "base/clock.rs"),
+    (&["Zoned", "::", "now"], "base/clock.rs"),
+    (&["ClockId", "::", "Monotonic"], "base/clock.rs"),
+    (&["ClockId", "::", "Realtime"], "base/clock.rs"),
+    (&["thread", "::", "spawn"], "base/worker.rs"),
+    (&["thread", "::", "Builder"], "base/worker.rs"),
+];
+
+/// One file of `src/`.
+struct Source {
+    /// Relative to `src/`: `source/v4l2.rs`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn new(path: &str, text: &str) -> Source {
+        Source { path: path.to_owned(), text: text.to_owned() }
+    }
+
+    /// `source/v4l2.rs` is `["source", "v4l2"]`, `source/mod.rs` is `["source"]`.
+    fn module(&self) -> Vec<&str> {
+        let path = self.path.strip_suffix(".rs").unwrap_or(&self.path);
+        path.split('/').filter(|&part| part != "mod").collect()
+    }
+
+    /// The words and signs of the shipped code.
+    fn tokens(&self) -> Vec<&str> {
+        let tests = self.text.find("#[cfg(test)]\nmod ").unwrap_or(self.text.len());
+        tokens(&self.text[..tests])
+    }
+
+    /// The top-level modules it names, by `crate::…` or by `super::…` beyond its own.
+    fn uses(&self) -> Vec<&str> {
+        let tokens = self.tokens();
+        let depth = self.module().len();
+        let mut used = Vec::new();
+        for at in 0..tokens.len() {
+            let mut next = match tokens[at] {
+                "crate" if tokens.get(at + 1) == Some(&"::") => at + 2,
+                "super" if at < 2 || tokens[at - 2] != "super" => {
+                    let rise = tokens[at..].chunks(2).take_while(|pair| *pair == ["super", "::"]).count();
+                    if rise < depth {
+                        continue;
+                    }
+                    at + 2 * rise
+                }
+                _ => continue,
+            };
+            if tokens.get(next) != Some(&"{") {
+                used.extend(tokens.get(next));
+                continue;
+            }
+            // A group: the first word after the brace and after every comma of its own level.
+            let mut level = 0;
+            loop {
+                match tokens.get(next) {
+                    Some(&"{") => level += 1,
+                    Some(&"}") => level -= 1,
+                    Some(_) => {}
+                    None => break,
+                }
+                if level == 0 {
+                    break;
+                }
+                let opens = level == 1 && (tokens[next] == "{" || tokens[next] == ",");
+                if opens && tokens.get(next + 1).is_some_and(|t| *t != "}") {
+                    used.push(tokens[next + 1]);
+                }
+                next += 1;
+            }
+        }
+        used
+    }
+
+    /// Whether it names the crate `name`: `use name…` or `name::…`.
+    fn names(&self, name: &str) -> bool {
+        let tokens = self.tokens();
+        (0..tokens.len()).any(|at| {
+            let before = at.checked_sub(1).map(|before| tokens[before]);
+            let is_root = before != Some("::") || at < 2 || !is_word(tokens[at - 2]);
+            let after = tokens.get(at + 1).copied();
+            tokens[at] == name && is_root && (after == Some("::") || before == Some("use"))
+        })
+    }
+
+    fn calls(&self, call: &[&str]) -> bool {
+        self.tokens().windows(call.len()).any(|window| window == call)
+    }
+}
+
+fn is_word(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+/// Splits Rust text into words, `::` and other signs; comments, strings and characters are left out.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let taken = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            block_comment(rest)
+        } else if let Some(string) = raw_string(rest) {
+            string
+        } else if c == '"' {
+            quoted(rest, '"')
+        } else if c == '\'' {
+            match rest[1..].chars().next() {
+                Some('\\') => quoted(rest, '\''),
+                Some(one) if rest[1 + one.len_utf8()..].starts_with('\'') => 2 + one.len_utf8(),
+                _ => 1, // A lifetime.
+            }
+        } else if is_word(rest) {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            tokens.push(&rest[..end]);
+            end
+        } else if rest.starts_with("::") {
+            tokens.push("::");
+            2
+        } else {
+            if !c.is_whitespace() {
+                tokens.push(&rest[..c.len_utf8()]);
+            }
+            c.len_utf8()
+        };
+        rest = &rest[taken..];
+    }
+    tokens
+}
+
+/// Bytes of the quoted literal at the beginning, with its quotes.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Bytes of the raw string at the beginning, if there is one.
+fn raw_string(text: &str) -> Option<usize> {
+    let after = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    let body = after[hashes..].strip_prefix('"')?;
+    let close = format!("\"{}", "#".repeat(hashes));
+    let before = text.len() - body.len();
+    Some(body.find(&close).map_or(text.len(), |at| before + at + close.len()))
+}
+
+fn block_comment(text: &str) -> usize {
+    let mut depth = 0;
+    let mut at = 0;
+    while at < text.len() {
+        if text[at..].starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else if text[at..].starts_with("*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    text.len()
+}
+
+/// Every file of `src/` but tests and the two that stand above the layers.
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("src can be read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| Source {
+            text: std::fs::read_to_string(&path).expect("a source file"),
+            path: path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned(),
+        })
+        .filter(|source| !matches!(source.path.as_str(), "main.rs" | "lib.rs"))
+        .filter(|source| !source.module().contains(&"tests"))
+        .collect()
+}
+
+fn may_use(module: &str) -> Option<&'static [&'static str]> {
+    MAY_USE.iter().find(|(name, _)| *name == module).map(|(_, below)| *below)
+}
+
+/// The layer rule for one file: what it uses and may not.
+fn upward_arrows(source: &Source) -> Vec<String> {
+    let own = source.module()[0];
+    let Some(below) = may_use(own) else {
+        return vec![format!("{}: module {own} has no place in the house (see MAY_USE)", source.path)];
+    };
+    source
+        .uses()
+        .into_iter()
+        .filter(|&used| used != own && may_use(used).is_some() && !below.contains(&used))
+        .map(|used| format!("{}: {own} must not use {used}", source.path))
+        .collect()
+}
+
+fn assert_none(mut complaints: Vec<String>) {
+    complaints.sort();
+    complaints.dedup();
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn arrows_point_down() {
+    assert_none(sources().iter().flat_map(upward_arrows).collect());
+}
+
+#[test]
+fn the_table_itself_points_down() {
+    for (place, (_, below)) in MAY_USE.iter().enumerate() {
+        for used in *below {
+            let lower = MAY_USE.iter().position(|(name, _)| name == used);
+            assert!(lower.is_some_and(|lower| lower < place), "{used} is not below");
+        }
+    }
+}
+
+#[test]
+fn crates_are_named_in_their_own_place() {
+    let sources = sources();
+    let mut complaints = Vec::new();
+    for (name, places, most) in NAMED_IN {
+        let naming: Vec<&str> = sources.iter().filter(|s| s.names(name)).map(|s| s.path.as_str()).collect();
+        complaints.extend(
+            naming
+                .iter()
+                .filter(|path| !places.iter().any(|place| path.starts_with(place)))
+                .map(|path| format!("{path}: {name} is named only in {places:?}")),
+        );
+        if naming.len() > *most {
+            complaints.push(format!("{name} is named in more than {most} file(s): {naming:?}"));
+        }
+    }
+    assert_none(complaints);
+}
+
+#[test]
+fn time_and_threads_come_from_base() {
+    let mut complaints = Vec::new();
+    for source in sources() {
+        for (call, place) in CALLED_IN {
+            if source.path != *place && source.calls(call) {
+                complaints.push(format!("{}: {} is called only in {place}", source.path, call.concat()));
+            }
+        }
+    }
+    assert_none(complaints);
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let undocumented = sources()
+        .into_iter()
+        // A sentence, not a name.
+        .filter(|s| s.text.lines().next().is_none_or(|l| !l.starts_with("//! ") || l.len() < 20))
+        .map(|s| format!("{}: begins without a doc comment that says what it is for", s.path))
+        .collect();
+    assert_none(undocumented);
+}
+
+/// The reader itself: what it must see, and what it must not.
+#[test]
+fn the_reader_sees_every_form_of_use() {
+    let source = Source::new(
+        "source/v4l2.rs",
+        r##"
+            use crate::media::{self, Frame};
+            use crate::{base::{Stop, clock}, pipeline, http::Server};
+            use super::super::encode::Encoder;
+            use super::Wanted;
+            // use crate::cli;
+            /* use /* nested */ crate::cli; */
+            fn f<'a>(c: char) -> &'a str { let _ = ('"', '\'', "crate::cli"); r#"" crate::cli"# }
+            fn g() { crate::daemon::serve() }
+#[cfg(test)]
+mod tests { use crate::ui; }
+"##,
+    );
+    assert_eq!(source.uses(), ["media", "base", "pipeline", "http", "encode", "daemon"]);
+    assert_eq!(upward_arrows(&source).len(), 4);
+}
+
+#[test]
+fn the_reader_tells_a_crate_from_a_module_of_its_name() {
+    let names = |text| Source::new("x.rs", text).names("hyper");
+    assert!(names("use hyper::Request;"));
+    assert!(names("use hyper;"));
+    assert!(names("fn f(r: hyper::Request<()>) {}"));
+    assert!(names("fn f() { ::hyper::rt() }"));
+    assert!(!names("use crate::hyper::Request;"));
+    assert!(!names("let hyper = 1;"));
+    assert!(!names("// hyper::Request"));
+}
