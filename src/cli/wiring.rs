@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::Failure;
-use super::devices::Camera;
+use super::devices::{Camera, Facts, Format};
 use crate::base::Worker;
-use crate::config::{Complaints, Config, Resolved, SourceConfig};
+use crate::config::{Complaints, Config, Resolved};
+use crate::daemon::source::opener;
+use crate::daemon::{self, DaemonError, pipeline_settings};
 use crate::media::{Picture, Trouble, TroubleKind};
-use crate::pipeline::{Pipeline, Settings, State};
-use crate::source::{Delivers, Opener};
+use crate::pipeline::{Pipeline, State};
+use crate::source::{Delivers, v4l2};
 
 /// The camera's thread is given so long to end after a picture was taken.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
@@ -22,32 +24,55 @@ pub struct Taken {
 }
 
 /// Serves until stopped.
+///
+/// # Errors
+/// [`Failure::Device`] where `[source]` cannot be used, [`Failure::Io`] where an address cannot be
+/// served on, [`Failure::Failed`] for the rest.
 pub fn serve(
-    _resolved: Resolved,
-    _reload: impl Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
-    _fallback_to_sim: bool,
+    resolved: Resolved,
+    reload: impl Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+    fallback_to_sim: bool,
 ) -> Result<(), Failure> {
-    Err(Failure::Failed { message: String::from("this build has no daemon"), hint: None })
+    daemon::serve(resolved, reload, fallback_to_sim).map_err(|error| match error {
+        DaemonError::Source(trouble) => Failure::Device(trouble),
+        DaemonError::Listen(error) => Failure::Io { message: error.to_string(), hint: error.hint() },
+        other => {
+            let text = other.to_string();
+            let (message, hint) = match text.split_once("\nhint: ") {
+                Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
+                None => (text, None),
+            };
+            Failure::Failed { message, hint }
+        }
+    })
 }
 
 /// The cameras of this machine.
 pub fn cameras() -> Vec<Camera> {
-    Vec::new()
+    v4l2::list().into_iter().map(Camera::from).collect()
 }
 
-/// What opens the configured camera.
-fn opener(source: &SourceConfig) -> Result<Box<dyn Opener>, Trouble> {
-    let what = format!("this build has no source of kind \"{}\"", source.kind.word());
-    Err(Trouble::new(TroubleKind::Unsupported, what))
+impl From<v4l2::Node> for Camera {
+    fn from(node: v4l2::Node) -> Camera {
+        Camera {
+            path: node.path.display().to_string(),
+            by_id: node.by_id.map(|path| path.display().to_string()),
+            facts: node.facts.map(|facts| Facts {
+                name: facts.card,
+                driver: facts.driver,
+                bus: facts.bus,
+                unusable: facts.unusable,
+                formats: facts.formats.into_iter().map(Format::from).collect(),
+                controls: facts.controls,
+            }),
+        }
+    }
 }
 
-fn settings(config: &Config) -> Settings {
-    Settings {
-        quality: config.stream.quality,
-        fps: config.stream.fps,
-        idle_stop: config.stream.idle_stop,
-        silent_after: config.source.silent_after,
-        failed_reads: config.source.failed_reads,
+impl From<v4l2::Format> for Format {
+    fn from(format: v4l2::Format) -> Format {
+        let sizes = format.modes.into_iter().map(|mode| (mode.width, mode.height, mode.fps)).collect();
+        Format { fourcc: format.fourcc, description: format.description, sizes, steps: format.steps }
     }
 }
 
@@ -66,7 +91,7 @@ pub fn take_picture(config: &Config, wait: Duration) -> Result<Taken, Failure> {
         .build()
         .map_err(|error| failed(&error))?;
     let (pipeline, worker) =
-        Pipeline::start(opener(&config.source)?, settings(config)).map_err(|error| failed(&error))?;
+        Pipeline::start(opener(&config.source, false)?, pipeline_settings(config)).map_err(|error| failed(&error))?;
     let taken = runtime.block_on(pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
     let delivers = pipeline.status().delivers;
     end(&pipeline, worker);

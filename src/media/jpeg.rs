@@ -82,7 +82,13 @@ const RST7: u8 = 0xd7;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
+const DRI: u8 = 0xdd;
+const APP0: u8 = 0xe0;
+const APP15: u8 = 0xef;
+const COM: u8 = 0xfe;
 const TEM: u8 = 0x01;
+/// The last of the codes without a meaning that follow TEM.
+const RESERVED: u8 = 0xbf;
 
 /// Walks the headers of the JPEG that `data` begins with, and finds its end.
 ///
@@ -190,7 +196,9 @@ impl EndSearch {
                     Some(0x00 | RST0..=RST7) => self.at += 2,
                     // A fill byte.
                     Some(0xff) => self.at += 1,
-                    Some(_) => self.in_scan = false,
+                    // What may follow a scan (T.81 B.2.1, B.2.4).
+                    Some(&(DHT | DAC | EOI..=DRI | APP0..=APP15 | COM)) => self.in_scan = false,
+                    Some(_) => return Err(JpegError::Corrupt { at: self.at }),
                 }
                 continue;
             }
@@ -241,7 +249,7 @@ fn marker(data: &[u8], at: usize) -> Result<Marker, JpegError> {
     let code = *rest.get(fill).ok_or(JpegError::Truncated)?;
     let body = at + fill + 1;
     match code {
-        0x00 => Err(JpegError::Corrupt { at }),
+        0x00 | 0x02..=RESERVED => Err(JpegError::Corrupt { at }),
         TEM | RST0..=EOI => Ok(Marker::Standalone { code, end: body }),
         _ => {
             let Some(&[high, low]) = data.get(body..body + 2) else {

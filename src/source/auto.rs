@@ -265,20 +265,7 @@ impl CsiCamera {
 
 /// Opens a program that writes MJPEG to its standard output.
 fn run_program(command: Vec<String>, wanted: Wanted) -> Box<dyn Opener> {
-    Box::new(Unwired(command, wanted))
-}
-
-struct Unwired(Vec<String>, Wanted);
-
-impl Opener for Unwired {
-    fn describe(&self) -> String {
-        self.0.join(" ")
-    }
-
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        let what = format!("{} cannot be run at {:?} frames a second", self.describe(), self.1.fps);
-        Err(Trouble::new(TroubleKind::Unsupported, what))
-    }
+    Box::new(super::exec::ExecOpener::new(command, wanted))
 }
 
 fn is_raspberry_pi(root: &Path) -> bool {

@@ -1,1 +1,361 @@
-//! avi
+//! Reads the pictures of an AVI with MJPEG video: RIFF (Microsoft's "AVI RIFF File Reference",
+//! 1992) with the further `AVIX` parts of OpenDML ("AVI File Format Extensions", 1996).
+//!
+//! Pure but for the file it is given. The lengths of the lists around the pictures are not
+//! believed, and no index is needed, so a recording that was cut off plays as far as it goes. Only
+//! the first MJPEG stream is played; sound is passed over. One picture is in memory at a time.
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::time::Duration;
+
+use crate::media::Fourcc;
+
+/// A chunk of more bytes than this is no picture.
+const MAX_PICTURE: u32 = 32 << 20;
+/// More streams than these are no AVI of a camera.
+const MAX_STREAMS: u8 = 99;
+/// More of a stream's header than this says nothing to us.
+const HEADER: usize = 56;
+
+/// The video stream that is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Video {
+    /// Pixels in a row, as the header claims.
+    pub width: u32,
+    /// Rows, as the header claims.
+    pub height: u32,
+    /// From one picture to the next; `None` where the header says nothing sensible.
+    pub step: Option<Duration>,
+    /// Its number in the file.
+    stream: u8,
+}
+
+/// Why an AVI cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum AviError {
+    /// No `RIFF … AVI `.
+    #[error("not an AVI")]
+    NotAvi,
+    /// Its headers name no video.
+    #[error("no video is in it")]
+    NoVideo,
+    /// Its video is not MJPEG.
+    #[error("its video is {0}, not MJPEG")]
+    Codec(Fourcc),
+    /// The file cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Reads one picture after the other.
+#[derive(Debug)]
+pub struct AviReader<R: Read + Seek> {
+    input: BufReader<R>,
+    video: Video,
+    /// Where the first pictures lie.
+    pictures: u64,
+}
+
+impl<R: Read + Seek> AviReader<R> {
+    /// Reads the headers.
+    ///
+    /// # Errors
+    /// [`AviError`].
+    pub fn open(input: R) -> Result<AviReader<R>, AviError> {
+        let mut input = BufReader::with_capacity(64 << 10, input);
+        let mut head = [0; 12];
+        read_exact(&mut input, &mut head)?.ok_or(AviError::NotAvi)?;
+        if head[..4] != *b"RIFF" || head[8..] != *b"AVI " {
+            return Err(AviError::NotAvi);
+        }
+        let video = headers(&mut input)?;
+        let pictures = input.stream_position()?;
+        Ok(AviReader { input, video, pictures })
+    }
+
+    /// What is played.
+    pub fn video(&self) -> &Video {
+        &self.video
+    }
+
+    /// Begins again.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn rewind(&mut self) -> io::Result<()> {
+        self.input.seek(SeekFrom::Start(self.pictures)).map(drop)
+    }
+
+    /// Reads the next picture into `picture`; `false` at the end. An empty one stands for "the
+    /// same again", which is how AVI says that the recorder missed one. One of more than 32 MiB
+    /// is passed over.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn next(&mut self, picture: &mut Vec<u8>) -> io::Result<bool> {
+        picture.clear();
+        while let Some(chunk) = chunk(&mut self.input)? {
+            match (&chunk.id, &chunk.list) {
+                // Inside these are pictures: step in, whatever length they claim.
+                (b"RIFF", _) | (b"LIST", Some([b'm', b'o', b'v', b'i'] | [b'r', b'e', b'c', b' '])) => {}
+                _ if chunk.list.is_none() && self.is_picture(chunk.id) && chunk.len <= MAX_PICTURE => {
+                    let len = u64::from(chunk.len);
+                    let read = self.input.by_ref().take(len).read_to_end(picture)?;
+                    if read as u64 != len {
+                        picture.clear();
+                        return Ok(false);
+                    }
+                    skip(&mut self.input, len % 2)?;
+                    return Ok(true);
+                }
+                _ => chunk.skip(&mut self.input)?,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether `id` is "two digits, then dc or db" with our stream's number.
+    fn is_picture(&self, id: [u8; 4]) -> bool {
+        let [tens, ones, b'd', b'c' | b'b'] = id else { return false };
+        [tens, ones] == [b'0' + self.video.stream / 10, b'0' + self.video.stream % 10]
+    }
+}
+
+/// Walks the headers up to the list of pictures and steps into it.
+fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
+    let mut found: Option<Video> = None;
+    let mut other: Option<Fourcc> = None;
+    let mut frame_step = None;
+    // The stream being described, and whether it is video with a time step.
+    let mut streams: u8 = 0;
+    let mut rate: Option<Option<Duration>> = None;
+    let mut handler = Fourcc(*b"    ");
+    while let Some(chunk) = chunk(input)? {
+        let mut body = [0; HEADER];
+        match (&chunk.id, &chunk.list) {
+            (b"LIST", Some([b'm', b'o', b'v', b'i'])) => {
+                let mut video = found.ok_or(other.map_or(AviError::NoVideo, AviError::Codec))?;
+                video.step = video.step.or(frame_step);
+                return Ok(video);
+            }
+            (b"LIST", Some([b'h', b'd', b'r', b'l'])) => {}
+            (b"LIST", Some([b's', b't', b'r', b'l'])) if streams < MAX_STREAMS => {
+                streams += 1;
+                rate = None;
+            }
+            (b"avih", _) => {
+                chunk.read(input, &mut body)?;
+                frame_step = step(word(&body, 0), 1_000_000);
+            }
+            (b"strh", _) => {
+                chunk.read(input, &mut body)?;
+                rate = (body[..4] == *b"vids").then(|| step(word(&body, 20), word(&body, 24)));
+                handler = fourcc(&body, 4);
+            }
+            (b"strf", _) => {
+                chunk.read(input, &mut body)?;
+                let codec = fourcc(&body, 16);
+                let (Some(step), Some(stream)) = (rate, streams.checked_sub(1)) else { continue };
+                if is_mjpeg(codec) || is_mjpeg(handler) {
+                    // Rows stored top down are told by a negative height.
+                    let (width, height) = (word(&body, 4), (word(&body, 8) as i32).unsigned_abs());
+                    found.get_or_insert(Video { width, height, step, stream });
+                } else {
+                    other.get_or_insert(codec);
+                }
+            }
+            _ => chunk.skip(input)?,
+        }
+    }
+    Err(AviError::NoVideo)
+}
+
+fn is_mjpeg(code: Fourcc) -> bool {
+    // The last two are what capture cards of the nineties wrote.
+    [*b"MJPG", *b"JPEG", *b"AVRN", *b"DMB1"].contains(&code.0.map(|b| b.to_ascii_uppercase()))
+}
+
+/// `scale / rate` seconds, if that is between a millisecond and an hour.
+fn step(scale: u32, rate: u32) -> Option<Duration> {
+    let seconds = f64::from(scale) / f64::from(rate);
+    (0.001..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+}
+
+fn word(body: &[u8; HEADER], at: usize) -> u32 {
+    u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]])
+}
+
+fn fourcc(body: &[u8; HEADER], at: usize) -> Fourcc {
+    Fourcc([body[at], body[at + 1], body[at + 2], body[at + 3]])
+}
+
+/// The head of a chunk; for `RIFF` and `LIST` with the type of the list. The input stands behind
+/// what has been read of it.
+struct Chunk {
+    id: [u8; 4],
+    len: u32,
+    list: Option<[u8; 4]>,
+}
+
+impl Chunk {
+    /// Reads the body's beginning and passes over the rest; what is missing stays as it is.
+    fn read(&self, input: &mut (impl Read + Seek), body: &mut [u8; HEADER]) -> io::Result<()> {
+        let len = body.len().min(self.len as usize);
+        if read_exact(input, &mut body[..len])?.is_some() {
+            let rest = u64::from(self.len) - len as u64;
+            skip(input, rest + u64::from(self.len % 2))?;
+        }
+        Ok(())
+    }
+
+    fn skip(&self, input: &mut (impl Read + Seek)) -> io::Result<()> {
+        let read = if self.list.is_some() { 4 } else { 0 };
+        skip(input, u64::from(self.len).saturating_sub(read) + u64::from(self.len % 2))
+    }
+}
+
+/// The next chunk's head; `None` at the end.
+fn chunk(input: &mut impl Read) -> io::Result<Option<Chunk>> {
+    let mut head = [0; 8];
+    if read_exact(input, &mut head)?.is_none() {
+        return Ok(None);
+    }
+    let id = [head[0], head[1], head[2], head[3]];
+    let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    let mut list = None;
+    if matches!(&id, b"RIFF" | b"LIST") {
+        let mut kind = [0; 4];
+        if read_exact(input, &mut kind)?.is_none() {
+            return Ok(None);
+        }
+        list = Some(kind);
+    }
+    Ok(Some(Chunk { id, len, list }))
+}
+
+/// Fills `bytes`; `None` if the input ends before.
+fn read_exact(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<Option<()>> {
+    match input.read_exact(bytes) {
+        Ok(()) => Ok(Some(())),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Passes over `len` bytes; beyond the end is as good as the end.
+fn skip(input: &mut impl Seek, len: u64) -> io::Result<()> {
+    // Chunks are shorter than 4 GiB: it fits.
+    input.seek_relative(i64::try_from(len).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Cursor;
+
+    fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let mut bytes = [&id[..], &(body.len() as u32).to_le_bytes(), body].concat();
+        bytes.resize(bytes.len().next_multiple_of(2), 0);
+        bytes
+    }
+
+    fn list(id: &[u8; 4], kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
+        chunk(id, &[&kind[..], &parts.concat()].concat())
+    }
+
+    fn stream(kind: &[u8; 4], codec: &[u8; 4]) -> Vec<u8> {
+        let mut strh = [&kind[..], codec, &[0; 48]].concat();
+        strh[20..24].copy_from_slice(&2u32.to_le_bytes());
+        strh[24..28].copy_from_slice(&50u32.to_le_bytes());
+        let mut strf = vec![0; 40];
+        strf[4..8].copy_from_slice(&640u32.to_le_bytes());
+        strf[8..12].copy_from_slice(&480u32.to_le_bytes());
+        strf[16..20].copy_from_slice(codec);
+        list(b"LIST", b"strl", &[chunk(b"strh", &strh), chunk(b"strf", &strf)])
+    }
+
+    /// Sound, then video; pictures in a list of records, and in a second RIFF.
+    fn clip() -> Vec<u8> {
+        let hdrl = list(
+            b"LIST",
+            b"hdrl",
+            &[chunk(b"avih", &[0; 56]), stream(b"auds", b"\x01\0\0\0"), stream(b"vids", b"MJPG")],
+        );
+        let records = list(
+            b"LIST",
+            b"rec ",
+            &[chunk(b"00wb", b"sound"), chunk(b"01dc", b"one"), chunk(b"ix01", &[7; 9])],
+        );
+        let movi = list(b"LIST", b"movi", &[records, chunk(b"01dc", b""), chunk(b"01db", b"two!")]);
+        let first = list(
+            b"RIFF",
+            b"AVI ",
+            &[hdrl, list(b"LIST", b"INFO", &[chunk(b"ISFT", b"us")]), movi, chunk(b"idx1", &[1; 33])],
+        );
+        let second = list(b"RIFF", b"AVIX", &[list(b"LIST", b"movi", &[chunk(b"01dc", b"three")])]);
+        [first, second].concat()
+    }
+
+    fn play(clip: &[u8]) -> Result<Vec<String>, AviError> {
+        let mut reader = AviReader::open(Cursor::new(clip))?;
+        let mut picture = Vec::new();
+        let mut pictures = Vec::new();
+        while reader.next(&mut picture)? {
+            pictures.push(String::from_utf8_lossy(&picture).into_owned());
+        }
+        Ok(pictures)
+    }
+
+    #[test]
+    fn pictures_come_in_order_from_all_parts() {
+        assert_eq!(play(&clip()).unwrap(), ["one", "", "two!", "three"]);
+        let mut reader = AviReader::open(Cursor::new(clip())).unwrap();
+        let step = Some(Duration::from_millis(40));
+        assert_eq!(*reader.video(), Video { width: 640, height: 480, step, stream: 1 });
+        let mut picture = Vec::new();
+        while reader.next(&mut picture).unwrap() {}
+        reader.rewind().unwrap();
+        assert!(reader.next(&mut picture).unwrap());
+        assert_eq!(picture, b"one");
+    }
+
+    #[test]
+    fn a_clip_cut_off_plays_as_far_as_it_goes() {
+        let whole = clip();
+        let all = play(&whole).unwrap();
+        let headers = whole.windows(4).position(|four| four == b"movi").unwrap() + 4;
+        for len in 0..whole.len() {
+            match play(&whole[..len]) {
+                Ok(pictures) => assert_eq!(pictures, all[..pictures.len()], "{len} bytes"),
+                Err(AviError::NotAvi) => assert!(len < 12),
+                Err(AviError::NoVideo) => assert!(len < headers),
+                Err(other) => panic!("{len} bytes: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn other_video_is_named() {
+        let hdrl = list(b"LIST", b"hdrl", &[stream(b"vids", b"FMP4")]);
+        let clip = list(b"RIFF", b"AVI ", &[hdrl, list(b"LIST", b"movi", &[])]);
+        assert_eq!(play(&clip).unwrap_err().to_string(), "its video is FMP4, not MJPEG");
+        let hdrl = list(b"LIST", b"hdrl", &[stream(b"auds", b"\x01\0\0\0")]);
+        let clip = list(b"RIFF", b"AVI ", &[hdrl, list(b"LIST", b"movi", &[])]);
+        assert!(matches!(play(&clip), Err(AviError::NoVideo)));
+        assert!(matches!(play(b"RIFF\0\0\0\0WAVEfmt "), Err(AviError::NotAvi)));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(changes in prop::collection::vec((0usize..700, any::<u8>()), 0..20)) {
+            let mut bytes = clip();
+            for (at, value) in changes {
+                let at = at % bytes.len();
+                bytes[at] = value;
+            }
+            let _ = play(&bytes);
+        }
+    }
+}

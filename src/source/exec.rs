@@ -1,1 +1,412 @@
-//! exec
+//! A program of the configuration that writes JPEGs to its standard output: `ffmpeg`,
+//! `rpicam-vid`, anything. No shell is involved.
+//!
+//! Everything happens on the capture thread: both of the program's outputs are non-blocking pipes
+//! that are polled together, so a program that says nothing, or too much, holds nobody up. The
+//! program leads a process group of its own; when the source is dropped the whole group is ended
+//! (SIGTERM, then SIGKILL) and the program is reaped.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
+use super::{Delivers, Opener, Source, Wanted};
+use crate::base::{Stamp, Stop};
+use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
+
+/// What `{width}`, `{height}` and `{fps}` stand for when nothing is wished for.
+const DEFAULT_SIZE: (u32, u32) = (1280, 720);
+const DEFAULT_FPS: f64 = 30.0;
+
+/// Bytes asked for in one read.
+const RUN: usize = 64 << 10;
+/// Bytes taken in a row before looking for pictures in them.
+const RUNS_AT_ONCE: usize = 16;
+/// How long a program may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_millis(700);
+/// Lines of standard error kept to explain an end.
+const LAST_WORDS: usize = 5;
+/// Bytes of such a line.
+const LONGEST_LINE: usize = 300;
+
+/// Opens a program's output. See the module's words.
+#[derive(Clone)]
+pub struct ExecOpener {
+    command: Vec<String>,
+    described: String,
+    /// Must not appear in any message, though programs quote their arguments.
+    secrets: Vec<String>,
+    delivers: Delivers,
+}
+
+impl ExecOpener {
+    /// Runs `command`: program and arguments. In the arguments `{width}`, `{height}` and `{fps}`
+    /// are replaced by what is wanted, or by 1280, 720 and 30.
+    pub fn new(command: Vec<String>, wanted: Wanted) -> ExecOpener {
+        let (width, height) =
+            (wanted.width.unwrap_or(DEFAULT_SIZE.0), wanted.height.unwrap_or(DEFAULT_SIZE.1));
+        let fps = wanted.fps.unwrap_or(DEFAULT_FPS);
+        let takes = |name: &str| command.iter().any(|argument| argument.contains(name));
+        let mut notes = Vec::new();
+        let asked = wanted.width.is_some() || wanted.height.is_some();
+        if asked && !(takes("{width}") && takes("{height}")) {
+            notes.push("the command decides the size of its pictures: it has no {width} and {height}".into());
+        }
+        if wanted.fps.is_some() && !takes("{fps}") {
+            notes.push("the command decides how many pictures it sends: it has no {fps}".into());
+        }
+        let delivers = Delivers {
+            name: command.first().cloned().unwrap_or_default(),
+            fourcc: Fourcc::MJPG,
+            width: 0,
+            height: 0,
+            fps: takes("{fps}").then_some(fps),
+            notes,
+            is_simulated: false,
+        };
+        let command: Vec<String> = command
+            .into_iter()
+            .map(|argument| {
+                argument
+                    .replace("{width}", &width.to_string())
+                    .replace("{height}", &height.to_string())
+                    .replace("{fps}", &fps.to_string())
+            })
+            .collect();
+        let described =
+            shlex::try_join(command.iter().map(String::as_str)).unwrap_or_else(|_| command.join(" "));
+        ExecOpener { command, described, secrets: Vec::new(), delivers }
+    }
+
+    /// The same program under another name: `described` is what people are shown instead of its
+    /// command line, and the `secrets` are blotted out of whatever it says.
+    #[must_use]
+    pub fn described(mut self, described: String, secrets: Vec<String>) -> ExecOpener {
+        self.delivers.name.clone_from(&described);
+        self.described = described;
+        self.secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        self
+    }
+
+    fn spawn(&self) -> Result<ExecSource, Trouble> {
+        let Some((program, arguments)) = self.command.split_first() else {
+            return Err(Trouble::new(TroubleKind::Unsupported, "there is no command to run")
+                .hint("write one: [source] command = [\"program\", \"argument\"]"));
+        };
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn();
+        let mut child = child.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Trouble::new(TroubleKind::Absent, format!("there is no program {program}"))
+                    .because(error)
+                    .hint("install it, or give its whole path in [source] command")
+            }
+            ErrorKind::PermissionDenied => {
+                Trouble::new(TroubleKind::Denied, format!("{program} may not be run"))
+                    .because(error)
+                    .hint(format!("`ls -l {program}` shows who may run it"))
+            }
+            _ => Trouble::new(TroubleKind::Failed, format!("{program} could not be started")).because(error),
+        })?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        // From here on whatever goes wrong ends the program again.
+        let program = Program { child, is_reaped: false };
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+            return Err(Trouble::new(TroubleKind::Failed, "the program has no outputs"));
+        };
+        for pipe in [stdout.as_fd(), stderr.as_fd()] {
+            fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|error| {
+                Trouble::new(TroubleKind::Failed, "the program's output could not be read").because(error)
+            })?;
+        }
+        // Room for a whole picture, so that the program need not wait for us; refused, it waits.
+        let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1 << 20);
+        Ok(ExecSource {
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+            program,
+            described: self.described.clone(),
+            secrets: self.secrets.clone(),
+            delivers: self.delivers.clone(),
+            reader: MultipartReader::new(MAX_PICTURE),
+            words: Words::default(),
+            sequence: 0,
+            told: false,
+        })
+    }
+}
+
+/// As people are shown it: the command may hold secrets.
+impl fmt::Debug for ExecOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExecOpener({})", self.described)
+    }
+}
+
+impl Opener for ExecOpener {
+    fn describe(&self) -> String {
+        self.described.clone()
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        Ok(Box::new(self.spawn()?))
+    }
+}
+
+/// A running program and its outputs.
+struct ExecSource {
+    /// `None` once it is at its end.
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    /// Dropped after the pipes: a program that writes still is told so by SIGPIPE as well.
+    program: Program,
+    described: String,
+    secrets: Vec<String>,
+    delivers: Delivers,
+    reader: MultipartReader,
+    words: Words,
+    sequence: u64,
+    /// A faulty picture has been logged.
+    told: bool,
+}
+
+impl ExecSource {
+    /// Takes what lies in the pipes, within bounds, and gives the newest picture in it.
+    fn take(&mut self) -> Result<Option<Newest>, Trouble> {
+        for _ in 0..RUNS_AT_ONCE {
+            let Some(stdout) = &mut self.stdout else { break };
+            let room = self.reader.room(RUN);
+            match stdout.read(&mut room[..RUN]) {
+                Ok(0) => self.stdout = None,
+                Ok(len) => self.reader.fill(len),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) => {
+                    return Err(Trouble::new(
+                        TroubleKind::Failed,
+                        format!("the output of {} could not be read", self.described),
+                    )
+                    .because(e));
+                }
+            }
+        }
+        self.listen();
+        self.reader.newest().map_err(|noise| {
+            let what = format!("{} writes no pictures", self.described);
+            let trouble = Trouble::new(TroubleKind::Broken, what).because(noise);
+            self.quote(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)")
+        })
+    }
+
+    /// Takes what the program has said on its standard error.
+    fn listen(&mut self) {
+        let mut run = [0; 4096];
+        for _ in 0..RUNS_AT_ONCE {
+            let Some(stderr) = &mut self.stderr else { break };
+            match stderr.read(&mut run) {
+                Ok(0) => self.stderr = None,
+                Ok(len) => self.words.push(&run[..len]),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => self.stderr = None,
+            }
+        }
+    }
+
+    /// Waits at most `wait` until there is something to take.
+    fn wait(&self, wait: Duration) {
+        let Some(stdout) = &self.stdout else { return };
+        // Without a standard error the other is simply named twice.
+        let stderr = self.stderr.as_ref().map_or(stdout.as_fd(), AsFd::as_fd);
+        let mut polled = [stdout.as_fd(), stderr].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let time = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        // An interrupted wait is a short one: the caller looks at the clock.
+        let _ = poll(&mut polled, Some(&time));
+    }
+
+    /// Why there will be no more pictures.
+    fn end(&mut self) -> Trouble {
+        // Standard output is closed a moment before the program can be reaped.
+        let ended = self.program.ended_within(Duration::from_millis(300));
+        self.listen();
+        let what = match ended {
+            Some(status) => format!("{} ended ({status})", self.described),
+            None => format!("{} closed its output", self.described),
+        };
+        self.quote(Trouble::new(TroubleKind::Failed, what))
+    }
+
+    fn quote(&self, trouble: Trouble) -> Trouble {
+        self.words.lines().fold(trouble, |trouble, line| {
+            let shown = self.secrets.iter().fold(line, |line, secret| line.replace(secret.as_str(), "…"));
+            trouble.because(shown)
+        })
+    }
+}
+
+impl Source for ExecSource {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        let until = Instant::now() + wait;
+        let newest = loop {
+            if let Some(newest) = self.take()? {
+                break newest;
+            }
+            if self.stdout.is_none() {
+                return Err(self.end());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.wait(left);
+        };
+        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
+            log::warn!("{}: {error}; it goes on with the next", self.described);
+        }
+        self.sequence += newest.found;
+        Ok(Some(Frame {
+            fourcc: Fourcc::MJPG,
+            width: 0,
+            height: 0,
+            stride: 0,
+            data: self.reader.bytes(newest.range),
+            stamp: Stamp::now(),
+            sequence: self.sequence,
+        }))
+    }
+}
+
+/// A program that leads its own process group, which ends with this value.
+struct Program {
+    child: Child,
+    is_reaped: bool,
+}
+
+impl Program {
+    /// Waits at most `time` for it to end by itself; then ends what it left behind, and reaps it.
+    fn ended_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        let pid = self.pid()?;
+        if !is_over_within(pid, time) {
+            return None;
+        }
+        let _ = kill_process_group(pid, Signal::KILL);
+        self.reap()
+    }
+
+    /// Its number, and its group's; `None` once it is reaped, when it may be somebody else's.
+    fn pid(&self) -> Option<Pid> {
+        if self.is_reaped { None } else { i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) }
+    }
+
+    fn reap(&mut self) -> Option<ExitStatus> {
+        self.is_reaped = true;
+        self.child.wait().inspect_err(|e| log::warn!("a program could not be reaped: {e}")).ok()
+    }
+}
+
+/// Waits at most `time` until the program has ended, without reaping it: until it is reaped nobody
+/// else can get its number, so signals to its group reach nobody else.
+fn is_over_within(pid: Pid, time: Duration) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    let until = Instant::now() + time;
+    while matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let Some(pid) = self.pid() else { return };
+        let _ = kill_process_group(pid, Signal::TERM);
+        is_over_within(pid, GRACE);
+        // Whoever is left of the group: the program itself, or children it left behind.
+        let _ = kill_process_group(pid, Signal::KILL);
+        self.reap();
+    }
+}
+
+/// The last lines a program said.
+#[derive(Debug, Default)]
+struct Words {
+    lines: VecDeque<String>,
+    unfinished: Vec<u8>,
+}
+
+impl Words {
+    fn push(&mut self, run: &[u8]) {
+        for piece in run.split_inclusive(|&b| b == b'\n' || b == b'\r') {
+            let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
+            let (text, ends) = match piece.split_last() {
+                Some((b'\n' | b'\r', text)) => (text, true),
+                _ => (piece, false),
+            };
+            self.unfinished.extend(&text[..text.len().min(room)]);
+            if ends {
+                let line = String::from_utf8_lossy(&self.unfinished).trim().to_owned();
+                self.unfinished.clear();
+                if !line.is_empty() {
+                    if self.lines.len() == LAST_WORDS {
+                        self.lines.pop_front();
+                    }
+                    self.lines.push_back(line);
+                }
+            }
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let last = String::from_utf8_lossy(&self.unfinished).trim().to_owned();
+        self.lines.iter().cloned().chain((!last.is_empty()).then_some(last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_words_are_kept() {
+        let mut words = Words::default();
+        for n in 0..100 {
+            words.push(format!("line {n}\r\n").as_bytes());
+        }
+        words.push(&[b'x'; 10_000]);
+        let lines: Vec<String> = words.lines().collect();
+        assert_eq!(lines[..LAST_WORDS], ["line 95", "line 96", "line 97", "line 98", "line 99"]);
+        assert_eq!(lines[LAST_WORDS..], ["x".repeat(LONGEST_LINE)]);
+    }
+
+    #[test]
+    fn wishes_take_their_places() {
+        let command = ["cam", "--size={width}x{height}", "{fps}"].map(String::from).to_vec();
+        let opener = ExecOpener::new(command.clone(), Wanted::ANYTHING);
+        assert_eq!(opener.describe(), "cam '--size=1280x720' 30");
+        let wanted = Wanted { width: Some(640), height: Some(480), fps: Some(12.5), ..Wanted::ANYTHING };
+        let opener = ExecOpener::new(command, wanted.clone());
+        assert_eq!(opener.command, ["cam", "--size=640x480", "12.5"]);
+        assert!(opener.delivers.notes.is_empty());
+        assert_eq!(ExecOpener::new(vec!["cam".into()], wanted).delivers.notes.len(), 2);
+    }
+}

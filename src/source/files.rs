@@ -1,1 +1,515 @@
-//! files
+//! Pictures and clips from the file system, played at a pace as if a camera sent them: a folder of
+//! JPEGs, a list of paths, one JPEG, an MJPEG file (pictures one behind another, or a multipart
+//! stream that was saved), or an AVI with MJPEG video.
+//!
+//! Files are read piece by piece; one picture is in memory at a time. A folder or list is read
+//! anew in every round, so its files may be exchanged while it plays.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::avi::{AviError, AviReader};
+use super::multipart::{MAX_PICTURE, MultipartReader, Step};
+use super::pace::Pace;
+use super::{Delivers, Opener, Source, Wanted};
+use crate::base::{Stamp, Stop};
+use crate::media::jpeg::inspect;
+use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
+
+/// Pace of an MJPEG file, which does not tell its own.
+const CLIP_FPS: f64 = 30.0;
+/// Pace of single pictures.
+const PICTURES_FPS: f64 = 1.0;
+/// More pictures than these in a folder or list are refused.
+const MAX_PICTURES: usize = 1_000_000;
+/// A line of a list longer than this is no path.
+const LONGEST_LINE: u64 = 64 << 10;
+/// So many broken files are remembered as logged.
+const MAX_LOGGED: usize = 1000;
+/// Bytes asked for in one read of a clip.
+const RUN: usize = 64 << 10;
+
+/// Opens a folder, list or file. See the module's words.
+#[derive(Debug, Clone)]
+pub struct FilesOpener {
+    path: PathBuf,
+    looped: bool,
+    real_time: bool,
+    wanted: Wanted,
+}
+
+impl FilesOpener {
+    /// Plays `path`, again and again if `looped`, else once (then [`TroubleKind::Ended`]).
+    ///
+    /// In `real_time` pictures come at the wished pace, else the AVI's own, else 30 a second for an
+    /// MJPEG file and 1 a second for pictures; otherwise as fast as they are taken. Either way
+    /// every picture is delivered.
+    pub fn new(path: PathBuf, looped: bool, real_time: bool, wanted: Wanted) -> FilesOpener {
+        FilesOpener { path, looped, real_time, wanted }
+    }
+}
+
+impl Opener for FilesOpener {
+    fn describe(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let mut reel = Reel::open(&self.path)?;
+        let own = match &mut reel {
+            Reel::Pictures(_) => Duration::from_secs_f64(1.0 / PICTURES_FPS),
+            Reel::Avi { reader, .. } => {
+                reader.video().step.unwrap_or(Duration::from_secs_f64(1.0 / CLIP_FPS))
+            }
+            Reel::Clip(clip) => {
+                let one = clip.is_one_picture().map_err(|e| unreadable(&self.path, &e))?;
+                Duration::from_secs_f64(1.0 / if one { PICTURES_FPS } else { CLIP_FPS })
+            }
+        };
+        let step = self.wanted.fps.map_or(own, |fps| Duration::from_secs_f64(1.0 / fps));
+        let mut notes = Vec::new();
+        if self.wanted.width.is_some() || self.wanted.height.is_some() {
+            notes.push("pictures from files keep the size they have".into());
+        }
+        let (width, height) = match &reel {
+            Reel::Avi { reader, .. } => (reader.video().width, reader.video().height),
+            _ => (0, 0),
+        };
+        let delivers = Delivers {
+            name: self.path.display().to_string(),
+            fourcc: Fourcc::MJPG,
+            width,
+            height,
+            fps: self.real_time.then(|| 1.0 / step.as_secs_f64()),
+            notes,
+            is_simulated: false,
+        };
+        Ok(Box::new(FilesSource {
+            path: self.path.clone(),
+            reel,
+            pace: Pace::every(if self.real_time { step } else { Duration::ZERO }),
+            looped: self.looped,
+            delivers,
+            sequence: 0,
+            round_began_at: 0,
+            due: false,
+        }))
+    }
+
+    fn is_there(&self) -> Option<bool> {
+        Some(self.path.exists())
+    }
+}
+
+/// A reel that is being played.
+struct FilesSource {
+    path: PathBuf,
+    reel: Reel,
+    pace: Pace,
+    looped: bool,
+    delivers: Delivers,
+    sequence: u64,
+    /// `sequence` at the beginning of this round: a round without a picture is the last.
+    round_began_at: u64,
+    /// The pace has let the next picture through, and it has not been read yet.
+    due: bool,
+}
+
+impl Source for FilesSource {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if !self.due && !self.pace.wait(left) {
+                return Ok(None);
+            }
+            self.due = true;
+            match self.reel.advance(&self.path)? {
+                Advance::Picture => break,
+                // The same again: its time passes.
+                Advance::Nothing => self.due = false,
+                Advance::End if self.sequence == self.round_began_at => {
+                    return Err(self.reel.nothing_in(&self.path));
+                }
+                Advance::End if !self.looped => {
+                    let what = format!("{} has been played to its end", self.path.display());
+                    return Err(Trouble::new(TroubleKind::Ended, what)
+                        .hint("[source] loop = true plays it again and again"));
+                }
+                Advance::End => {
+                    self.reel.rewind(&self.path)?;
+                    self.round_began_at = self.sequence;
+                }
+            }
+        }
+        self.due = false;
+        self.sequence += 1;
+        Ok(Some(Frame {
+            fourcc: Fourcc::MJPG,
+            width: self.delivers.width,
+            height: self.delivers.height,
+            stride: 0,
+            data: self.reel.picture(),
+            stamp: Stamp::now(),
+            sequence: self.sequence,
+        }))
+    }
+}
+
+/// What is played.
+enum Reel {
+    Pictures(Pictures),
+    Clip(Clip),
+    Avi { reader: AviReader<File>, picture: Vec<u8> },
+}
+
+/// What came of going on to the next picture.
+enum Advance {
+    Picture,
+    /// A moment without a picture of its own.
+    Nothing,
+    End,
+}
+
+impl Reel {
+    fn open(path: &Path) -> Result<Reel, Trouble> {
+        let is_folder = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.is_dir();
+        if is_folder {
+            return Ok(Reel::Pictures(Pictures::open(path, folder)?));
+        }
+        let mut file = File::open(path).map_err(|e| unreadable(path, &e))?;
+        let mut head = [0; 4096];
+        let mut len = 0;
+        while len < head.len() {
+            match file.read(&mut head[len..]) {
+                Ok(0) => break,
+                Ok(read) => len += read,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(unreadable(path, &e)),
+            }
+        }
+        file.rewind().map_err(|e| unreadable(path, &e))?;
+        match Kind::of(&head[..len]) {
+            Kind::Avi => match AviReader::open(file) {
+                Ok(reader) => Ok(Reel::Avi { reader, picture: Vec::new() }),
+                Err(AviError::Io(e)) => Err(unreadable(path, &e)),
+                Err(error) => Err(unplayable(path, error)),
+            },
+            Kind::Jpegs => Ok(Reel::Clip(Clip::new(file))),
+            Kind::List => Ok(Reel::Pictures(Pictures::open(path, list)?)),
+            Kind::Other(what) => Err(unplayable(path, what)),
+        }
+    }
+
+    /// Goes on to the next picture.
+    fn advance(&mut self, path: &Path) -> Result<Advance, Trouble> {
+        match self {
+            Reel::Pictures(pictures) => Ok(pictures.advance()),
+            Reel::Clip(clip) => clip.advance().map_err(|e| unreadable(path, &e)),
+            Reel::Avi { reader, picture } => match reader.next(picture) {
+                Ok(false) => Ok(Advance::End),
+                Ok(true) if picture.is_empty() => Ok(Advance::Nothing),
+                Ok(true) => Ok(Advance::Picture),
+                Err(e) => Err(unreadable(path, &e)),
+            },
+        }
+    }
+
+    /// The picture gone on to.
+    fn picture(&self) -> &[u8] {
+        match self {
+            Reel::Pictures(pictures) => &pictures.picture,
+            Reel::Clip(clip) => clip.reader.bytes(clip.range.clone()),
+            Reel::Avi { picture, .. } => picture,
+        }
+    }
+
+    fn rewind(&mut self, path: &Path) -> Result<(), Trouble> {
+        match self {
+            Reel::Pictures(pictures) => pictures.read_names(path),
+            Reel::Clip(clip) => clip.rewind().map_err(|e| unreadable(path, &e)),
+            Reel::Avi { reader, .. } => reader.rewind().map_err(|e| unreadable(path, &e)),
+        }
+    }
+
+    /// After a round without a picture.
+    fn nothing_in(&self, path: &Path) -> Trouble {
+        let what = format!("no picture in {} can be shown", path.display());
+        match self {
+            Reel::Pictures(_) => Trouble::new(TroubleKind::Broken, what)
+                .hint("the log names each file and what is wrong with it"),
+            _ => Trouble::new(TroubleKind::Broken, what).because("it holds no whole JPEG"),
+        }
+    }
+}
+
+/// What a file is, by its first bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Avi,
+    Jpegs,
+    List,
+    Other(&'static str),
+}
+
+impl Kind {
+    fn of(head: &[u8]) -> Kind {
+        let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|h| h.starts_with(magic));
+        // The last character may be cut by the end of the head.
+        let is_text = match std::str::from_utf8(head) {
+            Ok(_) => true,
+            Err(e) => e.error_len().is_none(),
+        };
+        match () {
+            () if at(0, b"RIFF") && at(8, b"AVI ") => Kind::Avi,
+            () if at(0, &[0xff, 0xd8, 0xff]) => Kind::Jpegs,
+            () if at(4, b"ftyp") => Kind::Other("it is an MP4"),
+            () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => Kind::Other("it is a Matroska or WebM file"),
+            () if at(0, b"\x89PNG") => Kind::Other("it is a PNG; only JPEGs are played"),
+            () if head.is_empty() => Kind::Other("it is empty"),
+            () if is_text && !head.contains(&0) => Kind::List,
+            // A multipart stream that was saved.
+            () if memchr::memmem::find(head, &[0xff, 0xd8, 0xff]).is_some() => Kind::Jpegs,
+            () => Kind::Other("it is neither JPEG, MJPEG, AVI nor a list of paths"),
+        }
+    }
+}
+
+/// Single pictures, by the names of their files.
+struct Pictures {
+    names: Vec<PathBuf>,
+    next: usize,
+    read_names: fn(&Path) -> Result<Vec<PathBuf>, Trouble>,
+    picture: Vec<u8>,
+    logged: HashSet<PathBuf>,
+}
+
+impl Pictures {
+    fn open(
+        path: &Path,
+        read_names: fn(&Path) -> Result<Vec<PathBuf>, Trouble>,
+    ) -> Result<Pictures, Trouble> {
+        let names = read_names(path)?;
+        Ok(Pictures { names, next: 0, read_names, picture: Vec::new(), logged: HashSet::new() })
+    }
+
+    fn read_names(&mut self, path: &Path) -> Result<(), Trouble> {
+        self.names = (self.read_names)(path)?;
+        self.next = 0;
+        Ok(())
+    }
+
+    /// Goes on to the next picture that can be shown, past those that cannot.
+    fn advance(&mut self) -> Advance {
+        while let Some(name) = self.names.get(self.next) {
+            self.next += 1;
+            match read_picture(name, &mut self.picture) {
+                Ok(()) => {
+                    self.logged.remove(name);
+                    return Advance::Picture;
+                }
+                Err(why) => {
+                    if self.logged.len() < MAX_LOGGED && self.logged.insert(name.clone()) {
+                        log::warn!("{} is left out: {why}", name.display());
+                    }
+                }
+            }
+        }
+        Advance::End
+    }
+}
+
+fn read_picture(path: &Path, picture: &mut Vec<u8>) -> Result<(), String> {
+    picture.clear();
+    let limit = MAX_PICTURE as u64 + 1;
+    File::open(path).and_then(|file| file.take(limit).read_to_end(picture)).map_err(|e| e.to_string())?;
+    if picture.len() > MAX_PICTURE {
+        return Err(format!("it has more than {MAX_PICTURE} bytes"));
+    }
+    inspect(picture).map(drop).map_err(|e| e.to_string())
+}
+
+/// The JPEGs of a folder by name, numbers in names by their value.
+fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
+        let name = entry.map_err(|e| unreadable(path, &e))?.path();
+        let is_jpeg =
+            name.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"));
+        let is_hidden = name.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+        if is_jpeg && !is_hidden {
+            names.push(name);
+        }
+    }
+    names.sort_by(|a, b| {
+        natural(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes()).then_with(|| a.cmp(b))
+    });
+    checked(path, names, "it has no files that end in .jpg or .jpeg")
+}
+
+/// The paths in a list: one a line, relative to the list's own folder; `#` begins a comment line.
+fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut input = BufReader::new(File::open(path).map_err(|e| unreadable(path, &e))?);
+    let mut names = Vec::new();
+    let mut line = String::new();
+    while names.len() <= MAX_PICTURES {
+        line.clear();
+        let len = input.by_ref().take(LONGEST_LINE).read_line(&mut line);
+        if len.map_err(|e| unreadable(path, &e))? == 0 {
+            break;
+        }
+        let name = line.trim();
+        if !name.is_empty() && !name.starts_with('#') {
+            names.push(folder.join(name));
+        }
+    }
+    checked(path, names, "it names no files")
+}
+
+fn checked(path: &Path, names: Vec<PathBuf>, none: &str) -> Result<Vec<PathBuf>, Trouble> {
+    let what = || format!("{} cannot be played", path.display());
+    match names.len() {
+        0 => Err(Trouble::new(TroubleKind::Absent, what()).because(none)),
+        1..=MAX_PICTURES => Ok(names),
+        _ => Err(Trouble::new(TroubleKind::Unsupported, what())
+            .because(format!("it has more than {MAX_PICTURES} pictures"))),
+    }
+}
+
+/// Compares names as people do: runs of digits by their value, so that 2 comes before 10.
+fn natural(mut a: &[u8], mut b: &[u8]) -> Ordering {
+    fn digits(name: &[u8]) -> (&[u8], &[u8]) {
+        name.split_at(name.iter().take_while(|b| b.is_ascii_digit()).count())
+    }
+    fn value(digits: &[u8]) -> &[u8] {
+        &digits[digits.iter().take_while(|&&b| b == b'0').count()..]
+    }
+    loop {
+        let (x, rest_a) = digits(a);
+        let (y, rest_b) = digits(b);
+        let order = if x.is_empty() || y.is_empty() {
+            let (Some((x, rest_a)), Some((y, rest_b))) = (a.split_first(), b.split_first()) else {
+                return a.len().cmp(&b.len());
+            };
+            (a, b) = (rest_a, rest_b);
+            x.cmp(y)
+        } else {
+            (a, b) = (rest_a, rest_b);
+            let (x, y) = (value(x), value(y));
+            x.len().cmp(&y.len()).then_with(|| x.cmp(y))
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+/// JPEGs one behind another in a file.
+struct Clip {
+    file: File,
+    reader: MultipartReader,
+    range: std::ops::Range<usize>,
+    /// A faulty picture has been logged.
+    told: bool,
+}
+
+impl Clip {
+    fn new(file: File) -> Clip {
+        Clip { file, reader: MultipartReader::new(MAX_PICTURE), range: 0..0, told: false }
+    }
+
+    fn advance(&mut self) -> io::Result<Advance> {
+        loop {
+            match self.reader.step() {
+                Step::Picture(range) => {
+                    self.range = range;
+                    return Ok(Advance::Picture);
+                }
+                Step::Broken(_, error) => {
+                    if !std::mem::replace(&mut self.told, true) {
+                        log::warn!("the clip is damaged: {error}; it goes on with the next");
+                    }
+                }
+                Step::Noise => {}
+                Step::More => {
+                    let room = self.reader.room(RUN);
+                    match self.file.read(&mut room[..RUN]) {
+                        Ok(0) => return Ok(Advance::End),
+                        Ok(len) => self.reader.fill(len),
+                        Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                        Err(e) => return Err(e),
+                    }
+                }
+            }
+        }
+    }
+
+    fn rewind(&mut self) -> io::Result<()> {
+        self.reader = MultipartReader::new(MAX_PICTURE);
+        self.file.rewind()
+    }
+
+    /// Whether there is no second picture; the clip stands at its beginning again afterwards.
+    fn is_one_picture(&mut self) -> io::Result<bool> {
+        let mut pictures = 0;
+        while pictures < 2 && matches!(self.advance()?, Advance::Picture) {
+            pictures += 1;
+        }
+        self.rewind()?;
+        Ok(pictures == 1)
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Trouble {
+    let path = path.display();
+    match error.kind() {
+        ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("there is no {path}"))
+            .hint("[source] path names a folder, a list of pictures or a clip"),
+        ErrorKind::PermissionDenied => Trouble::new(TroubleKind::Denied, format!("{path} may not be read"))
+            .because(error)
+            .hint(format!("`ls -ld {path}` shows who may")),
+        _ => Trouble::new(TroubleKind::Failed, format!("{path} cannot be read")).because(error),
+    }
+}
+
+fn unplayable(path: &Path, why: impl std::fmt::Display) -> Trouble {
+    let path = path.display();
+    Trouble::new(TroubleKind::Unsupported, format!("{path} cannot be played")).because(why).hint(format!(
+        "ffmpeg can: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -re -i {path} -f mjpeg -q:v 4 -\""
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_count() {
+        let mut names = ["b1", "a10", "a2", "a", "a02b", "A3", "a2.5"];
+        names.sort_by(|a, b| natural(a.as_bytes(), b.as_bytes()));
+        assert_eq!(names, ["A3", "a", "a2", "a2.5", "a02b", "a10", "b1"]);
+        assert_eq!(natural(b"0", b"00"), Ordering::Equal);
+    }
+
+    #[test]
+    fn files_are_known_by_their_first_bytes() {
+        assert_eq!(Kind::of(b"RIFF\0\0\0\0AVI LIST"), Kind::Avi);
+        assert_eq!(Kind::of(b"\xff\xd8\xff\xe0"), Kind::Jpegs);
+        assert_eq!(Kind::of(b"--frame\r\n\r\n\xff\xd8\xff\xe0"), Kind::Jpegs);
+        assert_eq!(Kind::of("# Bilder\nä.jpg".as_bytes()), Kind::List);
+        assert_eq!(Kind::of(&"ä.jpg".as_bytes()[..1]), Kind::List);
+        for other in [&b""[..], b"\0\0\0\x18ftypmp42", b"\x89PNG\r\n", b"\x1a\x45\xdf\xa3", b"\x7fELF\x02\0"]
+        {
+            assert!(matches!(Kind::of(other), Kind::Other(_)), "{other:?}");
+        }
+    }
+}

@@ -1,1 +1,468 @@
-//! multipart
+//! Takes JPEGs out of a stream of bytes: `multipart/x-mixed-replace` (RFC 2046 §5.1), or pictures
+//! one behind another with anything in between.
+//!
+//! Cameras get multipart wrong in every way there is: boundaries that are not the announced ones,
+//! lengths that are missing, too short or too long, line ends without CR, parts without headers.
+//! A JPEG says itself where it begins and ends, so that decides, and boundaries are not looked at.
+//! What stands between two pictures is text, and only its `Content-Length` is of use: it tells
+//! where a picture ends whose inside the marker walk cannot follow.
+//!
+//! Pure: no socket, no clock. Any split of a stream into pushes gives the same steps, each byte is
+//! looked at once, and memory is bounded: at most `max_picture` bytes, [`MAX_HEAD`] and what was
+//! pushed last, as long as every push is followed by steps until [`Step::More`].
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::media::jpeg::{EndSearch, JpegError};
+
+/// How far before a picture its `Content-Length` is looked for.
+pub const MAX_HEAD: usize = 8 << 10;
+
+/// After so many bytes without the beginning of a picture the stream is noise.
+pub const MAX_BETWEEN: usize = 1 << 20;
+
+/// A picture of more bytes than this is refused, unless the caller chooses another limit.
+pub const MAX_PICTURE: usize = 32 << 20;
+
+/// A buffer that grew beyond this is given back once it is empty.
+const KEPT_BUFFER: usize = 4 << 20;
+
+/// How a picture begins: SOI, and the first byte of the marker that must follow.
+const BEGINNING: &[u8] = &[0xff, 0xd8, 0xff];
+
+/// What was found next in the stream. Ranges are lent by [`MultipartReader::bytes`] until the next
+/// push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A whole picture, from SOI to EOI (and its padding, if a correct length includes it).
+    Picture(Range<usize>),
+    /// The beginning of a picture that does not end as one: its bytes as far as they go. The
+    /// stream goes on behind them.
+    Broken(Range<usize>, PartError),
+    /// [`MAX_BETWEEN`] bytes went by without the beginning of a picture.
+    Noise,
+    /// All that was pushed is looked at.
+    More,
+}
+
+/// Why a part is no picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PartError {
+    /// Markers that cannot stand where they stand; most often the next picture's beginning, for
+    /// this one was cut short.
+    #[error("a picture was cut short or is corrupt")]
+    Corrupt,
+    /// It has no end within the limit.
+    #[error("a picture has more than {limit} bytes")]
+    TooBig {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+/// The newest of what was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    /// Its bytes, for [`MultipartReader::bytes`]. Faulty ones are lent too, as far as they go, so
+    /// that whoever counts broken frames sees them.
+    pub range: Range<usize>,
+    /// How many pictures were found, this one included.
+    pub found: u64,
+    /// What was wrong with the last faulty one of them.
+    pub error: Option<PartError>,
+}
+
+/// The stream is noise: [`MAX_BETWEEN`] bytes went by without the beginning of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_BETWEEN} bytes came and no JPEG began in them")]
+pub struct Noise;
+
+/// The reader. See the module's words.
+#[derive(Debug)]
+pub struct MultipartReader {
+    /// Its first `filled` bytes are the stream's, the rest is room.
+    buffer: Vec<u8>,
+    filled: usize,
+    place: Place,
+    max_picture: usize,
+}
+
+/// Where in the stream we are; offsets into the buffer.
+#[derive(Debug)]
+enum Place {
+    /// Between pictures: looked at up to `at`, `passed` bytes behind the last picture.
+    Between { at: usize, passed: usize },
+    /// In a picture that begins at `at`.
+    Inside { at: usize, search: EndSearch, announced: Option<usize>, corrupt: Option<usize> },
+}
+
+impl MultipartReader {
+    /// A reader of pictures of at most `max_picture` bytes.
+    pub fn new(max_picture: usize) -> MultipartReader {
+        MultipartReader {
+            buffer: Vec::new(),
+            filled: 0,
+            place: Place::Between { at: 0, passed: 0 },
+            max_picture,
+        }
+    }
+
+    /// Appends a run of the stream: its one copy. Ends what [`MultipartReader::bytes`] lent.
+    pub fn push(&mut self, run: &[u8]) {
+        self.room(run.len())[..run.len()].copy_from_slice(run);
+        self.filled += run.len();
+    }
+
+    /// Room of at least `len` bytes to read a run of the stream into; then say
+    /// [`MultipartReader::fill`]. Ends what [`MultipartReader::bytes`] lent.
+    pub fn room(&mut self, len: usize) -> &mut [u8] {
+        self.compact();
+        let wanted = self.filled + len;
+        if self.buffer.len() < wanted {
+            let grown = wanted.max((2 * self.buffer.len()).min(self.max_picture + len));
+            self.buffer.resize(grown, 0);
+        }
+        &mut self.buffer[self.filled..]
+    }
+
+    /// The first `len` bytes of the last [`MultipartReader::room`] are now the stream's.
+    pub fn fill(&mut self, len: usize) {
+        self.filled = (self.filled + len).min(self.buffer.len());
+    }
+
+    /// The bytes of a [`Step`].
+    pub fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.buffer.get(range).unwrap_or_default()
+    }
+
+    /// The stream ends here, and another may follow: gives the bytes of the picture that this cut
+    /// short, if it did.
+    pub fn end(&mut self) -> Option<Range<usize>> {
+        let place = std::mem::replace(&mut self.place, Place::Between { at: self.filled, passed: 0 });
+        match place {
+            Place::Inside { at, .. } => Some(at..self.filled),
+            Place::Between { .. } => None,
+        }
+    }
+
+    /// Goes on to the next thing found.
+    pub fn step(&mut self) -> Step {
+        if let Place::Between { at, passed } = self.place {
+            let left = MAX_BETWEEN - passed;
+            // A beginning may start at the last byte allowed.
+            let until = self.filled.min(at + left + BEGINNING.len() - 1);
+            match memmem::find(&self.buffer[at..until], BEGINNING) {
+                Some(found) => {
+                    let head = at + found - (passed + found).min(MAX_HEAD);
+                    let announced = content_length(&self.buffer[head..at + found])
+                        .filter(|length| *length <= self.max_picture);
+                    let search = EndSearch::new();
+                    self.place = Place::Inside { at: at + found, search, announced, corrupt: None };
+                }
+                None => {
+                    let looked = (until - at).saturating_sub(BEGINNING.len() - 1);
+                    if looked == left {
+                        self.place = Place::Between { at: at + looked, passed: 0 };
+                        return Step::Noise;
+                    }
+                    self.place = Place::Between { at: at + looked, passed: passed + looked };
+                    return Step::More;
+                }
+            }
+        }
+        let Place::Inside { at, search, announced, corrupt } = &mut self.place else {
+            return Step::More;
+        };
+        let at = *at;
+        let bytes = &self.buffer[at..self.filled];
+        let bytes = &bytes[..bytes.len().min(self.max_picture)];
+        let (len, error) = match Self::length(bytes, search, corrupt, *announced) {
+            Some(end) => end,
+            None if bytes.len() == self.max_picture => {
+                (bytes.len(), Some(PartError::TooBig { limit: self.max_picture }))
+            }
+            None => return Step::More,
+        };
+        self.place = Place::Between { at: at + len, passed: 0 };
+        match error {
+            None => Step::Picture(at..at + len),
+            Some(error) => Step::Broken(at..at + len, error),
+        }
+    }
+
+    /// Takes all steps up to [`Step::More`] and gives the newest whole picture; a faulty one only
+    /// if there was no whole one.
+    ///
+    /// # Errors
+    /// [`Noise`], when there was noise and no picture.
+    pub fn newest(&mut self) -> Result<Option<Newest>, Noise> {
+        let mut newest: Option<Newest> = None;
+        let mut noise = false;
+        loop {
+            let (range, error) = match self.step() {
+                Step::Picture(range) => (range, None),
+                Step::Broken(range, error) => (range, Some(error)),
+                Step::Noise => {
+                    noise = true;
+                    continue;
+                }
+                Step::More if noise && newest.is_none() => return Err(Noise),
+                Step::More => return Ok(newest),
+            };
+            newest = Some(match newest {
+                Some(Newest { range: whole, found, error: None }) if error.is_some() => {
+                    Newest { range: whole, found: found + 1, error }
+                }
+                Some(Newest { found, error: before, .. }) => {
+                    Newest { range, found: found + 1, error: error.or(before) }
+                }
+                None => Newest { range, found: 1, error },
+            });
+        }
+    }
+
+    /// The length of the picture `bytes` begin with, and what is wrong with it; `None` if that is
+    /// yet to come.
+    fn length(
+        bytes: &[u8],
+        search: &mut EndSearch,
+        corrupt: &mut Option<usize>,
+        announced: Option<usize>,
+    ) -> Option<(usize, Option<PartError>)> {
+        let at = match *corrupt {
+            Some(at) => at,
+            None => match search.advance(bytes) {
+                Ok(Some(len)) => return Some((len, None)),
+                Ok(None) => return None,
+                Err(JpegError::Corrupt { at }) => *corrupt.insert(at),
+                Err(_) => *corrupt.insert(BEGINNING.len() - 1),
+            },
+        };
+        // The walk is lost. Unless the next picture begins there, the announced length may help.
+        let next_begins = bytes[at..].starts_with(&BEGINNING[..2]);
+        if let Some(length) = announced.filter(|length| !next_begins && *length > at) {
+            let part = bytes.get(..length)?;
+            if trim_zeros(part).ends_with(&[0xff, 0xd9]) {
+                return Some((length, None));
+            }
+        }
+        Some((at, Some(PartError::Corrupt)))
+    }
+
+    /// Moves what is still needed to the front: less than a push, as a rule.
+    fn compact(&mut self) {
+        let from = match &mut self.place {
+            Place::Inside { at, .. } => std::mem::take(at),
+            Place::Between { at, passed } => {
+                let kept = (*passed).min(MAX_HEAD);
+                let from = *at - kept;
+                *at = kept;
+                from
+            }
+        };
+        if from > 0 {
+            self.buffer.copy_within(from..self.filled, 0);
+            self.filled -= from;
+        }
+        if self.buffer.len() > KEPT_BUFFER && self.filled < KEPT_BUFFER / 4 {
+            self.buffer.truncate(KEPT_BUFFER / 4);
+            self.buffer.shrink_to_fit();
+        }
+    }
+}
+
+fn trim_zeros(bytes: &[u8]) -> &[u8] {
+    let len = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
+    &bytes[..len]
+}
+
+/// The value of the last `Content-Length` line in a part's header.
+fn content_length(head: &[u8]) -> Option<usize> {
+    const NAME: &[u8] = b"content-length:";
+    let line = head
+        .rsplit(|&b| b == b'\n')
+        .find(|line| line.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)))?;
+    std::str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The smallest thing the walk takes for a picture, told apart by `n`.
+    fn picture(n: u8, len: usize) -> Vec<u8> {
+        let mut jpeg = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, n, 0xff, 0xda, 0, 2];
+        jpeg.extend((0..len).map(|i| (i % 250) as u8));
+        jpeg.extend([0xff, 0xd9]);
+        jpeg
+    }
+
+    /// Everything found in `stream` when it comes in runs of `run` bytes.
+    fn all(stream: &[u8], run: usize, max: usize) -> Vec<(Vec<u8>, Option<PartError>)> {
+        let mut reader = MultipartReader::new(max);
+        let mut found = Vec::new();
+        for run in stream.chunks(run.max(1)) {
+            reader.push(run);
+            loop {
+                match reader.step() {
+                    Step::Picture(range) => found.push((reader.bytes(range).to_vec(), None)),
+                    Step::Broken(range, e) => found.push((reader.bytes(range).to_vec(), Some(e))),
+                    Step::Noise => found.push((Vec::new(), None)),
+                    Step::More => break,
+                }
+            }
+            assert!(reader.filled <= max + MAX_HEAD + run.len(), "{} bytes are kept", reader.filled);
+        }
+        found
+    }
+
+    fn pictures(stream: &[u8]) -> Vec<Vec<u8>> {
+        let whole = all(stream, stream.len(), 1 << 20);
+        for run in [1, 2, 3, 7, 64] {
+            assert_eq!(all(stream, run, 1 << 20), whole, "in runs of {run}");
+        }
+        whole.into_iter().filter(|(_, error)| error.is_none()).map(|(bytes, _)| bytes).collect()
+    }
+
+    fn part(head: &str, picture: &[u8], tail: &str) -> Vec<u8> {
+        [head.as_bytes(), picture, tail.as_bytes()].concat()
+    }
+
+    #[test]
+    fn parts_of_every_make() {
+        let (a, b) = (picture(1, 100), picture(2, 300));
+        let (m, n) = (a.len(), b.len());
+        for (head, tail) in [
+            (
+                "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: LEN\r\nX-Timestamp: 1.5\r\n\r\n",
+                "\r\n",
+            ),
+            ("--frame\nContent-type:image/jpeg\nCONTENT-LENGTH:LEN\n\n", "\n"),
+            ("--frame\r\nContent-Type: image/jpeg\r\n\r\n", "\r\n"),
+            ("----other boundary\r\nContent-Length: LEN\r\n\r\n", ""),
+            ("--frame\r\nContent-Length: 7\r\n\r\n", "\r\n"),
+            ("--frame\r\nContent-Length: 999\r\n\r\n", "\r\n"),
+            ("--frame\r\nContent-Length: -1\r\nContent-Length: 99999999999999999999\r\n\r\n", "\r\n"),
+            ("--frame\r\n\r\n", "\r\n"),
+            ("--frame\r\n", ""),
+            ("", ""),
+            ("preamble", "epilogue\0\0\0"),
+        ] {
+            let mut stream = part(&head.replace("LEN", &m.to_string()), &a, tail);
+            stream.extend(part(&head.replace("LEN", &n.to_string()), &b, tail));
+            assert_eq!(pictures(&stream), [a.clone(), b.clone()], "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_helps_where_markers_do_not() {
+        // An unstuffed marker in the scan, as a few cameras write; browsers show it all the same.
+        let mut odd = picture(1, 100);
+        odd[50..52].copy_from_slice(&[0xff, 0x02]);
+        let good = picture(2, 10);
+        let with_length = format!("--b\r\nContent-Length: {}\r\n\r\n", odd.len());
+        let stream = [part(&with_length, &odd, "\r\n"), good.clone()].concat();
+        assert_eq!(pictures(&stream), [odd.clone(), good.clone()]);
+        let stream = [part("--b\r\n\r\n", &odd, "\r\n"), good.clone()].concat();
+        assert!(pictures(&stream).ends_with(std::slice::from_ref(&good)));
+    }
+
+    #[test]
+    fn after_one_cut_short_the_next_is_shown() {
+        let (a, b) = (picture(1, 100), picture(2, 100));
+        let head = format!("\r\n--b\r\nContent-Length: {}\r\n\r\n", a.len());
+        for cut in 20..a.len() {
+            let stream = [part(&head, &a[..cut], ""), part(&head, &b, "")].concat();
+            let found = all(&stream, 16, 1 << 20);
+            assert_eq!(found.len(), 2, "cut at {cut}");
+            assert_eq!(found[0].1, Some(PartError::Corrupt));
+            assert_eq!(found[1], (b.clone(), None));
+        }
+    }
+
+    #[test]
+    fn after_a_giant_the_next_is_shown() {
+        let (giant, good) = (picture(1, 5000), picture(2, 100));
+        let found = all(&[giant, good.clone()].concat(), 99, 1000);
+        assert_eq!(found[0].1, Some(PartError::TooBig { limit: 1000 }));
+        assert_eq!(found[1..], [(good, None)]);
+    }
+
+    #[test]
+    fn noise_is_told_and_not_kept() {
+        let good = picture(2, 100);
+        for before in [MAX_BETWEEN - 1, MAX_BETWEEN, MAX_BETWEEN + 1, 3 * MAX_BETWEEN - 1] {
+            let stream = [vec![b'x'; before], good.clone()].concat();
+            for run in [4096, stream.len()] {
+                let found = all(&stream, run, 1 << 20);
+                assert_eq!(found.len(), before / MAX_BETWEEN + 1, "{before} bytes in runs of {run}");
+                assert_eq!(found.last(), Some(&(good.clone(), None)));
+            }
+        }
+        let mut reader = MultipartReader::new(MAX_PICTURE);
+        for _ in 0..1000 {
+            reader.push(&[b'x'; 4096]);
+            while reader.step() != Step::More {}
+            assert!(reader.buffer.len() < 64 << 10);
+        }
+    }
+
+    #[test]
+    fn a_large_picture_does_not_hold_its_memory_for_ever() {
+        let mut reader = MultipartReader::new(MAX_PICTURE);
+        reader.push(&picture(1, 8 << 20));
+        assert!(matches!(reader.step(), Step::Picture(_)));
+        for n in 0..2 {
+            reader.push(&picture(n, 100));
+            assert!(matches!(reader.step(), Step::Picture(_)));
+        }
+        assert!(reader.buffer.capacity() <= KEPT_BUFFER);
+    }
+
+    #[test]
+    fn the_newest_whole_picture_is_given() {
+        let mut reader = MultipartReader::new(1 << 20);
+        let (a, b) = (picture(1, 10), picture(2, 20));
+        assert_eq!(reader.newest(), Ok(None));
+        reader.push(&[a.clone(), b.clone(), a[..20].to_vec(), b[..5].to_vec()].concat());
+        let newest = reader.newest().unwrap().unwrap();
+        assert_eq!(reader.bytes(newest.range), b);
+        assert_eq!((newest.found, newest.error), (3, Some(PartError::Corrupt)));
+        let cut = reader.end().unwrap();
+        assert_eq!(reader.bytes(cut), &b[..5]);
+        assert_eq!((reader.end(), reader.newest()), (None, Ok(None)));
+        reader.push(&[b'x'; MAX_BETWEEN + 10]);
+        assert_eq!(reader.newest(), Err(Noise));
+        reader.push(&a[..20]);
+        reader.push(&a);
+        let newest = reader.newest().unwrap().unwrap();
+        assert_eq!((newest.found, newest.error), (2, Some(PartError::Corrupt)));
+        assert_eq!(reader.bytes(newest.range), a);
+    }
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            (any::<u8>(), 0usize..80).prop_map(|(n, len)| picture(n, len)),
+            (any::<u8>(), 0usize..80, 0usize..90).prop_map(|(n, len, cut)| {
+                let jpeg = picture(n, len);
+                jpeg[..cut.min(jpeg.len())].to_vec()
+            }),
+            (0usize..300).prop_map(|n| format!("\r\n--b\r\nContent-Length: {n}\r\n\r\n").into_bytes()),
+            prop::collection::vec(prop_oneof![Just(0xffu8), Just(0xd8), Just(0xda), any::<u8>()], 0..20),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same(
+            pieces in prop::collection::vec(piece(), 0..12), run in 1usize..200, max in 20usize..400,
+        ) {
+            let stream = pieces.concat();
+            prop_assert_eq!(all(&stream, run, max), all(&stream, stream.len(), max));
+        }
+    }
+}

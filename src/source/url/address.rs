@@ -1,0 +1,315 @@
+//! Addresses as people type them: `http://user:p@ss@camera/video feed?id=1`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Where to connect, and what to ask for there.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// `https` rather than `http`.
+    pub secure: bool,
+    /// Name or IP address, without the brackets of IPv6.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path and query, percent-encoded, beginning with `/`.
+    pub path: String,
+}
+
+/// User name and password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    pub user: String,
+    pub password: String,
+}
+
+/// Why an address is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadAddress {
+    #[error("it has no scheme such as http://")]
+    NoScheme,
+    #[error("{0}:// is not known here")]
+    Scheme(String),
+    #[error("it names no host")]
+    NoHost,
+    #[error("{0:?} is no port")]
+    Port(String),
+    #[error("it has a character that no address has")]
+    Character,
+}
+
+/// The scheme in lower case and what follows `://`.
+pub(super) fn split_scheme(url: &str) -> Result<(String, &str), BadAddress> {
+    let (scheme, rest) = url.trim().split_once("://").ok_or(BadAddress::NoScheme)?;
+    let valid = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    if scheme.is_empty() || !valid {
+        return Err(BadAddress::NoScheme);
+    }
+    Ok((scheme.to_ascii_lowercase(), rest))
+}
+
+/// What follows `://`, as user information (still encoded), host with port, and the rest.
+pub(super) fn split_authority(rest: &str) -> (Option<&str>, &str, &str) {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    // At the last @, since people write passwords as they are.
+    match authority.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host, rest),
+        None => (None, authority, rest),
+    }
+}
+
+impl Address {
+    /// Reads an `http` or `https` URL.
+    pub(super) fn parse(url: &str) -> Result<(Address, Option<Login>), BadAddress> {
+        let (scheme, rest) = split_scheme(url)?;
+        let secure = match scheme.as_str() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(BadAddress::Scheme(scheme)),
+        };
+        let (login, host, rest) = split_authority(rest);
+        let (host, port) = match host.strip_prefix('[') {
+            Some(bracketed) => {
+                let (host, port) = bracketed.split_once(']').ok_or(BadAddress::NoHost)?;
+                (host, port.strip_prefix(':'))
+            }
+            None => match host.rsplit_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (host, None),
+            },
+        };
+        if host.is_empty() {
+            return Err(BadAddress::NoHost);
+        }
+        if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:%".contains(&b)) {
+            return Err(BadAddress::Character);
+        }
+        let port = match port {
+            None | Some("") => [80, 443][usize::from(secure)],
+            Some(port) => port.parse().map_err(|_| BadAddress::Port(port.to_owned()))?,
+        };
+        let path = rest.split('#').next().unwrap_or_default();
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let path = format!("{slash}{}", encode(path));
+        Ok((Address { secure, host: host.to_owned(), port, path }, login.map(Login::parse)))
+    }
+
+    /// Where a redirect's `Location` leads from here (RFC 3986 §5.2, without `..`, which servers
+    /// resolve themselves).
+    pub(super) fn join(&self, location: &str) -> Result<Address, BadAddress> {
+        let location = location.trim();
+        if split_scheme(location).is_ok() {
+            return Address::parse(location).map(|(address, _)| address);
+        }
+        if let Some(rest) = location.strip_prefix("//") {
+            let scheme = if self.secure { "https" } else { "http" };
+            return Address::parse(&format!("{scheme}://{rest}")).map(|(address, _)| address);
+        }
+        let location = encode(location.split('#').next().unwrap_or_default());
+        let without_query = self.path.split('?').next().unwrap_or_default();
+        let path = match location.as_bytes().first() {
+            None => self.path.clone(),
+            Some(b'/') => location,
+            Some(b'?') => format!("{without_query}{location}"),
+            Some(_) => {
+                let folder = without_query.rfind('/').map_or("/", |slash| &without_query[..=slash]);
+                format!("{folder}{location}")
+            }
+        };
+        Ok(Address { path, ..self.clone() })
+    }
+
+    /// The value of the `Host` field.
+    pub(super) fn host_field(&self) -> String {
+        let (left, right) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        let usual = [80, 443][usize::from(self.secure)];
+        let port = if self.port == usual { String::new() } else { format!(":{}", self.port) };
+        format!("{left}{}{right}{port}", self.host)
+    }
+
+    /// Whether this server may be told the login meant for `first`: it is the same, or the same
+    /// machine's secure one.
+    pub(super) fn may_know_login_of(&self, first: &Address) -> bool {
+        let same = (self.secure, self.port) == (first.secure, first.port);
+        self.host.eq_ignore_ascii_case(&first.host) && (same || self.secure && !first.secure)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({}:…)", self.user)
+    }
+}
+
+/// For people: secrets in the query are blotted out.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.host_field(), without_secrets(&self.path))
+    }
+}
+
+/// `path` with the values of query keys that look like secrets blotted out.
+pub(super) fn without_secrets(path: &str) -> Cow<'_, str> {
+    const SECRET: [&str; 5] = ["pass", "pwd", "token", "key", "auth"];
+    let Some((before, query)) = path.split_once('?') else { return path.into() };
+    let shown: Vec<Cow<'_, str>> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((key, _)) if SECRET.iter().any(|s| key.to_ascii_lowercase().contains(s)) => {
+                format!("{key}=…").into()
+            }
+            _ => pair.into(),
+        })
+        .collect();
+    format!("{before}?{}", shown.join("&")).into()
+}
+
+impl Login {
+    /// Reads `user:password`, percent-encoded or not.
+    pub(super) fn parse(text: &str) -> Login {
+        let (user, password) = text.split_once(':').unwrap_or((text, ""));
+        Login { user: decode(user), password: decode(password) }
+    }
+}
+
+/// Encodes everything but letters, digits and `-._~`: for a user name or password.
+pub(super) fn encode_all(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => char::from(b).to_string(),
+            b => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+/// Encodes what may not stand in a path or query, and leaves alone what is encoded already.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// Undoes percent-encoding; what is no valid encoding stays as it is.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let digit = |at: usize| after.get(at).and_then(|&b| char::from(b).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn address(url: &str) -> Address {
+        Address::parse(url).unwrap().0
+    }
+
+    #[test]
+    fn addresses_as_people_type_them() {
+        for (url, shown, host, port) in [
+            ("http://cam", "http://cam/", "cam", 80),
+            ("HTTPS://cam:443/a", "https://cam/a", "cam", 443),
+            (" http://10.0.0.5:8080?action=stream ", "http://10.0.0.5:8080/?action=stream", "10.0.0.5", 8080),
+            ("http://[fe80::1]:81/x#top", "http://[fe80::1]:81/x", "fe80::1", 81),
+            ("http://u:p@cam/ä b%20c?q={1}", "http://cam/%C3%A4%20b%20c?q=%7B1%7D", "cam", 80),
+        ] {
+            let address = address(url);
+            assert_eq!(
+                (address.to_string(), address.host.as_str(), address.port),
+                (shown.into(), host, port)
+            );
+        }
+    }
+
+    #[test]
+    fn logins_encoded_or_not() {
+        for (url, user, password) in [
+            ("http://admin:secret@cam/", "admin", "secret"),
+            ("http://admin:p%40s%3as@cam/", "admin", "p@s:s"),
+            ("http://admin:p@ss:100%@cam/x@y", "admin", "p@ss:100%"),
+            ("http://admin@cam/", "admin", ""),
+        ] {
+            let (address, login) = Address::parse(url).unwrap();
+            let login = login.unwrap();
+            assert_eq!((login.user.as_str(), login.password.as_str()), (user, password), "{url}");
+            assert_eq!(address.host, "cam");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_named() {
+        for (url, error) in [
+            ("cam/video", BadAddress::NoScheme),
+            ("://cam", BadAddress::NoScheme),
+            ("gopher://cam", BadAddress::Scheme("gopher".into())),
+            ("http://", BadAddress::NoHost),
+            ("http://:80/", BadAddress::NoHost),
+            ("http://[::1/", BadAddress::NoHost),
+            ("http://cam:99999/", BadAddress::Port("99999".into())),
+            ("http://ca m/", BadAddress::Character),
+        ] {
+            assert_eq!(Address::parse(url).map(|(a, _)| a.to_string()), Err(error), "{url}");
+        }
+    }
+
+    #[test]
+    fn redirects_are_followed_from_where_they_stand() {
+        let from = address("http://cam:81/a/b?c=d");
+        for (location, to) in [
+            ("http://other/x", "http://other/x"),
+            ("//other/x", "http://other/x"),
+            ("/x?y", "http://cam:81/x?y"),
+            ("x y", "http://cam:81/a/x%20y"),
+            ("?e=f", "http://cam:81/a/b?e=f"),
+            ("", "http://cam:81/a/b?c=d"),
+        ] {
+            assert_eq!(from.join(location).map(|a| a.to_string()), Ok(to.to_owned()), "{location}");
+        }
+        assert!(address("http://CAM:81/z").may_know_login_of(&from));
+        assert!(address("https://cam/z").may_know_login_of(&from));
+        assert!(!address("http://cam/z").may_know_login_of(&from));
+        assert!(!address("http://evil:81/z").may_know_login_of(&from));
+        assert!(!from.may_know_login_of(&address("https://cam/z")));
+    }
+
+    #[test]
+    fn passwords_in_queries_are_not_shown() {
+        for (url, shown) in [
+            ("http://cam/v?user=a&pwd=b&rate=0", "http://cam/v?user=a&pwd=…&rate=0"),
+            ("http://cam/v?Password=b", "http://cam/v?Password=…"),
+            ("http://cam/v?access_token=b=c&x", "http://cam/v?access_token=…&x"),
+        ] {
+            assert_eq!(address(url).to_string(), shown);
+            assert!(!address(url).path.contains('…'));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Asks a server for the camera's picture: logs in, follows redirects, and judges the answer.
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
+use hyper::{HeaderMap, StatusCode};
+
+use super::address::{Address, Login};
+use super::login::Challenge;
+use super::wire::Wire;
+use crate::media::{Trouble, TroubleKind};
+
+/// Redirects followed in a row.
+const MAX_REDIRECTS: usize = 5;
+
+/// What an answer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Pictures without an end.
+    Stream,
+    /// One picture, to be asked for again.
+    Picture,
+}
+
+/// A good answer, its body yet to be read.
+pub(super) struct Answer {
+    pub wire: Wire,
+    pub body: Incoming,
+    pub content: Content,
+}
+
+/// One who asks the same thing again and again.
+pub(super) struct Client {
+    /// As configured.
+    first: Address,
+    /// Where redirects have led.
+    address: Address,
+    login: Option<Login>,
+    challenge: Option<Challenge>,
+    idle: Option<Wire>,
+}
+
+impl Client {
+    pub(super) fn new(address: Address, login: Option<Login>) -> Client {
+        Client { first: address.clone(), address, login, challenge: None, idle: None }
+    }
+
+    /// What is asked for, wherever redirects have led.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Keeps a connection whose answer has been read to its end.
+    pub(super) fn keep(&mut self, wire: Wire) {
+        self.idle = Some(wire);
+    }
+
+    /// Asks, until there is an answer with pictures or a trouble.
+    pub(super) async fn ask(&mut self) -> Result<Answer, Trouble> {
+        let mut redirects = 0;
+        // The challenge is an answer to this very question: if it fails, the login is wrong.
+        let mut is_fresh = false;
+        loop {
+            let (wire, response) = self.request().await?;
+            let (head, body) = response.into_parts();
+            match head.status {
+                StatusCode::OK => {
+                    let content = self.content(field(&head.headers, CONTENT_TYPE))?;
+                    return Ok(Answer { wire, body, content });
+                }
+                StatusCode::UNAUTHORIZED => {
+                    self.challenge = Some(self.challenge(&head.headers, is_fresh)?);
+                    is_fresh = true;
+                }
+                StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT => {
+                    redirects += 1;
+                    self.follow(field(&head.headers, LOCATION), redirects)?;
+                    is_fresh = false;
+                }
+                status => return Err(self.refused(status)),
+            }
+        }
+    }
+
+    /// One request, over the idle connection if there is one and it still works.
+    async fn request(&mut self) -> Result<(Wire, hyper::Response<Incoming>), Trouble> {
+        if let Some(mut wire) = self.idle.take().filter(Wire::is_open) {
+            let authorization = self.authorization();
+            match wire.get(&self.address, authorization).await {
+                Ok(response) => return Ok((wire, response)),
+                // The server may have closed it meanwhile.
+                Err(trouble) => log::debug!("{trouble}; connecting anew"),
+            }
+        }
+        let mut wire = Wire::connect(&self.address).await?;
+        let authorization = self.authorization();
+        let response = wire.get(&self.address, authorization).await?;
+        Ok((wire, response))
+    }
+
+    fn authorization(&mut self) -> Option<String> {
+        let login = self.login.as_ref().filter(|_| self.address.may_know_login_of(&self.first))?;
+        self.challenge.as_mut()?.answer(login, &self.address.path)
+    }
+
+    fn challenge(&self, headers: &HeaderMap, is_fresh: bool) -> Result<Challenge, Trouble> {
+        let address = &self.address;
+        let denied = |what: String| Trouble::new(TroubleKind::Denied, what);
+        if self.login.is_none() || !address.may_know_login_of(&self.first) {
+            return Err(denied(format!("{address} asks for a user name and password"))
+                .hint("set username and password in [source]"));
+        }
+        if is_fresh {
+            return Err(denied(format!("{address} refuses the user name or password"))
+                .hint("check username and password in [source]"));
+        }
+        let fields = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        Challenge::choose(fields).ok_or_else(|| {
+            denied(format!("{address} asks for a login of a kind that is not known here"))
+                .hint("switch the camera to Basic or Digest authentication")
+        })
+    }
+
+    fn follow(&mut self, location: Option<&str>, redirects: usize) -> Result<(), Trouble> {
+        let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
+        let address = &self.address;
+        if redirects > MAX_REDIRECTS {
+            return Err(failed(format!("{address} redirects more than {MAX_REDIRECTS} times")));
+        }
+        let location = location.ok_or_else(|| failed(format!("{address} redirects to nowhere")))?;
+        let next = address
+            .join(location)
+            .map_err(|e| failed(format!("{address} redirects to what is no address")).because(e))?;
+        if address.secure && !next.secure {
+            return Err(failed(format!("{address} redirects to {next}, which is not secure"))
+                .hint("if that is meant, write that address into [source] url"));
+        }
+        log::debug!("{address} redirects to {next}");
+        self.address = next;
+        self.challenge = None;
+        Ok(())
+    }
+
+    fn refused(&self, status: StatusCode) -> Trouble {
+        let address = &self.address;
+        match status {
+            StatusCode::FORBIDDEN => {
+                Trouble::new(TroubleKind::Denied, format!("{address} may not be seen ({status})"))
+                    .hint("the camera's settings say who may see its picture")
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                Trouble::new(TroubleKind::Absent, format!("there is no {address} ({status})"))
+                    .hint("the camera's manual names the path of its MJPEG stream or snapshot")
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                Trouble::new(TroubleKind::Busy, format!("{address} is busy ({status})"))
+                    .hint("many cameras serve only a few viewers at once")
+            }
+            _ => Trouble::new(TroubleKind::Failed, format!("{address} answers {status}")),
+        }
+    }
+
+    /// Judges an answer by its `Content-Type`. Where that says nothing, the bytes will.
+    fn content(&self, kind: Option<&str>) -> Result<Content, Trouble> {
+        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let kind = kind.to_ascii_lowercase();
+        let trouble = || {
+            let what = format!("{} is {kind}, not a picture", self.address);
+            Trouble::new(TroubleKind::Unsupported, what)
+        };
+        match kind.as_str() {
+            "image/jpeg" | "image/jpg" | "image/pjpeg" => Ok(Content::Picture),
+            "video/mjpeg" | "video/x-mjpeg" | "video/x-motion-jpeg" | "video/x-jpeg" => Ok(Content::Stream),
+            kind if kind.starts_with("video/") || kind.contains("mpegurl") || kind.contains("dash") => {
+                Err(trouble().hint(
+                    "ffmpeg can turn it into pictures: [source] kind = \"exec\", \
+                     command = \"ffmpeg -nostdin -loglevel error -i URL -f mjpeg -q:v 4 -\"",
+                ))
+            }
+            kind if ["text/", "image/", "audio/"].iter().any(|start| kind.starts_with(start))
+                || ["application/json", "application/xml", "application/pdf"].contains(&kind) =>
+            {
+                Err(trouble().hint("the address of the picture itself is wanted, not of the page around it"))
+            }
+            _ => Ok(Content::Stream),
+        }
+    }
+}
+
+fn field(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,456 @@
+//! Network cameras: MJPEG streams and single JPEGs over HTTP and HTTPS, and through `ffmpeg` what
+//! it can reach (`rtsp://` and the like).
+//!
+//! Everything happens on the capture thread, inside `open` and `next`: the source owns a
+//! single-threaded runtime that runs only while one of them waits. (Looking up a host's name is a
+//! blocking call of the C library; tokio makes it on a thread of its own, named "resolve", which
+//! ends with the call.) JPEGs are handed on as they came.
+
+mod address;
+mod client;
+mod login;
+mod wire;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::address::{Address, BadAddress, Login, encode_all, split_authority, split_scheme, without_secrets};
+use self::client::{Answer, Client, Content};
+use self::wire::Wire;
+use super::exec::ExecOpener;
+use super::multipart::{MAX_PICTURE, MultipartReader, Newest, PartError};
+use super::{Delivers, Opener, Source, Wanted};
+use crate::base::{Stamp, Stop};
+use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
+
+/// Schemes that are left to `ffmpeg`.
+const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
+/// Pace at which single pictures are asked for, unless another is wished.
+const POLLS_PER_SECOND: f64 = 1.0;
+/// Bytes taken in a row before looking for pictures in them.
+const AT_ONCE: usize = 4 << 20;
+
+/// Opens a network camera. See the module's words.
+#[derive(Debug, Clone)]
+pub struct UrlOpener(Way);
+
+#[derive(Debug, Clone)]
+enum Way {
+    Http { address: Address, login: Option<Login>, wanted: Wanted },
+    Ffmpeg(ExecOpener),
+}
+
+impl UrlOpener {
+    /// A camera at `url`. `login` is user name and password; one inside the URL counts where it is
+    /// `None`.
+    ///
+    /// # Errors
+    /// [`TroubleKind::Unsupported`] when `url` is none, or of a kind that is not known here.
+    pub fn new(url: &str, login: Option<(String, String)>, wanted: Wanted) -> Result<UrlOpener, Trouble> {
+        let login = login.map(|(user, password)| Login { user, password });
+        let bad = |error: BadAddress| {
+            // Not quoted: it may hold a password.
+            Trouble::new(TroubleKind::Unsupported, "[source] url is no address of a camera")
+                .because(error)
+                .hint("it looks like http://192.168.0.20/video or rtsp://192.168.0.20/stream")
+        };
+        let (scheme, rest) = split_scheme(url).map_err(bad)?;
+        if FOR_FFMPEG.contains(&scheme.as_str()) {
+            return Ok(UrlOpener(Way::Ffmpeg(ffmpeg(&scheme, rest, login, wanted))));
+        }
+        let (address, own) = Address::parse(url).map_err(bad)?;
+        Ok(UrlOpener(Way::Http { address, login: login.or(own), wanted }))
+    }
+}
+
+impl Opener for UrlOpener {
+    fn describe(&self) -> String {
+        match &self.0 {
+            Way::Http { address, .. } => address.to_string(),
+            Way::Ffmpeg(program) => program.describe(),
+        }
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        match &mut self.0 {
+            Way::Http { address, login, wanted } => {
+                let source = UrlSource::open(address.clone(), login.clone(), wanted, stop)?;
+                Ok(Box::new(source))
+            }
+            Way::Ffmpeg(program) => {
+                let described = program.describe();
+                program.open(stop).map_err(|trouble| match trouble.kind {
+                    TroubleKind::Absent => {
+                        let what = format!("{described} needs ffmpeg, which is not installed");
+                        Trouble::new(TroubleKind::Unsupported, what).hint("sudo apt install ffmpeg")
+                    }
+                    _ => trouble,
+                })
+            }
+        }
+    }
+}
+
+/// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG.
+fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: Wanted) -> ExecOpener {
+    let (_, host, path) = split_authority(rest);
+    let described = format!("{scheme}://{host}{}", without_secrets(path));
+    let (command, secrets) = ffmpeg_command(scheme, rest, login, &wanted);
+    ExecOpener::new(command, wanted).described(described, secrets)
+}
+
+/// The command line, and the secrets in it.
+fn ffmpeg_command(
+    scheme: &str,
+    rest: &str,
+    login: Option<Login>,
+    wanted: &Wanted,
+) -> (Vec<String>, Vec<String>) {
+    let (user, host, path) = split_authority(rest);
+    let (url, secrets) = match (login, user) {
+        (Some(login), _) => {
+            let (user, password) = (encode_all(&login.user), encode_all(&login.password));
+            (format!("{scheme}://{user}:{password}@{host}{path}"), vec![login.password, password])
+        }
+        (None, Some(user)) => {
+            let typed = user.split_once(':').map(|(_, password)| password.to_owned());
+            let url = format!("{scheme}://{user}@{host}{path}");
+            (url, vec![Login::parse(user).password, typed.unwrap_or_default()])
+        }
+        (None, None) => (format!("{scheme}://{host}{path}"), Vec::new()),
+    };
+    let mut command: Vec<String> = ["ffmpeg", "-nostdin", "-loglevel", "error"].map(String::from).into();
+    if scheme.starts_with("rtsp") {
+        // Over UDP lost packets show as torn pictures.
+        command.extend(["-rtsp_transport", "tcp"].map(String::from));
+    }
+    command.extend(["-i".to_owned(), url, "-an".to_owned()]);
+    let mut filters = Vec::new();
+    if wanted.fps.is_some() {
+        filters.push("fps={fps}");
+    }
+    // -2: as the other side asks, rounded to an even number.
+    match (wanted.width, wanted.height) {
+        (Some(_), Some(_)) => filters.push("scale={width}:{height}"),
+        (Some(_), None) => filters.push("scale={width}:-2"),
+        (None, Some(_)) => filters.push("scale=-2:{height}"),
+        (None, None) => {}
+    }
+    if !filters.is_empty() {
+        command.extend(["-vf".to_owned(), filters.join(",")]);
+    }
+    command.extend(["-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "-"].map(String::from));
+    (command, secrets)
+}
+
+/// A runtime that never holds its owner up at its end.
+struct Loop(Option<Runtime>);
+
+impl Loop {
+    fn new() -> Result<Loop, Trouble> {
+        let runtime = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .thread_name("resolve")
+            .thread_keep_alive(Duration::from_secs(1))
+            .build();
+        runtime
+            .map(|runtime| Loop(Some(runtime)))
+            .map_err(|error| Trouble::new(TroubleKind::Failed, "the network cannot be used").because(error))
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+        match &self.0 {
+            Some(runtime) => runtime.block_on(future),
+            None => Err(Trouble::new(TroubleKind::Failed, "the network is not used any more")),
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Does not wait for a name that is being looked up.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// An open network camera.
+struct UrlSource {
+    exchange: Exchange,
+    reader: MultipartReader,
+    shown: String,
+    delivers: Delivers,
+    /// Time from one question to the next, where single pictures are asked for.
+    step: Duration,
+    due: Instant,
+    sequence: u64,
+    /// A faulty picture has been logged.
+    told: bool,
+    /// Last, so that connections are dropped before it.
+    runtime: Loop,
+}
+
+/// Where the talk with the server stands.
+enum Exchange {
+    /// Its answer is coming in.
+    Reading(Reading),
+    /// The next question is to be asked when it is due.
+    Resting(Box<Client>),
+    /// A question has been asked.
+    Asking(Pin<Box<dyn Future<Output = (Box<Client>, Result<Answer, Trouble>)>>>),
+    /// Of no more use.
+    Over,
+}
+
+struct Reading {
+    client: Box<Client>,
+    wire: Wire,
+    body: Incoming,
+    content: Content,
+    /// Pictures found in this answer, whole or not.
+    found: u64,
+    /// How the answer ended.
+    ended: Option<Result<(), Trouble>>,
+}
+
+impl UrlSource {
+    fn open(
+        address: Address,
+        login: Option<Login>,
+        wanted: &Wanted,
+        stop: &Stop,
+    ) -> Result<UrlSource, Trouble> {
+        let runtime = Loop::new()?;
+        let shown = address.to_string();
+        let mut client = Box::new(Client::new(address, login));
+        let answer = runtime.block_on(async {
+            tokio::select! {
+                answer = client.ask() => answer,
+                () = stop.stopped() => {
+                    Err(Trouble::new(TroubleKind::Failed, format!("opening {shown} was given up")))
+                }
+            }
+        })?;
+        let fps = wanted.fps.unwrap_or(POLLS_PER_SECOND);
+        let step = Duration::from_secs_f64(1.0 / fps);
+        let mut notes = Vec::new();
+        if wanted.width.is_some() || wanted.height.is_some() {
+            notes.push("the camera decides the size of its pictures; its URL may take one".into());
+        }
+        if wanted.fps.is_some() && answer.content == Content::Stream {
+            notes.push("the camera decides how many pictures it sends; its URL may take a number".into());
+        }
+        let delivers = Delivers {
+            name: shown.clone(),
+            fourcc: Fourcc::MJPG,
+            width: 0,
+            height: 0,
+            fps: (answer.content == Content::Picture).then_some(fps),
+            notes,
+            is_simulated: false,
+        };
+        Ok(UrlSource {
+            exchange: Exchange::Reading(Reading::new(client, answer)),
+            reader: MultipartReader::new(MAX_PICTURE),
+            shown,
+            delivers,
+            step,
+            due: Instant::now() + step,
+            sequence: 0,
+            told: false,
+            runtime,
+        })
+    }
+}
+
+impl Source for UrlSource {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        let UrlSource { exchange, reader, shown, step, due, runtime, .. } = self;
+        let newest = runtime.block_on(async {
+            // Dropping the wait loses nothing: all there is lies in the exchange and the reader.
+            match timeout(wait, newest(exchange, reader, shown, *step, due)).await {
+                Ok(newest) => newest.map(Some),
+                Err(_) => Ok(None),
+            }
+        })?;
+        let Some(newest) = newest else { return Ok(None) };
+        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
+            log::warn!("{}: {error}; it goes on with the next", self.shown);
+        }
+        self.sequence += newest.found;
+        Ok(Some(Frame {
+            fourcc: Fourcc::MJPG,
+            width: 0,
+            height: 0,
+            stride: 0,
+            data: self.reader.bytes(newest.range),
+            stamp: Stamp::now(),
+            sequence: self.sequence,
+        }))
+    }
+}
+
+/// The newest picture, however long it takes.
+async fn newest(
+    exchange: &mut Exchange,
+    reader: &mut MultipartReader,
+    shown: &str,
+    step: Duration,
+    due: &mut Instant,
+) -> Result<Newest, Trouble> {
+    loop {
+        match exchange {
+            Exchange::Reading(reading) => {
+                let found = reader.newest().map_err(|noise| no_pictures(shown).because(noise))?;
+                if let Some(newest) = found {
+                    reading.found += newest.found;
+                    return Ok(newest);
+                }
+                match reading.ended.take() {
+                    None => reading.take(reader).await,
+                    Some(ended) => {
+                        let cut = reader.end();
+                        if reading.content == Content::Stream {
+                            *exchange = Exchange::Over;
+                            return Err(ended.err().unwrap_or_else(|| {
+                                Trouble::new(TroubleKind::Failed, format!("{shown} closed the connection"))
+                            }));
+                        }
+                        let nothing = reading.found == 0 && cut.is_none();
+                        let Exchange::Reading(reading) = std::mem::replace(exchange, Exchange::Over) else {
+                            continue;
+                        };
+                        ended?;
+                        if nothing {
+                            return Err(no_pictures(shown));
+                        }
+                        *exchange = Exchange::Resting(reading.client_with_wire());
+                        if let Some(range) = cut {
+                            return Ok(Newest { range, found: 1, error: Some(PartError::Corrupt) });
+                        }
+                    }
+                }
+            }
+            Exchange::Resting(_) => {
+                sleep_until(*due).await;
+                // Lateness is not made up for.
+                *due = (*due + step).max(Instant::now());
+                if let Exchange::Resting(mut client) = std::mem::replace(exchange, Exchange::Over) {
+                    *exchange = Exchange::Asking(Box::pin(async move {
+                        let answer = client.ask().await;
+                        (client, answer)
+                    }));
+                }
+            }
+            Exchange::Asking(asked) => {
+                let (client, answer) = asked.await;
+                *exchange = Exchange::Over;
+                *exchange = Exchange::Reading(Reading::new(client, answer?));
+            }
+            Exchange::Over => {
+                return Err(Trouble::new(TroubleKind::Failed, format!("{shown} closed the connection")));
+            }
+        }
+    }
+}
+
+impl Reading {
+    fn new(client: Box<Client>, answer: Answer) -> Reading {
+        let Answer { wire, body, content } = answer;
+        Reading { client, wire, body, content, found: 0, ended: None }
+    }
+
+    /// Waits for bytes and takes what has come, so that the newest picture of it can be chosen.
+    async fn take(&mut self, reader: &mut MultipartReader) {
+        let mut taken = 0;
+        while taken < AT_ONCE && self.ended.is_none() {
+            let chunk = poll_fn(|cx| match self.wire.poll_chunk(&mut self.body, cx) {
+                Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+                Poll::Pending if taken > 0 => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            match chunk.await {
+                None => return,
+                Some(Some(Ok(bytes))) => {
+                    taken += bytes.len();
+                    reader.push(&bytes);
+                }
+                Some(Some(Err(error))) => {
+                    self.ended = Some(Err(broke_off(&self.client, &error)));
+                }
+                Some(None) => self.ended = Some(Ok(())),
+            }
+            // Lets the runtime look at the socket: what came meanwhile is taken as well.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The client, which keeps the connection for its next question.
+    fn client_with_wire(self) -> Box<Client> {
+        let mut client = self.client;
+        client.keep(self.wire);
+        client
+    }
+}
+
+fn no_pictures(shown: &str) -> Trouble {
+    Trouble::new(TroubleKind::Broken, format!("{shown} sends no pictures"))
+        .hint("open it in a browser; the address of the picture itself is wanted")
+}
+
+fn broke_off(client: &Client, error: &hyper::Error) -> Trouble {
+    let trouble = wire::failed(client.address(), error);
+    Trouble { what: format!("{} broke off", client.address()), ..trouble }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for url in [
+            "http://admin:hush@cam/video?pwd=hush",
+            "rtsp://admin:hush@cam:554/live?password=hush",
+            "rtsp://admin:h%75sh@cam/live",
+        ] {
+            for login in [None, Some(("admin".to_owned(), "hush".to_owned()))] {
+                let shown = UrlOpener::new(url, login, Wanted::ANYTHING).unwrap().describe();
+                assert!(shown.contains("cam") && !shown.contains("hush"), "{shown}");
+            }
+        }
+        let error = UrlOpener::new("http://admin:hush@:80/", None, Wanted::ANYTHING).unwrap_err();
+        assert_eq!(error.kind, TroubleKind::Unsupported);
+        assert!(!error.line().contains("hush"));
+    }
+
+    #[test]
+    fn other_schemes_go_to_ffmpeg() {
+        let wanted = Wanted { width: Some(640), fps: Some(5.0), ..Wanted::ANYTHING };
+        let login = Some(Login { user: "me".into(), password: "a:b@c".into() });
+        let (command, secrets) = ffmpeg_command("rtsp", "old:word@cam/live", login, &wanted);
+        let line = command.join(" ");
+        for part in [
+            "-rtsp_transport tcp -i rtsp://me:a%3Ab%40c@cam/live",
+            "fps={fps},scale={width}:-2",
+            "-f mjpeg -",
+        ] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+        assert_eq!(secrets, ["a:b@c", "a%3Ab%40c"]);
+        assert!(UrlOpener::new("gopher://cam", None, Wanted::ANYTHING).is_err());
+    }
+}

@@ -1,0 +1,228 @@
+//! One connection to a server, plain or secure, and the requests on it.
+//!
+//! Nothing runs in the background: whoever waits for something here drives the connection.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::address::Address;
+use crate::media::{Trouble, TroubleKind};
+
+/// How long connecting may take, and then the head of an answer.
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
+/// Bytes hyper reads ahead; an answer's head must fit.
+const READ_AHEAD: usize = 128 << 10;
+
+trait Socket: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Socket for T {}
+
+/// A connection.
+pub(super) struct Wire {
+    sender: SendRequest<Empty<Bytes>>,
+    /// `None` once it has ended.
+    connection: Option<Pin<Box<Connection<TokioIo<Box<dyn Socket>>, Empty<Bytes>>>>>,
+}
+
+impl Wire {
+    /// Connects within [`LIMIT`].
+    pub(super) async fn connect(address: &Address) -> Result<Wire, Trouble> {
+        let connecting = async {
+            let tcp = reach(address).await?;
+            let socket: Box<dyn Socket> =
+                if address.secure { Box::new(secure(address, tcp).await?) } else { Box::new(tcp) };
+            Builder::new()
+                .max_buf_size(READ_AHEAD)
+                .ignore_invalid_headers_in_responses(true)
+                .allow_obsolete_multiline_headers_in_responses(true)
+                .allow_spaces_after_header_name_in_responses(true)
+                .handshake(TokioIo::new(socket))
+                .await
+                .map_err(|e| failed(address, &e))
+        };
+        let (sender, connection) = timeout(LIMIT, connecting).await.map_err(|_| silent(address))??;
+        Ok(Wire { sender, connection: Some(Box::pin(connection)) })
+    }
+
+    /// Asks for the address, which is this connection's server's; the answer's head must come
+    /// within [`LIMIT`].
+    pub(super) async fn get(
+        &mut self,
+        address: &Address,
+        authorization: Option<String>,
+    ) -> Result<Response<Incoming>, Trouble> {
+        let mut request = Request::get(address.path.as_str())
+            .header(HOST, address.host_field())
+            .header(USER_AGENT, concat!("tallycam/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request.body(Empty::new()).map_err(|e| {
+            Trouble::new(TroubleKind::Unsupported, format!("{address} cannot be asked for")).because(e)
+        })?;
+        let asking = async {
+            poll_fn(|cx| {
+                self.drive(cx);
+                self.sender.poll_ready(cx)
+            })
+            .await?;
+            let mut answer = std::pin::pin!(self.sender.send_request(request));
+            poll_fn(|cx| {
+                drive(&mut self.connection, cx);
+                answer.as_mut().poll(cx)
+            })
+            .await
+        };
+        timeout(LIMIT, asking).await.map_err(|_| silent(address))?.map_err(|e| failed(address, &e))
+    }
+
+    /// The next bytes of an answer's body; `None` at its end. Dropping the wait loses nothing.
+    pub(super) fn poll_chunk(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Bytes>>> {
+        loop {
+            self.drive(cx);
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    // Trailers are of no use.
+                    if let Ok(bytes) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Whether another request may go over it, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.is_some() && !self.sender.is_closed()
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        drive(&mut self.connection, cx);
+    }
+}
+
+/// Lets the connection do what it can. Its end shows in whatever waits on it.
+fn drive<C: Future>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) {
+    if connection.as_mut().is_some_and(|c| c.as_mut().poll(cx).is_ready()) {
+        *connection = None;
+    }
+}
+
+/// Connects to the first of the host's addresses that answers.
+async fn reach(address: &Address) -> Result<TcpStream, Trouble> {
+    let host = (address.host.as_str(), address.port);
+    let all: Vec<_> = match tokio::net::lookup_host(host).await {
+        Ok(all) => all.collect(),
+        Err(error) => {
+            return Err(Trouble::new(TroubleKind::Absent, format!("the host {} is not known", address.host))
+                .because(error)
+                .hint("check the name in [source] url; the camera's IP address always works"));
+        }
+    };
+    // So that one address that swallows packets leaves time for the next.
+    let each = LIMIT / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
+    let mut last = None;
+    for candidate in all {
+        match timeout(each, TcpStream::connect(candidate)).await {
+            Ok(Ok(tcp)) => {
+                // Requests are one small write: nothing is gained by waiting.
+                let _ = tcp.set_nodelay(true);
+                return Ok(tcp);
+            }
+            Ok(Err(error)) => last = Some(error),
+            Err(_) => {}
+        }
+    }
+    let Some(error) = last else { return Err(silent(address)) };
+    let what = match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            format!("nothing listens at {}:{}", address.host, address.port)
+        }
+        _ => format!("{}:{} cannot be reached", address.host, address.port),
+    };
+    Err(Trouble::new(TroubleKind::Absent, what)
+        .because(error)
+        .hint("check that the camera is on, and the port in [source] url"))
+}
+
+async fn secure(
+    address: &Address,
+    tcp: TcpStream,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
+    let what = || format!("{}:{} cannot be reached securely", address.host, address.port);
+    let name = ServerName::try_from(address.host.clone())
+        .map_err(|e| Trouble::new(TroubleKind::Unsupported, what()).because(e))?;
+    let mut roots = rustls::RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let trouble = Trouble::new(TroubleKind::Unsupported, what())
+            .because("this system has no certificates of authorities");
+        let trouble = found.errors.iter().fold(trouble, |trouble, error| trouble.because(error));
+        return Err(trouble.hint("sudo apt install ca-certificates"));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let settings = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Trouble::new(TroubleKind::Failed, what()).because(e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(settings)).connect(name, tcp).await.map_err(|error| {
+        let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+        match tls {
+            Some(rustls::Error::InvalidCertificate(_)) => Trouble::new(
+                TroubleKind::Denied,
+                format!("the certificate of {} is not trusted", address.host),
+            )
+            .because(error)
+            .hint(
+                "put it into /usr/local/share/ca-certificates and run \
+                         `sudo update-ca-certificates`, or use http://",
+            ),
+            _ => Trouble::new(TroubleKind::Failed, what())
+                .because(error)
+                .hint("is it http:// rather than https://?"),
+        }
+    })
+}
+
+fn silent(address: &Address) -> Trouble {
+    let what = format!("{}:{} does not answer", address.host, address.port);
+    Trouble::new(TroubleKind::Absent, what)
+        .because(format!("nothing came within {} s", LIMIT.as_secs()))
+        .hint("check that the camera is on and in the same network")
+}
+
+/// What hyper says, with its cause: its own words alone say little.
+pub(super) fn failed(address: &Address, error: &hyper::Error) -> Trouble {
+    let trouble =
+        Trouble::new(TroubleKind::Failed, format!("{address} gives no proper answer")).because(error);
+    match std::error::Error::source(error) {
+        Some(cause) => trouble.because(cause),
+        None => trouble,
+    }
+}

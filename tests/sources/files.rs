@@ -1,0 +1,219 @@
+//! Folders, lists and clips as cameras.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tallycam::media::TroubleKind;
+use tallycam::source::files::FilesOpener;
+use tallycam::source::{Opener, Wanted};
+
+use super::{next, open, picture, pictures, refused, to_the_end};
+
+fn files(path: &Path, looped: bool) -> FilesOpener {
+    FilesOpener::new(path.to_owned(), looped, false, Wanted::ANYTHING)
+}
+
+/// An AVI as a simple recorder writes it: sound beside the pictures, an index behind them.
+fn avi(pictures: &[Vec<u8>], codec: &[u8; 4], fps: u32) -> Vec<u8> {
+    fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let mut bytes = [&id[..], &(body.len() as u32).to_le_bytes(), body].concat();
+        bytes.resize(bytes.len().next_multiple_of(2), 0);
+        bytes
+    }
+    fn list(kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
+        chunk(b"LIST", &[&kind[..], &parts.concat()].concat())
+    }
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+    let strh =
+        [&b"vids"[..], codec, &words(&[0, 0, 0, 1, fps, 0, pictures.len() as u32, 0, 0, 0, 0, 0])].concat();
+    let strf = [words(&[40, 64, 48, 1 | 24 << 16]), codec.to_vec(), words(&[0; 5])].concat();
+    let header = list(
+        b"hdrl",
+        &[
+            chunk(b"avih", &[0; 56]),
+            list(b"strl", &[chunk(b"strh", &strh), chunk(b"strf", &strf)]),
+            list(b"strl", &[chunk(b"strh", b"auds"), chunk(b"strf", &[0; 16])]),
+        ],
+    );
+    let movi: Vec<Vec<u8>> =
+        pictures.iter().flat_map(|p| [chunk(b"00dc", p), chunk(b"01wb", &[7; 333])]).collect();
+    let body = [&b"AVI "[..], &header, &list(b"movi", &movi), &chunk(b"idx1", &[0; 64])].concat();
+    chunk(b"RIFF", &body)
+}
+
+/// Everything a path has to show, once; it must end as the end.
+fn once(path: &Path) -> Vec<Vec<u8>> {
+    let (frames, trouble) = to_the_end(&mut *open(&mut files(path, false)));
+    assert_eq!(trouble.kind, TroubleKind::Ended, "{trouble}");
+    frames
+}
+
+#[test]
+fn a_folder_plays_by_name_and_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    let (a, b, c) = (picture(1), picture(2), picture(3));
+    put("10.jpg", &b);
+    put("9.JPEG", &a);
+    put("notes.txt", b"not a picture");
+    put(".hidden.jpg", &c);
+    put("95.jpg", &c[..c.len() - 1]);
+    assert_eq!(once(folder.path()), [a.clone(), b.clone()]);
+
+    let mut source = open(&mut files(folder.path(), true));
+    let take = |source: &mut dyn tallycam::source::Source| next(source).unwrap().0;
+    assert_eq!([take(&mut *source), take(&mut *source)], [a.clone(), b.clone()]);
+    put("95.jpg", &c);
+    fs::remove_file(folder.path().join("10.jpg")).unwrap();
+    assert_eq!([take(&mut *source), take(&mut *source), take(&mut *source)], [a.clone(), c, a]);
+}
+
+#[test]
+fn a_list_names_paths_from_where_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    let (a, b) = (picture(1), picture(2));
+    fs::write(folder.path().join("sub/a b.jpg"), &a).unwrap();
+    let other = folder.path().join("b.jpg");
+    fs::write(&other, &b).unwrap();
+    let list = folder.path().join("list");
+    let text = format!("# three\r\n\nsub/a b.jpg\r\n  {}\nmissing.jpg\nsub/a b.jpg", other.display());
+    fs::write(&list, text).unwrap();
+    assert_eq!(once(&list), [a.clone(), b, a]);
+}
+
+#[test]
+fn clips_play_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = pictures(9);
+    let path = folder.path().join("clip");
+    let multipart: Vec<u8> = all
+        .iter()
+        .flat_map(|p| [&b"--x\r\nContent-Type: image/jpeg\r\n\r\n"[..], p, b"\r\n"].concat())
+        .collect();
+    for clip in [all.concat(), multipart, avi(&all, b"MJPG", 25)] {
+        fs::write(&path, clip).unwrap();
+        assert_eq!(once(&path), all);
+        let mut source = open(&mut files(&path, true));
+        for round in 0..3 {
+            for (n, picture) in all.iter().enumerate() {
+                let (frame, number) = next(&mut *source).unwrap();
+                assert_eq!((&frame, number), (picture, round * 9 + n as u64 + 1));
+            }
+        }
+    }
+    fs::write(&path, picture(1)).unwrap();
+    assert_eq!(once(&path), [picture(1)]);
+}
+
+#[test]
+fn a_damaged_clip_plays_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = pictures(3);
+    let path = folder.path().join("clip");
+    let whole = avi(&all, b"MJPG", 25);
+    fs::write(&path, &whole[..whole.len() - 64 - 8 - 333 - 1 - 8 - 10]).unwrap();
+    assert_eq!(once(&path), all[..2]);
+    let cut = &all[1][..all[1].len() / 2];
+    fs::write(&path, [&all[0][..], cut, &all[2]].concat()).unwrap();
+    assert_eq!(once(&path), [all[0].clone(), all[2].clone()]);
+}
+
+#[test]
+fn the_pace_is_the_wished_one_else_the_clips_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let fps = |path: PathBuf, wished: Option<f64>| {
+        let wanted = Wanted { fps: wished, ..Wanted::ANYTHING };
+        let source = open(&mut FilesOpener::new(path, true, true, wanted));
+        source.delivers().fps.map(|fps| (fps * 1000.0).round() / 1000.0)
+    };
+    let clip = put("clip.avi", &avi(&pictures(2), b"MJPG", 12));
+    assert_eq!(fps(clip.clone(), None), Some(12.0));
+    assert_eq!(fps(clip, Some(2.5)), Some(2.5));
+    assert_eq!(fps(put("a.mjpeg", &pictures(2).concat()), None), Some(30.0));
+    assert_eq!(fps(put("a.jpg", &picture(1)), None), Some(1.0));
+    assert_eq!(fps(folder.path().to_owned(), None), Some(1.0));
+
+    // In real time the second picture is not there at once.
+    let wanted = Wanted { fps: Some(0.01), ..Wanted::ANYTHING };
+    let mut source = open(&mut FilesOpener::new(folder.path().join("a.mjpeg"), true, true, wanted));
+    assert!(source.next(Duration::ZERO).unwrap().is_some());
+    assert!(source.next(Duration::ZERO).unwrap().is_none());
+}
+
+#[test]
+fn what_cannot_be_played_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        refused(&mut files(&path, true))
+    };
+    let missing = folder.path().join("missing");
+    assert_eq!(files(&missing, true).is_there(), Some(false));
+    assert_eq!(refused(&mut files(&missing, true)).kind, TroubleKind::Absent);
+    assert_eq!(refused(&mut files(folder.path(), true)).kind, TroubleKind::Absent);
+    assert_eq!(put("empty list", b"# nothing\n").kind, TroubleKind::Absent);
+    let trouble = put("xvid.avi", &avi(&pictures(1), b"XVID", 25));
+    assert_eq!(
+        (trouble.kind, trouble.causes),
+        (TroubleKind::Unsupported, vec!["its video is XVID, not MJPEG".into()])
+    );
+    assert!(trouble.hint.unwrap().contains("ffmpeg"));
+    assert_eq!(put("a.mp4", b"\0\0\0\x18ftypmp42").kind, TroubleKind::Unsupported);
+    assert_eq!(put("empty", b"").kind, TroubleKind::Unsupported);
+
+    for (name, bytes) in [
+        ("no picture.avi", avi(&[], b"MJPG", 25)),
+        ("empty chunks.avi", avi(&[vec![], vec![]], b"MJPG", 25)),
+        ("cut.jpg", picture(1)[..300].to_vec()),
+        ("lists.txt", b"nowhere.jpg\nnor-here.jpg".to_vec()),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let trouble = next(&mut *open(&mut files(&path, true))).expect_err(name);
+        assert_eq!(trouble.kind, TroubleKind::Broken, "{name}: {trouble}");
+    }
+}
+
+#[test]
+fn what_ffmpeg_writes_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, codec: &[&str]| {
+        let path = folder.path().join(name);
+        let made = Command::new("ffmpeg")
+            .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=10"])
+            .args(["-f", "lavfi", "-i", "sine", "-frames:v", "12", "-t", "1.2"])
+            .args(codec)
+            .arg(&path)
+            .status();
+        made.ok().map(|status| {
+            assert!(status.success(), "ffmpeg cannot make {name}");
+            path
+        })
+    };
+    let Some(path) = make("sound.avi", &["-c:v", "mjpeg", "-c:a", "pcm_s16le"]) else {
+        eprintln!("left out: there is no ffmpeg on this machine");
+        return;
+    };
+    let source = open(&mut FilesOpener::new(path.clone(), false, true, Wanted::ANYTHING));
+    let delivers = source.delivers();
+    assert_eq!((delivers.width, delivers.height, delivers.fps), (160, 120, Some(10.0)));
+    for path in [path, make("a.mjpeg", &["-c:v", "mjpeg", "-an"]).unwrap()] {
+        let frames = once(&path);
+        assert_eq!(frames.len(), 12);
+        for frame in frames {
+            let seen = tallycam::media::jpeg::inspect(&frame).unwrap();
+            assert_eq!((seen.width, seen.height), (160, 120));
+        }
+    }
+    let trouble = refused(&mut files(&make("mpeg4.avi", &["-c:v", "mpeg4"]).unwrap(), true));
+    assert!(trouble.line().contains("FMP4"), "{trouble}");
+}

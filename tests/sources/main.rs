@@ -1,0 +1,68 @@
+//! Network cameras, programs and files as sources, against real sockets, processes and files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod exec;
+mod files;
+mod tls;
+mod url;
+
+use std::time::{Duration, Instant};
+
+use tallycam::base::Stop;
+use tallycam::media::Trouble;
+use tallycam::source::{Opener, Source};
+
+/// Generous: nothing here takes so long unless it hangs.
+const LONG: Duration = Duration::from_secs(30);
+
+/// A real JPEG of 64 × 48 pixels, told apart by `n`.
+fn picture(n: u8) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..64 * 48).map(|i| ((i * usize::from(n) + i / 64) % 251) as u8).collect();
+    let format = turbojpeg::PixelFormat::GRAY;
+    let image = turbojpeg::Image { pixels: &pixels[..], width: 64, pitch: 64, height: 48, format };
+    turbojpeg::compress(image, 90, turbojpeg::Subsamp::Gray).unwrap().to_vec()
+}
+
+fn pictures(count: u8) -> Vec<Vec<u8>> {
+    (1..=count).map(picture).collect()
+}
+
+fn open(opener: &mut dyn Opener) -> Box<dyn Source> {
+    opener.open(&Stop::new()).unwrap_or_else(|trouble| panic!("it does not open: {trouble}"))
+}
+
+fn refused(opener: &mut dyn Opener) -> Trouble {
+    opener.open(&Stop::new()).err().expect("it opens")
+}
+
+/// The next frame's bytes and number, or the trouble.
+fn next(source: &mut dyn Source) -> Result<(Vec<u8>, u64), Trouble> {
+    let until = Instant::now() + LONG;
+    loop {
+        if let Some(frame) = source.next(Duration::from_millis(200))? {
+            return Ok((frame.data.to_vec(), frame.sequence));
+        }
+        assert!(Instant::now() < until, "nothing came");
+    }
+}
+
+/// Frames up to the one that equals `last`; what is skipped in between is nobody's business.
+fn until(source: &mut dyn Source, last: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while frames.last().is_none_or(|frame| frame != last) {
+        frames.push(next(source).unwrap_or_else(|trouble| panic!("{trouble}")).0);
+    }
+    frames
+}
+
+/// The trouble a source ends in, and the frames before it.
+fn to_the_end(source: &mut dyn Source) -> (Vec<Vec<u8>>, Trouble) {
+    let mut frames = Vec::new();
+    loop {
+        match next(source) {
+            Ok((frame, _)) => frames.push(frame),
+            Err(trouble) => return (frames, trouble),
+        }
+    }
+}

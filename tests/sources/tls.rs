@@ -1,0 +1,90 @@
+//! Network cameras over HTTPS. The authorities a system trusts are told through the environment,
+//! which belongs to the whole process: so the test runs itself again, in a process of its own.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::Arc;
+
+use tallycam::media::TroubleKind;
+use tallycam::source::Wanted;
+use tallycam::source::url::UrlOpener;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
+
+use super::url::server;
+use super::{open, picture, refused, until};
+
+/// Where the child finds the server.
+const HOST: &str = "TALLYCAM_TEST_HTTPS";
+
+#[test]
+fn a_trusted_camera_is_shown_and_another_is_not() {
+    if let Ok(host) = std::env::var(HOST) {
+        return as_child(&host);
+    }
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![made.cert.der().clone()],
+            PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let host = server(move |connection, _| serve(connection, &config));
+    let port = host.rsplit(':').next().unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = folder.path().join("trusted.pem");
+    std::fs::write(&trusted, made.cert.pem()).unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "tls::a_trusted_camera_is_shown_and_another_is_not", "--nocapture"])
+        .env(HOST, port)
+        .env("SSL_CERT_FILE", &trusted)
+        .env_remove("SSL_CERT_DIR")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+
+    // Here nobody trusts it.
+    let trouble =
+        refused(&mut UrlOpener::new(&format!("https://localhost:{port}/"), None, Wanted::ANYTHING).unwrap());
+    assert!(matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Unsupported), "{trouble}");
+    assert!(trouble.hint.unwrap().contains("certificates"));
+}
+
+fn as_child(port: &str) {
+    let at = |path: &str| {
+        UrlOpener::new(&format!("https://localhost:{port}{path}"), None, Wanted::ANYTHING).unwrap()
+    };
+    until(&mut *open(&mut at("/video")), &picture(1));
+    let trouble = refused(&mut at("/away"));
+    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert!(trouble.what.contains("not secure"), "{trouble}");
+}
+
+fn serve(connection: TcpStream, config: &Arc<ServerConfig>) {
+    let session = ServerConnection::new(Arc::clone(config)).unwrap();
+    let mut secure = StreamOwned::new(session, connection);
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match secure.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            // Whoever does not trust us goes away.
+            _ => return,
+        }
+    }
+    let answer = if head.starts_with(b"GET /away ") {
+        b"HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\nContent-Length: 0\r\n\r\n".to_vec()
+    } else {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n--b\r\n\r\n";
+        [&head[..], &picture(1), b"\r\n--b\r\n"].concat()
+    };
+    let _ = secure.write_all(&answer);
+    while secure.read(&mut byte).is_ok_and(|len| len > 0) {}
+}

@@ -1,0 +1,405 @@
+//! Network cameras: small servers, each with its own idea of HTTP.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tallycam::base::Stop;
+use tallycam::media::TroubleKind;
+use tallycam::source::url::UrlOpener;
+use tallycam::source::{Opener, Wanted};
+
+use super::{LONG, next, open, picture, refused, to_the_end, until};
+
+/// A server that hands every connection to `serve`, with how many came before. Its thread ends
+/// with the test's process.
+pub fn server(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let serve = Arc::new(serve);
+    std::thread::spawn(move || {
+        for (number, connection) in listener.incoming().enumerate() {
+            let serve = Arc::clone(&serve);
+            std::thread::spawn(move || serve(connection.unwrap(), number));
+        }
+    });
+    host
+}
+
+/// A request's head; `None` when the other side is done.
+fn request(connection: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if connection.read(&mut byte).ok()? == 0 {
+            return None;
+        }
+        head.push(byte[0]);
+    }
+    Some(String::from_utf8(head).unwrap())
+}
+
+/// Waits until the other side is done.
+fn hold(mut connection: TcpStream) {
+    let mut rest = [0; 1024];
+    while connection.read(&mut rest).is_ok_and(|len| len > 0) {}
+}
+
+fn url(url: &str) -> UrlOpener {
+    UrlOpener::new(url, None, Wanted::ANYTHING).unwrap()
+}
+
+/// A server that answers every request with these bytes, then waits or closes.
+fn answers(answer: Vec<u8>, closes: bool) -> String {
+    server(move |mut connection, _| {
+        if request(&mut connection).is_some() {
+            let _ = connection.write_all(&answer);
+            if closes {
+                let _ = connection.shutdown(Shutdown::Write);
+            }
+            hold(connection);
+        }
+    })
+}
+
+const STREAM: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=\"--frame\"\r\n\r\n";
+
+fn stream(between: impl Fn(usize) -> String, pictures: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = STREAM.to_vec();
+    for picture in pictures {
+        bytes.extend(between(picture.len()).into_bytes());
+        bytes.extend(*picture);
+    }
+    bytes
+}
+
+#[test]
+fn streams_of_every_make() {
+    let (a, b) = (picture(1), picture(2));
+    for head in [
+        "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: LEN\r\nX-Timestamp: 1.0\r\n\r\n",
+        "\r\n--other\r\nContent-Type: image/jpeg\r\n\r\n",
+        "\n----frame\nContent-Length: 10\n\n",
+        "--frame\r\nContent-Length: 123456\r\n\r\n",
+        "",
+    ] {
+        let host = answers(stream(|len| head.replace("LEN", &len.to_string()), &[&a, &b]), false);
+        let mut source = open(&mut url(&format!("http://{host}/video")));
+        let frames = until(&mut *source, &b);
+        assert!(frames.iter().all(|frame| *frame == a || *frame == b), "{head:?}");
+        assert_eq!(source.next(Duration::ZERO).map(|frame| frame.is_some()), Ok(false));
+    }
+}
+
+#[test]
+fn chunks_and_closing_are_no_matter() {
+    let a = picture(1);
+    let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in a.chunks(100) {
+        chunked.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        chunked.extend(piece);
+        chunked.extend(b"\r\n");
+    }
+    let old = [b"HTTP/1.0 200 OK\r\nContent-Type: video/x-motion-jpeg\r\n\r\n", &a[..]].concat();
+    for answer in [chunked, old] {
+        let host = answers(answer, false);
+        until(&mut *open(&mut url(&format!("http://{host}"))), &a);
+    }
+}
+
+#[test]
+fn an_end_is_told_after_the_last_picture() {
+    let a = picture(1);
+    let host = answers(stream(|_| "--frame\r\n\r\n".into(), &[&a]), true);
+    let (frames, trouble) = to_the_end(&mut *open(&mut url(&format!("http://{host}/"))));
+    assert_eq!(frames, [a.clone()]);
+    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert!(trouble.what.contains("closed the connection"), "{trouble}");
+
+    let cut = [b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", &a[..]].concat();
+    let host = answers(cut, true);
+    let (frames, trouble) = to_the_end(&mut *open(&mut url(&format!("http://{host}/"))));
+    assert_eq!(frames, [a]);
+    assert!(trouble.what.contains("broke off"), "{trouble}");
+}
+
+#[test]
+fn a_stream_without_pictures_is_given_up() {
+    let host = server(|mut connection, _| {
+        if request(&mut connection).is_some() {
+            let _ = connection.write_all(STREAM);
+            while connection.write_all(&[b'x'; 65536]).is_ok() {}
+        }
+    });
+    let (frames, trouble) = to_the_end(&mut *open(&mut url(&format!("http://{host}/"))));
+    assert!(frames.is_empty());
+    assert_eq!(trouble.kind, TroubleKind::Broken);
+}
+
+#[test]
+fn after_a_giant_and_one_cut_short_the_next_is_shown() {
+    let good = picture(2);
+    let host = server({
+        let good = good.clone();
+        move |mut connection, _| {
+            if request(&mut connection).is_some() {
+                let bad = picture(1);
+                let giant = vec![7; 33 << 20];
+                for bytes in [STREAM, &bad[..bad.len() / 2], &bad[..300], &giant, &good] {
+                    if connection.write_all(bytes).is_err() {
+                        return;
+                    }
+                }
+                hold(connection);
+            }
+        }
+    });
+    let mut source = open(&mut url(&format!("http://{host}/")));
+    let frames = until(&mut *source, &good);
+    // Faulty ones are lent too, for whoever counts them; none of them is a picture.
+    for frame in &frames[..frames.len() - 1] {
+        assert!(tallycam::media::jpeg::inspect(frame).is_err());
+    }
+}
+
+#[test]
+fn silence_is_no_error() {
+    let host = answers(STREAM.to_vec(), false);
+    let mut source = open(&mut url(&format!("http://{host}/")));
+    assert_eq!(source.next(Duration::from_millis(20)).map(|frame| frame.is_some()), Ok(false));
+}
+
+#[test]
+fn opening_ends_when_told_to_stop() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let host = server({
+        let asked = Arc::clone(&asked);
+        move |mut connection, _| {
+            request(&mut connection);
+            asked.fetch_add(1, Ordering::SeqCst);
+            hold(connection);
+        }
+    });
+    let stop = Stop::new();
+    let opening = std::thread::spawn({
+        let stop = stop.clone();
+        move || url(&format!("http://{host}/")).open(&stop).err()
+    });
+    while asked.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    stop.set();
+    let trouble = opening.join().unwrap().expect("it opens");
+    assert!(trouble.what.contains("given up"), "{trouble}");
+}
+
+#[test]
+fn single_pictures_are_asked_for_over_one_connection() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let host = server({
+        let connections = Arc::clone(&connections);
+        move |mut connection, number| {
+            connections.store(number + 1, Ordering::SeqCst);
+            let mut n = 0;
+            while request(&mut connection).is_some() {
+                n += 1;
+                let picture = picture(n);
+                // The second is cut short, the third comes without a length and ends the connection.
+                let (bytes, length) = match n {
+                    2 => (&picture[..picture.len() / 2], Some(picture.len() / 2)),
+                    3 => (&picture[..], None),
+                    _ => (&picture[..], Some(picture.len())),
+                };
+                let length = length.map_or(String::new(), |len| format!("Content-Length: {len}\r\n"));
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n{length}\r\n");
+                connection.write_all(&[head.as_bytes(), bytes].concat()).unwrap();
+                if n == 3 {
+                    let _ = connection.shutdown(Shutdown::Write);
+                    return hold(connection);
+                }
+            }
+        }
+    });
+    let wanted = Wanted { fps: Some(100.0), ..Wanted::ANYTHING };
+    let mut opener = UrlOpener::new(&format!("http://{host}/snapshot.jpg"), None, wanted).unwrap();
+    let mut source = open(&mut opener);
+    assert_eq!(source.delivers().fps, Some(100.0));
+    let cut = &picture(2)[..picture(2).len() / 2];
+    for want in [&picture(1)[..], cut, &picture(3), &picture(1)] {
+        assert!(next(&mut *source).unwrap().0 == want);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn logins_basic_and_digest() {
+    for digest in [false, true] {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let host = server({
+            let seen = Arc::clone(&seen);
+            move |mut connection, _| {
+                while let Some(head) = request(&mut connection) {
+                    let sent = head.lines().find_map(|line| line.strip_prefix("authorization: "));
+                    let is_right = sent.is_some_and(|sent| match digest {
+                        false => sent == "Basic YWRtaW46cEBzOnM=",
+                        true => is_right_digest(sent),
+                    });
+                    seen.lock().unwrap().push(sent.map(String::from));
+                    let picture = picture(1);
+                    let answer = if is_right {
+                        let len = picture.len();
+                        let head = format!(
+                            "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len}\r\n\r\n"
+                        );
+                        [head.as_bytes(), &picture].concat()
+                    } else {
+                        let kind = if digest {
+                            "Digest realm=\"cam\", nonce=\"abc\", qop=\"auth\", algorithm=MD5"
+                        } else {
+                            "Basic realm=\"cam\""
+                        };
+                        format!("HTTP/1.1 401 No\r\nWWW-Authenticate: {kind}\r\nContent-Length: 0\r\n\r\n")
+                            .into_bytes()
+                    };
+                    connection.write_all(&answer).unwrap();
+                }
+            }
+        });
+        let wanted = Wanted { fps: Some(100.0), ..Wanted::ANYTHING };
+        let login = Some(("admin".to_owned(), "p@s:s".to_owned()));
+        let mut given = UrlOpener::new(&format!("http://{host}/a?b"), login, wanted.clone()).unwrap();
+        let inside = format!("http://admin:p%40s:s@{host}/a?b");
+        let mut inside = UrlOpener::new(&inside, None, wanted).unwrap();
+        for opener in [&mut given, &mut inside] {
+            let mut source = open(opener);
+            for _ in 0..3 {
+                assert_eq!(next(&mut *source).unwrap().0, picture(1));
+            }
+        }
+        // Nothing was told before it was asked for, and once it was, nothing was asked twice.
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.iter().filter(|sent| sent.is_none()).count(), 2, "{seen:?}");
+
+        let trouble = refused(&mut url(&format!("http://{host}/a")));
+        assert_eq!(trouble.kind, TroubleKind::Denied);
+        assert!(trouble.hint.unwrap().contains("username"));
+        let trouble = refused(&mut url(&format!("http://admin:wrong@{host}/a")));
+        assert_eq!(trouble.kind, TroubleKind::Denied);
+        assert!(trouble.what.contains("refuses") && !trouble.line().contains("wrong"), "{trouble}");
+    }
+}
+
+/// Judges as a server does: computes the answer anew from the password.
+fn is_right_digest(sent: &str) -> bool {
+    let mut header = digest_auth::AuthorizationHeader::parse(sent).unwrap();
+    let response = header.response.clone();
+    header.digest(&digest_auth::AuthContext::new("admin", "p@s:s", "/a?b"));
+    header.response == response && header.uri == "/a?b"
+}
+
+#[test]
+fn redirects_are_followed_but_not_for_ever() {
+    let a = picture(1);
+    let goal = answers(stream(|_| "--frame\r\n\r\n".into(), &[&a]), false);
+    let host = server(move |mut connection, _| {
+        let head = request(&mut connection).unwrap_or_default();
+        let location = match head.split(' ').nth(1) {
+            Some("/start") => "next".to_owned(),
+            Some("/next") => format!("http://{goal}/video"),
+            Some("/gopher") => "gopher://x".into(),
+            _ => "/again".into(),
+        };
+        let answer = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        connection.write_all(answer.as_bytes()).unwrap();
+    });
+    until(&mut *open(&mut url(&format!("http://{host}/start"))), &a);
+    let trouble = refused(&mut url(&format!("http://{host}/again")));
+    assert!(trouble.what.contains("more than 5 times"), "{trouble}");
+    assert_eq!(refused(&mut url(&format!("http://{host}/gopher"))).kind, TroubleKind::Failed);
+}
+
+#[test]
+fn a_login_is_not_told_to_another_server() {
+    let told = Arc::new(Mutex::new(None));
+    let other = server({
+        let told = Arc::clone(&told);
+        move |mut connection, _| {
+            *told.lock().unwrap() = request(&mut connection);
+            let answer = b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
+            connection.write_all(answer).unwrap();
+        }
+    });
+    let host = answers(
+        format!("HTTP/1.1 301 Moved\r\nLocation: http://{other}/\r\nContent-Length: 0\r\n\r\n").into_bytes(),
+        false,
+    );
+    assert_eq!(refused(&mut url(&format!("http://a:b@{host}/"))).kind, TroubleKind::Denied);
+    assert!(!told.lock().unwrap().take().unwrap().contains("authorization"));
+}
+
+#[test]
+fn every_refusal_has_its_own_words() {
+    for (status, kind) in [
+        ("403 Forbidden", TroubleKind::Denied),
+        ("404 Not Found", TroubleKind::Absent),
+        ("503 Service Unavailable", TroubleKind::Busy),
+        ("500 Oh", TroubleKind::Failed),
+    ] {
+        let host = answers(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into_bytes(), true);
+        let trouble = refused(&mut url(&format!("http://{host}/")));
+        assert_eq!(trouble.kind, kind, "{trouble}");
+    }
+    for (kind, hint) in
+        [("text/html; charset=utf-8", "page"), ("video/mp4", "ffmpeg"), ("image/png", "picture")]
+    {
+        let host =
+            answers(format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n<html>").into_bytes(), true);
+        let trouble = refused(&mut url(&format!("http://{host}/")));
+        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert!(trouble.what.contains(kind.split(';').next().unwrap()), "{trouble}");
+        assert!(trouble.hint.unwrap().contains(hint));
+    }
+    let host = answers(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), true);
+    assert_eq!(refused(&mut url(&format!("http://{host}/"))).kind, TroubleKind::Failed);
+    let flood = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-Flood: 1\r\n".repeat(100_000)].concat();
+    let host = answers(flood, true);
+    assert_eq!(refused(&mut url(&format!("http://{host}/"))).kind, TroubleKind::Failed);
+
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let trouble = refused(&mut url(&format!("http://{closed}/")));
+    assert_eq!(trouble.kind, TroubleKind::Absent);
+    assert!(trouble.what.contains("nothing listens"), "{trouble}");
+    let trouble = refused(&mut url("http://no-such-host.invalid/"));
+    assert_eq!(trouble.kind, TroubleKind::Absent, "{trouble}");
+}
+
+#[test]
+fn of_a_flood_the_newest_is_given() {
+    let all: Vec<Vec<u8>> = (1..=50).map(picture).collect();
+    let (sent, is_sent) = std::sync::mpsc::channel();
+    let sent = Mutex::new(sent);
+    let host = server({
+        let all = all.clone();
+        move |mut connection, _| {
+            request(&mut connection);
+            connection.write_all(&[STREAM.to_vec(), all.concat()].concat()).unwrap();
+            sent.lock().unwrap().send(()).unwrap();
+            hold(connection);
+        }
+    });
+    let mut source = open(&mut url(&format!("http://{host}/")));
+    is_sent.recv_timeout(LONG).unwrap();
+    let mut taken = 0;
+    loop {
+        let (frame, number) = next(&mut *source).unwrap();
+        taken += 1;
+        if frame == all[49] {
+            assert_eq!(number, 50);
+            break;
+        }
+    }
+    assert!(taken < 50, "{taken} old pictures were given");
+}
