@@ -15,9 +15,10 @@ impl Pace {
         Pace { step, due: None }
     }
 
-    /// `fps` frames a second (finite and > 0).
+    /// `fps` frames a second (> 0).
     pub fn fps(fps: f64) -> Pace {
-        Pace::every(Duration::from_secs_f64(1.0 / fps))
+        // Fewer than one in the age of the universe is never.
+        Pace::every(Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX))
     }
 
     /// Changes the step from the next frame on, e.g. to a clip's own time to its next frame.
@@ -36,7 +37,8 @@ impl Pace {
             return false;
         }
         std::thread::sleep(left);
-        let next = due + self.step;
+        // A step that leads beyond the clock's end: a day, again and again.
+        let next = due.checked_add(self.step).unwrap_or(due + Duration::from_secs(86_400));
         // More than one step late: keep the beat from here.
         self.due = Some(if next < now { now + self.step } else { next });
         true
