@@ -11,7 +11,7 @@
 
   let state = null; // the newest answer
   let answeredAt = Date.now(); // when it came
-  let isLost = false, isLetGo = false, isRefused = false, isSending = false, isMyPause = false;
+  let isLost, isLetGo, isRefused, isSending, isMyPause;
   let lastAt = null; // when the picture on the canvas was shown
   let timer = 0, letGoTimer = 0, turn = 0;
 
