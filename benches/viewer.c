@@ -1,9 +1,9 @@
 /* viewer: the benchmark's clients of an MJPEG stream, many in one process.
  *
  *   viewer URL -n CLIENTS -t SECONDS [-w WARM_UP] [-m MARK] [-s DIRECTORY]
- *       Client 0 reads the pictures and the camera's stamp in each; the others let the kernel discard
- *       what arrives, so that they cost next to nothing. MARK is created when the measuring begins.
- *       DIRECTORY gets a picture of each of the camera's picture files: INDEX.jpg.
+ *       The first, the last and two clients between read the pictures and the camera's stamp in each;
+ *       the others let the kernel discard what arrives, so that they cost next to nothing. MARK is created
+ * when the measuring begins. DIRECTORY gets a picture of each of the camera's picture files: INDEX.jpg.
  *   viewer URL -f [-b MICROSECONDS]
  *       The time from connect() to the first whole picture of the camera; with -b also from that moment
  *       of CLOCK_MONOTONIC, and it keeps trying until there is a server.
@@ -169,30 +169,32 @@ static int find_stamp(const uint8_t *jpeg, size_t length, struct stamp *out)
 
 /* ---- one stream, taken apart ---- */
 
-enum { CAPACITY = 16 << 20 };
+enum { CAPACITY = 4 << 20 };
 typedef void on_picture(const uint8_t *jpeg, size_t length, uint64_t arrived_us);
 
-static uint8_t body[CAPACITY];
-static size_t held;      /* bytes in body */
-static size_t part_left; /* length of the part being read, 0: its header is still to come */
-static int head_read;
-static int is_chunked;
-static enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_END } chunk_state;
-static size_t chunk_left;
+struct stream {
+    uint8_t *body;
+    size_t held;      /* bytes in body */
+    size_t part_left; /* length of the part being read, 0: its header is still to come */
+    int head_read;
+    int is_chunked;
+    enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_END } chunk_state;
+    size_t chunk_left;
+};
 
-static void reset_stream(void)
+static struct stream *new_stream(void)
 {
-    held = part_left = chunk_left = 0;
-    head_read = is_chunked = 0;
-    chunk_state = CHUNK_SIZE;
+    struct stream *s = allocate(sizeof *s);
+    *s = (struct stream){ .body = allocate(CAPACITY) };
+    return s;
 }
 
-static void keep(const uint8_t *bytes, size_t length)
+static void keep(struct stream *s, const uint8_t *bytes, size_t length)
 {
-    if (held + length > CAPACITY)
-        die("a part larger than 16 MiB");
-    memcpy(body + held, bytes, length);
-    held += length;
+    if (s->held + length > CAPACITY)
+        die("a part larger than 4 MiB");
+    memcpy(s->body + s->held, bytes, length);
+    s->held += length;
 }
 
 static int hex_digit(uint8_t c)
@@ -201,86 +203,85 @@ static int hex_digit(uint8_t c)
 }
 
 /* Takes the chunked coding off (RFC 9112, 7.1). */
-static void keep_body(const uint8_t *bytes, size_t length)
+static void keep_body(struct stream *s, const uint8_t *bytes, size_t length)
 {
-    if (!is_chunked) {
-        keep(bytes, length);
+    if (!s->is_chunked) {
+        keep(s, bytes, length);
         return;
     }
     while (length) {
-        if (chunk_state == CHUNK_DATA) {
-            size_t n = length < chunk_left ? length : chunk_left;
-            keep(bytes, n);
+        if (s->chunk_state == CHUNK_DATA) {
+            size_t n = length < s->chunk_left ? length : s->chunk_left;
+            keep(s, bytes, n);
             bytes += n;
             length -= n;
-            chunk_left -= n;
-            if (!chunk_left)
-                chunk_state = CHUNK_END;
+            s->chunk_left -= n;
+            if (!s->chunk_left)
+                s->chunk_state = CHUNK_END;
             continue;
         }
         uint8_t c = *bytes++;
         length--;
-        if (chunk_state == CHUNK_SIZE && hex_digit(c) >= 0)
-            chunk_left = chunk_left * 16 + hex_digit(c);
+        if (s->chunk_state == CHUNK_SIZE && hex_digit(c) >= 0)
+            s->chunk_left = s->chunk_left * 16 + hex_digit(c);
         if (c == '\n')
-            chunk_state = chunk_state == CHUNK_SIZE && chunk_left ? CHUNK_DATA : CHUNK_SIZE;
+            s->chunk_state = s->chunk_state == CHUNK_SIZE && s->chunk_left ? CHUNK_DATA : CHUNK_SIZE;
     }
 }
 
-static void read_head(void)
+static void read_head(struct stream *s)
 {
-    uint8_t *end = memmem(body, held, "\r\n\r\n", 4);
+    uint8_t *end = memmem(s->body, s->held, "\r\n\r\n", 4);
     if (!end)
         return;
     *end = 0;
-    if (strncmp((char *)body + 9, "200", 3)) {
-        fprintf(stderr, "viewer: %.80s\n", body);
+    if (strncmp((char *)s->body + 9, "200", 3)) {
+        fprintf(stderr, "viewer: %.80s\n", s->body);
         exit(3);
     }
-    is_chunked = strcasestr((char *)body, "transfer-encoding: chunked") != NULL;
-    head_read = 1;
-    size_t rest = held - (end + 4 - body);
+    s->is_chunked = strcasestr((char *)s->body, "transfer-encoding: chunked") != NULL;
+    s->head_read = 1;
+    size_t rest = s->held - (end + 4 - s->body);
     uint8_t *copy = allocate(rest + 1);
     memcpy(copy, end + 4, rest);
-    held = 0;
-    keep_body(copy, rest);
+    s->held = 0;
+    keep_body(s, copy, rest);
     free(copy);
 }
 
-static void drop_front(size_t length)
+static void drop_front(struct stream *s, size_t length)
 {
-    held -= length;
-    memmove(body, body + length, held);
+    s->held -= length;
+    memmove(s->body, s->body + length, s->held);
 }
 
 /* Bytes from the socket: calls back for each whole picture. Both servers give each part's length. */
-static void feed(const uint8_t *bytes, size_t length, uint64_t arrived_us, on_picture *callback)
+static void feed(struct stream *s, const uint8_t *bytes, size_t length, uint64_t arrived_us,
+                 on_picture *callback)
 {
-    if (head_read) {
-        keep_body(bytes, length);
+    if (s->head_read) {
+        keep_body(s, bytes, length);
     } else {
-        keep(bytes, length);
-        read_head();
+        keep(s, bytes, length);
+        read_head(s);
     }
-    while (head_read) {
-        if (!part_left) {
-            uint8_t *start = memmem(body, held, "\r\n\r\n\xff\xd8", 6);
+    while (s->head_read) {
+        if (!s->part_left) {
+            uint8_t *start = memmem(s->body, s->held, "\r\n\r\n\xff\xd8", 6);
             if (!start)
                 return;
             *start = 0;
-            char *field = NULL;
-            for (uint8_t *line = body; line < start && !field; line += strlen((char *)line) + 1)
-                field = strcasestr((char *)line, "content-length:");
+            char *field = strcasestr((char *)s->body, "content-length:");
             if (!field)
                 die("a part without Content-Length");
-            part_left = strtoul(field + strlen("content-length:"), NULL, 10);
-            drop_front(start + 4 - body);
+            s->part_left = strtoul(field + strlen("content-length:"), NULL, 10);
+            drop_front(s, start + 4 - s->body);
         }
-        if (held < part_left)
+        if (s->held < s->part_left)
             return;
-        callback(body, part_left, arrived_us);
-        drop_front(part_left);
-        part_left = 0;
+        callback(s->body, s->part_left, arrived_us);
+        drop_front(s, s->part_left);
+        s->part_left = 0;
     }
 }
 
@@ -331,15 +332,26 @@ static double percentile(double share)
 
 static uint8_t received[1 << 20];
 
+/* The clients that read what they get: the first, the last and two between, so that a server that
+ * always begins with the same one is not judged by that one alone. */
+static int reads(int id, int clients)
+{
+    return id == 0 || id == clients / 3 || id == clients * 2 / 3 || id == clients - 1;
+}
+
 static int watch(int clients, double seconds, double warm_up, const char *mark)
 {
     int poller = epoll_create1(0);
     int *fds = allocate(clients * sizeof *fds);
     uint64_t *got = allocate(clients * sizeof *got);
+    struct stream **streams = allocate(clients * sizeof *streams);
     int alive = clients;
+    int readers = 0;
     for (int i = 0; i < clients; i++) {
         fds[i] = dial(0);
         got[i] = 0;
+        streams[i] = reads(i, clients) ? new_stream() : NULL;
+        readers += streams[i] != NULL;
         if (fds[i] < 0)
             die("cannot connect");
         fcntl(fds[i], F_SETFL, O_NONBLOCK);
@@ -358,8 +370,8 @@ static int watch(int clients, double seconds, double warm_up, const char *mark)
         int n = epoll_wait(poller, events, 64, 50);
         for (int i = 0; i < n; i++) {
             int id = events[i].data.u32;
-            ssize_t length =
-                id ? recv(fds[id], NULL, 4 << 20, MSG_TRUNC) : recv(fds[id], received, sizeof received, 0);
+            ssize_t length = streams[id] ? recv(fds[id], received, sizeof received, 0)
+                                         : recv(fds[id], NULL, 4 << 20, MSG_TRUNC);
             at = now_us();
             if (length < 0 && errno == EAGAIN)
                 continue;
@@ -370,8 +382,8 @@ static int watch(int clients, double seconds, double warm_up, const char *mark)
             }
             if (at >= begin_us)
                 got[id] += length;
-            if (!id)
-                feed(received, length, at, measure_picture);
+            if (streams[id])
+                feed(streams[id], received, length, at, measure_picture);
         }
     }
     uint64_t least = UINT64_MAX;
@@ -381,7 +393,7 @@ static int watch(int clients, double seconds, double warm_up, const char *mark)
     qsort(latencies_ms, nlatencies, sizeof *latencies_ms, ascending);
     printf(
         "alive=%d pictures=%llu fps=%.2f unstamped=%llu bytes=%.0f p50_ms=%.2f p99_ms=%.2f fairness=%.3f\n",
-        alive, (unsigned long long)pictures, pictures / seconds, (unsigned long long)unstamped,
+        alive, (unsigned long long)pictures, pictures / seconds / readers, (unsigned long long)unstamped,
         pictures ? (double)picture_bytes / pictures : 0, percentile(0.5), percentile(0.99),
         got[0] ? (double)least / got[0] : 0);
     return pictures ? 0 : 3;
@@ -408,12 +420,12 @@ static int first_picture(uint64_t since_us)
             return 3;
         usleep(1000);
     }
-    reset_stream();
+    struct stream *stream = new_stream();
     while (!first_us) {
         ssize_t length = recv(fd, received, sizeof received, 0);
         if (length <= 0 || now_us() > give_up)
             return 3;
-        feed(received, length, now_us(), note_first);
+        feed(stream, received, length, now_us(), note_first);
     }
     printf("connect_ms=%.2f", (first_us - connecting) / 1000.0);
     if (since_us)
@@ -446,17 +458,18 @@ static int stall(double seconds)
     int fd = dial(32768 / 2); /* the kernel doubles what it is asked for */
     if (fd < 0)
         die("cannot connect");
+    struct stream *stream = new_stream();
     uint64_t until = now_us() + 1000000;
     ssize_t length;
     while (now_us() < until && (length = recv(fd, received, sizeof received, 0)) > 0)
-        feed(received, length, now_us(), judge_age);
+        feed(stream, received, length, now_us(), judge_age);
     usleep(seconds * 1e6);
     resumed_us = now_us();
     while (fresh < 5 && now_us() < resumed_us + 10000000) {
         length = recv(fd, received, sizeof received, 0);
         if (length <= 0)
             die("shed while it stalled");
-        feed(received, length, now_us(), judge_age);
+        feed(stream, received, length, now_us(), judge_age);
     }
     printf("before=%u old=%u fresh=%u\n", before, old, fresh);
     return fresh ? 0 : 3;
