@@ -57,8 +57,8 @@ impl ExecOpener {
         let fps = wanted.fps.unwrap_or(DEFAULT_FPS);
         let takes = |name: &str| command.iter().any(|argument| argument.contains(name));
         let mut notes = Vec::new();
-        let asked = wanted.width.is_some() || wanted.height.is_some();
-        if asked && !(takes("{width}") && takes("{height}")) {
+        let unheard = |wish: Option<u32>, name: &str| wish.is_some() && !takes(name);
+        if unheard(wanted.width, "{width}") || unheard(wanted.height, "{height}") {
             notes.push("the command decides the size of its pictures: it has no {width} and {height}".into());
         }
         if wanted.fps.is_some() && !takes("{fps}") {

@@ -153,12 +153,13 @@ fn wishes_reach_the_program() {
 #[test]
 fn a_flood_gives_the_newest_and_counts_the_rest() {
     let folder = tempfile::tempdir().unwrap();
-    let all = pictures(40);
+    // Fewer bytes than the smallest pipe holds.
+    let all = pictures(20);
     let file = folder.path().join("clip");
     fs::write(&file, joined(&all)).unwrap();
     let done = folder.path().join("done");
     let mut source = open(&mut shell("cat \"$1\"; echo 1 >\"$2\"; exec sleep 1000", &[&file, &done]));
     numbers(&done, 1);
     let (frame, number) = next(&mut *source).unwrap();
-    assert_eq!((frame == all[39], number), (true, 40));
+    assert_eq!((frame, number), (all[19].clone(), 20));
 }

@@ -403,3 +403,39 @@ fn of_a_flood_the_newest_is_given() {
     }
     assert!(taken < 50, "{taken} old pictures were given");
 }
+
+#[test]
+fn what_ffmpeg_reaches_is_shown() {
+    let clip = tempfile::tempdir().unwrap();
+    let file = clip.path().join("clip.ts");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=10"])
+        .args(["-t", "3", "-c:v", "mpeg2video"])
+        .arg(&file)
+        .status();
+    if made.is_err() {
+        eprintln!("left out: there is no ffmpeg on this machine; only that this is said is tested");
+        let trouble = refused(&mut url("rtsp://127.0.0.1:9/live"));
+        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert!(trouble.hint.unwrap().contains("apt install ffmpeg"));
+        return;
+    }
+    let bytes = std::fs::read(file).unwrap();
+    let host = server(move |mut connection, _| {
+        let _ = connection.write_all(&bytes);
+        let _ = connection.shutdown(Shutdown::Write);
+        hold(connection);
+    });
+    let wanted = Wanted { width: Some(80), height: Some(60), ..Wanted::ANYTHING };
+    let mut source = open(&mut UrlOpener::new(&format!("tcp://{host}"), None, wanted).unwrap());
+    let (frame, _) = next(&mut *source).unwrap();
+    let seen = tallycam::media::jpeg::inspect(&frame).unwrap();
+    assert_eq!((seen.width, seen.height), (80, 60));
+
+    // What ffmpeg says is quoted, the password in it is not.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, trouble) = to_the_end(&mut *open(&mut url(&format!("rtsp://me:hush@{closed}/live"))));
+    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert!(!trouble.causes.is_empty() && !trouble.line().contains("hush"), "{trouble}");
+    assert!(trouble.what.contains(&format!("rtsp://{closed}/live ended")), "{trouble}");
+}
