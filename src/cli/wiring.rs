@@ -86,8 +86,8 @@ pub fn take_picture(config: &Config, wait: Duration) -> Result<Taken, Failure> {
         .enable_time()
         .build()
         .map_err(|error| failed(&error))?;
-    let (pipeline, worker) =
-        Pipeline::start(opener(&config.source, false)?, pipeline_settings(config)).map_err(|error| failed(&error))?;
+    let (pipeline, worker) = Pipeline::start(opener(&config.source, false)?, pipeline_settings(config))
+        .map_err(|error| failed(&error))?;
     let taken = runtime.block_on(pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
     let delivers = pipeline.status().delivers;
     end(&pipeline, worker);
