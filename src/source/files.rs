@@ -183,7 +183,7 @@ impl Reel {
         if is_folder {
             return Ok(Reel::Pictures(Pictures::open(path, folder)?));
         }
-        let mut file = File::open(path).map_err(|e| unreadable(path, &e))?;
+        let mut file = open_file(path).map_err(|e| unreadable(path, &e))?;
         let mut head = [0; 4096];
         let mut len = 0;
         while len < head.len() {
@@ -325,10 +325,19 @@ impl Pictures {
     }
 }
 
+/// Opens what is a file. Opening a pipe would wait for somebody who writes to it, for ever perhaps.
+fn open_file(path: &Path) -> io::Result<File> {
+    if std::fs::metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidInput, "it is no file"))
+    }
+}
+
 fn read_picture(path: &Path, picture: &mut Vec<u8>) -> Result<(), String> {
     picture.clear();
     let limit = MAX_PICTURE as u64 + 1;
-    File::open(path).and_then(|file| file.take(limit).read_to_end(picture)).map_err(|e| e.to_string())?;
+    open_file(path).and_then(|file| file.take(limit).read_to_end(picture)).map_err(|e| e.to_string())?;
     if picture.len() > MAX_PICTURE {
         return Err(format!("it has more than {MAX_PICTURE} bytes"));
     }
@@ -356,7 +365,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
 /// The paths in a list: one a line, relative to the list's own folder; `#` begins a comment line.
 fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut input = BufReader::new(File::open(path).map_err(|e| unreadable(path, &e))?);
+    let mut input = BufReader::new(open_file(path).map_err(|e| unreadable(path, &e))?);
     let mut names = Vec::new();
     let mut line = String::new();
     while names.len() <= MAX_PICTURES {

@@ -162,6 +162,11 @@ fn what_cannot_be_played_is_named() {
     assert_eq!(refused(&mut files(&missing, true)).kind, TroubleKind::Absent);
     assert_eq!(refused(&mut files(folder.path(), true)).kind, TroubleKind::Absent);
     assert_eq!(put("empty list", b"# nothing\n").kind, TroubleKind::Absent);
+    // A pipe nobody writes to must not hold the capture thread up.
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let trouble = refused(&mut files(&pipe, true));
+    assert!(trouble.kind == TroubleKind::Failed && trouble.line().contains("no file"), "{trouble}");
     let trouble = put("xvid.avi", &avi(&pictures(1), b"XVID", 25));
     assert_eq!(
         (trouble.kind, trouble.causes),

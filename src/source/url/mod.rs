@@ -150,6 +150,10 @@ fn ffmpeg_command(
     (command, secrets)
 }
 
+/// All of an opening: look-up, redirects, sign-in. Shorter than the watchdog's patience with the
+/// capture thread, which waits here.
+const OPEN_WITHIN: Duration = Duration::from_secs(8);
+
 /// A runtime that never holds its owner up at its end.
 struct Loop(Option<Runtime>);
 
@@ -237,7 +241,10 @@ impl UrlSource {
         let mut client = Box::new(Client::new(address, login));
         let answer = runtime.block_on(async {
             tokio::select! {
-                answer = client.ask() => answer,
+                answer = timeout(OPEN_WITHIN, client.ask()) => answer.unwrap_or_else(|_| {
+                    Err(Trouble::new(TroubleKind::Silent, format!("{shown} did not answer within {OPEN_WITHIN:?}"))
+                        .hint("is it switched on, and the address right?"))
+                }),
                 () = stop.stopped() => {
                     Err(Trouble::new(TroubleKind::Failed, format!("opening {shown} was given up")))
                 }
