@@ -8,7 +8,7 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
-.PHONY: help run test check bench build install
+.PHONY: help run test check bench soak build install
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,10 @@ bench: ## measure against µStreamer on the same fake camera; writes docs/perfor
 	@deploy/prerequisites.sh test
 	cargo build --locked --release
 	benches/run
+
+soak: ## 200 000 frames with clients that come and go: nothing may be left over
+	@deploy/prerequisites.sh test
+	TALLYCAM_SOAK_FRAMES=200000 cargo test --locked --release --test soak -- --nocapture
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run

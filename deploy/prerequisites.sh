@@ -63,17 +63,18 @@ as_root() {
 
 # install PACKAGE...: or gives up with the line to type.
 install() {
-    if command -v apt-get >/dev/null; then
+    if ! command -v apt-get >/dev/null; then
+        give_up "tallycam needs what Debian calls: $*" "Install them as this system does, then try again."
+    fi
+    if as_root true; then
         say "tallycam: installing $*"
         # Lists may be old or absent; where they cannot be fetched, those at hand may still do.
-        if as_root true; then
-            as_root apt-get -qq update >&2 || true
-            if as_root apt-get -qq install -y --no-install-recommends "$@" >&2; then return; fi
-        fi
-        give_up "tallycam needs these packages. Type this, then try again:" \
-            "    sudo apt install $*"
+        as_root apt-get -qq update >&2 || true
+        if as_root apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" >&2; then return; fi
     fi
-    give_up "tallycam needs what Debian calls: $*" "Install them as this system does, then try again."
+    # One line for everything: a Rust that is missing, too, is named in it.
+    give_up "tallycam needs these packages. Type this, then try again:" \
+        "    sudo apt install $*$(rust_too)"
 }
 
 # ---- Rust -----------------------------------------------------------------------------------
@@ -98,33 +99,47 @@ found_rust() {
 debian_rust_will_do() {
     command -v apt-cache >/dev/null || return 1
     candidate=$(apt-cache policy rustc-web 2>/dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
-    [ -n "$candidate" ] && at_least "$1" "$candidate"
+    [ -n "$candidate" ] && at_least "$(wanted_rust)" "$candidate"
+}
+
+rust_is_new_enough() {
+    found=$(found_rust)
+    [ -n "$found" ] && at_least "$(wanted_rust)" "$found"
+}
+
+# Debian's packages that mend a missing or too old Rust.
+rust_packages() {
+    printf 'rustc-web cargo-web'
+    if [ "$purpose" = test ]; then printf ' rust-web-clippy rustfmt-web'; fi
+}
+
+# " PACKAGE..." when Rust is to be mended by Debian's packages, else nothing.
+rust_too() {
+    if ! rust_is_new_enough && ! command -v rustup >/dev/null && debian_rust_will_do; then
+        printf ' %s' "$(rust_packages)"
+    fi
 }
 
 need_rust() {
-    wanted=$(wanted_rust)
-    found=$(found_rust)
-    if [ -n "$found" ] && at_least "$wanted" "$found"; then return; fi
-    debian="rustc-web cargo-web"
-    if [ "$purpose" = test ]; then debian="$debian rust-web-clippy rustfmt-web"; fi
+    if rust_is_new_enough; then return; fi
     if [ "${CI:-}" = true ] && ! command -v rustup >/dev/null; then
         as_root apt-get -qq update >&2 || true
-        if debian_rust_will_do "$wanted"; then
-            # shellcheck disable=SC2086 # A list of packages.
-            install $debian
+        if debian_rust_will_do; then
+            # shellcheck disable=SC2046 # A list of packages.
+            install $(rust_packages)
             return
         fi
     fi
     if [ -n "$found" ]; then
-        say "tallycam needs Rust $wanted or newer, this is Rust $found."
+        say "tallycam needs Rust $(wanted_rust) or newer, this is Rust $found."
     else
-        say "tallycam needs Rust $wanted or newer, and there is none."
+        say "tallycam needs Rust $(wanted_rust) or newer, and there is none."
     fi
     say "Type this, then try again:"
     if command -v rustup >/dev/null; then
         give_up "    rustup update stable && rustup default stable"
-    elif debian_rust_will_do "$wanted"; then
-        give_up "    sudo apt install $debian"
+    elif debian_rust_will_do; then
+        give_up "    sudo apt install $(rust_packages)"
     else
         give_up "    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
     fi

@@ -1,5 +1,7 @@
 //! No allocation per frame beyond the picture's own bytes: counted, not believed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};

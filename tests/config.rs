@@ -96,7 +96,7 @@ fn a_file_that_is_not_there_is_named() {
          = hint: `tallycam config default > /nowhere/x.toml` writes one, with every key explained"
     );
     let endless = Config::load(Some(Path::new("/dev/zero")), &[], no_environment()).unwrap_err();
-    assert_eq!(endless.to_string(), "/dev/zero: is no configuration: it is longer than 256 kB");
+    assert_eq!(endless.to_string(), "/dev/zero: is no configuration: it is longer than 64 kB");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The encoder on real pixels: right picture, right size, camera JPEGs untouched.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use tallycam::base::Stamp;
 use tallycam::encode::{EncodeError, Encoder};
 use tallycam::media::jpeg::{self, STANDARD_HUFFMAN_TABLES};

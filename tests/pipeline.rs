@@ -1,5 +1,7 @@
 //! The pipeline on a directed camera: on demand, in every trouble, and back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -38,25 +39,32 @@ struct Service {
 impl Service {
     /// Starts the program with `socket` as descriptor 3.
     fn start(socket: OwnedFd) -> Service {
+        Service::start_with(socket, |command, _| {
+            command.env_remove("JOURNAL_STREAM");
+        })
+    }
+
+    /// As [`Service::start`], with a change of the command that may depend on the log file.
+    fn start_with(socket: OwnedFd, change: impl FnOnce(&mut Command, &File)) -> Service {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("config.toml"), CONFIG).expect("a configuration");
         let said = listen(UnixDatagram::bind(folder.path().join("notify")).expect("a notify socket"));
         // The shell gives its own process number, which exec keeps, and moves the socket from
         // descriptor 0 to 3.
-        let child = Command::new("sh")
+        let log = File::create(folder.path().join("log")).expect("a log");
+        let mut command = Command::new("sh");
+        command
             .args(["-c", "export LISTEN_PID=$$ WATCHDOG_PID=$$; exec \"$@\" 3<&0 </dev/null", "sh"])
             .args([env!("CARGO_BIN_EXE_tallycam"), "serve", "--config"])
             .arg(folder.path().join("config.toml"))
             .env("NOTIFY_SOCKET", folder.path().join("notify"))
             .env("LISTEN_FDS", "1")
             .env("WATCHDOG_USEC", "200000")
-            .env_remove("JOURNAL_STREAM")
             .env_remove("MAKELEVEL")
             .stdin(Stdio::from(socket))
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.path().join("log")).expect("a log"))
-            .spawn()
-            .expect("the program starts");
+            .stdout(Stdio::null());
+        change(&mut command, &log);
+        let child = command.stderr(log).spawn().expect("the program starts");
         Service { child, said, folder }
     }
 
@@ -283,6 +291,21 @@ fn a_second_signal_ends_it_at_once() {
     service.signal(Signal::CONT);
     assert_eq!(service.end().code(), Some(1), "{}", service.log());
     assert!(service.log().contains("a second signal"), "{}", service.log());
+}
+
+/// systemd says in `JOURNAL_STREAM` that standard error is the journal: then lines go to journald
+/// itself, with their fields, and where there is no journald they are not lost.
+#[test]
+fn the_log_goes_to_the_journal_where_there_is_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let service = Service::start_with(listener.into(), |command, log| {
+        let file = log.metadata().expect("a file");
+        command.env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino()));
+    });
+    service.hear("READY=1");
+    let has_journal =
+        UnixDatagram::unbound().and_then(|socket| socket.connect("/run/systemd/journal/socket")).is_ok();
+    assert_eq!(service.log().is_empty(), has_journal, "{}", service.log());
 }
 
 /// `systemd-analyze verify` has nothing to say of the units. Their program is not installed here:

@@ -168,7 +168,7 @@ mod tests {
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             let _ = stream.read_to_end(&mut Vec::new());
         });
-        (address, thread)
+        (server, thread)
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_running_tallycam_is_known_by_its_figures() {
-        let (address, thread) =
+        let (server, thread) =
             answering(b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\ntallycam_build_info 1");
         assert_eq!(look(&Listen::Tcp(server.local_addr().unwrap())), Address::Ours);
         thread.join().unwrap();

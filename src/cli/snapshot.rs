@@ -10,7 +10,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::{Failure, Given, wiring, write_out};
-use crate::media::{Trouble, TroubleKind};
+use crate::config::Listen;
+use crate::media::TroubleKind;
 
 /// Take one picture.
 ///
@@ -55,23 +56,30 @@ impl Snapshot {
         if !to_standard_output && !self.force && self.to.exists() {
             return Err(is_there(&self.to));
         }
-        let taken =
-            wiring::take_picture(&config, Duration::from_secs(self.wait)).map_err(hint_at_the_daemon)?;
+        let taken = wiring::take_picture(&config, Duration::from_secs(self.wait))
+            .map_err(|failure| hint_at_the_daemon(failure, &config.http.listen))?;
         let jpeg = taken.picture.jpeg();
         if to_standard_output { write_out(&jpeg) } else { write_file(&self.to, &jpeg, self.force) }
     }
 }
 
 /// A camera in use is most often in use by ourselves.
-fn hint_at_the_daemon(failure: Failure) -> Failure {
-    match failure {
-        Failure::Device(trouble) if trouble.kind == TroubleKind::Busy => Failure::Device(Trouble {
-            hint: Some(String::from(
-                "if that is `tallycam serve`, take the picture from it: --url http://localhost:8080/snapshot",
-            )),
-            ..trouble
-        }),
-        other => other,
+fn hint_at_the_daemon(failure: Failure, listens: &[Listen]) -> Failure {
+    let address = listens.iter().find_map(|listen| match listen {
+        Listen::Tcp(address) if address.ip().is_unspecified() => {
+            Some(format!("localhost:{}", address.port()))
+        }
+        Listen::Tcp(address) => Some(address.to_string()),
+        Listen::Unix(_) => None,
+    });
+    match (failure, address) {
+        (Failure::Device(trouble), Some(address)) if trouble.kind == TroubleKind::Busy => {
+            let hint = format!(
+                "if that is `tallycam serve`, take the picture from it: --url http://{address}/snapshot"
+            );
+            Failure::Device(trouble.hint(hint))
+        }
+        (other, _) => other,
     }
 }
 
@@ -117,6 +125,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::media::Trouble;
 
     #[test]
     fn a_file_is_replaced_only_when_told() {
@@ -128,6 +137,19 @@ mod tests {
         write_file(&file, b"three", true).unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"three");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+    }
+
+    #[test]
+    fn a_busy_camera_is_asked_for_where_we_serve_it() {
+        let hint = |listens: &[&str]| {
+            let busy = Failure::Device(Trouble::new(TroubleKind::Busy, "/dev/video0 is in use").hint("wait"));
+            let sets = [format!("http.listen={listens:?}")];
+            let resolved = crate::config::Config::from_text(Path::new("x"), "", &sets, []).unwrap();
+            hint_at_the_daemon(busy, &resolved.config.http.listen).text()
+        };
+        assert!(hint(&["unix:/run/x", "0.0.0.0:81"]).ends_with("it: --url http://localhost:81/snapshot"));
+        assert!(hint(&["10.0.0.2:80"]).ends_with("it: --url http://10.0.0.2:80/snapshot"));
+        assert!(hint(&["unix:/run/x"]).ends_with("hint: wait"));
     }
 
     #[test]

@@ -33,16 +33,12 @@ pub fn serve(
     reload: impl Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), Failure> {
-    daemon::serve(resolved, reload, fallback_to_sim).map_err(|error| match error {
-        DaemonError::Source(trouble) => Failure::Device(trouble),
-        DaemonError::Listen(error) => Failure::Io { message: error.to_string(), hint: error.hint() },
-        other => {
-            let text = other.to_string();
-            let (message, hint) = match text.split_once("\nhint: ") {
-                Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
-                None => (text, None),
-            };
-            Failure::Failed { message, hint }
+    daemon::serve(resolved, reload, fallback_to_sim).map_err(|error| {
+        let (message, hint) = (error.to_string(), error.hint());
+        match error {
+            DaemonError::Source(trouble) => Failure::Device(trouble),
+            DaemonError::Listen(_) | DaemonError::NoSocket { .. } => Failure::Io { message, hint },
+            _ => Failure::Failed { message, hint },
         }
     })
 }
@@ -90,8 +86,8 @@ pub fn take_picture(config: &Config, wait: Duration) -> Result<Taken, Failure> {
         .enable_time()
         .build()
         .map_err(|error| failed(&error))?;
-    let (pipeline, worker) =
-        Pipeline::start(opener(&config.source, false)?, pipeline_settings(config)).map_err(|error| failed(&error))?;
+    let (pipeline, worker) = Pipeline::start(opener(&config.source, false)?, pipeline_settings(config))
+        .map_err(|error| failed(&error))?;
     let taken = runtime.block_on(pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
     let delivers = pipeline.status().delivers;
     end(&pipeline, worker);

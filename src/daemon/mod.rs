@@ -46,13 +46,10 @@ pub enum DaemonError {
     #[error(transparent)]
     Source(#[from] Trouble),
     /// An address of `[http] listen` cannot be served on.
-    #[error("{0}{hint}", hint = .0.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default())]
+    #[error(transparent)]
     Listen(#[from] http::listen::ListenError),
     /// What systemd handed over is not what it should be.
-    #[error(
-        "descriptor {number}, handed over by systemd, cannot be served on: {error}\n\
-         hint: the .socket unit needs ListenStream= and Accept=no"
-    )]
+    #[error("descriptor {number}, handed over by systemd, cannot be served on: {error}")]
     NoSocket {
         /// The descriptor's number.
         number: usize,
@@ -76,6 +73,23 @@ pub enum DaemonError {
     /// A second signal came during the stop: the rest of it was skipped.
     #[error("stopped at once by a second {0}")]
     Hurried(&'static str),
+}
+
+impl DaemonError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            DaemonError::Source(trouble) => trouble.hint.clone(),
+            DaemonError::Listen(error) => error.hint(),
+            DaemonError::NoSocket { .. } => {
+                Some(String::from("the .socket unit needs ListenStream= and Accept=no"))
+            }
+            DaemonError::Pipeline(_)
+            | DaemonError::System { .. }
+            | DaemonError::Server(_)
+            | DaemonError::Hurried(_) => None,
+        }
+    }
 }
 
 /// Serves until SIGTERM or SIGINT, then stops cleanly.

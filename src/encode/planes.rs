@@ -129,7 +129,7 @@ fn even<'a>(
     height: usize,
     scratch: &'a mut Vec<u8>,
 ) -> (&'a [u8], usize) {
-    if width % 2 == 0 && height % 2 == 0 {
+    if width.is_multiple_of(2) && height.is_multiple_of(2) {
         return (y, stride);
     }
     let to_stride = width.next_multiple_of(2);

@@ -8,7 +8,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -17,110 +16,16 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use rustix::net::sockopt;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 
 use super::route;
+use super::socket::Socket;
 use super::{Settings, Site};
-
-/// A dead peer is given up after this time (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds.
-const USER_TIMEOUT_MS: u32 = 15_000;
 
 /// After the last response the peer may still send so much, for so long, before the connection is
 /// reset: a reset at once would take the response away from it.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
-
-/// A stream socket of either kind.
-#[derive(Debug)]
-pub enum Socket {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A Unix socket.
-    Unix(UnixStream),
-}
-
-impl Socket {
-    /// Sets what this server wants of a TCP connection. Failures are not worth a word: the peer
-    /// has gone, or the kernel does without.
-    pub fn prepare(&self) {
-        if let Socket::Tcp(tcp) = self {
-            let _ = tcp.set_nodelay(true);
-            let _ = sockopt::set_socket_keepalive(tcp, true);
-            let _ = sockopt::set_tcp_user_timeout(tcp, USER_TIMEOUT_MS);
-        }
-    }
-
-    /// Bytes the kernel has taken and not sent yet. On a Unix socket, which sends nothing: the
-    /// memory that holds what the peer has not read.
-    fn unsent(&self) -> usize {
-        match self {
-            Socket::Tcp(_) => queued::<SIOCOUTQNSD>(self.as_fd()),
-            Socket::Unix(_) => queued::<SIOCOUTQ>(self.as_fd()),
-        }
-    }
-
-    /// Bytes the kernel has taken and the peer has not acknowledged.
-    fn unacknowledged(&self) -> usize {
-        queued::<SIOCOUTQ>(self.as_fd())
-    }
-
-    /// Makes the close that follows a reset, which frees the kernel's buffers at once.
-    fn reset_on_close(&self) {
-        let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
-    }
-
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(s) => s.try_read(buffer),
-            Socket::Unix(s) => s.try_read(buffer),
-        }
-    }
-
-    fn try_write_vectored(&self, runs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(s) => s.try_write_vectored(runs),
-            Socket::Unix(s) => s.try_write_vectored(runs),
-        }
-    }
-
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(s) => s.poll_read_ready(cx),
-            Socket::Unix(s) => s.poll_read_ready(cx),
-        }
-    }
-
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(s) => s.poll_write_ready(cx),
-            Socket::Unix(s) => s.poll_write_ready(cx),
-        }
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Socket::Tcp(s) => s.as_fd(),
-            Socket::Unix(s) => s.as_fd(),
-        }
-    }
-}
-
-/// `SIOCOUTQNSD` of linux/sockios.h: bytes not sent yet.
-const SIOCOUTQNSD: rustix::ioctl::Opcode = 0x894B;
-/// `SIOCOUTQ` of linux/sockios.h, the same number as `TIOCOUTQ`: bytes not acknowledged yet.
-const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
-
-/// Asks for one of the queue lengths; 0 when the kernel does not tell.
-fn queued<const WHICH: rustix::ioctl::Opcode>(socket: BorrowedFd<'_>) -> usize {
-    // SAFETY: both requests only write one C int through the pointer they are given (tcp(7),
-    // unix(7)), and `Getter` hands them room for exactly that.
-    let length = unsafe { rustix::ioctl::ioctl(socket, rustix::ioctl::Getter::<WHICH, i32>::new()) };
-    length.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
-}
 
 /// What a connection is doing, as far as time limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +60,8 @@ pub struct Link {
     peer: Rc<str>,
     phase: Cell<(Phase, Instant)>,
     is_viewer: Cell<bool>,
+    /// A request was answered before all of it had come.
+    is_cut: Cell<bool>,
     /// The peer has sent its last byte.
     at_end: Cell<bool>,
     /// Bytes handed to the kernel.
@@ -176,6 +83,7 @@ impl Link {
             peer,
             phase: Cell::new((Phase::Fresh, now)),
             is_viewer: Cell::new(false),
+            is_cut: Cell::new(false),
             at_end: Cell::new(false),
             written: Cell::new(0),
             unwritten: Cell::new(0),
@@ -209,6 +117,11 @@ impl Link {
     /// A request's head is complete.
     pub fn asked(&self) {
         self.phase.set((Phase::Busy, Instant::now()));
+    }
+
+    /// The request is answered though its body has not come to its end.
+    pub fn cut(&self) {
+        self.is_cut.set(true);
     }
 
     /// A response's body is over (bytes of it may still be on their way).
@@ -346,6 +259,7 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         log::debug!("{}: {error}", link.peer);
+                        link.cut();
                     }
                     break;
                 }
@@ -353,6 +267,7 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                     Some(Verdict::Finish) => connection.as_mut().graceful_shutdown(),
                     Some(Verdict::TooLate) => {
                         say(&link.socket, "408 Request Timeout", "", "the request's head did not come in time\n");
+                        link.cut();
                         break;
                     }
                     Some(Verdict::Close) => return,
@@ -365,7 +280,9 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
             }
         }
     }
-    linger(&link.socket, link.at_end.get()).await;
+    if link.is_cut.get() && !link.at_end.get() {
+        linger(&link.socket).await;
+    }
 }
 
 /// hyper's least.
@@ -374,7 +291,7 @@ const MIN_HEAD: usize = 8192;
 /// Answers 503 to a connection too many. Bounded in time and in what it reads.
 pub(super) async fn refuse(socket: Socket) {
     say(&socket, "503 Service Unavailable", "Retry-After: 5\r\n", "all connections are in use\n");
-    linger(&socket, false).await;
+    linger(&socket).await;
 }
 
 /// Writes a response without hyper, as far as it goes without waiting.
@@ -391,11 +308,8 @@ fn say(socket: &Socket, status: &str, fields: &str, body: &str) {
 
 /// Ends our side and lets the peer read the last response before the socket is closed: closing
 /// over unread bytes would reset the connection and take the response away (RFC 9112 §9.6).
-async fn linger(socket: &Socket, at_end: bool) {
+async fn linger(socket: &Socket) {
     let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
-    if at_end {
-        return;
-    }
     let mut buffer = [0; 4096];
     let mut left = LINGER_BYTES;
     let drained = std::future::poll_fn(|cx| {

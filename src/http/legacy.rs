@@ -38,11 +38,11 @@ pub async fn snapshot(request: Request) -> Response<Body> {
 
 /// `GET /health`.
 pub async fn health(request: Request) -> Response<Body> {
-    if request.site.pipeline.status().is_healthy {
-        say(StatusCode::OK, TEXT, "True")
-    } else {
-        say(StatusCode::SERVICE_UNAVAILABLE, TEXT, "False")
-    }
+    let (status, body) = match request.site.pipeline.status().is_healthy {
+        true => (StatusCode::OK, "True"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "False"),
+    };
+    no_store(say(status, TEXT, body))
 }
 
 /// `POST /start_stream`.

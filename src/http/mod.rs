@@ -25,6 +25,7 @@ mod pictures;
 mod problem;
 mod query;
 mod route;
+mod socket;
 mod state;
 pub mod stream;
 mod v1;
@@ -45,7 +46,8 @@ pub use listen::Listener;
 
 use crate::base::Stop;
 use crate::pipeline::Pipeline;
-use connection::{Link, Links, Socket};
+use connection::{Link, Links};
+use socket::Socket;
 use viewers::Viewers;
 
 /// The program's version, as pages and the API name it.
@@ -252,6 +254,3 @@ async fn accept(site: Rc<Site>, door: Door) {
         });
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -226,7 +226,8 @@ pub async fn serve(
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves.
+    // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves. Scripts of
+    // other sites may show them too, but not read them: `Access-Control-Allow-Origin` is not given.
     headers.insert(
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("cross-origin"),
@@ -254,7 +255,7 @@ async fn answer(
         guard::check(&headers).inspect_err(|e| log::warn!("{method} {path} from {}: {e}", link.peer()))?;
     }
     if !body.is_end_stream() {
-        drain(body, site.settings.head_timeout).await?;
+        drain(body, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
     }
     let query = Query::parse(query.unwrap_or_default());
     let (site, link) = (site.clone(), link.clone());

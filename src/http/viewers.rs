@@ -230,6 +230,7 @@ pub async fn relay(viewers: Rc<Viewers>) {
             continue;
         }
         let mut news = viewers.hub.subscribe();
+        viewers.armed.set(None);
         let timer = tokio::time::sleep(LOOK_AGAIN);
         tokio::pin!(timer);
         std::future::poll_fn(|cx| {
@@ -249,14 +250,16 @@ pub async fn relay(viewers: Rc<Viewers>) {
                     return Poll::Ready(());
                 }
                 let next = viewers.wake_due(Instant::now());
-                viewers.armed.set(next);
-                let Some(next) = next else { return Poll::Pending };
-                if timer.deadline().into_std() != next {
+                // Times mostly move on with every picture. The timer stays where it is until it
+                // has rung: setting it a second ahead each time would cost more than one ring.
+                if let Some(next) = next.filter(|next| viewers.armed.get().is_none_or(|at| *next < at)) {
+                    viewers.armed.set(Some(next));
                     timer.as_mut().reset(next.into());
                 }
-                if timer.as_mut().poll(cx).is_pending() {
+                if viewers.armed.get().is_none() || timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
+                viewers.armed.set(None);
             }
         })
         .await;

@@ -37,6 +37,9 @@ const LEADING: f32 = 1.4;
 const CAPITAL: f32 = 0.73;
 const DESCENDER: f32 = 0.24;
 
+/// What an accent adds above a capital, in ems.
+const ACCENT: f32 = 0.22;
+
 /// Pixels of a card that stay empty on every side.
 fn margin(width: u32, height: u32) -> f32 {
     (width.min(height) as f32 * 0.09).max(2.0).floor()
@@ -124,7 +127,7 @@ impl Block {
             size *= 0.92;
         }
         // Smaller than readable only where not even that fits.
-        let size = SMALLEST.min(room.0 / 8.0).min(room.1 / 2.0);
+        let size = SMALLEST.min(room.0 / 8.0).min(room.1 / 2.3);
         // As many lines as there is room for; the headline's come first.
         let of = |headline, others| Block::of(text, size, room.0, (headline, others));
         let others = (1..=12).rev().find(|&lines| of(2, lines).height() <= room.1).unwrap_or(1);
@@ -178,16 +181,21 @@ impl Block {
         }
     }
 
+    /// Pixels from the top of the first line's accents to the bottom of the last one's descenders.
     fn height(&self) -> f32 {
-        self.0.iter().enumerate().map(|(i, p)| p.height() + if i == 0 { 0.0 } else { p.gap }).sum()
+        let parts: f32 = self.0.iter().map(|part| part.gap + part.height()).sum();
+        self.above() + parts
+    }
+
+    /// Pixels above the first part's gap: room for accents, less that gap, which nothing needs.
+    fn above(&self) -> f32 {
+        self.0.first().map_or(0.0, |first| first.size * ACCENT - first.gap)
     }
 
     fn draw(&self, canvas: &mut Canvas, left: f32, top: f32) {
-        let mut y = top;
-        for (i, part) in self.0.iter().enumerate() {
-            if i > 0 {
-                y += part.gap;
-            }
+        let mut y = top + self.above();
+        for part in &self.0 {
+            y += part.gap;
             if part.inset > 0.0 {
                 let thick = (part.size * 0.12).max(1.0).round();
                 canvas.rectangle((left, y), (left + thick, y + part.height()), RULE);

@@ -198,6 +198,8 @@ impl<'a> Capture<'a> {
             match self.encoder.encode(&frame) {
                 Ok(picture) => {
                     last_good = last_frame;
+                    // First the picture, then the word: who reads "live" finds one.
+                    shared.publish(picture);
                     if is_first || self.trouble.is_some() {
                         is_first = false;
                         if self.trouble.take().is_some() {
@@ -205,7 +207,6 @@ impl<'a> Capture<'a> {
                         }
                         shared.enter(State::Live);
                     }
-                    shared.publish(picture);
                 }
                 Err(error) => {
                     let (broken, failed_reads) = {

@@ -7,16 +7,17 @@ pub struct RateMeter {
     count: u64,
 }
 
+impl Default for RateMeter {
+    fn default() -> RateMeter {
+        RateMeter { times: [0; RateMeter::WINDOW], count: 0 }
+    }
+}
+
 impl RateMeter {
     /// Pictures looked back on.
     const WINDOW: usize = 64;
     /// Longest look back.
     const SPAN_US: u64 = 3_000_000;
-
-    /// A meter that has seen nothing.
-    pub fn new() -> RateMeter {
-        RateMeter { times: [0; RateMeter::WINDOW], count: 0 }
-    }
 
     /// A picture came at `now_us`.
     pub fn count(&mut self, now_us: u64) {
@@ -80,7 +81,7 @@ mod tests {
 
     #[test]
     fn steady_pictures_are_measured_exactly() {
-        let mut meter = RateMeter::new();
+        let mut meter = RateMeter::default();
         assert_eq!(meter.per_second(0), 0.0);
         for n in 0..200 {
             meter.count(n * 40_000);
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn slow_pictures_and_an_end_are_seen() {
-        let mut meter = RateMeter::new();
+        let mut meter = RateMeter::default();
         for n in 0..3 {
             meter.count(n * 10_000_000);
         }

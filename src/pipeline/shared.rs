@@ -84,7 +84,7 @@ impl Shared {
                 since: Stamp::now(),
                 delivers: None,
                 size: None,
-                rate: RateMeter::new(),
+                rate: RateMeter::default(),
                 frames: 0,
                 lost: 0,
                 broken: 0,

@@ -57,8 +57,8 @@ impl ExecOpener {
         let fps = wanted.fps.unwrap_or(DEFAULT_FPS);
         let takes = |name: &str| command.iter().any(|argument| argument.contains(name));
         let mut notes = Vec::new();
-        let asked = wanted.width.is_some() || wanted.height.is_some();
-        if asked && !(takes("{width}") && takes("{height}")) {
+        let unheard = |wish: Option<u32>, name: &str| wish.is_some() && !takes(name);
+        if unheard(wanted.width, "{width}") || unheard(wanted.height, "{height}") {
             notes.push("the command decides the size of its pictures: it has no {width} and {height}".into());
         }
         if wanted.fps.is_some() && !takes("{fps}") {
@@ -205,11 +205,16 @@ impl ExecSource {
             }
         }
         self.listen();
-        self.reader.newest().map_err(|noise| {
-            let what = format!("{} writes no pictures", self.described);
-            let trouble = Trouble::new(TroubleKind::Broken, what).because(noise);
-            self.quote(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)")
-        })
+        match self.reader.newest() {
+            Err(noise) if self.sequence == 0 => {
+                let what = format!("{} writes no pictures", self.described);
+                let trouble = Trouble::new(TroubleKind::Broken, what).because(noise);
+                Err(self.quote(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)"))
+            }
+            // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
+            Err(_) => Ok(None),
+            Ok(newest) => Ok(newest),
+        }
     }
 
     /// Takes what the program has said on its standard error.

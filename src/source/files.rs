@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 
 use super::avi::{AviError, AviReader};
 use super::multipart::{MAX_PICTURE, MultipartReader, Step};
-use super::pace::Pace;
+use super::pace::{Pace, step_of};
 use super::{Delivers, Opener, Source, Wanted};
 use crate::base::{Stamp, Stop};
 use crate::media::jpeg::inspect;
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
-/// Pace of an MJPEG file, which does not tell its own.
-const CLIP_FPS: f64 = 30.0;
+/// Pace of an MJPEG file, which does not tell its own: 30 a second.
+const CLIP_STEP: Duration = Duration::from_nanos(33_333_333);
 /// Pace of single pictures.
-const PICTURES_FPS: f64 = 1.0;
+const PICTURE_STEP: Duration = Duration::from_secs(1);
 /// More pictures than these in a folder or list are refused.
 const MAX_PICTURES: usize = 1_000_000;
 /// A line of a list longer than this is no path.
@@ -61,16 +61,14 @@ impl Opener for FilesOpener {
     fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
         let mut reel = Reel::open(&self.path)?;
         let own = match &mut reel {
-            Reel::Pictures(_) => Duration::from_secs_f64(1.0 / PICTURES_FPS),
-            Reel::Avi { reader, .. } => {
-                reader.video().step.unwrap_or(Duration::from_secs_f64(1.0 / CLIP_FPS))
-            }
+            Reel::Pictures(_) => PICTURE_STEP,
+            Reel::Avi { reader, .. } => reader.video().step.unwrap_or(CLIP_STEP),
             Reel::Clip(clip) => {
                 let one = clip.is_one_picture().map_err(|e| unreadable(&self.path, &e))?;
-                Duration::from_secs_f64(1.0 / if one { PICTURES_FPS } else { CLIP_FPS })
+                if one { PICTURE_STEP } else { CLIP_STEP }
             }
         };
-        let step = self.wanted.fps.map_or(own, |fps| Duration::from_secs_f64(1.0 / fps));
+        let step = self.wanted.fps.and_then(step_of).unwrap_or(own);
         let mut notes = Vec::new();
         if self.wanted.width.is_some() || self.wanted.height.is_some() {
             notes.push("pictures from files keep the size they have".into());

@@ -15,9 +15,10 @@ impl Pace {
         Pace { step, due: None }
     }
 
-    /// `fps` frames a second (finite and > 0).
+    /// `fps` frames a second (> 0).
     pub fn fps(fps: f64) -> Pace {
-        Pace::every(Duration::from_secs_f64(1.0 / fps))
+        // Fewer than one in the age of the universe is never.
+        Pace::every(Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX))
     }
 
     /// Changes the step from the next frame on, e.g. to a clip's own time to its next frame.
@@ -36,11 +37,19 @@ impl Pace {
             return false;
         }
         std::thread::sleep(left);
-        let next = due + self.step;
+        // A step that leads beyond the clock's end: a day, again and again.
+        let next = due.checked_add(self.step).unwrap_or(due + Duration::from_secs(86_400));
         // More than one step late: keep the beat from here.
         self.due = Some(if next < now { now + self.step } else { next });
         true
     }
+}
+
+/// Time between frames at `fps` frames a second; `None` when `fps` is no such number (zero,
+/// negative, not finite) or the time is beyond a year.
+pub fn step_of(fps: f64) -> Option<Duration> {
+    let step = Duration::try_from_secs_f64(1.0 / fps).ok()?;
+    (!step.is_zero() && step < Duration::from_secs(365 * 86400)).then_some(step)
 }
 
 #[cfg(test)]
@@ -52,6 +61,14 @@ mod tests {
         let mut pace = Pace::every(Duration::from_secs(3600));
         assert!(pace.wait(Duration::ZERO));
         assert!(!pace.wait(Duration::ZERO));
+    }
+
+    #[test]
+    fn steps_of_numbers_that_are_no_pace() {
+        assert_eq!(step_of(4.0), Some(Duration::from_millis(250)));
+        for fps in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300] {
+            assert_eq!(step_of(fps), None, "{fps}");
+        }
     }
 
     #[test]

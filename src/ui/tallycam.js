@@ -11,7 +11,7 @@
 
   let state = null; // the newest answer
   let answeredAt = Date.now(); // when it came
-  let isLost = false, isLetGo = false, isRefused = false, isSending = false, isMyPause = false;
+  let isLost, isLetGo, isRefused, isSending, isMyPause;
   let lastAt = null; // when the picture on the canvas was shown
   let timer = 0, letGoTimer = 0, turn = 0;
 
@@ -42,7 +42,7 @@
 
   // ---- the picture
 
-  // Keeps what is shown now, to be dimmed when nothing newer comes.
+  // Keeps what is shown now, for when nothing newer comes.
   const keep = () => {
     if (!picture.naturalWidth || shot.dataset.show) return;
     last.getContext('2d').drawImage(picture, 0, 0, last.width, last.height);
@@ -56,7 +56,7 @@
   const still = { since: Date.now(), patience: STILL_MS };
   const paper = Object.assign(document.createElement('canvas'), { width: 64, height: 36 }).getContext('2d', { willReadFrequently: true });
   const watchForStillness = s => {
-    if (picture.naturalWidth) paper.drawImage(picture, 0, 0, 64, 36);
+    paper.drawImage(last, 0, 0, 64, 36); // scaled, the picture itself would vary
     const look = paper.getImageData(0, 0, 64, 36).data.join();
     if (s.pictures === still.pictures) still.since = Date.now(); // nothing new
     else if (look !== still.look) { still.since = Date.now(); still.patience = STILL_MS; }

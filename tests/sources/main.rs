@@ -17,15 +17,20 @@ use tallycam::source::{Opener, Source};
 const LONG: Duration = Duration::from_secs(30);
 
 /// A real JPEG of 64 × 48 pixels, told apart by `n`.
-fn picture(n: u8) -> Vec<u8> {
+fn picture(n: u8) -> Bytes {
     let pixels: Vec<u8> = (0..64 * 48).map(|i| ((i * usize::from(n) + i / 64) % 251) as u8).collect();
     let format = turbojpeg::PixelFormat::GRAY;
     let image = turbojpeg::Image { pixels: &pixels[..], width: 64, pitch: 64, height: 48, format };
-    turbojpeg::compress(image, 90, turbojpeg::Subsamp::Gray).unwrap().to_vec()
+    Bytes(turbojpeg::compress(image, 90, turbojpeg::Subsamp::Gray).unwrap().to_vec())
 }
 
-fn pictures(count: u8) -> Vec<Vec<u8>> {
+/// The first `count` pictures.
+fn pictures(count: u8) -> Vec<Bytes> {
     (1..=count).map(picture).collect()
+}
+
+fn joined(pictures: &[Bytes]) -> Vec<u8> {
+    pictures.iter().flat_map(|picture| picture.0.clone()).collect()
 }
 
 fn open(opener: &mut dyn Opener) -> Box<dyn Source> {
@@ -36,19 +41,46 @@ fn refused(opener: &mut dyn Opener) -> Trouble {
     opener.open(&Stop::new()).err().expect("it opens")
 }
 
+/// A frame's bytes; shown short, for a test that fails.
+#[derive(Clone, PartialEq, Eq)]
+struct Bytes(Vec<u8>);
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (1..=50).find(|&n| picture(n) == *self) {
+            Some(n) => write!(f, "picture {n}"),
+            None => write!(f, "{} bytes {:02x?}…", self.0.len(), &self.0[..self.0.len().min(8)]),
+        }
+    }
+}
+
 /// The next frame's bytes and number, or the trouble.
-fn next(source: &mut dyn Source) -> Result<(Vec<u8>, u64), Trouble> {
+fn next(source: &mut dyn Source) -> Result<(Bytes, u64), Trouble> {
     let until = Instant::now() + LONG;
     loop {
         if let Some(frame) = source.next(Duration::from_millis(200))? {
-            return Ok((frame.data.to_vec(), frame.sequence));
+            return Ok((Bytes(frame.data.to_vec()), frame.sequence));
         }
         assert!(Instant::now() < until, "nothing came");
     }
 }
 
 /// Frames up to the one that equals `last`; what is skipped in between is nobody's business.
-fn until(source: &mut dyn Source, last: &[u8]) -> Vec<Vec<u8>> {
+fn until(source: &mut dyn Source, last: &Bytes) -> Vec<Bytes> {
     let mut frames = Vec::new();
     while frames.last().is_none_or(|frame| frame != last) {
         frames.push(next(source).unwrap_or_else(|trouble| panic!("{trouble}")).0);
@@ -57,7 +89,7 @@ fn until(source: &mut dyn Source, last: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The trouble a source ends in, and the frames before it.
-fn to_the_end(source: &mut dyn Source) -> (Vec<Vec<u8>>, Trouble) {
+fn to_the_end(source: &mut dyn Source) -> (Vec<Bytes>, Trouble) {
     let mut frames = Vec::new();
     loop {
         match next(source) {

@@ -11,7 +11,7 @@ use tallycam::media::TroubleKind;
 use tallycam::source::url::UrlOpener;
 use tallycam::source::{Opener, Wanted};
 
-use super::{LONG, next, open, picture, refused, to_the_end, until};
+use super::{Bytes, LONG, joined, next, open, picture, pictures, refused, to_the_end, until};
 
 /// A server that hands every connection to `serve`, with how many came before. Its thread ends
 /// with the test's process.
@@ -67,11 +67,11 @@ fn answers(answer: Vec<u8>, closes: bool) -> String {
 const STREAM: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=\"--frame\"\r\n\r\n";
 
-fn stream(between: impl Fn(usize) -> String, pictures: &[&[u8]]) -> Vec<u8> {
+fn stream(between: impl Fn(usize) -> String, pictures: &[&Bytes]) -> Vec<u8> {
     let mut bytes = STREAM.to_vec();
     for picture in pictures {
         bytes.extend(between(picture.len()).into_bytes());
-        bytes.extend(*picture);
+        bytes.extend(&***picture);
     }
     bytes
 }
@@ -115,7 +115,7 @@ fn an_end_is_told_after_the_last_picture() {
     let a = picture(1);
     let host = answers(stream(|_| "--frame\r\n\r\n".into(), &[&a]), true);
     let (frames, trouble) = to_the_end(&mut *open(&mut url(&format!("http://{host}/"))));
-    assert_eq!(frames, [a.clone()]);
+    assert_eq!(frames, std::slice::from_ref(&a));
     assert_eq!(trouble.kind, TroubleKind::Failed);
     assert!(trouble.what.contains("closed the connection"), "{trouble}");
 
@@ -148,7 +148,7 @@ fn after_a_giant_and_one_cut_short_the_next_is_shown() {
             if request(&mut connection).is_some() {
                 let bad = picture(1);
                 let giant = vec![7; 33 << 20];
-                for bytes in [STREAM, &bad[..bad.len() / 2], &bad[..300], &giant, &good] {
+                for bytes in [STREAM, &bad[..300], &bad[..bad.len() / 2], &giant, &*good] {
                     if connection.write_all(bytes).is_err() {
                         return;
                     }
@@ -227,9 +227,9 @@ fn single_pictures_are_asked_for_over_one_connection() {
     let mut opener = UrlOpener::new(&format!("http://{host}/snapshot.jpg"), None, wanted).unwrap();
     let mut source = open(&mut opener);
     assert_eq!(source.delivers().fps, Some(100.0));
-    let cut = &picture(2)[..picture(2).len() / 2];
-    for want in [&picture(1)[..], cut, &picture(3), &picture(1)] {
-        assert!(next(&mut *source).unwrap().0 == want);
+    let cut = Bytes(picture(2)[..picture(2).len() / 2].to_vec());
+    for want in [picture(1), cut, picture(3), picture(1)] {
+        assert_eq!(next(&mut *source).unwrap().0, want);
     }
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
@@ -280,7 +280,7 @@ fn logins_basic_and_digest() {
             }
         }
         // Nothing was told before it was asked for, and once it was, nothing was asked twice.
-        let seen = seen.lock().unwrap();
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
         assert_eq!(seen.iter().filter(|sent| sent.is_none()).count(), 2, "{seen:?}");
 
         let trouble = refused(&mut url(&format!("http://{host}/a")));
@@ -378,14 +378,14 @@ fn every_refusal_has_its_own_words() {
 
 #[test]
 fn of_a_flood_the_newest_is_given() {
-    let all: Vec<Vec<u8>> = (1..=50).map(picture).collect();
+    let all = pictures(50);
     let (sent, is_sent) = std::sync::mpsc::channel();
     let sent = Mutex::new(sent);
     let host = server({
         let all = all.clone();
         move |mut connection, _| {
             request(&mut connection);
-            connection.write_all(&[STREAM.to_vec(), all.concat()].concat()).unwrap();
+            connection.write_all(&[STREAM.to_vec(), joined(&all)].concat()).unwrap();
             sent.lock().unwrap().send(()).unwrap();
             hold(connection);
         }
@@ -402,4 +402,40 @@ fn of_a_flood_the_newest_is_given() {
         }
     }
     assert!(taken < 50, "{taken} old pictures were given");
+}
+
+#[test]
+fn what_ffmpeg_reaches_is_shown() {
+    let clip = tempfile::tempdir().unwrap();
+    let file = clip.path().join("clip.ts");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=10"])
+        .args(["-t", "3", "-c:v", "mpeg2video"])
+        .arg(&file)
+        .status();
+    if made.is_err() {
+        eprintln!("left out: there is no ffmpeg on this machine; only that this is said is tested");
+        let trouble = refused(&mut url("rtsp://127.0.0.1:9/live"));
+        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert!(trouble.hint.unwrap().contains("apt install ffmpeg"));
+        return;
+    }
+    let bytes = std::fs::read(file).unwrap();
+    let host = server(move |mut connection, _| {
+        let _ = connection.write_all(&bytes);
+        let _ = connection.shutdown(Shutdown::Write);
+        hold(connection);
+    });
+    let wanted = Wanted { width: Some(80), height: Some(60), ..Wanted::ANYTHING };
+    let mut source = open(&mut UrlOpener::new(&format!("tcp://{host}"), None, wanted).unwrap());
+    let (frame, _) = next(&mut *source).unwrap();
+    let seen = tallycam::media::jpeg::inspect(&frame).unwrap();
+    assert_eq!((seen.width, seen.height), (80, 60));
+
+    // What ffmpeg says is quoted, the password in it is not.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, trouble) = to_the_end(&mut *open(&mut url(&format!("rtsp://me:hush@{closed}/live"))));
+    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert!(!trouble.causes.is_empty() && !trouble.line().contains("hush"), "{trouble}");
+    assert!(trouble.what.contains(&format!("rtsp://{closed}/live ended")), "{trouble}");
 }

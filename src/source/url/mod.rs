@@ -25,14 +25,15 @@ use self::client::{Answer, Client, Content};
 use self::wire::Wire;
 use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, PartError};
+use super::pace::step_of;
 use super::{Delivers, Opener, Source, Wanted};
 use crate::base::{Stamp, Stop};
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
 /// Schemes that are left to `ffmpeg`.
 const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
-/// Pace at which single pictures are asked for, unless another is wished.
-const POLLS_PER_SECOND: f64 = 1.0;
+/// Time between questions for single pictures, unless another pace is wished.
+const POLL_STEP: Duration = Duration::from_secs(1);
 /// Bytes taken in a row before looking for pictures in them.
 const AT_ONCE: usize = 4 << 20;
 
@@ -198,6 +199,9 @@ struct UrlSource {
     runtime: Loop,
 }
 
+/// Who asked, and what came of it.
+type Asked = (Box<Client>, Result<Answer, Trouble>);
+
 /// Where the talk with the server stands.
 enum Exchange {
     /// Its answer is coming in.
@@ -205,7 +209,7 @@ enum Exchange {
     /// The next question is to be asked when it is due.
     Resting(Box<Client>),
     /// A question has been asked.
-    Asking(Pin<Box<dyn Future<Output = (Box<Client>, Result<Answer, Trouble>)>>>),
+    Asking(Pin<Box<dyn Future<Output = Asked>>>),
     /// Of no more use.
     Over,
 }
@@ -239,8 +243,7 @@ impl UrlSource {
                 }
             }
         })?;
-        let fps = wanted.fps.unwrap_or(POLLS_PER_SECOND);
-        let step = Duration::from_secs_f64(1.0 / fps);
+        let step = wanted.fps.and_then(step_of).unwrap_or(POLL_STEP);
         let mut notes = Vec::new();
         if wanted.width.is_some() || wanted.height.is_some() {
             notes.push("the camera decides the size of its pictures; its URL may take one".into());
@@ -253,7 +256,7 @@ impl UrlSource {
             fourcc: Fourcc::MJPG,
             width: 0,
             height: 0,
-            fps: (answer.content == Content::Picture).then_some(fps),
+            fps: (answer.content == Content::Picture).then(|| 1.0 / step.as_secs_f64()),
             notes,
             is_simulated: false,
         };
@@ -313,7 +316,12 @@ async fn newest(
     loop {
         match exchange {
             Exchange::Reading(reading) => {
-                let found = reader.newest().map_err(|noise| no_pictures(shown).because(noise))?;
+                let found = match reader.newest() {
+                    Err(noise) if reading.found == 0 => return Err(no_pictures(shown).because(noise)),
+                    // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
+                    Err(_) => None,
+                    Ok(found) => found,
+                };
                 if let Some(newest) = found {
                     reading.found += newest.found;
                     return Ok(newest);

@@ -34,11 +34,14 @@ const READ_AHEAD: usize = 128 << 10;
 trait Socket: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Socket for T {}
 
+/// What is said over a socket.
+type Talk = Connection<TokioIo<Box<dyn Socket>>, Empty<Bytes>>;
+
 /// A connection.
 pub(super) struct Wire {
     sender: SendRequest<Empty<Bytes>>,
     /// `None` once it has ended.
-    connection: Option<Pin<Box<Connection<TokioIo<Box<dyn Socket>>, Empty<Bytes>>>>>,
+    connection: Option<Pin<Box<Talk>>>,
 }
 
 impl Wire {

@@ -1,0 +1,169 @@
+//! A stream socket, TCP or Unix, and what the kernel knows of its queues.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use tokio::net::{TcpStream, UnixStream};
+
+/// A dead peer is given up after this time (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds.
+const USER_TIMEOUT_MS: u32 = 15_000;
+
+/// A stream socket of either kind.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Sets what this server wants of a TCP connection. Failures are not worth a word: the peer
+    /// has gone, or the kernel does without.
+    pub fn prepare(&self) {
+        if let Socket::Tcp(tcp) = self {
+            let _ = tcp.set_nodelay(true);
+            let _ = sockopt::set_socket_keepalive(tcp, true);
+            let _ = sockopt::set_tcp_user_timeout(tcp, USER_TIMEOUT_MS);
+        }
+    }
+
+    /// Bytes the kernel has taken and not sent yet. On a Unix socket, which sends nothing: the
+    /// memory that holds what the peer has not read.
+    pub fn unsent(&self) -> usize {
+        match self {
+            Socket::Tcp(_) => queued::<SIOCOUTQNSD>(self.as_fd()),
+            Socket::Unix(_) => queued::<SIOCOUTQ>(self.as_fd()),
+        }
+    }
+
+    /// Bytes the kernel has taken and the peer has not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        queued::<SIOCOUTQ>(self.as_fd())
+    }
+
+    /// Makes the close that follows a reset, which frees the kernel's buffers at once.
+    pub fn reset_on_close(&self) {
+        let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
+    }
+
+    /// Reads without waiting.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.try_read(buffer),
+            Socket::Unix(s) => s.try_read(buffer),
+        }
+    }
+
+    /// Writes as much as goes without waiting.
+    pub fn try_write_vectored(&self, runs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.try_write_vectored(runs),
+            Socket::Unix(s) => s.try_write_vectored(runs),
+        }
+    }
+
+    /// Ready when a read may succeed.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(s) => s.poll_read_ready(cx),
+            Socket::Unix(s) => s.poll_read_ready(cx),
+        }
+    }
+
+    /// Ready when a write may succeed.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(s) => s.poll_write_ready(cx),
+            Socket::Unix(s) => s.poll_write_ready(cx),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(s) => s.as_fd(),
+            Socket::Unix(s) => s.as_fd(),
+        }
+    }
+}
+
+/// `SIOCOUTQNSD` of linux/sockios.h: bytes not sent yet.
+const SIOCOUTQNSD: rustix::ioctl::Opcode = 0x894B;
+/// `SIOCOUTQ` of linux/sockios.h, the same number as `TIOCOUTQ`: bytes not acknowledged yet.
+const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
+
+/// Asks for one of the queue lengths; 0 when the kernel does not tell.
+fn queued<const WHICH: rustix::ioctl::Opcode>(socket: BorrowedFd<'_>) -> usize {
+    // SAFETY: both requests only write one C int through the pointer they are given (tcp(7),
+    // unix(7)), and `Getter` hands them room for exactly that.
+    let length = unsafe { rustix::ioctl::ioctl(socket, rustix::ioctl::Getter::<WHICH, i32>::new()) };
+    length.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::io::Read;
+
+    /// Writes until nothing goes any more; tells how much went.
+    fn fill(socket: &Socket) -> usize {
+        let run = [7; 16 * 1024];
+        let mut bytes = 0;
+        while let Ok(n) = socket.try_write_vectored(&[IoSlice::new(&run)]) {
+            bytes += n;
+        }
+        bytes
+    }
+
+    async fn until(mut what: impl FnMut() -> bool) {
+        for _ in 0..10_000 {
+            if what() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("waited in vain");
+    }
+
+    #[tokio::test]
+    async fn the_queues_of_a_tcp_socket_are_told_apart() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = Socket::Tcp(listener.accept().await.unwrap().0);
+        socket.prepare();
+        std::future::poll_fn(|cx| socket.poll_writable(cx)).await.unwrap();
+        assert_eq!((socket.unsent(), socket.unacknowledged()), (0, 0));
+        let written = fill(&socket);
+        // The peer reads nothing: its kernel takes a part, the rest waits here.
+        assert!(socket.unsent() > 0 && socket.unsent() <= socket.unacknowledged());
+        assert!(socket.unacknowledged() <= written);
+        let reader = std::thread::spawn(move || {
+            let mut all = vec![0; written];
+            peer.read_exact(&mut all).unwrap();
+            peer
+        });
+        until(|| socket.unacknowledged() == 0).await;
+        assert_eq!(socket.unsent(), 0);
+        drop(reader.join().unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_a_unix_peer_has_not_read_counts_as_unsent() {
+        let (ours, mut peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = Socket::Unix(UnixStream::from_std(ours).unwrap());
+        std::future::poll_fn(|cx| socket.poll_writable(cx)).await.unwrap();
+        assert_eq!(socket.unsent(), 0);
+        let written = fill(&socket);
+        assert!(socket.unsent() > 0);
+        let mut all = vec![0; written];
+        peer.read_exact(&mut all).unwrap();
+        assert_eq!(socket.unsent(), 0);
+    }
+}

@@ -1,0 +1,238 @@
+//! A Raspberry Pi's CSI camera, through the program `rpicam-vid`.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Finder, Found};
+use crate::base::Stop;
+use crate::source::{Opener, Wanted};
+
+/// How long `rpicam-hello --list-cameras` may take.
+const LIST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Makes the opener of a program's MJPEG output; `{width}`, `{height}` and `{fps}` in the command
+/// stand for what is wanted.
+pub type Run = fn(Vec<String>, Wanted) -> Box<dyn Opener>;
+
+/// Finds it by what the kernel shows, else by asking `rpicam-hello`. Its V4L2 node gives raw sensor
+/// data only.
+pub struct CsiCamera {
+    root: PathBuf,
+    path: OsString,
+    wanted: Wanted,
+    run: Run,
+}
+
+impl Finder for CsiCamera {
+    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a> {
+        Box::new(std::iter::once_with(|| self.found(stop)).flatten())
+    }
+}
+
+impl CsiCamera {
+    /// Looks under `root`, and for programs on `path`.
+    pub fn new(root: &Path, path: &OsStr, wanted: Wanted, run: Run) -> CsiCamera {
+        CsiCamera { root: root.to_owned(), path: path.to_owned(), wanted, run }
+    }
+
+    fn found(&self, stop: &Stop) -> Option<Found> {
+        if !is_raspberry_pi(&self.root) {
+            return None;
+        }
+        let vid = program(&self.path, &["rpicam-vid", "libcamera-vid"])?;
+        let is_there = has_csi_receiver(&self.root) || {
+            let hello = program(&self.path, &["rpicam-hello", "libcamera-hello"])?;
+            lists_a_camera(&hello, LIST_TIMEOUT, stop)
+        };
+        let name = vid.file_name()?.to_string_lossy().into_owned();
+        is_there.then(|| Found {
+            opener: (self.run)(vid_command(&vid.to_string_lossy()), complete(&self.wanted)),
+            note: Some(format!("The CSI camera is read through {name}.")),
+        })
+    }
+}
+
+fn is_raspberry_pi(root: &Path) -> bool {
+    std::fs::read_to_string(root.join("proc/device-tree/model"))
+        .is_ok_and(|model| model.starts_with("Raspberry Pi"))
+}
+
+/// Whether a CSI receiver has video nodes; the kernel makes them when a sensor has answered.
+fn has_csi_receiver(root: &Path) -> bool {
+    let names = std::fs::read_dir(root.join("sys/class/video4linux")).into_iter().flatten();
+    names
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("name")).ok())
+        .any(|name| name.starts_with("unicam") || name.starts_with("rp1-cfe"))
+}
+
+/// The first of `names` that is on the `PATH` given.
+fn program(path: &OsStr, names: &[&str]) -> Option<PathBuf> {
+    let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
+    names.iter().find_map(|name| folders.iter().map(|dir| dir.join(name)).find(|file| file.is_file()))
+}
+
+/// The command that writes the camera's pictures to standard output as MJPEG; [`complete`] says
+/// what stands in the braces.
+fn vid_command(vid: &str) -> Vec<String> {
+    let fixed = [vid, "-t", "0", "-n", "--codec", "mjpeg", "--flush", "-o", "-"];
+    let sized = ["--width", "{width}", "--height", "{height}", "--framerate", "{fps}"];
+    fixed.into_iter().chain(sized).map(String::from).collect()
+}
+
+/// `wanted` with every number given: what is left open keeps 16:9. The codec takes even sizes only.
+fn complete(wanted: &Wanted) -> Wanted {
+    let width = wanted.width.or(wanted.height.map(|h| h.saturating_mul(16) / 9)).unwrap_or(1280);
+    let height = wanted.height.unwrap_or(width / 16 * 9);
+    Wanted {
+        width: Some(width & !1),
+        height: Some(height & !1),
+        fps: wanted.fps.or(Some(30.0)),
+        ..wanted.clone()
+    }
+}
+
+/// Whether `hello --list-cameras` names a camera within `timeout`.
+fn lists_a_camera(hello: &Path, timeout: Duration, stop: &Stop) -> bool {
+    let started = Command::new(hello)
+        .arg("--list-cameras")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = started else {
+        return false;
+    };
+    let until = Instant::now() + timeout;
+    let has_ended = loop {
+        match child.try_wait() {
+            Ok(Some(_)) => break true,
+            Ok(None) if Instant::now() < until && !stop.sleep(Duration::from_millis(20)) => {}
+            _ => break false,
+        }
+    };
+    if !has_ended {
+        // It has ended by itself if it cannot be killed.
+        let _ = child.kill();
+        let _ = child.wait();
+        return false;
+    }
+    // The list is far shorter than a pipe, so the program never waited for us to read it.
+    let mut list = String::new();
+    let read = child.stdout.take().map(|out| out.take(65_536).read_to_string(&mut list));
+    matches!(read, Some(Ok(_))) && names_a_camera(&list)
+}
+
+/// Whether the list has a line such as `0 : imx708 [4608x2592 10-bit RGGB] (/base/…)`.
+fn names_a_camera(list: &str) -> bool {
+    list.lines().any(|line| {
+        line.trim_start().split_once(" : ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::media::{Trouble, TroubleKind};
+    use crate::source::Source;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn write(root: &Path, file: &str, text: &str) {
+        let file = root.join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    struct Pretended(String);
+
+    impl Opener for Pretended {
+        fn describe(&self) -> String {
+            self.0.clone()
+        }
+
+        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+            Err(Trouble::new(TroubleKind::Ended, "it is only pretended"))
+        }
+    }
+
+    /// Runs nothing; keeps the command as its name.
+    fn pretend(command: Vec<String>, _: Wanted) -> Box<dyn Opener> {
+        Box::new(Pretended(command.join(" ")))
+    }
+
+    fn csi(root: &Path) -> CsiCamera {
+        CsiCamera::new(root, root.join("bin").as_os_str(), Wanted::ANYTHING, pretend)
+    }
+
+    #[test]
+    fn a_csi_camera_is_read_through_rpicam_vid() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let stop = Stop::new();
+        let found = || csi(root).found(&stop);
+        assert!(found().is_none());
+        write(root, "proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0");
+        write(root, "sys/class/video4linux/video0/name", "rp1-cfe-csi2_ch0\n");
+        assert!(found().is_none(), "there is no rpicam-vid");
+        write(root, "bin/libcamera-vid", "");
+        assert!(found().unwrap().note.unwrap().contains("libcamera-vid"));
+        write(root, "bin/rpicam-vid", "");
+        let found = found().unwrap();
+        assert_eq!(found.note.unwrap(), "The CSI camera is read through rpicam-vid.");
+        let command = found.opener.describe();
+        let arguments =
+            "-t 0 -n --codec mjpeg --flush -o - --width {width} --height {height} --framerate {fps}";
+        assert!(command.ends_with(&format!("bin/rpicam-vid {arguments}")), "{command}");
+    }
+
+    #[test]
+    fn where_the_kernel_does_not_tell_rpicam_hello_is_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        write(root, "proc/device-tree/model", "Raspberry Pi Zero 2 W Rev 1.0\0");
+        write(root, "bin/rpicam-vid", "");
+        assert!(csi(root).found(&Stop::new()).is_none(), "nobody to ask");
+        write(root, "bin/rpicam-hello", "#!/bin/sh\necho '0 : imx219 [3280x2464] (/base)'\n");
+        // A file just written cannot be run while another thread's new child still has it open.
+        assert!((0..1000).any(|_| csi(root).found(&Stop::new()).is_some()));
+        write(root, "bin/rpicam-hello", "#!/bin/sh\necho 'No cameras available!'\n");
+        assert!(csi(root).found(&Stop::new()).is_none());
+    }
+
+    #[test]
+    fn a_list_that_does_not_come_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "hello", "#!/bin/sh\nexec sleep 3600\n");
+        assert!(!lists_a_camera(&root.path().join("hello"), Duration::ZERO, &Stop::new()));
+        let stop = Stop::new();
+        stop.set();
+        assert!(!lists_a_camera(&root.path().join("hello"), Duration::from_secs(3600), &stop));
+    }
+
+    #[test]
+    fn the_list_of_rpicam_hello_is_read() {
+        assert!(names_a_camera(
+            "Available cameras\n-----------------\n0 : imx708 [4608x2592 10-bit RGGB] (/base/axi)\n    Modes: 'SRGGB10' : 1536x864\n"
+        ));
+        assert!(!names_a_camera("No cameras available!\n"));
+        assert!(!names_a_camera("    Modes: 'SRGGB10' : 1536x864\n"));
+    }
+
+    #[test]
+    fn sizes_for_rpicam_vid_are_even_and_complete() {
+        let size = |width, height, fps| {
+            let Wanted { width, height, fps, .. } =
+                complete(&Wanted { width, height, fps, ..Wanted::ANYTHING });
+            format!("{}x{} {}", width.unwrap(), height.unwrap(), fps.unwrap())
+        };
+        assert_eq!(size(None, None, None), "1280x720 30");
+        assert_eq!(size(Some(641), Some(481), Some(12.5)), "640x480 12.5");
+        assert_eq!(size(None, Some(1080), None), "1920x1080 30");
+        assert_eq!(size(Some(640), None, None), "640x360 30");
+    }
+}

@@ -1,0 +1,343 @@
+//! A browser for tests: Debian's Chromium, headless, led through chromedriver by the W3C WebDriver
+//! protocol (<https://www.w3.org/TR/webdriver2/>) over a plain socket. Just what the tests of the
+//! pages need.
+#![allow(dead_code, reason = "each test program uses its part of this")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+/// Longest wait for anything: generous, since it only ends a test that has failed.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The WebDriver's code points of keys that are no characters, for [`Browser::press`].
+pub const TAB: &str = "\u{e004}";
+pub const ENTER: &str = "\u{e007}";
+pub const ESCAPE: &str = "\u{e00c}";
+
+/// How a reference to an element is marked in JSON (WebDriver §12.2).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// What kind of browser is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Of the window, in CSS pixels.
+    pub width: u32,
+    /// Of the window, in CSS pixels.
+    pub height: u32,
+    /// A telephone: touch, two pixels to a CSS pixel, and exactly the size that was asked for.
+    pub is_phone: bool,
+    /// The reader prefers dark pages.
+    pub is_dark: bool,
+    /// Pages may run scripts.
+    pub has_script: bool,
+}
+
+impl Wanted {
+    pub const DESKTOP: Wanted =
+        Wanted { width: 1440, height: 900, is_phone: false, is_dark: false, has_script: true };
+    pub const PHONE: Wanted = Wanted { width: 360, height: 740, is_phone: true, ..Wanted::DESKTOP };
+}
+
+/// One Chromium with one window, and the chromedriver that leads it. Both end when it is dropped.
+#[derive(Debug)]
+pub struct Browser {
+    driver: Child,
+    port: u16,
+    session: String,
+    /// The profile, and what was downloaded.
+    home: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts one. `None`, and a plain word on stderr that the test is left out, where chromium or
+    /// chromedriver is not installed; with `CI=true` in the environment that is a failure instead.
+    pub fn start(wanted: Wanted) -> Option<Browser> {
+        let (Some(chromium), Some(chromedriver)) = (on_path("chromium"), on_path("chromedriver")) else {
+            let word = "no chromium and chromedriver on PATH (Debian: chromium, chromium-driver)";
+            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{word}");
+            let test = std::thread::current().name().unwrap_or("browser test").to_owned();
+            // Past the capture of the test harness, which would hide it.
+            let _ = writeln!(std::io::stderr(), "LEFT OUT: {test}: {word}");
+            return None;
+        };
+        let home = tempfile::tempdir().unwrap();
+        let mut driver = Command::new(chromedriver)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        let port = port_told_by(&mut driver);
+        let mut browser = Browser { driver, port, session: String::new(), home };
+        let capabilities = capabilities(&chromium, wanted, browser.home.path());
+        let session = browser.call("POST", "/session", Some(&capabilities));
+        browser.session = format!("/session/{}", session["sessionId"].as_str().expect("a session id"));
+        if wanted.is_dark {
+            let dark = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+            browser.devtools("Emulation.setEmulatedMedia", json!({ "features": dark }));
+        }
+        let downloads = browser.downloads();
+        std::fs::create_dir(&downloads).unwrap();
+        let allow = json!({ "behavior": "allow", "downloadPath": downloads });
+        browser.devtools("Browser.setDownloadBehavior", allow);
+        Some(browser)
+    }
+
+    /// The folder that downloads go to.
+    pub fn downloads(&self) -> PathBuf {
+        self.home.path().join("downloads")
+    }
+
+    /// Opens a page and returns when its document is there (a live picture never ends loading).
+    pub fn goto(&self, url: &str) {
+        self.post("/url", json!({ "url": url }));
+    }
+
+    /// A command to the element that a CSS selector finds; panics if there is none. It is looked for
+    /// again when another page took the place of its own meanwhile.
+    fn of_element(&self, method: &str, selector: &str, command: &str, body: Option<&Value>) -> Value {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let found = self.post("/element", json!({ "using": "css selector", "value": selector }));
+            let element = found[ELEMENT].as_str().expect("an element");
+            let path = format!("{}/element/{element}/{command}", self.session);
+            match self.try_call(method, &path, body).expect("chromedriver answers") {
+                (404, answer)
+                    if answer["value"]["error"] == "stale element reference" && Instant::now() < until => {}
+                (status, answer) => return value_of(method, &path, status, answer),
+            }
+        }
+    }
+
+    /// Clicks in the middle of an element, as a person would: it must be in sight.
+    pub fn click(&self, selector: &str) {
+        self.of_element("POST", selector, "click", Some(&json!({})));
+    }
+
+    /// The text of an element as it is seen; empty where it is hidden.
+    pub fn text(&self, selector: &str) -> String {
+        let text = self.of_element("GET", selector, "text", None);
+        text.as_str().expect("text").to_owned()
+    }
+
+    /// An attribute of an element as it stands in the document.
+    pub fn attribute(&self, selector: &str, name: &str) -> Option<String> {
+        let value = self.of_element("GET", selector, &format!("attribute/{name}"), None);
+        value.as_str().map(str::to_owned)
+    }
+
+    /// Runs the body of a function in the page and returns what it returns.
+    pub fn script(&self, body: &str) -> Value {
+        self.post("/execute/sync", json!({ "script": body, "args": [] }))
+    }
+
+    /// The window as PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
+        png(&self.get("/screenshot"))
+    }
+
+    /// One element as PNG.
+    pub fn screenshot_of(&self, selector: &str) -> Vec<u8> {
+        png(&self.of_element("GET", selector, "screenshot", None))
+    }
+
+    /// Sets the size of the window, frame included.
+    pub fn resize(&self, width: u32, height: u32) {
+        self.post("/window/rect", json!({ "width": width, "height": height }));
+    }
+
+    /// Presses and releases the keys one after the other, wherever the focus is.
+    pub fn press(&self, keys: &str) {
+        let mut actions = Vec::new();
+        for key in keys.chars() {
+            actions.push(json!({ "type": "keyDown", "value": key }));
+            actions.push(json!({ "type": "keyUp", "value": key }));
+        }
+        self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
+    }
+
+    /// A command of Chromium's own DevTools protocol, for what WebDriver has no word for.
+    pub fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
+    }
+
+    /// Errors that the page's console has shown since the last call: scripts, loading, and what the
+    /// content security policy has refused.
+    pub fn console_errors(&self) -> Vec<String> {
+        let log = self.post("/se/log", json!({ "type": "browser" }));
+        let entries = log.as_array().expect("a list of entries");
+        entries
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE")
+            .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// Waits until a script's expression is true; panics with what it was last.
+    #[track_caller]
+    pub fn wait_for(&self, expression: &str) {
+        let body = format!("return {expression}");
+        let mut last = Value::Null;
+        self.wait_until(expression, || {
+            last = self.script(&body);
+            last == Value::Bool(true)
+        });
+    }
+
+    /// Waits until `what` is so, looking often; panics with its name and what the page says then.
+    #[track_caller]
+    pub fn wait_until(&self, name: &str, mut what: impl FnMut() -> bool) {
+        let until = Instant::now() + DEADLINE;
+        while !what() {
+            assert!(
+                Instant::now() < until,
+                "waited in vain until {name}; the page says:\n{}\nand its console: {:?}",
+                self.text("body"),
+                self.console_errors()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.call("GET", &format!("{}{path}", self.session), None)
+    }
+
+    fn post(&self, path: &str, body: Value) -> Value {
+        self.call("POST", &format!("{}{path}", self.session), Some(&body))
+    }
+
+    /// One command (WebDriver §6): the value, or a panic with the driver's own words.
+    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let (status, answer) = self.try_call(method, path, body).expect("chromedriver answers");
+        value_of(method, path, status, answer)
+    }
+
+    fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<(u16, Value)> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port))?;
+        socket.set_read_timeout(Some(DEADLINE))?;
+        write!(
+            socket,
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        )?;
+        read_answer(BufReader::new(socket))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver ends Chromium with the session; killed alone it would leave it behind.
+        if !self.session.is_empty() {
+            let _ = self.try_call("DELETE", &self.session, None);
+        }
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// The capabilities of a new session (WebDriver §7), in chromedriver's dialect.
+fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
+    let mut options = json!({
+        "binary": chromium,
+        "args": [
+            "--headless",
+            // Containers and root have no sandbox to give; the pages are our own.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            format!("--window-size={},{}", wanted.width, wanted.height),
+            format!("--user-data-dir={}", home.join("profile").display()),
+        ],
+    });
+    if wanted.is_phone {
+        let (width, height) = (wanted.width, wanted.height);
+        options["mobileEmulation"] = json!({
+            "deviceMetrics": { "width": width, "height": height, "pixelRatio": 2, "touch": true },
+        });
+    }
+    if !wanted.has_script {
+        options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
+    }
+    json!({
+        "capabilities": {
+            "alwaysMatch": {
+                "browserName": "chrome",
+                "pageLoadStrategy": "eager",
+                // An element may be missing while one page takes the place of another.
+                "timeouts": { "implicit": 10_000 },
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": { "browser": "ALL" },
+            },
+        },
+    })
+}
+
+/// The port that chromedriver chose, from its greeting. The rest of what it says is read and thrown
+/// away by a thread that ends with it, so that the pipe never fills.
+fn port_told_by(driver: &mut Child) -> u16 {
+    let mut lines = BufReader::new(driver.stdout.take().expect("its output is a pipe")).lines();
+    let port = loop {
+        let line = lines.next().expect("chromedriver ended without a word of its port").unwrap();
+        if let Some((_, rest)) = line.split_once("started successfully on port ") {
+            break rest.trim_end_matches('.').parse().expect("a port");
+        }
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    port
+}
+
+/// What a command gave; panics with the driver's own words when it failed.
+fn value_of(method: &str, path: &str, status: u16, mut answer: Value) -> Value {
+    let value = answer["value"].take();
+    assert!(status == 200, "{method} {path}: {} {}", value["error"], value["message"]);
+    value
+}
+
+/// Status and JSON body of an answer that ends with its connection.
+fn read_answer(mut socket: impl BufRead) -> std::io::Result<(u16, Value)> {
+    let mut line = String::new();
+    socket.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let mut length = None;
+    loop {
+        line.clear();
+        socket.read_line(&mut line)?;
+        match line.trim_end().split_once(':') {
+            None => break,
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse::<u64>().ok();
+            }
+            Some(_) => {}
+        }
+    }
+    let mut body = Vec::new();
+    socket.take(length.unwrap_or(u64::MAX)).read_to_end(&mut body)?;
+    Ok((status, serde_json::from_slice(&body)?))
+}
+
+fn png(value: &Value) -> Vec<u8> {
+    let text = value.as_str().expect("a picture in base 64");
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
