@@ -98,8 +98,7 @@ struct Daemon {
 
 impl Daemon {
     fn start(mut program: Command, source: &str, folder: &Path) -> Daemon {
-        // Free now; nothing else on the loopback takes ports of this range by chance.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = folder.join("config.toml");
         let text = format!(
             "{source}[stream]\nidle_stop = \"1s\"\nstall = \"1s\"\n\
@@ -252,6 +251,19 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody has, and that no outgoing connection will be given before the daemon takes it:
+/// those are above 32768.
+fn free_port() -> u16 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let first = u64::from(std::process::id()) * 16;
+    loop {
+        let port = 20_000 + ((first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

@@ -91,7 +91,11 @@ static void tick(uint64_t due)
     camera.buffers[index].state = DONE;
     push(&camera.done, index);
     camera.filled++;
+    /* Without the lock, or the program would wake only to wait for it. The owner stays while the
+     * pacer runs: who takes it away joins the pacer first. */
+    pthread_mutex_unlock(&camera.lock);
     ring();
+    pthread_mutex_lock(&camera.lock);
 }
 
 static void *pace(void *unused)
