@@ -19,7 +19,7 @@ run: build ## build and start it on port 8080; with no camera it shows a simulat
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh .ci/run
+	shellcheck deploy/*.sh benches/run .ci/run
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet
 	cargo test --locked
@@ -36,7 +36,7 @@ bench: ## measure against µStreamer on the same fake camera; writes docs/perfor
 
 soak: ## 200 000 frames with clients that come and go: nothing may be left over
 	@deploy/prerequisites.sh test
-	TALLYCAM_SOAK_FRAMES=200000 cargo test --locked --release --test soak -- --nocapture
+	TALLYCAM_SOAK_FRAMES=200000 cargo test --locked --release --test soak -- --nocapture --test-threads=1
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run
