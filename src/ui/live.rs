@@ -55,7 +55,6 @@ pub fn live_page(page: &LivePage) -> String {
         snapshot_hidden = hidden_if(!matches!(look, "live" | "asleep" | "waking")),
         resume_hidden = hidden_if(look != "paused"),
         pause_hidden = hidden_if(look == "paused"),
-        chip_hidden = hidden_if(!page.is_simulated),
         banner_hidden = hidden_if(!page.is_simulated),
         stops = stops(page.viewers, page.is_held),
         headline = Text(&page.headline),
@@ -208,7 +207,7 @@ mod tests {
             assert!(html.contains(words), "no {words:?} in {html}");
         }
         assert!(!is_hidden(&html, "snapshot") && !is_hidden(&html, "pause"));
-        assert!(is_hidden(&html, "resume") && is_hidden(&html, "chip") && is_hidden(&html, "simulated"));
+        assert!(is_hidden(&html, "resume") && is_hidden(&html, "simulated"));
     }
 
     #[test]
@@ -263,7 +262,7 @@ mod tests {
     #[test]
     fn the_simulated_scene_says_so() {
         let html = live_page(&LivePage { is_simulated: true, ..page() });
-        assert!(!is_hidden(&html, "chip") && !is_hidden(&html, "simulated"));
+        assert!(!is_hidden(&html, "simulated"));
         assert!(html.contains("This is a simulated scene."));
     }
 

@@ -106,14 +106,14 @@
     if (isLost) { put('figures', ''); put('state', `Connection lost, last answer ${exact(answeredAt)}`); return; }
     const s = state;
     put('figures', look === 'live' ? `${rate(s.fps)}, ${s.viewers} watching` : '');
-    put('state', s.headline + since(s.since));
+    put('state', s.headline + (look === 'asleep' || look === 'waking' ? '' : since(s.since)));
     put('size', s.width ? `${s.width} × ${s.height}${s.format ? ' ' + s.format : ''}` : 'not known yet');
     put('rate', rate(s.fps));
     put('viewers', (s.viewers ? count(s.viewers) : 'nobody') + (s.held ? ', held open' : ''));
     put('camera', s.camera || s.source || '');
     put('stops', stops(s));
     put('notes', s.notes.map(sentence).join(' '));
-    el('chip').hidden = el('simulated').hidden = !s.simulated;
+    el('simulated').hidden = !s.simulated;
     el('snapshot').hidden = look === 'trouble' || look === 'paused';
     const isPaused = look === 'paused';
     if (pause.hidden !== isPaused) {
