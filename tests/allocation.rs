@@ -1,4 +1,4 @@
-//! No allocation per frame beyond the picture's own bytes: counted, not believed.
+//! No allocation per frame, but the word that counts who shares a picture: measured, not believed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -40,7 +40,7 @@ fn during(run: impl FnOnce()) -> (u64, u64) {
 }
 
 #[test]
-fn a_frame_costs_its_pictures_bytes_and_nothing_else() {
+fn a_steady_stream_takes_no_memory() {
     const FRAMES: u64 = 50;
     const VIEWERS: usize = 20;
     let (width, height) = (640u32, 480u32);
@@ -87,9 +87,9 @@ fn a_frame_costs_its_pictures_bytes_and_nothing_else() {
         })
     });
     println!("raw: {raw:?}, passed through: {passed:?} for {FRAMES} frames of {raw_len} bytes");
-    // The bytes themselves, and the count of those who share them.
+    // Buffers are used again; what is left is the count of those who share one.
     for (count, bytes) in [raw, passed] {
-        assert!(count <= 2 * FRAMES, "{count} allocations for {FRAMES} frames");
-        assert!(bytes <= FRAMES * (raw_len + 1024), "{bytes} bytes for {FRAMES} pictures of {raw_len}");
+        assert!(count <= FRAMES, "{count} allocations for {FRAMES} frames");
+        assert!(bytes <= FRAMES * 128, "{bytes} bytes for {FRAMES} pictures of {raw_len}");
     }
 }

@@ -8,7 +8,7 @@ mod planes;
 mod turbo;
 
 use crate::media::jpeg::{self, JpegError};
-use crate::media::{Fourcc, Frame, Picture, PictureBuilder};
+use crate::media::{Fourcc, Frame, Picture, PicturePool};
 
 use planes::Planes;
 pub use turbo::CompressError;
@@ -47,12 +47,13 @@ pub enum EncodeError {
     Compress(#[from] CompressError),
 }
 
-/// Turns frames into pictures. Owns the compressor and the planes it works on, so that a frame
-/// costs no allocation but the picture's own bytes.
+/// Turns frames into pictures. Owns the compressor, the planes it works on and the pictures'
+/// buffers, so that a frame takes no memory but while somebody still shows the pictures before.
 #[derive(Debug)]
 pub struct Encoder {
     compressor: Compressor,
     planes: Planes,
+    pool: PicturePool,
 }
 
 impl Encoder {
@@ -61,7 +62,8 @@ impl Encoder {
     /// # Errors
     /// libjpeg-turbo could not be set up.
     pub fn new(quality: u8) -> Result<Encoder, CompressError> {
-        Ok(Encoder { compressor: Compressor::new(quality)?, planes: Planes::default() })
+        let compressor = Compressor::new(quality)?;
+        Ok(Encoder { compressor, planes: Planes::default(), pool: PicturePool::default() })
     }
 
     /// Makes a picture of `frame`.
@@ -69,7 +71,7 @@ impl Encoder {
     /// # Errors
     /// See [`EncodeError`]; the encoder can be used further.
     pub fn encode(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
-        if frame.fourcc.is_jpeg() { pass_through(frame) } else { self.compress(frame, false) }
+        if frame.fourcc.is_jpeg() { pass_through(frame, &self.pool) } else { self.compress(frame, false) }
     }
 
     /// Makes a picture of a drawn card.
@@ -94,7 +96,7 @@ impl Encoder {
         }
         let planar = self.planes.of(frame).ok_or(EncodeError::Format(frame.fourcc))?;
         let jpeg = self.compressor.compress(&planar)?;
-        let mut picture = PictureBuilder::with_capacity(jpeg.len());
+        let mut picture = self.pool.builder(jpeg.len());
         picture.push(jpeg);
         Ok(picture.finish(frame.width, frame.height, frame.stamp, frame.sequence, is_card))
     }
@@ -102,11 +104,11 @@ impl Encoder {
 
 /// The camera's bytes as they are, less padding behind the end, plus the standard Huffman tables
 /// where the camera leaves them out, as many UVC cameras do and no browser forgives.
-fn pass_through(frame: &Frame<'_>) -> Result<Picture, EncodeError> {
+fn pass_through(frame: &Frame<'_>, pool: &PicturePool) -> Result<Picture, EncodeError> {
     let found =
         jpeg::inspect(frame.data).map_err(|source| EncodeError::Jpeg { len: frame.data.len(), source })?;
     let jpeg = &frame.data[..found.len];
-    let mut picture = PictureBuilder::with_capacity(jpeg.len() + jpeg::STANDARD_HUFFMAN_TABLES.len());
+    let mut picture = pool.builder(jpeg.len() + jpeg::STANDARD_HUFFMAN_TABLES.len());
     if found.has_huffman_tables {
         picture.push(jpeg);
     } else {

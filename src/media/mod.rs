@@ -15,5 +15,5 @@ pub use control::{Control, ControlKind, ControlValue};
 pub use fourcc::Fourcc;
 pub use frame::Frame;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
-pub use picture::{BOUNDARY, Picture, PictureBuilder};
+pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
 pub use trouble::{Trouble, TroubleKind};

@@ -1,6 +1,7 @@
 //! A finished JPEG with its multipart header made once, shared by everyone who shows it.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -55,19 +56,68 @@ impl Picture {
     }
 }
 
+/// The buffers of pictures that nobody shows any more, for the pictures to come: a steady stream
+/// takes no new memory from the system, whose fresh pages cost more than the copy into them.
+/// Clones share it.
+///
+/// Bounded: it keeps at most [`PicturePool::SPARE`] buffers, and none that is much too large.
+#[derive(Debug, Clone, Default)]
+pub struct PicturePool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl PicturePool {
+    /// The newest picture, the one being made and the one a viewer is being sent come and go all
+    /// the time; what slow viewers hold beyond that is given back to the system.
+    pub const SPARE: usize = 3;
+
+    /// A builder with room for a JPEG of `expected` bytes (more is allowed, at a copy).
+    pub fn builder(&self, expected: usize) -> PictureBuilder {
+        let needed = HEAD_ROOM + expected + DELIMITER.len();
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = spare.pop().unwrap_or_default();
+        drop(spare);
+        if bytes.capacity() / 4 > needed {
+            bytes = Vec::new();
+        }
+        bytes.clear();
+        bytes.reserve(needed);
+        bytes.resize(HEAD_ROOM, 0);
+        PictureBuilder { bytes, pool: self.clone() }
+    }
+}
+
+/// A finished picture's bytes, which return to their pool.
+struct Pooled {
+    bytes: Vec<u8>,
+    pool: PicturePool,
+}
+
+impl AsRef<[u8]> for Pooled {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        let mut spare = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < PicturePool::SPARE {
+            spare.push(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
 /// Collects a JPEG's bytes behind room for the header that is known only when all are there, so
-/// that a picture is one allocation and each byte is written once.
+/// that each byte is written once.
 #[derive(Debug)]
 pub struct PictureBuilder {
     bytes: Vec<u8>,
+    pool: PicturePool,
 }
 
 impl PictureBuilder {
-    /// A builder with room for a JPEG of `expected` bytes (more is allowed, at a copy).
+    /// A builder whose buffer is used for this picture only. Who makes many has a [`PicturePool`].
     pub fn with_capacity(expected: usize) -> PictureBuilder {
-        let mut bytes = Vec::with_capacity(HEAD_ROOM + expected + DELIMITER.len());
-        bytes.resize(HEAD_ROOM, 0);
-        PictureBuilder { bytes }
+        PicturePool::default().builder(expected)
     }
 
     /// Appends a run of the JPEG.
@@ -92,7 +142,7 @@ impl PictureBuilder {
         let start = HEAD_ROOM - len;
         self.bytes[start..HEAD_ROOM].copy_from_slice(&head[..len]);
         self.bytes.extend_from_slice(DELIMITER);
-        let part = Bytes::from(self.bytes).slice(start..);
+        let part = Bytes::from_owner(Pooled { bytes: self.bytes, pool: self.pool }).slice(start..);
         Picture { part, head: len as u16, width, height, stamp, sequence, is_card }
     }
 }
@@ -112,6 +162,28 @@ mod tests {
         assert_eq!(picture.jpeg_len(), 6);
         let want: &[u8] = b"Content-Type: image/jpeg\r\nContent-Length: 6\r\nX-Timestamp: 1700000000.000042\r\n\r\n\xff\xd8\x01\x02\xff\xd9\r\n--frame\r\n";
         assert_eq!(&picture.part()[..], want);
+    }
+
+    #[test]
+    fn buffers_are_used_again_once_nobody_shows_them() {
+        let pool = PicturePool::default();
+        let make = |len: usize| {
+            let mut builder = pool.builder(len);
+            builder.push(&vec![7; len]);
+            builder.finish(1, 1, Stamp::now(), 0, false)
+        };
+        let first = make(1000);
+        let (place, jpeg) = (first.part().as_ptr(), first.jpeg());
+        drop(first);
+        assert_ne!(make(1000).part().as_ptr(), place, "somebody still has its JPEG");
+        drop(jpeg);
+        let spare = |pool: &PicturePool| pool.0.lock().unwrap().len();
+        assert_eq!(spare(&pool), 2);
+        assert_eq!(make(1000).part().as_ptr(), place);
+        drop((0..10).map(|_| make(1000)).collect::<Vec<_>>());
+        assert_eq!(spare(&pool), PicturePool::SPARE);
+        // A small picture does not live in a large one's buffer.
+        assert!(pool.builder(1).bytes.capacity() < 1000);
     }
 
     #[test]

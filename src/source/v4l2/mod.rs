@@ -201,7 +201,12 @@ impl V4l2Source {
                 Ok(Some(buffer)) => match self.stride(&buffer) {
                     Some(stride) => {
                         self.bad = Bad::default();
+                        let age = Stamp::at_monotonic(buffer.timestamp_us()).age();
                         newest = Some((buffer, stride));
+                        // Fresh from the sensor: there cannot be a newer one yet.
+                        if self.delivers.fps.is_some_and(|fps| age.as_secs_f64() * fps < 0.5) {
+                            return Ok(newest);
+                        }
                     }
                     None if newest.is_none() => self.bad(buffer.bytes().len())?,
                     None => {}
