@@ -1,7 +1,7 @@
 # tallycam. `make help` says what there is; deploy/prerequisites.sh what is needed for it.
 
-# Where rustup puts Rust, for shells that do not look there.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+# Where rustup puts Rust, for shells that do not look there yet: before Debian's, which may be older.
+export PATH := $(if $(findstring /.cargo/bin,$(PATH)),,$(HOME)/.cargo/bin:)$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
 CONFIG ?= config.toml
