@@ -40,6 +40,7 @@ soak: ## 200 000 frames with clients that come and go: nothing may be left over
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run
+	@test -e $(TALLYCAM) || echo "tallycam: the first build takes some minutes"
 	cargo build --locked --release
 
 # DESTDIR is for packages. The configuration that is there stays.
