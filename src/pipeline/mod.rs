@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::{Stamp, Worker};
@@ -304,11 +305,12 @@ impl Pipeline {
             }
             wishes.try_again = true;
         });
-        // At once, so that whoever asks next is not told of a pause that is over.
+        // At once, so that whoever asks next is not told of a pause that is over. The capture
+        // thread may have been faster: then it stands as that says.
         if *self.shared.state.borrow() == State::Paused {
             self.shared.hub.clear();
-            self.shared.enter(State::Asleep);
         }
+        self.shared.enter_if(|now| *now == State::Paused, State::Asleep);
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
@@ -326,6 +328,10 @@ impl Pipeline {
         }
         let outcome = timeout(HOLD_WITHIN, async {
             loop {
+                if !self.shared.wishes().is_held || self.is_ending() {
+                    let what = format!("{} was let go before its first picture", self.shared.source);
+                    return Err(Trouble::new(TroubleKind::Failed, what));
+                }
                 let state = states.borrow_and_update().clone();
                 match state {
                     State::Live => return Ok(()),
@@ -374,17 +380,23 @@ impl Pipeline {
             }
         }
         let state = self.shared.state.borrow().clone();
-        Err(NoPicture { card: self.card(&state), state })
+        Err(NoPicture { card: self.card(&state).await, state })
     }
 
-    /// The still card that tells of `state`: the one in the hub, or one drawn now.
-    fn card(&self, state: &State) -> Option<Picture> {
+    /// The still card that tells of `state`: the one in the hub, or one drawn now. The capture
+    /// thread may be busy opening, so it is drawn on a thread of the runtime's pool.
+    async fn card(&self, state: &State) -> Option<Picture> {
         if let Some(card) = self.shared.hub.newest().filter(|picture| picture.is_card) {
             return Some(card);
         }
         let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
-        let mut encoder = Encoder::new(self.shared.settings.quality).ok()?;
-        capture::draw_card(&mut encoder, state, size)
+        let (quality, state) = (self.shared.settings.quality, state.clone());
+        spawn_blocking(move || {
+            let mut encoder = Encoder::new(quality).ok()?;
+            capture::draw_card(&mut encoder, &state, size)
+        })
+        .await
+        .ok()?
     }
 
     /// Ends it all: closes the camera and the hub. Join the worker afterwards.

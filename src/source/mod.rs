@@ -71,6 +71,13 @@ pub trait Opener: Send {
     /// What is wrong, and what to do about it.
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble>;
 
+    /// A source that is to take the place of the one that was opened last and is in use: asked
+    /// every few seconds meanwhile, for those that show a stand-in where there is no camera. May
+    /// block as [`Opener::open`] may.
+    fn better(&mut self, _stop: &Stop) -> Option<Box<dyn Source>> {
+        None
+    }
+
     /// Whether an open is worth trying now, by a look that costs next to nothing. While a source
     /// is in trouble this is asked twice a second, so that a camera that is plugged in again is
     /// taken at once, whatever the pause between tries has grown to.
