@@ -233,6 +233,10 @@ impl Source for Noted {
         &self.delivers
     }
 
+    fn first_frame_within(&self) -> Duration {
+        self.source.first_frame_within()
+    }
+
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
         // A stream tells its size with its first picture only.
         let of = |d: &Delivers| (d.fourcc, d.width, d.height);
@@ -341,6 +345,10 @@ mod tests {
     impl Source for TestSource {
         fn delivers(&self) -> &Delivers {
             &self.delivers
+        }
+
+        fn first_frame_within(&self) -> Duration {
+            Duration::from_secs(77)
         }
 
         fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
@@ -464,6 +472,7 @@ mod tests {
             assert!(source.next(Duration::ZERO).unwrap().is_some());
         }
         assert_eq!(source.delivers().width, 64);
+        assert_eq!(source.first_frame_within(), Duration::from_secs(77));
         assert_eq!(source.delivers().notes, ["A is busy.", "its own"]);
     }
 
