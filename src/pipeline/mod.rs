@@ -24,7 +24,7 @@ use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
 
 use capture::Capture;
-pub use rate::{RateLimit, RateMeter};
+pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::Shared;
 
