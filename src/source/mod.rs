@@ -48,9 +48,9 @@ pub struct Delivers {
     pub name: String,
     /// Pixel format of its frames.
     pub fourcc: Fourcc,
-    /// Pixels in a row; 0 while not known (a network stream before its first picture).
+    /// Pixels in a row; 0 where only the pictures tell (a network stream).
     pub width: u32,
-    /// Rows; 0 while not known.
+    /// Rows; 0 where only the pictures tell.
     pub height: u32,
     /// Frames a second it promised; `None` where it promises nothing.
     pub fps: Option<f64>,
@@ -90,7 +90,7 @@ pub trait Opener: Send {
 
 /// An open source of frames. Dropping it lets the device go.
 pub trait Source {
-    /// What it delivers.
+    /// What it delivers; the same as long as it is open.
     fn delivers(&self) -> &Delivers;
 
     /// How long its first frame may take before the source counts as silent. Cameras behind a

@@ -211,21 +211,15 @@ fn sentence(what: &str) -> String {
 struct Noted {
     source: Box<dyn Source>,
     delivers: Delivers,
-    notes: Vec<String>,
     gave_frames: Arc<AtomicBool>,
 }
 
 impl Noted {
     fn new(source: Box<dyn Source>, notes: Vec<String>, gave_frames: Arc<AtomicBool>) -> Noted {
-        let delivers = with_notes(source.delivers(), &notes);
-        Noted { source, delivers, notes, gave_frames }
+        let mut delivers = source.delivers().clone();
+        delivers.notes.splice(0..0, notes);
+        Noted { source, delivers, gave_frames }
     }
-}
-
-fn with_notes(delivers: &Delivers, notes: &[String]) -> Delivers {
-    let mut all = delivers.clone();
-    all.notes.splice(0..0, notes.iter().cloned());
-    all
 }
 
 impl Source for Noted {
@@ -238,11 +232,6 @@ impl Source for Noted {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
-        // A stream tells its size with its first picture only.
-        let of = |d: &Delivers| (d.fourcc, d.width, d.height);
-        if of(self.source.delivers()) != of(&self.delivers) {
-            self.delivers = with_notes(self.source.delivers(), &self.notes);
-        }
         let frame = self.source.next(wait)?;
         if frame.is_some() {
             self.gave_frames.store(true, Ordering::Relaxed);
@@ -337,6 +326,8 @@ mod tests {
         }
     }
 
+    const SLOW: Duration = Duration::from_secs(77);
+
     struct TestSource {
         delivers: Delivers,
         gives: bool,
@@ -348,11 +339,10 @@ mod tests {
         }
 
         fn first_frame_within(&self) -> Duration {
-            Duration::from_secs(77)
+            SLOW
         }
 
         fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
-            self.delivers.width = 64;
             Ok(self.gives.then(|| Frame {
                 fourcc: Fourcc::MJPG,
                 width: 64,
@@ -465,15 +455,9 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_known_late_is_passed_on_with_the_notes() {
-        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy)), ("b", Does::Work)]);
-        let mut source = auto(&shelf, None).open(&Stop::new()).map_err(|t| t.line()).unwrap();
-        for _ in 0..2 {
-            assert!(source.next(Duration::ZERO).unwrap().is_some());
-        }
-        assert_eq!(source.delivers().width, 64);
-        assert_eq!(source.first_frame_within(), Duration::from_secs(77));
-        assert_eq!(source.delivers().notes, ["A is busy.", "its own"]);
+    fn a_camera_that_takes_long_to_begin_is_given_its_time() {
+        let source = auto(&Shelf::of(&[("a", Does::Work)]), None).open(&Stop::new()).map_err(|t| t.line());
+        assert_eq!(source.unwrap().first_frame_within(), SLOW);
     }
 
     #[test]
