@@ -124,18 +124,17 @@ pub fn serve(
     let (pipeline, capture) = Pipeline::start(opener, pipeline_settings(&config))?;
 
     let tasks = LocalSet::new();
-    let ended = tasks.block_on(&runtime, async {
-        let running = start(config, pipeline, capture, listeners);
-        match running {
-            Ok(mut running) => {
-                info!("ready after {} ms", began.elapsed().as_millis());
-                systemd::ready();
-                let reason = running.run(Arc::new(reload)).await;
-                running.stop(reason).await
-            }
-            Err(error) => Err(error),
-        }
+    // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
+    // which is every picture.
+    let life = tasks.spawn_local(async move {
+        let mut running = start(config, pipeline, capture, listeners)?;
+        info!("ready after {} ms", began.elapsed().as_millis());
+        systemd::ready();
+        let reason = running.run(Arc::new(reload)).await;
+        running.stop(reason).await
     });
+    let ended =
+        tasks.block_on(&runtime, life).unwrap_or_else(|error| Err(DaemonError::Server(error.to_string())));
     drop(tasks);
     // Not waited for: a driver's call that does not return would keep us here.
     runtime.shutdown_background();
