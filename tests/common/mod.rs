@@ -1,6 +1,7 @@
 //! What the integration tests share. Each test program uses a part of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod client;
 pub mod served;
 pub mod testcam;
 
