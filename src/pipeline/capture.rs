@@ -210,6 +210,8 @@ impl<'a> Capture<'a> {
                     }
                     if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
                         card_shown = true;
+                        // What took a stand-in's place is live until now.
+                        shared.enter(State::Waking);
                         self.show_card(&State::Waking);
                     }
                     continue;
