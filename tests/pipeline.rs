@@ -225,6 +225,39 @@ async fn a_hold_that_fails_says_so_and_holds_nothing() {
 }
 
 #[tokio::test]
+async fn a_pause_that_is_ended_at_once_still_lets_the_camera_go() {
+    let cam = TestCam::new().fps(5.0);
+    let run = cam.pipeline(settings());
+    assert_eq!(run.pipeline.hold().await, Held::Started);
+    let opens = cam.opens();
+    let (_, held) = tokio::join!(run.pipeline.pause(), run.pipeline.hold());
+    assert_eq!(held, Held::Started);
+    tokio::task::spawn_blocking(move || wait_until("it was opened anew", || cam.opens() == opens + 1))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_pause_ends_a_hold_that_still_waits() {
+    let cam = TestCam::new();
+    cam.manner(Manner::Silent);
+    let run = cam.pipeline(Settings { silent_after: DEADLINE, ..settings() });
+    let hold = tokio::spawn({
+        let pipeline = run.pipeline.clone();
+        async move { pipeline.hold().await }
+    });
+    while !run.pipeline.status().is_held {
+        tokio::task::yield_now().await;
+    }
+    run.pipeline.pause().await;
+    match hold.await.unwrap() {
+        Held::CouldNotOpen(trouble) => assert_eq!(trouble.kind, TroubleKind::Ended),
+        held => panic!("{held:?}"),
+    }
+    assert_eq!((run.pipeline.status().state, run.pipeline.status().is_held), (State::Paused, false));
+}
+
+#[tokio::test]
 async fn a_snapshot_wakes_the_camera_and_lets_it_sleep() {
     let cam = TestCam::new();
     let run = cam.pipeline(settings());

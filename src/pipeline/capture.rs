@@ -16,7 +16,7 @@ use crate::source::{Opener, Source};
 
 use super::backoff::{Backoff, SHORTEST};
 use super::rate::RateLimit;
-use super::shared::Shared;
+use super::shared::{Shared, Wishes};
 use super::{Settings, State};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
@@ -45,6 +45,8 @@ pub struct Capture<'a> {
     opener: Box<dyn Opener>,
     encoder: Encoder,
     beat: &'a Beat,
+    /// How many times a source was opened, or tried to be.
+    openings: u64,
     /// The trouble the camera is in, with the time of the next try. While there is one, tries go
     /// on even without demand, so that `/health` can turn True again.
     trouble: Option<Retry>,
@@ -67,13 +69,12 @@ impl<'a> Capture<'a> {
         encoder: Encoder,
         beat: &'a Beat,
     ) -> Capture<'a> {
-        Capture { shared, opener, encoder, beat, trouble: None }
+        Capture { shared, opener, encoder, beat, openings: 0, trouble: None }
     }
 
     /// Runs until the pipeline is stopped.
     pub fn run(mut self) {
         while let Some(interrupt) = self.wait_until_wanted() {
-            self.shared.is_open.send_replace(true);
             let end = match self.opener.open(&interrupt) {
                 Ok(source) => self.stream(source),
                 // An open that was told to end has failed nobody.
@@ -84,7 +85,7 @@ impl<'a> Capture<'a> {
             if let End::Failed(trouble) = end {
                 self.failed(trouble);
             }
-            self.shared.is_open.send_replace(false);
+            self.shared.opening.send_replace(None);
         }
         self.shared.hub.close();
     }
@@ -120,7 +121,7 @@ impl<'a> Capture<'a> {
                 let now = Instant::now();
                 if came_back || now >= retry.at {
                     retry.last_try = now;
-                    return Some(fresh_interrupt(&mut wishes));
+                    return Some(self.begin_opening(&mut wishes));
                 }
                 (retry.at - now).min(LOOK)
             } else if wishes.demands > 0 || wishes.is_held {
@@ -128,7 +129,7 @@ impl<'a> Capture<'a> {
                     shared.hub.clear();
                 }
                 shared.enter(State::Waking);
-                return Some(fresh_interrupt(&mut wishes));
+                return Some(self.begin_opening(&mut wishes));
             } else {
                 // Nobody is to take an old picture for a new one.
                 shared.hub.clear();
@@ -137,6 +138,17 @@ impl<'a> Capture<'a> {
             };
             wishes = shared.wait(wishes, wait);
         }
+    }
+
+    /// A new interrupt for the open that begins now.
+    fn begin_opening(&mut self, wishes: &mut Wishes) -> Stop {
+        wishes.try_now = false;
+        wishes.try_again = false;
+        wishes.is_to_close = false;
+        wishes.interrupt = Stop::new();
+        self.openings += 1;
+        self.shared.opening.send_replace(Some(self.openings));
+        wishes.interrupt.clone()
     }
 
     /// Takes frames and publishes pictures until the camera is to be let go or fails.
@@ -237,7 +249,7 @@ impl<'a> Capture<'a> {
         let wishes = self.shared.wishes();
         if wishes.is_stopping {
             Some("tallycam stops")
-        } else if wishes.is_paused {
+        } else if wishes.is_paused || wishes.is_to_close {
             Some("paused")
         } else if wishes.demands == 0
             && !wishes.is_held
@@ -320,14 +332,6 @@ pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Opti
 /// What the card says of `state`.
 fn card_text(state: &State) -> CardText {
     CardText { headline: state.headline().to_owned(), body: state.reason(), hint: state.hint() }
-}
-
-/// A new interrupt for the open that begins now.
-fn fresh_interrupt(wishes: &mut super::shared::Wishes) -> Stop {
-    wishes.try_now = false;
-    wishes.try_again = false;
-    wishes.interrupt = Stop::new();
-    wishes.interrupt.clone()
 }
 
 /// How long without a frame is silence: a camera that promises one in ten seconds is not silent
