@@ -134,6 +134,17 @@ fn unplugged_silent_and_broken_cameras_come_back() {
 }
 
 #[test]
+fn whoever_waits_for_a_camera_with_broken_pictures_gets_a_card() {
+    let cam = TestCam::new();
+    cam.manner(Manner::Broken(Duration::from_millis(5)));
+    let run = cam.pipeline(Settings { silent_after: 2 * DEADLINE, ..settings() });
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    assert_eq!(next(&mut viewer), None);
+    assert_eq!(run.pipeline.status().state, State::Waking);
+}
+
+#[test]
 fn a_camera_that_returns_is_taken_at_once() {
     let cam = TestCam::new();
     cam.open_fault(Some(trouble(TroubleKind::Absent)));

@@ -50,6 +50,8 @@ pub struct Capture<'a> {
     /// The trouble the camera is in, with the time of the next try. While there is one, tries go
     /// on even without demand, so that `/health` can turn True again.
     trouble: Option<Retry>,
+    /// When the last trouble was ended by a picture, and how far its pauses had grown.
+    recovery: Option<(Instant, Backoff)>,
 }
 
 struct Retry {
@@ -69,7 +71,7 @@ impl<'a> Capture<'a> {
         encoder: Encoder,
         beat: &'a Beat,
     ) -> Capture<'a> {
-        Capture { shared, opener, encoder, beat, openings: 0, trouble: None }
+        Capture { shared, opener, encoder, beat, openings: 0, trouble: None, recovery: None }
     }
 
     /// Runs until the pipeline is stopped.
@@ -181,16 +183,16 @@ impl<'a> Capture<'a> {
                 log::info!("camera closed: {why}");
                 return End::Released;
             }
+            if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
+                card_shown = true;
+                self.show_card(&State::Waking);
+            }
             let frame = match source.next(FRAME_WAIT) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
                     let allowed = if is_first { first_within } else { silent_after };
                     if last_frame.elapsed() >= allowed {
                         return End::Failed(silent(&self.opener.describe(), allowed));
-                    }
-                    if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
-                        card_shown = true;
-                        self.show_card(&State::Waking);
                     }
                     continue;
                 }
@@ -214,8 +216,9 @@ impl<'a> Capture<'a> {
                     shared.publish(picture);
                     if is_first || self.trouble.is_some() {
                         is_first = false;
-                        if self.trouble.take().is_some() {
+                        if let Some(retry) = self.trouble.take() {
                             log::info!("the camera is back");
+                            self.recovery = Some((last_frame, retry.backoff));
                         }
                         shared.enter(State::Live);
                     }
@@ -278,7 +281,8 @@ impl<'a> Capture<'a> {
         let now = Instant::now();
         let before = self.trouble.take();
         let is_news = before.as_ref().is_none_or(|r| r.kind != trouble.kind || r.line != trouble.line());
-        let mut backoff = before.map_or_else(Backoff::default, |r| r.backoff);
+        let recovered = self.recovery.take().map(|(at, backoff)| backoff.after(now - at));
+        let mut backoff = before.map(|r| r.backoff).or(recovered).unwrap_or_default();
         let pause = backoff.pause();
         if is_news {
             log::error!("{trouble}");
@@ -306,6 +310,7 @@ impl<'a> Capture<'a> {
     /// The camera has been let go by a pause.
     fn paused(&mut self) {
         self.trouble = None;
+        self.recovery = None;
         self.shared.figures().failed_reads = 0;
         self.shared.enter(State::Paused);
         self.show_card(&State::Paused);
