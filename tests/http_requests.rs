@@ -314,6 +314,10 @@ fn figures_are_well_formed() {
     let states: Vec<_> = text.lines().filter(|l| l.starts_with("tallycam_camera_state{")).collect();
     assert_eq!(states.len(), State::words().count());
     assert_eq!(states.iter().filter(|l| l.ends_with(" 1")).count(), 1);
+    // OpenMetrics names a counter's family without `_total`: no gauge may have that name.
+    for counter in kinds.keys().filter_map(|name| name.strip_suffix("_total")) {
+        assert!(!kinds.contains_key(counter), "{counter} is a counter and something else");
+    }
     for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
         assert!(kinds.contains_key(name), "{name} is missing");
     }

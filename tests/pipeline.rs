@@ -138,6 +138,17 @@ fn unplugged_silent_and_broken_cameras_come_back() {
 }
 
 #[test]
+fn whoever_waits_for_a_camera_with_broken_pictures_gets_a_card() {
+    let cam = TestCam::new();
+    cam.manner(Manner::Broken(Duration::from_millis(5)));
+    let run = cam.pipeline(Settings { silent_after: 2 * DEADLINE, ..settings() });
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    assert_eq!(next(&mut viewer), None);
+    assert_eq!(run.pipeline.status().state, State::Waking);
+}
+
+#[test]
 fn a_camera_that_returns_is_taken_at_once() {
     let cam = TestCam::new();
     cam.open_fault(Some(trouble(TroubleKind::Absent)));
@@ -310,19 +321,36 @@ async fn a_hold_that_fails_says_so_and_holds_nothing() {
 }
 
 #[tokio::test]
+async fn a_pause_that_is_ended_at_once_still_lets_the_camera_go() {
+    let cam = TestCam::new().fps(5.0);
+    let run = cam.pipeline(settings());
+    assert_eq!(run.pipeline.hold().await, Held::Started);
+    let opens = cam.opens();
+    let (_, held) = tokio::join!(run.pipeline.pause(), run.pipeline.hold());
+    assert_eq!(held, Held::Started);
+    tokio::task::spawn_blocking(move || wait_until("it was opened anew", || cam.opens() == opens + 1))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_pause_ends_a_hold_that_still_waits() {
     let cam = TestCam::new();
     cam.manner(Manner::Silent);
     let run = cam.pipeline(Settings { silent_after: DEADLINE, ..settings() });
-    let pipeline = run.pipeline.clone();
-    let hold = tokio::spawn(async move { pipeline.hold().await });
+    let hold = tokio::spawn({
+        let pipeline = run.pipeline.clone();
+        async move { pipeline.hold().await }
+    });
     while !run.pipeline.status().is_held {
         tokio::task::yield_now().await;
     }
     run.pipeline.pause().await;
-    let Held::CouldNotOpen(why) = hold.await.unwrap() else { panic!("it cannot have started") };
-    assert_eq!(why.what, "the test camera was let go before its first picture");
-    assert_eq!(run.pipeline.status().state, State::Paused);
+    match hold.await.unwrap() {
+        Held::CouldNotOpen(trouble) => assert_eq!(trouble.kind, TroubleKind::Ended),
+        held => panic!("{held:?}"),
+    }
+    assert_eq!((run.pipeline.status().state, run.pipeline.status().is_held), (State::Paused, false));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::source::{Opener, Source};
 
 use super::backoff::{Backoff, SHORTEST};
 use super::rate::RateLimit;
-use super::shared::Shared;
+use super::shared::{Shared, Wishes};
 use super::{Settings, State};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
@@ -56,9 +56,13 @@ pub struct Capture<'a> {
     opener: Box<dyn Opener>,
     encoder: Encoder,
     beat: &'a Beat,
+    /// How many times a source was opened, or tried to be.
+    openings: u64,
     /// The trouble the camera is in, with the time of the next try. While there is one, tries go
     /// on even without demand, so that `/health` can turn True again.
     trouble: Option<Retry>,
+    /// When the last trouble was ended by a picture, and how far its pauses had grown.
+    recovery: Option<(Instant, Backoff)>,
 }
 
 struct Retry {
@@ -78,13 +82,12 @@ impl<'a> Capture<'a> {
         encoder: Encoder,
         beat: &'a Beat,
     ) -> Capture<'a> {
-        Capture { shared, opener, encoder, beat, trouble: None }
+        Capture { shared, opener, encoder, beat, openings: 0, trouble: None, recovery: None }
     }
 
     /// Runs until the pipeline is stopped.
     pub fn run(mut self) {
         while let Some(interrupt) = self.wait_until_wanted() {
-            self.shared.is_open.send_replace(true);
             self.beat.beat_before(OPEN_TAKES);
             let mut end = match self.opener.open(&interrupt) {
                 Ok(source) => self.stream(source, &interrupt),
@@ -99,7 +102,7 @@ impl<'a> Capture<'a> {
             if let End::Failed(trouble) = end {
                 self.failed(trouble);
             }
-            self.shared.is_open.send_replace(false);
+            self.shared.opening.send_replace(None);
         }
     }
 
@@ -132,7 +135,7 @@ impl<'a> Capture<'a> {
                 let now = Instant::now();
                 if came_back || now >= retry.at {
                     retry.last_try = now;
-                    return Some(fresh_interrupt(&mut wishes));
+                    return Some(self.begin_opening(&mut wishes));
                 }
                 (retry.at - now).min(LOOK)
             } else if wishes.demands > 0 || wishes.is_held {
@@ -140,7 +143,7 @@ impl<'a> Capture<'a> {
                     shared.hub.clear();
                 }
                 shared.enter(State::Waking);
-                return Some(fresh_interrupt(&mut wishes));
+                return Some(self.begin_opening(&mut wishes));
             } else {
                 // Nobody is to take an old picture for a new one.
                 shared.hub.clear();
@@ -158,6 +161,17 @@ impl<'a> Capture<'a> {
         let came_back = retry.was_there == Some(false) && there == Some(true);
         retry.was_there = there.or(retry.was_there);
         came_back
+    }
+
+    /// A new interrupt for the open that begins now.
+    fn begin_opening(&mut self, wishes: &mut Wishes) -> Stop {
+        wishes.try_now = false;
+        wishes.try_again = false;
+        wishes.is_to_close = false;
+        wishes.interrupt = Stop::new();
+        self.openings += 1;
+        self.shared.opening.send_replace(Some(self.openings));
+        wishes.interrupt.clone()
     }
 
     /// Takes frames and publishes pictures until the camera is to be let go or fails.
@@ -201,18 +215,18 @@ impl<'a> Capture<'a> {
                 self.beat.beat();
                 last_look = Instant::now();
             }
+            if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
+                card_shown = true;
+                // What took a stand-in's place is live until now.
+                shared.enter(State::Waking);
+                self.show_card(&State::Waking);
+            }
             let frame = match source.next(FRAME_WAIT) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
                     let allowed = if is_first { first_within } else { silent_after };
                     if last_frame.elapsed() >= allowed {
                         return End::Failed(silent(&self.opener.describe(), allowed));
-                    }
-                    if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
-                        card_shown = true;
-                        // What took a stand-in's place is live until now.
-                        shared.enter(State::Waking);
-                        self.show_card(&State::Waking);
                     }
                     continue;
                 }
@@ -236,8 +250,9 @@ impl<'a> Capture<'a> {
                     shared.publish(picture);
                     if is_first || self.trouble.is_some() {
                         is_first = false;
-                        if self.trouble.take().is_some() {
+                        if let Some(retry) = self.trouble.take() {
                             log::info!("the camera is back");
+                            self.recovery = Some((last_frame, retry.backoff));
                         }
                         shared.enter(State::Live);
                     }
@@ -271,7 +286,7 @@ impl<'a> Capture<'a> {
         let wishes = self.shared.wishes();
         if wishes.is_stopping {
             Some("tallycam stops")
-        } else if wishes.is_paused {
+        } else if wishes.is_paused || wishes.is_to_close {
             Some("paused")
         } else if wishes.demands == 0
             && !wishes.is_held
@@ -300,7 +315,8 @@ impl<'a> Capture<'a> {
         let now = Instant::now();
         let before = self.trouble.take();
         let is_news = before.as_ref().is_none_or(|r| r.kind != trouble.kind || r.line != trouble.line());
-        let mut backoff = before.map_or_else(Backoff::default, |r| r.backoff);
+        let recovered = self.recovery.take().map(|(at, backoff)| backoff.after(now - at));
+        let mut backoff = before.map(|r| r.backoff).or(recovered).unwrap_or_default();
         let pause = backoff.pause();
         if is_news {
             log::error!("{trouble}");
@@ -328,6 +344,7 @@ impl<'a> Capture<'a> {
     /// The camera has been let go by a pause.
     fn paused(&mut self) {
         self.trouble = None;
+        self.recovery = None;
         self.shared.figures().failed_reads = 0;
         self.shared.enter(State::Paused);
         self.show_card(&State::Paused);
@@ -369,14 +386,6 @@ fn card_size((width, height): (u32, u32)) -> (u32, u32) {
 /// What the card says of `state`.
 fn card_text(state: &State) -> CardText {
     CardText { headline: state.headline().to_owned(), body: state.reason(), hint: state.hint() }
-}
-
-/// A new interrupt for the open that begins now.
-fn fresh_interrupt(wishes: &mut super::shared::Wishes) -> Stop {
-    wishes.try_now = false;
-    wishes.try_again = false;
-    wishes.interrupt = Stop::new();
-    wishes.interrupt.clone()
 }
 
 /// How long without a frame is silence: a camera that promises one in ten seconds is not silent

@@ -277,19 +277,30 @@ impl Pipeline {
     }
 
     /// Lets the camera go whoever needs it, until [`Pipeline::resume`] or [`Pipeline::hold`].
-    /// Returns once the device is released, or after 2 s if the driver does not return.
+    /// Returns once the device is released, or after 2 s if the driver does not return. A pause
+    /// that another ends at once releases the device all the same.
     pub async fn pause(&self) {
-        let mut is_open = self.shared.is_open.subscribe();
-        self.shared.wish(|wishes| {
+        let mut opening = self.shared.opening.subscribe();
+        let mut states = self.states();
+        let to_close = self.shared.wish(|wishes| {
             wishes.is_paused = true;
             wishes.is_held = false;
+            wishes.is_to_close = true;
             wishes.interrupt.set();
+            *opening.borrow_and_update()
         });
-        let mut states = self.states();
         let released = async {
-            // Both ends of the channels live as long as `self.shared`: the waits cannot fail.
-            let _ = is_open.wait_for(|open| !open).await;
-            let _ = states.wait_for(|state| *state == State::Paused).await;
+            // Both ends of the channel live as long as `self.shared`: the wait cannot fail.
+            let _ = opening.wait_for(|now| to_close.is_none() || *now != to_close).await;
+            loop {
+                // Each lock is let go before the next is taken: the capture thread takes both.
+                let is_obeyed = *states.borrow_and_update() == State::Paused;
+                if is_obeyed || !self.shared.wishes().is_paused {
+                    break;
+                }
+                // That another has ended the pause may be no new state: look now and then, too.
+                let _ = timeout(Duration::from_millis(100), states.changed()).await;
+            }
         };
         if timeout(RELEASE_WITHIN, released).await.is_err() {
             log::error!("the camera's driver has not let go within {RELEASE_WITHIN:?}");
@@ -314,25 +325,27 @@ impl Pipeline {
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
-    /// [`Pipeline::resume`]. Returns when the first picture came or the open failed.
+    /// [`Pipeline::resume`]. Returns when the first picture came or the open failed, or when one of
+    /// the two, or [`Pipeline::stop`], came in between.
     pub async fn hold(&self) -> Held {
         let mut states = self.states();
         let failures = self.shared.figures().failures;
-        let was_held = self.shared.wish(|wishes| {
+        let own = self.shared.wish(|wishes| {
             wishes.is_paused = false;
             wishes.try_again = true;
-            std::mem::replace(&mut wishes.is_held, true)
+            let is_new = !std::mem::replace(&mut wishes.is_held, true);
+            wishes.holds += u64::from(is_new);
+            is_new.then_some(wishes.holds)
         });
-        if was_held {
-            return Held::AlreadyRunning;
-        }
+        let Some(own) = own else { return Held::AlreadyRunning };
+        let is_over = |wishes: &shared::Wishes| !wishes.is_held || wishes.holds != own || wishes.is_stopping;
         let outcome = timeout(HOLD_WITHIN, async {
             loop {
-                if !self.shared.wishes().is_held || self.is_ending() {
-                    let what = format!("{} was let go before its first picture", self.shared.source);
-                    return Err(Trouble::new(TroubleKind::Failed, what));
-                }
                 let state = states.borrow_and_update().clone();
+                if is_over(&self.shared.wishes()) {
+                    let what = format!("{} was let go before its first picture", self.shared.source);
+                    return Err(Trouble::new(TroubleKind::Ended, what));
+                }
                 match state {
                     State::Live => return Ok(()),
                     State::Trouble(trouble) if self.shared.figures().failures > failures => {
@@ -340,7 +353,8 @@ impl Pipeline {
                     }
                     _ => {}
                 }
-                // The same trouble again is no new state: look at the count now and then, too.
+                // The same trouble again is no new state, nor is the end of a hold: look at them
+                // now and then, too.
                 let _ = timeout(Duration::from_millis(100), states.changed()).await;
             }
         });
@@ -351,7 +365,12 @@ impl Pipeline {
                 Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source))
             }
         };
-        self.shared.wish(|wishes| wishes.is_held = false);
+        self.shared.wish(|wishes| {
+            // Another may have taken a hold of its own meanwhile.
+            if wishes.holds == own {
+                wishes.is_held = false;
+            }
+        });
         Held::CouldNotOpen(trouble)
     }
 

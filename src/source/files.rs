@@ -367,6 +367,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
 }
 
 /// The paths in a list: one a line, relative to the list's own folder; `#` begins a comment line.
+/// The byte order mark that some editors put in front is no part of the first.
 fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut input = BufReader::new(open_file(path).map_err(|e| unreadable(path, &e))?);
@@ -378,7 +379,7 @@ fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
         if len.map_err(|e| unreadable(path, &e))? == 0 {
             break;
         }
-        let name = line.trim();
+        let name = line.trim_start_matches('\u{feff}').trim();
         if !name.is_empty() && !name.starts_with('#') {
             names.push(folder.join(name));
         }

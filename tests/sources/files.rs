@@ -82,7 +82,10 @@ fn a_list_names_paths_from_where_it_lies() {
     let list = folder.path().join("list");
     let text = format!("# three\r\n\nsub/a b.jpg\r\n  {}\nmissing.jpg\nsub/a b.jpg", other.display());
     fs::write(&list, text).unwrap();
-    assert_eq!(once(&list), [a.clone(), b, a]);
+    assert_eq!(once(&list), [a.clone(), b.clone(), a]);
+    // As an editor on Windows saves it.
+    fs::write(&list, "\u{feff}b.jpg\r\n").unwrap();
+    assert_eq!(once(&list), [b]);
 }
 
 #[test]
