@@ -399,6 +399,13 @@ mod tests {
     use super::*;
     use crate::source::{Opener, Source};
 
+    #[test]
+    fn the_parts_defaults_are_those_of_the_configuration() {
+        let config = Config::default();
+        assert_eq!(pipeline_settings(&config), pipeline::Settings::default());
+        assert_eq!(http_settings(&config), http::Settings::default());
+    }
+
     struct Panics;
 
     impl Opener for Panics {
