@@ -175,8 +175,10 @@ impl Opener for AutoOpener {
 
     fn better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
         let trouble = self.stands_in_for?;
-        // What is not there comes with a new node; what is busy or denied may be so no longer.
-        if trouble == TroubleKind::Absent && !self.nodes.has_new() {
+        // What is not there comes with a new node, and so does what can do what is asked; what is
+        // busy or denied may be so no longer.
+        let may_mend_itself = !matches!(trouble, TroubleKind::Absent | TroubleKind::Unsupported);
+        if !may_mend_itself && !self.nodes.has_new() {
             return None;
         }
         let camera = self.camera(stop);
@@ -407,16 +409,17 @@ mod tests {
     }
 
     #[test]
-    fn where_there_was_none_a_camera_is_looked_for_when_a_node_appears() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("dev")).unwrap();
-        let shelf = Shelf::default();
-        let mut auto = AutoOpener::with(root.path(), vec![Box::new(shelf.clone())], scene());
-        assert_eq!(opened(&mut auto).0, "scene");
-        *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
-        assert!(auto.better(&Stop::new()).is_none(), "there is no new node");
-        std::fs::write(root.path().join("dev/video0"), "").unwrap();
-        assert!(auto.better(&Stop::new()).is_some());
+    fn where_no_wait_helps_a_camera_is_looked_for_when_a_node_appears() {
+        for shelf in [Shelf::default(), Shelf::of(&[("a", Does::Fail(TroubleKind::Unsupported))])] {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join("dev")).unwrap();
+            let mut auto = AutoOpener::with(root.path(), vec![Box::new(shelf.clone())], scene());
+            assert_eq!(opened(&mut auto).0, "scene");
+            *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
+            assert!(auto.better(&Stop::new()).is_none(), "there is no new node");
+            std::fs::write(root.path().join("dev/video0"), "").unwrap();
+            assert!(auto.better(&Stop::new()).is_some());
+        }
     }
 
     #[test]
