@@ -347,7 +347,7 @@ async fn a_pause_ends_a_hold_that_still_waits() {
     }
     run.pipeline.pause().await;
     match hold.await.unwrap() {
-        Held::CouldNotOpen(trouble) => assert_eq!(trouble.kind, TroubleKind::Ended),
+        Held::CouldNotOpen(trouble) => assert_eq!(trouble.kind, TroubleKind::Failed),
         held => panic!("{held:?}"),
     }
     assert_eq!((run.pipeline.status().state, run.pipeline.status().is_held), (State::Paused, false));

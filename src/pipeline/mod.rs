@@ -344,7 +344,7 @@ impl Pipeline {
                 let state = states.borrow_and_update().clone();
                 if is_over(&self.shared.wishes()) {
                     let what = format!("{} was let go before its first picture", self.shared.source);
-                    return Err(Trouble::new(TroubleKind::Ended, what));
+                    return Err(Trouble::new(TroubleKind::Failed, what));
                 }
                 match state {
                     State::Live => return Ok(()),
