@@ -72,7 +72,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     drop(demand);
 
     // Pictures as an HTTP body, for as many viewers as come.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8081").await?;
+    let listener =
+        tokio::net::TcpListener::bind(std::env::var("EMBED_LISTEN").unwrap_or("127.0.0.1:8081".into()))
+            .await?;
     println!("http://{}/", listener.local_addr()?);
     while std::env::var_os("EMBED_ONCE").is_none() {
         let (socket, _) = listener.accept().await?;

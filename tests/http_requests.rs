@@ -130,8 +130,8 @@ fn the_state_says_who_watches() {
     );
     let metrics = served.get("/metrics");
     assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(metrics.text().contains("\ntallycam_viewers{camera=\"tallycam\"} 1\n"));
-    assert!(metrics.text().contains("tallycam_camera_state{camera=\"tallycam\",state=\"live\"} 1\n"));
+    assert!(metrics.text().contains("\ntallycam_viewers{camera=\"camera\"} 1\n"));
+    assert!(metrics.text().contains("tallycam_camera_state{camera=\"camera\",state=\"live\"} 1\n"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::{Stamp, Worker};
@@ -23,7 +24,7 @@ use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
 
 use capture::Capture;
-pub use rate::{RateLimit, RateMeter};
+pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::Shared;
 
@@ -291,7 +292,12 @@ impl Pipeline {
         let released = async {
             // Both ends of the channel live as long as `self.shared`: the wait cannot fail.
             let _ = opening.wait_for(|now| to_close.is_none() || *now != to_close).await;
-            while *states.borrow_and_update() != State::Paused && self.shared.wishes().is_paused {
+            loop {
+                // Each lock is let go before the next is taken: the capture thread takes both.
+                let is_obeyed = *states.borrow_and_update() == State::Paused;
+                if is_obeyed || !self.shared.wishes().is_paused {
+                    break;
+                }
                 // That another has ended the pause may be no new state: look now and then, too.
                 let _ = timeout(Duration::from_millis(100), states.changed()).await;
             }
@@ -310,11 +316,12 @@ impl Pipeline {
             }
             wishes.try_again = true;
         });
-        // At once, so that whoever asks next is not told of a pause that is over.
+        // At once, so that whoever asks next is not told of a pause that is over. The capture
+        // thread may have been faster: then it stands as that says.
         if *self.shared.state.borrow() == State::Paused {
             self.shared.hub.clear();
-            self.shared.enter(State::Asleep);
         }
+        self.shared.enter_if(|now| *now == State::Paused, State::Asleep);
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
@@ -392,17 +399,23 @@ impl Pipeline {
             }
         }
         let state = self.shared.state.borrow().clone();
-        Err(NoPicture { card: self.card(&state), state })
+        Err(NoPicture { card: self.card(&state).await, state })
     }
 
-    /// The still card that tells of `state`: the one in the hub, or one drawn now.
-    fn card(&self, state: &State) -> Option<Picture> {
+    /// The still card that tells of `state`: the one in the hub, or one drawn now. The capture
+    /// thread may be busy opening, so it is drawn on a thread of the runtime's pool.
+    async fn card(&self, state: &State) -> Option<Picture> {
         if let Some(card) = self.shared.hub.newest().filter(|picture| picture.is_card) {
             return Some(card);
         }
         let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
-        let mut encoder = Encoder::new(self.shared.settings.quality).ok()?;
-        capture::draw_card(&mut encoder, state, size)
+        let (quality, state) = (self.shared.settings.quality, state.clone());
+        spawn_blocking(move || {
+            let mut encoder = Encoder::new(quality).ok()?;
+            capture::draw_card(&mut encoder, &state, size)
+        })
+        .await
+        .ok()?
     }
 
     /// Ends it all: closes the camera and the hub. Join the worker afterwards.

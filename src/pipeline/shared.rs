@@ -1,4 +1,7 @@
 //! What the capture thread and everyone else share: wishes one way, state and figures the other.
+//!
+//! Locks are taken in this order, or one at a time: wishes, opening, state, figures; the hub's own is the
+//! last of all.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -129,13 +132,18 @@ impl Shared {
 
     /// Enters a state. Entering the state that is allows nothing to change, not even its time.
     pub fn enter(&self, state: State) {
+        self.enter_if(|_| true, state);
+    }
+
+    /// Enters a state if `is_to` says so of the one that is, with nobody between the two.
+    pub fn enter_if(&self, is_to: impl FnOnce(&State) -> bool, state: State) {
         self.state.send_if_modified(|now| {
-            let changed = *now != state;
-            if changed {
+            let changes = *now != state && is_to(now);
+            if changes {
                 self.figures().since = Stamp::now();
                 *now = state;
             }
-            changed
+            changes
         });
     }
 

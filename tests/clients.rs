@@ -1,0 +1,197 @@
+//! Programs people really use, on the program as it is run and a V4L2 camera: curl, ffmpeg and
+//! Python's OpenCV read the stream at once and at full rate, and none of them has to connect again
+//! when the camera goes and comes back.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+#[path = "common/fakecam.rs"]
+mod fakecam;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use common::daemon::Daemon;
+use common::wait_until;
+use fakecam::{FakeCam, Stamp};
+
+/// Debian's own Python: the one that Debian's OpenCV is installed for.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// Reads a stream as any OpenCV program does, and says after each picture how many there were.
+const OPENCV: &str = "
+import cv2, sys
+video = cv2.VideoCapture(sys.argv[1])
+count = 0
+while True:
+    good, picture = video.read()
+    if not good: break
+    count += 1
+    print(count, picture.shape[1], picture.shape[0], flush=True)
+";
+
+/// A child that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether `program` is there to take part. In CI it has to be.
+fn has(program: &str, arguments: &[&str]) -> bool {
+    let ran = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let has = ran.is_ok_and(|status| status.success());
+    if !has {
+        println!("LEFT OUT: {program} {} does not run here", arguments.join(" "));
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is missing");
+    }
+    has
+}
+
+fn serve(camera: &FakeCam) -> Daemon {
+    let device = format!("source.device=\"{}\"", camera.path().display());
+    let sets = ["source.kind=\"v4l2\"", &device, "source.format=\"MJPG\""];
+    let arguments = sets.map(|set| ["--set", set]).concat();
+    Daemon::start(camera.command(env!("CARGO_BIN_EXE_tallycam")), &arguments)
+}
+
+/// curl, writing what comes to a file.
+fn curl(address: SocketAddr, into: &Path) -> Running {
+    let curl =
+        Command::new("curl").arg("-sN").arg("-o").arg(into).arg(format!("http://{address}/stream")).spawn();
+    Running(curl.unwrap())
+}
+
+/// ffmpeg, copying the pictures as they are to a file.
+fn ffmpeg(address: SocketAddr, into: &Path) -> Running {
+    let ffmpeg = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "mpjpeg", "-i"])
+        .arg(format!("http://{address}/stream"))
+        .args(["-c", "copy", "-flush_packets", "1", "-f", "mjpeg"])
+        .arg(into)
+        .spawn();
+    Running(ffmpeg.unwrap())
+}
+
+/// OpenCV, with the number of pictures it has read and their sizes.
+struct OpenCv {
+    _running: Running,
+    count: Arc<AtomicU64>,
+    sizes: Arc<Mutex<Vec<String>>>,
+}
+
+fn opencv(address: SocketAddr) -> OpenCv {
+    let mut python = Command::new(PYTHON)
+        .args(["-c", OPENCV])
+        .arg(format!("http://{address}/stream.mjpg"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(python.stdout.take().unwrap()).lines();
+    let (count, sizes) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (counting, seen) = (Arc::clone(&count), Arc::clone(&sizes));
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            let (number, size) = line.split_once(' ').unwrap();
+            if !seen.lock().unwrap().iter().any(|s| s == size) {
+                seen.lock().unwrap().push(size.to_owned());
+            }
+            counting.store(number.parse().unwrap(), Ordering::Relaxed);
+        }
+    });
+    OpenCv { _running: Running(python), count, sizes }
+}
+
+/// The whole JPEGs in a file, whatever stands between them; one that is still coming is left out.
+fn jpegs(path: &PathBuf) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = bytes[at..].windows(3).position(|w| w == [0xff, 0xd8, 0xff]) {
+        let start = at + start;
+        let Some(len) = tallycam::media::jpeg::end_of_picture(&bytes[start..], 0) else { break };
+        found.push(bytes[start..start + len].to_vec());
+        at = start + len;
+    }
+    found
+}
+
+/// The camera's numbers of the pictures in a file; still cards have none.
+fn numbers(path: &PathBuf) -> Vec<Option<u32>> {
+    jpegs(path).iter().map(|jpeg| Stamp::in_jpeg(jpeg).map(|stamp| stamp.sequence)).collect()
+}
+
+#[test]
+fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
+    if !has("curl", &["--version"]) || !has("ffmpeg", &["-version"]) || !has(PYTHON, &["-c", "import cv2"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (by_curl, by_ffmpeg) = (folder.path().join("curl"), folder.path().join("ffmpeg.mjpeg"));
+    let camera = FakeCam::new().formats("MJPG").sizes("640x480").fps("30");
+    let daemon = serve(&camera);
+    let address = daemon.address;
+    let readers = (curl(address, &by_curl), ffmpeg(address, &by_ffmpeg), opencv(address));
+    wait_until("each has read 100 pictures", || {
+        let files = [&by_curl, &by_ffmpeg].map(|path| numbers(path).len());
+        files.iter().all(|&n| n > 100) && readers.2.count.load(Ordering::Relaxed) > 100
+    });
+    let state = daemon.state();
+    assert_eq!(state["viewers"], 3, "{state}");
+    assert_eq!(readers.2.sizes.lock().unwrap()[..], ["640 480"]);
+    // Full rate: hardly a picture of the camera's is missing between the first and the last.
+    for path in [&by_curl, &by_ffmpeg] {
+        let numbers: Vec<u32> = numbers(path).into_iter().flatten().collect();
+        let span = numbers.last().unwrap() - numbers[0] + 1;
+        assert!(numbers.is_sorted_by(|a, b| a <= b));
+        assert!(numbers.len() as u32 * 10 >= span * 9, "{} of {span} pictures", numbers.len());
+    }
+    let parts = std::fs::read(&by_curl).unwrap();
+    let first = jpegs(&by_curl)[0].len();
+    assert!(String::from_utf8_lossy(&parts[..200]).contains(&format!("\r\nContent-Length: {first}\r\n")));
+}
+
+#[test]
+fn a_camera_that_goes_and_returns_cuts_nobody_off() {
+    if !has("curl", &["--version"]) || !has("ffmpeg", &["-version"]) || !has(PYTHON, &["-c", "import cv2"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (by_curl, by_ffmpeg) = (folder.path().join("curl"), folder.path().join("ffmpeg.mjpeg"));
+    let camera = FakeCam::new().formats("MJPG").sizes("640x480").fps("30");
+    let daemon = serve(&camera);
+    let address = daemon.address;
+    let readers = (curl(address, &by_curl), ffmpeg(address, &by_ffmpeg), opencv(address));
+    wait_until("all three see the camera", || {
+        [&by_curl, &by_ffmpeg].iter().all(|path| numbers(path).iter().flatten().count() > 5)
+            && readers.2.count.load(Ordering::Relaxed) > 5
+    });
+    camera.control("unplug");
+    wait_until("the state says so", || {
+        let state = daemon.state();
+        matches!(state["state"].as_str(), Some("unplugged" | "absent"))
+    });
+    wait_until("both files hold a still card", || {
+        [&by_curl, &by_ffmpeg].iter().all(|path| numbers(path).contains(&None))
+    });
+    let read_before = readers.2.count.load(Ordering::Relaxed);
+    camera.control("plug");
+    wait_until("it is live again", || daemon.state()["state"] == "live");
+    wait_until("all three see the camera again, on the same connections", || {
+        [&by_curl, &by_ffmpeg].iter().all(|path| {
+            let numbers = numbers(path);
+            let card = numbers.iter().rposition(Option::is_none).unwrap();
+            numbers.len() - card > 10
+        }) && readers.2.count.load(Ordering::Relaxed) > read_before + 10
+    });
+    assert_eq!(daemon.state()["viewers"], 3);
+    // The card had the camera's size: nobody had to cope with another one.
+    assert_eq!(readers.2.sizes.lock().unwrap()[..], ["640 480"]);
+}
