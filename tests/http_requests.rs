@@ -345,3 +345,16 @@ fn the_state_has_exactly_the_properties_that_the_document_names() {
         }
     }
 }
+
+#[test]
+fn one_who_asks_nothing_more_still_gets_the_answer() {
+    let cam = TestCam::new().picture_len(2_000_000);
+    let served = serve(&cam, Settings::default());
+    for path in ["/health", "/snapshot"] {
+        let mut client = served.connect();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        client.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.answer(false).status, 200, "{path}");
+        assert!(client.rest().unwrap().is_empty(), "{path}: the connection ends");
+    }
+}

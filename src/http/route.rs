@@ -217,7 +217,6 @@ pub async fn serve(
     link: Rc<Link>,
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    link.asked();
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let method = head.method.clone();
