@@ -1,7 +1,7 @@
 # tallycam. `make help` says what there is; deploy/prerequisites.sh what is needed for it.
 
-# Where rustup puts Rust, for shells that do not look there.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+# Where rustup puts Rust, for shells that do not look there yet: before Debian's, which may be older.
+export PATH := $(if $(findstring /.cargo/bin,$(PATH)),,$(HOME)/.cargo/bin:)$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
 CONFIG ?= config.toml
@@ -40,6 +40,7 @@ soak: ## 200 000 frames with clients that come and go: nothing may be left over
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run
+	@test -e $(TALLYCAM) || echo "tallycam: the first build takes some minutes"
 	cargo build --locked --release
 
 # DESTDIR is for packages. The configuration that is there stays.

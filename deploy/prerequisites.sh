@@ -5,8 +5,9 @@
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
-# and the exit code is 1. A missing or too old Rust is named with the line that mends it; only
-# automatic builds (CI=true) get it installed without being asked.
+# and the exit code is 1. Where there is no Rust at all, Debian's is one of these packages. A Rust
+# that is too old was somebody's choice: it is named with the line that mends it, and replaced
+# without being asked only in automatic builds (CI=true).
 set -eu
 
 here=$(dirname "$0")
@@ -25,7 +26,8 @@ give_up() {
 # packages PURPOSE: one a line, as "package" or "package:command that is as good".
 packages() {
     # libjpeg-turbo is built from the source that its crate carries: a compiler and cmake.
-    printf '%s\n' gcc:cc libc6-dev cmake:cmake make:make
+    # ca-certificates: cargo fetches the crates over TLS, and comes without anybody to trust.
+    printf '%s\n' gcc:cc libc6-dev cmake:cmake make:make ca-certificates
     case $(uname -m) in
         # Without nasm it is built, but without SIMD. ARM needs no assembler of its own.
         x86_64 | i?86) echo nasm:nasm ;;
@@ -45,36 +47,74 @@ is_installed() {
 missing_packages() {
     packages "$1" | while IFS=: read -r package command; do
         if [ -n "$command" ] && command -v "$command" >/dev/null; then continue; fi
+        # Other distributions call their packages otherwise: there only commands are looked for.
+        if [ -z "$command" ] && ! command -v dpkg-query >/dev/null; then continue; fi
         if is_installed "$package"; then continue; fi
         printf '%s ' "$package"
     done
 }
 
-# as_root COMMAND...: fails without a word where nobody can become root.
+# may_install PACKAGE...: whether this is root or can become it.
+may_install() {
+    if [ "$(id -u)" = 0 ]; then return; fi
+    command -v sudo >/dev/null || return 1
+    if sudo -n true 2>/dev/null; then return; fi
+    [ -t 0 ] || return 1
+    say "tallycam: sudo may ask for your password, to install $*"
+    sudo true
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         env DEBIAN_FRONTEND=noninteractive "$@"
-    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        sudo env DEBIAN_FRONTEND=noninteractive "$@"
     else
-        return 1
+        sudo env DEBIAN_FRONTEND=noninteractive "$@"
     fi
 }
 
-# install PACKAGE...: or gives up with the line to type.
+# On a system that has just started, its own upgrades may hold the lock for some minutes.
+apt_get() {
+    as_root apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@"
+}
+
+# The line that installs PACKAGE..., as this user can type it. A new system has no lists yet.
+apt_line() {
+    update="apt update"
+    install="apt install --no-install-recommends $*"
+    if [ "$(id -u)" = 0 ]; then
+        echo "    $update && $install"
+    elif command -v sudo >/dev/null; then
+        echo "    sudo $update && sudo $install"
+    else
+        echo "    su - -c '$update && $install'"
+    fi
+}
+
+# install [PACKAGE...]: these, and Debian's Rust where that is wanted; or gives up with the line to
+# type.
 install() {
     if ! command -v apt-get >/dev/null; then
+        if [ $# = 0 ]; then return; fi
         give_up "tallycam needs what Debian calls: $*" "Install them as this system does, then try again."
     fi
-    if as_root true; then
-        say "tallycam: installing $*"
+    # shellcheck disable=SC2046 # Lists of packages.
+    if may_install "$@" $(rust_packages_that_mend); then
         # Lists may be old or absent; where they cannot be fetched, those at hand may still do.
-        as_root apt-get -qq update >&2 || true
-        if as_root apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" >&2; then return; fi
+        apt_get update >&2 || true
+        if rust_is_wanted; then set -- "$@" $(rust_packages_that_mend); fi
+        if [ $# = 0 ]; then return; fi
+        say "tallycam: installing $* (this may take some minutes)"
+        # Hundreds of lines, wanted only when it fails.
+        if printed=$(apt_get install -y --no-install-recommends "$@" 2>&1); then return; fi
+        say "$printed"
+    elif [ $# != 0 ]; then
+        # One line for everything.
+        if ! rust_is_new_enough; then say_which_rust; fi
+        set -- "$@" $(rust_packages_that_mend)
+    else
+        return 0
     fi
-    # One line for everything: a Rust that is missing, too, is named in it.
-    give_up "tallycam needs these packages. Type this, then try again:" \
-        "    sudo apt install $*$(rust_too)"
+    give_up "tallycam needs these packages. Type this, then try again:" "$(apt_line "$@")"
 }
 
 # ---- Rust -----------------------------------------------------------------------------------
@@ -99,7 +139,19 @@ found_rust() {
 debian_rust_will_do() {
     command -v apt-cache >/dev/null || return 1
     candidate=$(apt-cache policy rustc-web 2>/dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
-    [ -n "$candidate" ] && at_least "$(wanted_rust)" "$candidate"
+    if [ -n "$candidate" ]; then
+        at_least "$(wanted_rust)" "$candidate"
+    else
+        # Before the first `apt update` nothing has a candidate. Debian has it from 12 on.
+        # shellcheck disable=SC2016 # apt's own way to name a field.
+        [ -z "$(apt-get indextargets --format '$(FILENAME)' 'Created-By: Packages' 2>/dev/null)" ] &&
+            [ "$(os_release ID)" = debian ] && at_least 12 "$(os_release VERSION_ID)"
+    fi
+}
+
+# os_release FIELD: os-release(5).
+os_release() {
+    sed -n "s/^$1=//p" /etc/os-release 2>/dev/null | tr -d '"'
 }
 
 rust_is_new_enough() {
@@ -113,33 +165,35 @@ rust_packages() {
     if [ "$purpose" = test ]; then printf ' rust-web-clippy rustfmt-web'; fi
 }
 
-# " PACKAGE..." when Rust is to be mended by Debian's packages, else nothing.
-rust_too() {
+# The same, or nothing where there is nothing to mend or these packages would not.
+rust_packages_that_mend() {
     if ! rust_is_new_enough && ! command -v rustup >/dev/null && debian_rust_will_do; then
-        printf ' %s' "$(rust_packages)"
+        rust_packages
     fi
 }
 
-need_rust() {
-    if rust_is_new_enough; then return; fi
-    if [ "${CI:-}" = true ] && ! command -v rustup >/dev/null; then
-        as_root apt-get -qq update >&2 || true
-        if debian_rust_will_do; then
-            # shellcheck disable=SC2046 # A list of packages.
-            install $(rust_packages)
-            return
-        fi
-    fi
+# Whether Debian's Rust may be installed without being asked.
+rust_is_wanted() {
+    ! rust_is_new_enough && ! command -v rustup >/dev/null && { [ -z "$found" ] || [ "${CI:-}" = true ]; }
+}
+
+say_which_rust() {
     if [ -n "$found" ]; then
         say "tallycam needs Rust $(wanted_rust) or newer, this is Rust $found."
     else
         say "tallycam needs Rust $(wanted_rust) or newer, and there is none."
     fi
+}
+
+need_rust() {
+    if rust_is_new_enough; then return; fi
+    say_which_rust
     say "Type this, then try again:"
     if command -v rustup >/dev/null; then
         give_up "    rustup update stable && rustup default stable"
     elif debian_rust_will_do; then
-        give_up "    sudo apt install $(rust_packages)"
+        # shellcheck disable=SC2046 # A list of packages.
+        give_up "$(apt_line $(rust_packages))"
     else
         give_up "    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
     fi
@@ -168,7 +222,7 @@ case $purpose in
 esac
 
 missing=$(missing_packages "$purpose")
-if [ -n "$missing" ]; then
+if [ -n "$missing" ] || rust_is_wanted; then
     # shellcheck disable=SC2086 # A list of packages.
     install $missing
 fi

@@ -128,7 +128,10 @@ fn cameras(config: &Config) -> Finding {
     let titles: Vec<String> = devices::usable(&nodes).map(devices::title).collect();
     let about = "devices";
     match titles.as_slice() {
-        [] if matches!(config.source.kind, SourceKind::Auto | SourceKind::V4l2) => {
+        // A device that is named is judged by whether it opens.
+        [] if config.source.kind == SourceKind::Auto
+            || (config.source.kind == SourceKind::V4l2 && config.source.device.is_none()) =>
+        {
             let trouble = devices::none_found(&nodes);
             Finding::bad(about, trouble.what.clone(), trouble.hint, DEVICE)
         }
