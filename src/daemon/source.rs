@@ -12,8 +12,7 @@ use crate::source::{Opener, Source, Wanted, auto, exec, files, sim, url, v4l2};
 /// that looks like a camera's and is none would be worse than the card that says what is wrong.
 ///
 /// # Errors
-/// The configuration names a kind whose own key is missing or cannot be used, or a kind that
-/// this program cannot read yet.
+/// The configuration names a kind whose own key is missing or cannot be used.
 pub fn opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Opener>, Trouble> {
     let wanted = wanted(source)?;
     Ok(match source.kind {
