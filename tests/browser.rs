@@ -1,86 +1,30 @@
 //! The live page in a real browser (Debian's Chromium), served by the program as it is run.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
 #[path = "common/webdriver.rs"]
 mod webdriver;
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 
+use common::daemon::Daemon;
 use serde_json::Value;
 use webdriver::{Browser, ENTER, ESCAPE, TAB, Wanted};
 
-/// The program on the simulated scene, killed when this is dropped.
-struct Daemon {
-    child: Child,
-    port: u16,
-    log: tempfile::NamedTempFile,
-}
-
-impl Daemon {
-    fn start() -> Daemon {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Daemon::start_on(port)
-    }
-
-    fn start_on(port: u16) -> Daemon {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let to_log = |log: &File| Stdio::from(log.try_clone().unwrap());
-        let child = Command::new(env!("CARGO_BIN_EXE_tallycam"))
-            .args(["serve", "--set", "name=\"Yard\"", "--set", "source.kind=\"sim\"", "--set"])
-            .arg(format!("http.listen=[\"127.0.0.1:{port}\"]"))
-            .stdin(Stdio::null())
-            .stdout(to_log(log.as_file()))
-            .stderr(to_log(log.as_file()))
-            .spawn()
-            .unwrap();
-        let mut daemon = Daemon { child, port, log };
-        let until = Instant::now() + Duration::from_secs(60);
-        while daemon.get("/health").is_none_or(|answer| !answer.ends_with("True")) {
-            assert!(daemon.child.try_wait().unwrap().is_none(), "it ended at once");
-            assert!(Instant::now() < until, "it is not healthy");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        daemon
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
-    }
-
-    /// The answer to a GET, head and all; `None` when there was none.
-    fn get(&self, path: &str) -> Option<String> {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).ok()?;
-        Some(answer)
-    }
-
-    fn state(&self) -> Value {
-        let answer = self.get("/api/v1/state").expect("it answers");
-        let body = answer.split_once("\r\n\r\n").expect("a head and a body").1;
-        serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"))
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+/// The program on the simulated scene.
+fn serve_on(address: Option<SocketAddr>) -> Daemon {
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let arguments = ["--set", "name=\"Yard\"", "--set", "source.kind=\"sim\""];
+    match address {
+        Some(address) => Daemon::start_on(address, program, &arguments),
+        None => Daemon::start(program, &arguments),
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("the program said:\n{}", std::fs::read_to_string(self.log.path()).unwrap_or_default());
-        }
-    }
+fn url(daemon: &Daemon) -> String {
+    format!("http://{}/", daemon.address)
 }
 
 /// Whether the shown picture differs from what it was at the last call. A picture that stands still
@@ -126,13 +70,13 @@ fn wait_for_answers(browser: &Browser) {
 
 fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
     let browser = Browser::start(wanted)?;
-    Some((browser, Daemon::start()))
+    Some((browser, serve_on(None)))
 }
 
 #[test]
 fn the_picture_moves_and_the_words_are_true() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
     browser.wait_for("document.getElementById('viewers').textContent === '1 viewer'");
     browser.wait_for("/^\\d+\\.\\d fps$/.test(document.getElementById('rate').textContent)");
@@ -152,7 +96,7 @@ fn the_picture_moves_and_the_words_are_true() {
 #[test]
 fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
     browser.wait_for("document.getElementById('stops').textContent.includes('for 1 viewer')");
 
@@ -198,9 +142,9 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
 #[test]
 fn a_pause_from_elsewhere_is_told() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
-    let mut socket = TcpStream::connect(("127.0.0.1", daemon.port)).unwrap();
+    let mut socket = TcpStream::connect(daemon.address).unwrap();
     write!(socket, "POST /stop_stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n").unwrap();
     browser.wait_for("document.body.dataset.look === 'paused'");
     assert!(browser.text("#over").contains("Stopped from another page or program."));
@@ -211,7 +155,7 @@ fn a_pause_from_elsewhere_is_told() {
 #[test]
 fn the_snapshot_is_a_jpeg_with_a_useful_name() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
     browser.click("#snapshot");
     let mut saved = None;
@@ -231,7 +175,7 @@ fn the_snapshot_is_a_jpeg_with_a_useful_name() {
 #[test]
 fn full_screen_by_key_and_by_button() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
     let fills = "document.fullscreenElement?.id === 'shot' \
                  && document.getElementById('picture').clientWidth === innerWidth \
@@ -248,7 +192,7 @@ fn full_screen_by_key_and_by_button() {
 #[test]
 fn the_page_comes_back_by_itself_after_a_restart() {
     let Some((browser, mut daemon)) = start(Wanted::DESKTOP) else { return };
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
     wait_for_answers(&browser);
     browser.script("window.isTheSamePage = true");
@@ -263,7 +207,7 @@ fn the_page_comes_back_by_itself_after_a_restart() {
     assert!(words.contains("This page connects again by itself."), "{words}");
     assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
 
-    let daemon = Daemon::start_on(daemon.port);
+    let daemon = serve_on(Some(daemon.address));
     wait_until_it_moves(&browser);
     assert_eq!(browser.script("return window.isTheSamePage"), Value::Bool(true));
     browser.wait_until("the new run counts one viewer", || daemon.state()["viewers"] == 1);
@@ -280,7 +224,7 @@ fn a_page_out_of_sight_lets_its_stream_go_and_takes_it_back() {
         Object.defineProperty(document, 'hidden', { get: () => isHidden });
         window.hide = yes => { isHidden = yes; document.dispatchEvent(new Event('visibilitychange')); };";
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": source }));
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
     browser.wait_until("one watches", || daemon.state()["viewers"] == 1);
     browser.script("hide(true)");
@@ -304,7 +248,7 @@ fn on_a_telephone_nothing_scrolls_sideways_or_jumps() {
         let Some((browser, daemon)) = start(Wanted { width, height, ..Wanted::PHONE }) else { return };
         browser
             .devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE_SHIFTS }));
-        browser.goto(&daemon.url());
+        browser.goto(&url(&daemon));
         wait_until_it_moves(&browser);
         wait_for_answers(&browser);
         assert_eq!(browser.script("return innerWidth"), width);
@@ -322,7 +266,7 @@ fn light_and_dark_are_legible() {
     for (is_dark, is_phone) in [(false, false), (true, false), (true, true)] {
         let size = if is_phone { Wanted::PHONE } else { Wanted::DESKTOP };
         let Some((browser, daemon)) = start(Wanted { is_dark, ..size }) else { return };
-        browser.goto(&daemon.url());
+        browser.goto(&url(&daemon));
         wait_until_it_moves(&browser);
         browser.click("#pause summary");
         // Contrast as WCAG 2.2 defines it, of every visible text on the nearest ground behind it.
@@ -354,9 +298,9 @@ fn light_and_dark_are_legible() {
 #[test]
 fn everything_works_without_javascript() {
     let Some((browser, daemon)) = start(Wanted { has_script: false, ..Wanted::DESKTOP }) else { return };
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     browser.wait_until("somebody watches", || daemon.state()["state"] == "live");
-    browser.goto(&daemon.url());
+    browser.goto(&url(&daemon));
     assert!(browser.text("noscript").contains("Without JavaScript"), "scripts run after all");
     assert_eq!(browser.text("#headline"), "Live");
     let (mut last, mut changes) = (browser.screenshot_of("#picture"), 0);

@@ -8,13 +8,14 @@ mod common;
 mod fakecam;
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{client, wait_until};
+use common::daemon::Daemon;
+use common::wait_until;
 use fakecam::{FakeCam, Stamp};
 
 /// Debian's own Python: the one that Debian's OpenCV is installed for.
@@ -48,25 +49,16 @@ fn has(program: &str, arguments: &[&str]) -> bool {
     let has = ran.is_ok_and(|status| status.success());
     if !has {
         println!("LEFT OUT: {program} {} does not run here", arguments.join(" "));
-        assert!(std::env::var_os("CI").is_none(), "{program} is missing");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is missing");
     }
     has
 }
 
-fn serve(camera: &FakeCam) -> (Running, SocketAddr) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let daemon = camera
-        .command(env!("CARGO_BIN_EXE_tallycam"))
-        .args(["serve", "--set", "source.kind=\"v4l2\"", "--set"])
-        .arg(format!("source.device=\"{}\"", camera.path().display()))
-        .args(["--set", "source.format=\"MJPG\"", "--set"])
-        .arg(format!("http.listen=[\"{address}\"]"))
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let daemon = Running(daemon);
-    wait_until("the server listens", || std::net::TcpStream::connect(address).is_ok());
-    (daemon, address)
+fn serve(camera: &FakeCam) -> Daemon {
+    let device = format!("source.device=\"{}\"", camera.path().display());
+    let sets = ["source.kind=\"v4l2\"", &device, "source.format=\"MJPG\""];
+    let arguments = sets.map(|set| ["--set", set]).concat();
+    Daemon::start(camera.command(env!("CARGO_BIN_EXE_tallycam")), &arguments)
 }
 
 /// curl, writing what comes to a file.
@@ -144,13 +136,14 @@ fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
     let folder = tempfile::tempdir().unwrap();
     let (by_curl, by_ffmpeg) = (folder.path().join("curl"), folder.path().join("ffmpeg.mjpeg"));
     let camera = FakeCam::new().formats("MJPG").sizes("640x480").fps("30");
-    let (_daemon, address) = serve(&camera);
+    let daemon = serve(&camera);
+    let address = daemon.address;
     let readers = (curl(address, &by_curl), ffmpeg(address, &by_ffmpeg), opencv(address));
     wait_until("each has read 100 pictures", || {
         let files = [&by_curl, &by_ffmpeg].map(|path| numbers(path).len());
         files.iter().all(|&n| n > 100) && readers.2.count.load(Ordering::Relaxed) > 100
     });
-    let state = client::get(address, "/state").json();
+    let state = daemon.state();
     assert_eq!(state["viewers"], 3, "{state}");
     assert_eq!(readers.2.sizes.lock().unwrap()[..], ["640 480"]);
     // Full rate: hardly a picture of the camera's is missing between the first and the last.
@@ -173,7 +166,8 @@ fn a_camera_that_goes_and_returns_cuts_nobody_off() {
     let folder = tempfile::tempdir().unwrap();
     let (by_curl, by_ffmpeg) = (folder.path().join("curl"), folder.path().join("ffmpeg.mjpeg"));
     let camera = FakeCam::new().formats("MJPG").sizes("640x480").fps("30");
-    let (_daemon, address) = serve(&camera);
+    let daemon = serve(&camera);
+    let address = daemon.address;
     let readers = (curl(address, &by_curl), ffmpeg(address, &by_ffmpeg), opencv(address));
     wait_until("all three see the camera", || {
         [&by_curl, &by_ffmpeg].iter().all(|path| numbers(path).iter().flatten().count() > 5)
@@ -181,7 +175,7 @@ fn a_camera_that_goes_and_returns_cuts_nobody_off() {
     });
     camera.control("unplug");
     wait_until("the state says so", || {
-        let state = client::get(address, "/state").json();
+        let state = daemon.state();
         matches!(state["state"].as_str(), Some("unplugged" | "absent"))
     });
     wait_until("both files hold a still card", || {
@@ -189,7 +183,7 @@ fn a_camera_that_goes_and_returns_cuts_nobody_off() {
     });
     let read_before = readers.2.count.load(Ordering::Relaxed);
     camera.control("plug");
-    wait_until("it is live again", || client::get(address, "/state").json()["state"] == "live");
+    wait_until("it is live again", || daemon.state()["state"] == "live");
     wait_until("all three see the camera again, on the same connections", || {
         [&by_curl, &by_ffmpeg].iter().all(|path| {
             let numbers = numbers(path);
@@ -197,7 +191,7 @@ fn a_camera_that_goes_and_returns_cuts_nobody_off() {
             numbers.len() - card > 10
         }) && readers.2.count.load(Ordering::Relaxed) > read_before + 10
     });
-    assert_eq!(client::get(address, "/state").json()["viewers"], 3);
+    assert_eq!(daemon.state()["viewers"], 3);
     // The card had the camera's size: nobody had to cope with another one.
     assert_eq!(readers.2.sizes.lock().unwrap()[..], ["640 480"]);
 }

@@ -186,5 +186,12 @@ fn what_is_no_picture_is_refused_and_the_next_one_taken() {
     assert!(matches!(short, EncodeError::Short { needed: 116_564, len: 116_563, .. }), "{short}");
     let unknown = encoder.encode(&frame(Fourcc(*b"H264"), 2 * WIDTH, &data)).unwrap_err();
     assert!(matches!(unknown, EncodeError::Format(_)));
+    for fourcc in [Fourcc::YUYV, Fourcc::UYVY, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
+        for (width, height, stride) in [(0, 181, 644), (322, 0, 644), (322, 181, 0), (322, 181, 321)] {
+            let size = Frame { width, height, ..frame(fourcc, stride, &data) };
+            let error = encoder.encode(&size).unwrap_err();
+            assert!(matches!(error, EncodeError::Size { .. }), "{fourcc} {width}×{height}: {error}");
+        }
+    }
     assert!(encoder.encode(&good).is_ok());
 }

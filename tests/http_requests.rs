@@ -130,8 +130,8 @@ fn the_state_says_who_watches() {
     );
     let metrics = served.get("/metrics");
     assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(metrics.text().contains("\ntallycam_viewers{camera=\"tallycam\"} 1\n"));
-    assert!(metrics.text().contains("tallycam_camera_state{camera=\"tallycam\",state=\"live\"} 1\n"));
+    assert!(metrics.text().contains("\ntallycam_viewers{camera=\"camera\"} 1\n"));
+    assert!(metrics.text().contains("tallycam_camera_state{camera=\"camera\",state=\"live\"} 1\n"));
 }
 
 #[test]
@@ -314,6 +314,10 @@ fn figures_are_well_formed() {
     let states: Vec<_> = text.lines().filter(|l| l.starts_with("tallycam_camera_state{")).collect();
     assert_eq!(states.len(), State::words().count());
     assert_eq!(states.iter().filter(|l| l.ends_with(" 1")).count(), 1);
+    // OpenMetrics names a counter's family without `_total`: no gauge may have that name.
+    for counter in kinds.keys().filter_map(|name| name.strip_suffix("_total")) {
+        assert!(!kinds.contains_key(counter), "{counter} is a counter and something else");
+    }
     for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
         assert!(kinds.contains_key(name), "{name} is missing");
     }
@@ -339,5 +343,18 @@ fn the_state_has_exactly_the_properties_that_the_document_names() {
             let status = client.head().status.to_string();
             assert!(operation["responses"].get(&status).is_some(), "{method} {path}: {status}");
         }
+    }
+}
+
+#[test]
+fn one_who_asks_nothing_more_still_gets_the_answer() {
+    let cam = TestCam::new().picture_len(2_000_000);
+    let served = serve(&cam, Settings::default());
+    for path in ["/health", "/snapshot"] {
+        let mut client = served.connect();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        client.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.answer(false).status, 200, "{path}");
+        assert!(client.rest().unwrap().is_empty(), "{path}: the connection ends");
     }
 }

@@ -8,7 +8,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use common::served::{Client, serve, serve_with};
+use common::client::Client;
+use common::served::{serve, serve_with};
 use common::testcam::{Manner, TestCam, number_of, trouble};
 use common::wait_until;
 use socket2::{Domain, Socket, Type};

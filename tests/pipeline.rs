@@ -4,12 +4,16 @@
 
 mod common;
 
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use common::testcam::{Manner, TestCam, number_of, trouble};
 use common::{DEADLINE, wait_until};
-use tallycam::media::{Subscriber, TroubleKind};
-use tallycam::pipeline::{Held, Settings, State};
+use tallycam::base::Stop;
+use tallycam::media::{Subscriber, Trouble, TroubleKind};
+use tallycam::pipeline::{Held, Pipeline, Settings, State};
+use tallycam::source::{Opener, Source};
 
 fn settings() -> Settings {
     Settings {
@@ -134,6 +138,17 @@ fn unplugged_silent_and_broken_cameras_come_back() {
 }
 
 #[test]
+fn whoever_waits_for_a_camera_with_broken_pictures_gets_a_card() {
+    let cam = TestCam::new();
+    cam.manner(Manner::Broken(Duration::from_millis(5)));
+    let run = cam.pipeline(Settings { silent_after: 2 * DEADLINE, ..settings() });
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    assert_eq!(next(&mut viewer), None);
+    assert_eq!(run.pipeline.status().state, State::Waking);
+}
+
+#[test]
 fn a_camera_that_returns_is_taken_at_once() {
     let cam = TestCam::new();
     cam.open_fault(Some(trouble(TroubleKind::Absent)));
@@ -145,6 +160,87 @@ fn a_camera_that_returns_is_taken_at_once() {
     cam.open_fault(None);
     cam.is_there(Some(true));
     wait_until("it is live", || *states.borrow_and_update() == State::Live);
+}
+
+#[test]
+fn a_stand_in_gives_way_to_a_camera_without_a_card() {
+    let (scene, camera) = (TestCam::new(), TestCam::new());
+    let run = scene.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    next_live(&mut viewer);
+    scene.gives_way_to(&camera);
+    while !camera.is_open() {
+        assert!(next(&mut viewer).is_some(), "a card came between");
+    }
+    wait_until("the scene is closed", || !scene.is_open());
+    let from = camera.sequence();
+    wait_until("the camera's frames flow", || camera.sequence() > from + 2);
+    assert!(next(&mut viewer).is_some());
+    assert_eq!(run.pipeline.status().state, State::Live);
+    assert_eq!((scene.opens(), camera.opens(), run.pipeline.status().opens), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn the_end_of_a_thread_that_panics_is_seen() {
+    let cam = TestCam::new();
+    cam.manner(Manner::Panics);
+    let run = cam.pipeline(settings());
+    let mut viewer = run.pipeline.hub().subscribe();
+    let _demand = run.pipeline.demand();
+    run.worker().ended().await;
+    let end = viewer.next_timeout(DEADLINE).expect("whoever watches is left waiting");
+    assert!(end.is_none());
+    assert!(run.pipeline.snapshot(DEADLINE).await.is_err());
+    assert!(!cam.is_open());
+}
+
+/// A camera that is absent, and whose absence it takes long to see.
+struct SlowLook {
+    looks: Sender<()>,
+    goes_on: Mutex<Receiver<()>>,
+}
+
+impl Opener for SlowLook {
+    fn describe(&self) -> String {
+        String::from("a camera on a slow bus")
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        Err(trouble(TroubleKind::Absent))
+    }
+
+    fn is_there(&self) -> Option<bool> {
+        let _ = self.looks.send(());
+        let _ = self.goes_on.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        Some(false)
+    }
+}
+
+#[test]
+fn a_look_for_the_device_holds_nobody_up() {
+    let (looks, looked) = channel();
+    let (go, goes_on) = channel();
+    let camera = Box::new(SlowLook { looks, goes_on: Mutex::new(goes_on) });
+    let (pipeline, worker) = Pipeline::start(camera, settings()).unwrap();
+    let _demand = pipeline.demand();
+    // The first look is at the trouble's begin, the second while it waits.
+    looked.recv_timeout(DEADLINE).unwrap();
+    go.send(()).unwrap();
+    looked.recv_timeout(DEADLINE).unwrap();
+    let (answers, answered) = channel();
+    std::thread::spawn({
+        let pipeline = pipeline.clone();
+        move || {
+            let _another = pipeline.demand();
+            answers.send(pipeline.status().demands)
+        }
+    });
+    let demands = answered.recv_timeout(DEADLINE);
+    drop(go);
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
+    assert_eq!(demands, Ok(2));
 }
 
 #[test]
@@ -225,6 +321,39 @@ async fn a_hold_that_fails_says_so_and_holds_nothing() {
 }
 
 #[tokio::test]
+async fn a_pause_that_is_ended_at_once_still_lets_the_camera_go() {
+    let cam = TestCam::new().fps(5.0);
+    let run = cam.pipeline(settings());
+    assert_eq!(run.pipeline.hold().await, Held::Started);
+    let opens = cam.opens();
+    let (_, held) = tokio::join!(run.pipeline.pause(), run.pipeline.hold());
+    assert_eq!(held, Held::Started);
+    tokio::task::spawn_blocking(move || wait_until("it was opened anew", || cam.opens() == opens + 1))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_pause_ends_a_hold_that_still_waits() {
+    let cam = TestCam::new();
+    cam.manner(Manner::Silent);
+    let run = cam.pipeline(Settings { silent_after: DEADLINE, ..settings() });
+    let hold = tokio::spawn({
+        let pipeline = run.pipeline.clone();
+        async move { pipeline.hold().await }
+    });
+    while !run.pipeline.status().is_held {
+        tokio::task::yield_now().await;
+    }
+    run.pipeline.pause().await;
+    match hold.await.unwrap() {
+        Held::CouldNotOpen(trouble) => assert_eq!(trouble.kind, TroubleKind::Failed),
+        held => panic!("{held:?}"),
+    }
+    assert_eq!((run.pipeline.status().state, run.pipeline.status().is_held), (State::Paused, false));
+}
+
+#[tokio::test]
 async fn a_snapshot_wakes_the_camera_and_lets_it_sleep() {
     let cam = TestCam::new();
     let run = cam.pipeline(settings());
@@ -255,6 +384,22 @@ fn the_configured_rate_is_kept() {
     }
     wait_until("all frames are taken", || run.pipeline.status().frames == 20);
     assert_eq!(run.pipeline.status().pictures, 1);
+}
+
+#[test]
+fn one_broken_picture_of_few_is_no_trouble() {
+    let cam = TestCam::new();
+    // Held down to one a second, the last good one is always older than a silence may be.
+    let run = cam.pipeline(Settings { fps: Some(1.0), ..settings() });
+    let _demand = run.pipeline.demand();
+    let mut states = run.pipeline.states();
+    wait_until("it is live", || *states.borrow_and_update() == State::Live);
+    cam.manner(Manner::Broken(Duration::from_millis(20)));
+    wait_until("one was broken", || run.pipeline.status().broken == 1);
+    cam.manner(Manner::Flows(Duration::from_millis(20)));
+    let before = run.pipeline.status().pictures;
+    wait_until("a good one came", || run.pipeline.status().pictures > before);
+    assert!(!states.has_changed().unwrap(), "{:?}", run.pipeline.status().state);
 }
 
 #[test]

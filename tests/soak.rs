@@ -5,18 +5,20 @@
 //! (`TALLYCAM_SOAK_FRAMES`) and the release build. It prints its figures.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
 #[path = "common/fakecam.rs"]
 mod fakecam;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::daemon::Daemon;
 use fakecam::FakeCam;
 
 /// Resident memory may differ by so much between the end and the end of the warm-up.
@@ -44,22 +46,22 @@ fn a_camera_with_two_thousand_frames_a_second() {
 fn soak(name: &str, source: &str, program: Command) {
     let frames: u64 = std::env::var("TALLYCAM_SOAK_FRAMES").map_or(20_000, |n| n.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(program, source, folder.path());
+    let visited = Visited::start(program, source, folder.path());
     let began = Instant::now();
 
-    daemon.be_busy_until(frames / 5);
-    let warm = daemon.at_rest();
-    daemon.be_busy_until(frames);
-    let mut end = daemon.at_rest();
+    visited.be_busy_until(frames / 5);
+    let warm = visited.at_rest();
+    visited.be_busy_until(frames);
+    let mut end = visited.at_rest();
     // What closes late (a thread pool, a descriptor in its last moments) may take its time.
     while (end.descriptors > warm.descriptors || end.threads > warm.threads)
         && began.elapsed() < DEADLINE / 30
     {
         thread::sleep(Duration::from_millis(100));
-        end = daemon.at_rest();
+        end = visited.at_rest();
     }
 
-    let state = daemon.state();
+    let state = visited.daemon.state();
     println!(
         "soak, {name}: {} frames, {} pictures, {} lost, {} opens, {} clients in {:.0} s; \
          memory {} → {} kB, descriptors {} → {}, threads {} → {}",
@@ -67,7 +69,7 @@ fn soak(name: &str, source: &str, program: Command) {
         state["pictures"],
         state["lost"],
         state["opens"],
-        daemon.clients.load(Ordering::Relaxed),
+        visited.clients.load(Ordering::Relaxed),
         began.elapsed().as_secs_f64(),
         warm.memory_kb,
         end.memory_kb,
@@ -90,61 +92,32 @@ struct Size {
     threads: usize,
 }
 
-struct Daemon {
-    child: Child,
-    port: u16,
+/// A daemon and those who came to it.
+struct Visited {
+    daemon: Daemon,
     clients: AtomicU64,
 }
 
-impl Daemon {
-    fn start(mut program: Command, source: &str, folder: &Path) -> Daemon {
-        let port = free_port();
+impl Visited {
+    fn start(program: Command, source: &str, folder: &Path) -> Visited {
         let config = folder.join("config.toml");
-        let text = format!(
-            "{source}[stream]\nidle_stop = \"1s\"\nstall = \"1s\"\n\
-             [http]\nlisten = [\"127.0.0.1:{port}\"]\n[log]\nlevel = \"warn\"\n"
-        );
+        let text = format!("{source}[stream]\nidle_stop = \"1s\"\nstall = \"1s\"\n[log]\nlevel = \"warn\"\n");
         fs::write(&config, text).unwrap();
-        let log = fs::File::create(folder.join("log")).unwrap();
-        let child = program
-            .args(["serve", "--config"])
-            .arg(&config)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut daemon = Daemon { child, port, clients: AtomicU64::new(0) };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = daemon.child.try_wait().unwrap();
-            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(ended.is_none() && Instant::now() < deadline, "it does not serve: {ended:?}\n{}", log());
-            thread::sleep(Duration::from_millis(5));
-        }
-        daemon
+        let daemon = Daemon::start(program, &["--config", config.to_str().unwrap()]);
+        Visited { daemon, clients: AtomicU64::new(0) }
     }
 
     /// Sends a request; `None` where the daemon would not have it (its limits are part of the test).
     fn ask(&self, path: &str) -> Option<TcpStream> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let mut stream = TcpStream::connect(self.daemon.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n").ok()?;
         self.clients.fetch_add(1, Ordering::Relaxed);
         Some(stream)
     }
 
-    fn state(&self) -> serde_json::Value {
-        let mut answer = Vec::new();
-        self.ask("/api/v1/state").expect("it serves").read_to_end(&mut answer).unwrap();
-        let text = String::from_utf8(answer).unwrap();
-        let body = text.split_once("\r\n\r\n").expect("a head and a body").1;
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"))
-    }
-
     fn frames(&self) -> u64 {
-        self.state()["frames"].as_u64().expect("a count")
+        self.daemon.state()["frames"].as_u64().expect("a count")
     }
 
     /// Clients of every kind come and go until so many frames were taken.
@@ -163,7 +136,7 @@ impl Daemon {
             while self.frames() < frames {
                 if began.elapsed() > DEADLINE {
                     done.store(true, Ordering::Relaxed);
-                    panic!("no {frames} frames in {DEADLINE:?}: {}", self.state());
+                    panic!("no {frames} frames in {DEADLINE:?}: {}", self.daemon.state());
                 }
                 thread::sleep(Duration::from_millis(20));
             }
@@ -175,7 +148,7 @@ impl Daemon {
     fn at_rest(&self) -> Size {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let state = self.state();
+            let state = self.daemon.state();
             if state["state"] == "asleep" && state["viewers"] == 0 && state["connections"].as_u64() <= Some(1)
             {
                 break;
@@ -183,7 +156,7 @@ impl Daemon {
             assert!(Instant::now() < deadline, "it does not come to rest: {state}");
             thread::sleep(Duration::from_millis(50));
         }
-        let proc = Path::new("/proc").join(self.child.id().to_string());
+        let proc = Path::new("/proc").join(self.daemon.id().to_string());
         let status = fs::read_to_string(proc.join("status")).unwrap();
         let field = |name: &str| -> i64 {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -239,31 +212,11 @@ impl Daemon {
     /// Breaks off before, within or after its request.
     fn break_off(&self, dice: u64) {
         let request = b"GET /stream HTTP/1.1\r\nHost: soak\r\n\r\n";
-        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+        if let Ok(mut stream) = TcpStream::connect(self.daemon.address) {
             let _ = stream.write_all(&request[..dice as usize % (request.len() + 1)]);
         }
         self.clients.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_millis(5));
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A port that nobody has, and that no outgoing connection will be given before the daemon takes it:
-/// those are above 32768.
-fn free_port() -> u16 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let first = u64::from(std::process::id()) * 16;
-    loop {
-        let port = 20_000 + ((first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000) as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

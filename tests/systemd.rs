@@ -313,7 +313,10 @@ fn the_log_goes_to_the_journal_where_there_is_one() {
 #[test]
 fn the_units_are_clean() {
     let Some(analyze) = find_program("systemd-analyze") else {
-        assert!(std::env::var_os("CI").is_none(), "systemd-analyze is missing: `make test` installs it");
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "systemd-analyze is missing: `make test` installs it"
+        );
         eprintln!("systemd-analyze is not here: the units were not verified");
         return;
     };

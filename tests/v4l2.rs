@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use fakecam::{FakeCam, Stamp};
 use tallycam::base::Stop;
 use tallycam::media::{ControlKind, ControlValue, Fourcc, Frame, Trouble, TroubleKind};
+use tallycam::pipeline::{Pipeline, Settings};
 use tallycam::source::auto::AutoOpener;
+use tallycam::source::sim::SimOpener;
 use tallycam::source::v4l2::{self, V4l2Opener};
 use tallycam::source::{Delivers, Opener, Source, Wanted};
 
@@ -532,5 +534,39 @@ fn a_camera_that_comes_back_between_two_looks_is_seen_by_auto() {
         assert_eq!(auto.is_there(), Some(true));
         let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
         next(&mut source, |_| ());
+    });
+}
+
+#[test]
+fn the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it() {
+    let test = "the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it";
+    with_camera(test, FakeCam::new().formats("MJPG").sizes("640x480"), |bench| {
+        bench.control("busy");
+        let wanted = Wanted { width: Some(320), height: Some(240), ..Wanted::ANYTHING };
+        let scene = Box::new(SimOpener::new(1, wanted, true));
+        let auto = AutoOpener::under(&bench.root, OsStr::new(""), Wanted::ANYTHING, Some(scene));
+        let (pipeline, worker) = Pipeline::start(Box::new(auto), Settings::default()).unwrap();
+        let _demand = pipeline.demand();
+        let mut viewer = pipeline.hub().subscribe();
+        // The width of the next picture, and whether it is a card.
+        let mut next = || {
+            let picture = viewer.next_timeout(PATIENCE).expect("no picture").expect("the hub is closed");
+            (picture.width, picture.is_card)
+        };
+        assert_eq!(next(), (320, false));
+        assert!(pipeline.status().delivers.is_some_and(|delivers| delivers.is_simulated));
+        bench.control("well");
+        while next() != (640, false) {}
+        assert!(pipeline.status().delivers.is_some_and(|delivers| !delivers.is_simulated));
+        // One that has worked is missed: what comes in its place is a card, of its size.
+        bench.control("unplug");
+        while next() == (640, false) {}
+        for _ in 0..3 {
+            assert_eq!(next(), (640, true));
+        }
+        bench.plug();
+        while next() != (640, false) {}
+        pipeline.stop();
+        worker.join_within(PATIENCE).unwrap();
     });
 }

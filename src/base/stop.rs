@@ -38,10 +38,10 @@ impl Stop {
 
     /// Sleeps for `time`, or until the flag is set; tells whether it is set.
     pub fn sleep(&self, time: Duration) -> bool {
-        let until = Instant::now() + time;
+        let began = Instant::now();
         let mut set = self.lock();
         while !*set {
-            let Some(left) = until.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) else {
+            let Some(left) = time.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
                 break;
             };
             set = self.0.threads.wait_timeout(set, left).unwrap_or_else(PoisonError::into_inner).0;

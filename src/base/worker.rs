@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::Stop;
 use super::clock::monotonic_us;
 
 /// When a worker last made progress. The worker beats; whoever feeds the watchdog reads.
@@ -23,7 +23,14 @@ impl Beat {
         self.0.store(monotonic_us(), Ordering::Relaxed);
     }
 
-    /// Time since the last beat.
+    /// Progress was made, and the next sign of it may take this much longer than usual: before
+    /// what is known to be slow.
+    pub fn beat_before(&self, slow: Duration) {
+        let slow_us = u64::try_from(slow.as_micros()).unwrap_or(u64::MAX);
+        self.0.store(monotonic_us().saturating_add(slow_us), Ordering::Relaxed);
+    }
+
+    /// Time since the last beat; zero while something slow has its time.
     pub fn age(&self) -> Duration {
         Duration::from_micros(monotonic_us().saturating_sub(self.0.load(Ordering::Relaxed)))
     }
@@ -52,7 +59,16 @@ pub struct Worker {
     name: String,
     beat: Beat,
     thread: Option<JoinHandle<()>>,
-    done: Receiver<()>,
+    ended: Stop,
+}
+
+/// Sets the flag when the thread ends, by a panic too.
+struct SetAtEnd(Stop);
+
+impl Drop for SetAtEnd {
+    fn drop(&mut self) {
+        self.0.set();
+    }
 }
 
 impl Worker {
@@ -62,15 +78,16 @@ impl Worker {
     /// The operating system's, when no thread can be had.
     pub fn spawn(name: &str, run: impl FnOnce(&Beat) + Send + 'static) -> std::io::Result<Worker> {
         let beat = Beat::new();
-        let (ended, done) = channel::<()>();
+        let ended = Stop::new();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
-            let beat = beat.clone();
+            let (beat, end) = (beat.clone(), SetAtEnd(ended.clone()));
             move || {
+                // Held to the end of `run`, also while a panic unwinds it.
+                let _end = end;
                 run(&beat);
-                drop(ended);
             }
         })?;
-        Ok(Worker { name: name.to_owned(), beat, thread: Some(thread), done })
+        Ok(Worker { name: name.to_owned(), beat, thread: Some(thread), ended })
     }
 
     /// The thread's name.
@@ -83,22 +100,23 @@ impl Worker {
         &self.beat
     }
 
+    /// Ends when the thread has ended, whether it returned or panicked.
+    pub async fn ended(&self) {
+        self.ended.stopped().await;
+    }
+
     /// Waits at most `time` for the thread to end, then leaves it behind.
     ///
     /// # Errors
     /// [`LeftBehind`] when it was still running.
     pub fn join_within(mut self, time: Duration) -> Result<(), LeftBehind> {
         let thread = self.thread.take();
-        match self.done.recv_timeout(time) {
-            Err(RecvTimeoutError::Timeout) => {
-                Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time })
-            }
-            // Disconnected: the closure has returned or panicked, the join is short.
-            _ => {
-                join(&self.name, thread);
-                Ok(())
-            }
+        if !self.ended.sleep(time) {
+            return Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time });
         }
+        // It has returned or panicked: the join is short.
+        join(&self.name, thread);
+        Ok(())
     }
 }
 
@@ -148,5 +166,22 @@ mod tests {
         let left = worker.join_within(Duration::from_millis(1)).expect_err("it cannot have ended");
         assert_eq!(left.name, "deaf");
         stop.set();
+    }
+
+    #[tokio::test]
+    async fn the_end_is_seen_by_a_panic_too() {
+        Worker::spawn("returns", |_| {}).expect("no thread").ended().await;
+        let panics = Worker::spawn("panics", |_| panic!("as it should")).expect("no thread");
+        panics.ended().await;
+        panics.join_within(Duration::from_secs(10)).expect("left behind");
+    }
+
+    #[test]
+    fn what_is_slow_has_its_time() {
+        let beat = Beat::new();
+        beat.beat_before(Duration::from_secs(3600));
+        assert_eq!(beat.age(), Duration::ZERO);
+        beat.beat_before(Duration::MAX);
+        assert_eq!(beat.age(), Duration::ZERO);
     }
 }

@@ -11,6 +11,7 @@ use super::listening::{self, Address};
 use super::{Failure, Given, devices, print, print_json, wiring};
 use crate::config::{Config, Listen, SourceKind};
 use crate::media::TroubleKind;
+use crate::source::v4l2;
 
 /// Check everything: configuration, devices, camera, addresses.
 ///
@@ -123,12 +124,15 @@ fn addresses(listens: &[Listen]) -> Vec<(&Listen, Address)> {
 
 /// The devices of this machine. That there is none is a fault only where one is configured.
 fn cameras(config: &Config) -> Finding {
-    let cameras = wiring::cameras();
-    let titles: Vec<String> = devices::usable(&cameras).map(devices::Camera::title).collect();
+    let nodes = v4l2::list();
+    let titles: Vec<String> = devices::usable(&nodes).map(devices::title).collect();
     let about = "devices";
     match titles.as_slice() {
-        [] if matches!(config.source.kind, SourceKind::Auto | SourceKind::V4l2) => {
-            let trouble = devices::none_found(&cameras);
+        // A device that is named is judged by whether it opens.
+        [] if config.source.kind == SourceKind::Auto
+            || (config.source.kind == SourceKind::V4l2 && config.source.device.is_none()) =>
+        {
+            let trouble = devices::none_found(&nodes);
             Finding::bad(about, trouble.what.clone(), trouble.hint, DEVICE)
         }
         [] => Finding::skipped(about, "no camera on this machine, and none is configured"),

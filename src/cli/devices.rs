@@ -3,8 +3,9 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Failure, Given, print, print_json, wiring};
-use crate::media::{Control, ControlKind, Fourcc, Trouble, TroubleKind};
+use super::{Failure, Given, print, print_json};
+use crate::media::{Control, ControlKind, Trouble, TroubleKind};
+use crate::source::v4l2::{self, Format, Mode, Node};
 
 /// List the cameras of this machine: names, formats, sizes, frames a second, controls.
 ///
@@ -19,89 +20,42 @@ pub struct Devices {
     json: bool,
 }
 
-/// One video device, as it is listed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Camera {
-    /// `/dev/video0`.
-    pub path: String,
-    /// Its name that lasts: `/dev/v4l/by-id/…`.
-    pub by_id: Option<String>,
-    /// What it is, or why nothing is known of it.
-    pub facts: Result<Facts, Trouble>,
-}
-
-/// What a device says of itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
-    /// "HD Pro Webcam C920".
-    pub name: String,
-    /// "uvcvideo".
-    pub driver: String,
-    /// "usb-0000:01:00.0-1.2".
-    pub bus: String,
-    /// Why it is no camera; `None` when it is one.
-    pub unusable: Option<String>,
-    /// Its pixel formats.
-    pub formats: Vec<Format>,
-    /// Its controls.
-    pub controls: Vec<Control>,
-}
-
-/// One pixel format of a camera.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Format {
-    /// The format.
-    pub fourcc: Fourcc,
-    /// The driver's words for it.
-    pub description: String,
-    /// Sizes in pixels with their frames a second.
-    pub sizes: Vec<(u32, u32, Vec<f64>)>,
-    /// Sizes between those listed can be had too, in these steps.
-    pub steps: Option<(u32, u32)>,
-}
-
-impl Camera {
-    fn is_usable(&self) -> bool {
-        self.facts.as_ref().is_ok_and(|facts| facts.unusable.is_none())
+/// Its name and path in a few words.
+pub fn title(node: &Node) -> String {
+    match &node.facts {
+        Ok(facts) => format!("{} ({})", facts.card, node.path.display()),
+        Err(_) => node.path.display().to_string(),
     }
+}
 
-    /// Its name and path in a few words.
-    pub fn title(&self) -> String {
-        match &self.facts {
-            Ok(facts) => format!("{} ({})", facts.name, self.path),
-            Err(_) => self.path.clone(),
-        }
-    }
+fn is_usable(node: &Node) -> bool {
+    node.facts.as_ref().is_ok_and(|facts| facts.unusable.is_none())
 }
 
 impl Devices {
     /// Lists the cameras.
     pub fn run(&self) -> Result<(), Failure> {
-        let cameras = wiring::cameras();
+        let nodes = v4l2::list();
         if self.json {
-            print_json(&json!({"items": cameras.iter().map(as_json).collect::<Vec<_>>()}))?;
+            print_json(&json!({"items": nodes.iter().map(as_json).collect::<Vec<_>>()}))?;
         } else {
-            print(&as_text(&cameras))?;
+            print(&as_text(&nodes))?;
         }
-        if cameras.iter().any(Camera::is_usable) {
-            Ok(())
-        } else {
-            Err(Failure::Device(none_found(&cameras)))
-        }
+        if nodes.iter().any(is_usable) { Ok(()) } else { Err(Failure::Device(none_found(&nodes))) }
     }
 }
 
-/// Those of `cameras` that can be shown.
-pub fn usable(cameras: &[Camera]) -> impl Iterator<Item = &Camera> {
-    cameras.iter().filter(|camera| camera.is_usable())
+/// Those of `nodes` whose pictures can be shown.
+pub fn usable(nodes: &[Node]) -> impl Iterator<Item = &Node> {
+    nodes.iter().filter(|node| is_usable(node))
 }
 
 /// That there is no camera to show, and what to do about it.
-pub fn none_found(cameras: &[Camera]) -> Trouble {
-    let denied = cameras.iter().find_map(|camera| camera.facts.as_ref().err());
+pub fn none_found(nodes: &[Node]) -> Trouble {
+    let denied = nodes.iter().find_map(|node| node.facts.as_ref().err());
     match denied {
         Some(trouble) => trouble.clone(),
-        None if cameras.is_empty() => Trouble::new(TroubleKind::Absent, "no camera was found").hint(
+        None if nodes.is_empty() => Trouble::new(TroubleKind::Absent, "no camera was found").hint(
             "plug one in and look again; in a container, pass it in (--device /dev/video0); \
              a network camera is set by [source] kind = \"url\" and url",
         ),
@@ -112,35 +66,35 @@ pub fn none_found(cameras: &[Camera]) -> Trouble {
     }
 }
 
-fn as_text(cameras: &[Camera]) -> String {
+fn as_text(nodes: &[Node]) -> String {
     let mut out = String::new();
-    let (shown, rest): (Vec<&Camera>, Vec<&Camera>) = cameras.iter().partition(|camera| camera.is_usable());
-    for (n, camera) in shown.iter().enumerate() {
+    let (shown, rest): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|node| is_usable(node));
+    for (n, node) in shown.iter().enumerate() {
         if n > 0 {
             out.push('\n');
         }
-        describe(&mut out, camera);
+        describe(&mut out, node);
     }
     if !shown.is_empty() && !rest.is_empty() {
         out.push('\n');
     }
-    for camera in rest {
-        let why = match &camera.facts {
+    for node in rest {
+        let why = match &node.facts {
             Ok(facts) => {
-                format!("{}: {}", facts.name, facts.unusable.as_deref().unwrap_or("of no use as a camera"))
+                format!("{}: {}", facts.card, facts.unusable.as_deref().unwrap_or("of no use as a camera"))
             }
             Err(trouble) => trouble.line(),
         };
-        out.push_str(&format!("{}  {why}\n", camera.path));
+        out.push_str(&format!("{}  {why}\n", node.path.display()));
     }
     out
 }
 
-fn describe(out: &mut String, camera: &Camera) {
-    let Ok(facts) = &camera.facts else { return };
-    out.push_str(&format!("{}  {}\n", camera.path, facts.name));
-    if let Some(by_id) = &camera.by_id {
-        out.push_str(&format!("  device    {by_id}\n"));
+fn describe(out: &mut String, node: &Node) {
+    let Ok(facts) = &node.facts else { return };
+    out.push_str(&format!("{}  {}\n", node.path.display(), facts.card));
+    if let Some(by_id) = &node.by_id {
+        out.push_str(&format!("  device    {}\n", by_id.display()));
     }
     out.push_str(&format!("  driver    {} at {}\n", facts.driver, facts.bus));
     let mut label = "formats";
@@ -148,7 +102,7 @@ fn describe(out: &mut String, camera: &Camera) {
         let fourcc = format.fourcc.to_string();
         out.push_str(&format!("  {label:<9} {fourcc:<5} {}\n", format.description));
         label = "";
-        for (width, height, fps) in &format.sizes {
+        for Mode { width, height, fps } in &format.modes {
             let size = format!("{width}×{height}");
             out.push_str(format!("{:18}{size:<11} {}", "", rates(fps)).trim_end());
             out.push('\n');
@@ -200,11 +154,15 @@ fn control_line(control: &Control) -> String {
     line
 }
 
-fn as_json(camera: &Camera) -> Value {
-    let mut item = json!({"path": camera.path, "by_id": camera.by_id, "usable": camera.is_usable()});
-    match &camera.facts {
+fn as_json(node: &Node) -> Value {
+    let mut item = json!({
+        "path": node.path.display().to_string(),
+        "by_id": node.by_id.as_ref().map(|path| path.display().to_string()),
+        "usable": is_usable(node),
+    });
+    match &node.facts {
         Ok(facts) => {
-            item["name"] = json!(facts.name);
+            item["name"] = json!(facts.card);
             item["driver"] = json!(facts.driver);
             item["bus"] = json!(facts.bus);
             item["reason"] = json!(facts.unusable);
@@ -220,12 +178,11 @@ fn as_json(camera: &Camera) -> Value {
 }
 
 fn format_json(format: &Format) -> Value {
-    let size =
-        |(width, height, fps): &(u32, u32, Vec<f64>)| json!({"width": width, "height": height, "fps": fps});
+    let size = |mode: &Mode| json!({"width": mode.width, "height": mode.height, "fps": mode.fps});
     json!({
         "format": format.fourcc.to_string(),
         "description": format.description,
-        "sizes": format.sizes.iter().map(size).collect::<Vec<_>>(),
+        "sizes": format.modes.iter().map(size).collect::<Vec<_>>(),
         "steps": format.steps.map(|(across, down)| json!({"width": across, "height": down})),
     })
 }
@@ -260,6 +217,8 @@ fn control_json(control: &Control) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Fourcc;
+    use crate::source::v4l2::Facts;
 
     fn control(name: &str, kind: ControlKind) -> Control {
         Control {
@@ -274,13 +233,17 @@ mod tests {
         }
     }
 
-    fn webcam() -> Camera {
+    fn mode(width: u32, height: u32, fps: &[f64]) -> Mode {
+        Mode { width, height, fps: fps.to_vec() }
+    }
+
+    fn webcam() -> Node {
         let menu = ControlKind::Menu(vec![(1, "Manual".into()), (3, "Aperture Priority".into())]);
-        Camera {
+        Node {
             path: "/dev/video0".into(),
             by_id: Some("/dev/v4l/by-id/usb-Webcam-video-index0".into()),
             facts: Ok(Facts {
-                name: "Webcam".into(),
+                card: "Webcam".into(),
                 driver: "uvcvideo".into(),
                 bus: "usb-1.2".into(),
                 unusable: None,
@@ -288,13 +251,13 @@ mod tests {
                     Format {
                         fourcc: Fourcc::MJPG,
                         description: "Motion-JPEG".into(),
-                        sizes: vec![(1920, 1080, vec![30.0, 7.5]), (640, 480, vec![])],
+                        modes: vec![mode(1920, 1080, &[30.0, 7.5]), mode(640, 480, &[])],
                         steps: None,
                     },
                     Format {
                         fourcc: Fourcc::YUYV,
                         description: "YUYV 4:2:2".into(),
-                        sizes: vec![(16, 16, vec![29.97]), (640, 480, vec![29.97])],
+                        modes: vec![mode(16, 16, &[29.97]), mode(640, 480, &[29.97])],
                         steps: Some((8, 2)),
                     },
                 ],
@@ -307,12 +270,12 @@ mod tests {
         }
     }
 
-    fn codec() -> Camera {
-        Camera {
+    fn codec() -> Node {
+        Node {
             path: "/dev/video10".into(),
             by_id: None,
             facts: Ok(Facts {
-                name: "bcm2835-codec".into(),
+                card: "bcm2835-codec".into(),
                 driver: "bcm2835".into(),
                 bus: "platform".into(),
                 unusable: Some("converts pictures, takes none".into()),
@@ -358,7 +321,7 @@ mod tests {
     #[test]
     fn why_there_is_none() {
         let denied = Trouble::new(TroubleKind::Denied, "/dev/video0 may not be opened");
-        let closed = Camera { path: "/dev/video0".into(), by_id: None, facts: Err(denied.clone()) };
+        let closed = Node { path: "/dev/video0".into(), by_id: None, facts: Err(denied.clone()) };
         assert_eq!(none_found(&[codec(), closed]), denied);
         assert!(none_found(&[codec()]).line().contains("rpicam-hello"));
         assert!(none_found(&[]).line().contains("plug one in"));

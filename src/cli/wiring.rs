@@ -1,16 +1,15 @@
-//! Where the commands meet the parts below: the daemon, the configured camera, the list of devices.
+//! Where the commands meet the parts below: the daemon and the configured camera.
 
 use std::time::Duration;
 
 use super::Failure;
-use super::devices::{Camera, Facts, Format};
 use crate::base::Worker;
 use crate::config::{Complaints, Config, Resolved};
 use crate::daemon::source::opener;
 use crate::daemon::{self, DaemonError, pipeline_settings};
 use crate::media::{Picture, Trouble, TroubleKind};
 use crate::pipeline::{Pipeline, State};
-use crate::source::{Delivers, v4l2};
+use crate::source::Delivers;
 
 /// The camera's thread is given so long to end after a picture was taken.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
@@ -41,35 +40,6 @@ pub fn serve(
             _ => Failure::Failed { message, hint },
         }
     })
-}
-
-/// The cameras of this machine.
-pub fn cameras() -> Vec<Camera> {
-    v4l2::list().into_iter().map(Camera::from).collect()
-}
-
-impl From<v4l2::Node> for Camera {
-    fn from(node: v4l2::Node) -> Camera {
-        Camera {
-            path: node.path.display().to_string(),
-            by_id: node.by_id.map(|path| path.display().to_string()),
-            facts: node.facts.map(|facts| Facts {
-                name: facts.card,
-                driver: facts.driver,
-                bus: facts.bus,
-                unusable: facts.unusable,
-                formats: facts.formats.into_iter().map(Format::from).collect(),
-                controls: facts.controls,
-            }),
-        }
-    }
-}
-
-impl From<v4l2::Format> for Format {
-    fn from(format: v4l2::Format) -> Format {
-        let sizes = format.modes.into_iter().map(|mode| (mode.width, mode.height, mode.fps)).collect();
-        Format { fourcc: format.fourcc, description: format.description, sizes, steps: format.steps }
-    }
 }
 
 /// Opens the configured camera, takes its first picture within `wait`, and closes it again.

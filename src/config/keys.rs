@@ -144,7 +144,8 @@ pub const KEYS: &[Key] = &[
         about: "Where the pictures come from.\n\
                 \x20 \"auto\"       the first camera of this machine that works\n\
                 \x20 \"v4l2\"       a USB camera or another video device (see device)\n\
-                \x20 \"libcamera\"  a camera on a Raspberry Pi's ribbon cable\n\
+                \x20 \"libcamera\"  a camera on a Raspberry Pi's ribbon cable; this version has no such part yet:\n\
+                \x20              \"auto\" takes such a camera through rpicam-vid\n\
                 \x20 \"url\"        a network camera (see url)\n\
                 \x20 \"exec\"       a program that writes MJPEG to its standard output (see command)\n\
                 \x20 \"files\"      pictures or a clip from a folder or file (see path)\n\

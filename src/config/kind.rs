@@ -58,6 +58,20 @@ pub struct Wrong {
     pub hint: Option<String>,
     /// The part that is wrong, in bytes of the document.
     pub span: Range<usize>,
+    /// What else is wrong with the value: further items of a list.
+    pub further: Vec<Wrong>,
+}
+
+impl Wrong {
+    fn new((message, hint): Fault, span: Range<usize>) -> Wrong {
+        Wrong { message, hint, span, further: Vec::new() }
+    }
+
+    /// All of several as one; `None` of none.
+    fn all(wrongs: Vec<Wrong>) -> Option<Wrong> {
+        let mut wrongs = wrongs.into_iter();
+        wrongs.next().map(|first| Wrong { further: wrongs.collect(), ..first })
+    }
 }
 
 /// What is wrong, before it is known where: message and hint.
@@ -71,7 +85,7 @@ impl Kind {
     /// [`Wrong`], when this is no such value or not in its range.
     pub fn take(self, value: &Spanned<DeValue<'_>>, config: &mut Config) -> Result<String, Wrong> {
         let given = value.get_ref();
-        let wrong = |(message, hint)| Wrong { message, hint, span: value.span() };
+        let wrong = |fault| Wrong::new(fault, value.span());
         let other = |hint| wrong((self.must_be(given), hint));
         let text = given.as_str();
         Ok(match self {
@@ -285,10 +299,9 @@ impl Kind {
 /// [`Wrong`], for anything else.
 pub fn control(value: &Spanned<DeValue<'_>>) -> Result<i64, Wrong> {
     let given = value.get_ref();
-    integer(given).or_else(|| given.as_bool().map(i64::from)).ok_or_else(|| Wrong {
-        message: format!("must be a whole number, true or false, not {}", found(given)),
-        hint: without_quotes(given.as_str()),
-        span: value.span(),
+    integer(given).or_else(|| given.as_bool().map(i64::from)).ok_or_else(|| {
+        let message = format!("must be a whole number, true or false, not {}", found(given));
+        Wrong::new((message, without_quotes(given.as_str())), value.span())
     })
 }
 
@@ -481,37 +494,41 @@ fn url_fault(text: &str) -> Option<Fault> {
     }
 }
 
+/// The items of a list as `read` takes them, with those before; or all that are wrong.
+fn items<T>(
+    list: &DeArray<'_>,
+    mut read: impl FnMut(&DeValue<'_>, &[T]) -> Result<T, Fault>,
+) -> Result<Vec<T>, Wrong> {
+    let (mut good, mut wrongs) = (Vec::new(), Vec::new());
+    for item in list.iter() {
+        match read(item.get_ref(), &good) {
+            Ok(value) => good.push(value),
+            Err(fault) => wrongs.push(Wrong::new(fault, item.span())),
+        }
+    }
+    Wrong::all(wrongs).map_or(Ok(good), Err)
+}
+
 fn texts(list: &DeArray<'_>, must: &str) -> Result<Vec<String>, Wrong> {
-    list.iter()
-        .map(|item| match item.get_ref().as_str() {
-            Some(text) if !text.contains('\0') => Ok(text.to_owned()),
-            _ => Err(Wrong {
-                message: format!("{must}, not {}", found(item.get_ref())),
-                hint: in_quotes(item.get_ref()),
-                span: item.span(),
-            }),
-        })
-        .collect()
+    items(list, |item, _| match item.as_str() {
+        Some(text) if !text.contains('\0') => Ok(text.to_owned()),
+        _ => Err((format!("{must}, not {}", found(item)), in_quotes(item))),
+    })
 }
 
 fn addresses(list: &DeArray<'_>) -> Result<Vec<Listen>, Wrong> {
-    let mut listens = Vec::new();
-    for item in list.iter() {
-        let wrong = |(message, hint)| Wrong { message, hint, span: item.span() };
-        let listen = match item.get_ref() {
-            DeValue::String(text) => listen::parse(text).map_err(wrong)?,
-            other => {
-                let port = integer(other).filter(|n| (1..=65_535).contains(n));
-                let hint = port.map(|p| format!("write \"0.0.0.0:{p}\""));
-                return Err(wrong((format!("must list addresses in quotes, not {}", found(other)), hint)));
-            }
+    items(list, |item, before: &[Listen]| {
+        let DeValue::String(text) = item else {
+            let port = integer(item).filter(|n| (1..=65_535).contains(n));
+            let hint = port.map(|p| format!("write \"0.0.0.0:{p}\""));
+            return Err((format!("must list addresses in quotes, not {}", found(item)), hint));
         };
-        if listens.contains(&listen) {
-            return Err(wrong((format!("names {} twice", quoted(&listen.to_string())), None)));
+        let listen = listen::parse(text)?;
+        if before.contains(&listen) {
+            return Err((format!("names {} twice", quoted(&listen.to_string())), None));
         }
-        listens.push(listen);
-    }
-    Ok(listens)
+        Ok(listen)
+    })
 }
 
 #[cfg(test)]

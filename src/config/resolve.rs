@@ -187,8 +187,15 @@ impl Resolving {
                 }
                 self.settings.insert(path, (value, given.origin.clone()));
             }
-            Err(wrong) => {
-                self.complain((given.place)(wrong.span), format!("`{path}` {}", wrong.message), wrong.hint);
+            Err(mut first) => {
+                let further = std::mem::take(&mut first.further);
+                for wrong in std::iter::once(first).chain(further) {
+                    self.complain(
+                        (given.place)(wrong.span),
+                        format!("`{path}` {}", wrong.message),
+                        wrong.hint,
+                    );
+                }
                 self.faulty.insert(path);
             }
         }

@@ -70,6 +70,9 @@ pub enum DaemonError {
     /// The server ended by itself.
     #[error("the HTTP server ended: {0}")]
     Server(String),
+    /// The capture thread panicked: a mistake in tallycam, which a restart may get over.
+    #[error("the capture thread ended by itself")]
+    Capture,
     /// A second signal came during the stop: the rest of it was skipped.
     #[error("stopped at once by a second {0}")]
     Hurried(&'static str),
@@ -83,6 +86,9 @@ impl DaemonError {
             DaemonError::Listen(error) => error.hint(),
             DaemonError::NoSocket { .. } => {
                 Some(String::from("the .socket unit needs ListenStream= and Accept=no"))
+            }
+            DaemonError::Capture => {
+                Some(String::from("this is a mistake in tallycam: please report the lines above"))
             }
             DaemonError::Pipeline(_)
             | DaemonError::System { .. }
@@ -152,6 +158,8 @@ enum Reason {
     Signal(&'static str),
     /// The server ended, which it should not.
     Server(String),
+    /// The capture thread ended, which it should not.
+    Capture,
 }
 
 fn start(
@@ -199,6 +207,7 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
+                () = self.capture.ended() => return Reason::Capture,
                 () = tick(&mut feeding) => watchdog.feed(),
                 () = tick(&mut looking) => self.show(&mut status),
                 Ok(()) = states.changed() => self.show(&mut status),
@@ -252,6 +261,11 @@ impl Running {
             Reason::Server(error) => {
                 error!("stop: the HTTP server ended: {error}");
                 Err(DaemonError::Server(error))
+            }
+            Reason::Capture => {
+                // Nobody could be served any more: better to begin anew than to seem alive.
+                error!("stop: the capture thread ended by itself");
+                Err(DaemonError::Capture)
             }
         };
         systemd::stopping();
@@ -375,5 +389,49 @@ pub fn http_settings(config: &Config) -> http::Settings {
         head_timeout: config.http.head_timeout,
         keep_alive: config.http.keep_alive,
         stall: config.stream.stall,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+    use crate::source::{Opener, Source};
+
+    #[test]
+    fn the_parts_defaults_are_those_of_the_configuration() {
+        let config = Config::default();
+        assert_eq!(pipeline_settings(&config), pipeline::Settings::default());
+        assert_eq!(http_settings(&config), http::Settings::default());
+    }
+
+    struct Panics;
+
+    impl Opener for Panics {
+        fn describe(&self) -> String {
+            String::from("a mistake")
+        }
+
+        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+            panic!("the test wants it so")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_capture_thread_that_panics_ends_the_daemon() {
+        let (pipeline, capture) = Pipeline::start(Box::new(Panics), pipeline::Settings::default()).unwrap();
+        let demand = pipeline.demand();
+        let ended = LocalSet::new()
+            .run_until(async {
+                let mut running = start(Config::default(), pipeline, capture, Vec::new())?;
+                let reason = running
+                    .run(Arc::new(|| -> Result<Resolved, Complaints> { unreachable!("no SIGHUP is sent") }))
+                    .await;
+                running.stop(reason).await
+            })
+            .await;
+        drop(demand);
+        assert!(matches!(ended, Err(DaemonError::Capture)), "{ended:?}");
     }
 }

@@ -1,8 +1,9 @@
 //! From `[source]` to the opener it asks for. Nothing is opened here.
 
+use crate::base::Stop;
 use crate::config::{SourceConfig, SourceKind};
 use crate::media::{ControlValue, Fourcc, Trouble, TroubleKind};
-use crate::source::{Opener, Wanted, auto, exec, files, sim, url, v4l2};
+use crate::source::{Opener, Source, Wanted, auto, exec, files, sim, url, v4l2};
 
 /// The opener that `source` asks for.
 ///
@@ -11,8 +12,7 @@ use crate::source::{Opener, Wanted, auto, exec, files, sim, url, v4l2};
 /// that looks like a camera's and is none would be worse than the card that says what is wrong.
 ///
 /// # Errors
-/// The configuration names a kind whose own key is missing or cannot be used, or a kind that
-/// this program cannot read yet.
+/// The configuration names a kind whose own key is missing or cannot be used.
 pub fn opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Opener>, Trouble> {
     let wanted = wanted(source)?;
     Ok(match source.kind {
@@ -37,11 +37,24 @@ pub fn opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Op
             Box::new(files::FilesOpener::new(path, source.looped, source.real_time, wanted))
         }
         SourceKind::Sim => Box::new(sim::SimOpener::new(source.seed, wanted, source.real_time)),
-        SourceKind::Libcamera => {
-            return Err(Trouble::new(TroubleKind::Unsupported, "this tallycam has no libcamera back end")
-                .hint("kind = \"auto\" runs rpicam-vid for a camera on the Pi's own connector"));
-        }
+        SourceKind::Libcamera => Box::new(Refuses(
+            Trouble::new(TroubleKind::Unsupported, "this tallycam has no libcamera back end")
+                .hint("kind = \"auto\" runs rpicam-vid for a camera on the Pi's own connector"),
+        )),
     })
+}
+
+/// What cannot be opened by this version. The appliance is up all the same: its page says why.
+struct Refuses(Trouble);
+
+impl Opener for Refuses {
+    fn describe(&self) -> String {
+        String::from("libcamera")
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        Err(self.0.clone())
+    }
 }
 
 fn missing(kind: &str, key: &str) -> Trouble {
@@ -88,7 +101,6 @@ mod tests {
         assert!(refused(|s| s.kind = SourceKind::Url).contains("needs the key url"));
         assert!(refused(|s| s.kind = SourceKind::Exec).contains("needs the key command"));
         assert!(refused(|s| s.kind = SourceKind::Files).contains("needs the key path"));
-        assert!(refused(|s| s.kind = SourceKind::Libcamera).contains("rpicam-vid"));
         assert!(refused(|s| s.format = Some(String::from("nothing"))).contains("is no format"));
     }
 
@@ -97,5 +109,13 @@ mod tests {
         for kind in [SourceKind::Auto, SourceKind::V4l2, SourceKind::Sim] {
             assert!(opener(&source(|s| s.kind = kind), true).is_ok());
         }
+    }
+
+    #[test]
+    fn libcamera_is_refused_by_the_page_and_not_by_an_exit() {
+        let mut opener = opener(&source(|s| s.kind = SourceKind::Libcamera), false).unwrap();
+        let trouble = opener.open(&Stop::new()).err().unwrap();
+        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert!(trouble.line().contains("rpicam-vid"));
     }
 }

@@ -12,7 +12,7 @@ use crate::base::{Beat, clock};
 use crate::pipeline::{State, Status};
 
 /// A capture thread that has not beaten for this long is stuck in a driver's call: it beats at
-/// least once a second while it lives, even when the camera is asleep.
+/// least once a second while it lives, even when the camera is asleep. An open has 20 s more.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether a service manager listens.

@@ -42,6 +42,18 @@ pub enum EncodeError {
         /// Bytes it has.
         len: usize,
     },
+    /// No pixels, or rows that are longer than the bytes from one to the next.
+    #[error("a {fourcc} frame of {width}×{height} pixels cannot have {stride} bytes a row")]
+    Size {
+        /// Its format.
+        fourcc: Fourcc,
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Bytes from one row to the next.
+        stride: u32,
+    },
     /// libjpeg-turbo refused.
     #[error(transparent)]
     Compress(#[from] CompressError),
@@ -85,6 +97,16 @@ impl Encoder {
     fn compress(&mut self, frame: &Frame<'_>, is_card: bool) -> Result<Picture, EncodeError> {
         let needed =
             frame.fourcc.frame_len(frame.stride, frame.height).ok_or(EncodeError::Format(frame.fourcc))?;
+        // Embedding programs have sources of their own: what is wrong there must not panic here.
+        let fits = frame.fourcc.tight_stride(frame.width).is_some_and(|tight| tight <= frame.stride);
+        if frame.width == 0 || frame.height == 0 || !fits {
+            return Err(EncodeError::Size {
+                fourcc: frame.fourcc,
+                width: frame.width,
+                height: frame.height,
+                stride: frame.stride,
+            });
+        }
         if frame.data.len() < needed {
             return Err(EncodeError::Short {
                 fourcc: frame.fourcc,

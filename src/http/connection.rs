@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -64,6 +64,8 @@ pub struct Link {
     is_cut: Cell<bool>,
     /// The peer has sent its last byte.
     at_end: Cell<bool>,
+    /// hyper's task, which is told of that end when the answer under way is out.
+    withheld: RefCell<Option<Waker>>,
     /// Bytes handed to the kernel.
     written: Cell<u64>,
     /// Bytes that hyper holds and the kernel has not taken.
@@ -85,6 +87,7 @@ impl Link {
             is_viewer: Cell::new(false),
             is_cut: Cell::new(false),
             at_end: Cell::new(false),
+            withheld: RefCell::default(),
             written: Cell::new(0),
             unwritten: Cell::new(0),
             progress: Cell::new((0, now)),
@@ -112,6 +115,7 @@ impl Link {
     /// The connection carries a stream from now on.
     pub fn watches(&self) {
         self.is_viewer.set(true);
+        self.pass_end_on();
     }
 
     /// A request's head is complete.
@@ -127,6 +131,23 @@ impl Link {
     /// A response's body is over (bytes of it may still be on their way).
     pub fn answered(&self) {
         self.phase.set((Phase::Idle, Instant::now()));
+        self.pass_end_on();
+    }
+
+    /// The end of what the peer sends is not yet to be passed on: hyper would drop the answer under
+    /// way, but a client may say that it asks nothing more and still wait (`nc -N`). Of a viewer
+    /// it is the only sign that it has left.
+    fn withholds_end(&self) -> bool {
+        !self.is_viewer.get() && (self.phase.get().0 == Phase::Busy || self.unwritten.get() > 0)
+    }
+
+    /// Has hyper look again for an end that was withheld, once it no longer is.
+    fn pass_end_on(&self) {
+        if !self.withholds_end()
+            && let Some(waker) = self.withheld.take()
+        {
+            waker.wake();
+        }
     }
 
     /// Tells the connection's task what is to become of it.
@@ -180,6 +201,10 @@ impl Read for LinkIo {
                     into.put_slice(&buffer[..bytes]);
                     if bytes == 0 {
                         link.at_end.set(true);
+                        if link.withholds_end() {
+                            link.withheld.replace(Some(cx.waker().clone()));
+                            return Poll::Pending;
+                        }
                     } else if matches!(link.phase.get().0, Phase::Fresh | Phase::Idle) {
                         link.phase.set((Phase::Head, Instant::now()));
                     }
@@ -210,6 +235,7 @@ impl Write for LinkIo {
                 Ok(bytes) => {
                     link.written.set(link.written.get() + bytes as u64);
                     link.unwritten.set(held - bytes);
+                    link.pass_end_on();
                     return Poll::Ready(Ok(bytes));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => link.unwritten.set(held),
@@ -239,7 +265,10 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
     let settings = &site.settings;
     let service = service_fn({
         let (site, link) = (site.clone(), link.clone());
-        move |request| route::serve(site.clone(), link.clone(), request)
+        move |request| {
+            link.asked();
+            route::serve(site.clone(), link.clone(), request)
+        }
     });
     let connection = http1::Builder::new()
         .half_close(false)

@@ -39,10 +39,14 @@ pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
         Some(_) => return foreign(origin.unwrap_or("unnamed")),
         None => {}
     }
+    if headers.get_all(ORIGIN).iter().count() > 1 {
+        return foreign("two at once");
+    }
     let Some(origin) = origin else {
         return if headers.contains_key(ORIGIN) { foreign("unreadable") } else { Ok(()) };
     };
-    let from = origin.split_once("://").map(|(_, rest)| host(rest));
+    // With an "@" what looks like the host is a user's name.
+    let from = origin.split_once("://").filter(|(_, rest)| !rest.contains('@')).map(|(_, rest)| host(rest));
     let asked = [text(HOST.as_str()), text("x-forwarded-host")];
     if from.is_some_and(|from| asked.iter().flatten().any(|to| host(to).eq_ignore_ascii_case(from))) {
         Ok(())
@@ -94,11 +98,13 @@ mod tests {
             (&[("host", "[::1]:8080"), ("origin", "http://[::1]:8080")], true),
             (&[("host", "[::1]:8080"), ("origin", "http://[::2]:8080")], false),
             (&[("origin", "http://pi")], false),
+            (&[("host", "pi"), ("origin", "http://pi:80@evil.example")], false),
+            (&[("host", "pi"), ("origin", "http://pi"), ("origin", "http://evil.example")], false),
         ];
         for (headers, allowed) in cases {
             let mut map = HeaderMap::new();
             for (name, value) in *headers {
-                map.insert(
+                map.append(
                     HeaderName::from_bytes(name.as_bytes()).unwrap(),
                     HeaderValue::from_str(value).unwrap(),
                 );

@@ -45,7 +45,7 @@ pub fn text(site: &Site) -> String {
         site.viewers.skipped(),
     );
     page.one("tallycam_http_connections", "gauge", "Connections that are open.", site.links.count());
-    page.one("tallycam_http_connections_total", "counter", "Connections accepted.", site.accepted.get());
+    page.one("tallycam_http_accepted_total", "counter", "Connections accepted.", site.accepted.get());
     page.one(
         "tallycam_http_refused_total",
         "counter",

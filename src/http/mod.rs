@@ -87,7 +87,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            name: String::from("tallycam"),
+            name: String::from("camera"),
             max_connections: 512,
             max_viewers: 200,
             max_head: 8192,

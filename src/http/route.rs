@@ -136,11 +136,11 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS], [STREAM, FULL]),
     route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS], [STREAM, FULL]),
     route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS], [STREAM, FULL]),
-    route!(GET "/video_feed" pictures::stream, Pictures, "The same; annotated while counting is on.", [FPS], [STREAM, FULL]),
+    route!(GET "/video_feed" pictures::stream, Pictures, "The same; annotated once this program counts.", [FPS], [STREAM, FULL]),
     route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [], [JPEG, CARD]),
     route!(GET "/snapshot" legacy::snapshot, Pictures, "The newest picture.",
-        [("filename", "Saves the picture under this name.")],
-        [JPEG, CARD, (500, "`Error with snapshot`: it could not be saved.", Content::Text)]),
+        [("filename", "Asks to save the picture under this name, which this version cannot do yet.")],
+        [JPEG, CARD, (500, "`Error with snapshot`: it was not saved.", Content::Text)]),
     route!(GET "/health" legacy::health, Legacy, "Whether the camera delivers.", [],
         [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row.", Content::Text)]),
     route!(GET "/state" v1::state, Api, "How things are.", [], [STATE]),
@@ -217,7 +217,6 @@ pub async fn serve(
     link: Rc<Link>,
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    link.asked();
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let method = head.method.clone();

@@ -22,13 +22,10 @@ use super::problem::Full;
 use super::stream::{OPENING, Rhythm};
 use crate::base::clock;
 use crate::media::{Hub, Picture, Subscriber};
-use crate::pipeline::Demand;
+use crate::pipeline::{Demand, RateMeter};
 
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// Over how long a viewer's pictures a second are counted.
-const RATE_WINDOW: Duration = Duration::from_secs(2);
 
 /// All viewers, and the way they are woken.
 #[derive(Debug)]
@@ -56,40 +53,26 @@ pub struct Viewer {
     pub since_us: u64,
     /// Pictures it did not get: it was slow, or asked for fewer.
     pub skipped: Cell<u64>,
-    rate: Cell<Rate>,
+    /// Counts by the time since `came`.
+    rate: RefCell<RateMeter>,
+    came: Instant,
     waker: RefCell<Option<Waker>>,
     wakes_on_news: Cell<bool>,
     wakes_at: Cell<Option<Instant>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    from: Instant,
-    pictures: u32,
-    fps: f64,
-}
-
 impl Viewer {
     /// Pictures a second sent over the last seconds.
     pub fn fps(&self) -> f64 {
-        let rate = self.rate.get();
-        let time = rate.from.elapsed();
-        // A viewer that is just here has no full window yet; one that is stuck falls to 0.
-        if (rate.fps == 0.0 && !time.is_zero()) || time > 2 * RATE_WINDOW {
-            f64::from(rate.pictures) / time.as_secs_f64().max(0.1)
-        } else {
-            rate.fps
-        }
+        self.rate.borrow().per_second(self.age_us(Instant::now()))
     }
 
     fn count(&self, now: Instant) {
-        let mut rate = self.rate.get();
-        let time = now - rate.from;
-        if time >= RATE_WINDOW {
-            rate = Rate { from: now, pictures: 0, fps: f64::from(rate.pictures) / time.as_secs_f64() };
-        }
-        rate.pictures += 1;
-        self.rate.set(rate);
+        self.rate.borrow_mut().count(self.age_us(now));
+    }
+
+    fn age_us(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.came).as_micros() as u64
     }
 
     fn wake(&self) {
@@ -134,7 +117,8 @@ impl Viewers {
             peer: link.peer().clone(),
             since_us: clock::wall_us(),
             skipped: Cell::new(0),
-            rate: Cell::new(Rate { from: Instant::now(), pictures: 0, fps: 0.0 }),
+            rate: RefCell::default(),
+            came: Instant::now(),
             waker: RefCell::default(),
             wakes_on_news: Cell::new(false),
             wakes_at: Cell::new(None),

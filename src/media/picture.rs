@@ -73,11 +73,11 @@ impl PicturePool {
     pub fn builder(&self, expected: usize) -> PictureBuilder {
         let needed = HEAD_ROOM + expected + DELIMITER.len();
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // All of them: a steady stream uses the same one or two, and one far too large would lie
+        // below those for ever.
+        spare.retain(|bytes| bytes.capacity() / 4 <= needed);
         let mut bytes = spare.pop().unwrap_or_default();
         drop(spare);
-        if bytes.capacity() / 4 > needed {
-            bytes = Vec::new();
-        }
         bytes.clear();
         bytes.reserve(needed);
         bytes.resize(HEAD_ROOM, 0);
@@ -184,6 +184,11 @@ mod tests {
         assert_eq!(spare(&pool), PicturePool::SPARE);
         // A small picture does not live in a large one's buffer.
         assert!(pool.builder(1).bytes.capacity() < 1000);
+        // Nor does the large one lie below the small ones for ever.
+        let (large, small) = (make(100_000), make(1000));
+        drop((large, small));
+        drop(make(1000));
+        assert!(pool.0.lock().unwrap().iter().all(|bytes| bytes.capacity() < 100_000));
     }
 
     #[test]

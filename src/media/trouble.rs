@@ -70,7 +70,7 @@ impl TroubleKind {
         }
     }
 
-    /// Whether waiting cannot help: only another configuration, or a restart, will.
+    /// Whether waiting cannot help: only Resume, another configuration or a restart will.
     pub fn is_final(self) -> bool {
         matches!(self, TroubleKind::Ended)
     }

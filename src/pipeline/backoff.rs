@@ -5,6 +5,7 @@ use std::time::Duration;
 /// Doubles from half a second to half a minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
+    last: Duration,
     next: Duration,
 }
 
@@ -15,16 +16,23 @@ pub const LONGEST: Duration = Duration::from_secs(30);
 
 impl Default for Backoff {
     fn default() -> Backoff {
-        Backoff { next: SHORTEST }
+        Backoff { last: Duration::ZERO, next: SHORTEST }
     }
 }
 
 impl Backoff {
     /// The pause after one more failure.
     pub fn pause(&mut self) -> Duration {
-        let now = self.next;
-        self.next = (now * 2).min(LONGEST);
-        now
+        self.last = self.next;
+        self.next = (self.last * 2).min(LONGEST);
+        self.last
+    }
+
+    /// Where the next trouble begins, after pictures came for `time`: anew, unless that was less
+    /// than the pause before it. A source that gives one picture and dies would else be opened,
+    /// and written about in the log, twice a second for ever.
+    pub fn after(self, time: Duration) -> Backoff {
+        if time < self.last { self } else { Backoff::default() }
     }
 }
 
@@ -37,5 +45,16 @@ mod tests {
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..9).map(|_| backoff.pause().as_secs_f64()).collect();
         assert_eq!(pauses, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
+    }
+
+    #[test]
+    fn begins_anew_only_when_it_went_well_for_as_long_as_the_pause() {
+        let mut backoff = Backoff::default();
+        let lives = |seconds| Duration::from_secs_f64(seconds);
+        assert_eq!(backoff.clone().after(Duration::ZERO), Backoff::default());
+        backoff.pause();
+        backoff.pause();
+        assert_eq!(backoff.clone().after(lives(0.9)).pause(), lives(2.0));
+        assert_eq!(backoff.after(lives(1.0)).pause(), SHORTEST);
     }
 }

@@ -1,9 +1,10 @@
 //! The capture thread: waits until somebody needs the camera, opens it, turns its frames into
 //! pictures, and lets it go again.
 //!
-//! Invariants: at most one source is open, and it is dropped on this thread before the state says
-//! that it is closed; every wait ends when a wish changes; the heart beats at least once a second
-//! unless a driver does not return; a picture is encoded once, whoever watches.
+//! Invariants: at most one source is open (two only while a stand-in gives way to what it stood in
+//! for), and it is dropped on this thread before the state says that it is closed; every wait ends
+//! when a wish changes; the heart beats at least once a second unless a driver does not return; a
+//! picture is encoded once, whoever watches; the hub is closed when this ends, by a panic too.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,13 +17,18 @@ use crate::source::{Opener, Source};
 
 use super::backoff::{Backoff, SHORTEST};
 use super::rate::RateLimit;
-use super::shared::Shared;
+use super::shared::{Shared, Wishes};
 use super::{Settings, State};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
 const FRAME_WAIT: Duration = Duration::from_millis(200);
 /// How often an absent camera is looked for.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often an open source's opener is asked for a better one.
+const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
+/// An open may take so long on top of the usual time between heartbeats: `auto` may try several
+/// cameras, and a slow one takes seconds to begin.
+const OPEN_TAKES: Duration = Duration::from_secs(20);
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Viewers who wait for a camera to wake get a card that says so after this time. Not at once:
@@ -30,6 +36,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const WAKING_CARD: Duration = Duration::from_secs(2);
 /// The size of cards before the first picture, in pixels.
 pub const CARD_SIZE: (u32, u32) = (1280, 720);
+/// Cards are at most so wide and high, in pixels: what a picture claims to have is no reason to
+/// draw as many.
+const LARGEST_CARD: u32 = 1920;
 
 /// Why a stream of frames ended.
 enum End {
@@ -37,6 +46,8 @@ enum End {
     Released,
     /// The source is of no more use.
     Failed(Trouble),
+    /// This one takes its place.
+    Replaced(Box<dyn Source>),
 }
 
 /// The thread's own things.
@@ -45,9 +56,13 @@ pub struct Capture<'a> {
     opener: Box<dyn Opener>,
     encoder: Encoder,
     beat: &'a Beat,
+    /// How many times a source was opened, or tried to be.
+    openings: u64,
     /// The trouble the camera is in, with the time of the next try. While there is one, tries go
     /// on even without demand, so that `/health` can turn True again.
     trouble: Option<Retry>,
+    /// When the last trouble was ended by a picture, and how far its pauses had grown.
+    recovery: Option<(Instant, Backoff)>,
 }
 
 struct Retry {
@@ -67,35 +82,39 @@ impl<'a> Capture<'a> {
         encoder: Encoder,
         beat: &'a Beat,
     ) -> Capture<'a> {
-        Capture { shared, opener, encoder, beat, trouble: None }
+        Capture { shared, opener, encoder, beat, openings: 0, trouble: None, recovery: None }
     }
 
     /// Runs until the pipeline is stopped.
     pub fn run(mut self) {
         while let Some(interrupt) = self.wait_until_wanted() {
-            self.shared.is_open.send_replace(true);
-            let end = match self.opener.open(&interrupt) {
-                Ok(source) => self.stream(source),
+            self.beat.beat_before(OPEN_TAKES);
+            let mut end = match self.opener.open(&interrupt) {
+                Ok(source) => self.stream(source, &interrupt),
                 // An open that was told to end has failed nobody.
                 Err(_) if interrupt.is_set() => End::Released,
                 Err(trouble) => End::Failed(trouble),
             };
+            while let End::Replaced(source) = end {
+                end = self.stream(source, &interrupt);
+            }
             // The source is dropped by now.
             if let End::Failed(trouble) = end {
                 self.failed(trouble);
             }
-            self.shared.is_open.send_replace(false);
+            self.shared.opening.send_replace(None);
         }
-        self.shared.hub.close();
     }
 
     /// Sleeps until the camera is to be opened, and returns what can interrupt that; `None` at the
     /// end of it all.
     fn wait_until_wanted(&mut self) -> Option<Stop> {
         let shared = Arc::clone(&self.shared);
-        let mut wishes = shared.wishes();
         loop {
             self.beat.beat();
+            // Before the lock, which the server's thread takes too: this may touch a file system.
+            let came_back = self.came_back();
+            let mut wishes = shared.wishes();
             if wishes.is_stopping {
                 return None;
             }
@@ -103,7 +122,6 @@ impl<'a> Capture<'a> {
                 if *shared.state.borrow() != State::Paused {
                     drop(wishes);
                     self.paused();
-                    wishes = shared.wishes();
                     continue;
                 }
                 HEARTBEAT
@@ -114,13 +132,10 @@ impl<'a> Capture<'a> {
                 if std::mem::take(&mut wishes.try_now) && !retry.kind.is_final() {
                     retry.at = retry.at.min(retry.last_try + SHORTEST);
                 }
-                let there = self.opener.is_there();
-                let came_back = retry.was_there == Some(false) && there == Some(true);
-                retry.was_there = there.or(retry.was_there);
                 let now = Instant::now();
                 if came_back || now >= retry.at {
                     retry.last_try = now;
-                    return Some(fresh_interrupt(&mut wishes));
+                    return Some(self.begin_opening(&mut wishes));
                 }
                 (retry.at - now).min(LOOK)
             } else if wishes.demands > 0 || wishes.is_held {
@@ -128,19 +143,39 @@ impl<'a> Capture<'a> {
                     shared.hub.clear();
                 }
                 shared.enter(State::Waking);
-                return Some(fresh_interrupt(&mut wishes));
+                return Some(self.begin_opening(&mut wishes));
             } else {
                 // Nobody is to take an old picture for a new one.
                 shared.hub.clear();
                 shared.enter(State::Asleep);
                 HEARTBEAT
             };
-            wishes = shared.wait(wishes, wait);
+            drop(shared.wait(wishes, wait));
         }
     }
 
+    /// Whether the device of a camera in trouble was gone at the last look and is there again.
+    fn came_back(&mut self) -> bool {
+        let Some(retry) = &mut self.trouble else { return false };
+        let there = self.opener.is_there();
+        let came_back = retry.was_there == Some(false) && there == Some(true);
+        retry.was_there = there.or(retry.was_there);
+        came_back
+    }
+
+    /// A new interrupt for the open that begins now.
+    fn begin_opening(&mut self, wishes: &mut Wishes) -> Stop {
+        wishes.try_now = false;
+        wishes.try_again = false;
+        wishes.is_to_close = false;
+        wishes.interrupt = Stop::new();
+        self.openings += 1;
+        self.shared.opening.send_replace(Some(self.openings));
+        wishes.interrupt.clone()
+    }
+
     /// Takes frames and publishes pictures until the camera is to be let go or fails.
-    fn stream(&mut self, mut source: Box<dyn Source>) -> End {
+    fn stream(&mut self, mut source: Box<dyn Source>, interrupt: &Stop) -> End {
         let shared = Arc::clone(&self.shared);
         let settings = &shared.settings;
         let delivers = source.delivers().clone();
@@ -149,6 +184,8 @@ impl<'a> Capture<'a> {
             log::warn!("{note}");
         }
         let silent_after = silence(settings, delivers.fps);
+        // Of pictures held down to fewer, as many must be broken.
+        let broken_after = silent_after.max(silence(settings, settings.fps));
         let first_within = source.first_frame_within().max(silent_after);
         {
             let mut figures = shared.figures();
@@ -159,7 +196,7 @@ impl<'a> Capture<'a> {
 
         let mut limit = settings.fps.map(RateLimit::new);
         let opened = Instant::now();
-        let (mut last_frame, mut last_good) = (opened, opened);
+        let (mut last_frame, mut last_good, mut last_look) = (opened, opened, opened);
         let mut next_sequence = None;
         let mut is_first = true;
         let mut card_shown = false;
@@ -169,6 +206,21 @@ impl<'a> Capture<'a> {
                 log::info!("camera closed: {why}");
                 return End::Released;
             }
+            if last_look.elapsed() >= LOOK_FOR_BETTER {
+                self.beat.beat_before(OPEN_TAKES);
+                if let Some(better) = self.opener.better(interrupt) {
+                    log::info!("{} gives way to a better source", source.delivers().name);
+                    return End::Replaced(better);
+                }
+                self.beat.beat();
+                last_look = Instant::now();
+            }
+            if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
+                card_shown = true;
+                // What took a stand-in's place is live until now.
+                shared.enter(State::Waking);
+                self.show_card(&State::Waking);
+            }
             let frame = match source.next(FRAME_WAIT) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
@@ -176,17 +228,13 @@ impl<'a> Capture<'a> {
                     if last_frame.elapsed() >= allowed {
                         return End::Failed(silent(&self.opener.describe(), allowed));
                     }
-                    if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
-                        card_shown = true;
-                        self.show_card(&State::Waking);
-                    }
                     continue;
                 }
                 Err(trouble) => return End::Failed(trouble),
             };
             last_frame = Instant::now();
             let gap = next_sequence.map_or(0, |expected| frame.sequence.saturating_sub(expected));
-            next_sequence = Some(frame.sequence + 1);
+            next_sequence = Some(frame.sequence.saturating_add(1));
             {
                 let mut figures = shared.figures();
                 figures.frames += 1;
@@ -202,8 +250,9 @@ impl<'a> Capture<'a> {
                     shared.publish(picture);
                     if is_first || self.trouble.is_some() {
                         is_first = false;
-                        if self.trouble.take().is_some() {
+                        if let Some(retry) = self.trouble.take() {
                             log::info!("the camera is back");
+                            self.recovery = Some((last_frame, retry.backoff));
                         }
                         shared.enter(State::Live);
                     }
@@ -220,10 +269,10 @@ impl<'a> Capture<'a> {
                         log::warn!("{}, {broken} so far", chain(&error));
                     }
                     let without = last_good.elapsed();
-                    if without >= silent_after * 4 {
+                    if without >= broken_after.saturating_mul(4) {
                         return End::Failed(broken_pictures(&self.opener.describe(), &error));
                     }
-                    if without >= silent_after && self.trouble.is_none() {
+                    if without >= broken_after && self.trouble.is_none() {
                         let trouble = broken_pictures(&self.opener.describe(), &error);
                         self.in_trouble(trouble);
                     }
@@ -237,7 +286,7 @@ impl<'a> Capture<'a> {
         let wishes = self.shared.wishes();
         if wishes.is_stopping {
             Some("tallycam stops")
-        } else if wishes.is_paused {
+        } else if wishes.is_paused || wishes.is_to_close {
             Some("paused")
         } else if wishes.demands == 0
             && !wishes.is_held
@@ -266,7 +315,8 @@ impl<'a> Capture<'a> {
         let now = Instant::now();
         let before = self.trouble.take();
         let is_news = before.as_ref().is_none_or(|r| r.kind != trouble.kind || r.line != trouble.line());
-        let mut backoff = before.map_or_else(Backoff::default, |r| r.backoff);
+        let recovered = self.recovery.take().map(|(at, backoff)| backoff.after(now - at));
+        let mut backoff = before.map(|r| r.backoff).or(recovered).unwrap_or_default();
         let pause = backoff.pause();
         if is_news {
             log::error!("{trouble}");
@@ -294,6 +344,7 @@ impl<'a> Capture<'a> {
     /// The camera has been let go by a pause.
     fn paused(&mut self) {
         self.trouble = None;
+        self.recovery = None;
         self.shared.figures().failed_reads = 0;
         self.shared.enter(State::Paused);
         self.show_card(&State::Paused);
@@ -308,13 +359,28 @@ impl<'a> Capture<'a> {
     }
 }
 
-/// The card that tells of `state`, in a picture of `size` pixels.
+impl Drop for Capture<'_> {
+    fn drop(&mut self) {
+        self.shared.hub.close();
+    }
+}
+
+/// The card that tells of `state`, in a picture of `size` pixels, or of its shape where that is
+/// too large.
 pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Option<Picture> {
-    let canvas = still_card::draw(&card_text(state), size.0, size.1);
+    let (width, height) = card_size(size);
+    let canvas = still_card::draw(&card_text(state), width, height);
     encoder
         .encode_card(&canvas.frame(Stamp::now(), 0))
         .inspect_err(|error| log::error!("no still card: {error}"))
         .ok()
+}
+
+fn card_size((width, height): (u32, u32)) -> (u32, u32) {
+    let longest = u64::from(width.max(height).max(LARGEST_CARD));
+    // No more than LARGEST_CARD: it fits.
+    let fit = |side: u32| (u64::from(side) * u64::from(LARGEST_CARD) / longest).max(1) as u32;
+    (fit(width), fit(height))
 }
 
 /// What the card says of `state`.
@@ -322,19 +388,13 @@ fn card_text(state: &State) -> CardText {
     CardText { headline: state.headline().to_owned(), body: state.reason(), hint: state.hint() }
 }
 
-/// A new interrupt for the open that begins now.
-fn fresh_interrupt(wishes: &mut super::shared::Wishes) -> Stop {
-    wishes.try_now = false;
-    wishes.try_again = false;
-    wishes.interrupt = Stop::new();
-    wishes.interrupt.clone()
-}
-
 /// How long without a frame is silence: a camera that promises one in ten seconds is not silent
 /// after three.
 fn silence(settings: &Settings, fps: Option<f64>) -> Duration {
-    let frames =
-        fps.filter(|fps| *fps > 0.0).map_or(Duration::ZERO, |fps| Duration::from_secs_f64(3.0 / fps));
+    let frames = fps.filter(|fps| *fps > 0.0).map_or(Duration::ZERO, |fps| {
+        // Fewer than one in the age of the universe is never.
+        Duration::try_from_secs_f64(3.0 / fps).unwrap_or(Duration::MAX)
+    });
     settings.silent_after.max(frames)
 }
 
@@ -367,4 +427,26 @@ fn in_words(delivers: &crate::source::Delivers) -> String {
     let format = if delivers.fourcc == Fourcc::JPEG { Fourcc::MJPG } else { delivers.fourcc };
     let fps = delivers.fps.map_or_else(String::new, |fps| format!(" at {fps:.4} fps"));
     format!("{size}{format}{fps}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_as_large_as_the_picture_within_bounds() {
+        for (picture, card) in [
+            ((640, 480), (640, 480)),
+            ((1920, 1080), (1920, 1080)),
+            ((3840, 2160), (1920, 1080)),
+            ((10_000, 10_000), (1920, 1920)),
+            ((1, 65_535), (1, 1920)),
+        ] {
+            assert_eq!(card_size(picture), card);
+        }
+        let mut encoder = Encoder::new(80).unwrap();
+        let drawn =
+            draw_card(&mut encoder, &State::Paused, (10_000, 2)).map(|card| (card.width, card.height));
+        assert_eq!(drawn, Some((1920, 2)), "cards have even sides");
+    }
 }

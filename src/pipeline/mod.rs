@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::{Stamp, Worker};
@@ -23,7 +24,7 @@ use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
 
 use capture::Capture;
-pub use rate::{RateLimit, RateMeter};
+pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::Shared;
 
@@ -276,19 +277,30 @@ impl Pipeline {
     }
 
     /// Lets the camera go whoever needs it, until [`Pipeline::resume`] or [`Pipeline::hold`].
-    /// Returns once the device is released, or after 2 s if the driver does not return.
+    /// Returns once the device is released, or after 2 s if the driver does not return. A pause
+    /// that another ends at once releases the device all the same.
     pub async fn pause(&self) {
-        let mut is_open = self.shared.is_open.subscribe();
-        self.shared.wish(|wishes| {
+        let mut opening = self.shared.opening.subscribe();
+        let mut states = self.states();
+        let to_close = self.shared.wish(|wishes| {
             wishes.is_paused = true;
             wishes.is_held = false;
+            wishes.is_to_close = true;
             wishes.interrupt.set();
+            *opening.borrow_and_update()
         });
-        let mut states = self.states();
         let released = async {
-            // Both ends of the channels live as long as `self.shared`: the waits cannot fail.
-            let _ = is_open.wait_for(|open| !open).await;
-            let _ = states.wait_for(|state| *state == State::Paused).await;
+            // Both ends of the channel live as long as `self.shared`: the wait cannot fail.
+            let _ = opening.wait_for(|now| to_close.is_none() || *now != to_close).await;
+            loop {
+                // Each lock is let go before the next is taken: the capture thread takes both.
+                let is_obeyed = *states.borrow_and_update() == State::Paused;
+                if is_obeyed || !self.shared.wishes().is_paused {
+                    break;
+                }
+                // That another has ended the pause may be no new state: look now and then, too.
+                let _ = timeout(Duration::from_millis(100), states.changed()).await;
+            }
         };
         if timeout(RELEASE_WITHIN, released).await.is_err() {
             log::error!("the camera's driver has not let go within {RELEASE_WITHIN:?}");
@@ -304,29 +316,36 @@ impl Pipeline {
             }
             wishes.try_again = true;
         });
-        // At once, so that whoever asks next is not told of a pause that is over.
+        // At once, so that whoever asks next is not told of a pause that is over. The capture
+        // thread may have been faster: then it stands as that says.
         if *self.shared.state.borrow() == State::Paused {
             self.shared.hub.clear();
-            self.shared.enter(State::Asleep);
         }
+        self.shared.enter_if(|now| *now == State::Paused, State::Asleep);
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
-    /// [`Pipeline::resume`]. Returns when the first picture came or the open failed.
+    /// [`Pipeline::resume`]. Returns when the first picture came or the open failed, or when one of
+    /// the two, or [`Pipeline::stop`], came in between.
     pub async fn hold(&self) -> Held {
         let mut states = self.states();
         let failures = self.shared.figures().failures;
-        let was_held = self.shared.wish(|wishes| {
+        let own = self.shared.wish(|wishes| {
             wishes.is_paused = false;
             wishes.try_again = true;
-            std::mem::replace(&mut wishes.is_held, true)
+            let is_new = !std::mem::replace(&mut wishes.is_held, true);
+            wishes.holds += u64::from(is_new);
+            is_new.then_some(wishes.holds)
         });
-        if was_held {
-            return Held::AlreadyRunning;
-        }
+        let Some(own) = own else { return Held::AlreadyRunning };
+        let is_over = |wishes: &shared::Wishes| !wishes.is_held || wishes.holds != own || wishes.is_stopping;
         let outcome = timeout(HOLD_WITHIN, async {
             loop {
                 let state = states.borrow_and_update().clone();
+                if is_over(&self.shared.wishes()) {
+                    let what = format!("{} was let go before its first picture", self.shared.source);
+                    return Err(Trouble::new(TroubleKind::Failed, what));
+                }
                 match state {
                     State::Live => return Ok(()),
                     State::Trouble(trouble) if self.shared.figures().failures > failures => {
@@ -334,7 +353,8 @@ impl Pipeline {
                     }
                     _ => {}
                 }
-                // The same trouble again is no new state: look at the count now and then, too.
+                // The same trouble again is no new state, nor is the end of a hold: look at them
+                // now and then, too.
                 let _ = timeout(Duration::from_millis(100), states.changed()).await;
             }
         });
@@ -345,7 +365,12 @@ impl Pipeline {
                 Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source))
             }
         };
-        self.shared.wish(|wishes| wishes.is_held = false);
+        self.shared.wish(|wishes| {
+            // Another may have taken a hold of its own meanwhile.
+            if wishes.holds == own {
+                wishes.is_held = false;
+            }
+        });
         Held::CouldNotOpen(trouble)
     }
 
@@ -374,17 +399,23 @@ impl Pipeline {
             }
         }
         let state = self.shared.state.borrow().clone();
-        Err(NoPicture { card: self.card(&state), state })
+        Err(NoPicture { card: self.card(&state).await, state })
     }
 
-    /// The still card that tells of `state`: the one in the hub, or one drawn now.
-    fn card(&self, state: &State) -> Option<Picture> {
+    /// The still card that tells of `state`: the one in the hub, or one drawn now. The capture
+    /// thread may be busy opening, so it is drawn on a thread of the runtime's pool.
+    async fn card(&self, state: &State) -> Option<Picture> {
         if let Some(card) = self.shared.hub.newest().filter(|picture| picture.is_card) {
             return Some(card);
         }
         let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
-        let mut encoder = Encoder::new(self.shared.settings.quality).ok()?;
-        capture::draw_card(&mut encoder, state, size)
+        let (quality, state) = (self.shared.settings.quality, state.clone());
+        spawn_blocking(move || {
+            let mut encoder = Encoder::new(quality).ok()?;
+            capture::draw_card(&mut encoder, &state, size)
+        })
+        .await
+        .ok()?
     }
 
     /// Ends it all: closes the camera and the hub. Join the worker afterwards.

@@ -1,4 +1,7 @@
 //! What the capture thread and everyone else share: wishes one way, state and figures the other.
+//!
+//! Locks are taken in this order, or one at a time: wishes, opening, state, figures; the hub's own is the
+//! last of all.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,8 +26,9 @@ pub struct Shared {
     changed: Condvar,
     pub figures: Mutex<Figures>,
     pub state: watch::Sender<State>,
-    /// Whether the capture thread has a source open (or is opening one).
-    pub is_open: watch::Sender<bool>,
+    /// Which source the capture thread has open (or is opening), counted from 1. It changes from
+    /// `None` with the wishes locked: who has changed a wish knows what was opened before.
+    pub opening: watch::Sender<Option<u64>>,
 }
 
 /// What others want of the capture thread.
@@ -35,7 +39,11 @@ pub struct Wishes {
     /// When that number last fell to zero.
     pub last_needed: Instant,
     pub is_held: bool,
+    /// Holds so far: a hold that was ended is told from a later one.
+    pub holds: u64,
     pub is_paused: bool,
+    /// A pause that the open camera has not obeyed yet, even if it is over by then.
+    pub is_to_close: bool,
     pub is_stopping: bool,
     /// Somebody new wants pictures: a camera in trouble is worth a try now.
     pub try_now: bool,
@@ -73,7 +81,9 @@ impl Shared {
                 demands: 0,
                 last_needed: Instant::now(),
                 is_held: false,
+                holds: 0,
                 is_paused: false,
+                is_to_close: false,
                 is_stopping: false,
                 try_now: false,
                 try_again: false,
@@ -95,7 +105,7 @@ impl Shared {
                 failed_reads: 0,
             }),
             state: watch::Sender::new(State::Asleep),
-            is_open: watch::Sender::new(false),
+            opening: watch::Sender::new(None),
         }
     }
 
@@ -122,13 +132,18 @@ impl Shared {
 
     /// Enters a state. Entering the state that is allows nothing to change, not even its time.
     pub fn enter(&self, state: State) {
+        self.enter_if(|_| true, state);
+    }
+
+    /// Enters a state if `is_to` says so of the one that is, with nobody between the two.
+    pub fn enter_if(&self, is_to: impl FnOnce(&State) -> bool, state: State) {
         self.state.send_if_modified(|now| {
-            let changed = *now != state;
-            if changed {
+            let changes = *now != state && is_to(now);
+            if changes {
                 self.figures().since = Stamp::now();
                 *now = state;
             }
-            changed
+            changes
         });
     }
 

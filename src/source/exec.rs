@@ -31,6 +31,8 @@ const DEFAULT_FPS: f64 = 30.0;
 const RUN: usize = 64 << 10;
 /// Bytes taken in a row before looking for pictures in them.
 const RUNS_AT_ONCE: usize = 16;
+/// How long its first picture may take: `ffmpeg` studies a stream for 5 s, then waits for a key frame.
+const FIRST_WITHIN: Duration = Duration::from_secs(15);
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
 /// Lines of standard error kept to explain an end.
@@ -266,6 +268,10 @@ impl ExecSource {
 impl Source for ExecSource {
     fn delivers(&self) -> &Delivers {
         &self.delivers
+    }
+
+    fn first_frame_within(&self) -> Duration {
+        FIRST_WITHIN
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {

@@ -134,6 +134,9 @@ impl Source for FilesSource {
                 Advance::Picture => break,
                 // The same again: its time passes.
                 Advance::Nothing => self.due = false,
+                // However many are faulty, nobody who waits for us is kept waiting.
+                Advance::LeftOut if Instant::now() >= until => return Ok(None),
+                Advance::LeftOut => {}
                 Advance::End if self.sequence == self.round_began_at => {
                     return Err(self.reel.nothing_in(&self.path));
                 }
@@ -174,6 +177,8 @@ enum Advance {
     Picture,
     /// A moment without a picture of its own.
     Nothing,
+    /// Something that cannot be shown was passed over; go on.
+    LeftOut,
     End,
 }
 
@@ -305,23 +310,22 @@ impl Pictures {
         Ok(())
     }
 
-    /// Goes on to the next picture that can be shown, past those that cannot.
+    /// Goes on to the next picture, if it can be shown.
     fn advance(&mut self) -> Advance {
-        while let Some(name) = self.names.get(self.next) {
-            self.next += 1;
-            match read_picture(name, &mut self.picture) {
-                Ok(()) => {
-                    self.logged.remove(name);
-                    return Advance::Picture;
+        let Some(name) = self.names.get(self.next) else { return Advance::End };
+        self.next += 1;
+        match read_picture(name, &mut self.picture) {
+            Ok(()) => {
+                self.logged.remove(name);
+                Advance::Picture
+            }
+            Err(why) => {
+                if self.logged.len() < MAX_LOGGED && self.logged.insert(name.clone()) {
+                    log::warn!("{} is left out: {why}", name.display());
                 }
-                Err(why) => {
-                    if self.logged.len() < MAX_LOGGED && self.logged.insert(name.clone()) {
-                        log::warn!("{} is left out: {why}", name.display());
-                    }
-                }
+                Advance::LeftOut
             }
         }
-        Advance::End
     }
 }
 
@@ -363,6 +367,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
 }
 
 /// The paths in a list: one a line, relative to the list's own folder; `#` begins a comment line.
+/// The byte order mark that some editors put in front is no part of the first.
 fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut input = BufReader::new(open_file(path).map_err(|e| unreadable(path, &e))?);
@@ -374,7 +379,7 @@ fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
         if len.map_err(|e| unreadable(path, &e))? == 0 {
             break;
         }
-        let name = line.trim();
+        let name = line.trim_start_matches('\u{feff}').trim();
         if !name.is_empty() && !name.starts_with('#') {
             names.push(folder.join(name));
         }
@@ -445,8 +450,9 @@ impl Clip {
                     if !std::mem::replace(&mut self.told, true) {
                         log::warn!("the clip is damaged: {error}; it goes on with the next");
                     }
+                    return Ok(Advance::LeftOut);
                 }
-                Step::Noise => {}
+                Step::Noise => return Ok(Advance::LeftOut),
                 Step::More => {
                     let room = self.reader.room(RUN);
                     match self.file.read(&mut room[..RUN]) {
@@ -468,8 +474,12 @@ impl Clip {
     /// Whether there is no second picture; the clip stands at its beginning again afterwards.
     fn is_one_picture(&mut self) -> io::Result<bool> {
         let mut pictures = 0;
-        while pictures < 2 && matches!(self.advance()?, Advance::Picture) {
-            pictures += 1;
+        while pictures < 2 {
+            match self.advance()? {
+                Advance::Picture => pictures += 1,
+                Advance::LeftOut => {}
+                Advance::Nothing | Advance::End => break,
+            }
         }
         self.rewind()?;
         Ok(pictures == 1)

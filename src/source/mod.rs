@@ -48,9 +48,9 @@ pub struct Delivers {
     pub name: String,
     /// Pixel format of its frames.
     pub fourcc: Fourcc,
-    /// Pixels in a row; 0 while not known (a network stream before its first picture).
+    /// Pixels in a row; 0 where only the pictures tell (a network stream).
     pub width: u32,
-    /// Rows; 0 while not known.
+    /// Rows; 0 where only the pictures tell.
     pub height: u32,
     /// Frames a second it promised; `None` where it promises nothing.
     pub fps: Option<f64>,
@@ -71,6 +71,13 @@ pub trait Opener: Send {
     /// What is wrong, and what to do about it.
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble>;
 
+    /// A source that is to take the place of the one that was opened last and is in use: asked
+    /// every few seconds meanwhile, for those that show a stand-in where there is no camera. May
+    /// block as [`Opener::open`] may.
+    fn better(&mut self, _stop: &Stop) -> Option<Box<dyn Source>> {
+        None
+    }
+
     /// Whether an open is worth trying now, by a look that costs next to nothing. While a source
     /// is in trouble this is asked twice a second, so that a camera that is plugged in again is
     /// taken at once, whatever the pause between tries has grown to.
@@ -83,7 +90,7 @@ pub trait Opener: Send {
 
 /// An open source of frames. Dropping it lets the device go.
 pub trait Source {
-    /// What it delivers.
+    /// What it delivers; the same as long as it is open.
     fn delivers(&self) -> &Delivers;
 
     /// How long its first frame may take before the source counts as silent. Cameras behind a

@@ -1,156 +1,148 @@
-//! The smallest honest HTTP client: every byte the server sends can be looked at.
+//! A plain HTTP client that hides nothing: every byte the server sends can be looked at.
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::DEADLINE;
 
-/// A whole answer.
+/// One request on a connection of its own.
+pub fn ask(address: SocketAddr, request: &str) -> Answer {
+    let mut client = Client::new(TcpStream::connect(address).unwrap());
+    client.send(request);
+    client.answer(request.starts_with("HEAD "))
+}
+
+/// `GET path`.
+pub fn get(address: SocketAddr, path: &str) -> Answer {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"))
+}
+
+/// One connection, from the client's side.
+pub struct Client(pub BufReader<TcpStream>);
+
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
-    pub status: u16,
     pub version: String,
-    pub headers: HashMap<String, String>,
+    pub status: u16,
+    head: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
+    /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 }
 
-/// A connection with a deadline on every read.
-pub fn connect(address: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    socket.set_write_timeout(Some(DEADLINE)).unwrap();
-    socket
-}
-
-/// One request on a connection of its own.
-pub fn request(address: SocketAddr, method: &str, target: &str, more: &str) -> Answer {
-    let mut socket = connect(address);
-    write!(socket, "{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{more}\r\n").unwrap();
-    read_answer(&mut BufReader::new(socket), method == "HEAD")
-}
-
-pub fn get(address: SocketAddr, target: &str) -> Answer {
-    request(address, "GET", target, "")
-}
-
-pub fn post(address: SocketAddr, target: &str) -> Answer {
-    request(address, "POST", target, "Content-Length: 0\r\n")
-}
-
-/// Reads one answer; `is_head`: its body is not sent.
-pub fn read_answer(reader: &mut impl BufRead, is_head: bool) -> Answer {
-    let (version, status, headers) = read_head(reader);
-    let mut body = Vec::new();
-    if let Some(length) = headers.get("content-length").filter(|_| !is_head) {
-        body.resize(length.parse().unwrap(), 0);
-        reader.read_exact(&mut body).unwrap();
-    } else if !is_head {
-        reader.read_to_end(&mut body).unwrap();
+impl Client {
+    /// A client on `stream`.
+    pub fn new(stream: TcpStream) -> Client {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Client(BufReader::with_capacity(1024, stream))
     }
-    Answer { status, version, headers, body }
-}
 
-fn read_head(reader: &mut impl BufRead) -> (String, u16, HashMap<String, String>) {
-    let mut line = String::new();
-    reader.read_line(&mut line).unwrap();
-    let mut words = line.split_whitespace();
-    let version = words.next().unwrap_or_default().to_owned();
-    let status = words.next().unwrap_or_default().parse().unwrap_or_else(|_| panic!("no status in {line:?}"));
-    (version, status, read_fields(reader))
-}
+    /// Sends bytes as they are.
+    pub fn send(&mut self, request: &str) {
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+    }
 
-fn read_fields(reader: &mut impl BufRead) -> HashMap<String, String> {
-    let mut fields = HashMap::new();
-    loop {
-        let mut line = String::new();
-        assert!(reader.read_line(&mut line).unwrap() > 0, "the head breaks off");
-        let Some(line) = line.strip_suffix("\r\n") else { panic!("a line without CRLF: {line:?}") };
-        if line.is_empty() {
-            return fields;
+    /// Begins to watch `path`.
+    pub fn watch(&mut self, path: &str) {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        let answer = self.head();
+        assert_eq!((answer.status, answer.version.as_str()), (200, "HTTP/1.0"), "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("multipart/x-mixed-replace; boundary=frame"));
+        assert_eq!(answer.header("transfer-encoding"), None);
+        assert_eq!(self.line(), "--frame");
+    }
+
+    /// A response's head.
+    pub fn head(&mut self) -> Answer {
+        let status = self.line();
+        let (version, rest) = status.split_once(' ').unwrap_or_else(|| panic!("no status line: {status:?}"));
+        let mut answer = Answer {
+            version: version.to_owned(),
+            status: rest[..3].parse().unwrap(),
+            head: self.fields(),
+            body: Vec::new(),
+        };
+        answer.head.shrink_to_fit();
+        answer
+    }
+
+    /// A whole response, `Content-Length` or to the end.
+    pub fn answer(&mut self, is_head: bool) -> Answer {
+        let mut answer = self.head();
+        if is_head || matches!(answer.status, 204 | 304) {
+            return answer;
         }
-        let (name, value) = line.split_once(':').unwrap();
-        fields.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-}
-
-/// A stream being watched: strict, any deviation from the form panics.
-pub struct Parts {
-    reader: BufReader<TcpStream>,
-    pub headers: HashMap<String, String>,
-    pub version: String,
-}
-
-/// One part of a stream.
-#[derive(Debug)]
-pub struct Part {
-    pub fields: HashMap<String, String>,
-    pub jpeg: Vec<u8>,
-}
-
-impl Part {
-    /// The test picture's number; `None` for a still card.
-    pub fn number(&self) -> Option<u64> {
-        super::testcam::number_of(&self.jpeg)
-    }
-}
-
-/// Opens a stream and reads its head.
-pub fn watch(address: SocketAddr, target: &str) -> Parts {
-    watch_on(connect(address), target)
-}
-
-/// Opens a stream on a connection made already.
-pub fn watch_on(mut socket: TcpStream, target: &str) -> Parts {
-    write!(socket, "GET {target} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
-    let mut reader = BufReader::new(socket);
-    let (version, status, headers) = read_head(&mut reader);
-    assert_eq!(status, 200, "{headers:?}");
-    let mut line = String::new();
-    reader.read_line(&mut line).unwrap();
-    assert_eq!(line, "--frame\r\n");
-    Parts { reader, headers, version }
-}
-
-impl Parts {
-    /// The next part, to the boundary that follows it; `None` when the stream has ended.
-    pub fn next(&mut self) -> Option<Part> {
-        if self.reader.fill_buf().unwrap().is_empty() {
-            return None;
-        }
-        let fields = read_fields(&mut self.reader);
-        let mut jpeg = vec![0; fields["content-length"].parse().unwrap()];
-        self.reader.read_exact(&mut jpeg).unwrap();
-        let mut boundary = [0; 11];
-        self.reader.read_exact(&mut boundary).unwrap();
-        assert_eq!(&boundary, b"\r\n--frame\r\n");
-        Some(Part { fields, jpeg })
-    }
-
-    /// The next part that is no still card.
-    pub fn next_live(&mut self) -> u64 {
-        loop {
-            if let Some(number) = self.next().expect("the stream has ended").number() {
-                return number;
+        match answer.header("content-length").map(|n| n.parse().unwrap()) {
+            Some(len) => {
+                answer.body = vec![0; len];
+                self.0.read_exact(&mut answer.body).unwrap();
+            }
+            None => {
+                self.0.read_to_end(&mut answer.body).unwrap();
             }
         }
+        answer
     }
 
-    pub fn socket(&self) -> &TcpStream {
-        self.reader.get_ref()
+    /// The next part's JPEG, every byte around it checked; `None` at the end of the stream.
+    pub fn part(&mut self) -> Option<Vec<u8>> {
+        if self.0.fill_buf().unwrap().is_empty() {
+            return None;
+        }
+        let fields = self.fields();
+        let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["Content-Type", "Content-Length", "X-Timestamp"]);
+        assert_eq!(fields[0].1, "image/jpeg");
+        let (seconds, micros) = fields[2].1.split_once('.').unwrap();
+        assert!(seconds.parse::<u64>().unwrap() > 1_700_000_000 && micros.len() == 6);
+        let mut jpeg = vec![0; fields[1].1.parse().unwrap()];
+        self.0.read_exact(&mut jpeg).unwrap();
+        assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]), "no whole JPEG");
+        let mut between = [0; 11];
+        self.0.read_exact(&mut between).unwrap();
+        assert_eq!(&between, b"\r\n--frame\r\n");
+        Some(jpeg)
+    }
+
+    /// What is left until the server closes; panics if it does not.
+    pub fn rest(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).map(|_| rest)
+    }
+
+    fn fields(&mut self) -> Vec<(String, String)> {
+        let mut fields = Vec::new();
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                return fields;
+            }
+            let (name, value) = line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
+            fields.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        assert!(line.ends_with("\r\n"), "the connection ended in the middle of {line:?}");
+        line.truncate(line.len() - 2);
+        line
     }
 }

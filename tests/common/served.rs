@@ -1,7 +1,5 @@
-//! The server on a real socket before a [`TestCam`], and a plain client that hides nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+//! The server on a real socket before a [`TestCam`].
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -12,7 +10,7 @@ use tallycam::config::Listen;
 use tallycam::http::{self, Server, listen};
 use tallycam::pipeline;
 
-use super::DEADLINE;
+use super::client::{self, Answer, Client};
 use super::testcam::{Running, TestCam};
 
 /// A server, stopped and joined when dropped.
@@ -61,14 +59,12 @@ impl Served {
 
     /// One request on a connection of its own.
     pub fn ask(&self, request: &str) -> Answer {
-        let mut client = self.connect();
-        client.send(request);
-        client.answer(request.starts_with("HEAD "))
+        client::ask(self.address, request)
     }
 
     /// `GET path`.
     pub fn get(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"))
+        client::get(self.address, path)
     }
 
     /// `POST path` without a body.
@@ -78,7 +74,7 @@ impl Served {
 
     /// What `/state` says.
     pub fn state(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.get("/state").body).unwrap()
+        self.get("/state").json()
     }
 
     /// A viewer of `path`, past the opening boundary.
@@ -105,135 +101,5 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.stop();
         self.join();
-    }
-}
-
-/// One connection, from the client's side.
-pub struct Client(pub BufReader<TcpStream>);
-
-/// A response.
-#[derive(Debug)]
-pub struct Answer {
-    pub version: String,
-    pub status: u16,
-    head: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// A header's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    /// The body as text.
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    /// The body as JSON.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-}
-
-impl Client {
-    /// A client on `stream`.
-    pub fn new(stream: TcpStream) -> Client {
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        Client(BufReader::with_capacity(1024, stream))
-    }
-
-    /// Sends bytes as they are.
-    pub fn send(&mut self, request: &str) {
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
-    }
-
-    /// Begins to watch `path`.
-    pub fn watch(&mut self, path: &str) {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
-        let answer = self.head();
-        assert_eq!((answer.status, answer.version.as_str()), (200, "HTTP/1.0"), "{answer:?}");
-        assert_eq!(answer.header("content-type"), Some("multipart/x-mixed-replace; boundary=frame"));
-        assert_eq!(answer.header("transfer-encoding"), None);
-        assert_eq!(self.line(), "--frame");
-    }
-
-    /// A response's head.
-    pub fn head(&mut self) -> Answer {
-        let status = self.line();
-        let (version, rest) = status.split_once(' ').unwrap_or_else(|| panic!("no status line: {status:?}"));
-        let mut answer = Answer {
-            version: version.to_owned(),
-            status: rest[..3].parse().unwrap(),
-            head: self.fields(),
-            body: Vec::new(),
-        };
-        answer.head.shrink_to_fit();
-        answer
-    }
-
-    /// A whole response, `Content-Length` or to the end.
-    pub fn answer(&mut self, is_head: bool) -> Answer {
-        let mut answer = self.head();
-        if is_head || matches!(answer.status, 204 | 304) {
-            return answer;
-        }
-        match answer.header("content-length").map(|n| n.parse().unwrap()) {
-            Some(len) => {
-                answer.body = vec![0; len];
-                self.0.read_exact(&mut answer.body).unwrap();
-            }
-            None => {
-                self.0.read_to_end(&mut answer.body).unwrap();
-            }
-        }
-        answer
-    }
-
-    /// The next part's JPEG, every byte around it checked; `None` at the end of the stream.
-    pub fn part(&mut self) -> Option<Vec<u8>> {
-        if self.0.fill_buf().unwrap().is_empty() {
-            return None;
-        }
-        let fields = self.fields();
-        let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["Content-Type", "Content-Length", "X-Timestamp"]);
-        assert_eq!(fields[0].1, "image/jpeg");
-        let (seconds, micros) = fields[2].1.split_once('.').unwrap();
-        assert!(seconds.parse::<u64>().unwrap() > 1_700_000_000 && micros.len() == 6);
-        let mut jpeg = vec![0; fields[1].1.parse().unwrap()];
-        self.0.read_exact(&mut jpeg).unwrap();
-        assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]), "no whole JPEG");
-        let mut between = [0; 11];
-        self.0.read_exact(&mut between).unwrap();
-        assert_eq!(&between, b"\r\n--frame\r\n");
-        Some(jpeg)
-    }
-
-    /// What is left until the server closes; panics if it does not.
-    pub fn rest(&mut self) -> std::io::Result<Vec<u8>> {
-        let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).map(|_| rest)
-    }
-
-    fn fields(&mut self) -> Vec<(String, String)> {
-        let mut fields = Vec::new();
-        loop {
-            let line = self.line();
-            if line.is_empty() {
-                return fields;
-            }
-            let (name, value) = line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
-            fields.push((name.to_owned(), value.to_owned()));
-        }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).unwrap();
-        assert!(line.ends_with("\r\n"), "the connection ended in the middle of {line:?}");
-        line.truncate(line.len() - 2);
-        line
     }
 }

@@ -1,11 +1,9 @@
 //! A camera that a test directs: what it shows, how fast, and every way in which it can fail.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tallycam::base::{Stamp, Stop, Worker};
-use tallycam::http;
 use tallycam::media::{Fourcc, Frame, Trouble, TroubleKind};
 use tallycam::pipeline::{Pipeline, Settings};
 use tallycam::source::{Delivers, Opener, Source};
@@ -23,6 +21,8 @@ pub enum Manner {
     Broken(Duration),
     /// Reading fails: the device is gone.
     Fails(Trouble),
+    /// Reading panics: a mistake in the program.
+    Panics,
 }
 
 /// A directed camera. Clones share it.
@@ -33,6 +33,7 @@ struct Script {
     manner: Manner,
     open_fault: Option<Trouble>,
     is_there: Option<bool>,
+    better: Option<TestCam>,
     picture_len: usize,
     requested: u64,
     sequence: u64,
@@ -48,6 +49,7 @@ impl TestCam {
             manner: Manner::Flows(Duration::from_millis(20)),
             open_fault: None,
             is_there: None,
+            better: None,
             picture_len: 0,
             requested: 0,
             sequence: 0,
@@ -92,6 +94,11 @@ impl TestCam {
         self.lock().is_there = there;
     }
 
+    /// Gives way to `camera` when it is asked for a better one.
+    pub fn gives_way_to(&self, camera: &TestCam) {
+        self.lock().better = Some(camera.clone());
+    }
+
     /// How often it was opened.
     pub fn opens(&self) -> u64 {
         self.lock().opens
@@ -130,6 +137,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// The capture thread.
+    pub fn worker(&self) -> &Worker {
+        self.worker.as_ref().unwrap()
+    }
+
     /// Stops it now and tells whether the thread ended.
     pub fn stop(&mut self) -> bool {
         self.pipeline.stop();
@@ -167,6 +179,11 @@ impl Opener for TestCam {
             is_simulated: false,
         };
         Ok(Box::new(Open { cam, delivers, jpeg: Vec::new() }))
+    }
+
+    fn better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
+        let mut better = self.lock().better.take()?;
+        better.open(stop).ok()
     }
 
     fn is_there(&self) -> Option<bool> {
@@ -220,6 +237,10 @@ impl Source for Open {
                 return Ok(None);
             }
             Manner::Fails(trouble) => return Err(trouble),
+            Manner::Panics => {
+                drop(script);
+                panic!("the test wants it so");
+            }
         }
         script.sequence += 1;
         let sequence = script.sequence;
@@ -276,60 +297,4 @@ pub fn numbered_jpeg(number: u64, len: usize) -> Vec<u8> {
 pub fn number_of(jpeg: &[u8]) -> Option<u64> {
     let text = jpeg.get(6..33)?;
     std::str::from_utf8(text.strip_prefix(b"number ")?).ok()?.parse().ok()
-}
-
-/// A whole server on a directed camera, on a real socket.
-pub struct TestDaemon {
-    pub address: SocketAddr,
-    pub running: Running,
-    stop: Stop,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-/// The limits of a server under test: as shipped, but for what a test changes.
-pub fn http_settings() -> http::Settings {
-    http::Settings {
-        name: String::from("test"),
-        max_connections: 512,
-        max_viewers: 200,
-        max_head: 8192,
-        head_timeout: Duration::from_secs(10),
-        keep_alive: Duration::from_secs(60),
-        stall: Duration::from_secs(5),
-    }
-}
-
-impl TestCam {
-    /// Serves this camera.
-    pub fn serve(&self, settings: Settings, http: http::Settings) -> TestDaemon {
-        let running = self.pipeline(settings);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = Stop::new();
-        let thread = std::thread::spawn({
-            let (pipeline, stop) = (running.pipeline.clone(), stop.clone());
-            move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                let server = http::Server::new(http, pipeline);
-                runtime.block_on(server.run(vec![http::Listener::Tcp(listener)], stop)).unwrap();
-            }
-        });
-        TestDaemon { address, running, stop, thread: Some(thread) }
-    }
-}
-
-impl TestDaemon {
-    /// Tells the server to stop, and waits until it has.
-    pub fn stop(&mut self) {
-        self.stop.set();
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-impl Drop for TestDaemon {
-    fn drop(&mut self) {
-        self.stop();
-    }
 }

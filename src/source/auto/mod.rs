@@ -2,9 +2,10 @@
 //!
 //! An ordered list of finders looks for cameras, each in its own way; the first camera that opens
 //! is taken. One that is busy or not allowed, or that opened last time and then gave nothing, is
-//! passed over for another that works, with a note. Where there is none at all, the fallback is
-//! taken if one was given. It is then kept until it is closed: a camera that is plugged in
-//! meanwhile is found at the next open, so after Pause and Resume, or when the source has slept.
+//! passed over for another that works, with a note. Where none has ever worked, the fallback is
+//! taken if one was given, and gives way to the first camera that works: one that is plugged in,
+//! or is no longer busy. A camera that has worked and is gone is missed, and nothing stands in
+//! for it.
 //!
 //! Lives on the capture thread, as every source.
 
@@ -30,6 +31,10 @@ pub struct AutoOpener {
     /// A new node makes another open worth it.
     nodes: Nodes,
     last: Option<Tried>,
+    /// A camera has given frames.
+    has_worked: bool,
+    /// The fallback was opened last: what was wrong with the cameras.
+    stands_in_for: Option<TroubleKind>,
 }
 
 /// The camera that was opened last.
@@ -70,7 +75,30 @@ impl AutoOpener {
     }
 
     fn with(root: &Path, finders: Vec<Box<dyn Finder>>, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
-        AutoOpener { finders, fallback, nodes: Nodes::under(root), last: None }
+        AutoOpener {
+            finders,
+            fallback,
+            nodes: Nodes::under(root),
+            last: None,
+            has_worked: false,
+            stands_in_for: None,
+        }
+    }
+
+    /// Opens the first camera that works.
+    fn camera(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        self.nodes.look();
+        let gave_frames = |last: &Tried| last.gave_frames.load(Ordering::Relaxed);
+        self.has_worked |= self.last.as_ref().is_some_and(gave_frames);
+        let mute = self.last.take().filter(|last| !gave_frames(last));
+        match self.first_camera(stop, mute.as_ref().map(|last| last.name.as_str())) {
+            Ok(opened) => {
+                let gave_frames = Arc::new(AtomicBool::new(false));
+                self.last = Some(Tried { name: opened.name, gave_frames: Arc::clone(&gave_frames) });
+                Ok(Box::new(Noted::new(opened.source, opened.notes, gave_frames)))
+            }
+            Err(troubles) => Err(most_telling(troubles).unwrap_or_else(v4l2::no_camera)),
+        }
     }
 
     /// Opens the first camera that opens. One called `mute` has its turn last.
@@ -126,21 +154,16 @@ impl Opener for AutoOpener {
     }
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        self.nodes.look();
-        let mute = self.last.take().filter(|last| !last.gave_frames.load(Ordering::Relaxed));
-        let troubles = match self.first_camera(stop, mute.as_ref().map(|last| last.name.as_str())) {
-            Ok(opened) => {
-                let gave_frames = Arc::new(AtomicBool::new(false));
-                self.last = Some(Tried { name: opened.name, gave_frames: Arc::clone(&gave_frames) });
-                return Ok(Box::new(Noted::new(opened.source, opened.notes, gave_frames)));
-            }
-            Err(troubles) => troubles,
+        self.stands_in_for = None;
+        let trouble = match self.camera(stop) {
+            Ok(source) => return Ok(source),
+            Err(trouble) => trouble,
         };
-        let trouble = most_telling(troubles).unwrap_or_else(v4l2::no_camera);
-        match self.fallback.as_mut().filter(|_| !stop.is_set()) {
+        match self.fallback.as_mut().filter(|_| !self.has_worked && !stop.is_set()) {
             None => Err(trouble),
             Some(fallback) => {
                 let source = fallback.open(stop)?;
+                self.stands_in_for = Some(trouble.kind);
                 let note = match trouble.kind {
                     TroubleKind::Absent => String::from("No camera was found."),
                     _ => format!("No camera could be used: {}.", trouble.what),
@@ -148,6 +171,19 @@ impl Opener for AutoOpener {
                 Ok(Box::new(Noted::new(source, vec![note], Arc::default())))
             }
         }
+    }
+
+    fn better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
+        let trouble = self.stands_in_for?;
+        // What is not there comes with a new node, and so does what can do what is asked; what is
+        // busy or denied may be so no longer.
+        let may_mend_itself = !matches!(trouble, TroubleKind::Absent | TroubleKind::Unsupported);
+        if !may_mend_itself && !self.nodes.has_new() {
+            return None;
+        }
+        let camera = self.camera(stop);
+        self.stands_in_for = camera.as_ref().err().map(|trouble| trouble.kind);
+        camera.ok()
     }
 
     fn is_there(&self) -> Option<bool> {
@@ -177,21 +213,15 @@ fn sentence(what: &str) -> String {
 struct Noted {
     source: Box<dyn Source>,
     delivers: Delivers,
-    notes: Vec<String>,
     gave_frames: Arc<AtomicBool>,
 }
 
 impl Noted {
     fn new(source: Box<dyn Source>, notes: Vec<String>, gave_frames: Arc<AtomicBool>) -> Noted {
-        let delivers = with_notes(source.delivers(), &notes);
-        Noted { source, delivers, notes, gave_frames }
+        let mut delivers = source.delivers().clone();
+        delivers.notes.splice(0..0, notes);
+        Noted { source, delivers, gave_frames }
     }
-}
-
-fn with_notes(delivers: &Delivers, notes: &[String]) -> Delivers {
-    let mut all = delivers.clone();
-    all.notes.splice(0..0, notes.iter().cloned());
-    all
 }
 
 impl Source for Noted {
@@ -199,12 +229,11 @@ impl Source for Noted {
         &self.delivers
     }
 
+    fn first_frame_within(&self) -> Duration {
+        self.source.first_frame_within()
+    }
+
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
-        // A stream tells its size with its first picture only.
-        let of = |d: &Delivers| (d.fourcc, d.width, d.height);
-        if of(self.source.delivers()) != of(&self.delivers) {
-            self.delivers = with_notes(self.source.delivers(), &self.notes);
-        }
         let frame = self.source.next(wait)?;
         if frame.is_some() {
             self.gave_frames.store(true, Ordering::Relaxed);
@@ -299,6 +328,8 @@ mod tests {
         }
     }
 
+    const SLOW: Duration = Duration::from_secs(77);
+
     struct TestSource {
         delivers: Delivers,
         gives: bool,
@@ -309,8 +340,11 @@ mod tests {
             &self.delivers
         }
 
+        fn first_frame_within(&self) -> Duration {
+            SLOW
+        }
+
         fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
-            self.delivers.width = 64;
             Ok(self.gives.then(|| Frame {
                 fourcc: Fourcc::MJPG,
                 width: 64,
@@ -357,6 +391,38 @@ mod tests {
     }
 
     #[test]
+    fn the_fallback_gives_way_to_a_camera() {
+        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy))]);
+        let mut auto = auto(&shelf, scene());
+        let stop = Stop::new();
+        assert!(auto.better(&stop).is_none(), "nothing is open yet");
+        assert_eq!(opened(&mut auto).0, "scene");
+        assert!(auto.better(&stop).is_none(), "it is still busy");
+        *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
+        let mut camera = auto.better(&stop).unwrap();
+        assert_eq!(camera.delivers().name, "a");
+        assert!(camera.next(Duration::ZERO).unwrap().is_some());
+        assert!(auto.better(&stop).is_none(), "a camera is not replaced");
+        // It has worked: when it is gone, nothing stands in for it.
+        shelf.0.lock().unwrap().clear();
+        assert!(auto.open(&stop).is_err_and(|trouble| trouble.kind == TroubleKind::Absent));
+    }
+
+    #[test]
+    fn where_no_wait_helps_a_camera_is_looked_for_when_a_node_appears() {
+        for shelf in [Shelf::default(), Shelf::of(&[("a", Does::Fail(TroubleKind::Unsupported))])] {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join("dev")).unwrap();
+            let mut auto = AutoOpener::with(root.path(), vec![Box::new(shelf.clone())], scene());
+            assert_eq!(opened(&mut auto).0, "scene");
+            *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
+            assert!(auto.better(&Stop::new()).is_none(), "there is no new node");
+            std::fs::write(root.path().join("dev/video0"), "").unwrap();
+            assert!(auto.better(&Stop::new()).is_some());
+        }
+    }
+
+    #[test]
     fn without_a_fallback_the_most_telling_trouble_is_given() {
         let shelf = Shelf::of(&[
             ("a", Does::Fail(TroubleKind::Unsupported)),
@@ -392,14 +458,9 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_known_late_is_passed_on_with_the_notes() {
-        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy)), ("b", Does::Work)]);
-        let mut source = auto(&shelf, None).open(&Stop::new()).map_err(|t| t.line()).unwrap();
-        for _ in 0..2 {
-            assert!(source.next(Duration::ZERO).unwrap().is_some());
-        }
-        assert_eq!(source.delivers().width, 64);
-        assert_eq!(source.delivers().notes, ["A is busy.", "its own"]);
+    fn a_camera_that_takes_long_to_begin_is_given_its_time() {
+        let source = auto(&Shelf::of(&[("a", Does::Work)]), None).open(&Stop::new()).map_err(|t| t.line());
+        assert_eq!(source.unwrap().first_frame_within(), SLOW);
     }
 
     #[test]

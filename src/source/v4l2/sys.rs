@@ -262,7 +262,9 @@ pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
         reserved: [0; 2],
     };
     ask(fd, &mut raw)?;
-    let timestamp_us = raw.timestamp.tv_sec as u64 * 1_000_000 + raw.timestamp.tv_usec as u64;
+    // A driver may stamp with anything.
+    let seconds_us = (raw.timestamp.tv_sec as u64).wrapping_mul(1_000_000);
+    let timestamp_us = seconds_us.wrapping_add(raw.timestamp.tv_usec as u64);
     Ok(FrameNumber { timestamp_us, sequence: raw.sequence })
 }
 

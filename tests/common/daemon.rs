@@ -1,0 +1,84 @@
+//! The program as it is run: a child that serves on an address of its own and ends with the test.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use super::{client, wait_until};
+
+/// A running program, killed when this is dropped; what it said is shown when the test fails.
+pub struct Daemon {
+    pub address: SocketAddr,
+    child: Child,
+    log: NamedTempFile,
+}
+
+impl Daemon {
+    /// Runs `program serve` with more `arguments`, and waits until it listens.
+    pub fn start(program: Command, arguments: &[&str]) -> Daemon {
+        Daemon::start_on(free_address(), program, arguments)
+    }
+
+    /// As [`Daemon::start`], on an address that is known.
+    pub fn start_on(address: SocketAddr, mut program: Command, arguments: &[&str]) -> Daemon {
+        let log = NamedTempFile::new().unwrap();
+        let child = program
+            .arg("serve")
+            .args(arguments)
+            .args(["--set", &format!("http.listen=[\"{address}\"]")])
+            .stdin(Stdio::null())
+            .stdout(log.reopen().unwrap())
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let mut daemon = Daemon { address, child, log };
+        wait_until("it listens", || {
+            assert!(daemon.child.try_wait().unwrap().is_none(), "it ended at once");
+            TcpStream::connect(address).is_ok()
+        });
+        daemon
+    }
+
+    /// Its process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What `/api/v1/state` says.
+    pub fn state(&self) -> Value {
+        client::get(self.address, "/api/v1/state").json()
+    }
+
+    /// Ends it without a word.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the program said:\n{}", std::fs::read_to_string(self.log.path()).unwrap_or_default());
+        }
+    }
+}
+
+/// An address that nobody has, and that no outgoing connection will be given before the program
+/// takes it: the ports of those are above 32768.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u64::from(std::process::id()) * 16;
+    loop {
+        let next = first + u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + (next % 12_000) as u16));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
