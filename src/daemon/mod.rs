@@ -127,9 +127,11 @@ pub fn serve(
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
+        let urls = sockets::urls(&listeners);
         let mut running = start(config, pipeline, capture, listeners)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
+        sockets::announce(&urls);
         let reason = running.run(Arc::new(reload)).await;
         running.stop(reason).await
     });
@@ -177,7 +179,6 @@ fn start(
         }
     };
     let stop = Stop::new();
-    sockets::announce(&listeners);
     let server = http::Server::new(http_settings(&config), pipeline.clone());
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();

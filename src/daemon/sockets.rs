@@ -46,9 +46,8 @@ fn take(mut fds: ListenFd) -> Result<Vec<http::Listener>, DaemonError> {
         .collect()
 }
 
-/// Writes where the page is to be found: to the log, and to standard output when a person who
-/// started the daemon by hand (or by `make run`) reads it there.
-pub fn announce(listeners: &[http::Listener]) {
+/// The addresses at which people find the page served on `listeners`.
+pub fn urls(listeners: &[http::Listener]) -> Vec<String> {
     let machine = Machine::look();
     let mut urls = Vec::new();
     for listener in listeners {
@@ -60,15 +59,22 @@ pub fn announce(listeners: &[http::Listener]) {
         }
     }
     urls.dedup();
+    urls
+}
+
+/// Says where the page is to be found: on standard output when a person who started the daemon by
+/// hand (or by `make run`) reads it there, else in the log.
+pub fn announce(urls: &[String]) {
     if urls.is_empty() {
         return;
     }
-    info!("open {}", urls.join(" or "));
     // make sets MAKELEVEL for what it runs.
     if std::io::stdout().is_terminal() || std::env::var_os("MAKELEVEL").is_some() {
         let list: String = urls.iter().map(|url| format!("    {url}\n")).collect();
         // A closed standard output is no reason not to serve.
         let _ = write!(std::io::stdout(), "\n  tallycam is here:\n{list}\n  Ctrl-C stops it.\n\n");
+    } else {
+        info!("open {}", urls.join(" or "));
     }
 }
 
