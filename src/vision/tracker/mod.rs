@@ -1,0 +1,275 @@
+//! Who is who from frame to frame: ByteTrack (Y. Zhang et al., "ByteTrack: Multi-Object Tracking by
+//! Associating Every Detection Box", ECCV 2022) with real time steps.
+//!
+//! In every frame all tracks are moved on to the frame's time ([`kalman`]), then matched with the
+//! detections in three rounds, each an optimal [`assignment`]:
+//!
+//! 1. confirmed tracks, those out of sight too, with the sure detections;
+//! 2. those that were in sight and got none, with the unsure ones: somebody half behind a lamp post
+//!    is still there;
+//! 3. tentative tracks with what sure ones are left; the rest of those begins new tracks.
+//!
+//! What differs from the paper, because frames come when the machine has time for them: velocities
+//! and noise are per second, patience is in seconds, and a pair is judged by overlap *and* by how
+//! well the place fits the motion, so that a thing whose boxes do not overlap from one frame to the
+//! next is followed too. A track never begins on what is already tracked, and ends where it walks
+//! out of the picture.
+//!
+//! Invariants: an id is never used twice; there are never more than
+//! [`TrackerOptions::most_tracks`] tracks; [`Tracker::tracks`] is in order of ids.
+
+pub mod assignment;
+pub mod kalman;
+mod track;
+
+pub use kalman::Motion;
+pub use track::{Track, TrackId, TrackState};
+
+use self::assignment::Assignment;
+use self::kalman::size_of;
+use super::detection::Detection;
+use super::geometry::{Aspect, Bounds};
+use super::labels::Labels;
+
+/// How tracks begin, go on and end. Times are in seconds, lengths in sizes (see [`Motion`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackerOptions {
+    /// From this score (0–1) on a detection is sure: it finds lost tracks and begins new ones.
+    pub sure_score: f32,
+    /// Below this score (0–1) a detection is not used at all.
+    pub least_score: f32,
+    /// A new track needs this score (0–1).
+    pub birth_score: f32,
+    /// A new track is confirmed when it has been seen in this many frames.
+    pub confirm_after: u32,
+    /// A tentative track that is not seen for longer than this is forgotten; at least one frame
+    /// may always be missed. Seconds.
+    pub tentative_patience: f32,
+    /// A confirmed track that is not seen for longer than this is forgotten. Seconds.
+    pub lost_patience: f32,
+    /// How alike (0–1) a sure detection and a track must be, see [`Tracker`].
+    pub least_likeness: f32,
+    /// How alike (0–1) an unsure detection and a track must be. Unsure boxes are often parts of
+    /// things, so this asks for more.
+    pub least_unsure_likeness: f32,
+    /// No track begins on a box of which this share (0–1) is covered by one that is tracked, or
+    /// covers it.
+    pub most_covered: f32,
+    /// How far the place of a box may be off beside what the motion says, in sizes (standard
+    /// deviation): what covers somebody moves the middle of the box.
+    pub slack: f32,
+    /// Most tracks at one time; no new ones begin beyond it.
+    pub most_tracks: usize,
+    /// How things move.
+    pub motion: Motion,
+}
+
+impl Default for TrackerOptions {
+    fn default() -> TrackerOptions {
+        TrackerOptions {
+            sure_score: 0.4,
+            least_score: 0.1,
+            birth_score: 0.4,
+            confirm_after: 3,
+            tentative_patience: 0.3,
+            lost_patience: 3.0,
+            least_likeness: 0.2,
+            least_unsure_likeness: 0.4,
+            most_covered: 0.7,
+            slack: 0.15,
+            most_tracks: 500,
+            motion: Motion::default(),
+        }
+    }
+}
+
+/// The squared Mahalanobis distance that 99 of 100 things keep within (χ², two degrees of freedom).
+const FARTHEST: f32 = 9.21;
+
+/// Follows things from frame to frame.
+///
+/// How *alike* a track and a detection are, 0–1: half of it is the IoU of the predicted and the
+/// seen box, half is 1 − d²/9.21 with d² the squared Mahalanobis distance of the centres (not below
+/// 0). Boxes of different groups of labels, or of which one is more than 2.5 times as high as the
+/// other, are not alike at all.
+#[derive(Debug)]
+pub struct Tracker {
+    options: TrackerOptions,
+    aspect: Aspect,
+    tracks: Vec<Track>,
+    next_id: u64,
+    newest_us: Option<u64>,
+    assignment: Assignment,
+    work: Work,
+}
+
+/// Buffers of one update, kept between frames.
+#[derive(Debug, Default)]
+struct Work {
+    /// The detections of the frame in heights, and whether they are still free.
+    seen: Vec<Seen>,
+    costs: Vec<f32>,
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    detection: Detection,
+    /// Where it is, in heights.
+    bounds: Bounds,
+    group: u16,
+    free: bool,
+}
+
+impl Tracker {
+    /// A tracker for pictures of this aspect.
+    pub fn new(options: TrackerOptions, aspect: Aspect) -> Tracker {
+        Tracker {
+            options,
+            aspect,
+            tracks: Vec::new(),
+            next_id: 1,
+            newest_us: None,
+            assignment: Assignment::default(),
+            work: Work::default(),
+        }
+    }
+
+    /// All tracks, tentative and lost ones too, in order of their ids.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// Forgets all tracks, because the picture is another one now. Ids go on.
+    pub fn restart(&mut self, aspect: Aspect) {
+        self.aspect = aspect;
+        self.tracks.clear();
+    }
+
+    /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
+    /// that does not go back; if it does, no time has passed).
+    pub fn update(&mut self, detections: &[Detection], labels: &Labels, time_us: u64) -> &[Track] {
+        let elapsed_us = self.newest_us.map_or(0, |newest| time_us.saturating_sub(newest));
+        self.newest_us = Some(self.newest_us.map_or(time_us, |newest| newest.max(time_us)));
+        let now_us = time_us.max(self.newest_us.unwrap_or(0));
+        let seconds = elapsed_us as f32 / 1e6;
+        for track in &mut self.tracks {
+            track.predict(seconds, &self.options.motion);
+        }
+        let aspect = self.aspect;
+        self.work.seen.clear();
+        self.work.seen.extend(detections.iter().map(|detection| Seen {
+            detection: *detection,
+            bounds: aspect.box_in_heights(&detection.bounds),
+            group: labels.group(detection.class),
+            free: detection.score >= self.options.least_score,
+        }));
+
+        let sure = self.options.sure_score;
+        let (alike, unsure_alike) = (self.options.least_likeness, self.options.least_unsure_likeness);
+        self.round(labels, now_us, alike, |t| t.state() != TrackState::Tentative, |d| d.score >= sure);
+        let in_sight = |t: &Track| t.state() == TrackState::Confirmed;
+        self.round(labels, now_us, unsure_alike, in_sight, |d| d.score < sure);
+        self.round(labels, now_us, alike, |t| t.state() == TrackState::Tentative, |d| d.score >= sure);
+
+        self.end(now_us);
+        self.begin(now_us);
+        &self.tracks
+    }
+
+    /// Matches the tracks that `whom` chooses and that are not yet seen at `now_us` with the free
+    /// detections that `what` chooses.
+    fn round(
+        &mut self,
+        labels: &Labels,
+        now_us: u64,
+        least_likeness: f32,
+        whom: impl Fn(&Track) -> bool,
+        what: impl Fn(&Detection) -> bool,
+    ) {
+        let Work { seen, costs, rows, columns } = &mut self.work;
+        rows.clear();
+        rows.extend((0..self.tracks.len()).filter(|&at| {
+            let track = &self.tracks[at];
+            !track.is_matched() && whom(track)
+        }));
+        columns.clear();
+        columns.extend((0..seen.len()).filter(|&at| seen[at].free && what(&seen[at].detection)));
+        costs.clear();
+        for &row in rows.iter() {
+            let track = &self.tracks[row];
+            let (bounds, group) = (track.bounds_in_heights(), labels.group(track.class()));
+            for &column in columns.iter() {
+                let other = &seen[column];
+                let alike = if other.group == group {
+                    likeness(track, &bounds, &other.bounds, self.options.slack)
+                } else {
+                    0.0
+                };
+                costs.push(1.0 - alike);
+            }
+        }
+        let pairs = self.assignment.solve(costs, rows.len(), columns.len(), 1.0 - least_likeness);
+        for (row, column) in pairs.into_iter().enumerate() {
+            let Some(column) = column else { continue };
+            let seen = &mut seen[columns[column]];
+            seen.free = false;
+            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, &self.options);
+        }
+    }
+
+    /// Lets go of the tracks that are not coming back.
+    fn end(&mut self, now_us: u64) {
+        let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
+        let aspect = self.aspect;
+        self.tracks.retain_mut(|track| {
+            if track.is_matched() {
+                return true;
+            }
+            track.miss();
+            let unseen = track.unseen_for(now_us);
+            match track.state() {
+                TrackState::Tentative => track.misses() <= 1 || unseen <= tentative_patience,
+                _ => unseen <= lost_patience && is_in_picture(&track.bounds_in_heights(), aspect),
+            }
+        });
+    }
+
+    /// Begins tracks on the sure detections that are nobody's.
+    fn begin(&mut self, now_us: u64) {
+        let old = self.tracks.len();
+        for seen in &self.work.seen {
+            let room = self.tracks.len() < self.options.most_tracks;
+            if !(room && seen.free && seen.detection.score >= self.options.birth_score) {
+                continue;
+            }
+            let tracked = |track: &Track| {
+                track.is_matched()
+                    && track.state() == TrackState::Confirmed
+                    && track.bounds_in_heights().overlap_of_smaller(&seen.bounds) > self.options.most_covered
+            };
+            if self.tracks[..old].iter().any(tracked) {
+                continue;
+            }
+            let id = TrackId(self.next_id);
+            self.next_id += 1;
+            self.tracks.push(Track::new(id, &seen.detection, &seen.bounds, now_us, &self.options));
+        }
+    }
+}
+
+/// See [`Tracker`].
+fn likeness(track: &Track, predicted: &Bounds, seen: &Bounds, slack: f32) -> f32 {
+    let taller = predicted.height() / seen.height();
+    if !(0.4..=2.5).contains(&taller) {
+        return 0.0;
+    }
+    let surprise = track.kalman().surprise(seen, slack * size_of(predicted));
+    let fit = (1.0 - surprise / FARTHEST).max(0.0);
+    (predicted.iou(seen) + fit) / 2.0
+}
+
+fn is_in_picture(b: &Bounds, aspect: Aspect) -> bool {
+    b.right > 0.0 && b.left < aspect.ratio() && b.bottom > 0.0 && b.top < 1.0
+}
