@@ -12,7 +12,7 @@ use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
 use super::nms;
-use super::passage::{Hysteresis, Passage};
+use super::passage::{Hysteresis, Passage, Passed};
 use super::tally::Crossing;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
 use super::zone::{Occupancy, Zone};
@@ -212,9 +212,10 @@ impl Counter {
     pub fn update(&mut self, detections: &[Detection], time_us: u64) -> Outcome {
         self.select(detections);
         self.tracker.update(&self.detections, &self.labels, time_us);
-        let tracks = self.tracker.tracks();
+        let (tracks, departed) = (self.tracker.tracks(), self.tracker.departed());
         let mut crossings = Vec::new();
         for watched in &mut self.lines {
+            watched.say_goodbye(departed, &mut crossings);
             watched.see(tracks, time_us, &self.options.hysteresis, &mut crossings);
         }
         let overlay = self.overlay(time_us);
@@ -268,7 +269,38 @@ fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
     occupancy
 }
 
+impl Progress {
+    /// The track has crossed the line: a crossing, if it is one that counts there.
+    fn count(&mut self, line: &CountingLine, track: &Track, passed: Passed) {
+        let again = self.times > 0 && line.recrossing == Recrossing::Once;
+        if again || !line.counts(track.class()) {
+            return;
+        }
+        self.times += 1;
+        self.waiting.push(Crossing {
+            line: line.id,
+            track: track.id(),
+            ordinal: self.times,
+            class: track.class(),
+            direction: passed.direction,
+            score: track.score(),
+            time_us: passed.time_us,
+        });
+    }
+}
+
 impl Watched {
+    /// Looks for the last time at those who have left the picture.
+    fn say_goodbye(&mut self, departed: &[Track], out: &mut Vec<Crossing>) {
+        for track in departed {
+            let Some(mut progress) = self.progress.remove(&track.id()) else { continue };
+            if let Some(passed) = progress.passage.as_mut().and_then(Passage::leave) {
+                progress.count(&self.line, track, passed);
+                out.append(&mut progress.waiting);
+            }
+        }
+    }
+
     /// Looks at everybody who is in the newest frame. `tracks` is in order of ids.
     fn see(&mut self, tracks: &[Track], time_us: u64, hysteresis: &Hysteresis, out: &mut Vec<Crossing>) {
         self.progress.retain(|id, _| tracks.binary_search_by_key(id, Track::id).is_ok());
@@ -282,19 +314,7 @@ impl Watched {
             };
             let size = kalman::size_of(&bounds);
             if let Some(passed) = passage.see(&self.segment, points, size, time_us, hysteresis) {
-                let again = progress.times > 0 && self.line.recrossing == Recrossing::Once;
-                if !again && self.line.counts(track.class()) {
-                    progress.times += 1;
-                    progress.waiting.push(Crossing {
-                        line: self.line.id,
-                        track: track.id(),
-                        ordinal: progress.times,
-                        class: track.class(),
-                        direction: passed.direction,
-                        score: track.score(),
-                        time_us: passed.time_us,
-                    });
-                }
+                progress.count(&self.line, track, passed);
             }
             if track.state() == TrackState::Confirmed {
                 out.append(&mut progress.waiting);

@@ -10,7 +10,7 @@
 //!
 //! A track is *on* a side until it has *settled* on the other: seen there [`Hysteresis::stay`] times
 //! running at least [`Hysteresis::near`] away from the line, or once at least [`Hysteresis::far`]
-//! away. Who lingers on the line, turns back on it, or trembles over it never settles. Settling is
+//! away, or once at least `near` away before it went out of the picture. Who lingers on the line, turns back on it, or trembles over it never settles. Settling is
 //! counted if the way since the last settling led through the line between its ends: every step from
 //! one sight to the next is a straight one, however long ago the last sight was, and passes through the
 //! line in opposite directions cancel. So who walks round an end has changed sides, and is not counted.
@@ -122,6 +122,17 @@ impl Passage {
         if self.stayed == 0 || (self.stayed < hysteresis.stay && beyond < hysteresis.far) {
             return None;
         }
+        self.settle()
+    }
+
+    /// The track has left the picture. If it was beyond the band when it was last seen, it has
+    /// arrived: nobody will see it there a second time.
+    pub fn leave(&mut self) -> Option<Passed> {
+        if self.stayed > 0 { self.settle() } else { None }
+    }
+
+    /// It is on the other side now.
+    fn settle(&mut self) -> Option<Passed> {
         self.left = !self.left;
         self.stayed = 0;
         let through = std::mem::take(&mut self.through);
@@ -169,6 +180,18 @@ mod tests {
         let way = [(0.53, 0.5), (0.51, 0.5), (0.495, 0.5), (0.488, 0.5), (0.485, 0.5)];
         assert_eq!(walk(&way).len(), 1);
         assert_eq!(walk(&way[..4]).len(), 0, "seen beyond once, and near");
+    }
+
+    #[test]
+    fn who_leaves_the_picture_just_beyond_the_line_has_crossed_it() {
+        let segment = segment();
+        let at = |x| [Point::new(x, 0.5); 4];
+        for (last, counted) in [(0.485, true), (0.495, false)] {
+            let mut passage = Passage::new(&segment, at(0.6), 0);
+            assert_eq!(passage.see(&segment, at(last), 0.1, 1, &Hysteresis::default()), None);
+            assert_eq!(passage.leave().is_some(), counted);
+            assert_eq!(passage.leave(), None);
+        }
     }
 
     #[test]

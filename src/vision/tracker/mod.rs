@@ -49,9 +49,12 @@ pub struct TrackerOptions {
     pub lost_patience: f32,
     /// How alike (0–1) a sure detection and a track must be, see [`Tracker`].
     pub least_likeness: f32,
-    /// How alike (0–1) an unsure detection and a track must be. Unsure boxes are often parts of
-    /// things, so this asks for more.
-    pub least_unsure_likeness: f32,
+    /// By how much more a track must be like a detection for every second that it was out of
+    /// sight: a guess of where somebody is gets worse, and so does what it proves. Per second.
+    pub likeness_rise: f32,
+    /// The IoU (0–1) that an unsure detection and the predicted box of a track must have. Unsure
+    /// boxes are often of parts of things, heads or legs, and would drag the track after them.
+    pub least_unsure_iou: f32,
     /// No track begins on a box of which this share (0–1) is covered by one that is tracked, or
     /// covers it.
     pub most_covered: f32,
@@ -65,6 +68,10 @@ pub struct TrackerOptions {
 }
 
 impl Default for TrackerOptions {
+    /// The scores and the IoU of 0.5 are ByteTrack's (whose highest scores of 0.5–0.6 are those of
+    /// a far larger detector). Three sights make a track: two false boxes in a row at one place are
+    /// common, three are not. After 3 s out of sight the bar for coming back is at 0.8, which only a
+    /// box right at the predicted place passes.
     fn default() -> TrackerOptions {
         TrackerOptions {
             sure_score: 0.4,
@@ -74,8 +81,9 @@ impl Default for TrackerOptions {
             tentative_patience: 0.3,
             lost_patience: 3.0,
             least_likeness: 0.2,
-            least_unsure_likeness: 0.4,
-            most_covered: 0.7,
+            likeness_rise: 0.2,
+            least_unsure_iou: 0.5,
+            most_covered: 0.6,
             slack: 0.15,
             most_tracks: 500,
             motion: Motion::default(),
@@ -85,6 +93,12 @@ impl Default for TrackerOptions {
 
 /// The squared Mahalanobis distance that 99 of 100 things keep within (χ², two degrees of freedom).
 const FARTHEST: f32 = 9.21;
+
+/// Boxes of which one is so many times as high as the other are not of the same thing.
+const MOST_TALLER: f32 = 2.5;
+
+/// What it costs to pair what is not alike; all other pairs cost 1 − likeness.
+const IMPOSSIBLE: f32 = 1.0;
 
 /// Follows things from frame to frame.
 ///
@@ -97,6 +111,7 @@ pub struct Tracker {
     options: TrackerOptions,
     aspect: Aspect,
     tracks: Vec<Track>,
+    departed: Vec<Track>,
     next_id: u64,
     newest_us: Option<u64>,
     assignment: Assignment,
@@ -129,6 +144,7 @@ impl Tracker {
             options,
             aspect,
             tracks: Vec::new(),
+            departed: Vec::new(),
             next_id: 1,
             newest_us: None,
             assignment: Assignment::default(),
@@ -141,10 +157,17 @@ impl Tracker {
         &self.tracks
     }
 
+    /// The tracks that the newest frame ended because they went out of the picture, in order of
+    /// ids: confirmed ones that were not seen again and must be wholly outside by now.
+    pub fn departed(&self) -> &[Track] {
+        &self.departed
+    }
+
     /// Forgets all tracks, because the picture is another one now. Ids go on.
     pub fn restart(&mut self, aspect: Aspect) {
         self.aspect = aspect;
         self.tracks.clear();
+        self.departed.clear();
     }
 
     /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
@@ -167,11 +190,11 @@ impl Tracker {
         }));
 
         let sure = self.options.sure_score;
-        let (alike, unsure_alike) = (self.options.least_likeness, self.options.least_unsure_likeness);
-        self.round(labels, now_us, alike, |t| t.state() != TrackState::Tentative, |d| d.score >= sure);
+        let tentative = |t: &Track| t.state() == TrackState::Tentative;
         let in_sight = |t: &Track| t.state() == TrackState::Confirmed;
-        self.round(labels, now_us, unsure_alike, in_sight, |d| d.score < sure);
-        self.round(labels, now_us, alike, |t| t.state() == TrackState::Tentative, |d| d.score >= sure);
+        self.round(labels, now_us, |t| !tentative(t), |d| d.score >= sure);
+        self.round(labels, now_us, in_sight, |d| d.score < sure);
+        self.round(labels, now_us, tentative, |d| d.score >= sure);
 
         self.end(now_us);
         self.begin(now_us);
@@ -184,7 +207,6 @@ impl Tracker {
         &mut self,
         labels: &Labels,
         now_us: u64,
-        least_likeness: f32,
         whom: impl Fn(&Track) -> bool,
         what: impl Fn(&Detection) -> bool,
     ) {
@@ -199,18 +221,15 @@ impl Tracker {
         costs.clear();
         for &row in rows.iter() {
             let track = &self.tracks[row];
-            let (bounds, group) = (track.bounds_in_heights(), labels.group(track.class()));
+            let group = labels.group(track.class());
+            let least = self.options.bar(track, now_us);
             for &column in columns.iter() {
                 let other = &seen[column];
-                let alike = if other.group == group {
-                    likeness(track, &bounds, &other.bounds, self.options.slack)
-                } else {
-                    0.0
-                };
-                costs.push(1.0 - alike);
+                let alike = if other.group == group { self.options.likeness(track, other) } else { 0.0 };
+                costs.push(if alike >= least { 1.0 - alike } else { IMPOSSIBLE });
             }
         }
-        let pairs = self.assignment.solve(costs, rows.len(), columns.len(), 1.0 - least_likeness);
+        let pairs = self.assignment.solve(costs, rows.len(), columns.len(), IMPOSSIBLE);
         for (row, column) in pairs.into_iter().enumerate() {
             let Some(column) = column else { continue };
             let seen = &mut seen[columns[column]];
@@ -223,17 +242,19 @@ impl Tracker {
     fn end(&mut self, now_us: u64) {
         let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
         let aspect = self.aspect;
-        self.tracks.retain_mut(|track| {
-            if track.is_matched() {
-                return true;
-            }
-            track.miss();
+        self.tracks.iter_mut().filter(|track| !track.is_matched()).for_each(Track::miss);
+        self.tracks.retain(|track| {
             let unseen = track.unseen_for(now_us);
             match track.state() {
                 TrackState::Tentative => track.misses() <= 1 || unseen <= tentative_patience,
-                _ => unseen <= lost_patience && is_in_picture(&track.bounds_in_heights(), aspect),
+                TrackState::Confirmed => true,
+                TrackState::Lost => unseen <= lost_patience,
             }
         });
+        self.departed.clear();
+        self.departed.extend(self.tracks.extract_if(.., |track| {
+            track.state() == TrackState::Lost && !is_in_picture(&track.bounds_in_heights(), aspect)
+        }));
     }
 
     /// Begins tracks on the sure detections that are nobody's.
@@ -259,15 +280,30 @@ impl Tracker {
     }
 }
 
-/// See [`Tracker`].
-fn likeness(track: &Track, predicted: &Bounds, seen: &Bounds, slack: f32) -> f32 {
-    let taller = predicted.height() / seen.height();
-    if !(0.4..=2.5).contains(&taller) {
-        return 0.0;
+impl TrackerOptions {
+    /// How alike a track and what is seen are, see [`Tracker`].
+    fn likeness(&self, track: &Track, seen: &Seen) -> f32 {
+        let predicted = track.bounds_in_heights();
+        let taller = predicted.height() / seen.bounds.height();
+        if !(1.0 / MOST_TALLER..=MOST_TALLER).contains(&taller) {
+            return 0.0;
+        }
+        let overlap = predicted.iou(&seen.bounds);
+        if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
+            return 0.0;
+        }
+        let surprise = track.kalman().surprise(&seen.bounds, self.slack * size_of(&predicted));
+        let fit = (1.0 - surprise / FARTHEST).max(0.0);
+        (overlap + fit) / 2.0
     }
-    let surprise = track.kalman().surprise(seen, slack * size_of(predicted));
-    let fit = (1.0 - surprise / FARTHEST).max(0.0);
-    (predicted.iou(seen) + fit) / 2.0
+
+    /// How alike they must be for this track.
+    fn bar(&self, track: &Track, now_us: u64) -> f32 {
+        match track.state() {
+            TrackState::Lost => self.least_likeness + self.likeness_rise * track.unseen_for(now_us),
+            _ => self.least_likeness,
+        }
+    }
 }
 
 fn is_in_picture(b: &Bounds, aspect: Aspect) -> bool {
