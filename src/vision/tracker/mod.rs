@@ -40,8 +40,11 @@ pub struct TrackerOptions {
     pub least_score: f32,
     /// A new track needs this score (0–1).
     pub birth_score: f32,
-    /// A new track is confirmed when it has been seen in this many frames.
+    /// A new track is confirmed when it has been seen in this many frames...
     pub confirm_after: u32,
+    /// ...and for this long, for in a fast stream a false box comes in many frames running.
+    /// What it crossed before is counted then. Seconds.
+    pub confirm_age: f32,
     /// A tentative track that is not seen for longer than this is forgotten; at least one frame
     /// may always be missed. Seconds.
     pub tentative_patience: f32,
@@ -70,7 +73,7 @@ pub struct TrackerOptions {
 impl Default for TrackerOptions {
     /// The scores and the IoU of 0.5 are ByteTrack's (whose highest scores of 0.5–0.6 are those of
     /// a far larger detector). Three sights make a track: two false boxes in a row at one place are
-    /// common, three are not. After 3 s out of sight the bar for coming back is at 0.8, which only a
+    /// common, three are not. After 3 s out of sight the bar for coming back is at 0.65, which only a
     /// box right at the predicted place passes.
     fn default() -> TrackerOptions {
         TrackerOptions {
@@ -78,10 +81,11 @@ impl Default for TrackerOptions {
             least_score: 0.1,
             birth_score: 0.4,
             confirm_after: 3,
+            confirm_age: 0.25,
             tentative_patience: 0.3,
             lost_patience: 3.0,
             least_likeness: 0.2,
-            likeness_rise: 0.2,
+            likeness_rise: 0.15,
             least_unsure_iou: 0.5,
             most_covered: 0.6,
             slack: 0.15,

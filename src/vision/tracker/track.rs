@@ -49,7 +49,8 @@ impl Track {
         now_us: u64,
         options: &TrackerOptions,
     ) -> Track {
-        let state = if options.confirm_after <= 1 { TrackState::Confirmed } else { TrackState::Tentative };
+        let at_once = options.confirm_after <= 1 && options.confirm_age <= 0.0;
+        let state = if at_once { TrackState::Confirmed } else { TrackState::Tentative };
         Track {
             id,
             state,
@@ -149,7 +150,9 @@ impl Track {
         self.misses = 0;
         self.matched = true;
         self.seen_us = now_us;
-        if self.state == TrackState::Lost || self.hits >= options.confirm_after {
+        let age = now_us.saturating_sub(self.born_us) as f32 / 1e6;
+        let proved = self.hits >= options.confirm_after && age >= options.confirm_age;
+        if self.state == TrackState::Lost || proved {
             self.state = TrackState::Confirmed;
         }
     }
