@@ -96,7 +96,7 @@ impl Passage {
         }
         if let Some(share) = passed {
             let elapsed = time_us.saturating_sub(self.seen_us);
-            self.passed_us = self.seen_us + (elapsed as f64 * f64::from(share)) as u64;
+            self.passed_us = self.seen_us + (elapsed as f64 * f64::from(share)).round() as u64;
         }
         self.points = points;
         self.seen_us = time_us;
@@ -163,7 +163,7 @@ mod tests {
         for (n, at) in way.iter().enumerate().skip(1) {
             let time_us = n as u64 * 1_000_000;
             if let Some(p) = passage.see(&segment, points(at), 0.1, time_us, &Hysteresis::default()) {
-                found.push((p.direction, p.time_us / 1000));
+                found.push((p.direction, (p.time_us + 500) / 1000));
             }
         }
         found

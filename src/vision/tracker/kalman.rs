@@ -29,10 +29,10 @@ impl Default for Motion {
     /// Small detectors put the middle of a box 0.06–0.07 sizes off (measured against the ground
     /// truth of PETS 2009, two models), and stay off on the same side for some frames, which a
     /// Kalman filter does not expect: 0.1 makes up for that. People walk at about 1.2 sizes a
-    /// second, cars in a street drive at 3, and people turn round within a second or so, so a
+    /// second and cars in a town drive at 3 to 5, which is to be within two standard deviations; people turn round within a second or so, so a
     /// change of 1 size/s in a second is as common as not.
     fn default() -> Motion {
-        Motion { measurement: 0.1, speed: 1.5, acceleration: 1.0, growth: 0.2 }
+        Motion { measurement: 0.1, speed: 2.5, acceleration: 1.0, growth: 0.2 }
     }
 }
 
@@ -65,11 +65,12 @@ impl Axis {
     fn correct(&mut self, measured: f32, measurement_variance: f32) {
         let [value, both, rate] = self.variance;
         let total = value + measurement_variance;
-        let (gain, rate_gain) = (value / total, both / total);
+        let (gain, rate_gain, rest) = (value / total, both / total, measurement_variance / total);
         let surprise = measured - self.value;
         self.value += gain * surprise;
         self.rate += rate_gain * surprise;
-        self.variance = [(1.0 - gain) * value, (1.0 - gain) * both, rate - rate_gain * both];
+        // 1 − gain, written so that it never rounds to 0.
+        self.variance = [rest * value, rest * both, rate - rate_gain * both];
     }
 }
 
