@@ -80,8 +80,8 @@ fn detections(clip: &Clip, model: &str, labels: &Labels) -> Option<BTreeMap<u64,
 /// What is truly crossed, in the order of time.
 fn truth(clip: &Clip, line: &str) -> Vec<Event> {
     if clip.name == ONE_BY_ONE.name {
-        // Six persons leave to the right, one after another; when each passed was read off the
-        // clip's frames, to the second.
+        // Six persons leave to the right, one after another; when each passed was looked up in
+        // the clip's frames, to half a second.
         return [19.0, 44.0, 69.0, 86.0, 119.0, 135.0].map(|time| (time, Direction::Out)).to_vec();
     }
     let path = testdata().unwrap().join("groundtruth/PETS09-S2L1.crossings.csv");

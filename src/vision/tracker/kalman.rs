@@ -29,8 +29,9 @@ impl Default for Motion {
     /// Small detectors put the middle of a box 0.06–0.07 sizes off (measured against the ground
     /// truth of PETS 2009, two models), and stay off on the same side for some frames, which a
     /// Kalman filter does not expect: 0.1 makes up for that. People walk at about 1.2 sizes a
-    /// second and cars in a town drive at 3 to 5, which is to be within two standard deviations; people turn round within a second or so, so a
-    /// change of 1 size/s in a second is as common as not.
+    /// second, cars in a town drive at 3 to 5, and two standard deviations should hold them.
+    /// People turn round within a second or so: a change of 1 size/s in a second is as common as
+    /// not.
     fn default() -> Motion {
         Motion { measurement: 0.1, speed: 2.5, acceleration: 1.0, growth: 0.2 }
     }

@@ -87,7 +87,7 @@ impl Default for TrackerOptions {
             least_likeness: 0.2,
             likeness_rise: 0.15,
             least_unsure_iou: 0.5,
-            most_covered: 0.6,
+            most_covered: 0.9,
             slack: 0.15,
             most_tracks: 500,
             motion: Motion::default(),
