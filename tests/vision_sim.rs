@@ -31,16 +31,24 @@ impl Dice {
     }
 }
 
-/// What a detector might say of a figure: each edge off by up to a share of the size, some figures
-/// not seen at all, some unsurely. `None` too for what is mostly hidden by something nearer.
-fn seen(known: &KnownBox, nearer: &[KnownBox], dice: &mut Dice, labels: &Labels) -> Option<Detection> {
+/// What a detector says of a figure. `None` for what is mostly hidden by something nearer or beyond
+/// the picture's edge. If it `errs`, each edge is off by up to a twentieth of the size, one figure in
+/// twenty is not seen at all, and every seventh unsurely.
+fn seen(
+    known: &KnownBox,
+    nearer: &[KnownBox],
+    errs: bool,
+    dice: &mut Dice,
+    labels: &Labels,
+) -> Option<Detection> {
     let whole = Bounds::new(known.left, known.top, known.right, known.bottom);
     let hidden = nearer.iter().any(|other| {
         let front = Bounds::new(other.left, other.top, other.right, other.bottom);
         front.shared_area(&whole) > 0.7 * whole.area()
     });
-    let (missed, score) = (dice.roll() < 0.05, 0.3 + 0.65 * dice.roll());
-    let (w, h) = (0.05 * whole.width(), 0.05 * whole.height());
+    let (missed, score) = if errs { (dice.roll() < 0.05, 0.3 + 0.65 * dice.roll()) } else { (false, 0.9) };
+    let off = if errs { 0.05 } else { 0.0 };
+    let (w, h) = (off * whole.width(), off * whole.height());
     let mut edge = |at: f32, most: f32| (at + dice.about(most)).clamp(0.0, 1.0);
     let bounds =
         Bounds::new(edge(whole.left, w), edge(whole.top, h), edge(whole.right, w), edge(whole.bottom, h));
@@ -54,7 +62,7 @@ fn seen(known: &KnownBox, nearer: &[KnownBox], dice: &mut Dice, labels: &Labels)
 
 /// How many crossings of a seed are known, how many of them were missed, how many were counted, and
 /// how many of these are known ones (same direction, at most a second apart).
-fn street(seed: u64, fps: f64) -> (usize, usize, usize, usize) {
+fn street(seed: u64, fps: f64, errs: bool) -> (usize, usize, usize, usize) {
     let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);
     let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::of(SIZE.0, SIZE.1));
     let middle = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
@@ -67,7 +75,7 @@ fn street(seed: u64, fps: f64) -> (usize, usize, usize, usize) {
         let detections: Vec<Detection> = known
             .iter()
             .enumerate()
-            .filter_map(|(at, one)| seen(one, &known[at + 1..], &mut dice, &labels))
+            .filter_map(|(at, one)| seen(one, &known[at + 1..], errs, &mut dice, &labels))
             .collect();
         let time_us = (frame as f64 * 1e6 / fps) as u64;
         for c in counter.update(&detections, time_us).crossings {
@@ -99,10 +107,10 @@ fn street(seed: u64, fps: f64) -> (usize, usize, usize, usize) {
     (all, missed, found, right)
 }
 
-fn seeds(fps: f64, least: f64) {
+fn seeds(fps: f64, errs: bool, least: f64) {
     let (mut all, mut missed, mut found, mut right) = (0, 0, 0, 0);
     for seed in 1..=50 {
-        let (a, m, f, r) = street(seed, fps);
+        let (a, m, f, r) = street(seed, fps, errs);
         if m > 0 || f > r {
             println!("seed {seed}: {a} crossed, {m} missed, {} too many", f - r);
         }
@@ -112,22 +120,30 @@ fn seeds(fps: f64, least: f64) {
         right += r;
     }
     let (precision, recall) = (right as f64 / found as f64, 1.0 - missed as f64 / all as f64);
-    println!("{fps}/s: {all} crossed, {found} counted, precision {precision:.4}, recall {recall:.4}");
+    println!(
+        "{fps}/s, {}: {all} crossed, {found} counted, precision {precision:.4}, recall {recall:.4}",
+        if errs { "bad boxes" } else { "good boxes" }
+    );
     assert!(all > 500, "a busy street");
     assert!(precision >= least && recall >= least);
 }
 
 #[test]
-fn ten_frames_a_second() {
-    seeds(10.0, 0.97);
+fn good_boxes_are_counted_exactly_at_every_seed() {
+    seeds(10.0, false, 1.0);
 }
 
 #[test]
-fn five_frames_a_second() {
-    seeds(5.0, 0.97);
+fn bad_boxes_ten_times_a_second() {
+    seeds(10.0, true, 0.99);
 }
 
 #[test]
-fn three_frames_a_second() {
-    seeds(3.0, 0.95);
+fn bad_boxes_five_times_a_second() {
+    seeds(5.0, true, 0.98);
+}
+
+#[test]
+fn bad_boxes_three_times_a_second() {
+    seeds(3.0, true, 0.96);
 }

@@ -322,3 +322,137 @@ impl Watched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::geometry::Polygon;
+    use super::super::line::Direction;
+    use super::super::zone::ZoneId;
+    use super::*;
+
+    fn counter() -> Counter {
+        let labels = Labels::new(["person", "car"]);
+        Counter::new(CounterOptions::default(), labels, Aspect::of(640, 480))
+    }
+
+    fn line(id: u64, name: &str, x: f32) -> CountingLine {
+        CountingLine::new(LineId(id), name, Point::new(x, 1.0), Point::new(x, 0.0)).unwrap()
+    }
+
+    fn person(x: f32) -> Detection {
+        Detection { class: Class(0), score: 0.9, bounds: Bounds::around(Point::new(x, 0.5), 0.06, 0.2) }
+    }
+
+    /// Walks from one x to another in these frames, at ten a second.
+    fn walk(counter: &mut Counter, frames: std::ops::Range<u64>, from: f32, to: f32) -> Vec<Crossing> {
+        let (first, last) = (frames.start, frames.end - 1);
+        frames
+            .flat_map(|n| {
+                let share = (n - first) as f32 / (last - first) as f32;
+                counter.update(&[person(from + (to - from) * share)], n * 100_000).crossings
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_crossing_says_who_what_where_and_when() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        let crossings = walk(&mut counter, 0..41, 0.7, 0.3);
+        let [crossing] = crossings[..] else { panic!("{crossings:?}") };
+        assert_eq!((crossing.line, crossing.track, crossing.ordinal), (LineId(7), TrackId(1), 1));
+        assert_eq!((crossing.class, crossing.direction), (Class(0), Direction::In));
+        assert!(crossing.time_us.abs_diff(2_000_000) < 150_000, "{}", crossing.time_us);
+        let back = walk(&mut counter, 41..82, 0.3, 0.7);
+        assert_eq!((back.len(), back[0].ordinal, back[0].direction), (1, 2, Direction::Out));
+    }
+
+    #[test]
+    fn ordinals_go_on_when_a_line_is_moved() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        assert_eq!(walk(&mut counter, 0..41, 0.7, 0.3).len(), 1);
+        counter.set_lines(vec![line(7, "door", 0.4), line(8, "gate", 0.6)]).unwrap();
+        let back = walk(&mut counter, 41..82, 0.3, 0.7);
+        let found: Vec<_> = back.iter().map(|c| (c.line.0, c.ordinal)).collect();
+        assert_eq!(found, [(7, 2), (8, 1)]);
+    }
+
+    #[test]
+    fn a_line_that_is_set_again_as_it_was_forgets_nothing() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        let mut found = walk(&mut counter, 0..20, 0.7, 0.505);
+        let mut renamed = line(7, "front door", 0.5);
+        renamed.classes = vec![Class(0)];
+        counter.set_lines(vec![renamed]).unwrap();
+        found.extend(walk(&mut counter, 20..40, 0.495, 0.3));
+        assert_eq!(found.len(), 1);
+        assert_eq!(counter.lines().next().unwrap().name, "front door");
+    }
+
+    #[test]
+    fn lines_of_one_name_or_number_are_refused() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(1, "door", 0.5)]).unwrap();
+        let twice = vec![line(1, "a", 0.3), line(2, "a", 0.4)];
+        assert_eq!(counter.set_lines(twice), Err(LinesError::SameName("a".to_owned())));
+        let twice = vec![line(1, "a", 0.3), line(1, "b", 0.4)];
+        assert_eq!(counter.set_lines(twice), Err(LinesError::SameId(LineId(1))));
+        assert_eq!(counter.lines().count(), 1, "the old ones stay");
+    }
+
+    #[test]
+    fn another_aspect_is_another_picture() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(1, "door", 0.5)]).unwrap();
+        walk(&mut counter, 0..20, 0.7, 0.52);
+        counter.set_aspect(Aspect::of(1280, 960));
+        assert_eq!(counter.tracks().len(), 1, "the same aspect");
+        counter.set_aspect(Aspect::of(1280, 720));
+        assert_eq!(counter.tracks().len(), 0);
+        assert_eq!(walk(&mut counter, 20..40, 0.48, 0.3), [], "nobody crossed in this picture");
+        assert_eq!(walk(&mut counter, 40..80, 0.3, 0.7).len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_detection_is_dropped_and_counted() {
+        let mut counter = counter();
+        let bad = Detection { score: f32::NAN, ..person(0.5) };
+        let outside = person(3.0);
+        counter.update(&[bad, outside, person(0.3)], 0);
+        assert_eq!((counter.dropped().not_a_number, counter.dropped().outside), (1, 1));
+        assert_eq!(counter.tracks().len(), 1);
+        let many: Vec<Detection> = (0..1500).map(|n| person(0.05 + 0.0006 * n as f32)).collect();
+        counter.update(&many, 100_000);
+        assert_eq!(counter.dropped().too_many, 500);
+    }
+
+    #[test]
+    fn the_filter_decides_what_is_tracked() {
+        let mut counter = counter();
+        counter.set_filter(Filter { classes: vec![Class(1)], ..Filter::default() });
+        assert_eq!(walk(&mut counter, 0..10, 0.3, 0.4), []);
+        assert_eq!(counter.tracks().len(), 0);
+    }
+
+    #[test]
+    fn the_overlay_shows_confirmed_tracks_and_zones() {
+        let mut counter = counter();
+        let corners = [(0.2, 0.4), (0.5, 0.4), (0.5, 0.9), (0.2, 0.9)];
+        let area = Polygon::new(corners.iter().map(|&(x, y)| Point::new(x, y)).collect()).unwrap();
+        counter.set_zones(vec![Zone::new(ZoneId(3), "queue", area)]);
+        let first = counter.update(&[person(0.3)], 0).overlay;
+        assert_eq!((first.tracks.len(), first.zones[0].total()), (0, 0), "tentative");
+        for n in 1..5 {
+            counter.update(&[person(0.3)], n * 100_000);
+        }
+        let shown = counter.update(&[person(0.3)], 500_000).overlay;
+        assert_eq!(shown.zones, [Occupancy { zone: ZoneId(3), by_class: vec![(Class(0), 1)] }]);
+        let track = shown.tracks[0];
+        assert!(track.in_sight && (track.bounds.center().x - 0.3).abs() < 0.01);
+        let behind = counter.update(&[], 600_000).overlay;
+        assert_eq!(behind.zones[0].total(), 1, "behind a pillar");
+        assert!(!behind.tracks[0].in_sight);
+    }
+}

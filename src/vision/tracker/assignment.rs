@@ -1,23 +1,41 @@
 //! Optimal assignment: who is who, at the least sum of costs.
 //!
-//! Shortest augmenting paths with potentials, O(n²·m): R. Jonker and A. Volgenant, "A shortest
+//! Most pairs of a track and a detection cannot be, so the problem falls apart into *clusters* that
+//! have nothing to do with each other (usually a handful of neighbours), and each is solved by itself:
+//! by shortest augmenting paths with potentials, O(n²·m); R. Jonker and A. Volgenant, "A shortest
 //! augmenting path algorithm for dense and sparse linear assignment problems", Computing 38 (1987),
-//! without their initial reductions. The matrix is small here (tracks × detections of one frame),
-//! and pairs that cannot be are mostly cut off before (see [`Assignment::solve`]).
+//! without their initial reductions.
 
 /// Solves assignment problems, one after another, in memory it keeps.
 #[derive(Debug, Default)]
 pub struct Assignment {
-    /// Potentials of rows and columns.
+    cluster: Cluster,
+    rows_done: Vec<bool>,
+    columns_done: Vec<bool>,
+    paths: Paths,
+}
+
+/// Rows and columns that are linked by pairs that can be.
+#[derive(Debug, Default)]
+struct Cluster {
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+    /// Its part of the matrix, the shorter side along the rows.
+    costs: Vec<f32>,
+}
+
+/// What the search for shortest paths works with. Rows and columns count from 1 here.
+#[derive(Debug, Default)]
+struct Paths {
+    /// Potentials.
     row_price: Vec<f32>,
     column_price: Vec<f32>,
-    /// Which row a column belongs to, 0 for none; rows count from 1, column 0 is the start.
+    /// Which row a column belongs to, 0 for none; column 0 is where a path starts.
     row_of: Vec<usize>,
     /// The way back along the shortest path.
     before: Vec<usize>,
     distance: Vec<f32>,
     done: Vec<bool>,
-    transposed: Vec<f32>,
 }
 
 impl Assignment {
@@ -30,33 +48,76 @@ impl Assignment {
     pub fn solve(&mut self, costs: &[f32], rows: usize, columns: usize, limit: f32) -> Vec<Option<usize>> {
         assert_eq!(costs.len(), rows * columns, "a cost for every pair");
         let mut columns_of = vec![None; rows];
-        if rows == 0 || columns == 0 {
-            return columns_of;
-        }
-        if rows <= columns {
-            self.augment(rows, columns, |row, column| capped(costs[row * columns + column], limit));
-        } else {
-            // Every row of the matrix finds a column: lay the shorter side along the rows.
-            let mut transposed = std::mem::take(&mut self.transposed);
-            transposed.clear();
-            for column in 0..columns {
-                transposed.extend((0..rows).map(|row| capped(costs[row * columns + column], limit)));
-            }
-            self.augment(columns, rows, |column, row| transposed[column * rows + row]);
-            self.transposed = transposed;
-        }
-        for (place, &owner) in self.row_of.iter().enumerate().skip(1).filter(|(_, owner)| **owner > 0) {
-            let (row, column) = if rows <= columns { (owner - 1, place - 1) } else { (place - 1, owner - 1) };
-            if costs[row * columns + column] < limit {
-                columns_of[row] = Some(column);
+        refill(&mut self.rows_done, rows, false);
+        refill(&mut self.columns_done, columns, false);
+        for row in 0..rows {
+            if !self.rows_done[row] {
+                self.gather(row, costs, columns, limit);
+                self.pair_up(costs, columns, limit, &mut columns_of);
             }
         }
         columns_of
     }
 
-    /// Gives each of `rows` ≤ `columns` rows a column of its own at the least sum of costs. A pair
-    /// at the limit stands for leaving both alone, so every row can be given one.
-    fn augment(&mut self, rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f32) {
+    /// Makes the cluster of everything that `row` is linked with.
+    fn gather(&mut self, row: usize, costs: &[f32], columns: usize, limit: f32) {
+        let Cluster { rows: members, columns: others, .. } = &mut self.cluster;
+        members.clear();
+        others.clear();
+        members.push(row);
+        self.rows_done[row] = true;
+        let (mut next_row, mut next_column) = (0, 0);
+        while next_row < members.len() || next_column < others.len() {
+            if let Some(&row) = members.get(next_row) {
+                next_row += 1;
+                for (column, done) in self.columns_done.iter_mut().enumerate().filter(|(_, done)| !**done) {
+                    if costs[row * columns + column] < limit {
+                        *done = true;
+                        others.push(column);
+                    }
+                }
+            } else {
+                let column = others[next_column];
+                next_column += 1;
+                for (row, done) in self.rows_done.iter_mut().enumerate().filter(|(_, done)| !**done) {
+                    if costs[row * columns + column] < limit {
+                        *done = true;
+                        members.push(row);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Solves the cluster.
+    fn pair_up(&mut self, costs: &[f32], columns: usize, limit: f32, columns_of: &mut [Option<usize>]) {
+        let Cluster { rows: members, columns: others, costs: own } = &mut self.cluster;
+        // A pair at the limit stands for leaving both alone, so that every one of the shorter side
+        // can be given one of the longer side.
+        let capped = |row: usize, column: usize| {
+            let cost = costs[row * columns + column];
+            if cost < limit { cost } else { limit }
+        };
+        own.clear();
+        let tall = members.len() > others.len();
+        let (short, long) = if tall { (&*others, &*members) } else { (&*members, &*others) };
+        for &one in short {
+            own.extend(long.iter().map(|&other| if tall { capped(other, one) } else { capped(one, other) }));
+        }
+        self.paths.solve(own, short.len(), long.len());
+        for (place, &owner) in self.paths.row_of.iter().enumerate().skip(1).filter(|(_, owner)| **owner > 0) {
+            let (one, other) = (short[owner - 1], long[place - 1]);
+            let (row, column) = if tall { (other, one) } else { (one, other) };
+            if costs[row * columns + column] < limit {
+                columns_of[row] = Some(column);
+            }
+        }
+    }
+}
+
+impl Paths {
+    /// Gives each of `rows` ≤ `columns` rows a column of its own at the least sum of costs.
+    fn solve(&mut self, costs: &[f32], rows: usize, columns: usize) {
         refill(&mut self.row_price, rows + 1, 0.0);
         refill(&mut self.column_price, columns + 1, 0.0);
         refill(&mut self.row_of, columns + 1, 0);
@@ -67,33 +128,7 @@ impl Assignment {
             self.row_of[0] = row;
             let mut column = 0;
             while self.row_of[column] != 0 {
-                self.done[column] = true;
-                let from = self.row_of[column];
-                let mut nearest = f32::INFINITY;
-                let mut next = 0;
-                for other in 1..=columns {
-                    if self.done[other] {
-                        continue;
-                    }
-                    let reduced = cost(from - 1, other - 1) - self.row_price[from] - self.column_price[other];
-                    if reduced < self.distance[other] {
-                        self.distance[other] = reduced;
-                        self.before[other] = column;
-                    }
-                    if self.distance[other] < nearest {
-                        nearest = self.distance[other];
-                        next = other;
-                    }
-                }
-                for other in 0..=columns {
-                    if self.done[other] {
-                        self.row_price[self.row_of[other]] += nearest;
-                        self.column_price[other] -= nearest;
-                    } else {
-                        self.distance[other] -= nearest;
-                    }
-                }
-                column = next;
+                column = self.step(column, costs, columns);
             }
             while column != 0 {
                 let previous = self.before[column];
@@ -102,11 +137,37 @@ impl Assignment {
             }
         }
     }
-}
 
-/// What leaving a pair alone costs is the most that any pair costs.
-fn capped(cost: f32, limit: f32) -> f32 {
-    if cost < limit { cost } else { limit }
+    /// Goes on from `column` to the nearest column that the path has not been to.
+    fn step(&mut self, column: usize, costs: &[f32], columns: usize) -> usize {
+        self.done[column] = true;
+        let from = self.row_of[column];
+        let row = &costs[(from - 1) * columns..from * columns];
+        let (mut nearest, mut next) = (f32::INFINITY, 0);
+        for other in 1..=columns {
+            if self.done[other] {
+                continue;
+            }
+            let reduced = row[other - 1] - self.row_price[from] - self.column_price[other];
+            if reduced < self.distance[other] {
+                self.distance[other] = reduced;
+                self.before[other] = column;
+            }
+            if self.distance[other] < nearest {
+                nearest = self.distance[other];
+                next = other;
+            }
+        }
+        for other in 0..=columns {
+            if self.done[other] {
+                self.row_price[self.row_of[other]] += nearest;
+                self.column_price[other] -= nearest;
+            } else {
+                self.distance[other] -= nearest;
+            }
+        }
+        next
+    }
 }
 
 fn refill<T: Clone>(values: &mut Vec<T>, len: usize, value: T) {
@@ -156,7 +217,7 @@ mod tests {
             (rows, columns, costs) in (1usize..=6, 1usize..=6).prop_flat_map(|(rows, columns)| {
                 (Just(rows), Just(columns), prop::collection::vec(0.0f32..1.0, rows * columns))
             }),
-            limit in 0.1f32..1.2,
+            limit in prop::sample::select(vec![0.1f32, 0.3, 0.6, 1.2]),
         ) {
             let pairs = Assignment::default().solve(&costs, rows, columns, limit);
             let mut taken: Vec<usize> = pairs.iter().copied().flatten().collect();

@@ -157,6 +157,13 @@ impl Kalman {
         let part = |axis: &Axis, at: f32| square(at - axis.value) / (axis.variance[0] + square(slack));
         part(&self.x, center.x) + part(&self.y, center.y)
     }
+
+    /// How far the centre of a box can be off, sideways and downwards, for [`Kalman::surprise`] to
+    /// stay below `most`.
+    pub fn reach(&self, most: f32, slack: f32) -> Point {
+        let part = |axis: &Axis| (most * (axis.variance[0] + square(slack))).sqrt();
+        Point::new(part(&self.x), part(&self.y))
+    }
 }
 
 /// The mean of width and height of a box.

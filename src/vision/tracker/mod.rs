@@ -7,7 +7,8 @@
 //! 1. confirmed tracks, those out of sight too, with the sure detections;
 //! 2. those that were in sight and got none, with the unsure ones: somebody half behind a lamp post
 //!    is still there;
-//! 3. tentative tracks with what sure ones are left; the rest of those begins new tracks.
+//! 3. tentative tracks with what sure ones are left, then with unsure ones, which keep a track
+//!    alive and prove nothing; what sure ones remain begin new tracks.
 //!
 //! What differs from the paper, because frames come when the machine has time for them: velocities
 //! and noise are per second, patience is in seconds, and a pair is judged by overlap *and* by how
@@ -26,9 +27,9 @@ pub use kalman::Motion;
 pub use track::{Track, TrackId, TrackState};
 
 use self::assignment::Assignment;
-use self::kalman::size_of;
+use self::kalman::{Kalman, size_of};
 use super::detection::Detection;
-use super::geometry::{Aspect, Bounds};
+use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
 
 /// How tracks begin, go on and end. Times are in seconds, lengths in sizes (see [`Motion`]).
@@ -40,7 +41,7 @@ pub struct TrackerOptions {
     pub least_score: f32,
     /// A new track needs this score (0–1).
     pub birth_score: f32,
-    /// A new track is confirmed when it has been seen in this many frames...
+    /// A new track is confirmed when it has been seen surely in this many frames...
     pub confirm_after: u32,
     /// ...and for this long, for in a fast stream a false box comes in many frames running.
     /// What it crossed before is counted then. Seconds.
@@ -199,6 +200,7 @@ impl Tracker {
         self.round(labels, now_us, |t| !tentative(t), |d| d.score >= sure);
         self.round(labels, now_us, in_sight, |d| d.score < sure);
         self.round(labels, now_us, tentative, |d| d.score >= sure);
+        self.round(labels, now_us, |t| tentative(t) && t.misses() == 0, |d| d.score < sure);
 
         self.end(now_us);
         self.begin(now_us);
@@ -227,9 +229,14 @@ impl Tracker {
             let track = &self.tracks[row];
             let group = labels.group(track.class());
             let least = self.options.bar(track, now_us);
+            let predicted = Predicted::of(track, self.options.slack);
             for &column in columns.iter() {
                 let other = &seen[column];
-                let alike = if other.group == group { self.options.likeness(track, other) } else { 0.0 };
+                if !predicted.may_be(&other.bounds) || other.group != group {
+                    costs.push(IMPOSSIBLE);
+                    continue;
+                }
+                let alike = self.options.likeness(&predicted, other);
                 costs.push(if alike >= least { 1.0 - alike } else { IMPOSSIBLE });
             }
         }
@@ -284,20 +291,47 @@ impl Tracker {
     }
 }
 
+/// Where a track should be, and how far around it may be.
+struct Predicted<'a> {
+    kalman: &'a Kalman,
+    bounds: Bounds,
+    /// Standard deviation of what the motion does not know, in heights.
+    slack: f32,
+    /// Beyond these distances of the centres, sideways and downwards, nothing fits the motion.
+    reach: Point,
+}
+
+impl<'a> Predicted<'a> {
+    fn of(track: &'a Track, slack: f32) -> Predicted<'a> {
+        let (kalman, bounds) = (track.kalman(), track.bounds_in_heights());
+        let slack = slack * size_of(&bounds);
+        let reach = kalman.reach(FARTHEST, slack);
+        Predicted { kalman, bounds, slack, reach }
+    }
+
+    /// Whether a box overlaps it, or is within reach. In a crowd this spares most of the work.
+    fn may_be(&self, seen: &Bounds) -> bool {
+        let own = &self.bounds;
+        let sideways = (seen.left + seen.right - own.left - own.right).abs() / 2.0;
+        let downwards = (seen.top + seen.bottom - own.top - own.bottom).abs() / 2.0;
+        let touches_x = sideways < (own.width() + seen.width()) / 2.0;
+        let touches_y = downwards < (own.height() + seen.height()) / 2.0;
+        (touches_x && touches_y) || (sideways < self.reach.x && downwards < self.reach.y)
+    }
+}
+
 impl TrackerOptions {
     /// How alike a track and what is seen are, see [`Tracker`].
-    fn likeness(&self, track: &Track, seen: &Seen) -> f32 {
-        let predicted = track.bounds_in_heights();
-        let taller = predicted.height() / seen.bounds.height();
+    fn likeness(&self, track: &Predicted<'_>, seen: &Seen) -> f32 {
+        let taller = track.bounds.height() / seen.bounds.height();
         if !(1.0 / MOST_TALLER..=MOST_TALLER).contains(&taller) {
             return 0.0;
         }
-        let overlap = predicted.iou(&seen.bounds);
+        let overlap = track.bounds.iou(&seen.bounds);
         if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
             return 0.0;
         }
-        let surprise = track.kalman().surprise(&seen.bounds, self.slack * size_of(&predicted));
-        let fit = (1.0 - surprise / FARTHEST).max(0.0);
+        let fit = (1.0 - track.kalman.surprise(&seen.bounds, track.slack) / FARTHEST).max(0.0);
         (overlap + fit) / 2.0
     }
 
@@ -312,4 +346,149 @@ impl TrackerOptions {
 
 fn is_in_picture(b: &Bounds, aspect: Aspect) -> bool {
     b.right > 0.0 && b.left < aspect.ratio() && b.bottom > 0.0 && b.top < 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::detection::Class;
+    use super::*;
+
+    const TENTH: u64 = 100_000;
+
+    fn labels() -> Labels {
+        Labels::new(["person", "car", "truck"])
+    }
+
+    fn tracker() -> Tracker {
+        Tracker::new(TrackerOptions::default(), Aspect::of(4, 3))
+    }
+
+    fn person(x: f32, score: f32) -> Detection {
+        Detection { class: Class(0), score, bounds: Bounds::around(Point::new(x, 0.5), 0.05, 0.2) }
+    }
+
+    fn ids(tracker: &Tracker) -> Vec<u64> {
+        tracker.tracks().iter().map(|track| track.id().0).collect()
+    }
+
+    #[test]
+    fn tentative_confirmed_lost_gone() {
+        let mut tracker = tracker();
+        let states: Vec<TrackState> =
+            (0..5).map(|n| tracker.update(&[person(0.3, 0.9)], &labels(), n * TENTH)[0].state()).collect();
+        assert_eq!(states[1], TrackState::Tentative);
+        assert_eq!(states[4], TrackState::Confirmed);
+        assert_eq!(tracker.update(&[], &labels(), 5 * TENTH)[0].state(), TrackState::Lost);
+        assert_eq!(
+            tracker.update(&[person(0.3, 0.9)], &labels(), 6 * TENTH)[0].state(),
+            TrackState::Confirmed
+        );
+        assert_eq!(ids(&tracker), [1]);
+        assert_eq!(tracker.update(&[], &labels(), 30 * TENTH).len(), 1);
+        assert_eq!(tracker.update(&[], &labels(), 37 * TENTH).len(), 0, "unseen for more than 3 s");
+    }
+
+    #[test]
+    fn in_a_fast_stream_it_takes_more_sights() {
+        let mut tracker = tracker();
+        for n in 0..6 {
+            let state = tracker.update(&[person(0.3, 0.9)], &labels(), n * 33_000)[0].state();
+            assert_eq!(state, TrackState::Tentative, "{n}");
+        }
+        let state = tracker.update(&[person(0.3, 0.9)], &labels(), 300_000)[0].state();
+        assert_eq!(state, TrackState::Confirmed);
+    }
+
+    #[test]
+    fn ids_are_never_used_twice() {
+        let mut tracker = tracker();
+        for n in 0..50u64 {
+            // Somebody comes and goes, each time elsewhere.
+            let x = if n % 2 == 0 { 0.1 } else { 0.9 };
+            tracker.update(&[person(x, 0.9)], &labels(), 10 * n * TENTH);
+            assert_eq!(ids(&tracker), [n + 1]);
+            tracker.update(&[], &labels(), (10 * n + 4) * TENTH);
+            tracker.update(&[], &labels(), (10 * n + 8) * TENTH);
+        }
+        tracker.restart(Aspect::of(16, 9));
+        assert_eq!(tracker.tracks().len(), 0);
+        tracker.update(&[person(0.3, 0.9)], &labels(), 600 * TENTH);
+        assert_eq!(ids(&tracker), [51]);
+    }
+
+    #[test]
+    fn there_are_never_too_many() {
+        let options = TrackerOptions { most_tracks: 7, ..TrackerOptions::default() };
+        let mut tracker = Tracker::new(options, Aspect::of(4, 3));
+        let crowd: Vec<Detection> = (0..15).map(|n| person(0.05 + 0.06 * n as f32, 0.9)).collect();
+        for n in 0..5 {
+            assert_eq!(tracker.update(&crowd, &labels(), n * TENTH).len(), 7);
+        }
+    }
+
+    #[test]
+    fn time_that_goes_back_is_no_time() {
+        let mut tracker = tracker();
+        for n in 0..10 {
+            tracker.update(&[person(0.3 + 0.01 * n as f32, 0.9)], &labels(), 1_000_000 + n * TENTH);
+        }
+        tracker.update(&[person(0.4, 0.9)], &labels(), 0);
+        tracker.update(&[person(0.4, 0.9)], &labels(), 2_000_000);
+        assert_eq!(ids(&tracker), [1]);
+    }
+
+    #[test]
+    fn a_person_does_not_become_a_car_but_a_car_may_become_a_truck() {
+        let mut tracker = tracker();
+        let as_class = |class| Detection { class: Class(class), ..person(0.3, 0.9) };
+        for n in 0..5 {
+            tracker.update(&[as_class(1)], &labels(), n * TENTH);
+        }
+        tracker.update(&[as_class(2)], &labels(), 5 * TENTH);
+        assert_eq!(ids(&tracker), [1]);
+        assert_eq!(tracker.tracks()[0].class(), Class(1), "one sight changes no mind");
+        for n in 6..40 {
+            tracker.update(&[as_class(2)], &labels(), n * TENTH);
+        }
+        assert_eq!(tracker.tracks()[0].class(), Class(2), "many do");
+        tracker.update(&[as_class(0)], &labels(), 40 * TENTH);
+        assert_eq!(ids(&tracker), [1, 2]);
+    }
+
+    #[test]
+    fn who_walks_out_of_the_picture_departs_at_once() {
+        let mut tracker = tracker();
+        for n in 0..20 {
+            tracker.update(&[person(0.68 + 0.015 * n as f32, 0.9)], &labels(), n * TENTH);
+        }
+        let mut gone = None;
+        for n in 20..50 {
+            tracker.update(&[], &labels(), n * TENTH);
+            if !tracker.departed().is_empty() {
+                gone = Some((n, tracker.departed()[0].id().0));
+                break;
+            }
+        }
+        assert!(gone.is_some_and(|(n, id)| n < 30 && id == 1), "{gone:?}");
+        assert_eq!(tracker.tracks().len(), 0);
+    }
+
+    #[test]
+    fn a_part_of_somebody_is_nobody_new() {
+        let mut tracker = tracker();
+        let head =
+            Detection { bounds: Bounds::around(Point::new(0.3, 0.43), 0.03, 0.06), ..person(0.3, 0.8) };
+        for n in 0..20 {
+            tracker.update(&[person(0.3, 0.9), head], &labels(), n * TENTH);
+        }
+        // It begins as two, for nobody is confirmed yet; the one that is left is the whole.
+        let confirmed = tracker.tracks().iter().filter(|t| t.state() == TrackState::Confirmed).count();
+        assert_eq!(confirmed, 2, "both were there from the first frame");
+        let mut later = self::tracker();
+        for n in 0..20 {
+            let seen = [person(0.3, 0.9), head];
+            later.update(if n < 5 { &seen[..1] } else { &seen }, &labels(), n * TENTH);
+        }
+        assert_eq!(later.tracks().len(), 1, "seen later, it is covered");
+    }
 }

@@ -146,7 +146,7 @@ impl Track {
         self.kalman.correct(bounds, doubt, &options.motion);
         self.vote(detection.class, detection.score);
         self.score = detection.score;
-        self.hits = self.hits.saturating_add(1);
+        self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));
         self.misses = 0;
         self.matched = true;
         self.seen_us = now_us;
