@@ -49,12 +49,13 @@ pub struct TrackerOptions {
     /// A tentative track that is not seen for longer than this is forgotten; at least one frame
     /// may always be missed. Seconds.
     pub tentative_patience: f32,
-    /// A confirmed track that is not seen for longer than this is forgotten. Seconds.
+    /// A confirmed track that is not seen for longer than this is forgotten; so is a tentative one
+    /// that is not confirmed by then. Seconds.
     pub lost_patience: f32,
     /// How alike (0–1) a sure detection and a track must be, see [`Tracker`].
     pub least_likeness: f32,
-    /// By how much more a track must be like a detection for every second that it was out of
-    /// sight: a guess of where somebody is gets worse, and so does what it proves. Per second.
+    /// By how much more a confirmed track must be like a detection for every second since it was
+    /// last seen: a guess of where somebody is gets worse, and so does what it proves. Per second.
     pub likeness_rise: f32,
     /// The IoU (0–1) that an unsure detection and the predicted box of a track must have. Unsure
     /// boxes are often of parts of things, heads or legs, and would drag the track after them.
@@ -178,10 +179,12 @@ impl Tracker {
     /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
     /// that does not go back; if it does, no time has passed).
     pub fn update(&mut self, detections: &[Detection], labels: &Labels, time_us: u64) -> &[Track] {
-        let elapsed_us = self.newest_us.map_or(0, |newest| time_us.saturating_sub(newest));
-        self.newest_us = Some(self.newest_us.map_or(time_us, |newest| newest.max(time_us)));
-        let now_us = time_us.max(self.newest_us.unwrap_or(0));
-        let seconds = elapsed_us as f32 / 1e6;
+        let before_us = self.newest_us.unwrap_or(time_us);
+        let now_us = time_us.max(before_us);
+        self.newest_us = Some(now_us);
+        // Not after the matching: where somebody was a minute ago proves nothing.
+        self.tracks.retain(|track| track.unseen_for(now_us) <= self.options.lost_patience);
+        let seconds = (now_us - before_us) as f32 / 1e6;
         for track in &mut self.tracks {
             track.predict(seconds, &self.options.motion);
         }
@@ -255,12 +258,8 @@ impl Tracker {
         let aspect = self.aspect;
         self.tracks.iter_mut().filter(|track| !track.is_matched()).for_each(Track::miss);
         self.tracks.retain(|track| {
-            let unseen = track.unseen_for(now_us);
-            match track.state() {
-                TrackState::Tentative => track.misses() <= 1 || unseen <= tentative_patience,
-                TrackState::Confirmed => true,
-                TrackState::Lost => unseen <= lost_patience,
-            }
+            let patient = track.misses() <= 1 || track.unseen_for(now_us) <= tentative_patience;
+            track.state() != TrackState::Tentative || (patient && track.age(now_us) <= lost_patience)
         });
         self.departed.clear();
         self.departed.extend(self.tracks.extract_if(.., |track| {
@@ -338,8 +337,8 @@ impl TrackerOptions {
     /// How alike they must be for this track.
     fn bar(&self, track: &Track, now_us: u64) -> f32 {
         match track.state() {
-            TrackState::Lost => self.least_likeness + self.likeness_rise * track.unseen_for(now_us),
-            _ => self.least_likeness,
+            TrackState::Tentative => self.least_likeness,
+            _ => self.least_likeness + self.likeness_rise * track.unseen_for(now_us),
         }
     }
 }

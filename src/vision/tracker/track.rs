@@ -128,6 +128,11 @@ impl Track {
         now_us.saturating_sub(self.seen_us) as f32 / 1e6
     }
 
+    /// Seconds since it was first seen.
+    pub(super) fn age(&self, now_us: u64) -> f32 {
+        now_us.saturating_sub(self.born_us) as f32 / 1e6
+    }
+
     /// Moves on to a new frame, in which it is not seen yet.
     pub(super) fn predict(&mut self, seconds: f32, motion: &Motion) {
         self.kalman.predict(seconds, self.state != TrackState::Lost, motion);
@@ -150,8 +155,7 @@ impl Track {
         self.misses = 0;
         self.matched = true;
         self.seen_us = now_us;
-        let age = now_us.saturating_sub(self.born_us) as f32 / 1e6;
-        let proved = self.hits >= options.confirm_after && age >= options.confirm_age;
+        let proved = self.hits >= options.confirm_after && self.age(now_us) >= options.confirm_age;
         if self.state == TrackState::Lost || proved {
             self.state = TrackState::Confirmed;
         }
