@@ -96,6 +96,8 @@ fn count(line: &CountingLine, ways: &[Vec<(f32, f32)>], size: (f32, f32), aspect
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn nms_twice_is_nms_once(mut boxes in prop::collection::vec(any_detection(), 0..40), most in 0.1f32..0.9) {
         suppress(&mut boxes, &labels(), most);
