@@ -90,12 +90,6 @@ impl Bounds {
         if union > 0.0 { shared / union } else { 0.0 }
     }
 
-    /// Which part of the smaller of two boxes lies in the other one, 0–1.
-    pub fn overlap_of_smaller(&self, other: &Bounds) -> f32 {
-        let smaller = self.area().min(other.area());
-        if smaller > 0.0 { self.shared_area(other) / smaller } else { 0.0 }
-    }
-
     /// Whether no edge is infinite or not a number.
     pub fn is_finite(&self) -> bool {
         self.left.is_finite() && self.top.is_finite() && self.right.is_finite() && self.bottom.is_finite()
@@ -211,7 +205,7 @@ mod tests {
         assert_eq!(a.iou(&Bounds::new(0.5, 0.5, 0.6, 0.6)), 0.0);
         let half = Bounds::new(0.1, 0.0, 0.3, 0.2);
         assert!((a.iou(&half) - 1.0 / 3.0).abs() < 1e-6);
-        assert!((a.overlap_of_smaller(&half) - 0.5).abs() < 1e-6);
+        assert!((a.shared_area(&half) - 0.02).abs() < 1e-6);
         let aspect = Aspect::of(1920, 1080);
         let (wide_a, wide_half) = (aspect.box_in_heights(&a), aspect.box_in_heights(&half));
         assert!((wide_a.iou(&wide_half) - 1.0 / 3.0).abs() < 1e-6);
@@ -221,7 +215,7 @@ mod tests {
     fn boxes_without_area_share_nothing() {
         let flat = Bounds::new(0.1, 0.1, 0.1, 0.3);
         assert_eq!(flat.iou(&flat), 0.0);
-        assert_eq!(flat.overlap_of_smaller(&flat), 0.0);
+        assert_eq!(flat.shared_area(&Bounds::PICTURE), 0.0);
     }
 
     #[test]
