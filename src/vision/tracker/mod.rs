@@ -102,8 +102,8 @@ impl Default for TrackerOptions {
 /// The squared Mahalanobis distance that 99 of 100 things keep within (χ², two degrees of freedom).
 const FARTHEST: f32 = 9.21;
 
-/// Boxes of which one is so many times as high as the other are not of the same thing.
-const MOST_TALLER: f32 = 2.5;
+/// Boxes of which one is so many times as wide or as high as the other are not of the same thing.
+const MOST_LARGER: f32 = 2.5;
 
 /// What it costs to pair what is not alike; all other pairs cost 1 − likeness.
 const IMPOSSIBLE: f32 = 1.0;
@@ -112,8 +112,8 @@ const IMPOSSIBLE: f32 = 1.0;
 ///
 /// How *alike* a track and a detection are, 0–1: half of it is the IoU of the predicted and the
 /// seen box, half is 1 − d²/9.21 with d² the squared Mahalanobis distance of the centres (not below
-/// 0). Boxes of different groups of labels, or of which one is more than 2.5 times as high as the
-/// other, are not alike at all.
+/// 0). Boxes of different groups of labels, or of which one is more than 2.5 times as wide or as
+/// high as the other, are not alike at all.
 #[derive(Debug)]
 pub struct Tracker {
     options: TrackerOptions,
@@ -353,9 +353,10 @@ impl TrackerOptions {
     }
 }
 
-/// Whether two boxes can be of one thing, by their heights.
+/// Whether two boxes can be of one thing, by their sizes.
 fn are_of_a_kind(one: &Bounds, other: &Bounds) -> bool {
-    (1.0 / MOST_TALLER..=MOST_TALLER).contains(&(one.height() / other.height()))
+    let alike = |ratio: f32| (1.0 / MOST_LARGER..=MOST_LARGER).contains(&ratio);
+    alike(one.height() / other.height()) && alike(one.width() / other.width())
 }
 
 fn is_in_picture(b: &Bounds, aspect: Aspect) -> bool {
