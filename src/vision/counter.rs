@@ -86,7 +86,8 @@ pub struct Overlay {
 /// What came of one frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// What was counted by this frame, in order of lines, then of tracks.
+    /// What was counted by this frame: line by line; of each, those who left the picture first, then
+    /// in order of tracks.
     pub crossings: Vec<Crossing>,
     /// What is to be drawn.
     pub overlay: Overlay,

@@ -75,15 +75,16 @@ pub struct TrackerOptions {
 
 impl Default for TrackerOptions {
     /// The least score and the IoU of 0.5 are ByteTrack's; its sure score of 0.6 is for a far
-    /// larger detector, small ones give what is there 0.4 and more. Three sights make a track: two
-    /// false boxes in a row at one place are common, three are not. After 3 s out of sight the bar for
-    /// coming back is at 0.65, which only a box right at the predicted place passes. A box of which
-    /// a tenth shows beside another one of its size may well be somebody else, walking abreast.
+    /// larger detector, small ones give most of what is there 0.45 or more. Three sights make a
+    /// track: two false boxes running at one place are common, three are not. After 3 s out of
+    /// sight the bar for coming back is at 0.65, which only a box right at the predicted place
+    /// passes. A box of which a tenth shows beside another one of its size may well be somebody
+    /// else, walking abreast.
     fn default() -> TrackerOptions {
         TrackerOptions {
-            sure_score: 0.4,
+            sure_score: 0.45,
             least_score: 0.1,
-            birth_score: 0.4,
+            birth_score: 0.45,
             confirm_after: 3,
             confirm_age: 0.25,
             tentative_patience: 0.3,
