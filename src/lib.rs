@@ -8,7 +8,7 @@
 //! ```text
 //! 4  cli
 //! 3  daemon ─► http (+ ui) ─► pipeline
-//! 2  source   encode   config
+//! 2  source   encode   vision   config
 //! 1  media
 //! 0  base
 //! ```
@@ -37,3 +37,4 @@ pub mod media;
 pub mod pipeline;
 pub mod source;
 pub mod ui;
+pub mod vision;

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("media", &["base"]),
     ("source", &["base", "media"]),
     ("encode", &["base", "media"]),
+    ("vision", &["base", "media"]),
     ("config", &["base", "media"]),
     ("pipeline", &["base", "media", "source", "encode", "config"]),
     ("ui", &["base", "media"]),

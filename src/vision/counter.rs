@@ -1,0 +1,459 @@
+//! The whole way from detections to crossings: sort out, filter, suppress, track, watch the lines
+//! and zones. One [`Counter`] lives where the detector's results arrive; it is plain data.
+//!
+//! Same detections and times in, same crossings out, on every machine: the arithmetic is only that
+//! which IEEE 754 defines to the last bit.
+
+use std::collections::BTreeMap;
+
+use super::detection::{Class, Detection, Dropped};
+use super::filter::Filter;
+use super::geometry::{Aspect, Bounds, Point};
+use super::labels::Labels;
+use super::line::{CountingLine, LineId, Recrossing, Segment};
+use super::nms;
+use super::passage::{Hysteresis, Passage, Passed};
+use super::tally::Crossing;
+use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
+use super::zone::{Occupancy, Zone};
+
+/// More detections than any scene has; a model with a fault gives thousands.
+const MOST_DETECTIONS: usize = 1000;
+
+/// How counting is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CounterOptions {
+    /// Which detections matter.
+    pub filter: Filter,
+    /// Of two boxes of one group with a greater IoU (0–1) than this, the surer stays.
+    pub most_iou: f32,
+    /// How things are followed.
+    pub tracker: TrackerOptions,
+    /// When somebody has arrived on the other side of a line.
+    pub hysteresis: Hysteresis,
+}
+
+impl Default for CounterOptions {
+    fn default() -> CounterOptions {
+        CounterOptions {
+            filter: Filter::default(),
+            most_iou: 0.6,
+            tracker: TrackerOptions::default(),
+            hysteresis: Hysteresis::default(),
+        }
+    }
+}
+
+/// Why lines cannot be counted on together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinesError {
+    /// Two lines have this name.
+    #[error("two lines are called {0:?}; give each a name of its own")]
+    SameName(String),
+    /// Two lines have this number.
+    #[error("two lines have the number {}", .0.0)]
+    SameId(LineId),
+}
+
+/// A confirmed track as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrackView {
+    /// Its number.
+    pub id: TrackId,
+    /// What it is taken for.
+    pub class: Class,
+    /// The score (0–1) it was last seen with.
+    pub score: f32,
+    /// Where it is, in fractions of the picture.
+    pub bounds: Bounds,
+    /// Velocity of its centre, in fractions of the picture a second.
+    pub velocity: Point,
+    /// Whether the newest frame shows it; if not, it is where it should be.
+    pub in_sight: bool,
+}
+
+/// What is drawn over the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overlay {
+    /// The time of the frame, in microseconds of the frames' clock.
+    pub time_us: u64,
+    /// Confirmed tracks, in order of ids.
+    pub tracks: Vec<TrackView>,
+    /// One for each zone, in the order of zones.
+    pub zones: Vec<Occupancy>,
+}
+
+/// What came of one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What was counted by this frame: line by line; of each, those who left the picture first, then
+    /// in order of tracks.
+    pub crossings: Vec<Crossing>,
+    /// What is to be drawn.
+    pub overlay: Overlay,
+}
+
+/// Detections and times in, crossings out.
+#[derive(Debug)]
+pub struct Counter {
+    options: CounterOptions,
+    labels: Labels,
+    aspect: Aspect,
+    tracker: Tracker,
+    lines: Vec<Watched>,
+    zones: Vec<Zone>,
+    dropped: Dropped,
+    detections: Vec<Detection>,
+}
+
+/// A line, and who has got how far with it.
+#[derive(Debug)]
+struct Watched {
+    line: CountingLine,
+    segment: Segment,
+    progress: BTreeMap<TrackId, Progress>,
+}
+
+/// One track on one line.
+#[derive(Debug, Default)]
+struct Progress {
+    /// `None` after the line was moved, until the track is seen again.
+    passage: Option<Passage>,
+    /// How often it was counted here.
+    times: u32,
+    /// What it did while it was tentative; counted when it is confirmed.
+    waiting: Vec<Crossing>,
+}
+
+impl Counter {
+    /// A counter without lines for pictures of this aspect.
+    pub fn new(options: CounterOptions, labels: Labels, aspect: Aspect) -> Counter {
+        let tracker = Tracker::new(options.tracker.clone(), aspect);
+        Counter {
+            options,
+            labels,
+            aspect,
+            tracker,
+            lines: Vec::new(),
+            zones: Vec::new(),
+            dropped: Dropped::default(),
+            detections: Vec::new(),
+        }
+    }
+
+    /// Counts on these lines from now on, at any time. A line that is as it was, goes on as it
+    /// was; a line that was moved (the same number, other ends or another anchor) knows nobody's side until
+    /// it sees them again, so that nobody is counted because the line went over them; a line
+    /// that is not among them any more forgets everything.
+    pub fn set_lines(&mut self, lines: Vec<CountingLine>) -> Result<(), LinesError> {
+        for (at, line) in lines.iter().enumerate() {
+            if lines[..at].iter().any(|other| other.id == line.id) {
+                return Err(LinesError::SameId(line.id));
+            }
+            if lines[..at].iter().any(|other| other.name == line.name) {
+                return Err(LinesError::SameName(line.name.clone()));
+            }
+        }
+        let mut old = std::mem::take(&mut self.lines);
+        for line in lines {
+            let segment = Segment::new(&line, self.aspect);
+            let mut progress = BTreeMap::new();
+            if let Some(before) = old.iter_mut().find(|watched| watched.line.id == line.id) {
+                progress = std::mem::take(&mut before.progress);
+                if before.segment != segment || before.line.anchor != line.anchor {
+                    progress.values_mut().for_each(|p| p.passage = None);
+                }
+            }
+            self.lines.push(Watched { line, segment, progress });
+        }
+        Ok(())
+    }
+
+    /// The lines that are counted on.
+    pub fn lines(&self) -> impl Iterator<Item = &CountingLine> {
+        self.lines.iter().map(|watched| &watched.line)
+    }
+
+    /// Watches these zones from now on.
+    pub fn set_zones(&mut self, zones: Vec<Zone>) {
+        self.zones = zones;
+    }
+
+    /// Detections are filtered so from now on.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.options.filter = filter;
+    }
+
+    /// The pictures are of this aspect from now on. If it is another one, the camera sees another
+    /// part of the world: what was tracked is forgotten. Lines and zones keep their fractions.
+    pub fn set_aspect(&mut self, aspect: Aspect) {
+        if aspect == self.aspect {
+            return;
+        }
+        self.aspect = aspect;
+        self.tracker.restart(aspect);
+        for watched in &mut self.lines {
+            watched.segment = Segment::new(&watched.line, aspect);
+            watched.progress.clear();
+        }
+    }
+
+    /// How many detections were none.
+    pub fn dropped(&self) -> Dropped {
+        self.dropped
+    }
+
+    /// All tracks, tentative ones too, in order of ids.
+    pub fn tracks(&self) -> &[Track] {
+        self.tracker.tracks()
+    }
+
+    /// Takes in what was seen in the frame of the time `time_us` (microseconds of a clock that does
+    /// not go back). Frames may be skipped; a frame in which nothing was seen must not be.
+    pub fn update(&mut self, detections: &[Detection], time_us: u64) -> Outcome {
+        self.select(detections);
+        self.tracker.update(&self.detections, &self.labels, time_us);
+        let (tracks, departed) = (self.tracker.tracks(), self.tracker.departed());
+        let mut crossings = Vec::new();
+        for watched in &mut self.lines {
+            watched.say_goodbye(departed, &mut crossings);
+            watched.see(tracks, time_us, &self.options.hysteresis, &mut crossings);
+        }
+        let overlay = self.overlay(time_us);
+        Outcome { crossings, overlay }
+    }
+
+    /// Leaves in `self.detections` what is to be tracked.
+    fn select(&mut self, detections: &[Detection]) {
+        let chosen = &mut self.detections;
+        chosen.clear();
+        chosen.extend_from_slice(detections);
+        self.dropped.sort_out(chosen);
+        let filter = &self.options.filter;
+        chosen.retain(|detection| filter.lets_through(detection));
+        if chosen.len() > MOST_DETECTIONS {
+            chosen.sort_by(|a, b| b.score.total_cmp(&a.score));
+            self.dropped.too_many += (chosen.len() - MOST_DETECTIONS) as u64;
+            chosen.truncate(MOST_DETECTIONS);
+        }
+        nms::suppress(chosen, &self.labels, self.options.most_iou);
+    }
+
+    fn overlay(&self, time_us: u64) -> Overlay {
+        let ratio = self.aspect.ratio();
+        let tracks: Vec<TrackView> = self
+            .tracker
+            .tracks()
+            .iter()
+            .filter(|track| track.state() != TrackState::Tentative)
+            .map(|track| TrackView {
+                id: track.id(),
+                class: track.class(),
+                score: track.score(),
+                bounds: track.bounds(self.aspect),
+                velocity: Point::new(track.velocity().x / ratio, track.velocity().y),
+                in_sight: track.is_matched(),
+            })
+            .collect();
+        let zones = self.zones.iter().map(|zone| occupancy(zone, &tracks)).collect();
+        Overlay { time_us, tracks, zones }
+    }
+}
+
+/// Who is in a zone: everybody who is followed, out of sight too, for who is behind a pillar has
+/// not left the room.
+fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
+    let mut occupancy = Occupancy::none(zone.id);
+    for track in tracks.iter().filter(|t| zone.holds(t.class, &zone.anchor.points(&t.bounds))) {
+        occupancy.add(track.class);
+    }
+    occupancy
+}
+
+impl Progress {
+    /// The track has crossed the line: a crossing, if it is one that counts there.
+    fn count(&mut self, line: &CountingLine, track: &Track, passed: Passed) {
+        let again = self.times > 0 && line.recrossing == Recrossing::Once;
+        if again || !line.counts(track.class()) {
+            return;
+        }
+        self.times += 1;
+        self.waiting.push(Crossing {
+            line: line.id,
+            track: track.id(),
+            ordinal: self.times,
+            class: track.class(),
+            direction: passed.direction,
+            score: track.score(),
+            time_us: passed.time_us,
+        });
+    }
+}
+
+impl Watched {
+    /// Looks for the last time at those who have left the picture.
+    fn say_goodbye(&mut self, departed: &[Track], out: &mut Vec<Crossing>) {
+        for track in departed {
+            let Some(mut progress) = self.progress.remove(&track.id()) else { continue };
+            if let Some(passed) = progress.passage.as_mut().and_then(Passage::leave) {
+                progress.count(&self.line, track, passed);
+                out.append(&mut progress.waiting);
+            }
+        }
+    }
+
+    /// Looks at everybody who is in the newest frame. `tracks` is in order of ids.
+    fn see(&mut self, tracks: &[Track], time_us: u64, hysteresis: &Hysteresis, out: &mut Vec<Crossing>) {
+        self.progress.retain(|id, _| tracks.binary_search_by_key(id, Track::id).is_ok());
+        for track in tracks.iter().filter(|track| track.is_matched()) {
+            let bounds = track.bounds_in_heights();
+            let points = self.line.anchor.points(&bounds);
+            let progress = self.progress.entry(track.id()).or_default();
+            let Some(passage) = &mut progress.passage else {
+                progress.passage = Some(Passage::new(&self.segment, points, time_us));
+                continue;
+            };
+            let size = kalman::size_of(&bounds);
+            if let Some(passed) = passage.see(&self.segment, points, size, time_us, hysteresis) {
+                progress.count(&self.line, track, passed);
+            }
+            if track.state() == TrackState::Confirmed {
+                out.append(&mut progress.waiting);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::geometry::Polygon;
+    use super::super::line::Direction;
+    use super::super::zone::ZoneId;
+    use super::*;
+
+    fn counter() -> Counter {
+        let labels = Labels::new(["person", "car"]);
+        Counter::new(CounterOptions::default(), labels, Aspect::of(640, 480))
+    }
+
+    fn line(id: u64, name: &str, x: f32) -> CountingLine {
+        CountingLine::new(LineId(id), name, Point::new(x, 1.0), Point::new(x, 0.0)).unwrap()
+    }
+
+    fn person(x: f32) -> Detection {
+        Detection { class: Class(0), score: 0.9, bounds: Bounds::around(Point::new(x, 0.5), 0.06, 0.2) }
+    }
+
+    /// Walks from one x to another in these frames, at ten a second.
+    fn walk(counter: &mut Counter, frames: std::ops::Range<u64>, from: f32, to: f32) -> Vec<Crossing> {
+        let (first, last) = (frames.start, frames.end - 1);
+        frames
+            .flat_map(|n| {
+                let share = (n - first) as f32 / (last - first) as f32;
+                counter.update(&[person(from + (to - from) * share)], n * 100_000).crossings
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_crossing_says_who_what_where_and_when() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        let crossings = walk(&mut counter, 0..41, 0.7, 0.3);
+        let [crossing] = crossings[..] else { panic!("{crossings:?}") };
+        assert_eq!((crossing.line, crossing.track, crossing.ordinal), (LineId(7), TrackId(1), 1));
+        assert_eq!((crossing.class, crossing.direction), (Class(0), Direction::In));
+        assert!(crossing.time_us.abs_diff(2_000_000) < 150_000, "{}", crossing.time_us);
+        let back = walk(&mut counter, 41..82, 0.3, 0.7);
+        assert_eq!((back.len(), back[0].ordinal, back[0].direction), (1, 2, Direction::Out));
+    }
+
+    #[test]
+    fn ordinals_go_on_when_a_line_is_moved() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        assert_eq!(walk(&mut counter, 0..41, 0.7, 0.3).len(), 1);
+        counter.set_lines(vec![line(7, "door", 0.4), line(8, "gate", 0.6)]).unwrap();
+        let back = walk(&mut counter, 41..82, 0.3, 0.7);
+        let found: Vec<_> = back.iter().map(|c| (c.line.0, c.ordinal)).collect();
+        assert_eq!(found, [(7, 2), (8, 1)]);
+    }
+
+    #[test]
+    fn a_line_that_is_set_again_as_it_was_forgets_nothing() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        let mut found = walk(&mut counter, 0..20, 0.7, 0.505);
+        let mut renamed = line(7, "front door", 0.5);
+        renamed.classes = vec![Class(0)];
+        counter.set_lines(vec![renamed]).unwrap();
+        found.extend(walk(&mut counter, 20..40, 0.495, 0.3));
+        assert_eq!(found.len(), 1);
+        assert_eq!(counter.lines().next().unwrap().name, "front door");
+    }
+
+    #[test]
+    fn lines_of_one_name_or_number_are_refused() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(1, "door", 0.5)]).unwrap();
+        let twice = vec![line(1, "a", 0.3), line(2, "a", 0.4)];
+        assert_eq!(counter.set_lines(twice), Err(LinesError::SameName("a".to_owned())));
+        let twice = vec![line(1, "a", 0.3), line(1, "b", 0.4)];
+        assert_eq!(counter.set_lines(twice), Err(LinesError::SameId(LineId(1))));
+        assert_eq!(counter.lines().count(), 1, "the old ones stay");
+    }
+
+    #[test]
+    fn another_aspect_is_another_picture() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(1, "door", 0.5)]).unwrap();
+        walk(&mut counter, 0..20, 0.7, 0.52);
+        counter.set_aspect(Aspect::of(1280, 960));
+        assert_eq!(counter.tracks().len(), 1, "the same aspect");
+        counter.set_aspect(Aspect::of(1280, 720));
+        assert_eq!(counter.tracks().len(), 0);
+        assert_eq!(walk(&mut counter, 20..40, 0.48, 0.3), [], "nobody crossed in this picture");
+        assert_eq!(walk(&mut counter, 40..80, 0.3, 0.7).len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_detection_is_dropped_and_counted() {
+        let mut counter = counter();
+        let bad = Detection { score: f32::NAN, ..person(0.5) };
+        let outside = person(3.0);
+        counter.update(&[bad, outside, person(0.3)], 0);
+        assert_eq!((counter.dropped().not_a_number, counter.dropped().outside), (1, 1));
+        assert_eq!(counter.tracks().len(), 1);
+        let many: Vec<Detection> = (0..1500).map(|n| person(0.05 + 0.0006 * n as f32)).collect();
+        counter.update(&many, 100_000);
+        assert_eq!(counter.dropped().too_many, 500);
+    }
+
+    #[test]
+    fn the_filter_decides_what_is_tracked() {
+        let mut counter = counter();
+        counter.set_filter(Filter { classes: vec![Class(1)], ..Filter::default() });
+        assert_eq!(walk(&mut counter, 0..10, 0.3, 0.4), []);
+        assert_eq!(counter.tracks().len(), 0);
+    }
+
+    #[test]
+    fn the_overlay_shows_confirmed_tracks_and_zones() {
+        let mut counter = counter();
+        let corners = [(0.2, 0.4), (0.5, 0.4), (0.5, 0.9), (0.2, 0.9)];
+        let area = Polygon::new(corners.iter().map(|&(x, y)| Point::new(x, y)).collect()).unwrap();
+        counter.set_zones(vec![Zone::new(ZoneId(3), "queue", area)]);
+        let first = counter.update(&[person(0.3)], 0).overlay;
+        assert_eq!((first.tracks.len(), first.zones[0].total()), (0, 0), "tentative");
+        for n in 1..5 {
+            counter.update(&[person(0.3)], n * 100_000);
+        }
+        let shown = counter.update(&[person(0.3)], 500_000).overlay;
+        assert_eq!(shown.zones, [Occupancy { zone: ZoneId(3), by_class: vec![(Class(0), 1)] }]);
+        let track = shown.tracks[0];
+        assert!(track.in_sight && (track.bounds.center().x - 0.3).abs() < 0.01);
+        let behind = counter.update(&[], 600_000).overlay;
+        assert_eq!(behind.zones[0].total(), 1, "behind a pillar");
+        assert!(!behind.tracks[0].in_sight);
+    }
+}

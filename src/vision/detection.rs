@@ -1,0 +1,119 @@
+//! What a detector says it sees, and which of it can be believed to be a box at all.
+
+use super::geometry::Bounds;
+
+/// What a thing is: its place in the model's list of labels, see [`Labels`](super::Labels).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class(pub u16);
+
+/// One thing seen in one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Detection {
+    /// What it is.
+    pub class: Class,
+    /// How sure the detector is, 0–1.
+    pub score: f32,
+    /// Where it is, in fractions of the picture. It may reach beyond the picture's edges.
+    pub bounds: Bounds,
+}
+
+/// Why a detection is no detection. A model with a fault, or a file that is not what it says it
+/// is, gives such boxes; they must not reach the tracker's arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// A number is infinite or none, or the score is not 0–1.
+    NotANumber,
+    /// An edge on the wrong side of its opposite, or on it.
+    Inverted,
+    /// Wholly outside the picture, or more than a picture beyond its edge.
+    Outside,
+}
+
+impl Detection {
+    /// What is wrong with it, if anything is.
+    pub fn defect(&self) -> Option<Defect> {
+        let b = &self.bounds;
+        if !b.is_finite() || !(0.0..=1.0).contains(&self.score) {
+            return Some(Defect::NotANumber);
+        }
+        if b.right <= b.left || b.bottom <= b.top {
+            return Some(Defect::Inverted);
+        }
+        let beyond = b.right <= 0.0 || b.left >= 1.0 || b.bottom <= 0.0 || b.top >= 1.0;
+        let absurd = b.left < -1.0 || b.top < -1.0 || b.right > 2.0 || b.bottom > 2.0;
+        (beyond || absurd).then_some(Defect::Outside)
+    }
+}
+
+/// How many detections were dropped because they were none, since counting began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// See [`Defect::NotANumber`].
+    pub not_a_number: u64,
+    /// See [`Defect::Inverted`].
+    pub inverted: u64,
+    /// See [`Defect::Outside`].
+    pub outside: u64,
+    /// Sound ones beyond the most that one frame may hold.
+    pub too_many: u64,
+}
+
+impl Dropped {
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.not_a_number + self.inverted + self.outside + self.too_many
+    }
+
+    /// Keeps the sound ones of `detections`, and counts the others.
+    pub fn sort_out(&mut self, detections: &mut Vec<Detection>) {
+        detections.retain(|detection| {
+            match detection.defect() {
+                None => return true,
+                Some(Defect::NotANumber) => self.not_a_number += 1,
+                Some(Defect::Inverted) => self.inverted += 1,
+                Some(Defect::Outside) => self.outside += 1,
+            }
+            false
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defect(score: f32, left: f32, top: f32, right: f32, bottom: f32) -> Option<Defect> {
+        Detection { class: Class(0), score, bounds: Bounds::new(left, top, right, bottom) }.defect()
+    }
+
+    #[test]
+    fn boxes_that_are_none_are_told_apart() {
+        assert_eq!(defect(0.5, 0.1, 0.1, 0.2, 0.3), None);
+        assert_eq!(defect(0.5, -0.2, 0.1, 0.2, 1.3), None, "partly outside is sound");
+        assert_eq!(defect(f32::NAN, 0.1, 0.1, 0.2, 0.3), Some(Defect::NotANumber));
+        assert_eq!(defect(1.5, 0.1, 0.1, 0.2, 0.3), Some(Defect::NotANumber));
+        assert_eq!(defect(0.5, f32::NAN, 0.1, 0.2, 0.3), Some(Defect::NotANumber));
+        assert_eq!(defect(0.5, 0.1, 0.1, f32::INFINITY, 0.3), Some(Defect::NotANumber));
+        assert_eq!(defect(0.5, 0.3, 0.1, 0.2, 0.3), Some(Defect::Inverted));
+        assert_eq!(defect(0.5, 0.1, 0.3, 0.2, 0.3), Some(Defect::Inverted));
+        assert_eq!(defect(0.5, 1.0, 0.1, 1.2, 0.3), Some(Defect::Outside));
+        assert_eq!(defect(0.5, 0.1, -0.3, 0.2, 0.0), Some(Defect::Outside));
+        assert_eq!(defect(0.5, 0.1, 0.1, 2.5, 0.3), Some(Defect::Outside));
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted() {
+        let of = |left, right| Detection {
+            class: Class(0),
+            score: 0.5,
+            bounds: Bounds::new(left, 0.1, right, 0.2),
+        };
+        let mut detections =
+            vec![of(0.1, 0.2), of(f32::NAN, 0.2), of(0.3, 0.2), of(1.1, 1.2), of(0.5, 0.6), of(-0.2, 0.0)];
+        let mut dropped = Dropped::default();
+        dropped.sort_out(&mut detections);
+        assert_eq!(detections, [of(0.1, 0.2), of(0.5, 0.6)]);
+        assert_eq!(dropped, Dropped { not_a_number: 1, inverted: 1, outside: 2, too_many: 0 });
+        assert_eq!(dropped.total(), 4);
+    }
+}

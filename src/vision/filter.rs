@@ -1,0 +1,96 @@
+//! Which detections matter at all: classes, scores, sizes, and where not to look.
+
+use super::detection::{Class, Detection};
+use super::geometry::{Bounds, Point, Polygon};
+
+/// What a detection must be to be tracked. The default lets everything through.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Filter {
+    /// The classes that matter; all if empty.
+    pub classes: Vec<Class>,
+    /// Least scores (0–1) of single classes, beside the tracker's own thresholds.
+    pub least_scores: Vec<(Class, f32)>,
+    /// Least height of a box, as a share of the picture's (0–1).
+    pub least_height: f32,
+    /// Greatest height of a box, as a share of the picture's; `None` for any.
+    pub most_height: Option<f32>,
+    /// Greatest area of a box, as a share of the picture's; `None` for any.
+    pub most_area: Option<f32>,
+    /// Areas where nothing is looked for: a detection with the middle of its lower edge in one of
+    /// them is none (a television, a mirror, a poster, the neighbour's garden).
+    pub excluded: Vec<Polygon>,
+}
+
+impl Filter {
+    /// Whether `detection` matters.
+    pub fn lets_through(&self, detection: &Detection) -> bool {
+        let Detection { class, score, bounds } = detection;
+        let known = self.classes.is_empty() || self.classes.contains(class);
+        let sure = self.least_scores.iter().all(|(of, least)| of != class || score >= least);
+        known && sure && self.fits(bounds) && !self.is_excluded(bounds)
+    }
+
+    fn fits(&self, b: &Bounds) -> bool {
+        b.height() >= self.least_height
+            && self.most_height.is_none_or(|most| b.height() <= most)
+            && self.most_area.is_none_or(|most| b.area() <= most)
+    }
+
+    fn is_excluded(&self, b: &Bounds) -> bool {
+        // What stands partly below the picture is judged by where it leaves it.
+        let foot = Point::new(b.center().x, b.bottom.min(0.999));
+        self.excluded.iter().any(|area| area.contains(foot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(class: u16, score: f32, bounds: Bounds) -> Detection {
+        Detection { class: Class(class), score, bounds }
+    }
+
+    const SOMEBODY: Bounds = Bounds::new(0.4, 0.3, 0.5, 0.6);
+
+    #[test]
+    fn the_default_lets_everything_through() {
+        assert!(Filter::default().lets_through(&of(7, 0.01, SOMEBODY)));
+    }
+
+    #[test]
+    fn classes_and_their_scores() {
+        let filter = Filter {
+            classes: vec![Class(0), Class(2)],
+            least_scores: vec![(Class(2), 0.5)],
+            ..Filter::default()
+        };
+        assert!(filter.lets_through(&of(0, 0.2, SOMEBODY)));
+        assert!(!filter.lets_through(&of(1, 0.9, SOMEBODY)));
+        assert!(!filter.lets_through(&of(2, 0.4, SOMEBODY)));
+        assert!(filter.lets_through(&of(2, 0.6, SOMEBODY)));
+    }
+
+    #[test]
+    fn sizes() {
+        let tall = Filter { least_height: 0.4, ..Filter::default() };
+        let low = Filter { most_height: Some(0.2), ..Filter::default() };
+        let small = Filter { most_area: Some(0.02), ..Filter::default() };
+        for filter in [tall, low, small] {
+            assert!(!filter.lets_through(&of(0, 0.9, SOMEBODY)), "{filter:?}");
+        }
+        let about =
+            Filter { least_height: 0.2, most_height: Some(0.4), most_area: Some(0.04), ..Filter::default() };
+        assert!(about.lets_through(&of(0, 0.9, SOMEBODY)));
+    }
+
+    #[test]
+    fn where_not_to_look() {
+        let p = Point::new;
+        let floor = Polygon::new(vec![p(0.3, 0.5), p(0.7, 0.5), p(0.7, 1.0), p(0.3, 1.0)]).unwrap();
+        let filter = Filter { excluded: vec![floor], ..Filter::default() };
+        assert!(!filter.lets_through(&of(0, 0.9, SOMEBODY)), "stands there");
+        assert!(filter.lets_through(&of(0, 0.9, Bounds::new(0.4, 0.1, 0.5, 0.4))), "stands above");
+        assert!(!filter.lets_through(&of(0, 0.9, Bounds::new(0.4, 0.8, 0.5, 1.2))), "stands below");
+    }
+}

@@ -1,0 +1,255 @@
+//! Points, boxes and polygons on the picture, and what its shape does to lengths.
+//!
+//! Everything that enters or leaves [`vision`](crate::vision) is in *fractions* of the picture:
+//! x from 0 (left) to 1 (right), y from 0 (top) to 1 (bottom). Fractions are not isotropic: in a
+//! picture of 16:9 a step of 0.1 is longer sideways than downwards. What measures lengths and
+//! angles therefore works in *heights*: both axes in units of the picture's height, so that x runs
+//! from 0 to the [`Aspect`]. The same types serve both; names and comments say which is meant.
+
+/// A point of the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// From the left edge.
+    pub x: f32,
+    /// From the upper edge.
+    pub y: f32,
+}
+
+impl Point {
+    /// The point at `x`, `y`.
+    pub const fn new(x: f32, y: f32) -> Point {
+        Point { x, y }
+    }
+
+    /// Whether neither coordinate is infinite or not a number.
+    pub fn is_finite(self) -> bool {
+        self.x.is_finite() && self.y.is_finite()
+    }
+}
+
+/// An upright box on the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Left edge.
+    pub left: f32,
+    /// Upper edge.
+    pub top: f32,
+    /// Right edge.
+    pub right: f32,
+    /// Lower edge.
+    pub bottom: f32,
+}
+
+impl Bounds {
+    /// The whole picture, in fractions.
+    pub const PICTURE: Bounds = Bounds::new(0.0, 0.0, 1.0, 1.0);
+
+    /// The box with these edges.
+    pub const fn new(left: f32, top: f32, right: f32, bottom: f32) -> Bounds {
+        Bounds { left, top, right, bottom }
+    }
+
+    /// The box of this size around `center`.
+    pub fn around(center: Point, width: f32, height: f32) -> Bounds {
+        let (w, h) = (width / 2.0, height / 2.0);
+        Bounds::new(center.x - w, center.y - h, center.x + w, center.y + h)
+    }
+
+    /// From the left to the right edge.
+    pub fn width(&self) -> f32 {
+        self.right - self.left
+    }
+
+    /// From the upper to the lower edge.
+    pub fn height(&self) -> f32 {
+        self.bottom - self.top
+    }
+
+    /// Width times height.
+    pub fn area(&self) -> f32 {
+        self.width() * self.height()
+    }
+
+    /// The middle.
+    pub fn center(&self) -> Point {
+        Point::new((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0)
+    }
+
+    /// The area that two boxes share; 0 if they are apart.
+    pub fn shared_area(&self, other: &Bounds) -> f32 {
+        let width = self.right.min(other.right) - self.left.max(other.left);
+        let height = self.bottom.min(other.bottom) - self.top.max(other.top);
+        width.max(0.0) * height.max(0.0)
+    }
+
+    /// Intersection over union, 0–1: 1 for the same box, 0 for boxes that are apart. It is the
+    /// same in fractions and in heights.
+    pub fn iou(&self, other: &Bounds) -> f32 {
+        let shared = self.shared_area(other);
+        let union = self.area() + other.area() - shared;
+        if union > 0.0 { shared / union } else { 0.0 }
+    }
+
+    /// Whether no edge is infinite or not a number.
+    pub fn is_finite(&self) -> bool {
+        self.left.is_finite() && self.top.is_finite() && self.right.is_finite() && self.bottom.is_finite()
+    }
+}
+
+/// Width of the picture divided by its height; finite and above 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aspect(f32);
+
+impl Aspect {
+    /// The aspect of a picture of `width` × `height` pixels; square if either is 0.
+    pub fn of(width: u32, height: u32) -> Aspect {
+        if width == 0 || height == 0 { Aspect(1.0) } else { Aspect(width as f32 / height as f32) }
+    }
+
+    /// Width over height.
+    pub fn ratio(self) -> f32 {
+        self.0
+    }
+
+    /// A point in fractions, in heights.
+    pub fn heights(self, point: Point) -> Point {
+        Point::new(point.x * self.0, point.y)
+    }
+
+    /// A box in fractions, in heights.
+    pub fn box_in_heights(self, b: &Bounds) -> Bounds {
+        Bounds::new(b.left * self.0, b.top, b.right * self.0, b.bottom)
+    }
+
+    /// A box in heights, in fractions.
+    pub fn box_in_fractions(self, b: &Bounds) -> Bounds {
+        Bounds::new(b.left / self.0, b.top, b.right / self.0, b.bottom)
+    }
+}
+
+/// Why corners make no polygon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PolygonError {
+    /// Fewer than three.
+    #[error("an area needs at least three corners, and has {0}")]
+    TooFew(usize),
+    /// More than [`Polygon::MOST_CORNERS`].
+    #[error("an area has at most {most} corners, not {0}", most = Polygon::MOST_CORNERS)]
+    TooMany(usize),
+    /// A corner that is not a number, or far away.
+    #[error("corner {0} of an area is no place on the picture")]
+    NoPlace(usize),
+    /// All corners on one line.
+    #[error("an area has no inside: its corners lie on one line")]
+    Flat,
+}
+
+/// A closed area on the picture, in fractions. Where its outline crosses itself, the even-odd rule
+/// says what is inside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Polygon(Vec<Point>);
+
+impl Polygon {
+    /// More corners than anyone draws.
+    pub const MOST_CORNERS: usize = 100;
+
+    /// The polygon with these corners, each at most one picture away from the picture.
+    pub fn new(corners: Vec<Point>) -> Result<Polygon, PolygonError> {
+        if corners.len() < 3 {
+            return Err(PolygonError::TooFew(corners.len()));
+        }
+        if corners.len() > Polygon::MOST_CORNERS {
+            return Err(PolygonError::TooMany(corners.len()));
+        }
+        let near = |v: f32| (-1.0..=2.0).contains(&v);
+        if let Some(at) = corners.iter().position(|p| !(near(p.x) && near(p.y))) {
+            return Err(PolygonError::NoPlace(at + 1));
+        }
+        let first = corners[0];
+        let far = corners.iter().copied().find(|p| *p != first).unwrap_or(first);
+        let turn = |p: &Point| (far.x - first.x) * (p.y - first.y) - (far.y - first.y) * (p.x - first.x);
+        if corners.iter().all(|p| turn(p).abs() < 1e-7) {
+            return Err(PolygonError::Flat);
+        }
+        Ok(Polygon(corners))
+    }
+
+    /// The corners, in order.
+    pub fn corners(&self) -> &[Point] {
+        &self.0
+    }
+
+    /// Whether `point` is inside (even-odd rule; of the outline, the left and upper parts are).
+    pub fn contains(&self, point: Point) -> bool {
+        let mut inside = false;
+        let mut from = self.0[self.0.len() - 1];
+        for &to in &self.0 {
+            if (from.y > point.y) != (to.y > point.y) {
+                let x = from.x + (to.x - from.x) * (point.y - from.y) / (to.y - from.y);
+                inside ^= point.x < x;
+            }
+            from = to;
+        }
+        inside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iou_of_known_boxes() {
+        let a = Bounds::new(0.0, 0.0, 0.2, 0.2);
+        assert_eq!(a.iou(&a), 1.0);
+        assert_eq!(a.iou(&Bounds::new(0.5, 0.5, 0.6, 0.6)), 0.0);
+        let half = Bounds::new(0.1, 0.0, 0.3, 0.2);
+        assert!((a.iou(&half) - 1.0 / 3.0).abs() < 1e-6);
+        assert!((a.shared_area(&half) - 0.02).abs() < 1e-6);
+        let aspect = Aspect::of(1920, 1080);
+        let (wide_a, wide_half) = (aspect.box_in_heights(&a), aspect.box_in_heights(&half));
+        assert!((wide_a.iou(&wide_half) - 1.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn boxes_without_area_share_nothing() {
+        let flat = Bounds::new(0.1, 0.1, 0.1, 0.3);
+        assert_eq!(flat.iou(&flat), 0.0);
+        assert_eq!(flat.shared_area(&Bounds::PICTURE), 0.0);
+    }
+
+    #[test]
+    fn a_polygon_knows_its_inside() {
+        let arrow = Polygon::new(vec![
+            Point::new(0.1, 0.1),
+            Point::new(0.9, 0.1),
+            Point::new(0.5, 0.5),
+            Point::new(0.9, 0.9),
+            Point::new(0.1, 0.9),
+        ])
+        .unwrap();
+        assert!(arrow.contains(Point::new(0.2, 0.5)));
+        assert!(arrow.contains(Point::new(0.7, 0.2)));
+        assert!(!arrow.contains(Point::new(0.7, 0.5)), "in the notch");
+        assert!(!arrow.contains(Point::new(0.05, 0.5)));
+    }
+
+    #[test]
+    fn corners_that_make_no_area_are_refused() {
+        let p = Point::new;
+        assert_eq!(Polygon::new(vec![p(0.0, 0.0), p(1.0, 1.0)]), Err(PolygonError::TooFew(2)));
+        assert_eq!(Polygon::new(vec![p(0.0, 0.0), p(0.5, 0.5), p(1.0, 1.0)]), Err(PolygonError::Flat));
+        assert_eq!(
+            Polygon::new(vec![p(0.0, 0.0), p(f32::NAN, 0.5), p(1.0, 1.0)]),
+            Err(PolygonError::NoPlace(2))
+        );
+        assert_eq!(Polygon::new(vec![p(0.0, 0.0); 101]), Err(PolygonError::TooMany(101)));
+        assert_eq!(Polygon::new(vec![p(0.2, 0.2); 5]), Err(PolygonError::Flat));
+    }
+
+    #[test]
+    fn a_picture_without_size_is_taken_as_square() {
+        assert_eq!(Aspect::of(0, 480).ratio(), 1.0);
+        assert_eq!(Aspect::of(1280, 720).ratio(), 1280.0 / 720.0);
+    }
+}

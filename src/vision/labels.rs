@@ -1,0 +1,92 @@
+//! The names of a model's classes, and which of them are so alike that a detector gives one thing
+//! several of them at once.
+
+use super::detection::Class;
+
+/// COCO's names that small detectors mix up: a pick-up is a car and a truck in the same frame and
+/// the other way round in the next. Within a group one box stands for one thing.
+const ALIKE: &[&[&str]] = &[&["car", "truck", "bus"], &["bicycle", "motorcycle"]];
+
+/// A model's list of labels: class 0 is the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    names: Vec<String>,
+    /// For each class, the least class of its group.
+    groups: Vec<u16>,
+}
+
+impl Labels {
+    /// These names; vehicles that are alike (car, truck, bus; bicycle, motorcycle) form groups.
+    /// Names beyond 65 536 are left out.
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Labels {
+        let names: Vec<String> = names.into_iter().take(1 << 16).map(Into::into).collect();
+        let groups = (0..names.len()).map(|class| class as u16).collect();
+        let mut labels = Labels { names, groups };
+        for group in ALIKE {
+            labels.group_together(group);
+        }
+        labels
+    }
+
+    /// Makes one group of the classes with these names (and of the groups they are in). Names that
+    /// the model does not have are passed over.
+    pub fn group_together(&mut self, names: &[&str]) {
+        let members: Vec<Class> = names.iter().filter_map(|name| self.class(name)).collect();
+        let groups: Vec<u16> = members.iter().map(|&class| self.group(class)).collect();
+        let Some(&least) = groups.iter().min() else { return };
+        for group in &mut self.groups {
+            if groups.contains(group) {
+                *group = least;
+            }
+        }
+    }
+
+    /// The class with this name.
+    pub fn class(&self, name: &str) -> Option<Class> {
+        self.names.iter().position(|own| own == name).map(|at| Class(at as u16))
+    }
+
+    /// The name of a class; `None` beyond the list.
+    pub fn name(&self, class: Class) -> Option<&str> {
+        self.names.get(usize::from(class.0)).map(String::as_str)
+    }
+
+    /// The group of a class, as a number that all of its group share.
+    pub fn group(&self, class: Class) -> u16 {
+        self.groups.get(usize::from(class.0)).copied().unwrap_or(class.0)
+    }
+
+    /// All names in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vehicles_that_are_alike_share_a_group() {
+        let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "truck"]);
+        let group = |name| labels.group(labels.class(name).unwrap());
+        assert_eq!(group("car"), group("truck"));
+        assert_eq!(group("bicycle"), group("motorcycle"));
+        assert_ne!(group("person"), group("car"));
+        assert_ne!(group("bicycle"), group("car"));
+        assert_eq!(labels.name(Class(2)), Some("car"));
+        assert_eq!(labels.name(Class(9)), None);
+        assert_eq!(labels.group(Class(9)), 9, "a class without name is a group of its own");
+        assert_eq!(labels.class("dog"), None);
+    }
+
+    #[test]
+    fn groups_can_be_joined() {
+        let mut labels = Labels::new(["car", "truck", "bicycle", "motorcycle", "van"]);
+        labels.group_together(&["van", "truck", "tram"]);
+        assert_eq!(labels.group(Class(4)), labels.group(Class(0)));
+        labels.group_together(&["bicycle", "van"]);
+        let all: Vec<u16> = (0..5).map(|class| labels.group(Class(class))).collect();
+        assert_eq!(all, [0; 5]);
+    }
+}

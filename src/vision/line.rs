@@ -1,0 +1,350 @@
+//! Counting lines: what a user draws, and what has to be so for it to count.
+//!
+//! A line runs from `a` to `b`, two different points of the picture. *In* is crossing from its
+//! right-hand side to its left: stand at `a`, look at `b` on the picture, and what goes in comes
+//! from the right hand. A line drawn upwards counts what moves to the left as in; one drawn from left to
+//! right counts what moves up. The user may name both directions.
+//!
+//! The line is the segment between its ends and nothing else, with one exception: an end at the
+//! picture's edge goes on beyond it, for whoever comes in there with feet below the picture passes
+//! the line all the same.
+
+use super::detection::Class;
+use super::geometry::{Aspect, Bounds, Point};
+
+/// The number of a line; a line that is deleted never gives its number to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineId(pub u64);
+
+/// Which way over a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From the right-hand side of a→b to its left.
+    In,
+    /// From the left-hand side of a→b to its right.
+    Out,
+}
+
+impl Direction {
+    /// `in` or `out`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Direction::In => "in",
+            Direction::Out => "out",
+        }
+    }
+
+    /// The other one.
+    pub fn reversed(self) -> Direction {
+        match self {
+            Direction::In => Direction::Out,
+            Direction::Out => Direction::In,
+        }
+    }
+}
+
+/// Which crossings of one and the same track count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recrossing {
+    /// Every one, in whatever direction.
+    #[default]
+    Every,
+    /// The first one only.
+    Once,
+}
+
+/// Which point of a box has to pass the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Anchor {
+    /// The middle of the lower edge: feet and wheels, where a thing touches the ground.
+    #[default]
+    BottomCenter,
+    /// The middle of the box: for cameras that look straight down.
+    Center,
+    /// The middle of the upper edge: heads, where legs are often hidden.
+    TopCenter,
+    /// The middle of the left edge.
+    LeftCenter,
+    /// The middle of the right edge.
+    RightCenter,
+    /// All four corners: nothing has crossed until all of it has.
+    WholeBox,
+}
+
+impl Anchor {
+    /// The point or points of a box. One point is given four times.
+    pub fn points(self, b: &Bounds) -> [Point; 4] {
+        let center = b.center();
+        let point = match self {
+            Anchor::BottomCenter => Point::new(center.x, b.bottom),
+            Anchor::Center => center,
+            Anchor::TopCenter => Point::new(center.x, b.top),
+            Anchor::LeftCenter => Point::new(b.left, center.y),
+            Anchor::RightCenter => Point::new(b.right, center.y),
+            Anchor::WholeBox => {
+                return [
+                    Point::new(b.left, b.top),
+                    Point::new(b.right, b.top),
+                    Point::new(b.left, b.bottom),
+                    Point::new(b.right, b.bottom),
+                ];
+            }
+        };
+        [point; 4]
+    }
+}
+
+/// Why two points make no counting line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// A coordinate is infinite or no number.
+    #[error("an end of the line is no place on the picture")]
+    NoPlace,
+    /// Both ends are the same point, or as good as.
+    #[error("both ends of the line are the same point; a line needs two different ones")]
+    EqualEnds,
+    /// No part of the line is on the picture, or an end is more than a picture beyond its edge.
+    #[error("the line is outside the picture; coordinates go from 0 to 1")]
+    OutsidePicture,
+}
+
+/// A line that is counted on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountingLine {
+    /// Its number.
+    pub id: LineId,
+    /// What the user calls it.
+    pub name: String,
+    a: Point,
+    b: Point,
+    /// What the user calls going in and going out.
+    pub direction_names: [String; 2],
+    /// What is counted on it; everything if empty.
+    pub classes: Vec<Class>,
+    /// What has to pass it.
+    pub anchor: Anchor,
+    /// Whether a track counts once.
+    pub recrossing: Recrossing,
+}
+
+impl CountingLine {
+    /// The line from `a` to `b` (fractions of the picture), which counts every crossing of
+    /// everything by the middle of its lower edge; its directions are called `in` and `out`.
+    pub fn new(id: LineId, name: impl Into<String>, a: Point, b: Point) -> Result<CountingLine, LineError> {
+        if !(a.is_finite() && b.is_finite()) {
+            return Err(LineError::NoPlace);
+        }
+        if (a.x - b.x).abs() < LEAST_LENGTH && (a.y - b.y).abs() < LEAST_LENGTH {
+            return Err(LineError::EqualEnds);
+        }
+        let near = |p: Point| (-1.0..=2.0).contains(&p.x) && (-1.0..=2.0).contains(&p.y);
+        if !(near(a) && near(b) && touches_picture(a, b)) {
+            return Err(LineError::OutsidePicture);
+        }
+        Ok(CountingLine {
+            id,
+            name: name.into(),
+            a,
+            b,
+            direction_names: [Direction::In.word().to_owned(), Direction::Out.word().to_owned()],
+            classes: Vec::new(),
+            anchor: Anchor::default(),
+            recrossing: Recrossing::default(),
+        })
+    }
+
+    /// Where it begins, in fractions of the picture.
+    pub fn a(&self) -> Point {
+        self.a
+    }
+
+    /// Where it ends, in fractions of the picture.
+    pub fn b(&self) -> Point {
+        self.b
+    }
+
+    /// What the user calls a direction.
+    pub fn direction_name(&self, direction: Direction) -> &str {
+        &self.direction_names[direction as usize]
+    }
+
+    /// Whether things of this class are counted on it.
+    pub fn counts(&self, class: Class) -> bool {
+        self.classes.is_empty() || self.classes.contains(&class)
+    }
+}
+
+/// Ends nearer to each other than this, in fractions along both axes, are one point: less than
+/// half a pixel of the largest pictures.
+const LEAST_LENGTH: f32 = 1e-4;
+
+/// Whether any part of the segment is on the picture (Liang and Barsky's clipping, 1984).
+fn touches_picture(a: Point, b: Point) -> bool {
+    let (mut from, mut to) = (0.0f32, 1.0f32);
+    for (start, step) in [(a.x, b.x - a.x), (a.y, b.y - a.y)] {
+        if step == 0.0 {
+            if !(0.0..=1.0).contains(&start) {
+                return false;
+            }
+            continue;
+        }
+        let (first, last) = ((0.0 - start) / step, (1.0 - start) / step);
+        from = from.max(first.min(last));
+        to = to.min(first.max(last));
+    }
+    from <= to
+}
+
+/// An end is at the picture's edge if the line, drawn on, is outside after this many heights.
+const AT_EDGE: f32 = 0.03;
+
+/// The ends belong to the line, whatever rounding does to them. Heights.
+const END_WIDTH: f32 = 1e-4;
+
+/// The geometry of a counting line, in heights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    a: Point,
+    /// Unit vector from a to b.
+    along: Point,
+    /// What counts as between the ends: distances from a in the direction of b.
+    reach: [f32; 2],
+}
+
+impl Segment {
+    /// The segment of a line on a picture of this aspect.
+    pub fn new(line: &CountingLine, aspect: Aspect) -> Segment {
+        let (a, b) = (aspect.heights(line.a), aspect.heights(line.b));
+        let length = ((b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y)).sqrt();
+        let along = Point::new((b.x - a.x) / length, (b.y - a.y) / length);
+        let back = Point::new(-along.x, -along.y);
+        let mut reach = [-END_WIDTH, length + END_WIDTH];
+        if way_out(a, back, aspect) <= AT_EDGE {
+            reach[0] = f32::NEG_INFINITY;
+        }
+        if way_out(b, along, aspect) <= AT_EDGE {
+            reach[1] = f32::INFINITY;
+        }
+        Segment { a, along, reach }
+    }
+
+    /// How far `point` is to the left of a→b as seen on the picture; negative to its right.
+    pub fn leftness(&self, point: Point) -> f32 {
+        // y points down, which turns the usual sign of the cross product round.
+        self.along.y * (point.x - self.a.x) - self.along.x * (point.y - self.a.y)
+    }
+
+    /// Where the way from `from` to `to` passes the line and its extension, as a share of the way
+    /// 0–1, if the two are on different sides, and whether that is between the ends (which belong
+    /// to the line). A point on the line counts as on its left.
+    pub fn pass(&self, from: Point, to: Point) -> Option<(f32, bool)> {
+        let (before, after) = (self.leftness(from), self.leftness(to));
+        if (before >= 0.0) == (after >= 0.0) {
+            return None;
+        }
+        let share = before / (before - after);
+        let place = self.placed(from) * (1.0 - share) + self.placed(to) * share;
+        Some((share, (self.reach[0]..=self.reach[1]).contains(&place)))
+    }
+
+    /// How far along the line a point is, from a.
+    fn placed(&self, point: Point) -> f32 {
+        self.along.x * (point.x - self.a.x) + self.along.y * (point.y - self.a.y)
+    }
+}
+
+/// How far it is from `from` in the direction of the unit vector `way` until nothing more of the
+/// picture comes; 0 or less if that is outside already.
+fn way_out(from: Point, way: Point, aspect: Aspect) -> f32 {
+    let leave = |at: f32, step: f32, end: f32| {
+        if step > 0.0 {
+            (end - at) / step
+        } else if step < 0.0 {
+            at / -step
+        } else if (0.0..=end).contains(&at) {
+            f32::INFINITY
+        } else {
+            0.0
+        }
+    };
+    leave(from.x, way.x, aspect.ratio()).min(leave(from.y, way.y, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQUARE: (u32, u32) = (100, 100);
+
+    fn line(ax: f32, ay: f32, bx: f32, by: f32) -> Result<CountingLine, LineError> {
+        CountingLine::new(LineId(1), "door", Point::new(ax, ay), Point::new(bx, by))
+    }
+
+    fn segment(ax: f32, ay: f32, bx: f32, by: f32) -> Segment {
+        Segment::new(&line(ax, ay, bx, by).unwrap(), Aspect::of(SQUARE.0, SQUARE.1))
+    }
+
+    #[test]
+    fn left_is_left_as_seen_on_the_picture() {
+        let p = Point::new;
+        let up = segment(0.5, 0.9, 0.5, 0.1);
+        assert!(up.leftness(p(0.4, 0.5)) > 0.0 && up.leftness(p(0.6, 0.5)) < 0.0);
+        let rightwards = segment(0.1, 0.5, 0.9, 0.5);
+        assert!(rightwards.leftness(p(0.5, 0.4)) > 0.0 && rightwards.leftness(p(0.5, 0.6)) < 0.0);
+        assert!((rightwards.leftness(p(0.5, 0.2)) - 0.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn lengths_do_not_depend_on_the_direction_in_a_wide_picture() {
+        let wide = Aspect::of(1600, 800);
+        let upright = Segment::new(&line(0.5, 0.9, 0.5, 0.1).unwrap(), wide);
+        // A tenth of the width is a fifth of the height.
+        assert!((upright.leftness(wide.heights(Point::new(0.4, 0.5))) - 0.2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_pass_is_between_the_ends_or_beside_them() {
+        let p = Point::new;
+        let s = segment(0.2, 0.5, 0.8, 0.5);
+        let (share, between) = s.pass(p(0.3, 0.4), p(0.3, 0.6)).unwrap();
+        assert!((share - 0.5).abs() < 1e-6 && between);
+        assert_eq!(s.pass(p(0.1, 0.4), p(0.1, 0.6)).map(|pass| pass.1), Some(false));
+        assert_eq!(s.pass(p(0.9, 0.6), p(0.9, 0.4)).map(|pass| pass.1), Some(false));
+        assert_eq!(s.pass(p(0.3, 0.4), p(0.7, 0.45)), None);
+        assert_eq!(s.pass(p(0.0, 0.1), p(0.5, 0.7)).map(|pass| pass.1), Some(true), "slanting in");
+        assert_eq!(s.pass(p(0.2, 0.4), p(0.2, 0.6)).map(|pass| pass.1), Some(true), "through the end");
+    }
+
+    #[test]
+    fn an_end_at_the_edge_goes_on_beyond_it() {
+        let p = Point::new;
+        let to_edge = segment(0.5, 0.5, 0.5, 0.99);
+        assert_eq!(to_edge.pass(p(0.4, 1.1), p(0.6, 1.1)).map(|pass| pass.1), Some(true));
+        assert_eq!(to_edge.pass(p(0.4, 0.3), p(0.6, 0.3)).map(|pass| pass.1), Some(false));
+        // Along the edge, and not towards it.
+        let beside = segment(0.2, 0.99, 0.8, 0.99);
+        assert_eq!(beside.pass(p(0.9, 0.9), p(0.9, 1.1)).map(|pass| pass.1), Some(false));
+        let short = segment(0.5, 0.5, 0.5, 0.9);
+        assert_eq!(short.pass(p(0.4, 1.1), p(0.6, 1.1)).map(|pass| pass.1), Some(false));
+    }
+
+    #[test]
+    fn what_is_no_line_is_refused() {
+        assert_eq!(line(0.5, 0.5, 0.5, 0.5), Err(LineError::EqualEnds));
+        assert_eq!(line(f32::NAN, 0.5, 0.5, 0.5), Err(LineError::NoPlace));
+        assert_eq!(line(0.5, 0.5, 0.5, f32::INFINITY), Err(LineError::NoPlace));
+        assert_eq!(line(1.1, 0.0, 1.1, 1.0), Err(LineError::OutsidePicture));
+        assert_eq!(line(-0.5, 0.4, 0.4, -0.5), Err(LineError::OutsidePicture), "past a corner");
+        assert_eq!(line(300.0, 400.0, 300.0, 120.0), Err(LineError::OutsidePicture), "pixels");
+        assert!(line(-0.2, 0.5, 1.2, 0.5).is_ok(), "right through");
+    }
+
+    #[test]
+    fn directions_have_names() {
+        let mut door = line(0.5, 0.9, 0.5, 0.1).unwrap();
+        assert_eq!(door.direction_name(Direction::Out), "out");
+        door.direction_names = ["home".to_owned(), "away".to_owned()];
+        assert_eq!(door.direction_name(Direction::In), "home");
+        assert_eq!(door.direction_name(Direction::In.reversed()), "away");
+    }
+}

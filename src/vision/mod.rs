@@ -1,0 +1,38 @@
+//! The pure middle: detections and times in, crossings out.
+//!
+//! ```text
+//! detections ─► sane? ─► filter ─► NMS ─► tracker ─► line ─► crossings ─► tally
+//!                                           ├──────► zone ─► occupancy
+//!                                           └──────► overlay
+//! ```
+//!
+//! [`Counter`] is the whole of it; every step is a module of its own and can be used alone. Nothing
+//! here knows a thread, a clock, a file or a socket: time comes in with the detections, as
+//! microseconds of any clock that does not go back. Positions come in and go out as fractions of
+//! the picture (see [`geometry`]).
+//!
+//! All memory is bounded: a frame holds at most 1000 detections, the tracker so many tracks as it is
+//! told, a line one small state for each track that lives.
+
+pub mod counter;
+pub mod detection;
+pub mod filter;
+pub mod geometry;
+pub mod labels;
+pub mod line;
+pub mod nms;
+pub mod passage;
+pub mod tally;
+pub mod tracker;
+pub mod zone;
+
+pub use counter::{Counter, CounterOptions, LinesError, Outcome, Overlay, TrackView};
+pub use detection::{Class, Defect, Detection, Dropped};
+pub use filter::Filter;
+pub use geometry::{Aspect, Bounds, Point, Polygon, PolygonError};
+pub use labels::Labels;
+pub use line::{Anchor, CountingLine, Direction, LineError, LineId, Recrossing};
+pub use passage::Hysteresis;
+pub use tally::{Crossing, Tally};
+pub use tracker::{Motion, Track, TrackId, TrackState, Tracker, TrackerOptions};
+pub use zone::{Occupancy, Zone, ZoneId};

@@ -1,0 +1,65 @@
+//! Non-maximum suppression: of several boxes for one thing the surest stays.
+//!
+//! Greedy, as in every detector since Felzenszwalb et al. 2010: the boxes are gone through from
+//! the highest score down, and each one that overlaps a kept one too much is dropped. Only boxes
+//! of one group of labels compete, so a person before a car stays, and *car* and *truck* for the
+//! same vehicle become one.
+
+use super::detection::Detection;
+use super::labels::Labels;
+
+/// Drops every detection whose IoU with a surer one of its group is above `most_iou` (0–1); what
+/// stays is in order of falling score, equal scores in the order they came. O(n²), no allocation.
+pub fn suppress(detections: &mut Vec<Detection>, labels: &Labels, most_iou: f32) {
+    detections.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept = 0;
+    for at in 0..detections.len() {
+        let candidate = detections[at];
+        let group = labels.group(candidate.class);
+        let covered = detections[..kept]
+            .iter()
+            .any(|k| labels.group(k.class) == group && k.bounds.iou(&candidate.bounds) > most_iou);
+        if !covered {
+            detections[kept] = candidate;
+            kept += 1;
+        }
+    }
+    detections.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::detection::Class;
+    use crate::vision::geometry::Bounds;
+
+    fn of(class: u16, score: f32, left: f32) -> Detection {
+        Detection { class: Class(class), score, bounds: Bounds::new(left, 0.2, left + 0.2, 0.6) }
+    }
+
+    fn labels() -> Labels {
+        Labels::new(["person", "car", "truck"])
+    }
+
+    #[test]
+    fn the_surest_of_one_thing_stays() {
+        let mut boxes = vec![of(0, 0.5, 0.11), of(0, 0.9, 0.10), of(0, 0.7, 0.5)];
+        suppress(&mut boxes, &labels(), 0.5);
+        assert_eq!(boxes, [of(0, 0.9, 0.10), of(0, 0.7, 0.5)]);
+    }
+
+    #[test]
+    fn car_and_truck_are_one_vehicle_but_no_person() {
+        let mut boxes = vec![of(1, 0.6, 0.1), of(2, 0.8, 0.11), of(0, 0.3, 0.1)];
+        suppress(&mut boxes, &labels(), 0.5);
+        assert_eq!(boxes, [of(2, 0.8, 0.11), of(0, 0.3, 0.1)]);
+    }
+
+    #[test]
+    fn a_dropped_box_drops_no_other() {
+        // The second overlaps the first; the third only the second, which is gone by then.
+        let mut boxes = vec![of(0, 0.9, 0.0), of(0, 0.8, 0.06), of(0, 0.7, 0.12)];
+        suppress(&mut boxes, &labels(), 0.4);
+        assert_eq!(boxes, [of(0, 0.9, 0.0), of(0, 0.7, 0.12)]);
+    }
+}

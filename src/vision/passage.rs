@@ -1,0 +1,243 @@
+//! Whether one track has crossed one line: a small state machine, fed with the track's anchor point
+//! in every frame that shows it.
+//!
+//! ```text
+//!              first seen                     beyond the band on the other side
+//!   (nothing) ───────────► on a side ─────────────────────────────────────────► on the other side
+//!                           ▲     │ in the band, or not long enough beyond it          │
+//!                           └─────┘                             counted if the way led through the line
+//! ```
+//!
+//! A track is *on* a side until it has *settled* on the other: seen there [`Hysteresis::stay`] times
+//! running at least [`Hysteresis::near`] away from the line, or once at least [`Hysteresis::far`]
+//! away, or once at least `near` away before it went out of the picture. Who lingers on the line, turns back on it, or trembles over it never settles. Settling is
+//! counted if the way since the last settling led through the line between its ends: every step from
+//! one sight to the next is a straight one, however long ago the last sight was, and passes through the
+//! line in opposite directions cancel. So who walks round an end has changed sides, and is not counted.
+//!
+//! Distances are in sizes of the box (the mean of its width and height), for a box trembles in
+//! proportion to its size.
+
+use super::geometry::Point;
+use super::line::{Direction, Segment};
+
+/// When a track has arrived on the other side of a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hysteresis {
+    /// Nearer to the line than this nobody has arrived. Sizes of the box.
+    pub near: f32,
+    /// At this distance it takes a single sight. Sizes of the box.
+    pub far: f32,
+    /// How many times running it must be seen at least `near` away otherwise.
+    pub stay: u32,
+}
+
+impl Default for Hysteresis {
+    /// A detector's box trembles by about a twentieth of its size, so a tenth is beyond most of
+    /// it, and a quarter beyond all but what an occlusion does.
+    fn default() -> Hysteresis {
+        Hysteresis { near: 0.1, far: 0.25, stay: 2 }
+    }
+}
+
+/// A crossing as a line sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// Which way.
+    pub direction: Direction,
+    /// When the (last) anchor point was on the line, in microseconds of the frames' clock.
+    pub time_us: u64,
+}
+
+/// One track on one line.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// The side where it is: left, or right.
+    left: bool,
+    points: [Point; 4],
+    seen_us: u64,
+    /// Per point: passes through the line to the left less those to the right, since it settled.
+    through: [i32; 4],
+    /// When a point last passed through the line.
+    passed_us: u64,
+    /// How many times running it was seen beyond the band on the other side.
+    stayed: u32,
+}
+
+impl Passage {
+    /// A track that is first seen with its anchor at `points` (in heights).
+    pub fn new(segment: &Segment, points: [Point; 4], time_us: u64) -> Passage {
+        let leftness: f32 = points.iter().map(|&p| segment.leftness(p)).sum();
+        Passage {
+            left: leftness >= 0.0,
+            points,
+            seen_us: time_us,
+            through: [0; 4],
+            passed_us: time_us,
+            stayed: 0,
+        }
+    }
+
+    /// The track is seen again at `points` (in heights), its box having this size.
+    pub fn see(
+        &mut self,
+        segment: &Segment,
+        points: [Point; 4],
+        size: f32,
+        time_us: u64,
+        hysteresis: &Hysteresis,
+    ) -> Option<Passed> {
+        let mut passed: Option<f32> = None;
+        for (at, through) in self.through.iter_mut().enumerate() {
+            if let Some((share, true)) = segment.pass(self.points[at], points[at]) {
+                *through += if segment.leftness(points[at]) >= 0.0 { 1 } else { -1 };
+                passed = Some(passed.map_or(share, |earlier| earlier.max(share)));
+            }
+        }
+        if let Some(share) = passed {
+            let elapsed = time_us.saturating_sub(self.seen_us);
+            self.passed_us = self.seen_us + (elapsed as f64 * f64::from(share)).round() as u64;
+        }
+        self.points = points;
+        self.seen_us = time_us;
+
+        // How far all of it is beyond the line, seen from the side where it is.
+        let beyond = points
+            .iter()
+            .map(|&p| if self.left { -segment.leftness(p) } else { segment.leftness(p) })
+            .fold(f32::INFINITY, f32::min)
+            / size;
+        if beyond >= hysteresis.near && beyond > 0.0 {
+            self.stayed += 1;
+        } else {
+            self.stayed = 0;
+            let back = points.iter().all(|&p| {
+                let leftness = segment.leftness(p);
+                (leftness >= 0.0) == self.left && leftness.abs() >= hysteresis.near * size
+            });
+            if back {
+                self.through = [0; 4];
+            }
+        }
+        if self.stayed == 0 || (self.stayed < hysteresis.stay && beyond < hysteresis.far) {
+            return None;
+        }
+        self.settle()
+    }
+
+    /// The track has left the picture. If it was beyond the band when it was last seen, it has
+    /// arrived: nobody will see it there a second time.
+    pub fn leave(&mut self) -> Option<Passed> {
+        if self.stayed > 0 { self.settle() } else { None }
+    }
+
+    /// It is on the other side now.
+    fn settle(&mut self) -> Option<Passed> {
+        self.left = !self.left;
+        self.stayed = 0;
+        let through = std::mem::take(&mut self.through);
+        let counted = through.iter().all(|&passes| if self.left { passes > 0 } else { passes < 0 });
+        let direction = if self.left { Direction::In } else { Direction::Out };
+        counted.then_some(Passed { direction, time_us: self.passed_us })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::geometry::Aspect;
+    use crate::vision::line::{CountingLine, LineId};
+
+    /// Drawn upwards in the middle of a square picture, not as far as its edges.
+    fn segment() -> Segment {
+        let line = CountingLine::new(LineId(1), "door", Point::new(0.5, 0.8), Point::new(0.5, 0.2));
+        Segment::new(&line.unwrap(), Aspect::of(100, 100))
+    }
+
+    /// What is counted on a way of points, one a second, by a box of the size 0.1.
+    fn walk(way: &[(f32, f32)]) -> Vec<(Direction, u64)> {
+        let segment = segment();
+        let points = |&(x, y): &(f32, f32)| [Point::new(x, y); 4];
+        let mut passage = Passage::new(&segment, points(&way[0]), 0);
+        let mut found = Vec::new();
+        for (n, at) in way.iter().enumerate().skip(1) {
+            let time_us = n as u64 * 1_000_000;
+            if let Some(p) = passage.see(&segment, points(at), 0.1, time_us, &Hysteresis::default()) {
+                found.push((p.direction, (p.time_us + 500) / 1000));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn straight_over_counts_at_the_time_of_the_passage() {
+        assert_eq!(walk(&[(0.6, 0.5), (0.4, 0.5)]), [(Direction::In, 500)]);
+        assert_eq!(walk(&[(0.46, 0.5), (0.54, 0.5)]), [(Direction::Out, 500)]);
+    }
+
+    #[test]
+    fn a_slow_one_counts_when_it_has_stayed() {
+        let way = [(0.53, 0.5), (0.51, 0.5), (0.495, 0.5), (0.488, 0.5), (0.485, 0.5)];
+        assert_eq!(walk(&way).len(), 1);
+        assert_eq!(walk(&way[..4]).len(), 0, "seen beyond once, and near");
+    }
+
+    #[test]
+    fn who_leaves_the_picture_just_beyond_the_line_has_crossed_it() {
+        let segment = segment();
+        let at = |x| [Point::new(x, 0.5); 4];
+        for (last, counted) in [(0.485, true), (0.495, false)] {
+            let mut passage = Passage::new(&segment, at(0.6), 0);
+            assert_eq!(passage.see(&segment, at(last), 0.1, 1, &Hysteresis::default()), None);
+            assert_eq!(passage.leave().is_some(), counted);
+            assert_eq!(passage.leave(), None);
+        }
+    }
+
+    #[test]
+    fn trembling_on_the_line_is_no_crossing() {
+        let way: Vec<(f32, f32)> = (0..100).map(|n| (0.5 + 0.009 * (n % 3 - 1) as f32, 0.5)).collect();
+        assert_eq!(walk(&way), []);
+        let wide: Vec<(f32, f32)> = (0..100).map(|n| (0.5 + 0.02 * (n % 2 * 2 - 1) as f32, 0.5)).collect();
+        assert_eq!(walk(&wide), []);
+    }
+
+    #[test]
+    fn turning_back_on_the_line_is_no_crossing() {
+        assert_eq!(walk(&[(0.6, 0.5), (0.52, 0.5), (0.485, 0.5), (0.52, 0.5), (0.6, 0.5)]), []);
+    }
+
+    #[test]
+    fn round_an_end_and_back_through_the_line_counts_once() {
+        let round = [(0.6, 0.5), (0.6, 0.9), (0.4, 0.9), (0.4, 0.5)];
+        assert_eq!(walk(&round), []);
+        let back: Vec<(f32, f32)> = round.iter().copied().chain([(0.6, 0.5)]).collect();
+        assert_eq!(walk(&back), [(Direction::Out, 3500)]);
+    }
+
+    #[test]
+    fn a_loop_through_the_line_and_round_its_end_within_the_band_is_forgotten() {
+        // Passes through just inside the upper end, comes back just outside it, goes on.
+        let way = [(0.52, 0.21), (0.492, 0.205), (0.492, 0.19), (0.52, 0.19), (0.52, 0.15), (0.4, 0.15)];
+        assert_eq!(walk(&way), []);
+    }
+
+    #[test]
+    fn the_whole_box_has_crossed_when_all_corners_have() {
+        let segment = segment();
+        let corners = |x: f32| {
+            [
+                Point::new(x - 0.05, 0.4),
+                Point::new(x + 0.05, 0.4),
+                Point::new(x - 0.05, 0.5),
+                Point::new(x + 0.05, 0.5),
+            ]
+        };
+        let mut passage = Passage::new(&segment, corners(0.7), 0);
+        let mut see = |x, n| passage.see(&segment, corners(x), 0.1, n, &Hysteresis::default());
+        assert_eq!(see(0.5, 1), None);
+        assert_eq!(see(0.46, 2), None, "a corner is still on the line");
+        assert_eq!(see(0.4, 3).map(|p| p.direction), Some(Direction::In));
+        assert_eq!(see(0.3, 4), None);
+    }
+}

@@ -1,0 +1,529 @@
+//! Who is who from frame to frame: ByteTrack (Y. Zhang et al., "ByteTrack: Multi-Object Tracking by
+//! Associating Every Detection Box", ECCV 2022) with real time steps.
+//!
+//! In every frame all tracks are moved on to the frame's time ([`kalman`]), then matched with the
+//! detections in three rounds, each an optimal [`assignment`]:
+//!
+//! 1. confirmed tracks, those out of sight too, with the sure detections;
+//! 2. those that were in sight and got none, with the unsure ones: somebody half behind a lamp post
+//!    is still there;
+//! 3. tentative tracks with what sure ones are left, then with unsure ones, which keep a track
+//!    alive and prove nothing; what sure ones remain begin new tracks.
+//!
+//! What differs from the paper, because frames come when the machine has time for them: velocities
+//! and noise are per second, patience is in seconds, and a pair is judged by overlap *and* by how
+//! well the place fits the motion, so that a thing whose boxes do not overlap from one frame to the
+//! next is followed too. A track never begins on what is already tracked, and ends where it walks
+//! out of the picture.
+//!
+//! Invariants: an id is never used twice; there are never more than
+//! [`TrackerOptions::most_tracks`] tracks; [`Tracker::tracks`] is in order of ids.
+
+pub mod assignment;
+pub mod kalman;
+mod track;
+
+pub use kalman::Motion;
+pub use track::{Track, TrackId, TrackState};
+
+use self::assignment::Assignment;
+use self::kalman::{Kalman, size_of};
+use super::detection::Detection;
+use super::geometry::{Aspect, Bounds, Point};
+use super::labels::Labels;
+
+/// How tracks begin, go on and end. Times are in seconds, lengths in sizes (see [`Motion`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackerOptions {
+    /// From this score (0–1) on a detection is sure: it finds lost tracks and begins new ones.
+    pub sure_score: f32,
+    /// Below this score (0–1) a detection is not used at all.
+    pub least_score: f32,
+    /// A new track needs this score (0–1).
+    pub birth_score: f32,
+    /// A new track is confirmed when it has been seen surely in this many frames...
+    pub confirm_after: u32,
+    /// ...and for this long, for in a fast stream a false box comes in many frames running.
+    /// What it crossed before is counted then. Seconds.
+    pub confirm_age: f32,
+    /// A tentative track that is not seen for longer than this is forgotten; at least one frame
+    /// may always be missed. Seconds.
+    pub tentative_patience: f32,
+    /// A confirmed track that is not seen for longer than this is forgotten; so is a tentative one
+    /// that is not confirmed by then. Seconds.
+    pub lost_patience: f32,
+    /// How alike (0–1) a sure detection and a track must be, see [`Tracker`].
+    pub least_likeness: f32,
+    /// By how much more a confirmed track must be like a detection for every second since it was
+    /// last seen: a guess of where somebody is gets worse, and so does what it proves. Per second.
+    pub likeness_rise: f32,
+    /// The IoU (0–1) that an unsure detection and the predicted box of a track must have. Unsure
+    /// boxes are often of parts of things, heads or legs, and would drag the track after them.
+    pub least_unsure_iou: f32,
+    /// No track begins on a box of which more than this share (0–1) lies in one of the same group
+    /// that is tracked and of about its size: it is a part of that thing. Nor does one on a box that
+    /// holds more than this share of one that is tracked: it is a box around several.
+    pub most_covered: f32,
+    /// How far the place of a box may be off beside what the motion says, in sizes (standard
+    /// deviation): what covers somebody moves the middle of the box.
+    pub slack: f32,
+    /// Most tracks at one time; no new ones begin beyond it.
+    pub most_tracks: usize,
+    /// How things move.
+    pub motion: Motion,
+}
+
+impl Default for TrackerOptions {
+    /// The least score and the IoU of 0.5 are ByteTrack's; its sure score of 0.6 is for a far
+    /// larger detector, small ones give most of what is there 0.45 or more. Three sights make a
+    /// track: two false boxes running at one place are common, three are not. After 3 s out of
+    /// sight the bar for coming back is at 0.65, which only a box right at the predicted place
+    /// passes. A box of which a tenth shows beside another one of its size may well be somebody
+    /// else, walking abreast.
+    fn default() -> TrackerOptions {
+        TrackerOptions {
+            sure_score: 0.45,
+            least_score: 0.1,
+            birth_score: 0.45,
+            confirm_after: 3,
+            confirm_age: 0.25,
+            tentative_patience: 0.3,
+            lost_patience: 3.0,
+            least_likeness: 0.2,
+            likeness_rise: 0.15,
+            least_unsure_iou: 0.5,
+            most_covered: 0.9,
+            slack: 0.15,
+            most_tracks: 500,
+            motion: Motion::default(),
+        }
+    }
+}
+
+/// The squared Mahalanobis distance that 99 of 100 things keep within (χ², two degrees of freedom).
+const FARTHEST: f32 = 9.21;
+
+/// Boxes of which one is so many times as wide or as high as the other are not of the same thing.
+const MOST_LARGER: f32 = 2.5;
+
+/// What it costs to pair what is not alike; all other pairs cost 1 − likeness.
+const IMPOSSIBLE: f32 = 1.0;
+
+/// Follows things from frame to frame.
+///
+/// How *alike* a track and a detection are, 0–1: half of it is the IoU of the predicted and the
+/// seen box, half is 1 − d²/9.21 with d² the squared Mahalanobis distance of the centres (not below
+/// 0). Boxes of different groups of labels, or of which one is more than 2.5 times as wide or as
+/// high as the other, are not alike at all.
+#[derive(Debug)]
+pub struct Tracker {
+    options: TrackerOptions,
+    aspect: Aspect,
+    tracks: Vec<Track>,
+    departed: Vec<Track>,
+    next_id: u64,
+    newest_us: Option<u64>,
+    assignment: Assignment,
+    work: Work,
+}
+
+/// Buffers of one update, kept between frames.
+#[derive(Debug, Default)]
+struct Work {
+    /// The detections of the frame in heights, and whether they are still free.
+    seen: Vec<Seen>,
+    costs: Vec<f32>,
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    detection: Detection,
+    /// Where it is, in heights.
+    bounds: Bounds,
+    group: u16,
+    free: bool,
+}
+
+impl Tracker {
+    /// A tracker for pictures of this aspect.
+    pub fn new(options: TrackerOptions, aspect: Aspect) -> Tracker {
+        Tracker {
+            options,
+            aspect,
+            tracks: Vec::new(),
+            departed: Vec::new(),
+            next_id: 1,
+            newest_us: None,
+            assignment: Assignment::default(),
+            work: Work::default(),
+        }
+    }
+
+    /// All tracks, tentative and lost ones too, in order of their ids.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// The tracks that the newest frame ended because they went out of the picture, in order of
+    /// ids: confirmed ones that were not seen again and must be wholly outside by now.
+    pub fn departed(&self) -> &[Track] {
+        &self.departed
+    }
+
+    /// Forgets all tracks, because the picture is another one now. Ids go on.
+    pub fn restart(&mut self, aspect: Aspect) {
+        self.aspect = aspect;
+        self.tracks.clear();
+        self.departed.clear();
+    }
+
+    /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
+    /// that does not go back; if it does, no time has passed).
+    pub fn update(&mut self, detections: &[Detection], labels: &Labels, time_us: u64) -> &[Track] {
+        let before_us = self.newest_us.unwrap_or(time_us);
+        let now_us = time_us.max(before_us);
+        self.newest_us = Some(now_us);
+        // Not after the matching: where somebody was a minute ago proves nothing.
+        self.tracks.retain(|track| track.unseen_for(now_us) <= self.options.lost_patience);
+        let seconds = (now_us - before_us) as f32 / 1e6;
+        for track in &mut self.tracks {
+            track.predict(seconds, &self.options.motion);
+        }
+        let aspect = self.aspect;
+        self.work.seen.clear();
+        self.work.seen.extend(detections.iter().map(|detection| Seen {
+            detection: *detection,
+            bounds: aspect.box_in_heights(&detection.bounds),
+            group: labels.group(detection.class),
+            free: detection.score >= self.options.least_score,
+        }));
+
+        let sure = self.options.sure_score;
+        let tentative = |t: &Track| t.state() == TrackState::Tentative;
+        let in_sight = |t: &Track| t.state() == TrackState::Confirmed;
+        self.round(labels, now_us, |t| !tentative(t), |d| d.score >= sure);
+        self.round(labels, now_us, in_sight, |d| d.score < sure);
+        self.round(labels, now_us, tentative, |d| d.score >= sure);
+        self.round(labels, now_us, |t| tentative(t) && t.misses() == 0, |d| d.score < sure);
+
+        self.end(now_us);
+        self.begin(labels, now_us);
+        &self.tracks
+    }
+
+    /// Matches the tracks that `whom` chooses and that are not yet seen at `now_us` with the free
+    /// detections that `what` chooses.
+    fn round(
+        &mut self,
+        labels: &Labels,
+        now_us: u64,
+        whom: impl Fn(&Track) -> bool,
+        what: impl Fn(&Detection) -> bool,
+    ) {
+        let Work { seen, costs, rows, columns } = &mut self.work;
+        rows.clear();
+        rows.extend((0..self.tracks.len()).filter(|&at| {
+            let track = &self.tracks[at];
+            !track.is_matched() && whom(track)
+        }));
+        columns.clear();
+        columns.extend((0..seen.len()).filter(|&at| seen[at].free && what(&seen[at].detection)));
+        costs.clear();
+        for &row in rows.iter() {
+            let track = &self.tracks[row];
+            let group = labels.group(track.class());
+            let least = self.options.bar(track, now_us);
+            let predicted = Predicted::of(track, self.options.slack);
+            for &column in columns.iter() {
+                let other = &seen[column];
+                if !predicted.may_be(&other.bounds) || other.group != group {
+                    costs.push(IMPOSSIBLE);
+                    continue;
+                }
+                let alike = self.options.likeness(&predicted, other);
+                costs.push(if alike >= least { 1.0 - alike } else { IMPOSSIBLE });
+            }
+        }
+        let pairs = self.assignment.solve(costs, rows.len(), columns.len(), IMPOSSIBLE);
+        for (row, column) in pairs.into_iter().enumerate() {
+            let Some(column) = column else { continue };
+            let seen = &mut seen[columns[column]];
+            seen.free = false;
+            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, &self.options);
+        }
+    }
+
+    /// Lets go of the tracks that are not coming back.
+    fn end(&mut self, now_us: u64) {
+        let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
+        let aspect = self.aspect;
+        self.tracks.iter_mut().filter(|track| !track.is_matched()).for_each(Track::miss);
+        self.tracks.retain(|track| {
+            let patient = track.misses() <= 1 || track.unseen_for(now_us) <= tentative_patience;
+            track.state() != TrackState::Tentative || (patient && track.age(now_us) <= lost_patience)
+        });
+        self.departed.clear();
+        self.departed.extend(self.tracks.extract_if(.., |track| {
+            track.state() == TrackState::Lost && !is_in_picture(&track.bounds_in_heights(), aspect)
+        }));
+    }
+
+    /// Begins tracks on the sure detections that are nobody's.
+    fn begin(&mut self, labels: &Labels, now_us: u64) {
+        let old = self.tracks.len();
+        for seen in &self.work.seen {
+            let room = self.tracks.len() < self.options.most_tracks;
+            if !(room && seen.free && seen.detection.score >= self.options.birth_score) {
+                continue;
+            }
+            let explains = |track: &Track| {
+                track.is_matched()
+                    && track.state() == TrackState::Confirmed
+                    && labels.group(track.class()) == seen.group
+                    && self.options.is_same_again(&track.bounds_in_heights(), &seen.bounds)
+            };
+            if self.tracks[..old].iter().any(explains) {
+                continue;
+            }
+            let id = TrackId(self.next_id);
+            self.next_id += 1;
+            self.tracks.push(Track::new(id, &seen.detection, &seen.bounds, now_us, &self.options));
+        }
+    }
+}
+
+/// Where a track should be, and how far around it may be.
+struct Predicted<'a> {
+    kalman: &'a Kalman,
+    bounds: Bounds,
+    /// Standard deviation of what the motion does not know, in heights.
+    slack: f32,
+    /// Beyond these distances of the centres, sideways and downwards, nothing fits the motion.
+    reach: Point,
+}
+
+impl<'a> Predicted<'a> {
+    fn of(track: &'a Track, slack: f32) -> Predicted<'a> {
+        let (kalman, bounds) = (track.kalman(), track.bounds_in_heights());
+        let slack = slack * size_of(&bounds);
+        let reach = kalman.reach(FARTHEST, slack);
+        Predicted { kalman, bounds, slack, reach }
+    }
+
+    /// Whether a box overlaps it, or is within reach. In a crowd this spares most of the work.
+    fn may_be(&self, seen: &Bounds) -> bool {
+        let own = &self.bounds;
+        let sideways = (seen.left + seen.right - own.left - own.right).abs() / 2.0;
+        let downwards = (seen.top + seen.bottom - own.top - own.bottom).abs() / 2.0;
+        let touches_x = sideways < (own.width() + seen.width()) / 2.0;
+        let touches_y = downwards < (own.height() + seen.height()) / 2.0;
+        (touches_x && touches_y) || (sideways < self.reach.x && downwards < self.reach.y)
+    }
+}
+
+impl TrackerOptions {
+    /// How alike a track and what is seen are, see [`Tracker`].
+    fn likeness(&self, track: &Predicted<'_>, seen: &Seen) -> f32 {
+        if !are_of_a_kind(&track.bounds, &seen.bounds) {
+            return 0.0;
+        }
+        let overlap = track.bounds.iou(&seen.bounds);
+        if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
+            return 0.0;
+        }
+        let fit = (1.0 - track.kalman.surprise(&seen.bounds, track.slack) / FARTHEST).max(0.0);
+        (overlap + fit) / 2.0
+    }
+
+    /// Whether a box is a part of what is tracked, or is around it, see
+    /// [`TrackerOptions::most_covered`].
+    fn is_same_again(&self, tracked: &Bounds, seen: &Bounds) -> bool {
+        let shared = tracked.shared_area(seen);
+        let is_part = shared > self.most_covered * seen.area() && are_of_a_kind(tracked, seen);
+        is_part || shared > self.most_covered * tracked.area()
+    }
+
+    /// How alike they must be for this track.
+    fn bar(&self, track: &Track, now_us: u64) -> f32 {
+        match track.state() {
+            TrackState::Tentative => self.least_likeness,
+            _ => self.least_likeness + self.likeness_rise * track.unseen_for(now_us),
+        }
+    }
+}
+
+/// Whether two boxes can be of one thing, by their sizes.
+fn are_of_a_kind(one: &Bounds, other: &Bounds) -> bool {
+    let alike = |ratio: f32| (1.0 / MOST_LARGER..=MOST_LARGER).contains(&ratio);
+    alike(one.height() / other.height()) && alike(one.width() / other.width())
+}
+
+fn is_in_picture(b: &Bounds, aspect: Aspect) -> bool {
+    b.right > 0.0 && b.left < aspect.ratio() && b.bottom > 0.0 && b.top < 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::detection::Class;
+    use super::*;
+
+    const TENTH: u64 = 100_000;
+
+    fn labels() -> Labels {
+        Labels::new(["person", "car", "truck"])
+    }
+
+    fn tracker() -> Tracker {
+        Tracker::new(TrackerOptions::default(), Aspect::of(4, 3))
+    }
+
+    fn person(x: f32, score: f32) -> Detection {
+        Detection { class: Class(0), score, bounds: Bounds::around(Point::new(x, 0.5), 0.05, 0.2) }
+    }
+
+    fn ids(tracker: &Tracker) -> Vec<u64> {
+        tracker.tracks().iter().map(|track| track.id().0).collect()
+    }
+
+    #[test]
+    fn tentative_confirmed_lost_gone() {
+        let mut tracker = tracker();
+        let states: Vec<TrackState> =
+            (0..5).map(|n| tracker.update(&[person(0.3, 0.9)], &labels(), n * TENTH)[0].state()).collect();
+        assert_eq!(states[1], TrackState::Tentative);
+        assert_eq!(states[4], TrackState::Confirmed);
+        assert_eq!(tracker.update(&[], &labels(), 5 * TENTH)[0].state(), TrackState::Lost);
+        assert_eq!(
+            tracker.update(&[person(0.3, 0.9)], &labels(), 6 * TENTH)[0].state(),
+            TrackState::Confirmed
+        );
+        assert_eq!(ids(&tracker), [1]);
+        assert_eq!(tracker.update(&[], &labels(), 30 * TENTH).len(), 1);
+        assert_eq!(tracker.update(&[], &labels(), 37 * TENTH).len(), 0, "unseen for more than 3 s");
+    }
+
+    #[test]
+    fn in_a_fast_stream_it_takes_more_sights() {
+        let mut tracker = tracker();
+        for n in 0..6 {
+            let state = tracker.update(&[person(0.3, 0.9)], &labels(), n * 33_000)[0].state();
+            assert_eq!(state, TrackState::Tentative, "{n}");
+        }
+        let state = tracker.update(&[person(0.3, 0.9)], &labels(), 300_000)[0].state();
+        assert_eq!(state, TrackState::Confirmed);
+    }
+
+    #[test]
+    fn ids_are_never_used_twice() {
+        let mut tracker = tracker();
+        for n in 0..50u64 {
+            // Somebody comes and goes, each time elsewhere.
+            let x = if n % 2 == 0 { 0.1 } else { 0.9 };
+            tracker.update(&[person(x, 0.9)], &labels(), 10 * n * TENTH);
+            assert_eq!(ids(&tracker), [n + 1]);
+            tracker.update(&[], &labels(), (10 * n + 4) * TENTH);
+            tracker.update(&[], &labels(), (10 * n + 8) * TENTH);
+        }
+        tracker.restart(Aspect::of(16, 9));
+        assert_eq!(tracker.tracks().len(), 0);
+        tracker.update(&[person(0.3, 0.9)], &labels(), 600 * TENTH);
+        assert_eq!(ids(&tracker), [51]);
+    }
+
+    #[test]
+    fn there_are_never_too_many() {
+        let options = TrackerOptions { most_tracks: 7, ..TrackerOptions::default() };
+        let mut tracker = Tracker::new(options, Aspect::of(4, 3));
+        let crowd: Vec<Detection> = (0..15).map(|n| person(0.05 + 0.06 * n as f32, 0.9)).collect();
+        for n in 0..5 {
+            assert_eq!(tracker.update(&crowd, &labels(), n * TENTH).len(), 7);
+        }
+    }
+
+    #[test]
+    fn time_that_goes_back_is_no_time() {
+        let mut tracker = tracker();
+        for n in 0..10 {
+            tracker.update(&[person(0.3 + 0.01 * n as f32, 0.9)], &labels(), 1_000_000 + n * TENTH);
+        }
+        tracker.update(&[person(0.4, 0.9)], &labels(), 0);
+        tracker.update(&[person(0.4, 0.9)], &labels(), 2_000_000);
+        assert_eq!(ids(&tracker), [1]);
+    }
+
+    #[test]
+    fn a_person_does_not_become_a_car_but_a_car_may_become_a_truck() {
+        let mut tracker = tracker();
+        let as_class = |class| Detection { class: Class(class), ..person(0.3, 0.9) };
+        for n in 0..5 {
+            tracker.update(&[as_class(1)], &labels(), n * TENTH);
+        }
+        tracker.update(&[as_class(2)], &labels(), 5 * TENTH);
+        assert_eq!(ids(&tracker), [1]);
+        assert_eq!(tracker.tracks()[0].class(), Class(1), "one sight changes no mind");
+        for n in 6..40 {
+            tracker.update(&[as_class(2)], &labels(), n * TENTH);
+        }
+        assert_eq!(tracker.tracks()[0].class(), Class(2), "many do");
+        tracker.update(&[as_class(0)], &labels(), 40 * TENTH);
+        assert_eq!(ids(&tracker), [1, 2]);
+    }
+
+    #[test]
+    fn who_walks_out_of_the_picture_departs_at_once() {
+        let mut tracker = tracker();
+        for n in 0..20 {
+            tracker.update(&[person(0.68 + 0.015 * n as f32, 0.9)], &labels(), n * TENTH);
+        }
+        let mut gone = None;
+        for n in 20..50 {
+            tracker.update(&[], &labels(), n * TENTH);
+            if !tracker.departed().is_empty() {
+                gone = Some((n, tracker.departed()[0].id().0));
+                break;
+            }
+        }
+        assert!(gone.is_some_and(|(n, id)| n < 30 && id == 1), "{gone:?}");
+        assert_eq!(tracker.tracks().len(), 0);
+    }
+
+    #[test]
+    fn a_part_of_somebody_is_nobody_new() {
+        let chest =
+            Detection { bounds: Bounds::around(Point::new(0.3, 0.45), 0.04, 0.1), ..person(0.3, 0.8) };
+        let mut tracker = tracker();
+        for n in 0..20 {
+            let seen = [person(0.3, 0.9), chest];
+            tracker.update(if n < 5 { &seen[..1] } else { &seen }, &labels(), n * TENTH);
+        }
+        assert_eq!(ids(&tracker), [1]);
+    }
+
+    #[test]
+    fn who_stands_before_a_car_or_in_a_huge_false_box_is_somebody() {
+        let car = Detection { class: Class(1), bounds: Bounds::new(0.1, 0.3, 0.6, 0.7), score: 0.9 };
+        let huge = Detection { class: Class(0), bounds: Bounds::new(0.0, 0.0, 0.9, 0.9), score: 0.9 };
+        for cover in [car, huge] {
+            let mut tracker = tracker();
+            for n in 0..20 {
+                let seen = [cover, person(0.3, 0.9)];
+                tracker.update(if n < 5 { &seen[..1] } else { &seen }, &labels(), n * TENTH);
+            }
+            let confirmed = tracker.tracks().iter().filter(|t| t.state() == TrackState::Confirmed);
+            assert_eq!(confirmed.count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_box_around_several_is_nobody_new() {
+        let around = Detection { bounds: Bounds::new(0.1, 0.2, 0.6, 0.9), ..person(0.3, 0.8) };
+        let mut tracker = tracker();
+        for n in 0..20 {
+            let seen = [person(0.2, 0.9), person(0.5, 0.9), around];
+            tracker.update(if n < 5 { &seen[..2] } else { &seen }, &labels(), n * TENTH);
+        }
+        assert_eq!(ids(&tracker), [1, 2]);
+    }
+}

@@ -1,0 +1,185 @@
+//! One thing that is followed: its filter, its state, and what it is taken for.
+
+use super::super::detection::{Class, Detection};
+use super::super::geometry::{Aspect, Bounds, Point};
+use super::TrackerOptions;
+use super::kalman::{Kalman, Motion};
+
+/// The number of a track; never used twice in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub u64);
+
+/// How sure it is that a track is something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackState {
+    /// Seen too few times to be believed.
+    Tentative,
+    /// Believed, and seen in the newest frame.
+    Confirmed,
+    /// Believed, but not seen in the newest frame.
+    Lost,
+}
+
+/// How many classes are remembered of one track: detectors waver between two or three.
+const MOST_VOTES: usize = 4;
+/// What a vote still weighs at the next sight. After 13 sights it has lost half.
+const VOTE_KEEPS: f32 = 0.95;
+
+/// A thing that is followed.
+#[derive(Debug, Clone)]
+pub struct Track {
+    id: TrackId,
+    state: TrackState,
+    kalman: Kalman,
+    /// The classes it was seen as, and their summed scores; the heaviest first.
+    votes: Vec<(Class, f32)>,
+    score: f32,
+    hits: u32,
+    misses: u32,
+    matched: bool,
+    born_us: u64,
+    seen_us: u64,
+}
+
+impl Track {
+    pub(super) fn new(
+        id: TrackId,
+        detection: &Detection,
+        bounds: &Bounds,
+        now_us: u64,
+        options: &TrackerOptions,
+    ) -> Track {
+        let at_once = options.confirm_after <= 1 && options.confirm_age <= 0.0;
+        let state = if at_once { TrackState::Confirmed } else { TrackState::Tentative };
+        Track {
+            id,
+            state,
+            kalman: Kalman::new(bounds, &options.motion),
+            votes: vec![(detection.class, detection.score)],
+            score: detection.score,
+            hits: 1,
+            misses: 0,
+            matched: true,
+            born_us: now_us,
+            seen_us: now_us,
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> TrackId {
+        self.id
+    }
+
+    /// Tentative, confirmed or lost.
+    pub fn state(&self) -> TrackState {
+        self.state
+    }
+
+    /// What it has been seen as most, the newest sights weighing most.
+    pub fn class(&self) -> Class {
+        self.votes[0].0
+    }
+
+    /// The score (0–1) of the detection it was last seen as.
+    pub fn score(&self) -> f32 {
+        self.score
+    }
+
+    /// When it was first seen, in microseconds of the frames' clock.
+    pub fn born_us(&self) -> u64 {
+        self.born_us
+    }
+
+    /// When it was last seen, in microseconds of the frames' clock.
+    pub fn seen_us(&self) -> u64 {
+        self.seen_us
+    }
+
+    /// Where it is (a lost one: where it should be), in fractions of a picture of this aspect.
+    pub fn bounds(&self, aspect: Aspect) -> Bounds {
+        aspect.box_in_fractions(&self.kalman.bounds())
+    }
+
+    /// Where it is, in heights.
+    pub fn bounds_in_heights(&self) -> Bounds {
+        self.kalman.bounds()
+    }
+
+    /// Velocity of its centre, in heights a second.
+    pub fn velocity(&self) -> Point {
+        self.kalman.velocity()
+    }
+
+    /// Whether it was seen in the newest frame.
+    pub fn is_matched(&self) -> bool {
+        self.matched
+    }
+
+    pub(super) fn kalman(&self) -> &Kalman {
+        &self.kalman
+    }
+
+    pub(super) fn misses(&self) -> u32 {
+        self.misses
+    }
+
+    /// Seconds since it was last seen.
+    pub(super) fn unseen_for(&self, now_us: u64) -> f32 {
+        now_us.saturating_sub(self.seen_us) as f32 / 1e6
+    }
+
+    /// Seconds since it was first seen.
+    pub(super) fn age(&self, now_us: u64) -> f32 {
+        now_us.saturating_sub(self.born_us) as f32 / 1e6
+    }
+
+    /// Moves on to a new frame, in which it is not seen yet.
+    pub(super) fn predict(&mut self, seconds: f32, motion: &Motion) {
+        self.kalman.predict(seconds, self.state != TrackState::Lost, motion);
+        self.matched = false;
+    }
+
+    /// It is seen in the newest frame.
+    pub(super) fn see(
+        &mut self,
+        detection: &Detection,
+        bounds: &Bounds,
+        now_us: u64,
+        options: &TrackerOptions,
+    ) {
+        let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
+        self.kalman.correct(bounds, doubt, &options.motion);
+        self.vote(detection.class, detection.score);
+        self.score = detection.score;
+        self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));
+        self.misses = 0;
+        self.matched = true;
+        self.seen_us = now_us;
+        let proved = self.hits >= options.confirm_after && self.age(now_us) >= options.confirm_age;
+        if self.state == TrackState::Lost || proved {
+            self.state = TrackState::Confirmed;
+        }
+    }
+
+    /// It is not seen in the newest frame.
+    pub(super) fn miss(&mut self) {
+        self.misses = self.misses.saturating_add(1);
+        if self.state == TrackState::Confirmed {
+            self.state = TrackState::Lost;
+        }
+    }
+
+    fn vote(&mut self, class: Class, score: f32) {
+        for vote in &mut self.votes {
+            vote.1 *= VOTE_KEEPS;
+        }
+        match self.votes.iter_mut().find(|vote| vote.0 == class) {
+            Some(vote) => vote.1 += score,
+            None => {
+                self.votes.truncate(MOST_VOTES - 1);
+                self.votes.push((class, score));
+            }
+        }
+        self.votes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    }
+}
