@@ -5,7 +5,7 @@ second pair. CPU is the run time in ns of the server's own threads (/proc/PID/ta
 thread "fakecam" is the camera and is left out, the clients are another process. A ratio is tallycam's
 figure over µStreamer's in the same pair; below 1, tallycam needs less.
 
-Environment: PAIRS (5), SECONDS_EACH (4), QUICK=1 (one short pair, writes nothing), ONLY (scenarios).
+Environment: PAIRS (5), SECONDS_EACH (6), QUICK=1 (one short pair, writes nothing), ONLY (scenarios).
 """
 
 import glob
@@ -23,7 +23,7 @@ import time
 OUT = os.path.abspath(sys.argv[1])
 QUICK = os.environ.get("QUICK") == "1"
 PAIRS = int(os.environ.get("PAIRS", 1 if QUICK else 5))
-SECONDS = float(os.environ.get("SECONDS_EACH", 1.5 if QUICK else 4))
+SECONDS = float(os.environ.get("SECONDS_EACH", 1.5 if QUICK else 6))
 WARM_UP = 1.0
 FPS = 30
 QUALITY = 80
