@@ -109,6 +109,38 @@ fn opencv(address: SocketAddr) -> OpenCv {
     OpenCv { _running: Running(python), count, sizes }
 }
 
+/// All three on one camera.
+struct Readers {
+    camera: FakeCam,
+    daemon: Daemon,
+    files: [PathBuf; 2],
+    opencv: OpenCv,
+    _running: [Running; 2],
+    _folder: tempfile::TempDir,
+}
+
+impl Readers {
+    /// A camera, the daemon, and the three; `None` where one of them is missing.
+    fn start() -> Option<Readers> {
+        let all =
+            has("curl", &["--version"]) && has("ffmpeg", &["-version"]) && has(PYTHON, &["-c", "import cv2"]);
+        all.then(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let files = [folder.path().join("curl"), folder.path().join("ffmpeg.mjpeg")];
+            let camera = FakeCam::new().formats("MJPG").sizes("640x480").fps("30");
+            let daemon = serve(&camera);
+            let running = [curl(daemon.address, &files[0]), ffmpeg(daemon.address, &files[1])];
+            let opencv = opencv(daemon.address);
+            Readers { camera, daemon, files, opencv, _running: running, _folder: folder }
+        })
+    }
+
+    /// How many pictures OpenCV has read.
+    fn read_by_opencv(&self) -> u64 {
+        self.opencv.count.load(Ordering::Relaxed)
+    }
+}
+
 /// The whole JPEGs in a file, whatever stands between them; one that is still coming is left out.
 fn jpegs(path: &PathBuf) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap_or_default();
@@ -130,68 +162,50 @@ fn numbers(path: &PathBuf) -> Vec<Option<u32>> {
 
 #[test]
 fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
-    if !has("curl", &["--version"]) || !has("ffmpeg", &["-version"]) || !has(PYTHON, &["-c", "import cv2"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (by_curl, by_ffmpeg) = (folder.path().join("curl"), folder.path().join("ffmpeg.mjpeg"));
-    let camera = FakeCam::new().formats("MJPG").sizes("640x480").fps("30");
-    let daemon = serve(&camera);
-    let address = daemon.address;
-    let readers = (curl(address, &by_curl), ffmpeg(address, &by_ffmpeg), opencv(address));
+    let Some(readers) = Readers::start() else { return };
+    let (daemon, files) = (&readers.daemon, &readers.files);
     wait_until("each has read 100 pictures", || {
-        let files = [&by_curl, &by_ffmpeg].map(|path| numbers(path).len());
-        files.iter().all(|&n| n > 100) && readers.2.count.load(Ordering::Relaxed) > 100
+        files.iter().all(|path| numbers(path).len() > 100) && readers.read_by_opencv() > 100
     });
     let state = daemon.state();
     assert_eq!(state["viewers"], 3, "{state}");
-    assert_eq!(readers.2.sizes.lock().unwrap()[..], ["640 480"]);
+    assert_eq!(readers.opencv.sizes.lock().unwrap()[..], ["640 480"]);
     // Full rate: hardly a picture of the camera's is missing between the first and the last.
-    for path in [&by_curl, &by_ffmpeg] {
+    for path in files {
         let numbers: Vec<u32> = numbers(path).into_iter().flatten().collect();
         let span = numbers.last().unwrap() - numbers[0] + 1;
         assert!(numbers.is_sorted_by(|a, b| a <= b));
         assert!(numbers.len() as u32 * 10 >= span * 9, "{} of {span} pictures", numbers.len());
     }
-    let parts = std::fs::read(&by_curl).unwrap();
-    let first = jpegs(&by_curl)[0].len();
+    let parts = std::fs::read(&files[0]).unwrap();
+    let first = jpegs(&files[0])[0].len();
     assert!(String::from_utf8_lossy(&parts[..200]).contains(&format!("\r\nContent-Length: {first}\r\n")));
 }
 
 #[test]
 fn a_camera_that_goes_and_returns_cuts_nobody_off() {
-    if !has("curl", &["--version"]) || !has("ffmpeg", &["-version"]) || !has(PYTHON, &["-c", "import cv2"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (by_curl, by_ffmpeg) = (folder.path().join("curl"), folder.path().join("ffmpeg.mjpeg"));
-    let camera = FakeCam::new().formats("MJPG").sizes("640x480").fps("30");
-    let daemon = serve(&camera);
-    let address = daemon.address;
-    let readers = (curl(address, &by_curl), ffmpeg(address, &by_ffmpeg), opencv(address));
+    let Some(readers) = Readers::start() else { return };
+    let (camera, daemon, files) = (&readers.camera, &readers.daemon, &readers.files);
     wait_until("all three see the camera", || {
-        [&by_curl, &by_ffmpeg].iter().all(|path| numbers(path).iter().flatten().count() > 5)
-            && readers.2.count.load(Ordering::Relaxed) > 5
+        files.iter().all(|path| numbers(path).iter().flatten().count() > 5) && readers.read_by_opencv() > 5
     });
     camera.control("unplug");
     wait_until("the state says so", || {
         let state = daemon.state();
         matches!(state["state"].as_str(), Some("unplugged" | "absent"))
     });
-    wait_until("both files hold a still card", || {
-        [&by_curl, &by_ffmpeg].iter().all(|path| numbers(path).contains(&None))
-    });
-    let read_before = readers.2.count.load(Ordering::Relaxed);
+    wait_until("both files hold a still card", || files.iter().all(|path| numbers(path).contains(&None)));
+    let read_before = readers.read_by_opencv();
     camera.control("plug");
     wait_until("it is live again", || daemon.state()["state"] == "live");
     wait_until("all three see the camera again, on the same connections", || {
-        [&by_curl, &by_ffmpeg].iter().all(|path| {
+        files.iter().all(|path| {
             let numbers = numbers(path);
             let card = numbers.iter().rposition(Option::is_none).unwrap();
             numbers.len() - card > 10
-        }) && readers.2.count.load(Ordering::Relaxed) > read_before + 10
+        }) && readers.read_by_opencv() > read_before + 10
     });
     assert_eq!(daemon.state()["viewers"], 3);
     // The card had the camera's size: nobody had to cope with another one.
-    assert_eq!(readers.2.sizes.lock().unwrap()[..], ["640 480"]);
+    assert_eq!(readers.opencv.sizes.lock().unwrap()[..], ["640 480"]);
 }

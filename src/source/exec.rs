@@ -293,15 +293,7 @@ impl Source for ExecSource {
             log::warn!("{}: {error}; it goes on with the next", self.described);
         }
         self.sequence += newest.found;
-        Ok(Some(Frame {
-            fourcc: Fourcc::MJPG,
-            width: 0,
-            height: 0,
-            stride: 0,
-            data: self.reader.bytes(newest.range),
-            stamp: Stamp::now(),
-            sequence: self.sequence,
-        }))
+        Ok(Some(self.reader.frame(newest.range, Stamp::now(), self.sequence)))
     }
 }
 

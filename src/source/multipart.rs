@@ -15,7 +15,9 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use crate::base::Stamp;
 use crate::media::jpeg::{EndSearch, JpegError};
+use crate::media::{Fourcc, Frame};
 
 /// How far before a picture its `Content-Length` is looked for.
 pub const MAX_HEAD: usize = 8 << 10;
@@ -190,6 +192,12 @@ impl MultipartReader {
             None => Step::Picture(at..at + len),
             Some(error) => Step::Broken(at..at + len, error),
         }
+    }
+
+    /// A picture found here as a frame. Its size is its own header's to tell.
+    pub fn frame(&self, range: Range<usize>, stamp: Stamp, sequence: u64) -> Frame<'_> {
+        let (fourcc, data) = (Fourcc::MJPG, self.bytes(range));
+        Frame { fourcc, width: 0, height: 0, stride: 0, data, stamp, sequence }
     }
 
     /// Takes all steps up to [`Step::More`] and gives the newest whole picture; a faulty one only
