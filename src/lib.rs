@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! 4  cli
-//! 3  daemon ─► http (+ ui) ─► pipeline
+//! 3  daemon ─► http (+ ui) ─► pipeline ─► store
 //! 2  source   encode   vision   config
 //! 1  media
 //! 0  base
@@ -36,5 +36,6 @@ pub mod http;
 pub mod media;
 pub mod pipeline;
 pub mod source;
+pub mod store;
 pub mod ui;
 pub mod vision;

@@ -20,11 +20,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("encode", &["base", "media"]),
     ("vision", &["base", "media"]),
     ("config", &["base", "media"]),
-    ("pipeline", &["base", "media", "source", "encode", "config"]),
+    ("models", &["base", "media", "encode", "vision", "source"]),
+    ("store", &["base", "media", "vision"]),
+    ("pipeline", &["base", "media", "source", "encode", "config", "vision", "store"]),
     ("ui", &["base", "media"]),
-    ("http", &["base", "media", "config", "pipeline", "ui"]),
-    ("daemon", &["base", "media", "source", "config", "pipeline", "http"]),
-    ("cli", &["base", "media", "source", "encode", "config", "pipeline", "ui", "http", "daemon"]),
+    ("http", &["base", "media", "config", "store", "models", "pipeline", "ui"]),
+    ("daemon", &["base", "media", "source", "vision", "config", "store", "models", "pipeline", "http"]),
+    (
+        "cli",
+        &[
+            "base", "media", "source", "encode", "vision", "config", "store", "models", "pipeline", "ui",
+            "http", "daemon",
+        ],
+    ),
 ];
 
 /// Crates, where they may be named (beginnings of paths), and in how many files at most.

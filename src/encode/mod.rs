@@ -5,12 +5,14 @@
 //! (YU12, the Y of NV12) are handed over where they lie.
 
 mod planes;
+pub mod reduce;
 mod turbo;
 
 use crate::media::jpeg::{self, JpegError};
 use crate::media::{Fourcc, Frame, Picture, PicturePool};
 
 use planes::Planes;
+pub use reduce::Reducer;
 pub use turbo::CompressError;
 use turbo::Compressor;
 

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod hub;
 pub mod jpeg;
 pub mod picture;
+pub mod small_image;
 pub mod still_card;
 pub mod trouble;
 
@@ -16,4 +17,5 @@ pub use fourcc::Fourcc;
 pub use frame::Frame;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
+pub use small_image::SmallImage;
 pub use trouble::{Trouble, TroubleKind};

@@ -8,6 +8,7 @@
 
 mod backoff;
 mod capture;
+pub mod counting;
 mod rate;
 mod shared;
 
@@ -24,6 +25,9 @@ use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
 
 use capture::Capture;
+pub use counting::{
+    Counting, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay, ShownTrack,
+};
 pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::Shared;

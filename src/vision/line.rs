@@ -26,6 +26,11 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The direction of this word.
+    pub fn of_word(word: &str) -> Option<Direction> {
+        [Direction::In, Direction::Out].into_iter().find(|direction| direction.word() == word)
+    }
+
     /// `in` or `out`.
     pub fn word(self) -> &'static str {
         match self {
@@ -53,6 +58,21 @@ pub enum Recrossing {
     Once,
 }
 
+impl Recrossing {
+    /// `every` or `once`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Recrossing::Every => "every",
+            Recrossing::Once => "once",
+        }
+    }
+
+    /// The policy of this word.
+    pub fn of_word(word: &str) -> Option<Recrossing> {
+        [Recrossing::Every, Recrossing::Once].into_iter().find(|policy| policy.word() == word)
+    }
+}
+
 /// Which point of a box has to pass the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Anchor {
@@ -72,6 +92,26 @@ pub enum Anchor {
 }
 
 impl Anchor {
+    /// Every anchor with its word in configuration and API.
+    pub const WORDS: [(&'static str, Anchor); 6] = [
+        ("bottom", Anchor::BottomCenter),
+        ("center", Anchor::Center),
+        ("top", Anchor::TopCenter),
+        ("left", Anchor::LeftCenter),
+        ("right", Anchor::RightCenter),
+        ("box", Anchor::WholeBox),
+    ];
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        Anchor::WORDS.iter().find(|(_, anchor)| *anchor == self).map_or("bottom", |(word, _)| word)
+    }
+
+    /// The anchor of this word.
+    pub fn of_word(word: &str) -> Option<Anchor> {
+        Anchor::WORDS.iter().find(|(own, _)| *own == word).map(|(_, anchor)| *anchor)
+    }
+
     /// The point or points of a box. One point is given four times.
     pub fn points(self, b: &Bounds) -> [Point; 4] {
         let center = b.center();

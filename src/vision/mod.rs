@@ -16,6 +16,7 @@
 
 pub mod counter;
 pub mod detection;
+pub mod detector;
 pub mod filter;
 pub mod geometry;
 pub mod labels;
@@ -28,6 +29,7 @@ pub mod zone;
 
 pub use counter::{Counter, CounterOptions, LinesError, Outcome, Overlay, TrackView};
 pub use detection::{Class, Defect, Detection, Dropped};
+pub use detector::{DetectError, Detector};
 pub use filter::Filter;
 pub use geometry::{Aspect, Bounds, Point, Polygon, PolygonError};
 pub use labels::Labels;

@@ -1,0 +1,305 @@
+//! The ledger's plain data.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::vision::{Anchor, Direction, Recrossing};
+
+/// What kind of thing the pictures come from. Crossings and lines of different scenes are never
+/// mixed: a demonstration must not end up in a shop's figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scene {
+    /// A camera: v4l2, libcamera, url, exec.
+    Camera,
+    /// Files: a folder, a list, a clip.
+    Files,
+    /// The simulated scene.
+    Sim,
+}
+
+impl Scene {
+    /// `camera`, `files` or `sim`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Scene::Camera => "camera",
+            Scene::Files => "files",
+            Scene::Sim => "sim",
+        }
+    }
+
+    /// The scene of this word.
+    pub fn of_word(word: &str) -> Option<Scene> {
+        [Scene::Camera, Scene::Files, Scene::Sim].into_iter().find(|scene| scene.word() == word)
+    }
+}
+
+/// A line as a user describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineDraft {
+    /// Its name: 1–60 characters, none of them a control character; unique among the lines of its
+    /// scene that are not deleted.
+    pub name: String,
+    /// Where it begins: x and y in fractions of the picture.
+    pub a: [f64; 2],
+    /// Where it ends.
+    pub b: [f64; 2],
+    /// What going in (from the right-hand side of a→b to its left) is called; 1–30 characters.
+    pub in_name: String,
+    /// What going out is called.
+    pub out_name: String,
+    /// Names of the classes that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// Which point of a box has to pass.
+    pub anchor: Anchor,
+    /// Whether a track counts once.
+    pub recrossing: Recrossing,
+}
+
+/// A line on record. Its number is never given to another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineRow {
+    /// Its number, from 1.
+    pub id: u64,
+    /// Grows with every change: the entity tag.
+    pub version: u64,
+    /// The scene it was drawn in; `None`: every scene (lines of the operator's file).
+    pub scene: Option<Scene>,
+    /// What the user wants of it.
+    pub draft: LineDraft,
+    /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
+    pub pinned: Option<String>,
+    /// When it was drawn, wall time in microseconds.
+    pub created_us: u64,
+    /// When it was last moved (its ends or anchor changed), wall time in microseconds.
+    pub moved_us: Option<u64>,
+    /// When it was deleted; what it counted stays.
+    pub deleted_us: Option<u64>,
+}
+
+/// A zone as a user describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneDraft {
+    /// Its name, as a line's.
+    pub name: String,
+    /// Its corners, 3–32, in fractions of the picture.
+    pub points: Vec<[f64; 2]>,
+    /// Names of the classes that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// Which point of a box has to be in it.
+    pub anchor: Anchor,
+}
+
+/// A zone on record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneRow {
+    /// Its number, from 1.
+    pub id: u64,
+    /// Grows with every change.
+    pub version: u64,
+    /// As a line's.
+    pub scene: Option<Scene>,
+    /// What the user wants of it.
+    pub draft: ZoneDraft,
+    /// As a line's.
+    pub pinned: Option<String>,
+}
+
+/// A crossing that is to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewCrossing {
+    /// The number of the line.
+    pub line: u64,
+    /// The scene it happened in.
+    pub scene: Scene,
+    /// The number of the track, unique within the run of the daemon.
+    pub track: u64,
+    /// The how-manieth crossing of this line by this track, from 1.
+    pub ordinal: u32,
+    /// The name of the class.
+    pub class: Arc<str>,
+    /// Which way.
+    pub direction: Direction,
+    /// The score, 0–1.
+    pub score: f32,
+    /// When, in microseconds of `CLOCK_MONOTONIC`; the writer knows what that is in wall time.
+    pub monotonic_us: u64,
+    /// A small JPEG of who crossed, where the user wants that.
+    pub thumbnail: Option<Bytes>,
+}
+
+/// A crossing on record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crossing {
+    /// Its place in the ledger, from 1, growing: what cursors and event ids are made of.
+    pub id: u64,
+    /// Which run of the daemon counted it.
+    pub run: u64,
+    /// The camera's name then.
+    pub camera: Arc<str>,
+    /// The scene.
+    pub scene: Scene,
+    /// The number of the line.
+    pub line_id: u64,
+    /// The name of the line, as it is now.
+    pub line: Arc<str>,
+    /// The track.
+    pub track: u64,
+    /// The how-manieth crossing of this line by this track.
+    pub ordinal: u32,
+    /// The name of the class.
+    pub class: Arc<str>,
+    /// Which way.
+    pub direction: Direction,
+    /// The score, 0–1.
+    pub score: f32,
+    /// Wall time in microseconds.
+    pub time_us: u64,
+    /// Whether the wall clock was known to be right (or was mended since).
+    pub is_time_sure: bool,
+    /// Whether there is a thumbnail.
+    pub has_thumbnail: bool,
+}
+
+/// Whether counting runs. What is said holds until something else is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cover {
+    /// It runs, in this scene.
+    Counting(Scene),
+    /// It does not; one lower-case word why: `paused`, `no_line`, a kind of trouble, `no_model`.
+    Not(&'static str),
+}
+
+/// A time in which nothing was counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// From, wall time in microseconds.
+    pub from_us: u64,
+    /// To.
+    pub to_us: u64,
+    /// Why: the word of [`Cover::Not`], or `off` while the daemon did not run.
+    pub why: String,
+}
+
+/// Which crossings are asked for. Newest first unless `oldest_first`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossingsQuery {
+    /// The scene.
+    pub scene: Scene,
+    /// From this wall time in microseconds on.
+    pub from_us: Option<u64>,
+    /// Before this wall time.
+    pub to_us: Option<u64>,
+    /// Of these lines (numbers); all if empty.
+    pub lines: Vec<u64>,
+    /// Of these classes; all if empty.
+    pub classes: Vec<String>,
+    /// Of this direction.
+    pub direction: Option<Direction>,
+    /// Only those after this id in the order asked for: the cursor.
+    pub after: Option<u64>,
+    /// The order: by id, which is that of recording.
+    pub oldest_first: bool,
+    /// At most so many, 1–10 000.
+    pub limit: usize,
+}
+
+/// How long a bucket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketSize {
+    /// An hour of the clock on the wall.
+    Hour,
+    /// A day, from the hour that days start at.
+    Day,
+    /// A week, from Monday.
+    Week,
+    /// A month of the calendar.
+    Month,
+    /// All of it in one.
+    Total,
+}
+
+/// Which counts are asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountsQuery {
+    /// The scene.
+    pub scene: Scene,
+    /// From this wall time in microseconds on; begins the bucket it lies in.
+    pub from_us: u64,
+    /// Before this wall time; ends the bucket it lies in.
+    pub to_us: u64,
+    /// How long a bucket is.
+    pub bucket: BucketSize,
+    /// Of these lines (numbers); all, deleted ones too, if empty.
+    pub lines: Vec<u64>,
+    /// Of these classes; all if empty.
+    pub classes: Vec<String>,
+}
+
+/// How many of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The number of the line.
+    pub line_id: u64,
+    /// Its name as it is now.
+    pub line: Arc<str>,
+    /// The name of the class.
+    pub class: Arc<str>,
+    /// Which way.
+    pub direction: Direction,
+    /// How many, at least 1.
+    pub count: u64,
+}
+
+/// One bucket of a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BucketRow {
+    /// Wall time in microseconds; buckets follow each other without a hole.
+    pub start_us: u64,
+    /// Where the next one begins.
+    pub end_us: u64,
+    /// The share of it, 0–1, in which counting ran; of the bucket that is under way, the share of
+    /// what has passed.
+    pub covered: f64,
+    /// What was counted; nothing that is 0.
+    pub counts: Vec<Count>,
+}
+
+/// The sums of one line since the day began or it was reset, whichever was later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TallyRow {
+    /// The number of the line.
+    pub line_id: u64,
+    /// Its name.
+    pub line: Arc<str>,
+    /// How many went in.
+    pub count_in: u64,
+    /// How many went out.
+    pub count_out: u64,
+    /// `count_in − count_out`, not below 0.
+    pub inside: u64,
+    /// Since when, wall time in microseconds.
+    pub since_us: u64,
+    /// By class, in order of names: class, in, out.
+    pub by_class: Vec<(Arc<str>, u64, u64)>,
+}
+
+/// Today's sums, of the lines of the scene that is counted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tallies {
+    /// When the day began, wall time in microseconds.
+    pub day_us: u64,
+    /// In the order of lines; deleted lines are not among them.
+    pub lines: Vec<TallyRow>,
+}
+
+/// Counting was set to zero by somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// Its number.
+    pub id: u64,
+    /// When, wall time in microseconds.
+    pub time_us: u64,
+    /// Of which line; `None`: of all.
+    pub line_id: Option<u64>,
+}

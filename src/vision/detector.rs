@@ -1,0 +1,61 @@
+//! Whatever finds things in a picture: one trait, a back end a file.
+
+use super::detection::Detection;
+use super::labels::Labels;
+use crate::media::SmallImage;
+
+/// Finds things in pictures. It may remember the pictures before (a background model does), so it
+/// is given them in order. Lives on the detect thread.
+pub trait Detector: Send {
+    /// What it is, for the log and the page: `ssdlite_mobilenet_v2`, `motion`.
+    fn name(&self) -> &str;
+
+    /// The classes it tells apart. One that tells none apart has one label, `moving`.
+    fn labels(&self) -> &Labels;
+
+    /// Whether its classes mean what things are; `false` for one that only sees that something
+    /// moves.
+    fn tells_classes(&self) -> bool {
+        true
+    }
+
+    /// The least width and height, in pixels, that a picture of `width` × `height` should be reduced
+    /// to for it; reducing it less costs time, reducing it more costs accuracy. Never more than the
+    /// picture itself.
+    fn least_size(&self, width: u32, height: u32) -> (u32, u32);
+
+    /// What a counter should make of its detections: scores, sizes, tracker thresholds.
+    fn options(&self) -> super::CounterOptions;
+
+    /// Looks at `image` and leaves in `found` (which is cleared first) what is in it, in fractions
+    /// of the picture, raw: the counter filters and suppresses.
+    ///
+    /// # Errors
+    /// See [`DetectError`]; the next picture may be tried.
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError>;
+
+    /// Forgets what it remembers of earlier pictures: the camera sees something else now.
+    fn restart(&mut self) {}
+}
+
+/// A picture could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectError {
+    /// The network could not be run.
+    #[error("the model {model} failed: {reason}")]
+    Inference {
+        /// Its name.
+        model: String,
+        /// What the engine said.
+        reason: String,
+    },
+    /// The network gave numbers that are none, in every place: its file is damaged, or its input
+    /// is not what the description says.
+    #[error("the model {model} gives no numbers (NaN) in {output}")]
+    NoNumbers {
+        /// Its name.
+        model: String,
+        /// Which output.
+        output: String,
+    },
+}
