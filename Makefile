@@ -8,13 +8,17 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
-.PHONY: help run test check bench soak build install
+.PHONY: help run demo test check bench soak build install
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: build ## build and start it on port 8080; with no camera it shows a simulated scene
 	@$(TALLYCAM) serve --config $(CONFIG) --fallback sim
+
+demo: build ## real footage through the model: boxes, ids and tallies in the browser, on port 8080
+	@deploy/prerequisites.sh demo
+	@deploy/demo.sh $(TALLYCAM) $(TARGET)/demo
 
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
