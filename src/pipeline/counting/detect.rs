@@ -26,8 +26,8 @@ use crate::media::{Picture, Subscriber};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
-use crate::store::{Counts, Cover, EditError, LineDraft, LineRow, NewCrossing, Scene, ZoneRow};
-use crate::vision::{Anchor, Direction, Recrossing};
+use crate::store::{Cover, LineRow, NewCrossing, Scene, ZoneRow};
+use crate::vision::Direction;
 
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -46,9 +46,6 @@ const MOTION_FPS: f64 = 15.0;
 const MOST_UNRECORDED: usize = 10_000;
 /// What the old programs count.
 const PERSON: &str = "person";
-/// The line that the simulated scene begins with, and the setting that remembers that it was made.
-const SIM_LINE: &str = "Middle of the street";
-const SIM_LINE_SETTING: &str = "sim.line";
 
 /// What a detector was made for: the scene, and the model that was chosen on the page.
 type MadeFor = (Scene, Option<String>);
@@ -173,12 +170,12 @@ impl<'a> Detect<'a> {
 
     /// Runs until counting is stopped.
     pub fn run(mut self, runtime: &Runtime) {
-        self.enter_scene(runtime, self.shared.settings.scene);
+        self.enter_scene(self.shared.settings.scene);
         loop {
             self.beat.beat();
-            self.settle(runtime);
+            self.settle();
             match runtime.block_on(self.wait()) {
-                Event::Picture(picture) => self.picture(runtime, &picture),
+                Event::Picture(picture) => self.picture(&picture),
                 Event::Model(request) => self.change_model(request),
                 Event::Changed => {}
                 Event::Stopped => break,
@@ -236,8 +233,8 @@ impl<'a> Detect<'a> {
     }
 
     /// Brings everything in line with what is wanted and what there is, and tells how it stands.
-    fn settle(&mut self, runtime: &Runtime) {
-        self.heed_source(runtime);
+    fn settle(&mut self) {
+        self.heed_source();
         let wishes = *self.wishes.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
         if camera != State::Live {
@@ -299,7 +296,7 @@ impl<'a> Detect<'a> {
     }
 
     /// Heeds that another source may be open by now: nobody is followed from one into the other.
-    fn heed_source(&mut self, runtime: &Runtime) {
+    fn heed_source(&mut self) {
         let newest = self.shared.pipeline.newest_source();
         if newest == self.source {
             return;
@@ -314,18 +311,14 @@ impl<'a> Detect<'a> {
         let scene = if is_simulated { Scene::Sim } else { self.shared.settings.scene };
         if scene != self.scene {
             log::info!("counting: the scene is \"{}\" now", scene.word());
-            self.enter_scene(runtime, scene);
+            self.enter_scene(scene);
         }
     }
 
-    fn enter_scene(&mut self, runtime: &Runtime, scene: Scene) {
+    fn enter_scene(&mut self, scene: Scene) {
         self.scene = scene;
-        let Ok(counts) = &self.shared.ledger else { return };
-        counts.show(scene);
-        if scene == Scene::Sim && counts.setting(SIM_LINE_SETTING).is_none() {
-            if let Err(error) = runtime.block_on(draw_sim_line(counts)) {
-                log::warn!("counting: the simulated scene's line could not be drawn: {error}");
-            }
+        if let Ok(counts) = &self.shared.ledger {
+            counts.show(scene);
         }
     }
 
@@ -347,9 +340,9 @@ impl<'a> Detect<'a> {
     }
 
     /// Makes a detector if there is none for this scene and choice; looks at the picture.
-    fn picture(&mut self, runtime: &Runtime, picture: &Picture) {
+    fn picture(&mut self, picture: &Picture) {
         if self.shared.pipeline.newest_source() != self.source {
-            self.settle(runtime);
+            self.settle();
             if self.pictures.is_none() {
                 return;
             }
@@ -373,7 +366,7 @@ impl<'a> Detect<'a> {
                     return;
                 }
             }
-            self.settle(runtime);
+            self.settle();
             // What it shows may be seconds old by now: the next one is looked at.
             return;
         }
@@ -654,25 +647,4 @@ async fn next_picture(pictures: &mut Option<Subscriber>) -> Option<Picture> {
         Some(pictures) => pictures.next().await,
         None => std::future::pending().await,
     }
-}
-
-/// The line that the simulated scene begins with, unless there is one: an ordinary line of the page.
-async fn draw_sim_line(counts: &Counts) -> Result<(), EditError> {
-    let is_drawn = counts.lines().borrow().iter().any(|row| super::lines::is_of(row.scene, Scene::Sim));
-    if is_drawn {
-        return Ok(());
-    }
-    let draft = LineDraft {
-        name: String::from(SIM_LINE),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: Anchor::default(),
-        recrossing: Recrossing::default(),
-    };
-    counts.add_line(Scene::Sim, draft).await?;
-    counts.set_setting(SIM_LINE_SETTING, Some(String::from("drawn"))).await?;
-    Ok(())
 }
