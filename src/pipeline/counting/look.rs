@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::lines::{self, Chosen};
 use super::{CountingSettings, Made, NoDetector, Overlay, ShownTrack};
-use crate::base::Stamp;
-use crate::encode::{CompressError, Reducer};
+use crate::encode::{CompressError, ReduceError, Reducer};
 use crate::media::{Picture, SmallImage};
 use crate::store::{LineRow, Scene, ZoneRow};
 use crate::vision::{
@@ -26,8 +25,8 @@ pub const MIDDLE: u64 = u64::MAX;
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
     /// It could not be decoded: the picture's fault.
-    #[error("the picture could not be decoded: {0}")]
-    Picture(#[from] CompressError),
+    #[error(transparent)]
+    Picture(#[from] ReduceError),
     /// The detector's.
     #[error(transparent)]
     Detector(#[from] DetectError),
@@ -88,32 +87,16 @@ impl Reading {
     /// # Errors
     /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<Reading, CompressError> {
-        Ok(Reading { reducer: Reducer::new()?, image: no_image() })
+        Ok(Reading { reducer: Reducer::new()?, image: SmallImage::empty() })
     }
 
     /// `picture` with at least this width and height, until the next call.
     ///
     /// # Errors
     /// It is none.
-    pub fn read(&mut self, picture: &Picture, least: (u32, u32)) -> Result<&SmallImage, CompressError> {
+    pub fn read(&mut self, picture: &Picture, least: (u32, u32)) -> Result<&SmallImage, ReduceError> {
         self.reducer.reduce(picture, least, &mut self.image)?;
         Ok(&self.image)
-    }
-}
-
-/// One grey pixel.
-fn no_image() -> SmallImage {
-    SmallImage {
-        width: 1,
-        height: 1,
-        y: vec![0],
-        u: Vec::new(),
-        v: Vec::new(),
-        chroma_width: 0,
-        chroma_height: 0,
-        of: (1, 1),
-        stamp: Stamp { monotonic_us: 0, wall_us: 0, wall_trusted: false },
-        sequence: 0,
     }
 }
 
