@@ -26,7 +26,7 @@ use crate::source::{Delivers, Opener};
 
 use capture::Capture;
 pub use counting::{
-    Counting, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay, ShownTrack,
+    Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay, ShownTrack,
 };
 pub use rate::RateMeter;
 pub use shared::Demand;

@@ -127,10 +127,9 @@ impl Watch {
     /// # Errors
     /// The settings name classes, and the detector knows none of them.
     pub fn new(made: Made, settings: &CountingSettings, highest: u64) -> Result<Watch, NoDetector> {
-        let Made { detector, backend } = made;
+        let Made { detector, backend, mut notes } = made;
         let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
         let tells_classes = detector.tells_classes();
-        let mut notes = Vec::new();
         let options = options(&*detector, settings, &mut notes)?;
         let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
         let counter = Counter::new(options, labels.clone(), Aspect::of(1, 1));

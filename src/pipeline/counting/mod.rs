@@ -128,6 +128,8 @@ pub struct Made {
     pub detector: Box<dyn Detector>,
     /// `onnx`, `motion` or `replay`.
     pub backend: &'static str,
+    /// What is not as the configuration wants it, in sentences: a model that was not found.
+    pub notes: Vec<String>,
 }
 
 /// Makes detectors: for a scene, and the model that was chosen on the page (its name), if any. May take
