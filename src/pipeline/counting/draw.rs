@@ -121,7 +121,7 @@ impl<'a> Pen<'a> {
     fn new(canvas: &'a mut Canvas) -> Pen<'a> {
         let (width, height) = (canvas.width() as f32, canvas.height() as f32);
         let letters = (width.min(height) / 32.0).clamp(9.0, 48.0);
-        Pen { canvas, width, height, stroke: (letters / 16.0).max(0.75), letters }
+        Pen { canvas, width, height, stroke: (letters / 16.0).max(1.0), letters }
     }
 
     fn place(&self, [x, y]: [f64; 2]) -> Point {
