@@ -14,9 +14,7 @@ use common::testcam::{Manner, Running, TestCam, trouble};
 use common::{DEADLINE, wait_until};
 use tallycam::base::Worker;
 use tallycam::media::{SmallImage, TroubleKind};
-use tallycam::pipeline::{
-    Counting, CountingSettings, CountingStatus, Made, NoDetector, Settings, State,
-};
+use tallycam::pipeline::{Counting, CountingSettings, CountingStatus, Made, NoDetector, Settings, State};
 use tallycam::store::{self, Counts, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError};
 use tallycam::vision::{
     Anchor, Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Labels, Point,
@@ -539,11 +537,8 @@ fn a_stand_in_is_another_scene_and_gives_way() {
 
 #[test]
 fn without_a_ledger_pictures_flow_and_the_status_says_why() {
-    let refused = StoreError::File {
-        file: "counts.db".into(),
-        reason: String::from("the disk is full"),
-        hint: None,
-    };
+    let refused =
+        StoreError::File { file: "counts.db".into(), reason: String::from("the disk is full"), hint: None };
     let folder = tempfile::tempdir().unwrap();
     let detector = Directed::new(&["person"], to_and_fro);
     let bench = Bench::of(TestCam::new(), detector, settings(), Err(refused), folder);
