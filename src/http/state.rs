@@ -180,6 +180,8 @@ impl StateReport {
             fps: self.fps,
             viewers: self.viewers,
             is_held: self.held,
+            counting: None,
+            is_counts_only: false,
         }
     }
 }

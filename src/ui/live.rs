@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Frame;
 use super::escape::{Text, Words};
+use super::facts::{ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, LineTally, NotCounted};
 
 /// What the live page shows when it is first painted; the script keeps it fresh from
 /// `api/v1/state` afterwards.
@@ -35,6 +36,29 @@ pub struct LivePage {
     pub viewers: usize,
     /// Held open by `/start_stream`.
     pub is_held: bool,
+    /// What is counted; `None` where nothing ever is (`[detect] backend = "none"`).
+    pub counting: Option<LiveCounting>,
+    /// Under `[privacy] counts_only`: no picture is shown.
+    pub is_counts_only: bool,
+}
+
+/// What the live page shows of counting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveCounting {
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// How it is going.
+    pub facts: CountingFacts,
+    /// Lines of the scene in use that are not deleted.
+    pub lines: Vec<DrawnLine>,
+    /// Their sums of today, in the same order.
+    pub tallies: Vec<LineTally>,
+    /// Today by the hour, from the hour the day begins to its last, over all lines.
+    pub hours: Vec<ChartBucket>,
+    /// Times of today without counting, oldest first.
+    pub gaps: Vec<NotCounted>,
+    /// The last five crossings, newest first.
+    pub crossings: Vec<Crossed>,
 }
 
 /// The live page as HTML.
@@ -175,6 +199,8 @@ mod tests {
             fps: 29.94,
             viewers: 3,
             is_held: false,
+            counting: None,
+            is_counts_only: false,
         }
     }
 

@@ -9,11 +9,24 @@
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
 
 mod assets;
+mod counts;
 mod escape;
+mod facts;
+mod lines;
 mod live;
+mod models;
+mod range;
 
 pub use assets::{Asset, asset};
-pub use live::{LivePage, live_page};
+pub use counts::{CountsPage, counts_page};
+pub use facts::{
+    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, NotCounted, Refusal,
+    SetToZero,
+};
+pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
+pub use live::{LiveCounting, LivePage, live_page};
+pub use models::{CatalogueModel, FoundModel, ModelsPage, models_page};
+pub use range::{CountsAsk, Heat, Span};
 
 use escape::Text;
 
