@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::{Demand, Pipeline};
 use crate::base::{Stamp, Worker};
 use crate::media::{Hub, Picture};
-use crate::store::{Counts, Scene};
+use crate::store::{Counts, Scene, StoreError};
 use crate::vision::Detector;
 
 /// A track as it is shown.
@@ -76,6 +76,11 @@ pub struct CountingStatus {
     pub tracks: usize,
     /// Looks that failed.
     pub failed: u64,
+    /// What is not as it was asked for though it counts, in sentences: a class that the model does not
+    /// know, a model that was not found.
+    pub notes: Vec<String>,
+    /// Whether counting itself keeps the camera open: it is one of the pipeline's demands.
+    pub holds_camera: bool,
     /// What is shown and counted.
     pub scene: Scene,
 }
@@ -130,14 +135,17 @@ impl Counting {
     /// Starts the threads `detect` and `annotate`.
     pub fn start(
         pipeline: &Pipeline,
-        counts: Counts,
+        counts: Result<Counts, StoreError>,
         make: MakeDetector,
         settings: CountingSettings,
     ) -> std::io::Result<(Counting, Vec<Worker>)> {
         todo!()
     }
     /// The ledger: lines, zones, tallies, crossings.
-    pub fn counts(&self) -> &Counts {
+    ///
+    /// # Errors
+    /// Why it could not be opened. The stream goes on without it, and nothing is counted.
+    pub fn counts(&self) -> Result<&Counts, &StoreError> {
         todo!()
     }
     /// How it is going.
