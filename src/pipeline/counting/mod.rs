@@ -1,19 +1,46 @@
 //! Counting as the rest of the house sees it: one handle, and a thread that does it.
 //!
+//! Two threads: `detect` looks at the newest picture at its own pace and never slows the stream,
+//! `annotate` draws only while somebody watches. Every crossing goes to the ledger before anybody is
+//! told of it; what this module announces by itself is only what is seen now (the overlay).
+//!
 //! ```text
 //! Hub ─ newest picture ─► [detect]  reduce ► detector ► Counter ─► crossings ─► store::Counts
 //!                                                         └─► overlay (watch) ─► SSE, [annotate] ─► Hub of annotated pictures
 //! ```
 
+mod annotate;
+mod detect;
+mod draw;
+mod lines;
+mod look;
+mod shared;
+mod standing;
+mod thumbnail;
+
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Demand, Pipeline};
+use super::{Demand, NoPicture, Pipeline};
 use crate::base::{Stamp, Worker};
+use crate::encode::{CompressError, Encoder};
 use crate::media::{Hub, Picture};
 use crate::store::{Counts, Scene, StoreError};
 use crate::vision::Detector;
+
+use annotate::Annotator;
+use detect::Detect;
+use look::Reading;
+pub(super) use shared::Annotating;
+use shared::{ModelRequest, Shared};
+
+/// The setting of the ledger that remembers which model was chosen on the page.
+pub const MODEL_SETTING: &str = "detect.model";
+
+/// Requests for other models that wait to be tried. Who comes when there are so many waits.
+const MODEL_REQUESTS: usize = 4;
 
 /// A track as it is shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +128,8 @@ pub struct Made {
     pub detector: Box<dyn Detector>,
     /// `onnx`, `motion` or `replay`.
     pub backend: &'static str,
+    /// What is not as the configuration wants it, in sentences: a model that was not found.
+    pub notes: Vec<String>,
 }
 
 /// Makes detectors: for a scene, and the model that was chosen on the page (its name), if any. May take
@@ -126,72 +155,153 @@ pub struct CountingSettings {
     pub counts_only: bool,
 }
 
+/// Counting could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum CountingError {
+    /// The decoder or the compressor could not be set up.
+    #[error(transparent)]
+    Compressor(#[from] CompressError),
+    /// No thread could be had, or none of what it waits by.
+    #[error("the threads that count could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
 /// The handle. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Counting {}
+pub struct Counting {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<ModelRequest>,
+}
 
-#[allow(clippy::todo, clippy::unused_async, unused_variables)]
 impl Counting {
-    /// Starts the threads `detect` and `annotate`.
+    /// Starts the threads `detect` and `annotate`, which end after [`Counting::stop`]. Without a
+    /// ledger nothing is recorded, and the status says why.
+    ///
+    /// # Errors
+    /// [`CountingError`].
     pub fn start(
         pipeline: &Pipeline,
         counts: Result<Counts, StoreError>,
         make: MakeDetector,
         settings: CountingSettings,
-    ) -> std::io::Result<(Counting, Vec<Worker>)> {
-        todo!()
+    ) -> Result<(Counting, Vec<Worker>), CountingError> {
+        let (requests, asked) = mpsc::channel(MODEL_REQUESTS);
+        let shared = Arc::new(Shared::new(pipeline.clone(), counts, settings));
+        let (reading, crops) = (Reading::new()?, thumbnail::Cutter::new()?);
+        let runtime = shared::runtime()?;
+        let detect = Worker::spawn("detect", {
+            let shared = Arc::clone(&shared);
+            move |beat| Detect::new(shared, make, asked, reading, crops, beat).run(&runtime)
+        })?;
+        let counting = Counting { shared, requests };
+        match counting.start_annotating() {
+            Ok(annotate) => Ok((counting, vec![detect, annotate])),
+            Err(error) => {
+                // The worker is joined when it is dropped: let it end.
+                counting.stop();
+                Err(error)
+            }
+        }
     }
+
+    fn start_annotating(&self) -> Result<Worker, CountingError> {
+        let shared = Arc::clone(&self.shared);
+        let (reading, encoder) = (Reading::new()?, Encoder::new(shared.pipeline.shared.settings.quality)?);
+        let runtime = shared::runtime()?;
+        let worker = Worker::spawn("annotate", move |beat| {
+            Annotator::new(shared, reading, encoder, beat).run(&runtime);
+        })?;
+        Ok(worker)
+    }
+
     /// The ledger: lines, zones, tallies, crossings.
     ///
     /// # Errors
-    /// Why it could not be opened. The stream goes on without it, and nothing is counted.
+    /// Why it could not be opened. The stream goes on without it, and nothing is recorded.
     pub fn counts(&self) -> Result<&Counts, &StoreError> {
-        todo!()
+        self.shared.ledger.as_ref()
     }
+
     /// How it is going.
     pub fn status(&self) -> CountingStatus {
-        todo!()
+        self.shared.status()
     }
-    /// What is drawn over the picture, after every look.
+
+    /// What is drawn over the picture, after every look; without tracks while there are no looks.
     pub fn overlay(&self) -> watch::Receiver<Arc<Overlay>> {
-        todo!()
+        self.shared.overlay.subscribe()
     }
+
     /// Where annotated pictures appear while somebody wants them.
     pub fn annotated(&self) -> &Hub {
-        todo!()
+        &self.shared.annotated
     }
+
     /// Has pictures annotated (and the camera awake) until it is dropped.
     pub fn annotate(&self) -> Demand {
-        todo!()
+        self.shared.annotate()
     }
+
     /// `/start_stream`: counts whatever the lines say (with none drawn, one down the middle), and
     /// begins again from zero for [`Counting::since_start`]. Ended by [`Counting::let_go`].
     pub fn hold(&self) {
-        todo!()
+        *self.shared.since_start() = (0, 0);
+        self.shared.wishes.send_modify(|wishes| {
+            wishes.is_held = true;
+            wishes.holds += 1;
+        });
     }
+
     /// `/stop_stream`.
     pub fn let_go(&self) {
-        todo!()
+        self.shared.wishes.send_modify(|wishes| wishes.is_held = false);
     }
+
     /// Persons (with a back end that tells no classes apart: everything) over all lines since the last
     /// [`Counting::hold`], or since the daemon's start: in, out.
     pub fn since_start(&self) -> (u64, u64) {
-        todo!()
+        *self.shared.since_start()
     }
-    /// Uses this model from now on (`None`: the configured one) and remembers it.
+
+    /// Uses this model from now on (`None`: the configured one) and remembers it. Returns when it is
+    /// in use, which may take seconds.
+    ///
+    /// # Errors
+    /// It cannot be used; the one before still is.
     pub async fn use_model(&self, name: Option<String>) -> Result<(), NoDetector> {
-        todo!()
+        let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
+        let (answer, answered) = oneshot::channel();
+        let request = ModelRequest { name: name.clone(), answer };
+        self.requests.send(request).await.map_err(|_| ends())?;
+        answered.await.map_err(|_| ends())??;
+        match &self.shared.ledger {
+            Ok(counts) => {
+                if let Err(error) = counts.set_setting(MODEL_SETTING, name).await {
+                    log::warn!("the model is in use, but will be forgotten by a restart: {error}");
+                }
+            }
+            Err(error) => log::warn!("the model is in use, but will be forgotten by a restart: {error}"),
+        }
+        Ok(())
     }
-    /// A still picture for the line editor: the only one there is under `counts_only`.
-    pub async fn still(&self, wait: std::time::Duration) -> Result<Picture, super::NoPicture> {
-        todo!()
+
+    /// A still picture for the line editor: the only one there is under `counts_only`. Wakes a
+    /// sleeping camera and waits at most `wait`.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`].
+    pub async fn still(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.shared.pipeline.snapshot(wait).await
     }
+
     /// Whether no picture is kept or served.
     pub fn is_counts_only(&self) -> bool {
-        todo!()
+        self.shared.settings.counts_only
     }
-    /// Ends the threads.
+
+    /// Ends the threads. Join the workers afterwards.
     pub fn stop(&self) {
-        todo!()
+        self.shared.stop.set();
+        self.shared.annotated.close();
     }
 }
