@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::body::Body;
 use super::guard::Foreign;
 use super::ledger::LedgerError;
+use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::query::WrongValue;
 use crate::pipeline::NoPicture;
@@ -244,6 +245,28 @@ impl From<EditError> for Problem {
 impl From<NoDetector> for Problem {
     fn from(none: NoDetector) -> Problem {
         Problem { hint: none.hint, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, none.reason) }
+    }
+}
+
+impl From<NotFetched> for Problem {
+    fn from(error: NotFetched) -> Problem {
+        let detail = error.to_string();
+        let (status, hint) = match error {
+            NotFetched::Unknown(_) => (StatusCode::NOT_FOUND, None),
+            NotFetched::Offline { hint, .. } => (StatusCode::SERVICE_UNAVAILABLE, hint),
+            NotFetched::Failed { hint, .. } => (StatusCode::BAD_GATEWAY, hint),
+        };
+        Problem { hint, ..Problem::new(status, detail) }
+    }
+}
+
+impl From<NotChosen> for Problem {
+    fn from(error: NotChosen) -> Problem {
+        let status = match error {
+            NotChosen::NoModels => StatusCode::SERVICE_UNAVAILABLE,
+            NotChosen::Pinned(_) => StatusCode::CONFLICT,
+        };
+        Problem::new(status, error.to_string())
     }
 }
 
