@@ -61,10 +61,7 @@ impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let body = &mut *self;
         match &mut body.kind {
             Kind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),

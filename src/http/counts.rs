@@ -3,7 +3,6 @@
 //! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hyper::Response;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
@@ -76,7 +75,8 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let scene = lines::scene(&request, store)?;
     let wanted: Vec<String> = query.list("line").into_iter().map(String::from).collect();
     let classes = query.list("class").into_iter().map(String::from).collect();
-    let read = site.ledger()?.read(move |reader| {
+    let ledger = site.ledger()?;
+    let read = ledger.read(move |reader| {
         let lines = match resolve(&wanted, || reader.lines(), scene)? {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
@@ -131,9 +131,8 @@ pub fn resolve<E>(
         let before = found.len();
         match text.parse::<u64>().ok().filter(|id| rows.iter().any(|row| row.id == *id)) {
             Some(id) => found.push(id),
-            None => found.extend(
-                rows.iter().filter(is_here).filter(|row| row.draft.name == *text).map(|row| row.id),
-            ),
+            None => found
+                .extend(rows.iter().filter(is_here).filter(|row| row.draft.name == *text).map(|row| row.id)),
         }
         if found.len() == before {
             return Ok(Err(WrongValue::new("line", text, "the number or the name of a line")));
@@ -174,37 +173,37 @@ struct CountsReport<'a> {
     to: String,
     bucket: &'static str,
     by: Vec<&'static str>,
-    items: Vec<BucketReport>,
+    items: Vec<BucketReport<'a>>,
     gaps: Vec<GapReport>,
     next: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct BucketReport {
+struct BucketReport<'a> {
     start: String,
     end: String,
     covered: f64,
     r#in: Option<u64>,
     out: Option<u64>,
-    counts: Vec<CountReport>,
+    counts: Vec<CountReport<'a>>,
 }
 
 /// How many of one kind; what they are not told apart by is left out.
 #[derive(Debug, PartialEq, Serialize)]
-struct CountReport {
+struct CountReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     line_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<Arc<str>>,
+    line: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<Arc<str>>,
+    class: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<&'static str>,
     count: u64,
 }
 
-impl BucketReport {
-    fn of(row: &BucketRow, by: By) -> BucketReport {
+impl BucketReport<'_> {
+    fn of(row: &BucketRow, by: By) -> BucketReport<'_> {
         let sum = |direction: Direction| {
             let counts = row.counts.iter().filter(|count| count.direction == direction);
             is_known(row).then(|| counts.map(|count| count.count).sum())
@@ -230,18 +229,19 @@ fn share(covered: f64) -> f64 {
     (covered * 1e4).floor() / 1e4
 }
 
-fn grouped(counts: &[Count], by: By) -> Vec<CountReport> {
-    let mut groups: BTreeMap<(Option<u64>, Option<&str>, Option<Direction>), CountReport> = BTreeMap::new();
+fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
+    let mut groups: BTreeMap<(Option<u64>, Option<&str>, Option<Direction>), CountReport<'_>> =
+        BTreeMap::new();
     for count in counts {
         let line_id = by.line.then_some(count.line_id);
-        let class = by.class.then_some(&count.class);
+        let class = by.class.then_some(&*count.class);
         let direction = by.direction.then_some(count.direction);
-        let group = groups.entry((line_id, class.map(|class| &**class), direction));
+        let group = groups.entry((line_id, class, direction));
         group
             .or_insert_with(|| CountReport {
                 line_id,
-                line: by.line.then(|| count.line.clone()),
-                class: class.cloned(),
+                line: by.line.then_some(&*count.line),
+                class,
                 direction: direction.map(Direction::word),
                 count: 0,
             })
@@ -265,7 +265,7 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
             table.plain(when::local(row.start_us, zone));
             table.plain(when::local(row.end_us, zone));
             table.plain(share(row.covered));
-            let texts = [(by.line, group.line.as_deref()), (by.class, group.class.as_deref())];
+            let texts = [(by.line, group.line), (by.class, group.class)];
             for (_, text) in texts.into_iter().filter(|(is_wanted, _)| *is_wanted) {
                 table.text(text.unwrap_or_default());
             }
@@ -329,11 +329,15 @@ mod tests {
             counts,
         };
         vec![
-            bucket(0, 0.99999, vec![
-                count(1, "Door", "person", Direction::In, 3),
-                count(1, "Door", "car", Direction::In, 2),
-                count(2, "=Gate", "person", Direction::Out, 1),
-            ]),
+            bucket(
+                0,
+                0.99999,
+                vec![
+                    count(1, "Door", "person", Direction::In, 3),
+                    count(1, "Door", "car", Direction::In, 2),
+                    count(2, "=Gate", "person", Direction::Out, 1),
+                ],
+            ),
             bucket(1, 1.0, vec![]),
             bucket(2, 0.0, vec![]),
             bucket(3, 0.0, vec![count(1, "Door", "person", Direction::In, 1)]),

@@ -35,8 +35,19 @@ const PIECE: usize = 500;
 const WAITING: usize = 2;
 
 const HEADER: [&str; 13] = [
-    "id", "time", "time_sure", "line_id", "line", "direction", "class", "score", "track", "ordinal", "run",
-    "camera", "scene",
+    "id",
+    "time",
+    "time_sure",
+    "line_id",
+    "line",
+    "direction",
+    "class",
+    "score",
+    "track",
+    "ordinal",
+    "run",
+    "camera",
+    "scene",
 ];
 
 /// `GET /api/v1/crossings`.

@@ -29,7 +29,8 @@ pub fn wish(headers: &HeaderMap, version: u64) -> Wish {
         if tag == b"*" {
             return Wish::Any;
         }
-        if tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")) == Some(version.to_string().as_bytes())
+        if tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\""))
+            == Some(version.to_string().as_bytes())
         {
             return Wish::This;
         }

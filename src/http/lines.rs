@@ -58,12 +58,6 @@ impl LineBody {
         let text = |given: Option<String>, known: Option<&String>, usual: &str| {
             given.or_else(|| known.cloned()).unwrap_or_else(|| usual.to_owned())
         };
-        let recrossing = match self.recrossing {
-            None => base.map(|base| base.recrossing).unwrap_or_default(),
-            Some(word) => Recrossing::of_word(&word).ok_or_else(|| {
-                EditError::Wrong(format!("recrossing is {word:?}, and should be every or once"))
-            })?,
-        };
         Ok(LineDraft {
             name: self
                 .name
@@ -75,7 +69,7 @@ impl LineBody {
             out_name: text(self.out_name, base.map(|base| &base.out_name), "out"),
             classes: self.classes.or_else(|| base.map(|base| base.classes.clone())).unwrap_or_default(),
             anchor: anchor(self.anchor.as_deref(), base.map(|base| base.anchor))?,
-            recrossing,
+            recrossing: recrossing(self.recrossing.as_deref(), base.map(|base| base.recrossing))?,
         })
     }
 }
@@ -90,6 +84,16 @@ pub fn anchor(word: Option<&str>, known: Option<Anchor>) -> Result<Anchor, EditE
         let words: Vec<&str> = Anchor::WORDS.iter().map(|(word, _)| *word).collect();
         EditError::Wrong(format!("anchor is {word:?}, and should be one of {}", words.join(", ")))
     })
+}
+
+/// The policy of this word; without one, `known`, or the usual.
+///
+/// # Errors
+/// There is none of this word.
+pub fn recrossing(word: Option<&str>, known: Option<Recrossing>) -> Result<Recrossing, EditError> {
+    let Some(word) = word else { return Ok(known.unwrap_or_default()) };
+    Recrossing::of_word(word)
+        .ok_or_else(|| EditError::Wrong(format!("recrossing is {word:?}, and should be every or once")))
 }
 
 /// `key` was not sent, and has to be.

@@ -42,12 +42,7 @@ pub fn text(site: &Site) -> String {
     page.one("tallycam_picture_bytes_total", "counter", "Bytes of the pictures made.", status.bytes);
     page.one("tallycam_pictures_per_second", "gauge", "Pictures made a second, lately.", status.fps);
     page.one("tallycam_viewers", "gauge", "Streams being watched.", site.places.taken());
-    page.one(
-        "tallycam_viewer_skips_total",
-        "counter",
-        "Pictures that viewers did not get.",
-        site.skipped(),
-    );
+    page.one("tallycam_viewer_skips_total", "counter", "Pictures that viewers did not get.", site.skipped());
     page.one("tallycam_listeners", "gauge", "Clients that listen to events.", site.listeners.count());
     page.one("tallycam_http_connections", "gauge", "Connections that are open.", site.links.count());
     page.one("tallycam_http_accepted_total", "counter", "Connections accepted.", site.accepted.get());

@@ -68,8 +68,7 @@ fn operation(route: &Route) -> Value {
             "schema": {"type": "integer", "minimum": 1},
         }));
     }
-    let mut operation =
-        json!({"tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
+    let mut operation = json!({"tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
     if let Some(body) = request_body(doc.body) {
         operation["requestBody"] = body;
     }

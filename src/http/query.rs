@@ -54,11 +54,7 @@ impl Query {
     ///
     /// # Errors
     /// [`WrongValue`].
-    pub fn one_of<T: Copy>(
-        &self,
-        key: &'static str,
-        words: &[(&str, T)],
-    ) -> Result<Option<T>, WrongValue> {
+    pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, WrongValue> {
         let Some(value) = self.get(key).filter(|value| !value.is_empty()) else { return Ok(None) };
         if let Some((_, meant)) = words.iter().find(|(word, _)| *word == value) {
             return Ok(Some(*meant));

@@ -28,29 +28,31 @@ macro_rules! route {
 type Key = (&'static str, &'static str);
 type Answer = (u16, &'static str, Content);
 
-const FPS: Key =
-    ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
+const FPS: Key = ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
 const STREAM: Answer = (200, "Pictures, until the viewer leaves.", Content::Multipart);
 const FULL: Answer =
     (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
-const JPEG: Answer =
-    (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
+const JPEG: Answer = (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
 const CARD: Answer = (503, "There is no live picture: a card that says why.", Content::Jpeg);
 const STATE: Answer = (200, "How things are.", Content::Json("State"));
 const FOREIGN: Answer = (403, "A browser sent this for another site.", Content::Text);
 const API_FOREIGN: Answer = (403, "A browser sent this for another site.", Content::Problem);
 
-const WITHHELD: Answer = (403, "This camera counts only (`counts_only`): it shows no pictures.", Content::Text);
+const WITHHELD: Answer =
+    (403, "This camera counts only (`counts_only`): it shows no pictures.", Content::Text);
 const API_WITHHELD: Answer =
     (403, "This camera counts only (`counts_only`): it shows no pictures.", Content::Problem);
 const ANNOTATED: Key = ("annotated", "`1`: with what is counted drawn over the picture.");
 const NO_COUNTING: Answer =
     (503, "Nothing is counted here, or the ledger cannot be read or written.", Content::Problem);
-const WRONG_QUERY: Answer = (400, "A value of the query means nothing: which, and what was expected.", Content::Problem);
+const WRONG_QUERY: Answer =
+    (400, "A value of the query means nothing: which, and what was expected.", Content::Problem);
 const UNKNOWN: Answer = (404, "There is none of this number.", Content::Problem);
 const CHANGED: Answer = (412, "It is no longer the version that If-Match names.", Content::Problem);
-const CONFLICT: Answer = (409, "The operator's file sets it, or another one has this name.", Content::Problem);
-const WRONG_DRAFT: Answer = (422, "It is understood, and cannot be: what is wrong with it.", Content::Problem);
+const CONFLICT: Answer =
+    (409, "The operator's file sets it, or another one has this name.", Content::Problem);
+const WRONG_DRAFT: Answer =
+    (422, "It is understood, and cannot be: what is wrong with it.", Content::Problem);
 const DELETED: Answer = (204, "It is gone.", Content::Nothing);
 const LINE: Answer = (200, "The line; ETag is its version.", Content::Json("Line"));
 const NEW_LINE: Answer = (201, "The line; Location is where it is.", Content::Json("Line"));
@@ -65,6 +67,8 @@ const FORMAT: Key = ("format", "`json`, or `csv` for a table (RFC 4180).");
 const MODEL: Answer = (200, "The models.", Content::Json("Model"));
 const NO_PAGE: Answer = (503, "Nothing is counted here, or the ledger cannot be read.", Content::Text);
 const SEE_PAGE: Answer = (303, "Done: back to the page.", Content::Nothing);
+const WRONG_FORM: Answer = (400, "The form says nothing that is understood.", Content::Text);
+const GONE: Answer = (404, "The page again: there is none of this number or name.", Content::Html);
 const REFUSED: Answer = (422, "The page again, with what is wrong.", Content::Html);
 
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
@@ -152,19 +156,21 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/lines" page::lines, Pages, "The line editor.", [("line", "The number of the line to edit, or `new`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(POST "/lines" page::post_line, Pages, "Draws, changes or deletes a line, from the page's form.", [], Wanted::Form,
-        [SEE_PAGE, FOREIGN, REFUSED, NO_PAGE]),
+        [SEE_PAGE, FOREIGN, GONE, (409, "The page again: the operator's file sets it, or another has this name.", Content::Html),
+            (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED, NO_PAGE]),
     route!(GET "/counts" page::counts, Pages, "Charts and figures.",
         [("range", "`today`, `yesterday`, `7d`, `30d`, `month` or `own`."), ("from", "A date, for `range=own`."),
             ("to", "A date, for `range=own`."), ("line", "The number of a line."), ("class", "The name of a class."),
             ("heat", "`in`, `out` or `both`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
-    route!(POST "/counts/reset" page::post_reset, Pages, "Sets today's sums to zero, from the page's form.", [], Wanted::Form,
-        [SEE_PAGE, FOREIGN, REFUSED, NO_PAGE]),
+    route!(POST "/counts" page::post_counts, Pages, "Sets today's sums to zero, from the page's form.",
+        [("do", "`reset`.")], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, REFUSED, NO_PAGE]),
     route!(GET "/models" page::models, Pages, "The models.", [], [(200, "The page.", Content::Html), NO_PAGE]),
-    route!(POST "/models/use" page::post_use, Pages, "Uses a model, from the page's form.", [], Wanted::Form,
-        [SEE_PAGE, FOREIGN, REFUSED, NO_PAGE]),
-    route!(POST "/models/fetch" page::post_fetch, Pages, "Fetches a model, from the page's form.", [], Wanted::Form,
-        [SEE_PAGE, FOREIGN, REFUSED, NO_PAGE]),
+    route!(POST "/models" page::post_models, Pages, "Uses or fetches a model, from the page's form.",
+        [("do", "`use` or `fetch`.")], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which.", Content::Html), REFUSED,
+            (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
     route!(GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
@@ -184,4 +190,3 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/favicon.ico" page::favicon, Pages, "The icon.", [],
         [(200, "The icon.", Content::Svg), (304, "It is the same.", Content::Nothing)]),
 ];
-

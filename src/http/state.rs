@@ -134,9 +134,7 @@ impl StateReport {
             opens: status.opens,
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             wall_clock_trusted: crate::base::Stamp::now().wall_trusted,
-            counting: counting.map(|counting| {
-                CountingReport::of(&counting.status(), counting.counts().ok())
-            }),
+            counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
         }
     }
 

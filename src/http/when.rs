@@ -26,9 +26,9 @@ pub fn instant(key: &'static str, text: &str, clock: &Clock) -> Result<u64, Wron
         .ok_or_else(|| WrongValue::new(key, text, EXPECTED))
 }
 
-/// When the day of `clock`'s present began, in microseconds of wall time.
-pub fn today(clock: &Clock) -> u64 {
-    day(clock, 0).and_then(|time| u64::try_from(time.as_microsecond()).ok()).unwrap_or(0)
+/// When the day that is under way, or one so many days from it, begins, in microseconds of wall time.
+pub fn day(clock: &Clock, from_today: i64) -> u64 {
+    begin_of_day(clock, from_today).and_then(|time| u64::try_from(time.as_microsecond()).ok()).unwrap_or(0)
 }
 
 /// `time_us` as it stands on the clock on the wall, with its offset: `2026-11-20T08:00:00+01:00`.
@@ -40,9 +40,9 @@ pub fn local(time_us: u64, zone: &TimeZone) -> String {
 fn read(text: &str, clock: &Clock) -> Option<Timestamp> {
     match text {
         "now" => return now(clock).map(|now| now.timestamp()),
-        "today" => return day(clock, 0),
-        "yesterday" => return day(clock, -1),
-        "tomorrow" => return day(clock, 1),
+        "today" => return begin_of_day(clock, 0),
+        "yesterday" => return begin_of_day(clock, -1),
+        "tomorrow" => return begin_of_day(clock, 1),
         _ => {}
     }
     if let Some(ago) = text.strip_prefix('-') {
@@ -68,8 +68,7 @@ fn now(clock: &Clock) -> Option<Zoned> {
     Some(now.to_zoned(clock.zone.clone()))
 }
 
-/// When the day that is under way, or one so many days from it, begins.
-fn day(clock: &Clock, from_today: i64) -> Option<Timestamp> {
+fn begin_of_day(clock: &Clock, from_today: i64) -> Option<Timestamp> {
     let now = now(clock)?;
     let late = if now.hour() < day_starts(clock) { 1 } else { 0 };
     let date = now.date().checked_add(Span::new().try_days(from_today - late).ok()?).ok()?;
@@ -146,7 +145,8 @@ mod tests {
         assert_eq!(at("2026-11-20", &early), "2026-11-20T03:00:00Z");
         let later = clock("2026-11-20T03:00:00Z", 4);
         assert_eq!(at("today", &later), "2026-11-20T03:00:00Z");
-        assert_eq!(today(&later), instant("from", "today", &later).unwrap());
+        assert_eq!(day(&later, 0), instant("from", "today", &later).unwrap());
+        assert_eq!(at("tomorrow", &later), "2026-11-21T03:00:00Z");
     }
 
     #[test]
@@ -161,8 +161,21 @@ mod tests {
     fn anything_else_is_refused_with_what_is_expected() {
         let clock = clock("2026-11-20T08:30:00Z", 0);
         for text in [
-            "", "soon", "-", "-d", "-7", "-7y", "--7d", "-+7d", "7d", "2026-13-01", "1969-12-31", "20261120x",
-            "-99999999999999999999d", "-9223372036854775807h", "2026-11-20T99:00",
+            "",
+            "soon",
+            "-",
+            "-d",
+            "-7",
+            "-7y",
+            "--7d",
+            "-+7d",
+            "7d",
+            "2026-13-01",
+            "1969-12-31",
+            "20261120x",
+            "-99999999999999999999d",
+            "-9223372036854775807h",
+            "2026-11-20T99:00",
         ] {
             let wrong = instant("from", text, &clock).unwrap_err();
             assert!(wrong.to_string().starts_with("from"), "{wrong}");

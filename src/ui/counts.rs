@@ -59,7 +59,7 @@ const MOST_LISTED: usize = 12;
 /// A share of an hour from which on it counts as counted in full: a look may begin a little late.
 const IN_FULL: f64 = 0.99;
 
-/// The page of figures as HTML, at `counts`. It posts `counts/reset` (a field `line` with a number, or an
+/// The page of figures as HTML, at `counts`. It posts `counts?do=reset` (a field `line` with a number, or an
 /// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
