@@ -526,7 +526,8 @@ fn beyond_the_bound_it_says_what_is_lost() {
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera).id;
     bench.writer.limit_growth(0);
-    bench.record(line, Direction::In, super::writer::MOST_HELD + 7);
+    bench.record(line, Direction::In, 1);
+    bench.record(line, Direction::In, super::writer::MOST_HELD + 6);
     assert!(bench.counts.trouble().expect("trouble").contains("7 are lost"), "{:?}", bench.counts.trouble());
     bench.writer.limit_growth(1_000_000);
     bench.turn();
@@ -561,7 +562,9 @@ fn another_calendar_makes_the_sums_anew() {
 
 #[test]
 fn a_saved_file_of_every_version_is_opened() {
-    for saved in [include_str!("../../../tests/data/counts-v1.sql")] {
+    // A file for each version; the newest is written when its migration is.
+    let versions: Vec<&str> = vec![include_str!("../../../tests/data/counts-v1.sql")];
+    for saved in versions {
         let folder = tempfile::tempdir().expect("a folder");
         let connection = rusqlite::Connection::open(folder.path().join("counts.db")).expect("made");
         connection.execute_batch(saved).expect("filled");
