@@ -526,8 +526,8 @@ fn beyond_the_bound_it_says_what_is_lost() {
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera).id;
     bench.writer.limit_growth(0);
-    bench.record(line, Direction::In, 1);
-    bench.record(line, Direction::In, super::writer::MOST_HELD + 6);
+    bench.record(line, Direction::In, 5_000);
+    bench.record(line, Direction::In, super::writer::MOST_HELD + 7 - 5_000);
     assert!(bench.counts.trouble().expect("trouble").contains("7 are lost"), "{:?}", bench.counts.trouble());
     bench.writer.limit_growth(1_000_000);
     bench.turn();
