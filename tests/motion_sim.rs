@@ -39,7 +39,27 @@ fn street(seed: u64, fps: f64, seconds: f64) -> (Vec<(f64, Direction)>, Vec<(f64
         let begun = std::time::Instant::now();
         detector.detect(&image, &mut found).unwrap();
         spent += begun.elapsed();
-        for c in counter.update(&found, time_us).crossings {
+        let outcome = counter.update(&found, time_us);
+        if let Ok(range) = std::env::var("DUMP") {
+            let (a, b) = range.split_once('-').unwrap();
+            let t = number as f64 / fps;
+            if t >= a.parse().unwrap() && t <= b.parse::<f64>().unwrap() {
+                let (w, h) = (image.width, image.height);
+                let mut grey: Vec<[u8; 3]> = image.y.iter().map(|&y| [y, y, y]).collect();
+                let mut rect = |b: [f32; 4], c: [u8; 3]| {
+                    let x = |f: f32| ((f * w as f32) as i32).clamp(0, w as i32 - 1) as usize;
+                    let y = |f: f32| ((f * h as f32) as i32).clamp(0, h as i32 - 1) as usize;
+                    for i in x(b[0])..=x(b[2]) { grey[y(b[1]) * w + i] = c; grey[y(b[3]) * w + i] = c; }
+                    for i in y(b[1])..=y(b[3]) { grey[i * w + x(b[0])] = c; grey[i * w + x(b[2])] = c; }
+                };
+                for d in &found { rect([d.bounds.left, d.bounds.top, d.bounds.right, d.bounds.bottom], [255, 0, 0]); }
+                for t in &outcome.overlay.tracks { rect([t.bounds.left, t.bounds.top, t.bounds.right, t.bounds.bottom], if t.in_sight { [0, 255, 0] } else { [255, 255, 0] }); }
+                let mut data = format!("P6 {w} {h} 255\n").into_bytes();
+                data.extend(grey.iter().flatten());
+                std::fs::write(format!("/tmp/motion/{seed}-{number:04}.ppm"), data).unwrap();
+            }
+        }
+        for c in outcome.crossings {
             if debug {
                 let b = counter.tracks().iter().find(|t| t.id() == c.track).unwrap().bounds_in_heights();
                 println!("  counted at {:.1} {:?} track {} box {:.2},{:.2}..{:.2},{:.2}", c.time_us as f64 / 1e6, c.direction, c.track.0, b.left, b.top, b.right, b.bottom);

@@ -84,6 +84,10 @@ pub struct Figure {
     pub two: f32,
     /// Seconds for which it was seen by itself.
     pub alone: f32,
+    /// Whether it is one of two that were told apart by their heads.
+    pub is_half: bool,
+    /// Whether it may go on beyond the left or the right edge of the picture.
+    pub comes_in: (bool, bool),
 }
 
 impl Figure {
@@ -103,6 +107,8 @@ impl Figure {
             visible: 1.0,
             two: 0.0,
             alone: 0.0,
+            is_half: false,
+            comes_in: (frame.left <= 2, frame.right >= seen.width - 2),
         };
         figure.set_reach(frame, 1.0);
         figure.learn(seen, frame, is);
@@ -159,6 +165,11 @@ impl Figure {
         for (reach, now) in self.reach.iter_mut().zip(now) {
             *reach += share * (now - *reach);
         }
+    }
+
+    /// It was seen in `frame` of a picture of this width.
+    pub fn comes_in_at(&mut self, frame: &Frame, width: i32) {
+        self.comes_in = (frame.left <= 2, frame.right >= width - 2);
     }
 
     fn part(&self, x: i32, y: i32) -> Option<&Part> {
@@ -303,6 +314,7 @@ impl Figure {
         cut.parts_at = (kept.left - x, kept.top - y);
         cut.parts_size = (kept.width().max(0), kept.height().max(0));
         cut.two = 0.0;
+        cut.is_half = true;
         cut
     }
 }

@@ -4,9 +4,13 @@ use super::figure::{Figure, MOST_OFF, Seen};
 use super::regions::{Frame, Region};
 
 /// A region of fewer pixels than this share of the picture is a speck.
-const LEAST_AREA: f32 = 0.0004;
+const LEAST_AREA: f32 = 0.0008;
+/// Nor is what is lower than this share of the picture's height a mover.
+const LEAST_HEIGHT: f32 = 0.05;
 /// A mover that is not seen for so long is gone. Seconds.
 const PATIENCE_S: f32 = 2.5;
+/// What was seen by itself for so long is a mover of its own. Seconds.
+const PROVED_S: f32 = 0.3;
 /// Most movers at one time.
 const MOST: usize = 64;
 /// A picture that fits worse than this is not found.
@@ -44,9 +48,11 @@ impl Movers {
         let mut shares = vec![0i32; count * regions.len()];
         for (number, figure) in self.figures.iter().enumerate() {
             let frame = figure.frame().wider(2).shared(&picture);
+            if frame.width() <= 0 {
+                continue;
+            }
             for y in frame.top..frame.bottom {
-                let row = seen.at(0, y);
-                for label in &seen.labels[row + frame.left.max(0) as usize..row + frame.right.max(0) as usize] {
+                for label in &seen.labels[seen.at(frame.left, y)..seen.at(frame.right, y)] {
                     if *label != 0 {
                         shares[number * regions.len() + usize::from(*label) - 1] += 1;
                     }
@@ -84,6 +90,7 @@ impl Movers {
         let mut born = Vec::new();
         for (members, parts) in groups {
             match members[..] {
+                [] if !is_tall(&parts.iter().fold(Frame::NOTHING, |f, &p| f.add(&regions[p].frame)), seen) => {}
                 [] => born.push(newcomer(seen, regions, &parts)),
                 [one] => self.alone(one, seen, regions, &parts, seconds, least_area, &mut born),
                 _ => self.together(&members, seen, regions, &parts, seconds, least_area, &mut born),
@@ -100,6 +107,7 @@ impl Movers {
         }
         born.append(&mut halves);
         self.figures.append(&mut born);
+        self.put_together();
         self.figures.truncate(MOST);
         self.figures.retain(|figure| {
             let frame = figure.frame();
@@ -110,12 +118,44 @@ impl Movers {
         });
         self.shown.clear();
         for figure in &self.figures {
-            if figure.visible > 0.2 && figure.unseen == 0.0 {
+            let proved = figure.alone > 0.0 || figure.age > 0.35;
+            if proved && figure.visible > 0.2 && figure.unseen == 0.0 {
                 let [left, top, right, bottom] = figure.reach;
                 let frame = [figure.x + left, figure.y + top, figure.x + right, figure.y + bottom];
                 if frame[2] - frame[0] >= 2.0 && frame[3] - frame[1] >= 2.0 {
                     self.shown.push((frame, 0.5 + 0.5 * figure.visible));
                 }
+            }
+        }
+    }
+
+    /// A piece that turns out to go along with a larger one beside it, and is no mover in its own
+    /// right by its shape, is a part of that.
+    fn put_together(&mut self) {
+        let mut at = 0;
+        while at < self.figures.len() {
+            let piece = &self.figures[at];
+            let frame = piece.frame();
+            let whole = (piece.alone < PROVED_S && piece.age > 0.25 && !piece.is_half)
+                .then(|| self.figures.iter().enumerate().position(|(number, whole)| {
+                    let large = whole.frame();
+                    let shared = large.wider(4).shared(&frame).area();
+                    let small = frame.height() * 100 < large.height() * 65
+                        || frame.width() * 100 < large.height() * 16
+                        || shared * 2 > frame.area();
+                    number != at
+                        && (large.area() > frame.area() || whole.alone > PROVED_S)
+                        && shared > 0
+                        && small
+                        && (whole.speed.0 - piece.speed.0).abs() < 20.0 + 0.3 * whole.speed.0.abs()
+                }))
+                .flatten();
+            if let Some(whole) = whole {
+                let grown = self.figures[whole].frame().add(&frame);
+                self.figures[whole].set_reach(&grown, 1.0);
+                self.figures.remove(at);
+            } else {
+                at += 1;
             }
         }
     }
@@ -149,7 +189,7 @@ impl Movers {
             }
         }
         for part in others {
-            if regions[part].area >= least_area {
+            if regions[part].area >= least_area && is_tall(&regions[part].frame, seen) {
                 born.push(newcomer(seen, regions, &[part]));
             }
         }
@@ -161,7 +201,7 @@ impl Movers {
             self.together(&[one], seen, regions, parts, seconds, least_area, born);
             return;
         }
-        let far = 4 + (figure.speed.0.abs() * seconds * 0.8) as i32;
+        let far = reach_of(figure, seconds, seen);
         if edge || figure.age < 0.35 {
             // Its picture grows: the side away from the edge is where it is.
             let (x, y) = shift_of_edges(&before, &frame, seen);
@@ -175,6 +215,7 @@ impl Movers {
         figure.set_reach(&frame, if edge || figure.age < 0.5 { 1.0 } else { 0.4 });
         let is = |at: usize| own.iter().any(|&part| usize::from(seen.labels[at]) == part + 1);
         figure.learn(seen, &frame, is);
+        figure.comes_in_at(&frame, seen.width);
         figure.unseen = 0.0;
         figure.visible = 1.0;
         figure.alone += seconds;
@@ -208,7 +249,7 @@ impl Movers {
         });
         for &number in &order {
             let figure = &mut self.figures[number];
-            let far = 4 + (figure.speed.0.abs() * seconds * 0.8) as i32;
+            let far = reach_of(figure, seconds, seen);
             if let Some(fit) = figure.fit(seen, &self.claimed, far, 2) {
                 if fit.off < WORST_FIT {
                     figure.correct(fit.x as f32, fit.y as f32, seconds, fit.visible.min(0.8));
@@ -248,8 +289,14 @@ impl Movers {
                     && y < all.height()
                     && usize::from(pieces.labels[y as usize * wide + x as usize]) == piece + 1
             };
-            let comes = frames.iter().find(|(_, f)| {
-                at_edge(f, seen) && at_edge(&frame.wider(2), seen) && f.wider(3).shared(&frame).area() > 0
+            let comes = frames.iter().find(|&&(number, ref f)| {
+                let (left, right) = self.figures[number].comes_in;
+                let here = (left && frame.left <= 2) || (right && frame.right >= seen.width - 2);
+                here && f.wider(8).shared(&frame).area() > 0 && {
+                    // What comes in behind somebody is as high as that, or lower.
+                    let rows = f.shared(&Frame { left: f.left, right: f.right, ..frame });
+                    rows.height() * 2 > frame.height()
+                }
             });
             if let Some(&(number, _)) = comes {
                 let figure = &mut self.figures[number];
@@ -258,7 +305,8 @@ impl Movers {
                 let claim = (number + 1).min(255) as u8;
                 figure.set_reach(&grown, 1.0);
                 figure.learn(seen, &grown, |at| is(at) || own[at] == claim);
-            } else {
+                self.figures[number].comes_in_at(&grown, seen.width);
+            } else if is_tall(&frame, seen) && frame.width() * 5 >= frame.height() {
                 born.push(Figure::new(seen, &frame, is));
             }
         }
@@ -269,6 +317,15 @@ impl Movers {
 fn newcomer(seen: &Seen<'_>, regions: &[Region], parts: &[usize]) -> Figure {
     let frame = parts.iter().fold(Frame::NOTHING, |all, &part| all.add(&regions[part].frame));
     Figure::new(seen, &frame, |at| parts.iter().any(|&part| usize::from(seen.labels[at]) == part + 1))
+}
+
+/// How many pixels off it may be: one whose speed is not known yet may be anywhere.
+fn reach_of(figure: &Figure, seconds: f32, seen: &Seen<'_>) -> i32 {
+    if figure.age < 0.35 { seen.width / 16 } else { 4 + (figure.speed.0.abs() * seconds * 0.8) as i32 }
+}
+
+fn is_tall(frame: &Frame, seen: &Seen<'_>) -> bool {
+    frame.height() as f32 >= LEAST_HEIGHT * seen.height as f32
 }
 
 /// Whether it touches the left or the right edge of the picture.
