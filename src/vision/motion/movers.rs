@@ -107,7 +107,7 @@ impl Movers {
         }
         born.append(&mut halves);
         self.figures.append(&mut born);
-        self.put_together();
+        self.put_together(seen);
         self.figures.truncate(MOST);
         self.figures.retain(|figure| {
             let frame = figure.frame();
@@ -129,27 +129,19 @@ impl Movers {
         }
     }
 
-    /// A piece that turns out to go along with a larger one beside it, and is no mover in its own
-    /// right by its shape, is a part of that.
-    fn put_together(&mut self) {
+    /// Pieces that touch and go along with one another are one, unless each is a mover in its own
+    /// right: seen by itself and about as high as the other, or with a head of its own.
+    fn put_together(&mut self, seen: &Seen<'_>) {
         let mut at = 0;
         while at < self.figures.len() {
             let piece = &self.figures[at];
             let frame = piece.frame();
-            let whole = (piece.alone < PROVED_S && piece.age > 0.25 && !piece.is_half)
-                .then(|| self.figures.iter().enumerate().position(|(number, whole)| {
+            let whole = self.figures.iter().enumerate().position(|(number, whole)| {
+                number != at && {
                     let large = whole.frame();
-                    let shared = large.wider(4).shared(&frame).area();
-                    let small = frame.height() * 100 < large.height() * 65
-                        || frame.width() * 100 < large.height() * 16
-                        || shared * 2 > frame.area();
-                    number != at
-                        && (large.area() > frame.area() || whole.alone > PROVED_S)
-                        && shared > 0
-                        && small
-                        && (whole.speed.0 - piece.speed.0).abs() < 20.0 + 0.3 * whole.speed.0.abs()
-                }))
-                .flatten();
+                    large.area() >= frame.area() && goes_with(piece, &frame, whole, &large, seen)
+                }
+            });
             if let Some(whole) = whole {
                 let grown = self.figures[whole].frame().add(&frame);
                 self.figures[whole].set_reach(&grown, 1.0);
@@ -292,7 +284,7 @@ impl Movers {
             let comes = frames.iter().find(|&&(number, ref f)| {
                 let (left, right) = self.figures[number].comes_in;
                 let here = (left && frame.left <= 2) || (right && frame.right >= seen.width - 2);
-                here && f.wider(8).shared(&frame).area() > 0 && {
+                (here || self.figures[number].age < 0.4) && f.wider(8).shared(&frame).area() > 0 && {
                     // What comes in behind somebody is as high as that, or lower.
                     let rows = f.shared(&Frame { left: f.left, right: f.right, ..frame });
                     rows.height() * 2 > frame.height()
@@ -317,6 +309,27 @@ impl Movers {
 fn newcomer(seen: &Seen<'_>, regions: &[Region], parts: &[usize]) -> Figure {
     let frame = parts.iter().fold(Frame::NOTHING, |all, &part| all.add(&regions[part].frame));
     Figure::new(seen, &frame, |at| parts.iter().any(|&part| usize::from(seen.labels[at]) == part + 1))
+}
+
+/// Whether a piece is of the same mover as a larger one.
+fn goes_with(piece: &Figure, frame: &Frame, whole: &Figure, large: &Frame, seen: &Seen<'_>) -> bool {
+    let apart = (whole.speed.0 - piece.speed.0).abs();
+    let alike = apart < 20.0 + 0.25 * whole.speed.0.abs();
+    let shared = large.wider(4).shared(frame);
+    if piece.age <= 0.25 || whole.age <= 0.25 || !alike || shared.width() <= 0 || shared.height() <= 0 {
+        return false;
+    }
+    let narrower = frame.width().min(large.width());
+    let lower = frame.height().min(large.height());
+    let stacked = shared.width() * 10 > narrower * 6 && shared.height() * 100 < lower * 35;
+    let small = frame.height() * 100 < large.height() * 65;
+    if stacked || small {
+        return piece.alone < PROVED_S || piece.age > 0.6;
+    }
+    let proved = piece.alone > PROVED_S && whole.alone > PROVED_S;
+    let halves = piece.is_half || whole.is_half;
+    let union = large.add(frame).shared(&seen.frame());
+    !proved && !halves && heads(seen, &union, |at| seen.foreground[at] != 0).is_none()
 }
 
 /// How many pixels off it may be: one whose speed is not known yet may be anywhere.
@@ -392,7 +405,8 @@ fn halves_of(figure: &Figure, seen: &Seen<'_>) -> Option<(Figure, Figure)> {
     let (a, b) = heads(seen, &frame, |at| seen.foreground[at] != 0)?;
     let reach = frame.height() / 4;
     let middle = (a + b) / 2;
-    let left = Frame { right: (a + reach).max(middle), ..frame };
-    let right = Frame { left: (b - reach).min(middle), ..frame };
+    let beyond = frame.height() * 35 / 100;
+    let left = Frame { left: frame.left.max(a - beyond), right: (a + reach).max(middle), ..frame };
+    let right = Frame { left: (b - reach).min(middle), right: frame.right.min(b + beyond), ..frame };
     Some((figure.cut(&left), figure.cut(&right)))
 }
