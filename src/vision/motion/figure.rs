@@ -237,7 +237,9 @@ impl Figure {
     }
 
     /// Claims what can be seen of it: pixels of its picture that look like it.
-    pub fn claim(&self, seen: &Seen<'_>, number: u8, claimed: &mut [u8]) {
+    /// Gives what holds them.
+    pub fn claim(&self, seen: &Seen<'_>, number: u8, claimed: &mut [u8]) -> Frame {
+        let (mut own, mut count) = (Frame::NOTHING, 0);
         let picture = self.picture();
         let inside = picture.shared(&seen.frame());
         for y in inside.top..inside.bottom {
@@ -249,9 +251,23 @@ impl Figure {
                 let Some(part) = self.part(x - picture.left, y - picture.top) else { continue };
                 if part.sure >= SURE / 2 && apart(&part.colour, &seen.colours[at]) < MOST_OFF {
                     claimed[at] = number;
+                    own = own.add(&Frame { left: x, top: y, right: x + 1, bottom: y + 1 });
+                    count += 1;
                 }
             }
         }
+        if count > 20 { own } else { self.frame() }
+    }
+
+    /// Whether its picture has a part of it at a place.
+    pub fn is_at(&self, x: i32, y: i32) -> bool {
+        let picture = self.picture();
+        self.part(x - picture.left, y - picture.top).is_some_and(|part| part.sure >= SURE / 2)
+    }
+
+    /// How many pixels it has.
+    pub fn body(&self) -> i32 {
+        self.parts.iter().filter(|part| part.sure >= SURE / 2).count().max(1) as i32
     }
 
     /// Learns how it looks in `frame`, where `is` says of a pixel's index whether it belongs to it.

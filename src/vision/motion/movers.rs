@@ -46,15 +46,18 @@ impl Movers {
         // How many pixels of each region lie where each mover should be.
         let count = self.figures.len();
         let mut shares = vec![0i32; count * regions.len()];
+        let mut bodies = shares.clone();
         for (number, figure) in self.figures.iter().enumerate() {
             let frame = figure.frame().wider(2).shared(&picture);
             if frame.width() <= 0 {
                 continue;
             }
             for y in frame.top..frame.bottom {
-                for label in &seen.labels[seen.at(frame.left, y)..seen.at(frame.right, y)] {
-                    if *label != 0 {
-                        shares[number * regions.len() + usize::from(*label) - 1] += 1;
+                for x in frame.left..frame.right {
+                    let label = usize::from(seen.labels[seen.at(x, y)]);
+                    if label != 0 {
+                        shares[number * regions.len() + label - 1] += 1;
+                        bodies[number * regions.len() + label - 1] += i32::from(figure.is_at(x, y));
                     }
                 }
             }
@@ -67,8 +70,16 @@ impl Movers {
         };
         let mut groups: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
         for region in 0..regions.len() {
-            let members: Vec<usize> =
-                (0..count).filter(|&number| together(number, region, &self.figures)).collect();
+            // Whose body is there, if anybody's is; else whose frame is.
+            let mut members: Vec<usize> = (0..count)
+                .filter(|&number| {
+                    let body = bodies[number * regions.len() + region];
+                    body * 3 > regions[region].area || body * 6 > self.figures[number].body()
+                })
+                .collect();
+            if members.is_empty() {
+                members = (0..count).filter(|&number| together(number, region, &self.figures)).collect();
+            }
             if members.is_empty() && regions[region].area < least_area {
                 continue;
             }
@@ -249,12 +260,23 @@ impl Movers {
                     figure.unseen = 0.0;
                 }
             }
-            figure.claim(seen, (number + 1).min(255) as u8, &mut self.claimed);
+            let claimed = figure.claim(seen, (number + 1).min(255) as u8, &mut self.claimed);
+            if figure.unseen == 0.0 && figure.visible > 0.8 && !at_edge(&figure.frame().wider(3), seen) {
+                figure.set_reach(&claimed, 0.15);
+            }
         }
         // What is beyond all of them is somebody new, or more of one who is coming in.
         let Some(all) = parts.iter().map(|&part| regions[part].frame).reduce(|a, b| a.add(&b)) else { return };
         let frames: Vec<(usize, Frame)> =
             order.iter().map(|&number| (number, self.figures[number].frame().wider(4))).collect();
+        // What is wide does not swing its legs: what does not look like it there, is not it.
+        let stiff: Vec<bool> = order
+            .iter()
+            .map(|&number| {
+                let (figure, frame) = (&self.figures[number], self.figures[number].frame());
+                frame.width() * 4 > frame.height() * 5 && figure.age > 0.6
+            })
+            .collect();
         let wide = all.width() as usize;
         let mut rest = vec![0u8; wide * all.height() as usize];
         for y in all.top..all.bottom {
@@ -262,11 +284,14 @@ impl Movers {
                 let at = seen.at(x, y);
                 let mine = parts.iter().any(|&part| usize::from(seen.labels[at]) == part + 1);
                 let known = self.claimed[at] != 0
-                    || frames.iter().any(|(_, f)| x >= f.left && x < f.right && y >= f.top && y < f.bottom);
+                    || frames.iter().zip(&stiff).any(|((_, f), stiff)| {
+                        !stiff && x >= f.left && x < f.right && y >= f.top && y < f.bottom
+                    });
                 rest[(y - all.top) as usize * wide + (x - all.left) as usize] = u8::from(mine && !known);
             }
         }
         let mut pieces = super::regions::Regions::default();
+        pieces.smooth(&mut rest, wide);
         pieces.find(&rest, wide, 2);
         for (piece, region) in pieces.found.iter().enumerate() {
             if region.area < least_area {
@@ -282,7 +307,12 @@ impl Movers {
                     && usize::from(pieces.labels[y as usize * wide + x as usize]) == piece + 1
             };
             let comes = frames.iter().find(|&&(number, ref f)| {
-                let (left, right) = self.figures[number].comes_in;
+                let (mut left, mut right) = self.figures[number].comes_in;
+                let speed = self.figures[number].speed.0;
+                if self.figures[number].age > 0.4 {
+                    left &= speed > 0.0;
+                    right &= speed < 0.0;
+                }
                 let here = (left && frame.left <= 2) || (right && frame.right >= seen.width - 2);
                 (here || self.figures[number].age < 0.4) && f.wider(8).shared(&frame).area() > 0 && {
                     // What comes in behind somebody is as high as that, or lower.
@@ -314,7 +344,7 @@ fn newcomer(seen: &Seen<'_>, regions: &[Region], parts: &[usize]) -> Figure {
 /// Whether a piece is of the same mover as a larger one.
 fn goes_with(piece: &Figure, frame: &Frame, whole: &Figure, large: &Frame, seen: &Seen<'_>) -> bool {
     let apart = (whole.speed.0 - piece.speed.0).abs();
-    let alike = apart < 20.0 + 0.25 * whole.speed.0.abs();
+    let alike = apart < 15.0 + 0.15 * whole.speed.0.abs();
     let shared = large.wider(4).shared(frame);
     if piece.age <= 0.25 || whole.age <= 0.25 || !alike || shared.width() <= 0 || shared.height() <= 0 {
         return false;
