@@ -309,6 +309,22 @@ impl Figure {
         self.parts_size = (frame.width(), frame.height());
     }
 
+    /// Something is where it should be, and it does not look as it did: it is still it (it has turned
+    /// round, or was learned badly), and looks so now.
+    pub fn see_changed(&mut self, seen: &Seen<'_>, claimed: &[u8]) {
+        let frame = self.frame().shared(&seen.frame());
+        let free = |at: usize| claimed[at] == 0 && seen.foreground[at] != 0;
+        let mut count = 0;
+        for y in frame.top..frame.bottom {
+            count += (frame.left..frame.right).filter(|&x| free(seen.at(x, y))).count() as i32;
+        }
+        if count * 10 > self.body() * 6 {
+            self.learn(seen, &frame, free);
+            self.visible = 0.5;
+            self.unseen = 0.0;
+        }
+    }
+
     /// Only this part of it, `frame` on the picture, is one; what is beyond is another.
     pub fn cut(&self, frame: &Frame) -> Figure {
         let mut cut = self.clone();

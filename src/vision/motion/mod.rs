@@ -116,11 +116,17 @@ impl Detector for MotionDetector {
     }
 
     /// Boxes are of movers told apart already, and one of them may lie in another: nothing is
-    /// suppressed. They are as good as it gets, all of them sure.
+    /// suppressed. A piece of a mover that is taken for one of its own seldom lasts: who counts has been
+    /// seen for 0.7 s.
     fn options(&self) -> CounterOptions {
         CounterOptions {
             most_iou: 1.0,
-            tracker: TrackerOptions { most_covered: 1.0, ..TrackerOptions::default() },
+            tracker: TrackerOptions {
+                most_covered: 1.0,
+                confirm_after: 5,
+                confirm_age: 0.7,
+                ..TrackerOptions::default()
+            },
             hysteresis: Hysteresis::default(),
             ..CounterOptions::default()
         }

@@ -258,6 +258,8 @@ impl Movers {
                     figure.correct(fit.x as f32, fit.y as f32, seconds, fit.visible.min(0.8));
                     figure.visible = fit.visible;
                     figure.unseen = 0.0;
+                } else if fit.visible > 0.6 && figure.is_half {
+                    figure.see_changed(seen, &self.claimed);
                 }
             }
             let claimed = figure.claim(seen, (number + 1).min(255) as u8, &mut self.claimed);
