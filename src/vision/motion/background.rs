@@ -113,8 +113,11 @@ impl Background {
 
     fn learn(&mut self, colours: &[Colour], elapsed: u16) {
         self.pixels.clear();
-        self.pixels
-            .extend(colours.iter().map(|&ground| Pixel { ground, ground_ms: elapsed, ..Pixel::default() }));
+        self.pixels.extend(colours.iter().map(|&ground| Pixel {
+            ground,
+            ground_ms: elapsed,
+            ..Pixel::default()
+        }));
     }
 }
 
@@ -122,5 +125,56 @@ impl Background {
 fn follow(known: &mut Colour, seen: &Colour) {
     for (known, seen) in known.iter_mut().zip(seen) {
         *known = known.wrapping_add(u8::from(*known < *seen)).wrapping_sub(u8::from(*known > *seen));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GREY: Colour = [100, 128, 128];
+    const DARK: Colour = [30, 128, 128];
+
+    /// How many of 100 pixels are foreground, of which the first ten show `colour` and the others grey.
+    fn moving(background: &mut Background, colour: Colour) -> usize {
+        let mut foreground = Vec::new();
+        let colours: Vec<Colour> = (0..100).map(|at| if at < 10 { colour } else { GREY }).collect();
+        background.look(&colours, 0.1, &mut foreground);
+        foreground.iter().filter(|&&f| f == 1).count()
+    }
+
+    #[test]
+    fn what_stops_is_ground_in_time_and_leaves_no_ghost() {
+        let mut background = Background::default();
+        for _ in 0..200 {
+            assert_eq!(moving(&mut background, GREY), 0);
+        }
+        let stays = (0..200).take_while(|_| moving(&mut background, DARK) == 10).count();
+        assert!((95..=101).contains(&stays), "{stays} looks");
+        // It goes on a second later: the ground below is still known.
+        (0..10).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
+        let ghost = (0..200).take_while(|_| moving(&mut background, GREY) == 10).count();
+        assert!(ghost <= 12, "{ghost} looks");
+    }
+
+    #[test]
+    fn what_stood_in_the_first_picture_is_outvoted() {
+        let mut background = Background::default();
+        (0..5).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
+        let ghost = (0..50).take_while(|_| moving(&mut background, GREY) == 10).count();
+        assert!(ghost <= 5, "{ghost} looks");
+    }
+
+    #[test]
+    fn slow_light_is_followed_and_sudden_light_is_learned_anew() {
+        let mut background = Background::default();
+        let mut foreground = Vec::new();
+        for level in 60..200u8 {
+            assert!(background.look(&[[level, 128, 128]; 50], 0.1, &mut foreground) || level == 60);
+            assert!(foreground.iter().all(|&f| f == 0), "at {level}");
+        }
+        assert!(!background.look(&[[90, 128, 128]; 50], 0.1, &mut foreground));
+        assert!(background.look(&[[90, 128, 128]; 50], 0.1, &mut foreground));
+        assert!(foreground.iter().all(|&f| f == 0));
     }
 }

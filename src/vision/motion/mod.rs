@@ -185,3 +185,6 @@ impl Detector for MotionDetector {
         self.settled = 0.0;
     }
 }
+
+#[cfg(test)]
+mod tests;

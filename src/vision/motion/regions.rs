@@ -193,3 +193,41 @@ impl Regions {
         self.parents[high as usize] = low;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(rows: &[&str]) -> Vec<u8> {
+        rows.iter().flat_map(|row| row.bytes().map(|b| u8::from(b == b'#'))).collect()
+    }
+
+    #[test]
+    fn what_hangs_together_is_one_region() {
+        let mask = mask(&["#..#.....", "#..#....#", "####....#", ".......##"]);
+        let mut regions = Regions::default();
+        regions.find(&mask, 9, 0);
+        let found: Vec<_> = regions
+            .found
+            .iter()
+            .map(|r| (r.frame.left, r.frame.top, r.frame.right, r.frame.bottom, r.area))
+            .collect();
+        assert_eq!(found, [(0, 0, 4, 3, 8), (7, 1, 9, 4, 4)]);
+        assert_eq!(
+            (regions.labels[0], regions.labels[3], regions.labels[17], regions.labels[1]),
+            (1, 1, 2, 0)
+        );
+        regions.find(&mask, 9, 4);
+        assert_eq!(regions.found.len(), 1, "over a gap of four");
+        regions.find(&[0; 36], 9, 4);
+        assert!(regions.found.is_empty());
+    }
+
+    #[test]
+    fn specks_go_and_holes_close() {
+        let mut noisy = mask(&[".....#.", ".###...", ".#.#...", ".###...", ".....#."]);
+        Regions::default().smooth(&mut noisy, 7);
+        assert_eq!(noisy[2 * 7 + 2], 1, "the hole");
+        assert_eq!((noisy[5], noisy[4 * 7 + 5]), (0, 0), "the specks");
+    }
+}
