@@ -131,7 +131,7 @@ fn one_output(
     if first == three && last > DISTANCES && !is_list(last - 5) && is_list(last - DISTANCES) {
         return Some(distribution(input, &THREE, 0.5, last - DISTANCES));
     }
-    if first == three && last > 5 && !(labels.is_some_and(|labels| labels + 4 == last)) {
+    if first == three && last > 5 && labels.is_none_or(|labels| labels + 4 != last) {
         let family = Family::Yolox { strides: THREE.to_vec() };
         return Some((family, Some(last - 5), fed(input, Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT)));
     }
