@@ -14,10 +14,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{
-    EvalOp, Op, StaticName, TypedModelPatch, TypedOp, Validation, as_op, op_as_typed_op,
+    Axis, AxisOp, EvalOp, InOut, Op, ShapeFact, StaticName, TypedModelPatch, TypedOp, Validation, as_op,
+    op_as_typed_op,
 };
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat};
+use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::{Max, Min};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
@@ -336,7 +338,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         }
     }
     let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
-    put_in_depthwise(&mut model).map_err(failed)?;
+    put_in_depthwise(&mut model).and_then(|()| flatten_products(&mut model)).map_err(failed)?;
     model.optimize().map_err(failed)?;
     let outputs = names
         .into_iter()
@@ -628,16 +630,11 @@ fn depthwise_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<
 /// Follows the limits put to what `node` gives, as long as nothing else wants it: the node that ends
 /// them, the least and the most.
 fn limits_after(model: &TypedModel, node: usize) -> TractResult<(usize, f32, f32)> {
-    let (mut last, mut least, mut most) = (node, f32::NEG_INFINITY, f32::INFINITY);
-    loop {
-        let outputs = &model.node(last).outputs;
-        let wanted_elsewhere = model.output_outlets()?.iter().any(|outlet| outlet.node == last);
-        let ([output], false) = (&outputs[..], wanted_elsewhere) else { break };
-        let [next] = output.successors[..] else { break };
-        let successor = model.node(next.node);
+    let (mut last, mut least, mut most) = (model.node(node), f32::NEG_INFINITY, f32::INFINITY);
+    while let Some((successor, slot)) = only_successor(model, last)? {
         let Some(TypedBinOp(operator, None)) = successor.op_as::<TypedBinOp>() else { break };
         let [_, _] = successor.inputs[..] else { break };
-        let other = model.outlet_fact(successor.inputs[1 - next.slot])?;
+        let other = model.outlet_fact(successor.inputs[1 - slot])?;
         let Some(limit) = other.uniform.as_ref().and_then(|limit| limit.cast_to_scalar::<f32>().ok()) else {
             break;
         };
@@ -649,12 +646,107 @@ fn limits_after(model: &TypedModel, node: usize) -> TractResult<(usize, f32, f32
         } else {
             break;
         }
-        if successor.outputs[0].fact.shape != output.fact.shape {
+        if successor.outputs[0].fact.shape != last.outputs[0].fact.shape {
             break;
         }
-        last = next.node;
+        last = successor;
     }
-    Ok((last, least, most))
+    Ok((last.id, least, most))
+}
+
+/// Makes one axis of the rows and columns that pass through a product of matrices.
+///
+/// A convolution of 1×1 is such a product, of the weights with all pixels of the picture. The engine would
+/// do it row by row, and the rows of the deeper layers (19 and 10 pixels) fill its tiles badly.
+fn flatten_products(model: &mut TypedModel) -> TractResult<()> {
+    for node in 0..model.nodes.len() {
+        if let Some(patch) = flat_in_place_of(model, node)? {
+            patch.apply(model)?;
+        }
+    }
+    model.compact()
+}
+
+fn flat_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+    let node = model.node(node);
+    let Some(product) = node.op_as::<EinSum>() else { return Ok(None) };
+    if product.q_params.is_some() || node.inputs.len() != 2 {
+        return Ok(None);
+    }
+    for at in 0..2 {
+        let shape = &model.outlet_fact(node.inputs[at])?.shape;
+        for (first, second) in (0..shape.rank()).zip(1..shape.rank()) {
+            let outer = product.axes.axis((InOut::In(at), first))?;
+            let inner = product.axes.axis((InOut::In(at), second))?;
+            let alone = |axis: &Axis| axis.inputs[at].len() == 1 && axis.inputs[1 - at].is_empty();
+            let ([above], [below]) = (&outer.outputs[0][..], &inner.outputs[0][..]) else { continue };
+            let trivial = shape[first].is_one() || shape[second].is_one();
+            if !alone(outer) || !alone(inner) || *below != above + 1 || trivial {
+                continue;
+            }
+            let mut patch = TypedModelPatch::new("flat product");
+            let mut inputs = patch.taps(model, &node.inputs)?;
+            inputs[at] = patch.wire_node(format!("{}.flat", node.name), flat(shape, first), &[inputs[at]])?[0];
+            let axes = product.axes.remove_axis(inner.repr)?;
+            let product = EinSum { axes, ..product.clone() };
+            let output = patch.wire_node(format!("{}.product", node.name), product, &inputs)?[0];
+            let (last, output) = flat_sums_after(model, node, *above, &mut patch, output)?;
+            let high = flat(&last.outputs[0].fact.shape, *above).recip();
+            let output = patch.wire_node(&last.name, high, &[output])?;
+            patch.shunt_outside(model, last.id.into(), output[0])?;
+            return Ok(Some(patch));
+        }
+    }
+    Ok(None)
+}
+
+/// The reshaping that makes one axis of the one at `first` and the next.
+fn flat(shape: &ShapeFact, first: usize) -> AxisOp {
+    let (rows, columns) = (shape[first].clone(), shape[first + 1].clone());
+    AxisOp::Reshape(first, tvec!(rows.clone(), columns.clone()), tvec!(rows * columns))
+}
+
+/// Brings over to the flat product what is added to `node` and what limits it, so that the engine can do
+/// it in one go with the product: the last node that was brought over, and where its value is now.
+fn flat_sums_after<'m>(
+    model: &'m TypedModel,
+    node: &'m TypedNode,
+    first: usize,
+    patch: &mut TypedModelPatch,
+    mut wire: OutletId,
+) -> TractResult<(&'m TypedNode, OutletId)> {
+    let mut last = node;
+    while let Some((successor, slot)) = only_successor(model, last)? {
+        let Some(operator) = successor.op_as::<TypedBinOp>() else { break };
+        let [_, _] = successor.inputs[..] else { break };
+        let other = successor.inputs[1 - slot];
+        let shape = &model.outlet_fact(other)?.shape;
+        let whole = &last.outputs[0].fact.shape;
+        let axes = first..first + 2;
+        let same = shape.rank() == whole.rank() && shape[axes.clone()] == whole[axes.clone()];
+        let none = shape.rank() == whole.rank() && shape[axes].iter().all(TDim::is_one);
+        if successor.outputs[0].fact.shape != *whole || !(same || none) {
+            break;
+        }
+        let name = format!("{}.flat", successor.name);
+        let other_flat = patch.tap_model(model, other)?;
+        let other_flat = patch.wire_node(name, flat(shape, first), &[other_flat])?[0];
+        let inputs = if slot == 0 { [wire, other_flat] } else { [other_flat, wire] };
+        wire = patch.wire_node(format!("{}.sum", successor.name), operator.clone(), &inputs)?[0];
+        last = successor;
+    }
+    Ok((last, wire))
+}
+
+/// The only operator that takes what `node` gives, and in which place, if it is wanted nowhere else.
+fn only_successor<'m>(
+    model: &'m TypedModel,
+    node: &TypedNode,
+) -> TractResult<Option<(&'m TypedNode, usize)>> {
+    let wanted_elsewhere = model.output_outlets()?.iter().any(|outlet| outlet.node == node.id);
+    let ([output], false) = (&node.outputs[..], wanted_elsewhere) else { return Ok(None) };
+    let [next] = output.successors[..] else { return Ok(None) };
+    Ok(Some((model.node(next.node), next.slot)))
 }
 
 fn unusable(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
