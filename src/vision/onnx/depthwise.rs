@@ -113,16 +113,20 @@ impl Depthwise {
     /// `FUSED`: multiply and add in one instruction, which must exist: without it it is a slow call.
     #[inline(always)]
     fn run_as<const FUSED: bool>(&self, first: usize, input: &[f32], output: &mut [f32]) {
-        match self.geometry.kernel {
-            [3, 3] => self.run_taps::<9, FUSED>(first, input, output),
-            [5, 5] => self.run_taps::<25, FUSED>(first, input, output),
-            _ => self.run_taps::<0, FUSED>(first, input, output),
+        let Geometry { kernel, stride, dilation, .. } = self.geometry;
+        match (kernel, stride, dilation) {
+            ([3, 3], [1, 1], [1, 1]) => self.run_sized::<3, 1, FUSED>(first, input, output),
+            ([3, 3], [2, 2], [1, 1]) => self.run_sized::<3, 2, FUSED>(first, input, output),
+            ([5, 5], [1, 1], [1, 1]) => self.run_sized::<5, 1, FUSED>(first, input, output),
+            ([5, 5], [2, 2], [1, 1]) => self.run_sized::<5, 2, FUSED>(first, input, output),
+            _ => self.run_sized::<0, 0, FUSED>(first, input, output),
         }
     }
 
-    /// `TAPS`: how many taps the kernel has, if that is known here; else 0.
+    /// `SIDE`: the side of a square kernel without dilation, and `STEP` its stride, if both are known
+    /// here; else 0.
     #[inline(always)]
-    fn run_taps<const TAPS: usize, const FUSED: bool>(
+    fn run_sized<const SIDE: usize, const STEP: usize, const FUSED: bool>(
         &self,
         first: usize,
         input: &[f32],
@@ -131,17 +135,17 @@ impl Depthwise {
         let Geometry { input: size, output: out_size, kernel, stride, .. } = self.geometry;
         let count = kernel[0] * kernel[1];
         let mut laid_out = vec![0.0; self.rows * self.columns * stride[1]];
-        let channels =
-            input.chunks_exact(size[0] * size[1]).zip(output.chunks_exact_mut(out_size[0] * out_size[1]));
+        let inputs = input.chunks_exact(size[0] * size[1]);
+        let outputs = output.chunks_exact_mut(out_size[0] * out_size[1]);
         let own = self.weights.chunks_exact(count).zip(&self.bias).skip(first);
-        for ((input, output), (weights, &bias)) in channels.zip(own) {
+        for ((input, output), (weights, &bias)) in inputs.zip(outputs).zip(own) {
             self.lay_out(input, &mut laid_out);
             for (y, row) in output.chunks_exact_mut(out_size[1]).enumerate() {
-                let base = y * stride[0] * self.columns;
-                if TAPS == 0 {
+                if SIDE == 0 {
+                    let base = y * stride[0] * self.columns;
                     self.row_of_any::<FUSED>(&laid_out[base..], weights, bias, row);
                 } else {
-                    self.row::<TAPS, FUSED>(&laid_out[base..], weights, bias, row);
+                    self.row::<SIDE, STEP, FUSED>(&laid_out, y, weights, bias, row);
                 }
             }
         }
@@ -180,27 +184,61 @@ impl Depthwise {
         }
     }
 
-    /// One row of the output of a kernel with `TAPS` taps. `from` begins at the first row it reads.
+    /// The row `y` of the output of a square kernel.
     #[inline(always)]
-    fn row<const TAPS: usize, const FUSED: bool>(
+    fn row<const SIDE: usize, const STEP: usize, const FUSED: bool>(
         &self,
-        from: &[f32],
+        laid_out: &[f32],
+        y: usize,
         weights: &[f32],
         bias: f32,
         row: &mut [f32],
     ) {
-        let vectors = row.len().div_ceil(LANES);
-        let weights: [f32; TAPS] = std::array::from_fn(|tap| weights[tap]);
-        let taps: [&[[f32; LANES]]; TAPS] =
-            std::array::from_fn(|tap| from[self.taps[tap]..][..vectors * LANES].as_chunks().0);
-        let taps = taps.map(|tap| &tap[..vectors]);
-        for (at, out) in row.chunks_mut(LANES).enumerate() {
-            let mut sums = [bias; LANES];
-            for tap in 0..TAPS {
-                add::<FUSED>(&mut sums, weights[tap], &taps[tap][at]);
+        // For every row of the kernel and every phase one line, in which its taps lie side by side.
+        let mut lines: [[&[f32]; STEP]; SIDE] = [[&[]; STEP]; SIDE];
+        for (down, lines) in lines.iter_mut().enumerate() {
+            for (phase, line) in lines.iter_mut().enumerate() {
+                let begin = (phase * self.rows + y * STEP + down) * self.columns;
+                *line = &laid_out[begin..][..self.columns];
             }
-            self.store(sums, out);
         }
+        let width = row.len();
+        let (vectors, rest) = row.as_chunks_mut::<LANES>();
+        for (at, out) in vectors.iter_mut().enumerate() {
+            *out = self.sums::<SIDE, STEP, FUSED>(&lines, at * LANES, weights, bias);
+        }
+        if rest.is_empty() {
+            return;
+        }
+        if let Some(out) = row.last_chunk_mut::<LANES>() {
+            // A whole vector that ends with the row: some of it is computed twice, to the same.
+            *out = self.sums::<SIDE, STEP, FUSED>(&lines, width - LANES, weights, bias);
+        } else {
+            let sums = self.sums::<SIDE, STEP, FUSED>(&lines, 0, weights, bias);
+            row.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
+        }
+    }
+
+    /// The output from column `x` on.
+    #[inline(always)]
+    fn sums<const SIDE: usize, const STEP: usize, const FUSED: bool>(
+        &self,
+        lines: &[[&[f32]; STEP]; SIDE],
+        x: usize,
+        weights: &[f32],
+        bias: f32,
+    ) -> [f32; LANES] {
+        let weights = &weights[..SIDE * SIDE];
+        let mut sums = [bias; LANES];
+        for down in 0..SIDE {
+            for right in 0..SIDE {
+                let window = &lines[down][right % STEP][x..x + LANES + (SIDE - 1) / STEP];
+                if let Some(values) = window[right / STEP..].first_chunk() {
+                    add::<FUSED>(&mut sums, weights[down * SIDE + right], values);
+                }
+            }
+        }
+        self.limited(sums)
     }
 
     /// One row of the output of a kernel of any size.
@@ -213,19 +251,18 @@ impl Depthwise {
                     add::<FUSED>(&mut sums, weight, values);
                 }
             }
-            self.store(sums, out);
+            out.iter_mut().zip(self.limited(sums)).for_each(|(out, sum)| *out = sum);
         }
     }
 
+    /// Held within the limits; what is no number stays none.
     #[inline(always)]
-    fn store(&self, mut sums: [f32; LANES], out: &mut [f32]) {
+    fn limited(&self, mut sums: [f32; LANES]) -> [f32; LANES] {
         for sum in &mut sums {
-            *sum = sum.max(self.least).min(self.most);
+            *sum = if self.least > *sum { self.least } else { *sum };
+            *sum = if self.most < *sum { self.most } else { *sum };
         }
-        match out.first_chunk_mut::<LANES>() {
-            Some(out) => *out = sums,
-            None => out.copy_from_slice(&sums[..out.len()]),
-        }
+        sums
     }
 }
 

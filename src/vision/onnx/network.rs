@@ -686,7 +686,8 @@ fn flat_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<Typed
             }
             let mut patch = TypedModelPatch::new("flat product");
             let mut inputs = patch.taps(model, &node.inputs)?;
-            inputs[at] = patch.wire_node(format!("{}.flat", node.name), flat(shape, first), &[inputs[at]])?[0];
+            inputs[at] =
+                patch.wire_node(format!("{}.flat", node.name), flat(shape, first), &[inputs[at]])?[0];
             let axes = product.axes.remove_axis(inner.repr)?;
             let product = EinSum { axes, ..product.clone() };
             let output = patch.wire_node(format!("{}.product", node.name), product, &inputs)?[0];
