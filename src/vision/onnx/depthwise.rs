@@ -11,6 +11,8 @@
 //! Every output is summed in the same order, tap after tap beginning with the bias, whoever computes it:
 //! the answer does not depend on how channels are shared among threads.
 
+use super::kernel::Kernel;
+
 /// Numbers that are computed together: two vectors of NEON and SSE, one of AVX2.
 const LANES: usize = 8;
 
@@ -88,22 +90,29 @@ impl Depthwise {
     pub fn channels(&self) -> usize {
         self.bias.len()
     }
+}
 
-    /// Computes the channels from `first` on: as many as `output` has room for. `input` holds the same
-    /// ones. What is there of neither is left as it is.
-    pub fn run(&self, first: usize, input: &[f32], output: &mut [f32]) {
+impl Kernel for Depthwise {
+    fn name(&self) -> &'static str {
+        "Depthwise"
+    }
+
+    fn channel_len(&self) -> usize {
+        self.geometry.output[0] * self.geometry.output[1]
+    }
+
+    fn run(&self, first: usize, input: &[f32], output: &mut [f32]) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             // SAFETY: The processor has what the function is compiled for: it was asked just now.
             return unsafe { self.run_avx2(first, input, output) };
         }
         // NEON, which every 64-bit ARM has, multiplies and adds in one step.
-        #[cfg(target_arch = "aarch64")]
-        self.run_as::<true>(first, input, output);
-        #[cfg(not(target_arch = "aarch64"))]
-        self.run_as::<false>(first, input, output);
+        self.run_as::<{ cfg!(target_arch = "aarch64") }>(first, input, output);
     }
+}
 
+impl Depthwise {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     fn run_avx2(&self, first: usize, input: &[f32], output: &mut [f32]) {
@@ -135,7 +144,7 @@ impl Depthwise {
         let Geometry { input: size, output: out_size, kernel, stride, .. } = self.geometry;
         let count = kernel[0] * kernel[1];
         let mut laid_out = vec![0.0; self.rows * self.columns * stride[1]];
-        let inputs = input.chunks_exact(size[0] * size[1]);
+        let inputs = input.chunks_exact(size[0] * size[1]).skip(first);
         let outputs = output.chunks_exact_mut(out_size[0] * out_size[1]);
         let own = self.weights.chunks_exact(count).zip(&self.bias).skip(first);
         for ((input, output), (weights, &bias)) in inputs.zip(outputs).zip(own) {

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core;
 use tract_onnx::tract_core::internal::{
     Axis, AxisOp, EvalOp, InOut, Op, ShapeFact, StaticName, TypedModelPatch, TypedOp, Validation, as_op,
     op_as_typed_op,
@@ -25,6 +26,7 @@ use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
 use super::depthwise::{Depthwise, Geometry};
+use super::kernel::{Kernel, MaxPool, Repeat};
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
@@ -318,6 +320,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     let input = picture_of(graph, size)?;
     forget_shapes(graph);
     widen_halves(graph);
+    let repeats = repeats_of(graph);
     let takes = match element_type(&graph.input[0]) {
         Some(element::UINT8) => u8::datum_type(),
         _ => f32::datum_type(),
@@ -338,7 +341,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         }
     }
     let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
-    put_in_depthwise(&mut model).and_then(|()| flatten_products(&mut model)).map_err(failed)?;
+    put_in_kernels(&mut model, &repeats).and_then(|()| flatten_products(&mut model)).map_err(failed)?;
     model.optimize().map_err(failed)?;
     let outputs = names
         .into_iter()
@@ -524,16 +527,16 @@ fn widen(tensor: &mut pb::TensorProto) {
     tensor.data_type = element::FLOAT;
 }
 
-/// Our own depthwise convolution as an operator of the engine.
+/// One of our own kernels as an operator of the engine.
 #[derive(Debug, Clone)]
-struct DepthwiseOperator {
-    kernel: Arc<Depthwise>,
+struct Operator {
+    kernel: Arc<dyn Kernel>,
     shape: TVec<usize>,
 }
 
-impl Op for DepthwiseOperator {
+impl Op for Operator {
     fn name(&self) -> StaticName {
-        "Depthwise".into()
+        self.kernel.name().into()
     }
 
     fn validation(&self) -> Validation {
@@ -543,20 +546,34 @@ impl Op for DepthwiseOperator {
     op_as_typed_op!();
 }
 
-impl EvalOp for DepthwiseOperator {
+impl EvalOp for Operator {
     fn is_stateless(&self) -> bool {
         true
     }
 
     fn eval(&self, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let input = inputs.first().ok_or_else(|| TractError::msg("a depthwise convolution of nothing"))?;
+        let input = inputs.first().ok_or_else(|| TractError::msg("a kernel of nothing"))?;
+        let input = input.as_slice::<f32>()?;
         let mut output = Tensor::zero::<f32>(&self.shape)?;
-        self.kernel.run(0, input.as_slice::<f32>()?, output.as_slice_mut::<f32>()?);
+        let channels = output.as_slice_mut::<f32>()?;
+        let kernel = &*self.kernel;
+        match multithread::current_tract_executor() {
+            multithread::Executor::SingleThread => kernel.run(0, input, channels),
+            multithread::Executor::MultiThread(pool) => {
+                let count = channels.len() / kernel.channel_len();
+                let each = count.div_ceil(pool.current_num_threads()).max(1);
+                pool.scope(|scope| {
+                    for (at, part) in channels.chunks_mut(each * kernel.channel_len()).enumerate() {
+                        scope.spawn(move |_| kernel.run(at * each, input, part));
+                    }
+                });
+            }
+        }
         Ok(tvec!(output.into()))
     }
 }
 
-impl TypedOp for DepthwiseOperator {
+impl TypedOp for Operator {
     fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(f32::fact(&self.shape)))
     }
@@ -564,15 +581,99 @@ impl TypedOp for DepthwiseOperator {
     as_op!();
 }
 
-/// Replaces every depthwise convolution that [`Depthwise`] can compute, together with the limits put to
-/// what comes out of it.
-fn put_in_depthwise(model: &mut TypedModel) -> TractResult<()> {
+/// Replaces by our own kernels what they compute faster. `repeats` names the enlargements that are
+/// repetitions.
+fn put_in_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()> {
     for node in 0..model.nodes.len() {
-        if let Some(patch) = depthwise_in_place_of(model, node)? {
+        let patch = match depthwise_in_place_of(model, node)? {
+            Some(patch) => Some(patch),
+            None => kernel_in_place_of(model, node, repeats)?,
+        };
+        if let Some(patch) = patch {
             patch.apply(model)?;
         }
     }
     model.compact()
+}
+
+/// The sizes of what goes into and comes out of a node, if both are known, are floats, and are one
+/// picture of the same number of channels: rows and columns of both.
+fn planes_of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<([usize; 2], [usize; 2])>> {
+    let input = model.outlet_fact(node.inputs[0])?;
+    let output = &node.outputs[0].fact;
+    let (Some(from), Some(to)) = (input.shape.as_concrete(), output.shape.as_concrete()) else {
+        return Ok(None);
+    };
+    let floats = input.datum_type == f32::datum_type() && output.datum_type == f32::datum_type();
+    let (Some((above, &before)), Some((above_too, &after))) =
+        (from.split_last_chunk(), to.split_last_chunk())
+    else {
+        return Ok(None);
+    };
+    let one = matches!(above, [_] | [1, _]) && above == above_too && node.outputs.len() == 1;
+    Ok((floats && one).then_some((before, after)))
+}
+
+fn kernel_in_place_of(
+    model: &TypedModel,
+    node: usize,
+    repeats: &[String],
+) -> TractResult<Option<TypedModelPatch>> {
+    let node = model.node(node);
+    if node.inputs.is_empty() || node.outputs.is_empty() {
+        return Ok(None);
+    }
+    let Some((input, output)) = planes_of(model, node)? else { return Ok(None) };
+    let kernel: Arc<dyn Kernel> = if let Some(pool) = node.op_as::<tract_core::ops::cnn::MaxPool>() {
+        let pool = &pool.pool_spec;
+        let chw = matches!(pool.data_format, DataFormat::NCHW | DataFormat::CHW);
+        let single_steps = pool.strides().iter().chain(pool.dilations().iter()).all(|&step| step == 1);
+        if !chw || !single_steps || pool.rank() != 2 {
+            return Ok(None);
+        }
+        let window = [pool.kernel_shape[0], pool.kernel_shape[1]];
+        let padding = pool.computed_padding(&input);
+        let before = [padding[0].pad_before, padding[1].pad_before];
+        // Every window must reach into the picture.
+        if (0..2).any(|axis| before[axis] >= window[axis] || output[axis] > input[axis] + before[axis]) {
+            return Ok(None);
+        }
+        Arc::new(MaxPool { input, output, window, before })
+    } else if node.op.name() == "Resize" && repeats.contains(&node.name) {
+        let factor = [output[0] / input[0], output[1] / input[1]];
+        if (0..2).any(|axis| factor[axis] == 0 || factor[axis] * input[axis] != output[axis]) {
+            return Ok(None);
+        }
+        Arc::new(Repeat { input, factor })
+    } else {
+        return Ok(None);
+    };
+    let shape = node.outputs[0].fact.shape.as_concrete().unwrap_or_default().into();
+    let mut patch = TypedModelPatch::new("kernel");
+    let from = patch.tap_model(model, node.inputs[0])?;
+    let made = patch.wire_node(&node.name, Operator { kernel, shape }, &[from])?;
+    patch.shunt_outside(model, node.id.into(), made[0])?;
+    Ok(Some(patch))
+}
+
+/// The names of the enlargements that repeat numbers, if their factors are whole: the nearest one of the
+/// smaller picture, found in one of the two ways in which it is the same one for a whole block.
+fn repeats_of(graph: &pb::GraphProto) -> Vec<String> {
+    let says = |node: &pb::NodeProto, name: &str, default: &str| {
+        let attribute = node.attribute.iter().find(|attribute| attribute.name == name);
+        attribute.map_or_else(|| default.to_owned(), |a| String::from_utf8_lossy(&a.s).into_owned())
+    };
+    let resizes = graph.node.iter().filter(|node| node.op_type == "Resize");
+    resizes
+        .filter(|node| says(node, "mode", "nearest") == "nearest")
+        .filter(|node| {
+            let place = says(node, "coordinate_transformation_mode", "half_pixel");
+            let nearest = says(node, "nearest_mode", "round_prefer_floor");
+            matches!((&*place, &*nearest), ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor"))
+        })
+        .filter_map(|node| if node.name.is_empty() { node.output.first() } else { Some(&node.name) })
+        .cloned()
+        .collect()
 }
 
 fn depthwise_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
@@ -619,7 +720,7 @@ fn depthwise_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<
     if kernel.channels() != channels {
         return Ok(None);
     }
-    let operator = DepthwiseOperator { kernel: Arc::new(kernel), shape: out_shape.into() };
+    let operator = Operator { kernel: Arc::new(kernel), shape: out_shape.into() };
     let mut patch = TypedModelPatch::new("depthwise");
     let input = patch.tap_model(model, node.inputs[0])?;
     let output = patch.wire_node(&model.node(last).name, operator, &[input])?;
