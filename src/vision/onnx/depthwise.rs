@@ -12,78 +12,33 @@
 //! the answer does not depend on how channels are shared among threads.
 
 use super::kernel::Kernel;
+use super::layout::{Geometry, LANES, Limits, PlaneLayout, add};
 
-/// Numbers that are computed together: two vectors of NEON and SSE, one of AVX2.
-const LANES: usize = 8;
-
-/// Sizes of one depthwise convolution, in elements. The picture is in the order channel, row, column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Geometry {
-    /// Rows and columns of a channel that goes in.
-    pub input: [usize; 2],
-    /// Rows and columns of a channel that comes out.
-    pub output: [usize; 2],
-    /// Rows and columns of the kernel.
-    pub kernel: [usize; 2],
-    /// Steps from one output to the next, down and to the right.
-    pub stride: [usize; 2],
-    /// Steps from one tap of the kernel to the next, down and to the right.
-    pub dilation: [usize; 2],
-    /// Zeros above the first row and left of the first column.
-    pub before: [usize; 2],
-}
-
-/// A depthwise convolution with its weights: the sum, plus the bias, held within `least` and `most`.
+/// A depthwise convolution with its weights: the sum, plus the bias, within limits.
 #[derive(Debug, Clone)]
 pub struct Depthwise {
-    geometry: Geometry,
+    layout: PlaneLayout,
     /// Kernel after kernel, row by row.
     weights: Vec<f32>,
     /// One for each channel.
     bias: Vec<f32>,
-    least: f32,
-    most: f32,
+    limits: Limits,
     /// Where every tap begins to read in the laid-out channel.
     taps: Vec<usize>,
-    /// Columns of the laid-out channel, for each of its phases.
-    columns: usize,
-    /// Rows of the laid-out channel.
-    rows: usize,
 }
 
 impl Depthwise {
     /// One with as many channels as `bias` has numbers; `None` if the sizes do not fit together.
-    pub fn new(
-        geometry: Geometry,
-        weights: Vec<f32>,
-        bias: Vec<f32>,
-        least: f32,
-        most: f32,
-    ) -> Option<Depthwise> {
-        let Geometry { input, output, kernel, stride, dilation, before } = geometry;
-        let sizes = [input, output, kernel, stride, dilation];
-        let taps_of_all = kernel[0].checked_mul(kernel[1])?.checked_mul(bias.len())?;
-        if sizes.iter().flatten().any(|&size| size == 0) || weights.len() != taps_of_all {
-            return None;
-        }
-        // Vectors reach beyond the last column; what they find there is computed and thrown away.
-        let reach = (kernel[1] - 1) * dilation[1] / stride[1];
-        let columns = output[1].next_multiple_of(LANES) + reach;
-        let columns = columns.max((input[1] + before[1]).div_ceil(stride[1]));
-        let rows =
-            ((output[0] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1).max(input[0] + before[0]);
-        let taps = (0..kernel[0] * kernel[1])
-            .map(|tap| {
-                let (down, right) = (tap / kernel[1] * dilation[0], tap % kernel[1] * dilation[1]);
-                (right % stride[1] * rows + down) * columns + right / stride[1]
-            })
-            .collect();
-        Some(Depthwise { geometry, weights, bias, least, most, taps, columns, rows })
+    pub fn new(geometry: Geometry, weights: Vec<f32>, bias: Vec<f32>, limits: Limits) -> Option<Depthwise> {
+        let layout = PlaneLayout::new(geometry)?;
+        let taps: Vec<usize> = layout.taps().collect();
+        let fits = Some(weights.len()) == taps.len().checked_mul(bias.len());
+        fits.then_some(Depthwise { layout, weights, bias, limits, taps })
     }
 
     /// The sizes.
     pub fn geometry(&self) -> &Geometry {
-        &self.geometry
+        self.layout.geometry()
     }
 
     /// How many channels there are.
@@ -98,10 +53,21 @@ impl Kernel for Depthwise {
     }
 
     fn channel_len(&self) -> usize {
-        self.geometry.output[0] * self.geometry.output[1]
+        {
+            let [height, width] = self.geometry().output;
+            height * width
+        }
     }
 
     fn run(&self, first: usize, input: &[f32], output: &mut [f32]) {
+        let [height, width] = self.geometry().input;
+        self.run_part(first, &input[first * height * width..], output);
+    }
+}
+
+impl Depthwise {
+    /// Makes the channels from `first` on, as many as `output` has room for. `input` holds the same ones.
+    pub fn run_part(&self, first: usize, input: &[f32], output: &mut [f32]) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             // SAFETY: The processor has what the function is compiled for: it was asked just now.
@@ -110,9 +76,7 @@ impl Kernel for Depthwise {
         // NEON, which every 64-bit ARM has, multiplies and adds in one step.
         self.run_as::<{ cfg!(target_arch = "aarch64") }>(first, input, output);
     }
-}
 
-impl Depthwise {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     fn run_avx2(&self, first: usize, input: &[f32], output: &mut [f32]) {
@@ -122,7 +86,7 @@ impl Depthwise {
     /// `FUSED`: multiply and add in one instruction, which must exist: without it it is a slow call.
     #[inline(always)]
     fn run_as<const FUSED: bool>(&self, first: usize, input: &[f32], output: &mut [f32]) {
-        let Geometry { kernel, stride, dilation, .. } = self.geometry;
+        let Geometry { kernel, stride, dilation, .. } = *self.geometry();
         match (kernel, stride, dilation) {
             ([3, 3], [1, 1], [1, 1]) => self.run_sized::<3, 1, FUSED>(first, input, output),
             ([3, 3], [2, 2], [1, 1]) => self.run_sized::<3, 2, FUSED>(first, input, output),
@@ -141,53 +105,20 @@ impl Depthwise {
         input: &[f32],
         output: &mut [f32],
     ) {
-        let Geometry { input: size, output: out_size, kernel, stride, .. } = self.geometry;
+        let Geometry { input: size, output: out_size, kernel, stride, .. } = *self.geometry();
         let count = kernel[0] * kernel[1];
-        let mut laid_out = vec![0.0; self.rows * self.columns * stride[1]];
-        let inputs = input.chunks_exact(size[0] * size[1]).skip(first);
+        let mut laid_out = vec![0.0; self.layout.len()];
+        let inputs = input.chunks_exact(size[0] * size[1]);
         let outputs = output.chunks_exact_mut(out_size[0] * out_size[1]);
         let own = self.weights.chunks_exact(count).zip(&self.bias).skip(first);
         for ((input, output), (weights, &bias)) in inputs.zip(outputs).zip(own) {
-            self.lay_out(input, &mut laid_out);
+            self.layout.lay_out(input, &mut laid_out);
             for (y, row) in output.chunks_exact_mut(out_size[1]).enumerate() {
                 if SIDE == 0 {
-                    let base = y * stride[0] * self.columns;
+                    let base = y * stride[0] * self.layout.columns();
                     self.row_of_any::<FUSED>(&laid_out[base..], weights, bias, row);
                 } else {
                     self.row::<SIDE, STEP, FUSED>(&laid_out, y, weights, bias, row);
-                }
-            }
-        }
-    }
-
-    /// Brings one channel into the order that the taps read.
-    #[inline(always)]
-    fn lay_out(&self, input: &[f32], laid_out: &mut [f32]) {
-        let Geometry { input: size, stride, before, .. } = self.geometry;
-        for (y, row) in input.chunks_exact(size[1]).enumerate() {
-            let y = y + before[0];
-            for phase in 0..stride[1] {
-                // The first column of the picture that belongs to this phase, and its place there.
-                let skipped = (phase + stride[1] - before[1] % stride[1]) % stride[1];
-                let place = (skipped + before[1]) / stride[1];
-                let line = &mut laid_out[(phase * self.rows + y) * self.columns..][..self.columns];
-                let line = &mut line[place..];
-                match stride[1] {
-                    1 => line[..size[1]].copy_from_slice(row),
-                    2 => {
-                        let row = &row[skipped.min(size[1])..];
-                        let (pairs, rest) = row.as_chunks::<2>();
-                        for (place, pair) in line.iter_mut().zip(pairs) {
-                            *place = pair[0];
-                        }
-                        if let (Some(place), Some(&last)) = (line.get_mut(pairs.len()), rest.first()) {
-                            *place = last;
-                        }
-                    }
-                    _ => {
-                        let column = row.iter().skip(skipped).step_by(stride[1]);
-                        line.iter_mut().zip(column).for_each(|(place, &value)| *place = value);
-                    }
                 }
             }
         }
@@ -207,8 +138,8 @@ impl Depthwise {
         let mut lines: [[&[f32]; STEP]; SIDE] = [[&[]; STEP]; SIDE];
         for (down, lines) in lines.iter_mut().enumerate() {
             for (phase, line) in lines.iter_mut().enumerate() {
-                let begin = (phase * self.rows + y * STEP + down) * self.columns;
-                *line = &laid_out[begin..][..self.columns];
+                let begin = phase * self.layout.phase_len() + (y * STEP + down) * self.layout.columns();
+                *line = &laid_out[begin..][..self.layout.columns()];
             }
         }
         let width = row.len();
@@ -243,11 +174,11 @@ impl Depthwise {
             for right in 0..SIDE {
                 let window = &lines[down][right % STEP][x..x + LANES + (SIDE - 1) / STEP];
                 if let Some(values) = window[right / STEP..].first_chunk() {
-                    add::<FUSED>(&mut sums, weights[down * SIDE + right], values);
+                    add::<LANES, FUSED>(&mut sums, weights[down * SIDE + right], values);
                 }
             }
         }
-        self.limited(sums)
+        self.limits.hold(sums)
     }
 
     /// One row of the output of a kernel of any size.
@@ -257,27 +188,10 @@ impl Depthwise {
             let mut sums = [bias; LANES];
             for (&weight, tap) in weights.iter().zip(&self.taps) {
                 if let Some(values) = from[tap + at * LANES..].first_chunk() {
-                    add::<FUSED>(&mut sums, weight, values);
+                    add::<LANES, FUSED>(&mut sums, weight, values);
                 }
             }
-            out.iter_mut().zip(self.limited(sums)).for_each(|(out, sum)| *out = sum);
+            out.iter_mut().zip(self.limits.hold(sums)).for_each(|(out, sum)| *out = sum);
         }
-    }
-
-    /// Held within the limits; what is no number stays none.
-    #[inline(always)]
-    fn limited(&self, mut sums: [f32; LANES]) -> [f32; LANES] {
-        for sum in &mut sums {
-            *sum = if self.least > *sum { self.least } else { *sum };
-            *sum = if self.most < *sum { self.most } else { *sum };
-        }
-        sums
-    }
-}
-
-#[inline(always)]
-fn add<const FUSED: bool>(sums: &mut [f32; LANES], weight: f32, values: &[f32; LANES]) {
-    for (sum, &value) in sums.iter_mut().zip(values) {
-        *sum = if FUSED { value.mul_add(weight, *sum) } else { value * weight + *sum };
     }
 }

@@ -12,6 +12,11 @@ pub trait Kernel: std::fmt::Debug + Send + Sync {
     /// Numbers in one channel that it makes.
     fn channel_len(&self) -> usize;
 
+    /// Channels that are made together: a range that is asked for begins at a multiple of it.
+    fn together(&self) -> usize {
+        1
+    }
+
     /// Makes the channels from `first` on, as many as `output` has room for, out of the whole `input`.
     /// What is in neither is left as it is.
     fn run(&self, first: usize, input: &[f32], output: &mut [f32]);

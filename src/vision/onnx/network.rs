@@ -21,12 +21,14 @@ use tract_onnx::tract_core::internal::{
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat};
 use tract_onnx::tract_core::ops::einsum::EinSum;
-use tract_onnx::tract_core::ops::math::{Max, Min};
+use tract_onnx::tract_core::ops::math::{Add, Max, Min};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
-use super::depthwise::{Depthwise, Geometry};
+use super::dense::{Dense, Expanded};
+use super::depthwise::Depthwise;
 use super::kernel::{Kernel, MaxPool, Repeat};
+use super::layout::{Geometry, Limits};
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
@@ -37,6 +39,20 @@ const MOST_TENSOR_BYTES: usize = 256 << 20;
 
 /// The widest and highest picture a network may look at, in pixels.
 const LONGEST_SIDE: u32 = 4096;
+
+/// Numbers of a picture from which on it is wider than a core's cache, and is better not written to memory
+/// between two convolutions.
+const LEAST_WIDE: usize = 1 << 18;
+
+/// The most products to one output of a dense convolution that our own kernel computes faster than the
+/// engine.
+const MOST_TAPS: usize = 128;
+
+/// The most channels that are expanded on the way into a depthwise convolution.
+const MOST_CHANNELS_EXPANDED: usize = 32;
+
+/// The least pixels of a picture that our own dense convolution makes.
+const LEAST_PIXELS: usize = 1 << 12;
 
 /// ONNX's own numbers of the element types that are spoken of here (onnx.proto, `TensorProto.DataType`).
 mod element {
@@ -561,7 +577,7 @@ impl EvalOp for Operator {
             multithread::Executor::SingleThread => kernel.run(0, input, channels),
             multithread::Executor::MultiThread(pool) => {
                 let count = channels.len() / kernel.channel_len();
-                let each = count.div_ceil(pool.current_num_threads()).max(1);
+                let each = count.div_ceil(pool.current_num_threads()).next_multiple_of(kernel.together());
                 pool.scope(|scope| {
                     for (at, part) in channels.chunks_mut(each * kernel.channel_len()).enumerate() {
                         scope.spawn(move |_| kernel.run(at * each, input, part));
@@ -585,7 +601,7 @@ impl TypedOp for Operator {
 /// repetitions.
 fn put_in_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()> {
     for node in 0..model.nodes.len() {
-        let patch = match depthwise_in_place_of(model, node)? {
+        let patch = match convolution_in_place_of(model, node)? {
             Some(patch) => Some(patch),
             None => kernel_in_place_of(model, node, repeats)?,
         };
@@ -596,11 +612,14 @@ fn put_in_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()>
     model.compact()
 }
 
-/// The sizes of what goes into and comes out of a node, if both are known, are floats, and are one
-/// picture of the same number of channels: rows and columns of both.
-fn planes_of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<([usize; 2], [usize; 2])>> {
-    let input = model.outlet_fact(node.inputs[0])?;
-    let output = &node.outputs[0].fact;
+/// Rows and columns of a picture that goes in and of the one that comes out, if both are of floats and
+/// their sizes are known; also if they have not the same number of channels.
+fn planes_of(
+    model: &TypedModel,
+    input: OutletId,
+    output: &TypedFact,
+) -> TractResult<Option<([usize; 2], [usize; 2])>> {
+    let input = model.outlet_fact(input)?;
     let (Some(from), Some(to)) = (input.shape.as_concrete(), output.shape.as_concrete()) else {
         return Ok(None);
     };
@@ -610,7 +629,7 @@ fn planes_of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<([usize
     else {
         return Ok(None);
     };
-    let one = matches!(above, [_] | [1, _]) && above == above_too && node.outputs.len() == 1;
+    let one = matches!((above, above_too), ([_], [_]) | ([1, _], [1, _]));
     Ok((floats && one).then_some((before, after)))
 }
 
@@ -623,7 +642,12 @@ fn kernel_in_place_of(
     if node.inputs.is_empty() || node.outputs.is_empty() {
         return Ok(None);
     }
-    let Some((input, output)) = planes_of(model, node)? else { return Ok(None) };
+    let Some((input, output)) = planes_of(model, node.inputs[0], &node.outputs[0].fact)? else {
+        return Ok(None);
+    };
+    if node.outputs.len() != 1 {
+        return Ok(None);
+    }
     let kernel: Arc<dyn Kernel> = if let Some(pool) = node.op_as::<tract_core::ops::cnn::MaxPool>() {
         let pool = &pool.pool_spec;
         let chw = matches!(pool.data_format, DataFormat::NCHW | DataFormat::CHW);
@@ -648,12 +672,7 @@ fn kernel_in_place_of(
     } else {
         return Ok(None);
     };
-    let shape = node.outputs[0].fact.shape.as_concrete().unwrap_or_default().into();
-    let mut patch = TypedModelPatch::new("kernel");
-    let from = patch.tap_model(model, node.inputs[0])?;
-    let made = patch.wire_node(&node.name, Operator { kernel, shape }, &[from])?;
-    patch.shunt_outside(model, node.id.into(), made[0])?;
-    Ok(Some(patch))
+    operator_in_place_of(model, node.inputs[0], node, kernel).map(Some)
 }
 
 /// The names of the enlargements that repeat numbers, if their factors are whole: the nearest one of the
@@ -676,62 +695,227 @@ fn repeats_of(graph: &pb::GraphProto) -> Vec<String> {
         .collect()
 }
 
-fn depthwise_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+/// A convolution of floats of one picture in the order channel, row, column, with its weights.
+struct Convolution {
+    geometry: Geometry,
+    /// In the order channel that comes out, channel that goes in, row, column.
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    /// Channels that go in, and how many groups they form.
+    channels: usize,
+    groups: usize,
+}
+
+impl Convolution {
+    fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Convolution>> {
+        let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
+        let pool = &conv.pool_spec;
+        let chw = matches!(pool.data_format, DataFormat::NCHW | DataFormat::CHW);
+        if !chw || pool.rank() != 2 || conv.q_params.is_some() || conv.kernel_fmt != KernelFormat::OIHW {
+            return Ok(None);
+        }
+        let sizes = planes_of(model, node.inputs[0], &node.outputs[0].fact)?;
+        let (Some((input, output)), Some(weights), Some(mut bias)) =
+            (sizes, constant(model, node.inputs[1])?, constant(model, node.inputs[2])?)
+        else {
+            return Ok(None);
+        };
+        if let [one] = bias[..] {
+            bias = vec![one; pool.output_channels];
+        }
+        let padding = pool.computed_padding(&input);
+        let geometry = Geometry {
+            input,
+            output,
+            kernel: [pool.kernel_shape[0], pool.kernel_shape[1]],
+            stride: [pool.stride(0), pool.stride(1)],
+            dilation: [pool.dilation(0), pool.dilation(1)],
+            before: [padding[0].pad_before, padding[1].pad_before],
+        };
+        let (channels, groups) = (pool.input_channels, conv.group);
+        Ok((bias.len() == pool.output_channels).then_some(Convolution {
+            geometry,
+            weights,
+            bias,
+            channels,
+            groups,
+        }))
+    }
+}
+
+/// The numbers of a constant.
+fn constant(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>>> {
+    let Some(tensor) = &model.outlet_fact(outlet)?.konst else { return Ok(None) };
+    Ok(tensor.as_slice::<f32>().ok().map(<[f32]>::to_vec))
+}
+
+fn convolution_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
     let node = model.node(node);
-    let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
-    let pool = &conv.pool_spec;
-    let channels = pool.input_channels;
-    let picture = model.outlet_fact(node.inputs[0])?;
-    let (shape, out_shape) = (picture.shape.as_concrete(), node.outputs[0].fact.shape.as_concrete());
-    let (Some(shape), Some(out_shape)) = (shape, out_shape) else { return Ok(None) };
-    let batches = match pool.data_format {
-        DataFormat::NCHW => shape[0],
-        DataFormat::CHW => 1,
-        _ => return Ok(None),
+    let Some(convolution) = Convolution::of(model, node)? else { return Ok(None) };
+    let Convolution { geometry, weights, bias, channels, groups } = convolution;
+    let (last, limits) = limits_after(model, node)?;
+    let mut source = node.inputs[0];
+    let kernel: Arc<dyn Kernel> = if groups > 1 && groups == channels && channels == bias.len() {
+        let Some(depthwise) = Depthwise::new(geometry, weights, bias, limits) else { return Ok(None) };
+        let wide = channels * geometry.input[0] * geometry.input[1] >= LEAST_WIDE;
+        let before = if wide { dense_before(model, source)? } else { None };
+        let expanded =
+            before.and_then(|(dense, from)| Some((Expanded::new(dense, depthwise.clone())?, from)));
+        match expanded {
+            Some((expanded, from)) => {
+                source = from;
+                Arc::new(expanded)
+            }
+            None => Arc::new(depthwise),
+        }
+    } else if groups == 1 && weights.len() <= MOST_TAPS * bias.len() && geometry.kernel != [1, 1] {
+        let pixels = geometry.output[0] * geometry.output[1];
+        let depthwise_follows = match only_successor(model, last)? {
+            Some((next, _)) => Convolution::of(model, next)?.is_some_and(|next| next.groups > 1),
+            None => false,
+        };
+        // What a depthwise one takes is made together with it.
+        if depthwise_follows && bias.len() * pixels >= LEAST_WIDE {
+            return Ok(None);
+        }
+        match Dense::new(geometry, &weights, bias, limits) {
+            Some(dense) if pixels >= LEAST_PIXELS => Arc::new(dense),
+            _ => return Ok(None),
+        }
+    } else {
+        return Ok(None);
     };
-    let plain = conv.q_params.is_none()
-        && conv.kernel_fmt == KernelFormat::OIHW
-        && picture.datum_type == f32::datum_type();
-    let depthwise = conv.group > 1 && conv.group == channels && channels == pool.output_channels;
-    if !plain || !depthwise || batches != 1 || pool.rank() != 2 {
+    operator_in_place_of(model, source, last, kernel).map(Some)
+}
+
+/// Puts `kernel` between `source` and all that takes what `last` gives.
+fn operator_in_place_of(
+    model: &TypedModel,
+    source: OutletId,
+    last: &TypedNode,
+    kernel: Arc<dyn Kernel>,
+) -> TractResult<TypedModelPatch> {
+    let shape = last.outputs[0].fact.shape.as_concrete().unwrap_or_default().into();
+    let mut patch = TypedModelPatch::new(kernel.name());
+    let input = patch.tap_model(model, source)?;
+    let output = patch.wire_node(&last.name, Operator { kernel, shape }, &[input])?;
+    patch.shunt_outside(model, last.id.into(), output[0])?;
+    Ok(patch)
+}
+
+/// The dense convolution whose value `outlet` is, if it is small and wanted nowhere else, and what it
+/// takes.
+fn dense_before(model: &TypedModel, outlet: OutletId) -> TractResult<Option<(Dense, OutletId)>> {
+    // Upwards through limits and bias to the sum itself, then down again to see the limits.
+    let mut node = model.node(outlet.node);
+    let mut bias = None;
+    while let Some(operator) = node.op_as::<TypedBinOp>() {
+        let [first, second] = node.inputs[..] else { return Ok(None) };
+        let (value, other) =
+            if constant(model, second)?.is_some() { (first, second) } else { (second, first) };
+        let Some(numbers) = constant(model, other)? else { return Ok(None) };
+        let shape = &model.outlet_fact(other)?.shape;
+        let by_channel = shape.rank() >= 3 && shape[shape.rank() - 3] == shape.volume();
+        if operator.0.is::<Add>() && bias.is_none() && (by_channel || numbers.len() == 1) {
+            bias = Some((numbers, node));
+        } else if bias.is_some() || !(operator.0.is::<Max>() || operator.0.is::<Min>()) {
+            return Ok(None);
+        }
+        node = model.node(value.node);
+    }
+    let summed = bias.as_ref().map_or(node, |(_, sum)| sum);
+    let (last, limits) = limits_after(model, summed)?;
+    if last.id != outlet.node || only_successor(model, last)?.is_none() {
         return Ok(None);
     }
-    let constant = |at: usize| -> TractResult<Option<Vec<f32>>> {
-        let Some(tensor) = &model.outlet_fact(node.inputs[at])?.konst else { return Ok(None) };
-        Ok(tensor.as_slice::<f32>().ok().map(<[f32]>::to_vec))
-    };
-    let (Some(weights), Some(mut bias)) = (constant(1)?, constant(2)?) else { return Ok(None) };
-    if let [one] = bias[..] {
-        bias = vec![one; channels];
+    if summed.id != node.id && only_successor(model, node)?.is_none() {
+        return Ok(None);
     }
-    let [height, width] = [shape[shape.len() - 2], shape[shape.len() - 1]];
-    let [out_height, out_width] = [out_shape[out_shape.len() - 2], out_shape[out_shape.len() - 1]];
-    let padding = pool.computed_padding(&[height, width]);
+    let dense = match Convolution::of(model, node)? {
+        Some(c) if c.groups == 1 && bias.is_none() && c.weights.len() <= MOST_TAPS * c.bias.len() => {
+            Dense::new(c.geometry, &c.weights, c.bias, limits)
+        }
+        Some(_) => None,
+        None => pointwise_of(model, node, bias.map(|(numbers, _)| numbers), limits)?,
+    };
+    Ok(dense.map(|dense| (dense, node.inputs[dense_input(model, node)])))
+}
+
+/// Which input of a convolution or product is not constant.
+fn dense_input(model: &TypedModel, node: &TypedNode) -> usize {
+    let varies = |&at: &usize| model.outlet_fact(node.inputs[at]).is_ok_and(|fact| fact.konst.is_none());
+    (0..node.inputs.len()).find(varies).unwrap_or(0)
+}
+
+/// The convolution of one by one that a product of weights with a picture is.
+fn pointwise_of(
+    model: &TypedModel,
+    node: &TypedNode,
+    bias: Option<Vec<f32>>,
+    limits: Limits,
+) -> TractResult<Option<Dense>> {
+    let Some(product) = node.op_as::<EinSum>() else { return Ok(None) };
+    if product.q_params.is_some() || node.inputs.len() != 2 {
+        return Ok(None);
+    }
+    let at = dense_input(model, node);
+    let weights_fact = model.outlet_fact(node.inputs[1 - at])?;
+    let Some(weights) = &weights_fact.konst else { return Ok(None) };
+    let Some((plane, out_plane)) = planes_of(model, node.inputs[at], &node.outputs[0].fact)? else {
+        return Ok(None);
+    };
+    // Channels must come before rows and columns on both sides, rows and columns pass through.
+    let rank = product.axes.rank(InOut::In(at));
+    let out_rank = product.axes.rank(InOut::Out(0));
+    if rank != out_rank || rank < 3 || weights.rank() != 2 || plane != out_plane {
+        return Ok(None);
+    }
+    for axis in rank - 2..rank {
+        let axis_in = product.axes.axis((InOut::In(at), axis))?;
+        if axis_in.outputs[0][..] != [axis] || !axis_in.inputs[1 - at].is_empty() {
+            return Ok(None);
+        }
+    }
+    let goes_in = product.axes.axis((InOut::In(at), rank - 3))?;
+    let comes_out = product.axes.axis((InOut::Out(0), rank - 3))?;
+    let ([in_axis], [out_axis]) = (&goes_in.inputs[1 - at][..], &comes_out.inputs[1 - at][..]) else {
+        return Ok(None);
+    };
+    if in_axis == out_axis || !goes_in.outputs[0].is_empty() || !comes_out.inputs[at].is_empty() {
+        return Ok(None);
+    }
+    let (channels, made) = (weights.shape()[*in_axis], weights.shape()[*out_axis]);
+    let weights = weights.as_slice::<f32>()?;
+    let place =
+        |out: usize, r#in: usize| if *out_axis == 0 { out * channels + r#in } else { r#in * made + out };
+    let ordered: Vec<f32> = (0..made)
+        .flat_map(|out| (0..channels).map(move |r#in| (out, r#in)))
+        .map(|(o, i)| weights[place(o, i)])
+        .collect();
+    let bias = match bias {
+        None => vec![0.0; made],
+        Some(bias) if bias.len() == made => bias,
+        Some(bias) if bias.len() == 1 => vec![bias[0]; made],
+        Some(_) => return Ok(None),
+    };
+    if channels > MOST_CHANNELS_EXPANDED {
+        return Ok(None);
+    }
     let geometry = Geometry {
-        input: [height, width],
-        output: [out_height, out_width],
-        kernel: [pool.kernel_shape[0], pool.kernel_shape[1]],
-        stride: [pool.stride(0), pool.stride(1)],
-        dilation: [pool.dilation(0), pool.dilation(1)],
-        before: [padding[0].pad_before, padding[1].pad_before],
+        input: plane,
+        output: plane,
+        kernel: [1, 1],
+        stride: [1, 1],
+        dilation: [1, 1],
+        before: [0, 0],
     };
-    let (last, least, most) = limits_after(model, node.id)?;
-    let Some(kernel) = Depthwise::new(geometry, weights, bias, least, most) else { return Ok(None) };
-    if kernel.channels() != channels {
-        return Ok(None);
-    }
-    let operator = Operator { kernel: Arc::new(kernel), shape: out_shape.into() };
-    let mut patch = TypedModelPatch::new("depthwise");
-    let input = patch.tap_model(model, node.inputs[0])?;
-    let output = patch.wire_node(&model.node(last).name, operator, &[input])?;
-    patch.shunt_outside(model, last.into(), output[0])?;
-    Ok(Some(patch))
+    Ok(Dense::new(geometry, &ordered, bias, limits))
 }
 
 /// Follows the limits put to what `node` gives, as long as nothing else wants it: the node that ends
-/// them, the least and the most.
-fn limits_after(model: &TypedModel, node: usize) -> TractResult<(usize, f32, f32)> {
-    let (mut last, mut least, mut most) = (model.node(node), f32::NEG_INFINITY, f32::INFINITY);
+/// them, and the limits.
+fn limits_after<'m>(model: &'m TypedModel, node: &'m TypedNode) -> TractResult<(&'m TypedNode, Limits)> {
+    let (mut last, mut limits) = (node, Limits::NONE);
     while let Some((successor, slot)) = only_successor(model, last)? {
         let Some(TypedBinOp(operator, None)) = successor.op_as::<TypedBinOp>() else { break };
         let [_, _] = successor.inputs[..] else { break };
@@ -739,20 +923,20 @@ fn limits_after(model: &TypedModel, node: usize) -> TractResult<(usize, f32, f32
         let Some(limit) = other.uniform.as_ref().and_then(|limit| limit.cast_to_scalar::<f32>().ok()) else {
             break;
         };
-        // First the least, then the most: another order is another function.
-        if operator.is::<Max>() && least == f32::NEG_INFINITY && most == f32::INFINITY {
-            least = limit;
-        } else if operator.is::<Min>() && most == f32::INFINITY {
-            most = limit;
-        } else {
+        if successor.outputs[0].fact.shape != last.outputs[0].fact.shape {
             break;
         }
-        if successor.outputs[0].fact.shape != last.outputs[0].fact.shape {
+        // First the least, then the most: another order is another function.
+        if operator.is::<Max>() && limits == Limits::NONE {
+            limits.least = limit;
+        } else if operator.is::<Min>() && limits.most == f32::INFINITY {
+            limits.most = limit;
+        } else {
             break;
         }
         last = successor;
     }
-    Ok((last.id, least, most))
+    Ok((last, limits))
 }
 
 /// Makes one axis of the rows and columns that pass through a product of matrices.
