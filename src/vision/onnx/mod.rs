@@ -5,5 +5,6 @@ pub mod depthwise;
 pub mod kernel;
 pub mod layout;
 pub mod network;
+pub mod silu;
 
 pub use network::{InputShape, Layout, Network, NetworkError, Output, OutputShape, Outputs};

@@ -21,14 +21,16 @@ use tract_onnx::tract_core::internal::{
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat};
 use tract_onnx::tract_core::ops::einsum::EinSum;
-use tract_onnx::tract_core::ops::math::{Add, Max, Min};
-use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::math::{Add, Max, Min, Mul};
+use tract_onnx::tract_core::ops::nn::{DataFormat, Sigmoid};
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
 use super::dense::{Dense, Expanded};
 use super::depthwise::Depthwise;
 use super::kernel::{Kernel, MaxPool, Repeat};
 use super::layout::{Geometry, Limits};
+use super::silu::Silu;
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
@@ -576,7 +578,7 @@ impl EvalOp for Operator {
         match multithread::current_tract_executor() {
             multithread::Executor::SingleThread => kernel.run(0, input, channels),
             multithread::Executor::MultiThread(pool) => {
-                let count = channels.len() / kernel.channel_len();
+                let count = channels.len().div_ceil(kernel.channel_len());
                 let each = count.div_ceil(pool.current_num_threads()).next_multiple_of(kernel.together());
                 pool.scope(|scope| {
                     for (at, part) in channels.chunks_mut(each * kernel.channel_len()).enumerate() {
@@ -603,7 +605,10 @@ fn put_in_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()>
     for node in 0..model.nodes.len() {
         let patch = match convolution_in_place_of(model, node)? {
             Some(patch) => Some(patch),
-            None => kernel_in_place_of(model, node, repeats)?,
+            None => match silu_in_place_of(model, node)? {
+                Some(patch) => Some(patch),
+                None => kernel_in_place_of(model, node, repeats)?,
+            },
         };
         if let Some(patch) = patch {
             patch.apply(model)?;
@@ -631,6 +636,24 @@ fn planes_of(
     };
     let one = matches!((above, above_too), ([_], [_]) | ([1, _], [1, _]));
     Ok((floats && one).then_some((before, after)))
+}
+
+/// A number times its own logistic becomes one step.
+fn silu_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+    let node = model.node(node);
+    let Some(TypedBinOp(operator, None)) = node.op_as::<TypedBinOp>() else { return Ok(None) };
+    let ([first, second], true) = (&node.inputs[..], operator.is::<Mul>()) else { return Ok(None) };
+    for (value, logistic) in [(first, second), (second, first)] {
+        let logistic = model.node(logistic.node);
+        let is = logistic.op_as::<ElementWiseOp>().is_some_and(|op| op.0.is::<Sigmoid>());
+        let fact = model.outlet_fact(*value)?;
+        if is && logistic.inputs[0] == *value && fact.datum_type == f32::datum_type() {
+            if fact.shape.as_concrete().is_some() && only_successor(model, logistic)?.is_some() {
+                return operator_in_place_of(model, *value, node, Arc::new(Silu)).map(Some);
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn kernel_in_place_of(
