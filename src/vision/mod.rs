@@ -23,6 +23,7 @@ pub mod labels;
 pub mod line;
 pub mod motion;
 pub mod nms;
+pub mod onnx;
 pub mod passage;
 pub mod replay;
 pub mod tally;
