@@ -350,7 +350,8 @@ mod tests {
 
     #[test]
     fn what_was_not_covered_is_no_zero() {
-        let reports: Vec<_> = rows().iter().map(|row| BucketReport::of(row, by(""))).collect();
+        let rows = rows();
+        let reports: Vec<_> = rows.iter().map(|row| BucketReport::of(row, by(""))).collect();
         let sums: Vec<_> = reports.iter().map(|r| (r.covered, r.r#in, r.out)).collect();
         assert_eq!(
             sums,
