@@ -160,10 +160,9 @@ enum Found {
 impl Route {
     /// The number in `path` if this route's path is like it; 0 where it has none.
     fn matches(&self, path: &str) -> Option<u64> {
-        if self.path == path {
-            return Some(0);
-        }
-        let (before, after) = self.path.split_once("{id}")?;
+        let Some((before, after)) = self.path.split_once("{id}") else {
+            return (self.path == path).then_some(0);
+        };
         let digits = path.strip_prefix(before)?.strip_suffix(after)?;
         // Only as it is written by us: no sign, no zero in front.
         let is_plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');

@@ -92,7 +92,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         shown = view.shown(),
         zero_options = view.line_options(None, false),
     );
-    Frame::of(&page.head, Tab::Counts, "Counts", &["head.js", "counts.js"]).around(&main)
+    Frame::of(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).around(&main)
 }
 
 /// What could not be done, where the reader looks first.

@@ -169,7 +169,7 @@ pub fn lines_page(page: &LinesPage) -> String {
             None => editor(page, &edited),
         },
     );
-    Frame::of(&page.head, Tab::Lines, "Lines", &["head.js", "lines.js"]).around(&main)
+    Frame::of(&page.head, Tab::Lines, "Lines", &["page.js", "head.js", "lines.js"]).around(&main)
 }
 
 /// What is in the form.

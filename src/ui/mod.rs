@@ -115,3 +115,6 @@ impl<'a> Frame<'a> {
         )
     }
 }
+
+#[cfg(test)]
+mod samples;

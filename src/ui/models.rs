@@ -81,7 +81,7 @@ pub fn models_page(page: &ModelsPage) -> String {
         found = found(page),
         catalogue = catalogue(page),
     );
-    Frame::of(&page.head, Tab::Models, "Models", &["head.js"]).around(&main)
+    Frame::of(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).around(&main)
 }
 
 /// What looks at the pictures.

@@ -2,8 +2,9 @@
 // words. The page works without this file, and nothing here moves the layout.
 'use strict';
 {
-  const el = id => document.getElementById(id);
   const [shot, last, picture, over, pause, resume] = ['shot', 'last', 'picture', 'over', 'pause', 'resume'].map(el);
+
+  const isOnly = el('main').dataset.only === 'counts'; // figures only: there is no stream to show
 
   const LET_GO_MS = 60_000; // out of sight for so long, the page lets its stream go
   const ASK_MS = 1000, ASK_HIDDEN_MS = 10_000, PATIENCE_MS = 4000;
@@ -16,16 +17,6 @@
   let timer = 0, letGoTimer = 0, turn = 0;
 
   // ---- words
-
-  // Text in which `this` is something to type.
-  const put = (id, text) => {
-    const e = el(id);
-    if ((e.dataset.text ?? e.textContent) === text) return;
-    e.dataset.text = text;
-    e.replaceChildren(...text.split('`').map((part, i) =>
-      i % 2 ? Object.assign(document.createElement('code'), { textContent: part }) : part));
-  };
-  const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
 
   const day = d => d.toLocaleDateString('sv'); // Sweden writes 2026-11-20
   const exact = ms => new Date(ms).toTimeString().slice(0, 8);
@@ -49,7 +40,7 @@
     lastAt = Date.now();
   };
 
-  const stream = () => { isLetGo = false; still.since = Date.now(); picture.src = 'stream?r=' + Date.now(); };
+  const stream = () => { isLetGo = false; still.since = Date.now(); if (!isOnly) picture.src = 'stream?r=' + Date.now(); };
 
   // No event tells that a multipart stream ended: the picture just stands still. So a small copy
   // is compared; a scene that never changes only costs a new stream now and then.
@@ -65,7 +56,7 @@
   };
 
   picture.addEventListener('error', () => {
-    if (isLetGo || isLost) return;
+    if (isLetGo || isLost || isOnly) return;
     isRefused = true;
     if (state) show();
     setTimeout(() => { if (!isLetGo && !isLost) stream(); }, 3000);
@@ -81,6 +72,7 @@
       case 'paused': return [`Paused${since(s.since)}`,
         (isMyPause ? '' : 'Stopped from another page or program. ') + 'The camera is off, and nobody sees it until Resume or a restart.',
         lastAt ? `Last picture ${exact(lastAt)}.` : ''];
+      case 'only': return ['Figures only', 'This camera counts and shows no picture to anyone.', '`[privacy] counts_only` in the configuration says so.'];
       case 'asleep': case 'waking': return ['Waking the camera', 'It sleeps while nobody watches. The first picture comes in a moment.', ''];
       case 'trouble': return [s.headline, sentence(s.reason), sentence(s.hint)];
       default: return ['No stream', 'The server gave this page no picture: perhaps too many are watching.', 'It is asked again.'];
@@ -90,8 +82,9 @@
   let said = null;
   const show = () => {
     const look = isLost ? 'lost' : lookOf(state.state);
-    const isBare = look === 'live' && !isRefused;
-    const [head, why, todo] = isBare ? ['', '', ''] : words(look, state);
+    const isBare = look === 'live' && !isRefused && !isOnly;
+    const isQuiet = isOnly && ['live', 'asleep', 'waking'].includes(look);
+    const [head, why, todo] = isBare ? ['', '', ''] : words(isQuiet ? 'only' : look, state);
     document.body.dataset.look = look;
     shot.dataset.show = isBare ? '' : (look === 'lost' || look === 'paused') && lastAt ? 'last' : 'words';
     over.hidden = isBare;
@@ -114,7 +107,7 @@
     put('stops', stops(s));
     put('notes', s.notes.map(sentence).join(' '));
     el('simulated').hidden = !s.simulated;
-    el('snapshot').hidden = look === 'trouble' || look === 'paused';
+    el('snapshot').hidden = isOnly || look === 'trouble' || look === 'paused';
     const isPaused = look === 'paused';
     if (pause.hidden !== isPaused) {
       const [from, to] = isPaused ? [pause, resume] : [resume, pause];
@@ -138,7 +131,8 @@
     state = s; answeredAt = Date.now(); isLost = false;
     if (isNewRun) { isRefused = false; stream(); }
     show();
-    if (s.state === 'live' && !isRefused && !document.hidden) watchForStillness(s);
+    document.dispatchEvent(new CustomEvent('state', { detail: s }));
+    if (s.state === 'live' && !isRefused && !isOnly && !document.hidden) watchForStillness(s);
     else still.since = Date.now();
   };
 
@@ -156,6 +150,7 @@
       if (!isLost && state?.state === 'live') keep();
       isLost = true;
       show();
+      document.dispatchEvent(new CustomEvent('state', { detail: null }));
     }
     timer = setTimeout(ask, document.hidden ? ASK_HIDDEN_MS : ASK_MS);
   };

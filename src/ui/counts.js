@@ -1,0 +1,61 @@
+// Keeps the page of figures fresh while something crosses, and reads a bar to whoever points at it. The
+// figures are the server's: the same page is fetched again, and its new part put in place of the old one.
+'use strict';
+{
+  const FRESH_MS = 2000; // at most so often
+  const shown = el('shown');
+
+  // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
+  const read = () => {
+    const input = el('reader'), col = shown.querySelector('#bars .col');
+    if (!input) return;
+    const count = +input.max + 1;
+    const rows = new Map([...el('table').tBodies[0].rows].map(row => [+row.dataset.n, row]));
+    const heads = [...el('table').tHead.rows[0].cells].map(cell => cell.textContent);
+    const show = n => {
+      for (const [key, value] of Object.entries({ x: `${n / count * 100}%`, width: `${100 / count}%`, height: 256 })) col.setAttribute(key, value);
+      const cells = [...rows.get(n)?.cells ?? []].map(cell => cell.textContent);
+      const words = cells.length ? `${cells[0]}: ` + cells.slice(1).map((text, i) =>
+        `${heads[i + 1].toLowerCase()} ${text === '–' ? 'unknown' : text}`).join(', ') : 'still to come';
+      put('read', words);
+      input.setAttribute('aria-valuetext', words);
+    };
+    input.addEventListener('input', () => show(+input.value));
+    input.addEventListener('focus', () => show(+input.value));
+    input.parentElement.addEventListener('pointermove', e => {
+      const box = input.parentElement.getBoundingClientRect();
+      input.value = clamp(Math.floor((e.clientX - box.left) / box.width * count), 0, count - 1);
+      show(+input.value);
+    });
+    input.hidden = false;
+    input.value = Math.max(0, ...rows.keys());
+  };
+  read();
+
+  let last = Date.now(), timer = 0;
+  const refresh = async () => {
+    clearTimeout(timer);
+    timer = 0;
+    // Nothing is taken from under a finger or the keyboard.
+    if (shown.contains(document.activeElement)) { timer = setTimeout(refresh, FRESH_MS); return; }
+    last = Date.now();
+    try {
+      const answer = await fetch(location.href, { cache: 'no-store' });
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('shown');
+      if (!fresh || shown.contains(document.activeElement)) return;
+      const open = [...shown.querySelectorAll('details')].map(details => details.open);
+      const said = el('read')?.textContent;
+      shown.replaceChildren(...fresh.childNodes);
+      shown.querySelectorAll('details').forEach((details, i) => { details.open = open[i] ?? false; });
+      read();
+      if (said && el('read') && !el('reader').hidden && shown.matches(':hover')) put('read', said);
+    } catch { /* the next one will do */ }
+  };
+  const soon = () => {
+    if (shown.dataset.today === 'true' && !timer) timer = setTimeout(refresh, Math.max(0, FRESH_MS - (Date.now() - last)));
+  };
+  // The first tally is what the page shows already.
+  let isFirst = true;
+  listen({ tally: () => { if (!isFirst) soon(); isFirst = false; } }, soon);
+}

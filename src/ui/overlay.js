@@ -1,0 +1,198 @@
+// Counting on the live page: boxes, ids, trails and lines over the picture, and figures that tick, from
+// the server's events. The picture below is the clean stream; without this file the figures stand as
+// they were when the page was loaded.
+'use strict';
+{
+  const [svg, last, today] = [el('overlay'), el('last'), el('today')];
+  const TRAIL_MS = 3000, FLASH_MS = 1500, FORGET_MS = 2000, CHART_MS = 30_000, CROSSED = 5;
+  const calm = matchMedia('(prefers-reduced-motion: reduce)');
+
+  let lines = [], scene, size = null, lead = 0;
+  let tracks = new Map(); // number → { class, box, velocity, inSight, at, trail }
+  const flashes = new Map(); // line → { isIn, text, until }
+
+  // ---- over the picture
+
+  svg.classList.remove('still');
+  const drawn = shape('g', {}), moving = shape('g', {});
+  const [trail, cases, boxes, lost, hit] = ['trail', 'case', 'box', 'box lost', 'hit'].map(name => shape('path', { class: name }));
+  const words = shape('g', {});
+  moving.append(trail, cases, boxes, lost, words);
+
+  const place = () => fit(svg, size ?? [last.width, last.height]);
+  const drawLines = () => {
+    const f = place();
+    svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
+    drawn.replaceChildren(...lines.flatMap(line => lineShapes(line, f)), hit);
+    draw();
+  };
+
+  // Where a box is by now: moved along by its velocity since it was looked at.
+  const now = (track, time) => {
+    const ahead = calm.matches ? 0 : Math.min((time - track.at) / 1000 + lead, 1);
+    const [l, t, r, b] = track.box, [x, y] = track.velocity.map(v => v * ahead);
+    return [l + x, t + y, r + x, b + y];
+  };
+
+  let frame = 0;
+  const draw = () => {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    const f = place(), time = performance.now(), texts = [];
+    let [paths, gone, trails, hits] = ['', '', '', ''];
+    for (const [id, track] of tracks) {
+      if (time - track.at > FORGET_MS) { tracks.delete(id); continue; }
+      const [l, t, r, b] = now(track, time), [x, y] = f.at([l, t]), [x2, y2] = f.at([r, b]);
+      const path = `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
+      if (track.inSight) paths += path; else gone += path;
+      track.trail = track.trail.filter(point => time - point[2] < TRAIL_MS);
+      const dots = [...track.trail, [(l + r) / 2, b]].map(f.at);
+      if (dots.length > 1) trails += 'M' + dots.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
+      texts.push([x, y > 20 ? y - 6 : y2 + 16, `${id}`]);
+    }
+    for (const [line, flash] of flashes) {
+      const own = lines.find(other => other.id === line);
+      if (time > flash.until || !own) { flashes.delete(line); continue; }
+      const [a, b] = [f.at(own.a), f.at(own.b)];
+      hits += `M${p(a[0])} ${p(a[1])}L${p(b[0])} ${p(b[1])}`;
+      hit.setAttribute('class', flash.isIn ? 'hit' : 'hit o');
+    }
+    trail.setAttribute('d', trails);
+    cases.setAttribute('d', paths);
+    boxes.setAttribute('d', paths);
+    lost.setAttribute('d', gone);
+    hit.setAttribute('d', hits);
+    while (words.childElementCount < texts.length) words.append(shape('text', {}));
+    while (words.childElementCount > texts.length) words.lastChild.remove();
+    texts.forEach(([x, y, text], i) => {
+      const e = words.children[i];
+      e.setAttribute('x', p(x)); e.setAttribute('y', p(y));
+      if (e.textContent !== text) e.textContent = text;
+    });
+    if ((tracks.size && !calm.matches) || flashes.size) frame = requestAnimationFrame(draw);
+  };
+  svg.replaceChildren(drawn, moving);
+  new ResizeObserver(drawLines).observe(svg);
+
+  const takeOverlay = overlay => {
+    const time = performance.now(), old = tracks;
+    if (String(size) !== String(overlay.size)) { size = overlay.size; drawLines(); }
+    tracks = new Map(overlay.tracks.map(([id, kind, , l, t, r, b, vx, vy, inSight]) => {
+      const points = old.get(id)?.trail ?? [];
+      points.push([(l + r) / 2, b, time]);
+      return [id, { class: kind, box: [l, t, r, b], velocity: [vx, vy], inSight: !!inSight, at: time, trail: points }];
+    }));
+    if (!frame) draw();
+  };
+
+  // ---- boxes on and off
+
+  const toggle = el('boxes');
+  const remember = what => { try { return what(localStorage); } catch { return null; } };
+  const setBoxes = isOn => {
+    toggle.setAttribute('aria-pressed', isOn);
+    moving.setAttribute('visibility', isOn ? 'visible' : 'hidden');
+  };
+  toggle.classList.remove('js');
+  setBoxes(remember(store => store.getItem('boxes')) !== 'off');
+  toggle.addEventListener('click', () => {
+    const isOn = toggle.getAttribute('aria-pressed') !== 'true';
+    setBoxes(isOn);
+    remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
+  });
+
+  // ---- figures
+
+  const chips = el('tallies');
+  const setText = (e, text) => { if (e.textContent !== `${text}`) e.textContent = text; };
+  const chip = line => {
+    const li = document.createElement('li');
+    li.dataset.line = line;
+    for (const name of ['in', 'out']) {
+      const span = make('span', name, '');
+      span.append(make('b', '', ''), ' ', make('i', '', ''));
+      li.append(span, ' ');
+    }
+    li.prepend(make('b', '', ''), ' ');
+    return li;
+  };
+  const takeTally = tally => {
+    if (scene !== tally.scene) { scene = tally.scene; takeLines({ items: allLines }); }
+    const ids = tally.lines.map(line => `${line.line_id}`).join();
+    if ([...chips.children].map(li => li.dataset.line).join() !== ids) chips.replaceChildren(...tally.lines.map(line => chip(line.line_id)));
+    const sum = { in: 0, out: 0, inside: 0 };
+    tally.lines.forEach((line, i) => {
+      const [name, ...sides] = chips.children[i].children;
+      setText(name, line.line);
+      ['in', 'out'].forEach((way, side) => {
+        setText(sides[side].children[0], line[way]);
+        setText(sides[side].children[1], line[way + '_name'] ?? way);
+      });
+      for (const key in sum) sum[key] += line[key];
+    });
+    put('today-in', `${sum.in}`); put('today-out', `${sum.out}`); put('today-inside', `${sum.inside}`);
+  };
+
+  let allLines = [];
+  const takeLines = ({ items }) => {
+    allLines = items;
+    lines = items.filter(line => !line.deleted && (!line.scene || !scene || line.scene === scene));
+    el('nothing').hidden = lines.length > 0;
+    for (const section of [today, el('crossed'), el('facts')]) section.hidden = !lines.length;
+    drawLines();
+  };
+
+  // Told in the server's zone, as the rest of the page is.
+  const clock = text => new Date(Date.parse(text) + today.dataset.offset * 1000).toISOString().slice(11, 19);
+  const log = el('log');
+  let isChartOld = false;
+  const takeCrossing = crossing => {
+    isChartOld = true;
+    const isIn = crossing.direction === 'in', line = lines.find(own => own.id === crossing.line_id);
+    const li = document.createElement('li');
+    li.dataset.id = crossing.id;
+    const name = line?.[crossing.direction + '_name'] ?? crossing.direction;
+    li.append(make('time', '', crossing.time_sure ? clock(crossing.time) : 'time?'), make('b', isIn ? 'in' : 'out', name),
+      make('span', '', crossing.line), make('span', 'muted', `${crossing.class} ${crossing.track}`));
+    if (log.querySelector(`[data-id="${crossing.id}"]`)) return;
+    log.querySelector('.none')?.remove();
+    log.prepend(li);
+    while (log.childElementCount > CROSSED) log.lastElementChild.remove();
+    flashes.set(crossing.line_id, { isIn, until: performance.now() + FLASH_MS });
+    if (!frame) draw();
+  };
+
+  // The chart and the list are the server's: fetched again with the page now and then.
+  let chartAt = Date.now();
+  const refresh = async isAll => {
+    isChartOld = false;
+    chartAt = Date.now();
+    try {
+      const answer = await fetch('./', { cache: 'no-store' });
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      for (const id of isAll ? ['today-chart', 'log'] : ['today-chart']) {
+        const fresh = page.getElementById(id);
+        if (answer.ok && fresh) el(id).replaceChildren(...fresh.childNodes);
+      }
+    } catch { /* the next one will do */ }
+  };
+  setInterval(() => {
+    if (!document.hidden && (isChartOld || Date.now() - chartAt > 10 * CHART_MS)) refresh(false);
+  }, CHART_MS);
+
+  const states = { counting: 'Counting', idle: 'No line is drawn', waiting: 'Waiting for a picture', off: 'Off' };
+  document.addEventListener('state', ({ detail }) => {
+    if (detail?.state !== 'live') { tracks.clear(); draw(); }
+    const counting = detail?.counting;
+    if (!counting) return;
+    lead = calm.matches ? 0 : Math.min((counting.look_ms || 0) / 1000, 0.5);
+    const isFine = counting.word === 'counting';
+    put('count-state', states[counting.word] ?? 'Not counting');
+    put('count-looks', counting.looks_per_second > 0
+      ? `${counting.looks_per_second.toFixed(1)} looks a second, ${counting.look_ms.toFixed(0)} ms each` : 'does not look now');
+    put('count-by', !counting.backend ? 'not known yet' : counting.backend === 'motion' ? 'movement, no model' : counting.model || counting.backend);
+    put('count-why', isFine ? '' : `${sentence(counting.reason)} ${sentence(counting.hint)}`.trim());
+  });
+
+  listen({ overlay: takeOverlay, crossing: takeCrossing, tally: takeTally, lines: takeLines }, () => refresh(true));
+}

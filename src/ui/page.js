@@ -1,0 +1,70 @@
+// What the scripts of the pages share: finding elements, putting words, events of the server, and the
+// shapes of lines over a picture. Nothing runs here by itself.
+'use strict';
+const el = id => document.getElementById(id);
+
+// Text in which `this` is something to type.
+const put = (id, text) => {
+  const e = el(id);
+  if ((e.dataset.text ?? e.textContent) === text) return;
+  e.dataset.text = text;
+  e.replaceChildren(...text.split('`').map((part, i) =>
+    i % 2 ? Object.assign(document.createElement('code'), { textContent: part }) : part));
+};
+const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
+const make = (name, className, text) => Object.assign(document.createElement(name), { className, textContent: text });
+
+// Hears api/v1/events while the page is in sight: browsers give a server few connections, and pages
+// in the background need none. `opened` is called when hearing begins anew.
+const listen = (handlers, opened) => {
+  let source = null, timer = 0;
+  const close = () => { clearTimeout(timer); source?.close(); source = null; };
+  const open = () => {
+    close();
+    source = new EventSource('api/v1/events?types=' + Object.keys(handlers).join());
+    for (const [type, take] of Object.entries(handlers)) source.addEventListener(type, e => take(JSON.parse(e.data)));
+    // A connection that breaks is mended by the browser; a refusal is not.
+    source.addEventListener('error', () => { if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000); });
+  };
+  const look = () => { if (document.hidden) close(); else { open(); opened?.(); } };
+  document.addEventListener('visibilitychange', look);
+  addEventListener('pagehide', close);
+  addEventListener('pageshow', e => { if (e.persisted) look(); });
+  if (!document.hidden) open();
+};
+
+// ---- shapes
+
+const shape = (name, attributes, text) => {
+  const e = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
+  if (text !== undefined) e.textContent = text;
+  return e;
+};
+
+// Where a picture of this size lies in the drawing, in pixels of the window, as `object-fit: contain` has it.
+const fit = (svg, [width, height]) => {
+  const [W, H] = [svg.clientWidth || 1, svg.clientHeight || 1], scale = Math.min(W / width, H / height);
+  const [w, h] = [width * scale, height * scale];
+  return { W, H, w, h, x: (W - w) / 2, y: (H - h) / 2, at: ([x, y]) => [(W - w) / 2 + x * w, (H - h) / 2 + y * h] };
+};
+
+const p = n => n.toFixed(1);
+const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
+
+// A line, its arrow to the left of a→b (that way is in), and its names; like draw.rs.
+const lineShapes = (line, f) => {
+  const [a, b] = [f.at(line.a), f.at(line.b)];
+  const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
+  const [ux, uy] = [dx / long, dy / long], [mx, my] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  const beside = (far, on) => [mx + uy * far + ux * on, my - ux * far + uy * on];
+  const to = points => points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
+  const tip = beside(40, 0);
+  const bar = 'M' + to([a, b]), arrow = `M${to([beside(6, 0), tip])}M${to([beside(30, -8), tip, beside(30, 8)])}`;
+  const word = beside(56, 0), low = a[1] > b[1] ? a : b;
+  const text = (x, y, edge, name, words) => shape('text',
+    { class: name, x: p(clamp(x, edge, Math.max(edge, f.W - edge))), y: p(clamp(y, 16, f.H - 10)) }, words);
+  return [shape('path', { class: 'case', d: bar + arrow }), shape('path', { class: 'line', d: bar }),
+    shape('path', { class: 'arrow', d: arrow }), text(word[0], word[1] + 5, 24, 'hi mid', line.in_name),
+    text(low[0], low[1] + 22, 48, 'mid', line.name)];
+};
