@@ -27,7 +27,8 @@ use crate::source::{Delivers, Opener};
 
 use capture::Capture;
 pub use counting::{
-    Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay, ShownTrack,
+    Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
+    ShownTrack,
 };
 pub use rate::RateMeter;
 pub use shared::Demand;

@@ -9,6 +9,8 @@
 //! nothing is ever left out, so the same clip gives the same answer. The detector and the counter are those of live
 //! counting, fed the same way.
 
+mod annotate;
+
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -16,6 +18,8 @@ use crate::base::{Stamp, Worker};
 use crate::media::{Fourcc, Frame, SmallImage};
 use crate::source::clip::{ClipError, ClipFrame, ClipReader};
 use crate::vision::{Aspect, Counter, Crossing, Detection, Detector, Overlay};
+
+pub use annotate::ClipAnnotator;
 
 /// Decoded frames that wait to be looked at.
 const WAITING: usize = 4;
@@ -226,15 +230,20 @@ fn look(
     found: &mut Vec<Detection>,
 ) -> Result<(), String> {
     let (width, height) = (frame.width, frame.height);
-    let whole = Frame {
+    let whole = whole(frame);
+    image.reduce(&whole, detector.least_size(width, height)).map_err(|error| error.to_string())?;
+    detector.detect(image, found).map_err(|error| error.to_string())
+}
+
+/// The frame as any source gives frames.
+fn whole(frame: &ClipFrame) -> Frame<'_> {
+    Frame {
         fourcc: Fourcc::YU12,
-        width,
-        height,
-        stride: width,
+        width: frame.width,
+        height: frame.height,
+        stride: frame.width,
         data: &frame.planes,
         stamp: Stamp { monotonic_us: frame.time_us, wall_us: 0, wall_trusted: false },
         sequence: frame.number,
-    };
-    image.reduce(&whole, detector.least_size(width, height)).map_err(|error| error.to_string())?;
-    detector.detect(image, found).map_err(|error| error.to_string())
+    }
 }
