@@ -215,7 +215,8 @@ fn start(
         }
     };
     let stop = Stop::new();
-    let server = http::Server::new(http_settings(&config), pipeline.clone(), None);
+    let handle = Some(counting.counting.clone());
+    let server = http::Server::new(http_settings(&config), pipeline.clone(), handle);
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { config, pipeline, capture, counting, stop, server, signals, has_terminal })
