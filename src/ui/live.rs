@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use super::Frame;
 use super::escape::{Text, Words};
+use super::facts::DrawnLine;
+use super::live_counting::{self as counting, LiveCounting};
+use super::words::sentence;
+use super::{Frame, Tab, draw};
 
 /// What the live page shows when it is first painted; the script keeps it fresh from
 /// `api/v1/state` afterwards.
@@ -35,27 +38,50 @@ pub struct LivePage {
     pub viewers: usize,
     /// Held open by `/start_stream`.
     pub is_held: bool,
+    /// What is counted; `None` where nothing ever is (`[detect] backend = "none"`).
+    pub counting: Option<LiveCounting>,
+    /// Under `[privacy] counts_only`: no picture is shown.
+    pub is_counts_only: bool,
 }
 
 /// The live page as HTML.
 ///
 /// It posts `pause` and `resume` and refers to `stream`, `snapshot.jpg`, the [assets](super::asset),
-/// and, from the script, `api/v1/state`, `api/v1/pause` and `api/v1/resume`; all relative.
-/// `tallycam.js` says the same things in the same words: change both.
+/// the other pages, and, from the scripts, `api/v1/state`, `api/v1/pause`, `api/v1/resume` and
+/// `api/v1/events`; all relative. `tallycam.js` and `overlay.js` say the same things in the same words:
+/// change both.
 pub fn live_page(page: &LivePage) -> String {
     let look = look(&page.state);
+    let is_only = page.is_counts_only;
     // Room for the picture before the first one tells its size: most cameras give 16:9.
-    let (width, height) = page.size.unwrap_or((1280, 720));
+    let size = page.size.unwrap_or((1280, 720));
+    let lines: &[DrawnLine] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
+    let (view_width, view_height) = draw::view_box(size);
     let main = format!(
         include_str!("live.html"),
+        only = if is_only { " data-only=\"counts\"" } else { "" },
+        show = if is_only { " data-show=\"words\"" } else { "" },
+        stream = if is_only { "" } else { " src=\"stream\"" },
+        over_hidden = hidden_if(!is_only),
+        over_head = if is_only { ONLY[0] } else { "" },
+        over_why = if is_only { ONLY[1] } else { "" },
+        over_do = if is_only { Words(ONLY[2]).to_string() } else { String::new() },
         name = Text(&page.name),
-        width = width,
-        height = height,
+        width = size.0,
+        height = size.1,
+        view_box = format_args!("0 0 {view_width} {view_height}"),
+        drawn = if is_only { String::new() } else { draw::lines(lines, size) },
+        chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
+        // One main button: where there is no line yet, drawing one.
+        main = if lines.is_empty() && page.counting.is_some() { "" } else { " main" },
         file_name = Text(&file_name(&page.name)),
-        snapshot_hidden = hidden_if(!matches!(look, "live" | "asleep" | "waking")),
+        snapshot_hidden = hidden_if(is_only || !matches!(look, "live" | "asleep" | "waking")),
         resume_hidden = hidden_if(look != "paused"),
+        boxes_hidden = hidden_if(is_only || page.counting.is_none()),
         pause_hidden = hidden_if(look == "paused"),
+        full_hidden = hidden_if(is_only),
         banner_hidden = hidden_if(!page.is_simulated),
+        counting = page.counting.as_ref().map_or_else(counting::off, counting::side),
         stops = stops(page.viewers, page.is_held),
         headline = Text(&page.headline),
         picture = Text(or(&page.picture, "not known yet")),
@@ -75,12 +101,21 @@ pub fn live_page(page: &LivePage) -> String {
         look,
         headline: &page.headline,
         figures: &figures,
+        tab: Tab::Live,
+        scripts: if page.counting.is_some() { &["tallycam.js", "overlay.js"] } else { &["tallycam.js"] },
     }
     .around(&main)
 }
 
+/// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
+const ONLY: [&str; 3] = [
+    "Figures only",
+    "This camera counts and shows no picture to anyone.",
+    "`[privacy] counts_only` in the configuration says so.",
+];
+
 /// How a state looks: every kind of trouble looks the same.
-fn look(state: &str) -> &'static str {
+pub(super) fn look(state: &str) -> &'static str {
     match state {
         "live" => "live",
         "asleep" => "asleep",
@@ -90,7 +125,7 @@ fn look(state: &str) -> &'static str {
     }
 }
 
-fn hidden_if(is_hidden: bool) -> &'static str {
+pub(super) fn hidden_if(is_hidden: bool) -> &'static str {
     if is_hidden { " hidden" } else { "" }
 }
 
@@ -133,9 +168,8 @@ fn why(page: &LivePage) -> String {
     let mut html = String::new();
     for text in [&page.reason, &page.hint] {
         if !text.is_empty() {
-            let stop = if text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
             // Writing to a string does not fail.
-            let _ = write!(html, "<p>{}{stop}</p>", Words(text));
+            let _ = write!(html, "<p>{}</p>", Words(&sentence(text)));
         }
     }
     html
@@ -175,6 +209,8 @@ mod tests {
             fps: 29.94,
             viewers: 3,
             is_held: false,
+            counting: None,
+            is_counts_only: false,
         }
     }
 

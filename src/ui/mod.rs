@@ -9,15 +9,53 @@
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
 
 mod assets;
+mod chart;
+mod counts;
+mod draw;
 mod escape;
+mod facts;
+mod lines;
 mod live;
+mod live_counting;
+mod models;
+mod range;
+mod words;
 
 pub use assets::{Asset, asset};
+pub use counts::{CountsPage, counts_page};
+pub use facts::{
+    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, NotCounted, Refusal,
+    SetToZero,
+};
+pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
+pub use live_counting::LiveCounting;
+pub use models::{CatalogueModel, FoundModel, ModelsPage, models_page};
+pub use range::{CountsAsk, Heat, Span};
+
+use std::fmt::Write;
 
 use escape::Text;
 
-/// What is around every page: head, header and footer.
+/// The pages, in the order of their tabs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tab {
+    Live,
+    Counts,
+    Lines,
+    Models,
+}
+
+impl Tab {
+    const ALL: [(Tab, &'static str, &'static str); 4] = [
+        (Tab::Live, "./", "Live"),
+        (Tab::Counts, "counts", "Counts"),
+        (Tab::Lines, "lines", "Lines"),
+        (Tab::Models, "models", "Models"),
+    ];
+}
+
+/// What is around every page: head, tabs and footer.
 struct Frame<'a> {
     /// Begins the window's title.
     title: &'a str,
@@ -31,11 +69,38 @@ struct Frame<'a> {
     headline: &'a str,
     /// The figures beside it; may be empty.
     figures: &'a str,
+    /// Which page it is.
+    tab: Tab,
+    /// The scripts it runs.
+    scripts: &'a [&'a str],
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// The frame of a page that knows no more of the camera than `head`.
+    fn of(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> Frame<'a> {
+        Frame {
+            title,
+            name: &head.name,
+            version: &head.version,
+            look: live::look(&head.state),
+            headline: &head.headline,
+            figures: "",
+            tab,
+            scripts,
+        }
+    }
+
     /// The whole page around `main`, which is HTML already.
     fn around(&self, main: &str) -> String {
+        let (mut tabs, mut scripts) = (String::new(), String::new());
+        // Writing to a string does not fail.
+        for (tab, address, name) in Tab::ALL {
+            let current = if tab == self.tab { " aria-current=\"page\"" } else { "" };
+            let _ = write!(tabs, "<a href=\"{address}\"{current}>{name}</a>");
+        }
+        for script in self.scripts {
+            let _ = writeln!(scripts, "<script src=\"{script}\" defer></script>");
+        }
         format!(
             include_str!("frame.html"),
             title = Text(self.title),
@@ -44,6 +109,8 @@ impl Frame<'_> {
             look = Text(self.look),
             headline = Text(self.headline),
             figures = Text(self.figures),
+            tabs = tabs,
+            scripts = scripts,
             main = main,
         )
     }

@@ -42,7 +42,7 @@ pub fn serve_with(
     let listeners: Vec<_> = [tcp].into_iter().chain(unix).collect();
     let stop = Stop::new();
     let thread = std::thread::spawn({
-        let (stop, server) = (stop.clone(), Server::new(settings, run.pipeline.clone()));
+        let (stop, server) = (stop.clone(), Server::new(settings, run.pipeline.clone(), None));
         move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(server.run(listeners, stop)).unwrap();

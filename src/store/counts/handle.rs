@@ -189,6 +189,9 @@ impl Counts {
 
     /// The scene whose lines, zones and tallies are shown from now on.
     pub fn show(&self, scene: Scene) {
+        if self.scene() == scene {
+            return;
+        }
         if self.push(Command::Show(scene)).is_ok() {
             self.shared.board().scene = scene;
         }

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
 
@@ -74,7 +74,8 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
             connection.pragma_update(None, "synchronous", "full")?;
             // A log that one long reader made grow gives its place back afterwards.
             connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
-            migrate(&mut connection, version)?;
+            migrate(&mut connection, version, MIGRATIONS)?;
+            examine(&connection)?;
         }
         Ok(version)
     })();
@@ -138,8 +139,9 @@ fn identify(connection: &Connection) -> rusqlite::Result<Result<usize, Foreign>>
     }
 }
 
-fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
-    for (from, step) in MIGRATIONS.iter().enumerate().skip(version) {
+/// Brings a file from `version` to the end of `steps`, one transaction for each.
+fn migrate(connection: &mut Connection, version: usize, steps: &[&str]) -> rusqlite::Result<()> {
+    for (from, step) in steps.iter().enumerate().skip(version) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -148,6 +150,23 @@ fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<()> 
         if from > 0 {
             log::info!("counts.db: brought from version {from} to {}", from + 1);
         }
+    }
+    Ok(())
+}
+
+/// After a run that did not end, which is when disks lie: goes through the file, and fails if it is damaged.
+fn examine(connection: &Connection) -> rusqlite::Result<()> {
+    let has_ended: Option<bool> = connection
+        .query_row("SELECT ended FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .optional()?;
+    if has_ended != Some(false) {
+        return Ok(());
+    }
+    log::info!("counts.db: the last run did not end by itself; the file is examined");
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(code, Some(found)));
     }
     Ok(())
 }
@@ -193,4 +212,93 @@ pub(super) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
         _ => None,
     };
     StoreError::File { file: file.to_owned(), reason: error.to_string(), hint: hint.map(str::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(file: &Path) -> String {
+        match open_to_write(file) {
+            Err(StoreError::File { reason, hint, .. }) => {
+                assert!(hint.is_some(), "{reason}: and what can be done?");
+                reason
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_ledgers_are_refused_and_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let newer = folder.path().join("newer.db");
+        let connection = open_to_write(&newer).expect("it is made");
+        connection.pragma_update(None, "user_version", 1000).expect("set");
+        drop(connection);
+        let foreign = folder.path().join("foreign.db");
+        let connection = Connection::open(&foreign).expect("it is made");
+        connection.execute_batch("CREATE TABLE contacts (name TEXT)").expect("made");
+        drop(connection);
+        let rubbish = folder.path().join("rubbish.db");
+        std::fs::write(&rubbish, "no database at all ".repeat(500)).expect("written");
+        for (file, words) in
+            [(newer, "newer tallycam"), (foreign, "not a ledger"), (rubbish, "not a database")]
+        {
+            let before = std::fs::read(&file).expect("read");
+            let reason = refused(&file);
+            assert!(reason.contains(words), "{reason}");
+            assert_eq!(std::fs::read(&file).expect("read"), before);
+            assert!(open_to_read(&file).is_err());
+        }
+    }
+
+    #[test]
+    fn damage_is_found_after_a_run_that_did_not_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(FILE_NAME);
+        let connection = open_to_write(&file).expect("it is made");
+        connection
+            .execute_batch(
+                "INSERT INTO boots VALUES (1, 'b', 0, 1); INSERT INTO runs VALUES (1, 1, 'c', 0);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                 INSERT INTO settings SELECT 'key ' || i, hex(randomblob(100)) FROM n;",
+            )
+            .expect("filled");
+        drop(connection);
+        let mut bytes = std::fs::read(&file).expect("read");
+        let place = bytes.len() - 3 * 4096;
+        bytes[place..place + 4096].fill(0x5a);
+        std::fs::write(&file, &bytes).expect("written");
+        refused(&file);
+        assert_eq!(std::fs::read(&file).expect("read"), bytes);
+    }
+
+    #[test]
+    fn steps_are_taken_one_by_one_and_once() {
+        let mut connection = Connection::open_in_memory().expect("a database");
+        let steps = ["CREATE TABLE one (a)", "ALTER TABLE one ADD COLUMN b"];
+        migrate(&mut connection, 0, &steps[..1]).expect("the first");
+        assert_eq!(identify(&connection).expect("read").expect("a ledger"), 1);
+        connection.execute("INSERT INTO one (a) VALUES (7)", []).expect("a row");
+        migrate(&mut connection, 1, &steps).expect("the second");
+        let row: (i64, Option<i64>) = connection
+            .query_row("SELECT a, b FROM one", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("kept");
+        assert_eq!(row, (7, None));
+        // A step that fails leaves nothing of itself.
+        let failing = [steps[0], steps[1], "CREATE TABLE two (a); CREATE TABLE one (a)"];
+        assert!(migrate(&mut connection, 2, &failing).is_err());
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).expect("read");
+        assert_eq!(tables, 1);
+    }
+
+    #[test]
+    fn one_writer_has_the_directory() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = Lock::take(folder.path()).expect("free");
+        assert!(Lock::take(folder.path()).is_err());
+        drop(lock);
+        assert!(Lock::take(folder.path()).is_ok());
+    }
 }

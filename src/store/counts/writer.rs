@@ -125,6 +125,8 @@ pub(super) struct Writer {
     lost: u64,
     /// Whether the last turn failed.
     is_failing: bool,
+    /// Whether something that is on record could not be read back, and has to be told yet.
+    is_behind: bool,
     /// The last crossing that was told.
     announced: i64,
     line_ids: BTreeSet<u64>,
@@ -197,6 +199,7 @@ impl Writer {
             held_bytes: 0,
             lost: 0,
             is_failing: false,
+            is_behind: false,
             announced,
             line_ids: BTreeSet::new(),
             all_lines,
@@ -213,6 +216,19 @@ impl Writer {
     /// The number of the run.
     pub(super) fn run_id(&self) -> u64 {
         self.run as u64
+    }
+
+    /// Lets the file grow no further than by so many pages, as a disk that is full does.
+    #[cfg(test)]
+    pub(super) fn limit_growth(&self, pages: i64) {
+        let count: i64 = self
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .expect("it can be asked");
+        let most = count + pages;
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
+            .expect("it can be set");
     }
 
     /// The thread.
@@ -246,12 +262,12 @@ impl Writer {
         let mono_us = now.monotonic_us as i64;
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
-        let is_behind =
+        let is_due =
             self.state.span.as_ref().is_some_and(|span| mono_us - span.to_mono_us >= EXTEND_AFTER_US);
         let is_next_day = !self.board.is_of(self.state.scene, wall.wall_us(mono_us));
-        if self.held.is_empty() && change == Change::None && !is_behind {
-            if is_next_day {
-                let told = self.renew_board().and_then(|()| self.tell_sums());
+        if self.held.is_empty() && change == Change::None && !is_due {
+            if is_next_day || self.is_behind {
+                let told = self.tell(false, false, is_next_day);
                 self.settle(told);
             }
             return;
@@ -347,20 +363,20 @@ impl Writer {
         let (run, boot) = (self.run, self.boot);
         let Writer { connection, held, calendar, line_ids, file, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        let before = state.wall;
+        if change == Change::Step {
+            // Up to now by the clock that was right until now; the next span begins no earlier.
+            if let Some(span) = &mut state.span {
+                span.extend(&transaction, mono_us, state.wall)?;
+            }
+        }
         state.wall = wall;
-        let floor_us = match &state.span {
-            // Up to now by the clock that was right until now.
-            Some(span) if change == Change::Step => span.to_us.max(before.wall_us(span.to_mono_us)),
-            _ => 0,
-        };
         apply_change(&transaction, change, boot, wall, calendar)?;
         match change {
             Change::None => {}
             Change::Mend => state.span = reload_span(&transaction, state.span.take())?,
             Change::Step => {
                 if let Some(span) = state.span.take() {
-                    let new = OpenSpan::begin(&transaction, run, span.cover, mono_us, wall, floor_us)?;
+                    let new = OpenSpan::begin(&transaction, run, span.cover, mono_us, wall, span.to_us)?;
                     state.span = Some(new);
                 }
             }
@@ -426,6 +442,8 @@ impl Writer {
 
     /// Tells what has been committed.
     fn tell(&mut self, is_edited: bool, is_other_scene: bool, has_new_times: bool) -> Result<(), ReadError> {
+        let (is_edited, is_other_scene) = (is_edited || self.is_behind, is_other_scene || self.is_behind);
+        self.is_behind = true;
         let committed = self.read_new()?;
         if is_edited {
             self.tell_edits()?;
@@ -449,7 +467,9 @@ impl Writer {
         if is_edited || is_other_scene || has_new_times {
             self.renew_board()?;
         }
-        self.tell_sums()
+        self.tell_sums()?;
+        self.is_behind = false;
+        Ok(())
     }
 
     /// Crossings on record that were not told yet.

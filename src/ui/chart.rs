@@ -1,0 +1,482 @@
+//! Charts as SVG, drawn on the server: the axis is the line, in stands above it and out below, and time
+//! that was not counted is hatched, never zero. Pure.
+//!
+//! Bars and cells are single paths in an inner drawing that is stretched sideways; hatch, lines and words
+//! stand in the outer one in per cent and pixels, so that nothing is distorted at any width. Every look is
+//! a class of the style sheet.
+
+use std::fmt::Write;
+
+use super::escape::Text;
+use super::facts::{ChartBucket, Clock, NotCounted};
+use super::words::{day, minute, month, weekday, zoned};
+
+/// What is defined once per page for all of its charts.
+pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
+    width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
+    <path class=\"hl\" d=\"M0 0v6\"/></pattern></defs></svg>";
+
+/// Units of the inner drawing that a bucket is wide.
+const WIDE: f64 = 10.0;
+/// Pixels under the bars, for the words of the axis.
+const FOOT: u32 = 24;
+/// A share of its time under which a bucket has no figure at all.
+const NOTHING: f64 = 0.000_1;
+
+/// How many went in and how many out.
+pub(super) type Sums = (u64, u64);
+
+/// The sums of a bucket.
+pub(super) fn sums(bucket: &ChartBucket) -> Sums {
+    bucket.counts.iter().fold((0, 0), |(count_in, out), kind| {
+        if kind.is_in { (count_in + kind.count, out) } else { (count_in, out + kind.count) }
+    })
+}
+
+/// Whether nothing is known of a bucket: it was not counted, or is still to come.
+pub(super) fn is_unknown(bucket: &ChartBucket) -> bool {
+    bucket.covered < NOTHING && bucket.counts.is_empty()
+}
+
+/// The buckets with those that are still to come after them, so that a day has all of its hours.
+pub(super) fn with_the_rest(mut buckets: Vec<ChartBucket>, to_us: u64) -> Vec<ChartBucket> {
+    const HOUR: u64 = 3_600_000_000;
+    while let Some(last) = buckets.last() {
+        let (start_us, is_hour) = (last.end_us, last.end_us.saturating_sub(last.start_us) <= HOUR);
+        if start_us >= to_us || !is_hour {
+            break;
+        }
+        buckets.push(ChartBucket {
+            start_us,
+            end_us: (start_us + HOUR).min(to_us),
+            covered: 0.0,
+            counts: Vec::new(),
+        });
+    }
+    buckets
+}
+
+/// Bars over time.
+pub(super) struct Bars<'a> {
+    /// In order, without a hole.
+    pub buckets: &'a [ChartBucket],
+    /// `hour`, `day`, `week` or `month`.
+    pub bucket: &'static str,
+    /// For each bucket what it is compared with, where that is known.
+    pub before: &'a [Option<Sums>],
+    /// Times without counting.
+    pub gaps: &'a [NotCounted],
+    /// The clock on the wall.
+    pub clock: &'a Clock,
+    /// Pixels that the bars are high, both sides of the axis together; even.
+    pub height: u32,
+    /// Whether the scale is written beside the grid.
+    pub has_scale: bool,
+    /// What the chart shows, in words, for those who do not see it.
+    pub label: &'a str,
+}
+
+impl Bars<'_> {
+    /// The chart as one `svg` element.
+    pub fn svg(&self) -> String {
+        let (width, height) = (self.buckets.len().max(1) as f64 * WIDE, f64::from(self.height));
+        let axis = height / 2.0;
+        let top = self.top();
+        let scale = axis / top as f64;
+        let mut svg = format!(
+            "<svg role=\"img\" aria-label=\"{}\" height=\"{}\">",
+            Text(self.label),
+            self.height + FOOT
+        );
+        // Writing to a string does not fail.
+        for (from, to) in self.unknown() {
+            let (x, wide) = (self.place(from), self.place(to) - self.place(from));
+            if wide > 0.05 {
+                let _ = write!(
+                    svg,
+                    "<rect class=\"hatch\" x=\"{x:.2}%\" width=\"{wide:.2}%\" height=\"{height}\"/>"
+                );
+            }
+        }
+        if self.has_scale {
+            for y in [axis / 2.0, axis * 1.5, 0.5, height - 0.5] {
+                let _ = write!(svg, "<line class=\"grid\" x2=\"100%\" y1=\"{y}\" y2=\"{y}\"/>");
+            }
+        }
+        svg.push_str("<rect class=\"col\" width=\"0\" height=\"0\"/>");
+        let _ = write!(
+            svg,
+            "<svg width=\"100%\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+             preserveAspectRatio=\"none\"><path class=\"i\" d=\"{}\"/><path class=\"o\" d=\"{}\"/>",
+            self.path(|(count_in, _)| *count_in as f64 * -scale, axis),
+            self.path(|(_, out)| *out as f64 * scale, axis),
+        );
+        let was = self.marks(axis, scale);
+        if !was.is_empty() {
+            let _ = write!(svg, "<path class=\"was\" d=\"{was}\"/>");
+        }
+        let _ = write!(svg, "</svg><line class=\"axis\" x2=\"100%\" y1=\"{axis}\" y2=\"{axis}\"/>");
+        if self.has_scale {
+            for (y, value, word) in [
+                (axis / 2.0 - 4.0, top / 2, "in"),
+                (axis * 1.5 + 14.0, top / 2, "out"),
+                (12.0, top, "in"),
+                (height - 6.0, top, "out"),
+            ] {
+                let _ = write!(svg, "<text y=\"{y}\">{value} {word}</text>");
+            }
+        }
+        let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
+            return svg + "</svg>";
+        };
+        if (first.start_us..last.end_us).contains(&self.clock.now_us) && self.bucket == "hour" {
+            let x = self.place(self.clock.now_us);
+            let _ = write!(svg, "<line class=\"now\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y2=\"{height}\"/>");
+        }
+        self.write_ticks(&mut svg);
+        svg + "</svg>"
+    }
+
+    /// The value at the chart's edge: round, and with a round half.
+    fn top(&self) -> u64 {
+        let shown = self.buckets.iter().map(sums).chain(self.before.iter().flatten().copied());
+        let most = shown.map(|(count_in, out)| count_in.max(out)).max().unwrap_or(0);
+        let mut unit = 1;
+        loop {
+            if let Some(top) = [2, 4, 6, 10].into_iter().map(|m| m * unit).find(|top| *top >= most) {
+                return top;
+            }
+            unit *= 10;
+        }
+    }
+
+    /// Where a moment stands, in per cent of the chart's width. Buckets are equally wide, whatever
+    /// daylight saving and the calendar make of their length.
+    fn place(&self, us: u64) -> f64 {
+        let at = self.buckets.partition_point(|bucket| bucket.end_us <= us);
+        let within = self.buckets.get(at).map_or(0.0, |bucket| {
+            let long = bucket.end_us.saturating_sub(bucket.start_us).max(1);
+            us.saturating_sub(bucket.start_us) as f64 / long as f64
+        });
+        (at as f64 + within) / self.buckets.len().max(1) as f64 * 100.0
+    }
+
+    /// The bars of one side, `rise` pixels from the axis, as a path.
+    fn path(&self, rise: impl Fn(&Sums) -> f64, axis: f64) -> String {
+        let margin = if self.buckets.len() > 100 { 0.5 } else { 1.5 };
+        let mut path = String::new();
+        for (n, bucket) in self.buckets.iter().enumerate() {
+            let rise = rise(&sums(bucket));
+            if rise != 0.0 {
+                let x = n as f64 * WIDE + margin;
+                let _ = write!(path, "M{x} {axis}v{rise:.1}h{}V{axis}", WIDE - 2.0 * margin);
+            }
+        }
+        path
+    }
+
+    /// Strokes where the bars were before.
+    fn marks(&self, axis: f64, scale: f64) -> String {
+        let mut path = String::new();
+        for (n, before) in self.before.iter().enumerate() {
+            let Some((count_in, out)) = before else { continue };
+            for (count, rise) in [(*count_in, -scale), (*out, scale)] {
+                if count > 0 {
+                    let (x, y) = (n as f64 * WIDE + 1.0, axis + count as f64 * rise);
+                    let _ = write!(path, "M{x} {y:.1}h{}", WIDE - 2.0);
+                }
+            }
+        }
+        path
+    }
+
+    /// Spans of which nothing is known: the gaps, and buckets that are past and were not covered at all.
+    /// In order, without overlap.
+    fn unknown(&self) -> Vec<(u64, u64)> {
+        let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
+            return Vec::new();
+        };
+        let end = last.end_us.min(self.clock.now_us);
+        let mut spans: Vec<(u64, u64)> = self.gaps.iter().map(|gap| (gap.from_us, gap.to_us)).collect();
+        spans.extend(self.buckets.iter().filter(|b| is_unknown(b)).map(|b| (b.start_us, b.end_us)));
+        spans.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for (from, to) in spans {
+            let (from, to) = (from.max(first.start_us), to.min(end));
+            match merged.last_mut() {
+                _ if from >= to => {}
+                Some(before) if from <= before.1 => before.1 = before.1.max(to),
+                _ => merged.push((from, to)),
+            }
+        }
+        merged
+    }
+
+    /// The words under the axis.
+    fn write_ticks(&self, svg: &mut String) {
+        let y = self.height + 18;
+        let count = self.buckets.len();
+        let mut text = |percent: f64, anchor: &str, words: &str| {
+            let _ = write!(svg, "<text x=\"{percent:.2}%\" y=\"{y}\" class=\"{anchor}\">{words}</text>");
+        };
+        let share = |n: usize| n as f64 / count as f64 * 100.0;
+        if self.bucket == "hour" && count <= 25 {
+            for (n, bucket) in self.buckets.iter().enumerate() {
+                let hour = zoned(bucket.start_us, &self.clock.zone).hour();
+                let name = format!("{hour:02}");
+                match (n, hour % 6, hour % 3) {
+                    (0, ..) => text(0.0, "", &name),
+                    (_, 0, _) if n + 1 < count => text(share(n), "mid", &name),
+                    (_, _, 0) if n + 1 < count => text(share(n), "mid minor", &name),
+                    _ => {}
+                }
+            }
+            let end = self.buckets.last().map_or(0, |last| zoned(last.end_us, &self.clock.zone).hour());
+            text(100.0, "end", &format!("{:02}", if end == 0 { 24 } else { end }));
+            return;
+        }
+        let chosen: Vec<usize> = (0..count).filter(|n| self.has_tick(*n)).collect();
+        let step = chosen.len().div_ceil(12).max(1);
+        for (k, n) in chosen.iter().step_by(step).enumerate() {
+            let at = zoned(self.buckets[*n].start_us, &self.clock.zone);
+            let words = match self.bucket {
+                "hour" => {
+                    format!("{} {}", weekday(at.weekday()).get(..3).unwrap_or_default(), at.day())
+                }
+                "day" if count <= 10 => {
+                    format!("{} {}", weekday(at.weekday()).get(..3).unwrap_or_default(), at.day())
+                }
+                "month" => format!("{} {}", month(at.month()).get(..3).unwrap_or_default(), at.year()),
+                _ => day(&at),
+            };
+            let is_many = chosen.len() / step > 5;
+            let anchor = match (k, is_many && k % 2 == 1) {
+                (0, _) if self.bucket != "day" || count > 10 => "",
+                (_, false) => "mid",
+                (_, true) => "mid minor",
+            };
+            let middle = if self.bucket == "hour" || anchor.is_empty() { 0.0 } else { 50.0 / count as f64 };
+            let place = share(*n) + middle;
+            if place < 96.0 || anchor.is_empty() || count <= 10 {
+                text(place, anchor, &words);
+            }
+        }
+    }
+
+    /// Whether a word may stand under this bucket.
+    fn has_tick(&self, n: usize) -> bool {
+        let Some(bucket) = self.buckets.get(n) else { return false };
+        let at = zoned(bucket.start_us, &self.clock.zone);
+        match self.bucket {
+            "hour" => at.hour() == i8::try_from(self.clock.day_starts).unwrap_or(0),
+            "day" => self.buckets.len() <= 10 || at.weekday() == jiff::civil::Weekday::Monday,
+            _ => true,
+        }
+    }
+}
+
+/// Weekdays by hours: the mean of what was counted, by how much of each hour was.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct WeekMap {
+    /// For each weekday from Monday, for each hour from the one the day begins at: the mean of an hour;
+    /// `None` where less than half an hour was counted in all.
+    pub means: [[Option<f64>; 24]; 7],
+    /// The hour of the first column.
+    pub first_hour: u8,
+}
+
+impl WeekMap {
+    /// The map of hourly buckets; `count` picks what is shown of a bucket's sums.
+    pub fn of(buckets: &[ChartBucket], clock: &Clock, count: impl Fn(Sums) -> u64) -> WeekMap {
+        let mut cells = [[(0.0, 0.0); 24]; 7];
+        for bucket in buckets.iter().filter(|bucket| bucket.end_us <= clock.now_us) {
+            let at = zoned(bucket.start_us, &clock.zone);
+            let hour = usize::try_from(at.hour()).unwrap_or(0);
+            let first = usize::from(clock.day_starts);
+            // Before the hour that days begin at, it is still the weekday before.
+            let weekday = usize::try_from(at.weekday().to_monday_zero_offset()).unwrap_or(0);
+            let row = if hour < first { (weekday + 6) % 7 } else { weekday };
+            let cell = &mut cells[row][(hour + 24 - first) % 24];
+            cell.0 += count(sums(bucket)) as f64;
+            cell.1 += bucket.covered;
+        }
+        let means = cells.map(|row| row.map(|(sum, covered)| (covered >= 0.5).then(|| sum / covered)));
+        WeekMap { means, first_hour: clock.day_starts }
+    }
+
+    /// The upper bounds of the four lower steps of colour above nothing.
+    pub fn steps(&self) -> [f64; 4] {
+        let most = self.means.iter().flatten().flatten().fold(0.0_f64, |most, mean| most.max(*mean));
+        [0.2, 0.4, 0.6, 0.8].map(|share| (share * most * 10.0).ceil() / 10.0)
+    }
+
+    /// The step, 0–5, of a mean.
+    fn step(mean: f64, steps: &[f64; 4]) -> usize {
+        if mean < 0.05 { 0 } else { 1 + steps.iter().filter(|step| mean > **step).count() }
+    }
+
+    /// The map as one `svg` element, seven rows of 24 px.
+    pub fn svg(&self, label: &str) -> String {
+        let steps = self.steps();
+        let mut paths: [String; 6] = Default::default();
+        let (mut hatch, mut values, mut deep) = (String::new(), String::new(), String::new());
+        for (row, means) in self.means.iter().enumerate() {
+            for (hour, mean) in means.iter().enumerate() {
+                let (x, y) = (hour as f64 / 24.0 * 100.0, row * 24);
+                let Some(mean) = mean else {
+                    let _ = write!(
+                        hatch,
+                        "<rect class=\"hatch\" x=\"{x:.2}%\" y=\"{y}\" width=\"4.17%\" height=\"23\"/>"
+                    );
+                    continue;
+                };
+                let step = WeekMap::step(*mean, &steps);
+                let _ = write!(paths[step], "M{} {y}h9.8v23h-9.8z", hour * 10);
+                if step > 0 {
+                    let into = if step > 3 { &mut deep } else { &mut values };
+                    let value = if *mean < 9.95 { format!("{mean:.1}") } else { format!("{mean:.0}") };
+                    let _ = write!(into, "<text x=\"{:.2}%\" y=\"{}\">{value}</text>", x + 2.08, y + 16);
+                }
+            }
+        }
+        let mut svg = format!(
+            "<svg role=\"img\" aria-label=\"{}\" height=\"192\">{hatch}<svg width=\"100%\" height=\"168\" \
+             viewBox=\"0 0 240 168\" preserveAspectRatio=\"none\">",
+            Text(label)
+        );
+        for (step, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
+            let _ = write!(svg, "<path class=\"h{step}\" d=\"{path}\"/>");
+        }
+        let _ = write!(svg, "</svg><g class=\"val\">{values}<g class=\"d\">{deep}</g></g>");
+        for column in (0..24).step_by(3) {
+            let hour = (column + u32::from(self.first_hour)) % 24;
+            let anchor = match column {
+                0 => "",
+                column if column % 6 == 0 => "mid",
+                _ => "mid minor",
+            };
+            let x = f64::from(column) / 24.0 * 100.0;
+            let _ = write!(svg, "<text x=\"{x:.2}%\" y=\"186\" class=\"{anchor}\">{hour:02}</text>");
+        }
+        let end = if self.first_hour == 0 { 24 } else { self.first_hour };
+        let _ = write!(svg, "<text x=\"100%\" y=\"186\" class=\"end\">{end:02}</text>");
+        svg + "</svg>"
+    }
+}
+
+/// What a bucket is called in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
+pub(super) fn bucket_name(bucket: &ChartBucket, kind: &str, is_one_day: bool, clock: &Clock) -> String {
+    let at = zoned(bucket.start_us, &clock.zone);
+    let short = weekday(at.weekday()).get(..3).unwrap_or_default();
+    match kind {
+        "hour" if is_one_day => minute(&at),
+        "hour" => format!("{short} {} {}", day(&at), minute(&at)),
+        "week" => format!("Week of {}", day(&at)),
+        "month" => format!("{} {}", month(at.month()), at.year()),
+        _ => format!("{short} {}", day(&at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use jiff::tz::TimeZone;
+
+    use super::super::facts::KindCount;
+    use super::*;
+
+    const HOUR: u64 = 3_600_000_000;
+    /// Monday 16 November 2026, 00:00 UTC.
+    const MONDAY: u64 = 1_794_787_200_000_000;
+
+    fn clock(now_us: u64) -> Clock {
+        Clock { now_us, zone: TimeZone::UTC, day_starts: 0 }
+    }
+
+    fn bucket(n: u64, covered: f64, count_in: u64, out: u64) -> ChartBucket {
+        let kinds = [(true, count_in), (false, out)].into_iter().filter(|(_, count)| *count > 0);
+        ChartBucket {
+            start_us: MONDAY + n * HOUR,
+            end_us: MONDAY + (n + 1) * HOUR,
+            covered,
+            counts: kinds
+                .map(|(is_in, count)| KindCount { line_id: 1, class: "person".into(), is_in, count })
+                .collect(),
+        }
+    }
+
+    fn bars<'a>(buckets: &'a [ChartBucket], gaps: &'a [NotCounted], clock: &'a Clock) -> Bars<'a> {
+        Bars { buckets, bucket: "hour", before: &[], gaps, clock, height: 100, has_scale: true, label: "x" }
+    }
+
+    #[test]
+    fn in_stands_above_the_axis_and_out_below() {
+        let clock = clock(MONDAY + 24 * HOUR);
+        let buckets = [bucket(0, 1.0, 10, 5), bucket(1, 1.0, 0, 0)];
+        let svg = bars(&buckets, &[], &clock).svg();
+        // Ten of ten: all of the upper half; five: half of the lower one; nothing is drawn of a zero.
+        assert!(svg.contains("<path class=\"i\" d=\"M1.5 50v-50.0h7V50\"/>"), "{svg}");
+        assert!(svg.contains("<path class=\"o\" d=\"M1.5 50v25.0h7V50\"/>"), "{svg}");
+        assert!(svg.contains("10 in") && svg.contains("5 out"));
+        assert!(!svg.contains("class=\"hatch\""));
+    }
+
+    #[test]
+    fn what_was_not_counted_is_hatched_to_the_minute_and_what_is_to_come_is_not() {
+        let clock = clock(MONDAY + 2 * HOUR);
+        let buckets = with_the_rest(vec![bucket(0, 0.0, 0, 0), bucket(1, 0.5, 1, 0)], MONDAY + 4 * HOUR);
+        assert_eq!(buckets.len(), 4);
+        let gaps = [NotCounted { from_us: MONDAY + HOUR, to_us: MONDAY + HOUR * 3 / 2, why: "off".into() }];
+        let svg = bars(&buckets, &gaps, &clock).svg();
+        assert_eq!(svg.matches("class=\"hatch\"").count(), 1);
+        assert!(svg.contains("<rect class=\"hatch\" x=\"0.00%\" width=\"37.50%\""), "{svg}");
+        assert!(svg.contains("class=\"now\" x1=\"50.00%\""), "{svg}");
+    }
+
+    #[test]
+    fn scales_are_round_and_have_a_round_half() {
+        let clock = clock(MONDAY + HOUR);
+        for (most, top) in [(0, 2), (1, 2), (3, 4), (5, 6), (7, 10), (11, 20), (41, 60), (999, 1000)] {
+            let buckets = [bucket(0, 1.0, most, 0)];
+            assert_eq!(bars(&buckets, &[], &clock).top(), top);
+        }
+    }
+
+    #[test]
+    fn means_are_of_the_time_that_was_counted() {
+        let clock = clock(MONDAY + 30 * 24 * HOUR);
+        // Two Mondays at 00: one counted in full, one by half, one not at all.
+        let week = 7 * 24;
+        let buckets = [
+            bucket(0, 1.0, 6, 1),
+            bucket(week, 0.5, 3, 0),
+            bucket(2 * week, 0.0, 0, 0),
+            bucket(1, 0.4, 1, 0),
+            bucket(25, 1.0, 0, 0),
+        ];
+        let map = WeekMap::of(&buckets, &clock, |(count_in, _)| count_in);
+        assert_eq!(map.means[0][0], Some(6.0));
+        assert_eq!(map.means[0][1], None, "too little of it");
+        assert_eq!(map.means[1][1], Some(0.0), "a true zero");
+        assert_eq!(map.means[6][23], None);
+        let svg = map.svg("x");
+        assert_eq!(svg.matches("class=\"hatch\"").count(), 7 * 24 - 2);
+        assert!(svg.contains("class=\"h5\"") && svg.contains(">6.0</text>"), "{svg}");
+    }
+
+    #[test]
+    fn a_day_that_begins_later_has_its_small_hours_at_its_end() {
+        let mut clock = clock(MONDAY + 30 * 24 * HOUR);
+        clock.day_starts = 5;
+        // Tuesday 02:00 belongs to Monday.
+        let map = WeekMap::of(&[bucket(26, 1.0, 4, 0)], &clock, |(count_in, _)| count_in);
+        assert_eq!(map.means[0][21], Some(4.0));
+    }
+
+    #[test]
+    fn no_chart_has_a_figure_that_is_none() {
+        let clock = clock(MONDAY);
+        let svg = bars(&[], &[], &clock).svg();
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}

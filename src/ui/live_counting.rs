@@ -1,0 +1,194 @@
+//! What the live page says of counting: chips over the picture, today, who just crossed, how it is going.
+
+use std::fmt::Write;
+
+use super::chart::{self, Bars};
+use super::escape::{Text, Words};
+use super::facts::{ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, LineTally, NotCounted};
+use super::live::hidden_if;
+use super::words::{minute, second, sentence, why_not, zoned};
+
+/// What the live page shows of counting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveCounting {
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// How it is going.
+    pub facts: CountingFacts,
+    /// Lines of the scene in use that are not deleted.
+    pub lines: Vec<DrawnLine>,
+    /// Their sums of today, in the same order.
+    pub tallies: Vec<LineTally>,
+    /// Today by the hour, from the hour the day begins to its last, over all lines.
+    pub hours: Vec<ChartBucket>,
+    /// Times of today without counting, oldest first.
+    pub gaps: Vec<NotCounted>,
+    /// The last five crossings, newest first.
+    pub crossings: Vec<Crossed>,
+}
+
+/// The list of the newest has room for so many.
+const MOST_CROSSED: usize = 5;
+
+/// One chip a line, to lie over the picture.
+pub(super) fn chips(counting: &LiveCounting) -> String {
+    let mut html = String::new();
+    for tally in &counting.tallies {
+        let (in_name, out_name) = names(counting, tally.line_id);
+        // Writing to a string does not fail.
+        let _ = write!(
+            html,
+            "<li data-line=\"{}\"><b>{}</b> <span class=\"in\"><b>{}</b> <i>{}</i></span> <span \
+             class=\"out\"><b>{}</b> <i>{}</i></span></li>",
+            tally.line_id,
+            Text(&tally.line),
+            tally.count_in,
+            Text(in_name),
+            tally.count_out,
+            Text(out_name),
+        );
+    }
+    html
+}
+
+/// What the directions of a line are called.
+fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
+    let line = counting.lines.iter().find(|own| own.id == line);
+    line.map_or(("in", "out"), |line| (line.in_name.as_str(), line.out_name.as_str()))
+}
+
+/// The sections beside the picture.
+pub(super) fn side(counting: &LiveCounting) -> String {
+    let LiveCounting { clock, facts, .. } = counting;
+    let sum = |of: fn(&LineTally) -> u64| counting.tallies.iter().map(of).sum::<u64>();
+    let end = counting.hours.first().map_or(0, |first| first.start_us + 86_400_000_000);
+    let hours = chart::with_the_rest(counting.hours.clone(), end);
+    let chart = Bars {
+        buckets: &hours,
+        bucket: "hour",
+        before: &[],
+        gaps: &counting.gaps,
+        clock,
+        height: 72,
+        has_scale: false,
+        label: "In and out per hour today; the figures are on the page Counts",
+    }
+    .svg();
+    let has_none = counting.lines.is_empty();
+    format!(
+        include_str!("live_counting.html"),
+        nothing_hidden = hidden_if(!has_none),
+        today_hidden = hidden_if(has_none),
+        offset = zoned(clock.now_us, &clock.zone).offset().seconds(),
+        definitions = chart::DEFINITIONS,
+        count_in = sum(|tally| tally.count_in),
+        out = sum(|tally| tally.count_out),
+        inside = sum(|tally| tally.inside),
+        chart = chart,
+        gaps = gaps(counting),
+        log = log(counting),
+        state = state(facts),
+        looks = looks(facts),
+        by = by(facts),
+        why = why(facts),
+    )
+}
+
+/// Where nothing is ever counted.
+pub(super) fn off() -> String {
+    "<section class=\"empty\" aria-labelledby=\"off-head\"><h2 id=\"off-head\">Counting is switched off</h2>\
+     <p class=\"muted\">The configuration says <code>[detect] backend = \"none\"</code>. With another one, \
+     and a line drawn, crossings are counted.</p></section>\n    "
+        .into()
+}
+
+/// What of today was not counted, in a sentence.
+fn gaps(counting: &LiveCounting) -> String {
+    let clock = &counting.clock;
+    // A gap of less than a minute is not seen in the chart; the page Counts lists it.
+    let gaps: Vec<&NotCounted> =
+        counting.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 60_000_000).collect();
+    let Some(last) = gaps.last() else { return "Hour by hour; in above the line, out below.".into() };
+    let of = |us| minute(&zoned(us, &clock.zone));
+    let start = counting.hours.first().map_or(0, |hour| hour.start_us);
+    let to = if last.to_us >= clock.now_us { "now".into() } else { of(last.to_us) };
+    let more = match gaps.len() {
+        1 => String::new(),
+        2 => " And one more time.".into(),
+        n => format!(" And {} more times.", n - 1),
+    };
+    format!(
+        "<span class=\"key g\"></span> Not counted {} to {to}: {}.{more}",
+        of(last.from_us.max(start)),
+        Text(&why_not(&last.why)),
+    )
+}
+
+/// The newest crossings; rows that are still empty keep their room.
+fn log(counting: &LiveCounting) -> String {
+    let mut html = String::new();
+    for crossed in counting.crossings.iter().take(MOST_CROSSED) {
+        let (in_name, out_name) = names(counting, crossed.line_id);
+        let (class, name) = if crossed.is_in { ("in", in_name) } else { ("out", out_name) };
+        let _ = write!(
+            html,
+            "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span \
+             class=\"muted\">{} {}</span></li>",
+            crossed.id,
+            if crossed.is_time_sure {
+                second(&zoned(crossed.time_us, &counting.clock.zone))
+            } else {
+                "time?".into()
+            },
+            Text(name),
+            Text(&crossed.line),
+            Text(&crossed.class),
+            crossed.track,
+        );
+    }
+    if html.is_empty() {
+        html.push_str("<li class=\"none muted\">Nobody yet.</li>");
+    }
+    html
+}
+
+/// How counting is going, in a word or two.
+fn state(facts: &CountingFacts) -> &'static str {
+    match facts.word.as_str() {
+        "counting" => "Counting",
+        "idle" => "No line is drawn",
+        "waiting" => "Waiting for a picture",
+        "off" => "Off",
+        _ => "Not counting",
+    }
+}
+
+/// Why it does not count, and what can be done; empty while it does.
+fn why(facts: &CountingFacts) -> String {
+    let mut html = String::new();
+    if facts.word != "counting" {
+        for text in [&facts.reason, &facts.hint] {
+            let _ = write!(html, "{} ", Words(&sentence(text)));
+        }
+    }
+    html.trim().to_owned()
+}
+
+/// How fast: "9.8 looks a second, 61 ms each".
+pub(super) fn looks(facts: &CountingFacts) -> String {
+    if facts.looks_per_second > 0.0 {
+        format!("{:.1} looks a second, {:.0} ms each", facts.looks_per_second, facts.look_ms)
+    } else {
+        "does not look now".into()
+    }
+}
+
+/// What looks: "SSDLite MobileNet V2" or "movement".
+fn by(facts: &CountingFacts) -> String {
+    match (facts.backend.as_str(), facts.model.as_str()) {
+        ("", _) => "not known yet".into(),
+        ("motion", _) => "movement, no model".into(),
+        (backend, "") => Text(backend).to_string(),
+        (_, model) => Text(model).to_string(),
+    }
+}

@@ -1,0 +1,237 @@
+//! Times and figures in words, the same on every page. Pure.
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+use crate::media::TroubleKind;
+
+/// The moment on the wall clock of `zone`; 1970 for what no calendar holds.
+pub(super) fn zoned(us: u64, zone: &TimeZone) -> Zoned {
+    let us = i64::try_from(us).unwrap_or_default();
+    Timestamp::from_microsecond(us).unwrap_or_default().to_zoned(zone.clone())
+}
+
+/// Microseconds since 1970 of a moment; 0 before.
+pub(super) fn micros(at: &Zoned) -> u64 {
+    u64::try_from(at.timestamp().as_microsecond()).unwrap_or_default()
+}
+
+/// `2026-11-20T13:00:00Z`, as addresses of the API have it: nothing in it wants escaping.
+pub(super) fn rfc3339(us: u64) -> String {
+    format!("{:.0}", Timestamp::from_microsecond(i64::try_from(us).unwrap_or_default()).unwrap_or_default())
+}
+
+/// "14:02".
+pub(super) fn minute(at: &Zoned) -> String {
+    format!("{:02}:{:02}", at.hour(), at.minute())
+}
+
+/// "14:02:37".
+pub(super) fn second(at: &Zoned) -> String {
+    format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
+}
+
+/// "Thursday".
+pub(super) fn weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    }
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// "November", of 1–12.
+pub(super) fn month(month: i8) -> &'static str {
+    usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).unwrap_or(&"")
+}
+
+/// "12 Nov".
+pub(super) fn day(at: &Zoned) -> String {
+    let name = month(at.month());
+    format!("{} {}", at.day(), name.get(..3).unwrap_or(name))
+}
+
+/// "Thursday 12 November".
+pub(super) fn long_day(at: &Zoned) -> String {
+    format!("{} {} {}", weekday(at.weekday()), at.day(), month(at.month()))
+}
+
+/// When something was, as short as it is clear at `now`: "14:02" today, else "12 Nov 14:02", with the year
+/// when it is another.
+pub(super) fn when(at: &Zoned, now: &Zoned) -> String {
+    if at.date() == now.date() {
+        minute(at)
+    } else if at.year() == now.year() {
+        format!("{} {}", day(at), minute(at))
+    } else {
+        format!("{} {} {}", day(at), at.year(), minute(at))
+    }
+}
+
+/// A length of time: "41 s", "79 min", "7 h 58", "12 days".
+pub(super) fn length(us: u64) -> String {
+    let seconds = (us + 500_000) / 1_000_000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..7_200 => format!("{} min", (seconds + 30) / 60),
+        7_200..172_800 => format!("{} h {:02}", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days", (seconds + 43_200) / 86_400),
+    }
+}
+
+/// Why nothing was counted, of the ledger's word.
+pub(super) fn why_not(word: &str) -> String {
+    match word {
+        "off" => "tallycam was off".into(),
+        "paused" => "paused".into(),
+        "no_line" => "no line was drawn".into(),
+        "no_model" => "no model could be used".into(),
+        "asleep" | "waking" => "waiting for the camera".into(),
+        word => match TroubleKind::ALL.into_iter().find(|kind| kind.word() == word) {
+            Some(kind) => kind.headline().to_lowercase(),
+            None => word.replace('_', " "),
+        },
+    }
+}
+
+/// A share of 1 as "91 %": 100 only when it is all, 0 only when it is nothing.
+pub(super) fn percent(share: f64) -> String {
+    let percent = (share * 100.0).round();
+    let percent = if share > 0.0 && percent < 1.0 {
+        1.0
+    } else if share < 0.999 && percent >= 100.0 {
+        99.0
+    } else {
+        percent
+    };
+    format!("{percent:.0} %")
+}
+
+/// How much `now` differs from `before`: "+10 %", "−2 %", "the same".
+pub(super) fn change(now: u64, before: u64) -> Option<String> {
+    if before == 0 {
+        return None;
+    }
+    let percent = ((now as f64 / before as f64 - 1.0) * 100.0).round();
+    Some(if percent == 0.0 {
+        "the same".into()
+    } else if percent > 0.0 {
+        format!("+{percent:.0} %")
+    } else {
+        format!("−{:.0} %", -percent)
+    })
+}
+
+/// The text with a full stop at its end; nothing stays nothing.
+pub(super) fn sentence(text: &str) -> String {
+    let stop = if text.is_empty() || text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("{text}{stop}")
+}
+
+/// Bytes as "8.9 MB".
+pub(super) fn bytes(bytes: u64) -> String {
+    let mega = bytes as f64 / 1e6;
+    if mega >= 100.0 { format!("{mega:.0} MB") } else { format!("{mega:.1} MB") }
+}
+
+/// The text with its first letter in upper case: labels of models are written small.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// A text as a value in an address (RFC 3986 §2.3: all but the unreserved is escaped).
+pub(super) fn in_address(text: &str) -> String {
+    let mut address = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => address.push(byte.into()),
+            byte => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_as_short_as_they_are_clear() {
+        for (seconds, words) in [
+            (0, "0 s"),
+            (41, "41 s"),
+            (90, "2 min"),
+            (4_740, "79 min"),
+            (28_680, "7 h 58"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(length(seconds * 1_000_000), words);
+        }
+    }
+
+    #[test]
+    fn shares_say_all_and_nothing_only_when_it_is_so() {
+        for (share, words) in
+            [(0.0, "0 %"), (0.001, "1 %"), (0.91, "91 %"), (0.998, "99 %"), (0.9995, "100 %"), (1.0, "100 %")]
+        {
+            assert_eq!(percent(share), words);
+        }
+    }
+
+    #[test]
+    fn changes_have_a_sign() {
+        assert_eq!(change(11, 10).as_deref(), Some("+10 %"));
+        assert_eq!(change(98, 100).as_deref(), Some("−2 %"));
+        assert_eq!(change(1000, 1001).as_deref(), Some("the same"));
+        assert_eq!(change(5, 0), None);
+    }
+
+    #[test]
+    fn reasons_of_gaps_are_words() {
+        assert_eq!(why_not("no_line"), "no line was drawn");
+        for kind in TroubleKind::ALL {
+            assert_eq!(why_not(kind.word()), kind.headline().to_lowercase());
+        }
+        assert_eq!(why_not("moon_too_bright"), "moon too bright");
+    }
+
+    #[test]
+    fn times_are_told_in_their_zone() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        // 2026-11-12T13:02:37Z
+        let at = zoned(1_794_488_557_000_000, &zone);
+        assert_eq!(second(&at), "14:02:37");
+        assert_eq!(long_day(&at), "Thursday 12 November");
+        assert_eq!(day(&at), "12 Nov");
+        assert_eq!(rfc3339(micros(&at)), "2026-11-12T13:02:37Z");
+        assert_eq!(when(&at, &zoned(1_794_492_000_000_000, &zone)), "14:02");
+        assert_eq!(when(&at, &zoned(1_794_592_000_000_000, &zone)), "12 Nov 14:02");
+        assert_eq!(when(&at, &zoned(1_834_592_000_000_000, &zone)), "12 Nov 2026 14:02");
+    }
+
+    #[test]
+    fn an_address_holds_any_text() {
+        assert_eq!(in_address("cell phone&x=ü"), "cell%20phone%26x%3D%C3%BC");
+    }
+}
