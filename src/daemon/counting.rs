@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use super::models::Shelf;
 use crate::base::Worker;
 use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, ZoneConfig};
 use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
 use crate::store::{self, Counts, LineDraft, Scene, StoreError, ZoneDraft};
-use crate::vision::{Anchor, MotionDetector, Recrossing, Replay};
+use crate::vision::{Anchor, MotionDetector, Recording, Recrossing, ReplayDetector, ReplayOptions};
 
 /// Counting at work, with everything that is to be ended in order.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Running {
     pub workers: Vec<Worker>,
     /// The ledger and the thread that writes it, if it could be opened.
     pub ledger: Option<(Counts, Worker)>,
+    /// The models at hand.
+    pub shelf: Shelf,
 }
 
 impl Running {
@@ -70,7 +73,12 @@ pub fn open_ledger(config: &Config) -> Ledger {
 ///
 /// # Errors
 /// [`CountingError`]; the ledger has been closed then.
-pub fn start(config: &Config, pipeline: &Pipeline, ledger: Ledger) -> Result<Running, CountingError> {
+pub fn start(
+    config: &Config,
+    pipeline: &Pipeline,
+    ledger: Ledger,
+    shelf: Shelf,
+) -> Result<Running, CountingError> {
     let (counts, ledger) = match ledger {
         Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
         Err(error) => {
@@ -78,9 +86,9 @@ pub fn start(config: &Config, pipeline: &Pipeline, ledger: Ledger) -> Result<Run
             (Err(error), None)
         }
     };
-    let make = make_detector(config.detect.clone());
+    let make = make_detector(config.detect.clone(), shelf.clone());
     match Counting::start(pipeline, counts, make, settings(config)) {
-        Ok((counting, workers)) => Ok(Running { counting, workers, ledger }),
+        Ok((counting, workers)) => Ok(Running { counting, workers, ledger, shelf }),
         Err(error) => {
             if let Some((counts, writer)) = ledger {
                 close(Ok((counts, writer)));
@@ -118,11 +126,16 @@ fn scene(kind: SourceKind) -> Scene {
 /// The ledger's part of the configuration.
 pub fn store_settings(config: &Config) -> store::Settings {
     store::Settings {
-        directory: directory(config.store.directory.as_deref(), std::env::var_os("STATE_DIRECTORY")),
+        directory: state_directory(config),
         camera: config.name.clone(),
         zone: zone(config.counts.time_zone.as_deref()),
         day_starts: config.counts.day_starts,
     }
+}
+
+/// Where everything is kept.
+pub fn state_directory(config: &Config) -> PathBuf {
+    directory(config.store.directory.as_deref(), std::env::var_os("STATE_DIRECTORY"))
 }
 
 /// The configured directory; else the first that systemd hands over (systemd.exec(5),
@@ -168,24 +181,28 @@ fn zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
 }
 
 /// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
-fn make_detector(config: DetectConfig) -> MakeDetector {
-    Box::new(move |scene, chosen| match (config.backend, chosen) {
-        (DetectorKind::None, _) => Err(no_detector("counting is switched off", "set [detect] backend")),
-        (DetectorKind::Auto, None) if scene == Scene::Sim => Ok(motion(Vec::new())),
-        (DetectorKind::Auto, chosen) => match model(&config, chosen) {
-            Ok(made) => Ok(made),
-            Err(missing) if chosen.is_none() && config.model.is_none() => Ok(motion(vec![format!(
-                "No model is used ({missing}): whatever moves is counted, and persons are not told from cars."
-            )])),
-            Err(missing) => Err(missing),
-        },
-        (DetectorKind::Onnx, chosen) => model(&config, chosen),
-        (DetectorKind::Motion, None) => Ok(motion(Vec::new())),
-        (DetectorKind::Replay, None) => replay(&config),
-        (DetectorKind::Motion | DetectorKind::Replay, Some(_)) => Err(no_detector(
-            "the configuration lets no model look",
-            "set [detect] backend to \"auto\" or \"onnx\" and restart",
-        )),
+pub fn make_detector(config: DetectConfig, shelf: Shelf) -> MakeDetector {
+    Box::new(move |scene, chosen| {
+        // A model that somebody has named is meant: nothing stands in for it.
+        let is_named = config.model.is_some() || chosen.is_some();
+        match config.backend {
+            DetectorKind::None => Err(no_detector("counting is switched off", "set [detect] backend")),
+            DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion(Vec::new())),
+            DetectorKind::Auto if is_named => shelf.detector(&config, chosen),
+            DetectorKind::Auto => shelf.detector(&config, None).or_else(|missing| {
+                log::warn!("counting: no model is used: {missing}");
+                Ok(motion(vec![format!(
+                    "Whatever moves is counted, persons are not told from cars: no model is used, for {missing}."
+                )]))
+            }),
+            DetectorKind::Onnx => shelf.detector(&config, chosen),
+            DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector(
+                "the configuration lets no model look",
+                "set [detect] backend to \"auto\" or \"onnx\" and restart",
+            )),
+            DetectorKind::Motion => Ok(motion(Vec::new())),
+            DetectorKind::Replay => replay(&config),
+        }
     })
 }
 
@@ -200,13 +217,10 @@ fn replay(config: &DetectConfig) -> Result<Made, NoDetector> {
     };
     let wrong = |error: &dyn std::fmt::Display| no_detector(&format!("{}: {error}", path.display()), HINT);
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    let replay = Replay::parse(&text).map_err(|error| wrong(&error))?;
-    Ok(Made { detector: Box::new(replay), backend: "replay", notes: Vec::new() })
-}
-
-/// The model that was chosen on the page, else the configured one, else the shipped one.
-fn model(_config: &DetectConfig, _chosen: Option<&str>) -> Result<Made, NoDetector> {
-    Err(no_detector("this tallycam reads no models", "set [detect] backend to \"motion\""))
+    let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let detector = ReplayDetector::new(name, recording, ReplayOptions::default());
+    Ok(Made { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
 }
 
 fn no_detector(reason: &str, hint: &str) -> NoDetector {
@@ -215,6 +229,8 @@ fn no_detector(reason: &str, hint: &str) -> NoDetector {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -244,15 +260,53 @@ mod tests {
         assert_eq!((draft.in_name.as_str(), origin.as_str()), ("up", "config.toml:7"));
     }
 
+    fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<Made, NoDetector> {
+        let shelf = Shelf::in_folder(Path::new("no folder of models"));
+        make_detector(detect.clone(), shelf)(scene, chosen)
+    }
+
+    fn with(backend: DetectorKind) -> DetectConfig {
+        DetectConfig { backend, ..Config::default().detect }
+    }
+
     #[test]
-    fn the_simulated_scene_needs_no_model_and_none_is_none() {
-        let config = Config::default();
-        let mut make = make_detector(config.detect.clone());
-        assert_eq!(make(Scene::Sim, None).ok().map(|made| made.backend), Some("motion"));
-        let mut make = make_detector(DetectConfig { backend: DetectorKind::Motion, ..config.detect.clone() });
-        assert!(make(Scene::Camera, Some("a model")).is_err());
-        let config =
-            Config { detect: DetectConfig { backend: DetectorKind::None, ..config.detect }, ..config };
+    fn motion_stands_in_for_a_model_that_nobody_has_named() {
+        let auto = with(DetectorKind::Auto);
+        let sim = make(&auto, Scene::Sim, None).unwrap();
+        assert_eq!((sim.backend, sim.notes.len()), ("motion", 0), "it is what the scene is meant for");
+        let camera = make(&auto, Scene::Camera, None).unwrap();
+        assert_eq!((camera.backend, camera.notes.len()), ("motion", 1));
+        assert!(camera.notes[0].contains("no model is used"), "{:?}", camera.notes);
+        for scene in [Scene::Sim, Scene::Camera] {
+            assert!(make(&auto, scene, Some("mine")).is_err());
+        }
+        let named = DetectConfig { model: Some(String::from("mine")), ..auto };
+        assert!(make(&named, Scene::Sim, None).is_err());
+        assert!(make(&with(DetectorKind::Onnx), Scene::Camera, None).is_err());
+    }
+
+    #[test]
+    fn what_is_configured_is_not_chosen_otherwise() {
+        let motion = with(DetectorKind::Motion);
+        assert_eq!(make(&motion, Scene::Camera, None).unwrap().backend, "motion");
+        for backend in [DetectorKind::Motion, DetectorKind::Replay, DetectorKind::None] {
+            assert!(make(&with(backend), Scene::Camera, Some("mine")).is_err());
+        }
+        let config = Config { detect: with(DetectorKind::None), ..Config::default() };
         assert!(!settings(&config).is_on);
+    }
+
+    #[test]
+    fn recorded_detections_are_read_or_refused_by_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seen.csv");
+        let replay = DetectConfig { replay: Some(path.clone()), ..with(DetectorKind::Replay) };
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("seen.csv"));
+        std::fs::write(&path, "1,person,0.9,1,2,3").unwrap();
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("line 1"));
+        std::fs::write(&path, "1,person,0.9,1,2,3,4").unwrap();
+        assert_eq!(make(&replay, Scene::Camera, None).unwrap().backend, "replay");
+        let none = DetectConfig { replay: None, ..replay };
+        assert!(make(&none, Scene::Camera, None).is_err());
     }
 }

@@ -10,11 +10,13 @@
 //!
 //! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
 //! wait for a camera: the page that says what is wrong with it must be there first. A stop takes
-//! less than 3 s whatever viewers and drivers do; a second signal ends it at once.
+//! less than 3 s whatever viewers and drivers do, and less than 5 s where a look or a disk hangs, too;
+//! a second signal ends it at once.
 
 pub mod addresses;
 pub mod counting;
 pub mod log;
+pub mod models;
 pub mod reload;
 pub mod sockets;
 pub mod source;
@@ -43,13 +45,13 @@ const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
 /// A capture thread that has not ended so long after the stop is left behind.
 const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Threads that count and have not ended so long after that are left behind: one may be in the middle
+/// A thread that counts and has not ended so long after that is left behind: it may be in the middle
 /// of a look.
-const COUNTING_ENDS_WITHIN: Duration = Duration::from_secs(1);
+const COUNTING_ENDS_WITHIN: Duration = Duration::from_millis(500);
 
 /// A ledger that is not written so long after that is left behind. What it has promised is on the
-/// disk by then.
-const LEDGER_ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// disk by then. All of these together are less than the 5 s that the service's unit allows.
+const LEDGER_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why the daemon could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +129,7 @@ pub fn serve(
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
     let began = Instant::now();
+    let pinned = models::pinned(&resolved);
     let config = resolved.config;
     log::start(config.log.level, &config.name);
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
@@ -147,7 +150,8 @@ pub fn serve(
             return Err(error.into());
         }
     };
-    let counting = match counting::start(&config, &pipeline, ledger) {
+    let shelf = models::Shelf::new(&counting::state_directory(&config), pinned);
+    let counting = match counting::start(&config, &pipeline, ledger, shelf) {
         Ok(counting) => counting,
         Err(error) => {
             // The worker is joined when it is dropped: let it end.
@@ -215,7 +219,9 @@ fn start(
         }
     };
     let stop = Stop::new();
-    let server = http::Server::new(http_settings(&config), pipeline.clone(), None);
+    let handle = Some(counting.counting.clone());
+    let server = http::Server::new(http_settings(&config), pipeline.clone(), handle)
+        .with_models(Arc::new(counting.shelf.clone()));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { config, pipeline, capture, counting, stop, server, signals, has_terminal })
@@ -345,9 +351,10 @@ async fn stop_in_order(
         }
     }
     pipeline.stop();
+    // At the same time: a look that is under way has until the camera is released, and longer.
+    counting.counting.stop();
     report("camera released", join(capture, CAPTURE_ENDS_WITHIN).await, ms());
-    let counting::Running { counting, workers, ledger } = counting;
-    counting.stop();
+    let counting::Running { workers, ledger, .. } = counting;
     for worker in workers {
         let done = format!("{} ended", worker.name());
         report(&done, join(worker, COUNTING_ENDS_WITHIN).await, ms());
@@ -502,7 +509,9 @@ mod tests {
         let (pipeline, capture) = Pipeline::start(Box::new(Panics), pipeline::Settings::default()).unwrap();
         let demand = pipeline.demand();
         let config = Config::default();
-        let counting = counting::start(&config, &pipeline, Err(StoreError::Busy)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = models::Shelf::new(folder.path(), None);
+        let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let ended = LocalSet::new()
             .run_until(async {

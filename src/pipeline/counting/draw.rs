@@ -92,17 +92,15 @@ pub fn draw(
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map(|(_, inside)| *inside);
         pen.zone(zone, inside);
     }
-    for line in lines {
-        pen.line(line);
-    }
-    if ahead_s > STALE {
-        return;
-    }
-    for track in &overlay.tracks {
+    for track in overlay.tracks.iter().filter(|_| ahead_s <= STALE) {
         if let Some(places) = trails.places.get(&track.id) {
             pen.trail(places);
         }
         pen.track(track, ahead_s.clamp(0.0, MOST_AHEAD));
+    }
+    // Last, so that nobody stands before the tallies.
+    for line in lines {
+        pen.line(line);
     }
 }
 
