@@ -8,13 +8,17 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
-.PHONY: help run test check bench soak build install
+.PHONY: help run demo test check bench soak kill build install
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: build ## build and start it on port 8080; with no camera it shows a simulated scene
 	@$(TALLYCAM) serve --config $(CONFIG) --fallback sim
+
+demo: build ## real footage through the model: boxes, ids and tallies in the browser, on port 8080
+	@deploy/prerequisites.sh demo
+	@deploy/demo.sh $(TALLYCAM) $(TARGET)/demo
 
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
@@ -37,6 +41,10 @@ bench: ## measure against µStreamer on the same fake camera; writes docs/perfor
 soak: ## 200 000 frames with clients that come and go: nothing may be left over
 	@deploy/prerequisites.sh test
 	TALLYCAM_SOAK_FRAMES=200000 cargo test --locked --release --test soak -- --nocapture --test-threads=1
+
+kill: ## killed a hundred times while it counts: nothing that was announced may be lost, nothing count twice
+	@deploy/prerequisites.sh run
+	TALLYCAM_KILLS=100 cargo test --locked --release --test kill -- --nocapture
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that what `make run` or `make test` needs is there.
 #
-#   deploy/prerequisites.sh run|test
+#   deploy/prerequisites.sh run|demo|test
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
@@ -32,6 +32,10 @@ packages() {
         # Without nasm it is built, but without SIMD. ARM needs no assembler of its own.
         x86_64 | i?86) echo nasm:nasm ;;
     esac
+    if [ "$1" = demo ]; then
+        # The clip must be converted once.
+        printf '%s\n' ffmpeg:ffmpeg
+    fi
     if [ "$1" = test ]; then
         # The fake camera; real clients and tools that prove it; a browser; the scripts; the units.
         printf '%s\n' libjpeg62-turbo-dev v4l-utils:v4l2-ctl ustreamer:ustreamer
@@ -214,9 +218,9 @@ need_rust_tools() {
 # ---------------------------------------------------------------------------------------------
 
 case $purpose in
-    run | test) ;;
+    run | demo | test) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|test"
+        say "usage: deploy/prerequisites.sh run|demo|test"
         exit 64
         ;;
 esac

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tallycam::config::keys::{KEYS, SECTIONS};
-use tallycam::config::{Complaints, Config, Listen, Origin, Resolved, SourceKind, default_text};
+use tallycam::config::{
+    Complaints, Config, DetectorKind, Listen, Origin, Resolved, SourceKind, default_text,
+};
 
 const SHIPPED: &str = include_str!("../config.toml");
 
@@ -167,7 +169,7 @@ fn values_on_the_command_line_need_no_quotes() {
         no_environment(),
     )
     .unwrap();
-    let Config { name, source, stream, http, log } = resolved.config;
+    let Config { name, source, stream, http, log, .. } = resolved.config;
     assert_eq!(name, "Front door");
     assert_eq!(source.kind, SourceKind::Exec);
     assert_eq!(source.command, ["rpicam-vid", "-t", "0", "-o", "-"]);
@@ -196,6 +198,59 @@ fn controls_of_all_givers_are_laid_over_each_other() {
         resolved.config.source.controls.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     assert_eq!(controls, [("brightness", 4), ("gain", 5), ("sharpness", 6), ("white_balance_automatic", 0)]);
     assert_eq!(resolved.origin("source.controls.gain"), Some(&Origin::CommandLine));
+}
+
+const DRAWN: &str = r#"
+[detect]
+classes = "person, car"
+
+[[line]]
+name = "Door"
+a = [0.5, 1]
+b = [0.5, 0.0]
+
+[[line]]
+name = "Gate"
+a = [0.0, 0.25]
+b = [1.0, 0.25]
+in = "entered"
+out = "left"
+classes = ["person"]
+anchor = "center"
+recrossing = "once"
+
+[[zone]]
+name = "Queue"
+points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]
+"#;
+
+#[test]
+fn lines_and_zones_of_the_file_know_where_they_stand() {
+    let resolved = text(DRAWN).unwrap();
+    let Config { detect, lines, zones, .. } = &resolved.config;
+    assert_eq!(detect.classes, ["person", "car"]);
+    assert_eq!((lines.len(), zones.len()), (2, 1));
+    assert_eq!((lines[0].name.as_str(), lines[0].a, lines[0].b), ("Door", [0.5, 1.0], [0.5, 0.0]));
+    assert_eq!((lines[0].in_name.as_str(), lines[0].anchor, lines[0].recrossing), ("in", "bottom", "every"));
+    assert_eq!((lines[1].in_name.as_str(), lines[1].out_name.as_str()), ("entered", "left"));
+    assert_eq!((lines[1].classes.as_slice(), lines[1].anchor), (&[String::from("person")][..], "center"));
+    assert_eq!(lines[1].recrossing, "once");
+    assert_eq!(
+        [&lines[0].origin, &lines[1].origin, &zones[0].origin],
+        ["config.toml:5", "config.toml:10", "config.toml:20"]
+    );
+    assert_eq!(zones[0].points, [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]);
+    assert!(resolved.origin("line.Gate").is_some() && resolved.origin("zone.Queue").is_some());
+}
+
+#[test]
+fn a_later_givers_lines_take_the_place_of_the_files() {
+    let given = sets(&["line=[{name = \"Only\", a = [0, 0.5], b = [1, 0.5]}]"]);
+    let resolved = Config::from_text(Path::new("c.toml"), DRAWN, &given, no_environment()).unwrap();
+    assert_eq!(resolved.config.lines.len(), 1);
+    assert_eq!(resolved.config.lines[0].origin, "--set");
+    assert_eq!(resolved.origin("line.Gate"), None);
+    assert_eq!(resolved.config.zones.len(), 1);
 }
 
 #[test]
@@ -243,6 +298,11 @@ fn the_defaults_are_those_of_the_documents() {
     assert_eq!(config.http.head_timeout, Duration::from_secs(10));
     assert_eq!(config.http.keep_alive, Duration::from_secs(60));
     assert_eq!(config.log.level, log::LevelFilter::Info);
+    assert_eq!(config.detect.backend, DetectorKind::Auto);
+    assert_eq!((config.detect.threads, config.detect.fps, config.detect.score), (1, None, None));
+    assert!(config.detect.classes.is_empty() && config.lines.is_empty() && config.zones.is_empty());
+    assert_eq!((config.counts.time_zone.as_deref(), config.counts.day_starts), (None, 0));
+    assert!(config.store.directory.is_none() && !config.privacy.counts_only);
     assert_eq!(text("").unwrap().config, config);
 }
 

@@ -64,6 +64,16 @@ pub fn wall_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
 }
 
+/// Whether something (NTP, PTP, GPS) keeps the wall clock right, as the kernel was told by it
+/// (`STA_UNSYNC`, adjtimex(2)). `false` when the kernel does not say.
+pub fn is_synchronised() -> bool {
+    // SAFETY: `timex` is plain numbers, for which zeros are valid; `modes` 0 only asks.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a whole `timex` that lives through the call.
+    let answer = unsafe { libc::adjtimex(&mut state) };
+    answer != -1 && state.status & libc::STA_UNSYNC == 0
+}
+
 /// `wall_us` as RFC 3339 in UTC with milliseconds, e.g. `2026-11-20T08:41:02.123Z`.
 pub fn rfc3339(wall_us: u64) -> String {
     jiff::Timestamp::from_microsecond(wall_us as i64)
@@ -90,6 +100,13 @@ mod tests {
             let s = Stamp::at_monotonic(foreign);
             assert!(s.monotonic_us >= now, "{foreign} was believed");
         }
+    }
+
+    #[test]
+    fn the_kernel_says_whether_the_clock_is_kept() {
+        // The same answer twice: asking changes nothing.
+        assert_eq!(is_synchronised(), is_synchronised());
+        assert!(monotonic_us() <= monotonic_us());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::complaint::nearest;
 use super::kind::Kind;
-use super::{Config, SourceKind};
+use super::{Config, DetectorKind, SourceKind};
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +75,14 @@ pub const SECTIONS: &[Section] = &[
     },
     Section { name: "stream", about: "The pictures that viewers get." },
     Section {
+        name: "detect",
+        about: "How tallycam sees what it counts. It counts from boot, watched or not, as soon as there is a \
+                line: drawn on the page, or at the end of this file.",
+    },
+    Section { name: "counts", about: "How counts are summed up to hours and days." },
+    Section { name: "store", about: "Where things are kept." },
+    Section { name: "privacy", about: "What is not to be seen." },
+    Section {
         name: "http",
         about: "The web server. Nobody needs a password to look: give tallycam addresses that only your own \
                 network reaches.",
@@ -92,6 +100,25 @@ const KINDS: [(&str, SourceKind); 7] = [
     ("files", SourceKind::Files),
     ("sim", SourceKind::Sim),
 ];
+
+/// The words of `[detect] backend`, and what they mean.
+const DETECTORS: [(&str, DetectorKind); 5] = [
+    ("auto", DetectorKind::Auto),
+    ("onnx", DetectorKind::Onnx),
+    ("motion", DetectorKind::Motion),
+    ("replay", DetectorKind::Replay),
+    ("none", DetectorKind::None),
+];
+
+const DETECTOR_WORDS: [&str; DETECTORS.len()] = {
+    let mut words = [""; DETECTORS.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = DETECTORS[at].0;
+        at += 1;
+    }
+    words
+};
 
 const KIND_WORDS: [&str; KINDS.len()] = {
     let mut words = [""; KINDS.len()];
@@ -332,6 +359,115 @@ pub const KEYS: &[Key] = &[
                 and stays.",
     },
     Key {
+        section: "detect",
+        name: "backend",
+        kind: Kind::Choice(&DETECTOR_WORDS, |c, at| c.detect.backend = DETECTORS[at].1),
+        default: r#""auto""#,
+        aliases: &["detector", "kind", "engine"],
+        about: "What looks at the pictures.\n\
+                \x20 \"auto\"    a model where one is found, motion where none is and for the simulated scene\n\
+                \x20 \"onnx\"    a model that tells people, cars and more apart (see model)\n\
+                \x20 \"motion\"  whatever moves against its background, at a fraction of the cost; the camera\n\
+                \x20           must stand still\n\
+                \x20 \"replay\"  recorded detections (see replay)\n\
+                \x20 \"none\"    nothing is counted",
+    },
+    Key {
+        section: "detect",
+        name: "model",
+        kind: Kind::Text(|c, model| c.detect.model = model),
+        default: r#""""#,
+        aliases: &["onnx", "weights", "network"],
+        about: "The model: a name that `tallycam model list` lists, or the path of an ONNX file. Empty: the \
+                one chosen on the page, else the one that comes with tallycam.",
+    },
+    Key {
+        section: "detect",
+        name: "threads",
+        kind: Kind::Integer(1, 16, |c, n| c.detect.threads = n.try_into().unwrap_or(1)),
+        default: "1",
+        aliases: &["cores", "workers"],
+        about: "So many processor cores work on one picture. More are faster and leave less for everything else.",
+    },
+    Key {
+        section: "detect",
+        name: "fps",
+        kind: Kind::AutoNumber(0.1, 60.0, |c, n| c.detect.fps = n),
+        default: r#""auto""#,
+        aliases: &["rate", "looks"],
+        about: "At most so many looks a second; fewer where the machine is slower. \"auto\" is 10 with a model \
+                and 15 with motion. Below 5, people who walk fast may be missed.",
+    },
+    Key {
+        section: "detect",
+        name: "classes",
+        kind: Kind::Words(|c, words| c.detect.classes = words),
+        default: "[]",
+        aliases: &["labels", "class", "objects"],
+        about: "What is looked for, by the names of the model's classes. Empty: what the model's description \
+                names. A line may count fewer.",
+    },
+    Key {
+        section: "detect",
+        name: "score",
+        kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.score = n),
+        default: r#""auto""#,
+        aliases: &["threshold", "confidence", "conf"],
+        about: "How sure the model must be before it follows something new. \"auto\" is what suits the model.",
+    },
+    Key {
+        section: "detect",
+        name: "replay",
+        kind: Kind::Path(|c, path| c.detect.replay = path),
+        default: r#""""#,
+        aliases: &["detections"],
+        about: "For \"replay\": a file of recorded detections, as CSV with the columns frame, class, score, x1, \
+                y1, x2, y2 (pixels; the first frame is 1).",
+    },
+    Key {
+        section: "detect",
+        name: "thumbnails",
+        kind: Kind::Boolean(|c, yes| c.detect.thumbnails = yes),
+        default: "false",
+        aliases: &["crops"],
+        about: "Keep a small picture of whoever crosses a line, to look through later.",
+    },
+    Key {
+        section: "counts",
+        name: "time_zone",
+        kind: Kind::Zone(|c, zone| c.counts.time_zone = zone),
+        default: r#""auto""#,
+        aliases: &["timezone", "tz", "zone"],
+        about: "The time zone in which hours and days are told. \"auto\" is the system's. What was counted \
+                before is summed up anew when it changes.",
+    },
+    Key {
+        section: "counts",
+        name: "day_starts",
+        kind: Kind::Integer(0, 23, |c, n| c.counts.day_starts = n.try_into().unwrap_or(0)),
+        default: "0",
+        aliases: &["day_start", "reset_hour"],
+        about: "The hour at which a day begins: 4 for a bar whose evening ends at three.",
+    },
+    Key {
+        section: "store",
+        name: "directory",
+        kind: Kind::Path(|c, path| c.store.directory = path),
+        default: r#""""#,
+        aliases: &["path", "folder", "database", "data"],
+        about: "The directory of counts.db. Empty: where systemd keeps the state of services \
+                (/var/lib/tallycam), or ./data when run by hand.",
+    },
+    Key {
+        section: "privacy",
+        name: "counts_only",
+        kind: Kind::Boolean(|c, yes| c.privacy.counts_only = yes),
+        default: "false",
+        aliases: &["no_images", "private"],
+        about: "No picture is kept or served: stream, snapshot and recording answer 403, and only the line \
+                editor gets a still picture to draw on. Counting goes on.",
+    },
+    Key {
         section: "http",
         name: "listen",
         kind: Kind::Listen(|c, listens| c.http.listen = listens),
@@ -451,6 +587,15 @@ mod tests {
                 key.path()
             );
             assert_eq!(config, Config::default());
+        }
+    }
+
+    #[test]
+    fn words_of_backends() {
+        for (word, kind) in DETECTORS {
+            let mut config = Config::default();
+            assert!(find("detect", "backend").unwrap().kind.take_text(word, &mut config).is_ok());
+            assert_eq!(config.detect.backend, kind);
         }
     }
 

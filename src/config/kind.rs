@@ -35,6 +35,10 @@ pub enum Kind {
     Time(Duration, Duration, fn(&mut Config, Duration)),
     /// Any length of time, or `"never"`.
     TimeOrNever(fn(&mut Config, Option<Duration>)),
+    /// A list of words, or one word.
+    Words(fn(&mut Config, Vec<String>)),
+    /// A time zone by its IANA name, or `"auto"`.
+    Zone(fn(&mut Config, Option<String>)),
     /// A pixel format the pipeline takes, or `"auto"`.
     Format(fn(&mut Config, Option<String>)),
     /// A video device: path, name below `/dev/v4l/by-id`, or index; empty is none.
@@ -63,19 +67,19 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn new((message, hint): Fault, span: Range<usize>) -> Wrong {
+    pub(super) fn new((message, hint): Fault, span: Range<usize>) -> Wrong {
         Wrong { message, hint, span, further: Vec::new() }
     }
 
     /// All of several as one; `None` of none.
-    fn all(wrongs: Vec<Wrong>) -> Option<Wrong> {
+    pub(super) fn all(wrongs: Vec<Wrong>) -> Option<Wrong> {
         let mut wrongs = wrongs.into_iter();
         wrongs.next().map(|first| Wrong { further: wrongs.collect(), ..first })
     }
 }
 
 /// What is wrong, before it is known where: message and hint.
-type Fault = (String, Option<String>);
+pub(super) type Fault = (String, Option<String>);
 
 impl Kind {
     /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, a
@@ -170,6 +174,27 @@ impl Kind {
                 };
                 put(config, time);
                 quoted(&time.map_or_else(|| String::from("never"), duration::show))
+            }
+            Kind::Words(put) => {
+                let words = words(given).map_err(|fault| match fault {
+                    Ok(wrong) => wrong,
+                    Err(()) => other(None),
+                })?;
+                let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+                put(config, words);
+                format!("[{}]", shown.join(", "))
+            }
+            Kind::Zone(put) => {
+                let text = text.ok_or_else(|| other(None))?;
+                let zone = Some(text).filter(|t| !matches!(*t, "" | "auto"));
+                if let Some(name) = zone
+                    && jiff::tz::TimeZone::get(name).is_err()
+                {
+                    let hint = String::from("`timedatectl list-timezones` lists them");
+                    return Err(wrong((self.must_be(given), Some(hint))));
+                }
+                put(config, zone.map(str::to_owned));
+                quoted(zone.unwrap_or("auto"))
             }
             Kind::Format(put) => {
                 let format = match text {
@@ -273,6 +298,8 @@ impl Kind {
                 format!("a time from \"{}\" to \"{}\"", duration::show(least), duration::show(most))
             }
             Kind::TimeOrNever(_) => String::from("a time such as \"30s\", \"5m\" or \"1h\", or \"never\""),
+            Kind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
+            Kind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
             Kind::Format(_) => {
                 let mut words: Vec<String> = Fourcc::USABLE.iter().map(|f| quoted(&f.to_string())).collect();
                 words.push(quoted("auto"));
@@ -345,8 +372,19 @@ pub fn without_password(url: &str) -> String {
     }
 }
 
+/// A list of words, or one. `Err(Err(()))`: it is neither.
+pub(super) fn words(given: &DeValue<'_>) -> Result<Vec<String>, Result<Wrong, ()>> {
+    match given {
+        DeValue::String(one) => {
+            Ok(one.split(',').map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect())
+        }
+        DeValue::Array(list) => texts(list, "must be a list of words").map_err(Ok),
+        _ => Err(Err(())),
+    }
+}
+
 /// What was found, as the object of "not …".
-fn found(given: &DeValue<'_>) -> String {
+pub(super) fn found(given: &DeValue<'_>) -> String {
     match given {
         DeValue::String(text) if text.is_empty() => String::from("empty text"),
         DeValue::String(text) => quoted(&shortened(&masked(text))),
@@ -372,7 +410,7 @@ fn some(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|t| !t.is_empty())
 }
 
-fn did_you_mean(word: &str) -> String {
+pub(super) fn did_you_mean(word: &str) -> String {
     format!("did you mean {}?", quoted(word))
 }
 
@@ -381,7 +419,7 @@ fn integer(given: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-fn number(given: &DeValue<'_>) -> Option<f64> {
+pub(super) fn number(given: &DeValue<'_>) -> Option<f64> {
     match given {
         DeValue::Float(number) => number.as_str().parse().ok(),
         _ => integer(given).map(|n| n as f64),
@@ -415,13 +453,17 @@ fn usable(text: Option<&str>) -> Option<Fourcc> {
 }
 
 /// The one of `words` that `text` most likely meant: by its letters, or since others call it so.
-fn word_meant<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
-    const OTHERS: [(&str, &[&str]); 7] = [
+pub(super) fn word_meant<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
+    const OTHERS: [(&str, &[&str]); 11] = [
         ("v4l2", &["usb", "uvc", "webcam", "camera", "video", "v4l"]),
         ("libcamera", &["csi", "rpicam", "picamera", "raspicam"]),
         ("url", &["http", "https", "network", "ip", "rtsp", "mjpeg"]),
         ("files", &["folder", "directory", "clip"]),
         ("sim", &["demo", "simulated", "test"]),
+        ("onnx", &["model", "tract", "yolo", "network"]),
+        ("none", &["off", "no", "false"]),
+        ("bottom", &["foot", "feet", "bottom_center"]),
+        ("every", &["always", "all"]),
         ("full", &["fast", "max"]),
         ("real", &["realtime", "normal"]),
     ];

@@ -10,6 +10,7 @@
 //! field here and one entry there.
 
 mod complaint;
+mod drawn;
 mod duration;
 mod file;
 pub mod keys;
@@ -19,6 +20,7 @@ mod resolve;
 mod shipped;
 
 pub use complaint::{Complaint, Complaints};
+pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use resolve::{FILES, Origin, Resolved, Setting};
 pub use shipped::default_text;
 
@@ -35,6 +37,18 @@ pub struct Config {
     pub source: SourceConfig,
     /// `[stream]`.
     pub stream: StreamConfig,
+    /// `[detect]`.
+    pub detect: DetectConfig,
+    /// `[[line]]`, in the order of the file.
+    pub lines: Vec<LineConfig>,
+    /// `[[zone]]`, in the order of the file.
+    pub zones: Vec<ZoneConfig>,
+    /// `[counts]`.
+    pub counts: CountsConfig,
+    /// `[store]`.
+    pub store: StoreConfig,
+    /// `[privacy]`.
+    pub privacy: PrivacyConfig,
     /// `[http]`.
     pub http: HttpConfig,
     /// `[log]`.
@@ -114,6 +128,66 @@ pub struct StreamConfig {
     pub stall: Duration,
 }
 
+/// `[detect] backend`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetectorKind {
+    /// A model where one is found, motion for the simulated scene and where none is.
+    Auto,
+    /// A model, through ONNX.
+    Onnx,
+    /// A background model: counts what moves.
+    Motion,
+    /// Recorded detections.
+    Replay,
+    /// Nothing is counted.
+    None,
+}
+
+/// `[detect]`: how things are seen that are counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectConfig {
+    /// `backend`, default `"auto"`.
+    pub backend: DetectorKind,
+    /// `model`: a name in the folders of models, or a path; `None`: the one chosen on the page, else
+    /// the shipped one.
+    pub model: Option<String>,
+    /// `threads` of one inference, 1–16; default 1.
+    pub threads: usize,
+    /// `fps`: at most so many looks a second, 0.1–60; `None` ("auto"): 10 with a model, 15 with motion.
+    pub fps: Option<f64>,
+    /// `classes` that are counted, by name; all that the model's description names if empty.
+    pub classes: Vec<String>,
+    /// `score` that a detection needs to begin a track, 0.01–1; `None` ("auto"): the model's own.
+    pub score: Option<f64>,
+    /// `replay`: recorded detections, for `replay`.
+    pub replay: Option<PathBuf>,
+    /// `thumbnails`: keep a small picture of whoever crosses; default false.
+    pub thumbnails: bool,
+}
+
+/// `[counts]`: how counts are summed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountsConfig {
+    /// `time_zone`: an IANA name; `None` ("auto"): the system's.
+    pub time_zone: Option<String>,
+    /// `day_starts`: the hour at which a day begins, 0–23; default 0.
+    pub day_starts: u8,
+}
+
+/// `[store]`: where things are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// `directory`; `None`: systemd's state directory, else `data` in the working directory.
+    pub directory: Option<PathBuf>,
+}
+
+/// `[privacy]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivacyConfig {
+    /// `counts_only`: no picture is kept or served; default false.
+    pub counts_only: bool,
+}
+
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
@@ -176,6 +250,21 @@ impl Default for Config {
                 max_viewers: 0,
                 stall: Duration::ZERO,
             },
+            detect: DetectConfig {
+                backend: DetectorKind::Auto,
+                model: None,
+                threads: 0,
+                fps: None,
+                classes: Vec::new(),
+                score: None,
+                replay: None,
+                thumbnails: false,
+            },
+            lines: Vec::new(),
+            zones: Vec::new(),
+            counts: CountsConfig { time_zone: None, day_starts: 0 },
+            store: StoreConfig { directory: None },
+            privacy: PrivacyConfig { counts_only: false },
             http: HttpConfig {
                 listen: Vec::new(),
                 max_connections: 0,

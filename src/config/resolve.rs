@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::complaint::{Complaint, Complaints, Lines, Place, Said, nearest};
 use super::keys::{self, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
 use super::kind::{self, Wrong};
-use super::{Config, SourceKind, file};
+use super::{Config, SourceKind, drawn, file};
 
 /// Where the file is looked for when none is named; the first that is there counts.
 pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
@@ -226,6 +226,15 @@ impl Resolving {
             let word = name.get_ref().as_ref();
             if keys::is_section(word) {
                 self.section(word, value, path, lines);
+            } else if is_drawn(word) {
+                let file = path.file_name().map_or_else(|| path.display(), |name| Path::new(name).display());
+                let origin = |at| format!("{file}:{}", lines.line(at));
+                let given = Given {
+                    place: &|span| lines.place(span),
+                    span: value.span(),
+                    origin: Origin::File { file: path.to_owned(), line: lines.line(value.span().start) },
+                };
+                self.drawn(word, value, &origin, &given);
             } else if let Some(key) = keys::find("", word) {
                 self.key(key, value, path, lines);
             } else {
@@ -235,6 +244,39 @@ impl Resolving {
                 };
                 self.complain(lines.place(name.span()), message, hint);
             }
+        }
+    }
+
+    /// `[[line]]` or `[[zone]]`: a later giver's list takes the place of an earlier one's.
+    fn drawn(
+        &mut self,
+        what: &str,
+        value: &Spanned<DeValue<'_>>,
+        origin: &dyn Fn(usize) -> String,
+        given: &Given<'_>,
+    ) {
+        let name_and_ends: Result<Vec<(String, String)>, Wrong> = if what == "line" {
+            drawn::lines(value, origin).map(|lines| {
+                self.config.lines = lines;
+                let shown =
+                    |line: &drawn::LineConfig| (line.name.clone(), format!("[{:?}, {:?}]", line.a, line.b));
+                self.config.lines.iter().map(shown).collect()
+            })
+        } else {
+            drawn::zones(value, origin).map(|zones| {
+                self.config.zones = zones;
+                let shown = |zone: &drawn::ZoneConfig| (zone.name.clone(), format!("{:?}", zone.points));
+                self.config.zones.iter().map(shown).collect()
+            })
+        };
+        match name_and_ends {
+            Ok(all) => {
+                self.settings.retain(|path, _| !path.starts_with(&format!("{what}.")));
+                for (name, ends) in all {
+                    self.settings.insert(format!("{what}.{name}"), (ends, given.origin.clone()));
+                }
+            }
+            Err(wrong) => self.read(what.to_owned(), Err(wrong), given),
         }
     }
 
@@ -286,6 +328,8 @@ impl Resolving {
             };
             if let Some(key) = KEYS.iter().find(|key| key.variable() == *variable) {
                 self.text(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
+            } else if let Some(what) = DRAWN.iter().find(|what| *variable == keys::variable(what)) {
+                self.text(what, value, from, &place, Origin::Environment(variable.clone()));
             } else if *variable == keys::variable(CONTROLS) {
                 self.text(CONTROLS, value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some((message, hint)) = unknown_variable(variable) {
@@ -327,6 +371,9 @@ impl Resolving {
         if let Some(key) = keys::find(section, name) {
             let read = key.kind.take_text(text, &mut self.config);
             self.read(key.path(), read, &given);
+        } else if is_drawn(path) {
+            let origin = given.origin.to_string();
+            self.drawn(path, &value(), &|_| origin.clone(), &given);
         } else if section == CONTROLS && !name.is_empty() {
             self.control(name, &value(), &given);
         } else if path == CONTROLS {
@@ -393,14 +440,27 @@ impl Resolving {
                     add(key.path(), setting);
                 }
             }
-            if section == CONTROLS {
-                let controls: BTreeMap<_, _>;
-                (controls, rest) = rest.into_iter().partition(|(path, _)| path.starts_with(CONTROLS));
-                controls.into_iter().for_each(|(path, setting)| add(path, setting));
+            let below: &[&str] = match section {
+                CONTROLS => &[CONTROLS],
+                // Lines and zones stand where the file explains them.
+                "detect" => &["line.", "zone."],
+                _ => &[],
+            };
+            for beginning in below {
+                let those: BTreeMap<_, _>;
+                (those, rest) = rest.into_iter().partition(|(path, _)| path.starts_with(beginning));
+                those.into_iter().for_each(|(path, setting)| add(path, setting));
             }
         }
         Ok(Resolved { config: self.config, settings, file })
     }
+}
+
+/// What is drawn by lists of tables.
+const DRAWN: [&str; 2] = ["line", "zone"];
+
+fn is_drawn(word: &str) -> bool {
+    DRAWN.contains(&word)
 }
 
 fn unknown_section(name: &str) -> (String, Option<String>) {

@@ -18,6 +18,26 @@ A key can also be set by an environment variable, named in its last line here, o
 `tallycam config show` tells what is in force and where each value comes from. An empty environment \
 variable sets nothing.";
 
+const TAIL: &str = "Lines and zones. Most are drawn on the page. Those that stand here, below everything else, are \
+shown there as pinned and can be changed only here. Ends and corners are fractions of the picture, \
+from its upper left corner. In is crossing from the right-hand side of a→b to its left. Every key but \
+name, a, b and points may be left out. For example:\n\
+\x20 [[line]]\n\
+\x20 name = \"Door\"\n\
+\x20 a = [0.5, 1.0]\n\
+\x20 b = [0.5, 0.0]\n\
+\x20 in = \"entered\"         # what going in is called\n\
+\x20 out = \"left\"           # what going out is called\n\
+\x20 classes = [\"person\"]   # what is counted; everything if left out\n\
+\x20 anchor = \"bottom\"      # which point of a box has to pass: bottom, center, top, left, right,\n\
+\x20                        # or the whole box\n\
+\x20 recrossing = \"every\"   # or \"once\" for each thing that is followed\n\
+\n\
+\x20 [[zone]]               # how many are in it now\n\
+\x20 name = \"Queue\"\n\
+\x20 points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0], [0.1, 1.0]]\n\
+Environment: TALLYCAM_LINE and TALLYCAM_ZONE, as [{ name = \"Door\", a = [0.5, 1.0], b = [0.5, 0.0] }].";
+
 /// The shipped `config.toml`, to the byte.
 pub fn default_text() -> String {
     let mut out = String::new();
@@ -38,6 +58,8 @@ pub fn default_text() -> String {
             explain_key(&mut out, key);
         }
     }
+    out.push_str("\n\n");
+    explain(&mut out, TAIL);
     out
 }
 

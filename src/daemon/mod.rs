@@ -179,7 +179,7 @@ fn start(
         }
     };
     let stop = Stop::new();
-    let server = http::Server::new(http_settings(&config), pipeline.clone());
+    let server = http::Server::new(http_settings(&config), pipeline.clone(), None);
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { config, pipeline, capture, stop, server, signals, has_terminal })
@@ -390,6 +390,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         head_timeout: config.http.head_timeout,
         keep_alive: config.http.keep_alive,
         stall: config.stream.stall,
+        ..http::Settings::default()
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a configuration that was read again changes: at once, or only by a restart. Pure.
 
-use crate::config::{Config, HttpConfig, LogConfig, SourceConfig, StreamConfig};
+use crate::config::{
+    Config, CountsConfig, DetectConfig, HttpConfig, LogConfig, PrivacyConfig, SourceConfig, StoreConfig,
+    StreamConfig,
+};
 
 /// Keys that differ and can take effect only when the daemon starts anew, as written in the
-/// file: `source.width`. `[log] level` is not among them, it is changed at once.
+/// file: `source.width`. `[log] level`, lines and zones are not among them: they change at once.
 pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
     /// The keys of one table whose values differ. Naming every field: one that is added to a
     /// table and forgotten here does not compile.
@@ -14,7 +17,9 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         }};
     }
 
-    let Config { name, source, stream, http, log } = running;
+    // Lines and zones are taken over at once.
+    let Config { name, source, stream, detect, lines: _, zones: _, counts, store, privacy, http, log } =
+        running;
     let LogConfig { level: _ } = log;
     let mut keys = Vec::new();
     keys.extend((name != &read.name).then_some("name"));
@@ -52,6 +57,27 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         stream,
         read.stream
     ));
+    keys.extend(differing!(
+        DetectConfig {
+            backend = "detect.backend",
+            model = "detect.model",
+            threads = "detect.threads",
+            fps = "detect.fps",
+            classes = "detect.classes",
+            score = "detect.score",
+            replay = "detect.replay",
+            thumbnails = "detect.thumbnails",
+        },
+        detect,
+        read.detect
+    ));
+    keys.extend(differing!(
+        CountsConfig { time_zone = "counts.time_zone", day_starts = "counts.day_starts" },
+        counts,
+        read.counts
+    ));
+    keys.extend(differing!(StoreConfig { directory = "store.directory" }, store, read.store));
+    keys.extend(differing!(PrivacyConfig { counts_only = "privacy.counts_only" }, privacy, read.privacy));
     keys.extend(differing!(
         HttpConfig {
             listen = "http.listen",

@@ -12,7 +12,7 @@ use crate::media::jpeg::{self, JpegError};
 use crate::media::{Fourcc, Frame, Picture, PicturePool};
 
 use planes::Planes;
-pub use reduce::Reducer;
+pub use reduce::{ReduceError, Reducer};
 pub use turbo::CompressError;
 use turbo::Compressor;
 

@@ -1,27 +1,121 @@
 //! From a finished JPEG to the small planar picture a detector wants, in libjpeg-turbo's DCT domain.
+//!
+//! A picture at an eighth of its size costs little more than reading its Huffman codes, and nothing
+//! is converted to RGB and back. Lives on the thread of whoever looks at pictures, and takes no
+//! memory for a picture after the first of its size.
 
-use super::turbo::CompressError;
+use super::turbo::{CompressError, Decompressor, YuvLayout};
 use crate::media::{Picture, SmallImage};
+
+/// The JPEG of a picture could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReduceError {
+    /// It is broken, or cut off.
+    #[error("the JPEG of picture {sequence} ({len} bytes) is broken: {source}")]
+    Broken {
+        /// The picture's number.
+        sequence: u64,
+        /// Bytes of the JPEG.
+        len: usize,
+        /// libjpeg-turbo's words.
+        source: CompressError,
+    },
+    /// It holds no luma and chroma: CMYK, lossless, or subsampled as nobody does.
+    #[error("the JPEG of picture {sequence} is none of luma and chroma: {what}")]
+    Kind {
+        /// The picture's number.
+        sequence: u64,
+        /// What it is instead.
+        what: &'static str,
+    },
+}
 
 /// Reduces pictures. Reuses its buffers.
 #[derive(Debug)]
-pub struct Reducer {}
+pub struct Reducer {
+    decompressor: Decompressor,
+    /// The planes as libjpeg-turbo leaves them: padded to whole blocks of chroma.
+    planes: Vec<u8>,
+}
 
-#[allow(clippy::todo, unused_variables)]
 impl Reducer {
     /// A reducer.
+    ///
+    /// # Errors
+    /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<Reducer, CompressError> {
-        todo!()
+        Ok(Reducer { decompressor: Decompressor::new()?, planes: Vec::new() })
     }
 
-    /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8 … 1) that still has `least` pixels a
-    /// row and rows, into `out`.
+    /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has
+    /// `least` pixels a row and rows, into `out`; at its own size if that is less than `least`.
+    /// Lengths are rounded up. Chroma comes as the file has it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none;
+    /// of the rare 4:1:1 and 4:4:1 each sample is given twice.
+    ///
+    /// # Errors
+    /// See [`ReduceError`]; `out` then holds nothing of worth, and the next picture may be tried.
     pub fn reduce(
         &mut self,
         picture: &Picture,
         least: (u32, u32),
         out: &mut SmallImage,
-    ) -> Result<(), CompressError> {
-        todo!()
+    ) -> Result<(), ReduceError> {
+        let (sequence, jpeg) = (picture.sequence, picture.jpeg());
+        let broken = |source| ReduceError::Broken { sequence, len: jpeg.len(), source };
+        let header = self.decompressor.header(&jpeg).map_err(broken)?;
+        let (width, height) = header.size();
+        let (least_width, least_height) = (least.0 as usize, least.1 as usize);
+        let eighths = (1..8)
+            .find(|n| (width * n).div_ceil(8) >= least_width && (height * n).div_ceil(8) >= least_height)
+            .unwrap_or(8);
+        let layout = header.layout(eighths).map_err(|what| ReduceError::Kind { sequence, what })?;
+        if self.planes.len() != layout.len() {
+            self.planes.resize(layout.len(), 0);
+        }
+        self.decompressor.decompress(&jpeg, &layout, &mut self.planes).map_err(broken)?;
+        out.width = layout.width;
+        out.height = layout.height;
+        out.of = (width as u32, height as u32);
+        out.stamp = picture.stamp;
+        out.sequence = picture.sequence;
+        self.take_apart(&layout, out);
+        Ok(())
+    }
+
+    /// Copies the planes out without their padding.
+    fn take_apart(&self, layout: &YuvLayout, out: &mut SmallImage) {
+        let (luma, chroma) = self.planes.split_at(layout.y_stride * layout.y_rows);
+        copy_rows(luma, layout.y_stride, layout.width, layout.height, &mut out.y);
+        if layout.chroma_stride == 0 {
+            (out.chroma_width, out.chroma_height) = (0, 0);
+            out.u.clear();
+            out.v.clear();
+            return;
+        }
+        // Quarters are given as halves.
+        let repeat = (if layout.across == 4 { 2 } else { 1 }, if layout.down == 4 { 2 } else { 1 });
+        out.chroma_width = layout.width.div_ceil(layout.across / repeat.0);
+        out.chroma_height = layout.height.div_ceil(layout.down / repeat.1);
+        let planes = chroma.split_at(layout.chroma_stride * layout.chroma_rows);
+        for (from, to) in [(planes.0, &mut out.u), (planes.1, &mut out.v)] {
+            if repeat == (1, 1) {
+                copy_rows(from, layout.chroma_stride, out.chroma_width, out.chroma_height, to);
+                continue;
+            }
+            to.clear();
+            for row in 0..out.chroma_height {
+                let from = &from[row / repeat.1 * layout.chroma_stride..][..layout.chroma_stride];
+                to.extend((0..out.chroma_width).map(|column| from[column / repeat.0]));
+            }
+        }
+    }
+}
+
+/// The first `width` bytes of each of `height` rows of `from`.
+fn copy_rows(from: &[u8], stride: usize, width: usize, height: usize, to: &mut Vec<u8>) {
+    to.clear();
+    to.reserve(width * height);
+    for row in from.chunks_exact(stride).take(height) {
+        to.extend_from_slice(&row[..width]);
     }
 }

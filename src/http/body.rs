@@ -1,15 +1,22 @@
-//! What a response carries: nothing, some bytes, or a stream without end.
+//! What a response carries: nothing, some bytes, pieces that a task makes one by one, or a stream of
+//! pictures without end.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::mpsc;
 
 use super::connection::Link;
 use super::viewers::ViewerBody;
+
+/// A body that could not be made to its end: the connection is cut, so that nobody takes what has come
+/// for the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the response could not be completed")]
+pub struct Cut;
 
 /// The body of every response of the server.
 #[derive(Debug)]
@@ -23,6 +30,7 @@ pub struct Body {
 enum Kind {
     Full(Bytes),
     Viewer(Box<ViewerBody>),
+    Pieces(mpsc::Receiver<Result<Bytes, Cut>>),
 }
 
 impl Body {
@@ -36,6 +44,12 @@ impl Body {
         Body { kind: Kind::Viewer(Box::new(viewer)), link: None }
     }
 
+    /// Pieces as they are made, until their sender is dropped. The channel's length is the bound: its
+    /// sender waits while the client is slow.
+    pub fn pieces(pieces: mpsc::Receiver<Result<Bytes, Cut>>) -> Body {
+        Body { kind: Kind::Pieces(pieces), link: None }
+    }
+
     /// The same body, which tells `link` when it is over.
     pub fn tells(mut self, link: Rc<Link>) -> Body {
         self.link = Some(link);
@@ -45,16 +59,21 @@ impl Body {
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Cut;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut self.kind {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let body = &mut *self;
+        match &mut body.kind {
             Kind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Viewer(viewer) => viewer.poll(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Pieces(pieces) => {
+                let next = std::task::ready!(pieces.poll_recv(cx));
+                if let (Some(Ok(piece)), Some(link)) = (&next, &body.link) {
+                    link.holds(piece.len());
+                }
+                Poll::Ready(next.map(|piece| piece.map(Frame::data)))
+            }
         }
     }
 
@@ -65,7 +84,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Viewer(_) => SizeHint::default(),
+            Kind::Viewer(_) | Kind::Pieces(_) => SizeHint::default(),
         }
     }
 }

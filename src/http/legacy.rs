@@ -5,6 +5,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
 
 use super::body::Body;
+use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
 use super::{page, pictures};
 use crate::pipeline::Held;
@@ -19,19 +20,19 @@ fn say(status: StatusCode, kind: &'static str, body: &'static str) -> Response<B
 }
 
 /// `GET /`: the page; `?action=stream` and `?action=snapshot` as mjpg-streamer has them.
-pub async fn root(request: Request) -> Response<Body> {
+pub async fn root(request: Request) -> Result<Response<Body>, Problem> {
     match request.query.get("action") {
         Some("stream") => pictures::stream(request).await,
         Some("snapshot") => pictures::snapshot(request).await,
-        _ => page::live(request).await,
+        _ => Ok(page::live(request).await),
     }
 }
 
 /// `GET /snapshot`: the JPEG. With the key `filename` it is to be saved, which fails while there is
 /// no store to save it in.
-pub async fn snapshot(request: Request) -> Response<Body> {
-    if request.query.get("filename").is_some() {
-        return say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "Error with snapshot");
+pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
+    if request.query.get("filename").is_some() && !request.site.is_counts_only() {
+        return Ok(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "Error with snapshot"));
     }
     pictures::snapshot(request).await
 }
@@ -45,10 +46,17 @@ pub async fn health(request: Request) -> Response<Body> {
     no_store(say(status, TEXT, body))
 }
 
-/// `POST /start_stream`.
+/// `POST /start_stream`: the camera is held open, and counting begins again from zero for those who
+/// read `/get_counts`.
 pub async fn start_stream(request: Request) -> Response<Body> {
-    let body = match request.site.pipeline.hold().await {
-        Held::Started => r#"{"status":"started"}"#,
+    let site = &request.site;
+    let body = match site.pipeline.hold().await {
+        Held::Started => {
+            if let Some(counting) = &site.counting {
+                counting.hold();
+            }
+            r#"{"status":"started"}"#
+        }
         Held::AlreadyRunning => r#"{"status":"already_running"}"#,
         Held::CouldNotOpen(trouble) => {
             log::info!("/start_stream from {}: {trouble}", request.link.peer());
@@ -60,30 +68,32 @@ pub async fn start_stream(request: Request) -> Response<Body> {
 
 /// `POST /stop_stream`: the camera is released before the answer.
 pub async fn stop_stream(request: Request) -> Response<Body> {
-    request.site.pipeline.pause().await;
+    request.site.pause().await;
     say(StatusCode::OK, JSON, r#"{"status":"stopped"}"#)
 }
 
 /// `POST /shutdown`: the same, in other words.
 pub async fn shutdown(request: Request) -> Response<Body> {
-    request.site.pipeline.pause().await;
+    request.site.pause().await;
     say(StatusCode::OK, TEXT, "Capture released")
 }
 
-/// `GET /get_counts`: nothing counts yet, and the contract for that is 0/0.
-pub async fn get_counts(_: Request) -> Response<Body> {
-    no_store(say(StatusCode::OK, JSON, r#"{"in_count":0,"out_count":0}"#))
+/// `GET /get_counts`: 0/0 where nothing counts.
+pub async fn get_counts(request: Request) -> Response<Body> {
+    let counting = request.site.counting.as_ref();
+    let (count_in, count_out) = counting.map_or((0, 0), |counting| counting.since_start());
+    no_store(route::fixed(JSON, format!(r#"{{"in_count":{count_in},"out_count":{count_out}}}"#)))
 }
 
 /// `POST /pause`, from the page's form without JavaScript.
 pub async fn pause(request: Request) -> Response<Body> {
-    request.site.pipeline.pause().await;
+    request.site.pause().await;
     back_to_page()
 }
 
 /// `POST /resume`, likewise.
 pub async fn resume(request: Request) -> Response<Body> {
-    request.site.pipeline.resume();
+    request.site.resume();
     back_to_page()
 }
 

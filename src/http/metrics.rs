@@ -2,11 +2,15 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Names follow its naming
 //! rules: base units, counters end in `_total`, the process's own figures have their usual names.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::fs;
+use std::sync::Arc;
 
 use super::Site;
 use crate::pipeline::State;
+use crate::pipeline::counting::{CountingStatus, Overlay};
+use crate::store::Counts;
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -37,13 +41,9 @@ pub fn text(site: &Site) -> String {
     page.one("tallycam_pictures_total", "counter", "Pictures made.", status.pictures);
     page.one("tallycam_picture_bytes_total", "counter", "Bytes of the pictures made.", status.bytes);
     page.one("tallycam_pictures_per_second", "gauge", "Pictures made a second, lately.", status.fps);
-    page.one("tallycam_viewers", "gauge", "Streams being watched.", site.viewers.count());
-    page.one(
-        "tallycam_viewer_skips_total",
-        "counter",
-        "Pictures that viewers did not get.",
-        site.viewers.skipped(),
-    );
+    page.one("tallycam_viewers", "gauge", "Streams being watched.", site.places.taken());
+    page.one("tallycam_viewer_skips_total", "counter", "Pictures that viewers did not get.", site.skipped());
+    page.one("tallycam_listeners", "gauge", "Clients that listen to events.", site.listeners.count());
     page.one("tallycam_http_connections", "gauge", "Connections that are open.", site.links.count());
     page.one("tallycam_http_accepted_total", "counter", "Connections accepted.", site.accepted.get());
     page.one(
@@ -56,8 +56,64 @@ pub fn text(site: &Site) -> String {
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(site.answered.get()) {
         page.sample("tallycam_http_requests_total", &[("class", class)], count);
     }
+    if let Some(counting) = &site.counting {
+        looks(&mut page, &counting.status());
+        if let Ok(counts) = counting.counts() {
+            counted(&mut page, counts, &counting.overlay().borrow());
+        }
+    }
     process(&mut page);
     page.text
+}
+
+/// How counting is going.
+fn looks(page: &mut Page, status: &CountingStatus) {
+    page.one("tallycam_counting", "gauge", "1 while it counts.", u8::from(status.word == "counting"));
+    page.one("tallycam_looks_total", "counter", "Pictures that were looked at.", status.looks);
+    page.one("tallycam_looks_failed_total", "counter", "Looks that failed.", status.failed);
+    page.one("tallycam_looks_per_second", "gauge", "Looks a second, lately.", status.looks_per_second);
+    page.one("tallycam_look_seconds", "gauge", "Median time of a look, lately.", status.look_s);
+    page.one(
+        "tallycam_inference_seconds",
+        "gauge",
+        "Median time of the detector's part of it.",
+        status.inference_s,
+    );
+    page.one("tallycam_tracks", "gauge", "Tracks that live.", status.tracks);
+}
+
+/// What is counted. Lines of the same name (one of them deleted) are one series: the name is all that
+/// tells series apart.
+fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay) {
+    let mut crossings: BTreeMap<(Arc<str>, &str, Arc<str>), u64> = BTreeMap::new();
+    for count in counts.totals() {
+        let key = (count.line, count.direction.word(), count.class);
+        *crossings.entry(key).or_default() += count.count;
+    }
+    page.family("tallycam_crossings_total", "counter", "Crossings on record.");
+    for ((line, direction, class), count) in &crossings {
+        page.sample(
+            "tallycam_crossings_total",
+            &[("line", line), ("direction", direction), ("class", class)],
+            count,
+        );
+    }
+    page.family("tallycam_inside", "gauge", "In minus out since the day began or it was reset.");
+    for row in &counts.tallies().borrow().lines {
+        page.sample("tallycam_inside", &[("line", &row.line)], row.inside);
+    }
+    page.family("tallycam_zone_occupancy", "gauge", "How many are in a zone now.");
+    let scene = counts.scene();
+    for zone in counts.zones().borrow().iter().filter(|zone| zone.scene.is_none_or(|own| own == scene)) {
+        let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map_or(0, |(_, inside)| *inside);
+        page.sample("tallycam_zone_occupancy", &[("zone", &zone.draft.name)], inside);
+    }
+    page.one(
+        "tallycam_ledger_healthy",
+        "gauge",
+        "1 while the ledger takes crossings.",
+        u8::from(counts.trouble().is_none()),
+    );
 }
 
 /// The process's own figures, named as Prometheus' client libraries name them. What the kernel

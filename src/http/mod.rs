@@ -2,53 +2,79 @@
 //! price of one `Bytes` each.
 //!
 //! ```text
-//! [accept] ─► connection ─► route ─► legacy · v1 · pictures · page
-//!              │  ▲                              │
-//!        hyper │  │ sweep: late heads, idle      ▼
-//!              ▼  │ connections, stalled peers  viewers ◄── relay ◄── Hub
+//! [accept] ─► connection ─► route ─► legacy · pictures · page · v1 · lines · counts · events …
+//!              │  ▲                              │                       │
+//!        hyper │  │ sweep: late heads, idle      ▼                       ▼
+//!              ▼  │ connections, stalled peers  viewers ◄── relay ◄── Hub, ledger (4 readers)
 //!             socket ◄───────────────────────────┘
 //! ```
 //!
-//! Nothing here blocks and nothing waits for a slow peer: connections and viewers are limited in
-//! number, heads and bodies in size and time, and what a stalled viewer holds is one picture.
+//! Nothing here blocks and nothing waits for a slow peer: connections, viewers and listeners are
+//! limited in number, heads and bodies in size and time, and what a stalled viewer holds is one
+//! picture. The ledger is read on threads of the runtime's pool, by a few at a time.
 //! On [`Stop`] the listeners close, streams end themselves, and what is left after a second is cut.
 
 mod body;
 mod connection;
+mod counts;
+mod crossings;
+mod csv;
+mod etag;
+mod events;
+mod facts;
 mod guard;
+mod ledger;
 mod legacy;
+mod lines;
 pub mod listen;
 mod metrics;
+mod model;
 mod openapi;
 mod page;
+mod payload;
 mod pictures;
 mod problem;
 mod query;
 mod route;
+mod routes;
+mod schemas;
 mod socket;
 mod state;
 pub mod stream;
+mod tallies;
 mod v1;
 mod viewers;
+mod when;
+mod wire;
+mod zones;
 
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use jiff::tz::TimeZone;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::LocalSet;
 
 pub use listen::Listener;
+pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 
-use crate::base::Stop;
+use crate::base::{Stop, clock};
 use crate::pipeline::Pipeline;
+use crate::pipeline::counting::Counting;
+use crate::store::Counts;
+use crate::ui::Clock;
 use connection::{Link, Links};
+use events::Listeners;
+use ledger::Ledger;
+use problem::{NoCounting, Problem};
 use socket::Socket;
-use viewers::Viewers;
+use viewers::{Places, Viewers};
 
 /// The program's version, as pages and the API name it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -82,6 +108,14 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// A peer that takes nothing of what is due to it for this time is let go.
     pub stall: Duration,
+    /// Who listens to events hears at least a comment this often.
+    pub heartbeat: Duration,
+    /// The time zone that days and hours are told in.
+    pub zone: TimeZone,
+    /// The hour, 0–23, at which a day begins.
+    pub day_starts: u8,
+    /// No picture is given to anybody.
+    pub counts_only: bool,
 }
 
 impl Default for Settings {
@@ -94,17 +128,30 @@ impl Default for Settings {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
             stall: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(15),
+            zone: TimeZone::system(),
+            day_starts: 0,
+            counts_only: false,
         }
     }
 }
 
-/// What handlers share: settings, the camera, and who is there.
+/// What handlers share: settings, the camera, what is counted, and who is there.
 #[derive(Debug)]
 pub(crate) struct Site {
     settings: Settings,
     pipeline: Pipeline,
+    counting: Option<Counting>,
+    models: Option<Arc<dyn Models>>,
+    /// Where there is counting, and its ledger could be opened.
+    ledger: Option<Ledger>,
+    places: Rc<Places>,
     viewers: Rc<Viewers>,
+    /// Those who watch what is counted drawn over the picture.
+    annotated: Option<Rc<Viewers>>,
+    listeners: Listeners,
     links: Links,
+    stop: Stop,
     started: Instant,
     accepted: Cell<u64>,
     refused: Cell<u64>,
@@ -113,17 +160,86 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    fn new(settings: Settings, pipeline: Pipeline) -> Site {
+    fn new(server: Server, stop: Stop) -> Site {
+        let Server { settings, pipeline, counting, models } = server;
+        let places = Places::new(settings.max_viewers);
+        let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
+        let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
-            viewers: Viewers::new(pipeline.hub().clone(), settings.max_viewers),
+            viewers: Viewers::new(pipeline.hub().clone(), places.clone()),
+            annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
+            places,
             settings,
             pipeline,
+            ledger: ledger.cloned().map(Ledger::new),
+            counting,
+            models,
+            listeners: Listeners::default(),
             links: Links::default(),
+            stop,
             started: Instant::now(),
             accepted: Cell::new(0),
             refused: Cell::new(0),
             answered: Cell::new([0; 5]),
         }
+    }
+
+    /// What counts.
+    fn counting(&self) -> Result<&Counting, NoCounting> {
+        self.counting.as_ref().ok_or(NoCounting)
+    }
+
+    /// The ledger, to be changed and to be waited for.
+    fn counts(&self) -> Result<&Counts, Problem> {
+        self.counting()?.counts().map_err(|error| error.clone().into())
+    }
+
+    /// The ledger, to be read.
+    fn ledger(&self) -> Result<Ledger, Problem> {
+        self.counts()?;
+        Ok(self.ledger.clone().ok_or(NoCounting)?)
+    }
+
+    /// The clock on the wall.
+    fn clock(&self) -> Clock {
+        Clock {
+            now_us: clock::wall_us(),
+            zone: self.settings.zone.clone(),
+            day_starts: self.settings.day_starts,
+        }
+    }
+
+    /// Whether nobody is given a picture.
+    fn is_counts_only(&self) -> bool {
+        self.settings.counts_only || self.counting.as_ref().is_some_and(Counting::is_counts_only)
+    }
+
+    /// Lets the camera go, whoever holds it.
+    async fn pause(&self) {
+        if let Some(counting) = &self.counting {
+            counting.let_go();
+        }
+        self.pipeline.pause().await;
+    }
+
+    /// Back to on demand.
+    fn resume(&self) {
+        if let Some(counting) = &self.counting {
+            counting.let_go();
+        }
+        self.pipeline.resume();
+    }
+
+    /// Does `each` with all who watch, whatever they watch.
+    fn each_viewers(&self, each: impl FnMut(&Rc<Viewers>)) {
+        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(each);
+    }
+
+    /// Pictures that viewers did not get, since the start.
+    fn skipped(&self) -> u64 {
+        let mut skipped = 0;
+        self.each_viewers(|viewers| skipped += viewers.skipped());
+        skipped
     }
 
     fn count_request(&self, status: StatusCode) {
@@ -135,17 +251,26 @@ impl Site {
     }
 }
 
-/// Serves a pipeline's pictures over HTTP.
+/// Serves a pipeline's pictures, and what is counted in them, over HTTP.
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
     pipeline: Pipeline,
+    counting: Option<Counting>,
+    models: Option<Arc<dyn Models>>,
 }
 
 impl Server {
-    /// A server that has not begun.
-    pub fn new(settings: Settings, pipeline: Pipeline) -> Server {
-        Server { settings, pipeline }
+    /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
+    /// counts is told so.
+    pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
+        Server { settings, pipeline, counting, models: None }
+    }
+
+    /// The same, where models can be chosen and fetched.
+    #[must_use]
+    pub fn with_models(self, models: Arc<dyn Models>) -> Server {
+        Server { models: Some(models), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the
@@ -155,9 +280,9 @@ impl Server {
     /// A listener cannot be used; later errors are logged and survived.
     pub async fn run(self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
         let listeners = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<_>>>()?;
-        let site = Rc::new(Site::new(self.settings, self.pipeline));
+        let site = Rc::new(Site::new(self, stop.clone()));
         let tasks = LocalSet::new();
-        tasks.spawn_local(viewers::relay(site.viewers.clone()));
+        site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
             let site = site.clone();
             async move { connection::sweep(&site.links, &site.settings).await }
@@ -172,7 +297,7 @@ impl Server {
                     door.abort();
                     let _ = door.await;
                 }
-                site.viewers.end();
+                site.each_viewers(|viewers| viewers.end());
                 site.links.finish_within(FINISH).await;
             })
             .await;

@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::route::{Content, Doc, ROUTES, Tag};
-use super::state::{StateReport, ViewerReport};
+use super::route::{Content, Route, Tag, Wanted};
+use super::routes::ROUTES;
+use super::schemas;
 use super::stream::CONTENT_TYPE_VALUE;
 
 /// The whole document.
@@ -12,7 +13,7 @@ pub fn document() -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
         let methods = paths.entry(route.path).or_insert_with(|| json!({}));
-        methods[route.method.as_str().to_ascii_lowercase()] = operation(&route.doc);
+        methods[route.method.as_str().to_ascii_lowercase()] = operation(route);
     }
     json!({
         "openapi": "3.1.0",
@@ -30,37 +31,7 @@ pub fn document() -> Value {
             tag(Tag::Pages, "Pages for people."),
         ],
         "paths": paths,
-        "components": {"schemas": {
-            "State": StateReport::schema(),
-            "Viewer": ViewerReport::schema(),
-            "Problem": {
-                "type": "object",
-                "required": ["type", "title", "status", "detail"],
-                "properties": {
-                    "type": {"type": "string", "format": "uri-reference"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                    "hint": {"type": "string"},
-                },
-            },
-            "StreamStatus": {
-                "type": "object",
-                "required": ["status"],
-                "properties": {
-                    "status": {"type": "string", "enum": ["started", "already_running", "error", "stopped"]},
-                    "message": {"type": "string"},
-                },
-            },
-            "Counts": {
-                "type": "object",
-                "required": ["in_count", "out_count"],
-                "properties": {
-                    "in_count": {"type": "integer", "minimum": 0},
-                    "out_count": {"type": "integer", "minimum": 0},
-                },
-            },
-        }},
+        "components": {"schemas": schemas::all()},
     })
 }
 
@@ -68,40 +39,90 @@ fn tag(tag: Tag, description: &str) -> Value {
     json!({"name": tag.name(), "description": description})
 }
 
-fn operation(doc: &Doc) -> Value {
+fn operation(route: &Route) -> Value {
+    let doc = &route.doc;
     let mut responses = Map::new();
     for (status, words, content) in doc.answers {
         let mut response = json!({"description": words});
-        if let Some((media, schema)) = media(*content) {
-            response["content"] = json!({media: {"schema": schema}});
+        if *content != Content::Nothing {
+            response["content"] = content_of(*content).into();
         }
         responses.insert(status.to_string(), response);
     }
-    let parameters: Vec<Value> = doc
+    if matches!(doc.body, Wanted::Json(_) | Wanted::JsonOrNothing(_)) {
+        for (status, words) in BODY_PROBLEMS {
+            let content = content_of(Content::Problem);
+            responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
+        }
+    }
+    let mut parameters: Vec<Value> = doc
         .query
         .iter()
         .map(|(name, words)| {
             json!({"name": name, "in": "query", "required": false, "description": words, "schema": {"type": "string"}})
         })
         .collect();
-    json!({"tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses})
+    if route.path.contains("{id}") {
+        parameters.push(json!({
+            "name": "id", "in": "path", "required": true, "description": "Its number.",
+            "schema": {"type": "integer", "minimum": 1},
+        }));
+    }
+    let mut operation = json!({"tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
+    if let Some(body) = request_body(doc.body) {
+        operation["requestBody"] = body;
+    }
+    operation
 }
 
-/// The media type and schema of a body. Bytes have an empty schema (OpenAPI 3.1 §4.8.14).
-fn media(content: Content) -> Option<(&'static str, Value)> {
-    let named = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-    Some(match content {
-        Content::Nothing => return None,
-        Content::Text => ("text/plain", json!({"type": "string"})),
-        Content::Html => ("text/html", json!({"type": "string"})),
-        Content::Jpeg => ("image/jpeg", json!({})),
-        Content::Svg => ("image/svg+xml", json!({})),
-        Content::Multipart => (CONTENT_TYPE_VALUE, json!({})),
-        Content::Metrics => (super::metrics::CONTENT_TYPE, json!({"type": "string"})),
-        Content::Json(schema) => ("application/json", named(schema)),
-        Content::AnyJson => ("application/json", json!({"type": "object"})),
-        Content::Problem => ("application/problem+json", named("Problem")),
-    })
+/// What may be wrong with any body.
+const BODY_PROBLEMS: [(&str, &str); 4] = [
+    ("400", "There is no body, or it is no JSON."),
+    ("408", "The body did not come in time."),
+    ("413", "The body is longer than is ever needed."),
+    ("415", "The body is of a kind that is not understood."),
+];
+
+fn request_body(wanted: Wanted) -> Option<Value> {
+    let (schema, is_required) = match wanted {
+        Wanted::Nothing => return None,
+        Wanted::Json(name) => (named(name), true),
+        Wanted::JsonOrNothing(name) => (named(name), false),
+        Wanted::Form => {
+            let form = json!({"application/x-www-form-urlencoded": {"schema": {"type": "object"}}});
+            return Some(json!({"required": false, "content": form}));
+        }
+    };
+    // A form says the same, lists with commas; what it is to be when all is read is what counts.
+    let content = json!({
+        "application/json": {"schema": schema},
+        "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
+    });
+    Some(json!({"required": is_required, "content": content}))
+}
+
+fn named(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// The media types and schemas of a body. Bytes have an empty schema (OpenAPI 3.1 §4.8.14).
+fn content_of(content: Content) -> Map<String, Value> {
+    let text = || json!({"type": "string"});
+    let kinds: Vec<(&str, Value)> = match content {
+        Content::Nothing => Vec::new(),
+        Content::Text => vec![("text/plain", text())],
+        Content::Html => vec![("text/html", text())],
+        Content::Jpeg => vec![("image/jpeg", json!({}))],
+        Content::Svg => vec![("image/svg+xml", json!({}))],
+        Content::Multipart => vec![(CONTENT_TYPE_VALUE, json!({}))],
+        Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
+        Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
+        Content::Json(schema) => vec![("application/json", named(schema))],
+        Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],
+        Content::AnyJson => vec![("application/json", json!({"type": "object"}))],
+        Content::Problem => vec![("application/problem+json", named("Problem"))],
+    };
+    kinds.into_iter().map(|(media, schema)| (media.to_owned(), json!({"schema": schema}))).collect()
 }
 
 impl Tag {

@@ -1,12 +1,21 @@
-//! The pages and the embedded files they refer to.
+//! The pages, what their forms send, and the embedded files they refer to. A form that is carried out
+//! leads back to its page (303); one that is not gets the page again, with what was typed and why.
 
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION,
+};
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::body::Body;
+use super::lines::{anchor, recrossing};
+use super::model::{self, Shelf};
+use super::problem::Problem;
+use super::query::Query;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
-use crate::ui::{self, Asset};
+use super::{Site, facts};
+use crate::store::{EditError, LineDraft, StoreError};
+use crate::ui::{self, Asset, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
 
 /// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
@@ -14,8 +23,167 @@ const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' dat
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
-    let html = ui::live_page(&StateReport::of(&request.site).page());
-    let mut response = no_store(Response::new(Body::full(html)));
+    let site = &request.site;
+    let page = LivePage {
+        counting: facts::live(site).await,
+        is_counts_only: site.is_counts_only(),
+        ..StateReport::of(site).page()
+    };
+    html(ui::live_page(&page))
+}
+
+/// `GET /lines`.
+pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
+    let chosen = ChosenLine::of(request.query.get("line"));
+    Ok(html(ui::lines_page(&lines_page(&request.site, chosen)?)))
+}
+
+/// `POST /lines`, from the page's form: back to the page, or the page again with what was typed.
+pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let form = LineForm::of(form(&request).pairs());
+    let problem = match save_line(site, &form).await {
+        Ok(saved) => {
+            return Ok(see(&saved.map_or_else(|| String::from("lines"), |id| format!("lines?line={id}"))));
+        }
+        Err(error) => Problem::from(error),
+    };
+    let chosen = form.id.map_or(ChosenLine::New, ChosenLine::Number);
+    let mut page = lines_page(site, chosen)?;
+    page.refused = Some((form, facts::refusal(&problem)));
+    Ok(again(&problem, ui::lines_page(&page)))
+}
+
+/// Carries out what the form wants; gives the number of the line that is there afterwards.
+async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, EditError> {
+    let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
+    let Some(counts) = counts else { return Err(StoreError::Busy.into()) };
+    let draft = || -> Result<LineDraft, EditError> {
+        Ok(LineDraft {
+            name: form.name.clone(),
+            a: form.a,
+            b: form.b,
+            in_name: form.in_name.clone(),
+            out_name: form.out_name.clone(),
+            classes: form.classes.clone(),
+            anchor: anchor(Some(&form.anchor), None)?,
+            recrossing: recrossing(Some(&form.recrossing), None)?,
+        })
+    };
+    Ok(match (form.action, form.id) {
+        (LineAction::Save, None) => Some(counts.add_line(counts.scene(), draft()?).await?.id),
+        (LineAction::Save, Some(id)) => Some(counts.change_line(id, form.version, draft()?).await?.id),
+        (LineAction::Delete, Some(id)) => {
+            counts.delete_line(id, form.version).await?;
+            None
+        }
+        (LineAction::Delete, None) => None,
+    })
+}
+
+fn lines_page(site: &Site, chosen: ChosenLine) -> Result<LinesPage, Problem> {
+    let (counting, counts) = (site.counting()?, site.counts()?);
+    let report = StateReport::of(site);
+    Ok(LinesPage {
+        head: facts::head(&report),
+        clock: site.clock(),
+        lines: facts::lines(counts),
+        tallies: facts::tallies(counts),
+        chosen,
+        size: report.width.zip(report.height),
+        counting: facts::counting(&counting.status()),
+        is_counts_only: site.is_counts_only(),
+        refused: None,
+    })
+}
+
+/// `GET /counts`.
+pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(html(ui::counts_page(&facts::counts_page(&request, None).await?)))
+}
+
+/// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero.
+pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    if request.query.get("do") != Some("reset") {
+        return Err(nothing_to_do());
+    }
+    let line = form(&request).whole("line", 1..=u64::MAX)?;
+    match counts.reset(line).await {
+        Ok(_) => Ok(see("counts")),
+        Err(error) => {
+            let problem = Problem::from(error);
+            let page = facts::counts_page(&request, Some(facts::refusal(&problem))).await?;
+            Ok(again(&problem, ui::counts_page(&page)))
+        }
+    }
+}
+
+/// `GET /models`.
+pub async fn models(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(html(ui::models_page(&models_page(&request.site, None).await?)))
+}
+
+/// `POST /models?do=use` and `POST /models?do=fetch`, from the page's forms.
+pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    site.counting()?;
+    let name = form(&request).get("name").unwrap_or_default().trim().to_owned();
+    let done = match request.query.get("do") {
+        Some("use") => model::choose(site, Some(name).filter(|name| !name.is_empty())).await,
+        Some("fetch") => model::fetch_model(site, name).await,
+        _ => return Err(nothing_to_do()),
+    };
+    match done {
+        Ok(()) => Ok(see("models")),
+        Err(problem) => {
+            let page = models_page(site, Some(facts::refusal(&problem))).await?;
+            Ok(again(&problem, ui::models_page(&page)))
+        }
+    }
+}
+
+async fn models_page(site: &Site, refused: Option<Refusal>) -> Result<ModelsPage, Problem> {
+    let shelf = Shelf::of(site).await?;
+    Ok(ModelsPage {
+        head: facts::head(&StateReport::of(site)),
+        counting: facts::counting(&shelf.status),
+        chosen: shelf.chosen,
+        pinned: shelf.pinned,
+        found: shelf.found,
+        catalogue: shelf.catalogue,
+        refused,
+    })
+}
+
+fn nothing_to_do() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "the form does not say what to do")
+}
+
+/// The fields of a page's form.
+fn form(request: &Request) -> Query {
+    Query::parse(&String::from_utf8_lossy(&request.body))
+}
+
+/// Back to `place`, relative to the page, with a GET.
+fn see(place: &str) -> Response<Body> {
+    let mut response = no_store(Response::new(Body::full("")));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(place) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    response
+}
+
+/// The page again, with what went wrong.
+fn again(problem: &Problem, page: String) -> Response<Body> {
+    let mut response = html(page);
+    *response.status_mut() = problem.status;
+    response
+}
+
+fn html(page: String) -> Response<Body> {
+    let mut response = no_store(Response::new(Body::full(page)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

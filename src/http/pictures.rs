@@ -1,4 +1,5 @@
-//! The picture: as a stream without end, and one at a time.
+//! The picture: as a stream without end, and one at a time. Where only counts are wanted (`[privacy]
+//! counts_only`) nobody gets one, but for the line editor's still.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
 use super::body::Body;
-use super::problem::{Problem, RETRY_PICTURE};
+use super::problem::{Problem, RETRY_PICTURE, Withheld};
 use super::route::{Request, no_store};
 use super::stream;
 use crate::media::Picture;
@@ -14,40 +15,67 @@ use crate::media::Picture;
 /// A sleeping camera's first picture is waited for so long.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
 
-/// The stream, at most `?fps=` pictures a second. Other keys, and values that are none, change
-/// nothing.
-pub async fn stream(request: Request) -> Response<Body> {
-    if request.method == Method::HEAD {
-        return stream::head(Body::full(""));
-    }
+/// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`.
+/// Other keys, and values that are none, change nothing.
+pub async fn stream(request: Request) -> Result<Response<Body>, Problem> {
+    let is_annotated = matches!(request.query.get("annotated"), Some("1" | "true"));
+    watch(request, is_annotated)
+}
+
+/// `GET /video_feed`: annotated while counting is on.
+pub async fn video_feed(request: Request) -> Result<Response<Body>, Problem> {
+    let word = request.site.counting.as_ref().map(|counting| counting.status().word);
+    watch(request, matches!(word, Some("counting" | "waiting")))
+}
+
+fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    let fps = request.query.number("fps");
-    match site.viewers.admit(&request.link, fps, site.pipeline.demand()) {
-        Ok(viewer) => stream::head(Body::viewer(viewer)),
-        Err(full) => Problem::from(full).respond(false),
+    if site.is_counts_only() {
+        return Err(Withheld.into());
     }
+    if request.method == Method::HEAD {
+        return Ok(stream::head(Body::full("")));
+    }
+    let fps = request.query.number("fps");
+    let viewer = match (&site.annotated, &site.counting) {
+        (Some(viewers), Some(counting)) if is_annotated => {
+            viewers.admit(&request.link, fps, counting.annotate())
+        }
+        _ => site.viewers.admit(&request.link, fps, site.pipeline.demand()),
+    };
+    Ok(stream::head(Body::viewer(viewer?)))
 }
 
 /// The newest picture; without one 503, with the still card that says why.
-pub async fn snapshot(request: Request) -> Response<Body> {
+pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
+    if request.site.is_counts_only() {
+        return Err(Withheld.into());
+    }
     match request.site.pipeline.snapshot(SNAPSHOT_WAIT).await {
-        Ok(picture) => jpeg(&picture),
+        Ok(picture) => Ok(jpeg(&picture)),
         Err(none) => {
-            let Some(card) = &none.card else { return Problem::from(&none).respond(false) };
+            let Some(card) = &none.card else { return Err(Problem::from(&none)) };
             let mut response = jpeg(card);
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_PICTURE));
-            response
+            Ok(response)
         }
     }
 }
 
 /// The newest picture for programs; without one a problem.
-pub async fn api_snapshot(request: Request) -> Response<Body> {
-    match request.site.pipeline.snapshot(SNAPSHOT_WAIT).await {
-        Ok(picture) => jpeg(&picture),
-        Err(none) => Problem::from(&none).respond(true),
+pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
+    if request.site.is_counts_only() {
+        return Err(Withheld.into());
     }
+    let picture = request.site.pipeline.snapshot(SNAPSHOT_WAIT).await;
+    picture.map(|picture| jpeg(&picture)).map_err(|none| Problem::from(&none))
+}
+
+/// `GET /api/v1/still.jpg`: a picture for the line editor to draw on, also where only counts are wanted.
+pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
+    let picture = request.site.counting()?.still(SNAPSHOT_WAIT).await;
+    picture.map(|picture| jpeg(&picture)).map_err(|none| Problem::from(&none))
 }
 
 fn jpeg(picture: &Picture) -> Response<Body> {

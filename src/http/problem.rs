@@ -7,7 +7,13 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::guard::Foreign;
+use super::ledger::LedgerError;
+use super::model::{NotChosen, NotFetched};
+use super::payload::PayloadError;
+use super::query::WrongValue;
 use crate::pipeline::NoPicture;
+use crate::pipeline::counting::NoDetector;
+use crate::store::{EditError, StoreError};
 
 /// A request that is not answered as it hoped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +144,132 @@ impl From<Full> for Problem {
     }
 }
 
+/// No room for another who listens to events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("all {limit} places for those who listen to events are taken")]
+pub struct TooManyListeners {
+    /// How many there are.
+    pub limit: usize,
+}
+
+impl From<TooManyListeners> for Problem {
+    fn from(full: TooManyListeners) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
+            .hint("close pages that nobody looks at")
+            .retry_after(5)
+    }
+}
+
+/// Nothing is ever counted by this daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("counting is not available")]
+pub struct NoCounting;
+
+impl From<NoCounting> for Problem {
+    fn from(none: NoCounting) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
+            .hint("`backend` under [detect] in the configuration chooses what counts")
+    }
+}
+
+/// No picture is given to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this camera counts only: it shows no pictures and keeps none")]
+pub struct Withheld;
+
+impl From<Withheld> for Problem {
+    fn from(withheld: Withheld) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, withheld.to_string())
+            .hint("`counts_only` under [privacy] in the configuration says so")
+    }
+}
+
+impl From<PayloadError> for Problem {
+    fn from(error: PayloadError) -> Problem {
+        let status = match error {
+            PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
+            PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Problem::new(status, error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<WrongValue> for Problem {
+    fn from(wrong: WrongValue) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, wrong.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        let detail = error.to_string();
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        match error {
+            StoreError::File { hint: Some(hint), .. } => problem.hint(hint),
+            StoreError::Busy => problem.retry_after(RETRY_LEDGER),
+            _ => problem,
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            LedgerError::Store(error) => Problem::from(error),
+            LedgerError::Busy => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_LEDGER)
+            }
+            LedgerError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+        }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
+            EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+                .hint("look at it as it is now, and change that"),
+            EditError::Pinned { .. } | EditError::SameName { .. } => {
+                Problem::new(StatusCode::CONFLICT, detail)
+            }
+            EditError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            EditError::Store(error) => Problem::from(error),
+        }
+    }
+}
+
+impl From<NoDetector> for Problem {
+    fn from(none: NoDetector) -> Problem {
+        Problem { hint: none.hint, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, none.reason) }
+    }
+}
+
+impl From<NotFetched> for Problem {
+    fn from(error: NotFetched) -> Problem {
+        let detail = error.to_string();
+        let (status, hint) = match error {
+            NotFetched::Unknown(_) => (StatusCode::NOT_FOUND, None),
+            NotFetched::Offline { hint, .. } => (StatusCode::SERVICE_UNAVAILABLE, hint),
+            NotFetched::Failed { hint, .. } => (StatusCode::BAD_GATEWAY, hint),
+        };
+        Problem { hint, ..Problem::new(status, detail) }
+    }
+}
+
+impl From<NotChosen> for Problem {
+    fn from(error: NotChosen) -> Problem {
+        let status = match error {
+            NotChosen::NoModels => StatusCode::SERVICE_UNAVAILABLE,
+            NotChosen::Pinned(_) => StatusCode::CONFLICT,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
 /// No route for this request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Miss {
@@ -188,6 +320,9 @@ impl From<&NoPicture> for Problem {
 /// Seconds after which another try for a picture makes sense: a camera that returns is taken
 /// within one.
 pub const RETRY_PICTURE: u32 = 2;
+
+/// Seconds after which another try to read or write the ledger makes sense.
+const RETRY_LEDGER: u32 = 2;
 
 #[cfg(test)]
 mod tests {

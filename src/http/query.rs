@@ -1,5 +1,22 @@
 //! Query strings, read leniently: old clients append whatever defeats a cache (`&123456`, `&_=…`),
-//! and a picture is never refused because of it. Pure.
+//! and a picture is never refused because of it. The API is stricter with the keys it knows: it says
+//! which value is wrong, and what it expected ([`WrongValue`]). Pure.
+
+/// A value of a query that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {value:?}, and should be {expected}")]
+pub struct WrongValue {
+    key: &'static str,
+    value: String,
+    expected: String,
+}
+
+impl WrongValue {
+    /// `value` of `key` should be `expected`.
+    pub fn new(key: &'static str, value: &str, expected: impl Into<String>) -> WrongValue {
+        WrongValue { key, value: value.chars().take(100).collect(), expected: expected.into() }
+    }
+}
 
 /// The keys and values of a query string, decoded, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +37,52 @@ impl Query {
     /// The first value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
+    /// All of it.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// All values of `key`, each split at its commas, without what is empty.
+    pub fn list(&self, key: &str) -> Vec<&str> {
+        let values = self.0.iter().filter(|(k, _)| k == key);
+        values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect()
+    }
+
+    /// The value of `key`, one of `words`; `None` where there is none, or an empty one.
+    ///
+    /// # Errors
+    /// [`WrongValue`].
+    pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, WrongValue> {
+        let Some(value) = self.get(key).filter(|value| !value.is_empty()) else { return Ok(None) };
+        if let Some((_, meant)) = words.iter().find(|(word, _)| *word == value) {
+            return Ok(Some(*meant));
+        }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        Err(WrongValue::new(key, value, format!("one of {}", words.join(", "))))
+    }
+
+    /// The value of `key`, a whole number within `range`.
+    ///
+    /// # Errors
+    /// [`WrongValue`].
+    pub fn whole(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Option<u64>, WrongValue> {
+        let Some(value) = self.get(key).filter(|value| !value.is_empty()) else { return Ok(None) };
+        match value.trim().parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => {
+                let expected = match *range.end() {
+                    u64::MAX => format!("a whole number from {} on", range.start()),
+                    most => format!("a whole number from {} to {most}", range.start()),
+                };
+                Err(WrongValue::new(key, value, expected))
+            }
+        }
     }
 
     /// The first value of `key`, if it is a finite number.
@@ -91,6 +154,26 @@ mod tests {
         for key in ["b", "c", "d", "e", "none"] {
             assert_eq!(q.number(key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn the_api_says_what_it_expected() {
+        let q = Query::parse("n=7&m=0&x=a&w=in&v=up&l=a,b&l=,c%2Cd&e=");
+        assert_eq!(q.whole("n", 1..=9), Ok(Some(7)));
+        assert_eq!((q.whole("e", 1..=9), q.whole("none", 1..=9)), (Ok(None), Ok(None)));
+        for (key, range, want) in [
+            ("m", 1..=9, r#"m is "0", and should be a whole number from 1 to 9"#),
+            ("x", 1..=u64::MAX, r#"x is "a", and should be a whole number from 1 on"#),
+        ] {
+            assert_eq!(q.whole(key, range).unwrap_err().to_string(), want);
+        }
+        let words = [("in", 1), ("out", 2)];
+        assert_eq!(q.one_of("w", &words), Ok(Some(1)));
+        assert_eq!(
+            q.one_of("v", &words).unwrap_err().to_string(),
+            r#"v is "up", and should be one of in, out"#
+        );
+        assert_eq!(q.list("l"), ["a", "b", "c", "d"]);
     }
 
     proptest! {

@@ -1,12 +1,13 @@
-//! The one table of routes: method, address, handler, and what the API's document says of it.
-//! Whatever comes in is looked up here; 404, 405, `OPTIONS`, `HEAD` and the guard against other
-//! sites follow from the table.
+//! The way of a request: looked up in the one [table of routes](super::routes), guarded, its body
+//! taken, answered. 404, 405, `OPTIONS`, `HEAD` and the guard against other sites follow from the
+//! table; nothing here knows any route.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
@@ -18,7 +19,8 @@ use super::body::Body;
 use super::connection::Link;
 use super::problem::{BodyError, Miss, Problem};
 use super::query::Query;
-use super::{Site, guard, legacy, page, pictures, v1};
+use super::routes::ROUTES;
+use super::{Site, guard, page};
 use crate::ui;
 
 /// The media type of old text answers.
@@ -40,19 +42,43 @@ pub struct Request {
     pub query: Query,
     /// The headers.
     pub headers: HeaderMap,
+    /// The number in the path, where the route has one; else 0.
+    pub id: u64,
+    /// The body, complete; empty where there was none.
+    pub body: Bytes,
 }
 
-type Handler = fn(Request) -> Pin<Box<dyn Future<Output = Response<Body>>>>;
+/// What answers a request.
+pub type Handler = fn(Request) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>>>>;
+
+/// What a handler gives: an answer, or an answer or a problem.
+pub trait Answered {
+    /// Both as the latter.
+    fn answered(self) -> Result<Response<Body>, Problem>;
+}
+
+impl Answered for Response<Body> {
+    fn answered(self) -> Result<Response<Body>, Problem> {
+        Ok(self)
+    }
+}
+
+impl Answered for Result<Response<Body>, Problem> {
+    fn answered(self) -> Result<Response<Body>, Problem> {
+        self
+    }
+}
 
 /// One route.
 pub struct Route {
     /// `GET` stands for `HEAD` too.
     pub method: Method,
-    /// The path, exactly.
+    /// The path, exactly, but that `{id}` stands for a number from 1 on.
     pub path: &'static str,
     /// What it does, for the document.
     pub doc: Doc,
-    handler: Handler,
+    /// What answers it.
+    pub handler: Handler,
 }
 
 /// What the document says of a route.
@@ -63,6 +89,8 @@ pub struct Doc {
     pub summary: &'static str,
     /// Keys of the query: name and what it does.
     pub query: &'static [(&'static str, &'static str)],
+    /// What is to be sent with it.
+    pub body: Wanted,
     /// Status, words, and what the body is.
     pub answers: &'static [(u16, &'static str, Content)],
 }
@@ -80,6 +108,19 @@ pub enum Tag {
     Legacy,
 }
 
+/// What a request's body is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// There need be none.
+    Nothing,
+    /// JSON whose schema the document has under this name; the same as a form is taken, too.
+    Json(&'static str),
+    /// Likewise, or nothing at all.
+    JsonOrNothing(&'static str),
+    /// What a page's form sends.
+    Form,
+}
+
 /// What an answer's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
@@ -95,6 +136,10 @@ pub enum Content {
     Multipart,
     /// Figures for Prometheus.
     Metrics,
+    /// JSON whose schema the document has under this name, or, with `format=csv`, a table.
+    JsonOrCsv(&'static str),
+    /// Events without end.
+    Events,
     /// JSON whose schema the document has under this name.
     Json(&'static str),
     /// JSON of no fixed form.
@@ -105,99 +150,51 @@ pub enum Content {
     Svg,
 }
 
-macro_rules! route {
-    ($method:ident $path:literal $handler:path, $tag:ident, $summary:literal, [$($query:expr),*], [$($answer:expr),+ $(,)?]) => {
-        Route {
-            method: Method::$method,
-            path: $path,
-            doc: Doc { tag: Tag::$tag, summary: $summary, query: &[$($query),*], answers: &[$($answer),+] },
-            handler: |request| Box::pin($handler(request)),
-        }
-    };
-}
-
-const FPS: (&str, &str) =
-    ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
-const STREAM: (u16, &str, Content) = (200, "Pictures, until the viewer leaves.", Content::Multipart);
-const FULL: (u16, &str, Content) =
-    (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
-const JPEG: (u16, &str, Content) =
-    (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
-const CARD: (u16, &str, Content) = (503, "There is no live picture: a card that says why.", Content::Jpeg);
-const STATE: (u16, &str, Content) = (200, "How things are.", Content::Json("State"));
-const FOREIGN: (u16, &str, Content) = (403, "A browser sent this for another site.", Content::Text);
-const API_FOREIGN: (u16, &str, Content) = (403, "A browser sent this for another site.", Content::Problem);
-
-/// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
-pub static ROUTES: &[Route] = &[
-    route!(GET "/" legacy::root, Pages, "The live page.",
-        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS],
-        [(200, "The page; or pictures, with `action`.", Content::Html)]),
-    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS], [STREAM, FULL]),
-    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS], [STREAM, FULL]),
-    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS], [STREAM, FULL]),
-    route!(GET "/video_feed" pictures::stream, Pictures, "The same; annotated once this program counts.", [FPS], [STREAM, FULL]),
-    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [], [JPEG, CARD]),
-    route!(GET "/snapshot" legacy::snapshot, Pictures, "The newest picture.",
-        [("filename", "Asks to save the picture under this name, which this version cannot do yet.")],
-        [JPEG, CARD, (500, "`Error with snapshot`: it was not saved.", Content::Text)]),
-    route!(GET "/health" legacy::health, Legacy, "Whether the camera delivers.", [],
-        [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row.", Content::Text)]),
-    route!(GET "/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(GET "/metrics" v1::figures, Api, "Figures for Prometheus.", [],
-        [(200, "Text format 0.0.4.", Content::Metrics)]),
-    route!(GET "/api/v1/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [],
-        [JPEG, (503, "There is no live picture.", Content::Problem)]),
-    route!(POST "/api/v1/pause" v1::pause, Api, "Lets the camera go until it is resumed.", [], [STATE, API_FOREIGN]),
-    route!(POST "/api/v1/resume" v1::resume, Api, "Ends a pause: the camera opens on demand.", [], [STATE, API_FOREIGN]),
-    route!(GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
-        [(200, "OpenAPI 3.1.", Content::AnyJson)]),
-    route!(POST "/pause" legacy::pause, Pages, "Pause, from a form.", [],
-        [(303, "Back to the page.", Content::Nothing), FOREIGN]),
-    route!(POST "/resume" legacy::resume, Pages, "Resume, from a form.", [],
-        [(303, "Back to the page.", Content::Nothing), FOREIGN]),
-    route!(POST "/start_stream" legacy::start_stream, Legacy, "Opens the camera and holds it open.", [],
-        [(200, "`started`, `already_running` or `error`.", Content::Json("StreamStatus")), FOREIGN]),
-    route!(POST "/stop_stream" legacy::stop_stream, Legacy, "Lets the camera go, whoever needs it.", [],
-        [(200, "`stopped`: the camera is released.", Content::Json("StreamStatus")), FOREIGN]),
-    route!(POST "/shutdown" legacy::shutdown, Legacy, "As `/stop_stream`.", [],
-        [(200, "`Capture released`", Content::Text), FOREIGN]),
-    route!(GET "/get_counts" legacy::get_counts, Legacy, "How many went in and out.", [],
-        [(200, "The counts.", Content::Json("Counts"))]),
-    route!(GET "/robots.txt" page::robots, Pages, "Search engines are to stay away.", [],
-        [(200, "Nothing is allowed.", Content::Text)]),
-    route!(GET "/favicon.ico" page::favicon, Pages, "The icon.", [],
-        [(200, "The icon.", Content::Svg), (304, "It is the same.", Content::Nothing)]),
-];
-
 /// Where a request goes.
 enum Found {
-    Route(&'static Route),
+    Route(&'static Route, u64),
     Asset(&'static ui::Asset),
     Options(String),
 }
 
+impl Route {
+    /// The number in `path` if this route's path is like it; 0 where it has none.
+    fn matches(&self, path: &str) -> Option<u64> {
+        let Some((before, after)) = self.path.split_once("{id}") else {
+            return (self.path == path).then_some(0);
+        };
+        let digits = path.strip_prefix(before)?.strip_suffix(after)?;
+        // Only as it is written by us: no sign, no zero in front.
+        let is_plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        digits.parse().ok().filter(|_| is_plain)
+    }
+}
+
 fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    if let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == *method) {
-        return Ok(Found::Route(route));
+    let mut methods: Vec<&str> = Vec::new();
+    for route in ROUTES {
+        let Some(id) = route.matches(path) else { continue };
+        if route.method == *method {
+            return Ok(Found::Route(route, id));
+        }
+        methods.push(route.method.as_str());
     }
     let asset = path.strip_prefix('/').and_then(ui::asset);
     match asset {
         Some(asset) if *method == Method::GET => return Ok(Found::Asset(asset)),
-        _ => {}
+        Some(_) => methods.push("GET"),
+        None => {}
     }
-    let mut methods: Vec<&str> =
-        ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
-    if asset.is_some() {
-        methods.push("GET");
+    if path == "*" && *method == Method::OPTIONS {
+        for route in ROUTES {
+            if !methods.contains(&route.method.as_str()) {
+                methods.push(route.method.as_str());
+            }
+        }
     }
-    if methods.is_empty() && !(path == "*" && *method == Method::OPTIONS) {
+    if methods.is_empty() {
         return Err(Miss::Path { path: path.chars().take(200).collect() });
-    }
-    if path == "*" {
-        methods.extend(["GET", "POST"]);
     }
     if methods.contains(&"GET") {
         methods.push("HEAD");
@@ -245,25 +242,26 @@ async fn answer(
     headers: HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let route = match find(method, path)? {
-        Found::Route(route) => route,
+    let (route, id) = match find(method, path)? {
+        Found::Route(route, id) => (route, id),
         Found::Asset(asset) => return Ok(page::asset(asset, &headers)),
         Found::Options(allow) => return Ok(options(&allow)),
     };
     if route.method != Method::GET {
         guard::check(&headers).inspect_err(|e| log::warn!("{method} {path} from {}: {e}", link.peer()))?;
     }
-    if !body.is_end_stream() {
-        drain(body, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
-    }
+    let body = match body.is_end_stream() {
+        true => Bytes::new(),
+        false => take(body, site.settings.head_timeout).await.inspect_err(|_| link.cut())?,
+    };
     let query = Query::parse(query.unwrap_or_default());
     let (site, link) = (site.clone(), link.clone());
-    Ok((route.handler)(Request { site, link, method: method.clone(), query, headers }).await)
+    (route.handler)(Request { site, link, method: method.clone(), query, headers, id, body }).await
 }
 
-/// Takes the body of a request: no route wants one yet, but the connection's next request comes
-/// after it.
-async fn drain(body: Incoming, within: std::time::Duration) -> Result<(), BodyError> {
+/// Takes the body of a request, whether its route wants one or not: the connection's next request
+/// comes after it.
+async fn take(body: Incoming, within: std::time::Duration) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(BodyError::TooLong { limit: MAX_BODY });
     }
@@ -271,7 +269,7 @@ async fn drain(body: Incoming, within: std::time::Duration) -> Result<(), BodyEr
         Err(_) => Err(BodyError::TooSlow),
         Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyError::TooLong { limit: MAX_BODY }),
         Ok(Err(_)) => Err(BodyError::Broken),
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
     }
 }
 
@@ -285,7 +283,7 @@ fn options(allow: &str) -> Response<Body> {
 }
 
 /// A response with a body that is part of the program.
-pub fn fixed(kind: &'static str, body: impl Into<bytes::Bytes>) -> Response<Body> {
+pub fn fixed(kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
@@ -305,16 +303,40 @@ mod tests {
     #[test]
     fn every_route_is_found_by_itself_and_by_nothing_else() {
         for (n, route) in ROUTES.iter().enumerate() {
-            let Ok(Found::Route(found)) = find(&route.method, route.path) else {
-                panic!("{} {} is not found", route.method, route.path)
+            let path = route.path.replace("{id}", "12");
+            let Ok(Found::Route(found, id)) = find(&route.method, &path) else {
+                panic!("{} {path} is not found", route.method)
             };
-            assert!(std::ptr::eq(found, &ROUTES[n]), "{} {} is there twice", route.method, route.path);
+            assert!(std::ptr::eq(found, &ROUTES[n]), "{} {path} is there twice", route.method);
+            assert_eq!(id, if route.path.contains("{id}") { 12 } else { 0 }, "{path}");
         }
     }
 
     #[test]
+    fn a_number_in_a_path_is_a_number() {
+        for path in [
+            "/api/v1/lines/{id}",
+            "/api/v1/lines/abc",
+            "/api/v1/lines/-1",
+            "/api/v1/lines/+1",
+            "/api/v1/lines/0",
+            "/api/v1/lines/007",
+            "/api/v1/lines/",
+            "/api/v1/lines/1/",
+            "/api/v1/lines/1/2",
+            "/api/v1/lines/99999999999999999999",
+        ] {
+            assert!(matches!(find(&Method::GET, path), Err(Miss::Path { .. })), "{path}");
+        }
+        assert!(matches!(
+            find(&Method::GET, "/api/v1/lines/18446744073709551615"),
+            Ok(Found::Route(_, u64::MAX))
+        ));
+    }
+
+    #[test]
     fn a_get_answers_head_and_a_post_does_not() {
-        assert!(matches!(find(&Method::HEAD, "/health"), Ok(Found::Route(_))));
+        assert!(matches!(find(&Method::HEAD, "/health"), Ok(Found::Route(..))));
         assert!(matches!(find(&Method::HEAD, "/stop_stream"), Err(Miss::Method { .. })));
     }
 
@@ -324,6 +346,8 @@ mod tests {
             (Method::POST, "/health", "GET, HEAD, OPTIONS"),
             (Method::GET, "/stop_stream", "POST, OPTIONS"),
             (Method::DELETE, "/icon.svg", "GET, HEAD, OPTIONS"),
+            (Method::POST, "/api/v1/lines/7", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"),
+            (Method::DELETE, "/api/v1/lines", "GET, POST, HEAD, OPTIONS"),
         ] {
             match find(&method, path) {
                 Err(Miss::Method { allow, .. }) => assert_eq!(allow, want),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Site;
+use super::wire::CountingReport;
 use crate::base::clock;
 use crate::pipeline::Status;
 use crate::ui::LivePage;
@@ -69,6 +70,8 @@ pub struct StateReport {
     pub uptime_s: f64,
     /// Whether the wall clock can be believed.
     pub wall_clock_trusted: bool,
+    /// What is counted; `null` where nothing ever is.
+    pub counting: Option<CountingReport>,
 }
 
 /// One who watches.
@@ -89,15 +92,18 @@ impl StateReport {
     pub fn of(site: &Site) -> StateReport {
         let status = site.pipeline.status();
         let Status { state, delivers, .. } = &status;
-        let mut viewer_list = Vec::with_capacity(site.viewers.count());
-        site.viewers.each(|viewer| {
-            viewer_list.push(ViewerReport {
-                address: viewer.peer.to_string(),
-                fps: tenths(viewer.fps()),
-                skipped: viewer.skipped.get(),
-                since: clock::rfc3339(viewer.since_us),
+        let mut viewer_list = Vec::with_capacity(site.places.taken());
+        site.each_viewers(|viewers| {
+            viewers.each(|viewer| {
+                viewer_list.push(ViewerReport {
+                    address: viewer.peer.to_string(),
+                    fps: tenths(viewer.fps()),
+                    skipped: viewer.skipped.get(),
+                    since: clock::rfc3339(viewer.since_us),
+                });
             });
         });
+        let counting = site.counting.as_ref();
         StateReport {
             name: site.settings.name.clone(),
             version: super::VERSION,
@@ -128,6 +134,7 @@ impl StateReport {
             opens: status.opens,
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             wall_clock_trusted: crate::base::Stamp::now().wall_trusted,
+            counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
         }
     }
 
@@ -156,6 +163,7 @@ impl StateReport {
             "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "uptime_s": number, "wall_clock_trusted": flag,
+            "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
         });
         object(properties)
     }
@@ -198,7 +206,7 @@ impl ViewerReport {
 }
 
 /// A schema of an object that has all of `properties`.
-fn object(properties: Value) -> Value {
+pub fn object(properties: Value) -> Value {
     let required: Vec<&String> = properties.as_object().map(|p| p.keys().collect()).unwrap_or_default();
     json!({"type": "object", "required": required, "properties": properties})
 }

@@ -1,4 +1,4 @@
-//! The API of our own, `/api/v1/`.
+//! The API of our own, `/api/v1/`: the camera's part of it, and what the others are made with.
 
 use hyper::header::CONTENT_TYPE;
 use hyper::header::HeaderValue;
@@ -16,13 +16,13 @@ pub async fn state(request: Request) -> Response<Body> {
 
 /// `POST /api/v1/pause`: the camera is released before the answer, which is the state.
 pub async fn pause(request: Request) -> Response<Body> {
-    request.site.pipeline.pause().await;
+    request.site.pause().await;
     state(request).await
 }
 
 /// `POST /api/v1/resume`: back to on demand.
 pub async fn resume(request: Request) -> Response<Body> {
-    request.site.pipeline.resume();
+    request.site.resume();
     state(request).await
 }
 
@@ -39,8 +39,16 @@ pub async fn figures(request: Request) -> Response<Body> {
     response
 }
 
-fn json(body: String) -> Response<Body> {
+/// An answer of JSON, which nobody is to keep.
+pub fn json(body: String) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full(body)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// It is done, and there is nothing to say.
+pub fn no_content() -> Response<Body> {
+    let mut response = no_store(Response::new(Body::full("")));
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }

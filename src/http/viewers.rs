@@ -27,11 +27,30 @@ use crate::pipeline::{Demand, RateMeter};
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// All viewers, and the way they are woken.
+/// How many may watch, whatever they watch.
+#[derive(Debug)]
+pub struct Places {
+    limit: usize,
+    taken: Cell<usize>,
+}
+
+impl Places {
+    /// So many.
+    pub fn new(limit: usize) -> Rc<Places> {
+        Rc::new(Places { limit, taken: Cell::new(0) })
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.taken.get()
+    }
+}
+
+/// All viewers of one hub, and the way they are woken.
 #[derive(Debug)]
 pub struct Viewers {
     hub: Hub,
-    limit: usize,
+    places: Rc<Places>,
     present: RefCell<Vec<Rc<Viewer>>>,
     /// Skips of those who have left; the total never falls.
     skipped_before: Cell<u64>,
@@ -85,11 +104,11 @@ impl Viewer {
 }
 
 impl Viewers {
-    /// Nobody yet; at most `limit` at once.
-    pub fn new(hub: Hub, limit: usize) -> Rc<Viewers> {
+    /// Nobody yet; those who come take one of `places`.
+    pub fn new(hub: Hub, places: Rc<Places>) -> Rc<Viewers> {
         Rc::new(Viewers {
             hub,
-            limit,
+            places,
             present: RefCell::default(),
             skipped_before: Cell::new(0),
             published: Cell::new(0),
@@ -110,9 +129,11 @@ impl Viewers {
         fps: Option<f64>,
         demand: Demand,
     ) -> Result<ViewerBody, Full> {
-        if self.present.borrow().len() >= self.limit {
-            return Err(Full { limit: self.limit });
+        let Places { limit, taken } = &*self.places;
+        if taken.get() >= *limit {
+            return Err(Full { limit: *limit });
         }
+        taken.set(taken.get() + 1);
         let viewer = Rc::new(Viewer {
             peer: link.peer().clone(),
             since_us: clock::wall_us(),
@@ -162,6 +183,7 @@ impl Viewers {
     }
 
     fn leave(&self, viewer: &Rc<Viewer>) {
+        self.places.taken.set(self.places.taken.get() - 1);
         self.skipped_before.set(self.skipped_before.get() + viewer.skipped.get());
         let mut present = self.present.borrow_mut();
         if let Some(place) = present.iter().position(|v| Rc::ptr_eq(v, viewer)) {

@@ -12,7 +12,7 @@ mod letters;
 
 pub use letters::{Face, Mask};
 
-use super::{Fourcc, Frame};
+use super::{Fourcc, Frame, SmallImage};
 use crate::base::Stamp;
 
 /// Coverage of a whole pixel, and opacity of an opaque ink.
@@ -121,6 +121,32 @@ impl Canvas {
         planes[luma..luma + luma / 4].fill(ink.u);
         planes[luma + luma / 4..].fill(ink.v);
         Canvas { width, height, planes, cover: vec![0; 2 * width as usize], touched: None }
+    }
+
+    /// Becomes a copy of `image`, whatever its size was: odd sizes are rounded up, with the last row
+    /// and column once more; chroma is averaged to 4:2:0. Takes memory only when it grows.
+    pub fn show(&mut self, image: &SmallImage) {
+        let (width, height) = (image.width.next_multiple_of(2), image.height.next_multiple_of(2));
+        let luma = width * height;
+        (self.width, self.height) = (width as u32, height as u32);
+        self.planes.resize(luma + luma / 2, 0);
+        self.cover.resize(2 * width, 0);
+        self.touched = None;
+        let (ys, chroma) = self.planes.split_at_mut(luma);
+        for (row, to) in ys.chunks_exact_mut(width).enumerate() {
+            let from = &image.y[row.min(image.height - 1) * image.width..][..image.width];
+            to[..image.width].copy_from_slice(from);
+            to[image.width..].fill(from[image.width - 1]);
+        }
+        if image.chroma_width == 0 || image.chroma_height == 0 {
+            chroma.fill(128);
+            return;
+        }
+        let (us, vs) = chroma.split_at_mut(luma / 4);
+        let size = (image.chroma_width, image.chroma_height);
+        for (plane, to) in [(&image.u, us), (&image.v, vs)] {
+            halve(plane, size, to, (width / 2, height / 2));
+        }
     }
 
     /// Pixels in a row; even.
@@ -376,6 +402,29 @@ impl Canvas {
     }
 }
 
+/// A chroma plane as one of 4:2:0: where it has more samples than that, the mean of two.
+fn halve(
+    plane: &[u8],
+    (width, height): (usize, usize),
+    to: &mut [u8],
+    (to_width, to_height): (usize, usize),
+) {
+    if (width, height) == (to_width, to_height) {
+        return to.copy_from_slice(&plane[..to_width * to_height]);
+    }
+    let (per_column, per_row) = (1 + usize::from(width > to_width), 1 + usize::from(height > to_height));
+    for (row, to) in to.chunks_exact_mut(to_width).take(to_height).enumerate() {
+        let line = |at: usize| &plane[at.min(height - 1) * width..][..width];
+        let (upper, lower) = (line(row * per_row), line(row * per_row + per_row - 1));
+        for (column, to) in to.iter_mut().enumerate() {
+            let left = (column * per_column).min(width - 1);
+            let right = (column * per_column + per_column - 1).min(width - 1);
+            let four = [upper[left], upper[right], lower[left], lower[right]];
+            *to = ((four.into_iter().map(u16::from).sum::<u16>() + 2) / 4) as u8;
+        }
+    }
+}
+
 /// `under` with `share` (0 to [`FULL`]) of `over`.
 fn blend(under: u8, over: u8, share: u16) -> u8 {
     // At most 255 · 256 + 128: it fits, and so eight pixels fit a vector register.
@@ -459,6 +508,41 @@ mod tests {
         assert_eq!(yuv(0xff0000), (76, 85, 255));
         assert_eq!(yuv(0x00ff00), (150, 44, 21));
         assert_eq!(yuv(0x0000ff), (29, 255, 107));
+    }
+
+    #[test]
+    fn a_picture_of_any_sampling_is_shown() {
+        // 3 × 3 pixels, chroma of as many samples, of half the columns, of a quarter, of none.
+        for (chroma_width, chroma_height) in [(3, 3), (2, 3), (2, 2), (0, 0)] {
+            let chroma = chroma_width * chroma_height;
+            let image = SmallImage {
+                width: 3,
+                height: 3,
+                y: (1..=9).collect(),
+                u: vec![20; chroma],
+                v: (0..chroma as u8).collect(),
+                chroma_width,
+                chroma_height,
+                of: (3, 3),
+                stamp: Stamp::now(),
+                sequence: 0,
+            };
+            let mut canvas = Canvas::new(640, 480, RED);
+            canvas.show(&image);
+            assert_eq!((canvas.width(), canvas.height()), (4, 4));
+            let (y, chroma) = canvas.yu12().split_at(16);
+            assert_eq!(y, [1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 7, 8, 9, 9]);
+            let v = match (chroma_width, chroma_height) {
+                (3, 3) => [2, 4, 7, 8],
+                (2, 3) => [1, 2, 4, 5],
+                (2, 2) => [0, 1, 2, 3],
+                _ => [128; 4],
+            };
+            assert_eq!(chroma[4..], v, "{chroma_width} × {chroma_height}");
+            assert!(chroma[..4].iter().all(|&u| u == if chroma_width == 0 { 128 } else { 20 }));
+            canvas.rectangle((0.0, 0.0), (4.0, 4.0), WHITE);
+            assert!(canvas.yu12()[..16].iter().all(|&y| y == 255));
+        }
     }
 
     #[test]

@@ -17,5 +17,5 @@ pub use fourcc::Fourcc;
 pub use frame::Frame;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
-pub use small_image::SmallImage;
+pub use small_image::{ReduceFrameError, SmallImage};
 pub use trouble::{Trouble, TroubleKind};

@@ -1,5 +1,6 @@
 //! A picture made small for a detector: planes of luma and chroma, nothing else.
 
+use super::{Fourcc, Frame};
 use crate::base::Stamp;
 
 /// A small planar picture. Owned, and reused from one picture to the next.
@@ -29,4 +30,163 @@ pub struct SmallImage {
     pub stamp: Stamp,
     /// The source's number of the frame.
     pub sequence: u64,
+}
+
+impl SmallImage {
+    /// An image of one grey pixel: room to be filled.
+    pub fn empty() -> SmallImage {
+        SmallImage {
+            width: 1,
+            height: 1,
+            y: vec![128],
+            u: Vec::new(),
+            v: Vec::new(),
+            chroma_width: 0,
+            chroma_height: 0,
+            of: (1, 1),
+            stamp: Stamp { monotonic_us: 0, wall_us: 0, wall_trusted: false },
+            sequence: 0,
+        }
+    }
+
+    /// Makes this image of `frame`, which is planar 4:2:0 (YU12) or grey: of each box of so many by
+    /// so many pixels the mean, the boxes as large (up to 8 × 8) as leave at least `least` pixels a
+    /// row and rows. Boxes at the right and lower edges are of what pixels there are. Takes no memory for a
+    /// frame after the first of its size.
+    ///
+    /// # Errors
+    /// See [`ReduceFrameError`]; the image is as it was.
+    pub fn reduce(&mut self, frame: &Frame<'_>, least: (u32, u32)) -> Result<(), ReduceFrameError> {
+        let Frame { fourcc, width, height, stride, data, .. } = *frame;
+        if !matches!(fourcc, Fourcc::YU12 | Fourcc::GREY) {
+            return Err(ReduceFrameError::Format(fourcc));
+        }
+        let needed = fourcc.frame_len(stride, height).unwrap_or(usize::MAX);
+        if width == 0 || height == 0 || stride < width || data.len() < needed {
+            return Err(ReduceFrameError::Size { width, height, stride, needed, len: data.len() });
+        }
+        let fits = |size: &u32| width.div_ceil(*size) >= least.0 && height.div_ceil(*size) >= least.1;
+        let size = (2..=8).rev().find(fits).unwrap_or(1) as usize;
+        let (wide, high, stride) = (width as usize, height as usize, stride as usize);
+        (self.width, self.height) = (wide.div_ceil(size), high.div_ceil(size));
+        average_boxes(data, stride, wide, high, size, &mut self.y);
+        if fourcc == Fourcc::GREY {
+            (self.chroma_width, self.chroma_height) = (0, 0);
+            self.u.clear();
+            self.v.clear();
+        } else {
+            let (wide, high) = (wide.div_ceil(2), high.div_ceil(2));
+            let chroma_stride = stride.div_ceil(2);
+            let (u, v) = data[stride * height as usize..].split_at(chroma_stride * high);
+            (self.chroma_width, self.chroma_height) = (wide.div_ceil(size), high.div_ceil(size));
+            average_boxes(u, chroma_stride, wide, high, size, &mut self.u);
+            average_boxes(v, chroma_stride, wide, high, size, &mut self.v);
+        }
+        self.of = (width, height);
+        self.stamp = frame.stamp;
+        self.sequence = frame.sequence;
+        Ok(())
+    }
+}
+
+/// Why a raw frame was not reduced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReduceFrameError {
+    /// Neither YU12 nor grey.
+    #[error("a {0} frame cannot be reduced; YU12 and GREY can")]
+    Format(Fourcc),
+    /// No pixels, rows that do not fit, or fewer bytes than the frame needs.
+    #[error("a frame of {width}×{height} pixels, {stride} bytes a row, needs {needed} bytes and has {len}")]
+    Size {
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Bytes from one row to the next.
+        stride: u32,
+        /// Bytes it should have.
+        needed: usize,
+        /// Bytes it has.
+        len: usize,
+    },
+}
+
+/// The means (rounded) of the boxes of `size` × `size` pixels of a plane.
+fn average_boxes(from: &[u8], stride: usize, width: usize, height: usize, size: usize, to: &mut Vec<u8>) {
+    to.clear();
+    to.reserve(width.div_ceil(size) * height.div_ceil(size));
+    for top in (0..height).step_by(size) {
+        let rows = size.min(height - top);
+        let start = to.len();
+        for left in (0..width).step_by(size) {
+            let columns = size.min(width - left);
+            let sum: u32 = (top..top + rows)
+                .map(|row| from[row * stride + left..][..columns].iter().map(|&b| u32::from(b)).sum::<u32>())
+                .sum();
+            let count = (rows * columns) as u32;
+            to.push(((sum + count / 2) / count) as u8);
+        }
+        debug_assert_eq!(to.len() - start, width.div_ceil(size));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn frame(fourcc: Fourcc, width: u32, height: u32, stride: u32, data: &[u8]) -> Frame<'_> {
+        Frame { fourcc, width, height, stride, data, stamp: Stamp::now(), sequence: 9 }
+    }
+
+    #[test]
+    fn boxes_are_averaged_and_padding_is_not() {
+        // 4×2 with rows of 6 bytes, chroma rows of 3.
+        let data = [
+            &[10, 20, 30, 41, 99, 99][..], //
+            &[30, 20, 30, 41, 99, 99],
+            &[100, 110, 99],
+            &[50, 61, 99],
+        ]
+        .concat();
+        let mut image = SmallImage::empty();
+        image.reduce(&frame(Fourcc::YU12, 4, 2, 6, &data), (2, 1)).unwrap();
+        assert_eq!((image.width, image.height, &image.y[..]), (2, 1, &[23, 41][..]));
+        assert_eq!((image.chroma_width, image.chroma_height), (1, 1));
+        assert_eq!((&image.u[..], &image.v[..], image.of), (&[105][..], &[56][..], (4, 2)));
+        image.reduce(&frame(Fourcc::YU12, 4, 2, 6, &data), (3, 1)).unwrap();
+        assert_eq!((image.width, &image.y[..4], &image.u[..]), (4, &[10, 20, 30, 41][..], &[100, 110][..]));
+        image.reduce(&frame(Fourcc::GREY, 4, 2, 6, &data), (0, 0)).unwrap();
+        assert_eq!((&image.y[..], image.u.len(), image.chroma_width), (&[28][..], 0, 0));
+        assert_eq!(image.sequence, 9);
+    }
+
+    #[test]
+    fn every_small_size_has_what_it_says_and_at_least_what_was_asked() {
+        for (width, height) in (1..20).flat_map(|w| (1..12).map(move |h| (w, h))) {
+            for least in [(0, 0), (1, 1), (5, 3), (9, 9), (100, 1)] {
+                let data = vec![7; Fourcc::YU12.frame_len(width, height).unwrap()];
+                let mut image = SmallImage::empty();
+                image.reduce(&frame(Fourcc::YU12, width, height, width, &data), least).unwrap();
+                assert!(image.width >= width.min(least.0) as usize);
+                assert!(image.height >= height.min(least.1) as usize);
+                assert_eq!(image.y, vec![7; image.width * image.height]);
+                assert_eq!(image.v, vec![7; image.chroma_width * image.chroma_height]);
+                assert!((image.width.div_ceil(2)..=image.width).contains(&image.chroma_width));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        let mut image = SmallImage::empty();
+        let data = [0; 6];
+        let error = image.reduce(&frame(Fourcc::YUYV, 1, 1, 2, &data), (1, 1)).unwrap_err();
+        assert!(error.to_string().starts_with("a YUYV frame cannot"));
+        for (width, height, stride) in [(0, 1, 4), (4, 0, 4), (4, 2, 4), (4, 1, 2)] {
+            let error = image.reduce(&frame(Fourcc::YU12, width, height, stride, &data), (1, 1)).unwrap_err();
+            assert!(matches!(error, ReduceFrameError::Size { .. }));
+        }
+        assert_eq!(image, SmallImage::empty());
+    }
 }

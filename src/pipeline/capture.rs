@@ -191,6 +191,7 @@ impl<'a> Capture<'a> {
             let mut figures = shared.figures();
             figures.opens += 1;
             figures.delivers = Some(delivers);
+            figures.opened_us = Stamp::now().monotonic_us;
         }
         shared.wish(|wishes| wishes.last_needed = Instant::now());
 

@@ -26,7 +26,8 @@ use crate::source::{Delivers, Opener};
 
 use capture::Capture;
 pub use counting::{
-    Counting, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay, ShownTrack,
+    Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
+    ShownTrack,
 };
 pub use rate::RateMeter;
 pub use shared::Demand;
@@ -183,6 +184,18 @@ pub struct Status {
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     shared: Arc<Shared>,
+}
+
+/// A source as counting sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NewestSource {
+    /// The how-manieth it is.
+    number: u64,
+    /// When it was opened: pictures with an earlier stamp (`CLOCK_MONOTONIC`, microseconds) are of
+    /// another one.
+    opened_us: u64,
+    /// Whether it is no camera at all.
+    is_simulated: bool,
 }
 
 /// How [`Pipeline::hold`] ended.
@@ -429,6 +442,17 @@ impl Pipeline {
             wishes.interrupt.set();
         });
         self.shared.hub.close();
+    }
+
+    /// The source that was opened last, open or closed by now; `None` before the first.
+    fn newest_source(&self) -> Option<NewestSource> {
+        let figures = self.shared.figures();
+        let delivers = figures.delivers.as_ref()?;
+        Some(NewestSource {
+            number: figures.opens,
+            opened_us: figures.opened_us,
+            is_simulated: delivers.is_simulated,
+        })
     }
 
     fn is_ending(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::base::{Stamp, Stop};
 use crate::media::{Hub, Picture};
 use crate::source::Delivers;
 
+use super::counting::Annotating;
 use super::rate::RateMeter;
 use super::{Settings, State};
 
@@ -58,6 +59,8 @@ pub struct Wishes {
 pub struct Figures {
     pub since: Stamp,
     pub delivers: Option<Delivers>,
+    /// Since when the source that was opened last is open.
+    pub opened_us: u64,
     pub size: Option<(u32, u32)>,
     pub rate: RateMeter,
     pub frames: u64,
@@ -93,6 +96,7 @@ impl Shared {
             figures: Mutex::new(Figures {
                 since: Stamp::now(),
                 delivers: None,
+                opened_us: 0,
                 size: None,
                 rate: RateMeter::default(),
                 frames: 0,
@@ -163,21 +167,35 @@ impl Shared {
 
 /// One who needs the camera. See [`super::Pipeline::demand`].
 #[derive(Debug)]
-pub struct Demand(Arc<Shared>);
+pub struct Demand {
+    shared: Arc<Shared>,
+    /// Of one who watches annotated pictures.
+    annotating: Option<Annotating>,
+}
 
 impl Demand {
     pub(super) fn new(shared: &Arc<Shared>) -> Demand {
+        Demand::of(shared, None)
+    }
+
+    /// A demand of one who watches annotated pictures, too.
+    pub(super) fn annotated(shared: &Arc<Shared>, annotating: Annotating) -> Demand {
+        Demand::of(shared, Some(annotating))
+    }
+
+    fn of(shared: &Arc<Shared>, annotating: Option<Annotating>) -> Demand {
         shared.wish(|wishes| {
             wishes.demands += 1;
             wishes.try_now = true;
         });
-        Demand(Arc::clone(shared))
+        Demand { shared: Arc::clone(shared), annotating }
     }
 }
 
 impl Drop for Demand {
     fn drop(&mut self) {
-        let mut wishes = self.0.wishes();
+        drop(self.annotating.take());
+        let mut wishes = self.shared.wishes();
         wishes.demands -= 1;
         if wishes.demands == 0 {
             wishes.last_needed = Instant::now();

@@ -66,8 +66,8 @@ pub struct CatalogueModel {
     pub is_here: bool,
 }
 
-/// The page of models as HTML, at `models`. It posts `models/use` and `models/fetch`, each with a field
-/// `name` (`models/use` with an empty one: as configured); both are answered by 303 to `models`, or by this
+/// The page of models as HTML, at `models`. It posts `models?do=use` and `models?do=fetch`, each with a field
+/// `name` (`models?do=use` with an empty one: as configured); both are answered by 303 to `models`, or by this
 /// page with [`ModelsPage::refused`].
 pub fn models_page(page: &ModelsPage) -> String {
     let main = format!(
@@ -131,7 +131,7 @@ fn chosen(page: &ModelsPage) -> String {
     }
     match &page.chosen {
         Some(name) => format!(
-            "on this page: {} <form method=\"post\" action=\"models/use\" class=\"inline\"><input type=\"hidden\" \
+            "on this page: {} <form method=\"post\" action=\"models?do=use\" class=\"inline\"><input type=\"hidden\" \
              name=\"name\" value=\"\"><button class=\"btn\">As configured</button></form>",
             Text(name)
         ),
@@ -151,7 +151,7 @@ fn found(page: &ModelsPage) -> String {
             None if model.is_in_use => "<b>In use</b>".into(),
             None if page.pinned.is_some() => String::new(),
             None => format!(
-                "<form method=\"post\" action=\"models/use\"><input type=\"hidden\" name=\"name\" \
+                "<form method=\"post\" action=\"models?do=use\"><input type=\"hidden\" name=\"name\" \
                  value=\"{name}\"><button class=\"btn\">Use <span class=\"sr\">{name}</span></button></form>",
                 name = Text(&model.name)
             ),
@@ -184,7 +184,7 @@ fn catalogue(page: &ModelsPage) -> String {
             "<span class=\"muted\">Is here</span>".into()
         } else {
             format!(
-                "<form method=\"post\" action=\"models/fetch\"><input type=\"hidden\" name=\"name\" \
+                "<form method=\"post\" action=\"models?do=fetch\"><input type=\"hidden\" name=\"name\" \
                  value=\"{name}\"><button class=\"btn\">Fetch <span class=\"sr\">{name}</span></button></form>",
                 name = Text(&model.name)
             )

@@ -191,11 +191,24 @@ impl Counter {
             return;
         }
         self.aspect = aspect;
-        self.tracker.restart(aspect);
         for watched in &mut self.lines {
             watched.segment = Segment::new(&watched.line, aspect);
+        }
+        self.restart();
+    }
+
+    /// Forgets whom it follows, for the pictures show something else from now on. Numbers of tracks
+    /// go on; lines and zones stay.
+    pub fn restart(&mut self) {
+        self.tracker.restart(self.aspect);
+        for watched in &mut self.lines {
             watched.progress.clear();
         }
+    }
+
+    /// The highest number that a track has had; 0 before the first.
+    pub fn highest_id(&self) -> u64 {
+        self.tracker.highest_id()
     }
 
     /// How many detections were none.
@@ -390,6 +403,20 @@ mod tests {
         found.extend(walk(&mut counter, 20..40, 0.495, 0.3));
         assert_eq!(found.len(), 1);
         assert_eq!(counter.lines().next().unwrap().name, "front door");
+    }
+
+    #[test]
+    fn numbers_go_on_after_a_restart() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        assert_eq!(walk(&mut counter, 0..41, 0.7, 0.3).len(), 1);
+        let before = counter.highest_id();
+        assert_eq!(before, counter.tracks().last().unwrap().id().0);
+        counter.restart();
+        assert!(counter.tracks().is_empty());
+        // Whoever stands beyond the line now has not crossed it.
+        assert!(walk(&mut counter, 41..60, 0.7, 0.71).is_empty());
+        assert_eq!(walk(&mut counter, 60..101, 0.71, 0.3)[0].track, TrackId(before + 1));
     }
 
     #[test]

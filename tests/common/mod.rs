@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod client;
+pub mod counted;
 pub mod daemon;
 pub mod served;
 pub mod testcam;

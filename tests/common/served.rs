@@ -8,7 +8,7 @@ use std::time::Duration;
 use tallycam::base::Stop;
 use tallycam::config::Listen;
 use tallycam::http::{self, Server, listen};
-use tallycam::pipeline;
+use tallycam::pipeline::{self, Pipeline};
 
 use super::client::{self, Answer, Client};
 use super::testcam::{Running, TestCam};
@@ -36,13 +36,18 @@ pub fn serve_with(
     unix: Option<&Path>,
 ) -> Served {
     let run = cam.pipeline(pipeline);
+    serve_run(run, unix, |pipeline| Server::new(settings, pipeline, None))
+}
+
+/// Serves the pipeline `run` with the server that `make` makes of it.
+pub fn serve_run(run: Running, unix: Option<&Path>, make: impl FnOnce(Pipeline) -> Server) -> Served {
     let tcp = listen::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let address = tcp.address().parse().unwrap();
     let unix = unix.map(|path| listen::bind(&Listen::Unix(path.to_owned())).unwrap());
     let listeners: Vec<_> = [tcp].into_iter().chain(unix).collect();
     let stop = Stop::new();
     let thread = std::thread::spawn({
-        let (stop, server) = (stop.clone(), Server::new(settings, run.pipeline.clone()));
+        let (stop, server) = (stop.clone(), make(run.pipeline.clone()));
         move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(server.run(listeners, stop)).unwrap();
@@ -70,6 +75,19 @@ impl Served {
     /// `POST path` without a body.
     pub fn post(&self, path: &str) -> Answer {
         self.ask(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n"))
+    }
+
+    /// `method path` with a body of this type.
+    pub fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+        self.send_with(method, path, &format!("Content-Type: {kind}\r\n"), body)
+    }
+
+    /// The same with header lines of any kind, each with its end.
+    pub fn send_with(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        let len = body.len();
+        self.ask(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {len}\r\n\r\n{body}"
+        ))
     }
 
     /// What `/state` says.

@@ -54,7 +54,7 @@ pub struct CountsPage {
     pub refused: Option<Refusal>,
 }
 
-/// The page of figures as HTML, at `counts`. It posts `counts/reset` (a field `line` with a number, or an
+/// The page of figures as HTML, at `counts`. It posts `counts?do=reset` (a field `line` with a number, or an
 /// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;

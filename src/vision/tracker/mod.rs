@@ -172,6 +172,11 @@ impl Tracker {
         &self.departed
     }
 
+    /// The highest number that a track has had; 0 before the first.
+    pub fn highest_id(&self) -> u64 {
+        self.next_id - 1
+    }
+
     /// Forgets all tracks, because the picture is another one now. Ids go on.
     pub fn restart(&mut self, aspect: Aspect) {
         self.aspect = aspect;

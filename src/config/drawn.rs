@@ -1,0 +1,282 @@
+//! `[[line]]` and `[[zone]]`: what the operator draws in the file instead of on the page.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::complaint::nearest;
+use super::kind::{self, Fault, Wrong, did_you_mean, found, quoted, word_meant};
+
+/// The words of `anchor`.
+pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box"];
+
+/// The words of `recrossing`.
+pub const RECROSSINGS: [&str; 2] = ["every", "once"];
+
+/// The most lines, and the most zones, that the file may draw.
+const MOST: usize = 100;
+
+/// A coordinate may lie so far beyond the picture, in pictures.
+const BEYOND: f64 = 1.0;
+
+/// One `[[line]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineConfig {
+    /// `name`: 1–60 characters, unique.
+    pub name: String,
+    /// `a`: where it begins, x and y in fractions of the picture.
+    pub a: [f64; 2],
+    /// `b`: where it ends.
+    pub b: [f64; 2],
+    /// `in`: what going in is called; default `in`.
+    pub in_name: String,
+    /// `out`: what going out is called; default `out`.
+    pub out_name: String,
+    /// `classes` that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// `anchor`: one of [`ANCHORS`]; default `bottom`.
+    pub anchor: &'static str,
+    /// `recrossing`: one of [`RECROSSINGS`]; default `every`.
+    pub recrossing: &'static str,
+    /// Where it is set: `config.toml:112`.
+    pub origin: String,
+}
+
+/// One `[[zone]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneConfig {
+    /// `name`: 1–60 characters, unique.
+    pub name: String,
+    /// `points`: 3–32 corners in fractions of the picture.
+    pub points: Vec<[f64; 2]>,
+    /// `classes` that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// `anchor`: one of [`ANCHORS`]; default `bottom`.
+    pub anchor: &'static str,
+    /// Where it is set.
+    pub origin: String,
+}
+
+/// Reads the tables of `line = […]`. `origin` tells where what lies at a byte of the document is set.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub(super) fn lines(
+    value: &Spanned<DeValue<'_>>,
+    origin: &dyn Fn(usize) -> String,
+) -> Result<Vec<LineConfig>, Wrong> {
+    read_all(value, "line", |table, reading| {
+        let a = reading.need(table, "a", point);
+        let b = reading.need(table, "b", point);
+        if let (Some(a), Some(b)) = (a, b)
+            && let Some(value) = table.get("b")
+            && a == b
+        {
+            let message = String::from(
+                "has a wrong `b`: it is the same point as `a`, and a line needs two different ends",
+            );
+            reading.wrongs.push(Wrong::new((message, None), value.span()));
+        }
+        LineConfig {
+            name: reading.need(table, "name", label::<60>).unwrap_or_default(),
+            a: a.unwrap_or_default(),
+            b: b.unwrap_or_default(),
+            in_name: reading.may(table, "in", label::<30>).unwrap_or_else(|| String::from("in")),
+            out_name: reading.may(table, "out", label::<30>).unwrap_or_else(|| String::from("out")),
+            classes: reading.may(table, "classes", classes).unwrap_or_default(),
+            anchor: reading.may(table, "anchor", |v| one_of(v, &ANCHORS)).unwrap_or(ANCHORS[0]),
+            recrossing: reading
+                .may(table, "recrossing", |v| one_of(v, &RECROSSINGS))
+                .unwrap_or(RECROSSINGS[0]),
+            origin: origin(reading.at),
+        }
+    })
+}
+
+/// Reads the tables of `zone = […]`, likewise.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub(super) fn zones(
+    value: &Spanned<DeValue<'_>>,
+    origin: &dyn Fn(usize) -> String,
+) -> Result<Vec<ZoneConfig>, Wrong> {
+    read_all(value, "zone", |table, reading| ZoneConfig {
+        name: reading.need(table, "name", label::<60>).unwrap_or_default(),
+        points: reading.need(table, "points", points).unwrap_or_default(),
+        classes: reading.may(table, "classes", classes).unwrap_or_default(),
+        anchor: reading.may(table, "anchor", |v| one_of(v, &ANCHORS)).unwrap_or(ANCHORS[0]),
+        origin: origin(reading.at),
+    })
+}
+
+/// Names of `[[line]]`'s or `[[zone]]`'s keys.
+fn keys_of(what: &str) -> &'static [&'static str] {
+    match what {
+        "line" => &["name", "a", "b", "in", "out", "classes", "anchor", "recrossing"],
+        _ => &["name", "points", "classes", "anchor"],
+    }
+}
+
+/// One table being read, and what is wrong with it.
+struct Reading {
+    /// Where it begins, in bytes of the document.
+    at: usize,
+    span: Range<usize>,
+    wrongs: Vec<Wrong>,
+}
+
+impl Reading {
+    fn may<T>(
+        &mut self,
+        table: &DeTable<'_>,
+        name: &str,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let value = table.get(name)?;
+        match read(value) {
+            Ok(value) => Some(value),
+            Err((message, hint)) => {
+                let message = format!("has a wrong `{name}`: it {message}");
+                self.wrongs.push(Wrong::new((message, hint), value.span()));
+                None
+            }
+        }
+    }
+
+    fn need<T>(
+        &mut self,
+        table: &DeTable<'_>,
+        name: &str,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Fault>,
+    ) -> Option<T> {
+        if table.get(name).is_none() {
+            let example = match name {
+                "name" => "name = \"Door\"",
+                "points" => "points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]",
+                "a" => "a = [0.5, 1.0]",
+                _ => "b = [0.5, 0.0]",
+            };
+            let fault = (format!("needs `{name}`"), Some(format!("for example {example}")));
+            self.wrongs.push(Wrong::new(fault, self.span.clone()));
+        }
+        self.may(table, name, read)
+    }
+}
+
+/// What has a name that must be its own.
+trait Named {
+    fn name(&self) -> &str;
+}
+
+impl Named for LineConfig {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for ZoneConfig {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn read_all<T: Named>(
+    value: &Spanned<DeValue<'_>>,
+    what: &'static str,
+    read: impl Fn(&DeTable<'_>, &mut Reading) -> T,
+) -> Result<Vec<T>, Wrong> {
+    let wrong = |message: String, hint: Option<String>| Wrong::new((message, hint), value.span());
+    let Some(list) = value.get_ref().as_array() else {
+        let hint = format!("write [[{what}]] on a line of its own, once for each, and its keys below");
+        return Err(wrong(String::from("must be a list of tables"), Some(hint)));
+    };
+    if list.len() > MOST {
+        return Err(wrong(format!("must be at most {MOST}, not {}", list.len()), None));
+    }
+    let (mut good, mut wrongs): (Vec<T>, Vec<Wrong>) = (Vec::new(), Vec::new());
+    for item in list.iter() {
+        let Some(table) = item.get_ref().as_table() else {
+            let message = format!("must be a list of tables, not of {}", found(item.get_ref()));
+            wrongs.push(Wrong::new((message, None), item.span()));
+            continue;
+        };
+        let mut reading = Reading { at: item.span().start, span: item.span(), wrongs: Vec::new() };
+        for name in table.keys() {
+            let word = name.get_ref().as_ref();
+            if !keys_of(what).contains(&word) {
+                let hint = match nearest(word, keys_of(what).iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("its keys are {}", keys_of(what).join(", ")),
+                };
+                reading.wrongs.push(Wrong::new((format!("has no key `{word}`"), Some(hint)), name.span()));
+            }
+        }
+        let one = read(table, &mut reading);
+        if good.iter().any(|other| !one.name().is_empty() && other.name() == one.name()) {
+            let message = format!("has two of the name {}", quoted(one.name()));
+            let hint = Some(String::from("give each a name of its own"));
+            let span = table.get("name").map_or(item.span(), Spanned::span);
+            reading.wrongs.push(Wrong::new((message, hint), span));
+        }
+        wrongs.append(&mut reading.wrongs);
+        good.push(one);
+    }
+    Wrong::all(wrongs).map_or(Ok(good), Err)
+}
+
+fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Fault> {
+    let text = value.get_ref().as_str().filter(|text| {
+        (1..=MOST).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == *text
+    });
+    let must = || format!("must be text of 1 to {MOST} characters, not {}", found(value.get_ref()));
+    text.map(str::to_owned).ok_or_else(|| (must(), None))
+}
+
+fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Fault> {
+    kind::words(value.get_ref()).map_err(|_| {
+        (format!("must be a list of words such as [\"person\"], not {}", found(value.get_ref())), None)
+    })
+}
+
+fn one_of(value: &Spanned<DeValue<'_>>, words: &'static [&'static str]) -> Result<&'static str, Fault> {
+    let text = value.get_ref().as_str();
+    let word = text.and_then(|text| words.iter().find(|word| **word == text));
+    word.copied().ok_or_else(|| {
+        let all: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let hint = text.and_then(|text| word_meant(text, words)).map(did_you_mean);
+        (format!("must be {}, not {}", super::complaint::one_of(&all), found(value.get_ref())), hint)
+    })
+}
+
+/// `[x, y]` in fractions of the picture.
+fn point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Fault> {
+    let must = |hint: Option<&str>| {
+        let not = match value.get_ref() {
+            DeValue::Array(list) => {
+                let numbers: Vec<String> = list.iter().map(|item| found(item.get_ref())).collect();
+                format!("[{}]", numbers.join(", "))
+            }
+            other => found(other),
+        };
+        (format!("must be [x, y] in fractions of the picture, not {not}"), hint.map(str::to_owned))
+    };
+    let list = value.get_ref().as_array().filter(|list| list.len() == 2).ok_or_else(|| must(None))?;
+    let mut point = [0.0; 2];
+    for (to, item) in point.iter_mut().zip(list.iter()) {
+        *to = kind::number(item.get_ref()).filter(|n| n.is_finite()).ok_or_else(|| must(None))?;
+    }
+    if point.iter().any(|n| !(-BEYOND..=1.0 + BEYOND).contains(n)) {
+        return Err(must(Some(
+            "[0, 0] is the upper left corner and [1, 1] the lower right; 0.5 is the middle",
+        )));
+    }
+    Ok(point)
+}
+
+fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Fault> {
+    let list = value.get_ref().as_array().filter(|list| (3..=32).contains(&list.len()));
+    let list = list.ok_or_else(|| (String::from("must be a list of 3 to 32 corners [x, y]"), None))?;
+    list.iter().map(point).collect()
+}

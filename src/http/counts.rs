@@ -1,0 +1,394 @@
+//! `/api/v1/counts`: how many crossed, by hour, day, week or month, as JSON or as a table.
+//!
+//! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie.
+
+use std::collections::BTreeMap;
+
+use hyper::Response;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::body::Body;
+use super::csv::{self, Table};
+use super::problem::Problem;
+use super::query::{Query, WrongValue};
+use super::route::{Request, no_store};
+use super::wire::{self, GapReport};
+use super::{Site, lines, v1, when};
+use crate::base::clock::rfc3339;
+use crate::store::{BucketRow, BucketSize, Count, CountsQuery, LineRow, Scene};
+use crate::vision::Direction;
+
+/// The most buckets that are read at once: two years of hours, fifty of days.
+const MOST_BUCKETS: u64 = 20_000;
+
+const BUCKETS: [(&str, BucketSize); 5] = [
+    ("hour", BucketSize::Hour),
+    ("day", BucketSize::Day),
+    ("week", BucketSize::Week),
+    ("month", BucketSize::Month),
+    ("total", BucketSize::Total),
+];
+
+/// What the counts of a bucket are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct By {
+    line: bool,
+    class: bool,
+    direction: bool,
+}
+
+/// What an answer is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// The format that is asked for.
+pub fn format(query: &Query) -> Result<Format, WrongValue> {
+    Ok(query.one_of("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json))
+}
+
+/// `GET /api/v1/counts`.
+pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let store = site.counts()?;
+    let query = &request.query;
+    let clock = site.clock();
+    let instant = |key: &'static str, usual: &str| {
+        when::instant(key, query.get(key).filter(|text| !text.is_empty()).unwrap_or(usual), &clock)
+    };
+    let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
+    if to_us <= from_us {
+        return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from").into());
+    }
+    let bucket = query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour);
+    if (to_us - from_us) / shortest_us(bucket) > MOST_BUCKETS {
+        let expected = format!("longer: there are more than {MOST_BUCKETS} buckets between from and to");
+        return Err(WrongValue::new("bucket", query.get("bucket").unwrap_or("hour"), expected).into());
+    }
+    let (by, format) = (By::of(query)?, format(query)?);
+    let scene = lines::scene(&request, store)?;
+    let wanted: Vec<String> = query.list("line").into_iter().map(String::from).collect();
+    let classes = query.list("class").into_iter().map(String::from).collect();
+    let ledger = site.ledger()?;
+    let read = ledger.read(move |reader| {
+        let lines = match resolve(&wanted, || reader.lines(), scene)? {
+            Ok(lines) => lines,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let rows = reader.counts(&CountsQuery { scene, from_us, to_us, bucket, lines, classes })?;
+        Ok(Ok((rows, reader.gaps(scene, from_us, to_us)?)))
+    });
+    let (rows, gaps) = read.await??;
+    if format == Format::Csv {
+        return Ok(table("counts.csv", rows_as_csv(&rows, by, &clock.zone)));
+    }
+    Ok(v1::json(wire::json(&CountsReport {
+        camera: &site.settings.name,
+        scene: scene.word(),
+        time_zone: zone_name(site),
+        from: rfc3339(from_us),
+        to: rfc3339(to_us),
+        bucket: BUCKETS.iter().find(|(_, size)| *size == bucket).map_or("hour", |(word, _)| word),
+        by: by.words(),
+        items: rows.iter().map(|row| BucketReport::of(row, by)).collect(),
+        gaps: gaps.iter().map(GapReport::from).collect(),
+        next: None,
+    })))
+}
+
+/// The least that a bucket of this size lasts, in microseconds.
+fn shortest_us(bucket: BucketSize) -> u64 {
+    const HOUR_US: u64 = 3_600_000_000;
+    match bucket {
+        BucketSize::Hour => HOUR_US,
+        BucketSize::Day => 23 * HOUR_US,
+        BucketSize::Week => 167 * HOUR_US,
+        BucketSize::Month => 671 * HOUR_US,
+        BucketSize::Total => u64::MAX,
+    }
+}
+
+/// The numbers of the lines that `wanted` names, each by its number or its name, of all that `rows`
+/// gives. Deleted lines count, too: what they counted is still there.
+pub fn resolve<E>(
+    wanted: &[String],
+    rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
+    scene: Scene,
+) -> Result<Result<Vec<u64>, WrongValue>, E> {
+    if wanted.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    let rows = rows()?;
+    let mut found = Vec::new();
+    for text in wanted {
+        let is_here = |row: &&LineRow| row.scene.is_none_or(|own| own == scene);
+        let before = found.len();
+        match text.parse::<u64>().ok().filter(|id| rows.iter().any(|row| row.id == *id)) {
+            Some(id) => found.push(id),
+            None => found
+                .extend(rows.iter().filter(is_here).filter(|row| row.draft.name == *text).map(|row| row.id)),
+        }
+        if found.len() == before {
+            return Ok(Err(WrongValue::new("line", text, "the number or the name of a line")));
+        }
+    }
+    Ok(Ok(found))
+}
+
+impl By {
+    fn of(query: &Query) -> Result<By, WrongValue> {
+        if query.get("by").is_none() {
+            return Ok(By { line: true, class: true, direction: true });
+        }
+        let mut by = By { line: false, class: false, direction: false };
+        for word in query.list("by") {
+            match word {
+                "line" => by.line = true,
+                "class" => by.class = true,
+                "direction" => by.direction = true,
+                _ => return Err(WrongValue::new("by", word, "any of line, class, direction, with commas")),
+            }
+        }
+        Ok(by)
+    }
+
+    fn words(self) -> Vec<&'static str> {
+        let all = [("line", self.line), ("class", self.class), ("direction", self.direction)];
+        all.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(word, _)| word).collect()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct CountsReport<'a> {
+    camera: &'a str,
+    scene: &'static str,
+    time_zone: String,
+    from: String,
+    to: String,
+    bucket: &'static str,
+    by: Vec<&'static str>,
+    items: Vec<BucketReport<'a>>,
+    gaps: Vec<GapReport>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct BucketReport<'a> {
+    start: String,
+    end: String,
+    covered: f64,
+    r#in: Option<u64>,
+    out: Option<u64>,
+    counts: Vec<CountReport<'a>>,
+}
+
+/// How many of one kind; what they are not told apart by is left out.
+#[derive(Debug, PartialEq, Serialize)]
+struct CountReport<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+    count: u64,
+}
+
+impl BucketReport<'_> {
+    fn of(row: &BucketRow, by: By) -> BucketReport<'_> {
+        let sum = |direction: Direction| {
+            let counts = row.counts.iter().filter(|count| count.direction == direction);
+            is_known(row).then(|| counts.map(|count| count.count).sum())
+        };
+        BucketReport {
+            start: rfc3339(row.start_us),
+            end: rfc3339(row.end_us),
+            covered: share(row.covered),
+            r#in: sum(Direction::In),
+            out: sum(Direction::Out),
+            counts: grouped(&row.counts, by),
+        }
+    }
+}
+
+/// Whether it is known how many there were: counting ran at least for a while.
+fn is_known(row: &BucketRow) -> bool {
+    row.covered > 0.0 || !row.counts.is_empty()
+}
+
+/// A share with four decimals, 1 only if nothing is missing.
+fn share(covered: f64) -> f64 {
+    (covered * 1e4).floor() / 1e4
+}
+
+fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
+    let mut groups: BTreeMap<(Option<u64>, Option<&str>, Option<Direction>), CountReport<'_>> =
+        BTreeMap::new();
+    for count in counts {
+        let line_id = by.line.then_some(count.line_id);
+        let class = by.class.then_some(&*count.class);
+        let direction = by.direction.then_some(count.direction);
+        let group = groups.entry((line_id, class, direction));
+        group
+            .or_insert_with(|| CountReport {
+                line_id,
+                line: by.line.then_some(&*count.line),
+                class,
+                direction: direction.map(Direction::word),
+                count: 0,
+            })
+            .count += count.count;
+    }
+    groups.into_values().collect()
+}
+
+fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
+    let mut header = vec!["start", "end", "covered"];
+    header.extend(by.words());
+    header.push("count");
+    let mut table = Table::new(&header);
+    for row in rows {
+        let mut groups = grouped(&row.counts, by);
+        let is_empty = groups.is_empty();
+        if is_empty {
+            groups.push(CountReport { line_id: None, line: None, class: None, direction: None, count: 0 });
+        }
+        for group in groups {
+            table.plain(when::local(row.start_us, zone));
+            table.plain(when::local(row.end_us, zone));
+            table.plain(share(row.covered));
+            let texts = [(by.line, group.line), (by.class, group.class)];
+            for (_, text) in texts.into_iter().filter(|(is_wanted, _)| *is_wanted) {
+                table.text(text.unwrap_or_default());
+            }
+            if by.direction {
+                table.plain(group.direction.unwrap_or_default());
+            }
+            if is_empty && !is_known(row) {
+                table.empty();
+            } else {
+                table.plain(group.count);
+            }
+            table.end_row();
+        }
+    }
+    table.take()
+}
+
+/// A table as an answer, which browsers save under `name`.
+pub fn table(name: &'static str, text: impl Into<bytes::Bytes>) -> Response<Body> {
+    as_table(name, Body::full(text))
+}
+
+/// `body` as an answer that is a table.
+pub fn as_table(name: &'static str, body: Body) -> Response<Body> {
+    let mut response = no_store(Response::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(csv::CONTENT_TYPE));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// The zone's name, or its offset where it has none.
+fn zone_name(site: &Site) -> String {
+    let zone = &site.settings.zone;
+    zone.iana_name().map_or_else(
+        || {
+            let now = when::local(site.clock().now_us, zone);
+            now.get(now.len().saturating_sub(6)..).unwrap_or_default().to_owned()
+        },
+        str::to_owned,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn count(line_id: u64, line: &str, class: &str, direction: Direction, count: u64) -> Count {
+        Count { line_id, line: line.into(), class: class.into(), direction, count }
+    }
+
+    fn rows() -> Vec<BucketRow> {
+        const HOUR_US: u64 = 3_600_000_000;
+        let bucket = |n: u64, covered: f64, counts: Vec<Count>| BucketRow {
+            start_us: n * HOUR_US,
+            end_us: (n + 1) * HOUR_US,
+            covered,
+            counts,
+        };
+        vec![
+            bucket(
+                0,
+                0.99999,
+                vec![
+                    count(1, "Door", "person", Direction::In, 3),
+                    count(1, "Door", "car", Direction::In, 2),
+                    count(2, "=Gate", "person", Direction::Out, 1),
+                ],
+            ),
+            bucket(1, 1.0, vec![]),
+            bucket(2, 0.0, vec![]),
+            bucket(3, 0.0, vec![count(1, "Door", "person", Direction::In, 1)]),
+        ]
+    }
+
+    fn by(text: &str) -> By {
+        By::of(&Query::parse(text)).unwrap()
+    }
+
+    #[test]
+    fn what_was_not_covered_is_no_zero() {
+        let rows = rows();
+        let reports: Vec<_> = rows.iter().map(|row| BucketReport::of(row, by(""))).collect();
+        let sums: Vec<_> = reports.iter().map(|r| (r.covered, r.r#in, r.out)).collect();
+        assert_eq!(
+            sums,
+            [(0.9999, Some(5), Some(1)), (1.0, Some(0), Some(0)), (0.0, None, None), (0.0, Some(1), Some(0))]
+        );
+    }
+
+    #[test]
+    fn counts_are_added_up_over_what_they_are_not_told_apart_by() {
+        let rows = rows();
+        let counts = |query: &str| serde_json::to_value(grouped(&rows[0].counts, by(query))).unwrap();
+        assert_eq!(counts("by="), serde_json::json!([{"count": 6}]));
+        assert_eq!(
+            counts("by=direction"),
+            serde_json::json!([{"direction": "in", "count": 5}, {"direction": "out", "count": 1}])
+        );
+        assert_eq!(
+            counts("by=line"),
+            serde_json::json!([
+                {"line_id": 1, "line": "Door", "count": 5}, {"line_id": 2, "line": "=Gate", "count": 1},
+            ])
+        );
+        assert_eq!(counts("").as_array().unwrap().len(), 3);
+        assert!(By::of(&Query::parse("by=line,colour")).is_err());
+    }
+
+    #[test]
+    fn the_table_has_the_columns_asked_for() {
+        let text = rows_as_csv(&rows(), by("by=line,direction"), &TimeZone::UTC);
+        assert_eq!(
+            text,
+            "start,end,covered,line,direction,count\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,Door,in,5\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0\r\n\
+             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,\r\n\
+             1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1\r\n"
+        );
+    }
+}

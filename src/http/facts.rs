@@ -1,0 +1,264 @@
+//! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
+//! decided here.
+
+use super::Site;
+use super::ledger::LedgerError;
+use super::problem::Problem;
+use super::route::Request;
+use super::state::StateReport;
+use super::when;
+use super::wire::milliseconds;
+use crate::pipeline::counting::CountingStatus;
+use crate::store::{
+    BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Gap, LineRow, Reader, Reset, Scene,
+    StoreError,
+};
+use crate::ui::{
+    ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, DrawnLine, Head, KindCount, LineTally,
+    LiveCounting, NotCounted, Refusal, SetToZero, Span,
+};
+use crate::vision::Direction;
+
+/// Crossings that the live page shows.
+const NEWEST: usize = 5;
+
+/// What stands above a page.
+pub fn head(report: &StateReport) -> Head {
+    Head {
+        name: report.name.clone(),
+        version: report.version.to_owned(),
+        state: report.state.to_owned(),
+        headline: report.headline.to_owned(),
+    }
+}
+
+/// How counting is going.
+pub fn counting(status: &CountingStatus) -> CountingFacts {
+    CountingFacts {
+        word: status.word.to_owned(),
+        reason: status.reason.clone(),
+        hint: status.hint.clone().unwrap_or_default(),
+        backend: status.backend.to_owned(),
+        model: status.model.clone(),
+        labels: status.labels.clone(),
+        tells_classes: status.tells_classes,
+        looks_per_second: status.looks_per_second,
+        look_ms: milliseconds(status.look_s),
+        inference_ms: milliseconds(status.inference_s),
+    }
+}
+
+/// Lines of the scene that is shown that are not deleted, pinned ones first.
+pub fn lines(counts: &Counts) -> Vec<DrawnLine> {
+    let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
+    rows.iter().filter(|row| is_of(row, scene)).map(drawn).collect()
+}
+
+/// Today's sums.
+pub fn tallies(counts: &Counts) -> Vec<LineTally> {
+    let tallies = counts.tallies().borrow().clone();
+    let sums = tallies.lines.iter().map(|row| LineTally {
+        line_id: row.line_id,
+        line: row.line.to_string(),
+        count_in: row.count_in,
+        count_out: row.count_out,
+        inside: row.inside,
+        since_us: row.since_us,
+    });
+    sums.collect()
+}
+
+/// What went wrong, for the page.
+pub fn refusal(problem: &Problem) -> Refusal {
+    Refusal { detail: problem.detail.clone(), hint: problem.hint.clone().unwrap_or_default() }
+}
+
+/// What the live page shows of counting. A ledger that cannot be read is no reason for no page: what
+/// is in it is left out, and the state says why.
+pub async fn live(site: &Site) -> Option<LiveCounting> {
+    let handle = site.counting.as_ref()?;
+    let clock = site.clock();
+    let facts = counting(&handle.status());
+    let mut page = LiveCounting {
+        clock,
+        facts,
+        lines: Vec::new(),
+        tallies: Vec::new(),
+        hours: Vec::new(),
+        gaps: Vec::new(),
+        crossings: Vec::new(),
+    };
+    let Ok(counts) = handle.counts() else { return Some(page) };
+    page.lines = lines(counts);
+    page.tallies = tallies(counts);
+    match today(site, counts.scene(), &page.clock).await {
+        Ok(read) => (page.hours, page.gaps, page.crossings) = read,
+        Err(error) => log::warn!("the live page shows no history: {error}"),
+    }
+    Some(page)
+}
+
+type Today = (Vec<ChartBucket>, Vec<NotCounted>, Vec<Crossed>);
+
+async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, LedgerError> {
+    let Some(ledger) = &site.ledger else { return Ok(Today::default()) };
+    let (from_us, to_us) = (when::day(clock, 0), when::day(clock, 1));
+    let read = ledger.read(move |reader| {
+        let span = Span { from_us, to_us, bucket: "hour" };
+        let asked = CrossingsQuery {
+            scene,
+            from_us: None,
+            to_us: None,
+            lines: Vec::new(),
+            classes: Vec::new(),
+            direction: None,
+            after: None,
+            oldest_first: false,
+            limit: NEWEST,
+        };
+        let hours = buckets(reader, scene, span, &[], &[])?;
+        Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
+    });
+    let (hours, gaps, crossings) = read.await?;
+    Ok((hours, gaps.iter().map(gap).collect(), crossings.iter().map(crossed).collect()))
+}
+
+/// What the page of figures shows.
+pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<CountsPage, Problem> {
+    let site = &request.site;
+    let (handle, counts) = (site.counting()?, site.counts()?);
+    let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
+    let ask = CountsAsk::of(|name| request.query.get(name), &clock);
+    let ledger = site.ledger()?;
+    let read = ledger.read({
+        let ask = ask.clone();
+        move |reader| {
+            let lines: Vec<u64> = ask.line.into_iter().collect();
+            let classes: Vec<String> = ask.class.iter().cloned().collect();
+            let of = |span: Span| buckets(reader, scene, span, &lines, &classes);
+            let compared = match ask.compared {
+                Some([now, before]) => Some([of(now)?, of(before)?]),
+                None => None,
+            };
+            let Span { from_us, to_us, .. } = ask.shown;
+            Ok(Read {
+                lines: reader.lines()?,
+                shown: of(ask.shown)?,
+                compared,
+                weeks: of(ask.weeks)?,
+                gaps: reader.gaps(scene, from_us, to_us)?,
+                resets: reader.resets(from_us, to_us)?,
+            })
+        }
+    });
+    let read = read.await?;
+    let drawn_now = lines(counts);
+    let mut classes: Vec<String> = drawn_now.into_iter().flat_map(|line| line.classes).collect();
+    classes.extend(counts.totals().into_iter().map(|count| count.class.to_string()));
+    classes.sort_unstable();
+    classes.dedup();
+    Ok(CountsPage {
+        head: head(&StateReport::of(site)),
+        clock,
+        scene: scene.word().to_owned(),
+        ask,
+        lines: read.lines.iter().filter(|row| is_of(row, scene)).map(drawn).collect(),
+        tallies: tallies(counts),
+        classes,
+        shown: read.shown,
+        compared: read.compared,
+        weeks: read.weeks,
+        gaps: read.gaps.iter().map(gap).collect(),
+        resets: read.resets.iter().map(reset).collect(),
+        counting: counting(&status),
+        refused,
+    })
+}
+
+struct Read {
+    lines: Vec<LineRow>,
+    shown: Vec<ChartBucket>,
+    compared: Option<[Vec<ChartBucket>; 2]>,
+    weeks: Vec<ChartBucket>,
+    gaps: Vec<Gap>,
+    resets: Vec<Reset>,
+}
+
+fn buckets(
+    reader: &Reader,
+    scene: Scene,
+    span: Span,
+    lines: &[u64],
+    classes: &[String],
+) -> Result<Vec<ChartBucket>, StoreError> {
+    let bucket = match span.bucket {
+        "day" => BucketSize::Day,
+        "week" => BucketSize::Week,
+        "month" => BucketSize::Month,
+        _ => BucketSize::Hour,
+    };
+    let rows = reader.counts(&CountsQuery {
+        scene,
+        from_us: span.from_us,
+        to_us: span.to_us,
+        bucket,
+        lines: lines.to_vec(),
+        classes: classes.to_vec(),
+    })?;
+    Ok(rows.iter().map(chart).collect())
+}
+
+fn chart(row: &BucketRow) -> ChartBucket {
+    let counts = row.counts.iter().map(|count| KindCount {
+        line_id: count.line_id,
+        class: count.class.to_string(),
+        is_in: count.direction == Direction::In,
+        count: count.count,
+    });
+    ChartBucket { start_us: row.start_us, end_us: row.end_us, covered: row.covered, counts: counts.collect() }
+}
+
+fn is_of(row: &LineRow, scene: Scene) -> bool {
+    row.scene.is_none_or(|own| own == scene)
+}
+
+fn drawn(row: &LineRow) -> DrawnLine {
+    let draft = &row.draft;
+    DrawnLine {
+        id: row.id,
+        version: row.version,
+        name: draft.name.clone(),
+        a: draft.a,
+        b: draft.b,
+        in_name: draft.in_name.clone(),
+        out_name: draft.out_name.clone(),
+        classes: draft.classes.clone(),
+        anchor: draft.anchor.word().to_owned(),
+        recrossing: draft.recrossing.word().to_owned(),
+        pinned: row.pinned.clone(),
+        created_us: row.created_us,
+        moved_us: row.moved_us,
+        deleted_us: row.deleted_us,
+    }
+}
+
+fn gap(gap: &Gap) -> NotCounted {
+    NotCounted { from_us: gap.from_us, to_us: gap.to_us, why: gap.why.clone() }
+}
+
+fn reset(reset: &Reset) -> SetToZero {
+    SetToZero { time_us: reset.time_us, line_id: reset.line_id }
+}
+
+fn crossed(crossing: &Crossing) -> Crossed {
+    Crossed {
+        id: crossing.id,
+        time_us: crossing.time_us,
+        is_time_sure: crossing.is_time_sure,
+        line_id: crossing.line_id,
+        line: crossing.line.to_string(),
+        is_in: crossing.direction == Direction::In,
+        class: crossing.class.to_string(),
+        track: crossing.track,
+    }
+}

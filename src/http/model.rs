@@ -1,0 +1,226 @@
+//! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be
+//! fetched. Where models lie and how they are fetched is the business of whoever implements [`Models`].
+
+use std::fmt;
+
+use hyper::Response;
+use serde::{Deserialize, Serialize};
+
+use super::body::Body;
+use super::payload;
+use super::problem::Problem;
+use super::route::Request;
+use super::wire::{self, milliseconds};
+use super::{Site, v1};
+use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
+pub use crate::ui::{CatalogueModel, FoundModel};
+
+/// The models of this machine, and a catalogue of others. Its methods may read files and the network:
+/// they are called on threads that may block.
+pub trait Models: fmt::Debug + Send + Sync {
+    /// The models that are here, good or not. Which one is in use is not theirs to say.
+    fn found(&self) -> Vec<FoundModel>;
+
+    /// The models that could be fetched.
+    fn catalogue(&self) -> Vec<CatalogueModel>;
+
+    /// Where the operator's file names the model (`config.toml:88`): it cannot be chosen here.
+    fn pinned(&self) -> Option<String>;
+
+    /// Fetches a model of the catalogue, which may take minutes.
+    ///
+    /// # Errors
+    /// [`NotFetched`].
+    fn fetch(&self, name: &str) -> Result<(), NotFetched>;
+}
+
+/// A model could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotFetched {
+    /// The catalogue has none of this name.
+    #[error("the catalogue has no model called {0:?}")]
+    Unknown(String),
+    /// There is no way to where it lies.
+    #[error("{reason}")]
+    Offline {
+        /// What was tried and how it ended.
+        reason: String,
+        /// What can be done without the Internet.
+        hint: Option<String>,
+    },
+    /// What came is not what should have come, or it could not be kept.
+    #[error("{reason}")]
+    Failed {
+        /// What is wrong.
+        reason: String,
+        /// What can be done.
+        hint: Option<String>,
+    },
+}
+
+/// A model cannot be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotChosen {
+    /// This daemon has no folder of models.
+    #[error("models are not available")]
+    NoModels,
+    /// The operator's file says which.
+    #[error("the model is set in {0} and can be changed only there")]
+    Pinned(String),
+}
+
+/// Everything there is to say of models at one moment.
+#[derive(Debug)]
+pub struct Shelf {
+    /// What looks at the pictures, and how fast.
+    pub status: CountingStatus,
+    /// What was chosen here.
+    pub chosen: Option<String>,
+    /// See [`Models::pinned`].
+    pub pinned: Option<String>,
+    /// See [`Models::found`].
+    pub found: Vec<FoundModel>,
+    /// See [`Models::catalogue`].
+    pub catalogue: Vec<CatalogueModel>,
+}
+
+impl Shelf {
+    /// How it is now.
+    pub async fn of(site: &Site) -> Result<Shelf, Problem> {
+        let counting = site.counting()?;
+        let (pinned, mut found, catalogue) = match site.models.clone() {
+            Some(models) => blocking(move || (models.pinned(), models.found(), models.catalogue())).await?,
+            None => (None, Vec::new(), Vec::new()),
+        };
+        let status = counting.status();
+        for model in &mut found {
+            model.is_in_use = model.name == status.model;
+        }
+        Ok(Shelf { chosen: chosen(counting), status, pinned, found, catalogue })
+    }
+}
+
+/// What was chosen here, and outlives restarts.
+fn chosen(counting: &Counting) -> Option<String> {
+    counting.counts().ok()?.setting(MODEL_SETTING)
+}
+
+/// Uses the model `name` from now on; `None`: the one of the configuration.
+pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
+    let counting = site.counting()?;
+    let models = site.models.clone().ok_or(NotChosen::NoModels)?;
+    if let Some(origin) = blocking(move || models.pinned()).await? {
+        return Err(NotChosen::Pinned(origin).into());
+    }
+    Ok(counting.use_model(name).await?)
+}
+
+/// Fetches the model `name` of the catalogue.
+pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
+    let models = site.models.clone().ok_or(NotChosen::NoModels)?;
+    Ok(blocking(move || models.fetch(&name)).await??)
+}
+
+async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.map_err(|e| Problem::new(hyper::StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
+}
+
+/// Which model is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelBody {
+    name: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelReport {
+    backend: &'static str,
+    model: String,
+    labels: Vec<String>,
+    tells_classes: bool,
+    looks_per_second: f64,
+    look_ms: f64,
+    inference_ms: f64,
+    chosen: Option<String>,
+    pinned: Option<String>,
+    items: Vec<FoundReport>,
+    catalogue: Vec<CatalogueReport>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundReport {
+    name: String,
+    family: String,
+    input: Option<(u32, u32)>,
+    classes: usize,
+    licence: String,
+    bytes: u64,
+    in_use: bool,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CatalogueReport {
+    name: String,
+    about: String,
+    licence: String,
+    bytes: u64,
+    url: String,
+    here: bool,
+}
+
+/// `GET /api/v1/model`.
+pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
+    let shelf = Shelf::of(&request.site).await?;
+    let status = shelf.status;
+    let found = |model: FoundModel| FoundReport {
+        name: model.name,
+        family: model.family,
+        input: model.input,
+        classes: model.classes,
+        licence: model.licence,
+        bytes: model.bytes,
+        in_use: model.is_in_use,
+        problem: model.problem,
+    };
+    let offered = |model: CatalogueModel| CatalogueReport {
+        name: model.name,
+        about: model.about,
+        licence: model.licence,
+        bytes: model.bytes,
+        url: model.url,
+        here: model.is_here,
+    };
+    Ok(v1::json(wire::json(&ModelReport {
+        backend: status.backend,
+        model: status.model,
+        labels: status.labels,
+        tells_classes: status.tells_classes,
+        looks_per_second: (status.looks_per_second * 10.0).round() / 10.0,
+        look_ms: milliseconds(status.look_s),
+        inference_ms: milliseconds(status.inference_s),
+        chosen: shelf.chosen,
+        pinned: shelf.pinned,
+        items: shelf.found.into_iter().map(found).collect(),
+        catalogue: shelf.catalogue.into_iter().map(offered).collect(),
+        next: None,
+    })))
+}
+
+/// `PUT /api/v1/model`: answered when it is in use.
+pub async fn put(request: Request) -> Result<Response<Body>, Problem> {
+    let wanted: ModelBody = payload::read(&request.headers, &request.body)?;
+    choose(&request.site, wanted.name).await?;
+    model(request).await
+}
+
+/// `POST /api/v1/model/fetch`: answered when it is here.
+pub async fn fetch(request: Request) -> Result<Response<Body>, Problem> {
+    let wanted: ModelBody = payload::read(&request.headers, &request.body)?;
+    let name = wanted.name.ok_or_else(|| payload::PayloadError::Wrong(String::from("name is missing")))?;
+    request.site.counting()?;
+    fetch_model(&request.site, name).await?;
+    model(request).await
+}

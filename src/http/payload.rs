@@ -1,0 +1,177 @@
+//! What is sent with a request: JSON, or a form that says the same in its own way. Pure.
+//!
+//! Content types are taken leniently: scripts forget them, and `curl -d` calls whatever it sends a
+//! form. A body that begins as JSON does is JSON; what calls itself a form is read as one; only what
+//! calls itself something else altogether is refused.
+
+use hyper::HeaderMap;
+use hyper::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::query::Query;
+
+/// A body could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// There is none.
+    #[error("this request needs a body of JSON")]
+    Missing,
+    /// It is no JSON.
+    #[error("the request's body is no JSON: {0}")]
+    NotJson(String),
+    /// It is something else.
+    #[error("{0} is not understood here")]
+    Kind(String),
+    /// It is JSON, and not what is wanted.
+    #[error("the request's body is not what is wanted here: {0}")]
+    Wrong(String),
+}
+
+impl PayloadError {
+    /// What the caller can do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            PayloadError::Kind(_) => "send application/json or application/x-www-form-urlencoded",
+            _ => "/api/v1/openapi.json says what is wanted",
+        }
+    }
+}
+
+/// Reads a body as `T`.
+///
+/// # Errors
+/// [`PayloadError`].
+pub fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, PayloadError> {
+    read_or_nothing(headers, body)?.ok_or(PayloadError::Missing)
+}
+
+/// Reads a body as `T`, where there is one.
+///
+/// # Errors
+/// [`PayloadError`].
+pub fn read_or_nothing<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<T>, PayloadError> {
+    let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let Some(begin) = begin else { return Ok(None) };
+    let kind = kind(headers);
+    let value = match kind.as_str() {
+        _ if matches!(begin, b'{' | b'[') => {
+            serde_json::from_slice(body).map_err(|e| PayloadError::NotJson(e.to_string()))?
+        }
+        "application/x-www-form-urlencoded" => form(&Query::parse(&String::from_utf8_lossy(body))),
+        "" | "text/plain" => json(body)?,
+        json_kind if json_kind == "application/json" || json_kind.ends_with("+json") => json(body)?,
+        _ => return Err(PayloadError::Kind(kind)),
+    };
+    serde_json::from_value(value).map(Some).map_err(|e| PayloadError::Wrong(e.to_string()))
+}
+
+fn json(body: &[u8]) -> Result<Value, PayloadError> {
+    serde_json::from_slice(body).map_err(|e| PayloadError::NotJson(e.to_string()))
+}
+
+/// The media type without its parameters, in lower case; empty where none is given.
+fn kind(headers: &HeaderMap) -> String {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().chars().take(100).collect()
+}
+
+/// A form as the JSON that says the same: places as `0.2,0.8`, several of them with spaces between,
+/// lists with commas, or the key again and again.
+fn form(fields: &Query) -> Value {
+    let mut object = Map::new();
+    for (key, text) in fields.pairs() {
+        let value = match key.as_str() {
+            "a" | "b" => place(text),
+            "points" => text.split_whitespace().map(place).collect(),
+            "classes" => fields.list("classes").into_iter().map(Value::from).collect(),
+            "line" => number(text).filter(|n| n.is_u64()).unwrap_or_else(|| Value::from(text.as_str())),
+            _ => Value::from(text.as_str()),
+        };
+        // An empty field of a form is one that was left out.
+        if !text.trim().is_empty() {
+            object.insert(key.clone(), value);
+        }
+    }
+    Value::Object(object)
+}
+
+fn place(text: impl AsRef<str>) -> Value {
+    let text = text.as_ref();
+    text.split(',').map(|part| number(part).unwrap_or_else(|| Value::from(part))).collect()
+}
+
+fn number(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let whole = text.parse::<u64>().ok().map(Value::from);
+    whole.or_else(|| text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::from))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hyper::header::HeaderValue;
+    use serde_json::json;
+
+    fn of(kind: &'static str, body: &str) -> Result<Value, PayloadError> {
+        let mut headers = HeaderMap::new();
+        if !kind.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        read(&headers, body.as_bytes())
+    }
+
+    #[test]
+    fn json_is_json_whatever_it_is_called() {
+        for kind in [
+            "",
+            "application/json",
+            "application/json; charset=utf-8",
+            "Application/JSON",
+            "application/merge-patch+json",
+            "text/plain;charset=UTF-8",
+            "application/x-www-form-urlencoded",
+            "application/octet-stream",
+        ] {
+            assert_eq!(of(kind, " {\"a\": [0, 1]}").unwrap(), json!({"a": [0, 1]}), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_form_says_the_same() {
+        let text = "name=Front+door&a=0.5,1&b=0.5%2C0&classes=person&classes=car,dog&line=7&points=0,0+1,0+1,1&in_name=";
+        assert_eq!(
+            of("application/x-www-form-urlencoded", text).unwrap(),
+            json!({
+                "name": "Front door", "a": [0.5, 1], "b": [0.5, 0], "line": 7,
+                "classes": ["person", "car", "dog"], "points": [[0, 0], [1, 0], [1, 1]],
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_none_is_refused_in_words() {
+        assert_eq!(of("application/json", " \r\n"), Err(PayloadError::Missing));
+        assert!(matches!(of("application/json", "{\"a\":"), Err(PayloadError::NotJson(_))));
+        assert!(matches!(of("application/json", "nonsense"), Err(PayloadError::NotJson(_))));
+        assert_eq!(of("image/png", "x"), Err(PayloadError::Kind("image/png".into())));
+        let headers = HeaderMap::new();
+        let wrong = read::<Vec<u32>>(&headers, b"{}").unwrap_err();
+        assert!(matches!(&wrong, PayloadError::Wrong(why) if why.contains("sequence")), "{wrong}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            for kind in ["", "application/x-www-form-urlencoded"] {
+                let mut headers = HeaderMap::new();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                let _ = read::<Value>(&headers, &bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The JSON schemas of the API's document: what is sent, and what is answered.
+
+use serde_json::{Value, json};
+
+use super::state::{StateReport, ViewerReport, object};
+use crate::vision::Anchor;
+
+/// Every schema by its name.
+pub fn all() -> Value {
+    let parts = [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models()];
+    parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
+}
+
+fn of_the_camera() -> Value {
+    json!({
+        "State": StateReport::schema(),
+        "Viewer": ViewerReport::schema(),
+        "Problem": {
+            "type": "object",
+            "required": ["type", "title", "status", "detail"],
+            "properties": {
+                "type": {"type": "string", "format": "uri-reference"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+                "hint": {"type": "string"},
+            },
+        },
+        "StreamStatus": {
+            "type": "object",
+            "required": ["status"],
+            "properties": {
+                "status": {"type": "string", "enum": ["started", "already_running", "error", "stopped"]},
+                "message": {"type": "string"},
+            },
+        },
+        "Counts": object(json!({"in_count": count(), "out_count": count()})),
+        "Counting": object(json!({
+            "word": {"type": "string", "enum": ["counting", "idle", "waiting", "off", "trouble"]},
+            "reason": maybe(text()), "hint": maybe(text()), "notes": list(text()), "backend": text(),
+            "model": text(), "looks_per_second": number(), "look_ms": number(), "tracks": count(),
+            "scene": scene(), "lines": count(), "ledger": maybe(text()),
+        })),
+    })
+}
+
+fn of_what_is_drawn() -> Value {
+    json!({
+        "Line": line(),
+        "Lines": page_of(json!({"$ref": "#/components/schemas/Line"})),
+        "LineDraft": draft(line(), &LINE_KEYS, &["name", "a", "b"]),
+        "LinePatch": draft(line(), &LINE_KEYS, &[]),
+        "Zone": zone(),
+        "Zones": page_of(json!({"$ref": "#/components/schemas/Zone"})),
+        "ZoneDraft": draft(zone(), &ZONE_KEYS, &["name", "points"]),
+        "ZonePatch": draft(zone(), &ZONE_KEYS, &[]),
+    })
+}
+
+fn of_what_is_counted() -> Value {
+    json!({
+        "Crossing": object(json!({
+            "id": count(), "run": count(), "camera": text(), "scene": scene(), "line": text(),
+            "line_id": count(), "track": count(), "ordinal": count(), "class": text(),
+            "direction": direction(), "score": number(), "time": time(), "time_sure": {"type": "boolean"},
+            "thumbnail": maybe(json!({"type": "string", "format": "uri-reference"})),
+        })),
+        "Crossings": page_of(json!({"$ref": "#/components/schemas/Crossing"})),
+        "CountsReport": object(json!({
+            "camera": text(), "scene": scene(), "time_zone": text(), "from": time(), "to": time(),
+            "bucket": {"type": "string", "enum": ["hour", "day", "week", "month", "total"]},
+            "by": list(json!({"type": "string", "enum": ["line", "class", "direction"]})),
+            "items": list(json!({"$ref": "#/components/schemas/Bucket"})),
+            "gaps": list(object(json!({"from": time(), "to": time(), "why": text()}))),
+            "next": maybe(text()),
+        })),
+        "Bucket": object(json!({
+            "start": time(), "end": time(),
+            "covered": {"type": "number", "minimum": 0, "maximum": 1},
+            "in": maybe(count()), "out": maybe(count()),
+            "counts": list(json!({
+                "type": "object", "required": ["count"],
+                "properties": {
+                    "line_id": count(), "line": text(), "class": text(), "direction": direction(),
+                    "count": count(),
+                },
+            })),
+        })),
+        "ResetDraft": {"type": "object", "properties": {"line": maybe(count())}},
+        "Reset": object(json!({"id": count(), "time": time(), "line_id": maybe(count())})),
+        "Tracks": object(json!({
+            "time": time(), "picture": object(json!({"width": count(), "height": count()})),
+            "items": list(object(json!({
+                "id": count(), "class": text(), "score": number(), "box": places(4), "velocity": places(2),
+                "in_sight": {"type": "boolean"},
+            }))),
+            "next": maybe(text()),
+        })),
+        "Tallies": object(json!({
+            "day": time(), "scene": scene(),
+            "lines": list(object(json!({
+                "line_id": count(), "line": text(), "in": count(), "out": count(), "inside": count(),
+                "since": time(), "in_name": text(), "out_name": text(),
+                "by_class": {"type": "object", "additionalProperties": places(2)},
+            }))),
+        })),
+    })
+}
+
+fn of_models() -> Value {
+    json!({
+        "Model": object(json!({
+            "backend": text(), "model": text(), "labels": list(text()), "tells_classes": {"type": "boolean"},
+            "looks_per_second": number(), "look_ms": number(), "inference_ms": number(),
+            "chosen": maybe(text()), "pinned": maybe(text()),
+            "items": list(object(json!({
+                "name": text(), "family": text(), "input": maybe(places(2)), "classes": count(),
+                "licence": text(), "bytes": count(), "in_use": {"type": "boolean"}, "problem": maybe(text()),
+            }))),
+            "catalogue": list(object(json!({
+                "name": text(), "about": text(), "licence": text(), "bytes": count(),
+                "url": {"type": "string", "format": "uri"}, "here": {"type": "boolean"},
+            }))),
+            "next": maybe(text()),
+        })),
+        "ModelChoice": {"type": "object", "properties": {"name": maybe(text())}},
+        "ModelName": object(json!({"name": text()})),
+    })
+}
+
+const LINE_KEYS: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
+const ZONE_KEYS: [&str; 4] = ["name", "points", "classes", "anchor"];
+
+fn line() -> Value {
+    object(json!({
+        "id": count(), "name": text(), "a": places(2), "b": places(2), "in_name": text(), "out_name": text(),
+        "classes": list(text()), "anchor": anchor(),
+        "recrossing": {"type": "string", "enum": ["every", "once"]},
+        "scene": maybe(scene()), "pinned": maybe(text()), "created": time(), "moved": maybe(time()),
+        "deleted": maybe(time()),
+    }))
+}
+
+fn zone() -> Value {
+    object(json!({
+        "id": count(), "name": text(), "points": list(places(2)), "classes": list(text()), "anchor": anchor(),
+        "scene": maybe(scene()), "pinned": maybe(text()), "occupancy": count(),
+    }))
+}
+
+/// What is sent of something: `keys` of what is answered, of which some have to be there. What only we
+/// know may be sent back and changes nothing; what nobody knows is refused.
+fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
+    whole["required"] = json!(required);
+    whole["additionalProperties"] = json!(false);
+    if let Some(properties) = whole["properties"].as_object_mut() {
+        for (key, schema) in properties {
+            if !keys.contains(&key.as_str()) {
+                schema["readOnly"] = json!(true);
+            }
+        }
+    }
+    whole
+}
+
+fn page_of(item: Value) -> Value {
+    object(json!({"items": list(item), "next": maybe(text())}))
+}
+
+fn list(item: Value) -> Value {
+    json!({"type": "array", "items": item})
+}
+
+fn maybe(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn count() -> Value {
+    json!({"type": "integer", "minimum": 0})
+}
+
+fn number() -> Value {
+    json!({"type": "number", "minimum": 0})
+}
+
+fn places(how_many: usize) -> Value {
+    json!({"type": "array", "items": {"type": "number"}, "minItems": how_many, "maxItems": how_many})
+}
+
+fn scene() -> Value {
+    json!({"type": "string", "enum": ["camera", "files", "sim"]})
+}
+
+fn direction() -> Value {
+    json!({"type": "string", "enum": ["in", "out"]})
+}
+
+fn anchor() -> Value {
+    json!({"type": "string", "enum": Anchor::WORDS.map(|(word, _)| word)})
+}

@@ -1,0 +1,149 @@
+//! `/api/v1/zones`: areas of the picture, and how many are in each now. As the
+//! [lines](super::lines), but that a deleted zone is gone: nothing refers to it.
+
+use std::sync::Arc;
+
+use hyper::header::{ETAG, HeaderValue, LOCATION};
+use hyper::{Response, StatusCode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::body::Body;
+use super::etag::{self, Wish};
+use super::lines::{anchor, missing, scene};
+use super::payload;
+use super::problem::Problem;
+use super::route::Request;
+use super::v1;
+use super::wire::{self, List, ZoneReport};
+use crate::pipeline::counting::Overlay;
+use crate::store::{Counts, EditError, ZoneDraft, ZoneRow};
+
+/// A change of part of a zone is tried so often while others change it, too.
+const TRIES: usize = 5;
+
+/// What is sent of a zone. Of what only we know, what was given may be sent back; it changes nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ZoneBody {
+    name: Option<String>,
+    points: Option<Vec<[f64; 2]>>,
+    classes: Option<Vec<String>>,
+    anchor: Option<String>,
+    #[serde(rename = "id")]
+    _id: Option<IgnoredAny>,
+    #[serde(rename = "scene")]
+    _scene: Option<IgnoredAny>,
+    #[serde(rename = "pinned")]
+    _pinned: Option<IgnoredAny>,
+    #[serde(rename = "occupancy")]
+    _occupancy: Option<IgnoredAny>,
+}
+
+impl ZoneBody {
+    /// The zone that is meant: what is not said is as in `base`, or as usual.
+    fn draft(self, base: Option<ZoneDraft>) -> Result<ZoneDraft, EditError> {
+        let base = base.as_ref();
+        Ok(ZoneDraft {
+            name: self
+                .name
+                .or_else(|| base.map(|base| base.name.clone()))
+                .ok_or_else(|| missing("name", "a name"))?,
+            points: self
+                .points
+                .or_else(|| base.map(|base| base.points.clone()))
+                .ok_or_else(|| missing("points", "a list of [x, y] in fractions of the picture"))?,
+            classes: self.classes.or_else(|| base.map(|base| base.classes.clone())).unwrap_or_default(),
+            anchor: anchor(self.anchor.as_deref(), base.map(|base| base.anchor))?,
+        })
+    }
+}
+
+/// `GET /api/v1/zones`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let scene = scene(&request, counts)?;
+    let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
+    let here = rows.iter().filter(|row| row.scene.is_none_or(|own| own == scene));
+    Ok(v1::json(wire::json(&List::whole(here.map(|row| ZoneReport::of(row, &overlay))))))
+}
+
+/// `POST /api/v1/zones`.
+pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let draft = payload::read::<ZoneBody>(&request.headers, &request.body)?.draft(None)?;
+    let row = counts.add_zone(counts.scene(), draft).await?;
+    let mut response = one(&request, &row)?;
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(place) = HeaderValue::from_str(&format!("zones/{}", row.id)) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// `GET /api/v1/zones/{id}`.
+pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
+    let row = known(request.site.counts()?, request.id)?;
+    one(&request, &row)
+}
+
+/// `PUT /api/v1/zones/{id}`: all of it anew.
+pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let draft = payload::read::<ZoneBody>(&request.headers, &request.body)?.draft(None)?;
+    let version = version(&request, &known(counts, request.id)?)?;
+    let row = counts.change_zone(request.id, version, draft).await?;
+    one(&request, &row)
+}
+
+/// `PATCH /api/v1/zones/{id}`: what is said, and nothing else.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let row = known(counts, request.id)?;
+        let wished = version(&request, &row)?;
+        let draft = payload::read::<ZoneBody>(&request.headers, &request.body)?.draft(Some(row.draft))?;
+        match counts.change_zone(request.id, Some(row.version), draft).await {
+            // Nobody asked for a certain version: it is made on the newer one.
+            Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
+            changed => return one(&request, &changed?),
+        }
+    }
+}
+
+/// `DELETE /api/v1/zones/{id}`.
+pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let version = version(&request, &known(counts, request.id)?)?;
+    counts.delete_zone(request.id, version).await?;
+    Ok(v1::no_content())
+}
+
+fn known(counts: &Counts, id: u64) -> Result<ZoneRow, EditError> {
+    let rows = counts.zones();
+    let row = rows.borrow().iter().find(|row| row.id == id).cloned();
+    row.ok_or(EditError::Unknown { what: "zone", id })
+}
+
+/// The version that the zone has to have still, if any was named.
+fn version(request: &Request, row: &ZoneRow) -> Result<Option<u64>, EditError> {
+    match etag::wish(&request.headers, row.version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(row.version)),
+        Wish::Other => Err(EditError::Changed { what: "zone", id: row.id, version: row.version }),
+    }
+}
+
+fn overlay(request: &Request) -> Result<Arc<Overlay>, Problem> {
+    Ok(request.site.counting()?.overlay().borrow().clone())
+}
+
+fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
+    let mut response = v1::json(wire::json(&ZoneReport::of(row, &*overlay(request)?)));
+    if let Some(tag) = etag::of(row.version) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
+}

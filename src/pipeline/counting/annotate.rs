@@ -1,0 +1,184 @@
+//! The thread `annotate`: draws what counting sees into the pictures, once for all who watch, and
+//! only while somebody does.
+//!
+//! It is a subscriber of the hub as every viewer, takes the newest picture when it is done with the
+//! one before, and publishes to a hub of its own. Still cards pass through untouched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::draw::{self, DrawnLine, DrawnZone, Trails};
+use super::lines::is_of;
+use super::look::Reading;
+use super::shared::{Shared, Wishes};
+use crate::base::Beat;
+use crate::encode::Encoder;
+use crate::media::canvas::{Canvas, Ink};
+use crate::media::{Picture, Subscriber};
+
+/// Longest sleep between heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// The thread's own things.
+pub struct Annotator<'a> {
+    shared: Arc<Shared>,
+    reading: Reading,
+    encoder: Encoder,
+    beat: &'a Beat,
+    wishes: watch::Receiver<Wishes>,
+    pictures: Option<Subscriber>,
+    canvas: Canvas,
+    trails: Trails,
+    failed: u64,
+}
+
+enum Event {
+    Picture(Picture),
+    Changed,
+    Stopped,
+}
+
+impl<'a> Annotator<'a> {
+    pub fn new(shared: Arc<Shared>, reading: Reading, encoder: Encoder, beat: &'a Beat) -> Annotator<'a> {
+        Annotator {
+            reading,
+            encoder,
+            beat,
+            wishes: shared.wishes.subscribe(),
+            pictures: None,
+            canvas: Canvas::new(2, 2, Ink::srgb(0)),
+            trails: Trails::default(),
+            failed: 0,
+            shared,
+        }
+    }
+
+    /// Runs until counting is stopped.
+    pub fn run(mut self, runtime: &Runtime) {
+        loop {
+            self.beat.beat();
+            if self.wishes.borrow_and_update().annotating == 0 {
+                // Who comes next waits for a new picture, and the memory of large ones is given back.
+                if self.pictures.take().is_some() {
+                    self.shared.annotated.clear();
+                    self.canvas = Canvas::new(2, 2, Ink::srgb(0));
+                    self.trails = Trails::default();
+                }
+            } else if self.pictures.is_none() {
+                self.pictures = Some(self.shared.pipeline.hub().subscribe());
+            }
+            match runtime.block_on(self.wait()) {
+                Event::Picture(picture) if picture.is_card => self.shared.annotated.publish(picture),
+                Event::Picture(picture) => self.annotate(&picture),
+                Event::Changed => {}
+                Event::Stopped => break,
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Event {
+        tokio::select! {
+            biased;
+            () = self.shared.stop.stopped() => Event::Stopped,
+            Ok(()) = self.wishes.changed() => Event::Changed,
+            picture = next_picture(&mut self.pictures) => match picture {
+                Some(picture) => Event::Picture(picture),
+                None => {
+                    // The pipeline ends: nobody will see anything more.
+                    self.shared.annotated.close();
+                    self.shared.stop.stopped().await;
+                    Event::Stopped
+                }
+            },
+            () = tokio::time::sleep(HEARTBEAT) => Event::Changed,
+        }
+    }
+
+    fn annotate(&mut self, picture: &Picture) {
+        let image = match self.reading.read(picture, (picture.width, picture.height)) {
+            Ok(image) => image,
+            Err(error) => return self.report(&error),
+        };
+        self.canvas.show(image);
+        let overlay = Arc::clone(&self.shared.overlay.borrow());
+        self.trails.follow(&overlay);
+        let ahead = picture.stamp.since(&overlay.stamp).as_secs_f32();
+        let (lines, zones) = self.drawn();
+        draw::draw(&mut self.canvas, &overlay, ahead, &self.trails, &lines, &zones);
+        match self.encoder.encode(&self.canvas.frame(picture.stamp, picture.sequence)) {
+            Ok(annotated) => self.shared.annotated.publish(annotated),
+            Err(error) => self.report(&error),
+        }
+    }
+
+    /// The first, then ever rarer: they must not fill the log.
+    fn report(&mut self, error: &dyn std::error::Error) {
+        self.failed += 1;
+        if self.failed.is_power_of_two() {
+            log::warn!("a picture could not be annotated: {error}, {} so far", self.failed);
+        }
+    }
+
+    /// What is drawn in the scene that is looked at.
+    fn drawn(&self) -> (Vec<DrawnLine>, Vec<DrawnZone>) {
+        let (scene, with_middle) = {
+            let figures = self.shared.figures();
+            (figures.status.scene, figures.with_middle)
+        };
+        let tallies = Arc::clone(&self.shared.tallies().borrow());
+        let counts: HashMap<u64, [u64; 2]> =
+            tallies.lines.iter().map(|row| (row.line_id, [row.count_in, row.count_out])).collect();
+        let rows = Arc::clone(&self.shared.lines().borrow());
+        let mut lines: Vec<DrawnLine> = rows
+            .iter()
+            .filter(|row| is_of(row.scene, scene))
+            .map(|row| DrawnLine {
+                name: row.draft.name.clone(),
+                a: row.draft.a,
+                b: row.draft.b,
+                names: [row.draft.in_name.clone(), row.draft.out_name.clone()],
+                counts: counts.get(&row.id).copied().unwrap_or_default(),
+            })
+            .collect();
+        if with_middle {
+            let (count_in, count_out) = *self.shared.since_start();
+            lines.push(DrawnLine {
+                name: String::from("middle"),
+                a: [0.5, 1.0],
+                b: [0.5, 0.0],
+                names: [String::from("in"), String::from("out")],
+                counts: [count_in, count_out],
+            });
+        }
+        let rows = Arc::clone(&self.shared.zones().borrow());
+        let zones = rows
+            .iter()
+            .filter(|row| is_of(row.scene, scene))
+            .map(|row| DrawnZone {
+                id: row.id,
+                name: row.draft.name.clone(),
+                points: row.draft.points.clone(),
+            })
+            .collect();
+        (lines, zones)
+    }
+}
+
+impl Drop for Annotator<'_> {
+    fn drop(&mut self) {
+        // By a panic too: nobody is to wait for pictures that will not come.
+        self.shared.annotated.close();
+    }
+}
+
+/// The next picture; never, while nobody wants one.
+async fn next_picture(pictures: &mut Option<Subscriber>) -> Option<Picture> {
+    match pictures {
+        Some(pictures) => pictures.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,650 @@
+//! The thread `detect`: looks at the newest picture at its own pace, counts, and says how it stands.
+//!
+//! It is one subscriber of the hub among others: the hub is its inbox of one place, so that a slow
+//! detector skips pictures and delays nobody. It waits for pictures and changes by a runtime of its
+//! own that runs no tasks; everything slow happens outside of that.
+//!
+//! Invariants: the camera is demanded exactly while something should be counted; the ledger is told
+//! that counting runs only between the first look at what the camera shows and the last; no two
+//! tracks of one run have the same number; the heart beats at least once a second but while a
+//! detector is being made or looks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+
+use super::look::{Crossed, LookError, MIDDLE, Reading, Seen, Watch};
+use super::shared::{ModelRequest, Shared, Wishes, nothing_seen};
+use super::standing::{self, Facts, Looking};
+use super::thumbnail::Cutter;
+use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
+use crate::base::{Beat, Stamp};
+use crate::media::{Picture, Subscriber};
+use crate::pipeline::backoff::Backoff;
+use crate::pipeline::rate::RateLimit;
+use crate::pipeline::{Demand, NewestSource, State};
+use crate::store::{Cover, LineRow, NewCrossing, Scene, ZoneRow};
+use crate::vision::Direction;
+
+/// Longest sleep between heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A detector may take so long to be made, on top of the usual time between heartbeats.
+const MAKING_TAKES: Duration = Duration::from_secs(60);
+/// A look may take so long on a slow machine.
+const LOOK_TAKES: Duration = Duration::from_secs(20);
+/// Without a picture for so long nothing is counted any more; for a slow camera, or a slow pace, for
+/// so many of its steps.
+const OVERDUE: Duration = Duration::from_millis(1500);
+const OVERDUE_STEPS: f64 = 2.5;
+/// Looks a second, where nothing is configured: with a model, and with the motion detector.
+const MODEL_FPS: f64 = 10.0;
+const MOTION_FPS: f64 = 15.0;
+/// Crossings that the ledger has not taken are kept and offered again, but not more.
+const MOST_UNRECORDED: usize = 10_000;
+/// What the old programs count.
+const PERSON: &str = "person";
+
+/// What a detector was made for: the scene, and the model that was chosen on the page.
+type MadeFor = (Scene, Option<String>);
+
+/// Where a thread's life goes on.
+enum Event {
+    Picture(Picture),
+    Model(ModelRequest),
+    Changed,
+    Stopped,
+}
+
+/// What is drawn, and whether the counter has been told.
+#[derive(Debug)]
+struct Drawn {
+    lines: Arc<Vec<LineRow>>,
+    zones: Arc<Vec<ZoneRow>>,
+    scene: Scene,
+    with_middle: bool,
+    is_set: bool,
+}
+
+/// The last look that succeeded.
+#[derive(Debug, Clone, Copy)]
+struct LastLook {
+    at: Instant,
+    /// Time to the one before it; zero for the first.
+    step: Duration,
+}
+
+/// The thread's own things.
+pub struct Detect<'a> {
+    shared: Arc<Shared>,
+    make: MakeDetector,
+    asked: mpsc::Receiver<ModelRequest>,
+    reading: Reading,
+    cutter: Cutter,
+    beat: &'a Beat,
+    lines: watch::Receiver<Arc<Vec<LineRow>>>,
+    zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
+    states: watch::Receiver<State>,
+    wishes: watch::Receiver<Wishes>,
+    holds: u64,
+    demand: Option<Demand>,
+    pictures: Option<Subscriber>,
+    limit: RateLimit,
+    scene: Scene,
+    /// The source whose pictures are looked at.
+    source: Option<NewestSource>,
+    /// The model that was chosen on the page.
+    chosen: Option<String>,
+    watch: Option<(MadeFor, Watch)>,
+    /// Why there is no detector for this.
+    refused: Option<(MadeFor, NoDetector)>,
+    /// When a detector that broke is made again, and how the pauses grow.
+    remake_at: Option<Instant>,
+    remaking: Backoff,
+    working_since: Instant,
+    highest_track: u64,
+    drawn: Drawn,
+    /// How many of the drawn lines count, and what is not as the user wants it.
+    countable: usize,
+    line_notes: Vec<String>,
+    last_look: Option<LastLook>,
+    failing: Option<String>,
+    unrecorded: Vec<NewCrossing>,
+    ledger_trouble: Option<String>,
+    told: Option<Cover>,
+}
+
+impl<'a> Detect<'a> {
+    pub fn new(
+        shared: Arc<Shared>,
+        make: MakeDetector,
+        asked: mpsc::Receiver<ModelRequest>,
+        reading: Reading,
+        cutter: Cutter,
+        beat: &'a Beat,
+    ) -> Detect<'a> {
+        let chosen = shared.ledger.as_ref().ok().and_then(|counts| counts.setting(MODEL_SETTING));
+        let scene = shared.settings.scene;
+        Detect {
+            make,
+            asked,
+            reading,
+            cutter,
+            beat,
+            lines: shared.lines(),
+            zones: shared.zones(),
+            states: shared.pipeline.states(),
+            wishes: shared.wishes.subscribe(),
+            holds: 0,
+            demand: None,
+            pictures: None,
+            limit: RateLimit::new(MODEL_FPS),
+            scene,
+            source: None,
+            chosen,
+            watch: None,
+            refused: None,
+            remake_at: None,
+            remaking: Backoff::default(),
+            working_since: Instant::now(),
+            highest_track: 0,
+            drawn: Drawn {
+                lines: Arc::default(),
+                zones: Arc::default(),
+                scene,
+                with_middle: false,
+                is_set: false,
+            },
+            countable: 0,
+            line_notes: Vec::new(),
+            last_look: None,
+            failing: None,
+            unrecorded: Vec::new(),
+            ledger_trouble: None,
+            told: None,
+            shared,
+        }
+    }
+
+    /// Runs until counting is stopped.
+    pub fn run(mut self, runtime: &Runtime) {
+        self.enter_scene(self.shared.settings.scene);
+        loop {
+            self.beat.beat();
+            self.settle();
+            match runtime.block_on(self.wait()) {
+                Event::Picture(picture) => self.picture(&picture),
+                Event::Model(request) => self.change_model(request),
+                Event::Changed => {}
+                Event::Stopped => break,
+            }
+        }
+        self.record();
+        self.tell(Cover::Not("off"));
+    }
+
+    /// The next picture that is to be looked at, or whatever else there is to do.
+    async fn wait(&mut self) -> Event {
+        let sleep = tokio::time::sleep(self.longest_wait());
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shared.stop.stopped() => return Event::Stopped,
+                Some(request) = self.asked.recv() => return Event::Model(request),
+                // Their senders live as long as `self.shared`: these do not fail.
+                Ok(()) = self.lines.changed() => return Event::Changed,
+                Ok(()) = self.zones.changed() => return Event::Changed,
+                Ok(()) = self.states.changed() => return Event::Changed,
+                Ok(()) = self.wishes.changed() => return Event::Changed,
+                picture = next_picture(&mut self.pictures) => match picture {
+                    Some(picture) if self.is_to_be_looked_at(&picture) => return Event::Picture(picture),
+                    Some(_) => {}
+                    // The pipeline ends; so shall we, by the stop.
+                    None => self.pictures = None,
+                },
+                () = &mut sleep => return Event::Changed,
+            }
+        }
+    }
+
+    fn longest_wait(&self) -> Duration {
+        let now = Instant::now();
+        let overdue = self.last_look.map(|last| last.at + self.patience(&last));
+        overdue
+            .into_iter()
+            .chain(self.remake_at)
+            .map(|at| at.saturating_duration_since(now))
+            .filter(|wait| !wait.is_zero())
+            .fold(HEARTBEAT, Duration::min)
+    }
+
+    /// How long after this look pictures are overdue.
+    fn patience(&self, last: &LastLook) -> Duration {
+        let pace = self.shared.settings.fps.map_or(0.0, |fps| 1.0 / fps);
+        let step = last.step.as_secs_f64().max(pace);
+        OVERDUE.max(Duration::try_from_secs_f64(step * OVERDUE_STEPS).unwrap_or(OVERDUE))
+    }
+
+    fn is_to_be_looked_at(&mut self, picture: &Picture) -> bool {
+        !picture.is_card && self.limit.passes(picture.stamp.monotonic_us)
+    }
+
+    /// Brings everything in line with what is wanted and what there is, and tells how it stands.
+    fn settle(&mut self) {
+        self.heed_source();
+        let wishes = *self.wishes.borrow_and_update();
+        let camera = self.states.borrow_and_update().clone();
+        if camera != State::Live {
+            self.forget_looks();
+        }
+        let lines = Arc::clone(&self.lines.borrow_and_update());
+        let zones = Arc::clone(&self.zones.borrow_and_update());
+        let are_new = !Arc::ptr_eq(&lines, &self.drawn.lines) || !Arc::ptr_eq(&zones, &self.drawn.zones);
+        if are_new || self.holds != wishes.holds {
+            self.holds = wishes.holds;
+            // Something has changed: what was refused is worth a try.
+            self.refused = None;
+        }
+
+        let configured = self.shared.settings.scene;
+        let lines_in = |scene| lines.iter().filter(|row| super::lines::is_of(row.scene, scene)).count();
+        let zones_in = |scene| zones.iter().filter(|row| super::lines::is_of(row.scene, scene)).count();
+        let drawn = lines_in(self.scene);
+        let may = self.shared.settings.is_on && camera != State::Paused;
+        let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;
+        // A stand-in may be shown that nothing is counted in: the camera it stands in for is to come back.
+        let there = lines_in(configured) + zones_in(configured) > 0;
+        if may && (here || there) {
+            if self.demand.is_none() {
+                self.demand = Some(self.shared.pipeline.demand());
+            }
+        } else {
+            self.demand = None;
+        }
+        if may && (here || wishes.annotating > 0) {
+            if self.pictures.is_none() {
+                self.pictures = Some(self.shared.pipeline.hub().subscribe());
+            }
+        } else if self.pictures.take().is_some() {
+            self.forget_looks();
+        }
+        if self.last_look.is_some() && self.is_overdue() {
+            self.show_nothing();
+        }
+
+        let with_middle = wishes.is_held && drawn == 0;
+        let is_set = !are_new
+            && self.drawn.is_set
+            && (self.drawn.scene, self.drawn.with_middle) == (self.scene, with_middle);
+        self.drawn = Drawn { lines, zones, scene: self.scene, with_middle, is_set: true };
+        match &mut self.watch {
+            Some((_, watch)) if !is_set => {
+                let Drawn { lines, zones, scene, with_middle, .. } = &self.drawn;
+                (self.countable, self.line_notes) = watch.set_lines(lines, zones, *scene, *with_middle);
+            }
+            Some(_) => {}
+            None => (self.countable, self.line_notes) = (drawn, Vec::new()),
+        }
+        self.say(drawn, with_middle, wishes.is_held, &camera);
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.last_look.is_some_and(|last| last.at.elapsed() >= self.patience(&last))
+    }
+
+    /// Heeds that another source may be open by now: nobody is followed from one into the other.
+    fn heed_source(&mut self) {
+        let newest = self.shared.pipeline.newest_source();
+        if newest == self.source {
+            return;
+        }
+        self.source = newest;
+        self.refused = None;
+        self.forget_looks();
+        if let Some((_, watch)) = &mut self.watch {
+            watch.restart();
+        }
+        let is_simulated = newest.is_some_and(|source| source.is_simulated);
+        let scene = if is_simulated { Scene::Sim } else { self.shared.settings.scene };
+        if scene != self.scene {
+            log::info!("counting: the scene is \"{}\" now", scene.word());
+            self.enter_scene(scene);
+        }
+    }
+
+    fn enter_scene(&mut self, scene: Scene) {
+        self.scene = scene;
+        if let Ok(counts) = &self.shared.ledger {
+            counts.show(scene);
+        }
+    }
+
+    /// The looks so far say nothing of what the camera shows now.
+    fn forget_looks(&mut self) {
+        self.last_look = None;
+        self.show_nothing();
+    }
+
+    fn show_nothing(&mut self) {
+        self.shared.figures().status.tracks = 0;
+        self.shared.overlay.send_if_modified(|overlay| {
+            let shows = !overlay.tracks.is_empty() || !overlay.zones.is_empty();
+            if shows {
+                *overlay = Arc::new(nothing_seen());
+            }
+            shows
+        });
+    }
+
+    /// Makes a detector if there is none for this scene and choice; looks at the picture.
+    fn picture(&mut self, picture: &Picture) {
+        if self.shared.pipeline.newest_source() != self.source {
+            self.settle();
+            if self.pictures.is_none() {
+                return;
+            }
+        }
+        // Of the source before: it was in the hub while that gave way.
+        if self.source.is_some_and(|source| picture.stamp.monotonic_us < source.opened_us) {
+            return;
+        }
+        let wanted = (self.scene, self.chosen.clone());
+        if self.watch.as_ref().is_none_or(|(made_for, _)| *made_for != wanted) {
+            if !self.may_make(&wanted) {
+                return;
+            }
+            self.drop_watch();
+            let chosen = wanted.1.clone();
+            match self.make(wanted.0, chosen.as_deref()) {
+                Ok(watch) => self.use_watch(wanted, watch),
+                Err(refused) => {
+                    log::error!("counting: {refused}");
+                    self.refused = Some((wanted, refused));
+                    return;
+                }
+            }
+            self.settle();
+            // What it shows may be seconds old by now: the next one is looked at.
+            return;
+        }
+        self.look(picture);
+    }
+
+    fn may_make(&self, wanted: &MadeFor) -> bool {
+        self.refused.as_ref().is_none_or(|(made_for, _)| made_for != wanted)
+            && self.remake_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    fn make(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
+        self.forget_looks();
+        self.say_loading();
+        if let Some((_, watch)) = &self.watch {
+            self.highest_track = watch.highest();
+        }
+        self.beat.beat_before(MAKING_TAKES);
+        let began = Instant::now();
+        let make = &mut self.make;
+        let made = catch_unwind(AssertUnwindSafe(|| make(scene, chosen))).unwrap_or_else(|_| {
+            Err(NoDetector {
+                reason: String::from("the detector could not be made: tallycam made a mistake"),
+                hint: Some(String::from("please report the lines of the log before this")),
+            })
+        })?;
+        let watch = Watch::new(made, &self.shared.settings, self.highest_track)?;
+        self.beat.beat();
+        log::info!("counting: {} ({}) is ready after {:?}", watch.name, watch.backend, began.elapsed());
+        Ok(watch)
+    }
+
+    fn use_watch(&mut self, made_for: MadeFor, watch: Watch) {
+        let fps = if watch.backend == "motion" { MOTION_FPS } else { MODEL_FPS };
+        self.limit = RateLimit::new(self.shared.settings.fps.unwrap_or(fps));
+        {
+            let mut figures = self.shared.figures();
+            let status = &mut figures.status;
+            status.backend = watch.backend;
+            status.model.clone_from(&watch.name);
+            status.labels = watch.class_names().iter().map(|name| name.to_string()).collect();
+            status.tells_classes = watch.tells_classes;
+            figures.times = super::shared::Times::default();
+        }
+        self.watch = Some((made_for, watch));
+        self.working_since = Instant::now();
+        self.drawn.is_set = false;
+        (self.refused, self.remake_at, self.failing) = (None, None, None);
+    }
+
+    /// Lets go of the detector. It may have panicked, and may do so again.
+    fn drop_watch(&mut self) {
+        if let Some((_, watch)) = self.watch.take() {
+            self.highest_track = watch.highest();
+            if catch_unwind(AssertUnwindSafe(|| drop(watch))).is_err() {
+                log::error!("counting: the detector panicked when it was let go");
+            }
+        }
+    }
+
+    /// Another model is wanted: it is made at once, so that whoever asked is told.
+    fn change_model(&mut self, request: ModelRequest) {
+        let answer = if self.shared.settings.is_on {
+            self.make(self.scene, request.name.as_deref()).map(|watch| {
+                self.drop_watch();
+                self.chosen.clone_from(&request.name);
+                self.use_watch((self.scene, request.name), watch);
+            })
+        } else {
+            Err(NoDetector {
+                reason: String::from("counting is switched off"),
+                hint: Some(String::from("set [detect] backend to \"auto\" and restart")),
+            })
+        };
+        // Whoever asked may have gone.
+        let _ = request.answer.send(answer);
+    }
+
+    fn look(&mut self, picture: &Picture) {
+        let Some((_, watch)) = &mut self.watch else { return };
+        self.beat.beat_before(LOOK_TAKES);
+        let began = Instant::now();
+        let looked = watch.look(&mut self.reading, picture);
+        let tells_classes = watch.tells_classes;
+        self.beat.beat();
+        match looked {
+            Ok(seen) => self.seen(picture, seen, began, tells_classes),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn seen(&mut self, picture: &Picture, seen: Seen, began: Instant, tells_classes: bool) {
+        let Seen { crossed, overlay, inference } = seen;
+        if self.failing.take().is_some() {
+            log::info!("counting: the detector works again");
+        }
+        let now = Instant::now();
+        let step = self.last_look.map_or(Duration::ZERO, |last| now - last.at);
+        self.last_look = Some(LastLook { at: now, step });
+        self.count_for_old_programs(&crossed, tells_classes);
+        self.take_down(picture, crossed);
+        {
+            let mut figures = self.shared.figures();
+            figures.status.looks += 1;
+            figures.status.tracks = overlay.tracks.len();
+            figures.rate.count(Stamp::now().monotonic_us);
+            figures.times.add(began.elapsed(), inference);
+        }
+        self.publish(overlay);
+    }
+
+    fn publish(&self, overlay: Overlay) {
+        self.shared.overlay.send_replace(Arc::new(overlay));
+    }
+
+    fn count_for_old_programs(&self, crossed: &[Crossed], tells_classes: bool) {
+        let mut since_start = self.shared.since_start();
+        for crossed in crossed.iter().filter(|crossed| !tells_classes || &*crossed.class == PERSON) {
+            match crossed.direction {
+                Direction::In => since_start.0 += 1,
+                Direction::Out => since_start.1 += 1,
+            }
+        }
+    }
+
+    /// Hands the crossings to the ledger.
+    fn take_down(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
+        let with_thumbnails = self.shared.settings.thumbnails && !self.shared.settings.counts_only;
+        for crossed in crossed.into_iter().filter(|crossed| crossed.line != MIDDLE) {
+            let bounds = crossed.bounds.filter(|_| with_thumbnails);
+            self.unrecorded.push(NewCrossing {
+                line: crossed.line,
+                scene: self.scene,
+                track: crossed.track,
+                ordinal: crossed.ordinal,
+                class: crossed.class,
+                direction: crossed.direction,
+                score: crossed.score,
+                monotonic_us: crossed.monotonic_us,
+                thumbnail: bounds.and_then(|bounds| self.cutter.cut(&mut self.reading, picture, bounds)),
+            });
+        }
+        self.record();
+    }
+
+    /// Offers the ledger what it has not taken yet. It may keep us waiting for 2 s.
+    fn record(&mut self) {
+        if self.unrecorded.is_empty() {
+            return;
+        }
+        let Ok(counts) = &self.shared.ledger else { return self.unrecorded.clear() };
+        match counts.record(self.unrecorded.clone()) {
+            Ok(()) => {
+                self.unrecorded.clear();
+                if self.ledger_trouble.take().is_some() {
+                    log::info!("counting: the ledger takes crossings again");
+                }
+            }
+            Err(error) => {
+                if self.ledger_trouble.is_none() {
+                    log::error!("counting: crossings wait to be recorded: {error}");
+                }
+                self.ledger_trouble = Some(error.to_string());
+                let too_many = self.unrecorded.len().saturating_sub(MOST_UNRECORDED);
+                if too_many > 0 {
+                    log::error!(
+                        "counting: {too_many} crossings are lost, for the ledger takes none: {error}"
+                    );
+                    self.unrecorded.drain(..too_many);
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &LookError) {
+        let failed = {
+            let mut figures = self.shared.figures();
+            figures.status.failed += 1;
+            figures.status.failed
+        };
+        // The first, then ever rarer: they must not fill the log.
+        if self.failing.is_none() || failed.is_power_of_two() {
+            log::error!("counting: {error}, {failed} looks failed so far");
+        }
+        // One broken picture among good ones is no failure of counting.
+        let is_passing =
+            matches!(error, LookError::Picture(_)) && self.last_look.is_some() && !self.is_overdue();
+        if is_passing {
+            return;
+        }
+        self.failing = Some(error.to_string());
+        self.forget_looks();
+        if error.ends_detector() {
+            self.drop_watch();
+            let now = Instant::now();
+            self.remaking = self.remaking.clone().after(now - self.working_since);
+            self.remake_at = Some(now + self.remaking.pause());
+        }
+    }
+
+    /// Tells that a detector is being made.
+    fn say_loading(&mut self) {
+        if self.demand.is_none() {
+            return;
+        }
+        self.tell(Cover::Not("loading"));
+        let mut figures = self.shared.figures();
+        figures.status.word = "waiting";
+        figures.status.reason = String::from("The detector is being made ready.");
+        figures.status.hint = None;
+    }
+
+    /// Says how it stands, to the ledger and to everybody else.
+    fn say(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
+        self.record();
+        let ledger = match &self.shared.ledger {
+            Ok(counts) => self.ledger_trouble.clone().or_else(|| counts.trouble()),
+            Err(error) => Some(error.to_string()),
+        };
+        let looking = match (&self.failing, &self.last_look) {
+            (Some(reason), _) => Looking::Failing(reason),
+            (None, None) => Looking::NotYet,
+            (None, Some(_)) if self.is_overdue() => Looking::Overdue,
+            (None, Some(_)) => Looking::Fine,
+        };
+        let standing = standing::stand(&Facts {
+            is_on: self.shared.settings.is_on,
+            scene: self.scene,
+            ledger: ledger.as_deref(),
+            drawn,
+            countable: self.countable,
+            is_held,
+            camera,
+            refused: self.refused.as_ref().map(|(_, refused)| refused),
+            looking,
+        });
+        self.tell(standing.cover);
+        let mut figures = self.shared.figures();
+        figures.with_middle = with_middle;
+        let status = &mut figures.status;
+        if (status.word, &status.reason) != (standing.word, &standing.reason) {
+            log::info!("counting: {} {}", standing.word, standing.reason);
+        }
+        status.word = standing.word;
+        status.reason = standing.reason;
+        status.hint = standing.hint;
+        status.scene = self.scene;
+        status.holds_camera = self.demand.is_some();
+        status.notes.clear();
+        if let Some((_, watch)) = &self.watch {
+            status.notes.extend_from_slice(&watch.notes);
+        }
+        status.notes.extend_from_slice(&self.line_notes);
+    }
+
+    /// Tells the ledger, if it is news.
+    fn tell(&mut self, cover: Cover) {
+        if self.told.as_ref() == Some(&cover) {
+            return;
+        }
+        if let Ok(counts) = &self.shared.ledger {
+            counts.cover(cover.clone());
+        }
+        self.told = Some(cover);
+    }
+}
+
+impl Drop for Detect<'_> {
+    fn drop(&mut self) {
+        // By a panic too: nobody is to take the last overlay for what is seen now.
+        self.shared.overlay.send_replace(Arc::new(nothing_seen()));
+    }
+}
+
+/// The next picture; never, while nobody wants one.
+async fn next_picture(pictures: &mut Option<Subscriber>) -> Option<Picture> {
+    match pictures {
+        Some(pictures) => pictures.next().await,
+        None => std::future::pending().await,
+    }
+}

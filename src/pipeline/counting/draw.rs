@@ -1,0 +1,330 @@
+//! What is drawn over an annotated picture: boxes with trails and names, lines with their arrow and
+//! tallies, zones with who is in them. Pure.
+//!
+//! Colours are those of the pages: *in* blue, *out* orange (both told apart by the colour-blind),
+//! everything else white on a dark edge, which shows on any ground.
+
+use std::collections::BTreeMap;
+
+use crate::media::canvas::{Canvas, Face, Ink, Point};
+
+use super::{Overlay, ShownTrack};
+
+const IN: Ink = Ink::srgb(0x0072b2);
+const OUT: Ink = Ink::srgb(0xe69f00);
+const WHITE: Ink = Ink::srgb(0xffffff);
+const DARK: Ink = Ink::srgb(0x101418);
+
+/// Places that a trail remembers of a track.
+const TRAIL: usize = 48;
+/// A track is moved along by its velocity for at most so long, in seconds.
+const MOST_AHEAD: f32 = 1.0;
+/// An overlay that is older than this, in seconds, says nothing of the picture.
+const STALE: f32 = 3.0;
+
+/// A line as it is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawnLine {
+    /// Its name.
+    pub name: String,
+    /// Where it begins, in fractions of the picture.
+    pub a: [f64; 2],
+    /// Where it ends.
+    pub b: [f64; 2],
+    /// What going in and going out are called.
+    pub names: [String; 2],
+    /// How many went in and out today.
+    pub counts: [u64; 2],
+}
+
+/// A zone as it is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawnZone {
+    /// Its number.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its corners, in fractions of the picture.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// Where the tracks have been. Bounded: [`TRAIL`] places each, and tracks that are gone are forgotten.
+#[derive(Debug, Default)]
+pub struct Trails {
+    places: BTreeMap<u64, Vec<[f32; 2]>>,
+    newest: Option<u64>,
+}
+
+impl Trails {
+    /// Takes in a look, once.
+    pub fn follow(&mut self, overlay: &Overlay) {
+        let number = overlay.stamp.monotonic_us;
+        if self.newest.replace(number) == Some(number) {
+            return;
+        }
+        self.places.retain(|id, _| overlay.tracks.iter().any(|track| track.id == *id));
+        for track in overlay.tracks.iter().filter(|track| track.in_sight) {
+            let places = self.places.entry(track.id).or_default();
+            if places.len() == TRAIL {
+                places.remove(0);
+            }
+            places.push(foot(&track.bounds));
+        }
+    }
+}
+
+/// The middle of the lower edge.
+fn foot(bounds: &[f32; 4]) -> [f32; 2] {
+    [(bounds[0] + bounds[2]) / 2.0, bounds[3]]
+}
+
+/// Draws everything. `ahead_s`: how much newer the picture is than the look, in seconds.
+pub fn draw(
+    canvas: &mut Canvas,
+    overlay: &Overlay,
+    ahead_s: f32,
+    trails: &Trails,
+    lines: &[DrawnLine],
+    zones: &[DrawnZone],
+) {
+    let mut pen = Pen::new(canvas);
+    for zone in zones {
+        let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map(|(_, inside)| *inside);
+        pen.zone(zone, inside);
+    }
+    for line in lines {
+        pen.line(line);
+    }
+    if ahead_s > STALE {
+        return;
+    }
+    for track in &overlay.tracks {
+        if let Some(places) = trails.places.get(&track.id) {
+            pen.trail(places);
+        }
+        pen.track(track, ahead_s.clamp(0.0, MOST_AHEAD));
+    }
+}
+
+/// The canvas with sizes that suit it.
+struct Pen<'a> {
+    canvas: &'a mut Canvas,
+    width: f32,
+    height: f32,
+    /// Half the width of a stroke, in pixels.
+    stroke: f32,
+    /// Size of letters, in pixels.
+    letters: f32,
+}
+
+impl<'a> Pen<'a> {
+    fn new(canvas: &'a mut Canvas) -> Pen<'a> {
+        let (width, height) = (canvas.width() as f32, canvas.height() as f32);
+        let letters = (width.min(height) / 32.0).clamp(9.0, 48.0);
+        Pen { canvas, width, height, stroke: (letters / 16.0).max(0.75), letters }
+    }
+
+    fn place(&self, [x, y]: [f64; 2]) -> Point {
+        (x as f32 * self.width, y as f32 * self.height)
+    }
+
+    /// A stroke with a dark edge.
+    fn stroke(&mut self, from: Point, to: Point, ink: Ink) {
+        let (thin, thick) = (self.stroke, 2.0 * self.stroke);
+        self.canvas.limb(from, thick, to, thick, DARK.opacity(0.5));
+        self.canvas.limb(from, thin, to, thin, ink);
+    }
+
+    /// Words on a plate whose upper left corner is at `corner`, moved to be seen whole; gives the
+    /// plate's width.
+    fn plate(&mut self, corner: Point, words: &str, ink: Ink, ground: Ink) -> f32 {
+        let pad = self.letters * 0.35;
+        let (width, height) = (Face::Bold.width(self.letters, words) + 2.0 * pad, self.letters * 1.4);
+        let x = corner.0.min(self.width - width).max(0.0);
+        let y = corner.1.min(self.height - height).max(0.0);
+        self.canvas.rounded((x, y), (x + width, y + height), pad, ground);
+        self.canvas.text(Face::Bold, self.letters, x + pad, y + self.letters * 1.05, words, ink);
+        width
+    }
+
+    fn track(&mut self, track: &ShownTrack, ahead_s: f32) {
+        let [dx, dy] = track.velocity.map(|v| v * ahead_s);
+        let [left, top, right, bottom] = track.bounds;
+        let x = |at: f32| (at + dx) * self.width;
+        let y = |at: f32| (at + dy) * self.height;
+        let (left, top, right, bottom) = (x(left), y(top), x(right), y(bottom));
+        let share = if track.in_sight { 1.0 } else { 0.4 };
+        self.frame((left, top), (right, bottom), 2.0 * self.stroke, DARK.opacity(0.5 * share));
+        self.frame((left, top), (right, bottom), self.stroke, WHITE.opacity(share));
+        let words = format!("{} {}", track.class, track.id);
+        let above = top - self.letters * 1.4 - 2.0 * self.stroke;
+        self.plate((left, above), &words, WHITE, DARK.opacity(0.75 * share));
+    }
+
+    /// The four edges of a rectangle, each `half` pixels to both sides; corners are drawn once.
+    fn frame(&mut self, (left, top): Point, (right, bottom): Point, half: f32, ink: Ink) {
+        self.canvas.rectangle((left - half, top - half), (right + half, top + half), ink);
+        self.canvas.rectangle((left - half, bottom - half), (right + half, bottom + half), ink);
+        self.canvas.rectangle((left - half, top + half), (left + half, bottom - half), ink);
+        self.canvas.rectangle((right - half, top + half), (right + half, bottom - half), ink);
+    }
+
+    fn trail(&mut self, places: &[[f32; 2]]) {
+        for (at, pair) in places.windows(2).enumerate() {
+            let age = (at + 1) as f32 / places.len() as f32;
+            let [from, to] = [pair[0], pair[1]].map(|[x, y]| (x * self.width, y * self.height));
+            self.canvas.limb(from, self.stroke, to, self.stroke, WHITE.opacity(0.7 * age));
+        }
+    }
+
+    fn zone(&mut self, zone: &DrawnZone, inside: Option<u32>) {
+        let corners: Vec<Point> = zone.points.iter().map(|&point| self.place(point)).collect();
+        let Some(&last) = corners.last() else { return };
+        let mut from = last;
+        for &to in &corners {
+            self.stroke(from, to, WHITE.opacity(0.8));
+            from = to;
+        }
+        let words = match inside {
+            Some(inside) => format!("{} {inside}", zone.name),
+            None => zone.name.clone(),
+        };
+        let top = corners.iter().copied().reduce(|a, b| if b.1 < a.1 { b } else { a }).unwrap_or(last);
+        self.plate(top, &words, WHITE, DARK.opacity(0.75));
+    }
+
+    fn line(&mut self, line: &DrawnLine) {
+        let (a, b) = (self.place(line.a), self.place(line.b));
+        self.stroke(a, b, WHITE);
+        let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+        let length = dx.hypot(dy);
+        if length < 1.0 {
+            return;
+        }
+        // To the left-hand side of a→b as seen on the picture, whose y grows downwards.
+        let (nx, ny) = (dy / length, -dx / length);
+        let middle = ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
+        let reach = 2.2 * self.letters;
+        let tip = (middle.0 + nx * reach, middle.1 + ny * reach);
+        self.arrow(middle, tip, IN);
+        // The plates stand in a row beside the arrow's tip, so that they do not hide it.
+        let gap = self.letters * 0.4;
+        let mut x = tip.0 + gap;
+        let y = tip.1 + gap;
+        x += self.plate((x, y), &line.name, WHITE, DARK.opacity(0.75)) + gap / 2.0;
+        let [in_name, out_name] = &line.names;
+        x += self.plate((x, y), &format!("{in_name} {}", line.counts[0]), WHITE, IN) + gap / 2.0;
+        self.plate((x, y), &format!("{out_name} {}", line.counts[1]), DARK, OUT);
+    }
+
+    fn arrow(&mut self, from: Point, tip: Point, ink: Ink) {
+        let (dx, dy) = (tip.0 - from.0, tip.1 - from.1);
+        let length = dx.hypot(dy).max(1.0);
+        let (ux, uy) = (dx / length, dy / length);
+        let head = self.letters * 0.7;
+        let neck = (tip.0 - ux * head, tip.1 - uy * head);
+        let half = head * 0.6;
+        let corners =
+            [tip, (neck.0 - uy * half, neck.1 + ux * half), (neck.0 + uy * half, neck.1 - ux * half)];
+        let thick = 1.6 * self.stroke;
+        self.canvas.limb(from, 2.0 * thick, neck, 2.0 * thick, WHITE);
+        self.canvas.limb(from, thick, neck, thick, ink);
+        self.canvas.polygon(&corners, ink);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Stamp;
+
+    const GREY: Ink = Ink::srgb(0x808080);
+
+    fn overlay(at_us: u64, bounds: [f32; 4]) -> Overlay {
+        let track = ShownTrack {
+            id: 7,
+            class: "person".into(),
+            score: 0.9,
+            bounds,
+            velocity: [0.1, 0.0],
+            in_sight: true,
+        };
+        let stamp = Stamp { monotonic_us: at_us, wall_us: 0, wall_trusted: false };
+        Overlay { stamp, sequence: 1, size: (640, 480), tracks: vec![track], zones: vec![(3, 2)] }
+    }
+
+    fn line() -> DrawnLine {
+        DrawnLine {
+            name: String::from("door"),
+            a: [0.5, 0.9],
+            b: [0.5, 0.1],
+            names: [String::from("in"), String::from("out")],
+            counts: [3, 1],
+        }
+    }
+
+    fn drawn(ahead_s: f32, lines: &[DrawnLine], zones: &[DrawnZone]) -> Canvas {
+        let mut canvas = Canvas::new(640, 480, GREY);
+        draw(&mut canvas, &overlay(1, [0.1, 0.4, 0.2, 0.8]), ahead_s, &Trails::default(), lines, zones);
+        canvas
+    }
+
+    #[test]
+    fn a_box_is_where_the_track_is_and_moves_along() {
+        let canvas = drawn(0.0, &[], &[]);
+        assert_eq!(canvas.luma(64, 300), Some(255), "its left edge");
+        assert_eq!(canvas.luma(96, 300), Some(128), "its inside is untouched");
+        let later = drawn(0.5, &[], &[]);
+        assert_eq!((later.luma(64, 300), later.luma(96, 300)), (Some(128), Some(255)));
+        assert_eq!(drawn(STALE + 1.0, &[], &[]).take_touched(), None, "what is old is not shown");
+    }
+
+    #[test]
+    fn the_arrow_points_to_the_left_of_the_line() {
+        let canvas = drawn(9.0, &[line()], &[]);
+        assert_eq!(canvas.luma(320, 400), Some(255), "the line itself");
+        // It is drawn upwards: in is to the left.
+        assert_eq!(canvas.luma(300, 240), Some(IN.luma()));
+        assert_eq!(canvas.luma(340, 240), Some(128));
+        let turned = DrawnLine { a: [0.5, 0.1], b: [0.5, 0.9], ..line() };
+        assert_eq!(drawn(9.0, &[turned], &[]).luma(340, 240), Some(IN.luma()));
+    }
+
+    #[test]
+    fn zones_have_an_outline() {
+        let zone = DrawnZone {
+            id: 3,
+            name: String::from("hall"),
+            points: vec![[0.6, 0.6], [0.9, 0.6], [0.9, 0.9], [0.6, 0.9]],
+        };
+        let canvas = drawn(9.0, &[], &[zone]);
+        assert!(canvas.luma(576, 400).is_some_and(|luma| luma > 200));
+        assert_eq!(canvas.luma(480, 400), Some(128));
+    }
+
+    #[test]
+    fn what_is_no_place_draws_nothing_and_breaks_nothing() {
+        let mut canvas = Canvas::new(64, 48, GREY);
+        let mad = DrawnLine { a: [f64::NAN, 0.0], b: [f64::INFINITY, 1e30], ..line() };
+        let none = DrawnZone { id: 1, name: String::new(), points: Vec::new() };
+        let beyond = overlay(1, [f32::NAN, -1e9, 1e9, f32::INFINITY]);
+        draw(&mut canvas, &beyond, 0.0, &Trails::default(), &[mad], &[none]);
+    }
+
+    #[test]
+    fn trails_are_bounded_and_end_with_their_track() {
+        let mut trails = Trails::default();
+        for n in 0..200 {
+            let x = n as f32 / 400.0;
+            trails.follow(&overlay(n, [x, 0.4, x + 0.1, 0.8]));
+            trails.follow(&overlay(n, [x, 0.4, x + 0.1, 0.8]));
+        }
+        let places = &trails.places[&7];
+        assert_eq!(places.len(), TRAIL);
+        assert_eq!(places.last(), Some(&foot(&[199.0 / 400.0, 0.4, 199.0 / 400.0 + 0.1, 0.8])));
+        let mut nobody = overlay(500, [0.0; 4]);
+        nobody.tracks.clear();
+        trails.follow(&nobody);
+        assert!(trails.places.is_empty());
+    }
+}

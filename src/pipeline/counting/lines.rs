@@ -1,0 +1,197 @@
+//! From the lines and zones on record to those that are counted on: the ones of the scene, their
+//! class names as the detector's classes. Pure.
+//!
+//! A class that the detector does not know is said, never guessed at; a line that knows no class of
+//! the detector's counts nothing rather than everything.
+
+use crate::store::{LineRow, Scene, ZoneRow};
+use crate::vision::{Class, CountingLine, Labels, LineId, Point, Polygon, Zone, ZoneId};
+
+/// What is counted on, and what could not be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chosen {
+    /// The lines that count.
+    pub lines: Vec<CountingLine>,
+    /// The zones that are watched.
+    pub zones: Vec<Zone>,
+    /// What is not as the user wants it, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Whether a row of this scene (`None`: every scene) belongs to `scene`.
+pub fn is_of(row: Option<Scene>, scene: Scene) -> bool {
+    row.is_none_or(|own| own == scene)
+}
+
+/// The lines and zones of `scene`, for a detector called `detector` with these labels.
+pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, detector: &str, labels: &Labels) -> Chosen {
+    let mut chosen = Chosen::default();
+    for row in lines.iter().filter(|row| is_of(row.scene, scene) && row.deleted_us.is_none()) {
+        let what = format!("line {:?}", row.draft.name);
+        let Some(classes) = classes_of(&what, &row.draft.classes, detector, labels, &mut chosen.notes) else {
+            continue;
+        };
+        let [a, b] = [row.draft.a, row.draft.b].map(point);
+        // Names are the ledger's business; the counter only asks that they differ.
+        match CountingLine::new(LineId(row.id), row.id.to_string(), a, b) {
+            Ok(mut line) => {
+                line.classes = classes;
+                line.anchor = row.draft.anchor;
+                line.recrossing = row.draft.recrossing;
+                chosen.lines.push(line);
+            }
+            Err(error) => chosen.notes.push(format!("{what} counts nothing: {error}.")),
+        }
+    }
+    for row in zones.iter().filter(|row| is_of(row.scene, scene)) {
+        let what = format!("zone {:?}", row.draft.name);
+        let Some(classes) = classes_of(&what, &row.draft.classes, detector, labels, &mut chosen.notes) else {
+            continue;
+        };
+        match Polygon::new(row.draft.points.iter().copied().map(point).collect()) {
+            Ok(area) => chosen.zones.push(Zone {
+                id: ZoneId(row.id),
+                name: row.draft.name.clone(),
+                area,
+                classes,
+                anchor: row.draft.anchor,
+            }),
+            Err(error) => chosen.notes.push(format!("{what} counts nothing: {error}.")),
+        }
+    }
+    chosen
+}
+
+fn point([x, y]: [f64; 2]) -> Point {
+    Point::new(x as f32, y as f32)
+}
+
+/// The classes of these names; `None` if there are names and the detector knows none of them.
+fn classes_of(
+    what: &str,
+    names: &[String],
+    detector: &str,
+    labels: &Labels,
+    notes: &mut Vec<String>,
+) -> Option<Vec<Class>> {
+    let (classes, unknown) = known(names, labels);
+    if unknown.is_empty() {
+        return Some(classes);
+    }
+    let unknown = in_words(&unknown);
+    if classes.is_empty() {
+        notes.push(format!("{what} counts nothing: {detector} does not know {unknown}."));
+        return None;
+    }
+    notes.push(format!("{what}: {detector} does not know {unknown}; the other classes are counted."));
+    Some(classes)
+}
+
+/// The classes of those names that the labels have, and the names that they do not have.
+pub fn known<'a>(names: &'a [String], labels: &Labels) -> (Vec<Class>, Vec<&'a str>) {
+    let mut classes = Vec::new();
+    let mut unknown = Vec::new();
+    for name in names {
+        match labels.class(name) {
+            Some(class) => classes.push(class),
+            None => unknown.push(name.as_str()),
+        }
+    }
+    (classes, unknown)
+}
+
+/// `"dog", "cat"`.
+pub fn in_words(names: &[&str]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{LineDraft, ZoneDraft};
+    use crate::vision::{Anchor, Recrossing};
+
+    fn line(id: u64, scene: Option<Scene>, classes: &[&str]) -> LineRow {
+        LineRow {
+            id,
+            version: 1,
+            scene,
+            draft: LineDraft {
+                name: format!("line {id}"),
+                a: [0.5, 1.0],
+                b: [0.5, 0.0],
+                in_name: String::from("in"),
+                out_name: String::from("out"),
+                classes: classes.iter().map(|&class| class.to_owned()).collect(),
+                anchor: Anchor::Center,
+                recrossing: Recrossing::Once,
+            },
+            pinned: None,
+            created_us: 0,
+            moved_us: None,
+            deleted_us: None,
+        }
+    }
+
+    fn zone(points: &[[f64; 2]]) -> ZoneRow {
+        ZoneRow {
+            id: 7,
+            version: 1,
+            scene: None,
+            draft: ZoneDraft {
+                name: String::from("hall"),
+                points: points.to_vec(),
+                classes: Vec::new(),
+                anchor: Anchor::default(),
+            },
+            pinned: None,
+        }
+    }
+
+    fn choose_lines(lines: &[LineRow]) -> Chosen {
+        choose(lines, &[], Scene::Camera, "the model", &Labels::new(["person", "car"]))
+    }
+
+    #[test]
+    fn lines_of_the_scene_and_of_every_scene_count() {
+        let rows =
+            [line(1, Some(Scene::Camera), &[]), line(2, Some(Scene::Sim), &[]), line(3, None, &["car"])];
+        let chosen = choose_lines(&rows);
+        let ids: Vec<u64> = chosen.lines.iter().map(|line| line.id.0).collect();
+        assert_eq!((ids, chosen.notes.len()), (vec![1, 3], 0));
+        assert_eq!(chosen.lines[1].classes, [Class(1)]);
+        assert_eq!((chosen.lines[1].anchor, chosen.lines[1].recrossing), (Anchor::Center, Recrossing::Once));
+    }
+
+    #[test]
+    fn a_deleted_line_counts_nothing() {
+        let chosen = choose_lines(&[LineRow { deleted_us: Some(5), ..line(1, None, &[]) }]);
+        assert_eq!(chosen, Chosen::default());
+    }
+
+    #[test]
+    fn unknown_classes_are_said_and_a_line_of_none_counts_nothing() {
+        let chosen = choose_lines(&[line(1, None, &["car", "dog"]), line(2, None, &["dog", "cat"])]);
+        assert_eq!(chosen.lines.len(), 1);
+        assert_eq!(chosen.lines[0].classes, [Class(1)]);
+        assert_eq!(
+            chosen.notes,
+            [
+                "line \"line 1\": the model does not know \"dog\"; the other classes are counted.",
+                "line \"line 2\" counts nothing: the model does not know \"dog\", \"cat\".",
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_and_zones_that_are_none_are_said() {
+        let mut point_line = line(1, None, &[]);
+        point_line.draft.b = point_line.draft.a;
+        let labels = Labels::new(["person"]);
+        let zones = [zone(&[[0.0, 0.0], [1.0, 0.0]]), zone(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])];
+        let chosen = choose(&[point_line], &zones, Scene::Files, "the model", &labels);
+        assert!(chosen.lines.is_empty());
+        assert_eq!(chosen.zones.len(), 1);
+        assert_eq!(chosen.notes.len(), 2, "{:?}", chosen.notes);
+    }
+}

@@ -1,0 +1,293 @@
+//! One look: a picture made small, shown to the detector, and counted. Lives on the detect thread.
+//!
+//! Invariants: the numbers of tracks never repeat while the daemon runs, whatever was begun anew in
+//! between; a detector that panics is reported as a failure and not used again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::lines::{self, Chosen};
+use super::{CountingSettings, Made, NoDetector, Overlay, ShownTrack};
+use crate::encode::{CompressError, ReduceError, Reducer};
+use crate::media::{Picture, SmallImage};
+use crate::store::{LineRow, Scene, ZoneRow};
+use crate::vision::{
+    Aspect, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector, Direction,
+    Labels, LineId, Point, TrackView,
+};
+
+/// The line down the middle that counts for the old programs while none is drawn. No ledger gives
+/// a line this number.
+pub const MIDDLE: u64 = u64::MAX;
+
+/// Why a picture could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// It could not be decoded: the picture's fault.
+    #[error(transparent)]
+    Picture(#[from] ReduceError),
+    /// The detector's.
+    #[error(transparent)]
+    Detector(#[from] DetectError),
+    /// A mistake in tallycam or in the model's file.
+    #[error("the detector {0} panicked")]
+    Panicked(String),
+}
+
+impl LookError {
+    /// Whether the detector is of no more use.
+    pub fn ends_detector(&self) -> bool {
+        matches!(self, LookError::Panicked(_))
+    }
+}
+
+/// Somebody crossed a line.
+#[derive(Debug, Clone)]
+pub struct Crossed {
+    /// The number of the line; [`MIDDLE`] is on no record.
+    pub line: u64,
+    /// The track, unique within the run.
+    pub track: u64,
+    /// The how-manieth crossing of this line by this track, from 1.
+    pub ordinal: u32,
+    /// The name of the class.
+    pub class: Arc<str>,
+    /// Which way.
+    pub direction: Direction,
+    /// The score, 0–1.
+    pub score: f32,
+    /// When, in microseconds of `CLOCK_MONOTONIC`.
+    pub monotonic_us: u64,
+    /// Where the track is in the picture that was looked at, in fractions, if it is still followed.
+    pub bounds: Option<[f32; 4]>,
+}
+
+/// What came of a look.
+#[derive(Debug)]
+pub struct Seen {
+    /// In the counter's order.
+    pub crossed: Vec<Crossed>,
+    /// What is to be drawn.
+    pub overlay: Overlay,
+    /// The detector's part of the time.
+    pub inference: Duration,
+}
+
+/// A picture's way to the detector: the decoder, and the room for what it gives.
+#[derive(Debug)]
+pub struct Reading {
+    reducer: Reducer,
+    image: SmallImage,
+}
+
+impl Reading {
+    /// A decoder.
+    ///
+    /// # Errors
+    /// libjpeg-turbo could not be set up.
+    pub fn new() -> Result<Reading, CompressError> {
+        Ok(Reading { reducer: Reducer::new()?, image: SmallImage::empty() })
+    }
+
+    /// `picture` with at least this width and height, until the next call.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn read(&mut self, picture: &Picture, least: (u32, u32)) -> Result<&SmallImage, ReduceError> {
+        self.reducer.reduce(picture, least, &mut self.image)?;
+        Ok(&self.image)
+    }
+}
+
+/// A detector, and the counter of what it sees.
+pub struct Watch {
+    detector: Box<dyn Detector>,
+    /// `onnx`, `motion` or `replay`.
+    pub backend: &'static str,
+    /// What it is called.
+    pub name: String,
+    /// Whether its classes mean what things are.
+    pub tells_classes: bool,
+    labels: Labels,
+    class_names: Vec<Arc<str>>,
+    counter: Counter,
+    /// The size of the pictures that the counter knows.
+    size: (u32, u32),
+    /// The counter's number 1 is this one's next.
+    base: u64,
+    found: Vec<Detection>,
+    /// What of the settings cannot be had with this detector, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Watch {
+    /// A detector at work, whose tracks have numbers above `highest`.
+    ///
+    /// # Errors
+    /// The settings name classes, and the detector knows none of them.
+    pub fn new(made: Made, settings: &CountingSettings, highest: u64) -> Result<Watch, NoDetector> {
+        let Made { detector, backend, mut notes } = made;
+        let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
+        let tells_classes = detector.tells_classes();
+        let options = options(&*detector, settings, &mut notes)?;
+        let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
+        let counter = Counter::new(options, labels.clone(), Aspect::of(1, 1));
+        Ok(Watch {
+            detector,
+            backend,
+            name,
+            tells_classes,
+            labels,
+            class_names,
+            counter,
+            size: (0, 0),
+            base: highest,
+            found: Vec::new(),
+            notes,
+        })
+    }
+
+    /// The names of its classes.
+    pub fn class_names(&self) -> &[Arc<str>] {
+        &self.class_names
+    }
+
+    /// Counts on what is drawn in `scene` from now on, and on a line down the middle if `with_middle`.
+    /// Tells how many of the drawn lines count, and what is not as the user wants it.
+    pub fn set_lines(
+        &mut self,
+        lines: &[LineRow],
+        zones: &[ZoneRow],
+        scene: Scene,
+        with_middle: bool,
+    ) -> (usize, Vec<String>) {
+        let Chosen { mut lines, zones, mut notes } =
+            lines::choose(lines, zones, scene, &self.name, &self.labels);
+        let countable = lines.len();
+        if with_middle {
+            lines.extend(middle_line());
+        }
+        if let Err(error) = self.counter.set_lines(lines) {
+            notes.push(format!("the lines as they were before are counted on: {error}."));
+        }
+        self.counter.set_zones(zones);
+        (countable, notes)
+    }
+
+    /// The camera sees something else now: everybody is forgotten. Lines and zones stay.
+    pub fn restart(&mut self) {
+        self.detector.restart();
+        self.counter.restart();
+    }
+
+    /// The highest number that a track has had.
+    pub fn highest(&self) -> u64 {
+        self.base + self.counter.highest_id()
+    }
+
+    /// Looks at `picture`.
+    ///
+    /// # Errors
+    /// See [`LookError`].
+    pub fn look(&mut self, reading: &mut Reading, picture: &Picture) -> Result<Seen, LookError> {
+        let size = (picture.width, picture.height);
+        if size != self.size {
+            if self.size != (0, 0) {
+                self.detector.restart();
+            }
+            self.counter.set_aspect(Aspect::of(size.0, size.1));
+            self.size = size;
+        }
+        let least = self.detector.least_size(size.0, size.1);
+        let image = reading.read(picture, least)?;
+        let began = Instant::now();
+        let (detector, found) = (&mut self.detector, &mut self.found);
+        catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
+            .map_err(|_| LookError::Panicked(self.name.clone()))??;
+        let inference = began.elapsed();
+        let outcome = self.counter.update(&self.found, picture.stamp.monotonic_us);
+        let tracks: Vec<ShownTrack> = outcome.overlay.tracks.iter().map(|track| self.shown(track)).collect();
+        let crossed = outcome
+            .crossings
+            .iter()
+            .map(|crossing| {
+                let track = self.base + crossing.track.0;
+                Crossed {
+                    line: crossing.line.0,
+                    track,
+                    ordinal: crossing.ordinal,
+                    class: self.class_name(crossing.class),
+                    direction: crossing.direction,
+                    score: crossing.score,
+                    monotonic_us: crossing.time_us,
+                    bounds: tracks.iter().find(|shown| shown.id == track).map(|shown| shown.bounds),
+                }
+            })
+            .collect();
+        let zones = outcome.overlay.zones.iter().map(|zone| (zone.zone.0, zone.total())).collect();
+        let overlay = Overlay { stamp: picture.stamp, sequence: picture.sequence, size, tracks, zones };
+        Ok(Seen { crossed, overlay, inference })
+    }
+
+    fn shown(&self, track: &TrackView) -> ShownTrack {
+        let b = track.bounds;
+        ShownTrack {
+            id: self.base + track.id.0,
+            class: self.class_name(track.class),
+            score: track.score,
+            bounds: [b.left, b.top, b.right, b.bottom],
+            velocity: [track.velocity.x, track.velocity.y],
+            in_sight: track.in_sight,
+        }
+    }
+
+    fn class_name(&self, class: Class) -> Arc<str> {
+        let place = usize::from(class.0);
+        self.class_names.get(place).cloned().unwrap_or_else(|| Arc::from(format!("class {place}")))
+    }
+}
+
+/// The detector's own options with what the settings want of it.
+fn options(
+    detector: &dyn Detector,
+    settings: &CountingSettings,
+    notes: &mut Vec<String>,
+) -> Result<CounterOptions, NoDetector> {
+    let mut options = detector.options();
+    if let Some(score) = settings.score {
+        let tracker = &mut options.tracker;
+        tracker.birth_score = score;
+        tracker.sure_score = tracker.sure_score.min(score);
+        tracker.least_score = tracker.least_score.min(score);
+    }
+    if !detector.tells_classes() {
+        if !settings.classes.is_empty() {
+            notes.push(format!(
+                "[detect] classes: {} tells no classes apart and counts all.",
+                detector.name()
+            ));
+        }
+        return Ok(options);
+    }
+    let (known, unknown) = lines::known(&settings.classes, detector.labels());
+    if !unknown.is_empty() {
+        let unknown = lines::in_words(&unknown);
+        if known.is_empty() {
+            let names: Vec<&str> = detector.labels().names().iter().map(String::as_str).collect();
+            return Err(NoDetector {
+                reason: format!("{} knows none of [detect] classes: {unknown}", detector.name()),
+                hint: Some(format!("its classes are {}", lines::in_words(&names))),
+            });
+        }
+        notes.push(format!("[detect] classes: {} does not know {unknown}.", detector.name()));
+    }
+    options.filter.classes = known;
+    Ok(options)
+}
+
+/// From the middle of the lower edge to that of the upper: to the left is in.
+fn middle_line() -> Option<CountingLine> {
+    // The ends are two different points of the picture: it is a line.
+    CountingLine::new(LineId(MIDDLE), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).ok()
+}

@@ -1,0 +1,307 @@
+//! Counting as the rest of the house sees it: one handle, and a thread that does it.
+//!
+//! Two threads: `detect` looks at the newest picture at its own pace and never slows the stream,
+//! `annotate` draws only while somebody watches. Every crossing goes to the ledger before anybody is
+//! told of it; what this module announces by itself is only what is seen now (the overlay).
+//!
+//! ```text
+//! Hub ─ newest picture ─► [detect]  reduce ► detector ► Counter ─► crossings ─► store::Counts
+//!                                                         └─► overlay (watch) ─► SSE, [annotate] ─► Hub of annotated pictures
+//! ```
+
+mod annotate;
+mod detect;
+mod draw;
+mod lines;
+mod look;
+mod shared;
+mod standing;
+mod thumbnail;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Demand, NoPicture, Pipeline};
+use crate::base::{Stamp, Worker};
+use crate::encode::{CompressError, Encoder};
+use crate::media::{Hub, Picture};
+use crate::store::{Counts, Scene, StoreError};
+use crate::vision::Detector;
+
+use annotate::Annotator;
+use detect::Detect;
+use look::Reading;
+pub(super) use shared::Annotating;
+use shared::{ModelRequest, Shared};
+
+/// The setting of the ledger that remembers which model was chosen on the page.
+pub const MODEL_SETTING: &str = "detect.model";
+
+/// Requests for other models that wait to be tried. Who comes when there are so many waits.
+const MODEL_REQUESTS: usize = 4;
+
+/// A track as it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownTrack {
+    /// Its number, unique within the run.
+    pub id: u64,
+    /// The name of its class.
+    pub class: Arc<str>,
+    /// Its score, 0–1.
+    pub score: f32,
+    /// Left, top, right, bottom in fractions of the picture; may reach beyond it.
+    pub bounds: [f32; 4],
+    /// Velocity of its centre in fractions of the picture a second.
+    pub velocity: [f32; 2],
+    /// Whether the newest look has seen it; if not, it is where it should be.
+    pub in_sight: bool,
+}
+
+/// What is drawn over the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overlay {
+    /// The stamp of the picture that was looked at.
+    pub stamp: Stamp,
+    /// Its number.
+    pub sequence: u64,
+    /// Its width and height in pixels.
+    pub size: (u32, u32),
+    /// In order of numbers.
+    pub tracks: Vec<ShownTrack>,
+    /// For each zone, its number and how many are in it.
+    pub zones: Vec<(u64, u32)>,
+}
+
+/// How counting is going.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountingStatus {
+    /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
+    pub word: &'static str,
+    /// Why it does not count, in a sentence; empty while it does.
+    pub reason: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
+    /// `onnx`, `motion`, `replay`; empty before one was made.
+    pub backend: &'static str,
+    /// The name of the model.
+    pub model: String,
+    /// Its classes.
+    pub labels: Vec<String>,
+    /// Whether the classes mean what things are.
+    pub tells_classes: bool,
+    /// Looks a second over the last seconds.
+    pub looks_per_second: f64,
+    /// Looks since start.
+    pub looks: u64,
+    /// Median time of a look over the last looks, in seconds: all of it, and the detector's part.
+    pub look_s: f64,
+    /// The detector's part of it.
+    pub inference_s: f64,
+    /// Tracks that live.
+    pub tracks: usize,
+    /// Looks that failed.
+    pub failed: u64,
+    /// What is not as it was asked for though it counts, in sentences: a class that the model does not
+    /// know, a model that was not found.
+    pub notes: Vec<String>,
+    /// Whether counting itself keeps the camera open: it is one of the pipeline's demands.
+    pub holds_camera: bool,
+    /// What is shown and counted.
+    pub scene: Scene,
+}
+
+/// A detector could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NoDetector {
+    /// What is wrong, in a sentence.
+    pub reason: String,
+    /// What can be done.
+    pub hint: Option<String>,
+}
+
+/// A detector and what it is called.
+pub struct Made {
+    /// It.
+    pub detector: Box<dyn Detector>,
+    /// `onnx`, `motion` or `replay`.
+    pub backend: &'static str,
+    /// What is not as the configuration wants it, in sentences: a model that was not found.
+    pub notes: Vec<String>,
+}
+
+/// Makes detectors: for a scene, and the model that was chosen on the page (its name), if any. May take
+/// seconds. Called on the detect thread.
+pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<Made, NoDetector> + Send>;
+
+/// How counting is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountingSettings {
+    /// `false`: nothing is ever counted (`[detect] backend = "none"`).
+    pub is_on: bool,
+    /// At most so many looks a second; `None`: 10 with a model, 15 with motion.
+    pub fps: Option<f64>,
+    /// Classes that matter, by name; all if empty.
+    pub classes: Vec<String>,
+    /// Scores below this do not begin a track; `None`: the model's own.
+    pub score: Option<f32>,
+    /// What the source gives, unless it says that it is simulated.
+    pub scene: Scene,
+    /// Keep a small picture of everybody who crosses.
+    pub thumbnails: bool,
+    /// No picture is kept or served.
+    pub counts_only: bool,
+}
+
+/// Counting could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum CountingError {
+    /// The decoder or the compressor could not be set up.
+    #[error(transparent)]
+    Compressor(#[from] CompressError),
+    /// No thread could be had, or none of what it waits by.
+    #[error("the threads that count could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The handle. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Counting {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<ModelRequest>,
+}
+
+impl Counting {
+    /// Starts the threads `detect` and `annotate`, which end after [`Counting::stop`]. Without a
+    /// ledger nothing is recorded, and the status says why.
+    ///
+    /// # Errors
+    /// [`CountingError`].
+    pub fn start(
+        pipeline: &Pipeline,
+        counts: Result<Counts, StoreError>,
+        make: MakeDetector,
+        settings: CountingSettings,
+    ) -> Result<(Counting, Vec<Worker>), CountingError> {
+        let (requests, asked) = mpsc::channel(MODEL_REQUESTS);
+        let shared = Arc::new(Shared::new(pipeline.clone(), counts, settings));
+        let (reading, crops) = (Reading::new()?, thumbnail::Cutter::new()?);
+        let runtime = shared::runtime()?;
+        let detect = Worker::spawn("detect", {
+            let shared = Arc::clone(&shared);
+            move |beat| Detect::new(shared, make, asked, reading, crops, beat).run(&runtime)
+        })?;
+        let counting = Counting { shared, requests };
+        match counting.start_annotating() {
+            Ok(annotate) => Ok((counting, vec![detect, annotate])),
+            Err(error) => {
+                // The worker is joined when it is dropped: let it end.
+                counting.stop();
+                Err(error)
+            }
+        }
+    }
+
+    fn start_annotating(&self) -> Result<Worker, CountingError> {
+        let shared = Arc::clone(&self.shared);
+        let (reading, encoder) = (Reading::new()?, Encoder::new(shared.pipeline.shared.settings.quality)?);
+        let runtime = shared::runtime()?;
+        let worker = Worker::spawn("annotate", move |beat| {
+            Annotator::new(shared, reading, encoder, beat).run(&runtime);
+        })?;
+        Ok(worker)
+    }
+
+    /// The ledger: lines, zones, tallies, crossings.
+    ///
+    /// # Errors
+    /// Why it could not be opened. The stream goes on without it, and nothing is recorded.
+    pub fn counts(&self) -> Result<&Counts, &StoreError> {
+        self.shared.ledger.as_ref()
+    }
+
+    /// How it is going.
+    pub fn status(&self) -> CountingStatus {
+        self.shared.status()
+    }
+
+    /// What is drawn over the picture, after every look; without tracks while there are no looks.
+    pub fn overlay(&self) -> watch::Receiver<Arc<Overlay>> {
+        self.shared.overlay.subscribe()
+    }
+
+    /// Where annotated pictures appear while somebody wants them.
+    pub fn annotated(&self) -> &Hub {
+        &self.shared.annotated
+    }
+
+    /// Has pictures annotated (and the camera awake) until it is dropped.
+    pub fn annotate(&self) -> Demand {
+        self.shared.annotate()
+    }
+
+    /// `/start_stream`: counts whatever the lines say (with none drawn, one down the middle), and
+    /// begins again from zero for [`Counting::since_start`]. Ended by [`Counting::let_go`].
+    pub fn hold(&self) {
+        *self.shared.since_start() = (0, 0);
+        self.shared.wishes.send_modify(|wishes| {
+            wishes.is_held = true;
+            wishes.holds += 1;
+        });
+    }
+
+    /// `/stop_stream`.
+    pub fn let_go(&self) {
+        self.shared.wishes.send_modify(|wishes| wishes.is_held = false);
+    }
+
+    /// Persons (with a back end that tells no classes apart: everything) over all lines since the last
+    /// [`Counting::hold`], or since the daemon's start: in, out.
+    pub fn since_start(&self) -> (u64, u64) {
+        *self.shared.since_start()
+    }
+
+    /// Uses this model from now on (`None`: the configured one) and remembers it. Returns when it is
+    /// in use, which may take seconds.
+    ///
+    /// # Errors
+    /// It cannot be used; the one before still is.
+    pub async fn use_model(&self, name: Option<String>) -> Result<(), NoDetector> {
+        let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
+        let (answer, answered) = oneshot::channel();
+        let request = ModelRequest { name: name.clone(), answer };
+        self.requests.send(request).await.map_err(|_| ends())?;
+        answered.await.map_err(|_| ends())??;
+        match &self.shared.ledger {
+            Ok(counts) => {
+                if let Err(error) = counts.set_setting(MODEL_SETTING, name).await {
+                    log::warn!("the model is in use, but will be forgotten by a restart: {error}");
+                }
+            }
+            Err(error) => log::warn!("the model is in use, but will be forgotten by a restart: {error}"),
+        }
+        Ok(())
+    }
+
+    /// A still picture for the line editor: the only one there is under `counts_only`. Wakes a
+    /// sleeping camera and waits at most `wait`.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`].
+    pub async fn still(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.shared.pipeline.snapshot(wait).await
+    }
+
+    /// Whether no picture is kept or served.
+    pub fn is_counts_only(&self) -> bool {
+        self.shared.settings.counts_only
+    }
+
+    /// Ends the threads. Join the workers afterwards.
+    pub fn stop(&self) {
+        self.shared.stop.set();
+        self.shared.annotated.close();
+    }
+}

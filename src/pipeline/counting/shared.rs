@@ -1,0 +1,221 @@
+//! What the threads of counting and everyone else share: wishes one way, overlay, figures and
+//! annotated pictures the other.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::{oneshot, watch};
+
+use super::{CountingSettings, CountingStatus, NoDetector, Overlay};
+use crate::base::{Stamp, Stop};
+use crate::media::Hub;
+use crate::pipeline::{Demand, Pipeline, RateMeter};
+use crate::store::{Counts, LineRow, StoreError, Tallies, ZoneRow};
+
+/// Looks whose times are remembered for the medians.
+const TIMES: usize = 64;
+
+/// What others want of the threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// `/start_stream`.
+    pub is_held: bool,
+    /// Holds so far: one that begins while another lasts is seen, too.
+    pub holds: u64,
+    /// How many watch annotated pictures.
+    pub annotating: usize,
+}
+
+/// Somebody wants another model.
+#[derive(Debug)]
+pub struct ModelRequest {
+    /// Its name; `None`: the configured one.
+    pub name: Option<String>,
+    /// Told when it is in use, or why it is not.
+    pub answer: oneshot::Sender<Result<(), NoDetector>>,
+}
+
+/// Shared by the two threads and every [`super::Counting`] handle.
+#[derive(Debug)]
+pub struct Shared {
+    pub pipeline: Pipeline,
+    pub ledger: Result<Counts, StoreError>,
+    pub settings: CountingSettings,
+    pub wishes: watch::Sender<Wishes>,
+    pub overlay: watch::Sender<Arc<Overlay>>,
+    pub annotated: Hub,
+    pub stop: Stop,
+    /// What the detect thread says; behind a lock that is held for a copy.
+    figures: Mutex<Figures>,
+    since_start: Mutex<(u64, u64)>,
+    /// What is drawn where there is no ledger: nothing.
+    no_lines: watch::Sender<Arc<Vec<LineRow>>>,
+    no_zones: watch::Sender<Arc<Vec<ZoneRow>>>,
+    no_tallies: watch::Sender<Arc<Tallies>>,
+}
+
+/// What the detect thread counts and says.
+#[derive(Debug)]
+pub struct Figures {
+    /// How it stands; the figures below are filled in when somebody asks.
+    pub status: CountingStatus,
+    /// Looks.
+    pub rate: RateMeter,
+    /// Times of the last looks: all of it, and the detector's part.
+    pub times: Times,
+    /// Whether the line down the middle counts.
+    pub with_middle: bool,
+}
+
+/// How long the last looks took.
+#[derive(Debug, Default)]
+pub struct Times {
+    looks: Vec<(Duration, Duration)>,
+    next: usize,
+}
+
+impl Times {
+    /// A look took `all`, of which `inference` is the detector's part.
+    pub fn add(&mut self, all: Duration, inference: Duration) {
+        if self.looks.len() < TIMES {
+            self.looks.push((all, inference));
+        } else {
+            self.looks[self.next] = (all, inference);
+        }
+        self.next = (self.next + 1) % TIMES;
+    }
+
+    /// The medians of both, in seconds; 0 before the first look.
+    fn medians(&self) -> (f64, f64) {
+        let median = |mut times: Vec<Duration>| {
+            times.sort_unstable();
+            times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
+        };
+        (
+            median(self.looks.iter().map(|look| look.0).collect()),
+            median(self.looks.iter().map(|look| look.1).collect()),
+        )
+    }
+}
+
+impl Shared {
+    pub fn new(pipeline: Pipeline, ledger: Result<Counts, StoreError>, settings: CountingSettings) -> Shared {
+        let status = CountingStatus {
+            word: "waiting",
+            reason: String::new(),
+            hint: None,
+            backend: "",
+            model: String::new(),
+            labels: Vec::new(),
+            tells_classes: false,
+            looks_per_second: 0.0,
+            looks: 0,
+            look_s: 0.0,
+            inference_s: 0.0,
+            tracks: 0,
+            failed: 0,
+            notes: Vec::new(),
+            holds_camera: false,
+            scene: settings.scene,
+        };
+        Shared {
+            pipeline,
+            ledger,
+            settings,
+            wishes: watch::Sender::new(Wishes::default()),
+            overlay: watch::Sender::new(Arc::new(nothing_seen())),
+            annotated: Hub::new(),
+            stop: Stop::new(),
+            figures: Mutex::new(Figures {
+                status,
+                rate: RateMeter::default(),
+                times: Times::default(),
+                with_middle: false,
+            }),
+            since_start: Mutex::new((0, 0)),
+            no_lines: watch::Sender::new(Arc::new(Vec::new())),
+            no_zones: watch::Sender::new(Arc::new(Vec::new())),
+            no_tallies: watch::Sender::new(Arc::new(Tallies::default())),
+        }
+    }
+
+    pub fn figures(&self) -> MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the old programs' readers are told: in, out.
+    pub fn since_start(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.since_start.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn lines(&self) -> watch::Receiver<Arc<Vec<LineRow>>> {
+        self.ledger.as_ref().map_or_else(|_| self.no_lines.subscribe(), Counts::lines)
+    }
+
+    pub fn zones(&self) -> watch::Receiver<Arc<Vec<ZoneRow>>> {
+        self.ledger.as_ref().map_or_else(|_| self.no_zones.subscribe(), Counts::zones)
+    }
+
+    pub fn tallies(&self) -> watch::Receiver<Arc<Tallies>> {
+        self.ledger.as_ref().map_or_else(|_| self.no_tallies.subscribe(), Counts::tallies)
+    }
+
+    pub fn status(&self) -> CountingStatus {
+        let figures = self.figures();
+        let (look_s, inference_s) = figures.times.medians();
+        CountingStatus {
+            looks_per_second: figures.rate.per_second(Stamp::now().monotonic_us),
+            look_s,
+            inference_s,
+            ..figures.status.clone()
+        }
+    }
+
+    /// One more who watches annotated pictures, until the demand is dropped.
+    pub fn annotate(self: &Arc<Shared>) -> Demand {
+        self.wishes.send_modify(|wishes| wishes.annotating += 1);
+        Demand::annotated(&self.pipeline.shared, Annotating(Arc::clone(self)))
+    }
+}
+
+/// One who watches annotated pictures.
+#[derive(Debug)]
+pub struct Annotating(Arc<Shared>);
+
+impl Drop for Annotating {
+    fn drop(&mut self) {
+        self.0.wishes.send_modify(|wishes| wishes.annotating -= 1);
+    }
+}
+
+/// The overlay while nobody looks.
+pub fn nothing_seen() -> Overlay {
+    Overlay { stamp: Stamp::now(), sequence: 0, size: (0, 0), tracks: Vec::new(), zones: Vec::new() }
+}
+
+/// What a thread waits by: for pictures, changes and its stop, whichever comes first. It runs no
+/// tasks.
+///
+/// # Errors
+/// The operating system's.
+pub fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_time().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_of_the_last_looks() {
+        let mut times = Times::default();
+        assert_eq!(times.medians(), (0.0, 0.0));
+        for n in 0..1000 {
+            let ms = if n < 1000 - TIMES { 500 } else { 20 + n as u64 % 2 * 10 };
+            times.add(Duration::from_millis(ms), Duration::from_millis(ms / 2));
+        }
+        assert_eq!(times.medians(), (0.03, 0.015));
+        assert_eq!(times.looks.len(), TIMES);
+    }
+}

@@ -1,0 +1,168 @@
+//! How counting stands: one decision from all that is known, in words for people and as the cover
+//! that the ledger keeps. Pure.
+//!
+//! Counting means that looks are really happening and that what they see is recorded: everything
+//! else is a gap, with the first reason that applies.
+
+use super::NoDetector;
+use crate::pipeline::{State, sentence};
+use crate::store::{Cover, Scene};
+
+/// How the looks go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Looking<'a> {
+    /// None was made of what the camera shows now.
+    NotYet,
+    /// They are made.
+    Fine,
+    /// The pictures have stopped coming.
+    Overdue,
+    /// The last one failed, for this reason.
+    Failing(&'a str),
+}
+
+/// What the decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Whether the settings let anything be counted.
+    pub is_on: bool,
+    /// The scene that is looked at.
+    pub scene: Scene,
+    /// Why the ledger does not take crossings, if it does not.
+    pub ledger: Option<&'a str>,
+    /// Lines that are drawn in the scene.
+    pub drawn: usize,
+    /// Lines that can count something with this detector; those that are drawn, before there is one.
+    pub countable: usize,
+    /// Whether the old programs' hold is on.
+    pub is_held: bool,
+    /// What the camera does.
+    pub camera: &'a State,
+    /// Why there is no detector, if it was tried.
+    pub refused: Option<&'a NoDetector>,
+    /// How the looks go.
+    pub looking: Looking<'a>,
+}
+
+/// How counting stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// See [`super::CountingStatus::word`].
+    pub word: &'static str,
+    /// Why it does not count, in a sentence; empty while it does.
+    pub reason: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
+    /// What the ledger is told.
+    pub cover: Cover,
+}
+
+/// The decision.
+pub fn stand(facts: &Facts<'_>) -> Standing {
+    let not = |word, why, reason: &str, hint: Option<&str>| Standing {
+        word,
+        reason: reason.to_owned(),
+        hint: hint.map(str::to_owned),
+        cover: Cover::Not(why),
+    };
+    if !facts.is_on {
+        let hint = "set [detect] backend to \"auto\" and restart";
+        return not("off", "off", "Counting is switched off.", Some(hint));
+    }
+    if facts.drawn == 0 && !facts.is_held {
+        if let Some(reason) = facts.ledger {
+            return not("trouble", "ledger", &sentence(reason), Some(LEDGER_HINT));
+        }
+        return not("idle", "no_line", "No line is drawn.", Some("draw one on the page \"Lines\""));
+    }
+    match facts.camera {
+        State::Paused => return not("waiting", "paused", "The camera is paused.", Some("Resume counts on")),
+        State::Trouble(trouble) => {
+            let hint = facts.camera.hint();
+            return not("waiting", trouble.kind.word(), &facts.camera.reason(), hint.as_deref());
+        }
+        State::Asleep | State::Waking | State::Live => {}
+    }
+    if let Some(refused) = facts.refused {
+        return not("trouble", "no_model", &sentence(&refused.reason), refused.hint.as_deref());
+    }
+    if facts.countable == 0 && !facts.is_held {
+        let hint = "choose other classes for the lines, or another model";
+        return not("trouble", "no_class", "No line has a class that the detector knows.", Some(hint));
+    }
+    match facts.looking {
+        Looking::Failing(reason) => return not("trouble", "detector", &sentence(reason), None),
+        Looking::Overdue => return not("waiting", "no_picture", "The camera's pictures have stopped.", None),
+        Looking::NotYet => return not("waiting", "no_picture", "The first picture comes in a moment.", None),
+        Looking::Fine if *facts.camera != State::Live => {
+            return not("waiting", "no_picture", "The first picture comes in a moment.", None);
+        }
+        Looking::Fine => {}
+    }
+    if let Some(reason) = facts.ledger {
+        return not("trouble", "ledger", &sentence(reason), Some(LEDGER_HINT));
+    }
+    // The line of a hold alone is on no record.
+    let cover = if facts.countable > 0 { Cover::Counting(facts.scene) } else { Cover::Not("no_line") };
+    Standing { word: "counting", reason: String::new(), hint: None, cover }
+}
+
+const LEDGER_HINT: &str = "see that the directory of [store] can be written to and the disk is not full";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Trouble, TroubleKind};
+
+    const COUNTS: Facts<'static> = Facts {
+        is_on: true,
+        scene: Scene::Camera,
+        ledger: None,
+        drawn: 1,
+        countable: 1,
+        is_held: false,
+        camera: &State::Live,
+        refused: None,
+        looking: Looking::Fine,
+    };
+
+    #[track_caller]
+    fn stands(facts: &Facts<'_>, word: &str, why: &'static str) {
+        let standing = stand(facts);
+        assert_eq!((standing.word, &standing.cover), (word, &Cover::Not(why)));
+        assert!(standing.reason.ends_with('.'), "{:?}", standing.reason);
+    }
+
+    #[test]
+    fn all_is_well() {
+        let standing = stand(&COUNTS);
+        assert_eq!((standing.word, standing.reason.as_str()), ("counting", ""));
+        assert_eq!(standing.cover, Cover::Counting(Scene::Camera));
+    }
+
+    #[test]
+    fn a_hold_alone_counts_and_covers_nothing() {
+        let standing = stand(&Facts { drawn: 0, countable: 0, is_held: true, ..COUNTS });
+        assert_eq!((standing.word, standing.cover), ("counting", Cover::Not("no_line")));
+    }
+
+    #[test]
+    fn everything_else_is_a_gap_with_its_reason() {
+        let trouble = State::Trouble(Trouble::new(TroubleKind::Unplugged, "gone").hint("plug it in"));
+        let refused = NoDetector { reason: String::from("no such model"), hint: None };
+        stands(&Facts { is_on: false, ..COUNTS }, "off", "off");
+        stands(&Facts { drawn: 0, countable: 0, ..COUNTS }, "idle", "no_line");
+        stands(&Facts { camera: &State::Paused, ..COUNTS }, "waiting", "paused");
+        stands(&Facts { camera: &trouble, ..COUNTS }, "waiting", "unplugged");
+        assert_eq!(stand(&Facts { camera: &trouble, ..COUNTS }).hint.as_deref(), Some("plug it in."));
+        stands(&Facts { refused: Some(&refused), ..COUNTS }, "trouble", "no_model");
+        stands(&Facts { countable: 0, ..COUNTS }, "trouble", "no_class");
+        stands(&Facts { looking: Looking::Failing("it broke"), ..COUNTS }, "trouble", "detector");
+        for looking in [Looking::NotYet, Looking::Overdue] {
+            stands(&Facts { looking, ..COUNTS }, "waiting", "no_picture");
+        }
+        stands(&Facts { camera: &State::Waking, ..COUNTS }, "waiting", "no_picture");
+        stands(&Facts { ledger: Some("the disk is full"), ..COUNTS }, "trouble", "ledger");
+        stands(&Facts { ledger: Some("no ledger"), drawn: 0, countable: 0, ..COUNTS }, "trouble", "ledger");
+    }
+}

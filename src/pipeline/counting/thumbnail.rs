@@ -1,0 +1,169 @@
+//! A small picture of somebody who crosses a line, cut from the picture that was looked at. Lives on
+//! the detect thread; only where the user wants such pictures.
+
+use bytes::Bytes;
+
+use super::look::Reading;
+use crate::encode::{CompressError, Encoder};
+use crate::media::canvas::{Canvas, Ink};
+use crate::media::{Picture, SmallImage};
+
+/// The longer side of a thumbnail, in pixels.
+const LONGEST: u32 = 160;
+/// Room around the box, as a share of its longer side.
+const MARGIN: f32 = 0.1;
+/// JPEG quality: it is to be recognised, not admired.
+const QUALITY: u8 = 70;
+
+/// Cuts thumbnails.
+#[derive(Debug)]
+pub struct Cutter {
+    encoder: Encoder,
+    canvas: Canvas,
+}
+
+impl Cutter {
+    /// A cutter.
+    ///
+    /// # Errors
+    /// libjpeg-turbo could not be set up.
+    pub fn new() -> Result<Cutter, CompressError> {
+        Ok(Cutter { encoder: Encoder::new(QUALITY)?, canvas: Canvas::new(2, 2, Ink::srgb(0)) })
+    }
+
+    /// A JPEG of what is within `bounds` (left, top, right, bottom in fractions of the picture);
+    /// `None` if that is outside of it, or no such JPEG can be made.
+    pub fn cut(&mut self, reading: &mut Reading, picture: &Picture, bounds: [f32; 4]) -> Option<Bytes> {
+        let image = reading.read(picture, (picture.width, picture.height)).ok()?;
+        self.canvas.show(&crop(image, bounds)?);
+        let frame = self.canvas.frame(picture.stamp, picture.sequence);
+        self.encoder.encode(&frame).ok().map(|thumbnail| thumbnail.jpeg())
+    }
+}
+
+/// What is within `bounds` and the margin, reduced to at most [`LONGEST`] pixels a side.
+fn crop(image: &SmallImage, bounds: [f32; 4]) -> Option<SmallImage> {
+    let [left, top, right, bottom] = bounds;
+    let (width, height) = (image.width as f32, image.height as f32);
+    let margin = MARGIN * ((right - left) * width).max((bottom - top) * height);
+    // Numbers that are none become 0 by `as`, and an area of no size.
+    let cut = |at: f32, most: usize| (at.max(0.0) as usize).min(most);
+    let (x0, x1) = (cut(left * width - margin, image.width), cut(right * width + margin, image.width));
+    let (y0, y1) = (cut(top * height - margin, image.height), cut(bottom * height + margin, image.height));
+    if x0 + 2 > x1 || y0 + 2 > y1 {
+        return None;
+    }
+    let (width, height) = (x1 - x0, y1 - y0);
+    let longest = width.max(height).max(LONGEST as usize);
+    let fit = |side: usize| (side * LONGEST as usize / longest).max(2) & !1;
+    let (to_width, to_height) = (fit(width), fit(height));
+    let chroma = |plane: &[u8]| {
+        if image.chroma_width == 0 {
+            return Vec::new();
+        }
+        let (sx, sy) = (
+            image.chroma_width as f32 / image.width as f32,
+            image.chroma_height as f32 / image.height as f32,
+        );
+        let area = [x0 as f32 * sx, y0 as f32 * sy, x1 as f32 * sx, y1 as f32 * sy];
+        average(plane, image.chroma_width, image.chroma_height, area, to_width / 2, to_height / 2)
+    };
+    let area = [x0 as f32, y0 as f32, x1 as f32, y1 as f32];
+    let (u, v) = (chroma(&image.u), chroma(&image.v));
+    let has_chroma = !u.is_empty();
+    Some(SmallImage {
+        width: to_width,
+        height: to_height,
+        y: average(&image.y, image.width, image.height, area, to_width, to_height),
+        u,
+        v,
+        chroma_width: if has_chroma { to_width / 2 } else { 0 },
+        chroma_height: if has_chroma { to_height / 2 } else { 0 },
+        of: image.of,
+        stamp: image.stamp,
+        sequence: image.sequence,
+    })
+}
+
+/// The part `area` of a plane of `width` × `height`, each pixel the mean of those it stands for.
+fn average(
+    plane: &[u8],
+    width: usize,
+    height: usize,
+    [left, top, right, bottom]: [f32; 4],
+    to_width: usize,
+    to_height: usize,
+) -> Vec<u8> {
+    let span = |from: f32, to: f32, at: usize, of: usize, most: usize| {
+        let step = (to - from) / of as f32;
+        let start = ((from + at as f32 * step) as usize).min(most - 1);
+        let end = ((from + (at + 1) as f32 * step) as usize).clamp(start + 1, most);
+        start..end
+    };
+    let mut out = Vec::with_capacity(to_width * to_height);
+    for y in 0..to_height {
+        let rows = span(top, bottom, y, to_height, height);
+        for x in 0..to_width {
+            let columns = span(left, right, x, to_width, width);
+            let count = (rows.len() * columns.len()) as u32;
+            let sum: u32 = rows
+                .clone()
+                .flat_map(|row| &plane[row * width..][columns.clone()])
+                .map(|&value| u32::from(value))
+                .sum();
+            out.push(((sum + count / 2) / count) as u8);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::base::Stamp;
+
+    /// 400 × 200, the right half bright and blue.
+    fn image() -> SmallImage {
+        let (width, height) = (400, 200);
+        let half = |width: usize, height: usize, left: u8, right: u8| {
+            (0..width * height)
+                .map(|at| if at % width < width / 2 { left } else { right })
+                .collect::<Vec<u8>>()
+        };
+        SmallImage {
+            width,
+            height,
+            y: half(width, height, 50, 200),
+            u: half(width / 2, height / 2, 128, 240),
+            v: vec![128; width * height / 4],
+            chroma_width: width / 2,
+            chroma_height: height / 2,
+            of: (400, 200),
+            stamp: Stamp::now(),
+            sequence: 3,
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_what_is_there() {
+        let cut = crop(&image(), [0.75, 0.25, 0.9, 0.75]).unwrap();
+        assert_eq!((cut.width, cut.height), (80, 120), "60×100 and a margin of 10 all around");
+        assert!(cut.y.iter().all(|&y| y == 200) && cut.u.iter().all(|&u| u == 240));
+        let cut = crop(&image(), [0.25, 0.0, 0.75, 1.0]).unwrap();
+        assert_eq!(cut.width, 160, "no more than the longest side");
+        assert_eq!((cut.y[0], *cut.y.last().unwrap()), (50, 200));
+        assert_eq!(cut.u.len(), cut.chroma_width * cut.chroma_height);
+    }
+
+    #[test]
+    fn boxes_beyond_the_edge_are_clipped_and_those_outside_are_none() {
+        assert!(crop(&image(), [-0.5, -0.5, 0.2, 0.5]).is_some());
+        assert!(crop(&image(), [1.5, 0.2, 1.8, 0.5]).is_none());
+        assert!(crop(&image(), [f32::NAN, 0.0, f32::NAN, 1.0]).is_none());
+        let mut grey = image();
+        (grey.u, grey.v, grey.chroma_width, grey.chroma_height) = (Vec::new(), Vec::new(), 0, 0);
+        assert!(crop(&grey, [0.1, 0.1, 0.5, 0.5]).unwrap().u.is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! Whether a ledger is sound: the file itself, and that what it says twice is the same both times.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::BucketSize;
+use super::calendar::Calendar;
+use super::rollups::{Kind, each_crossing};
+use super::rows::{ReadError, direction_of, scene_of, unsigned};
+
+/// Faults of one kind that are told one by one; further ones are only counted.
+const MOST_TOLD: usize = 10;
+
+/// Every fault in a sentence; none if it is sound.
+pub(super) fn faults(connection: &Connection, calendar: &Calendar) -> Result<Vec<String>, ReadError> {
+    // One state of the file for all that is read.
+    let _state = connection.unchecked_transaction()?;
+    let mut faults = Vec::new();
+    sentences(connection, &mut faults, "PRAGMA integrity_check(10)", |text| {
+        (text != "ok").then(|| format!("the file is damaged: {text}"))
+    })?;
+    let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = orphans.query([])?;
+    let mut count = 0u64;
+    while rows.next()?.is_some() {
+        count += 1;
+    }
+    if count > 0 {
+        faults.push(format!("{count} rows belong to a line, run or crossing that is not there"));
+    }
+    sums(connection, calendar, &mut faults)?;
+    sentences(
+        connection,
+        &mut faults,
+        "SELECT 'span ' || id || ' ends before it begins' FROM spans WHERE to_us < from_us",
+        |text| Some(text.to_owned()),
+    )?;
+    // Of each sure span the next sure one begins no earlier than it ends.
+    sentences(
+        connection,
+        &mut faults,
+        "SELECT 'span ' || id || ' begins before an earlier one ends' FROM
+           (SELECT id, from_us, max(to_us) OVER (ORDER BY from_us, to_us, id
+              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+            FROM spans WHERE sure AND to_us > from_us)
+         WHERE from_us < before",
+        |text| Some(text.to_owned()),
+    )?;
+    Ok(faults)
+}
+
+/// Adds what a query of one text column tells.
+fn sentences(
+    connection: &Connection,
+    faults: &mut Vec<String>,
+    query: &str,
+    word: impl Fn(&str) -> Option<String>,
+) -> Result<(), ReadError> {
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([])?;
+    let mut told = 0;
+    while let Some(row) = rows.next()? {
+        if let Some(fault) = word(row.get_ref(0)?.as_str()?) {
+            told += 1;
+            if told <= MOST_TOLD {
+                faults.push(fault);
+            }
+        }
+    }
+    if told > MOST_TOLD {
+        faults.push(format!("and {} more of that kind", told - MOST_TOLD));
+    }
+    Ok(())
+}
+
+/// Compares the sums with the crossings, naively.
+fn sums(connection: &Connection, calendar: &Calendar, faults: &mut Vec<String>) -> Result<(), ReadError> {
+    type Sums = BTreeMap<(i64, Kind), i64>;
+    let mut right: [Sums; 2] = [Sums::new(), Sums::new()];
+    let mut bounds: BTreeMap<(i64, Kind), (i64, i64)> = BTreeMap::new();
+    each_crossing(connection, |id, kind, wall_us| {
+        for (size, right) in [BucketSize::Hour, BucketSize::Day].into_iter().zip(&mut right) {
+            let start = calendar.bucket(size, wall_us).0;
+            *right.entry((start, kind.clone())).or_insert(0) += 1;
+            if size == BucketSize::Day {
+                let bound = bounds.entry((start, kind.clone())).or_insert((id, id));
+                *bound = (bound.0.min(id), bound.1.max(id));
+            }
+        }
+        Ok(())
+    })?;
+    for (table, mut right) in ["hourly", "daily"].into_iter().zip(right) {
+        let mut wrong = 0u64;
+        let edges = if table == "daily" { "first, last" } else { "0, 0" };
+        let mut statement = connection.prepare(&format!(
+            "SELECT scene, start_us, line, class, direction, count, {edges} FROM {table}"
+        ))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let kind = Kind {
+                scene: scene_of(row.get_ref(0)?.as_str()?)?,
+                line: unsigned(row, 2)?,
+                class: row.get(3)?,
+                direction: direction_of(row.get_ref(4)?.as_str()?)?,
+            };
+            let key = (row.get(1)?, kind);
+            let holds = table == "hourly"
+                || bounds.get(&key).is_some_and(|&(first, last)| {
+                    row.get(6).is_ok_and(|edge: i64| edge <= first)
+                        && row.get(7).is_ok_and(|edge: i64| edge >= last)
+                });
+            if right.remove(&key) != Some(row.get(5)?) || !holds {
+                wrong += 1;
+            }
+        }
+        wrong += right.len() as u64;
+        if wrong > 0 {
+            faults.push(format!("{wrong} of the {table} sums are not what the crossings say"));
+        }
+    }
+    Ok(())
+}

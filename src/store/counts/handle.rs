@@ -1,0 +1,455 @@
+//! The ledger's handle: what the rest of the house holds of the writer's thread.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::params;
+use tokio::sync::{broadcast, oneshot, watch};
+
+use super::calendar::Calendar;
+use super::inbox::{Inbox, Refused};
+use super::mending::{Clock, SystemClock, WallClock};
+use super::rows::{ReadError, unsigned};
+use super::schema::{self, Lock, store_error};
+use super::spans::OpenSpan;
+use super::writer::{Command, Desk, Edit, Fault, Writer};
+use super::{
+    Count, Cover, Crossing, EditError, LineDraft, LineRow, NewCrossing, Reader, Reset, Scene, Settings,
+    StoreError, Tallies, ZoneDraft, ZoneRow, lines, zones,
+};
+use crate::base::Worker;
+
+/// How long a sender waits for a place in a full inbox.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the operator's lines may take to be set.
+const PIN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Committed crossings that a slow listener may be behind. It is told that it missed some, and reads them in the
+/// ledger.
+const BROADCAST: usize = 1024;
+
+/// What the writer shares with the handles.
+pub(super) struct Shared {
+    pub inbox: Inbox<Command>,
+    pub lines: watch::Sender<Arc<Vec<LineRow>>>,
+    pub zones: watch::Sender<Arc<Vec<ZoneRow>>>,
+    pub tallies: watch::Sender<Arc<Tallies>>,
+    pub committed: broadcast::Sender<Arc<Crossing>>,
+    board: Mutex<Board>,
+}
+
+/// Small things under one lock, held for no longer than a copy takes.
+#[derive(Debug)]
+struct Board {
+    scene: Scene,
+    cover: Option<Cover>,
+    settings: BTreeMap<String, String>,
+    totals: Arc<Vec<Count>>,
+    trouble: Option<String>,
+    live: Option<Live>,
+}
+
+/// The span under way and the clock: what readers add to what is on record.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub wall: WallClock,
+    pub span: Option<OpenSpan>,
+}
+
+impl Shared {
+    fn new() -> Shared {
+        Shared {
+            inbox: Inbox::new(),
+            lines: watch::Sender::default(),
+            zones: watch::Sender::default(),
+            tallies: watch::Sender::default(),
+            committed: broadcast::Sender::new(BROADCAST),
+            board: Mutex::new(Board {
+                scene: Scene::Camera,
+                cover: None,
+                settings: BTreeMap::new(),
+                totals: Arc::default(),
+                trouble: None,
+                live: None,
+            }),
+        }
+    }
+
+    pub(super) fn set_settings(&self, settings: BTreeMap<String, String>) {
+        self.board().settings = settings;
+    }
+
+    pub(super) fn set_totals(&self, totals: Vec<Count>) {
+        self.board().totals = Arc::new(totals);
+    }
+
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        self.board().trouble = trouble;
+    }
+
+    pub(super) fn set_live(&self, live: Live) {
+        self.board().live = Some(live);
+    }
+
+    pub(super) fn live(&self) -> Option<Live> {
+        self.board().live.clone()
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ledger. Clones share it.
+#[derive(Clone)]
+pub struct Counts {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock + Sync>,
+    calendar: Calendar,
+    file: PathBuf,
+    run: u64,
+}
+
+impl std::fmt::Debug for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Counts").field("file", &self.file).field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+impl Counts {
+    /// Opens the ledger, migrates and mends it, begins a run, and starts the thread `counts`. The thread ends,
+    /// with everything written, after [`Counts::stop`].
+    ///
+    /// # Errors
+    /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
+    pub fn open(settings: Settings) -> Result<(Counts, Worker), StoreError> {
+        let (counts, writer) = Counts::begin(settings, Arc::new(SystemClock))?;
+        let file = counts.file.clone();
+        let worker = Worker::spawn("counts", move |beat| writer.work(beat)).map_err(|error| {
+            StoreError::File { file, reason: format!("its thread cannot be started: {error}"), hint: None }
+        })?;
+        Ok((counts, worker))
+    }
+
+    /// The handle and the writer, whose thread has not begun: tests take its turns themselves.
+    pub(super) fn begin(
+        settings: Settings,
+        clock: Arc<dyn Clock + Sync>,
+    ) -> Result<(Counts, Writer), StoreError> {
+        let lock = Lock::take(&settings.directory)?;
+        let file = settings.directory.join(schema::FILE_NAME);
+        let connection = schema::open_to_write(&file)?;
+        let calendar = Calendar::new(settings.zone, settings.day_starts);
+        let shared = Arc::new(Shared::new());
+        let writer = Writer::begin(
+            connection,
+            lock,
+            file.clone(),
+            &settings.camera,
+            calendar.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&shared),
+        )
+        .map_err(|error| store_error(&file, &error))?;
+        let run = writer.run_id();
+        Ok((Counts { shared, clock, calendar, file, run }, writer))
+    }
+
+    /// The number of this run of the daemon.
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// Takes crossings for recording. Waits at most 2 s when 1024 commands are waiting. They are on record when
+    /// [`Counts::committed`] tells them.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`]: they were not taken, and [`Counts::trouble`] says so.
+    pub fn record(&self, crossings: Vec<NewCrossing>) -> Result<(), StoreError> {
+        if crossings.is_empty() {
+            return Ok(());
+        }
+        self.push(Command::Record(crossings))
+    }
+
+    /// Says whether counting runs from now on. Cheap to repeat.
+    pub fn cover(&self, cover: Cover) {
+        if self.shared.board().cover.as_ref() == Some(&cover) {
+            return;
+        }
+        let now_us = self.clock.now().monotonic_us as i64;
+        // What could not be told is told again with the next repetition.
+        if self.push(Command::Cover(cover.clone(), now_us)).is_ok() {
+            self.shared.board().cover = Some(cover);
+        }
+    }
+
+    /// The scene whose lines, zones and tallies are shown from now on.
+    pub fn show(&self, scene: Scene) {
+        if self.scene() == scene {
+            return;
+        }
+        if self.push(Command::Show(scene)).is_ok() {
+            self.shared.board().scene = scene;
+        }
+    }
+
+    /// The scene that is shown: `camera` before any other was asked for.
+    pub fn scene(&self) -> Scene {
+        self.shared.board().scene
+    }
+
+    /// All lines that are not deleted, pinned ones first, of all scenes; to look at and to wait for changes.
+    pub fn lines(&self) -> watch::Receiver<Arc<Vec<LineRow>>> {
+        self.shared.lines.subscribe()
+    }
+
+    /// Likewise the zones.
+    pub fn zones(&self) -> watch::Receiver<Arc<Vec<ZoneRow>>> {
+        self.shared.zones.subscribe()
+    }
+
+    /// Today's sums of the scene that is shown, after every commit, reset and change of day.
+    pub fn tallies(&self) -> watch::Receiver<Arc<Tallies>> {
+        self.shared.tallies.subscribe()
+    }
+
+    /// All crossings ever, of the scene that is shown, by line name, class and direction; never falls
+    /// while the daemon runs and shows one scene.
+    pub fn totals(&self) -> Vec<Count> {
+        let totals = Arc::clone(&self.shared.board().totals);
+        totals.to_vec()
+    }
+
+    /// Crossings that are on record, in order, as they are committed. A listener that is more than 1024 behind is
+    /// told so and finds what it missed in the ledger.
+    pub fn committed(&self) -> broadcast::Receiver<Arc<Crossing>> {
+        self.shared.committed.subscribe()
+    }
+
+    /// Sets the lines and zones of the operator's file, each with its place there. A line that was there in an
+    /// earlier run under the same name is the same line. Blocks until it is on record.
+    ///
+    /// # Errors
+    /// A draft is none, or a name is taken: then nothing is changed.
+    pub fn pin(
+        &self,
+        lines: Vec<(LineDraft, String)>,
+        zones: Vec<(ZoneDraft, String)>,
+    ) -> Result<(), EditError> {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let make = move |desk: &Desk<'_>| {
+            lines::pin(desk, lines)?;
+            zones::pin(desk, zones)
+        };
+        // Nobody waits any more: that is all right.
+        self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
+        told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
+    }
+
+    /// Draws a line.
+    ///
+    /// # Errors
+    /// The draft is none, or its name is taken.
+    pub async fn add_line(&self, scene: Scene, draft: LineDraft) -> Result<LineRow, EditError> {
+        self.edit(move |desk| lines::add(desk, scene, draft)).await
+    }
+
+    /// Changes a line; `version`: only if it still has this one.
+    ///
+    /// # Errors
+    /// As for a new one; and it is gone, pinned, or has been changed meanwhile.
+    pub async fn change_line(
+        &self,
+        id: u64,
+        version: Option<u64>,
+        draft: LineDraft,
+    ) -> Result<LineRow, EditError> {
+        self.edit(move |desk| lines::change(desk, id, version, draft)).await
+    }
+
+    /// Deletes a line. What it counted stays.
+    ///
+    /// # Errors
+    /// It is gone, pinned, or has been changed meanwhile.
+    pub async fn delete_line(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
+        self.edit(move |desk| lines::delete(desk, id, version)).await
+    }
+
+    /// Draws a zone.
+    ///
+    /// # Errors
+    /// As for lines.
+    pub async fn add_zone(&self, scene: Scene, draft: ZoneDraft) -> Result<ZoneRow, EditError> {
+        self.edit(move |desk| zones::add(desk, scene, draft)).await
+    }
+
+    /// Changes a zone; `version`: only if it still has this one.
+    ///
+    /// # Errors
+    /// As for lines.
+    pub async fn change_zone(
+        &self,
+        id: u64,
+        version: Option<u64>,
+        draft: ZoneDraft,
+    ) -> Result<ZoneRow, EditError> {
+        self.edit(move |desk| zones::change(desk, id, version, draft)).await
+    }
+
+    /// Deletes a zone.
+    ///
+    /// # Errors
+    /// As for lines.
+    pub async fn delete_zone(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
+        self.edit(move |desk| zones::delete(desk, id, version)).await
+    }
+
+    /// Sets today's sums of a line (or of all of the scene that is shown) to zero from now on. Nothing is deleted.
+    ///
+    /// # Errors
+    /// There is no such line.
+    pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
+        self.edit(move |desk| reset(desk, line)).await
+    }
+
+    /// Something small that outlives restarts, such as the model that was chosen on the page.
+    pub fn setting(&self, key: &str) -> Option<String> {
+        self.shared.board().settings.get(key).cloned()
+    }
+
+    /// Keeps it, or forgets it.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), StoreError> {
+        let set = move |desk: &Desk<'_>| {
+            match value {
+                Some(value) => desk
+                    .connection
+                    .execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", [key, &value])?,
+                None => desk.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
+            };
+            Ok(())
+        };
+        self.edit(set).await.map_err(|error| match error {
+            EditError::Store(error) => error,
+            _ => StoreError::Busy,
+        })
+    }
+
+    /// Why the ledger does not take crossings at present.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.board().trouble.clone()
+    }
+
+    /// A connection of its own, to be used on a thread that may block.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::beside(&self.file, self.calendar.clone(), Arc::clone(&self.clock), Arc::clone(&self.shared))
+    }
+
+    /// Everything that waits is written, then the thread ends.
+    pub fn stop(&self) {
+        self.shared.inbox.close();
+    }
+
+    /// What waits for the writer, for tests that take its turns.
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
+        self.shared.inbox.take()
+    }
+
+    fn push(&self, command: Command) -> Result<(), StoreError> {
+        self.shared.inbox.push(command, PATIENCE).map_err(|_| self.is_busy())
+    }
+
+    fn is_busy(&self) -> StoreError {
+        let mut board = self.shared.board();
+        if board.trouble.is_none() {
+            board.trouble = Some(String::from("the ledger's writer does not keep up: crossings are refused"));
+        }
+        StoreError::Busy
+    }
+
+    /// Has an edit made and waits for its commit, without holding a thread.
+    async fn edit<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(&Desk<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, EditError> {
+        let (tell, told) = oneshot::channel();
+        // Nobody waits any more: that is all right.
+        let mut command = Command::Edit(edit(make, move |answer| drop(tell.send(answer))));
+        let pause = Duration::from_millis(50);
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.shared.inbox.push(command, Duration::ZERO) {
+                Ok(()) => break,
+                Err(Refused::Full(back)) if waited < PATIENCE => command = back,
+                Err(_) => return Err(self.is_busy().into()),
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+        }
+        told.await.unwrap_or(Err(EditError::Store(StoreError::Busy)))
+    }
+}
+
+/// An edit that tells how it ended: at once what is wrong with it, else after the commit.
+fn edit<T: Send + 'static>(
+    make: impl FnOnce(&Desk<'_>) -> Result<T, Fault> + Send + 'static,
+    tell: impl FnOnce(Result<T, EditError>) + Send + 'static,
+) -> Edit {
+    Box::new(move |desk| match make(desk) {
+        Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made).map_err(EditError::Store)))),
+        Err(Fault::Edit(error)) => {
+            tell(Err(error.clone()));
+            Err(Fault::Edit(error))
+        }
+        Err(Fault::File(error)) => {
+            tell(Err(EditError::Store(store_error(desk.file, &error))));
+            Err(Fault::File(error))
+        }
+    })
+}
+
+fn reset(desk: &Desk<'_>, line: Option<u64>) -> Result<Reset, Fault> {
+    if let Some(id) = line {
+        let is_there: bool = desk.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM lines WHERE id = ?1 AND NOT deleted)",
+            [id as i64],
+            |row| row.get(0),
+        )?;
+        if !is_there {
+            return Err(EditError::Unknown { what: "line", id }.into());
+        }
+    }
+    let at = desk.moment;
+    desk.connection.execute(
+        "INSERT INTO resets (run, scene, line, after, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, (SELECT ifnull(max(id), 0) FROM crossings), ?4, ?5, ?6)",
+        params![at.run, desk.scene.word(), line.map(|id| id as i64), at.mono_us, at.wall_us, at.is_sure],
+    )?;
+    let id = desk.connection.last_insert_rowid() as u64;
+    Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
+}
+
+/// The resets on record between two wall times, oldest first.
+pub(super) fn resets(
+    connection: &rusqlite::Connection,
+    from_us: i64,
+    to_us: i64,
+) -> Result<Vec<Reset>, ReadError> {
+    let mut query = connection
+        .prepare("SELECT id, wall_us, line FROM resets WHERE wall_us >= ?1 AND wall_us < ?2 ORDER BY id")?;
+    let rows = query.query_map([from_us, to_us], |row| {
+        let line: Option<i64> = row.get(2)?;
+        Ok(Reset { id: unsigned(row, 0)?, time_us: unsigned(row, 1)?, line_id: line.map(|id| id as u64) })
+    })?;
+    rows.collect()
+}

@@ -1,0 +1,282 @@
+//! Lines on record: drawn on the page or pinned by the operator's file, changed, deleted, never lost.
+//!
+//! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was
+//! moved. A deleted line keeps its row and its number: its counts stay. A line without a scene is
+//! the operator's, and counts in every one. Called by the writer, within its transaction.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::drafts::{self, MOST_LINES};
+use super::rows::{ReadError, anchor_of, from_json, recrossing_of, scene_of, to_json, unsigned};
+use super::writer::{Desk, Fault};
+use super::{EditError, LineDraft, LineRow, Scene};
+
+/// All lines, pinned ones first, then in order of numbers.
+pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+    let mut query = connection.prepare(
+        "SELECT id, version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned,
+           (SELECT min(wall_us) FROM line_changes WHERE line = lines.id AND what = 'made'),
+           (SELECT max(wall_us) FROM line_changes WHERE line = lines.id AND what = 'moved'),
+           iif(deleted, (SELECT max(wall_us) FROM line_changes WHERE line = lines.id AND what = 'deleted'), NULL)
+         FROM lines ORDER BY scene IS NOT NULL, id",
+    )?;
+    let mut rows = query.query([])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        let scene: Option<String> = row.get(2)?;
+        let moment =
+            |column| Ok::<_, ReadError>(row.get::<_, Option<i64>>(column)?.map(|us| us.max(0) as u64));
+        lines.push(LineRow {
+            id: unsigned(row, 0)?,
+            version: unsigned(row, 1)?,
+            scene: scene.map(|word| scene_of(&word)).transpose()?,
+            draft: LineDraft {
+                name: row.get(3)?,
+                a: [row.get(4)?, row.get(5)?],
+                b: [row.get(6)?, row.get(7)?],
+                in_name: row.get(8)?,
+                out_name: row.get(9)?,
+                classes: from_json(row.get_ref(10)?.as_str()?)?,
+                anchor: anchor_of(row.get_ref(11)?.as_str()?)?,
+                recrossing: recrossing_of(row.get_ref(12)?.as_str()?)?,
+            },
+            pinned: row.get(13)?,
+            created_us: moment(14)?.unwrap_or(0),
+            moved_us: moment(15)?,
+            deleted_us: moment(16)?,
+        });
+    }
+    Ok(lines)
+}
+
+/// One of them.
+fn one(connection: &Connection, id: u64) -> Result<LineRow, Fault> {
+    let found = all(connection)?.into_iter().find(|line| line.id == id);
+    found.ok_or(Fault::Edit(EditError::Unknown { what: "line", id }))
+}
+
+/// Draws a line.
+pub(super) fn add(desk: &Desk<'_>, scene: Scene, draft: LineDraft) -> Result<LineRow, Fault> {
+    let draft = drafts::line(draft)?;
+    let lines = all(desk.connection)?;
+    let others = || lines.iter().filter(|line| line.deleted_us.is_none() && shares(line.scene, Some(scene)));
+    is_free(others(), &draft.name)?;
+    if others().count() >= MOST_LINES {
+        let words = format!("there are {MOST_LINES} lines already; delete one first");
+        return Err(EditError::Wrong(words).into());
+    }
+    let id = insert(desk, Some(scene), &draft, None)?;
+    one(desk.connection, id)
+}
+
+/// Changes a line of the page.
+pub(super) fn change(
+    desk: &Desk<'_>,
+    id: u64,
+    version: Option<u64>,
+    draft: LineDraft,
+) -> Result<LineRow, Fault> {
+    let line = to_change(desk, id, version)?;
+    let draft = drafts::line(draft)?;
+    if draft == line.draft {
+        return Ok(line);
+    }
+    let lines = all(desk.connection)?;
+    let others = lines
+        .iter()
+        .filter(|other| other.id != id && other.deleted_us.is_none() && shares(other.scene, line.scene));
+    is_free(others, &draft.name)?;
+    update(desk, &line, &draft, None)?;
+    one(desk.connection, id)
+}
+
+/// Deletes a line of the page; what it counted stays.
+pub(super) fn delete(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+    let line = to_change(desk, id, version)?;
+    mark_deleted(desk, &line)
+}
+
+/// Makes the operator's lines those of his file. One that was there earlier under the same name is
+/// the same line; one that has gone is deleted until it comes back.
+pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<(), Fault> {
+    if pinned.len() > MOST_LINES {
+        return Err(EditError::Wrong(format!("there can be {MOST_LINES} lines at most")).into());
+    }
+    let lines = all(desk.connection)?;
+    let mut names = BTreeSet::new();
+    for (draft, origin) in pinned {
+        let draft = drafts::line(draft)?;
+        is_free(lines.iter().filter(|line| line.deleted_us.is_none() && line.scene.is_some()), &draft.name)?;
+        if !names.insert(draft.name.clone()) {
+            return Err(EditError::SameName { what: "line", name: draft.name }.into());
+        }
+        match lines.iter().find(|line| line.scene.is_none() && line.draft.name == draft.name) {
+            None => {
+                insert(desk, None, &draft, Some(&origin))?;
+            }
+            Some(line) => {
+                if line.deleted_us.is_some() {
+                    desk.connection
+                        .execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [line.id as i64])?;
+                    mark(desk, line.id, "revived", &draft)?;
+                }
+                let is_same = line.draft == draft && line.pinned.as_ref() == Some(&origin);
+                if !is_same || line.deleted_us.is_some() {
+                    update(desk, line, &draft, Some(&origin))?;
+                }
+            }
+        }
+    }
+    for line in lines.iter().filter(|line| line.scene.is_none() && line.deleted_us.is_none()) {
+        if !names.contains(&line.draft.name) {
+            mark_deleted(desk, line)?;
+        }
+    }
+    Ok(())
+}
+
+/// The simulated scene's first line, once in the life of the ledger and only if none was ever drawn there.
+pub(super) fn make_sim_line(desk: &Desk<'_>) -> Result<bool, Fault> {
+    const KEY: &str = "sim_line_made";
+    let made: Option<i64> = desk
+        .connection
+        .query_row("SELECT 1 FROM settings WHERE key = ?1", [KEY], |row| row.get(0))
+        .optional()?;
+    if made.is_some() {
+        return Ok(false);
+    }
+    desk.connection.execute("INSERT INTO settings (key, value) VALUES (?1, '1')", [KEY])?;
+    let is_drawn = all(desk.connection)?.iter().any(|line| line.scene == Some(Scene::Sim));
+    let draft = LineDraft {
+        name: String::from("Middle of the street"),
+        a: [0.5, 1.0],
+        b: [0.5, 0.0],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: Vec::new(),
+        anchor: crate::vision::Anchor::default(),
+        recrossing: crate::vision::Recrossing::default(),
+    };
+    if is_drawn {
+        return Ok(false);
+    }
+    match add(desk, Scene::Sim, draft) {
+        Ok(_) => Ok(true),
+        // The operator's file has one of this name.
+        Err(Fault::Edit(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether two lines or zones are ever seen together; `None` is every scene.
+pub(super) fn shares(one: Option<Scene>, other: Option<Scene>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
+fn is_free<'a>(mut others: impl Iterator<Item = &'a LineRow>, name: &str) -> Result<(), EditError> {
+    if others.any(|other| other.draft.name == name) {
+        return Err(EditError::SameName { what: "line", name: name.to_owned() });
+    }
+    Ok(())
+}
+
+fn to_change(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<LineRow, Fault> {
+    let line = one(desk.connection, id)?;
+    if line.deleted_us.is_some() {
+        return Err(EditError::Unknown { what: "line", id }.into());
+    }
+    if let Some(origin) = line.pinned {
+        return Err(EditError::Pinned { name: line.draft.name, origin }.into());
+    }
+    if version.is_some_and(|version| version != line.version) {
+        return Err(EditError::Changed { what: "line", id, version: line.version }.into());
+    }
+    Ok(line)
+}
+
+fn insert(
+    desk: &Desk<'_>,
+    scene: Option<Scene>,
+    draft: &LineDraft,
+    pinned: Option<&str>,
+) -> Result<u64, Fault> {
+    desk.connection.execute(
+        "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            scene.map(Scene::word),
+            draft.name,
+            draft.a[0],
+            draft.a[1],
+            draft.b[0],
+            draft.b[1],
+            draft.in_name,
+            draft.out_name,
+            to_json(&draft.classes)?,
+            draft.anchor.word(),
+            draft.recrossing.word(),
+            pinned,
+        ],
+    )?;
+    let id = desk.connection.last_insert_rowid() as u64;
+    mark(desk, id, "made", draft)?;
+    Ok(id)
+}
+
+fn update(desk: &Desk<'_>, line: &LineRow, draft: &LineDraft, pinned: Option<&str>) -> Result<(), Fault> {
+    desk.connection.execute(
+        "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
+           out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
+        params![
+            line.id as i64,
+            draft.name,
+            draft.a[0],
+            draft.a[1],
+            draft.b[0],
+            draft.b[1],
+            draft.in_name,
+            draft.out_name,
+            to_json(&draft.classes)?,
+            draft.anchor.word(),
+            draft.recrossing.word(),
+            pinned,
+        ],
+    )?;
+    let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
+    if *draft != line.draft {
+        let what = if place(draft) == place(&line.draft) { "changed" } else { "moved" };
+        mark(desk, line.id, what, draft)?;
+    }
+    Ok(())
+}
+
+fn mark_deleted(desk: &Desk<'_>, line: &LineRow) -> Result<(), Fault> {
+    desk.connection
+        .execute("UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1", [line.id as i64])?;
+    mark(desk, line.id, "deleted", &line.draft)
+}
+
+/// Writes down that a line was changed, and where it is from now on.
+fn mark(desk: &Desk<'_>, line: u64, what: &str, draft: &LineDraft) -> Result<(), Fault> {
+    let at = desk.moment;
+    desk.connection.execute(
+        "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            line as i64,
+            what,
+            draft.a[0],
+            draft.a[1],
+            draft.b[0],
+            draft.b[1],
+            draft.anchor.word(),
+            at.run,
+            at.mono_us,
+            at.wall_us,
+            at.is_sure,
+        ],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,386 @@
+//! Reading the ledger: pages of crossings, buckets of charts, gaps.
+//!
+//! A read-only connection of its own; its methods block, the writer does not wait for them. Charts come
+//! from the sums by hour and day, never from the crossings. A page of crossings walks their numbers from
+//! the cursor on, within the bounds that the daily sums give.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+
+use super::calendar::Calendar;
+use super::coverage::{self, Shares, Span};
+use super::handle::{Shared, resets};
+use super::mending::{Clock, SystemClock};
+use super::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, scene_of, unsigned};
+use super::schema::{FILE_NAME, open_to_read, store_error};
+use super::spans::EXTEND_AFTER_US;
+use super::{
+    BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, LineRow, Reset, Scene,
+    Settings, StoreError, check, lines,
+};
+use crate::vision::Direction;
+
+/// Buckets that a chart has at most.
+const MOST_BUCKETS: usize = 20_000;
+
+/// Crossings that a page has at most.
+const LARGEST_PAGE: usize = 10_000;
+
+/// A read-only connection. Its methods block.
+pub struct Reader {
+    connection: Connection,
+    file: std::path::PathBuf,
+    calendar: Calendar,
+    clock: Arc<dyn Clock + Sync>,
+    /// The writer of this process, if there is one.
+    shared: Option<Arc<Shared>>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Opens the ledger of a directory for reading, beside a daemon of another process or without one. Of
+    /// `settings` the camera does not matter.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or its sums are made for another time zone or start of day.
+    pub fn open(settings: &Settings) -> Result<Reader, StoreError> {
+        let file = settings.directory.join(FILE_NAME);
+        if !file.exists() {
+            return Err(StoreError::File {
+                file,
+                reason: String::from("there is no ledger yet"),
+                hint: Some(String::from("it is made when `tallycam serve` starts")),
+            });
+        }
+        let connection = open_to_read(&file)?;
+        let calendar = Calendar::new(settings.zone.clone(), settings.day_starts);
+        let kept: Option<String> = connection
+            .query_row("SELECT value FROM settings WHERE key = 'calendar'", [], |row| row.get(0))
+            .optional()
+            .map_err(|error| store_error(&file, &error))?;
+        let identity = calendar.identity();
+        if let Some(kept) = kept.filter(|kept| *kept != identity) {
+            return Err(StoreError::File {
+                file,
+                reason: format!("its days and hours are those of {kept}, and {identity} are asked for"),
+                hint: Some(String::from("restart `tallycam serve` with the new time zone and start of day")),
+            });
+        }
+        Ok(Reader { connection, file, calendar, clock: Arc::new(SystemClock), shared: None })
+    }
+
+    /// Opens it beside the writer of this process.
+    pub(super) fn beside(
+        file: &Path,
+        calendar: Calendar,
+        clock: Arc<dyn Clock + Sync>,
+        shared: Arc<Shared>,
+    ) -> Result<Reader, StoreError> {
+        let connection = open_to_read(file)?;
+        Ok(Reader { connection, file: file.to_owned(), calendar, clock, shared: Some(shared) })
+    }
+
+    /// A page of crossings.
+    ///
+    /// # Errors
+    /// The file cannot be read; so with all of these.
+    pub fn crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, StoreError> {
+        self.tell(self.read_crossings(query))
+    }
+
+    /// One of them.
+    pub fn crossing(&self, id: u64) -> Result<Option<Crossing>, StoreError> {
+        let text = format!("{SELECT_CROSSINGS} WHERE c.id = ?1");
+        self.tell(self.connection.query_row(&text, [number(id)], crossing).optional())
+    }
+
+    /// The small JPEG of who crossed, if it was kept.
+    pub fn thumbnail(&self, id: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let text = "SELECT jpeg FROM thumbnails WHERE crossing = ?1";
+        self.tell(self.connection.query_row(text, [number(id)], |row| row.get(0)).optional())
+    }
+
+    /// Buckets from the roll-ups, one after the other from that in which `from_us` lies to that in which the
+    /// last moment before `to_us` does; the first 20 000 of them. A total goes by full hours.
+    pub fn counts(&self, query: &CountsQuery) -> Result<Vec<BucketRow>, StoreError> {
+        self.tell(self.read_counts(query))
+    }
+
+    /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
+    /// before the ledger began is no gap.
+    pub fn gaps(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Gap>, StoreError> {
+        self.tell((|| {
+            let began: Option<i64> =
+                self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))?;
+            let (from_us, to_us) =
+                (number(from_us).max(began.unwrap_or(i64::MAX)), number(to_us).min(self.now_us()));
+            if from_us >= to_us {
+                return Ok(Vec::new());
+            }
+            Ok(coverage::gaps(&self.spans(from_us, to_us)?, scene, from_us, to_us))
+        })())
+    }
+
+    /// The resets between two wall times, oldest first.
+    pub fn resets(&self, from_us: u64, to_us: u64) -> Result<Vec<Reset>, StoreError> {
+        self.tell(resets(&self.connection, number(from_us), number(to_us)))
+    }
+
+    /// All lines, deleted ones too.
+    pub fn lines(&self) -> Result<Vec<LineRow>, StoreError> {
+        self.tell(lines::all(&self.connection))
+    }
+
+    /// Whether the file is sound and the roll-ups equal the crossings: every fault in a sentence. Reads all of it.
+    pub fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.tell(check::faults(&self.connection, &self.calendar))
+    }
+
+    fn tell<T>(&self, read: Result<T, ReadError>) -> Result<T, StoreError> {
+        read.map_err(|error| store_error(&self.file, &error))
+    }
+
+    /// Wall time now, as the writer tells it where there is one.
+    fn now_us(&self) -> i64 {
+        let now = self.clock.now();
+        match self.shared.as_ref().and_then(|shared| shared.live()) {
+            Some(live) => live.wall.wall_us(now.monotonic_us as i64),
+            None => now.wall_us as i64,
+        }
+    }
+
+    fn read_crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, ReadError> {
+        let mut conditions = Conditions::new("c.scene = ?", query.scene.word());
+        conditions.any_of("c.line", query.lines.iter().map(|&id| Value::Integer(number(id))));
+        conditions.any_of("c.class", query.classes.iter().map(|class| Value::Text(class.clone())));
+        if let Some(direction) = query.direction {
+            conditions.add("c.direction = ?", direction.word().to_owned());
+        }
+        if let Some(from_us) = query.from_us {
+            conditions.add("c.wall_us >= ?", number(from_us));
+        }
+        if let Some(to_us) = query.to_us {
+            conditions.add("c.wall_us < ?", number(to_us));
+        }
+        let Some((first, last)) = self.bounds(query)? else {
+            return Ok(Vec::new());
+        };
+        let (mut first, mut last) = (first, last);
+        match query.after {
+            Some(after) if query.oldest_first => first = first.max(number(after).saturating_add(1)),
+            Some(after) => last = last.min(number(after).saturating_sub(1)),
+            None => {}
+        }
+        conditions.add("c.id >= ?", first);
+        conditions.add("c.id <= ?", last);
+        let order = if query.oldest_first { "ASC" } else { "DESC" };
+        let limit = query.limit.clamp(1, LARGEST_PAGE);
+        let text =
+            format!("{SELECT_CROSSINGS} WHERE {} ORDER BY c.id {order} LIMIT {limit}", conditions.text);
+        let mut statement = self.connection.prepare(&text)?;
+        statement.query_map(params_from_iter(conditions.values), crossing)?.collect()
+    }
+
+    /// Numbers between which all crossings lie that are asked for; `None` if there are none.
+    fn bounds(&self, query: &CrossingsQuery) -> Result<Option<(i64, i64)>, ReadError> {
+        let mut conditions = Conditions::new("scene = ?", query.scene.word());
+        if let Some(from_us) = query.from_us {
+            conditions.add("start_us >= ?", self.calendar.bucket(BucketSize::Day, number(from_us)).0);
+        }
+        if let Some(to_us) = query.to_us {
+            conditions.add("start_us < ?", number(to_us));
+        }
+        conditions.any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
+        conditions.any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
+        let text = format!("SELECT min(first), max(last) FROM daily WHERE {}", conditions.text);
+        self.connection.query_row(&text, params_from_iter(conditions.values), |row| {
+            Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?))
+        })
+    }
+
+    fn read_counts(&self, query: &CountsQuery) -> Result<Vec<BucketRow>, ReadError> {
+        let (from_us, to_us) = (number(query.from_us), number(query.to_us));
+        if from_us >= to_us {
+            return Ok(Vec::new());
+        }
+        let bounds = self.buckets(query.bucket, from_us, to_us);
+        let (Some(&(start, _)), Some(&(_, end))) = (bounds.first(), bounds.last()) else {
+            return Ok(Vec::new());
+        };
+        // One state of the file for all that is read.
+        let _state = self.connection.unchecked_transaction()?;
+        let covered = coverage::covered(&self.spans(start, end)?, query.scene, start, end);
+        let mut shares = Shares::new(covered, self.now_us());
+        let names: BTreeMap<u64, Arc<str>> = lines::all(&self.connection)?
+            .into_iter()
+            .map(|line| (line.id, Arc::from(line.draft.name.as_str())))
+            .collect();
+        let mut sums: Vec<BTreeMap<(u64, Arc<str>, Direction), u64>> = vec![BTreeMap::new(); bounds.len()];
+        for (table, start, end) in self.tables(query.bucket, start, end) {
+            let mut conditions = Conditions::new("scene = ?", query.scene.word());
+            conditions.add("start_us >= ?", start);
+            conditions.add("start_us < ?", end);
+            conditions.any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
+            conditions.any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
+            let text = format!(
+                "SELECT start_us, line, class, direction, count FROM {table} WHERE {} ORDER BY start_us",
+                conditions.text
+            );
+            let mut statement = self.connection.prepare(&text)?;
+            let mut rows = statement.query(params_from_iter(conditions.values))?;
+            let mut at = 0;
+            let mut class: Arc<str> = Arc::from("");
+            while let Some(row) = rows.next()? {
+                let start: i64 = row.get(0)?;
+                while bounds[at].1 <= start && at + 1 < bounds.len() {
+                    at += 1;
+                }
+                let name = row.get_ref(2)?.as_str()?;
+                if *name != *class {
+                    class = Arc::from(name);
+                }
+                let key = (unsigned(row, 1)?, Arc::clone(&class), direction_of(row.get_ref(3)?.as_str()?)?);
+                *sums[at].entry(key).or_insert(0) += unsigned(row, 4)?;
+            }
+        }
+        let rows = bounds.into_iter().zip(sums).map(|((start, end), sums)| BucketRow {
+            start_us: start.max(0) as u64,
+            end_us: end.max(0) as u64,
+            covered: shares.of(start, end),
+            counts: sums
+                .into_iter()
+                .map(|((line_id, class, direction), count)| Count {
+                    line_id,
+                    line: names.get(&line_id).cloned().unwrap_or_default(),
+                    class,
+                    direction,
+                    count,
+                })
+                .collect(),
+        });
+        Ok(rows.collect())
+    }
+
+    /// The buckets that `from_us..to_us` meets.
+    fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Vec<(i64, i64)> {
+        if size == BucketSize::Total {
+            let start = self.calendar.bucket(BucketSize::Hour, from_us).0;
+            return vec![(start, self.calendar.bucket(BucketSize::Hour, to_us - 1).1)];
+        }
+        let mut buckets = Vec::new();
+        let mut at = from_us;
+        while at < to_us && buckets.len() < MOST_BUCKETS {
+            let bucket = self.calendar.bucket(size, at);
+            buckets.push(bucket);
+            at = bucket.1;
+        }
+        buckets
+    }
+
+    /// Which sums to read from where to where. A total goes by days but for its ends.
+    fn tables(&self, size: BucketSize, start: i64, end: i64) -> Vec<(&'static str, i64, i64)> {
+        match size {
+            BucketSize::Hour => vec![("hourly", start, end)],
+            BucketSize::Day | BucketSize::Week | BucketSize::Month => vec![("daily", start, end)],
+            BucketSize::Total => {
+                let first = match self.calendar.bucket(BucketSize::Day, start) {
+                    (day, _) if day == start => start,
+                    (_, next) => next.min(end),
+                };
+                let last = self.calendar.bucket(BucketSize::Day, end).0.max(first);
+                vec![("hourly", start, first), ("daily", first, last), ("hourly", last, end)]
+            }
+        }
+    }
+
+    /// Spans that meet a time, that under way as long as it is now.
+    fn spans(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+        let mut query = self.connection.prepare(
+            "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
+        )?;
+        let rows = query.query_map([from_us, to_us], |row| {
+            let scene: Option<String> = row.get(2)?;
+            Ok(Span {
+                from_us: row.get(0)?,
+                to_us: row.get(1)?,
+                scene: scene.map(|word| scene_of(&word)).transpose()?,
+                why: row.get(3)?,
+            })
+        })?;
+        let mut spans = rows.collect::<Result<Vec<Span>, _>>()?;
+        let now_us = self.now_us();
+        match &self.shared {
+            Some(shared) => {
+                if let Some(span) = shared.live().and_then(|live| live.span) {
+                    let (scene, why) = match span.cover {
+                        Cover::Counting(scene) => (Some(scene), ""),
+                        Cover::Not(why) => (None, why),
+                    };
+                    if now_us > span.from_us && now_us > from_us && span.from_us < to_us {
+                        spans.push(Span { from_us: span.from_us, to_us: now_us, scene, why: why.to_owned() });
+                    }
+                }
+            }
+            None => self.follow(&mut spans, now_us)?,
+        }
+        Ok(spans)
+    }
+
+    /// A daemon of another process is behind in telling: what it told last is so until now, if it has not
+    /// ended and can be believed to run.
+    fn follow(&self, spans: &mut [Span], now_us: i64) -> Result<(), ReadError> {
+        let newest = self.connection.query_row(
+            "SELECT s.to_us FROM spans s JOIN runs r ON r.id = s.run WHERE NOT r.ended AND r.id = (SELECT max(id) FROM runs)
+             ORDER BY s.id DESC LIMIT 1",
+            [],
+            |row| row.get::<_, i64>(0),
+        ).optional()?;
+        if let Some(newest) = newest.filter(|newest| now_us - newest < EXTEND_AFTER_US + 2_000_000) {
+            for span in spans.iter_mut().filter(|span| span.to_us == newest) {
+                span.to_us = span.to_us.max(now_us);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Conditions of a query, and their values.
+struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn new(text: &str, value: &str) -> Conditions {
+        Conditions { text: text.to_owned(), values: vec![Value::Text(value.to_owned())] }
+    }
+
+    fn add(&mut self, text: &str, value: impl Into<Value>) {
+        self.text.push_str(" AND ");
+        self.text.push_str(text);
+        self.values.push(value.into());
+    }
+
+    /// Nothing, if there are none: then any will do.
+    fn any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
+        if values.len() > 0 {
+            let places = vec!["?"; values.len()].join(", ");
+            self.text.push_str(&format!(" AND {column} IN ({places})"));
+            self.values.extend(values);
+        }
+    }
+}
+
+/// A number for SQLite, whose numbers have a sign.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,75 @@
+//! Words and numbers as they stand in the file, and back.
+
+use rusqlite::Row;
+use rusqlite::types::{FromSqlError, Type};
+
+use super::{Crossing, Scene};
+use crate::vision::{Anchor, Direction, Recrossing};
+
+/// A row that cannot be read: SQLite's fault, or a word that nobody wrote.
+pub(super) type ReadError = rusqlite::Error;
+
+fn unknown(what: &str, word: &str) -> ReadError {
+    ReadError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
+}
+
+/// The scene of a word in the file.
+pub(super) fn scene_of(word: &str) -> Result<Scene, ReadError> {
+    Scene::of_word(word).ok_or_else(|| unknown("scene", word))
+}
+
+/// The direction of a word in the file.
+pub(super) fn direction_of(word: &str) -> Result<Direction, ReadError> {
+    Direction::of_word(word).ok_or_else(|| unknown("direction", word))
+}
+
+/// The anchor of a word in the file.
+pub(super) fn anchor_of(word: &str) -> Result<Anchor, ReadError> {
+    Anchor::of_word(word).ok_or_else(|| unknown("anchor", word))
+}
+
+/// The policy of a word in the file.
+pub(super) fn recrossing_of(word: &str) -> Result<Recrossing, ReadError> {
+    Recrossing::of_word(word).ok_or_else(|| unknown("policy", word))
+}
+
+/// A JSON value in a column.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ReadError> {
+    serde_json::from_str(text).map_err(|error| FromSqlError::other(error).into())
+}
+
+/// A JSON value for a column.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, ReadError> {
+    serde_json::to_string(value).map_err(|error| ReadError::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// A number that is never negative in a sound file.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, ReadError> {
+    Ok(row.get::<_, i64>(column)?.max(0) as u64)
+}
+
+/// What [`crossing`] reads, to be followed by conditions.
+pub(super) const SELECT_CROSSINGS: &str = "SELECT c.id, c.run, r.camera, c.scene, c.line, l.name, c.track, c.ordinal, \
+     c.class, c.direction, c.score, c.wall_us, c.sure, EXISTS (SELECT 1 FROM thumbnails t WHERE t.crossing = c.id) \
+     FROM crossings c JOIN runs r ON r.id = c.run JOIN lines l ON l.id = c.line";
+
+/// A row of [`SELECT_CROSSINGS`].
+pub(super) fn crossing(row: &Row<'_>) -> Result<Crossing, ReadError> {
+    Ok(Crossing {
+        id: unsigned(row, 0)?,
+        run: unsigned(row, 1)?,
+        camera: row.get::<_, std::sync::Arc<str>>(2)?,
+        scene: scene_of(row.get_ref(3)?.as_str()?)?,
+        line_id: unsigned(row, 4)?,
+        line: row.get(5)?,
+        // The only numbers whose high bit may be set.
+        track: row.get::<_, i64>(6)? as u64,
+        ordinal: row.get(7)?,
+        class: row.get(8)?,
+        direction: direction_of(row.get_ref(9)?.as_str()?)?,
+        score: row.get::<_, f64>(10)? as f32,
+        time_us: unsigned(row, 11)?,
+        is_time_sure: row.get(12)?,
+        has_thumbnail: row.get(13)?,
+    })
+}

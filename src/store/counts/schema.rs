@@ -1,0 +1,304 @@
+//! The file's shape: opening it, knowing it for a ledger, and bringing older ones up to date.
+//!
+//! `PRAGMA user_version` is the number of the newest migration a file has had; each is one
+//! transaction. A file that is newer, damaged or not a ledger is refused and left as it is.
+//!
+//! Journal mode WAL with `synchronous=FULL`: a commit is one append to the log and one `fsync`, so
+//! it stays through a power cut, and it writes each touched page once (a rollback journal writes
+//! the old page, the new page and two headers, and holds the writer up while anybody reads).
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+
+use super::StoreError;
+
+/// The ledger's name in its directory.
+pub(super) const FILE_NAME: &str = "counts.db";
+
+/// `application_id`: "taly".
+const APPLICATION: i32 = 0x7461_6c79;
+
+/// What brings a file from version n to n + 1. Entries are never changed once released.
+///
+/// Times are microseconds: `wall_us` since 1970, `mono_us` of `CLOCK_MONOTONIC` of the run's boot.
+/// `sure`: the wall time will not be mended any more.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL REFERENCES boots(id),
+  camera TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE lines (id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL, scene TEXT, name TEXT NOT NULL,
+  ax REAL NOT NULL, ay REAL NOT NULL, bx REAL NOT NULL, by REAL NOT NULL,
+  in_name TEXT NOT NULL, out_name TEXT NOT NULL, classes TEXT NOT NULL, anchor TEXT NOT NULL, recrossing TEXT NOT NULL,
+  pinned TEXT, deleted INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE line_changes (id INTEGER PRIMARY KEY, line INTEGER NOT NULL REFERENCES lines(id), what TEXT NOT NULL,
+  ax REAL NOT NULL, ay REAL NOT NULL, bx REAL NOT NULL, by REAL NOT NULL, anchor TEXT NOT NULL,
+  run INTEGER NOT NULL REFERENCES runs(id), mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE INDEX line_changes_of ON line_changes(line);
+CREATE TABLE zones (id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL, scene TEXT, name TEXT NOT NULL,
+  points TEXT NOT NULL, classes TEXT NOT NULL, anchor TEXT NOT NULL, pinned TEXT, deleted INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE crossings (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES runs(id),
+  scene TEXT NOT NULL, line INTEGER NOT NULL REFERENCES lines(id), track INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  class TEXT NOT NULL, direction TEXT NOT NULL, score REAL NOT NULL,
+  mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL,
+  UNIQUE (run, line, track, ordinal));
+CREATE TABLE thumbnails (crossing INTEGER PRIMARY KEY REFERENCES crossings(id), jpeg BLOB NOT NULL);
+CREATE TABLE hourly (scene TEXT NOT NULL, start_us INTEGER NOT NULL, line INTEGER NOT NULL, class TEXT NOT NULL,
+  direction TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (scene, start_us, line, class, direction)) WITHOUT ROWID;
+CREATE TABLE daily (scene TEXT NOT NULL, start_us INTEGER NOT NULL, line INTEGER NOT NULL, class TEXT NOT NULL,
+  direction TEXT NOT NULL, count INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (scene, start_us, line, class, direction)) WITHOUT ROWID;
+CREATE TABLE spans (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT, state TEXT NOT NULL,
+  from_mono_us INTEGER NOT NULL, to_mono_us INTEGER NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER NOT NULL,
+  sure INTEGER NOT NULL);
+CREATE INDEX spans_by_end ON spans(to_us);
+CREATE TABLE resets (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL,
+  line INTEGER REFERENCES lines(id), after INTEGER NOT NULL,
+  mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+"];
+
+/// Opens `file` for its one writer, made and migrated where need be.
+pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags).map_err(|e| store_error(file, &e))?;
+    let opened = (|| {
+        connection.busy_timeout(Duration::from_secs(2))?;
+        let version = identify(&connection)?;
+        if let Ok(version) = version {
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "full")?;
+            // A log that one long reader made grow gives its place back afterwards.
+            connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+            migrate(&mut connection, version, MIGRATIONS)?;
+            examine(&connection)?;
+        }
+        Ok(version)
+    })();
+    refuse(file, opened)?;
+    Ok(connection)
+}
+
+/// Opens `file` for reading only; it must be of this version.
+pub(super) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(|e| store_error(file, &e))?;
+    let opened = (|| {
+        connection.busy_timeout(Duration::from_secs(2))?;
+        identify(&connection)
+    })();
+    let version = refuse(file, opened)?;
+    if version < MIGRATIONS.len() {
+        return Err(StoreError::File {
+            file: file.to_owned(),
+            reason: String::from("an older tallycam wrote it, and it has not been brought up to date"),
+            hint: Some(String::from("start `tallycam serve` once: it does that")),
+        });
+    }
+    Ok(connection)
+}
+
+/// Why a file that SQLite can read is not used.
+#[derive(Debug, Clone, Copy)]
+enum Foreign {
+    Newer,
+    NoLedger,
+}
+
+fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Result<usize, StoreError> {
+    let (reason, hint) = match opened {
+        Ok(Ok(version)) => return Ok(version),
+        Ok(Err(Foreign::Newer)) => (
+            "it was written by a newer tallycam",
+            "install that version again, or give this one another state directory; the file is left as it is",
+        ),
+        Ok(Err(Foreign::NoLedger)) => (
+            "it is a database, but not a ledger of tallycam",
+            "move it away, or give tallycam another state directory; the file is left as it is",
+        ),
+        Err(error) => return Err(store_error(file, &error)),
+    };
+    Err(StoreError::File { file: file.to_owned(), reason: reason.to_owned(), hint: Some(hint.to_owned()) })
+}
+
+/// The version of the file; 0 for an empty one.
+fn identify(connection: &Connection) -> rusqlite::Result<Result<usize, Foreign>> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION && (tables > 0 || version != 0 || application != 0) {
+        return Ok(Err(Foreign::NoLedger));
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= MIGRATIONS.len() => Ok(Ok(version)),
+        _ => Ok(Err(Foreign::Newer)),
+    }
+}
+
+/// Brings a file from `version` to the end of `steps`, one transaction for each.
+fn migrate(connection: &mut Connection, version: usize, steps: &[&str]) -> rusqlite::Result<()> {
+    for (from, step) in steps.iter().enumerate().skip(version) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", from as i64 + 1)?;
+        transaction.commit()?;
+        if from > 0 {
+            log::info!("counts.db: brought from version {from} to {}", from + 1);
+        }
+    }
+    Ok(())
+}
+
+/// After a run that did not end, which is when disks lie: goes through the file, and fails if it is damaged.
+fn examine(connection: &Connection) -> rusqlite::Result<()> {
+    let has_ended: Option<bool> = connection
+        .query_row("SELECT ended FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .optional()?;
+    if has_ended != Some(false) {
+        return Ok(());
+    }
+    log::info!("counts.db: the last run did not end by itself; the file is examined");
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(code, Some(found)));
+    }
+    Ok(())
+}
+
+/// Keeps a second writer away from the directory while it lives.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code)] File);
+
+impl Lock {
+    /// Takes the lock of `directory`, which is made if it is not there.
+    pub(super) fn take(directory: &Path) -> Result<Lock, StoreError> {
+        let file: PathBuf = directory.join("counts.lock");
+        let opened = std::fs::create_dir_all(directory)
+            .and_then(|()| File::options().create(true).truncate(false).write(true).open(&file));
+        let lock = opened.map_err(|error| StoreError::File {
+            file: directory.to_owned(),
+            reason: format!("nothing can be kept there: {error}"),
+            hint: Some(String::from("give the daemon a state directory that it may write to")),
+        })?;
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock(lock)),
+            Err(_) => Err(StoreError::File {
+                file,
+                reason: String::from("another tallycam keeps its counts there"),
+                hint: Some(String::from("end it, or give each its own state directory")),
+            }),
+        }
+    }
+}
+
+/// What SQLite said, with what the user can do about it.
+pub(super) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
+    let hint = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Some("make room on the disk; it is tried again by itself"),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(
+            "the file is damaged and left as it is: move it away to begin a new ledger, and keep it \
+             (`sqlite3 counts.db .recover` saves what can be read)",
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            Some("let the daemon's user read and write the file and its directory")
+        }
+        Some(ErrorCode::SystemIoFailure) => Some("look at the disk (`dmesg`): it does not take or give data"),
+        _ => None,
+    };
+    StoreError::File { file: file.to_owned(), reason: error.to_string(), hint: hint.map(str::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(file: &Path) -> String {
+        match open_to_write(file) {
+            Err(StoreError::File { reason, hint, .. }) => {
+                assert!(hint.is_some(), "{reason}: and what can be done?");
+                reason
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_ledgers_are_refused_and_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let newer = folder.path().join("newer.db");
+        let connection = open_to_write(&newer).expect("it is made");
+        connection.pragma_update(None, "user_version", 1000).expect("set");
+        drop(connection);
+        let foreign = folder.path().join("foreign.db");
+        let connection = Connection::open(&foreign).expect("it is made");
+        connection.execute_batch("CREATE TABLE contacts (name TEXT)").expect("made");
+        drop(connection);
+        let rubbish = folder.path().join("rubbish.db");
+        std::fs::write(&rubbish, "no database at all ".repeat(500)).expect("written");
+        for (file, words) in
+            [(newer, "newer tallycam"), (foreign, "not a ledger"), (rubbish, "not a database")]
+        {
+            let before = std::fs::read(&file).expect("read");
+            let reason = refused(&file);
+            assert!(reason.contains(words), "{reason}");
+            assert_eq!(std::fs::read(&file).expect("read"), before);
+            assert!(open_to_read(&file).is_err());
+        }
+    }
+
+    #[test]
+    fn damage_is_found_after_a_run_that_did_not_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(FILE_NAME);
+        let connection = open_to_write(&file).expect("it is made");
+        connection
+            .execute_batch(
+                "INSERT INTO boots VALUES (1, 'b', 0, 1); INSERT INTO runs VALUES (1, 1, 'c', 0);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                 INSERT INTO settings SELECT 'key ' || i, hex(randomblob(100)) FROM n;",
+            )
+            .expect("filled");
+        drop(connection);
+        let mut bytes = std::fs::read(&file).expect("read");
+        let place = bytes.len() - 3 * 4096;
+        bytes[place..place + 4096].fill(0x5a);
+        std::fs::write(&file, &bytes).expect("written");
+        refused(&file);
+        assert_eq!(std::fs::read(&file).expect("read"), bytes);
+    }
+
+    #[test]
+    fn steps_are_taken_one_by_one_and_once() {
+        let mut connection = Connection::open_in_memory().expect("a database");
+        let steps = ["CREATE TABLE one (a)", "ALTER TABLE one ADD COLUMN b"];
+        migrate(&mut connection, 0, &steps[..1]).expect("the first");
+        assert_eq!(identify(&connection).expect("read").expect("a ledger"), 1);
+        connection.execute("INSERT INTO one (a) VALUES (7)", []).expect("a row");
+        migrate(&mut connection, 1, &steps).expect("the second");
+        let row: (i64, Option<i64>) = connection
+            .query_row("SELECT a, b FROM one", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("kept");
+        assert_eq!(row, (7, None));
+        // A step that fails leaves nothing of itself.
+        let failing = [steps[0], steps[1], "CREATE TABLE two (a); CREATE TABLE one (a)"];
+        assert!(migrate(&mut connection, 2, &failing).is_err());
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).expect("read");
+        assert_eq!(tables, 1);
+    }
+
+    #[test]
+    fn one_writer_has_the_directory() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = Lock::take(folder.path()).expect("free");
+        assert!(Lock::take(folder.path()).is_err());
+        drop(lock);
+        assert!(Lock::take(folder.path()).is_ok());
+    }
+}

@@ -1,0 +1,654 @@
+//! The ledger as a whole, with a scripted clock, and its writer taken turn by turn.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use super::mending::Clock;
+use super::writer::Writer;
+use super::*;
+use crate::base::Stamp;
+use crate::vision::{Anchor, Direction, Recrossing};
+
+const S: u64 = 1_000_000;
+const HOUR: u64 = 3600 * S;
+/// 2026-06-01T10:00:00Z, a Monday.
+const MONDAY: u64 = 1_780_308_000 * S;
+
+/// A clock that stands where it is put.
+#[derive(Clone)]
+struct Script(Arc<Mutex<Scripted>>);
+
+struct Scripted {
+    mono: u64,
+    wall: u64,
+    is_synchronised: bool,
+    boot: String,
+}
+
+impl Script {
+    fn new(wall: u64) -> Script {
+        let boot = String::from("first");
+        Script(Arc::new(Mutex::new(Scripted { mono: 100 * S, wall, is_synchronised: true, boot })))
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Scripted) -> T) -> T {
+        change(&mut self.0.lock().expect("no test panicked with it"))
+    }
+
+    fn pass(&self, time: u64) {
+        self.with(|clock| {
+            clock.mono += time;
+            clock.wall += time;
+        });
+    }
+
+    fn mono(&self) -> u64 {
+        self.with(|clock| clock.mono)
+    }
+}
+
+impl Clock for Script {
+    fn now(&self) -> Stamp {
+        self.with(|clock| Stamp {
+            monotonic_us: clock.mono,
+            wall_us: clock.wall,
+            wall_trusted: clock.wall >= 1_767_225_600 * S,
+        })
+    }
+    fn is_synchronised(&self) -> bool {
+        self.with(|clock| clock.is_synchronised)
+    }
+    fn boot(&self) -> String {
+        self.with(|clock| clock.boot.clone())
+    }
+}
+
+/// A ledger whose writer is taken turn by turn.
+struct Bench {
+    clock: Script,
+    counts: Counts,
+    writer: Writer,
+    tracks: u64,
+}
+
+const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+const LORD_HOWE: &str = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
+
+fn settings(directory: &std::path::Path, zone: &str, day_starts: u8) -> Settings {
+    let zone = TimeZone::posix(zone).expect("rules of a zone");
+    Settings { directory: directory.to_owned(), camera: String::from("door"), zone, day_starts }
+}
+
+impl Bench {
+    fn open(directory: &std::path::Path, clock: &Script) -> Bench {
+        Bench::of(settings(directory, BERLIN, 0), clock)
+    }
+
+    fn of(settings: Settings, clock: &Script) -> Bench {
+        let (counts, writer) = Counts::begin(settings, Arc::new(clock.clone())).expect("the ledger opens");
+        Bench { clock: clock.clone(), counts, writer, tracks: 0 }
+    }
+
+    fn turn(&mut self) {
+        self.writer.turn(self.counts.taken());
+    }
+
+    fn draw(&mut self, name: &str, scene: Scene) -> LineRow {
+        self.edit(|counts| {
+            let draft = draft(name);
+            async move { counts.add_line(scene, draft).await }
+        })
+        .expect("the line is drawn")
+    }
+
+    /// Has an edit made: it waits for a turn, which is taken here.
+    fn edit<T: Send + 'static, F: Future<Output = T>>(&mut self, make: impl FnOnce(Counts) -> F) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let mut made = Box::pin(make(self.counts.clone()));
+        runtime.block_on(async {
+            std::future::poll_fn(|context| match made.as_mut().poll(context) {
+                std::task::Poll::Ready(done) => std::task::Poll::Ready(done),
+                std::task::Poll::Pending => {
+                    self.turn();
+                    made.as_mut().poll(context)
+                }
+            })
+            .await
+        })
+    }
+
+    fn crossing(&mut self, line: u64, direction: Direction) -> NewCrossing {
+        self.tracks += 1;
+        crossing(line, self.tracks, direction, self.clock.mono())
+    }
+
+    fn record(&mut self, line: u64, direction: Direction, count: usize) {
+        let crossings = (0..count).map(|_| self.crossing(line, direction)).collect();
+        self.counts.record(crossings).expect("there is room");
+        self.turn();
+    }
+
+    fn reader(&self) -> Reader {
+        self.counts.reader().expect("it can be read")
+    }
+
+    fn all(&self) -> Vec<Crossing> {
+        self.reader().crossings(&every(Scene::Camera)).expect("it can be read")
+    }
+
+    fn assert_sound(&self) {
+        assert_eq!(self.reader().check().expect("it can be read"), Vec::<String>::new());
+    }
+}
+
+fn every(scene: Scene) -> CrossingsQuery {
+    CrossingsQuery {
+        scene,
+        from_us: None,
+        to_us: None,
+        lines: vec![],
+        classes: vec![],
+        direction: None,
+        after: None,
+        oldest_first: true,
+        limit: 10_000,
+    }
+}
+
+fn chart(bucket: BucketSize, from_us: u64, to_us: u64) -> CountsQuery {
+    CountsQuery { scene: Scene::Camera, from_us, to_us, bucket, lines: vec![], classes: vec![] }
+}
+
+fn draft(name: &str) -> LineDraft {
+    LineDraft {
+        name: name.to_owned(),
+        a: [0.1, 0.5],
+        b: [0.9, 0.5],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: vec![],
+        anchor: Anchor::BottomCenter,
+        recrossing: Recrossing::Every,
+    }
+}
+
+fn crossing(line: u64, track: u64, direction: Direction, monotonic_us: u64) -> NewCrossing {
+    NewCrossing {
+        line,
+        scene: Scene::Camera,
+        track,
+        ordinal: 1,
+        class: Arc::from("person"),
+        direction,
+        score: 0.75,
+        monotonic_us,
+        thumbnail: None,
+    }
+}
+
+#[test]
+fn what_is_recorded_is_told_and_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let line = bench.draw("Door", Scene::Camera);
+    assert_eq!((line.id, line.version, line.created_us), (1, 1, MONDAY));
+    let mut told = bench.counts.committed();
+    let mut new = bench.crossing(line.id, Direction::In);
+    new.thumbnail = Some(bytes::Bytes::from_static(b"jpeg"));
+    let again = new.clone();
+    bench.counts.record(vec![new]).expect("there is room");
+    assert!(told.try_recv().is_err(), "told before it is on record");
+    bench.turn();
+    let event = told.try_recv().expect("it is told");
+    bench.counts.record(vec![again]).expect("there is room");
+    bench.turn();
+    assert!(told.try_recv().is_err(), "told twice, it counts once");
+    assert_eq!(bench.all(), [(*event).clone()]);
+    assert_eq!((event.id, event.time_us, event.is_time_sure, event.has_thumbnail), (1, MONDAY, true, true));
+    assert_eq!((&*event.line, &*event.camera, event.run), ("Door", "door", bench.counts.run()));
+    assert_eq!(bench.reader().thumbnail(1).expect("read").as_deref(), Some(&b"jpeg"[..]));
+    assert_eq!(bench.reader().crossing(1).expect("read"), Some((*event).clone()));
+    assert_eq!(bench.reader().crossing(2).expect("read"), None);
+    let tallies = bench.counts.tallies().borrow().clone();
+    assert_eq!((tallies.lines[0].count_in, tallies.lines[0].inside), (1, 1));
+    assert_eq!(bench.counts.totals()[0].count, 1);
+    bench.assert_sound();
+}
+
+#[test]
+fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(2 * HOUR); // 1970: no battery.
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.record(line, Direction::In, 2);
+    let reset = bench.edit(|counts| async move { counts.reset(Some(line)).await }).expect("reset");
+    assert_eq!(reset.time_us, 2 * HOUR);
+    clock.pass(60 * S);
+    bench.record(line, Direction::Out, 1);
+    assert_eq!(bench.all().iter().filter(|crossing| crossing.is_time_sure).count(), 0);
+    // Somebody sets it by hand, wrongly by an hour; then the network does.
+    clock.with(|clock| clock.wall = MONDAY + 60 * S + HOUR);
+    bench.turn();
+    assert_eq!(bench.all()[0].time_us, MONDAY + HOUR);
+    bench.assert_sound();
+    clock.with(|clock| {
+        clock.wall = MONDAY + 60 * S;
+        clock.is_synchronised = true;
+    });
+    bench.turn();
+    let times: Vec<(u64, bool)> = bench.all().iter().map(|c| (c.time_us, c.is_time_sure)).collect();
+    assert_eq!(times, [(MONDAY, true), (MONDAY, true), (MONDAY + 60 * S, true)]);
+    assert_eq!(bench.reader().resets(0, u64::MAX).expect("read")[0].time_us, MONDAY);
+    assert_eq!(bench.reader().lines().expect("read")[0].created_us, MONDAY);
+    let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 60 * S)).expect("read");
+    assert_eq!(rows[0].counts.iter().map(|count| count.count).sum::<u64>(), 3);
+    assert!((rows[0].covered - 1.0).abs() < 1e-9, "{}", rows[0].covered);
+    let tally = bench.counts.tallies().borrow().lines[0].clone();
+    assert_eq!((tally.count_in, tally.count_out, tally.inside, tally.since_us), (0, 1, 0, MONDAY));
+    bench.assert_sound();
+    // Sure rows never move: neither by another step nor by the next start.
+    clock.with(|clock| clock.wall += 5 * HOUR);
+    bench.record(line, Direction::In, 1);
+    drop(bench);
+    clock.with(|clock| clock.wall -= 5 * HOUR);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.record(line, Direction::In, 1);
+    let times: Vec<u64> = bench.all().iter().map(|c| (c.time_us - MONDAY) / (60 * S)).collect();
+    assert_eq!(times, [0, 0, 1, 301, 1]);
+    bench.assert_sound();
+}
+
+#[test]
+fn a_daemon_that_starts_anew_mends_the_earlier_run_of_this_boot() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.record(line, Direction::In, 1);
+    drop(bench);
+    clock.with(|clock| {
+        clock.wall += 24 * HOUR;
+        clock.is_synchronised = true;
+    });
+    let bench = Bench::open(folder.path(), &clock);
+    assert_eq!(bench.all()[0].time_us, MONDAY + 24 * HOUR);
+    assert!(bench.all()[0].is_time_sure);
+    bench.assert_sound();
+    drop(bench);
+    // Another boot's clock is another clock.
+    clock.with(|clock| {
+        (clock.boot, clock.mono, clock.wall) = (String::from("second"), 5 * S, MONDAY + 72 * HOUR)
+    });
+    let bench = Bench::open(folder.path(), &clock);
+    assert_eq!(bench.all()[0].time_us, MONDAY + 24 * HOUR);
+    bench.assert_sound();
+}
+
+#[test]
+fn a_sure_clock_that_is_set_back_covers_nothing_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    clock.pass(600 * S);
+    bench.record(line, Direction::In, 1);
+    clock.pass(10 * S);
+    clock.with(|clock| clock.wall -= 300 * S);
+    bench.record(line, Direction::In, 1);
+    clock.pass(100 * S);
+    bench.turn();
+    bench.assert_sound();
+    clock.pass(400 * S);
+    bench.record(line, Direction::In, 1);
+    bench.assert_sound();
+    assert_eq!(bench.reader().gaps(Scene::Camera, MONDAY, MONDAY + HOUR).expect("read"), []);
+}
+
+#[test]
+fn what_was_not_counted_is_a_gap_with_its_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(600 * S);
+    bench.counts.cover(Cover::Not("paused"));
+    bench.counts.cover(Cover::Not("paused"));
+    bench.turn();
+    clock.pass(300 * S);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(40 * S);
+    bench.turn(); // It grows by itself.
+    clock.pass(20 * S);
+    drop(bench); // The power fails: 20 s are not on record.
+    clock.pass(240 * S);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(600 * S);
+    let gaps = bench.reader().gaps(Scene::Camera, 0, u64::MAX).expect("read");
+    let of = |from: u64, to: u64, why: &str| Gap {
+        from_us: MONDAY + from * S,
+        to_us: MONDAY + to * S,
+        why: why.to_owned(),
+    };
+    assert_eq!(gaps, [of(600, 900, "paused"), of(940, 1200, "off")]);
+    // Half an hour has passed; the bucket under way is measured by that.
+    let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 2 * HOUR)).expect("read");
+    assert!((rows[0].covered - (1800.0 - 560.0) / 1800.0).abs() < 1e-9, "{}", rows[0].covered);
+    assert_eq!((rows[1].covered, rows[1].counts.len()), (0.0, 0));
+    assert_eq!(bench.reader().gaps(Scene::Sim, MONDAY, MONDAY + 10 * S).expect("read")[0].why, "other_scene");
+    bench.assert_sound();
+}
+
+#[test]
+fn tallies_follow_resets_scenes_and_days() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
+    bench.record(door, Direction::In, 5);
+    bench.record(gate, Direction::Out, 2);
+    let sums = |bench: &Bench| -> Vec<(u64, u64, u64)> {
+        bench.counts.tallies().borrow().lines.iter().map(|l| (l.count_in, l.count_out, l.inside)).collect()
+    };
+    assert_eq!(sums(&bench), [(5, 0, 5), (0, 2, 0)]);
+    clock.pass(60 * S);
+    bench.edit(|counts| async move { counts.reset(Some(door)).await }).expect("reset");
+    assert_eq!(sums(&bench), [(0, 0, 0), (0, 2, 0)]);
+    bench.record(door, Direction::In, 1);
+    assert_eq!(sums(&bench), [(1, 0, 1), (0, 2, 0)]);
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    assert_eq!(sums(&bench), [(1, 0, 1), (0, 2, 0)], "resets outlive the run");
+    assert_eq!(bench.counts.tallies().borrow().lines[0].since_us, MONDAY + 60 * S);
+    bench.edit(|counts| async move { counts.reset(None).await }).expect("reset");
+    bench.record(gate, Direction::In, 3);
+    assert_eq!(sums(&bench), [(0, 0, 0), (3, 0, 3)]);
+    let error = bench.edit(|counts| async move { counts.reset(Some(99)).await }).expect_err("no such line");
+    assert!(matches!(error, EditError::Unknown { what: "line", id: 99 }));
+    // Another scene has other lines; one is made for the simulated street, once.
+    bench.counts.show(Scene::Sim);
+    bench.turn();
+    let lines = bench.counts.lines().borrow().clone();
+    assert_eq!(lines.iter().filter(|line| line.scene == Some(Scene::Sim)).count(), 1);
+    assert_eq!(bench.counts.tallies().borrow().lines[0].line.as_ref(), "Middle of the street");
+    assert!(bench.counts.totals().is_empty());
+    let street = bench.counts.tallies().borrow().lines[0].line_id;
+    bench.edit(|counts| async move { counts.delete_line(street, None).await }).expect("deleted");
+    bench.counts.show(Scene::Camera);
+    bench.turn();
+    bench.counts.show(Scene::Sim);
+    bench.turn();
+    assert!(bench.counts.tallies().borrow().lines.is_empty(), "it is made once");
+    bench.counts.show(Scene::Camera);
+    bench.turn();
+    assert_eq!(bench.counts.totals().iter().map(|count| count.count).sum::<u64>(), 11);
+    // Midnight in Berlin.
+    clock.pass(12 * HOUR);
+    bench.turn();
+    assert_eq!(sums(&bench), [(0, 0, 0), (0, 0, 0)]);
+    assert_eq!(bench.counts.tallies().borrow().day_us, MONDAY + 12 * HOUR);
+    bench.assert_sound();
+}
+
+#[test]
+fn lines_are_drawn_changed_pinned_and_never_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.draw("Door", Scene::Camera);
+    let add = |bench: &mut Bench, scene, draft| bench.edit(|c| async move { c.add_line(scene, draft).await });
+    assert!(matches!(add(&mut bench, Scene::Camera, draft("Door")), Err(EditError::SameName { .. })));
+    assert!(matches!(add(&mut bench, Scene::Camera, draft("")), Err(EditError::Wrong(_))));
+    assert!(add(&mut bench, Scene::Files, draft("Door")).is_ok(), "another scene, another door");
+    clock.pass(S);
+    let change = |bench: &mut Bench, id, version, draft| {
+        bench.edit(|c| async move { c.change_line(id, version, draft).await })
+    };
+    let renamed = change(&mut bench, door.id, Some(1), draft("Front door")).expect("renamed");
+    assert_eq!((renamed.version, renamed.moved_us), (2, None));
+    let stale = change(&mut bench, door.id, Some(1), draft("Back door"));
+    assert!(matches!(stale, Err(EditError::Changed { version: 2, .. })));
+    let moved = LineDraft { a: [0.2, 0.5], ..draft("Front door") };
+    let moved = change(&mut bench, door.id, None, moved).expect("moved");
+    assert_eq!((moved.version, moved.moved_us, moved.created_us), (3, Some(MONDAY + S), MONDAY));
+    assert_eq!(change(&mut bench, door.id, Some(3), moved.draft.clone()).expect("as it is").version, 3);
+    // Pinned ones: before the others, only the file changes them, the name is what they are known by.
+    let pin = |bench: &mut Bench, names: &[&str]| {
+        let counts = bench.counts.clone();
+        let lines = names.iter().map(|name| (draft(name), format!("config.toml:{}", name.len()))).collect();
+        let waiting = std::thread::spawn(move || counts.pin(lines, vec![]));
+        while !waiting.is_finished() {
+            bench.turn();
+            std::thread::yield_now();
+        }
+        waiting.join().expect("no panic")
+    };
+    pin(&mut bench, &["Gate", "Road"]).expect("pinned");
+    let lines = bench.counts.lines().borrow().clone();
+    assert_eq!(lines[0].pinned.as_deref(), Some("config.toml:4"));
+    assert_eq!((lines[0].scene, lines.len()), (None, 4));
+    let gate = lines[0].id;
+    assert!(matches!(change(&mut bench, gate, None, draft("x")), Err(EditError::Pinned { .. })));
+    assert!(matches!(add(&mut bench, Scene::Sim, draft("Gate")), Err(EditError::SameName { .. })));
+    assert!(matches!(pin(&mut bench, &["Gate", "Front door"]), Err(EditError::SameName { .. })));
+    assert_eq!(bench.counts.lines().borrow().len(), 4, "nothing of it was done");
+    bench.record(gate, Direction::In, 1);
+    pin(&mut bench, &["Road"]).expect("pinned");
+    assert!(bench.counts.lines().borrow().iter().all(|line| line.id != gate));
+    let row = bench.reader().lines().expect("read").into_iter().find(|line| line.id == gate).expect("kept");
+    assert_eq!(row.deleted_us, Some(MONDAY + S));
+    pin(&mut bench, &["Gate"]).expect("pinned");
+    assert_eq!(bench.counts.lines().borrow()[0].id, gate, "it is the same line again");
+    assert_eq!(bench.all()[0].line.as_ref(), "Gate");
+    // What a deleted line counted stays.
+    bench.edit(|c| async move { c.delete_line(door.id, Some(3)).await }).expect("deleted");
+    let gone = bench.edit(|c| async move { c.delete_line(door.id, None).await });
+    assert!(matches!(gone, Err(EditError::Unknown { .. })));
+    assert!(bench.draw("Front door", Scene::Camera).id > door.id);
+    bench.assert_sound();
+}
+
+#[test]
+fn zones_and_settings_outlive_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let hall = ZoneDraft {
+        name: String::from("Hall"),
+        points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
+        classes: vec![String::from("person")],
+        anchor: Anchor::Center,
+    };
+    let draft = hall.clone();
+    let zone = bench.edit(|c| async move { c.add_zone(Scene::Camera, draft).await }).expect("drawn");
+    let wide = ZoneDraft { points: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], ..hall };
+    let changed = wide.clone();
+    let zone =
+        bench.edit(|c| async move { c.change_zone(zone.id, Some(1), changed).await }).expect("changed");
+    let value = Some(String::from("nano"));
+    bench.edit(|c| async move { c.set_setting("model", value).await }).expect("kept");
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let zones = bench.counts.zones().borrow().clone();
+    assert_eq!((zones.len(), zones[0].version, &zones[0].draft), (1, 2, &wide));
+    assert_eq!(bench.counts.setting("model").as_deref(), Some("nano"));
+    bench.edit(|c| async move { c.set_setting("model", None).await }).expect("forgotten");
+    bench.edit(|c| async move { c.delete_zone(zone.id, None).await }).expect("deleted");
+    assert_eq!((bench.counts.setting("model"), bench.counts.zones().borrow().len()), (None, 0));
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
+    for pages in 0..12 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+        let line = bench.draw("Door", Scene::Camera).id;
+        bench.counts.cover(Cover::Counting(Scene::Camera));
+        bench.record(line, Direction::In, 1);
+        let mut told = bench.counts.committed();
+        bench.writer.limit_growth(pages);
+        for _ in 0..30 {
+            bench.clock.pass(S);
+            bench.record(line, Direction::In, 50);
+        }
+        let trouble = bench.counts.trouble().expect("1500 crossings need more pages");
+        assert!(trouble.contains("full") && trouble.contains("make room"), "{trouble}");
+        let refused = bench.edit(|c| async move { c.add_line(Scene::Camera, draft("Gate")).await });
+        assert!(matches!(refused, Err(EditError::Store(_))), "{refused:?}");
+        let mut acknowledged: Vec<u64> =
+            std::iter::from_fn(|| told.try_recv().ok()).map(|c| c.track).collect();
+        assert_eq!(acknowledged.len() + 1, bench.all().len(), "what is told is on record");
+        bench.assert_sound();
+        bench.writer.limit_growth(1_000_000);
+        bench.turn();
+        assert_eq!(bench.counts.trouble(), None);
+        acknowledged.extend(std::iter::from_fn(|| told.try_recv().ok()).map(|c| c.track));
+        assert!(acknowledged.into_iter().eq(2..=1501), "each once, in order");
+        assert!(bench.all().iter().map(|c| c.track).eq(1..=1501));
+        bench.assert_sound();
+    }
+}
+
+#[test]
+fn beyond_the_bound_it_says_what_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.writer.limit_growth(0);
+    bench.record(line, Direction::In, super::writer::MOST_HELD + 7);
+    assert!(bench.counts.trouble().expect("trouble").contains("7 are lost"), "{:?}", bench.counts.trouble());
+    bench.writer.limit_growth(1_000_000);
+    bench.turn();
+    assert_eq!(bench.counts.totals()[0].count, super::writer::MOST_HELD as u64);
+    assert!(bench.counts.trouble().expect("it stays said").contains("7 crossings were lost"));
+}
+
+#[test]
+fn another_calendar_makes_the_sums_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    for _ in 0..48 {
+        clock.pass(HOUR);
+        bench.record(line, Direction::In, 3);
+    }
+    drop(bench);
+    let mut last = None;
+    for (zone, day_starts) in [(LORD_HOWE, 4), (BERLIN, 0), ("<+0545>-5:45", 23)] {
+        let bench = Bench::of(settings(folder.path(), zone, day_starts), &clock);
+        bench.assert_sound();
+        let rows = bench.reader().counts(&chart(BucketSize::Day, MONDAY, MONDAY + 72 * HOUR)).expect("read");
+        assert_eq!(rows.iter().flat_map(|row| &row.counts).map(|count| count.count).sum::<u64>(), 144);
+        assert_ne!(last.as_ref(), Some(&rows));
+        last = Some(rows);
+        let other = settings(folder.path(), "UTC0", day_starts);
+        assert!(Reader::open(&other).is_err(), "sums of one calendar are not shown as another's");
+        assert!(Reader::open(&settings(folder.path(), zone, day_starts)).is_ok());
+    }
+}
+
+#[test]
+fn pages_follow_each_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
+    for at in 0..30 {
+        clock.pass(2 * HOUR);
+        bench.record(if at % 3 == 0 { gate } else { door }, Direction::In, 4);
+    }
+    let reader = bench.reader();
+    for oldest_first in [true, false] {
+        let mut query = CrossingsQuery {
+            lines: vec![door],
+            from_us: Some(MONDAY + 10 * HOUR),
+            to_us: Some(MONDAY + 50 * HOUR),
+            oldest_first,
+            limit: 7,
+            ..every(Scene::Camera)
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = reader.crossings(&query).expect("read");
+            let Some(last) = page.last() else { break };
+            query.after = Some(last.id);
+            seen.extend(page.into_iter().map(|crossing| crossing.id));
+        }
+        let mut naive: Vec<u64> = bench
+            .all()
+            .into_iter()
+            .filter(|c| c.line_id == door && (MONDAY + 10 * HOUR..MONDAY + 50 * HOUR).contains(&c.time_us))
+            .map(|c| c.id)
+            .collect();
+        if !oldest_first {
+            naive.reverse();
+        }
+        assert_eq!(seen, naive);
+        assert!(!seen.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever crosses whenever, over changes of the clocks, told once or twice: sums are what a naive
+    /// count says, for every size of bucket.
+    #[test]
+    fn sums_are_what_a_naive_count_says(
+        zone in prop::sample::select(vec![BERLIN, LORD_HOWE, "<+0545>-5:45", "EST5EDT,M3.2.0,M11.1.0", "UTC0"]),
+        day_starts in 0u8..24,
+        steps in prop::collection::vec((0u64..3 * 86_400, 1usize..4, 0u8..4), 1..40),
+        again in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        // 2026-09-15: the changes of autumn lie ahead.
+        let start = 1_789_430_400 * S;
+        let clock = Script::new(start);
+        let mut bench = Bench::of(settings(folder.path(), zone, day_starts), &clock);
+        let lines = [bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id];
+        let mut sent = Vec::new();
+        for (pass, count, kind) in steps {
+            clock.pass(pass * S);
+            let direction = if kind & 1 == 0 { Direction::In } else { Direction::Out };
+            for _ in 0..count {
+                let mut new = bench.crossing(lines[usize::from(kind >> 1)], direction);
+                new.class = Arc::from(if count == 3 { "car" } else { "person" });
+                sent.push(new.clone());
+                bench.counts.record(vec![new]).expect("there is room");
+            }
+            bench.turn();
+        }
+        for index in again {
+            bench.counts.record(vec![sent[index.index(sent.len())].clone()]).expect("there is room");
+        }
+        bench.turn();
+        prop_assert_eq!(bench.reader().check().expect("read"), Vec::<String>::new());
+        let all = bench.all();
+        prop_assert_eq!(all.len(), sent.len());
+        let end = clock.with(|clock| clock.wall) + 1;
+        for size in [BucketSize::Hour, BucketSize::Day, BucketSize::Week, BucketSize::Month, BucketSize::Total] {
+            let rows = bench.reader().counts(&chart(size, start, end)).expect("read");
+            prop_assert!(rows.windows(2).all(|pair| pair[0].end_us == pair[1].start_us));
+            for row in &rows {
+                let mut naive: BTreeMap<(u64, Arc<str>, Direction), u64> = BTreeMap::new();
+                for c in all.iter().filter(|c| row.start_us <= c.time_us && c.time_us < row.end_us) {
+                    *naive.entry((c.line_id, Arc::clone(&c.class), c.direction)).or_insert(0) += 1;
+                }
+                let told = row.counts.iter().map(|c| ((c.line_id, Arc::clone(&c.class), c.direction), c.count));
+                prop_assert_eq!(told.collect::<BTreeMap<_, _>>(), naive);
+            }
+        }
+    }
+}

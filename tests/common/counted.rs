@@ -1,0 +1,288 @@
+//! The server with a ledger and the threads that count, before a [`TestCam`] and a detector that sees
+//! what the test says.
+
+use std::collections::HashMap;
+use std::io::BufRead;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tallycam::base::{Worker, clock};
+use tallycam::http::{self, Models, Server};
+use tallycam::media::SmallImage;
+use tallycam::pipeline::counting::{Counting, CountingSettings, Made, MakeDetector, NoDetector};
+use tallycam::store::{self, Counts, NewCrossing, Scene, StoreError};
+use tallycam::vision::{
+    Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Labels, Point,
+};
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::served::{Served, serve_run};
+use super::testcam::TestCam;
+
+/// Sees one person, wherever the test puts it.
+#[derive(Clone)]
+pub struct Stage(Arc<Mutex<Option<f32>>>, Labels);
+
+impl Stage {
+    fn new() -> Stage {
+        Stage(Arc::default(), Labels::new(["person"]))
+    }
+
+    /// The person stands at this fraction of the width from now on; nobody is there without one.
+    pub fn put(&self, x: Option<f32>) {
+        *self.0.lock().unwrap() = x;
+    }
+}
+
+impl Detector for Stage {
+    fn name(&self) -> &str {
+        "stage"
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.1
+    }
+
+    fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+        (width, height)
+    }
+
+    fn options(&self) -> CounterOptions {
+        CounterOptions::default()
+    }
+
+    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        found.clear();
+        let person = |x| Detection {
+            class: Class(0),
+            score: 0.9,
+            bounds: Bounds::around(Point::new(x, 0.5), 0.2, 0.4),
+        };
+        found.extend(self.0.lock().unwrap().map(person));
+        Ok(())
+    }
+}
+
+/// How it is counted; the defaults are those of most tests.
+pub struct Setup {
+    pub http: http::Settings,
+    pub counts_only: bool,
+    pub has_ledger: bool,
+    pub models: Option<Arc<dyn Models>>,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup { http: http::Settings::default(), counts_only: false, has_ledger: true, models: None }
+    }
+}
+
+/// A server that counts, stopped and joined when dropped.
+pub struct Counted {
+    served: Served,
+    pub counting: Counting,
+    /// The ledger, also where the server has none.
+    pub counts: Counts,
+    pub stage: Stage,
+    workers: Vec<Worker>,
+    /// How many crossings were recorded by the test.
+    recorded: Mutex<u64>,
+    _directory: TempDir,
+}
+
+impl Deref for Counted {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.served.stop();
+        self.served.join();
+        self.counting.stop();
+        self.counts.stop();
+        self.workers.clear();
+    }
+}
+
+/// Counts what `cam` shows, with the usual settings.
+pub fn count(cam: &TestCam) -> Counted {
+    count_with(cam, Setup::default())
+}
+
+/// Counts what `cam` shows.
+pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
+    let directory = tempfile::tempdir().unwrap();
+    let (counts, writer) = Counts::open(store::Settings {
+        directory: directory.path().to_owned(),
+        camera: setup.http.name.clone(),
+        zone: setup.http.zone.clone(),
+        day_starts: setup.http.day_starts,
+    })
+    .unwrap();
+    let run = cam.pipeline(tallycam::pipeline::Settings::default());
+    let stage = Stage::new();
+    let make: MakeDetector = Box::new({
+        let stage = stage.clone();
+        move |_, name| match name {
+            None | Some("stage") => {
+                Ok(Made { detector: Box::new(stage.clone()), backend: "replay", notes: Vec::new() })
+            }
+            Some(name) => Err(NoDetector {
+                reason: format!("there is no model called {name:?}"),
+                hint: Some(String::from("read the test")),
+            }),
+        }
+    });
+    let ledger = match setup.has_ledger {
+        true => Ok(counts.clone()),
+        false => Err(StoreError::File {
+            file: "counts.db".into(),
+            reason: String::from("it is damaged"),
+            hint: Some(String::from("read the test")),
+        }),
+    };
+    let settings = CountingSettings {
+        is_on: true,
+        fps: Some(50.0),
+        classes: Vec::new(),
+        score: None,
+        scene: Scene::Camera,
+        thumbnails: false,
+        counts_only: setup.counts_only,
+    };
+    let (counting, mut workers) = Counting::start(&run.pipeline, ledger, make, settings).unwrap();
+    workers.push(writer);
+    let served = serve_run(run, None, |pipeline| {
+        let server = Server::new(setup.http, pipeline, Some(counting.clone()));
+        match setup.models {
+            Some(models) => server.with_models(models),
+            None => server,
+        }
+    });
+    Counted { served, counting, counts, stage, workers, recorded: Mutex::new(0), _directory: directory }
+}
+
+impl Counted {
+    /// Waits for the end of the server.
+    pub fn join(&mut self) {
+        self.served.join();
+    }
+
+    /// Draws a line down the middle by the API; gives its number.
+    pub fn draw(&self, name: &str) -> u64 {
+        let body = json!({"name": name, "a": [0.5, 1], "b": [0.5, 0]}).to_string();
+        let answer = self.send("POST", "/api/v1/lines", "application/json", &body);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["id"].as_u64().unwrap()
+    }
+
+    /// Records `many` crossings of `line`, each third one out, and waits until they are on record.
+    pub fn record(&self, line: u64, many: u64) {
+        let mut recorded = self.recorded.lock().unwrap();
+        let mut told = self.counts.committed();
+        let crossings = (*recorded..*recorded + many).map(|n| NewCrossing {
+            line,
+            scene: Scene::Camera,
+            // No track that the counting thread gives.
+            track: 1_000_000 + n,
+            ordinal: 1,
+            class: "person".into(),
+            direction: if n % 3 == 2 { Direction::Out } else { Direction::In },
+            score: 0.75,
+            monotonic_us: clock::monotonic_us(),
+            thumbnail: None,
+        });
+        self.counts.record(crossings.collect()).unwrap();
+        *recorded += many;
+        for _ in 0..many {
+            told.blocking_recv().unwrap();
+        }
+    }
+
+    /// Listens to `path`, past the head, with header lines of any kind.
+    pub fn listen(&self, path: &str, lines: &str) -> Listener {
+        Listener::new(self.connect(), path, lines)
+    }
+
+    /// A figure of `/metrics`, by its name with its labels.
+    pub fn figure(&self, series: &str) -> Option<String> {
+        let answer = self.get("/metrics");
+        let value = answer.text().lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map(str::to_owned)
+    }
+}
+
+/// One who listens to events. HTTP/1.0, so that nothing stands between the lines.
+pub struct Listener(pub Client);
+
+/// An event as it came.
+#[derive(Debug, Default, PartialEq)]
+pub struct Event {
+    pub name: String,
+    pub id: Option<u64>,
+    pub data: Value,
+}
+
+impl Listener {
+    /// Listens over `client`.
+    pub fn new(mut client: Client, path: &str, lines: &str) -> Listener {
+        client.send(&format!("GET {path} HTTP/1.0\r\nHost: cam\r\n{lines}\r\n"));
+        let head = client.head();
+        assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{head:?}");
+        Listener(client)
+    }
+
+    /// The next block of lines; `None` at the end.
+    pub fn block(&mut self) -> Option<HashMap<String, String>> {
+        let mut fields = HashMap::new();
+        loop {
+            let mut line = String::new();
+            if self.0.0.read_line(&mut line).unwrap() == 0 {
+                assert!(fields.is_empty(), "cut off in the middle: {fields:?}");
+                return None;
+            }
+            let line = line.strip_suffix('\n').expect("a whole line");
+            if line.is_empty() {
+                return Some(fields);
+            }
+            let (name, value) = line.split_once(':').unwrap();
+            fields.insert(name.to_owned(), value.trim_start().to_owned());
+        }
+    }
+
+    /// The next event, whatever it is; `None` at the end.
+    pub fn event(&mut self) -> Option<Event> {
+        loop {
+            let block = self.block()?;
+            if let Some(name) = block.get("event") {
+                return Some(Event {
+                    name: name.clone(),
+                    id: block.get("id").map(|id| id.parse().unwrap()),
+                    data: serde_json::from_str(&block["data"]).unwrap(),
+                });
+            }
+        }
+    }
+
+    /// The next event of this name.
+    pub fn next(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.event().expect("it has not ended");
+            if event.name == name {
+                return event;
+            }
+        }
+    }
+}
+
+/// Settings whose stalled peers are not let go.
+pub fn patient() -> http::Settings {
+    http::Settings { stall: Duration::from_secs(3600), ..http::Settings::default() }
+}
