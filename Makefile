@@ -33,9 +33,10 @@ check: ## the inner loop: format, lints, unit tests
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked --lib
 
-bench: ## measure against µStreamer on the same fake camera; writes docs/performance.md
+bench: ## measure against µStreamer and onnxruntime, and what counting costs; writes docs/performance*.md
 	@deploy/prerequisites.sh test
 	cargo build --locked --release
+	cargo build --locked --release --examples
 	benches/run
 
 soak: ## 200 000 frames with clients that come and go: nothing may be left over

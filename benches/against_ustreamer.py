@@ -496,4 +496,5 @@ def main():
         write(text)
 
 
-main()
+if __name__ == "__main__":
+    main()

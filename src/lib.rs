@@ -34,6 +34,7 @@ pub mod daemon;
 pub mod encode;
 pub mod http;
 pub mod media;
+pub mod models;
 pub mod pipeline;
 pub mod source;
 pub mod store;

@@ -58,6 +58,7 @@ impl Service {
             .args([env!("CARGO_BIN_EXE_tallycam"), "serve", "--config"])
             .arg(folder.path().join("config.toml"))
             .env("NOTIFY_SOCKET", folder.path().join("notify"))
+            .env("STATE_DIRECTORY", folder.path().join("state"))
             .env("LISTEN_FDS", "1")
             .env("WATCHDOG_USEC", "200000")
             .env_remove("MAKELEVEL")
@@ -274,7 +275,7 @@ fn terminate_ends_streams_cleanly() {
         assert!(whole_parts(&seen) >= 2);
         assert_eq!(service.end().code(), Some(0), "{}", service.log());
         let log = service.log();
-        for step in ["stop: SIG", "camera released", "done"] {
+        for step in ["stop: SIG", "camera released", "detect ended", "ledger written and closed", "done"] {
             assert!(log.contains(step), "{step} is missing:\n{log}");
         }
     }

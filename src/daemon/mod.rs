@@ -1,25 +1,31 @@
 //! The daemon's life: what is started in which order, what keeps it going, and how it ends.
 //!
 //! ```text
-//! start   configuration ► log ► sockets (systemd's or own) ► capture thread ► HTTP server ► READY=1
+//! start   configuration ► log ► ledger ► sockets (systemd's or own) ► capture, detect, annotate ►
+//!         HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
-//! stop    STOPPING=1 ► listeners close, streams end ► camera released ► done
+//! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► ledger
+//!         closed ► done
 //! ```
 //!
 //! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
 //! wait for a camera: the page that says what is wrong with it must be there first. A stop takes
-//! less than 3 s whatever viewers and drivers do; a second signal ends it at once.
+//! less than 3 s whatever viewers and drivers do, and less than 5 s where a look or a disk hangs, too;
+//! a second signal ends it at once.
 
 pub mod addresses;
+pub mod counting;
 pub mod log;
+pub mod models;
 pub mod reload;
 pub mod sockets;
 pub mod source;
 pub mod systemd;
 
-use std::future::pending;
+use std::future::{Future as _, pending, poll_fn};
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ::log::{error, info, warn};
@@ -38,6 +44,14 @@ const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
 
 /// A capture thread that has not ended so long after the stop is left behind.
 const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A thread that counts and has not ended so long after that is left behind: it may be in the middle
+/// of a look.
+const COUNTING_ENDS_WITHIN: Duration = Duration::from_millis(500);
+
+/// A ledger that is not written so long after that is left behind. What it has promised is on the
+/// disk by then. All of these together are less than the 5 s that the service's unit allows.
+const LEDGER_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why the daemon could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +73,9 @@ pub enum DaemonError {
     /// The capture thread could not be started.
     #[error(transparent)]
     Pipeline(#[from] pipeline::StartError),
+    /// The threads that count could not be started.
+    #[error(transparent)]
+    Counting(#[from] pipeline::CountingError),
     /// The operating system gives no runtime or no signals.
     #[error("the operating system refused {what}: {error}")]
     System {
@@ -70,9 +87,9 @@ pub enum DaemonError {
     /// The server ended by itself.
     #[error("the HTTP server ended: {0}")]
     Server(String),
-    /// The capture thread panicked: a mistake in tallycam, which a restart may get over.
-    #[error("the capture thread ended by itself")]
-    Capture,
+    /// A thread panicked: a mistake in tallycam, which a restart may get over.
+    #[error("the thread {0} ended by itself")]
+    Thread(String),
     /// A second signal came during the stop: the rest of it was skipped.
     #[error("stopped at once by a second {0}")]
     Hurried(&'static str),
@@ -87,10 +104,11 @@ impl DaemonError {
             DaemonError::NoSocket { .. } => {
                 Some(String::from("the .socket unit needs ListenStream= and Accept=no"))
             }
-            DaemonError::Capture => {
+            DaemonError::Thread(_) => {
                 Some(String::from("this is a mistake in tallycam: please report the lines above"))
             }
             DaemonError::Pipeline(_)
+            | DaemonError::Counting(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
             | DaemonError::Hurried(_) => None,
@@ -111,24 +129,43 @@ pub fn serve(
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
     let began = Instant::now();
+    let pinned = models::pinned(&resolved);
     let config = resolved.config;
     log::start(config.log.level, &config.name);
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
 
+    // Before the first thread is started: systemd hands them over through the environment. They are
+    // served when everything else is up. A second daemon ends here and leaves the ledger alone.
     let listeners = sockets::open(&config.http.listen)?;
     let opener = source::opener(&config.source, fallback_to_sim)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| DaemonError::System { what: "a runtime", error })?;
-    let (pipeline, capture) = Pipeline::start(opener, pipeline_settings(&config))?;
+    let ledger = counting::open_ledger(&config);
+    let (pipeline, capture) = match Pipeline::start(opener, pipeline_settings(&config)) {
+        Ok(started) => started,
+        Err(error) => {
+            counting::close(ledger);
+            return Err(error.into());
+        }
+    };
+    let shelf = models::Shelf::new(&counting::state_directory(&config), pinned);
+    let counting = match counting::start(&config, &pipeline, ledger, shelf) {
+        Ok(counting) => counting,
+        Err(error) => {
+            // The worker is joined when it is dropped: let it end.
+            pipeline.stop();
+            return Err(error.into());
+        }
+    };
 
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let mut running = start(config, pipeline, capture, listeners)?;
+        let mut running = start(config, pipeline, capture, counting, listeners)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
         sockets::announce(&urls);
@@ -148,6 +185,7 @@ struct Running {
     config: Config,
     pipeline: Pipeline,
     capture: Worker,
+    counting: counting::Running,
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
@@ -160,29 +198,33 @@ enum Reason {
     Signal(&'static str),
     /// The server ended, which it should not.
     Server(String),
-    /// The capture thread ended, which it should not.
-    Capture,
+    /// A thread ended, which it should not.
+    Thread(String),
 }
 
 fn start(
     config: Config,
     pipeline: Pipeline,
     capture: Worker,
+    counting: counting::Running,
     listeners: Vec<http::Listener>,
 ) -> Result<Running, DaemonError> {
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
-            // The worker is joined when it is dropped: let it end.
+            // Workers are joined when they are dropped: let them end.
             pipeline.stop();
+            counting.let_end();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
     let stop = Stop::new();
-    let server = http::Server::new(http_settings(&config), pipeline.clone(), None);
+    let handle = Some(counting.counting.clone());
+    let server = http::Server::new(http_settings(&config), pipeline.clone(), handle)
+        .with_models(Arc::new(counting.shelf.clone()));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { config, pipeline, capture, stop, server, signals, has_terminal })
+    Ok(Running { config, pipeline, capture, counting, stop, server, signals, has_terminal })
 }
 
 impl Running {
@@ -191,7 +233,8 @@ impl Running {
     where
         R: Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
     {
-        let mut watchdog = systemd::Watchdog::new(self.capture.beat().clone());
+        let hearts = std::iter::once(&self.capture).chain(self.counting.vital());
+        let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
         let mut status = systemd::StatusLine::default();
@@ -208,7 +251,9 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
-                () = self.capture.ended() => return Reason::Capture,
+                name = ended(std::iter::once(&self.capture).chain(self.counting.threads())) => {
+                    return Reason::Thread(name);
+                }
                 () = tick(&mut feeding) => watchdog.feed(),
                 () = tick(&mut looking) => self.show(&mut status),
                 Ok(()) = states.changed() => self.show(&mut status),
@@ -218,7 +263,10 @@ impl Running {
 
     fn show(&self, status: &mut systemd::StatusLine) {
         let now = self.pipeline.status();
-        status.show(systemd::status_text(&now, now.demands));
+        let counting = self.counting.counting.status();
+        // Counting needs the camera, too, and is no viewer.
+        let viewers = now.demands.saturating_sub(usize::from(counting.holds_camera));
+        status.show(systemd::status_text(&now, viewers, &counting));
     }
 
     /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
@@ -263,14 +311,16 @@ impl Running {
                 error!("stop: the HTTP server ended: {error}");
                 Err(DaemonError::Server(error))
             }
-            Reason::Capture => {
-                // Nobody could be served any more: better to begin anew than to seem alive.
-                error!("stop: the capture thread ended by itself");
-                Err(DaemonError::Capture)
+            Reason::Thread(name) => {
+                // Nobody could be served, or nothing counted, any more: better to begin anew than to
+                // seem alive.
+                error!("stop: the thread {name} ended by itself");
+                Err(DaemonError::Thread(name))
             }
         };
         systemd::stopping();
-        let mut steps = Box::pin(stop_in_order(self.stop, self.server, self.pipeline, self.capture));
+        let mut steps =
+            Box::pin(stop_in_order(self.stop, self.server, self.pipeline, self.capture, self.counting));
         tokio::select! {
             () = &mut steps => ended,
             name = self.signals.next_end() => {
@@ -289,6 +339,7 @@ async fn stop_in_order(
     server: JoinHandle<std::io::Result<()>>,
     pipeline: Pipeline,
     capture: Worker,
+    counting: counting::Running,
 ) {
     let began = Instant::now();
     let ms = || began.elapsed().as_millis();
@@ -300,12 +351,44 @@ async fn stop_in_order(
         }
     }
     pipeline.stop();
-    match spawn_blocking(move || capture.join_within(CAPTURE_ENDS_WITHIN)).await {
-        Ok(Ok(())) => info!("stop: camera released, {} ms", ms()),
-        Ok(Err(left_behind)) => warn!("stop: {left_behind}, {} ms", ms()),
-        Err(panicked) => error!("stop: {panicked}, {} ms", ms()),
+    // At the same time: a look that is under way has until the camera is released, and longer.
+    counting.counting.stop();
+    report("camera released", join(capture, CAPTURE_ENDS_WITHIN).await, ms());
+    let counting::Running { workers, ledger, .. } = counting;
+    for worker in workers {
+        let done = format!("{} ended", worker.name());
+        report(&done, join(worker, COUNTING_ENDS_WITHIN).await, ms());
+    }
+    if let Some((counts, writer)) = ledger {
+        counts.stop();
+        report("ledger written and closed", join(writer, LEDGER_ENDS_WITHIN).await, ms());
     }
     info!("stop: done, {} ms", ms());
+}
+
+async fn join(worker: Worker, within: Duration) -> Result<(), String> {
+    match spawn_blocking(move || worker.join_within(within)).await {
+        Ok(joined) => joined.map_err(|left_behind| left_behind.to_string()),
+        Err(panicked) => Err(panicked.to_string()),
+    }
+}
+
+fn report(done: &str, joined: Result<(), String>, ms: u128) {
+    match joined {
+        Ok(()) => info!("stop: {done}, {ms} ms"),
+        Err(why) => warn!("stop: {why}, {ms} ms"),
+    }
+}
+
+/// Ends when the first of these threads does, with its name.
+async fn ended<'a>(workers: impl Iterator<Item = &'a Worker>) -> String {
+    let mut waits: Vec<_> = workers.map(|worker| (worker.name(), Box::pin(worker.ended()))).collect();
+    poll_fn(|cx| {
+        let first =
+            waits.iter_mut().find_map(|(name, wait)| wait.as_mut().poll(cx).is_ready().then_some(*name));
+        first.map_or(Poll::Pending, |name| Poll::Ready(name.to_owned()))
+    })
+    .await
 }
 
 /// The signals that the daemon heeds.
@@ -400,6 +483,7 @@ mod tests {
 
     use super::*;
     use crate::source::{Opener, Source};
+    use crate::store::StoreError;
 
     #[test]
     fn the_parts_defaults_are_those_of_the_configuration() {
@@ -424,9 +508,14 @@ mod tests {
     async fn a_capture_thread_that_panics_ends_the_daemon() {
         let (pipeline, capture) = Pipeline::start(Box::new(Panics), pipeline::Settings::default()).unwrap();
         let demand = pipeline.demand();
+        let config = Config::default();
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = models::Shelf::new(folder.path(), None);
+        let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
+        assert_eq!(counting.threads().count(), 2);
         let ended = LocalSet::new()
             .run_until(async {
-                let mut running = start(Config::default(), pipeline, capture, Vec::new())?;
+                let mut running = start(config, pipeline, capture, counting, Vec::new())?;
                 let reason = running
                     .run(Arc::new(|| -> Result<Resolved, Complaints> { unreachable!("no SIGHUP is sent") }))
                     .await;
@@ -434,6 +523,6 @@ mod tests {
             })
             .await;
         drop(demand);
-        assert!(matches!(ended, Err(DaemonError::Capture)), "{ended:?}");
+        assert!(matches!(&ended, Err(DaemonError::Thread(name)) if name == "capture"), "{ended:?}");
     }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::base::{Beat, clock};
-use crate::pipeline::{State, Status};
+use crate::pipeline::{CountingStatus, State, Status};
 
-/// A capture thread that has not beaten for this long is stuck in a driver's call: it beats at
-/// least once a second while it lives, even when the camera is asleep. An open has 20 s more.
+/// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it
+/// beats at least once a second while it lives, even when the camera is asleep. What is known to be
+/// slow (an open, a model that is loaded, a look) has its time added.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether a service manager listens.
@@ -58,7 +59,7 @@ impl StatusLine {
 }
 
 /// How things are, in one line of words.
-pub fn status_text(status: &Status, viewers: usize) -> String {
+pub fn status_text(status: &Status, viewers: usize, counting: &CountingStatus) -> String {
     let state = match &status.state {
         State::Asleep => String::from("Asleep: the camera is opened when somebody watches"),
         State::Waking => format!("Waking {}", status.source),
@@ -74,28 +75,39 @@ pub fn status_text(status: &Status, viewers: usize) -> String {
     };
     // One line: a line end inside would end the field.
     let state = state.replace(['\n', '\r'], " ");
-    match viewers {
+    let state = match viewers {
         0 => state,
         1 => format!("{state}; 1 viewer"),
         n => format!("{state}; {n} viewers"),
+    };
+    match counting.word {
+        "counting" => format!("{state}; counting"),
+        "trouble" => format!("{state}; not counting: {}", counting.reason.replace(['\n', '\r'], " ")),
+        _ => state,
     }
 }
 
 /// Feeds systemd's watchdog, but only on progress.
 ///
 /// It is fed from the runtime that serves viewers, so a runtime that hangs does not feed it; and
-/// only while the capture thread beats, so a driver's call that never returns gets the daemon
-/// restarted. A camera that is merely silent, gone or broken never does.
+/// only while the threads beat, so a driver's call that never returns gets the daemon restarted. A
+/// camera that is merely silent, gone or broken never does.
 #[derive(Debug)]
 pub struct Watchdog {
-    capture: Beat,
-    starving: bool,
+    hearts: Vec<Heart>,
+}
+
+#[derive(Debug)]
+struct Heart {
+    name: String,
+    beat: Beat,
+    is_stuck: bool,
 }
 
 impl Watchdog {
-    /// A watchdog that listens to the capture thread's heart.
-    pub fn new(capture: Beat) -> Watchdog {
-        Watchdog { capture, starving: false }
+    /// A watchdog that listens to these threads' hearts.
+    pub fn new(hearts: impl Iterator<Item = (String, Beat)>) -> Watchdog {
+        Watchdog { hearts: hearts.map(|(name, beat)| Heart { name, beat, is_stuck: false }).collect() }
     }
 
     /// How often it is to be fed: twice in systemd's limit. `None`: systemd has set no limit.
@@ -105,25 +117,35 @@ impl Watchdog {
 
     /// Feeds it if there is progress.
     pub fn feed(&mut self) {
-        if self.is_to_be_fed(self.capture.age()) {
+        // All of them are looked at, so that each is logged.
+        let stuck = self.hearts.iter_mut().filter_map(|heart| heart.is_stuck().then_some(())).count();
+        if stuck == 0 {
             tell(&[NotifyState::Watchdog]);
         }
     }
+}
 
-    /// Whether a capture thread that has not beaten for `silence` is alive; logs when that changes.
-    fn is_to_be_fed(&mut self, silence: Duration) -> bool {
-        let starves = silence > STUCK_AFTER;
-        match (starves, self.starving) {
+impl Heart {
+    fn is_stuck(&mut self) -> bool {
+        self.is_stuck_after(self.beat.age())
+    }
+
+    /// Whether a thread that has not beaten for `silence` is stuck; logs when that changes.
+    fn is_stuck_after(&mut self, silence: Duration) -> bool {
+        let is_stuck = silence > STUCK_AFTER;
+        match (is_stuck, self.is_stuck) {
             (true, false) => log::error!(
-                "the capture thread has been stuck for {} s, probably in the camera's driver: \
-                 the watchdog is no longer fed, systemd will restart the service",
-                silence.as_secs()
+                "the thread {} has been stuck for {} s{}: the watchdog is no longer fed, systemd will \
+                 restart the service",
+                self.name,
+                silence.as_secs(),
+                if self.name == "capture" { ", probably in the camera's driver" } else { "" },
             ),
-            (false, true) => log::info!("the capture thread goes on: the watchdog is fed again"),
+            (false, true) => log::info!("the thread {} goes on: the watchdog is fed again", self.name),
             _ => {}
         }
-        self.starving = starves;
-        !starves
+        self.is_stuck = is_stuck;
+        is_stuck
     }
 }
 
@@ -132,6 +154,7 @@ mod tests {
     use super::*;
     use crate::base::Stamp;
     use crate::media::{Trouble, TroubleKind};
+    use crate::store::Scene;
 
     fn status(state: State) -> Status {
         Status {
@@ -154,12 +177,46 @@ mod tests {
         }
     }
 
+    fn counting(word: &'static str) -> CountingStatus {
+        CountingStatus {
+            word,
+            reason: if word == "trouble" { String::from("No such\nmodel.") } else { String::new() },
+            hint: None,
+            backend: "",
+            model: String::new(),
+            labels: Vec::new(),
+            tells_classes: false,
+            looks_per_second: 0.0,
+            looks: 0,
+            look_s: 0.0,
+            inference_s: 0.0,
+            tracks: 0,
+            failed: 0,
+            notes: Vec::new(),
+            holds_camera: false,
+            scene: Scene::Camera,
+        }
+    }
+
+    #[test]
+    fn the_line_says_whether_it_counts() {
+        let line = |word| status_text(&status(State::Live), 0, &counting(word));
+        assert_eq!(line("counting"), "Live: /dev/video0, 1280 × 720; counting");
+        assert_eq!(line("trouble"), "Live: /dev/video0, 1280 × 720; not counting: No such model.");
+    }
+
     #[test]
     fn the_line_says_state_and_viewers() {
-        assert_eq!(status_text(&status(State::Live), 2), "Live: /dev/video0, 1280 × 720; 2 viewers");
-        assert_eq!(status_text(&status(State::Waking), 1), "Waking /dev/video0; 1 viewer");
         assert_eq!(
-            status_text(&status(State::Asleep), 0),
+            status_text(&status(State::Live), 2, &counting("idle")),
+            "Live: /dev/video0, 1280 × 720; 2 viewers"
+        );
+        assert_eq!(
+            status_text(&status(State::Waking), 1, &counting("waiting")),
+            "Waking /dev/video0; 1 viewer"
+        );
+        assert_eq!(
+            status_text(&status(State::Asleep), 0, &counting("off")),
             "Asleep: the camera is opened when somebody watches"
         );
     }
@@ -168,17 +225,17 @@ mod tests {
     fn trouble_is_one_line() {
         let trouble = Trouble::new(TroubleKind::Busy, "/dev/video0 is in use\nby another program");
         assert_eq!(
-            status_text(&status(State::Trouble(trouble)), 0),
+            status_text(&status(State::Trouble(trouble)), 0, &counting("waiting")),
             "Camera in use: /dev/video0 is in use by another program"
         );
     }
 
     #[test]
     fn a_stuck_capture_thread_is_not_fed_until_it_goes_on() {
-        let mut watchdog = Watchdog::new(Beat::new());
+        let mut heart = Heart { name: String::from("capture"), beat: Beat::new(), is_stuck: false };
         let fed: Vec<bool> = [0, 9, 11, 60, 1]
             .into_iter()
-            .map(|seconds| watchdog.is_to_be_fed(Duration::from_secs(seconds)))
+            .map(|seconds| !heart.is_stuck_after(Duration::from_secs(seconds)))
             .collect();
         assert_eq!(fed, [true, true, false, false, true]);
     }

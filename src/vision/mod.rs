@@ -22,6 +22,7 @@ pub mod geometry;
 pub mod labels;
 pub mod line;
 pub mod nms;
+pub mod onnx;
 pub mod passage;
 pub mod tally;
 pub mod tracker;

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::{client, wait_until};
 
@@ -14,6 +14,8 @@ pub struct Daemon {
     pub address: SocketAddr,
     child: Child,
     log: NamedTempFile,
+    /// Where it keeps its ledger, unless it is told another place.
+    _state: TempDir,
 }
 
 impl Daemon {
@@ -24,17 +26,18 @@ impl Daemon {
 
     /// As [`Daemon::start`], on an address that is known.
     pub fn start_on(address: SocketAddr, mut program: Command, arguments: &[&str]) -> Daemon {
-        let log = NamedTempFile::new().unwrap();
+        let (log, state) = (NamedTempFile::new().unwrap(), TempDir::new().unwrap());
         let child = program
             .arg("serve")
             .args(arguments)
             .args(["--set", &format!("http.listen=[\"{address}\"]")])
+            .env("STATE_DIRECTORY", state.path())
             .stdin(Stdio::null())
             .stdout(log.reopen().unwrap())
             .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
-        let mut daemon = Daemon { address, child, log };
+        let mut daemon = Daemon { address, child, log, _state: state };
         wait_until("it listens", || {
             assert!(daemon.child.try_wait().unwrap().is_none(), "it ended at once");
             TcpStream::connect(address).is_ok()

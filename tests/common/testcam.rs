@@ -35,6 +35,7 @@ struct Script {
     is_there: Option<bool>,
     better: Option<TestCam>,
     picture_len: usize,
+    is_simulated: bool,
     requested: u64,
     sequence: u64,
     opens: u64,
@@ -51,6 +52,7 @@ impl TestCam {
             is_there: None,
             better: None,
             picture_len: 0,
+            is_simulated: false,
             requested: 0,
             sequence: 0,
             opens: 0,
@@ -63,6 +65,12 @@ impl TestCam {
     /// Pictures of at least `len` bytes.
     pub fn picture_len(self, len: usize) -> TestCam {
         self.lock().picture_len = len;
+        self
+    }
+
+    /// It says that it is no camera but a simulated scene.
+    pub fn simulated(self) -> TestCam {
+        self.lock().is_simulated = true;
         self
     }
 
@@ -176,7 +184,7 @@ impl Opener for TestCam {
             height: 48,
             fps: None,
             notes: Vec::new(),
-            is_simulated: false,
+            is_simulated: script.is_simulated,
         };
         Ok(Box::new(Open { cam, delivers, jpeg: Vec::new() }))
     }

@@ -608,7 +608,10 @@ impl<'a> Detect<'a> {
         figures.with_middle = with_middle;
         let status = &mut figures.status;
         if (status.word, &status.reason) != (standing.word, &standing.reason) {
-            log::info!("counting: {} {}", standing.word, standing.reason);
+            match standing.reason.as_str() {
+                "" => log::info!("counting: {}", standing.word),
+                reason => log::info!("counting: {}: {reason}", standing.word),
+            }
         }
         status.word = standing.word;
         status.reason = standing.reason;

@@ -92,17 +92,15 @@ pub fn draw(
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map(|(_, inside)| *inside);
         pen.zone(zone, inside);
     }
-    for line in lines {
-        pen.line(line);
-    }
-    if ahead_s > STALE {
-        return;
-    }
-    for track in &overlay.tracks {
+    for track in overlay.tracks.iter().filter(|_| ahead_s <= STALE) {
         if let Some(places) = trails.places.get(&track.id) {
             pen.trail(places);
         }
         pen.track(track, ahead_s.clamp(0.0, MOST_AHEAD));
+    }
+    // Last, so that nobody stands before the tallies.
+    for line in lines {
+        pen.line(line);
     }
 }
 
@@ -121,7 +119,7 @@ impl<'a> Pen<'a> {
     fn new(canvas: &'a mut Canvas) -> Pen<'a> {
         let (width, height) = (canvas.width() as f32, canvas.height() as f32);
         let letters = (width.min(height) / 32.0).clamp(9.0, 48.0);
-        Pen { canvas, width, height, stroke: (letters / 16.0).max(0.75), letters }
+        Pen { canvas, width, height, stroke: (letters / 16.0).max(1.0), letters }
     }
 
     fn place(&self, [x, y]: [f64; 2]) -> Point {

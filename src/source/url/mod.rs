@@ -8,6 +8,7 @@
 
 mod address;
 mod client;
+mod download;
 mod login;
 mod wire;
 
@@ -19,6 +20,8 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep_until, timeout};
+
+pub use self::download::download;
 
 use self::address::{Address, BadAddress, Login, encode_all, split_authority, split_scheme, without_secrets};
 use self::client::{Answer, Client, Content};

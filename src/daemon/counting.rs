@@ -1,0 +1,310 @@
+//! From the configuration to counting: where the ledger lies, what is drawn in the file, and which
+//! detector looks.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::models::Shelf;
+use crate::base::Worker;
+use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, ZoneConfig};
+use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
+use crate::store::{self, Counts, LineDraft, Scene, StoreError, ZoneDraft};
+use crate::vision::{Anchor, MotionDetector, Recrossing, Replay};
+
+/// Counting at work, with everything that is to be ended in order.
+#[derive(Debug)]
+pub struct Running {
+    /// The handle.
+    pub counting: Counting,
+    /// The threads `detect` and `annotate`.
+    pub workers: Vec<Worker>,
+    /// The ledger and the thread that writes it, if it could be opened.
+    pub ledger: Option<(Counts, Worker)>,
+    /// The models at hand.
+    pub shelf: Shelf,
+}
+
+impl Running {
+    /// The threads without which nothing is counted or annotated.
+    pub fn threads(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter().chain(self.ledger.as_ref().map(|(_, writer)| writer))
+    }
+
+    /// Those of them whose hearts the watchdog listens to: those that beat all the time.
+    pub fn vital(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter()
+    }
+
+    /// Has everything end, for a daemon that does not start.
+    pub fn let_end(&self) {
+        self.counting.stop();
+        if let Some((counts, _)) = &self.ledger {
+            counts.stop();
+        }
+    }
+}
+
+/// Closes a ledger that nothing was written to.
+pub fn close(ledger: Ledger) {
+    if let Ok((counts, writer)) = ledger {
+        counts.stop();
+        drop(writer);
+    }
+}
+
+/// The ledger and its thread, or why there is none.
+pub type Ledger = Result<(Counts, Worker), StoreError>;
+
+/// Opens the ledger and draws the lines and zones of the file in it. May take a while: what a power
+/// cut has left is mended here.
+pub fn open_ledger(config: &Config) -> Ledger {
+    let (counts, writer) = Counts::open(store_settings(config))?;
+    let lines = config.lines.iter().map(line_draft).collect();
+    let zones = config.zones.iter().map(zone_draft).collect();
+    if let Err(error) = counts.pin(lines, zones) {
+        // The file has been checked: this is the ledger's trouble, and the lines of the page still count.
+        log::error!("the lines of the configuration are not counted on: {error}");
+    }
+    Ok((counts, writer))
+}
+
+/// Starts counting. Without a ledger it runs all the same, and says why nothing is recorded.
+///
+/// # Errors
+/// [`CountingError`]; the ledger has been closed then.
+pub fn start(
+    config: &Config,
+    pipeline: &Pipeline,
+    ledger: Ledger,
+    shelf: Shelf,
+) -> Result<Running, CountingError> {
+    let (counts, ledger) = match ledger {
+        Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
+        Err(error) => {
+            log::error!("nothing is counted: {error}");
+            (Err(error), None)
+        }
+    };
+    let make = make_detector(config.detect.clone(), shelf.clone());
+    match Counting::start(pipeline, counts, make, settings(config)) {
+        Ok((counting, workers)) => Ok(Running { counting, workers, ledger, shelf }),
+        Err(error) => {
+            if let Some((counts, writer)) = ledger {
+                close(Ok((counts, writer)));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Counting's part of the configuration.
+pub fn settings(config: &Config) -> CountingSettings {
+    let detect = &config.detect;
+    CountingSettings {
+        is_on: detect.backend != DetectorKind::None,
+        fps: detect.fps,
+        classes: detect.classes.clone(),
+        score: detect.score.map(|score| score as f32),
+        scene: scene(config.source.kind),
+        thumbnails: detect.thumbnails,
+        counts_only: config.privacy.counts_only,
+    }
+}
+
+/// What a source of this kind gives, unless it says that it is simulated.
+fn scene(kind: SourceKind) -> Scene {
+    match kind {
+        SourceKind::Files => Scene::Files,
+        SourceKind::Sim => Scene::Sim,
+        SourceKind::Auto | SourceKind::V4l2 | SourceKind::Libcamera | SourceKind::Url | SourceKind::Exec => {
+            Scene::Camera
+        }
+    }
+}
+
+/// The ledger's part of the configuration.
+pub fn store_settings(config: &Config) -> store::Settings {
+    store::Settings {
+        directory: state_directory(config),
+        camera: config.name.clone(),
+        zone: zone(config.counts.time_zone.as_deref()),
+        day_starts: config.counts.day_starts,
+    }
+}
+
+/// Where everything is kept.
+pub fn state_directory(config: &Config) -> PathBuf {
+    directory(config.store.directory.as_deref(), std::env::var_os("STATE_DIRECTORY"))
+}
+
+/// The configured directory; else the first that systemd hands over (systemd.exec(5),
+/// `StateDirectory=`); else `data` in the working directory.
+fn directory(configured: Option<&Path>, handed_over: Option<std::ffi::OsString>) -> PathBuf {
+    if let Some(directory) = configured {
+        return directory.to_owned();
+    }
+    let handed_over = handed_over.and_then(|list| std::env::split_paths(&list).next());
+    handed_over.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("data"))
+}
+
+fn zone(name: Option<&str>) -> TimeZone {
+    let Some(name) = name else { return TimeZone::system() };
+    TimeZone::get(name).unwrap_or_else(|error| {
+        log::error!("[counts] time_zone: {error}; days and hours are told in the system's time zone");
+        TimeZone::system()
+    })
+}
+
+fn line_draft(line: &LineConfig) -> (LineDraft, String) {
+    let draft = LineDraft {
+        name: line.name.clone(),
+        a: line.a,
+        b: line.b,
+        in_name: line.in_name.clone(),
+        out_name: line.out_name.clone(),
+        classes: line.classes.clone(),
+        anchor: Anchor::of_word(line.anchor).unwrap_or_default(),
+        recrossing: Recrossing::of_word(line.recrossing).unwrap_or_default(),
+    };
+    (draft, line.origin.clone())
+}
+
+fn zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
+    let draft = ZoneDraft {
+        name: zone.name.clone(),
+        points: zone.points.clone(),
+        classes: zone.classes.clone(),
+        anchor: Anchor::of_word(zone.anchor).unwrap_or_default(),
+    };
+    (draft, zone.origin.clone())
+}
+
+/// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
+fn make_detector(config: DetectConfig, shelf: Shelf) -> MakeDetector {
+    Box::new(move |scene, chosen| {
+        // A model that somebody has named is meant: nothing stands in for it.
+        let is_named = config.model.is_some() || chosen.is_some();
+        match config.backend {
+            DetectorKind::None => Err(no_detector("counting is switched off", "set [detect] backend")),
+            DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion(Vec::new())),
+            DetectorKind::Auto if is_named => shelf.detector(&config, chosen),
+            DetectorKind::Auto => shelf.detector(&config, None).or_else(|missing| {
+                log::warn!("counting: no model is used: {missing}");
+                Ok(motion(vec![format!(
+                    "Whatever moves is counted, persons are not told from cars: no model is used, for {missing}."
+                )]))
+            }),
+            DetectorKind::Onnx => shelf.detector(&config, chosen),
+            DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector(
+                "the configuration lets no model look",
+                "set [detect] backend to \"auto\" or \"onnx\" and restart",
+            )),
+            DetectorKind::Motion => Ok(motion(Vec::new())),
+            DetectorKind::Replay => replay(&config),
+        }
+    })
+}
+
+fn motion(notes: Vec<String>) -> Made {
+    Made { detector: Box::new(MotionDetector::new()), backend: "motion", notes }
+}
+
+fn replay(config: &DetectConfig) -> Result<Made, NoDetector> {
+    const HINT: &str = "set [detect] replay to a CSV file of frame, class, score, x1, y1, x2, y2";
+    let Some(path) = &config.replay else {
+        return Err(no_detector("no recorded detections are configured", HINT));
+    };
+    let wrong = |error: &dyn std::fmt::Display| no_detector(&format!("{}: {error}", path.display()), HINT);
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    let replay = Replay::parse(&text).map_err(|error| wrong(&error))?;
+    Ok(Made { detector: Box::new(replay), backend: "replay", notes: Vec::new() })
+}
+
+fn no_detector(reason: &str, hint: &str) -> NoDetector {
+    NoDetector { reason: reason.to_owned(), hint: Some(hint.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_ledgers_place_is_the_configured_one_else_systemds_else_here() {
+        let systemds = Some("/var/lib/tallycam:/var/lib/other".into());
+        assert_eq!(directory(Some(Path::new("/mine")), systemds.clone()), Path::new("/mine"));
+        assert_eq!(directory(None, systemds), Path::new("/var/lib/tallycam"));
+        assert_eq!(directory(None, Some("".into())), Path::new("data"));
+        assert_eq!(directory(None, None), Path::new("data"));
+    }
+
+    #[test]
+    fn what_the_file_draws_is_what_is_pinned() {
+        let line = LineConfig {
+            name: String::from("Door"),
+            a: [0.1, 0.2],
+            b: [0.3, 0.4],
+            in_name: String::from("up"),
+            out_name: String::from("down"),
+            classes: vec![String::from("person")],
+            anchor: "center",
+            recrossing: "once",
+            origin: String::from("config.toml:7"),
+        };
+        let (draft, origin) = line_draft(&line);
+        assert_eq!((draft.anchor, draft.recrossing), (Anchor::Center, Recrossing::Once));
+        assert_eq!((draft.in_name.as_str(), origin.as_str()), ("up", "config.toml:7"));
+    }
+
+    fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<Made, NoDetector> {
+        let shelf = Shelf::in_folder(Path::new("no folder of models"));
+        make_detector(detect.clone(), shelf)(scene, chosen)
+    }
+
+    fn with(backend: DetectorKind) -> DetectConfig {
+        DetectConfig { backend, ..Config::default().detect }
+    }
+
+    #[test]
+    fn motion_stands_in_for_a_model_that_nobody_has_named() {
+        let auto = with(DetectorKind::Auto);
+        let sim = make(&auto, Scene::Sim, None).unwrap();
+        assert_eq!((sim.backend, sim.notes.len()), ("motion", 0), "it is what the scene is meant for");
+        let camera = make(&auto, Scene::Camera, None).unwrap();
+        assert_eq!((camera.backend, camera.notes.len()), ("motion", 1));
+        assert!(camera.notes[0].contains("no model is used"), "{:?}", camera.notes);
+        for scene in [Scene::Sim, Scene::Camera] {
+            assert!(make(&auto, scene, Some("mine")).is_err());
+        }
+        let named = DetectConfig { model: Some(String::from("mine")), ..auto };
+        assert!(make(&named, Scene::Sim, None).is_err());
+        assert!(make(&with(DetectorKind::Onnx), Scene::Camera, None).is_err());
+    }
+
+    #[test]
+    fn what_is_configured_is_not_chosen_otherwise() {
+        let motion = with(DetectorKind::Motion);
+        assert_eq!(make(&motion, Scene::Camera, None).unwrap().backend, "motion");
+        for backend in [DetectorKind::Motion, DetectorKind::Replay, DetectorKind::None] {
+            assert!(make(&with(backend), Scene::Camera, Some("mine")).is_err());
+        }
+        let config = Config { detect: with(DetectorKind::None), ..Config::default() };
+        assert!(!settings(&config).is_on);
+    }
+
+    #[test]
+    fn recorded_detections_are_read_or_refused_by_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seen.csv");
+        let replay = DetectConfig { replay: Some(path.clone()), ..with(DetectorKind::Replay) };
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("seen.csv"));
+        std::fs::write(&path, "1,person,0.9,1,2,3").unwrap();
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("line 1"));
+        std::fs::write(&path, "1,person,0.9,1,2,3,4").unwrap();
+        assert_eq!(make(&replay, Scene::Camera, None).unwrap().backend, "replay");
+        let none = DetectConfig { replay: None, ..replay };
+        assert!(make(&none, Scene::Camera, None).is_err());
+    }
+}

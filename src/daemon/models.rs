@@ -1,0 +1,166 @@
+//! Models for the daemon: the one that is to look, as a detector, and those that the page offers.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
+use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
+use crate::models::{Addition, CATALOGUE, ModelError, Models};
+use crate::pipeline::{Made, NoDetector};
+use crate::vision::onnx::OnnxDetector;
+
+/// The model in the box.
+pub const SHIPPED: &str = "ssdlite_mobilenet_v2";
+
+/// The folders of models.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    models: Models,
+    /// Where the operator names the model.
+    pinned: Option<String>,
+}
+
+impl Shelf {
+    /// The usual folders, and our own in `state_directory`. `pinned`: where the operator names the model
+    /// (`config.toml:88`), if so.
+    pub fn new(state_directory: &Path, pinned: Option<String>) -> Shelf {
+        Shelf { models: Models::new(state_directory), pinned }
+    }
+
+    /// The models of one folder only.
+    #[cfg(test)]
+    pub fn in_folder(folder: &Path) -> Shelf {
+        Shelf { models: Models::in_places(Vec::new(), folder.to_owned()), pinned: None }
+    }
+
+    /// The detector of the operator's model, else of the one `chosen` on the page, else of the shipped
+    /// one. Takes seconds.
+    ///
+    /// # Errors
+    /// There is no such model, or it cannot be used.
+    pub fn detector(&self, config: &DetectConfig, chosen: Option<&str>) -> Result<Made, NoDetector> {
+        let wanted = config.model.as_deref().or(chosen).unwrap_or(SHIPPED);
+        let (models, name) = self.place_of(wanted);
+        let (card, onnx) = models.load(&name).map_err(|error| no_model(&error))?;
+        let detector = OnnxDetector::new(&name, &onnx, &card, None, config.threads)
+            .map_err(|error| no_model(&ModelError::Network(error)))?;
+        Ok(Made { detector: Box::new(detector), backend: "onnx", notes: Vec::new() })
+    }
+
+    /// Where to look for `wanted`, a name or the path of an ONNX file.
+    fn place_of(&self, wanted: &str) -> (Models, String) {
+        let path = Path::new(wanted);
+        let is_path = wanted.contains('/') || path.extension().is_some_and(|ending| ending == "onnx");
+        match (is_path, path.file_stem()) {
+            (true, Some(stem)) => {
+                let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+                (Models::in_places(Vec::new(), folder), stem.to_string_lossy().into_owned())
+            }
+            _ => (self.models.clone(), wanted.to_owned()),
+        }
+    }
+}
+
+/// Where the operator says what looks, so that the page cannot: the model, or a back end without one.
+pub fn pinned(resolved: &Resolved) -> Option<String> {
+    let detect = &resolved.config.detect;
+    let key = match detect.backend {
+        DetectorKind::Auto | DetectorKind::Onnx => detect.model.as_ref().map(|_| "detect.model")?,
+        DetectorKind::Motion | DetectorKind::Replay | DetectorKind::None => "detect.backend",
+    };
+    resolved.origin(key).map(Origin::to_string)
+}
+
+fn no_model(error: &ModelError) -> NoDetector {
+    NoDetector { reason: error.to_string(), hint: error.hint() }
+}
+
+impl Offered for Shelf {
+    fn found(&self) -> Vec<FoundModel> {
+        let found = self.models.list().into_iter().map(|model| {
+            let card = model.card.as_ref();
+            FoundModel {
+                family: card.map_or_else(String::new, |card| card.family.word().to_owned()),
+                input: card.and_then(|card| card.input.size),
+                classes: card.map_or(0, |card| card.labels.len()),
+                licence: card.map_or_else(String::new, |card| card.licence.clone()),
+                name: model.name,
+                bytes: model.bytes,
+                is_in_use: false,
+                problem: model.problem,
+            }
+        });
+        found.collect()
+    }
+
+    fn catalogue(&self) -> Vec<CatalogueModel> {
+        let here = self.models.list();
+        let offered = CATALOGUE.iter().map(|entry| CatalogueModel {
+            name: entry.name.to_owned(),
+            about: entry.about.to_owned(),
+            licence: entry.licence.to_owned(),
+            bytes: entry.bytes,
+            url: entry.url.to_owned(),
+            is_here: here.iter().any(|model| model.name == entry.name),
+        });
+        offered.collect()
+    }
+
+    fn pinned(&self) -> Option<String> {
+        self.pinned.clone()
+    }
+
+    fn fetch(&self, name: &str) -> Result<(), NotFetched> {
+        let fetched = self.models.fetch(name, &Addition::default());
+        fetched.map(drop).map_err(|error| match error {
+            ModelError::Unknown { name, .. } => NotFetched::Unknown(name),
+            ModelError::Download { .. } => {
+                NotFetched::Offline { reason: error.to_string(), hint: error.hint() }
+            }
+            error => NotFetched::Failed { reason: error.to_string(), hint: error.hint() },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_path_is_looked_for_where_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path(), None);
+        let config = DetectConfig {
+            model: Some(folder.path().join("mine.onnx").display().to_string()),
+            ..Config::default().detect
+        };
+        std::fs::write(folder.path().join("mine.onnx"), "no network").unwrap();
+        let refused = shelf.detector(&config, Some("chosen")).err().unwrap();
+        assert!(refused.reason.contains("mine.onnx has no description"), "{refused}");
+        assert!(refused.hint.is_some());
+    }
+
+    #[test]
+    fn what_the_operator_sets_is_pinned() {
+        let pinned_by = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+            pinned(&Config::load(Some(Path::new("/dev/null")), &sets, []).unwrap())
+        };
+        assert_eq!(pinned_by(&[]), None);
+        assert_eq!(pinned_by(&["detect.model=mine"]).as_deref(), Some("--set"));
+        assert_eq!(pinned_by(&["detect.backend=motion"]).as_deref(), Some("--set"));
+    }
+
+    #[test]
+    fn an_unknown_model_is_said_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path(), Some(String::from("config.toml:88")));
+        let refused = shelf.detector(&Config::default().detect, Some("not_there")).err().unwrap();
+        assert!(refused.reason.contains("not_there"), "{refused}");
+        assert_eq!(shelf.pinned().as_deref(), Some("config.toml:88"));
+        assert!(matches!(shelf.fetch("not_there"), Err(NotFetched::Unknown(_))));
+        assert!(shelf.catalogue().iter().any(|model| model.name == "yolox-nano"));
+    }
+}

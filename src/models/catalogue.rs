@@ -1,0 +1,53 @@
+//! Models that are known well enough to be fetched by name: where they are, and what they are.
+
+/// A model that can be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatalogueEntry {
+    /// The name it is given.
+    pub name: &'static str,
+    /// What it is, a sentence.
+    pub about: &'static str,
+    /// Its licence, an SPDX name.
+    pub licence: &'static str,
+    /// Where it is, at a commit that does not change.
+    pub url: &'static str,
+    /// SHA-256 of the file, 64 lower-case digits.
+    pub sha256: &'static str,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Its description, the text of a `NAME.toml`.
+    pub description: &'static str,
+}
+
+/// All of them.
+pub const CATALOGUE: [CatalogueEntry; 1] = [CatalogueEntry {
+    name: "yolox-nano",
+    about: "YOLOX-Nano at 416 × 416: COCO's 80 classes; sees small persons better than the model in the box",
+    licence: "Apache-2.0",
+    url: "https://raw.githubusercontent.com/Kazuhito00/YOLOX-ONNX-TFLite-Sample/\
+          0f785c070ce8da070aeaeef46c0da7904ff7012e/model/yolox_nano.onnx",
+    sha256: "695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14",
+    bytes: 3_660_092,
+    description: include_str!("yolox-nano.toml"),
+}];
+
+/// The entry for a file of this sum.
+pub(super) fn of_sum(sha256: &str) -> Option<&'static CatalogueEntry> {
+    CATALOGUE.iter().find(|entry| entry.sha256 == sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::description;
+    use super::*;
+
+    #[test]
+    fn every_entry_is_whole() {
+        for entry in &CATALOGUE {
+            let card = description::read(entry.description).unwrap();
+            assert_eq!(card.sha256.as_deref(), Some(entry.sha256), "{}", entry.name);
+            assert_eq!(card.licence, entry.licence);
+            assert!(entry.url.starts_with("https://") && !entry.url.contains(' '), "{}", entry.url);
+        }
+    }
+}

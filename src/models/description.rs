@@ -1,0 +1,523 @@
+//! Reads and writes the description of a model, `NAME.toml`.
+
+use std::fmt::Write as _;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::vision::onnx::Layout;
+use crate::vision::onnx::card::{
+    Activation, Card, CardError, Colours, Corners, CountingCard, DecodedCard, DistributionCard, EndToEndCard,
+    Family, InputCard, Place, Resize, SsdCard, Unit,
+};
+
+/// What is wrong with a description.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DescriptionError {
+    /// It is no TOML.
+    #[error("this is no TOML: {0}")]
+    Syntax(String),
+    /// A key is not there, and nothing can be taken for it.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// No such key is known.
+    #[error("there is no key {0}")]
+    UnknownKey(String),
+    /// The value of a key cannot be.
+    #[error("{key} must be {wanted}")]
+    Value {
+        /// Which key.
+        key: String,
+        /// What it must be.
+        wanted: String,
+    },
+    /// No such family is known.
+    #[error("there is no family {0:?}; there are {families}", families = Family::WORDS.join(", "))]
+    UnknownFamily(String),
+    /// A number cannot be.
+    #[error(transparent)]
+    Number(#[from] CardError),
+}
+
+type Read<T> = Result<T, DescriptionError>;
+
+const LAYOUTS: [(&str, Layout); 2] = [("nchw", Layout::Nchw), ("nhwc", Layout::Nhwc)];
+const COLOURS: [(&str, Colours); 2] = [("rgb", Colours::Rgb), ("bgr", Colours::Bgr)];
+const PLACES: [(&str, Place); 2] = [("top-left", Place::TopLeft), ("centre", Place::Centre)];
+const ACTIVATIONS: [(&str, Activation); 3] =
+    [("none", Activation::None), ("sigmoid", Activation::Sigmoid), ("softmax", Activation::Softmax)];
+const CORNERS: [(&str, Corners); 3] =
+    [("xyxy", Corners::Xyxy), ("yxyx", Corners::Yxyx), ("cxcywh", Corners::Cxcywh)];
+const UNITS: [(&str, Unit); 2] = [("pixels", Unit::Pixels), ("fractions", Unit::Fractions)];
+
+/// A table of the file; its keys are told with `path` before them.
+struct Section<'t> {
+    path: &'static str,
+    table: Option<&'t DeTable<'t>>,
+}
+
+impl<'t> Section<'t> {
+    fn named(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn wrong(&self, key: &str, wanted: impl Into<String>) -> DescriptionError {
+        DescriptionError::Value { key: self.named(key), wanted: wanted.into() }
+    }
+
+    fn missing(&self, key: &str) -> DescriptionError {
+        DescriptionError::Missing(self.named(key))
+    }
+
+    fn get(&self, key: &str) -> Option<&'t DeValue<'t>> {
+        self.table?.get(key).map(|value| value.get_ref())
+    }
+
+    fn only(&self, keys: &[&str]) -> Read<()> {
+        let names = self.table.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref());
+        names
+            .into_iter()
+            .find(|name| !keys.contains(name))
+            .map_or(Ok(()), |name| Err(DescriptionError::UnknownKey(self.named(name))))
+    }
+
+    fn section(&self, key: &'static str) -> Read<Section<'t>> {
+        let table = match self.get(key) {
+            None => None,
+            Some(value) => Some(value.as_table().ok_or_else(|| self.wrong(key, "a table"))?),
+        };
+        Ok(Section { path: key, table })
+    }
+
+    fn text(&self, key: &str) -> Read<Option<&'t str>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| self.wrong(key, "text in quotes"))
+    }
+
+    fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Read<Option<T>> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| *word == text);
+        found.map(|(_, value)| Some(*value)).ok_or_else(|| {
+            let all: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+            self.wrong(key, all.join(" or "))
+        })
+    }
+
+    fn number(&self, key: &str) -> Read<Option<f32>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        number(value).map(Some).ok_or_else(|| self.wrong(key, "a number"))
+    }
+
+    fn whole(&self, key: &str, most: u32) -> Read<Option<u32>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let found = whole(value).filter(|&n| n <= most);
+        found.map(Some).ok_or_else(|| self.wrong(key, format!("a whole number up to {most}")))
+    }
+
+    fn truth(&self, key: &str) -> Read<Option<bool>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        value.as_bool().map(Some).ok_or_else(|| self.wrong(key, "true or false"))
+    }
+
+    fn list<T>(
+        &self,
+        key: &str,
+        wanted: &str,
+        one: impl Fn(&'t DeValue<'t>) -> Option<T>,
+    ) -> Read<Option<Vec<T>>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let items = value.as_array().and_then(|items| items.iter().map(|item| one(item.get_ref())).collect());
+        items.map(Some).ok_or_else(|| self.wrong(key, wanted))
+    }
+
+    fn three(&self, key: &str) -> Read<Option<[f32; 3]>> {
+        let wanted = "three numbers, in the order of colours";
+        let Some(list) = self.list(key, wanted, number)? else { return Ok(None) };
+        list.try_into().map(Some).map_err(|_| self.wrong(key, wanted))
+    }
+
+    fn strides(&self) -> Read<Option<Vec<u32>>> {
+        self.list("strides", "a list of whole numbers", whole)
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Option<f32> {
+    match value {
+        DeValue::Integer(integer) => integer.as_str().parse().ok(),
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u32> {
+    value.as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok())
+}
+
+fn words(value: &DeValue<'_>) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+}
+
+/// The description in `text`.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
+    let parsed = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
+        DescriptionError::Syntax(format!("{} in line {}", error.message(), line + 1))
+    })?;
+    let top = Section { path: "", table: Some(parsed.get_ref()) };
+    top.only(&[
+        "about", "licence", "origin", "sha256", "family", "labels", "groups", "input", "heads", "counting",
+    ])?;
+    let sha256 = top.text("sha256")?.map(str::to_ascii_lowercase);
+    if sha256.as_ref().is_some_and(|sum| sum.len() != 64 || !sum.bytes().all(|b| b.is_ascii_hexdigit())) {
+        return Err(top.wrong("sha256", "64 hexadecimal digits"));
+    }
+    let labels = top
+        .list("labels", "a list of texts", |value| value.as_str().map(str::to_owned))?
+        .ok_or_else(|| top.missing("labels"))?;
+    if labels.is_empty() {
+        return Err(top.wrong("labels", "a list of one label at least"));
+    }
+    let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let card = Card {
+        about: owned(top.text("about")?),
+        licence: owned(top.text("licence")?),
+        origin: owned(top.text("origin")?),
+        sha256,
+        input: input(&top.section("input")?)?,
+        family: family(top.text("family")?.ok_or_else(|| top.missing("family"))?, &top.section("heads")?)?,
+        labels,
+        groups: top.list("groups", "a list of lists of labels", words)?.unwrap_or_default(),
+        counting: counting(&top.section("counting")?)?,
+    };
+    card.check()?;
+    Ok(card)
+}
+
+fn input(section: &Section<'_>) -> Read<InputCard> {
+    section.only(&["width", "height", "layout", "colours", "mean", "deviation", "resize", "place", "pad"])?;
+    let size = match (section.whole("width", 4096)?, section.whole("height", 4096)?) {
+        (None, None) => None,
+        (Some(width), Some(height)) if width > 0 && height > 0 => Some((width, height)),
+        (None, Some(_)) => return Err(section.missing("width")),
+        (Some(_), None) => return Err(section.missing("height")),
+        _ => return Err(section.wrong("width", "above 0, and height too")),
+    };
+    let is_letterbox = section.word("resize", &[("stretch", false), ("letterbox", true)])?.unwrap_or(false);
+    let place = section.word("place", &PLACES)?.unwrap_or(Place::Centre);
+    let pad = section.whole("pad", 255)?.unwrap_or(114) as u8;
+    Ok(InputCard {
+        size,
+        layout: section.word("layout", &LAYOUTS)?,
+        colours: section.word("colours", &COLOURS)?.ok_or_else(|| section.missing("colours"))?,
+        mean: section.three("mean")?.unwrap_or([0.0; 3]),
+        deviation: section.three("deviation")?.unwrap_or([1.0; 3]),
+        resize: if is_letterbox { Resize::Letterbox { place, pad } } else { Resize::Stretch },
+    })
+}
+
+fn family(word: &str, heads: &Section<'_>) -> Read<Family> {
+    let activation = || heads.word("activation", &ACTIVATIONS);
+    let background = || heads.truth("background").map(Option::unwrap_or_default);
+    let strides = || heads.strides().map(|strides| strides.unwrap_or_else(|| vec![8, 16, 32]));
+    let corners = || heads.word("corners", &CORNERS)?.ok_or_else(|| heads.missing("corners"));
+    let unit = || heads.word("unit", &UNITS)?.ok_or_else(|| heads.missing("unit"));
+    Ok(match word {
+        "ssd" => {
+            heads.only(&["anchors", "strides", "scales", "y_first", "activation", "background"])?;
+            let wanted = "a list for each level of lists of width and height";
+            let pair = |value: &DeValue<'_>| -> Option<[f32; 2]> {
+                let items: Option<Vec<f32>> = value.as_array()?.iter().map(|v| number(v.get_ref())).collect();
+                items?.try_into().ok()
+            };
+            let level = |value: &DeValue<'_>| -> Option<Vec<[f32; 2]>> {
+                value.as_array()?.iter().map(|value| pair(value.get_ref())).collect()
+            };
+            let anchors = heads.list("anchors", wanted, level)?.ok_or_else(|| heads.missing("anchors"))?;
+            let scales = heads.list("scales", "two numbers", number)?.unwrap_or_else(|| vec![10.0, 5.0]);
+            Family::Ssd(SsdCard {
+                anchors,
+                strides: heads.strides()?.unwrap_or_default(),
+                scales: scales.try_into().map_err(|_| heads.wrong("scales", "two numbers"))?,
+                y_first: heads.truth("y_first")?.unwrap_or_default(),
+                activation: activation()?.unwrap_or(Activation::Sigmoid),
+                background: background()?,
+            })
+        }
+        "decoded" => {
+            heads.only(&["corners", "unit", "activation", "background"])?;
+            let activation = activation()?.unwrap_or(Activation::None);
+            Family::Decoded(DecodedCard {
+                corners: corners()?,
+                unit: unit()?,
+                activation,
+                background: background()?,
+            })
+        }
+        "yolox" => {
+            heads.only(&["strides"])?;
+            Family::Yolox { strides: strides()? }
+        }
+        "yolov5" => {
+            heads.only(&[])?;
+            Family::Yolov5
+        }
+        "yolov8" => {
+            heads.only(&[])?;
+            Family::Yolov8
+        }
+        "end-to-end" => {
+            heads.only(&["corners", "unit", "first_class"])?;
+            let first_class = heads.whole("first_class", 1000)?.unwrap_or_default() as u16;
+            Family::EndToEnd(EndToEndCard { corners: corners()?, unit: unit()?, first_class })
+        }
+        "nanodet" => {
+            heads.only(&["strides", "point", "activation"])?;
+            Family::Distribution(DistributionCard {
+                strides: strides()?,
+                point: heads.number("point")?.unwrap_or(0.5),
+                activation: activation()?.unwrap_or(Activation::None),
+            })
+        }
+        other => return Err(DescriptionError::UnknownFamily(other.to_owned())),
+    })
+}
+
+fn counting(section: &Section<'_>) -> Read<CountingCard> {
+    section.only(&["sure_score", "least_score", "most_iou", "most_area"])?;
+    Ok(CountingCard {
+        sure_score: section.number("sure_score")?,
+        least_score: section.number("least_score")?,
+        most_iou: section.number("most_iou")?,
+        most_area: section.number("most_area")?,
+    })
+}
+
+/// `card` as the text of a description.
+pub(super) fn write(card: &Card) -> String {
+    let mut out =
+        String::from("# What NAME.onnx is: how a picture is fed to it, and what its numbers mean.\n");
+    for (key, text) in [("about", &card.about), ("licence", &card.licence), ("origin", &card.origin)] {
+        if !text.is_empty() {
+            line(&mut out, key, &quoted(text));
+        }
+    }
+    if let Some(sum) = &card.sha256 {
+        line(&mut out, "sha256", &quoted(sum));
+    }
+    line(&mut out, "family", &quoted(card.family.word()));
+    line(&mut out, "labels", &list(&card.labels, |label| quoted(label)));
+    if !card.groups.is_empty() {
+        line(&mut out, "groups", &list(&card.groups, |group| list(group, |label| quoted(label))));
+    }
+    out.push_str("\n[input]\n");
+    let input = &card.input;
+    if let Some((width, height)) = input.size {
+        line(&mut out, "width", &width);
+        line(&mut out, "height", &height);
+    }
+    if let Some(layout) = input.layout {
+        line(&mut out, "layout", &of(&LAYOUTS, layout));
+    }
+    line(&mut out, "colours", &of(&COLOURS, input.colours));
+    line(&mut out, "mean", &list(&input.mean, f32::to_string));
+    line(&mut out, "deviation", &list(&input.deviation, f32::to_string));
+    match input.resize {
+        Resize::Stretch => line(&mut out, "resize", &quoted("stretch")),
+        Resize::Letterbox { place, pad } => {
+            line(&mut out, "resize", &quoted("letterbox"));
+            line(&mut out, "place", &of(&PLACES, place));
+            line(&mut out, "pad", &pad);
+        }
+    }
+    write_heads(&mut out, &card.family);
+    let CountingCard { sure_score, least_score, most_iou, most_area } = card.counting;
+    let counting = [
+        ("sure_score", sure_score),
+        ("least_score", least_score),
+        ("most_iou", most_iou),
+        ("most_area", most_area),
+    ];
+    if counting.iter().any(|(_, value)| value.is_some()) {
+        out.push_str("\n[counting]\n");
+        for (key, value) in counting {
+            if let Some(value) = value {
+                line(&mut out, key, &value);
+            }
+        }
+    }
+    out
+}
+
+fn write_heads(out: &mut String, family: &Family) {
+    let strides = |strides: &[u32]| list(strides, u32::to_string);
+    if !matches!(family, Family::Yolov5 | Family::Yolov8) {
+        out.push_str("\n[heads]\n");
+    }
+    match family {
+        Family::Ssd(card) => {
+            let level = |level: &Vec<[f32; 2]>| list(level, |anchor| list(anchor, f32::to_string));
+            line(out, "anchors", &list(&card.anchors, level));
+            line(out, "strides", &strides(&card.strides));
+            line(out, "scales", &list(&card.scales, f32::to_string));
+            line(out, "y_first", &card.y_first);
+            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+            line(out, "background", &card.background);
+        }
+        Family::Decoded(card) => {
+            line(out, "corners", &of(&CORNERS, card.corners));
+            line(out, "unit", &of(&UNITS, card.unit));
+            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+            line(out, "background", &card.background);
+        }
+        Family::Yolox { strides: own } => line(out, "strides", &strides(own)),
+        Family::Yolov5 | Family::Yolov8 => {}
+        Family::EndToEnd(card) => {
+            line(out, "corners", &of(&CORNERS, card.corners));
+            line(out, "unit", &of(&UNITS, card.unit));
+            line(out, "first_class", &card.first_class);
+        }
+        Family::Distribution(card) => {
+            line(out, "strides", &strides(&card.strides));
+            line(out, "point", &card.point);
+            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+        }
+    }
+}
+
+fn line(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{key} = {value}");
+}
+
+fn of<T: PartialEq>(words: &[(&str, T)], value: T) -> String {
+    words.iter().find(|(_, own)| *own == value).map_or_else(String::new, |(word, _)| quoted(word))
+}
+
+fn list<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
+    let items: Vec<String> = items.iter().map(one).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "family = \"yolov8\"\nlabels = [\"person\"]\n[input]\ncolours = \"rgb\"\n";
+
+    #[test]
+    fn the_least_that_a_description_needs() {
+        let card = read(LEAST).unwrap();
+        assert_eq!(card.family, Family::Yolov8);
+        assert_eq!((card.input.size, card.input.resize), (None, Resize::Stretch));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let families = [
+            Family::Ssd(SsdCard {
+                anchors: vec![vec![[30.0, 30.5], [1.25, 2.0]], vec![[9.0, 9.0]]],
+                strides: vec![16, 32],
+                scales: [10.0, 5.0],
+                y_first: true,
+                activation: Activation::Softmax,
+                background: true,
+            }),
+            Family::Decoded(DecodedCard {
+                corners: Corners::Yxyx,
+                unit: Unit::Fractions,
+                activation: Activation::Sigmoid,
+                background: false,
+            }),
+            Family::Yolox { strides: vec![8, 16] },
+            Family::Yolov5,
+            Family::Yolov8,
+            Family::EndToEnd(EndToEndCard { corners: Corners::Cxcywh, unit: Unit::Pixels, first_class: 1 }),
+            Family::Distribution(DistributionCard {
+                strides: vec![8],
+                point: 0.0,
+                activation: Activation::None,
+            }),
+        ];
+        let resizes = [Resize::Stretch, Resize::Letterbox { place: Place::TopLeft, pad: 7 }];
+        for (at, family) in families.into_iter().enumerate() {
+            let card = Card {
+                about: String::from("a \"model\"\nof two lines \\"),
+                licence: String::from("MIT"),
+                origin: String::new(),
+                sha256: Some("0f".repeat(32)),
+                input: InputCard {
+                    size: Some((300, 200)),
+                    layout: Some(Layout::Nhwc),
+                    colours: Colours::Bgr,
+                    mean: [103.53, 116.28, 123.675],
+                    deviation: [1.0, 58.395, 255.0],
+                    resize: resizes[at % 2],
+                },
+                family,
+                labels: vec![String::from("person"), String::from("van")],
+                groups: vec![vec![String::from("person"), String::from("van")]],
+                counting: CountingCard {
+                    most_area: Some(0.25),
+                    least_score: Some(0.1),
+                    ..CountingCard::default()
+                },
+            };
+            let text = write(&card);
+            assert_eq!(read(&text), Ok(card), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, says) in [
+            ("family = ", "this is no TOML: string values must be quoted, expected literal string in line 1"),
+            ("labels = [\"x\"]\n[input]\ncolours = \"rgb\"", "family is missing"),
+            (
+                &LEAST.replace("yolov8", "yolov99"),
+                "there is no family \"yolov99\"; there are ssd, decoded, yolox, yolov5, yolov8, end-to-end, nanodet",
+            ),
+            (&LEAST.replace("[\"person\"]", "[]"), "labels must be a list of one label at least"),
+            (&LEAST.replace("[\"person\"]", "\"person\""), "labels must be a list of texts"),
+            (&LEAST.replace("rgb", "cmyk"), "input.colours must be \"rgb\" or \"bgr\""),
+            (&format!("{LEAST}width = 300"), "input.height is missing"),
+            (&format!("{LEAST}width = 300\nheight = 9000"), "input.height must be a whole number up to 4096"),
+            (&format!("{LEAST}mean = [1, 2]"), "input.mean must be three numbers, in the order of colours"),
+            (&format!("{LEAST}deviation = [1, 0, 1]"), "input.deviation in the description cannot be 0"),
+            (&format!("{LEAST}size = 3"), "there is no key input.size"),
+            (&format!("{LEAST}[heads]\nanchors = []"), "there is no key heads.anchors"),
+            (
+                &format!("{LEAST}[counting]\nsure_score = 2"),
+                "counting.sure_score in the description cannot be 2",
+            ),
+            (&format!("sha256 = \"abc\"\n{LEAST}"), "sha256 must be 64 hexadecimal digits"),
+            (&LEAST.replace("yolov8", "ssd"), "heads.anchors is missing"),
+            (&LEAST.replace("yolov8", "end-to-end"), "heads.corners is missing"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            if says.starts_with("this is no TOML") {
+                assert!(error.starts_with("this is no TOML") && error.ends_with("in line 1"), "{error}");
+            } else {
+                assert_eq!(error, says);
+            }
+        }
+    }
+}

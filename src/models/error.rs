@@ -1,0 +1,173 @@
+//! What can be wrong with a model, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::description::DescriptionError;
+use super::guess::GuessError;
+use crate::vision::DetectError;
+use crate::vision::onnx::OnnxError;
+
+/// A model cannot be used, or not be added.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// There is none of this name.
+    #[error("there is no model called {name:?}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// It cannot be a name.
+    #[error("{0:?} is no name for a model")]
+    Name(String),
+    /// A model of the name is there already.
+    #[error("{} is there already", path.display())]
+    Taken {
+        /// Its ONNX file.
+        path: PathBuf,
+        /// Whether it may be replaced.
+        is_own: bool,
+    },
+    /// A file cannot be read.
+    #[error("{} cannot be read: {error}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("{} cannot be written: {error}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is larger than any network that is of use.
+    #[error("{} is too large for a model: {bytes} bytes", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+        /// How large.
+        bytes: u64,
+    },
+    /// There is no description beside the ONNX file.
+    #[error("{} has no description beside it", path.display())]
+    NotDescribed {
+        /// The ONNX file.
+        path: PathBuf,
+    },
+    /// The description is wrong.
+    #[error("{}: {error}", path.display())]
+    Description {
+        /// The description.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: DescriptionError,
+    },
+    /// The file is not the one that was described.
+    #[error("{} is damaged or another file: its SHA-256 is {found}, its description says {wanted}", path.display())]
+    Sum {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The sum described.
+        wanted: String,
+        /// Its own.
+        found: String,
+    },
+    /// It cannot be told what it is.
+    #[error(transparent)]
+    Guess(#[from] GuessError),
+    /// It is no network that can be run, or not as described.
+    #[error(transparent)]
+    Network(#[from] OnnxError),
+    /// It failed when it was tried.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// The picture to try it on is none.
+    #[error("{what} is no picture to try a model on: {reason}")]
+    Picture {
+        /// Which.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// It cannot be fetched.
+    #[error("{url} cannot be fetched: {reason}")]
+    Download {
+        /// The address.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// What was fetched is another file.
+    #[error("{url} is another file than it should be (SHA-256 {found}); nothing was added")]
+    WrongDownload {
+        /// The address.
+        url: String,
+        /// Its sum.
+        found: String,
+    },
+}
+
+impl ModelError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            ModelError::Unknown { known, .. } if known.is_empty() => {
+                String::from("`tallycam model add FILE` adds one; `tallycam model list` shows the catalogue")
+            }
+            ModelError::Unknown { known, .. } => format!("there are: {}", known.join(", ")),
+            ModelError::Name(_) => String::from("letters, digits, - and _ make a name; give one with --name"),
+            ModelError::Taken { is_own: true, .. } => {
+                String::from("--force replaces it, or give the new one another name with --name")
+            }
+            ModelError::Taken { .. } => String::from("give the new one another name with --name"),
+            ModelError::NotDescribed { path } => {
+                format!("`tallycam model add {}` finds out what it is", path.display())
+            }
+            ModelError::Sum { .. } => String::from(
+                "copy or fetch it again; if you changed it on purpose, correct sha256 in its .toml",
+            ),
+            ModelError::Description { .. } => {
+                String::from("docs/models.md explains every key of a description")
+            }
+            ModelError::Guess(GuessError::Labels { .. }) => {
+                String::from("name them with --labels FILE, a label a line")
+            }
+            ModelError::Guess(GuessError::Family { .. }) => String::from(
+                "write a .toml for it (models/README.md says how) and put both files into a models directory",
+            ),
+            ModelError::Network(OnnxError::Card(_)) => {
+                String::from("correct its .toml, or name the labels with --labels FILE, a label a line")
+            }
+            ModelError::Detect(DetectError::NoNumbers { .. }) => String::from(
+                "the file is damaged, or colours, mean and deviation in its .toml are not what it was trained with",
+            ),
+            ModelError::Picture { .. } => String::from("give a JPEG with --picture"),
+            ModelError::Download { url, .. } | ModelError::WrongDownload { url, .. } => format!(
+                "on a computer with internet download {url}, copy it here, and run `tallycam model add FILE`"
+            ),
+            ModelError::Read { .. }
+            | ModelError::Write { .. }
+            | ModelError::TooLarge { .. }
+            | ModelError::Network(_)
+            | ModelError::Detect(_) => return None,
+        };
+        Some(hint)
+    }
+
+    /// Whether a file or socket failed, rather than that the model is wrong.
+    pub fn is_input_or_output(&self) -> bool {
+        matches!(
+            self,
+            ModelError::Read { .. }
+                | ModelError::Write { .. }
+                | ModelError::Download { .. }
+                | ModelError::Taken { .. }
+        )
+    }
+}

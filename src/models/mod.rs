@@ -1,0 +1,344 @@
+//! The models at hand: finds them, checks them, adds to them.
+//!
+//! A model is two files, `NAME.onnx` and its description `NAME.toml`, in one of a few directories; the
+//! first that has the name counts. Only the last of them, in the state directory, is ever written
+//! to. Everything here reads files, loads networks or asks the network, and belongs on a thread that
+//! may wait.
+
+mod catalogue;
+mod description;
+mod error;
+mod guess;
+mod known_labels;
+mod place;
+mod proof;
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use catalogue::{CATALOGUE, CatalogueEntry};
+pub use description::DescriptionError;
+pub use error::ModelError;
+pub use guess::{GuessError, guess};
+pub use known_labels::COCO;
+pub use proof::{Proof, Seen};
+
+use crate::vision::onnx::{Card, Network};
+
+/// The largest network that is read, in bytes.
+pub const MOST_BYTES: u64 = 256 << 20;
+/// A longer file is no description.
+const LONGEST_DESCRIPTION: u64 = 1 << 20;
+/// How long a download may take.
+const DOWNLOAD_WITHIN: Duration = Duration::from_secs(300);
+
+/// Where models are, and where new ones go.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// In the order in which they are looked through; the last is our own.
+    places: Vec<PathBuf>,
+}
+
+/// A model as it lies there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundModel {
+    /// The files' name without its ending.
+    pub name: String,
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// Bytes of that.
+    pub bytes: u64,
+    /// Its description; `None` when there is a problem with it.
+    pub card: Option<Card>,
+    /// Why it cannot be used, in words; `None` as far as its description tells. The network itself
+    /// is only looked at when it is loaded.
+    pub problem: Option<String>,
+}
+
+/// What is to be added, and what is known of it.
+#[derive(Debug, Clone, Default)]
+pub struct Addition {
+    /// The name it is given; that of the file without one.
+    pub name: Option<String>,
+    /// Its labels, where neither the file's shapes nor the catalogue tell them.
+    pub labels: Option<Vec<String>>,
+    /// The picture it is proved on, a JPEG; a drawn scene without one.
+    pub picture: Option<PathBuf>,
+    /// Whether a model of that name may be replaced.
+    pub replace: bool,
+}
+
+/// What was added.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Added {
+    /// Its name.
+    pub name: String,
+    /// Its ONNX file.
+    pub path: PathBuf,
+    /// As it is described now.
+    pub card: Card,
+    /// What it saw.
+    pub proof: Proof,
+}
+
+impl Models {
+    /// The usual places (`models` in the working directory, `models` beside the program,
+    /// `/usr/share/tallycam/models`) and our own: `models` in `state_directory`.
+    pub fn new(state_directory: &Path) -> Models {
+        let mut places = vec![PathBuf::from("models")];
+        let program = std::env::current_exe().ok();
+        places.extend(program.as_deref().and_then(Path::parent).map(|folder| folder.join("models")));
+        places.push(PathBuf::from("/usr/share/tallycam/models"));
+        Models::in_places(places, state_directory.join("models"))
+    }
+
+    /// These places, looked through in order, and then `own`, where new ones go.
+    pub fn in_places(mut places: Vec<PathBuf>, own: PathBuf) -> Models {
+        places.push(own);
+        Models { places }
+    }
+
+    /// Where new ones go.
+    fn own(&self) -> &Path {
+        self.places.last().map_or(Path::new("models"), PathBuf::as_path)
+    }
+
+    /// All models in order of names. What cannot be used is among them and says why.
+    pub fn list(&self) -> Vec<FoundModel> {
+        let mut found: Vec<FoundModel> = Vec::new();
+        for place in &self.places {
+            let entries = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
+            let mut names: Vec<String> = entries.filter_map(|path| name_of(&path)).collect();
+            names.sort();
+            names.dedup();
+            for name in names {
+                if !found.iter().any(|model| model.name == name) {
+                    found.push(look(place, &name));
+                }
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    /// The description and the bytes of the model called `name`, checked against the sum in its
+    /// description.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or it is not what its description says.
+    pub fn load(&self, name: &str) -> Result<(Card, Vec<u8>), ModelError> {
+        check_name(name)?;
+        let place = self.places.iter().find(|place| has(place, name));
+        let place = place.ok_or_else(|| self.unknown(name))?;
+        let card = read_card(place, name)?;
+        let path = file(place, name, "onnx");
+        let bytes = read_onnx(&path)?;
+        if let Some(wanted) = &card.sha256 {
+            let found = sha256(&bytes);
+            if found != *wanted {
+                return Err(ModelError::Sum { path, wanted: wanted.clone(), found });
+            }
+        }
+        Ok((card, bytes))
+    }
+
+    /// Adds the ONNX file at `path`: finds out what it is, proves it on a picture, and copies it with its
+    /// description to where our own models are. Nobody ever sees half of it.
+    ///
+    /// # Errors
+    /// It is no network that can be used, or it cannot be written; nothing is changed then.
+    pub fn add(&self, path: &Path, addition: &Addition) -> Result<Added, ModelError> {
+        let bytes = read_onnx(path)?;
+        let known = catalogue::of_sum(&sha256(&bytes));
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = addition.name.clone().or(known.map(|entry| entry.name.to_owned())).or(stem);
+        self.put(name.unwrap_or_default(), &bytes, addition, known)
+    }
+
+    /// Fetches a model of the catalogue, and adds it like a file.
+    ///
+    /// # Errors
+    /// As of [`Models::add`]; the catalogue has no such model, or it cannot be fetched.
+    pub fn fetch(&self, name: &str, addition: &Addition) -> Result<Added, ModelError> {
+        let entry = CATALOGUE.iter().find(|entry| entry.name == name);
+        self.fetch_entry(entry.ok_or_else(|| self.unknown(name))?, addition)
+    }
+
+    /// Fetches a model from wherever `entry` says.
+    ///
+    /// # Errors
+    /// As of [`Models::fetch`].
+    pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<Added, ModelError> {
+        let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
+        // Known before anything is fetched in vain.
+        self.check_free(&name, addition.replace)?;
+        let bytes = crate::source::url::download(entry.url, entry.bytes, DOWNLOAD_WITHIN)
+            .map_err(|trouble| ModelError::Download { url: entry.url.to_owned(), reason: trouble.line() })?;
+        let found = sha256(&bytes);
+        if found != entry.sha256 {
+            return Err(ModelError::WrongDownload { url: entry.url.to_owned(), found });
+        }
+        self.put(name, &bytes, addition, Some(entry))
+    }
+
+    /// Runs the model called `name` on a picture.
+    ///
+    /// # Errors
+    /// It cannot be loaded, or not run.
+    pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), ModelError> {
+        let (card, bytes) = self.load(name)?;
+        let proof = proof::prove(name, &bytes, &card, picture)?;
+        Ok((card, proof))
+    }
+
+    /// Runs the ONNX file at `path` on a picture as it would be added, or by the description beside
+    /// it where there is one.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), ModelError> {
+        let bytes = read_onnx(path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let is_described =
+            path.extension().is_some_and(|e| e == "onnx") && file(beside, &name, "toml").exists();
+        let card = if is_described && addition.labels.is_none() {
+            read_card(beside, &name)?
+        } else {
+            describe(&bytes, addition, catalogue::of_sum(&sha256(&bytes)))?
+        };
+        let proof = proof::prove(&name, &bytes, &card, addition.picture.as_deref())?;
+        Ok((card, proof))
+    }
+
+    fn put(
+        &self,
+        name: String,
+        bytes: &[u8],
+        addition: &Addition,
+        known: Option<&CatalogueEntry>,
+    ) -> Result<Added, ModelError> {
+        self.check_free(&name, addition.replace)?;
+        let card = describe(bytes, addition, known)?;
+        let proof = proof::prove(&name, bytes, &card, addition.picture.as_deref())?;
+        let own = self.own();
+        let path = file(own, &name, "onnx");
+        let description = description::write(&card);
+        let written = fs::create_dir_all(own)
+            .and_then(|()| place::put(&path, bytes))
+            .and_then(|()| place::put(&file(own, &name, "toml"), description.as_bytes()));
+        written.map_err(|error| ModelError::Write { path: path.clone(), error })?;
+        Ok(Added { name, path, card, proof })
+    }
+
+    /// Whether a model may be given this name.
+    fn check_free(&self, name: &str, replace: bool) -> Result<(), ModelError> {
+        check_name(name)?;
+        let Some(place) = self.places.iter().find(|place| has(place, name)) else { return Ok(()) };
+        let is_own = place == self.own();
+        if is_own && replace {
+            return Ok(());
+        }
+        Err(ModelError::Taken { path: file(place, name, "onnx"), is_own })
+    }
+
+    fn unknown(&self, name: &str) -> ModelError {
+        ModelError::Unknown {
+            name: name.to_owned(),
+            known: self.list().into_iter().map(|model| model.name).collect(),
+        }
+    }
+}
+
+/// The description of a network that has none yet.
+fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -> Result<Card, ModelError> {
+    if let (Some(entry), None) = (known, &addition.labels) {
+        let card = description::read(entry.description).map_err(|error| ModelError::Description {
+            path: PathBuf::from(entry.name).with_extension("toml"),
+            error,
+        })?;
+        return Ok(card);
+    }
+    let network = Network::load(bytes, None, 1).map_err(crate::vision::onnx::OnnxError::Network)?;
+    let mut card = guess(network.input(), network.outputs(), addition.labels.as_deref())?;
+    card.sha256 = Some(sha256(bytes));
+    Ok(card)
+}
+
+/// SHA-256 as 64 lower-case digits.
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn file(place: &Path, name: &str, ending: &str) -> PathBuf {
+    place.join(format!("{name}.{ending}"))
+}
+
+fn has(place: &Path, name: &str) -> bool {
+    ["toml", "onnx"].iter().any(|ending| file(place, name, ending).exists())
+}
+
+/// The name of the model that a file belongs to.
+fn name_of(path: &Path) -> Option<String> {
+    let ending = path.extension()?;
+    let name = path.file_stem()?.to_str()?;
+    ((ending == "onnx" || ending == "toml") && check_name(name).is_ok()).then(|| name.to_owned())
+}
+
+/// Names are parts of file names and of addresses.
+fn check_name(name: &str) -> Result<(), ModelError> {
+    let sound = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if !sound || name.is_empty() || name.starts_with('.') || name.len() > 100 {
+        return Err(ModelError::Name(name.to_owned()));
+    }
+    Ok(())
+}
+
+fn look(place: &Path, name: &str) -> FoundModel {
+    let path = file(place, name, "onnx");
+    let (bytes, missing) = match fs::metadata(&path) {
+        Ok(metadata) => (metadata.len(), None),
+        Err(error) => (0, Some(ModelError::Read { path: path.clone(), error })),
+    };
+    let (card, problem) = match (read_card(place, name), missing) {
+        (Ok(card), None) => (Some(card), None),
+        (Ok(card), Some(missing)) => (Some(card), Some(missing.to_string())),
+        (Err(error), _) => (None, Some(error.to_string())),
+    };
+    FoundModel { name: name.to_owned(), path, bytes, card, problem }
+}
+
+fn read_card(place: &Path, name: &str) -> Result<Card, ModelError> {
+    let path = file(place, name, "toml");
+    let mut text = String::new();
+    let read =
+        fs::File::open(&path).and_then(|file| file.take(LONGEST_DESCRIPTION).read_to_string(&mut text));
+    if let Err(error) = read {
+        return Err(match error.kind() {
+            std::io::ErrorKind::NotFound => ModelError::NotDescribed { path: file(place, name, "onnx") },
+            _ => ModelError::Read { path, error },
+        });
+    }
+    description::read(&text).map_err(|error| ModelError::Description { path, error })
+}
+
+/// The bytes of the file at `path`, which are no more than a network may have.
+fn read_onnx(path: &Path) -> Result<Vec<u8>, ModelError> {
+    let failed = |error| ModelError::Read { path: path.to_owned(), error };
+    let file = fs::File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    if length <= MOST_BYTES {
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if length > MOST_BYTES || bytes.len() as u64 > MOST_BYTES {
+        return Err(ModelError::TooLarge { path: path.to_owned(), bytes: length });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Models in real files.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+}
+
+/// A folder for what is added, beside the shipped models.
+fn models() -> (tempfile::TempDir, Models) {
+    let folder = tempfile::tempdir().unwrap();
+    let models = Models::in_places(vec![shipped()], folder.path().join("models"));
+    (folder, models)
+}
+
+fn is_empty(models: &Models) -> bool {
+    fs::read_dir(models.own()).map_or(true, |mut entries| entries.next().is_none())
+}
+
+#[test]
+fn the_shipped_model_is_found_and_is_what_it_says() {
+    let (_folder, models) = models();
+    let all = models.list();
+    let [model] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((model.name.as_str(), &model.problem), ("ssdlite_mobilenet_v2", &None));
+    let (card, bytes) = models.load("ssdlite_mobilenet_v2").unwrap();
+    assert_eq!(bytes.len() as u64, model.bytes);
+    assert_eq!(card.labels[0], "person");
+    assert_eq!(card.licence, "Apache-2.0");
+}
+
+#[test]
+fn a_broken_model_says_why() {
+    let (_folder, models) = models();
+    fs::create_dir_all(models.own()).unwrap();
+    let write = |name: &str, text: &str| fs::write(models.own().join(name), text).unwrap();
+    let described = "family = \"yolov8\"\nlabels = [\"x\"]\n[input]\ncolours = \"rgb\"\n";
+    write("a.toml", described);
+    write("b.onnx", "x");
+    write("c.onnx", "x");
+    write("c.toml", "family = \"yolo\"\nlabels = [\"x\"]\n[input]\ncolours = \"rgb\"\n");
+    write("d.onnx", "other");
+    write("d.toml", &format!("sha256 = \"{}\"\n{described}", "0".repeat(64)));
+    write(".e.onnx.77.part", "half");
+    let all = models.list();
+    let problem =
+        |name: &str| all.iter().find(|m| m.name == name).unwrap().problem.clone().unwrap_or_default();
+    assert_eq!(all.len(), 5, "{all:?}");
+    assert!(problem("a").contains("a.onnx cannot be read: No such file"), "{}", problem("a"));
+    assert!(problem("b").ends_with("b.onnx has no description beside it"));
+    assert!(problem("c").contains("there is no family \"yolo\""));
+    assert_eq!(problem("d"), "");
+    assert!(models.load("d").unwrap_err().to_string().contains("is damaged or another file"));
+    let unknown = models.load("z").unwrap_err();
+    assert_eq!(unknown.hint().unwrap(), "there are: a, b, c, d, ssdlite_mobilenet_v2");
+    assert!(matches!(models.load("../a"), Err(ModelError::Name(_))));
+}
+
+#[test]
+fn what_is_no_network_is_not_added() {
+    let (folder, models) = models();
+    let file = folder.path().join("photo.onnx");
+    fs::write(&file, [0xFF, 0xD8, 0xFF, 0xE0, 0, 16, 74, 70]).unwrap();
+    let error = models.add(&file, &Addition::default()).unwrap_err();
+    assert!(error.to_string().contains("no ONNX file"), "{error}");
+    fs::write(&file, b"").unwrap();
+    assert!(models.add(&file, &Addition::default()).is_err());
+    assert!(is_empty(&models), "something was left behind");
+}
+
+#[test]
+fn a_huge_file_is_not_read() {
+    let (folder, models) = models();
+    let path = folder.path().join("huge.onnx");
+    fs::File::create(&path).unwrap().set_len(MOST_BYTES + 1).unwrap();
+    let error = models.add(&path, &Addition::default()).unwrap_err();
+    assert!(error.to_string().contains("is too large for a model"), "{error}");
+}
+
+#[test]
+fn raw_heads_without_their_anchors_cannot_be_guessed() {
+    let (_folder, models) = models();
+    let path = shipped().join("ssdlite_mobilenet_v2.onnx");
+    let addition = Addition { name: Some(String::from("mine")), ..Addition::default() };
+    let error = models.add(&path, &addition).unwrap_err();
+    assert!(error.to_string().starts_with("no known family of models has the outputs"), "{error}");
+    assert!(error.hint().unwrap().contains(".toml"));
+    // With its description beside it, it can be tried.
+    let (card, proof) = models.check_file(&path, &Addition::default()).unwrap();
+    assert_eq!((card.family.word(), proof.input), ("ssd", (300, 300)));
+}
+
+#[test]
+fn names_that_are_taken_are_told() {
+    let (_folder, models) = models();
+    let path = shipped().join("ssdlite_mobilenet_v2.onnx");
+    let error = models.add(&path, &Addition { replace: true, ..Addition::default() }).unwrap_err();
+    assert!(error.to_string().ends_with("is there already"), "{error}");
+    assert!(error.hint().unwrap().contains("--name") && !error.hint().unwrap().contains("--force"));
+}
+
+/// Answers one request with `head` and `body`, and gives the address.
+fn serve(head: &'static str, body: Vec<u8>) -> &'static str {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = connection.read(&mut request);
+        let _ = connection.write_all(head.as_bytes());
+        let _ = connection.write_all(&body);
+    });
+    Box::leak(format!("http://{address}/model.onnx").into_boxed_str())
+}
+
+fn entry(url: &'static str, bytes: u64) -> CatalogueEntry {
+    CatalogueEntry { name: "fetched", url, bytes, ..CATALOGUE[0] }
+}
+
+#[test]
+fn what_is_fetched_must_be_what_was_meant() {
+    let (_folder, models) = models();
+    let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
+    let says = |head, body: &[u8], bytes| {
+        let error =
+            models.fetch_entry(&entry(serve(head, body.to_vec()), bytes), &Addition::default()).unwrap_err();
+        assert!(error.hint().unwrap().contains("tallycam model add FILE"), "{error}");
+        assert!(is_empty(&models), "something was left behind");
+        error.to_string()
+    };
+    assert!(says(ok, b"something else", 14).contains("is another file than it should be"));
+    assert!(says(ok, b"more than there should be", 4).contains("longer than 4 bytes"));
+    assert!(says("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"", 4).contains("404"));
+    let broken = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
+    assert!(says(broken, b"half", 100).contains("cannot be fetched"));
+}
+
+#[test]
+fn without_internet_it_says_what_to_do() {
+    let (_folder, models) = models();
+    // A port where nobody listens any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = Box::leak(format!("http://127.0.0.1:{port}/yolox_nano.onnx").into_boxed_str());
+    let error = models.fetch_entry(&entry(url, 9), &Addition::default()).unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(error.is_input_or_output());
+    assert!(hint.starts_with("on a computer with internet download http://127.0.0.1"), "{hint}");
+    assert!(!error.to_string().contains("camera"), "{error}");
+}

@@ -1,0 +1,69 @@
+//! Fetches one file over HTTP or HTTPS, whole and no larger than expected.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::LOCATION;
+use tokio::time::timeout;
+
+use super::address::Address;
+use super::wire::{self, Wire};
+use crate::media::{Trouble, TroubleKind};
+
+/// Redirects followed in a row.
+const MAX_REDIRECTS: usize = 5;
+
+/// The file at `url`, of at most `most` bytes, within `limit`. Blocks; no proxy is asked.
+///
+/// # Errors
+/// A [`Trouble`] that says why; it has no hint, since what to do depends on what the file is for.
+pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Trouble> {
+    let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
+    let (address, _) = Address::parse(url).map_err(|error| {
+        Trouble::new(TroubleKind::Unsupported, format!("{url} is no address")).because(error)
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed(String::from("nothing can be fetched")).because(error))?;
+    let fetched = runtime.block_on(async {
+        // The timer belongs to the runtime.
+        timeout(limit, fetch(address, most)).await
+    });
+    // A name that is still being looked up must not be waited for.
+    runtime.shutdown_background();
+    fetched
+        .unwrap_or_else(|_| Err(failed(format!("it was not there within {} s", limit.as_secs()))))
+        .map_err(|trouble| Trouble { hint: None, ..trouble })
+}
+
+async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, Trouble> {
+    let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
+    for _ in 0..=MAX_REDIRECTS {
+        let mut wire = Wire::connect(&address).await?;
+        let (head, mut body) = wire.get(&address, None).await?.into_parts();
+        if head.status == StatusCode::OK {
+            let mut bytes = Vec::new();
+            while let Some(chunk) = poll_fn(|cx| wire.poll_chunk(&mut body, cx)).await {
+                bytes.extend_from_slice(&chunk.map_err(|error| wire::failed(&address, &error))?);
+                if bytes.len() as u64 > most {
+                    return Err(failed(format!("it is longer than {most} bytes")));
+                }
+            }
+            return Ok(bytes);
+        }
+        let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let (true, Some(location)) = (head.status.is_redirection(), location) else {
+            return Err(failed(format!("the server answers {}", head.status)));
+        };
+        let next = address
+            .join(location)
+            .map_err(|error| failed(format!("{address} redirects to what is no address")).because(error))?;
+        if address.secure && !next.secure {
+            return Err(failed(format!("{address} redirects to {next}, which is not secure")));
+        }
+        address = next;
+    }
+    Err(failed(format!("{address} redirects more than {MAX_REDIRECTS} times")))
+}

@@ -1,0 +1,116 @@
+//! Boxes and scores that the network has decoded itself, before suppression: SSD as torchvision and
+//! others export it, RetinaNet, RT-DETR and the like.
+
+use super::{Decode, Found, in_pixels, not_these, sure_classes, without_batch};
+use crate::vision::onnx::card::{CardError, DecodedCard};
+use crate::vision::onnx::network::{InputShape, Output, OutputShape};
+
+/// See the module's words.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    card: DecodedCard,
+    size: (f32, f32),
+    /// Places of the two outputs.
+    boxes: usize,
+    scores: usize,
+    /// Numbers a row of scores.
+    columns: usize,
+}
+
+impl Decoded {
+    pub(super) fn new(
+        card: &DecodedCard,
+        input: &InputShape,
+        outputs: &[OutputShape],
+        labels: usize,
+    ) -> Result<Decoded, CardError> {
+        let wanted = labels + usize::from(card.background);
+        let wrong = || not_these("decoded", outputs, "boxes [1, n, 4] and scores [1, n, classes]");
+        let [first, second] = outputs else { return Err(wrong()) };
+        let rows =
+            |output: &OutputShape| -> Option<[usize; 2]> { without_batch(&output.shape, 2)?.try_into().ok() };
+        let (first, second) = (rows(first).ok_or_else(wrong)?, rows(second).ok_or_else(wrong)?);
+        if first[0] != second[0] || first[0] == 0 {
+            return Err(wrong());
+        }
+        // Where both have four columns, boxes come first.
+        let (boxes, columns) = match (first[1], second[1]) {
+            (4, columns) => (0, columns),
+            (columns, 4) => (1, columns),
+            _ => return Err(wrong()),
+        };
+        if columns != wanted {
+            let network = columns.saturating_sub(usize::from(card.background));
+            return Err(CardError::Labels { network, described: labels });
+        }
+        let size = (input.width as f32, input.height as f32);
+        Ok(Decoded { card: *card, size, boxes, scores: 1 - boxes, columns })
+    }
+}
+
+impl Decode for Decoded {
+    fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
+        let DecodedCard { corners, unit, activation, background } = self.card;
+        let boxes = outputs[self.boxes].values.chunks_exact(4);
+        for (row, scores) in boxes.zip(outputs[self.scores].values.chunks_exact(self.columns)) {
+            sure_classes(scores, activation, background, least, |class, score| {
+                let numbers = [row[0], row[1], row[2], row[3]];
+                found(class, score, in_pixels(numbers, corners, unit, self.size));
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
+    use super::*;
+    use crate::vision::onnx::card::{Activation, Corners, Unit};
+
+    fn card(activation: Activation, background: bool) -> DecodedCard {
+        DecodedCard { corners: Corners::Yxyx, unit: Unit::Fractions, activation, background }
+    }
+
+    #[test]
+    fn scores_beside_boxes_in_either_order() {
+        for turned in [false, true] {
+            let mut shapes: Vec<&[usize]> = vec![&[1, 10, 4], &[1, 10, 3]];
+            let mut boxes = Tensor::filled(&[10, 4], 0.0);
+            boxes.set_row(&[4], &[0.25, 0.1, 0.5, 0.3]);
+            let mut scores = Tensor::filled(&[10, 3], 0.0);
+            scores.set(&[4, 1], 0.6);
+            let mut tensors = [boxes, scores];
+            if turned {
+                shapes.reverse();
+                tensors.reverse();
+            }
+            let decoded =
+                Decoded::new(&card(Activation::None, false), &input(100, 200), &of_shapes(&shapes), 3)
+                    .unwrap();
+            assert_one(&decode(&decoded, &tensors, 0.5), 1, 0.6, [10.0, 50.0, 30.0, 100.0]);
+        }
+    }
+
+    #[test]
+    fn a_background_is_not_a_class() {
+        let shapes = of_shapes(&[&[1, 2, 4], &[1, 2, 3]]);
+        let decoded = Decoded::new(&card(Activation::Softmax, true), &input(100, 100), &shapes, 2).unwrap();
+        let boxes = Tensor::filled(&[2, 4], 0.5);
+        let mut scores = Tensor::filled(&[2, 3], 0.0);
+        scores.set_row(&[0], &[9.0, 0.0, 0.0]);
+        scores.set_row(&[1], &[0.0, 0.0, 9.0]);
+        let found = decode(&decoded, &[boxes, scores], 0.3);
+        assert_eq!((found.len(), found[0].0), (1, 1));
+    }
+
+    #[test]
+    fn counts_of_labels_and_rows_must_agree() {
+        let new = |shapes: &[&[usize]], labels| {
+            Decoded::new(&card(Activation::None, false), &input(300, 300), &of_shapes(shapes), labels)
+                .unwrap_err()
+        };
+        assert_eq!(new(&[&[1, 10, 4], &[1, 10, 90]], 80), CardError::Labels { network: 90, described: 80 });
+        assert!(matches!(new(&[&[1, 10, 4], &[1, 11, 80]], 80), CardError::Outputs { .. }));
+        assert!(matches!(new(&[&[1, 10, 4]], 80), CardError::Outputs { .. }));
+    }
+}

@@ -1,0 +1,160 @@
+//! Networks that give final boxes: YOLOv10 and its like in one output [1, n, 6] (four numbers,
+//! score, class), TensorFlow's and DETR's kind in an output each for boxes, scores and classes.
+
+use super::{Decode, Found, in_pixels, not_these, without_batch};
+use crate::vision::onnx::card::{CardError, Corners, EndToEndCard, Unit};
+use crate::vision::onnx::network::{InputShape, Output, OutputShape};
+
+/// Where what lies.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// One output of rows.
+    Together,
+    /// An output each, at these places.
+    Apart { boxes: usize, scores: usize, classes: usize },
+}
+
+/// See the module's words.
+#[derive(Debug)]
+pub(super) struct EndToEnd {
+    order: Order,
+    corners: Corners,
+    unit: Unit,
+    first_class: f32,
+    size: (f32, f32),
+}
+
+impl EndToEnd {
+    pub(super) fn new(
+        card: &EndToEndCard,
+        input: &InputShape,
+        outputs: &[OutputShape],
+    ) -> Result<EndToEnd, CardError> {
+        let order = order(outputs).ok_or_else(|| {
+            not_these(
+                "end-to-end",
+                outputs,
+                "one, [1, n, 6], or boxes [1, n, 4], scores [1, n] and classes [1, n]",
+            )
+        })?;
+        Ok(EndToEnd {
+            order,
+            corners: card.corners,
+            unit: card.unit,
+            first_class: f32::from(card.first_class),
+            size: (input.width as f32, input.height as f32),
+        })
+    }
+
+    fn take(&self, numbers: &[f32], score: f32, class: f32, found: &mut Found<'_>) {
+        let class = class.round() - self.first_class;
+        let Ok(numbers) = numbers.try_into() else { return };
+        if (0.0..=f32::from(u16::MAX)).contains(&class) {
+            found(class as u16, score, in_pixels(numbers, self.corners, self.unit, self.size));
+        }
+    }
+}
+
+fn order(outputs: &[OutputShape]) -> Option<Order> {
+    if let [output] = outputs {
+        return matches!(without_batch(&output.shape, 2)?, [_, 6]).then_some(Order::Together);
+    }
+    let boxes = outputs.iter().position(|o| matches!(without_batch(&o.shape, 2), Some([_, 4])))?;
+    let rows = without_batch(&outputs[boxes].shape, 2)?[0];
+    // Their names tell them apart; where they say nothing, scores come first.
+    let lists: Vec<usize> = (0..outputs.len())
+        .filter(|&at| at != boxes && without_batch(&outputs[at].shape, 1).is_some_and(|s| s[0] == rows))
+        .filter(|&at| !outputs[at].name.to_lowercase().contains("num"))
+        .collect();
+    let called = |words: &[&str]| {
+        lists.iter().copied().find(|&at| {
+            let name = outputs[at].name.to_lowercase();
+            words.iter().any(|word| name.contains(word))
+        })
+    };
+    let classes = called(&["class", "label", "cls"]);
+    let scores = called(&["score", "conf", "prob"]).filter(|at| Some(*at) != classes);
+    match (scores, classes, &lists[..]) {
+        (Some(scores), Some(classes), _) => Some(Order::Apart { boxes, scores, classes }),
+        (Some(scores), None, &[a, b]) => {
+            Some(Order::Apart { boxes, scores, classes: if a == scores { b } else { a } })
+        }
+        (None, Some(classes), &[a, b]) => {
+            Some(Order::Apart { boxes, scores: if a == classes { b } else { a }, classes })
+        }
+        (None, None, &[scores, classes]) => Some(Order::Apart { boxes, scores, classes }),
+        _ => None,
+    }
+}
+
+impl Decode for EndToEnd {
+    fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
+        match self.order {
+            Order::Together => {
+                let rows = outputs.first().map_or(&[][..], |output| output.values);
+                for row in rows.chunks_exact(6).filter(|row| row[4] >= least) {
+                    self.take(&row[..4], row[4], row[5], found);
+                }
+            }
+            Order::Apart { boxes, scores, classes } => {
+                let rows = outputs[boxes].values.chunks_exact(4);
+                let sure = outputs[scores].values.iter().zip(outputs[classes].values);
+                for (numbers, (&score, &class)) in rows.zip(sure).filter(|(_, (score, _))| **score >= least) {
+                    self.take(numbers, score, class, found);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Tensor, assert_one, decode, input};
+    use super::*;
+
+    fn named(outputs: &[(&str, &[usize])]) -> Vec<OutputShape> {
+        outputs
+            .iter()
+            .map(|(name, shape)| OutputShape { name: (*name).into(), shape: shape.to_vec() })
+            .collect()
+    }
+
+    const PIXELS: EndToEndCard = EndToEndCard { corners: Corners::Xyxy, unit: Unit::Pixels, first_class: 0 };
+
+    #[test]
+    fn rows_of_six() {
+        let whole = EndToEnd::new(&PIXELS, &input(640, 640), &named(&[("output0", &[1, 300, 6])])).unwrap();
+        let mut out = Tensor::filled(&[300, 6], 0.0);
+        out.set_row(&[0], &[10.0, 20.0, 30.0, 60.0, 0.9, 2.0]);
+        out.set_row(&[1], &[10.0, 20.0, 30.0, 60.0, 0.9, -1.0]);
+        out.set_row(&[2], &[10.0, 20.0, 30.0, 60.0, 0.9, f32::NAN]);
+        assert_one(&decode(&whole, &[out], 0.5), 2, 0.9, [10.0, 20.0, 30.0, 60.0]);
+    }
+
+    #[test]
+    fn an_output_each_in_any_order() {
+        let tensorflow = EndToEndCard { corners: Corners::Yxyx, unit: Unit::Fractions, first_class: 1 };
+        let shapes = named(&[
+            ("num_detections", &[1]),
+            ("detection_classes", &[1, 20]),
+            ("detection_boxes", &[1, 20, 4]),
+            ("detection_scores", &[1, 20]),
+        ]);
+        let apart = EndToEnd::new(&tensorflow, &input(200, 100), &shapes).unwrap();
+        let mut tensors: Vec<Tensor> = shapes.iter().map(|s| Tensor::filled(&s.shape, 0.0)).collect();
+        tensors[1].set(&[0, 3], 18.0);
+        tensors[2].set_row(&[0, 3], &[0.1, 0.2, 0.5, 0.4]);
+        tensors[3].set(&[0, 3], 0.7);
+        assert_one(&decode(&apart, &tensors, 0.5), 17, 0.7, [40.0, 10.0, 80.0, 50.0]);
+    }
+
+    #[test]
+    fn names_that_say_nothing() {
+        let shapes = named(&[("812", &[5, 4]), ("813", &[5]), ("814", &[5])]);
+        let Some(Order::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&shapes) else { panic!() };
+        let shapes = named(&[("labels", &[5]), ("boxes", &[5, 4]), ("x", &[5])]);
+        let Some(Order::Apart { boxes: 1, scores: 2, classes: 0 }) = order(&shapes) else { panic!() };
+        assert!(order(&named(&[("boxes", &[1, 5, 4]), ("scores", &[1, 5, 80])])).is_none());
+        assert!(order(&named(&[("boxes", &[1, 300, 7])])).is_none());
+    }
+}

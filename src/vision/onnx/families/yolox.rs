@@ -1,0 +1,101 @@
+//! YOLOX (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): one row a cell, no
+//! anchors. The centre is given in cells from the cell's own corner, the size as logarithms in cells.
+
+use super::{Decode, Found, all_cells, cells, not_these, surest, without_batch};
+use crate::vision::onnx::card::CardError;
+use crate::vision::onnx::network::{InputShape, Output, OutputShape};
+
+/// Centre, size, and the score that something is there.
+const BEFORE_CLASSES: usize = 5;
+
+/// See the module's words.
+#[derive(Debug)]
+pub(super) struct Yolox {
+    /// Stride, columns and rows of each level.
+    levels: Vec<(f32, usize, usize)>,
+    columns: usize,
+}
+
+impl Yolox {
+    pub(super) fn new(
+        strides: &[u32],
+        input: &InputShape,
+        outputs: &[OutputShape],
+        labels: usize,
+    ) -> Result<Yolox, CardError> {
+        let rows = all_cells(input, strides);
+        let shape = match outputs {
+            [output] => without_batch(&output.shape, 2),
+            _ => None,
+        };
+        match shape {
+            Some(&[n, columns]) if n == rows && columns > BEFORE_CLASSES => {
+                if columns - BEFORE_CLASSES != labels {
+                    return Err(CardError::Labels { network: columns - BEFORE_CLASSES, described: labels });
+                }
+                let levels = strides
+                    .iter()
+                    .map(|&stride| (stride as f32, cells(input, stride)))
+                    .map(|(stride, (columns, rows))| (stride, columns, rows))
+                    .collect();
+                Ok(Yolox { levels, columns })
+            }
+            _ => Err(not_these("yolox", outputs, format!("one, [1, {rows}, 5 + classes]"))),
+        }
+    }
+}
+
+impl Decode for Yolox {
+    fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
+        let [output] = outputs else { return };
+        let mut cells = output.values.chunks_exact(self.columns);
+        for &(stride, columns, rows) in &self.levels {
+            for (at, cell) in cells.by_ref().take(columns * rows).enumerate() {
+                let present = cell[4];
+                // No class makes it surer.
+                if present.is_nan() || present < least {
+                    continue;
+                }
+                let Some((class, of_class)) = surest(&cell[BEFORE_CLASSES..]) else { continue };
+                let score = present * of_class;
+                if score >= least {
+                    let x = (cell[0] + (at % columns) as f32) * stride;
+                    let y = (cell[1] + (at / columns) as f32) * stride;
+                    let (w, h) = (cell[2].exp() * stride / 2.0, cell[3].exp() * stride / 2.0);
+                    found(class as u16, score, [x - w, y - h, x + w, y + h]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
+    use super::*;
+
+    #[test]
+    fn a_box_of_the_second_level() {
+        let shapes = of_shapes(&[&[1, 8 * 4 + 4 * 2 + 2, 8]]);
+        let yolox = Yolox::new(&[8, 16, 32], &input(64, 32), &shapes, 3).unwrap();
+        let mut out = Tensor::filled(&[42, 8], 0.0);
+        // Column 2, row 1 of 4 × 2 cells of 16 pixels.
+        out.set_row(&[32 + 6], &[0.5, 0.25, 2f32.ln(), 0.0, 0.8, 0.1, 0.2, 0.9]);
+        assert_one(&decode(&yolox, &[out.clone()], 0.3), 2, 0.72, [24.0, 12.0, 56.0, 28.0]);
+        assert_eq!(decode(&yolox, &[out], 0.75), []);
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        let strides = [8, 16, 32];
+        let wrong = |shapes: &[&[usize]], labels| {
+            Yolox::new(&strides, &input(416, 416), &of_shapes(shapes), labels).unwrap_err()
+        };
+        assert_eq!(wrong(&[&[1, 3549, 85]], 20), CardError::Labels { network: 80, described: 20 });
+        assert_eq!(
+            wrong(&[&[1, 8400, 85]], 80).to_string(),
+            "the outputs [1, 8400, 85] are not those of the family yolox, which has one, [1, 3549, 5 + classes]"
+        );
+        wrong(&[&[1, 3549, 4], &[1, 3549, 80]], 80);
+    }
+}

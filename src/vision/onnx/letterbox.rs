@@ -1,0 +1,460 @@
+//! From the planes of a small picture straight to the numbers a network wants: resized, coloured,
+//! normalised, in one pass over the rows.
+//!
+//! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
+//! the size changes, so that a look allocates nothing. A side that becomes less than half of what it was
+//! is averaged over areas, any other interpolated between two pixels.
+
+use super::card::{Colours, InputCard, Place, Resize};
+use super::network::{InputShape, Layout};
+use crate::media::SmallImage;
+use crate::vision::geometry::Bounds;
+
+/// Where the picture lies in a network's input, in pixels of that.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fit {
+    /// Left edge.
+    pub left: f32,
+    /// Upper edge.
+    pub top: f32,
+    /// Width, above 0.
+    pub width: f32,
+    /// Height, above 0.
+    pub height: f32,
+}
+
+impl Fit {
+    /// A box in pixels of the input (left, top, right, bottom) in fractions of the picture.
+    pub fn in_picture(&self, pixels: [f32; 4]) -> Bounds {
+        let [left, top, right, bottom] = pixels;
+        Bounds::new(
+            (left - self.left) / self.width,
+            (top - self.top) / self.height,
+            (right - self.left) / self.width,
+            (bottom - self.top) / self.height,
+        )
+    }
+}
+
+/// Which part of an input of `width` × `height` a picture of `of.0` × `of.1` pixels takes: left,
+/// top, width and height.
+pub fn place(resize: Resize, width: u32, height: u32, of: (u32, u32)) -> (u32, u32, u32, u32) {
+    let Resize::Letterbox { place, .. } = resize else { return (0, 0, width, height) };
+    let (of_width, of_height) = (f64::from(of.0.max(1)), f64::from(of.1.max(1)));
+    let scale = (f64::from(width) / of_width).min(f64::from(height) / of_height);
+    let inner = |of: f64, most: u32| ((of * scale).round() as u32).clamp(1, most);
+    let (inner_width, inner_height) = (inner(of_width, width), inner(of_height, height));
+    match place {
+        Place::TopLeft => (0, 0, inner_width, inner_height),
+        Place::Centre => ((width - inner_width) / 2, (height - inner_height) / 2, inner_width, inner_height),
+    }
+}
+
+/// Which pixels of a row (or rows of a plane) go into each pixel of the result: the same number for
+/// each, one after the other, with weights that add up to 1.
+#[derive(Debug, Default)]
+struct Taps {
+    starts: Vec<usize>,
+    weights: Vec<f32>,
+    each: usize,
+}
+
+impl Taps {
+    /// From `from` samples, of which the first `extent` (perhaps not whole) show the picture, to
+    /// `to` of them.
+    fn new(from: usize, extent: f64, to: usize) -> Taps {
+        let step = extent / to as f64;
+        let each = if step > 2.0 { step.ceil() as usize + 1 } else { 2 }.min(from);
+        let mut taps = Taps { starts: Vec::with_capacity(to), weights: Vec::with_capacity(to * each), each };
+        for at in 0..to {
+            // A pixel's own middle is at its half.
+            let (begin, end) = if step > 2.0 {
+                (at as f64 * step, (at + 1) as f64 * step)
+            } else {
+                let middle = ((at as f64 + 0.5) * step).clamp(0.5, from as f64 - 0.5);
+                (middle - 0.5, middle + 0.5)
+            };
+            let start = (begin as usize).min(from - each);
+            taps.starts.push(start);
+            let row = taps.weights.len();
+            for sample in start..start + each {
+                let shared = end.min(sample as f64 + 1.0) - begin.max(sample as f64);
+                taps.weights.push(shared.max(0.0) as f32);
+            }
+            let sum: f32 = taps.weights[row..].iter().sum();
+            taps.weights[row..].iter_mut().for_each(|weight| *weight /= sum);
+        }
+        taps
+    }
+
+    fn of(&self, at: usize) -> (usize, &[f32]) {
+        (self.starts[at], &self.weights[at * self.each..(at + 1) * self.each])
+    }
+
+    /// Row `at` of a plane with rows of `width`, in `row`.
+    fn mix_rows(&self, plane: &[u8], width: usize, at: usize, row: &mut [f32]) {
+        let (start, weights) = self.of(at);
+        row.fill(0.0);
+        for (&weight, line) in weights.iter().zip(plane[start * width..].chunks_exact(width)) {
+            if weight != 0.0 {
+                for (mixed, &sample) in row.iter_mut().zip(line) {
+                    *mixed += weight * f32::from(sample);
+                }
+            }
+        }
+    }
+
+    /// `row` brought to the result's width.
+    fn mix_columns(&self, row: &[f32], out: &mut [f32]) {
+        if self.each == 2 {
+            for ((out, &start), weights) in out.iter_mut().zip(&self.starts).zip(self.weights.chunks_exact(2))
+            {
+                *out = row[start] * weights[0] + row[start + 1] * weights[1];
+            }
+            return;
+        }
+        for (at, out) in out.iter_mut().enumerate() {
+            let (start, weights) = self.of(at);
+            *out = row[start..].iter().zip(weights).map(|(sample, weight)| sample * weight).sum();
+        }
+    }
+}
+
+/// One plane's way to the input's size.
+#[derive(Debug, Default)]
+struct Way {
+    width: usize,
+    columns: Taps,
+    rows: Taps,
+    /// A row of the plane's own width.
+    mixed: Vec<f32>,
+    /// A row of the result's width.
+    out: Vec<f32>,
+}
+
+impl Way {
+    /// `of` is what the planes of luma have; one sample stands for one or two of those.
+    fn new(width: usize, height: usize, of: (usize, usize), to: (usize, usize)) -> Way {
+        // Half of an odd width is rounded up: the last sample reaches beyond the picture.
+        let extent = |own: usize, of: usize| if own * 2 == of + 1 { of as f64 / 2.0 } else { own as f64 };
+        Way {
+            width,
+            columns: Taps::new(width, extent(width, of.0), to.0),
+            rows: Taps::new(height, extent(height, of.1), to.1),
+            mixed: vec![0.0; width],
+            out: vec![0.0; to.0],
+        }
+    }
+
+    fn row(&mut self, plane: &[u8], at: usize) {
+        self.rows.mix_rows(plane, self.width, at, &mut self.mixed);
+        self.columns.mix_columns(&self.mixed, &mut self.out);
+    }
+}
+
+/// Sizes that a plan was made for: luma, chroma, and the picture's own.
+type Sizes = [usize; 6];
+
+/// Makes a network's input out of pictures. Owns the input and reuses it.
+#[derive(Debug)]
+pub struct Letterbox {
+    width: usize,
+    height: usize,
+    layout: Layout,
+    bgr: bool,
+    resize: Resize,
+    /// For red, green and blue: (factor, summand) that normalise 0–255.
+    normal: [(f32, f32); 3],
+    made_for: Sizes,
+    inner: (usize, usize, usize, usize),
+    luma: Way,
+    /// Blue minus luma, red minus luma.
+    chroma: [Way; 2],
+    tensor: Vec<f32>,
+}
+
+impl Letterbox {
+    /// For a network of this input, described by `card` (whose numbers have been checked).
+    pub fn new(input: &InputShape, card: &InputCard) -> Letterbox {
+        let bgr = card.colours == Colours::Bgr;
+        let mut normal = [0, 1, 2].map(|c| (1.0 / card.deviation[c], -card.mean[c] / card.deviation[c]));
+        if bgr {
+            normal.reverse();
+        }
+        Letterbox {
+            width: input.width as usize,
+            height: input.height as usize,
+            layout: input.layout,
+            bgr,
+            resize: card.resize,
+            normal,
+            made_for: [0; 6],
+            inner: (0, 0, 0, 0),
+            luma: Way::default(),
+            chroma: [Way::default(), Way::default()],
+            tensor: vec![0.0; input.width as usize * input.height as usize * 3],
+        }
+    }
+
+    /// The numbers, as the last [`Letterbox::feed`] left them.
+    pub fn tensor(&self) -> &[f32] {
+        &self.tensor
+    }
+
+    /// Makes the input out of `image`, and says where it lies in it.
+    pub fn feed(&mut self, image: &SmallImage) -> Fit {
+        self.plan(image);
+        let (left, top, width, height) = self.inner;
+        let grey = image.u.is_empty() || image.v.is_empty();
+        for at in 0..height {
+            self.luma.row(&image.y, at);
+            if !grey {
+                self.chroma[0].row(&image.u, at);
+                self.chroma[1].row(&image.v, at);
+            }
+            self.write_row(left, top + at, width);
+        }
+        Fit { left: left as f32, top: top as f32, width: width as f32, height: height as f32 }
+    }
+
+    /// Colours a row (ITU-R BT.601, full range, as JFIF has it) and writes it.
+    fn write_row(&mut self, left: usize, row: usize, width: usize) {
+        let (y, u, v) = (&self.luma.out[..width], &self.chroma[0].out[..width], &self.chroma[1].out[..width]);
+        let [red, green, blue] = self.normal;
+        let red = |at: usize| (y[at] + 1.402 * (v[at] - 128.0)).clamp(0.0, 255.0) * red.0 + red.1;
+        let green = |at: usize| {
+            let green_of = y[at] - 0.344_136 * (u[at] - 128.0) - 0.714_136 * (v[at] - 128.0);
+            green_of.clamp(0.0, 255.0) * green.0 + green.1
+        };
+        let blue = |at: usize| (y[at] + 1.772 * (u[at] - 128.0)).clamp(0.0, 255.0) * blue.0 + blue.1;
+        let begin = row * self.width + left;
+        match self.layout {
+            Layout::Nchw => {
+                let (first, rest) = self.tensor.split_at_mut(self.width * self.height);
+                let (second, third) = rest.split_at_mut(self.width * self.height);
+                let (first, third) = if self.bgr { (third, first) } else { (first, third) };
+                let end = begin + width;
+                first[begin..end].iter_mut().enumerate().for_each(|(at, out)| *out = red(at));
+                second[begin..end].iter_mut().enumerate().for_each(|(at, out)| *out = green(at));
+                third[begin..end].iter_mut().enumerate().for_each(|(at, out)| *out = blue(at));
+            }
+            Layout::Nhwc => {
+                let pixels = self.tensor[begin * 3..(begin + width) * 3].chunks_exact_mut(3);
+                for (at, pixel) in pixels.enumerate() {
+                    let mut colours = [red(at), green(at), blue(at)];
+                    if self.bgr {
+                        colours.reverse();
+                    }
+                    pixel.copy_from_slice(&colours);
+                }
+            }
+        }
+    }
+
+    /// Works out the taps anew when a size is another, and paints the bars.
+    fn plan(&mut self, image: &SmallImage) {
+        let luma = (image.width, image.height);
+        let chroma = (image.chroma_width, image.chroma_height);
+        let sizes = [luma.0, luma.1, chroma.0, chroma.1, image.of.0 as usize, image.of.1 as usize];
+        if self.made_for == sizes {
+            return;
+        }
+        let (left, top, width, height) = place(self.resize, self.width as u32, self.height as u32, image.of);
+        let (width, height) = (width as usize, height as usize);
+        self.inner = (left as usize, top as usize, width, height);
+        self.luma = Way::new(luma.0, luma.1, luma, (width, height));
+        self.chroma = [0, 1].map(|_| {
+            if chroma.0 == 0 || chroma.1 == 0 {
+                return Way { out: vec![128.0; width], ..Way::default() };
+            }
+            Way::new(chroma.0, chroma.1, luma, (width, height))
+        });
+        self.made_for = sizes;
+        if let Resize::Letterbox { pad, .. } = self.resize {
+            self.paint(f32::from(pad));
+        }
+    }
+
+    /// Fills the whole input with a grey.
+    fn paint(&mut self, grey: f32) {
+        let mut colours = self.normal.map(|(factor, summand)| grey * factor + summand);
+        if self.bgr {
+            colours.reverse();
+        }
+        let pixels = self.width * self.height;
+        match self.layout {
+            Layout::Nchw => {
+                for (plane, colour) in self.tensor.chunks_exact_mut(pixels.max(1)).zip(colours) {
+                    plane.fill(colour);
+                }
+            }
+            Layout::Nhwc => {
+                self.tensor.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&colours));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Stamp;
+
+    fn image(
+        width: usize,
+        height: usize,
+        chroma: (usize, usize),
+        luma: impl Fn(usize, usize) -> u8,
+    ) -> SmallImage {
+        SmallImage {
+            width,
+            height,
+            y: (0..width * height).map(|at| luma(at % width, at / width)).collect(),
+            u: vec![128; chroma.0 * chroma.1],
+            v: vec![128; chroma.0 * chroma.1],
+            chroma_width: chroma.0,
+            chroma_height: chroma.1,
+            of: (width as u32, height as u32),
+            stamp: Stamp::at_monotonic(0),
+            sequence: 0,
+        }
+    }
+
+    fn input(width: u32, height: u32, layout: Layout) -> InputShape {
+        InputShape { name: "image".into(), width, height, layout }
+    }
+
+    fn card(resize: Resize) -> InputCard {
+        InputCard {
+            size: None,
+            layout: None,
+            colours: Colours::Rgb,
+            mean: [0.0; 3],
+            deviation: [1.0; 3],
+            resize,
+        }
+    }
+
+    fn close(left: &[f32], right: &[f32]) {
+        assert_eq!(left.len(), right.len());
+        for (l, r) in left.iter().zip(right) {
+            assert!((l - r).abs() < 0.01, "{left:?} is not {right:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_size_changes_nothing() {
+        let image = image(4, 2, (2, 1), |x, y| (10 * x + 100 * y) as u8);
+        let mut letterbox = Letterbox::new(&input(4, 2, Layout::Nchw), &card(Resize::Stretch));
+        let fit = letterbox.feed(&image);
+        assert_eq!(fit, Fit { left: 0.0, top: 0.0, width: 4.0, height: 2.0 });
+        let plane = [0.0, 10.0, 20.0, 30.0, 100.0, 110.0, 120.0, 130.0];
+        for colour in letterbox.tensor().chunks(8) {
+            close(colour, &plane);
+        }
+    }
+
+    #[test]
+    fn much_smaller_is_the_mean_of_an_area() {
+        // Stripes a pixel wide: between two pixels they would be black or white.
+        let image = image(12, 8, (6, 4), |x, _| if x % 2 == 0 { 0 } else { 200 });
+        let mut letterbox = Letterbox::new(&input(3, 2, Layout::Nchw), &card(Resize::Stretch));
+        letterbox.feed(&image);
+        close(letterbox.tensor(), &[100.0; 18]);
+        // A share that is not whole: 5 pixels into 2.
+        let image = super::tests::image(5, 1, (5, 1), |x, _| [0, 50, 100, 150, 200][x]);
+        let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
+        letterbox.feed(&image);
+        close(&letterbox.tensor()[..2], &[40.0, 160.0]);
+    }
+
+    #[test]
+    fn a_little_smaller_and_larger_is_interpolated_between_pixel_middles() {
+        let image = image(4, 1, (4, 1), |x, _| [0, 40, 80, 120][x]);
+        let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
+        letterbox.feed(&image);
+        close(&letterbox.tensor()[..2], &[20.0, 100.0]);
+        let mut letterbox = Letterbox::new(&input(8, 1, Layout::Nchw), &card(Resize::Stretch));
+        letterbox.feed(&image);
+        close(&letterbox.tensor()[..8], &[0.0, 10.0, 30.0, 50.0, 70.0, 90.0, 110.0, 120.0]);
+    }
+
+    #[test]
+    fn colours_in_either_order_and_layout() {
+        // JFIF's pure red.
+        let mut red = image(2, 2, (1, 1), |_, _| 76);
+        red.u[0] = 85;
+        red.v[0] = 255;
+        let near = |found: &[f32], wanted: [f32; 3]| {
+            assert!(found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 2.0), "{found:?}");
+        };
+        let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &card(Resize::Stretch));
+        nhwc.feed(&red);
+        nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [255.0, 0.0, 0.0]));
+        let bgr = InputCard { colours: Colours::Bgr, ..card(Resize::Stretch) };
+        let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &bgr);
+        nhwc.feed(&red);
+        nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [0.0, 0.0, 255.0]));
+        let mut nchw = Letterbox::new(&input(2, 2, Layout::Nchw), &bgr);
+        nchw.feed(&red);
+        let planes: Vec<f32> = nchw.tensor().chunks(4).map(|plane| plane[3]).collect();
+        near(&planes, [0.0, 0.0, 255.0]);
+    }
+
+    #[test]
+    fn means_and_deviations_belong_to_the_colour_in_its_place() {
+        let card = InputCard {
+            colours: Colours::Bgr,
+            mean: [10.0, 20.0, 30.0],
+            deviation: [1.0, 2.0, 4.0],
+            ..card(Resize::Stretch)
+        };
+        let mut letterbox = Letterbox::new(&input(1, 1, Layout::Nchw), &card);
+        letterbox.feed(&image(1, 1, (0, 0), |_, _| 110));
+        close(letterbox.tensor(), &[100.0, 45.0, 20.0]);
+    }
+
+    #[test]
+    fn bars_where_the_shapes_differ() {
+        let wide = image(8, 4, (4, 2), |_, _| 50);
+        for (place, top) in [(Place::TopLeft, 0), (Place::Centre, 1)] {
+            let card = card(Resize::Letterbox { place, pad: 114 });
+            let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
+            let fit = letterbox.feed(&wide);
+            assert_eq!(fit, Fit { left: 0.0, top: top as f32, width: 4.0, height: 2.0 });
+            let rows: Vec<f32> = letterbox.tensor()[..16].chunks(4).map(|row| row[0]).collect();
+            let mut wanted = [114.0; 4];
+            wanted[top..top + 2].fill(50.0);
+            close(&rows, &wanted);
+            let bounds = fit.in_picture([1.0, top as f32, 3.0, top as f32 + 1.0]);
+            assert_eq!(bounds, Bounds::new(0.25, 0.0, 0.75, 0.5));
+        }
+    }
+
+    #[test]
+    fn bars_are_painted_anew_when_the_picture_changes_its_shape() {
+        let card = card(Resize::Letterbox { place: Place::Centre, pad: 0 });
+        let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
+        letterbox.feed(&image(8, 4, (4, 2), |_, _| 200));
+        letterbox.feed(&image(4, 8, (2, 4), |_, _| 100));
+        close(&letterbox.tensor()[..4], &[0.0, 100.0, 100.0, 0.0]);
+    }
+
+    #[test]
+    fn any_size_of_planes_will_do() {
+        for (width, height) in [(1usize, 1usize), (2, 1), (1, 7), (3, 5), (31, 17), (640, 3)] {
+            for chroma in [
+                (width, height),
+                (width.div_ceil(2), height.div_ceil(2)),
+                (width.div_ceil(2), height),
+                (0, 0),
+            ] {
+                let image = image(width, height, chroma, |_, _| 77);
+                let card = card(Resize::Letterbox { place: Place::Centre, pad: 77 });
+                let mut letterbox = Letterbox::new(&input(16, 9, Layout::Nchw), &card);
+                letterbox.feed(&image);
+                close(letterbox.tensor(), &[77.0; 16 * 9 * 3]);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The ONNX back end: a network read from a file, described by a [`Card`], looks at pictures.
+//!
+//! ```text
+//! SmallImage ─► Letterbox ─► Network ─► a family's decoder ─► detections, raw
+//! ```
+//!
+//! Everything is made and checked when the detector is made; a look allocates nothing of its own. It
+//! lives on the detect thread.
+
+pub mod card;
+pub mod depthwise;
+pub mod families;
+pub mod letterbox;
+pub mod network;
+
+pub use card::{Card, CardError};
+pub use letterbox::Letterbox;
+pub use network::{InputShape, Layout, Network, NetworkError, Output, OutputShape, Outputs};
+
+use super::detection::{Class, Detection};
+use super::detector::{DetectError, Detector};
+use super::labels::Labels;
+use super::{CounterOptions, Filter, TrackerOptions};
+use crate::media::SmallImage;
+use card::Resize;
+use families::Decode;
+
+/// Most outputs a network may have; those of the families have one to sixteen.
+const MOST_OUTPUTS: usize = 32;
+
+/// Why a network and its description make no detector.
+#[derive(Debug, thiserror::Error)]
+pub enum OnnxError {
+    /// The file is no network that can be run.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The description does not fit it.
+    #[error(transparent)]
+    Card(#[from] CardError),
+}
+
+/// Finds things by a neural network. Remembers nothing of earlier pictures.
+#[derive(Debug)]
+pub struct OnnxDetector {
+    name: String,
+    labels: Labels,
+    network: Network,
+    resize: Resize,
+    letterbox: Letterbox,
+    decoder: Box<dyn Decode>,
+    options: CounterOptions,
+}
+
+impl OnnxDetector {
+    /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size`
+    /// (width and height in pixels) goes before the card's; `threads` (at least 1) share a look.
+    /// Takes from tenths of a second to seconds.
+    ///
+    /// # Errors
+    /// The file is no network, or the description does not fit it.
+    pub fn new(
+        name: &str,
+        onnx: &[u8],
+        card: &Card,
+        size: Option<(u32, u32)>,
+        threads: usize,
+    ) -> Result<OnnxDetector, OnnxError> {
+        card.check()?;
+        let network = Network::load(onnx, size.or(card.input.size), threads)?;
+        OnnxDetector::of(name, network, card).map_err(OnnxError::Card)
+    }
+
+    /// The same with a network that is loaded already.
+    ///
+    /// # Errors
+    /// The description does not fit it.
+    pub fn of(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, CardError> {
+        card.check()?;
+        let input = network.input();
+        if let Some(layout) = card.input.layout.filter(|layout| *layout != input.layout) {
+            return Err(CardError::Layout { network: word(input.layout), described: word(layout) });
+        }
+        if network.outputs().len() > MOST_OUTPUTS {
+            return Err(CardError::Outputs {
+                family: card.family.word(),
+                outputs: families::shapes(network.outputs()),
+                wanted: format!("at most {MOST_OUTPUTS}"),
+            });
+        }
+        let decoder = families::decoder(&card.family, input, network.outputs(), card.labels.len())?;
+        let mut labels = Labels::new(card.labels.iter().map(String::as_str));
+        for group in &card.groups {
+            let names: Vec<&str> = group.iter().map(String::as_str).collect();
+            labels.group_together(&names);
+        }
+        let letterbox = Letterbox::new(input, &card.input);
+        Ok(OnnxDetector {
+            name: name.to_owned(),
+            labels,
+            network,
+            resize: card.input.resize,
+            letterbox,
+            decoder,
+            options: options(card),
+        })
+    }
+
+    /// The picture the network looks at.
+    pub fn input(&self) -> &InputShape {
+        self.network.input()
+    }
+}
+
+/// How detections of such a network are counted.
+fn options(card: &Card) -> CounterOptions {
+    let counting = &card.counting;
+    let usual = CounterOptions::default();
+    let sure_score = counting.sure_score.unwrap_or(usual.tracker.sure_score);
+    CounterOptions {
+        filter: Filter { most_area: counting.most_area, ..Filter::default() },
+        most_iou: counting.most_iou.unwrap_or(usual.most_iou),
+        tracker: TrackerOptions {
+            sure_score,
+            birth_score: counting.sure_score.unwrap_or(usual.tracker.birth_score),
+            least_score: counting.least_score.unwrap_or(usual.tracker.least_score),
+            ..usual.tracker
+        },
+        ..usual
+    }
+}
+
+/// A layout's name in a description.
+fn word(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Nchw => "nchw",
+        Layout::Nhwc => "nhwc",
+    }
+}
+
+impl Detector for OnnxDetector {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+        let input = self.network.input();
+        let (_, _, least_width, least_height) =
+            letterbox::place(self.resize, input.width, input.height, (width, height));
+        (least_width.min(width), least_height.min(height))
+    }
+
+    fn options(&self) -> CounterOptions {
+        self.options.clone()
+    }
+
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        found.clear();
+        let fit = self.letterbox.feed(image);
+        let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
+            model: self.name.clone(),
+            reason: error.to_string(),
+        })?;
+        let mut all = [Output { name: "", shape: &[], values: &[] }; MOST_OUTPUTS];
+        let mut count = 0;
+        for (place, output) in all.iter_mut().zip(outputs.iter()) {
+            *place = output;
+            count += 1;
+        }
+        let all = &all[..count];
+        // The first number of a sound output answers this.
+        if let Some(output) = all.iter().find(|output| !output.values.iter().any(|value| value.is_finite())) {
+            return Err(DetectError::NoNumbers { model: self.name.clone(), output: output.name.to_owned() });
+        }
+        self.decoder.decode(all, self.options.tracker.least_score, &mut |class, score, pixels| {
+            found.push(Detection { class: Class(class), score, bounds: fit.in_picture(pixels) });
+        });
+        Ok(())
+    }
+}

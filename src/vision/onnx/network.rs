@@ -1,0 +1,681 @@
+//! A neural network out of an ONNX file, ready to be run: the only file that names `tract`.
+//!
+//! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
+//! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never
+//! the end of the program. Loading takes from tenths of a second to seconds and belongs on a thread
+//! that may wait; running belongs on the detect thread.
+//!
+//! Everything is computed in 32-bit floats. Weights that are stored as 16-bit floats (half the file)
+//! are widened at load, which loses nothing. The same input gives the same output, byte for byte, on
+//! the same machine, whatever the number of threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::{
+    EvalOp, Op, StaticName, TypedModelPatch, TypedOp, Validation, as_op, op_as_typed_op,
+};
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat};
+use tract_onnx::tract_core::ops::math::{Max, Min};
+use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
+
+use super::depthwise::{Depthwise, Geometry};
+
+/// The largest file that is read. The largest network that a small computer can run several times a
+/// second is a tenth of it.
+const MOST_FILE_BYTES: usize = 256 << 20;
+
+/// The most memory that any single tensor may ask for.
+const MOST_TENSOR_BYTES: usize = 256 << 20;
+
+/// The widest and highest picture a network may look at, in pixels.
+const LONGEST_SIDE: u32 = 4096;
+
+/// ONNX's own numbers of the element types that are spoken of here (onnx.proto, `TensorProto.DataType`).
+mod element {
+    pub const FLOAT: i32 = 1;
+    pub const UINT8: i32 = 2;
+    pub const FLOAT16: i32 = 10;
+}
+
+/// The order of the numbers of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// All of the first colour row by row, then all of the second, then the third.
+    Nchw,
+    /// Pixel by pixel, row by row; the three colours of a pixel lie together.
+    Nhwc,
+}
+
+/// The picture a network wants: three colours, one picture at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputShape {
+    /// What the file calls it.
+    pub name: String,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The order of its numbers.
+    pub layout: Layout,
+}
+
+impl InputShape {
+    /// The count of numbers that [`Network::run`] wants.
+    pub fn len(&self) -> usize {
+        3 * self.width as usize * self.height as usize
+    }
+
+    /// Never: a picture has pixels.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn dimensions(&self) -> [usize; 4] {
+        let (width, height) = (self.width as usize, self.height as usize);
+        match self.layout {
+            Layout::Nchw => [1, 3, height, width],
+            Layout::Nhwc => [1, height, width, 3],
+        }
+    }
+}
+
+/// One of the tensors that a network gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputShape {
+    /// What the file calls it.
+    pub name: String,
+    /// Its dimensions, the outermost first.
+    pub shape: Vec<usize>,
+}
+
+/// What a run gave, one tensor for each of [`Network::outputs`], in their order.
+#[derive(Debug, Clone, Copy)]
+pub struct Outputs<'a> {
+    shapes: &'a [OutputShape],
+    tensors: &'a [Tensor],
+}
+
+/// One tensor of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// What the file calls it.
+    pub name: &'a str,
+    /// Its dimensions, the outermost first.
+    pub shape: &'a [usize],
+    /// Its numbers, the innermost dimension first.
+    pub values: &'a [f32],
+}
+
+impl<'a> Outputs<'a> {
+    /// The output at this place of [`Network::outputs`].
+    pub fn get(&self, at: usize) -> Option<Output<'a>> {
+        let (shape, tensor) = (self.shapes.get(at)?, self.tensors.get(at)?);
+        let values = tensor.as_slice::<f32>().ok()?;
+        Some(Output { name: &shape.name, shape: &shape.shape, values })
+    }
+
+    /// The output of this name.
+    pub fn named(&self, name: &str) -> Option<Output<'a>> {
+        self.get(self.shapes.iter().position(|shape| shape.name == name)?)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Never: a network without outputs is not loaded.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// All of them in order.
+    pub fn iter(&self) -> impl Iterator<Item = Output<'a>> + use<'a> {
+        let all = *self;
+        (0..all.len()).filter_map(move |at| all.get(at))
+    }
+}
+
+/// A network that cannot be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The bytes are not an ONNX file, or only the beginning of one.
+    #[error("this is no ONNX file, or it is damaged ({reason}); fetch or export it again")]
+    NotOnnx {
+        /// What was found.
+        reason: String,
+    },
+    /// The network is made of operators that the engine does not have.
+    #[error("the network uses operators that are not supported: {}; export it with plain ONNX operators (opset 9 to 18), without quantisation and without NMS inside", names.join(", "))]
+    UnknownOperators {
+        /// Their names, sorted, each once.
+        names: Vec<String>,
+    },
+    /// The weights are in another file beside it.
+    #[error("the network keeps its weights in another file ({location}); export it as a single file")]
+    ExternalWeights {
+        /// The other file, as the network names it.
+        location: String,
+    },
+    /// What goes in is not one picture of three colours.
+    #[error("the network does not take one picture of three colours: {reason}")]
+    NotAPicture {
+        /// What it takes.
+        reason: String,
+    },
+    /// The file leaves the picture's size open and none was asked for.
+    #[error("the file leaves the size of the picture open: say which width and height to use")]
+    SizeOpen,
+    /// The network cannot look at pictures of this size.
+    #[error("the network cannot look at pictures of {width}×{height}: {reason}")]
+    WrongSize {
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// What the engine said.
+        reason: String,
+    },
+    /// The file, or a tensor in it, is larger than is allowed.
+    #[error("{what} is too large: {bytes} bytes, at most {most} are allowed")]
+    TooLarge {
+        /// Which part.
+        what: String,
+        /// What it asks for.
+        bytes: u128,
+        /// The limit.
+        most: usize,
+    },
+    /// The engine cannot make a runnable network of the file.
+    #[error("the network cannot be prepared: {reason}")]
+    Unusable {
+        /// What the engine said.
+        reason: String,
+    },
+    /// [`Network::run`] was given too few or too many numbers.
+    #[error("the network wants {wanted} numbers and was given {given}")]
+    WrongLength {
+        /// [`InputShape::len`].
+        wanted: usize,
+        /// What it was given.
+        given: usize,
+    },
+    /// The network failed while it ran.
+    #[error("the network failed while it ran: {reason}")]
+    Run {
+        /// What the engine said.
+        reason: String,
+    },
+}
+
+/// A network that is ready to look at pictures of one size.
+pub struct Network {
+    plan: Arc<TypedSimplePlan<TypedModel>>,
+    input: InputShape,
+    /// The element type the file's first operator takes.
+    takes: DatumType,
+    outputs: Vec<OutputShape>,
+    /// What the last run gave.
+    given: Vec<Tensor>,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network")
+            .field("input", &self.input)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// Makes a network of the bytes of an ONNX file.
+    ///
+    /// `size` is the width and height, in pixels, of the pictures it will look at; `None` takes the
+    /// file's own. A network of convolutions only can look at other sizes than the file's; its outputs
+    /// then have other shapes. `threads` (at least 1) share the work of one picture.
+    ///
+    /// # Errors
+    /// Every reason for which the bytes are no such network; see [`NetworkError`].
+    pub fn load(onnx: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
+        if onnx.len() > MOST_FILE_BYTES {
+            return Err(too_large("the file", onnx.len() as u128, MOST_FILE_BYTES));
+        }
+        match catch_unwind(AssertUnwindSafe(|| load(onnx, size, threads))) {
+            Ok(network) => network,
+            Err(panic) => Err(NetworkError::Unusable { reason: words_of(&*panic) }),
+        }
+    }
+
+    /// The picture it wants.
+    pub fn input(&self) -> &InputShape {
+        &self.input
+    }
+
+    /// What it gives.
+    pub fn outputs(&self) -> &[OutputShape] {
+        &self.outputs
+    }
+
+    /// Looks at one picture: `input` holds its numbers in the order of [`InputShape::layout`]. What it
+    /// gives stays until the next run.
+    ///
+    /// # Errors
+    /// [`NetworkError::WrongLength`] and [`NetworkError::Run`]; the next picture may be tried.
+    pub fn run(&mut self, input: &[f32]) -> Result<Outputs<'_>, NetworkError> {
+        if input.len() != self.input.len() {
+            return Err(NetworkError::WrongLength { wanted: self.input.len(), given: input.len() });
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.compute(input))) {
+            Ok(Ok(())) => Ok(Outputs { shapes: &self.outputs, tensors: &self.given }),
+            Ok(Err(error)) => Err(NetworkError::Run { reason: format!("{error:#}") }),
+            Err(panic) => Err(NetworkError::Run { reason: words_of(&*panic) }),
+        }
+    }
+
+    fn compute(&mut self, input: &[f32]) -> TractResult<()> {
+        let picture = Tensor::from_shape(&self.input.dimensions(), input)?;
+        let picture = if self.takes == f32::datum_type() {
+            picture
+        } else {
+            // A network of bytes: what is above 255 or below 0 is none.
+            let bytes: Vec<u8> = input.iter().map(|&value| value.round() as u8).collect();
+            Tensor::from_shape(&self.input.dimensions(), &bytes)?
+        };
+        self.given.clear();
+        for (value, expected) in self.plan.run(tvec!(picture.into()))?.into_iter().zip(&self.outputs) {
+            let tensor = value.into_tensor();
+            let tensor = if tensor.datum_type() == f32::datum_type() {
+                tensor
+            } else {
+                tensor.cast_to::<f32>()?.into_owned()
+            };
+            if tensor.shape() != expected.shape {
+                let shape = tensor.shape();
+                return Err(TractError::msg(format!("{} came out as {shape:?}", expected.name)));
+            }
+            self.given.push(tensor);
+        }
+        Ok(())
+    }
+}
+
+fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
+    let onnx = tract_onnx::onnx();
+    let mut file = onnx
+        .proto_model_for_read(&mut &*bytes)
+        .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
+    let graph = file.graph.as_mut().ok_or_else(|| not_onnx("it holds no graph"))?;
+    check_operators(&onnx, graph)?;
+    check_wires(graph)?;
+    check_tensors(graph)?;
+    let input = picture_of(graph, size)?;
+    forget_shapes(graph);
+    widen_halves(graph);
+    let takes = match element_type(&graph.input[0]) {
+        Some(element::UINT8) => u8::datum_type(),
+        _ => f32::datum_type(),
+    };
+    let names: Vec<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+
+    let failed = |error: TractError| unusable(size, &error);
+    let fact = InferenceFact::dt_shape(takes, input.dimensions());
+    let mut model =
+        onnx.model_for_proto_model(&file).and_then(|model| model.with_input_fact(0, fact)).map_err(failed)?;
+    drop(file);
+    model.analyse(false).map_err(failed)?;
+    for node in model.nodes() {
+        for outlet in &node.outputs {
+            let Some(dimensions) = outlet.fact.shape.concretize() else { continue };
+            let sizes = dimensions.iter().map(|dimension| dimension.to_i64().unwrap_or(0));
+            check_volume(&node.name, sizes)?;
+        }
+    }
+    let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
+    put_in_depthwise(&mut model).map_err(failed)?;
+    model.optimize().map_err(failed)?;
+    let outputs = names
+        .into_iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let fact = model.output_fact(at).map_err(failed)?;
+            let shape = fact.shape.as_concrete().ok_or_else(|| NetworkError::Unusable {
+                reason: format!("the size of its output {name} depends on what is in the picture"),
+            })?;
+            Ok(OutputShape { name, shape: shape.to_vec() })
+        })
+        .collect::<Result<Vec<_>, NetworkError>>()?;
+    let options = PlanOptions { executor: Some(executor(threads)), ..PlanOptions::default() };
+    let plan = SimplePlan::new_with_options(model, &options).map_err(failed)?;
+    Ok(Network { plan: Arc::new(plan), input, takes, outputs, given: Vec::new() })
+}
+
+/// What shares the work of one picture.
+fn executor(threads: usize) -> multithread::Executor {
+    match threads {
+        0 | 1 => multithread::Executor::SingleThread,
+        more => multithread::Executor::multithread_with_name(more, "network"),
+    }
+}
+
+fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<(), NetworkError> {
+    let mut names: Vec<String> = graph
+        .node
+        .iter()
+        .filter(|node| !onnx.op_register.0.contains_key(&node.op_type))
+        .map(|node| node.op_type.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() { Ok(()) } else { Err(NetworkError::UnknownOperators { names }) }
+}
+
+/// Outputs must come from somewhere: the engine takes that for granted.
+fn check_wires(graph: &pb::GraphProto) -> Result<(), NetworkError> {
+    if graph.output.is_empty() {
+        return Err(not_onnx("it gives nothing"));
+    }
+    for output in &graph.output {
+        let made = graph.node.iter().any(|node| node.output.contains(&output.name));
+        if !made {
+            return Err(not_onnx(&format!("no operator gives its output {:?}", output.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Every tensor of the file is no larger than its data and than is allowed.
+fn check_tensors(graph: &pb::GraphProto) -> Result<(), NetworkError> {
+    let constants =
+        graph.node.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
+    for tensor in graph.initializer.iter().chain(constants) {
+        if let Some(place) = tensor.external_data.first() {
+            return Err(NetworkError::ExternalWeights { location: place.value.clone() });
+        }
+        check_volume(&tensor.name, tensor.dims.iter().copied())?;
+    }
+    Ok(())
+}
+
+/// Refuses a tensor with negative or too many elements.
+fn check_volume(name: &str, dimensions: impl Iterator<Item = i64>) -> Result<(), NetworkError> {
+    let mut bytes = 4_u128;
+    for dimension in dimensions {
+        let dimension = u128::try_from(dimension)
+            .map_err(|_| not_onnx(&format!("the tensor {name} has a negative dimension")))?;
+        bytes = bytes.saturating_mul(dimension);
+    }
+    if bytes > MOST_TENSOR_BYTES as u128 {
+        return Err(too_large(&format!("the tensor {name}"), bytes, MOST_TENSOR_BYTES));
+    }
+    Ok(())
+}
+
+/// The picture that the network wants. Leaves only that in `graph.input`: older files list their
+/// weights there too.
+fn picture_of(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<InputShape, NetworkError> {
+    let (inputs, initializers) = (&mut graph.input, &graph.initializer);
+    inputs.retain(|input| !initializers.iter().any(|tensor| tensor.name == input.name));
+    let no_picture = |reason: String| NetworkError::NotAPicture { reason };
+    let [input] = &inputs[..] else {
+        return Err(no_picture(format!("it takes {} inputs", inputs.len())));
+    };
+    if !matches!(element_type(input), Some(element::FLOAT | element::FLOAT16 | element::UINT8)) {
+        return Err(no_picture("its numbers are neither floats nor bytes".to_owned()));
+    }
+    // None where the file leaves a dimension open.
+    let dimensions: Vec<Option<i64>> = match shape_of(input) {
+        Some(shape) => shape
+            .dim
+            .iter()
+            .map(|dimension| match dimension.value {
+                Some(dimension::Value::DimValue(value)) if value > 0 => Some(value),
+                _ => None,
+            })
+            .collect(),
+        None => return Err(no_picture("the file does not say what it takes".to_owned())),
+    };
+    let (layout, height, width) = match dimensions[..] {
+        [None | Some(1), Some(3), height, width] => (Layout::Nchw, height, width),
+        [None | Some(1), height, width, Some(3)] => (Layout::Nhwc, height, width),
+        _ => {
+            let words: Vec<String> =
+                dimensions.iter().map(|d| d.map_or("?".to_owned(), |d| d.to_string())).collect();
+            return Err(no_picture(format!("it takes [{}]", words.join(", "))));
+        }
+    };
+    let (width, height) = match (size, width, height) {
+        (Some((width, height)), _, _) => (i64::from(width), i64::from(height)),
+        (None, Some(width), Some(height)) => (width, height),
+        _ => return Err(NetworkError::SizeOpen),
+    };
+    let side = |pixels: i64| u32::try_from(pixels).ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
+    match (side(width), side(height)) {
+        (Some(width), Some(height)) => Ok(InputShape { name: input.name.clone(), width, height, layout }),
+        _ => Err(no_picture(format!("its sides are {width} and {height}: 1 to {LONGEST_SIDE} are allowed"))),
+    }
+}
+
+fn tensor_type(value: &pb::ValueInfoProto) -> Option<&type_proto::Tensor> {
+    let type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
+    Some(tensor)
+}
+
+fn shape_of(value: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {
+    tensor_type(value)?.shape.as_ref()
+}
+
+fn element_type(value: &pb::ValueInfoProto) -> Option<i32> {
+    tensor_type(value).map(|tensor| tensor.elem_type)
+}
+
+/// Forgets what the file says of sizes on the way: it is true for the file's own size only.
+fn forget_shapes(graph: &mut pb::GraphProto) {
+    graph.value_info.clear();
+    for output in &mut graph.output {
+        output.r#type = None;
+    }
+}
+
+/// Makes 32-bit floats of all 16-bit ones: weights, constants, casts and the input.
+fn widen_halves(graph: &mut pb::GraphProto) {
+    for tensor in &mut graph.initializer {
+        widen(tensor);
+    }
+    for node in &mut graph.node {
+        let is_cast = node.op_type == "Cast";
+        for attribute in &mut node.attribute {
+            if let Some(tensor) = &mut attribute.t {
+                widen(tensor);
+            }
+            if is_cast && attribute.name == "to" && attribute.i == i64::from(element::FLOAT16) {
+                attribute.i = i64::from(element::FLOAT);
+            }
+        }
+    }
+    for input in &mut graph.input {
+        if let Some(pb::TypeProto { value: Some(type_proto::Value::TensorType(tensor)), .. }) =
+            &mut input.r#type
+            && tensor.elem_type == element::FLOAT16
+        {
+            tensor.elem_type = element::FLOAT;
+        }
+    }
+}
+
+/// Widens one tensor, if it is of 16-bit floats. Its bits are in `raw_data` or, one to an element, in
+/// `int32_data`.
+fn widen(tensor: &mut pb::TensorProto) {
+    if tensor.data_type != element::FLOAT16 {
+        return;
+    }
+    let wide = |bits: u16| f16::from_bits(bits).to_f32().to_le_bytes();
+    tensor.raw_data = if tensor.raw_data.is_empty() {
+        tensor.int32_data.drain(..).flat_map(|bits| wide(bits as u16)).collect()
+    } else {
+        tensor.raw_data.chunks_exact(2).flat_map(|two| wide(u16::from_le_bytes([two[0], two[1]]))).collect()
+    };
+    tensor.data_type = element::FLOAT;
+}
+
+/// Our own depthwise convolution as an operator of the engine.
+#[derive(Debug, Clone)]
+struct DepthwiseOperator {
+    kernel: Arc<Depthwise>,
+    shape: TVec<usize>,
+}
+
+impl Op for DepthwiseOperator {
+    fn name(&self) -> StaticName {
+        "Depthwise".into()
+    }
+
+    fn validation(&self) -> Validation {
+        Validation::Rounding
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for DepthwiseOperator {
+    fn is_stateless(&self) -> bool {
+        true
+    }
+
+    fn eval(&self, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let input = inputs.first().ok_or_else(|| TractError::msg("a depthwise convolution of nothing"))?;
+        let mut output = Tensor::zero::<f32>(&self.shape)?;
+        self.kernel.run(0, input.as_slice::<f32>()?, output.as_slice_mut::<f32>()?);
+        Ok(tvec!(output.into()))
+    }
+}
+
+impl TypedOp for DepthwiseOperator {
+    fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(f32::fact(&self.shape)))
+    }
+
+    as_op!();
+}
+
+/// Replaces every depthwise convolution that [`Depthwise`] can compute, together with the limits put to
+/// what comes out of it.
+fn put_in_depthwise(model: &mut TypedModel) -> TractResult<()> {
+    for node in 0..model.nodes.len() {
+        if let Some(patch) = depthwise_in_place_of(model, node)? {
+            patch.apply(model)?;
+        }
+    }
+    model.compact()
+}
+
+fn depthwise_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+    let node = model.node(node);
+    let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
+    let pool = &conv.pool_spec;
+    let channels = pool.input_channels;
+    let picture = model.outlet_fact(node.inputs[0])?;
+    let (shape, out_shape) = (picture.shape.as_concrete(), node.outputs[0].fact.shape.as_concrete());
+    let (Some(shape), Some(out_shape)) = (shape, out_shape) else { return Ok(None) };
+    let batches = match pool.data_format {
+        DataFormat::NCHW => shape[0],
+        DataFormat::CHW => 1,
+        _ => return Ok(None),
+    };
+    let plain = conv.q_params.is_none()
+        && conv.kernel_fmt == KernelFormat::OIHW
+        && picture.datum_type == f32::datum_type();
+    let depthwise = conv.group > 1 && conv.group == channels && channels == pool.output_channels;
+    if !plain || !depthwise || batches != 1 || pool.rank() != 2 {
+        return Ok(None);
+    }
+    let constant = |at: usize| -> TractResult<Option<Vec<f32>>> {
+        let Some(tensor) = &model.outlet_fact(node.inputs[at])?.konst else { return Ok(None) };
+        Ok(tensor.as_slice::<f32>().ok().map(<[f32]>::to_vec))
+    };
+    let (Some(weights), Some(mut bias)) = (constant(1)?, constant(2)?) else { return Ok(None) };
+    if let [one] = bias[..] {
+        bias = vec![one; channels];
+    }
+    let [height, width] = [shape[shape.len() - 2], shape[shape.len() - 1]];
+    let [out_height, out_width] = [out_shape[out_shape.len() - 2], out_shape[out_shape.len() - 1]];
+    let padding = pool.computed_padding(&[height, width]);
+    let geometry = Geometry {
+        input: [height, width],
+        output: [out_height, out_width],
+        kernel: [pool.kernel_shape[0], pool.kernel_shape[1]],
+        stride: [pool.stride(0), pool.stride(1)],
+        dilation: [pool.dilation(0), pool.dilation(1)],
+        before: [padding[0].pad_before, padding[1].pad_before],
+    };
+    let (last, least, most) = limits_after(model, node.id)?;
+    let Some(kernel) = Depthwise::new(geometry, weights, bias, least, most) else { return Ok(None) };
+    if kernel.channels() != channels {
+        return Ok(None);
+    }
+    let operator = DepthwiseOperator { kernel: Arc::new(kernel), shape: out_shape.into() };
+    let mut patch = TypedModelPatch::new("depthwise");
+    let input = patch.tap_model(model, node.inputs[0])?;
+    let output = patch.wire_node(&model.node(last).name, operator, &[input])?;
+    patch.shunt_outside(model, last.into(), output[0])?;
+    Ok(Some(patch))
+}
+
+/// Follows the limits put to what `node` gives, as long as nothing else wants it: the node that ends
+/// them, the least and the most.
+fn limits_after(model: &TypedModel, node: usize) -> TractResult<(usize, f32, f32)> {
+    let (mut last, mut least, mut most) = (node, f32::NEG_INFINITY, f32::INFINITY);
+    loop {
+        let outputs = &model.node(last).outputs;
+        let wanted_elsewhere = model.output_outlets()?.iter().any(|outlet| outlet.node == last);
+        let ([output], false) = (&outputs[..], wanted_elsewhere) else { break };
+        let [next] = output.successors[..] else { break };
+        let successor = model.node(next.node);
+        let Some(TypedBinOp(operator, None)) = successor.op_as::<TypedBinOp>() else { break };
+        let [_, _] = successor.inputs[..] else { break };
+        let other = model.outlet_fact(successor.inputs[1 - next.slot])?;
+        let Some(limit) = other.uniform.as_ref().and_then(|limit| limit.cast_to_scalar::<f32>().ok()) else {
+            break;
+        };
+        // First the least, then the most: another order is another function.
+        if operator.is::<Max>() && least == f32::NEG_INFINITY && most == f32::INFINITY {
+            least = limit;
+        } else if operator.is::<Min>() && most == f32::INFINITY {
+            most = limit;
+        } else {
+            break;
+        }
+        if successor.outputs[0].fact.shape != output.fact.shape {
+            break;
+        }
+        last = next.node;
+    }
+    Ok((last, least, most))
+}
+
+fn unusable(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
+    let reason = format!("{error:#}");
+    match size {
+        Some((width, height)) => NetworkError::WrongSize { width, height, reason },
+        None => NetworkError::Unusable { reason },
+    }
+}
+
+fn not_onnx(reason: &str) -> NetworkError {
+    NetworkError::NotOnnx { reason: reason.to_owned() }
+}
+
+fn too_large(what: &str, bytes: u128, most: usize) -> NetworkError {
+    NetworkError::TooLarge { what: what.to_owned(), bytes, most }
+}
+
+/// What a panic said.
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the engine stopped: {}", words.unwrap_or("without a word"))
+}
