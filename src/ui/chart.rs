@@ -72,6 +72,8 @@ pub(super) struct Bars<'a> {
     pub height: u32,
     /// Whether the scale is written beside the grid.
     pub has_scale: bool,
+    /// The scale reaches at least so far: charts side by side have one.
+    pub at_least: u64,
     /// What the chart shows, in words, for those who do not see it.
     pub label: &'a str,
 }
@@ -83,6 +85,8 @@ impl Bars<'_> {
         let axis = height / 2.0;
         let top = self.top();
         let scale = axis / top as f64;
+        // Thin bars would be all edge.
+        let many = if self.buckets.len() > 60 { " many" } else { "" };
         let mut svg = format!(
             "<svg role=\"img\" aria-label=\"{}\" height=\"{}\">",
             Text(self.label),
@@ -107,7 +111,7 @@ impl Bars<'_> {
         let _ = write!(
             svg,
             "<svg width=\"100%\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-             preserveAspectRatio=\"none\"><path class=\"i\" d=\"{}\"/><path class=\"o\" d=\"{}\"/>",
+             preserveAspectRatio=\"none\"><path class=\"i\" d=\"{}\"/><path class=\"o{many}\" d=\"{}\"/>",
             self.path(|(count_in, _)| *count_in as f64 * -scale, axis),
             self.path(|(_, out)| *out as f64 * scale, axis),
         );
@@ -117,13 +121,15 @@ impl Bars<'_> {
         }
         let _ = write!(svg, "</svg><line class=\"axis\" x2=\"100%\" y1=\"{axis}\" y2=\"{axis}\"/>");
         if self.has_scale {
-            for (y, value, word) in [
-                (axis / 2.0 - 4.0, top / 2, "in"),
-                (axis * 1.5 + 14.0, top / 2, "out"),
+            let scale = [
                 (12.0, top, "in"),
                 (height - 6.0, top, "out"),
-            ] {
-                let _ = write!(svg, "<text y=\"{y}\">{value} {word}</text>");
+                (axis / 2.0 - 4.0, top / 2, "in"),
+                (axis * 1.5 + 14.0, top / 2, "out"),
+            ];
+            // A low chart has no room for the halves.
+            for (y, value, word) in scale.into_iter().take(if self.height < 160 { 2 } else { 4 }) {
+                let _ = write!(svg, "<text class=\"scale\" y=\"{y}\">{value} {word}</text>");
             }
         }
         let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
@@ -140,7 +146,7 @@ impl Bars<'_> {
     /// The value at the chart's edge: round, and with a round half.
     fn top(&self) -> u64 {
         let shown = self.buckets.iter().map(sums).chain(self.before.iter().flatten().copied());
-        let most = shown.map(|(count_in, out)| count_in.max(out)).max().unwrap_or(0);
+        let most = shown.map(|(count_in, out)| count_in.max(out)).fold(self.at_least, u64::max);
         let mut unit = 1;
         loop {
             if let Some(top) = [2, 4, 6, 10].into_iter().map(|m| m * unit).find(|top| *top >= most) {
@@ -406,7 +412,17 @@ mod tests {
     }
 
     fn bars<'a>(buckets: &'a [ChartBucket], gaps: &'a [NotCounted], clock: &'a Clock) -> Bars<'a> {
-        Bars { buckets, bucket: "hour", before: &[], gaps, clock, height: 100, has_scale: true, label: "x" }
+        Bars {
+            buckets,
+            bucket: "hour",
+            before: &[],
+            gaps,
+            clock,
+            height: 100,
+            has_scale: true,
+            at_least: 0,
+            label: "x",
+        }
     }
 
     #[test]
@@ -417,7 +433,7 @@ mod tests {
         // Ten of ten: all of the upper half; five: half of the lower one; nothing is drawn of a zero.
         assert!(svg.contains("<path class=\"i\" d=\"M1.5 50v-50.0h7V50\"/>"), "{svg}");
         assert!(svg.contains("<path class=\"o\" d=\"M1.5 50v25.0h7V50\"/>"), "{svg}");
-        assert!(svg.contains("10 in") && svg.contains("5 out"));
+        assert!(svg.contains("10 in") && svg.contains("10 out"));
         assert!(!svg.contains("class=\"hatch\""));
     }
 

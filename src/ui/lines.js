@@ -24,7 +24,7 @@
 
   // ---- the drawing
 
-  const dim = shape('g', { class: 'dim' }), trails = shape('path', { class: 'trail' });
+  const dim = shape('g', { class: 'dim' }), walked = shape('svg', {}), trails = shape('path', { class: 'trail' });
   const own = shape('g', {}), dots = shape('g', {}), pull = shape('path', { class: 'pull' });
   const grab = end => {
     const g = shape('g', { class: 'grab', 'data-end': end, tabindex: 0, role: 'button', 'aria-label': `End ${end}; arrow keys move it` });
@@ -37,9 +37,10 @@
   const paint = () => {
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
+    frameTo(walked, f);
     dim.replaceChildren(...others.filter(line => pinned === 'true' || `${line.id}` !== id).flatMap(line => lineShapes(line, f)));
     if (!form) return;
-    own.replaceChildren(...lineShapes(draft(), f));
+    own.replaceChildren(...lineShapes({ ...draft(), name: '' }, f)); // the ends have their own names
     const [a, b] = [f.at(ends.a), f.at(ends.b)];
     pull.setAttribute('d', `M${p(a[0])} ${p(a[1])}L${p(b[0])} ${p(b[1])}`);
     grabs.a.setAttribute('transform', `translate(${p(a[0])} ${p(a[1])})`);
@@ -76,7 +77,8 @@
   if (form) {
     svg.classList.add('live');
     if (!id) svg.classList.add('fresh');
-    svg.replaceChildren(dim, trails, own, dots, pull, grabs.a, grabs.b);
+    walked.append(trails);
+    svg.replaceChildren(dim, walked, own, dots, pull, grabs.a, grabs.b);
     let before = null, pointer = null;
     svg.addEventListener('pointerdown', e => {
       if (held || !e.isPrimary || e.button) return;

@@ -71,6 +71,7 @@ pub(super) fn side(counting: &LiveCounting) -> String {
         clock,
         height: 72,
         has_scale: false,
+        at_least: 0,
         label: "In and out per hour today; the figures are on the page Counts",
     }
     .svg();

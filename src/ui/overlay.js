@@ -14,7 +14,8 @@
   // ---- over the picture
 
   svg.classList.remove('still');
-  const drawn = shape('g', {}), moving = shape('g', {});
+  // A drawing of its own, as large as the picture: what is beyond it is not seen.
+  const drawn = shape('g', {}), moving = shape('svg', {});
   const [trail, cases, boxes, lost, hit] = ['trail', 'case', 'box', 'box lost', 'hit'].map(name => shape('path', { class: name }));
   const words = shape('g', {});
   moving.append(trail, cases, boxes, lost, words);
@@ -23,6 +24,7 @@
   const drawLines = () => {
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
+    frameTo(moving, f);
     drawn.replaceChildren(...lines.flatMap(line => lineShapes(line, f)), hit);
     draw();
   };
@@ -71,7 +73,9 @@
     });
     if ((tracks.size && !calm.matches) || flashes.size) frame = requestAnimationFrame(draw);
   };
-  svg.replaceChildren(drawn, moving);
+  // Where no picture is shown, nothing is drawn over it.
+  if (el('main').dataset.only === 'counts') svg.replaceChildren();
+  else svg.replaceChildren(drawn, moving);
   new ResizeObserver(drawLines).observe(svg);
 
   const takeOverlay = overlay => {
@@ -91,7 +95,7 @@
   const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
     toggle.setAttribute('aria-pressed', isOn);
-    moving.setAttribute('visibility', isOn ? 'visible' : 'hidden');
+    moving.setAttribute('display', isOn ? 'inline' : 'none');
   };
   toggle.classList.remove('js');
   setBoxes(remember(store => store.getItem('boxes')) !== 'off');

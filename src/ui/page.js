@@ -49,6 +49,11 @@ const fit = (svg, [width, height]) => {
   return { W, H, w, h, x: (W - w) / 2, y: (H - h) / 2, at: ([x, y]) => [(W - w) / 2 + x * w, (H - h) / 2 + y * h] };
 };
 
+// Makes an inner drawing show just the picture.
+const frameTo = (inner, f) => {
+  for (const [key, value] of Object.entries({ x: f.x, y: f.y, width: f.w, height: f.h, viewBox: `${f.x} ${f.y} ${f.w} ${f.h}` })) inner.setAttribute(key, value);
+};
+
 const p = n => n.toFixed(1);
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 

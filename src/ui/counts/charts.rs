@@ -1,0 +1,246 @@
+//! The large figures, the bars, and the week hour by hour.
+
+use std::fmt::Write;
+
+use super::compare::Compared;
+use super::tables::week_table;
+use super::{View, links};
+use crate::ui::chart::{Bars, Sums, WeekMap, sums};
+use crate::ui::escape::Text;
+use crate::ui::facts::{ChartBucket, DrawnLine, LineTally};
+use crate::ui::range::Heat;
+use crate::ui::words::{change, length, percent, weekday, when, zoned};
+
+impl View<'_> {
+    /// The large figures.
+    pub(super) fn figures(&self, compared: Option<&Compared>) -> String {
+        let (count_in, out) = self.total();
+        let (share, missing) = self.covered();
+        let than = |now: fn(&Compared) -> (u64, u64)| {
+            let words = compared.filter(|compared| compared.hours > 0).map(|compared| {
+                let (now, before) = now(compared);
+                match change(now, before) {
+                    Some(change) => format!("{change} on {}*", self.than()),
+                    None => format!("{now}, none {}*", self.than()),
+                }
+            });
+            words.unwrap_or_else(|| if self.is_known() { "\u{a0}".into() } else { "not counted".into() })
+        };
+        let mut html = String::from("<dl class=\"figs big panel\">");
+        let mut put = |key: &str, name: &str, class: &str, value: &str, small: &str| {
+            let _ = write!(
+                html,
+                "<div><dt>{key}{name}</dt><dd{class}>{value} <small class=\"muted\">{}</small></dd></div>",
+                Text(small)
+            );
+        };
+        put(
+            "<span class=\"key\"></span>",
+            "In",
+            " id=\"sum-in\" class=\"in\"",
+            &self.figure(count_in),
+            &than(|c| (c.now.0, c.before.0)),
+        );
+        put(
+            "<span class=\"key o\"></span>",
+            "Out",
+            " id=\"sum-out\" class=\"out\"",
+            &self.figure(out),
+            &than(|c| (c.now.1, c.before.1)),
+        );
+        let ask = &self.page.ask;
+        let tallies: Vec<&LineTally> = self
+            .page
+            .tallies
+            .iter()
+            .filter(|tally| ask.line.is_none_or(|line| line == tally.line_id))
+            .collect();
+        if self.is_today() && ask.class.is_none() && !tallies.is_empty() {
+            let inside: u64 = tallies.iter().map(|tally| tally.inside).sum();
+            let since = tallies.iter().map(|tally| tally.since_us).max().unwrap_or_default();
+            let zone = &self.clock().zone;
+            let since = when(&zoned(since, zone), &zoned(self.clock().now_us, zone));
+            put("", "Inside now", " id=\"inside\"", &inside.to_string(), &format!("since {since}"));
+        }
+        let lost = if missing < 1_000_000 {
+            "nothing missing".to_owned()
+        } else {
+            format!("{} missing", length(missing))
+        };
+        let name = if self.is_today() { "Counted so far" } else { "Counted" };
+        put("", name, " id=\"covered\"", &percent(share), &lost);
+        html.push_str("</dl>");
+        if let Some(compared) = compared.filter(|compared| compared.hours > 0) {
+            let _ = write!(
+                html,
+                "<p class=\"small muted like\" id=\"like\">* Like for like, {}: only hours that were counted in \
+                 full on both sides, {} of them: {} in and {} out against {} and {}.</p>",
+                Text(&self.than()),
+                compared.hours,
+                compared.now.0,
+                compared.now.1,
+                compared.before.0,
+                compared.before.1,
+            );
+        }
+        html
+    }
+
+    /// The chart of everything.
+    pub(super) fn bars(&self, compared: Option<&Compared>) -> String {
+        let ask = &self.page.ask;
+        let marks: &[Option<Sums>] = compared.map_or(&[], |compared| compared.marks.as_slice());
+        let has_marks = marks.iter().flatten().any(|mark| *mark != (0, 0));
+        let heading = match ask.shown.bucket {
+            "hour" => "By the hour",
+            "day" => "By the day",
+            "week" => "By the week",
+            _ => "By the month",
+        };
+        let svg = Bars {
+            buckets: self.buckets,
+            bucket: ask.shown.bucket,
+            before: marks,
+            gaps: &self.page.gaps,
+            clock: self.clock(),
+            height: 256,
+            has_scale: true,
+            at_least: 0,
+            label: "Crossings in and out; the same figures are in the table below",
+        }
+        .svg();
+        let buckets = ask.buckets();
+        let by = if buckets.len() < 2 {
+            String::new()
+        } else {
+            let links = links(buckets.iter().map(|bucket| {
+                let name = match *bucket {
+                    "hour" => "Hours",
+                    "day" => "Days",
+                    "week" => "Weeks",
+                    _ => "Months",
+                };
+                (self.address(ask.range, Some(bucket), ask.heat), name, *bucket == ask.shown.bucket)
+            }));
+            format!("<nav class=\"seg low\" aria-label=\"Bars\">{links}</nav>")
+        };
+        let was = if has_marks {
+            format!("<span><span class=\"key t\"></span>{}</span> ", Text(&self.than()))
+        } else {
+            String::new()
+        };
+        let none = if !self.is_known() {
+            "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched is unknown, not \
+             zero; the list of what was not counted says why.</span></p>"
+        } else {
+            ""
+        };
+        format!(
+            "<section class=\"panel\" aria-labelledby=\"bars-head\"><header><h2 id=\"bars-head\">{heading}</h2>{by}\
+             <p class=\"keys\"><span><span class=\"key\"></span>in, above the line</span> <span><span \
+             class=\"key o\"></span>out, below</span> {was}<span><span class=\"key g\"></span>not counted</span>\
+             </p></header>{none}<figure class=\"chart\" id=\"bars\">{svg}<input id=\"reader\" type=\"range\" \
+             min=\"0\" max=\"{}\" value=\"0\" aria-label=\"Bar to read\" hidden></figure><output class=\"read\" \
+             id=\"read\" for=\"reader\">The figures are in the table below.</output></section>",
+            self.buckets.len().saturating_sub(1),
+        )
+    }
+
+    /// A small chart a line.
+    pub(super) fn lines(&self) -> String {
+        let ask = &self.page.ask;
+        if ask.line.is_some() {
+            return String::new();
+        }
+        let mut by_line: Vec<(&DrawnLine, Vec<ChartBucket>)> = Vec::new();
+        for line in &self.page.lines {
+            let mut buckets = self.buckets.to_vec();
+            for bucket in &mut buckets {
+                bucket.counts.retain(|kind| kind.line_id == line.id);
+            }
+            if line.deleted_us.is_none() || buckets.iter().any(|bucket| !bucket.counts.is_empty()) {
+                by_line.push((line, buckets));
+            }
+        }
+        if by_line.len() < 2 {
+            return String::new();
+        }
+        let all = by_line.iter().flat_map(|(_, buckets)| buckets).map(sums);
+        let most = all.map(|(count_in, out)| count_in.max(out)).max().unwrap_or(0);
+        let mut html = String::from("<div class=\"split\">");
+        for (line, buckets) in &by_line {
+            // What is unknown of all lines is unknown of each; a line without a crossing is not.
+            let (count_in, out) = buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+            let svg = Bars {
+                buckets,
+                bucket: ask.shown.bucket,
+                before: &[],
+                gaps: &self.page.gaps,
+                clock: self.clock(),
+                height: 112,
+                has_scale: true,
+                at_least: most,
+                label: &format!("{} over time; the figures are in the exports", line.name),
+            }
+            .svg();
+            let _ = write!(
+                html,
+                "<section class=\"panel\" aria-label=\"{name}\"><header><h2>{name}{deleted}</h2><p \
+                 class=\"num\"><b class=\"in\">{count_in} {in_name}</b> &nbsp; <b class=\"out\">{out} \
+                 {out_name}</b></p></header><figure class=\"chart\">{svg}</figure></section>",
+                count_in = self.figure(count_in),
+                out = self.figure(out),
+                name = Text(&line.name),
+                deleted = if line.deleted_us.is_some() { " <small>(deleted)</small>" } else { "" },
+                in_name = Text(&line.in_name),
+                out_name = Text(&line.out_name),
+            );
+        }
+        html + "</div>"
+    }
+
+    /// The week, hour by hour.
+    pub(super) fn week(&self) -> String {
+        let ask = &self.page.ask;
+        let map = WeekMap::of(&self.page.weeks, self.clock(), |(count_in, out)| match ask.heat {
+            Heat::In => count_in,
+            Heat::Out => out,
+            Heat::Both => count_in + out,
+        });
+        let svg =
+            map.svg("Mean crossings of each hour of the week over four weeks; the same figures are in the table below");
+        let choice = links([(Heat::Both, "Both"), (Heat::In, "In"), (Heat::Out, "Out")].into_iter().map(
+            |(heat, name)| {
+                (self.address(ask.range, Some(ask.shown.bucket), heat) + "#week", name, heat == ask.heat)
+            },
+        ));
+        let mut names = String::new();
+        for row in 0..7_i8 {
+            let name = jiff::civil::Weekday::from_monday_zero_offset(row).map(weekday).unwrap_or_default();
+            let _ = write!(names, "<li>{}</li>", name.get(..3).unwrap_or_default());
+        }
+        let steps = map.steps();
+        let mut ramp = String::from(
+            "<span><svg aria-hidden=\"true\"><rect class=\"h0\" width=\"14\" height=\"12\"/></svg>0</span> ",
+        );
+        if steps[3] > 0.0 {
+            for (n, step) in steps.iter().enumerate() {
+                let _ = write!(
+                    ramp,
+                    "<span><svg aria-hidden=\"true\"><rect class=\"h{}\" width=\"14\" height=\"12\"/></svg>to {step}</span> ",
+                    n + 1
+                );
+            }
+            ramp.push_str("<span><svg aria-hidden=\"true\"><rect class=\"h5\" width=\"14\" height=\"12\"/></svg>more</span> ");
+        }
+        format!(
+            "<section class=\"panel\" id=\"week\" aria-labelledby=\"week-head\"><header><h2 id=\"week-head\">The \
+             week, hour by hour</h2><p class=\"small muted\">Mean of an hour over four weeks, of hours that were \
+             counted</p><nav class=\"seg low\" aria-label=\"Direction\">{choice}</nav></header><div class=\"week\">\
+             <ul aria-hidden=\"true\">{names}</ul><figure class=\"chart\">{svg}</figure></div><p class=\"keys chart \
+             ramp\">{ramp}<span><span class=\"key g\"></span>not counted</span></p><details><summary>The same as a \
+             table</summary>{}</details></section>",
+            week_table(&map),
+        )
+    }
+}

@@ -1,0 +1,75 @@
+//! What was then, beside what is now: like for like, hour by hour on the wall.
+
+use std::collections::HashMap;
+
+use jiff::civil::DateTime;
+
+use super::View;
+use crate::ui::chart::{Sums, sums};
+use crate::ui::facts::ChartBucket;
+use crate::ui::words::{micros, weekday, zoned};
+
+/// A share of an hour from which on it counts as counted in full: a look may begin a little late.
+const IN_FULL: f64 = 0.99;
+
+/// What is compared: sums of the hours that were counted in full now and then.
+pub(super) struct Compared {
+    pub now: Sums,
+    pub before: Sums,
+    pub hours: u32,
+    /// For each bucket of the chart, what it was then; `None` where part of it is not known.
+    pub marks: Vec<Option<Sums>>,
+}
+
+impl View<'_> {
+    /// What is compared, hour by hour on the wall: hours that are over and were counted in full on both
+    /// sides.
+    pub(super) fn compared(&self) -> Option<Compared> {
+        let [now, before] = self.page.compared.as_ref()?;
+        let zone = &self.clock().zone;
+        let later = jiff::Span::new().days(i64::from(self.page.ask.weeks_back) * 7);
+        // What hour each one of then is now. Two hours of the same name (daylight saving ends) are one.
+        let mut then: HashMap<DateTime, &ChartBucket> = HashMap::new();
+        let mut marks = vec![(0, 0, 0.0, 0.0); self.buckets.len()];
+        for bucket in before {
+            let Ok(hour) = zoned(bucket.start_us, zone).datetime().checked_add(later) else { continue };
+            then.entry(hour).or_insert(bucket);
+            let Ok(at) = hour.to_zoned(zone.clone()) else { continue };
+            let at = micros(&at);
+            let place = self.buckets.partition_point(|shown| shown.end_us <= at);
+            if let Some(mark) = marks.get_mut(place) {
+                let (count_in, out) = sums(bucket);
+                *mark = (mark.0 + count_in, mark.1 + out, mark.2 + bucket.covered, mark.3 + 1.0);
+            }
+        }
+        let mut compared = Compared { now: (0, 0), before: (0, 0), hours: 0, marks: Vec::new() };
+        for bucket in now.iter().filter(|b| b.covered >= IN_FULL && b.end_us <= self.clock().now_us) {
+            let hour = zoned(bucket.start_us, zone).datetime();
+            let Some(other) = then.remove(&hour).filter(|other| other.covered >= IN_FULL) else { continue };
+            let (this, that) = (sums(bucket), sums(other));
+            compared.now = (compared.now.0 + this.0, compared.now.1 + this.1);
+            compared.before = (compared.before.0 + that.0, compared.before.1 + that.1);
+            compared.hours += 1;
+        }
+        compared.marks = marks
+            .into_iter()
+            .map(|(count_in, out, covered, hours)| {
+                (hours > 0.0 && covered >= IN_FULL * hours).then_some((count_in, out))
+            })
+            .collect();
+        Some(compared)
+    }
+
+    /// What it is compared with: "last Friday", "the 7 days before".
+    pub(super) fn than(&self) -> String {
+        let ask = &self.page.ask;
+        let day = weekday(ask.first.weekday());
+        match (self.is_one_day(), ask.weeks_back) {
+            (true, _) if ask.range == "today" => format!("last {day}"),
+            (true, _) => format!("the {day} before"),
+            (_, 1) if ask.range == "7d" => "the 7 days before".into(),
+            (_, 1) => "the same days a week before".into(),
+            (_, weeks) => format!("the same weekdays {weeks} weeks before"),
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The page of figures: today (or any days) against the same weekdays before, bars, the week hour by hour,
+//! classes, tables, and what was not counted.
+//!
+//! `compare` decides which hours may be compared, `charts` and `tables` draw the sections.
+//!
+//! It is complete as the server draws it. `counts.js` fetches the same page again when something has
+//! crossed, and puts its new `#shown` in place of the old one.
+
+mod charts;
+mod compare;
+mod tables;
+
+use std::fmt::Write;
+
+use crate::ui::chart::{self, Sums, sums};
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::{
+    ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
+};
+use crate::ui::range::{CountsAsk, Heat, day_of};
+use crate::ui::words::{capital, day, in_address, long_day, rfc3339, sentence, zoned};
+use crate::ui::{Frame, Tab};
+
+/// What the page of figures shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountsPage {
+    /// What stands above.
+    pub head: Head,
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// The scene in use: `camera`, `files` or `sim`.
+    pub scene: String,
+    /// What is asked for.
+    pub ask: CountsAsk,
+    /// Lines of the scene, deleted ones too.
+    pub lines: Vec<DrawnLine>,
+    /// Today's sums of the lines that are not deleted.
+    pub tallies: Vec<LineTally>,
+    /// Every class there is to choose, by name: those that are counted and those that ever were.
+    pub classes: Vec<String>,
+    /// [`CountsAsk::shown`], of the line and class asked for.
+    pub shown: Vec<ChartBucket>,
+    /// [`CountsAsk::compared`], likewise.
+    pub compared: Option<[Vec<ChartBucket>; 2]>,
+    /// [`CountsAsk::weeks`], likewise.
+    pub weeks: Vec<ChartBucket>,
+    /// Times without counting that meet [`CountsAsk::shown`], oldest first.
+    pub gaps: Vec<NotCounted>,
+    /// Resets in [`CountsAsk::shown`].
+    pub resets: Vec<SetToZero>,
+    /// How counting is going.
+    pub counting: CountingFacts,
+    /// A reset that could not be carried out.
+    pub refused: Option<Refusal>,
+}
+
+/// The page of figures as HTML, at `counts`. It posts `counts?do=reset` (a field `line` with a number, or an
+/// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
+pub fn counts_page(page: &CountsPage) -> String {
+    let ask = &page.ask;
+    let buckets = chart::with_the_rest(page.shown.clone(), ask.shown.to_us);
+    let view = View { page, buckets: &buckets };
+    let own_dates = if ask.range == "own" {
+        format!(
+            "<input type=\"hidden\" name=\"from\" value=\"{}\"><input type=\"hidden\" name=\"to\" value=\"{}\">",
+            ask.first, ask.last
+        )
+    } else {
+        String::new()
+    };
+    let main = format!(
+        include_str!("../counts.html"),
+        definitions = chart::DEFINITIONS,
+        title = Text(&view.title()),
+        ranges = view.ranges(),
+        range = ask.range,
+        own_dates = own_dates,
+        line_options = view.line_options(ask.line, true),
+        class_options = view.class_options(),
+        own_open = if ask.range == "own" { " open" } else { "" },
+        filters = view.filters(),
+        first = ask.first,
+        last = ask.last,
+        today = view.today(),
+        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        is_today = view.is_today(),
+        shown = view.shown(),
+        zero_options = view.line_options(None, false),
+    );
+    Frame::of(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).around(&main)
+}
+
+/// What could not be done, where the reader looks first.
+pub(in crate::ui) fn refusal(refusal: &Refusal) -> String {
+    let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", Words(&refusal.hint)) };
+    format!(
+        "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
+        Words(&refusal.detail)
+    )
+}
+
+/// The page and the buckets of its chart, those that are still to come too.
+struct View<'a> {
+    page: &'a CountsPage,
+    buckets: &'a [ChartBucket],
+}
+
+impl View<'_> {
+    fn clock(&self) -> &Clock {
+        &self.page.clock
+    }
+
+    fn today(&self) -> jiff::civil::Date {
+        day_of(self.clock().now_us, self.clock())
+    }
+
+    fn is_today(&self) -> bool {
+        self.page.ask.last == self.today()
+    }
+
+    fn is_one_day(&self) -> bool {
+        self.page.ask.first == self.page.ask.last
+    }
+
+    /// The days that are shown: "Today, Friday 20 November".
+    fn title(&self) -> String {
+        let ask = &self.page.ask;
+        let of = |us| zoned(us, &self.clock().zone);
+        let first = of(ask.shown.from_us);
+        if self.is_one_day() {
+            let day = long_day(&first);
+            return match ask.range {
+                "today" => format!("Today, {day}"),
+                "yesterday" => format!("Yesterday, {day}"),
+                _ if first.year() == self.today().year() => day,
+                _ => format!("{day} {}", first.year()),
+            };
+        }
+        let last = of(ask.shown.to_us.saturating_sub(1));
+        let year = if last.year() == self.today().year() && first.year() == last.year() {
+            String::new()
+        } else {
+            format!(" {}", last.year())
+        };
+        let from = if first.year() == last.year() {
+            day(&first)
+        } else {
+            format!("{} {}", day(&first), first.year())
+        };
+        format!("{from} to {}{year}", day(&last))
+    }
+
+    /// An address of this page with something else asked for.
+    fn address(&self, range: &str, bucket: Option<&str>, heat: Heat) -> String {
+        let ask = &self.page.ask;
+        let mut address = format!("counts?range={range}");
+        // Writing to a string does not fail.
+        if range == "own" {
+            let _ = write!(address, "&from={}&to={}", ask.first, ask.last);
+        }
+        if let Some(bucket) = bucket {
+            let _ = write!(address, "&bucket={bucket}");
+        }
+        if let Some(line) = ask.line {
+            let _ = write!(address, "&line={line}");
+        }
+        if let Some(class) = &ask.class {
+            let _ = write!(address, "&class={}", in_address(class));
+        }
+        if heat != Heat::Both {
+            let _ = write!(address, "&heat={}", heat.word());
+        }
+        Text(&address).to_string()
+    }
+
+    /// The API's address of exactly what is shown.
+    fn export(&self, format: &str) -> String {
+        let ask = &self.page.ask;
+        let mut address = format!(
+            "api/v1/counts?from={}&to={}&bucket={}&by=line,class,direction&scene={}",
+            rfc3339(ask.shown.from_us),
+            rfc3339(ask.shown.to_us),
+            ask.shown.bucket,
+            in_address(&self.page.scene),
+        );
+        if let Some(line) = ask.line {
+            let _ = write!(address, "&line={line}");
+        }
+        if let Some(class) = &ask.class {
+            let _ = write!(address, "&class={}", in_address(class));
+        }
+        let _ = write!(address, "&format={format}");
+        Text(&address).to_string()
+    }
+
+    fn ranges(&self) -> String {
+        let ranges = [
+            ("today", "Today"),
+            ("yesterday", "Yesterday"),
+            ("7d", "7 days"),
+            ("30d", "30 days"),
+            ("month", "Month"),
+        ];
+        links(ranges.iter().map(|(range, name)| {
+            (self.address(range, None, self.page.ask.heat), *name, *range == self.page.ask.range)
+        }))
+    }
+
+    fn line_options(&self, chosen: Option<u64>, with_deleted: bool) -> String {
+        let mut options = String::new();
+        for line in self.page.lines.iter().filter(|line| with_deleted || line.deleted_us.is_none()) {
+            let _ = write!(
+                options,
+                "<option value=\"{}\"{}>{}{}</option>",
+                line.id,
+                if chosen == Some(line.id) { " selected" } else { "" },
+                Text(&line.name),
+                if line.deleted_us.is_some() { " (deleted)" } else { "" },
+            );
+        }
+        options
+    }
+
+    fn class_options(&self) -> String {
+        let mut options = String::new();
+        for class in &self.page.classes {
+            let _ = write!(
+                options,
+                "<option value=\"{}\"{}>{}</option>",
+                Text(class),
+                if self.page.ask.class.as_ref() == Some(class) { " selected" } else { "" },
+                Text(&capital(class)),
+            );
+        }
+        options
+    }
+
+    /// The filters as fields that are not seen.
+    fn filters(&self) -> String {
+        let mut fields = String::new();
+        if let Some(line) = self.page.ask.line {
+            let _ = write!(fields, "<input type=\"hidden\" name=\"line\" value=\"{line}\">");
+        }
+        if let Some(class) = &self.page.ask.class {
+            let _ = write!(fields, "<input type=\"hidden\" name=\"class\" value=\"{}\">", Text(class));
+        }
+        fields
+    }
+
+    /// Everything that changes when something crosses.
+    fn shown(&self) -> String {
+        let page = self.page;
+        let has_counted = self.total() != (0, 0);
+        let mut html = String::new();
+        if page.lines.iter().all(|line| line.deleted_us.is_some()) {
+            html.push_str(
+                "<div class=\"empty panel\"><h2>Nothing is counted yet</h2><p class=\"muted\">Draw a line where \
+                 people pass. From then on every crossing is kept, whether or not anyone watches.</p>\
+                 <a class=\"btn main\" href=\"lines?line=new\">Draw a line</a></div>",
+            );
+            if page.lines.is_empty() && !has_counted {
+                return html;
+            }
+        } else if page.counting.word != "counting" && !page.counting.reason.is_empty() && self.is_today() {
+            let _ = write!(
+                html,
+                "<div class=\"banner\"><p><b>Not counting now.</b> {} {}</p></div>",
+                Words(&sentence(&page.counting.reason)),
+                Words(&sentence(&page.counting.hint)),
+            );
+        }
+        if page.scene == "sim" {
+            html.push_str(
+                "<div class=\"banner\"><p><b>This is a simulated scene.</b> Its crossings are never summed \
+                 with a camera’s.</p></div>",
+            );
+        }
+        let compared = self.compared();
+        html.push_str(&self.figures(compared.as_ref()));
+        html.push_str(&self.bars(compared.as_ref()));
+        html.push_str(&self.lines());
+        html.push_str(&self.week());
+        html.push_str("<div class=\"split wide\">");
+        html.push_str(&self.table(compared.as_ref()));
+        html.push_str("<div>");
+        html.push_str(&self.classes());
+        html.push_str(&self.not_counted());
+        html.push_str(&self.marks());
+        html.push_str("</div></div>\n");
+        html
+    }
+
+    fn total(&self) -> Sums {
+        self.buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+    }
+
+    /// The share of what has passed that was counted, and the microseconds that were not.
+    fn covered(&self) -> (f64, u64) {
+        let (mut counted, mut passed) = (0.0, 0.0);
+        for bucket in self.buckets {
+            let long = bucket.end_us.min(self.clock().now_us).saturating_sub(bucket.start_us) as f64;
+            passed += long;
+            counted += long * bucket.covered;
+        }
+        let share = if passed > 0.0 { (counted / passed).min(1.0) } else { 0.0 };
+        (share, (passed - counted).max(0.0) as u64)
+    }
+
+    /// Whether anything is known of the time that is shown.
+    fn is_known(&self) -> bool {
+        self.covered().0 > 0.0 || self.total() != (0, 0)
+    }
+
+    /// A sum over the time that is shown; a dash where nothing is known of it.
+    fn figure(&self, count: u64) -> String {
+        if self.is_known() { count.to_string() } else { "–".into() }
+    }
+}
+
+/// Links of which one is where the reader is. Addresses are HTML already.
+fn links<'a>(links: impl Iterator<Item = (String, &'a str, bool)>) -> String {
+    let mut html = String::new();
+    for (address, name, is_current) in links {
+        let current = if is_current { " aria-current=\"true\"" } else { "" };
+        let _ = write!(html, "<a href=\"{address}\"{current}>{name}</a>");
+    }
+    html
+}

@@ -1,0 +1,220 @@
+//! The tables: the same figures as the charts, classes, what was not counted, and marks.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::View;
+use super::compare::Compared;
+use crate::ui::chart::{Sums, WeekMap, bucket_name, is_unknown, sums};
+use crate::ui::escape::Text;
+use crate::ui::facts::NotCounted;
+use crate::ui::words::{capital, length, percent, weekday, when, why_not, zoned};
+
+/// Gaps and marks that are listed at most; the rest is in the API.
+const MOST_LISTED: usize = 12;
+
+impl View<'_> {
+    /// The figures of the chart, newest first.
+    pub(super) fn table(&self, compared: Option<&Compared>) -> String {
+        let ask = &self.page.ask;
+        let has_before = compared.is_some_and(|compared| compared.marks.iter().any(Option::is_some));
+        let now = self.clock().now_us;
+        let mut rows = String::new();
+        for (n, bucket) in self.buckets.iter().enumerate().rev() {
+            if bucket.start_us >= now {
+                continue;
+            }
+            let (count_in, out) = sums(bucket);
+            let figure = |count: u64| if is_unknown(bucket) { "–".to_owned() } else { count.to_string() };
+            let counted = if bucket.end_us > now { "so far".to_owned() } else { percent(bucket.covered) };
+            let _ = write!(
+                rows,
+                "<tr data-n=\"{n}\"><th scope=\"row\">{}</th><td>{}</td><td>{}</td>",
+                bucket_name(bucket, ask.shown.bucket, self.is_one_day(), self.clock()),
+                figure(count_in),
+                figure(out),
+            );
+            if has_before {
+                match compared.and_then(|compared| compared.marks.get(n).copied().flatten()) {
+                    Some((count_in, out)) => {
+                        let _ = write!(rows, "<td>{count_in}</td><td>{out}</td>");
+                    }
+                    None => rows.push_str("<td>–</td><td>–</td>"),
+                }
+            }
+            let _ = write!(rows, "<td>{counted}</td></tr>");
+        }
+        let (count_in, out) = self.total();
+        let (share, _) = self.covered();
+        let kind = match ask.shown.bucket {
+            "hour" => "Hour",
+            "day" => "Day",
+            "week" => "Week",
+            _ => "Month",
+        };
+        let than = Text(&self.than()).to_string();
+        let (heads, sums) = if has_before {
+            (
+                format!("<th scope=\"col\">In, {than}</th><th scope=\"col\">Out, {than}</th>"),
+                "<td></td><td></td>",
+            )
+        } else {
+            (String::new(), "")
+        };
+        format!(
+            "<section class=\"panel\" aria-labelledby=\"table-head\"><header><h2 id=\"table-head\">Figures</h2><p \
+             class=\"row\"><a class=\"btn\" id=\"csv\" href=\"{}\" download=\"counts.csv\">CSV</a> <a class=\"btn\" \
+             id=\"json\" href=\"{}\" download=\"counts.json\">JSON</a></p></header><div class=\"scroll\" \
+             tabindex=\"0\" role=\"region\" aria-label=\"Table of figures\"><table id=\"table\"><thead><tr><th \
+             scope=\"col\">{kind}</th><th scope=\"col\">In</th><th scope=\"col\">Out</th>{heads}<th \
+             scope=\"col\">Counted</th></tr></thead><tbody>{rows}</tbody><tfoot><tr><th scope=\"row\">All</th><td>{}\
+             </td><td>{}</td>{sums}<td>{}</td></tr></tfoot></table></div><p class=\"small muted\">– is unknown: \
+             not counted, never zero. The exports hold exactly these days, by line, class and direction.</p></section>",
+            self.export("csv"),
+            self.export("json"),
+            self.figure(count_in),
+            self.figure(out),
+            percent(share),
+        )
+    }
+
+    /// What crossed.
+    pub(super) fn classes(&self) -> String {
+        let mut by_class: BTreeMap<&str, Sums> = BTreeMap::new();
+        for kind in self.buckets.iter().flat_map(|bucket| &bucket.counts) {
+            let sums = by_class.entry(&kind.class).or_default();
+            if kind.is_in {
+                sums.0 += kind.count;
+            } else {
+                sums.1 += kind.count;
+            }
+        }
+        let mut sorted: Vec<(&str, Sums)> = by_class.into_iter().collect();
+        sorted.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.0 + sums.1));
+        let mut rows = String::new();
+        for (class, (count_in, out)) in sorted {
+            let _ = write!(
+                rows,
+                "<tr><th scope=\"row\">{}</th><td>{count_in}</td><td>{out}</td></tr>",
+                Text(&capital(class))
+            );
+        }
+        if rows.is_empty() {
+            rows.push_str(
+                "<tr><td colspan=\"3\" class=\"l muted\">Nothing has crossed in this time.</td></tr>",
+            );
+        }
+        let facts = &self.page.counting;
+        let by = match (facts.backend.as_str(), facts.model.as_str()) {
+            ("", _) => String::new(),
+            (_, "") => {
+                "<p class=\"small muted\">Counted by movement: classes are not told apart. <a href=\"models\">Change</a></p>".into()
+            }
+            (_, model) => {
+                format!("<p class=\"small muted\">Counted by {}. <a href=\"models\">Change</a></p>", Text(model))
+            }
+        };
+        format!(
+            "<section class=\"panel\" aria-labelledby=\"class-head\"><h2 id=\"class-head\">Classes</h2><table><thead>\
+             <tr><th scope=\"col\">Class</th><th scope=\"col\">In</th><th scope=\"col\">Out</th></tr></thead><tbody>\
+             {rows}</tbody></table>{by}</section>"
+        )
+    }
+
+    /// The list of gaps, newest first.
+    pub(super) fn not_counted(&self) -> String {
+        let zone = &self.clock().zone;
+        let now = zoned(self.clock().now_us, zone);
+        let mut rows = String::new();
+        let gaps: Vec<&NotCounted> =
+            self.page.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 1_000_000).collect();
+        for gap in gaps.iter().rev().take(MOST_LISTED) {
+            let _ = write!(
+                rows,
+                "<tr><th scope=\"row\">{}</th><td class=\"l\">{}</td><td>{}</td></tr>",
+                when(&zoned(gap.from_us, zone), &now),
+                Text(&why_not(&gap.why)),
+                length(gap.to_us.saturating_sub(gap.from_us)),
+            );
+        }
+        if rows.is_empty() {
+            rows.push_str("<tr><td colspan=\"3\" class=\"l muted\">Nothing is missing.</td></tr>");
+        }
+        if gaps.len() > MOST_LISTED {
+            let _ = write!(
+                rows,
+                "<tr><td colspan=\"3\" class=\"l muted\">and {} earlier ones, in the JSON export</td></tr>",
+                gaps.len() - MOST_LISTED
+            );
+        }
+        format!(
+            "<section class=\"panel\" aria-labelledby=\"gaps-head\"><h2 id=\"gaps-head\">Not counted</h2><table \
+             id=\"gaps\"><thead><tr><th scope=\"col\">From</th><th scope=\"col\" class=\"l\">Why</th><th \
+             scope=\"col\">Lost</th></tr></thead><tbody>{rows}</tbody></table></section>"
+        )
+    }
+
+    /// What happened to lines and sums in this time: it explains a step in a chart.
+    pub(super) fn marks(&self) -> String {
+        let ask = &self.page.ask;
+        let mut marks: Vec<(u64, String)> = Vec::new();
+        for line in self.page.lines.iter().filter(|line| ask.line.is_none_or(|chosen| chosen == line.id)) {
+            marks.push((line.created_us, format!("{} drawn", line.name)));
+            marks.extend(line.moved_us.map(|us| (us, format!("{} moved", line.name))));
+            marks.extend(line.deleted_us.map(|us| (us, format!("{} deleted", line.name))));
+        }
+        for reset in &self.page.resets {
+            let name = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
+            marks.push((
+                reset.time_us,
+                name.map_or_else(|| "All set to zero".into(), |line| format!("{} set to zero", line.name)),
+            ));
+        }
+        marks.retain(|(us, _)| (ask.shown.from_us..ask.shown.to_us).contains(us));
+        marks.sort_unstable_by(|a, b| b.cmp(a));
+        if marks.is_empty() {
+            return String::new();
+        }
+        let zone = &self.clock().zone;
+        let now = zoned(self.clock().now_us, zone);
+        let mut rows = String::new();
+        for (us, what) in marks.iter().take(MOST_LISTED) {
+            let _ = write!(
+                rows,
+                "<tr><th scope=\"row\">{}</th><td class=\"l\">{}</td></tr>",
+                when(&zoned(*us, zone), &now),
+                Text(what)
+            );
+        }
+        format!(
+            "<section class=\"panel\" aria-labelledby=\"marks-head\"><h2 id=\"marks-head\">Marks</h2><table><thead \
+             class=\"sr\"><tr><th scope=\"col\">When</th><th scope=\"col\">What</th></tr></thead><tbody>{rows}</tbody>\
+             </table></section>"
+        )
+    }
+}
+
+/// The heat map's figures.
+pub(super) fn week_table(map: &WeekMap) -> String {
+    let mut html = String::from(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of the week\"><table class=\"tight\"><thead><tr><th scope=\"col\">Hour</th>",
+    );
+    for row in 0..7_i8 {
+        let name = jiff::civil::Weekday::from_monday_zero_offset(row).map(weekday).unwrap_or_default();
+        let _ = write!(html, "<th scope=\"col\">{}</th>", name.get(..3).unwrap_or_default());
+    }
+    html.push_str("</tr></thead><tbody>");
+    for column in 0..24 {
+        let _ = write!(html, "<tr><th scope=\"row\">{:02}</th>", (column + usize::from(map.first_hour)) % 24);
+        for row in &map.means {
+            match row[column] {
+                Some(mean) => {
+                    let _ = write!(html, "<td>{mean:.1}</td>");
+                }
+                None => html.push_str("<td>–</td>"),
+            }
+        }
+        html.push_str("</tr>");
+    }
+    html + "</tbody></table></div>"
+}
