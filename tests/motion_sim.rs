@@ -9,9 +9,7 @@ use tallycam::encode::{Encoder, Reducer};
 use tallycam::media::SmallImage;
 use tallycam::source::sim::{self, SimOpener};
 use tallycam::source::{Opener, Wanted};
-use tallycam::vision::{
-    Aspect, Counter, CountingLine, Detector, Direction, LineId, MotionDetector, Point,
-};
+use tallycam::vision::{Aspect, Counter, CountingLine, Detector, Direction, LineId, MotionDetector, Point};
 
 const SIZE: (u32, u32) = (1280, 720);
 
@@ -49,11 +47,24 @@ fn street(seed: u64, fps: f64, seconds: f64) -> (Vec<(f64, Direction)>, Vec<(f64
                 let mut rect = |b: [f32; 4], c: [u8; 3]| {
                     let x = |f: f32| ((f * w as f32) as i32).clamp(0, w as i32 - 1) as usize;
                     let y = |f: f32| ((f * h as f32) as i32).clamp(0, h as i32 - 1) as usize;
-                    for i in x(b[0])..=x(b[2]) { grey[y(b[1]) * w + i] = c; grey[y(b[3]) * w + i] = c; }
-                    for i in y(b[1])..=y(b[3]) { grey[i * w + x(b[0])] = c; grey[i * w + x(b[2])] = c; }
+                    for i in x(b[0])..=x(b[2]) {
+                        grey[y(b[1]) * w + i] = c;
+                        grey[y(b[3]) * w + i] = c;
+                    }
+                    for i in y(b[1])..=y(b[3]) {
+                        grey[i * w + x(b[0])] = c;
+                        grey[i * w + x(b[2])] = c;
+                    }
                 };
-                for d in &found { rect([d.bounds.left, d.bounds.top, d.bounds.right, d.bounds.bottom], [255, 0, 0]); }
-                for t in &outcome.overlay.tracks { rect([t.bounds.left, t.bounds.top, t.bounds.right, t.bounds.bottom], if t.in_sight { [0, 255, 0] } else { [255, 255, 0] }); }
+                for d in &found {
+                    rect([d.bounds.left, d.bounds.top, d.bounds.right, d.bounds.bottom], [255, 0, 0]);
+                }
+                for t in &outcome.overlay.tracks {
+                    rect(
+                        [t.bounds.left, t.bounds.top, t.bounds.right, t.bounds.bottom],
+                        if t.in_sight { [0, 255, 0] } else { [255, 255, 0] },
+                    );
+                }
                 let mut data = format!("P6 {w} {h} 255\n").into_bytes();
                 data.extend(grey.iter().flatten());
                 std::fs::write(format!("/tmp/motion/{seed}-{number:04}.ppm"), data).unwrap();
@@ -62,12 +73,23 @@ fn street(seed: u64, fps: f64, seconds: f64) -> (Vec<(f64, Direction)>, Vec<(f64
         for c in outcome.crossings {
             if debug {
                 let b = counter.tracks().iter().find(|t| t.id() == c.track).unwrap().bounds_in_heights();
-                println!("  counted at {:.1} {:?} track {} box {:.2},{:.2}..{:.2},{:.2}", c.time_us as f64 / 1e6, c.direction, c.track.0, b.left, b.top, b.right, b.bottom);
+                println!(
+                    "  counted at {:.1} {:?} track {} box {:.2},{:.2}..{:.2},{:.2}",
+                    c.time_us as f64 / 1e6,
+                    c.direction,
+                    c.track.0,
+                    b.left,
+                    b.top,
+                    b.right,
+                    b.bottom
+                );
             }
             counted.push((c.time_us as f64 / 1e6, c.direction));
         }
     }
-    if debug { println!("look: {:?}", spent / frames as u32); }
+    if debug {
+        println!("look: {:?}", spent / frames as u32);
+    }
     let known = sim::crossings(seed, 0, frames, fps)
         .iter()
         .map(|c| {

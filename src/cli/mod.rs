@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod count;
 mod devices;
 mod failure;
 mod listening;
@@ -47,6 +48,7 @@ enum Command {
     Config(config::ConfigCommand),
     Devices(devices::Devices),
     Snapshot(snapshot::Snapshot),
+    Count(count::Count),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -85,6 +87,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
             Command::Snapshot(command) => command.run(&given),
+            Command::Count(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

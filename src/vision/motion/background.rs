@@ -113,8 +113,11 @@ impl Background {
 
     fn learn(&mut self, colours: &[Colour], elapsed: u16) {
         self.pixels.clear();
-        self.pixels
-            .extend(colours.iter().map(|&ground| Pixel { ground, ground_ms: elapsed, ..Pixel::default() }));
+        self.pixels.extend(colours.iter().map(|&ground| Pixel {
+            ground,
+            ground_ms: elapsed,
+            ..Pixel::default()
+        }));
     }
 }
 

@@ -101,7 +101,10 @@ impl Movers {
         let mut born = Vec::new();
         for (members, parts) in groups {
             match members[..] {
-                [] if !is_tall(&parts.iter().fold(Frame::NOTHING, |f, &p| f.add(&regions[p].frame)), seen) => {}
+                [] if !is_tall(
+                    &parts.iter().fold(Frame::NOTHING, |f, &p| f.add(&regions[p].frame)),
+                    seen,
+                ) => {}
                 [] => born.push(newcomer(seen, regions, &parts)),
                 [one] => self.alone(one, seen, regions, &parts, seconds, least_area, &mut born),
                 _ => self.together(&members, seen, regions, &parts, seconds, least_area, &mut born),
@@ -266,7 +269,9 @@ impl Movers {
             }
         }
         // What is beyond all of them is somebody new, or more of one who is coming in.
-        let Some(all) = parts.iter().map(|&part| regions[part].frame).reduce(|a, b| a.add(&b)) else { return };
+        let Some(all) = parts.iter().map(|&part| regions[part].frame).reduce(|a, b| a.add(&b)) else {
+            return;
+        };
         let frames: Vec<(usize, Frame)> =
             order.iter().map(|&number| (number, self.figures[number].frame().wider(4))).collect();
         // What is wide does not swing its legs: what does not look like it there, is not it.
