@@ -7,6 +7,7 @@
 mod check;
 mod config;
 mod count;
+mod counts;
 mod devices;
 mod failure;
 mod listening;
@@ -49,6 +50,8 @@ enum Command {
     Devices(devices::Devices),
     Snapshot(snapshot::Snapshot),
     Count(count::Count),
+    #[command(subcommand)]
+    Counts(counts::CountsCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -88,6 +91,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Devices(command) => command.run(),
             Command::Snapshot(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
+            Command::Counts(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };
