@@ -11,6 +11,7 @@ mod counts;
 mod devices;
 mod failure;
 mod listening;
+mod model;
 mod serve;
 mod snapshot;
 mod wiring;
@@ -48,6 +49,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Devices(devices::Devices),
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
     Count(count::Count),
     #[command(subcommand)]
@@ -89,6 +92,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
+            Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
