@@ -8,7 +8,7 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
-.PHONY: help run demo test check bench soak kill build install
+.PHONY: help run demo test check bench accuracy soak kill build install
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,7 +23,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh benches/run .ci/run
+	shellcheck deploy/*.sh benches/run benches/accuracy .ci/run
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet
 	cargo test --locked
@@ -38,6 +38,9 @@ bench: ## measure against µStreamer and onnxruntime, and what counting costs; w
 	cargo build --locked --release
 	cargo build --locked --release --examples
 	benches/run
+
+accuracy: build ## count real clips and compare with the truth and the peer, crossing by crossing; writes docs/accuracy.md
+	benches/accuracy $(TALLYCAM)
 
 soak: ## 200 000 frames with clients that come and go: nothing may be left over
 	@deploy/prerequisites.sh test

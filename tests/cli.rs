@@ -86,6 +86,11 @@ fn help_is_worded_as_its_golden_files() {
         ("help-model-check.txt", &["model", "check", "--help"]),
         ("help-model-add.txt", &["model", "add", "--help"]),
         ("help-snapshot.txt", &["snapshot", "--help"]),
+        ("help-count.txt", &["count", "--help"]),
+        ("help-counts.txt", &["counts", "--help"]),
+        ("help-counts-show.txt", &["counts", "show", "--help"]),
+        ("help-counts-export.txt", &["counts", "export", "--help"]),
+        ("help-counts-reset.txt", &["counts", "reset", "--help"]),
     ] {
         let (code, out, err) = run.run(arguments);
         assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}");

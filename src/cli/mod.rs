@@ -6,6 +6,8 @@
 
 mod check;
 mod config;
+mod count;
+mod counts;
 mod devices;
 mod failure;
 mod listening;
@@ -50,6 +52,9 @@ enum Command {
     #[command(subcommand)]
     Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
+    Count(count::Count),
+    #[command(subcommand)]
+    Counts(counts::CountsCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -89,6 +94,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Devices(command) => command.run(),
             Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
+            Command::Count(command) => command.run(&given),
+            Command::Counts(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

@@ -44,7 +44,7 @@ pub mod stream;
 mod tallies;
 mod v1;
 mod viewers;
-mod when;
+pub mod when;
 mod wire;
 mod zones;
 

@@ -1,0 +1,431 @@
+//! `tallycam count`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, Given, print, print_json};
+use crate::config::{Config, DetectConfig, DetectorKind};
+use crate::daemon::counting::{make_detector, state_directory};
+use crate::daemon::models::Shelf;
+use crate::encode::avi::AviWriter;
+use crate::pipeline::NoDetector;
+use crate::pipeline::clip::{ClipAnnotator, ClipCount, ClipCountError, ClipCrossing, ClipRun, Look};
+use crate::pipeline::counting::counter_options;
+use crate::source::clip::ClipError;
+use crate::store::Scene;
+use crate::vision::{Aspect, Counter, CountingLine, Detector, Direction, Labels, LineError, LineId, Point};
+
+/// Quality of the JPEGs of an annotated film, on libjpeg's scale.
+const FILM_QUALITY: u8 = 85;
+
+/// Count what crosses lines in a clip.
+///
+/// Looks at every frame of any clip that ffmpeg can read, as fast as it can, and counts as the
+/// service does, with the clip's own times. The same clip, lines and model always give the same
+/// answer. A clip that breaks off is counted as far as it goes; the exit code is 1 then.
+#[derive(Debug, Args)]
+pub struct Count {
+    #[command(flatten)]
+    given: Given,
+    /// The clip
+    #[arg(value_name = "CLIP")]
+    clip: PathBuf,
+    /// A line from X1,Y1 to X2,Y2, in pixels of the clip, or in fractions of the picture when all four are at
+    /// most 1; in is from the right-hand side of that way to its left. May be given more than once
+    #[arg(long = "line", value_name = "[NAME=]X1,Y1,X2,Y2", required = true, allow_hyphen_values = true)]
+    lines: Vec<GivenLine>,
+    /// What finds things: the name of a model, an ONNX file with its description beside it, or motion; without
+    /// it the configured one
+    #[arg(long, value_name = "NAME|FILE.onnx|motion", conflicts_with = "replay")]
+    model: Option<String>,
+    /// Detections that were recorded, instead of a model: rows of frame, class, score, x1, y1, x2, y2 in pixels
+    #[arg(long, value_name = "DETECTIONS.csv")]
+    replay: Option<PathBuf>,
+    /// Look at every Nth frame only: 1, 1 + N, 1 + 2N...
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    every: u64,
+    /// Count these classes only, for example person,bicycle; without it the configured ones
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Write a film of what was looked at, with everything drawn into it; a file that is there is replaced
+    #[arg(long, value_name = "OUT.avi|OUT.mjpeg")]
+    annotate: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of the command line, before the size of the pictures is known.
+#[derive(Debug, Clone, PartialEq)]
+struct GivenLine {
+    name: Option<String>,
+    ends: [f64; 4],
+}
+
+impl std::str::FromStr for GivenLine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<GivenLine, String> {
+        let (name, ends) = match text.rsplit_once('=') {
+            Some((name, _)) if name.trim().is_empty() => {
+                return Err(String::from("the line's name is empty"));
+            }
+            Some((name, ends)) => (Some(name.trim().to_owned()), ends),
+            None => (None, text),
+        };
+        let numbers: Result<Vec<f64>, _> =
+            ends.split(',').map(|number| number.trim().parse::<f64>()).collect();
+        let ends = numbers.ok().and_then(|numbers| <[f64; 4]>::try_from(numbers).ok());
+        match ends {
+            Some(ends) if ends.iter().all(|end| end.is_finite()) => Ok(GivenLine { name, ends }),
+            _ => Err(String::from("a line is four numbers: x and y of its beginning, x and y of its end")),
+        }
+    }
+}
+
+impl GivenLine {
+    /// The line on pictures of this size.
+    fn on(&self, number: usize, (width, height): (u32, u32)) -> Result<CountingLine, LineError> {
+        // Four ends within 1 of the corner are fractions: a line of one pixel is none.
+        let are_fractions = self.ends.iter().all(|end| end.abs() <= 1.0);
+        let (across, down) = if are_fractions { (1.0, 1.0) } else { (f64::from(width), f64::from(height)) };
+        let [ax, ay, bx, by] = self.ends;
+        let point = |x: f64, y: f64| Point::new((x / across) as f32, (y / down) as f32);
+        CountingLine::new(LineId(number as u64), self.name(number), point(ax, ay), point(bx, by))
+    }
+
+    fn name(&self, number: usize) -> String {
+        self.name.clone().unwrap_or_else(|| format!("line {number}"))
+    }
+}
+
+impl Count {
+    /// Counts and prints.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        self.check_names()?;
+        let config = given.and(&self.given).load()?.config;
+        let run = ClipRun::open(&self.clip).map_err(failed)?;
+        let size = run.size();
+        let lines = self.lines_on(size)?;
+        let mut detector = self.detector(&config)?;
+        let labels = detector.labels().clone();
+        let mut notes = Vec::new();
+        let (classes, named) = if self.classes.is_empty() {
+            (&config.detect.classes, "[detect] classes")
+        } else {
+            (&self.classes, "--classes")
+        };
+        let score = config.detect.score.map(|score| score as f32);
+        let options = counter_options(&*detector, classes, score, named, &mut notes).map_err(no_detector)?;
+        for note in notes {
+            eprintln!("tallycam: {note}");
+        }
+        let mut film = match &self.annotate {
+            Some(path) => Some(Film::new(path, &lines, labels.clone(), size)?),
+            None => None,
+        };
+        let mut counter = Counter::new(options, labels.clone(), Aspect::of(size.0, size.1));
+        counter.set_lines(lines).map_err(|error| wrong(error.to_string(), None))?;
+        let see = |look: &Look<'_>| film.as_mut().map_or(Ok(()), |film| film.push(look));
+        let count =
+            run.count(detector.as_mut(), &mut counter, self.every, see).map_err(|e| self.failed(e))?;
+        if let Some(film) = film {
+            film.finish(&count).map_err(|error| self.failed(ClipCountError::Onlooker(error)))?;
+        }
+        self.warn(&count);
+        let report = self.report(detector.name(), &labels, &count);
+        if self.json {
+            print_json(&report)?
+        } else {
+            print(&report.text(&count))?
+        }
+        whole(&self.clip, &count)
+    }
+
+    /// The detector that is asked for, made as the service makes it.
+    fn detector(&self, config: &Config) -> Result<Box<dyn Detector>, Failure> {
+        let mut detect: DetectConfig = config.detect.clone();
+        match (&self.replay, self.model.as_deref()) {
+            (Some(path), _) => {
+                (detect.backend, detect.replay) = (DetectorKind::Replay, Some(path.clone()));
+            }
+            (None, Some("motion")) => detect.backend = DetectorKind::Motion,
+            (None, Some(model)) => {
+                (detect.backend, detect.model) = (DetectorKind::Onnx, Some(model.to_owned()));
+            }
+            // Figures must not depend on which model happened to be found: nothing stands in for it.
+            (None, None) if matches!(detect.backend, DetectorKind::Auto | DetectorKind::None) => {
+                detect.backend = DetectorKind::Onnx;
+            }
+            (None, None) => {}
+        }
+        let shelf = Shelf::new(&state_directory(config), None);
+        let made = make_detector(detect, shelf)(Scene::Files, None).map_err(no_detector)?;
+        Ok(made.detector)
+    }
+
+    /// What went wrong, with the file that it went wrong with.
+    fn failed(&self, error: ClipCountError) -> Failure {
+        match (error, &self.annotate) {
+            (ClipCountError::Onlooker(error), Some(film)) => not_written(film, &error),
+            (error, _) => failed(error),
+        }
+    }
+
+    fn check_names(&self) -> Result<(), Failure> {
+        let names: Vec<String> = self.lines.iter().enumerate().map(|(at, line)| line.name(at + 1)).collect();
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].contains(name) {
+                let hint = Some(String::from("give each line a name of its own: --line door=…"));
+                return Err(wrong(format!("two lines are called {name:?}"), hint));
+            }
+        }
+        Ok(())
+    }
+
+    fn lines_on(&self, size: (u32, u32)) -> Result<Vec<CountingLine>, Failure> {
+        let on = |(at, line): (usize, &GivenLine)| {
+            line.on(at + 1, size).map_err(|error| {
+                let hint = format!("the pictures are {} × {} pixels", size.0, size.1);
+                wrong(format!("{}: {error}", line.name(at + 1)), Some(hint))
+            })
+        };
+        self.lines.iter().enumerate().map(on).collect()
+    }
+
+    fn report(&self, model: &str, labels: &Labels, count: &ClipCount) -> Report {
+        let lines = self.lines.iter().enumerate().map(|(at, line)| {
+            let id = LineId(at as u64 + 1);
+            let own = count.crossings.iter().filter(|found| found.crossing.line == id);
+            LineReport::new(line.name(at + 1), line.ends, own, labels)
+        });
+        Report {
+            clip: self.clip.to_string_lossy().into_owned(),
+            model: model.to_owned(),
+            frames: count.frames,
+            complete: count.broken_off.is_none() && count.failed.0 == 0,
+            lines: lines.collect(),
+        }
+    }
+
+    /// Says what a reader of the figures should know, on standard error.
+    fn warn(&self, count: &ClipCount) {
+        for (frame, width, height) in &count.resized {
+            eprintln!(
+                "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their \
+                 fractions of the picture, and what was followed is forgotten there"
+            );
+        }
+        if let (times @ 1.., Some(last)) = (count.complaints.0, &count.complaints.1) {
+            eprintln!("tallycam: ffmpeg complained {times} times about damaged data, last: {last}");
+        }
+    }
+}
+
+/// An annotated film that is being written.
+struct Film {
+    out: FilmFile,
+    annotator: ClipAnnotator,
+    first_us: Option<u64>,
+    last_us: u64,
+    frames: u64,
+}
+
+enum FilmFile {
+    Avi(AviWriter<BufWriter<File>>),
+    /// JPEGs one after another.
+    Mjpeg(BufWriter<File>),
+}
+
+impl Film {
+    fn new(path: &Path, lines: &[CountingLine], labels: Labels, size: (u32, u32)) -> Result<Film, Failure> {
+        let is_avi = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("avi") => true,
+            Some("mjpeg" | "mjpg") => false,
+            _ => {
+                let message = format!("{} is to be a film of an unknown kind", path.display());
+                return Err(wrong(message, Some(String::from("call it something.avi or something.mjpeg"))));
+            }
+        };
+        let open = || -> io::Result<Film> {
+            let annotator = ClipAnnotator::new(lines, labels, FILM_QUALITY)?;
+            let file = BufWriter::new(File::create(path)?);
+            let even = |edge: u32| edge.next_multiple_of(2);
+            let out = if is_avi {
+                FilmFile::Avi(AviWriter::new(file, even(size.0), even(size.1))?)
+            } else {
+                FilmFile::Mjpeg(file)
+            };
+            Ok(Film { out, annotator, first_us: None, last_us: 0, frames: 0 })
+        };
+        open().map_err(|error| not_written(path, &error))
+    }
+
+    fn push(&mut self, look: &Look<'_>) -> io::Result<()> {
+        let picture = self.annotator.draw(look)?;
+        self.first_us.get_or_insert(look.frame.time_us);
+        self.last_us = look.frame.time_us;
+        self.frames += 1;
+        match &mut self.out {
+            FilmFile::Avi(avi) => avi.push(&picture.jpeg()),
+            FilmFile::Mjpeg(file) => file.write_all(&picture.jpeg()),
+        }
+    }
+
+    /// An AVI has one frame rate: the mean of the clip's.
+    fn finish(self, count: &ClipCount) -> io::Result<()> {
+        let elapsed = self.last_us - self.first_us.unwrap_or(self.last_us);
+        let steps = self.frames.saturating_sub(1);
+        let step_us = elapsed.checked_div(steps).filter(|step| *step > 0).unwrap_or(100_000);
+        debug_assert!(self.frames <= count.looks);
+        match self.out {
+            FilmFile::Avi(avi) => avi.finish(u32::try_from(step_us).unwrap_or(u32::MAX)).map(drop),
+            FilmFile::Mjpeg(mut file) => file.flush(),
+        }
+    }
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Failure {
+    Failure::Io { message: format!("{} could not be written: {error}", path.display()), hint: None }
+}
+
+fn no_detector(error: NoDetector) -> Failure {
+    Failure::Failed { message: error.reason, hint: error.hint }
+}
+
+/// What is printed with `--json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    clip: String,
+    model: String,
+    frames: u64,
+    /// `false`: the clip broke off, or there are frames that could not be looked at.
+    complete: bool,
+    lines: Vec<LineReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct LineReport {
+    name: String,
+    /// As they were given.
+    a: [f64; 2],
+    b: [f64; 2],
+    #[serde(rename = "in")]
+    into: u64,
+    out: u64,
+    by_class: BTreeMap<String, Ways>,
+    crossings: Vec<CrossingReport>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Ways {
+    #[serde(rename = "in")]
+    into: u64,
+    out: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CrossingReport {
+    frame: u64,
+    time_s: f64,
+    track: u64,
+    class: String,
+    direction: &'static str,
+}
+
+impl LineReport {
+    fn new<'a>(
+        name: String,
+        [ax, ay, bx, by]: [f64; 4],
+        found: impl Iterator<Item = &'a ClipCrossing>,
+        labels: &Labels,
+    ) -> LineReport {
+        let mut report = LineReport {
+            name,
+            a: [ax, ay],
+            b: [bx, by],
+            into: 0,
+            out: 0,
+            by_class: BTreeMap::new(),
+            crossings: Vec::new(),
+        };
+        let mut found: Vec<&ClipCrossing> = found.collect();
+        // Counted in the order of being sure; read in the order of happening.
+        found.sort_by_key(|c| (c.crossing.time_us, c.crossing.track, c.crossing.ordinal));
+        for ClipCrossing { crossing, frame } in found {
+            let class = labels.name(crossing.class).unwrap_or("unknown").to_owned();
+            let ways = report.by_class.entry(class.clone()).or_default();
+            let (own, of_class) = match crossing.direction {
+                Direction::In => (&mut report.into, &mut ways.into),
+                Direction::Out => (&mut report.out, &mut ways.out),
+            };
+            (*own, *of_class) = (*own + 1, *of_class + 1);
+            report.crossings.push(CrossingReport {
+                frame: *frame,
+                // To the millisecond: what is finer is guessed between two frames.
+                time_s: ((crossing.time_us + 500) / 1000) as f64 / 1000.0,
+                track: crossing.track.0,
+                class,
+                direction: crossing.direction.word(),
+            });
+        }
+        report
+    }
+}
+
+impl Report {
+    /// As people read it.
+    fn text(&self, count: &ClipCount) -> String {
+        let seconds = count.last_us as f64 / 1e6;
+        let mut text = format!("{}: {} frames, {seconds:.1} s, {}\n", self.clip, self.frames, self.model);
+        let wide = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(4);
+        let _ = writeln!(text, "\n{:wide$} {:>6} {:>6}  by class (in/out)", "line", "in", "out");
+        for line in &self.lines {
+            let classes: Vec<String> = line
+                .by_class
+                .iter()
+                .map(|(name, ways)| format!("{name} {}/{}", ways.into, ways.out))
+                .collect();
+            let row = format!("{:wide$} {:>6} {:>6}  {}", line.name, line.into, line.out, classes.join(", "));
+            let _ = writeln!(text, "{}", row.trim_end());
+        }
+        text
+    }
+}
+
+/// Says what is missing, with exit code 1.
+fn whole(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
+    let message = if let Some(reason) = &count.broken_off {
+        format!("{} breaks off after frame {}: {reason}", clip.display(), count.frames)
+    } else if let (times @ 1.., Some(reason)) = (count.failed.0, &count.failed.1) {
+        format!("{times} of {} frames could not be looked at: {reason}", count.looks)
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Failed { message, hint: Some(String::from("what was there has been counted")) })
+}
+
+fn wrong(message: String, hint: Option<String>) -> Failure {
+    Failure::Usage { message, hint }
+}
+
+fn failed(error: ClipCountError) -> Failure {
+    let message = error.to_string();
+    match error {
+        ClipCountError::Clip(clip) => {
+            let hint = clip.hint().map(str::to_owned);
+            match clip {
+                ClipError::NoProgram { .. } | ClipError::OldProgram => Failure::Failed { message, hint },
+                _ => Failure::Io { message, hint },
+            }
+        }
+        ClipCountError::Onlooker(_) => Failure::Io { message, hint: None },
+        ClipCountError::Thread(_) | ClipCountError::Detector(_) => Failure::Failed { message, hint: None },
+    }
+}

@@ -1,0 +1,488 @@
+//! `tallycam counts`: what the ledger says, and setting today's sums to zero.
+//!
+//! Showing and exporting read the file itself, read-only, whether `tallycam serve` runs or not. A reset is
+//! the daemon's to write while it runs: it is asked over HTTP, and only where nobody listens is the ledger opened here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use super::{Failure, Given, print, print_json};
+use crate::base::clock::{rfc3339, wall_us};
+use crate::config::{Config, Listen};
+use crate::daemon::counting::{settings, store_settings};
+use crate::http::when;
+use crate::store::{BucketRow, BucketSize, Counts, CountsQuery, EditError, Reader, Scene, StoreError};
+use crate::ui::Clock;
+use crate::vision::Direction;
+
+/// How long the daemon may take to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// More of its answer is not read.
+const LONGEST_ANSWER: u64 = 64 << 10;
+
+/// Show, export or reset what was counted
+#[derive(Debug, Subcommand)]
+pub enum CountsCommand {
+    /// Show the counts as a table.
+    ///
+    /// Where counting did not run, and nothing was counted, the table has a dash and no zero.
+    Show(Show),
+    /// Print the counts as CSV or JSON, for programs.
+    Export(Export),
+    /// Set today's sums to zero from now on. Nothing is deleted: it is a note in the ledger.
+    Reset(Reset),
+}
+
+impl CountsCommand {
+    /// Does it.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        match self {
+            CountsCommand::Show(show) => show.run(given),
+            CountsCommand::Export(export) => export.run(given),
+            CountsCommand::Reset(reset) => reset.run(given),
+        }
+    }
+}
+
+/// Which counts.
+#[derive(Debug, Args)]
+struct Span {
+    /// From this time on: a date, a time, today, yesterday, -24h, -7d
+    #[arg(long, value_name = "TIME", default_value = "today", allow_hyphen_values = true)]
+    from: String,
+    /// Up to this time
+    #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
+    to: String,
+    /// How long a row is
+    #[arg(long, value_name = "LENGTH", value_enum, default_value_t = Bucket::Hour)]
+    bucket: Bucket,
+    /// What a row tells apart, with commas: line, class, direction
+    #[arg(long, value_name = "WHAT,...", value_enum, value_delimiter = ',', default_values_t = [By::Line, By::Class, By::Direction])]
+    by: Vec<By>,
+    /// What was looked at: camera, files or sim; without it that of the configured source
+    #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
+    scene: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bucket {
+    Hour,
+    Day,
+    Week,
+    Month,
+    Total,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    Line,
+    Class,
+    Direction,
+}
+
+/// What was read.
+struct Rows {
+    rows: Vec<BucketRow>,
+    camera: String,
+    scene: Scene,
+    zone: jiff::tz::TimeZone,
+    span_us: (u64, u64),
+}
+
+impl Span {
+    fn read(&self, config: &Config) -> Result<Rows, Failure> {
+        let ledger = store_settings(config);
+        let clock = Clock { now_us: wall_us(), zone: ledger.zone.clone(), day_starts: ledger.day_starts };
+        let instant = |key, text: &str| {
+            when::instant(key, text, &clock)
+                .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
+        };
+        let (from_us, to_us) = (instant("from", &self.from)?, instant("to", &self.to)?);
+        if to_us <= from_us {
+            return Err(Failure::Usage {
+                message: String::from("--to is not later than --from"),
+                hint: None,
+            });
+        }
+        let scene = self.scene.as_deref().and_then(Scene::of_word).unwrap_or(settings(config).scene);
+        let bucket = match self.bucket {
+            Bucket::Hour => BucketSize::Hour,
+            Bucket::Day => BucketSize::Day,
+            Bucket::Week => BucketSize::Week,
+            Bucket::Month => BucketSize::Month,
+            Bucket::Total => BucketSize::Total,
+        };
+        let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
+        let reader = Reader::open(&ledger).map_err(unread)?;
+        let rows = reader.counts(&query).map_err(unread)?;
+        Ok(Rows { rows, camera: ledger.camera, scene, zone: ledger.zone, span_us: (from_us, to_us) })
+    }
+
+    fn tells(&self, what: By) -> bool {
+        self.by.contains(&what)
+    }
+
+    /// The counts of a bucket, told apart as asked for.
+    fn groups(&self, row: &BucketRow) -> Vec<Group> {
+        let mut groups: BTreeMap<(Option<u64>, Option<String>, Option<Direction>), Group> = BTreeMap::new();
+        for count in &row.counts {
+            let line_id = self.tells(By::Line).then_some(count.line_id);
+            let class = self.tells(By::Class).then(|| count.class.to_string());
+            let direction = self.tells(By::Direction).then_some(count.direction);
+            let group = groups.entry((line_id, class.clone(), direction)).or_insert_with(|| Group {
+                line_id,
+                line: line_id.map(|_| count.line.to_string()),
+                class,
+                direction: direction.map(Direction::word),
+                count: 0,
+            });
+            group.count += count.count;
+        }
+        groups.into_values().collect()
+    }
+}
+
+/// How many of one kind; what is not told apart is left out.
+#[derive(Debug, Serialize)]
+struct Group {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+    count: u64,
+}
+
+/// What was counted between two times, as the API has it.
+#[derive(Debug, Serialize)]
+struct Report {
+    camera: String,
+    scene: &'static str,
+    from: String,
+    to: String,
+    items: Vec<ItemReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct ItemReport {
+    start: String,
+    end: String,
+    covered: f64,
+    r#in: Option<u64>,
+    out: Option<u64>,
+    counts: Vec<Group>,
+}
+
+/// How many crossed in one direction; `None` where counting did not run and nothing was counted.
+fn sum(row: &BucketRow, direction: Direction) -> Option<u64> {
+    let known = row.covered > 0.0 || !row.counts.is_empty();
+    known.then(|| row.counts.iter().filter(|c| c.direction == direction).map(|c| c.count).sum())
+}
+
+/// With four decimals, 1 only if nothing is missing.
+fn share(covered: f64) -> f64 {
+    (covered * 1e4).floor() / 1e4
+}
+
+fn report(span: &Span, rows: &Rows) -> Report {
+    let item = |row: &BucketRow| ItemReport {
+        start: rfc3339(row.start_us),
+        end: rfc3339(row.end_us),
+        covered: share(row.covered),
+        r#in: sum(row, Direction::In),
+        out: sum(row, Direction::Out),
+        counts: span.groups(row),
+    };
+    Report {
+        camera: rows.camera.clone(),
+        scene: rows.scene.word(),
+        from: rfc3339(rows.span_us.0),
+        to: rfc3339(rows.span_us.1),
+        items: rows.rows.iter().map(item).collect(),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    given: Given,
+    #[command(flatten)]
+    span: Span,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let rows = self.span.read(&config)?;
+        if self.json { print_json(&report(&self.span, &rows)) } else { print(&table(&self.span, &rows)) }
+    }
+}
+
+/// As people read it.
+fn table(span: &Span, rows: &Rows) -> String {
+    let mut text = format!("{:25} {:>7} {:>6} {:>6}  {}\n", "from", "covered", "in", "out", "of these");
+    let number = |sum: Option<u64>| sum.map_or_else(|| String::from("–"), |sum| sum.to_string());
+    for row in &rows.rows {
+        let kinds: Vec<String> = span
+            .groups(row)
+            .into_iter()
+            .map(|group| {
+                let line = group.line.unwrap_or_default();
+                let words =
+                    [line.as_str(), group.class.as_deref().unwrap_or(""), group.direction.unwrap_or("")];
+                let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+                format!("{} {}", words.join(" "), group.count).trim().to_owned()
+            })
+            .collect();
+        let start = when::local(row.start_us, &rows.zone);
+        let (into, out) = (number(sum(row, Direction::In)), number(sum(row, Direction::Out)));
+        let covered = format!("{:.0} %", (row.covered * 100.0).floor());
+        let line = format!("{start:25} {covered:>7} {into:>6} {out:>6}  {}", kinds.join(", "));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    given: Given,
+    #[command(flatten)]
+    span: Span,
+    /// Print CSV, the default
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Export {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let rows = self.span.read(&config)?;
+        if self.json { print_json(&report(&self.span, &rows)) } else { print(&csv(&self.span, &rows)) }
+    }
+}
+
+/// As `/api/v1/counts?format=csv` has it. A count that is not known is empty.
+fn csv(span: &Span, rows: &Rows) -> String {
+    let columns = [(By::Line, "line"), (By::Class, "class"), (By::Direction, "direction")];
+    let told: Vec<&str> = columns.iter().filter(|(by, _)| span.tells(*by)).map(|(_, name)| *name).collect();
+    let mut text =
+        format!("start,end,covered,{}count\r\n", told.iter().map(|n| format!("{n},")).collect::<String>());
+    for row in &rows.rows {
+        let start = when::local(row.start_us, &rows.zone);
+        let end = when::local(row.end_us, &rows.zone);
+        let head = format!("{start},{end},{}", share(row.covered));
+        let groups = span.groups(row);
+        if groups.is_empty() {
+            let count = if row.covered > 0.0 { "0" } else { "" };
+            let _ = write!(text, "{head}{},{count}\r\n", ",".repeat(told.len()));
+        }
+        for group in groups {
+            let words = [
+                (By::Line, group.line.as_deref()),
+                (By::Class, group.class.as_deref()),
+                (By::Direction, group.direction),
+            ];
+            let words: String = words
+                .into_iter()
+                .filter(|(by, _)| span.tells(*by))
+                .map(|(_, word)| format!(",{}", field(word.unwrap_or_default())))
+                .collect();
+            let _ = write!(text, "{head}{words},{}\r\n", group.count);
+        }
+    }
+    text
+}
+
+/// A text as a field (RFC 4180). What a spreadsheet would take for a formula is made a text.
+fn field(text: &str) -> String {
+    let text =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[derive(Debug, Args)]
+pub struct Reset {
+    #[command(flatten)]
+    given: Given,
+    /// The number of one line; without it all lines
+    #[arg(long, value_name = "NUMBER")]
+    line: Option<u64>,
+}
+
+impl Reset {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        for listen in &config.http.listen {
+            if let Some(answer) = self.ask(listen) {
+                return answer;
+            }
+        }
+        self.write(&config)
+    }
+
+    /// Asks the daemon; `None` if nobody listens there.
+    fn ask(&self, listen: &Listen) -> Option<Result<(), Failure>> {
+        let body = self.line.map_or_else(String::new, |line| format!("{{\"line\":{line}}}"));
+        let request = format!(
+            "POST /api/v1/counts/reset HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut answer = Vec::new();
+        let talked = match listen {
+            Listen::Tcp(address) => {
+                let mut stream = TcpStream::connect_timeout(&reachable(*address), ANSWERS_WITHIN).ok()?;
+                stream
+                    .set_read_timeout(Some(ANSWERS_WITHIN))
+                    .and_then(|()| stream.write_all(request.as_bytes()))
+                    .and_then(|()| stream.take(LONGEST_ANSWER).read_to_end(&mut answer))
+            }
+            Listen::Unix(path) => {
+                let mut stream = UnixStream::connect(path).ok()?;
+                stream
+                    .set_read_timeout(Some(ANSWERS_WITHIN))
+                    .and_then(|()| stream.write_all(request.as_bytes()))
+                    .and_then(|()| stream.take(LONGEST_ANSWER).read_to_end(&mut answer))
+            }
+        };
+        // An answer that came is an answer, however the connection ended.
+        if let Err(error) =
+            talked.map(drop).or_else(|error| if answer.is_empty() { Err(error) } else { Ok(()) })
+        {
+            let message = match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the daemon does not answer"),
+                _ => format!("the daemon could not be asked: {error}"),
+            };
+            return Some(Err(Failure::Io { message, hint: None }));
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.lines().next().unwrap_or_default();
+        if status.split_whitespace().nth(1) == Some("201") {
+            return Some(done());
+        }
+        let detail = answer
+            .split_once("\r\n\r\n")
+            .and_then(|(_, body)| serde_json::from_str::<serde_json::Value>(body.trim()).ok())
+            .and_then(|problem| problem.get("detail").or(problem.get("title"))?.as_str().map(str::to_owned));
+        let message = format!("nothing was reset: {}", detail.unwrap_or_else(|| status.to_owned()));
+        Some(Err(Failure::Failed { message, hint: None }))
+    }
+
+    /// Writes it, where no daemon runs.
+    fn write(&self, config: &Config) -> Result<(), Failure> {
+        let ledger = store_settings(config);
+        // A ledger that is not there is not made for a reset.
+        Reader::open(&ledger).map_err(unread)?;
+        let (counts, worker) = Counts::open(ledger).map_err(unread)?;
+        counts.show(settings(config).scene);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let written = match runtime {
+            Ok(runtime) => runtime.block_on(counts.reset(self.line)).map_err(|error| match error {
+                EditError::Store(error) => unread(error),
+                error => Failure::Failed { message: error.to_string(), hint: None },
+            }),
+            Err(error) => Err(Failure::Failed { message: error.to_string(), hint: None }),
+        };
+        counts.stop();
+        drop(worker);
+        written?;
+        done()
+    }
+}
+
+fn done() -> Result<(), Failure> {
+    print("today's sums are zero from now on; what was counted stays on record\n")
+}
+
+/// An address that one can connect to: where it listens everywhere, here.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+fn unread(error: StoreError) -> Failure {
+    let message = error.to_string();
+    match error {
+        StoreError::File { hint, .. } => Failure::Io { message, hint },
+        StoreError::Busy => Failure::Failed { message, hint: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::Count;
+
+    fn span(by: &[By]) -> Span {
+        let (from, to) = (String::from("today"), String::from("now"));
+        Span { from, to, bucket: Bucket::Hour, by: by.to_vec(), scene: None }
+    }
+
+    fn rows() -> Rows {
+        let count = |line: &str, class: &str, direction, count| Count {
+            line_id: 1,
+            line: line.into(),
+            class: class.into(),
+            direction,
+            count,
+        };
+        let row = |n: u64, covered, counts| BucketRow {
+            start_us: n * 3_600_000_000,
+            end_us: (n + 1) * 3_600_000_000,
+            covered,
+            counts,
+        };
+        let counts =
+            vec![count("=Door", "person", Direction::In, 3), count("=Door", "car", Direction::In, 2)];
+        let rows = vec![row(0, 0.99999, counts), row(1, 1.0, vec![]), row(2, 0.0, vec![])];
+        let (camera, zone) = (String::from("hall"), jiff::tz::TimeZone::UTC);
+        Rows { rows, camera, scene: Scene::Camera, zone, span_us: (0, 1) }
+    }
+
+    #[test]
+    fn what_was_not_covered_is_no_zero() {
+        let text = csv(&span(&[By::Line, By::Direction]), &rows());
+        assert_eq!(
+            text,
+            "start,end,covered,line,direction,count\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Door,in,5\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0\r\n\
+             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,\r\n"
+        );
+        let shown = table(&span(&[By::Class]), &rows());
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[1].ends_with("99 %      5      0  car 2, person 3"), "{}", lines[1]);
+        assert!(lines[3].ends_with("0 %      –      –"), "{}", lines[3]);
+        let json = serde_json::to_value(report(&span(&[]), &rows())).unwrap();
+        assert_eq!(json["items"][0]["counts"], serde_json::json!([{"count": 5}]));
+        assert_eq!((&json["items"][1]["in"], &json["items"][2]["in"]), (&0.into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn everywhere_is_here() {
+        assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
+        assert_eq!(reachable("[::]:80".parse().unwrap()).to_string(), "[::1]:80");
+        assert_eq!(reachable("10.0.0.2:80".parse().unwrap()).to_string(), "10.0.0.2:80");
+    }
+}
