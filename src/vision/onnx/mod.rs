@@ -6,5 +6,6 @@ pub mod kernel;
 pub mod layout;
 pub mod network;
 pub mod silu;
+mod surgery;
 
 pub use network::{InputShape, Layout, Network, NetworkError, Output, OutputShape, Outputs};
