@@ -209,3 +209,62 @@ impl Kernel for Expanded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a baseline processor computes is what this one does, but for rounding.
+    #[test]
+    fn with_and_without_the_processors_extras() {
+        for (side, stride) in [(1, 1), (3, 1), (3, 2)] {
+            let (input, before) = ([9, 40], side / 2);
+            let output = input.map(|size| (size + 2 * before - side) / stride + 1);
+            let geometry = Geometry {
+                input,
+                output,
+                kernel: [side; 2],
+                stride: [stride; 2],
+                dilation: [1; 2],
+                before: [before; 2],
+            };
+            // Six channels: one block that is full, and one that is not.
+            let weights: Vec<f32> = (0..6 * 3 * side * side).map(|at| (at % 11) as f32 * 0.1 - 0.5).collect();
+            let limits = Limits { least: -1.0, most: 1.5 };
+            let dense = Dense::new(geometry, &weights, vec![0.25; 6], limits).expect("sizes that fit");
+            let picture: Vec<f32> = (0..3 * 9 * 40).map(|at| (at * 37 % 101) as f32 * 0.02 - 1.0).collect();
+            let mut extras = vec![f32::NAN; 6 * dense.channel_len()];
+            dense.run(0, &picture, &mut extras);
+            let mut room = Vec::new();
+            let ready = dense.ready(&picture, &mut room);
+            let mut baseline = vec![0.0; TOGETHER * dense.channel_len()];
+            dense.block_as::<false>(0, ready, &mut baseline);
+            for (&one, &other) in extras.iter().zip(&baseline) {
+                assert!((one - other).abs() < 1e-5, "{side}, {stride}: {one} and {other}");
+            }
+            // Part of the channels is the same as all of them, to the bit.
+            let mut rest = vec![0.0; 2 * dense.channel_len()];
+            dense.run(TOGETHER, &picture, &mut rest);
+            assert_eq!(rest, extras[TOGETHER * dense.channel_len()..]);
+        }
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let geometry = Geometry {
+            input: [8, 32],
+            output: [8, 32],
+            kernel: [3, 3],
+            stride: [1, 1],
+            dilation: [1, 1],
+            before: [1, 1],
+        };
+        let new =
+            |geometry, weights: usize| Dense::new(geometry, &vec![0.0; weights], vec![0.0; 2], Limits::NONE);
+        assert!(new(geometry, 36).is_some());
+        assert!(new(geometry, 35).is_none());
+        assert!(new(geometry, 0).is_none());
+        assert!(new(Geometry { output: [8, 15], ..geometry }, 36).is_none(), "left to the engine");
+        assert!(Dense::new(geometry, &[], Vec::new(), Limits::NONE).is_none());
+    }
+}

@@ -195,3 +195,60 @@ impl Depthwise {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a baseline processor computes is what this one does, but for rounding.
+    #[test]
+    fn with_and_without_the_processors_extras() {
+        for (side, stride, dilation) in [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2), (2, 3, 1)] {
+            let (input, before) = ([19, 21], side / 2 * dilation);
+            let output = input.map(|size| (size + 2 * before - (side - 1) * dilation - 1) / stride + 1);
+            let geometry = Geometry {
+                input,
+                output,
+                kernel: [side; 2],
+                stride: [stride; 2],
+                dilation: [dilation; 2],
+                before: [before; 2],
+            };
+            let weights: Vec<f32> = (0..4 * side * side).map(|at| (at % 7) as f32 * 0.3 - 1.0).collect();
+            let bias = vec![0.5, -0.5, 0.0, 2.0];
+            let limits = Limits { least: -3.0, most: 4.0 };
+            let depthwise = Depthwise::new(geometry, weights, bias, limits).expect("sizes that fit");
+            let picture: Vec<f32> = (0..4 * 19 * 21).map(|at| (at * 37 % 101) as f32 * 0.02 - 1.0).collect();
+            let mut extras = vec![f32::NAN; 4 * depthwise.channel_len()];
+            let mut baseline = extras.clone();
+            depthwise.run(0, &picture, &mut extras);
+            depthwise.run_as::<false>(0, &picture, &mut baseline);
+            for (&one, &other) in extras.iter().zip(&baseline) {
+                assert!((one - other).abs() < 1e-5, "{side}, {stride}, {dilation}: {one} and {other}");
+            }
+            // A channel alone is the same as with others, to the bit.
+            let mut alone = vec![0.0; depthwise.channel_len()];
+            depthwise.run(2, &picture, &mut alone);
+            assert_eq!(alone, extras[2 * depthwise.channel_len()..][..depthwise.channel_len()]);
+        }
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let geometry = Geometry {
+            input: [4, 4],
+            output: [4, 4],
+            kernel: [3, 3],
+            stride: [1, 1],
+            dilation: [1, 1],
+            before: [1, 1],
+        };
+        let new = |geometry, weights: usize, channels: usize| {
+            Depthwise::new(geometry, vec![0.0; weights], vec![0.0; channels], Limits::NONE)
+        };
+        assert!(new(geometry, 18, 2).is_some());
+        assert!(new(geometry, 17, 2).is_none());
+        assert!(new(Geometry { stride: [0, 1], ..geometry }, 18, 2).is_none());
+        assert!(new(Geometry { output: [usize::MAX, 4], stride: [2, 1], ..geometry }, 18, 2).is_none());
+    }
+}

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod letterbox;
 pub mod network;
 pub mod silu;
+mod surgery;
 
 pub use card::{Card, CardError};
 pub use letterbox::Letterbox;

@@ -38,14 +38,8 @@ fn all_avx2(input: &[f32], output: &mut [f32]) {
 
 #[inline(always)]
 fn all<const FUSED: bool>(input: &[f32], output: &mut [f32]) {
-    let (vectors, rest) = input.as_chunks::<LANES>();
-    let (out_vectors, out_rest) = output.as_chunks_mut::<LANES>();
-    for (values, out) in vectors.iter().zip(out_vectors) {
-        for (&value, out) in values.iter().zip(out) {
-            *out = silu::<FUSED>(value);
-        }
-    }
-    for (&value, out) in rest.iter().zip(out_rest) {
+    // One plain loop: the compiler makes vectors of it, and not of one by vectors.
+    for (&value, out) in input.iter().zip(output) {
         *out = silu::<FUSED>(value);
     }
 }
