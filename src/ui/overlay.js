@@ -79,6 +79,7 @@
   new ResizeObserver(drawLines).observe(svg);
 
   const takeOverlay = overlay => {
+    if (!overlay.size[0]) return; // nothing has been looked at yet
     const time = performance.now(), old = tracks;
     if (String(size) !== String(overlay.size)) { size = overlay.size; drawLines(); }
     tracks = new Map(overlay.tracks.map(([id, kind, , l, t, r, b, vx, vy, inSight]) => {
