@@ -171,7 +171,8 @@ fn two_who_edit_one_line_do_not_overwrite_each_other() {
         ),
     );
     assert_eq!(answer.status, 200, "{}", answer.text());
-    browser.wait_for("document.getElementById('said').textContent.startsWith('Somebody else has just changed')");
+    browser
+        .wait_for("document.getElementById('said').textContent.startsWith('Somebody else has just changed')");
 
     browser.fill("#line-name", "Mine");
     browser.click("#save");

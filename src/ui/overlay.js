@@ -157,7 +157,7 @@
     const li = document.createElement('li');
     li.dataset.id = crossing.id;
     const name = line?.[crossing.direction + '_name'] ?? crossing.direction;
-    li.append(make('time', '', crossing.time_sure ? clock(crossing.time) : 'time?'), make('b', isIn ? 'in' : 'out', name),
+    li.append(make('time', '', (crossing.time_sure ? '' : '~') + clock(crossing.time)), make('b', isIn ? 'in' : 'out', name),
       make('span', '', crossing.line), make('span', 'muted', `${crossing.class} ${crossing.track}`));
     if (log.querySelector(`[data-id="${crossing.id}"]`)) return;
     log.querySelector('.none')?.remove();

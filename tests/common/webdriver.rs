@@ -191,10 +191,12 @@ impl Browser {
         let bounds: Vec<f64> =
             self.script(&script).as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
         let at = |share: f64| {
-            let place = |i: usize| (bounds[i] + (from[i] + (to[i] - from[i]) * share) * bounds[i + 2]).round();
+            let place =
+                |i: usize| (bounds[i] + (from[i] + (to[i] - from[i]) * share) * bounds[i + 2]).round();
             json!({ "type": "pointerMove", "duration": 20, "x": place(0) as i64, "y": place(1) as i64 })
         };
-        let (down, up) = (json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 }));
+        let (down, up) =
+            (json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 }));
         let actions = [at(0.0), down, at(0.3), at(0.7), at(1.0), up];
         let pointer = json!({
             "type": "pointer", "id": kind, "parameters": { "pointerType": kind }, "actions": actions,
