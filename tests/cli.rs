@@ -81,6 +81,10 @@ fn help_is_worded_as_its_golden_files() {
         ("help-config-show.txt", &["config", "show", "--help"]),
         ("help-config-default.txt", &["config", "default", "--help"]),
         ("help-devices.txt", &["devices", "--help"]),
+        ("help-model.txt", &["model", "--help"]),
+        ("help-model-list.txt", &["model", "list", "--help"]),
+        ("help-model-check.txt", &["model", "check", "--help"]),
+        ("help-model-add.txt", &["model", "add", "--help"]),
         ("help-snapshot.txt", &["snapshot", "--help"]),
     ] {
         let (code, out, err) = run.run(arguments);

@@ -9,6 +9,7 @@ mod config;
 mod devices;
 mod failure;
 mod listening;
+mod model;
 mod serve;
 mod snapshot;
 mod wiring;
@@ -46,6 +47,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Devices(devices::Devices),
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
 }
 
@@ -84,6 +87,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
+            Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),

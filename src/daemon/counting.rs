@@ -10,7 +10,7 @@ use crate::base::Worker;
 use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, ZoneConfig};
 use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
 use crate::store::{self, Counts, LineDraft, Scene, StoreError, ZoneDraft};
-use crate::vision::{Anchor, MotionDetector, Recrossing, Replay};
+use crate::vision::{Anchor, MotionDetector, Recording, Recrossing, ReplayDetector, ReplayOptions};
 
 /// Counting at work, with everything that is to be ended in order.
 #[derive(Debug)]
@@ -181,7 +181,7 @@ fn zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
 }
 
 /// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
-fn make_detector(config: DetectConfig, shelf: Shelf) -> MakeDetector {
+pub fn make_detector(config: DetectConfig, shelf: Shelf) -> MakeDetector {
     Box::new(move |scene, chosen| {
         // A model that somebody has named is meant: nothing stands in for it.
         let is_named = config.model.is_some() || chosen.is_some();
@@ -217,8 +217,10 @@ fn replay(config: &DetectConfig) -> Result<Made, NoDetector> {
     };
     let wrong = |error: &dyn std::fmt::Display| no_detector(&format!("{}: {error}", path.display()), HINT);
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    let replay = Replay::parse(&text).map_err(|error| wrong(&error))?;
-    Ok(Made { detector: Box::new(replay), backend: "replay", notes: Vec::new() })
+    let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let detector = ReplayDetector::new(name, recording, ReplayOptions::default());
+    Ok(Made { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
 }
 
 fn no_detector(reason: &str, hint: &str) -> NoDetector {

@@ -4,6 +4,7 @@
 //! RGB: for 1280×720 that is the difference between 2 ms and 10 ms. Planes that are already apart
 //! (YU12, the Y of NV12) are handed over where they lie.
 
+pub mod avi;
 mod planes;
 pub mod reduce;
 mod turbo;

@@ -229,9 +229,11 @@ fn share(covered: f64) -> f64 {
     (covered * 1e4).floor() / 1e4
 }
 
+/// What counts are told apart by: line, class, direction.
+type Kind<'a> = (Option<u64>, Option<&'a str>, Option<Direction>);
+
 fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
-    let mut groups: BTreeMap<(Option<u64>, Option<&str>, Option<Direction>), CountReport<'_>> =
-        BTreeMap::new();
+    let mut groups: BTreeMap<Kind<'_>, CountReport<'_>> = BTreeMap::new();
     for count in counts {
         let line_id = by.line.then_some(count.line_id);
         let class = by.class.then_some(&*count.class);

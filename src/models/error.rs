@@ -133,7 +133,7 @@ impl ModelError {
                 "copy or fetch it again; if you changed it on purpose, correct sha256 in its .toml",
             ),
             ModelError::Description { .. } => {
-                String::from("docs/models.md explains every key of a description")
+                String::from("models/README.md explains every key of a description")
             }
             ModelError::Guess(GuessError::Labels { .. }) => {
                 String::from("name them with --labels FILE, a label a line")

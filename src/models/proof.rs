@@ -114,7 +114,7 @@ fn read(path: &Path) -> Result<Picture, String> {
     let header = jpeg::inspect(&bytes).map_err(|error| error.to_string())?;
     let mut builder = PictureBuilder::with_capacity(bytes.len());
     builder.push(&bytes);
-    Ok(builder.finish(u32::from(header.width), u32::from(header.height), Stamp::now(), 0, false))
+    Ok(builder.finish(header.width, header.height, Stamp::now(), 0, false))
 }
 
 fn drawn() -> Result<Picture, String> {

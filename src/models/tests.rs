@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::vision::onnx::OnnxDetector;
 
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
@@ -32,6 +33,16 @@ fn the_shipped_model_is_found_and_is_what_it_says() {
     assert_eq!(bytes.len() as u64, model.bytes);
     assert_eq!(card.labels[0], "person");
     assert_eq!(card.licence, "Apache-2.0");
+}
+
+#[test]
+fn the_shipped_model_can_look_at_larger_pictures() {
+    let (_folder, models) = models();
+    let (card, bytes) = models.load("ssdlite_mobilenet_v2").unwrap();
+    for size in [(512, 384), (320, 256)] {
+        let detector = OnnxDetector::new("wide", &bytes, &card, Some(size), 1).unwrap();
+        assert_eq!((detector.input().width, detector.input().height), size);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod backoff;
 mod capture;
+pub mod clip;
 pub mod counting;
 mod rate;
 mod shared;

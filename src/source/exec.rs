@@ -126,7 +126,7 @@ impl ExecOpener {
         })?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // From here on whatever goes wrong ends the program again.
-        let program = Program { child, is_reaped: false };
+        let program = Program::new(child);
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(Trouble::new(TroubleKind::Failed, "the program has no outputs"));
         };
@@ -298,14 +298,19 @@ impl Source for ExecSource {
 }
 
 /// A program that leads its own process group, which ends with this value.
-struct Program {
+pub(super) struct Program {
     child: Child,
     is_reaped: bool,
 }
 
 impl Program {
+    /// A program that was started as the leader of a process group of its own.
+    pub(super) fn new(child: Child) -> Program {
+        Program { child, is_reaped: false }
+    }
+
     /// Waits at most `time` for it to end by itself; then ends what it left behind, and reaps it.
-    fn ended_within(&mut self, time: Duration) -> Option<ExitStatus> {
+    pub(super) fn ended_within(&mut self, time: Duration) -> Option<ExitStatus> {
         let pid = self.pid()?;
         if !is_over_within(pid, time) {
             return None;
@@ -352,7 +357,7 @@ impl Drop for Program {
 
 /// The last lines a program said.
 #[derive(Debug, Default)]
-struct Words {
+pub(super) struct Words {
     lines: VecDeque<String>,
     unfinished: Vec<u8>,
 }

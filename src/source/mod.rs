@@ -6,6 +6,7 @@
 
 pub mod auto;
 pub mod avi;
+pub mod clip;
 pub mod exec;
 pub mod files;
 pub mod multipart;

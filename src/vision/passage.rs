@@ -9,9 +9,9 @@
 //! ```
 //!
 //! A track is *on* a side until it has *settled* on the other: seen there [`Hysteresis::stay`] times
-//! running at least [`Hysteresis::near`] away from the line, or once at least [`Hysteresis::far`]
-//! away, or once at least `near` away before it went out of the picture. Who lingers on the line, turns back on it, or trembles over it never settles. Settling is
-//! counted if the way since the last settling led through the line between its ends: every step from
+//! running, and for [`Hysteresis::stay_for`], at least [`Hysteresis::near`] away from the line, or once
+//! at least [`Hysteresis::far`] away, or once at least `near` away before it went out of the picture.
+//! Who lingers on the line, turns back on it, or trembles over it never settles. Settling is counted if the way since the last settling led through the line between its ends: every step from
 //! one sight to the next is a straight one, however long ago the last sight was, and passes through the
 //! line in opposite directions cancel. So who walks round an end has changed sides, and is not counted.
 //!
@@ -28,15 +28,19 @@ pub struct Hysteresis {
     pub near: f32,
     /// At this distance it takes a single sight. Sizes of the box.
     pub far: f32,
-    /// How many times running it must be seen at least `near` away otherwise.
+    /// How many times running it must be seen at least `near` away otherwise...
     pub stay: u32,
+    /// ...and for how long, from the first of these times: in a fast stream a box stays off for
+    /// several frames. Seconds.
+    pub stay_for: f32,
 }
 
 impl Default for Hysteresis {
-    /// A detector's box trembles by about a twentieth of its size, so a tenth is beyond most of
-    /// it, and a quarter beyond all but what an occlusion does.
+    /// A detector's box trembles by about a twentieth of its size (standard deviation), so a seventh is
+    /// beyond nearly all of it, and a quarter beyond all but what an occlusion does. Two sights of a
+    /// stream of ten frames a second are a tenth of a second apart; a little less forgives rounded stamps.
     fn default() -> Hysteresis {
-        Hysteresis { near: 0.1, far: 0.25, stay: 2 }
+        Hysteresis { near: 0.15, far: 0.25, stay: 2, stay_for: 0.09 }
     }
 }
 
@@ -62,6 +66,8 @@ pub struct Passage {
     passed_us: u64,
     /// How many times running it was seen beyond the band on the other side.
     stayed: u32,
+    /// When the first of these times was.
+    beyond_us: u64,
 }
 
 impl Passage {
@@ -75,6 +81,7 @@ impl Passage {
             through: [0; 4],
             passed_us: time_us,
             stayed: 0,
+            beyond_us: time_us,
         }
     }
 
@@ -108,7 +115,10 @@ impl Passage {
             .fold(f32::INFINITY, f32::min)
             / size;
         if beyond >= hysteresis.near && beyond > 0.0 {
-            self.stayed += 1;
+            if self.stayed == 0 {
+                self.beyond_us = time_us;
+            }
+            self.stayed = self.stayed.saturating_add(1);
         } else {
             self.stayed = 0;
             let back = points.iter().all(|&p| {
@@ -119,7 +129,11 @@ impl Passage {
                 self.through = [0; 4];
             }
         }
-        if self.stayed == 0 || (self.stayed < hysteresis.stay && beyond < hysteresis.far) {
+        let stayed_s = time_us.saturating_sub(self.beyond_us) as f32 / 1e6;
+        // One sight may be enough by itself, if only one is asked for.
+        let long = hysteresis.stay <= 1 || stayed_s >= hysteresis.stay_for;
+        let has_stayed = self.stayed >= hysteresis.stay && long;
+        if self.stayed == 0 || !(has_stayed || beyond >= hysteresis.far) {
             return None;
         }
         self.settle()
@@ -177,16 +191,29 @@ mod tests {
 
     #[test]
     fn a_slow_one_counts_when_it_has_stayed() {
-        let way = [(0.53, 0.5), (0.51, 0.5), (0.495, 0.5), (0.488, 0.5), (0.485, 0.5)];
+        let way = [(0.53, 0.5), (0.51, 0.5), (0.495, 0.5), (0.483, 0.5), (0.48, 0.5)];
         assert_eq!(walk(&way).len(), 1);
         assert_eq!(walk(&way[..4]).len(), 0, "seen beyond once, and near");
+    }
+
+    #[test]
+    fn in_a_fast_stream_it_takes_more_sights() {
+        let segment = segment();
+        let at = |x| [Point::new(x, 0.5); 4];
+        let mut passage = Passage::new(&segment, at(0.6), 0);
+        let mut sights = 0;
+        let counted = (1..20).find(|n| {
+            sights += 1;
+            passage.see(&segment, at(0.48), 0.1, n * 33_333, &Hysteresis::default()).is_some()
+        });
+        assert_eq!((counted, sights), (Some(4), 4));
     }
 
     #[test]
     fn who_leaves_the_picture_just_beyond_the_line_has_crossed_it() {
         let segment = segment();
         let at = |x| [Point::new(x, 0.5); 4];
-        for (last, counted) in [(0.485, true), (0.495, false)] {
+        for (last, counted) in [(0.48, true), (0.49, false)] {
             let mut passage = Passage::new(&segment, at(0.6), 0);
             assert_eq!(passage.see(&segment, at(last), 0.1, 1, &Hysteresis::default()), None);
             assert_eq!(passage.leave().is_some(), counted);

@@ -1,9 +1,9 @@
-//! Recorded detections instead of a detector: to see how tracker and lines do on a recording, and to
-//! show others exactly what happened.
+//! Detections that were recorded: the same ones for the same frames, whatever the pictures show.
 //!
-//! A recording is CSV with the columns frame (the first is 1), class, score, x1, y1, x2, y2 (pixels
-//! of the clip), with or without a line of their names. It is played along with the pictures' own
-//! numbers: the first picture is frame 1, and behind the last frame it begins again.
+//! For comparing trackers and lines on the same detections, and for showing a count again without a
+//! network. A recording is text, one detection a line: `frame,class,score,x1,y1,x2,y2`, frames
+//! counted from 1, corners in pixels of the clip. A first line of names may stand above. Pure: whoever has
+//! read the file gives its text.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,104 +15,194 @@ use super::geometry::Bounds;
 use super::labels::Labels;
 use crate::media::SmallImage;
 
-/// Frames that a recording may have: more than a day of 30 a second.
-const MOST_FRAMES: u64 = 3_000_000;
-/// Classes that a recording may have.
-const MOST_CLASSES: usize = 1000;
+/// Most detections that a recording may hold: some 300 MB of text.
+pub const MOST_DETECTIONS: usize = 10_000_000;
 
 /// Why a text is no recording.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplayError {
-    /// A line is none of it.
-    #[error("line {line} of the recorded detections {fault}")]
-    Line {
-        /// Which, from 1.
+pub enum RecordingError {
+    /// A line has too few or too many columns.
+    #[error("line {line} has {found} columns, not the 7 of frame,class,score,x1,y1,x2,y2")]
+    Columns {
+        /// Its number, from 1.
         line: usize,
-        /// What is wrong with it.
-        fault: &'static str,
+        /// How many there are.
+        found: usize,
     },
-    /// It holds no detection.
-    #[error("there are no recorded detections in it")]
+    /// A column holds no number, or none that can be.
+    #[error("line {line}: {word:?} is no {column} ({wanted})")]
+    Number {
+        /// The line's number, from 1.
+        line: usize,
+        /// The name of the column.
+        column: &'static str,
+        /// What stands there.
+        word: String,
+        /// What should.
+        wanted: &'static str,
+    },
+    /// The upper left corner is not left of and above the lower right one.
+    #[error("line {line}: the corner x1, y1 must be left of and above x2, y2")]
+    Corners {
+        /// The line's number, from 1.
+        line: usize,
+    },
+    /// No class name.
+    #[error("line {line} has no class")]
+    NoClass {
+        /// The line's number, from 1.
+        line: usize,
+    },
+    /// Too long.
+    #[error("the recording holds more than {MOST_DETECTIONS} detections; cut it into parts")]
+    TooLong,
+    /// Nothing in it.
+    #[error("the recording holds no detection")]
     Empty,
 }
 
-/// Plays recorded detections. See the module.
-#[derive(Debug)]
-pub struct Replay {
+/// A recording, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
     labels: Labels,
-    /// In order of frames; places in pixels of the clip.
+    /// By frame; corners in pixels.
     detections: Vec<Detection>,
-    /// Where in them a frame's are.
     frames: BTreeMap<u64, Range<usize>>,
-    last: u64,
 }
 
-impl Replay {
-    /// The recording `text`.
+impl Recording {
+    /// Reads a recording. Lines may end in CR LF; empty ones are passed over. Classes get their numbers in
+    /// the order in which they come.
     ///
     /// # Errors
-    /// See [`ReplayError`].
-    pub fn parse(text: &str) -> Result<Replay, ReplayError> {
+    /// See [`RecordingError`]; each names the line.
+    pub fn read(text: &str) -> Result<Recording, RecordingError> {
         let mut names: Vec<&str> = Vec::new();
         let mut rows: Vec<(u64, Detection)> = Vec::new();
-        for (at, row) in text.lines().enumerate() {
-            let row = row.trim();
-            if row.is_empty() || (at == 0 && row.starts_with("frame")) {
+        let mut is_first = true;
+        for (index, row) in text.lines().enumerate() {
+            let row = row.trim().trim_start_matches('\u{feff}');
+            if row.is_empty() {
                 continue;
             }
-            let wrong = |fault| ReplayError::Line { line: at + 1, fault };
-            let fields: Vec<&str> = row.split(',').map(str::trim).collect();
-            let [frame, class, numbers @ ..] = &fields[..] else {
-                return Err(wrong("has not the seven columns frame, class, score, x1, y1, x2, y2"));
-            };
-            let [score, x1, y1, x2, y2] = numbers else {
-                return Err(wrong("has not the seven columns frame, class, score, x1, y1, x2, y2"));
-            };
-            let frame = frame.parse().ok().filter(|frame| (1..=MOST_FRAMES).contains(frame));
-            let frame = frame.ok_or_else(|| wrong("begins with no number of a frame (the first is 1)"))?;
-            let number = |text: &str| {
-                text.parse::<f32>()
-                    .ok()
-                    .filter(|n| n.is_finite())
-                    .ok_or_else(|| wrong("has a number that is none"))
-            };
-            let place = names.iter().position(|name| name == class).unwrap_or_else(|| {
-                names.push(class);
-                names.len() - 1
-            });
-            if place >= MOST_CLASSES {
-                return Err(wrong("has one class too many"));
+            let heads = std::mem::take(&mut is_first) && row.starts_with("frame,");
+            if heads {
+                continue;
             }
-            let bounds = Bounds::new(number(x1)?, number(y1)?, number(x2)?, number(y2)?);
-            rows.push((frame, Detection { class: Class(place as u16), score: number(score)?, bounds }));
+            if rows.len() == MOST_DETECTIONS {
+                return Err(RecordingError::TooLong);
+            }
+            rows.push(read_row(index + 1, row, &mut names)?);
         }
-        // Stable: within a frame the order is the file's.
-        rows.sort_by_key(|row| row.0);
-        let last = rows.last().ok_or(ReplayError::Empty)?.0;
+        let Some(_) = rows.first() else { return Err(RecordingError::Empty) };
+        // Stable: of one frame they stay in the file's order.
+        rows.sort_by_key(|(frame, _)| *frame);
         let mut frames: BTreeMap<u64, Range<usize>> = BTreeMap::new();
         for (at, (frame, _)) in rows.iter().enumerate() {
             frames.entry(*frame).or_insert(at..at).end = at + 1;
         }
-        let detections = rows.into_iter().map(|row| row.1).collect();
-        Ok(Replay { labels: Labels::new(names), detections, frames, last })
+        let detections = rows.into_iter().map(|(_, detection)| detection).collect();
+        Ok(Recording { labels: Labels::new(names), detections, frames })
     }
 
-    /// Frames from the first to the last in which something was seen.
-    pub fn frames(&self) -> u64 {
-        self.last
+    /// The last frame with a detection; the first of a clip is 1.
+    pub fn last_frame(&self) -> u64 {
+        self.frames.last_key_value().map_or(0, |(frame, _)| *frame)
+    }
+
+    /// What was seen in a frame, corners in pixels of the clip.
+    pub fn of(&self, frame: u64) -> &[Detection] {
+        self.frames.get(&frame).map_or(&[], |range| &self.detections[range.clone()])
     }
 }
 
-impl Detector for Replay {
+/// One line: the frame and the detection.
+fn read_row<'a>(
+    line: usize,
+    row: &'a str,
+    names: &mut Vec<&'a str>,
+) -> Result<(u64, Detection), RecordingError> {
+    let words: Vec<&str> = row.split(',').map(str::trim).collect();
+    let [frame, class, score, x1, y1, x2, y2] = words[..] else {
+        return Err(RecordingError::Columns { line, found: words.len() });
+    };
+    let wrong =
+        |column, word: &str, wanted| RecordingError::Number { line, column, word: word.to_owned(), wanted };
+    let number = frame.parse().ok().filter(|n| *n > 0);
+    let number = number.ok_or_else(|| wrong("frame", frame, "a whole number from 1 on"))?;
+    let real = |word: &str| word.parse::<f32>().ok().filter(|n| n.is_finite());
+    let score = real(score)
+        .filter(|s| (0.0..=1.0).contains(s))
+        .ok_or_else(|| wrong("score", score, "a number from 0 to 1"))?;
+    let corner = |column, word| {
+        let sane = real(word).filter(|n| n.abs() <= 1e6);
+        sane.ok_or_else(|| wrong(column, word, "a number of pixels"))
+    };
+    let bounds = Bounds::new(corner("x1", x1)?, corner("y1", y1)?, corner("x2", x2)?, corner("y2", y2)?);
+    if bounds.right <= bounds.left || bounds.bottom <= bounds.top {
+        return Err(RecordingError::Corners { line });
+    }
+    if class.is_empty() {
+        return Err(RecordingError::NoClass { line });
+    }
+    let known = names.iter().position(|name| *name == class);
+    let class = known.unwrap_or_else(|| {
+        names.push(class);
+        names.len() - 1
+    });
+    let class = u16::try_from(class).map_err(|_| RecordingError::TooLong)?;
+    Ok((number, Detection { class: Class(class), score, bounds }))
+}
+
+/// Which frame of the recording belongs to which picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayOptions {
+    /// The source's number of the picture that frame 1 belongs to; 1 for a clip, whose first picture
+    /// is 1. Pictures before it show nothing.
+    pub first: u64,
+    /// After so many frames the recording begins anew (a clip shown in a loop); 0 for never.
+    pub every: u64,
+}
+
+impl Default for ReplayOptions {
+    fn default() -> ReplayOptions {
+        ReplayOptions { first: 1, every: 0 }
+    }
+}
+
+impl ReplayOptions {
+    /// The frame, from 1 on, for the picture with this number.
+    fn frame(&self, sequence: u64) -> Option<u64> {
+        let since = sequence.checked_sub(self.first)?;
+        Some(if self.every > 0 { since % self.every + 1 } else { since + 1 })
+    }
+}
+
+/// Says what a recording says.
+#[derive(Debug, Clone)]
+pub struct ReplayDetector {
+    name: String,
+    recording: Recording,
+    options: ReplayOptions,
+}
+
+impl ReplayDetector {
+    /// A detector called `name` (the file's) that replays `recording`.
+    pub fn new(name: impl Into<String>, recording: Recording, options: ReplayOptions) -> ReplayDetector {
+        ReplayDetector { name: name.into(), recording, options }
+    }
+}
+
+impl Detector for ReplayDetector {
     fn name(&self) -> &str {
-        "replay"
+        &self.name
     }
 
     fn labels(&self) -> &Labels {
-        &self.labels
+        &self.recording.labels
     }
 
-    /// The picture itself is not looked at: the smallest will do.
+    /// It does not look: the least there is will do.
     fn least_size(&self, _width: u32, _height: u32) -> (u32, u32) {
         (1, 1)
     }
@@ -123,12 +213,10 @@ impl Detector for Replay {
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
         found.clear();
-        // Sources number their frames from 1 (0 would be a frame before the first).
-        let frame = image.sequence.saturating_sub(1) % self.last + 1;
-        let (width, height) = (image.of.0.max(1) as f32, image.of.1.max(1) as f32);
-        let seen = self.frames.get(&frame).cloned().unwrap_or_default();
-        found.extend(self.detections[seen].iter().map(|detection| {
-            let b = &detection.bounds;
+        let Some(frame) = self.options.frame(image.sequence) else { return Ok(()) };
+        let (width, height) = (image.of.0 as f32, image.of.1 as f32);
+        found.extend(self.recording.of(frame).iter().map(|detection| {
+            let b = detection.bounds;
             let bounds = Bounds::new(b.left / width, b.top / height, b.right / width, b.bottom / height);
             Detection { bounds, ..*detection }
         }));
@@ -138,40 +226,73 @@ impl Detector for Replay {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn seen(replay: &mut Replay, sequence: u64) -> Vec<Detection> {
-        let image = SmallImage { of: (200, 100), sequence, ..SmallImage::empty() };
-        let mut found = vec![Detection { class: Class(9), score: 0.1, bounds: Bounds::PICTURE }];
-        replay.detect(&image, &mut found).unwrap();
+    const TEXT: &str = "frame,class,score,x1,y1,x2,y2\r\n\
+        3,person,0.9,100,50,200,150\r\n\
+        \r\n\
+        1,car,0.5,0,0,50,25\n\
+        3,car,0.25,-10,0,50.5,25\n";
+
+    fn image(sequence: u64) -> SmallImage {
+        SmallImage { sequence, of: (400, 200), ..SmallImage::empty() }
+    }
+
+    fn seen(detector: &mut ReplayDetector, sequence: u64) -> Vec<Detection> {
+        let mut found = vec![Detection { class: Class(9), score: 1.0, bounds: Bounds::PICTURE }];
+        detector.detect(&image(sequence), &mut found).unwrap();
         found
     }
 
     #[test]
-    fn frames_are_played_by_the_pictures_numbers_and_again() {
-        let text = "frame,class,score,x1,y1,x2,y2\n3,car,0.5,0,0,20,10\n1,person,0.9,20,10,40,50\n";
-        let mut replay = Replay::parse(text).unwrap();
-        assert_eq!(replay.labels().names(), ["car", "person"]);
-        assert_eq!(replay.frames(), 3);
-        let person = Detection { class: Class(1), score: 0.9, bounds: Bounds::new(0.1, 0.1, 0.2, 0.5) };
-        assert_eq!(seen(&mut replay, 1), [person]);
-        assert_eq!(seen(&mut replay, 2), []);
-        assert_eq!(seen(&mut replay, 3)[0].class, Class(0));
-        assert_eq!(seen(&mut replay, 4), [person], "and begins again");
+    fn a_frame_shows_what_was_recorded_of_it_in_fractions() {
+        let recording = Recording::read(TEXT).unwrap();
+        assert_eq!(recording.last_frame(), 3);
+        let mut detector = ReplayDetector::new("clip.csv", recording, ReplayOptions::default());
+        assert_eq!(detector.labels().names(), ["person", "car"]);
+        assert_eq!(detector.name(), "clip.csv");
+        assert!(seen(&mut detector, 0).is_empty() && seen(&mut detector, 2).is_empty());
+        let three = seen(&mut detector, 3);
+        assert_eq!(three.len(), 2);
+        assert_eq!((three[0].class, three[0].score), (Class(0), 0.9));
+        assert_eq!(three[0].bounds, Bounds::new(0.25, 0.25, 0.5, 0.75));
+        assert_eq!((three[1].class, three[1].bounds.left), (Class(1), -0.025));
+        assert_eq!(seen(&mut detector, 1)[0].class, Class(1));
+        assert!(seen(&mut detector, 4).is_empty());
     }
 
     #[test]
-    fn what_is_no_recording_is_refused_with_its_line() {
-        let line = |text: &str| match Replay::parse(text) {
-            Err(ReplayError::Line { line, .. }) => line,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(line("frame,class\n1,person,0.9,1,2,3"), 2);
-        assert_eq!(line("0,person,0.9,1,2,3,4"), 1);
-        assert_eq!(line("1,person,0.9,1,2,3,4\n\n2,person,NaN,1,2,3,4"), 3);
-        assert_eq!(line("1,person,0.9,1,2,x,4"), 1);
-        assert_eq!(line("12345678901234,person,0.9,1,2,3,4"), 1);
-        assert_eq!(Replay::parse("frame,class,score\n").err(), Some(ReplayError::Empty));
-        assert_eq!(Replay::parse("").err(), Some(ReplayError::Empty));
+    fn frames_can_begin_anywhere_and_go_round() {
+        let recording = Recording::read(TEXT).unwrap();
+        let options = ReplayOptions { first: 10, every: 5 };
+        let mut detector = ReplayDetector::new("clip", recording, options);
+        let many: Vec<usize> = (8..20).map(|sequence| seen(&mut detector, sequence).len()).collect();
+        assert_eq!(many, [0, 0, 1, 0, 2, 0, 0, 1, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        for (row, words) in [
+            ("1,person,0.9,1,2,3", "line 2 has 6 columns"),
+            ("1,person,0.9,1,2,3,4,5", "line 2 has 8 columns"),
+            ("0,person,0.9,1,2,3,4", "line 2: \"0\" is no frame"),
+            ("-1,person,0.9,1,2,3,4", "line 2: \"-1\" is no frame"),
+            ("1,person,1.5,1,2,3,4", "line 2: \"1.5\" is no score (a number from 0 to 1)"),
+            ("1,person,NaN,1,2,3,4", "line 2: \"NaN\" is no score"),
+            ("1,person,0.9,one,2,3,4", "line 2: \"one\" is no x1"),
+            ("1,person,0.9,1,2,inf,4", "line 2: \"inf\" is no x2"),
+            ("1,person,0.9,1,2,3,1e9", "line 2: \"1e9\" is no y2"),
+            ("1,person,0.9,3,2,1,4", "line 2: the corner x1, y1 must be left of"),
+            ("1,person,0.9,1,4,3,4", "line 2: the corner x1, y1 must be left of"),
+            ("1,,0.9,1,2,3,4", "line 2 has no class"),
+            ("frame,class,score,x1,y1,x2,y2", "line 2: \"frame\" is no frame"),
+        ] {
+            let text = format!("1,person,0.9,1,2,3,4\n{row}\n");
+            let error = Recording::read(&text).unwrap_err();
+            assert!(error.to_string().starts_with(words), "{row}: {error}");
+        }
+        assert_eq!(Recording::read("\n\n"), Err(RecordingError::Empty));
+        assert_eq!(Recording::read("frame,class,score,x1,y1,x2,y2\n"), Err(RecordingError::Empty));
     }
 }

@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 use std::io::BufRead;
+use std::net::TcpStream;
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -72,11 +75,19 @@ pub struct Setup {
     pub counts_only: bool,
     pub has_ledger: bool,
     pub models: Option<Arc<dyn Models>>,
+    /// Serves on a Unix socket, too.
+    pub has_unix: bool,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
-        Setup { http: http::Settings::default(), counts_only: false, has_ledger: true, models: None }
+        Setup {
+            http: http::Settings::default(),
+            counts_only: false,
+            has_ledger: true,
+            models: None,
+            has_unix: false,
+        }
     }
 }
 
@@ -90,7 +101,7 @@ pub struct Counted {
     workers: Vec<Worker>,
     /// How many crossings were recorded by the test.
     recorded: Mutex<u64>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Deref for Counted {
@@ -159,14 +170,15 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
     };
     let (counting, mut workers) = Counting::start(&run.pipeline, ledger, make, settings).unwrap();
     workers.push(writer);
-    let served = serve_run(run, None, |pipeline| {
+    let unix = setup.has_unix.then(|| directory.path().join("http.sock"));
+    let served = serve_run(run, unix.as_deref(), |pipeline| {
         let server = Server::new(setup.http, pipeline, Some(counting.clone()));
         match setup.models {
             Some(models) => server.with_models(models),
             None => server,
         }
     });
-    Counted { served, counting, counts, stage, workers, recorded: Mutex::new(0), _directory: directory }
+    Counted { served, counting, counts, stage, workers, recorded: Mutex::new(0), directory }
 }
 
 impl Counted {
@@ -209,6 +221,14 @@ impl Counted {
     /// Listens to `path`, past the head, with header lines of any kind.
     pub fn listen(&self, path: &str, lines: &str) -> Listener {
         Listener::new(self.connect(), path, lines)
+    }
+
+    /// Listens to `path` over the Unix socket: what is on its way there is what the client has not read,
+    /// and some hundred kilobytes at most, whereas TCP takes megabytes.
+    pub fn listen_nearby(&self, path: &str) -> Listener {
+        let socket = UnixStream::connect(self.directory.path().join("http.sock")).unwrap();
+        // Only a name for the descriptor: it is read and written as any other.
+        Listener::new(Client::new(TcpStream::from(OwnedFd::from(socket))), path, "")
     }
 
     /// A figure of `/metrics`, by its name with its labels.
@@ -282,7 +302,8 @@ impl Listener {
     }
 }
 
-/// Settings whose stalled peers are not let go.
+/// Settings whose stalled peers are not let go, and hear no comments: a wait for what does not come ends.
 pub fn patient() -> http::Settings {
-    http::Settings { stall: Duration::from_secs(3600), ..http::Settings::default() }
+    let hour = Duration::from_secs(3600);
+    http::Settings { stall: hour, heartbeat: hour, ..http::Settings::default() }
 }

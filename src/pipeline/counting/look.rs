@@ -130,7 +130,8 @@ impl Watch {
         let Made { detector, backend, mut notes } = made;
         let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
         let tells_classes = detector.tells_classes();
-        let options = options(&*detector, settings, &mut notes)?;
+        let (classes, score) = (&settings.classes, settings.score);
+        let options = counter_options(&*detector, classes, score, "[detect] classes", &mut notes)?;
         let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
         let counter = Counter::new(options, labels.clone(), Aspect::of(1, 1));
         Ok(Watch {
@@ -248,39 +249,43 @@ impl Watch {
     }
 }
 
-/// The detector's own options with what the settings want of it.
-fn options(
+/// The detector's own options with what a user wants of it: these classes by name (all if empty), and
+/// the score that begins a track. `named`: where the classes were asked for (`[detect] classes`), for
+/// `notes` on what could not be had.
+///
+/// # Errors
+/// The detector knows none of the classes.
+pub fn counter_options(
     detector: &dyn Detector,
-    settings: &CountingSettings,
+    classes: &[String],
+    score: Option<f32>,
+    named: &str,
     notes: &mut Vec<String>,
 ) -> Result<CounterOptions, NoDetector> {
     let mut options = detector.options();
-    if let Some(score) = settings.score {
+    if let Some(score) = score {
         let tracker = &mut options.tracker;
         tracker.birth_score = score;
         tracker.sure_score = tracker.sure_score.min(score);
         tracker.least_score = tracker.least_score.min(score);
     }
     if !detector.tells_classes() {
-        if !settings.classes.is_empty() {
-            notes.push(format!(
-                "[detect] classes: {} tells no classes apart and counts all.",
-                detector.name()
-            ));
+        if !classes.is_empty() {
+            notes.push(format!("{named}: {} tells no classes apart and counts all.", detector.name()));
         }
         return Ok(options);
     }
-    let (known, unknown) = lines::known(&settings.classes, detector.labels());
+    let (known, unknown) = lines::known(classes, detector.labels());
     if !unknown.is_empty() {
         let unknown = lines::in_words(&unknown);
         if known.is_empty() {
             let names: Vec<&str> = detector.labels().names().iter().map(String::as_str).collect();
             return Err(NoDetector {
-                reason: format!("{} knows none of [detect] classes: {unknown}", detector.name()),
+                reason: format!("{} knows none of {named}: {unknown}", detector.name()),
                 hint: Some(format!("its classes are {}", lines::in_words(&names))),
             });
         }
-        notes.push(format!("[detect] classes: {} does not know {unknown}.", detector.name()));
+        notes.push(format!("{named}: {} does not know {unknown}.", detector.name()));
     }
     options.filter.classes = known;
     Ok(options)

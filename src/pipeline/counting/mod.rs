@@ -11,7 +11,7 @@
 
 mod annotate;
 mod detect;
-mod draw;
+pub(super) mod draw;
 mod lines;
 mod look;
 mod shared;
@@ -33,6 +33,7 @@ use crate::vision::Detector;
 use annotate::Annotator;
 use detect::Detect;
 use look::Reading;
+pub use look::counter_options;
 pub(super) use shared::Annotating;
 use shared::{ModelRequest, Shared};
 

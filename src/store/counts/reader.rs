@@ -30,6 +30,9 @@ const MOST_BUCKETS: usize = 20_000;
 /// Crossings that a page has at most.
 const LARGEST_PAGE: usize = 10_000;
 
+/// Sums by line, class and direction.
+type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
+
 /// A read-only connection. Its methods block.
 pub struct Reader {
     connection: Connection,
@@ -224,7 +227,7 @@ impl Reader {
             .into_iter()
             .map(|line| (line.id, Arc::from(line.draft.name.as_str())))
             .collect();
-        let mut sums: Vec<BTreeMap<(u64, Arc<str>, Direction), u64>> = vec![BTreeMap::new(); bounds.len()];
+        let mut sums: Vec<Sums> = vec![Sums::new(); bounds.len()];
         for (table, start, end) in self.tables(query.bucket, start, end) {
             let mut conditions = Conditions::new("scene = ?", query.scene.word());
             conditions.add("start_us >= ?", start);

@@ -329,7 +329,9 @@ impl Writer {
     /// Takes a command in, within the bound.
     fn hold(&mut self, mut command: Command) {
         if let Command::Record(crossings) = &mut command {
-            let room = MOST_HELD.saturating_sub(self.held_crossings);
+            // A disk that takes what it is given gets all of it: the inbox is bounded.
+            let room =
+                if self.is_failing { MOST_HELD.saturating_sub(self.held_crossings) } else { usize::MAX };
             let lost = crossings.len().saturating_sub(room);
             if lost > 0 {
                 if self.lost == 0 {

@@ -8,10 +8,14 @@
 //! lives on the detect thread.
 
 pub mod card;
+pub mod dense;
 pub mod depthwise;
 pub mod families;
+pub mod kernel;
+pub mod layout;
 pub mod letterbox;
 pub mod network;
+pub mod silu;
 
 pub use card::{Card, CardError};
 pub use letterbox::Letterbox;

@@ -17,6 +17,9 @@ use super::super::geometry::{Bounds, Point};
 pub struct Motion {
     /// How far a sure detector's box centre is off, in sizes (standard deviation).
     pub measurement: f32,
+    /// For how long it stays off to the same side, in seconds: sights that follow each other faster
+    /// than this are so much less worth each.
+    pub same_error: f32,
     /// How fast a thing may be when it is first seen, in sizes per second (standard deviation).
     pub speed: f32,
     /// How much its speed changes in one second, in sizes per second (standard deviation).
@@ -27,13 +30,14 @@ pub struct Motion {
 
 impl Default for Motion {
     /// Small detectors put the middle of a box 0.06–0.07 sizes off (measured against the ground
-    /// truth of PETS 2009, two models), and stay off on the same side for some frames, which a
-    /// Kalman filter does not expect: 0.1 makes up for that. People walk at about 1.2 sizes a
+    /// truth of PETS 2009, two models), a little more where things are small. They stay off to the same
+    /// side for some frames, which a Kalman filter does not expect: of
+    /// the error of one frame half is still there 0.2–0.5 s later (measured there, too). People walk at about 1.2 sizes a
     /// second, cars in a town drive at 3 to 5, and two standard deviations should hold them.
     /// People turn round within a second or so: a change of 1 size/s in a second is as common as
     /// not.
     fn default() -> Motion {
-        Motion { measurement: 0.1, speed: 2.5, acceleration: 1.0, growth: 0.2 }
+        Motion { measurement: 0.1, same_error: 0.4, speed: 2.5, acceleration: 1.0, growth: 0.2 }
     }
 }
 
@@ -87,6 +91,8 @@ pub struct Kalman {
 
 /// Below this no box of a real thing is; it keeps the arithmetic away from 0.
 const LEAST_HEIGHT: f32 = 1e-4;
+/// A shorter step than between any two frames, in seconds; it keeps the arithmetic away from 0.
+const LEAST_STEP: f32 = 1e-3;
 /// Standard deviation of a box's width over height, and of its change in a second.
 const ASPECT_MEASUREMENT: f32 = 0.1;
 const ASPECT_CHANGE: f32 = 0.3;
@@ -121,8 +127,12 @@ impl Kalman {
         self.height.value = self.height.value.max(LEAST_HEIGHT);
     }
 
-    /// Takes in a detection; `doubt` ≥ 1 is by how much its box is less certain than a sure one's.
-    pub fn correct(&mut self, seen: &Bounds, doubt: f32, motion: &Motion) {
+    /// Takes in a detection, `seconds` after the one before; `doubt` ≥ 1 is by how much its box is less
+    /// certain than a sure one's.
+    pub fn correct(&mut self, seen: &Bounds, seconds: f32, doubt: f32, motion: &Motion) {
+        // Of n sights with the same error each tells an n-th: a variance n times as large.
+        let repeats = (motion.same_error / seconds.max(LEAST_STEP)).max(1.0);
+        let doubt = doubt * repeats.sqrt();
         let center = seen.center();
         let height = seen.height().max(LEAST_HEIGHT);
         let place = square(doubt * motion.measurement * size_of(seen));
@@ -189,7 +199,7 @@ mod tests {
         let mut kalman = Kalman::new(&walker(0.0), &motion);
         for n in 1..=times {
             kalman.predict(step, true, &motion);
-            kalman.correct(&walker(0.1 * step * n as f32), 1.0, &motion);
+            kalman.correct(&walker(0.1 * step * n as f32), step, 1.0, &motion);
         }
         kalman
     }
@@ -235,7 +245,12 @@ mod tests {
         let mut kalman = Kalman::new(&walker(0.0), &motion);
         for n in 1..20 {
             kalman.predict(0.1, true, &motion);
-            kalman.correct(&Bounds::around(Point::new(0.0, 0.5), 0.08, 0.2 - 0.005 * n as f32), 1.0, &motion);
+            kalman.correct(
+                &Bounds::around(Point::new(0.0, 0.5), 0.08, 0.2 - 0.005 * n as f32),
+                0.1,
+                1.0,
+                &motion,
+            );
         }
         let height = kalman.bounds().height();
         kalman.predict(10.0, false, &motion);
@@ -249,7 +264,7 @@ mod tests {
         let mut kalman = Kalman::new(&dot, &motion);
         for _ in 0..100 {
             kalman.predict(1e6, false, &motion);
-            kalman.correct(&dot, 1.0, &motion);
+            kalman.correct(&dot, 1e6, 1.0, &motion);
         }
         assert!(kalman.bounds().is_finite() && kalman.surprise(&dot, 0.0).is_finite());
     }

@@ -148,7 +148,7 @@ impl Track {
         options: &TrackerOptions,
     ) {
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
-        self.kalman.correct(bounds, doubt, &options.motion);
+        self.kalman.correct(bounds, self.unseen_for(now_us), doubt, &options.motion);
         self.vote(detection.class, detection.score);
         self.score = detection.score;
         self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));

@@ -1,0 +1,289 @@
+//! `tallycam model list|check|add`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Failure, Given, print, print_json};
+use crate::models::{Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, Seen};
+use crate::vision::onnx::Card;
+
+/// List, check or add the models that see.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    List(List),
+    Check(Check),
+    Add(Add),
+}
+
+/// Show the models at hand, and those that can be fetched.
+///
+/// Models are looked for in ./models, beside the program, in /usr/share/tallycam/models and in the
+/// state directory.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    given: Given,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Load a model, run it on a picture and tell what it sees.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    given: Given,
+    /// The name of a model at hand, or an ONNX file
+    #[arg(value_name = "NAME|FILE")]
+    model: String,
+    #[command(flatten)]
+    trial: Trial,
+}
+
+/// Add an ONNX file of your own, or a model of the catalogue.
+///
+/// What the file is (YOLOX, YOLOv5, v8, v11, SSD, NanoDet, PicoDet, or one whose boxes are final) is
+/// found out from its outputs. It is run on a picture, and copied into the state directory with a
+/// description beside it, which can be edited.
+#[derive(Debug, Args)]
+pub struct Add {
+    #[command(flatten)]
+    given: Given,
+    /// The ONNX file, or a name of the catalogue (`tallycam model list` shows it)
+    #[arg(value_name = "FILE|NAME")]
+    model: String,
+    /// What it is to be called; the file's name without this
+    #[arg(long)]
+    name: Option<String>,
+    /// Replace a model of that name
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    trial: Trial,
+}
+
+/// How a model is tried.
+#[derive(Debug, Args)]
+struct Trial {
+    /// The JPEG to try it on; a drawn street without this
+    #[arg(long, value_name = "JPEG")]
+    picture: Option<PathBuf>,
+    /// A file with the names of its classes, one a line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl ModelCommand {
+    /// Does what was asked.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        match self {
+            ModelCommand::List(list) => list.run(given),
+            ModelCommand::Check(check) => check.run(given),
+            ModelCommand::Add(add) => add.run(given),
+        }
+    }
+}
+
+impl List {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let models = models(&given.and(&self.given))?.list();
+        if self.json {
+            return print_json(&json!({
+                "items": models.iter().map(found_as_json).collect::<Vec<_>>(),
+                "catalogue": CATALOGUE.iter().map(|entry| json!({
+                    "name": entry.name,
+                    "about": entry.about,
+                    "licence": entry.licence,
+                    "bytes": entry.bytes,
+                    "url": entry.url,
+                    "here": models.iter().any(|model| model.name == entry.name),
+                })).collect::<Vec<_>>(),
+            }));
+        }
+        let mut out = String::new();
+        for model in &models {
+            out.push_str(&found_as_text(model));
+        }
+        if models.is_empty() {
+            out.push_str("no models at hand\n");
+        }
+        for entry in CATALOGUE.iter().filter(|entry| !models.iter().any(|model| model.name == entry.name)) {
+            let megabytes = entry.bytes as f64 / 1e6;
+            out.push_str(&format!(
+                "\ncan be fetched: tallycam model add {} ({megabytes:.1} MB, {})\n    {}\n",
+                entry.name, entry.licence, entry.about
+            ));
+        }
+        print(&out)
+    }
+}
+
+impl Check {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let models = models(&given.and(&self.given))?;
+        let path = Path::new(&self.model);
+        let (card, proof) = if path.is_file() {
+            models.check_file(path, &self.trial.addition()?)
+        } else if self.trial.labels.is_some() {
+            return Err(Failure::Usage {
+                message: String::from("--labels is for a file; a model at hand has its labels"),
+                hint: None,
+            });
+        } else {
+            models.check(&self.model, self.trial.picture.as_deref())
+        }
+        .map_err(failure)?;
+        let name =
+            path.file_stem().map_or_else(|| self.model.clone(), |stem| stem.to_string_lossy().into_owned());
+        if self.trial.json {
+            return print_json(&proof_as_json(&name, &card, &proof));
+        }
+        print(&format!("{name} is good: {}\n{}", card_as_text(&card, &proof), proof_as_text(&proof)))
+    }
+}
+
+impl Add {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let models = models(&given.and(&self.given))?;
+        let addition = Addition { name: self.name.clone(), replace: self.force, ..self.trial.addition()? };
+        let path = Path::new(&self.model);
+        let is_listed = CATALOGUE.iter().any(|entry| entry.name == self.model);
+        let added = match is_listed && !path.is_file() {
+            true => models.fetch(&self.model, &addition),
+            false => models.add(path, &addition),
+        }
+        .map_err(failure)?;
+        if self.trial.json {
+            let mut value = proof_as_json(&added.name, &added.card, &added.proof);
+            value["path"] = json!(added.path);
+            return print_json(&value);
+        }
+        print(&format!(
+            "added {} as {}: {}\n{}its description, which can be edited: {}\n",
+            added.name,
+            added.path.display(),
+            card_as_text(&added.card, &added.proof),
+            proof_as_text(&added.proof),
+            added.path.with_extension("toml").display(),
+        ))
+    }
+}
+
+impl Trial {
+    fn addition(&self) -> Result<Addition, Failure> {
+        let labels = match &self.labels {
+            None => None,
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|error| Failure::Io {
+                    message: format!("{} cannot be read: {error}", path.display()),
+                    hint: None,
+                })?;
+                let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                Some(names.map(str::to_owned).collect())
+            }
+        };
+        Ok(Addition { labels, picture: self.picture.clone(), ..Addition::default() })
+    }
+}
+
+/// The models of this configuration.
+fn models(given: &Given) -> Result<Models, Failure> {
+    given.load()?;
+    Ok(Models::new(&state_directory()))
+}
+
+/// The first directory that systemd hands over (systemd.exec(5), `StateDirectory=`); else `data` in
+/// the working directory.
+fn state_directory() -> PathBuf {
+    let handed_over = std::env::var_os("STATE_DIRECTORY");
+    let first = handed_over.and_then(|list| std::env::split_paths(&list).next());
+    first.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("data"))
+}
+
+fn failure(error: ModelError) -> Failure {
+    let (message, hint) = (error.to_string(), error.hint());
+    if error.is_input_or_output() { Failure::Io { message, hint } } else { Failure::Failed { message, hint } }
+}
+
+fn found_as_text(model: &FoundModel) -> String {
+    let path = model.path.display();
+    let (Some(card), None) = (&model.card, &model.problem) else {
+        let problem = model.problem.as_deref().unwrap_or_default();
+        return format!("{}: cannot be used: {problem}\n", model.name);
+    };
+    let size = card.input.size.map_or_else(String::new, |(width, height)| format!(", {width}×{height}"));
+    let licence = if card.licence.is_empty() { "licence not known" } else { &card.licence };
+    let (family, classes) = (card.family.word(), classes(card));
+    format!("{}: {family}{size}, {classes}, {licence}\n    {path}\n", model.name)
+}
+
+fn found_as_json(model: &FoundModel) -> Value {
+    let card = model.card.as_ref();
+    json!({
+        "name": model.name,
+        "path": model.path,
+        "bytes": model.bytes,
+        "family": card.map(|card| card.family.word()),
+        "input": card.and_then(|card| card.input.size).map(|(width, height)| [width, height]),
+        "classes": card.map(|card| card.labels.len()),
+        "labels": card.map(|card| &card.labels),
+        "licence": card.map(|card| &card.licence),
+        "about": card.map(|card| &card.about),
+        "problem": model.problem,
+    })
+}
+
+fn classes(card: &Card) -> String {
+    match &card.labels[..] {
+        [one] => format!("one class ({one})"),
+        many => format!("{} classes", many.len()),
+    }
+}
+
+fn card_as_text(card: &Card, proof: &Proof) -> String {
+    let (width, height) = proof.input;
+    format!("family {}, looks at {width}×{height}, {}", card.family.word(), classes(card))
+}
+
+fn proof_as_text(proof: &Proof) -> String {
+    let Proof { picture, look_ms, sure_score, .. } = proof;
+    if proof.seen.is_empty() {
+        let or = "which a model of real pictures may find nothing in; try --picture with a photograph";
+        let why = if picture == "the drawn street" { format!(", {or}") } else { String::new() };
+        return format!(
+            "it saw nothing with a score of {sure_score} or more in {picture}{why} ({look_ms:.0} ms)\n"
+        );
+    }
+    let mut out = format!("in {picture} it saw, in {look_ms:.0} ms:\n");
+    for Seen { class, score, bounds } in &proof.seen {
+        let [left, top, right, bottom] = bounds.map(|share| (share * 100.0).round());
+        out.push_str(&format!("    {class} {score:.2}, from {left} % {top} % to {right} % {bottom} %\n"));
+    }
+    out
+}
+
+fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
+    let seen: Vec<Value> = proof
+        .seen
+        .iter()
+        .map(|seen| json!({"class": seen.class, "score": seen.score, "box": seen.bounds}))
+        .collect();
+    json!({
+        "name": name,
+        "family": card.family.word(),
+        "input": [proof.input.0, proof.input.1],
+        "classes": card.labels.len(),
+        "labels": card.labels,
+        "picture": proof.picture,
+        "picture_size": [proof.of.0, proof.of.1],
+        "look_ms": proof.look_ms,
+        "sure_score": proof.sure_score,
+        "seen": seen,
+    })
+}

@@ -1,0 +1,249 @@
+//! Counting in a clip: every frame, or every Nth, as fast as the machine can, with the clip's own times.
+//!
+//! ```text
+//! [clip]  ffmpeg ► ClipReader ─ 4 frames ─► caller: reduce ► detector ► Counter ─► crossings
+//!                      ▲─────── empty buffers ──────┘                └─► whoever looks on
+//! ```
+//!
+//! The thread `clip` decodes while the caller's thread looks. When four frames wait, decoding waits:
+//! nothing is ever left out, so the same clip gives the same answer. The detector and the counter are those of live
+//! counting, fed the same way.
+
+mod annotate;
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crate::base::{Stamp, Worker};
+use crate::media::{Fourcc, Frame, SmallImage};
+use crate::source::clip::{ClipError, ClipFrame, ClipReader};
+use crate::vision::{Aspect, Counter, Crossing, Detection, Detector, Overlay};
+
+pub use annotate::ClipAnnotator;
+
+/// Decoded frames that wait to be looked at.
+const WAITING: usize = 4;
+
+/// Counting in a clip came to an early end.
+#[derive(Debug, thiserror::Error)]
+pub enum ClipCountError {
+    /// The clip cannot be read.
+    #[error(transparent)]
+    Clip(#[from] ClipError),
+    /// There is no thread to be had.
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
+    /// The detector could look at none of the frames.
+    #[error("{0}")]
+    Detector(String),
+    /// Whoever looked on could not go on: what is drawn cannot be written.
+    #[error("{0}")]
+    Onlooker(std::io::Error),
+}
+
+/// A crossing, and where it is in the clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipCrossing {
+    /// The crossing; its time is that of the clip.
+    pub crossing: Crossing,
+    /// The first frame (from 1) that is shown at or after that time.
+    pub frame: u64,
+}
+
+/// A frame that was looked at.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// The frame.
+    pub frame: &'a ClipFrame,
+    /// What is in it.
+    pub overlay: &'a Overlay,
+    /// What was counted by it.
+    pub crossings: &'a [ClipCrossing],
+}
+
+/// What came of a clip.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClipCount {
+    /// Frames it has.
+    pub frames: u64,
+    /// Frames that were looked at.
+    pub looks: u64,
+    /// When the last frame is shown, in microseconds.
+    pub last_us: u64,
+    /// What was counted, in the order of counting.
+    pub crossings: Vec<ClipCrossing>,
+    /// Why the clip is not whole; `None` if it is.
+    pub broken_off: Option<String>,
+    /// Frames whose size is another than that of the frame before: their numbers and sizes. What was followed
+    /// is forgotten there; lines keep their fractions.
+    pub resized: Vec<(u64, u32, u32)>,
+    /// How many looks failed, and why the last of them did.
+    pub failed: (u64, Option<String>),
+    /// How often `ffmpeg` complained about damaged data, and its last words.
+    pub complaints: (u64, Option<String>),
+}
+
+/// What the decoding thread sends last.
+struct End {
+    broken_off: Option<String>,
+    complaints: (u64, Option<String>),
+}
+
+enum Decoded {
+    Frame(ClipFrame),
+    End(End),
+    Failed(ClipError),
+}
+
+/// A clip that is being decoded.
+pub struct ClipRun {
+    first: ClipFrame,
+    decoded: Receiver<Decoded>,
+    empty: SyncSender<Vec<u8>>,
+    /// Dropped after the channels, whose end ends it.
+    _worker: Worker,
+}
+
+impl ClipRun {
+    /// Begins to decode `file`, and waits for its first frame.
+    ///
+    /// # Errors
+    /// See [`ClipCountError`].
+    pub fn open(file: &Path) -> Result<ClipRun, ClipCountError> {
+        let mut reader = ClipReader::open(file)?;
+        let (send, decoded) = sync_channel(WAITING);
+        // One place more than frames can be under way, so that giving a buffer back never waits.
+        let (empty, buffers) = sync_channel::<Vec<u8>>(WAITING + 2);
+        let worker = Worker::spawn("clip", move |beat| {
+            loop {
+                beat.beat();
+                let (message, goes_on) = match reader.next(buffers.try_recv().unwrap_or_default()) {
+                    Ok(Some(frame)) => (Decoded::Frame(frame), true),
+                    Ok(None) => {
+                        let (times, last) = reader.complaints();
+                        let complaints = (times, last.map(str::to_owned));
+                        let broken_off = reader.broken_off().map(str::to_owned);
+                        (Decoded::End(End { broken_off, complaints }), false)
+                    }
+                    Err(error) => (Decoded::Failed(error), false),
+                };
+                // Full: waits until a frame is taken. Nobody there any more: the clip is not wanted.
+                if send.send(message).is_err() || !goes_on {
+                    return;
+                }
+            }
+        })
+        .map_err(ClipCountError::Thread)?;
+        match decoded.recv() {
+            Ok(Decoded::Frame(first)) => Ok(ClipRun { first, decoded, empty, _worker: worker }),
+            Ok(Decoded::Failed(error)) => Err(error.into()),
+            // A reader without a frame fails; this is a thread that panicked.
+            Ok(Decoded::End(_)) | Err(_) => Err(ClipError::NoPictures { file: file.to_owned() }.into()),
+        }
+    }
+
+    /// Pixels in a row and rows of the first frame.
+    pub fn size(&self) -> (u32, u32) {
+        (self.first.width, self.first.height)
+    }
+
+    /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), and shows each look to `see`.
+    ///
+    /// # Errors
+    /// See [`ClipCountError`].
+    pub fn count(
+        self,
+        detector: &mut dyn Detector,
+        counter: &mut Counter,
+        every: u64,
+        mut see: impl FnMut(&Look<'_>) -> std::io::Result<()>,
+    ) -> Result<ClipCount, ClipCountError> {
+        // The worker is declared first, to be joined last: it waits for the channels to end.
+        let ClipRun { _worker, first, decoded, empty } = self;
+        let mut size = (first.width, first.height);
+        counter.set_aspect(Aspect::of(size.0, size.1));
+        let mut count = ClipCount::default();
+        // When each frame is shown: eight bytes a frame.
+        let mut times: Vec<u64> = Vec::new();
+        let mut image = SmallImage::empty();
+        let mut found: Vec<Detection> = Vec::new();
+        let mut next = Some(first);
+        loop {
+            let frame = match next.take().map_or_else(|| decoded.recv(), |first| Ok(Decoded::Frame(first))) {
+                Ok(Decoded::Frame(frame)) => frame,
+                Ok(Decoded::End(end)) => {
+                    (count.broken_off, count.complaints) = (end.broken_off, end.complaints);
+                    break;
+                }
+                // After the first frame, what was counted is still worth something.
+                Ok(Decoded::Failed(error)) => {
+                    count.broken_off = Some(error.to_string());
+                    break;
+                }
+                Err(_) => {
+                    count.broken_off = Some(String::from("decoding has ended without a reason"));
+                    break;
+                }
+            };
+            count.frames = frame.number;
+            count.last_us = frame.time_us;
+            times.push(frame.time_us);
+            if (frame.width, frame.height) != size {
+                size = (frame.width, frame.height);
+                count.resized.push((frame.number, size.0, size.1));
+                counter.set_aspect(Aspect::of(size.0, size.1));
+                detector.restart();
+            }
+            if (frame.number - 1).is_multiple_of(every.max(1)) {
+                count.looks += 1;
+                match look(&frame, detector, &mut image, &mut found) {
+                    Ok(()) => {
+                        let outcome = counter.update(&found, frame.time_us);
+                        let crossings = outcome.crossings.into_iter().map(|crossing| {
+                            let frame = times.partition_point(|&time| time < crossing.time_us) as u64 + 1;
+                            ClipCrossing { crossing, frame }
+                        });
+                        let new = count.crossings.len();
+                        count.crossings.extend(crossings);
+                        let crossings = &count.crossings[new..];
+                        let look = Look { frame: &frame, overlay: &outcome.overlay, crossings };
+                        see(&look).map_err(ClipCountError::Onlooker)?;
+                    }
+                    Err(reason) => count.failed = (count.failed.0 + 1, Some(reason)),
+                }
+            }
+            // No room: there are buffers enough.
+            let _ = empty.try_send(frame.planes);
+        }
+        match count.failed {
+            (failed, Some(reason)) if failed == count.looks => Err(ClipCountError::Detector(reason)),
+            _ => Ok(count),
+        }
+    }
+}
+
+/// Leaves in `found` what the detector sees in `frame`.
+fn look(
+    frame: &ClipFrame,
+    detector: &mut dyn Detector,
+    image: &mut SmallImage,
+    found: &mut Vec<Detection>,
+) -> Result<(), String> {
+    let (width, height) = (frame.width, frame.height);
+    let whole = whole(frame);
+    image.reduce(&whole, detector.least_size(width, height)).map_err(|error| error.to_string())?;
+    detector.detect(image, found).map_err(|error| error.to_string())
+}
+
+/// The frame as any source gives frames.
+fn whole(frame: &ClipFrame) -> Frame<'_> {
+    Frame {
+        fourcc: Fourcc::YU12,
+        width: frame.width,
+        height: frame.height,
+        stride: frame.width,
+        data: &frame.planes,
+        stamp: Stamp { monotonic_us: frame.time_us, wall_us: 0, wall_trusted: false },
+        sequence: frame.number,
+    }
+}

@@ -1,0 +1,527 @@
+//! A clip, frame by frame, as fast as it is taken: any file that `ffmpeg` can read.
+//!
+//! `ffmpeg` decodes, turns pictures that a phone took upright, and writes planes to its standard
+//! output; its filter `showinfo` says on the standard error, before each frame, how large it is
+//! and when it is to be shown, so that clips of a varying frame rate or size keep their true times
+//! and sizes. Both are non-blocking pipes that are polled together, on the thread that reads.
+//! `ffprobe` is asked first: its reasons are shorter, and it knows how long the clip should be, by
+//! which one that breaks off is told.
+//!
+//! No frame is skipped and none is doubled. Same file, same frames: `ffmpeg` is told to be exact to the bit.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+
+use super::exec::Program;
+
+/// The filters: full range BT.601 as JFIF has it, in whole planes, announced one by one.
+const FILTERS: &str = "scale=out_range=pc:out_color_matrix=bt601:flags=bicubic+accurate_rnd+bitexact,\
+                       format=yuv420p,showinfo=checksum=0";
+/// How a line of `showinfo` begins.
+const ANNOUNCES: &str = "[Parsed_showinfo_";
+/// More pixels in a row, or rows, than any camera has.
+const MOST_PIXELS: u32 = 16_384;
+/// Bytes of a line of standard error that are kept.
+const LONGEST_LINE: usize = 1000;
+/// A clip whose last frame ends earlier than it should by more than this (and by more than three
+/// frames) breaks off: containers round, and the last frames of some cannot be decoded.
+const MISSING_S: f64 = 0.5;
+/// How long `ffmpeg` may take to end after it has closed its output.
+const GRACE: Duration = Duration::from_secs(5);
+/// What `ffmpeg` says when a file ends before its index or its blocks do.
+const BREAKS_OFF: [&str; 4] = ["partial file", "prematurely", "Truncat", "truncat"];
+/// What it says of a packet that the file does not hold the whole of, or that lost a part on its way.
+const DAMAGED: &str = "corrupt input packet";
+/// Damage so many frames before the end is the end breaking off: decoders give frames that late.
+const NEAR_THE_END: u64 = 20;
+
+/// Why a clip cannot be read, or not further.
+#[derive(Debug, thiserror::Error)]
+pub enum ClipError {
+    /// The file cannot be opened.
+    #[error("{} cannot be read: {reason}", file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// The operating system's words.
+        reason: io::Error,
+    },
+    /// `ffmpeg` is not installed.
+    #[error("reading a clip takes ffmpeg, and there is no program {program}")]
+    NoProgram {
+        /// `ffmpeg` or `ffprobe`.
+        program: &'static str,
+    },
+    /// It could not be run, or its output not be read.
+    #[error("{program} could not be run: {reason}")]
+    Program {
+        /// `ffmpeg` or `ffprobe`.
+        program: &'static str,
+        /// The operating system's words.
+        reason: io::Error,
+    },
+    /// It is too old to be asked for every frame with its time.
+    #[error("this ffmpeg is too old; 5.1 or newer is needed")]
+    OldProgram,
+    /// It is no clip, or one of a kind that `ffmpeg` does not know.
+    #[error("{} is no clip that ffmpeg can read: {reason}", file.display())]
+    NoClip {
+        /// Which.
+        file: PathBuf,
+        /// `ffmpeg`'s words.
+        reason: String,
+    },
+    /// Sound only, or nothing at all.
+    #[error("{} has no pictures", file.display())]
+    NoPictures {
+        /// Which.
+        file: PathBuf,
+    },
+    /// A frame of an impossible size.
+    #[error("frame {number} of the clip is said to be {width}×{height} pixels")]
+    Size {
+        /// Which, from 1.
+        number: u64,
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+}
+
+impl ClipError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ClipError::NoProgram { .. } => Some("install it: apt install ffmpeg"),
+            ClipError::OldProgram => Some("Debian 12 and everything newer has it: apt install ffmpeg"),
+            _ => None,
+        }
+    }
+}
+
+/// One frame of a clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClipFrame {
+    /// Its number; the first is 1.
+    pub number: u64,
+    /// When it is shown, in microseconds from the clip's beginning; never earlier than the one
+    /// before.
+    pub time_us: u64,
+    /// Pixels in a row, as it is seen: turned, if the clip says so.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Full planes of Y, U and V (4:2:0, chroma rounded up), full range BT.601, without padding.
+    pub planes: Vec<u8>,
+}
+
+/// Reads a clip. Dropping it ends `ffmpeg`.
+pub struct ClipReader {
+    file: PathBuf,
+    /// `None` once it is at its end.
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    /// Dropped after the pipes, so that a program that still writes is told by SIGPIPE as well.
+    program: Program,
+    /// How long the clip says it is, in seconds.
+    promised_s: Option<f64>,
+    log: Log,
+    /// The frame that is being read, and how much of it is there.
+    planes: Vec<u8>,
+    filled: usize,
+    number: u64,
+    time_us: u64,
+    /// Time between the newest two frames.
+    step_us: u64,
+    broken_off: Option<String>,
+}
+
+impl ClipReader {
+    /// Begins to read `file`.
+    ///
+    /// # Errors
+    /// See [`ClipError`].
+    pub fn open(file: &Path) -> Result<ClipReader, ClipError> {
+        // Ffmpeg's own words about a missing file are fewer, and a folder it takes for a picture.
+        let opened = std::fs::File::open(file).and_then(|opened| opened.metadata());
+        let reason = match opened {
+            Ok(data) if data.is_dir() => Some(ErrorKind::IsADirectory.into()),
+            Ok(_) => None,
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = reason {
+            return Err(ClipError::File { file: file.to_owned(), reason });
+        }
+        let promised_s = probe(file)?;
+        let child = Command::new("ffmpeg")
+            .args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info"])
+            .arg("-i")
+            .arg(as_file(file))
+            .args(["-map", "0:V:0", "-autoscale", "0", "-vf", FILTERS, "-fps_mode", "passthrough"])
+            .args(["-f", "rawvideo", "-c:v", "rawvideo", "-"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn();
+        let mut child = child.map_err(|reason| not_run("ffmpeg", reason))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        for pipe in [stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)].into_iter().flatten()
+        {
+            fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|reason| not_run("ffmpeg", reason.into()))?;
+            // Room for most of a frame, so that it need not wait for us; refused, it waits.
+            let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
+        }
+        Ok(ClipReader {
+            file: file.to_owned(),
+            stdout,
+            stderr,
+            program: Program::new(child),
+            promised_s,
+            log: Log::default(),
+            planes: Vec::new(),
+            filled: 0,
+            number: 0,
+            time_us: 0,
+            step_us: 0,
+            broken_off: None,
+        })
+    }
+
+    /// The next frame; `None` when there is no other. `recycled` is a buffer of an earlier frame,
+    /// or a new one.
+    ///
+    /// # Errors
+    /// See [`ClipError`]. A clip that breaks off is none: it ends, and [`ClipReader::broken_off`] says why.
+    pub fn next(&mut self, recycled: Vec<u8>) -> Result<Option<ClipFrame>, ClipError> {
+        if self.filled == 0 {
+            self.planes = recycled;
+        }
+        loop {
+            self.listen();
+            if let Some(&Announced { width, height, .. }) = self.log.announced.front() {
+                let possible = (1..=MOST_PIXELS).contains(&width) && (1..=MOST_PIXELS).contains(&height);
+                if !possible {
+                    return Err(ClipError::Size { number: self.number + 1, width, height });
+                }
+                self.planes.resize(bytes_of(width, height), 0);
+                if self.read()? {
+                    return Ok(self.finish());
+                }
+            } else if self.stderr.is_none() {
+                self.stdout = None;
+            }
+            if self.stdout.is_none() {
+                // Everything that it says has been said once standard error is closed.
+                if self.stderr.is_none() {
+                    return self.end().map(|()| None);
+                }
+            }
+            self.wait();
+        }
+    }
+
+    /// Why the clip is not whole, once [`ClipReader::next`] has given `None`; `None` if it is.
+    pub fn broken_off(&self) -> Option<&str> {
+        self.broken_off.as_deref()
+    }
+
+    /// How often `ffmpeg` complained about damaged data so far, and what it said last.
+    pub fn complaints(&self) -> (u64, Option<&str>) {
+        (self.log.complaints, self.log.last_complaint.as_deref())
+    }
+
+    /// Reads what there is of the frame; whether it is whole.
+    fn read(&mut self) -> Result<bool, ClipError> {
+        while self.filled < self.planes.len() {
+            let Some(stdout) = &mut self.stdout else { return Ok(false) };
+            match stdout.read(&mut self.planes[self.filled..]) {
+                Ok(0) => self.stdout = None,
+                Ok(len) => self.filled += len,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(reason) => return Err(not_run("ffmpeg", reason)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes what `ffmpeg` has said.
+    fn listen(&mut self) {
+        let mut run = [0; 8192];
+        while let Some(stderr) = &mut self.stderr {
+            match stderr.read(&mut run) {
+                Ok(0) => self.stderr = None,
+                Ok(len) => self.log.push(&run[..len]),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => self.stderr = None,
+            }
+        }
+    }
+
+    /// Waits until there is something to take.
+    fn wait(&self) {
+        let wants_frame = !self.log.announced.is_empty();
+        let stdout = self.stdout.as_ref().filter(|_| wants_frame).map(AsFd::as_fd);
+        let stderr = self.stderr.as_ref().map(AsFd::as_fd);
+        let mut polled: Vec<PollFd<'_>> = [stdout, stderr]
+            .into_iter()
+            .flatten()
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        if !polled.is_empty() {
+            // An interrupted wait is a short one: the caller looks again.
+            let _ = poll(&mut polled, None);
+        }
+    }
+
+    fn finish(&mut self) -> Option<ClipFrame> {
+        let Announced { width, height, time_us } = self.log.announced.pop_front()?;
+        let time_us = time_us.unwrap_or(self.time_us + self.step_us).max(self.time_us);
+        if self.number > 0 {
+            self.step_us = time_us - self.time_us;
+        }
+        self.time_us = time_us;
+        self.number += 1;
+        self.filled = 0;
+        let planes = std::mem::take(&mut self.planes);
+        Some(ClipFrame { number: self.number, time_us, width, height, planes })
+    }
+
+    /// There are no more frames: was that all?
+    fn end(&mut self) -> Result<(), ClipError> {
+        let status = self.program.ended_within(GRACE);
+        let last = self.log.last_complaint.clone();
+        if self.log.is_old {
+            return Err(ClipError::OldProgram);
+        }
+        if self.number == 0 {
+            let reason = last.unwrap_or_else(|| String::from("no frame of it can be decoded"));
+            return Err(ClipError::NoClip { file: self.file.clone(), reason });
+        }
+        let ended_s = (self.time_us + self.step_us) as f64 / 1e6;
+        let missing = self.promised_s.map(|promised| promised - ended_s);
+        let allowed = MISSING_S.max(3.0 * self.step_us as f64 / 1e6);
+        let damaged_at_the_end = self.log.since_damage.is_some_and(|frames| frames <= NEAR_THE_END);
+        self.broken_off = if let Some(reason) = &self.log.breaks_off {
+            Some(reason.clone())
+        } else if damaged_at_the_end {
+            Some(String::from("its last data is damaged or missing"))
+        } else if missing.is_some_and(|missing| missing > allowed) {
+            let promised = self.promised_s.unwrap_or_default();
+            Some(format!("it should last {promised:.1} s and ends after {ended_s:.1} s"))
+        } else if self.filled > 0 {
+            Some(String::from("its last frame is not whole"))
+        } else {
+            status.filter(|status| !status.success()).map(|status| {
+                last.map_or_else(|| format!("ffmpeg ended with {status}"), |last| format!("ffmpeg: {last}"))
+            })
+        };
+        Ok(())
+    }
+}
+
+/// Bytes of the planes of a frame.
+fn bytes_of(width: u32, height: u32) -> usize {
+    let (width, height) = (width as usize, height as usize);
+    width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
+}
+
+/// A name that `ffmpeg` takes for a file, whatever is in it.
+fn as_file(file: &Path) -> std::ffi::OsString {
+    let mut name = std::ffi::OsString::from("file:");
+    name.push(file);
+    name
+}
+
+fn not_run(program: &'static str, reason: io::Error) -> ClipError {
+    match reason.kind() {
+        ErrorKind::NotFound => ClipError::NoProgram { program },
+        _ => ClipError::Program { program, reason },
+    }
+}
+
+/// How long the pictures of `file` last, in seconds, if it says so.
+fn probe(file: &Path) -> Result<Option<f64>, ClipError> {
+    let asked = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "V:0", "-show_entries", "stream=index,duration"])
+        .args(["-of", "default=noprint_wrappers=1"])
+        .arg(as_file(file))
+        .stdin(Stdio::null())
+        .output();
+    let Output { status, stdout, stderr } = asked.map_err(|reason| not_run("ffprobe", reason))?;
+    if !status.success() {
+        let said = String::from_utf8_lossy(&stderr);
+        let named = as_file(file).to_string_lossy().into_owned();
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason was given");
+        let reason = last.trim().trim_start_matches(named.as_str()).trim_start_matches(": ").to_owned();
+        return Err(ClipError::NoClip { file: file.to_owned(), reason });
+    }
+    let said = String::from_utf8_lossy(&stdout);
+    if !said.lines().any(|line| line.starts_with("index=")) {
+        return Err(ClipError::NoPictures { file: file.to_owned() });
+    }
+    Ok(said.lines().find_map(|line| line.strip_prefix("duration=")?.trim().parse().ok()))
+}
+
+/// A frame that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Announced {
+    width: u32,
+    height: u32,
+    /// `None`: the clip does not say when.
+    time_us: Option<u64>,
+}
+
+/// What `ffmpeg` says: frames to come, and complaints.
+#[derive(Debug, Default)]
+struct Log {
+    unfinished: Vec<u8>,
+    announced: VecDeque<Announced>,
+    /// Seconds in a tick of the clip's time stamps.
+    tick_s: f64,
+    /// The number that `showinfo` should give the next frame.
+    next: u64,
+    complaints: u64,
+    last_complaint: Option<String>,
+    breaks_off: Option<String>,
+    /// Frames announced since a damaged packet was read.
+    since_damage: Option<u64>,
+    is_old: bool,
+}
+
+impl Log {
+    fn push(&mut self, run: &[u8]) {
+        for piece in run.split_inclusive(|&b| b == b'\n') {
+            let text = piece.strip_suffix(b"\n");
+            let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
+            let more = text.unwrap_or(piece);
+            self.unfinished.extend_from_slice(&more[..more.len().min(room)]);
+            if text.is_some() {
+                let line = String::from_utf8_lossy(&self.unfinished).into_owned();
+                self.unfinished.clear();
+                self.take(line.trim());
+            }
+        }
+    }
+
+    fn take(&mut self, line: &str) {
+        if let Some(announced) = line.strip_prefix(ANNOUNCES).and_then(|rest| rest.split_once("] [info] ")) {
+            return self.announce(announced.1);
+        }
+        if line.contains(DAMAGED) {
+            self.since_damage = Some(0);
+        }
+        let Some((_, said)) = line.split_once("[error] ").or_else(|| line.split_once("[fatal] ")) else {
+            return;
+        };
+        self.complaints += 1;
+        self.is_old |= said.contains("Unrecognized option 'fps_mode'");
+        if self.breaks_off.is_none() && BREAKS_OFF.iter().any(|sign| said.contains(sign)) {
+            self.breaks_off = Some(said.to_owned());
+        }
+        self.last_complaint = Some(said.to_owned());
+    }
+
+    /// A line of `showinfo`: `config in time_base: 1/10, …` or `n:   0 pts:      0 … s:768x576 …`.
+    fn announce(&mut self, said: &str) {
+        if let Some(rest) = said.strip_prefix("config in time_base: ") {
+            let ratio = rest.split(',').next().and_then(|ratio| ratio.split_once('/'));
+            let parts = ratio.and_then(|(over, under)| Some((over.parse().ok()?, under.parse().ok()?)));
+            self.tick_s = parts.map_or(0.0, |(over, under): (f64, f64)| over / under);
+            self.next = 0;
+            return;
+        }
+        let (Some(number), Some(size)) = (number_after(said, "n:"), word_after(said, " s:")) else { return };
+        let size = size.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+        let Some((width, height)) = size else { return };
+        // A line that was torn by another one: its frame comes all the same.
+        for _ in self.next..number.min(self.next + 100) {
+            self.announced.push_back(Announced { width, height, time_us: None });
+        }
+        self.next = number + 1;
+        let ticks = word_after(said, " pts:").and_then(|word| word.parse::<i64>().ok());
+        let time_us = ticks.map(|ticks| (ticks.max(0) as f64 * self.tick_s * 1e6).round() as u64);
+        self.since_damage = self.since_damage.map(|frames| frames + 1);
+        self.announced.push_back(Announced { width, height, time_us });
+    }
+}
+
+fn word_after<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let at = line.find(name)?;
+    line[at + name.len()..].split_whitespace().next()
+}
+
+fn number_after(line: &str, name: &str) -> Option<u64> {
+    word_after(line, name)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "[Parsed_showinfo_2 @ 0x55] [info] config in time_base: 1/12800, frame_rate: 25/1\n\
+        [Parsed_showinfo_2 @ 0x55] [info] n:   0 pts:      0 pts_time:0       pos:  4116 fmt:yuv420p sar:0/1 s:768x576 i:P\n\
+        [Parsed_showinfo_2 @ 0x55] [info] color_range:pc color_space:unknown\n";
+
+    #[test]
+    fn frames_are_announced_with_size_and_time() {
+        let mut log = Log::default();
+        for piece in FIRST.as_bytes().chunks(7) {
+            log.push(piece);
+        }
+        log.push(b"[Parsed_showinfo_2 @ 0x55] [info] n:   1 pts:    512 pts_time:0.04 pos: 9 fmt:yuv420p s:768x576 i:P\n");
+        let of = |time_us| Announced { width: 768, height: 576, time_us };
+        assert_eq!(log.announced, [of(Some(0)), of(Some(40_000))]);
+        log.push(b"[Parsed_showinfo_2 @ 0x55] [info] n:   3 pts:NOPTS pts_time:NOPTS pos: 9 s:768x576 i:P\n");
+        assert_eq!(
+            log.announced.iter().skip(2).copied().collect::<Vec<_>>(),
+            [of(None), of(None)],
+            "a torn line"
+        );
+    }
+
+    #[test]
+    fn another_size_begins_anew() {
+        let mut log = Log::default();
+        log.push(FIRST.as_bytes());
+        log.push(FIRST.replace("768x576", "64x48").as_bytes());
+        let sizes: Vec<u32> = log.announced.iter().map(|frame| frame.width).collect();
+        assert_eq!(sizes, [768, 64]);
+    }
+
+    #[test]
+    fn what_a_file_says_about_itself_announces_nothing() {
+        let mut log = Log::default();
+        log.push(b"[info]     title           : [Parsed_showinfo_2 @ 0x55] [info] n:   0 pts: 0 s:9x9\n");
+        assert!(log.announced.is_empty());
+    }
+
+    #[test]
+    fn complaints_are_counted_and_the_telling_one_is_kept() {
+        let mut log = Log::default();
+        log.push(b"[mov,mp4 @ 0x1] [error] stream 0, offset 0x30: partial file\n");
+        log.push(b"[h264 @ 0x1] [error] error while decoding MB 3 4\n[info] frame=  795\n");
+        assert_eq!(log.complaints, 2);
+        assert_eq!(log.breaks_off.as_deref(), Some("stream 0, offset 0x30: partial file"));
+        assert_eq!(log.last_complaint.as_deref(), Some("error while decoding MB 3 4"));
+        log.push(b"[fatal] Unrecognized option 'fps_mode'.\n");
+        assert!(log.is_old);
+    }
+
+    #[test]
+    fn odd_sizes_have_whole_chroma() {
+        assert_eq!(bytes_of(4, 2), 12);
+        assert_eq!(bytes_of(5, 3), 15 + 2 * 6);
+    }
+}

@@ -1,0 +1,180 @@
+//! What a picture looks like when nothing moves: for every pixel the two colours it has shown
+//! longest.
+//!
+//! A mixture of few colours for each pixel, the one seen longest being the ground (Stauffer and
+//! Grimson, "Adaptive background mixture models for real-time tracking", CVPR 1999), each colour
+//! following the light one level a look (the Σ-Δ filter of Manzanera and Richefeu, "A new motion
+//! detection algorithm based on Σ-Δ background estimation", Pattern Recognition Letters 28, 2007). Weights
+//! are seconds, not looks, so that the pace of looking makes no difference to what is ground.
+//!
+//! It heals itself: what stood in the first picture is outvoted by the ground as soon as the
+//! ground has been seen for longer; what stops becomes ground after [`LONGEST_S`], and the ground
+//! it hid is still known when it goes on soon after.
+
+/// A colour needs to be seen no longer than this to be as much ground as any. Seconds.
+pub const LONGEST_S: f32 = 10.0;
+
+/// How far luma and chroma of the ground may be off, beside the noise.
+const LEAST_LUMA_OFF: f32 = 8.0;
+const LEAST_CHROMA_OFF: f32 = 6.0;
+/// How many times the noise (mean absolute difference) luma may be off.
+const NOISES: f32 = 4.0;
+
+/// When more than this share of the picture is something else at once, the light or the view has
+/// changed.
+const MOST_FOREGROUND: f32 = 0.65;
+
+/// A colour: luma, blue, red.
+pub type Colour = [u8; 3];
+
+/// One pixel: its ground, another colour, and for how many milliseconds each was seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pixel {
+    ground: Colour,
+    other: Colour,
+    ground_ms: u16,
+    other_ms: u16,
+}
+
+/// The ground of a picture.
+#[derive(Debug, Default)]
+pub struct Background {
+    pixels: Vec<Pixel>,
+    /// Mean absolute difference of luma from the ground, where it is ground.
+    noise: f32,
+}
+
+impl Background {
+    /// Forgets everything.
+    pub fn restart(&mut self) {
+        self.pixels.clear();
+    }
+
+    /// Whether it knows a ground for pictures of `len` pixels.
+    pub fn knows(&self, len: usize) -> bool {
+        self.pixels.len() == len
+    }
+
+    /// Takes in a picture, seen `seconds` after the one before, and leaves in `foreground` 1 where it
+    /// is not ground. `false` if so much has changed at once that the picture is taken for the new
+    /// ground: there is no foreground then.
+    pub fn look(&mut self, colours: &[Colour], seconds: f32, foreground: &mut Vec<u8>) -> bool {
+        foreground.clear();
+        foreground.resize(colours.len(), 0);
+        let elapsed = (seconds * 1000.0).clamp(1.0, 1000.0) as u16;
+        if !self.knows(colours.len()) {
+            self.learn(colours, elapsed);
+            return false;
+        }
+        let luma_off = (LEAST_LUMA_OFF + NOISES * self.noise).min(40.0) as u8;
+        let chroma_off = (LEAST_CHROMA_OFF + self.noise).min(25.0) as u8;
+        let is = |one: &Colour, other: &Colour| {
+            one[0].abs_diff(other[0]) <= luma_off
+                && one[1].abs_diff(other[1]) <= chroma_off
+                && one[2].abs_diff(other[2]) <= chroma_off
+        };
+        let most = (LONGEST_S * 1000.0) as u16;
+        let (mut off, mut still, mut moving) = (0u64, 0u32, 0u32);
+        for ((pixel, colour), foreground) in self.pixels.iter_mut().zip(colours).zip(foreground.iter_mut()) {
+            if is(&pixel.ground, colour) {
+                off += u64::from(pixel.ground[0].abs_diff(colour[0]));
+                still += 1;
+                follow(&mut pixel.ground, colour);
+                pixel.ground_ms = (pixel.ground_ms + elapsed).min(most);
+                pixel.other_ms = pixel.other_ms.saturating_sub(elapsed);
+                continue;
+            }
+            if is(&pixel.other, colour) {
+                follow(&mut pixel.other, colour);
+                pixel.other_ms = (pixel.other_ms + elapsed).min(most + elapsed);
+            } else {
+                pixel.other = *colour;
+                pixel.other_ms = elapsed;
+            }
+            if pixel.other_ms > pixel.ground_ms {
+                std::mem::swap(&mut pixel.ground, &mut pixel.other);
+                std::mem::swap(&mut pixel.ground_ms, &mut pixel.other_ms);
+                pixel.ground_ms = pixel.ground_ms.min(most);
+                continue;
+            }
+            *foreground = 1;
+            moving += 1;
+        }
+        if moving as f32 > MOST_FOREGROUND * colours.len() as f32 {
+            self.learn(colours, elapsed);
+            foreground.fill(0);
+            return false;
+        }
+        if still > 0 {
+            self.noise += 0.1 * (off as f32 / still as f32 - self.noise);
+        }
+        true
+    }
+
+    fn learn(&mut self, colours: &[Colour], elapsed: u16) {
+        self.pixels.clear();
+        self.pixels.extend(colours.iter().map(|&ground| Pixel {
+            ground,
+            ground_ms: elapsed,
+            ..Pixel::default()
+        }));
+    }
+}
+
+/// Moves a known colour one level towards the one seen.
+fn follow(known: &mut Colour, seen: &Colour) {
+    for (known, seen) in known.iter_mut().zip(seen) {
+        *known = known.wrapping_add(u8::from(*known < *seen)).wrapping_sub(u8::from(*known > *seen));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GREY: Colour = [100, 128, 128];
+    const DARK: Colour = [30, 128, 128];
+
+    /// How many of 100 pixels are foreground, of which the first ten show `colour` and the others grey.
+    fn moving(background: &mut Background, colour: Colour) -> usize {
+        let mut foreground = Vec::new();
+        let colours: Vec<Colour> = (0..100).map(|at| if at < 10 { colour } else { GREY }).collect();
+        background.look(&colours, 0.1, &mut foreground);
+        foreground.iter().filter(|&&f| f == 1).count()
+    }
+
+    #[test]
+    fn what_stops_is_ground_in_time_and_leaves_no_ghost() {
+        let mut background = Background::default();
+        for _ in 0..200 {
+            assert_eq!(moving(&mut background, GREY), 0);
+        }
+        let stays = (0..200).take_while(|_| moving(&mut background, DARK) == 10).count();
+        assert!((95..=101).contains(&stays), "{stays} looks");
+        // It goes on a second later: the ground below is still known.
+        (0..10).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
+        let ghost = (0..200).take_while(|_| moving(&mut background, GREY) == 10).count();
+        assert!(ghost <= 12, "{ghost} looks");
+    }
+
+    #[test]
+    fn what_stood_in_the_first_picture_is_outvoted() {
+        let mut background = Background::default();
+        (0..5).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
+        let ghost = (0..50).take_while(|_| moving(&mut background, GREY) == 10).count();
+        assert!(ghost <= 5, "{ghost} looks");
+    }
+
+    #[test]
+    fn slow_light_is_followed_and_sudden_light_is_learned_anew() {
+        let mut background = Background::default();
+        let mut foreground = Vec::new();
+        for level in 60..200u8 {
+            assert!(background.look(&[[level, 128, 128]; 50], 0.1, &mut foreground) || level == 60);
+            assert!(foreground.iter().all(|&f| f == 0), "at {level}");
+        }
+        assert!(!background.look(&[[90, 128, 128]; 50], 0.1, &mut foreground));
+        assert!(background.look(&[[90, 128, 128]; 50], 0.1, &mut foreground));
+        assert!(foreground.iter().all(|&f| f == 0));
+    }
+}

@@ -1,0 +1,190 @@
+//! Finds what moves, with no model at all: a background, what differs from it, and what of that
+//! hangs together and goes together.
+//!
+//! ```text
+//! colours ─► background ─► foreground ─► regions ─► movers ─► boxes
+//!                                                    ▲  │
+//!                                                    └──┘ how each looks, where it goes
+//! ```
+//!
+//! A region is one mover as long as only one is expected there. Where several are, each is looked for
+//! by how it looked when it was alone ([`figure`]), the nearest (whose foot is lowest) first, so that
+//! two who hide one another stay two. Two heads on one region are two people side by side.
+
+mod background;
+mod figure;
+mod movers;
+mod regions;
+
+use super::detection::{Class, Detection};
+use super::detector::{DetectError, Detector};
+use super::geometry::Bounds;
+use super::labels::Labels;
+use super::tracker::TrackerOptions;
+use super::{CounterOptions, Hysteresis};
+use crate::media::SmallImage;
+
+use background::{Background, Colour};
+use figure::Seen;
+use movers::Movers;
+use regions::Regions;
+
+/// Pixels a row that are enough: a head across a street is some pixels wide then.
+const ENOUGH: u32 = 640;
+/// For so long after a beginning nothing is said: what moves is in the background still. Seconds.
+const SETTLING_S: f32 = 0.5;
+/// A pause longer than this is a restart: everybody is elsewhere. Seconds.
+const LONGEST_PAUSE_S: f32 = 5.0;
+/// Gaps in what hangs together, in thousandths of a row.
+const GAP_THOUSANDTHS: usize = 4;
+
+/// Sees what moves. See the module.
+#[derive(Debug)]
+pub struct MotionDetector {
+    labels: Labels,
+    background: Background,
+    regions: Regions,
+    movers: Movers,
+    colours: Vec<Colour>,
+    foreground: Vec<u8>,
+    size: (usize, usize),
+    newest_us: Option<u64>,
+    settled: f32,
+}
+
+impl MotionDetector {
+    /// A detector that has seen nothing yet.
+    pub fn new() -> MotionDetector {
+        MotionDetector {
+            labels: Labels::new(["moving"]),
+            background: Background::default(),
+            regions: Regions::default(),
+            movers: Movers::default(),
+            colours: Vec::new(),
+            foreground: Vec::new(),
+            size: (0, 0),
+            newest_us: None,
+            settled: 0.0,
+        }
+    }
+
+    /// Luma and chroma of every pixel side by side.
+    fn take_colours(&mut self, image: &SmallImage) {
+        self.colours.clear();
+        if image.chroma_width == 0 {
+            self.colours.extend(image.y.iter().map(|&y| [y, 128, 128]));
+            return;
+        }
+        let down = if image.chroma_height < image.height { 2 } else { 1 };
+        let across = if image.chroma_width < image.width { 2 } else { 1 };
+        for (row, luma) in image.y.chunks_exact(image.width).enumerate() {
+            let chroma = row / down * image.chroma_width..(row / down + 1) * image.chroma_width;
+            let (u, v) = (&image.u[chroma.clone()], &image.v[chroma]);
+            if across == 2 {
+                for ((luma, &u), &v) in luma.chunks(2).zip(u).zip(v) {
+                    self.colours.extend(luma.iter().map(|&y| [y, u, v]));
+                }
+            } else {
+                self.colours.extend(luma.iter().zip(u.iter().zip(v)).map(|(&y, (&u, &v))| [y, u, v]));
+            }
+        }
+    }
+}
+
+impl Default for MotionDetector {
+    fn default() -> MotionDetector {
+        MotionDetector::new()
+    }
+}
+
+impl Detector for MotionDetector {
+    fn name(&self) -> &str {
+        "motion"
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn tells_classes(&self) -> bool {
+        false
+    }
+
+    fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+        let wide = width.min(ENOUGH);
+        (wide, (u64::from(height) * u64::from(wide) / u64::from(width.max(1))) as u32)
+    }
+
+    /// Boxes are of movers told apart already, and one of them may lie in another: nothing is
+    /// suppressed. A piece of a mover that is taken for one of its own seldom lasts: who counts has been
+    /// seen for 0.7 s.
+    fn options(&self) -> CounterOptions {
+        CounterOptions {
+            most_iou: 1.0,
+            tracker: TrackerOptions {
+                most_covered: 1.0,
+                confirm_after: 5,
+                confirm_age: 0.7,
+                ..TrackerOptions::default()
+            },
+            hysteresis: Hysteresis::default(),
+            ..CounterOptions::default()
+        }
+    }
+
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        found.clear();
+        let now_us = image.stamp.monotonic_us;
+        let before_us = self.newest_us.replace(now_us).unwrap_or(now_us);
+        let seconds = now_us.saturating_sub(before_us) as f32 / 1e6;
+        if self.size != (image.width, image.height) || seconds > LONGEST_PAUSE_S {
+            self.restart();
+            self.newest_us = Some(now_us);
+            self.size = (image.width, image.height);
+        }
+        let seconds = seconds.clamp(0.001, LONGEST_PAUSE_S);
+        self.take_colours(image);
+        if !self.background.look(&self.colours, seconds, &mut self.foreground) {
+            self.movers.forget();
+            self.settled = 0.0;
+            return Ok(());
+        }
+        self.settled += seconds;
+        if self.settled < SETTLING_S {
+            return Ok(());
+        }
+        self.regions.smooth(&mut self.foreground, image.width);
+        let gap = (image.width * GAP_THOUSANDTHS / 1000).max(1) as u32;
+        self.regions.find(&self.foreground, image.width, gap);
+        let seen = Seen {
+            width: image.width as i32,
+            height: image.height as i32,
+            colours: &self.colours,
+            foreground: &self.foreground,
+            labels: &self.regions.labels,
+        };
+        self.movers.look(&seen, &self.regions.found, seconds);
+        let (width, height) = (image.width as f32, image.height as f32);
+        found.extend(self.movers.shown().map(|(frame, score)| Detection {
+            class: Class(0),
+            score,
+            bounds: Bounds::new(
+                (frame[0] / width).max(-0.9),
+                (frame[1] / height).max(-0.9),
+                (frame[2] / width).min(1.9),
+                (frame[3] / height).min(1.9),
+            ),
+        }));
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.background.restart();
+        self.movers.forget();
+        self.newest_us = None;
+        self.settled = 0.0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

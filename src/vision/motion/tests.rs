@@ -1,0 +1,109 @@
+//! Drawn scenes: boxes that walk over a grey ground.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::base::Stamp;
+use crate::vision::{Aspect, Counter, CountingLine, Direction, LineId, Point};
+
+const WIDTH: usize = 320;
+const HEIGHT: usize = 180;
+
+/// A picture with boxes (left, top, width, height, luma) on the ground, the noise of which differs
+/// from picture to picture.
+fn picture(number: u64, light: u8, boxes: &[(i32, i32, i32, i32, u8)]) -> SmallImage {
+    let mut dice = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut y: Vec<u8> = (0..WIDTH * HEIGHT)
+        .map(|_| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            light + (dice >> 61) as u8
+        })
+        .collect();
+    for &(left, top, width, height, luma) in boxes {
+        for row in top.max(0)..(top + height).min(HEIGHT as i32) {
+            for column in left.max(0)..(left + width).min(WIDTH as i32) {
+                y[row as usize * WIDTH + column as usize] = luma;
+            }
+        }
+    }
+    let time_us = 1 + number * 100_000;
+    SmallImage {
+        width: WIDTH,
+        height: HEIGHT,
+        y,
+        of: (WIDTH as u32, HEIGHT as u32),
+        stamp: Stamp { monotonic_us: time_us, wall_us: time_us, wall_trusted: true },
+        sequence: number,
+        ..SmallImage::empty()
+    }
+}
+
+/// The boxes found in each of `pictures`.
+fn found(pictures: impl Iterator<Item = SmallImage>) -> Vec<Vec<Detection>> {
+    let mut detector = MotionDetector::new();
+    let mut found = Vec::new();
+    pictures
+        .map(|picture| {
+            detector.detect(&picture, &mut found).unwrap();
+            found.clone()
+        })
+        .collect()
+}
+
+#[test]
+fn one_that_walks_is_one_box_and_noise_is_none() {
+    let looks = found((0..60).map(|n| picture(n, 100, &[(n as i32 * 6 - 60, 60, 20, 60, 30)])));
+    for (number, look) in looks.iter().enumerate().skip(18).take(30) {
+        let [one] = look[..] else { panic!("look {number}: {look:?}") };
+        let left = (number as f32 * 6.0 - 60.0) / WIDTH as f32;
+        assert!((one.bounds.left - left).abs() < 0.02, "look {number}: {one:?}");
+        assert!((one.bounds.bottom - 120.0 / HEIGHT as f32).abs() < 0.03);
+        assert!(one.bounds.width() < 0.1 && one.score > 0.9);
+    }
+    assert!(found((0..60).map(|n| picture(n, 100, &[]))).iter().all(Vec::is_empty));
+}
+
+#[test]
+fn a_sudden_light_is_no_mover_and_the_next_mover_is_seen() {
+    let looks = found((0..60).map(|n| {
+        let walker = [(n as i32 * 8 - 260, 60, 20, 60, 30)];
+        picture(n, if n < 20 { 80 } else { 160 }, if n < 34 { &[] } else { &walker })
+    }));
+    assert!(looks[..34].iter().all(Vec::is_empty));
+    assert!(looks[40..55].iter().all(|look| look.len() == 1));
+}
+
+#[test]
+fn a_picture_of_another_size_begins_anew() {
+    let mut detector = MotionDetector::new();
+    let mut found = Vec::new();
+    for number in 0..20 {
+        detector.detect(&picture(number, 100, &[]), &mut found).unwrap();
+    }
+    let small = SmallImage { width: 160, height: 90, y: vec![7; 160 * 90], ..picture(20, 100, &[]) };
+    detector.detect(&small, &mut found).unwrap();
+    assert!(found.is_empty());
+}
+
+#[test]
+fn two_who_meet_stay_two_and_are_counted_once_each() {
+    let mut detector = MotionDetector::new();
+    let aspect = Aspect::of(WIDTH as u32, HEIGHT as u32);
+    let mut counter = Counter::new(detector.options(), detector.labels().clone(), aspect);
+    let middle = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0));
+    counter.set_lines(vec![middle.unwrap()]).unwrap();
+    let (mut found, mut crossings) = (Vec::new(), Vec::new());
+    for number in 0..90 {
+        let n = number as i32;
+        // The nearer one is drawn last; they hide one another in the middle of the picture.
+        let walkers = [(n * 5 - 80, 50, 20, 60, 30), (WIDTH as i32 + 60 - n * 5, 70, 22, 66, 200)];
+        let picture = picture(number, 100, &walkers);
+        detector.detect(&picture, &mut found).unwrap();
+        crossings.extend(counter.update(&found, picture.stamp.monotonic_us).crossings);
+    }
+    let mut directions: Vec<Direction> = crossings.iter().map(|c| c.direction).collect();
+    directions.sort_by_key(|d| d.word());
+    assert_eq!(directions, [Direction::In, Direction::Out]);
+}
