@@ -148,6 +148,7 @@
   const tracks = new Map(); // number → { class, points: [[time, left, top, right, bottom], …] }
   let firstAt = null;
   const takeOverlay = overlay => {
+    if (!overlay.size[0]) return; // nothing has been looked at yet
     const time = performance.now();
     firstAt ??= time;
     if (String(size) !== String(overlay.size)) size = overlay.size;

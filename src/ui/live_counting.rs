@@ -136,11 +136,12 @@ fn log(counting: &LiveCounting) -> String {
             "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span \
              class=\"muted\">{} {}</span></li>",
             crossed.id,
-            if crossed.is_time_sure {
+            // "~14:02:37" where the clock was perhaps not set.
+            format_args!(
+                "{}{}",
+                if crossed.is_time_sure { "" } else { "~" },
                 second(&zoned(crossed.time_us, &counting.clock.zone))
-            } else {
-                "time?".into()
-            },
+            ),
             Text(name),
             Text(&crossed.line),
             Text(&crossed.class),

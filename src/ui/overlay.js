@@ -79,6 +79,7 @@
   new ResizeObserver(drawLines).observe(svg);
 
   const takeOverlay = overlay => {
+    if (!overlay.size[0]) return; // nothing has been looked at yet
     const time = performance.now(), old = tracks;
     if (String(size) !== String(overlay.size)) { size = overlay.size; drawLines(); }
     tracks = new Map(overlay.tracks.map(([id, kind, , l, t, r, b, vx, vy, inSight]) => {
@@ -156,7 +157,7 @@
     const li = document.createElement('li');
     li.dataset.id = crossing.id;
     const name = line?.[crossing.direction + '_name'] ?? crossing.direction;
-    li.append(make('time', '', crossing.time_sure ? clock(crossing.time) : 'time?'), make('b', isIn ? 'in' : 'out', name),
+    li.append(make('time', '', (crossing.time_sure ? '' : '~') + clock(crossing.time)), make('b', isIn ? 'in' : 'out', name),
       make('span', '', crossing.line), make('span', 'muted', `${crossing.class} ${crossing.track}`));
     if (log.querySelector(`[data-id="${crossing.id}"]`)) return;
     log.querySelector('.none')?.remove();

@@ -20,6 +20,16 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
 pub const ESCAPE: &str = "\u{e00c}";
+pub const SHIFT: &str = "\u{e008}";
+pub const LEFT: &str = "\u{e012}";
+pub const UP: &str = "\u{e013}";
+
+/// What drags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pointer {
+    Mouse,
+    Finger,
+}
 
 /// How a reference to an element is marked in JSON (WebDriver §12.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -162,6 +172,42 @@ impl Browser {
             actions.push(json!({ "type": "keyUp", "value": key }));
         }
         self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
+    }
+
+    /// Presses and releases a key while another is held.
+    pub fn press_with(&self, held: &str, key: &str) {
+        let actions = [("keyDown", held), ("keyDown", key), ("keyUp", key), ("keyUp", held)];
+        let actions = actions.map(|(kind, value)| json!({ "type": kind, "value": value }));
+        self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
+    }
+
+    /// Goes down at `from`, moves to `to` in some steps and lets go; both in fractions of the element's box.
+    pub fn drag(&self, pointer: Pointer, selector: &str, from: [f64; 2], to: [f64; 2]) {
+        let kind = if pointer == Pointer::Mouse { "mouse" } else { "touch" };
+        let script = format!(
+            "const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }});
+             const box = e.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
+        );
+        let bounds: Vec<f64> =
+            self.script(&script).as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+        let at = |share: f64| {
+            let place =
+                |i: usize| (bounds[i] + (from[i] + (to[i] - from[i]) * share) * bounds[i + 2]).round();
+            json!({ "type": "pointerMove", "duration": 20, "x": place(0) as i64, "y": place(1) as i64 })
+        };
+        let (down, up) =
+            (json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 }));
+        let actions = [at(0.0), down, at(0.3), at(0.7), at(1.0), up];
+        let pointer = json!({
+            "type": "pointer", "id": kind, "parameters": { "pointerType": kind }, "actions": actions,
+        });
+        self.post("/actions", json!({ "actions": [pointer] }));
+    }
+
+    /// Puts a text into a field in place of what is there.
+    pub fn fill(&self, selector: &str, text: &str) {
+        self.of_element("POST", selector, "clear", Some(&json!({})));
+        self.of_element("POST", selector, "value", Some(&json!({ "text": text })));
     }
 
     /// A command of Chromium's own DevTools protocol, for what WebDriver has no word for.

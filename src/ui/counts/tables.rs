@@ -107,7 +107,7 @@ impl View<'_> {
         let facts = &self.page.counting;
         let by = match (facts.backend.as_str(), facts.model.as_str()) {
             ("", _) => String::new(),
-            (_, "") => {
+            ("motion", _) | (_, "") => {
                 "<p class=\"small muted\">Counted by movement: classes are not told apart. <a href=\"models\">Change</a></p>".into()
             }
             (_, model) => {
