@@ -112,9 +112,9 @@ fn recorded() -> String {
             if at >= TAKES {
                 continue;
             }
-            let x = 64.0 + 192.0 * at as f64 / TAKES as f64;
+            let x = 112.0 + 72.0 * at as f64 / TAKES as f64;
             let y = 4.0 + 6.0 * lane as f64;
-            let _ = writeln!(text, "{},person,0.9,{x:.1},{y:.1},{:.1},{:.1}", frame + 1, x + 12.0, y + 5.0);
+            let _ = writeln!(text, "{},person,0.9,{x:.1},{y:.1},{:.1},{:.1}", frame + 1, x + 24.0, y + 9.0);
         }
     }
     text

@@ -17,8 +17,8 @@ use super::route::{Request, no_store};
 use super::wire::{self, GapReport};
 use super::{Site, lines, v1, when};
 use crate::base::clock::rfc3339;
+use crate::store::Direction;
 use crate::store::{BucketRow, BucketSize, Count, CountsQuery, LineRow, Scene};
-use crate::vision::Direction;
 
 /// The most buckets that are read at once: two years of hours, fifty of days.
 const MOST_BUCKETS: u64 = 20_000;

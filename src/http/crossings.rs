@@ -19,8 +19,8 @@ use super::route::{Request, no_store};
 use super::wire::{self, CrossingReport, List};
 use super::{lines, v1, when};
 use crate::base::Stop;
+use crate::store::Direction;
 use crate::store::{Crossing, CrossingsQuery};
-use crate::vision::Direction;
 
 /// Crossings on a page, when nothing is said.
 const USUAL_LIMIT: u64 = 100;

@@ -9,6 +9,7 @@ use super::state::StateReport;
 use super::when;
 use super::wire::milliseconds;
 use crate::pipeline::counting::CountingStatus;
+use crate::store::Direction;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Gap, LineRow, Reader, Reset, Scene,
     StoreError,
@@ -17,7 +18,6 @@ use crate::ui::{
     ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, DrawnLine, Head, KindCount, LineTally,
     LiveCounting, NotCounted, Refusal, SetToZero, Span,
 };
-use crate::vision::Direction;
 
 /// Crossings that the live page shows.
 const NEWEST: usize = 5;

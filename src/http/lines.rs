@@ -16,8 +16,8 @@ use super::query::WrongValue;
 use super::route::Request;
 use super::v1;
 use super::wire::{self, LineReport, List};
+use crate::store::{Anchor, Recrossing};
 use crate::store::{Counts, EditError, LineDraft, LineRow, Scene};
-use crate::vision::{Anchor, Recrossing};
 
 /// A change of part of a line is tried so often while others change it, too.
 const TRIES: usize = 5;

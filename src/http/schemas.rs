@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::state::{StateReport, ViewerReport, object};
-use crate::vision::Anchor;
+use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {

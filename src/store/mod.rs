@@ -10,3 +10,6 @@ pub use counts::{
     LineDraft, LineRow, NewCrossing, Reader, Reset, Scene, Settings, StoreError, Tallies, TallyRow,
     ZoneDraft, ZoneRow,
 };
+
+/// What the ledger's rows are told in.
+pub use crate::vision::{Anchor, Direction, Recrossing};

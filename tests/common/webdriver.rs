@@ -127,8 +127,9 @@ impl Browser {
         }
     }
 
-    /// Clicks in the middle of an element, as a person would: it must be in sight.
+    /// Clicks in the middle of an element, as a person would, who brings it into sight first.
     pub fn click(&self, selector: &str) {
+        self.script(&format!("document.querySelector({selector:?})?.scrollIntoView({{ block: 'center' }})"));
         self.of_element("POST", selector, "click", Some(&json!({})));
     }
 

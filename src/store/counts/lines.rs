@@ -137,7 +137,8 @@ pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<(
     Ok(())
 }
 
-/// The simulated scene's first line, once in the life of the ledger and only if none was ever drawn there.
+/// The simulated scene's first line, once in the life of the ledger, and only if none was ever drawn
+/// there and the operator's file has none.
 pub(super) fn make_sim_line(desk: &Desk<'_>) -> Result<bool, Fault> {
     const KEY: &str = "sim_line_made";
     let made: Option<i64> = desk
@@ -148,7 +149,11 @@ pub(super) fn make_sim_line(desk: &Desk<'_>) -> Result<bool, Fault> {
         return Ok(false);
     }
     desk.connection.execute("INSERT INTO settings (key, value) VALUES (?1, '1')", [KEY])?;
-    let is_drawn = all(desk.connection)?.iter().any(|line| line.scene == Some(Scene::Sim));
+    let counts_there = |line: &LineRow| match line.scene {
+        Some(scene) => scene == Scene::Sim,
+        None => line.deleted_us.is_none(),
+    };
+    let is_drawn = all(desk.connection)?.iter().any(counts_there);
     let draft = LineDraft {
         name: String::from("Middle of the street"),
         a: [0.5, 1.0],
