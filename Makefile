@@ -58,6 +58,7 @@ build: ## the program, optimised: target/release/tallycam
 # DESTDIR is for packages. The configuration that is there stays.
 install: ## as root, after make build: program, units and configuration of the service
 	install -D -m 755 $(TALLYCAM) $(DESTDIR)/usr/bin/tallycam
+	install -D -m 644 -t $(DESTDIR)/usr/share/tallycam/models models/*.onnx models/*.toml models/README.md models/LICENSE
 	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system \
 		systemd/tallycam.service systemd/tallycam.socket systemd/tallycam@.service
 	install -D -m 644 systemd/tallycam.sysusers $(DESTDIR)/usr/lib/sysusers.d/tallycam.conf

@@ -1,19 +1,23 @@
 //! `tallycam check`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
 use super::config::summary;
-use super::failure::{CONFIGURATION, DEVICE, IO};
+use super::failure::{CONFIGURATION, DEVICE, FAILED, IO};
 use super::listening::{self, Address};
 use super::{Failure, Given, devices, print, print_json, wiring};
-use crate::config::{Config, Listen, SourceKind};
+use crate::config::{Config, DetectorKind, Listen, SourceKind};
+use crate::daemon::counting::{state_directory, store_settings};
 use crate::media::TroubleKind;
+use crate::models::Models;
 use crate::source::v4l2;
+use crate::store::{Reader, StoreError};
 
-/// Check everything: configuration, devices, camera, addresses.
+/// Check everything: configuration, devices, camera, model, ledger, addresses.
 ///
 /// Opens the configured camera and takes a picture, and tries every address. The worst is told
 /// first. A tallycam that is running is no fault.
@@ -98,6 +102,8 @@ impl Check {
                 } else {
                     camera(&resolved.config, is_running)
                 });
+                findings.push(model(&resolved.config));
+                findings.push(ledger(&resolved.config));
                 findings.extend(addresses.iter().map(|(listen, address)| listen_finding(listen, address)));
             }
             Err(complaints) => {
@@ -164,6 +170,82 @@ fn camera(config: &Config, is_running: bool) -> Finding {
             Finding::bad(about, trouble.line(), hint, DEVICE)
         }
         Err(other) => Finding::bad(about, other.text().replacen("tallycam: ", "", 1), None, other.code()),
+    }
+}
+
+/// The model that counting would use, as far as its files tell.
+fn model(config: &Config) -> Finding {
+    let about = "model";
+    let detect = &config.detect;
+    match detect.backend {
+        DetectorKind::None => {
+            return Finding::skipped(about, "nothing is counted: [detect] backend = \"none\"");
+        }
+        DetectorKind::Motion => return Finding::good(about, "none is needed: motion is counted"),
+        DetectorKind::Replay => {
+            return Finding::skipped(about, "none is needed: recorded detections are played");
+        }
+        DetectorKind::Auto | DetectorKind::Onnx => {}
+    }
+    let found = Models::new(&state_directory(config)).list();
+    let wanted = detect.model.as_deref();
+    let file = wanted.map(Path::new).filter(|path| path.extension().is_some_and(|e| e == "onnx"));
+    if let Some(file) = file {
+        return match file.is_file() {
+            true => Finding::good(about, format!("{}", file.display())),
+            false => Finding::bad(
+                about,
+                format!("there is no {}", file.display()),
+                Some(String::from("`tallycam model list` names the models there are")),
+                FAILED,
+            ),
+        };
+    }
+    match found.iter().find(|model| wanted.is_none_or(|name| name == model.name)) {
+        Some(model) => match &model.problem {
+            None => Finding::good(about, format!("{} ({})", model.name, model.path.display())),
+            Some(problem) => Finding::bad(
+                about,
+                format!("{}: {problem}", model.name),
+                Some(format!("`tallycam model check {}` tells more", model.name)),
+                FAILED,
+            ),
+        },
+        None if wanted.is_none() && detect.backend == DetectorKind::Auto => {
+            Finding::skipped(about, "none was found: motion is counted instead")
+        }
+        None => Finding::bad(
+            about,
+            format!("there is no model {}", wanted.unwrap_or("at all")),
+            Some(String::from("`tallycam model list` names the models there are")),
+            FAILED,
+        ),
+    }
+}
+
+/// Whether `counts.db` is sound; read only, beside a daemon that runs.
+fn ledger(config: &Config) -> Finding {
+    let about = "ledger";
+    let settings = store_settings(config);
+    let file = settings.directory.join("counts.db");
+    if !file.exists() {
+        return Finding::skipped(about, format!("{} is not there yet: nothing was counted", file.display()));
+    }
+    match Reader::open(&settings).and_then(|reader| reader.check()) {
+        Ok(faults) if faults.is_empty() => Finding::good(about, format!("{} is sound", file.display())),
+        Ok(faults) => Finding::bad(
+            about,
+            format!("{}: {}", file.display(), faults.join("; ")),
+            Some(String::from("keep a copy of the file before anything else is done with it")),
+            IO,
+        ),
+        Err(error) => {
+            let hint = match &error {
+                StoreError::File { hint, .. } => hint.clone(),
+                StoreError::Busy => None,
+            };
+            Finding::bad(about, error.to_string(), hint, IO)
+        }
     }
 }
 

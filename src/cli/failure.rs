@@ -42,6 +42,8 @@ pub enum Failure {
     Told(u8),
 }
 
+/// It did not work.
+pub const FAILED: u8 = 1;
 /// The command line is wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;
 /// The camera gives no picture (`EX_UNAVAILABLE`).

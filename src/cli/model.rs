@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{Failure, Given, print, print_json};
+use crate::daemon::counting::state_directory;
 use crate::models::{Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, Seen};
 use crate::vision::onnx::Card;
 
@@ -194,16 +195,8 @@ impl Trial {
 
 /// The models of this configuration.
 fn models(given: &Given) -> Result<Models, Failure> {
-    given.load()?;
-    Ok(Models::new(&state_directory()))
-}
-
-/// The first directory that systemd hands over (systemd.exec(5), `StateDirectory=`); else `data` in
-/// the working directory.
-fn state_directory() -> PathBuf {
-    let handed_over = std::env::var_os("STATE_DIRECTORY");
-    let first = handed_over.and_then(|list| std::env::split_paths(&list).next());
-    first.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("data"))
+    let resolved = given.load()?;
+    Ok(Models::new(&state_directory(&resolved.config)))
 }
 
 fn failure(error: ModelError) -> Failure {
