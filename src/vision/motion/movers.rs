@@ -15,6 +15,8 @@ const LEAST_HEIGHT: f32 = 0.05;
 const REACH: f32 = 0.012;
 /// A mover that is not seen for longer is gone. Seconds.
 const PATIENCE_S: f32 = 1.0;
+/// Who was seen by itself for so long, clear of the picture's edges, is no piece of another. Seconds.
+const PROVED_S: f32 = 0.5;
 /// How quickly a velocity follows what is seen: after so many seconds by 63 %.
 const FOLLOW_S: f32 = 0.25;
 
@@ -33,6 +35,8 @@ struct Mover {
     /// Pixels a second.
     velocity: Point,
     age: f32,
+    /// For how long it was seen by itself, clear of the picture's edges.
+    alone: f32,
     unseen: f32,
     /// The region where most of it should be.
     main: Option<usize>,
@@ -57,6 +61,7 @@ impl Movers {
         for mover in &mut self.movers {
             mover.predict(regions, reach, seconds);
         }
+        self.put_pieces_together(regions.len());
         self.give_regions(regions, reach);
         for number in 0..self.movers.len() {
             let mut mover = self.movers[number];
@@ -78,25 +83,57 @@ impl Movers {
         });
     }
 
-    /// Settles which region belongs to which mover, and what is seen of each.
+    /// Of those who should be in one region, only who is proved is somebody; if none is, the largest.
+    fn put_pieces_together(&mut self, regions: usize) {
+        for region in 0..regions {
+            let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(region));
+            let rank = |m: &Mover| (m.alone.min(PROVED_S), m.bounds.area());
+            let first = claims.next().map(|first| {
+                claims.fold(first, |best, other| if rank(other.1) > rank(best.1) { other } else { best }).0
+            });
+            let mut at = 0;
+            self.movers.retain(|mover| {
+                at += 1;
+                mover.main != Some(region) || first == Some(at - 1) || mover.alone >= PROVED_S
+            });
+        }
+    }
+
+    /// Settles which region belongs to which mover: the one where most of it should be, if that is
+    /// nobody else's, and pieces that lie where it should be and near to what is seen of it.
     fn give_regions(&mut self, regions: &[Region], reach: f32) {
         self.owners.clear();
-        for (number, region) in regions.iter().enumerate() {
+        for number in 0..regions.len() {
             let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(number));
-            let owner = match (claims.next(), claims.next()) {
+            self.owners.push(match (claims.next(), claims.next()) {
                 (Some((only, _)), None) => Some(only),
-                (Some(_), Some(_)) => None,
-                // A piece: of the mover that most of it lies in.
-                _ => {
-                    let inside = |mover: &Mover| wider(&mover.bounds, reach).shared_area(&region.bounds);
-                    let best = self.movers.iter().enumerate().max_by(|a, b| inside(a.1).total_cmp(&inside(b.1)));
-                    best.filter(|(_, m)| inside(m) > 0.5 * region.bounds.area()).map(|(number, _)| number)
-                }
-            };
-            if let Some(mover) = owner.map(|owner| &mut self.movers[owner]) {
-                mover.seen = Some(mover.seen.map_or(region.bounds, |seen| seen.with(&region.bounds)));
+                _ => None,
+            });
+        }
+        for (number, mover) in self.movers.iter_mut().enumerate() {
+            let main = mover.main.filter(|&main| self.owners[main] == Some(number));
+            mover.seen = main.map(|main| regions[main].bounds);
+        }
+        for (number, region) in regions.iter().enumerate() {
+            if self.movers.iter().any(|mover| mover.main == Some(number)) {
+                continue;
             }
-            self.owners.push(owner);
+            let inside = |mover: &Mover| wider(&mover.bounds, reach).shared_area(&region.bounds);
+            let best = self.movers.iter().enumerate().max_by(|a, b| inside(a.1).total_cmp(&inside(b.1)));
+            let Some(owner) = best.map(|(owner, _)| owner) else { continue };
+            let mover = &mut self.movers[owner];
+            if inside(mover) <= 0.5 * region.bounds.area() {
+                continue;
+            }
+            match mover.seen {
+                // It is in a region with others: so may this be.
+                None => self.owners[number] = Some(owner),
+                Some(seen) if is_near(&seen, &region.bounds, reach) => {
+                    mover.seen = Some(seen.with(&region.bounds));
+                    self.owners[number] = Some(owner);
+                }
+                Some(_) => {}
+            }
         }
     }
 
@@ -153,7 +190,7 @@ impl Movers {
 
 impl Mover {
     fn new(bounds: Bounds) -> Mover {
-        Mover { bounds, velocity: Point::new(0.0, 0.0), age: 0.0, unseen: 0.0, main: None, seen: None }
+        Mover { bounds, velocity: Point::new(0.0, 0.0), age: 0.0, alone: 0.0, unseen: 0.0, main: None, seen: None }
     }
 
     /// Goes on as it went, and finds the region where most of it should be.
@@ -190,6 +227,9 @@ impl Mover {
         self.velocity.y += share * y / seconds;
         self.bounds = *seen;
         self.unseen = 0.0;
+        if seen.left > 1.0 && seen.right < size.0 - 1.0 {
+            self.alone += seconds;
+        }
     }
 
     /// It is somewhere in a region that is others too.
@@ -203,6 +243,14 @@ impl Mover {
         self.bounds = moved(&b, x, y);
         self.unseen = 0.0;
     }
+}
+
+/// Whether one may be a piece of the other: beside it within `reach`, above or below it within half the
+/// other's height.
+fn is_near(whole: &Bounds, piece: &Bounds, reach: f32) -> bool {
+    let beside = (piece.left - whole.right).max(whole.left - piece.right);
+    let above = (piece.top - whole.bottom).max(whole.top - piece.bottom);
+    beside <= reach && above <= 0.5 * whole.height()
 }
 
 fn wider(b: &Bounds, by: f32) -> Bounds {
