@@ -190,7 +190,15 @@ impl Movers {
 
 impl Mover {
     fn new(bounds: Bounds) -> Mover {
-        Mover { bounds, velocity: Point::new(0.0, 0.0), age: 0.0, alone: 0.0, unseen: 0.0, main: None, seen: None }
+        Mover {
+            bounds,
+            velocity: Point::new(0.0, 0.0),
+            age: 0.0,
+            alone: 0.0,
+            unseen: 0.0,
+            main: None,
+            seen: None,
+        }
     }
 
     /// Goes on as it went, and finds the region where most of it should be.

@@ -72,6 +72,12 @@ impl Regions {
         }
     }
 
+    /// For how many sums, runs and regions there is room.
+    #[cfg(test)]
+    pub fn room(&self) -> [usize; 4] {
+        [self.sums.capacity(), self.runs.capacity(), self.parents.capacity(), self.found.capacity()]
+    }
+
     /// Takes single pixels and thin lines out of `mask`, and fills what is nearly surrounded: a pixel
     /// is what four or more of the nine around it are. Beyond an edge it goes on as at the edge.
     fn smooth(&mut self, mask: &mut [u8], width: usize) {
@@ -90,7 +96,8 @@ impl Regions {
         }
         for (row, mask) in mask.chunks_exact_mut(width).enumerate() {
             let sums = |row: usize| &self.sums[row * width..(row + 1) * width];
-            let (above, here, below) = (sums(row.saturating_sub(1)), sums(row), sums((row + 1).min(height - 1)));
+            let (above, here, below) =
+                (sums(row.saturating_sub(1)), sums(row), sums((row + 1).min(height - 1)));
             for (((pixel, above), here), below) in mask.iter_mut().zip(above).zip(here).zip(below) {
                 *pixel = u8::from(above + here + below >= 4);
             }
@@ -134,7 +141,8 @@ mod tests {
     use super::*;
 
     fn found(rows: &[&str]) -> Vec<(f32, f32, f32, f32, f32)> {
-        let mut mask: Vec<u8> = rows.iter().flat_map(|row| row.bytes().map(|b| u8::from(b == b'#'))).collect();
+        let mut mask: Vec<u8> =
+            rows.iter().flat_map(|row| row.bytes().map(|b| u8::from(b == b'#'))).collect();
         let mut regions = Regions::default();
         regions.find(&mut mask, rows[0].len());
         let (found, again) = (regions.found.clone(), &mut [0; 36]);
