@@ -68,8 +68,8 @@ impl Movers {
             let shared = mover.main.filter(|&main| self.owners[main] != Some(number));
             match (mover.seen, shared) {
                 (Some(seen), _) => mover.see(&seen, size, seconds),
-                (None, Some(region)) => mover.stay_in(&regions[region].bounds),
-                (None, None) => mover.unseen += seconds,
+                (None, Some(region)) if mover.stays_in(&regions[region].bounds, reach) => mover.unseen = 0.0,
+                (None, _) => mover.unseen += seconds,
             }
             mover.age += seconds;
             self.movers[number] = mover;
@@ -240,16 +240,17 @@ impl Mover {
         }
     }
 
-    /// It is somewhere in a region that is others too.
-    fn stay_in(&mut self, region: &Bounds) {
+    /// Whether it is in a region that is others too. It is if going on as it went brings it there, give or
+    /// take `reach`: another's region does not carry it off.
+    fn stays_in(&mut self, region: &Bounds, reach: f32) -> bool {
         let keep = |from: f32, to: f32, least: f32, most: f32| {
             if to - from > most - least { 0.0 } else { (least - from).max(0.0) + (most - to).min(0.0) }
         };
         let b = self.bounds;
         let x = keep(b.left, b.right, region.left, region.right);
         let y = keep(b.top, b.bottom, region.top, region.bottom);
-        self.bounds = moved(&b, x, y);
-        self.unseen = 0.0;
+        self.bounds = moved(&b, x.clamp(-reach, reach), y.clamp(-reach, reach));
+        x.abs() <= reach && y.abs() <= reach
     }
 }
 
