@@ -124,7 +124,7 @@ fn one_in_pieces_is_counted_once() {
         let left = number as i32 * 5 - 60;
         let whole = (100..220).contains(&left);
         let body = if whole { (left, 60, 24, 70, 30) } else { (left, 60, 24, 22, 30) };
-        picture(number, 100, &[body, (left + 3, 88, 18, 42, 30)])
+        picture(number, 100, &[body, (left, 88, 24, 42, 30)])
     });
     assert_eq!(crossings(pictures), [Direction::Out]);
 }
