@@ -1,5 +1,5 @@
 //! A simulated street in place of a camera: people, bicycles, cars and buses that cross the
-//! picture, and a record of who crossed its middle when.
+//! picture, never one before another, and a record of who crossed its middle when.
 //!
 //! The demo, the test bench and the bug report all use it: a seed and a frame's number give the
 //! same picture at any pace, and [`crossings`] and [`boxes`] say what is in it. A caption in the

@@ -57,7 +57,7 @@ impl Background {
     }
 
     /// Whether it knows a ground for pictures of `len` pixels.
-    pub fn knows(&self, len: usize) -> bool {
+    fn knows(&self, len: usize) -> bool {
         self.pixels.len() == len
     }
 
