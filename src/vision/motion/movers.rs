@@ -17,6 +17,8 @@ const REACH: f32 = 0.012;
 const PATIENCE_S: f32 = 1.0;
 /// Who was seen by itself for so long, clear of the picture's edges, is no piece of another. Seconds.
 const PROVED_S: f32 = 0.5;
+/// What is lower than this share of the region it is in is a piece of that.
+const LEAST_SHARE: f32 = 0.25;
 /// How quickly a velocity follows what is seen: after so many seconds by 63 %.
 const FOLLOW_S: f32 = 0.25;
 
@@ -61,7 +63,7 @@ impl Movers {
         for mover in &mut self.movers {
             mover.predict(regions, reach, seconds);
         }
-        self.put_pieces_together(regions.len());
+        self.put_pieces_together(regions);
         self.give_regions(regions, reach);
         for number in 0..self.movers.len() {
             let mut mover = self.movers[number];
@@ -83,9 +85,12 @@ impl Movers {
         });
     }
 
-    /// Of those who should be in one region, only who is proved is somebody; if none is, the largest.
-    fn put_pieces_together(&mut self, regions: usize) {
-        for region in 0..regions {
+    /// Of those who should be in one region, only who is proved, and no mere foot or hat of what is there,
+    /// is somebody; if none is, the largest.
+    fn put_pieces_together(&mut self, regions: &[Region]) {
+        for (region, Region { bounds, .. }) in regions.iter().enumerate() {
+            let is_somebody =
+                |m: &Mover| m.alone >= PROVED_S && m.bounds.height() >= LEAST_SHARE * bounds.height();
             let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(region));
             let rank = |m: &Mover| (m.alone.min(PROVED_S), m.bounds.area());
             let first = claims.next().map(|first| {
@@ -94,7 +99,7 @@ impl Movers {
             let mut at = 0;
             self.movers.retain(|mover| {
                 at += 1;
-                mover.main != Some(region) || first == Some(at - 1) || mover.alone >= PROVED_S
+                mover.main != Some(region) || first == Some(at - 1) || is_somebody(mover)
             });
         }
     }
