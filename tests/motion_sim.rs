@@ -22,8 +22,11 @@ const LEARNING: f64 = 1.5;
 /// Who crosses in the last moments may not have arrived on the other side when the clip ends. Seconds.
 const ARRIVING: f64 = 0.7;
 
-/// What is counted on the middle line, and what crossed it: times in seconds.
-fn street(seed: u64, fps: f64, seconds: f64) -> (Vec<(f64, Direction)>, Vec<(f64, Direction)>) {
+/// Times in seconds, and which way.
+type Crossings = Vec<(f64, Direction)>;
+
+/// What is counted on the middle line, and what crossed it.
+fn street(seed: u64, fps: f64, seconds: f64) -> (Crossings, Crossings) {
     let wanted = Wanted { width: Some(SIZE.0), height: Some(SIZE.1), fps: Some(fps), ..Wanted::ANYTHING };
     let mut source = SimOpener::new(seed, wanted, false).open(&Stop::new()).unwrap();
     let mut encoder = Encoder::new(80).unwrap();
