@@ -218,8 +218,7 @@ fn replay(config: &DetectConfig) -> Result<Made, NoDetector> {
     let wrong = |error: &dyn std::fmt::Display| no_detector(&format!("{}: {error}", path.display()), HINT);
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
-    let name =
-        path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
     let detector = ReplayDetector::new(name, recording, ReplayOptions::default());
     Ok(Made { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
 }
