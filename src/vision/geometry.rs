@@ -75,6 +75,16 @@ impl Bounds {
         Point::new((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0)
     }
 
+    /// The least box that holds both.
+    pub fn with(&self, other: &Bounds) -> Bounds {
+        Bounds::new(
+            self.left.min(other.left),
+            self.top.min(other.top),
+            self.right.max(other.right),
+            self.bottom.max(other.bottom),
+        )
+    }
+
     /// The area that two boxes share; 0 if they are apart.
     pub fn shared_area(&self, other: &Bounds) -> f32 {
         let width = self.right.min(other.right) - self.left.max(other.left);

@@ -1,5 +1,5 @@
 //! A simulated street in place of a camera: people, bicycles, cars and buses that cross the
-//! picture, and a record of who crossed its middle when.
+//! picture, never one before another, and a record of who crossed its middle when.
 //!
 //! The demo, the test bench and the bug report all use it: a seed and a frame's number give the
 //! same picture at any pace, and [`crossings`] and [`boxes`] say what is in it. A caption in the
@@ -403,10 +403,10 @@ mod tests {
     fn figures_are_drawn_in_their_boxes() {
         let (width, height) = (640, 360);
         let (grey, span) = (Ink::srgb(0x808080), 360.0);
-        let mut movers = Vec::new();
+        let (mut scene, mut movers) = (Scene::new(2), Vec::new());
         let mut seen = std::collections::HashSet::new();
         for number in (0..20_000).step_by(23) {
-            Scene::new(2).movers(number as f64 / 30.0, &mut movers);
+            scene.movers(number as f64 / 30.0, &mut movers);
             let boxes = boxes(2, number, 30.0, width, height);
             for (mover, place) in &movers {
                 let Some(known) = boxes.iter().find(|b| b.id == mover.id) else { continue };

@@ -1,10 +1,15 @@
 //! Who moves where and when in the simulated street: pure functions of a seed and a time.
 //!
-//! The street has lanes. A lane's time is cut into slots, and what enters in a slot is drawn from
-//! the seed, the lane and the slot's number alone. So any moment can be computed directly, nothing
-//! is remembered, and the street never ends. Everybody walks or drives along one lane from one
-//! side of the picture to the other (some people stop on the way), and crosses the upright middle
-//! line x = 0.5 exactly once, by the middle of the lower edge of their box.
+//! Time is cut into acts of [`ACT`] seconds, the street has lanes, and in each lane an act has slots.
+//! Who would like to enter in a slot is drawn from the seed, the act, the lane and the slot's number
+//! alone; who is let in is settled act by act: in a drawn order each of them enters at the first moment
+//! of the slot that keeps it [`APART`] from everybody let in before, as long as both are to be seen, or
+//! not at all. Everybody is gone by the end of the act. So any moment can be computed directly, nothing
+//! of an earlier act matters, and the street never ends.
+//!
+//! Everybody walks or drives along one lane from one side of the picture to the other (some people
+//! stop on the way), nobody ever hides anybody, and each crosses the upright middle line x = 0.5
+//! exactly once, by the middle of the lower edge of their box.
 
 /// The street is measured in *spans*: a span is the picture's height, or 9/16 of its width if that
 /// is less. The street fills the lowest span of the picture.
@@ -23,14 +28,17 @@ pub(super) fn span(width: f32, height: f32) -> f32 {
     height.min(width * SPAN_PER_WIDTH)
 }
 
+/// Seconds in an act. Between two the street is empty for a moment.
+const ACT: f64 = 120.0;
+
 /// Seconds by which the street is older than frame 0, so that it is busy from the beginning.
 const LEAD: f64 = 60.0;
 
-/// Nobody stays in a lane for longer than this many seconds.
-const LONGEST: f64 = 30.0;
+/// How far apart, in spans, the boxes of two who are to be seen are at least: sideways, or up and down.
+const APART: (f64, f32) = (0.055, 0.025);
 
-/// Most figures in the picture at one time that room is kept for.
-pub(super) const CROWD: usize = 64;
+/// Most who enter in an act that room is kept for.
+pub(super) const CROWD: usize = 128;
 
 /// What kind of thing moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,8 +132,7 @@ pub fn crossings(seed: u64, from: u64, to: u64, fps: f64) -> Vec<KnownCrossing> 
     if !fps.is_normal() || fps < 0.0 {
         return found;
     }
-    let scene = Scene::new(seed);
-    scene.each_entered_between(from as f64 / fps - LONGEST, to as f64 / fps, |mover| {
+    Scene::new(seed).each_seen_between(from as f64 / fps, to as f64 / fps, |mover| {
         // The frame after the crossing, then put right by what the frames really show.
         let mut frame = (mover.crosses_at() * fps).ceil().max(0.0) as u64;
         while frame > 0 && mover.is_beyond((frame - 1) as f64 / fps) {
@@ -226,6 +233,26 @@ impl Mover {
         self.enters + self.way / self.speed + self.stop.1
     }
 
+    /// Whether the two are [`APART`] as long as both are on the way.
+    fn keeps_clear_of(&self, other: &Mover) -> bool {
+        let (from, to) = (self.enters.max(other.enters), self.leaves_at().min(other.leaves_at()));
+        let above = (self.ground - self.height).max(other.ground - other.height);
+        if from > to || above > self.ground.min(other.ground) + APART.1 {
+            return true;
+        }
+        let least = (f64::from(self.width + other.width) / 2.0 + APART.0) * f64::from(SPAN_PER_WIDTH);
+        let apart = |time: f64| f64::from(self.place(time).x - other.place(time).x);
+        // Between two of these times each goes at one pace: it is enough to look at them.
+        let turns = [self, other].map(|m| [m.enters + m.stop.0, m.enters + m.stop.0 + m.stop.1]);
+        let right = apart(from) > 0.0;
+        [from, to].into_iter().chain(turns.into_iter().flatten().filter(|t| (from..to).contains(t))).all(
+            |time| {
+                let apart = apart(time);
+                apart.abs() > least && (apart > 0.0) == right
+            },
+        )
+    }
+
     /// Whether it has crossed the middle line by `time`.
     fn is_beyond(&self, time: f64) -> bool {
         let x = self.place(time).x;
@@ -256,74 +283,113 @@ struct Lane {
 }
 
 /// The lanes, the farthest first: traffic keeps to the right.
-static LANES: [Lane; 8] = {
+static LANES: [Lane; 7] = {
     use Direction::{LeftToRight, RightToLeft};
     use Traffic::{Cycling, Driving, OnFoot};
     const fn lane(ground: f32, direction: Direction, traffic: Traffic, slot: f64, chance: f64) -> Lane {
         Lane { ground, direction, traffic, slot, chance }
     }
     [
-        lane(0.472, LeftToRight, OnFoot, 7.0, 0.55),
-        lane(0.492, RightToLeft, OnFoot, 6.5, 0.55),
-        lane(0.580, RightToLeft, Driving, 8.0, 0.5),
-        lane(0.685, LeftToRight, Driving, 9.0, 0.5),
-        lane(0.745, LeftToRight, Cycling, 11.0, 0.5),
-        lane(0.845, RightToLeft, OnFoot, 7.5, 0.5),
-        lane(0.895, LeftToRight, OnFoot, 8.0, 0.5),
-        lane(0.955, RightToLeft, OnFoot, 11.0, 0.4),
+        lane(0.456, LeftToRight, OnFoot, 5.0, 0.7),
+        lane(0.468, RightToLeft, OnFoot, 5.0, 0.7),
+        lane(0.580, RightToLeft, Driving, 8.0, 0.6),
+        lane(0.685, LeftToRight, Driving, 8.0, 0.6),
+        lane(0.745, LeftToRight, Cycling, 10.0, 0.5),
+        lane(0.930, RightToLeft, OnFoot, 4.0, 0.7),
+        lane(0.955, LeftToRight, OnFoot, 4.0, 0.7),
     ]
 };
 
-/// The simulated street of one seed.
+/// The simulated street of one seed. It keeps the act it was last asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Scene {
     seed: u64,
+    act: Option<u64>,
+    /// Who enters in that act.
+    entering: Vec<Mover>,
+    hopefuls: Vec<Hopeful>,
+}
+
+/// Who would like to enter in a slot.
+#[derive(Debug, Clone)]
+struct Hopeful {
+    /// Who has less is let in sooner.
+    turn: u64,
+    mover: Mover,
+    /// Seconds by which it may come later.
+    patience: f64,
 }
 
 impl Scene {
     pub fn new(seed: u64) -> Scene {
-        Scene { seed }
+        Scene { seed, act: None, entering: Vec::with_capacity(CROWD), hopefuls: Vec::with_capacity(CROWD) }
     }
 
     /// Puts everybody who is on the way at `time` (seconds from frame 0) into `movers`, the
     /// farthest first.
-    pub fn movers(&self, time: f64, movers: &mut Vec<(Mover, Place)>) {
+    pub fn movers(&mut self, time: f64, movers: &mut Vec<(Mover, Place)>) {
         movers.clear();
-        self.each_entered_between(time - LONGEST, time, |mover| {
-            if mover.enters <= time && time < mover.leaves_at() && movers.len() < CROWD {
-                movers.push((mover, mover.place(time)));
-            }
-        });
+        self.play(act_of(time));
+        let here = self.entering.iter().filter(|mover| mover.enters <= time && time < mover.leaves_at());
+        movers.extend(here.map(|mover| (*mover, mover.place(time))));
         movers.sort_unstable_by(|(a, _), (b, _)| a.ground.total_cmp(&b.ground).then(a.id.cmp(&b.id)));
     }
 
-    /// Calls `meet` with all who enter in a slot between the times `from` and `to`.
-    fn each_entered_between(&self, from: f64, to: f64, mut meet: impl FnMut(Mover)) {
+    /// Calls `meet` with all who are on the way at some time from `from` to `to`.
+    fn each_seen_between(&mut self, from: f64, to: f64, mut meet: impl FnMut(&Mover)) {
+        for act in act_of(from)..=act_of(to) {
+            self.play(act);
+            self.entering.iter().filter(|m| m.enters <= to && m.leaves_at() >= from).for_each(&mut meet);
+        }
+    }
+
+    /// Settles who enters in an act.
+    fn play(&mut self, act: u64) {
+        if self.act == Some(act) {
+            return;
+        }
+        self.act = Some(act);
+        self.hopefuls.clear();
+        self.entering.clear();
         for (number, lane) in LANES.iter().enumerate() {
-            let slot_of = |time: f64| ((time + LEAD) / lane.slot).floor().max(0.0) as u64;
-            for slot in slot_of(from)..=slot_of(to) {
-                let mut dice = Dice::new(self.seed, number as u64, slot);
+            for slot in 0..(ACT / lane.slot) as u64 {
+                let mut dice = Dice::new(self.seed, number as u64, (act << 8) + slot);
                 if dice.share() >= lane.chance {
                     continue;
                 }
-                let first = lane.mover(number as u64, slot, &mut dice);
-                meet(first);
-                // Some people walk in twos.
-                if first.class == Class::Person && dice.share() < 0.22 {
-                    meet(first.companion(&mut dice));
-                }
+                let begins = act as f64 * ACT - LEAD + slot as f64 * lane.slot;
+                let id = ((act << 8) + slot) * LANES.len() as u64 + number as u64;
+                let mover = lane.mover(id, begins, &mut dice);
+                self.hopefuls.push(Hopeful { turn: dice.roll(), mover, patience: lane.slot });
             }
+        }
+        self.hopefuls.sort_unstable_by_key(|hopeful| (hopeful.turn, hopeful.mover.id));
+        let end = (act + 1) as f64 * ACT - LEAD;
+        for hopeful in &self.hopefuls {
+            let tries = (hopeful.patience / STEP) as u32;
+            let fits = (0..tries)
+                .map(|step| Mover { enters: hopeful.mover.enters + f64::from(step) * STEP, ..hopeful.mover })
+                .find(|m| m.leaves_at() < end && self.entering.iter().all(|other| m.keeps_clear_of(other)));
+            self.entering.extend(fits);
         }
     }
 }
 
+/// By so many seconds later and later one tries to enter.
+const STEP: f64 = 0.25;
+
+/// The act in which `time` (seconds from frame 0) lies.
+fn act_of(time: f64) -> u64 {
+    ((time + LEAD) / ACT).floor().max(0.0) as u64
+}
+
 impl Lane {
-    fn mover(&self, number: u64, slot: u64, dice: &mut Dice) -> Mover {
+    fn mover(&self, id: u64, begins: f64, dice: &mut Dice) -> Mover {
         let (class, metres_per_second, aside, grown) = match self.traffic {
             // Every tenth is a child.
             Traffic::OnFoot => {
                 let grown = if dice.share() < 0.1 { 0.68 } else { 0.93 + 0.12 * dice.share() };
-                (Class::Person, 1.15 + 0.45 * dice.share(), 0.011 * (2.0 * dice.share() - 1.0), grown)
+                (Class::Person, 1.15 + 0.45 * dice.share(), 0.008 * (2.0 * dice.share() - 1.0), grown)
             }
             Traffic::Cycling => (Class::Bicycle, 3.9, 0.0, 1.0),
             // One pace for all in a lane: nobody can run into the one ahead.
@@ -336,15 +402,14 @@ impl Lane {
         let width = f64::from(wide * size * SPAN_PER_WIDTH);
         let speed = metres_per_second * f64::from(scale * SPAN_PER_WIDTH);
         let way = 1.0 + 1.2 * width;
-        let headway = if self.traffic == Traffic::Driving { 3.0 } else { 1.2 };
-        let enters = slot as f64 * self.slot - LEAD + dice.share() * (self.slot - headway);
+        let enters = begins + dice.share() * self.slot;
         let mut stop = (0.0, 0.0);
         if class == Class::Person && dice.share() < 0.15 {
             let at = (0.1 + 0.8 * dice.share()) * way / speed;
             stop = (at, 1.5 + 3.0 * dice.share());
         }
         Mover {
-            id: (slot * LANES.len() as u64 + number) * 2,
+            id,
             class,
             direction: self.direction,
             ground,
@@ -355,22 +420,6 @@ impl Lane {
             speed,
             way,
             stop,
-        }
-    }
-}
-
-impl Mover {
-    /// One who walks along, a little behind and nearer.
-    fn companion(&self, dice: &mut Dice) -> Mover {
-        let apart = f64::from(self.width * SPAN_PER_WIDTH) * (0.35 + 0.5 * dice.share()) / self.speed;
-        Mover {
-            id: self.id + 1,
-            ground: self.ground + 0.008,
-            look: dice.roll(),
-            enters: self.enters + apart,
-            // Both stop at the same moment.
-            stop: ((self.stop.0 - apart).max(0.0), self.stop.1),
-            ..*self
         }
     }
 }
@@ -469,38 +518,66 @@ mod tests {
 
     #[test]
     fn everybody_comes_from_outside_and_is_gone_in_time() {
-        Scene::new(11).each_entered_between(0.0, 4_000.0, |mover| {
+        Scene::new(11).each_seen_between(0.0, 4_000.0, |mover| {
             let (comes, goes) = (mover.place(mover.enters).x, mover.place(mover.leaves_at()).x);
             let half = mover.width * SPAN_PER_WIDTH / 2.0;
             for x in [comes, goes] {
                 assert!(x + half < 0.001 || x - half > 0.999, "{mover:?} pops up at {x}");
             }
             assert!((comes < 0.5) != (goes < 0.5));
-            assert!(mover.leaves_at() - mover.enters < LONGEST - 2.0, "{mover:?} is forgotten too early");
+            assert!(act_of(mover.enters) == act_of(mover.leaves_at()), "{mover:?} is forgotten too early");
         });
     }
 
     #[test]
-    fn vehicles_keep_their_distance() {
-        let mut movers = Vec::new();
-        for second in 0..2_000 {
-            Scene::new(6).movers(f64::from(second) * 0.7, &mut movers);
-            assert!(movers.len() < CROWD / 2, "{} at once", movers.len());
-            let driving: Vec<_> = movers.iter().filter(|(m, _)| m.class != Class::Person).collect();
-            for (i, (a, at)) in driving.iter().enumerate() {
-                for (b, bt) in &driving[i + 1..] {
-                    let apart = (at.x - bt.x).abs() - (a.width + b.width) / 2.0 * SPAN_PER_WIDTH;
-                    assert!(a.ground != b.ground || apart > 0.0, "{a:?} is in {b:?}");
+    fn nobody_hides_anybody_and_the_street_is_busy() {
+        for seed in 1..=5 {
+            let (mut scene, mut movers) = (Scene::new(seed), Vec::new());
+            let mut most = 0;
+            for moment in 0..6_000 {
+                scene.movers(f64::from(moment) * 0.1, &mut movers);
+                most = most.max(movers.len());
+                for (at, (a, here)) in movers.iter().enumerate() {
+                    for (b, there) in &movers[at + 1..] {
+                        let beside = (here.x - there.x).abs() / SPAN_PER_WIDTH - (a.width + b.width) / 2.0;
+                        let above = (a.ground - a.height).max(b.ground - b.height) - a.ground.min(b.ground);
+                        let clear = beside > APART.0 as f32 - 0.001 || above > APART.1 - 0.001;
+                        assert!(clear, "at {moment}: {a:?} is in {b:?}");
+                    }
                 }
             }
+            assert!((3..CROWD / 2).contains(&most), "{most} at once");
+            let a_minute = crossings(seed, 0, 18_000, 30.0).len() / 10;
+            assert!((12..=40).contains(&a_minute), "{a_minute} cross in a minute");
+        }
+    }
+
+    #[test]
+    fn a_moment_does_not_depend_on_what_was_asked_before() {
+        let (mut forwards, mut backwards) = (Scene::new(8), Scene::new(8));
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        let moments = || (0..400).map(|n| f64::from(n) * 2.9);
+        let mut seen: Vec<_> = moments()
+            .map(|time| {
+                forwards.movers(time, &mut here);
+                here.clone()
+            })
+            .collect();
+        for time in moments().rev() {
+            backwards.movers(time, &mut there);
+            assert_eq!(seen.pop().as_ref(), Some(&there), "at {time}");
         }
     }
 
     #[test]
     fn the_farther_are_smaller_and_come_first() {
-        let boxes = boxes(1, 300, 30.0, 1920, 1080);
-        assert!(boxes.len() > 2);
-        assert!(boxes.windows(2).all(|two| two[0].bottom <= two[1].bottom));
+        let mut most = 0;
+        for frame in (0..3_000).step_by(50) {
+            let boxes = boxes(1, frame, 30.0, 1920, 1080);
+            most = most.max(boxes.len());
+            assert!(boxes.windows(2).all(|two| two[0].bottom <= two[1].bottom));
+        }
+        assert!(most > 2);
         assert!(spans_per_metre(0.5) < spans_per_metre(0.9));
     }
 }

@@ -50,8 +50,14 @@ impl Background {
         self.pixels.clear();
     }
 
+    /// For how many pixels there is room.
+    #[cfg(test)]
+    pub fn room(&self) -> usize {
+        self.pixels.capacity()
+    }
+
     /// Whether it knows a ground for pictures of `len` pixels.
-    pub fn knows(&self, len: usize) -> bool {
+    fn knows(&self, len: usize) -> bool {
         self.pixels.len() == len
     }
 

@@ -1,18 +1,17 @@
-//! Finds what moves, with no model at all: a background, what differs from it, and what of that
-//! hangs together and goes together.
+//! Finds what moves, with no model at all: a background, what differs from it, what of that hangs
+//! together, and what of that goes on from look to look.
 //!
 //! ```text
 //! colours ─► background ─► foreground ─► regions ─► movers ─► boxes
-//!                                                    ▲  │
-//!                                                    └──┘ how each looks, where it goes
 //! ```
 //!
-//! A region is one mover as long as only one is expected there. Where several are, each is looked for
-//! by how it looked when it was alone ([`figure`]), the nearest (whose foot is lowest) first, so that
-//! two who hide one another stay two. Two heads on one region are two people side by side.
+//! It sees *that* something moves there, not what it is. Two who hide one another are one region; they
+//! are carried on as they went until they part, which is right if neither stops or turns meanwhile. Who
+//! comes in hidden by another from the first is not seen.
+//!
+//! A look at a picture of a size seen before takes no memory, save for more movers than ever before.
 
 mod background;
-mod figure;
 mod movers;
 mod regions;
 
@@ -25,18 +24,15 @@ use super::{CounterOptions, Hysteresis};
 use crate::media::SmallImage;
 
 use background::{Background, Colour};
-use figure::Seen;
 use movers::Movers;
 use regions::Regions;
 
-/// Pixels a row that are enough: a head across a street is some pixels wide then.
-const ENOUGH: u32 = 640;
+/// Pixels a row that are enough: somebody across a street is some ten pixels wide then.
+const ENOUGH: u32 = 320;
 /// For so long after a beginning nothing is said: what moves is in the background still. Seconds.
 const SETTLING_S: f32 = 0.5;
 /// A pause longer than this is a restart: everybody is elsewhere. Seconds.
 const LONGEST_PAUSE_S: f32 = 5.0;
-/// Gaps in what hangs together, in thousandths of a row.
-const GAP_THOUSANDTHS: usize = 4;
 
 /// Sees what moves. See the module.
 #[derive(Debug)]
@@ -115,16 +111,15 @@ impl Detector for MotionDetector {
         (wide, (u64::from(height) * u64::from(wide) / u64::from(width.max(1))) as u32)
     }
 
-    /// Boxes are of movers told apart already, and one of them may lie in another: nothing is
-    /// suppressed. A piece of a mover that is taken for one of its own seldom lasts: who counts has been
-    /// seen for 0.7 s.
+    /// Boxes are of movers told apart already, and one of them may hide another: nothing is
+    /// suppressed.
     fn options(&self) -> CounterOptions {
         CounterOptions {
             most_iou: 1.0,
             tracker: TrackerOptions {
                 most_covered: 1.0,
-                confirm_after: 5,
-                confirm_age: 0.7,
+                confirm_after: 4,
+                confirm_age: 0.4,
                 ..TrackerOptions::default()
             },
             hysteresis: Hysteresis::default(),
@@ -153,27 +148,13 @@ impl Detector for MotionDetector {
         if self.settled < SETTLING_S {
             return Ok(());
         }
-        self.regions.smooth(&mut self.foreground, image.width);
-        let gap = (image.width * GAP_THOUSANDTHS / 1000).max(1) as u32;
-        self.regions.find(&self.foreground, image.width, gap);
-        let seen = Seen {
-            width: image.width as i32,
-            height: image.height as i32,
-            colours: &self.colours,
-            foreground: &self.foreground,
-            labels: &self.regions.labels,
-        };
-        self.movers.look(&seen, &self.regions.found, seconds);
+        self.regions.find(&mut self.foreground, image.width);
         let (width, height) = (image.width as f32, image.height as f32);
-        found.extend(self.movers.shown().map(|(frame, score)| Detection {
+        self.movers.look(&self.regions.found, (width, height), seconds);
+        found.extend(self.movers.seen().map(|b| Detection {
             class: Class(0),
-            score,
-            bounds: Bounds::new(
-                (frame[0] / width).max(-0.9),
-                (frame[1] / height).max(-0.9),
-                (frame[2] / width).min(1.9),
-                (frame[3] / height).min(1.9),
-            ),
+            score: 0.9,
+            bounds: Bounds::new(b.left / width, b.top / height, b.right / width, b.bottom / height),
         }));
         Ok(())
     }
