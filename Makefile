@@ -44,7 +44,7 @@ accuracy: build ## count real clips and compare with the truth and the peer, cro
 
 soak: ## 200 000 frames with clients that come and go: nothing may be left over
 	@deploy/prerequisites.sh test
-	TALLYCAM_SOAK_FRAMES=200000 cargo test --locked --release --test soak -- --nocapture --test-threads=1
+	TALLYCAM_SOAK_FRAMES=200000 TALLYCAM_SOAK_CROSSINGS=100000 cargo test --locked --release --test soak -- --nocapture --test-threads=1
 
 kill: ## killed a hundred times while it counts: nothing that was announced may be lost, nothing count twice
 	@deploy/prerequisites.sh run

@@ -246,6 +246,11 @@ const NOTE_SHIFTS: &str = "
 fn on_a_telephone_nothing_scrolls_sideways_or_jumps() {
     for (width, height) in [(360, 740), (320, 640), (740, 360)] {
         let Some((browser, daemon)) = start(Wanted { width, height, ..Wanted::PHONE }) else { return };
+        // At the very first start the scene's own line is a moment away: until then, the page
+        // rightly offers to draw one.
+        common::wait_until("the scene has its line", || {
+            common::client::get(daemon.address, "/api/v1/lines").json()["items"][0].is_object()
+        });
         browser
             .devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE_SHIFTS }));
         browser.goto(&url(&daemon));

@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 
 use common::daemon::Daemon;
 use fakecam::FakeCam;
+use tallycam::store::{Anchor, Counts, LineDraft, NewCrossing, Recrossing, Scene, Settings};
+use tallycam::vision::{
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Labels, LineId, Point,
+};
 
 /// Resident memory may differ by so much between the end and the end of the warm-up.
 const MEMORY_DRIFT_KB: i64 = 1000;
@@ -29,7 +33,8 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 
 #[test]
 fn the_simulated_scene_at_full_speed() {
-    let camera = "[source]\nkind = \"sim\"\nspeed = \"full\"\nwidth = 160\nheight = 120\n";
+    let camera = "[source]\nkind = \"sim\"\nspeed = \"full\"\nwidth = 160\nheight = 120\n\
+                  [detect]\nbackend = \"none\"\n";
     soak("sim", camera, Command::new(env!("CARGO_BIN_EXE_tallycam")));
 }
 
@@ -41,6 +46,92 @@ fn a_camera_with_two_thousand_frames_a_second() {
         camera.path().display()
     );
     soak("fake camera", &settings, camera.command(env!("CARGO_BIN_EXE_tallycam")));
+}
+
+/// Crossings without end, through the counter and the ledger: neither grows in memory.
+#[test]
+fn crossings_without_end() {
+    let crossings: u64 = std::env::var("TALLYCAM_SOAK_CROSSINGS").map_or(10_000, |n| n.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (counts, writer) = Counts::open(Settings {
+        directory: folder.path().to_owned(),
+        camera: String::from("soak"),
+        zone: jiff::tz::TimeZone::UTC,
+        day_starts: 0,
+    })
+    .unwrap();
+    let draft = LineDraft {
+        name: String::from("Middle"),
+        a: [0.5, 1.0],
+        b: [0.5, 0.0],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: Vec::new(),
+        anchor: Anchor::default(),
+        recrossing: Recrossing::default(),
+    };
+    counts.pin(vec![(draft, String::from("config.toml:1"))], Vec::new()).unwrap();
+    let line = counts.lines().borrow()[0].id;
+    let mut counter = Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::of(640, 480));
+    let (a, b) = (Point::new(0.5, 1.0), Point::new(0.5, 0.0));
+    counter.set_lines(vec![CountingLine::new(LineId(line), "Middle", a, b).unwrap()]).unwrap();
+
+    let class: std::sync::Arc<str> = "person".into();
+    let began = tallycam::base::clock::monotonic_us();
+    let (mut counted, mut warm) = (0, None);
+    for frame in 0u64.. {
+        // In 20 lanes somebody walks over the line every five seconds, of ten frames each.
+        let seen: Vec<Detection> = (0..20u64)
+            .filter_map(|lane| {
+                let at = (frame + lane * 7) % 50;
+                let x = 0.35 + 0.3 * at as f32 / 40.0;
+                let middle = Point::new(x, 0.05 + 0.045 * lane as f32);
+                (at < 40).then(|| Detection {
+                    class: Class(0),
+                    score: 0.9,
+                    bounds: Bounds::around(middle, 0.06, 0.04),
+                })
+            })
+            .collect();
+        let crossed: Vec<NewCrossing> = counter
+            .update(&seen, began + frame * 100_000)
+            .crossings
+            .iter()
+            .map(|crossing| NewCrossing {
+                line,
+                scene: Scene::Files,
+                track: crossing.track.0,
+                ordinal: crossing.ordinal,
+                class: class.clone(),
+                direction: crossing.direction,
+                score: crossing.score,
+                monotonic_us: crossing.time_us,
+                thumbnail: None,
+            })
+            .collect();
+        counted += crossed.len() as u64;
+        if !crossed.is_empty() {
+            counts.record(crossed).unwrap();
+        }
+        if warm.is_none() && counted >= crossings / 5 {
+            warm = Some(own_memory_kb());
+        }
+        if counted >= crossings {
+            break;
+        }
+    }
+    let (warm, end) = (warm.unwrap(), own_memory_kb());
+    counts.stop();
+    writer.join_within(DEADLINE / 30).unwrap();
+    println!("soak, crossings: {counted} crossings; memory {warm} → {end} kB");
+    // Other tests run in this process, too.
+    assert!(end - warm <= 20 * MEMORY_DRIFT_KB, "{warm} → {end} kB");
+}
+
+fn own_memory_kb() -> i64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn soak(name: &str, source: &str, program: Command) {

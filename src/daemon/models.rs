@@ -45,9 +45,16 @@ impl Shelf {
         };
         let name =
             as_path(wanted).and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
-        let (card, onnx) = loaded.map_err(|error| no_model(&error))?;
+        // Of a file, its name goes first: the words are about what is in it.
+        let of_file = |refused: NoDetector| match as_path(wanted) {
+            Some(_) if !refused.reason.contains(wanted) => {
+                NoDetector { reason: format!("{wanted}: {}", refused.reason), ..refused }
+            }
+            _ => refused,
+        };
+        let (card, onnx) = loaded.map_err(|error| of_file(no_model(&error)))?;
         let detector = OnnxDetector::new(&name, &onnx, &card, None, config.threads)
-            .map_err(|error| no_model(&ModelError::Network(error)))?;
+            .map_err(|error| of_file(no_model(&ModelError::Network(error))))?;
         Ok(Made { detector: Box::new(detector), backend: "onnx", notes: Vec::new() })
     }
 }
@@ -136,8 +143,7 @@ mod tests {
         };
         std::fs::write(folder.path().join("mine.onnx"), "no network").unwrap();
         let refused = shelf.detector(&config, Some("chosen")).err().unwrap();
-        assert!(refused.reason.contains("mine.onnx has no description"), "{refused}");
-        assert!(refused.hint.is_some());
+        assert!(refused.reason.contains("mine.onnx: this is no ONNX file"), "{refused}");
     }
 
     #[test]
