@@ -425,6 +425,7 @@ fn unread(error: StoreError) -> Failure {
     match error {
         StoreError::File { hint, .. } => Failure::Io { message, hint },
         StoreError::Busy => Failure::Failed { message, hint: None },
+        StoreError::TooManyBuckets => Failure::Usage { message, hint: None },
     }
 }
 

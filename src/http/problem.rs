@@ -204,6 +204,9 @@ impl From<WrongValue> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         let detail = error.to_string();
+        if matches!(error, StoreError::TooManyBuckets) {
+            return Problem::new(StatusCode::BAD_REQUEST, detail);
+        }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
             StoreError::File { hint: Some(hint), .. } => problem.hint(hint),
