@@ -1,7 +1,7 @@
 //! The daemon's life: what is started in which order, what keeps it going, and how it ends.
 //!
 //! ```text
-//! start   configuration ► log ► ledger ► sockets (systemd's or own) ► capture, detect, annotate ►
+//! start   configuration ► log ► sockets (systemd's or own) ► ledger ► capture, detect, annotate ►
 //!         HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► ledger

@@ -65,8 +65,8 @@ pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 
 use crate::base::{Stop, clock};
-use crate::pipeline::Pipeline;
 use crate::pipeline::counting::Counting;
+use crate::pipeline::{Pipeline, Status};
 use crate::store::Counts;
 use crate::ui::Clock;
 use connection::{Link, Links};
@@ -207,6 +207,12 @@ impl Site {
             zone: self.settings.zone.clone(),
             day_starts: self.settings.day_starts,
         }
+    }
+
+    /// What `/health` says: the camera delivers, and what crosses is recorded.
+    fn is_healthy(&self, status: &Status) -> bool {
+        let ledger_trouble = self.counting.as_ref().and_then(Counting::ledger_trouble);
+        status.is_healthy && ledger_trouble.is_none()
     }
 
     /// Whether nobody is given a picture.
