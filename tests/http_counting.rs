@@ -356,6 +356,8 @@ fn figures_of_counting() {
         (format!(r"tallycam_inside{{{line}}}"), "0"),
         (String::from(r#"tallycam_listeners{camera="camera"}"#), "1"),
         (String::from(r#"tallycam_ledger_healthy{camera="camera"}"#), "1"),
+        (String::from(r#"tallycam_crossings_lost_total{camera="camera"}"#), "0"),
+        (String::from(r#"tallycam_healthy{camera="camera"}"#), "1"),
     ] {
         assert_eq!(served.figure(&series).as_deref(), Some(want), "{series}");
     }

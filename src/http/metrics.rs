@@ -115,6 +115,12 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay) {
         page.sample("tallycam_zone_occupancy", &[("zone", &zone.draft.name)], inside);
     }
     page.one(
+        "tallycam_crossings_lost_total",
+        "counter",
+        "Crossings that the ledger could not take in time.",
+        counts.lost(),
+    );
+    page.one(
         "tallycam_ledger_healthy",
         "gauge",
         "1 while the ledger takes crossings.",

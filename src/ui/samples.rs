@@ -173,7 +173,7 @@ pub(super) fn live() -> LivePage {
             facts: facts(),
             lines: lines(),
             tallies: tallies(),
-            hours: hours(MIDNIGHT, 15),
+            hours: hours(MIDNIGHT, 24),
             gaps: gaps(),
             crossings: [
                 (5, 2, true, 205),
