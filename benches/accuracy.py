@@ -149,8 +149,6 @@ def main():
             true = {n: truth(n) for n, _ in lines}
             for every in (1, 2, 3) if clip == VTEST else (1,):
                 given = ["--model", model]
-                if model.endswith(".onnx") and not os.path.exists(model[:-5] + ".toml"):
-                    given = ["--model", prepared(tallycam, model)]
                 found, speed = count(tallycam, clip, lines, given, every)
                 csv_file = f"{replay}/{clip.rsplit('.', 1)[0]}.{recorded}.csv"
                 replayed, _ = count(tallycam, clip, lines, ["--replay", csv_file], every)
@@ -176,19 +174,6 @@ def main():
     write(rows, speeds, python)
     if bad:
         sys.exit("not reached:\n  " + "\n  ".join(bad))
-
-
-def prepared(tallycam, model):
-    """The name of a model that has no description beside it, added to a directory of its own."""
-    folder = "target/accuracy"
-    os.environ["TALLYCAM_STORE_DIRECTORY"] = os.path.abspath(folder)
-    name = os.path.basename(model)[:-5]
-    if not os.path.exists(f"{folder}/models/{name}.toml"):
-        os.makedirs(folder, exist_ok=True)
-        run = subprocess.run([tallycam, "model", "add", model], capture_output=True, text=True)
-        if run.returncode != 0:
-            sys.exit(f"tallycam model add {model} failed:\n{run.stderr}")
-    return name
 
 
 def write(rows, speeds, python):

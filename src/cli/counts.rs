@@ -131,7 +131,9 @@ impl Span {
 
     /// The counts of a bucket, told apart as asked for.
     fn groups(&self, row: &BucketRow) -> Vec<Group> {
-        let mut groups: BTreeMap<(Option<u64>, Option<String>, Option<Direction>), Group> = BTreeMap::new();
+        // By line, class and direction, as far as these are told apart.
+        type Key = (Option<u64>, Option<String>, Option<Direction>);
+        let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
         for count in &row.counts {
             let line_id = self.tells(By::Line).then_some(count.line_id);
             let class = self.tells(By::Class).then(|| count.class.to_string());

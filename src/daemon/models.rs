@@ -1,10 +1,10 @@
 //! Models for the daemon: the one that is to look, as a detector, and those that the page offers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
-use crate::models::{Addition, CATALOGUE, ModelError, Models};
+use crate::models::{self, Addition, CATALOGUE, ModelError, Models};
 use crate::pipeline::{Made, NoDetector};
 use crate::vision::onnx::OnnxDetector;
 
@@ -39,25 +39,23 @@ impl Shelf {
     /// There is no such model, or it cannot be used.
     pub fn detector(&self, config: &DetectConfig, chosen: Option<&str>) -> Result<Made, NoDetector> {
         let wanted = config.model.as_deref().or(chosen).unwrap_or(SHIPPED);
-        let (models, name) = self.place_of(wanted);
-        let (card, onnx) = models.load(&name).map_err(|error| no_model(&error))?;
+        let loaded = match as_path(wanted) {
+            Some(path) => models::load_file(path),
+            None => self.models.load(wanted),
+        };
+        let name =
+            as_path(wanted).and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
+        let (card, onnx) = loaded.map_err(|error| no_model(&error))?;
         let detector = OnnxDetector::new(&name, &onnx, &card, None, config.threads)
             .map_err(|error| no_model(&ModelError::Network(error)))?;
         Ok(Made { detector: Box::new(detector), backend: "onnx", notes: Vec::new() })
     }
+}
 
-    /// Where to look for `wanted`, a name or the path of an ONNX file.
-    fn place_of(&self, wanted: &str) -> (Models, String) {
-        let path = Path::new(wanted);
-        let is_path = wanted.contains('/') || path.extension().is_some_and(|ending| ending == "onnx");
-        match (is_path, path.file_stem()) {
-            (true, Some(stem)) => {
-                let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-                (Models::in_places(Vec::new(), folder), stem.to_string_lossy().into_owned())
-            }
-            _ => (self.models.clone(), wanted.to_owned()),
-        }
-    }
+/// `wanted` as the path of an ONNX file, if it is no name.
+fn as_path(wanted: &str) -> Option<&Path> {
+    let path = Path::new(wanted);
+    (wanted.contains('/') || path.extension().is_some_and(|ending| ending == "onnx")).then_some(path)
 }
 
 /// Where the operator says what looks, so that the page cannot: the model, or a back end without one.

@@ -160,7 +160,7 @@ mod tests {
             assert_eq!(&file[at..at + 4], b"00dc");
             assert_eq!((&file[at + 8..at + 8 + len], number(at + 4)), (text, len));
         }
-        assert_eq!(number(32 + 0), 40_000, "time between pictures");
+        assert_eq!(number(32), 40_000, "time between pictures");
         assert_eq!(number(32 + 16), 2, "pictures");
         assert_eq!((number(SUGGESTED_MAIN), number(SUGGESTED_STREAM)), (14, 14));
     }

@@ -199,16 +199,8 @@ impl Models {
     /// # Errors
     /// It cannot be used.
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), ModelError> {
-        let bytes = read_onnx(path)?;
+        let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let beside = path.parent().unwrap_or(Path::new(""));
-        let is_described =
-            path.extension().is_some_and(|e| e == "onnx") && file(beside, &name, "toml").exists();
-        let card = if is_described && addition.labels.is_none() {
-            read_card(beside, &name)?
-        } else {
-            describe(&bytes, addition, catalogue::of_sum(&sha256(&bytes)))?
-        };
         let proof = proof::prove(&name, &bytes, &card, addition.picture.as_deref())?;
         Ok((card, proof))
     }
@@ -249,6 +241,33 @@ impl Models {
             name: name.to_owned(),
             known: self.list().into_iter().map(|model| model.name).collect(),
         }
+    }
+}
+
+/// The description and the bytes of the ONNX file at `path`: by the description beside it where there
+/// is one, else by what the file itself tells.
+///
+/// # Errors
+/// It cannot be read, or what it is cannot be told.
+pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
+    load_as(path, &Addition::default())
+}
+
+fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {
+    let bytes = read_onnx(path)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let is_described = path.extension().is_some_and(|e| e == "onnx") && file(beside, &name, "toml").exists();
+    let card = if is_described && addition.labels.is_none() {
+        read_card(beside, &name)?
+    } else {
+        describe(&bytes, addition, catalogue::of_sum(&sha256(&bytes)))?
+    };
+    match &card.sha256 {
+        Some(wanted) if is_described && *wanted != sha256(&bytes) => {
+            Err(ModelError::Sum { path: path.to_owned(), wanted: wanted.clone(), found: sha256(&bytes) })
+        }
+        _ => Ok((card, bytes)),
     }
 }
 

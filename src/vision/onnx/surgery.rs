@@ -140,10 +140,9 @@ fn silu_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<Typed
         let logistic = model.node(logistic.node);
         let is = logistic.op_as::<ElementWiseOp>().is_some_and(|op| op.0.is::<Sigmoid>());
         let fact = model.outlet_fact(*value)?;
-        if is && logistic.inputs[0] == *value && fact.datum_type == f32::datum_type() {
-            if fact.shape.as_concrete().is_some() && only_successor(model, logistic)?.is_some() {
-                return operator_in_place_of(model, *value, node, Arc::new(Silu)).map(Some);
-            }
+        let is_of_value = is && logistic.inputs[0] == *value && fact.datum_type == f32::datum_type();
+        if is_of_value && fact.shape.as_concrete().is_some() && only_successor(model, logistic)?.is_some() {
+            return operator_in_place_of(model, *value, node, Arc::new(Silu)).map(Some);
         }
     }
     Ok(None)
