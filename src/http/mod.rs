@@ -59,6 +59,7 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 use jiff::tz::TimeZone;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 pub use listen::Listener;
@@ -150,6 +151,8 @@ pub(crate) struct Site {
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
     listeners: Listeners,
+    /// One model is fetched at a time.
+    fetching: Arc<Semaphore>,
     links: Links,
     stop: Stop,
     started: Instant,
@@ -175,6 +178,7 @@ impl Site {
             counting,
             models,
             listeners: Listeners::default(),
+            fetching: Arc::new(Semaphore::new(1)),
             links: Links::default(),
             stop,
             started: Instant::now(),

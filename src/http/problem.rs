@@ -256,6 +256,9 @@ impl From<NotFetched> for Problem {
         let detail = error.to_string();
         let (status, hint) = match error {
             NotFetched::Unknown(_) => (StatusCode::NOT_FOUND, None),
+            NotFetched::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, Some(String::from("wait until that one is here")))
+            }
             NotFetched::Offline { hint, .. } => (StatusCode::SERVICE_UNAVAILABLE, hint),
             NotFetched::Failed { hint, .. } => (StatusCode::BAD_GATEWAY, hint),
         };
