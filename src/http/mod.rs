@@ -18,7 +18,7 @@ mod body;
 mod connection;
 mod counts;
 mod crossings;
-mod csv;
+pub mod csv;
 mod etag;
 mod events;
 mod facts;
