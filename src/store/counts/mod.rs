@@ -81,6 +81,16 @@ pub enum StoreError {
     Busy,
 }
 
+impl StoreError {
+    /// What the user can do, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            StoreError::File { hint, .. } => hint.as_deref(),
+            StoreError::Busy => None,
+        }
+    }
+}
+
 /// A line or zone could not be changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EditError {
