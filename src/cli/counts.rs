@@ -192,9 +192,10 @@ fn sum(row: &BucketRow, direction: Direction) -> Option<u64> {
     known.then(|| row.counts.iter().filter(|c| c.direction == direction).map(|c| c.count).sum())
 }
 
-/// With four decimals, 1 only if nothing is missing.
+/// With four decimals, 1 only if nothing is missing and 0 only if nothing was covered.
 fn share(covered: f64) -> f64 {
-    (covered * 1e4).floor() / 1e4
+    // A moment that was covered is not nothing: beside 0 there is no count, which is not a count of 0.
+    if covered > 0.0 { (covered * 1e4).floor().max(1.0) / 1e4 } else { 0.0 }
 }
 
 fn report(span: &Span, rows: &Rows) -> Report {

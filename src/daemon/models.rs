@@ -99,7 +99,7 @@ impl Offered for Shelf {
             licence: entry.licence.to_owned(),
             bytes: entry.bytes,
             url: entry.url.to_owned(),
-            is_here: here.iter().any(|model| model.name == entry.name),
+            is_here: entry.is_among(&here),
         });
         offered.collect()
     }

@@ -213,9 +213,10 @@ fn is_known(row: &BucketRow) -> bool {
     row.covered > 0.0 || !row.counts.is_empty()
 }
 
-/// A share with four decimals, 1 only if nothing is missing.
+/// A share with four decimals, 1 only if nothing is missing and 0 only if nothing was covered.
 fn share(covered: f64) -> f64 {
-    (covered * 1e4).floor() / 1e4
+    // A moment that was covered is not nothing: beside 0 there is no count, which is not a count of 0.
+    if covered > 0.0 { (covered * 1e4).floor().max(1.0) / 1e4 } else { 0.0 }
 }
 
 /// What counts are told apart by: line, class, direction.
@@ -348,6 +349,11 @@ mod tests {
             sums,
             [(0.9999, Some(5), Some(1)), (1.0, Some(0), Some(0)), (0.0, None, None), (0.0, Some(1), Some(0))]
         );
+    }
+
+    #[test]
+    fn a_share_is_nought_and_whole_only_when_it_is() {
+        assert_eq!([0.0, 1e-9, 0.5, 0.999_99, 1.0].map(share), [0.0, 0.0001, 0.5, 0.9999, 1.0]);
     }
 
     #[test]

@@ -555,9 +555,9 @@ impl<'a> Detect<'a> {
     /// Says how it stands, to the ledger and to everybody else.
     fn say(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
         self.unrecorded.offer(&self.shared.ledger);
-        let ledger = match &self.shared.ledger {
-            Ok(counts) => self.unrecorded.trouble().map(str::to_owned).or_else(|| counts.trouble()),
-            Err(error) => Some(error.to_string()),
+        let (ledger, ledger_hint) = match &self.shared.ledger {
+            Ok(counts) => (self.unrecorded.trouble().map(str::to_owned).or_else(|| counts.trouble()), None),
+            Err(error) => (Some(error.to_string()), error.hint()),
         };
         let looking = match (&self.failing, &self.last_look) {
             (Some(reason), _) => Looking::Failing(reason),
@@ -569,6 +569,7 @@ impl<'a> Detect<'a> {
             is_on: self.shared.settings.is_on,
             scene: self.scene,
             ledger: ledger.as_deref(),
+            ledger_hint,
             drawn,
             countable: self.countable,
             is_held,

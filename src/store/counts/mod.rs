@@ -88,6 +88,16 @@ pub enum StoreError {
     TooManyBuckets,
 }
 
+impl StoreError {
+    /// What the user can do, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            StoreError::File { hint, .. } => hint.as_deref(),
+            StoreError::Busy | StoreError::TooManyBuckets => None,
+        }
+    }
+}
+
 /// A line or zone could not be changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EditError {
