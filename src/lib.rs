@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! 4  cli
-//! 3  daemon ─► http (+ ui) ─► pipeline ─► store
+//! 3  daemon ─► http (+ ui) ─► pipeline ─► store, models
 //! 2  source   encode   vision   config
 //! 1  media
 //! 0  base

@@ -50,7 +50,7 @@ fn the_json_says_who_crossed_which_line_in_which_frame() {
     let output = count(folder.path(), &clip, &lines);
     assert!(output.status.success(), "{}", said(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&report["frames"], &report["complete"]), (&json!(40), &json!(true)));
+    assert_eq!((&report["frames"], report.get("complete")), (&json!(40), None));
     assert_eq!(report["clip"], json!(clip.to_str().unwrap()));
     let door = &report["lines"][0];
     assert_eq!(door["name"], json!("door"));

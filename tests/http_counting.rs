@@ -356,6 +356,8 @@ fn figures_of_counting() {
         (format!(r"tallycam_inside{{{line}}}"), "0"),
         (String::from(r#"tallycam_listeners{camera="camera"}"#), "1"),
         (String::from(r#"tallycam_ledger_healthy{camera="camera"}"#), "1"),
+        (String::from(r#"tallycam_crossings_lost_total{camera="camera"}"#), "0"),
+        (String::from(r#"tallycam_healthy{camera="camera"}"#), "1"),
     ] {
         assert_eq!(served.figure(&series).as_deref(), Some(want), "{series}");
     }
@@ -533,6 +535,9 @@ fn without_a_ledger_the_rest_goes_on() {
     assert_eq!(served.get("/").status, 200);
     assert_eq!(served.get("/api/v1/tracks").status, 200);
     assert!(served.state()["counting"].is_object());
+    // Nothing is recorded: whoever watches over the service is told.
+    assert_eq!((served.get("/health").status, served.get("/health").text()), (503, "False"));
+    assert_eq!(served.state()["healthy"], false);
     assert!(number_of(&served.watch("/stream").part().unwrap()).is_some());
 }
 

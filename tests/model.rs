@@ -214,12 +214,12 @@ fn yolox_is_recognised_with_no_more_said() {
     let Some(path) = testdata("models/yolox_nano_416.onnx") else { return };
     let run = Run::new();
     let added = run.json(&["add", path.to_str().unwrap()]);
-    assert_eq!((&added["name"], &added["family"]), (&"yolox-nano".into(), &"yolox".into()));
+    assert_eq!((&added["name"], &added["family"]), (&"yolox_nano_416".into(), &"yolox".into()));
     assert_eq!((&added["classes"], &added["input"][0]), (&80.into(), &416.into()));
     assert_eq!(run.json(&["list"])["catalogue"][0]["here"], true);
 
     // What is guessed of a file that nobody knows is what the catalogue says of this one.
-    let known = fs::read_to_string(run.folder.path().join("data/models/yolox-nano.toml")).unwrap();
+    let known = fs::read_to_string(run.folder.path().join("data/models/yolox_nano_416.toml")).unwrap();
     let mut bytes = fs::read(&path).unwrap();
     // A field that no reader of ONNX minds (the model's version, 1).
     bytes.extend([0x28, 0x01]);

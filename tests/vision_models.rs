@@ -150,7 +150,7 @@ fn yolox_sees_what_onnxruntime_sees() {
     let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
     let models = Models::in_places(Vec::new(), folder.path().join("models"));
     models.add(&data.join("models/yolox_nano_416.onnx"), &Addition::default()).unwrap();
-    let (card, bytes) = models.load("yolox-nano").unwrap();
+    let (card, bytes) = models.load("yolox_nano_416").unwrap();
     let detector = OnnxDetector::new("yolox-nano", &bytes, &card, None, 1).unwrap();
     let (precision, recall) = compare(detector, &data.join("detections/vtest.yolox_nano_416.csv"), &frames);
     assert!(precision > 0.8 && recall > 0.8);

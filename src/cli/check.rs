@@ -242,7 +242,7 @@ fn ledger(config: &Config) -> Finding {
         Err(error) => {
             let hint = match &error {
                 StoreError::File { hint, .. } => hint.clone(),
-                StoreError::Busy => None,
+                StoreError::Busy | StoreError::TooManyBuckets => None,
             };
             Finding::bad(about, error.to_string(), hint, IO)
         }

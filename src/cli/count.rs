@@ -305,7 +305,8 @@ struct Report {
     clip: String,
     model: String,
     frames: u64,
-    /// `false`: the clip broke off, or there are frames that could not be looked at.
+    /// `false`: the clip broke off, or there are frames that could not be looked at. Left out else.
+    #[serde(skip_serializing_if = "Clone::clone")]
     complete: bool,
     lines: Vec<LineReport>,
 }

@@ -17,6 +17,7 @@ use super::{Failure, Given, print, print_json};
 use crate::base::clock::{rfc3339, wall_us};
 use crate::config::{Config, Listen};
 use crate::daemon::counting::{settings, store_settings};
+use crate::http::csv::Table;
 use crate::http::when;
 use crate::store::{BucketRow, BucketSize, Counts, CountsQuery, EditError, Reader, Scene, StoreError};
 use crate::ui::Clock;
@@ -191,9 +192,10 @@ fn sum(row: &BucketRow, direction: Direction) -> Option<u64> {
     known.then(|| row.counts.iter().filter(|c| c.direction == direction).map(|c| c.count).sum())
 }
 
-/// With four decimals, 1 only if nothing is missing.
+/// With four decimals, 1 only if nothing is missing and 0 only if nothing was covered.
 fn share(covered: f64) -> f64 {
-    (covered * 1e4).floor() / 1e4
+    // A moment that was covered is not nothing: beside 0 there is no count, which is not a count of 0.
+    if covered > 0.0 { (covered * 1e4).floor().max(1.0) / 1e4 } else { 0.0 }
 }
 
 fn report(span: &Span, rows: &Rows) -> Report {
@@ -284,39 +286,37 @@ impl Export {
 fn csv(span: &Span, rows: &Rows) -> String {
     let columns = [(By::Line, "line"), (By::Class, "class"), (By::Direction, "direction")];
     let told: Vec<&str> = columns.iter().filter(|(by, _)| span.tells(*by)).map(|(_, name)| *name).collect();
-    let mut text =
-        format!("start,end,covered,{}count\r\n", told.iter().map(|n| format!("{n},")).collect::<String>());
+    let mut header = vec!["start", "end", "covered"];
+    header.extend(told);
+    header.push("count");
+    let mut table = Table::new(&header);
     for row in &rows.rows {
-        let start = when::local(row.start_us, &rows.zone);
-        let end = when::local(row.end_us, &rows.zone);
-        let head = format!("{start},{end},{}", share(row.covered));
-        let groups = span.groups(row);
-        if groups.is_empty() {
-            let count = if row.covered > 0.0 { "0" } else { "" };
-            let _ = write!(text, "{head}{},{count}\r\n", ",".repeat(told.len()));
+        let mut groups = span.groups(row);
+        let is_empty = groups.is_empty();
+        if is_empty {
+            groups.push(Group { line_id: None, line: None, class: None, direction: None, count: 0 });
         }
         for group in groups {
+            table.plain(when::local(row.start_us, &rows.zone));
+            table.plain(when::local(row.end_us, &rows.zone));
+            table.plain(share(row.covered));
             let words = [
                 (By::Line, group.line.as_deref()),
                 (By::Class, group.class.as_deref()),
                 (By::Direction, group.direction),
             ];
-            let words: String = words
-                .into_iter()
-                .filter(|(by, _)| span.tells(*by))
-                .map(|(_, word)| format!(",{}", field(word.unwrap_or_default())))
-                .collect();
-            let _ = write!(text, "{head}{words},{}\r\n", group.count);
+            for (_, word) in words.into_iter().filter(|(by, _)| span.tells(*by)) {
+                table.text(word.unwrap_or_default());
+            }
+            if is_empty && row.covered <= 0.0 {
+                table.empty();
+            } else {
+                table.plain(group.count);
+            }
+            table.end_row();
         }
     }
-    text
-}
-
-/// A text as a field (RFC 4180). What a spreadsheet would take for a formula is made a text.
-fn field(text: &str) -> String {
-    let text =
-        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    table.take()
 }
 
 #[derive(Debug, Args)]
@@ -427,6 +427,7 @@ fn unread(error: StoreError) -> Failure {
     match error {
         StoreError::File { hint, .. } => Failure::Io { message, hint },
         StoreError::Busy => Failure::Failed { message, hint: None },
+        StoreError::TooManyBuckets => Failure::Usage { message, hint: None },
     }
 }
 

@@ -103,7 +103,7 @@ impl List {
                     "licence": entry.licence,
                     "bytes": entry.bytes,
                     "url": entry.url,
-                    "here": models.iter().any(|model| model.name == entry.name),
+                    "here": entry.is_among(&models),
                 })).collect::<Vec<_>>(),
             }));
         }
@@ -114,7 +114,7 @@ impl List {
         if models.is_empty() {
             out.push_str("no models at hand\n");
         }
-        for entry in CATALOGUE.iter().filter(|entry| !models.iter().any(|model| model.name == entry.name)) {
+        for entry in CATALOGUE.iter().filter(|entry| !entry.is_among(&models)) {
             let megabytes = entry.bytes as f64 / 1e6;
             out.push_str(&format!(
                 "\ncan be fetched: tallycam model add {} ({megabytes:.1} MB, {})\n    {}\n",

@@ -201,7 +201,7 @@ pub fn make_detector(config: DetectConfig, shelf: Shelf) -> MakeDetector {
                 "set [detect] backend to \"auto\" or \"onnx\" and restart",
             )),
             DetectorKind::Motion => Ok(motion(Vec::new())),
-            DetectorKind::Replay => replay(&config),
+            DetectorKind::Replay => replay(&config, scene),
         }
     })
 }
@@ -210,7 +210,7 @@ fn motion(notes: Vec<String>) -> Made {
     Made { detector: Box::new(MotionDetector::new()), backend: "motion", notes }
 }
 
-fn replay(config: &DetectConfig) -> Result<Made, NoDetector> {
+fn replay(config: &DetectConfig, scene: Scene) -> Result<Made, NoDetector> {
     const HINT: &str = "set [detect] replay to a CSV file of frame, class, score, x1, y1, x2, y2";
     let Some(path) = &config.replay else {
         return Err(no_detector("no recorded detections are configured", HINT));
@@ -220,7 +220,10 @@ fn replay(config: &DetectConfig) -> Result<Made, NoDetector> {
     let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
     let name =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    let detector = ReplayDetector::new(name, recording, ReplayOptions::default());
+    // The simulated scene numbers its pictures from 0, a clip from 1.
+    let first = if scene == Scene::Sim { 0 } else { ReplayOptions::default().first };
+    let options = ReplayOptions { first, ..ReplayOptions::default() };
+    let detector = ReplayDetector::new(name, recording, options);
     Ok(Made { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
 }
 
@@ -233,6 +236,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::media::SmallImage;
 
     #[test]
     fn the_ledgers_place_is_the_configured_one_else_systemds_else_here() {
@@ -307,6 +311,16 @@ mod tests {
         assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("line 1"));
         std::fs::write(&path, "1,person,0.9,1,2,3,4").unwrap();
         assert_eq!(make(&replay, Scene::Camera, None).unwrap().backend, "replay");
+        for (scene, first) in [(Scene::Camera, 1), (Scene::Files, 1), (Scene::Sim, 0)] {
+            let mut detector = make(&replay, scene, None).unwrap().detector;
+            let mut found = Vec::new();
+            let seen = [0, 1, 2].map(|sequence| {
+                let image = SmallImage { of: (8, 8), sequence, ..SmallImage::empty() };
+                detector.detect(&image, &mut found).unwrap();
+                found.len()
+            });
+            assert_eq!(seen, [0, 1, 2].map(|sequence| usize::from(sequence == first)), "{scene:?}");
+        }
         let none = DetectConfig { replay: None, ..replay };
         assert!(make(&none, Scene::Camera, None).is_err());
     }

@@ -1,7 +1,7 @@
 //! The daemon's life: what is started in which order, what keeps it going, and how it ends.
 //!
 //! ```text
-//! start   configuration ► log ► ledger ► sockets (systemd's or own) ► capture, detect, annotate ►
+//! start   configuration ► log ► sockets (systemd's or own) ► ledger ► capture, detect, annotate ►
 //!         HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► ledger
@@ -465,6 +465,7 @@ pub fn pipeline_settings(config: &Config) -> pipeline::Settings {
 
 /// The server's part of the configuration.
 pub fn http_settings(config: &Config) -> http::Settings {
+    let store = counting::store_settings(config);
     http::Settings {
         name: config.name.clone(),
         max_connections: config.http.max_connections,
@@ -473,6 +474,8 @@ pub fn http_settings(config: &Config) -> http::Settings {
         head_timeout: config.http.head_timeout,
         keep_alive: config.http.keep_alive,
         stall: config.stream.stall,
+        zone: store.zone,
+        day_starts: store.day_starts,
         ..http::Settings::default()
     }
 }
@@ -490,6 +493,16 @@ mod tests {
         let config = Config::default();
         assert_eq!(pipeline_settings(&config), pipeline::Settings::default());
         assert_eq!(http_settings(&config), http::Settings::default());
+    }
+
+    #[test]
+    fn the_pages_and_the_ledger_go_by_the_same_clock() {
+        let mut config = Config::default();
+        config.counts.time_zone = Some(String::from("Asia/Kathmandu"));
+        config.counts.day_starts = 4;
+        let (http, store) = (http_settings(&config), counting::store_settings(&config));
+        assert_eq!(http.zone.iana_name(), Some("Asia/Kathmandu"));
+        assert_eq!((http.zone, http.day_starts), (store.zone, 4));
     }
 
     struct Panics;

@@ -33,20 +33,21 @@ impl Shelf {
     }
 
     /// The detector of the operator's model, else of the one `chosen` on the page, else of the shipped
-    /// one. Takes seconds.
+    /// one. Takes seconds. The operator may name a file anywhere; who chooses on the page, a model that is
+    /// at hand: no browser has files of this machine opened.
     ///
     /// # Errors
     /// There is no such model, or it cannot be used.
     pub fn detector(&self, config: &DetectConfig, chosen: Option<&str>) -> Result<Made, NoDetector> {
         let wanted = config.model.as_deref().or(chosen).unwrap_or(SHIPPED);
-        let loaded = match as_path(wanted) {
+        let path = config.model.as_deref().and_then(as_path);
+        let loaded = match path {
             Some(path) => models::load_file(path),
             None => self.models.load(wanted),
         };
-        let name =
-            as_path(wanted).and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
+        let name = path.and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
         // Of a file, its name goes first: the words are about what is in it.
-        let of_file = |refused: NoDetector| match as_path(wanted) {
+        let of_file = |refused: NoDetector| match path {
             Some(_) if !refused.reason.contains(wanted) => {
                 NoDetector { reason: format!("{wanted}: {}", refused.reason), ..refused }
             }
@@ -105,7 +106,7 @@ impl Offered for Shelf {
             licence: entry.licence.to_owned(),
             bytes: entry.bytes,
             url: entry.url.to_owned(),
-            is_here: here.iter().any(|model| model.name == entry.name),
+            is_here: entry.is_among(&here),
         });
         offered.collect()
     }
@@ -144,6 +145,18 @@ mod tests {
         std::fs::write(folder.path().join("mine.onnx"), "no network").unwrap();
         let refused = shelf.detector(&config, Some("chosen")).err().unwrap();
         assert!(refused.reason.contains("mine.onnx: this is no ONNX file"), "{refused}");
+    }
+
+    #[test]
+    fn the_page_opens_no_file_of_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path(), None);
+        let path = folder.path().join("mine.onnx");
+        std::fs::write(&path, "no network").unwrap();
+        for chosen in [path.to_str().unwrap(), "../mine.onnx", "models/../../mine.onnx"] {
+            let refused = shelf.detector(&Config::default().detect, Some(chosen)).err().unwrap();
+            assert!(refused.reason.contains("no name"), "{refused}");
+        }
     }
 
     #[test]

@@ -18,10 +18,7 @@ use super::wire::{self, GapReport};
 use super::{Site, lines, v1, when};
 use crate::base::clock::rfc3339;
 use crate::store::Direction;
-use crate::store::{BucketRow, BucketSize, Count, CountsQuery, LineRow, Scene};
-
-/// The most buckets that are read at once: two years of hours, fifty of days.
-const MOST_BUCKETS: u64 = 20_000;
+use crate::store::{BucketRow, BucketSize, Count, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
 
 const BUCKETS: [(&str, BucketSize); 5] = [
     ("hour", BucketSize::Hour),
@@ -67,10 +64,11 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from").into());
     }
     let bucket = query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour);
-    if (to_us - from_us) / shortest_us(bucket) > MOST_BUCKETS {
-        let expected = format!("longer: there are more than {MOST_BUCKETS} buckets between from and to");
-        return Err(WrongValue::new("bucket", query.get("bucket").unwrap_or("hour"), expected).into());
-    }
+    let too_many = WrongValue::new(
+        "bucket",
+        query.get("bucket").unwrap_or("hour"),
+        format!("longer: there are more than {MOST_BUCKETS} buckets between from and to"),
+    );
     let (by, format) = (By::of(query)?, format(query)?);
     let scene = lines::scene(&request, store)?;
     let wanted: Vec<String> = query.list("line").into_iter().map(String::from).collect();
@@ -81,7 +79,10 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        let rows = reader.counts(&CountsQuery { scene, from_us, to_us, bucket, lines, classes })?;
+        let rows = match reader.counts(&CountsQuery { scene, from_us, to_us, bucket, lines, classes }) {
+            Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
+            rows => rows?,
+        };
         Ok(Ok((rows, reader.gaps(scene, from_us, to_us)?)))
     });
     let (rows, gaps) = read.await??;
@@ -100,18 +101,6 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         gaps: gaps.iter().map(GapReport::from).collect(),
         next: None,
     })))
-}
-
-/// The least that a bucket of this size lasts, in microseconds.
-fn shortest_us(bucket: BucketSize) -> u64 {
-    const HOUR_US: u64 = 3_600_000_000;
-    match bucket {
-        BucketSize::Hour => HOUR_US,
-        BucketSize::Day => 23 * HOUR_US,
-        BucketSize::Week => 167 * HOUR_US,
-        BucketSize::Month => 671 * HOUR_US,
-        BucketSize::Total => u64::MAX,
-    }
 }
 
 /// The numbers of the lines that `wanted` names, each by its number or its name, of all that `rows`
@@ -224,9 +213,10 @@ fn is_known(row: &BucketRow) -> bool {
     row.covered > 0.0 || !row.counts.is_empty()
 }
 
-/// A share with four decimals, 1 only if nothing is missing.
+/// A share with four decimals, 1 only if nothing is missing and 0 only if nothing was covered.
 fn share(covered: f64) -> f64 {
-    (covered * 1e4).floor() / 1e4
+    // A moment that was covered is not nothing: beside 0 there is no count, which is not a count of 0.
+    if covered > 0.0 { (covered * 1e4).floor().max(1.0) / 1e4 } else { 0.0 }
 }
 
 /// What counts are told apart by: line, class, direction.
@@ -359,6 +349,11 @@ mod tests {
             sums,
             [(0.9999, Some(5), Some(1)), (1.0, Some(0), Some(0)), (0.0, None, None), (0.0, Some(1), Some(0))]
         );
+    }
+
+    #[test]
+    fn a_share_is_nought_and_whole_only_when_it_is() {
+        assert_eq!([0.0, 1e-9, 0.5, 0.999_99, 1.0].map(share), [0.0, 0.0001, 0.5, 0.9999, 1.0]);
     }
 
     #[test]

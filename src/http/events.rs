@@ -9,7 +9,8 @@
 //! **Crossings** are sent in the order of the ledger, each once, none left out, from the one after the
 //! id that the client names on. They come as they are committed; whoever is too slow for that, or was
 //! away, gets them from the ledger, piece by piece, and the newest id given decides where that ends.
-//! A client that names no id starts from now, and is told from where.
+//! A client that names no id starts from now, and is told from where. They are of all scenes, as the
+//! ledger is one: each names its own. Lines, sums and overlay are those of the scene that is shown.
 //!
 //! **Everything else** is newest only. An overlay is made only when nothing waits to leave for the
 //! client, as a picture is: see [`super::viewers`].

@@ -147,6 +147,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 compared,
                 weeks: of(ask.weeks)?,
                 gaps: reader.gaps(scene, from_us, to_us)?,
+                began_us: reader.began_us()?,
                 resets: reader.resets(from_us, to_us)?,
             })
         }
@@ -169,6 +170,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         compared: read.compared,
         weeks: read.weeks,
         gaps: read.gaps.iter().map(gap).collect(),
+        began_us: read.began_us,
         resets: read.resets.iter().map(reset).collect(),
         counting: counting(&status),
         refused,
@@ -181,6 +183,7 @@ struct Read {
     compared: Option<[Vec<ChartBucket>; 2]>,
     weeks: Vec<ChartBucket>,
     gaps: Vec<Gap>,
+    began_us: Option<u64>,
     resets: Vec<Reset>,
 }
 

@@ -39,7 +39,8 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /health`.
 pub async fn health(request: Request) -> Response<Body> {
-    let (status, body) = match request.site.pipeline.status().is_healthy {
+    let site = &request.site;
+    let (status, body) = match site.is_healthy(&site.pipeline.status()) {
         true => (StatusCode::OK, "True"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "False"),
     };

@@ -26,7 +26,13 @@ pub fn text(site: &Site) -> String {
     for state in State::words() {
         page.sample("tallycam_camera_state", &[("state", state)], u8::from(state == word));
     }
-    page.one("tallycam_camera_healthy", "gauge", "1 while /health says True.", u8::from(status.is_healthy));
+    page.one("tallycam_healthy", "gauge", "1 while /health says True.", u8::from(site.is_healthy(&status)));
+    page.one(
+        "tallycam_camera_healthy",
+        "gauge",
+        "0 after too many failed reads in a row.",
+        u8::from(status.is_healthy),
+    );
     page.one(
         "tallycam_camera_held",
         "gauge",
@@ -108,6 +114,12 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay) {
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map_or(0, |(_, inside)| *inside);
         page.sample("tallycam_zone_occupancy", &[("zone", &zone.draft.name)], inside);
     }
+    page.one(
+        "tallycam_crossings_lost_total",
+        "counter",
+        "Crossings that the ledger could not take in time.",
+        counts.lost(),
+    );
     page.one(
         "tallycam_ledger_healthy",
         "gauge",

@@ -18,7 +18,7 @@ mod body;
 mod connection;
 mod counts;
 mod crossings;
-mod csv;
+pub mod csv;
 mod etag;
 mod events;
 mod facts;
@@ -59,14 +59,15 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 use jiff::tz::TimeZone;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 
 use crate::base::{Stop, clock};
-use crate::pipeline::Pipeline;
 use crate::pipeline::counting::Counting;
+use crate::pipeline::{Pipeline, Status};
 use crate::store::Counts;
 use crate::ui::Clock;
 use connection::{Link, Links};
@@ -150,6 +151,8 @@ pub(crate) struct Site {
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
     listeners: Listeners,
+    /// One model is fetched at a time.
+    fetching: Arc<Semaphore>,
     links: Links,
     stop: Stop,
     started: Instant,
@@ -175,6 +178,7 @@ impl Site {
             counting,
             models,
             listeners: Listeners::default(),
+            fetching: Arc::new(Semaphore::new(1)),
             links: Links::default(),
             stop,
             started: Instant::now(),
@@ -207,6 +211,12 @@ impl Site {
             zone: self.settings.zone.clone(),
             day_starts: self.settings.day_starts,
         }
+    }
+
+    /// What `/health` says: the camera delivers, and what crosses is recorded.
+    fn is_healthy(&self, status: &Status) -> bool {
+        let ledger_trouble = self.counting.as_ref().and_then(Counting::ledger_trouble);
+        status.is_healthy && ledger_trouble.is_none()
     }
 
     /// Whether nobody is given a picture.

@@ -40,6 +40,9 @@ pub enum NotFetched {
     /// The catalogue has none of this name.
     #[error("the catalogue has no model called {0:?}")]
     Unknown(String),
+    /// Another one is being fetched: a download takes a thread and memory for minutes.
+    #[error("another model is being fetched")]
+    Busy,
     /// There is no way to where it lies.
     #[error("{reason}")]
     Offline {
@@ -118,7 +121,13 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
 /// Fetches the model `name` of the catalogue.
 pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
     let models = site.models.clone().ok_or(NotChosen::NoModels)?;
-    Ok(blocking(move || models.fetch(&name)).await??)
+    let turn = site.fetching.clone().try_acquire_owned().map_err(|_| NotFetched::Busy)?;
+    let fetch = move || {
+        // Kept until it is over, even if nobody waits for it any more.
+        let _turn = turn;
+        models.fetch(&name)
+    };
+    Ok(blocking(fetch).await??)
 }
 
 async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {

@@ -204,6 +204,9 @@ impl From<WrongValue> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         let detail = error.to_string();
+        if matches!(error, StoreError::TooManyBuckets) {
+            return Problem::new(StatusCode::BAD_REQUEST, detail);
+        }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
             StoreError::File { hint: Some(hint), .. } => problem.hint(hint),
@@ -253,6 +256,9 @@ impl From<NotFetched> for Problem {
         let detail = error.to_string();
         let (status, hint) = match error {
             NotFetched::Unknown(_) => (StatusCode::NOT_FOUND, None),
+            NotFetched::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, Some(String::from("wait until that one is here")))
+            }
             NotFetched::Offline { hint, .. } => (StatusCode::SERVICE_UNAVAILABLE, hint),
             NotFetched::Failed { hint, .. } => (StatusCode::BAD_GATEWAY, hint),
         };

@@ -124,7 +124,7 @@ impl StateReport {
             viewer_list,
             connections: site.links.count(),
             held: status.is_held,
-            healthy: status.is_healthy,
+            healthy: site.is_healthy(&status),
             failed_reads: status.failed_reads,
             frames: status.frames,
             lost: status.lost,

@@ -1,5 +1,7 @@
 //! Models that are known well enough to be fetched by name: where they are, and what they are.
 
+use super::FoundModel;
+
 /// A model that can be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogueEntry {
@@ -17,6 +19,16 @@ pub struct CatalogueEntry {
     pub bytes: u64,
     /// Its description, the text of a `NAME.toml`.
     pub description: &'static str,
+}
+
+impl CatalogueEntry {
+    /// Whether one of these models is this one, whatever it is called.
+    pub fn is_among(&self, models: &[FoundModel]) -> bool {
+        models.iter().any(|model| {
+            let sum = model.card.as_ref().and_then(|card| card.sha256.as_deref());
+            model.name == self.name || sum == Some(self.sha256)
+        })
+    }
 }
 
 /// All of them.

@@ -152,9 +152,14 @@ impl Models {
     pub fn add(&self, path: &Path, addition: &Addition) -> Result<Added, ModelError> {
         let bytes = read_onnx(path)?;
         let known = catalogue::of_sum(&sha256(&bytes));
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let name = addition.name.clone().or(known.map(|entry| entry.name.to_owned())).or(stem);
-        self.put(name.unwrap_or_default(), &bytes, addition, known)
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        // Who added a file looks for it by the name that it had; the catalogue helps where that is none.
+        let name = match (&addition.name, known) {
+            (Some(name), _) => name.clone(),
+            (None, Some(entry)) if check_name(&stem).is_err() => entry.name.to_owned(),
+            (None, _) => stem,
+        };
+        self.put(name, &bytes, addition, known)
     }
 
     /// Fetches a model of the catalogue, and adds it like a file.

@@ -50,7 +50,7 @@ pub struct Settings {
     pub idle_stop: Option<Duration>,
     /// A camera that sends nothing for this long is silent: still card, and it is opened anew.
     pub silent_after: Duration,
-    /// This many failed reads in a row make `/health` False.
+    /// This many failed reads in a row make the pipeline unhealthy, and `/health` False.
     pub failed_reads: u32,
 }
 

@@ -7,8 +7,8 @@ pub mod counts;
 
 pub use counts::{
     BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError, Gap,
-    LineDraft, LineRow, NewCrossing, Reader, Reset, Scene, Settings, StoreError, Tallies, TallyRow,
-    ZoneDraft, ZoneRow,
+    LineDraft, LineRow, MOST_BUCKETS, NewCrossing, Reader, Reset, Scene, Settings, StoreError, Tallies,
+    TallyRow, ZoneDraft, ZoneRow,
 };
 
 /// What the ledger's rows are told in.

@@ -61,10 +61,8 @@ fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
 pub(super) fn side(counting: &LiveCounting) -> String {
     let LiveCounting { clock, facts, .. } = counting;
     let sum = |of: fn(&LineTally) -> u64| counting.tallies.iter().map(of).sum::<u64>();
-    let end = counting.hours.first().map_or(0, |first| first.start_us + 86_400_000_000);
-    let hours = chart::with_the_rest(counting.hours.clone(), end);
     let chart = Bars {
-        buckets: &hours,
+        buckets: &counting.hours,
         bucket: "hour",
         before: &[],
         gaps: &counting.gaps,

@@ -173,7 +173,7 @@ pub(super) fn live() -> LivePage {
             facts: facts(),
             lines: lines(),
             tallies: tallies(),
-            hours: hours(MIDNIGHT, 15),
+            hours: hours(MIDNIGHT, 24),
             gaps: gaps(),
             crossings: [
                 (5, 2, true, 205),
@@ -228,6 +228,7 @@ pub(super) fn counts(query: &[(&str, &str)]) -> CountsPage {
         compared: ask.compared.as_ref().map(|spans| spans.each_ref().map(read)),
         weeks: read(&ask.weeks),
         gaps: gaps(),
+        began_us: Some(0),
         resets: vec![SetToZero { time_us: MIDNIGHT + 7 * HOUR, line_id: None }],
         counting: facts(),
         refused: None,

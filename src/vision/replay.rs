@@ -157,8 +157,8 @@ fn read_row<'a>(
 /// Which frame of the recording belongs to which picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayOptions {
-    /// The source's number of the picture that frame 1 belongs to; 1 for a clip, whose first picture
-    /// is 1. Pictures before it show nothing.
+    /// The source's number of the picture that frame 1 belongs to: 1 for a clip, whose first picture
+    /// is 1; 0 for the simulated scene. Pictures before it show nothing.
     pub first: u64,
     /// After so many frames the recording begins anew (a clip shown in a loop); 0 for never.
     pub every: u64,

@@ -20,13 +20,14 @@ use super::look::{Crossed, LookError, MIDDLE, Reading, Seen, Watch};
 use super::shared::{ModelRequest, Shared, Wishes, nothing_seen};
 use super::standing::{self, Facts, Looking};
 use super::thumbnail::Cutter;
+use super::unrecorded::Unrecorded;
 use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
 use crate::base::{Beat, Stamp};
 use crate::media::{Picture, Subscriber};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
-use crate::store::{Cover, LineRow, NewCrossing, Scene, ZoneRow};
+use crate::store::{Counts, Cover, LineRow, NewCrossing, Scene, ZoneRow};
 use crate::vision::Direction;
 
 /// Longest sleep between heartbeats.
@@ -42,8 +43,6 @@ const OVERDUE_STEPS: f64 = 2.5;
 /// Looks a second, where nothing is configured: with a model, and with the motion detector.
 const MODEL_FPS: f64 = 10.0;
 const MOTION_FPS: f64 = 15.0;
-/// Crossings that the ledger has not taken are kept and offered again, but not more.
-const MOST_UNRECORDED: usize = 10_000;
 /// What the old programs count.
 const PERSON: &str = "person";
 
@@ -111,9 +110,7 @@ pub struct Detect<'a> {
     line_notes: Vec<String>,
     last_look: Option<LastLook>,
     failing: Option<String>,
-    unrecorded: Vec<NewCrossing>,
-    ledger_trouble: Option<String>,
-    told: Option<Cover>,
+    unrecorded: Unrecorded,
 }
 
 impl<'a> Detect<'a> {
@@ -161,9 +158,7 @@ impl<'a> Detect<'a> {
             line_notes: Vec::new(),
             last_look: None,
             failing: None,
-            unrecorded: Vec::new(),
-            ledger_trouble: None,
-            told: None,
+            unrecorded: Unrecorded::default(),
             shared,
         }
     }
@@ -181,7 +176,7 @@ impl<'a> Detect<'a> {
                 Event::Stopped => break,
             }
         }
-        self.record();
+        self.unrecorded.offer(&self.shared.ledger);
         self.tell(Cover::Not("off"));
     }
 
@@ -234,6 +229,8 @@ impl<'a> Detect<'a> {
 
     /// Brings everything in line with what is wanted and what there is, and tells how it stands.
     fn settle(&mut self) {
+        // The ledger may keep us waiting for some seconds each time.
+        self.beat.beat();
         self.heed_source();
         let wishes = *self.wishes.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
@@ -317,8 +314,13 @@ impl<'a> Detect<'a> {
 
     fn enter_scene(&mut self, scene: Scene) {
         self.scene = scene;
+        self.show_scene();
+    }
+
+    /// Has the ledger show what is looked at. What it could not take is told again by the next call.
+    fn show_scene(&self) {
         if let Ok(counts) = &self.shared.ledger {
-            counts.show(scene);
+            counts.show(self.scene);
         }
     }
 
@@ -497,7 +499,7 @@ impl<'a> Detect<'a> {
         let with_thumbnails = self.shared.settings.thumbnails && !self.shared.settings.counts_only;
         for crossed in crossed.into_iter().filter(|crossed| crossed.line != MIDDLE) {
             let bounds = crossed.bounds.filter(|_| with_thumbnails);
-            self.unrecorded.push(NewCrossing {
+            self.unrecorded.add(NewCrossing {
                 line: crossed.line,
                 scene: self.scene,
                 track: crossed.track,
@@ -509,36 +511,7 @@ impl<'a> Detect<'a> {
                 thumbnail: bounds.and_then(|bounds| self.cutter.cut(&mut self.reading, picture, bounds)),
             });
         }
-        self.record();
-    }
-
-    /// Offers the ledger what it has not taken yet. It may keep us waiting for 2 s.
-    fn record(&mut self) {
-        if self.unrecorded.is_empty() {
-            return;
-        }
-        let Ok(counts) = &self.shared.ledger else { return self.unrecorded.clear() };
-        match counts.record(self.unrecorded.clone()) {
-            Ok(()) => {
-                self.unrecorded.clear();
-                if self.ledger_trouble.take().is_some() {
-                    log::info!("counting: the ledger takes crossings again");
-                }
-            }
-            Err(error) => {
-                if self.ledger_trouble.is_none() {
-                    log::error!("counting: crossings wait to be recorded: {error}");
-                }
-                self.ledger_trouble = Some(error.to_string());
-                let too_many = self.unrecorded.len().saturating_sub(MOST_UNRECORDED);
-                if too_many > 0 {
-                    log::error!(
-                        "counting: {too_many} crossings are lost, for the ledger takes none: {error}"
-                    );
-                    self.unrecorded.drain(..too_many);
-                }
-            }
-        }
+        self.unrecorded.offer(&self.shared.ledger);
     }
 
     fn failed(&mut self, error: &LookError) {
@@ -581,10 +554,10 @@ impl<'a> Detect<'a> {
 
     /// Says how it stands, to the ledger and to everybody else.
     fn say(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
-        self.record();
-        let ledger = match &self.shared.ledger {
-            Ok(counts) => self.ledger_trouble.clone().or_else(|| counts.trouble()),
-            Err(error) => Some(error.to_string()),
+        self.unrecorded.offer(&self.shared.ledger);
+        let (ledger, ledger_hint) = match &self.shared.ledger {
+            Ok(counts) => (self.unrecorded.trouble().map(str::to_owned).or_else(|| counts.trouble()), None),
+            Err(error) => (Some(error.to_string()), error.hint()),
         };
         let looking = match (&self.failing, &self.last_look) {
             (Some(reason), _) => Looking::Failing(reason),
@@ -596,6 +569,7 @@ impl<'a> Detect<'a> {
             is_on: self.shared.settings.is_on,
             scene: self.scene,
             ledger: ledger.as_deref(),
+            ledger_hint,
             drawn,
             countable: self.countable,
             is_held,
@@ -604,6 +578,10 @@ impl<'a> Detect<'a> {
             looking,
         });
         self.tell(standing.cover);
+        let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost) + self.unrecorded.lost();
+        let lost = (lost > 0).then(|| {
+            format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
+        });
         let mut figures = self.shared.figures();
         figures.with_middle = with_middle;
         let status = &mut figures.status;
@@ -623,17 +601,15 @@ impl<'a> Detect<'a> {
             status.notes.extend_from_slice(&watch.notes);
         }
         status.notes.extend_from_slice(&self.line_notes);
+        status.notes.extend(lost);
     }
 
-    /// Tells the ledger, if it is news.
-    fn tell(&mut self, cover: Cover) {
-        if self.told.as_ref() == Some(&cover) {
-            return;
-        }
+    /// Tells the ledger, which heeds only what is news to it, and is told again what it could not take.
+    fn tell(&self, cover: Cover) {
+        self.show_scene();
         if let Ok(counts) = &self.shared.ledger {
-            counts.cover(cover.clone());
+            counts.cover(cover);
         }
-        self.told = Some(cover);
     }
 }
 

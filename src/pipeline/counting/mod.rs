@@ -17,6 +17,7 @@ mod look;
 mod shared;
 mod standing;
 mod thumbnail;
+mod unrecorded;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,7 +191,8 @@ impl Counting {
         let shared = Arc::new(Shared::new(pipeline.clone(), counts, settings));
         let (reading, crops) = (Reading::new()?, thumbnail::Cutter::new()?);
         let runtime = shared::runtime()?;
-        let detect = Worker::spawn("detect", {
+        // On a small machine a network can take all there is: the stream must not wait for that.
+        let detect = Worker::spawn_giving_way("detect", {
             let shared = Arc::clone(&shared);
             move |beat| Detect::new(shared, make, asked, reading, crops, beat).run(&runtime)
         })?;
@@ -221,6 +223,18 @@ impl Counting {
     /// Why it could not be opened. The stream goes on without it, and nothing is recorded.
     pub fn counts(&self) -> Result<&Counts, &StoreError> {
         self.shared.ledger.as_ref()
+    }
+
+    /// Why what crosses is not recorded, though it should be: the ledger could not be opened, or takes
+    /// nothing. A daemon of which this is so is not healthy, for it loses what it is there to count.
+    pub fn ledger_trouble(&self) -> Option<String> {
+        if !self.shared.settings.is_on {
+            return None;
+        }
+        match &self.shared.ledger {
+            Ok(counts) => counts.trouble(),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// How it is going.

@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub scene: Scene,
     /// Why the ledger does not take crossings, if it does not.
     pub ledger: Option<&'a str>,
+    /// What can be done about that, where it is known.
+    pub ledger_hint: Option<&'a str>,
     /// Lines that are drawn in the scene.
     pub drawn: usize,
     /// Lines that can count something with this detector; those that are drawn, before there is one.
@@ -71,7 +73,12 @@ pub fn stand(facts: &Facts<'_>) -> Standing {
     }
     if facts.drawn == 0 && !facts.is_held {
         if let Some(reason) = facts.ledger {
-            return not("trouble", "ledger", &sentence(reason), Some(LEDGER_HINT));
+            return not(
+                "trouble",
+                "ledger",
+                &sentence(reason),
+                Some(facts.ledger_hint.unwrap_or(LEDGER_HINT)),
+            );
         }
         return not("idle", "no_line", "No line is drawn.", Some("draw one on the page \"Lines\""));
     }
@@ -100,7 +107,7 @@ pub fn stand(facts: &Facts<'_>) -> Standing {
         Looking::Fine => {}
     }
     if let Some(reason) = facts.ledger {
-        return not("trouble", "ledger", &sentence(reason), Some(LEDGER_HINT));
+        return not("trouble", "ledger", &sentence(reason), Some(facts.ledger_hint.unwrap_or(LEDGER_HINT)));
     }
     // The line of a hold alone is on no record.
     let cover = if facts.countable > 0 { Cover::Counting(facts.scene) } else { Cover::Not("no_line") };
@@ -118,6 +125,7 @@ mod tests {
         is_on: true,
         scene: Scene::Camera,
         ledger: None,
+        ledger_hint: None,
         drawn: 1,
         countable: 1,
         is_held: false,
@@ -164,5 +172,7 @@ mod tests {
         stands(&Facts { camera: &State::Waking, ..COUNTS }, "waiting", "no_picture");
         stands(&Facts { ledger: Some("the disk is full"), ..COUNTS }, "trouble", "ledger");
         stands(&Facts { ledger: Some("no ledger"), drawn: 0, countable: 0, ..COUNTS }, "trouble", "ledger");
+        let known = Facts { ledger: Some("it is damaged"), ledger_hint: Some("move it away"), ..COUNTS };
+        assert_eq!(stand(&known).hint.as_deref(), Some("move it away"));
     }
 }

@@ -49,6 +49,7 @@ struct Board {
     settings: BTreeMap<String, String>,
     totals: Arc<Vec<Count>>,
     trouble: Option<String>,
+    lost: u64,
     live: Option<Live>,
 }
 
@@ -73,6 +74,7 @@ impl Shared {
                 settings: BTreeMap::new(),
                 totals: Arc::default(),
                 trouble: None,
+                lost: 0,
                 live: None,
             }),
         }
@@ -88,6 +90,10 @@ impl Shared {
 
     pub(super) fn set_trouble(&self, trouble: Option<String>) {
         self.board().trouble = trouble;
+    }
+
+    pub(super) fn set_lost(&self, lost: u64) {
+        self.board().lost = lost;
     }
 
     pub(super) fn set_live(&self, live: Live) {
@@ -175,19 +181,20 @@ impl Counts {
         self.push(Command::Record(crossings))
     }
 
-    /// Says whether counting runs from now on. Cheap to repeat.
+    /// Says whether counting runs from now on. Cheap to repeat, and to be repeated: what the writer could
+    /// not take (it waits at most 2 s for a place) is told by the next repetition.
     pub fn cover(&self, cover: Cover) {
         if self.shared.board().cover.as_ref() == Some(&cover) {
             return;
         }
         let now_us = self.clock.now().monotonic_us as i64;
-        // What could not be told is told again with the next repetition.
         if self.push(Command::Cover(cover.clone(), now_us)).is_ok() {
             self.shared.board().cover = Some(cover);
         }
     }
 
-    /// The scene whose lines, zones and tallies are shown from now on.
+    /// The scene whose lines, zones and tallies are shown from now on. Waits and is repeated like
+    /// [`Counts::cover`].
     pub fn show(&self, scene: Scene) {
         if self.scene() == scene {
             return;
@@ -344,6 +351,11 @@ impl Counts {
     /// Why the ledger does not take crossings at present.
     pub fn trouble(&self) -> Option<String> {
         self.shared.board().trouble.clone()
+    }
+
+    /// Crossings of this run that were lost, for more waited for the disk than can be kept in memory.
+    pub fn lost(&self) -> u64 {
+        self.shared.board().lost
     }
 
     /// A connection of its own, to be used on a thread that may block.

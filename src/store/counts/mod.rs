@@ -33,11 +33,13 @@ mod inbox;
 mod lines;
 mod mending;
 mod reader;
+mod retiming;
 mod rollups;
 mod rows;
 mod schema;
 mod spans;
 mod tallies;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -47,7 +49,7 @@ mod zones;
 use std::path::PathBuf;
 
 pub use handle::Counts;
-pub use reader::Reader;
+pub use reader::{MOST_BUCKETS, Reader};
 pub use types::*;
 
 /// How the ledger is kept.
@@ -79,6 +81,21 @@ pub enum StoreError {
     /// The writer has not kept up, or has ended.
     #[error("the ledger's writer does not answer")]
     Busy,
+    /// More was asked for than is read at once.
+    #[error(
+        "there are more than {MOST_BUCKETS} buckets between these times; ask for longer ones, or for less time"
+    )]
+    TooManyBuckets,
+}
+
+impl StoreError {
+    /// What the user can do, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            StoreError::File { hint, .. } => hint.as_deref(),
+            StoreError::Busy | StoreError::TooManyBuckets => None,
+        }
+    }
 }
 
 /// A line or zone could not be changed.

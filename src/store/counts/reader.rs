@@ -24,8 +24,8 @@ use super::{
 };
 use crate::vision::Direction;
 
-/// Buckets that a chart has at most.
-const MOST_BUCKETS: usize = 20_000;
+/// Buckets that are read at once: two years of hours, fifty of days.
+pub const MOST_BUCKETS: usize = 20_000;
 
 /// Crossings that a page has at most.
 const LARGEST_PAGE: usize = 10_000;
@@ -113,17 +113,24 @@ impl Reader {
     }
 
     /// Buckets from the roll-ups, one after the other from that in which `from_us` lies to that in which the
-    /// last moment before `to_us` does; the first 20 000 of them. A total goes by full hours.
+    /// last moment before `to_us` does. A total goes by full hours.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyBuckets`] if there are more than [`MOST_BUCKETS`]; else as for crossings.
     pub fn counts(&self, query: &CountsQuery) -> Result<Vec<BucketRow>, StoreError> {
-        self.tell(self.read_counts(query))
+        let (from_us, to_us) = (number(query.from_us), number(query.to_us));
+        if from_us >= to_us {
+            return Ok(Vec::new());
+        }
+        let bounds = self.buckets(query.bucket, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
+        self.tell(self.read_counts(query, bounds))
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
     /// before the ledger began is no gap.
     pub fn gaps(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Gap>, StoreError> {
         self.tell((|| {
-            let began: Option<i64> =
-                self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))?;
+            let began = self.read_began()?;
             let (from_us, to_us) =
                 (number(from_us).max(began.unwrap_or(i64::MAX)), number(to_us).min(self.now_us()));
             if from_us >= to_us {
@@ -131,6 +138,16 @@ impl Reader {
             }
             Ok(coverage::gaps(&self.spans(from_us, to_us)?, scene, from_us, to_us))
         })())
+    }
+
+    /// When the ledger began, wall time in microseconds: of what was before nothing is known. `None` if it
+    /// was never said whether counting runs.
+    pub fn began_us(&self) -> Result<Option<u64>, StoreError> {
+        self.tell(self.read_began().map(|began| began.map(|us| us.max(0) as u64)))
+    }
+
+    fn read_began(&self) -> Result<Option<i64>, ReadError> {
+        self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))
     }
 
     /// The resets between two wall times, oldest first.
@@ -210,12 +227,7 @@ impl Reader {
         })
     }
 
-    fn read_counts(&self, query: &CountsQuery) -> Result<Vec<BucketRow>, ReadError> {
-        let (from_us, to_us) = (number(query.from_us), number(query.to_us));
-        if from_us >= to_us {
-            return Ok(Vec::new());
-        }
-        let bounds = self.buckets(query.bucket, from_us, to_us);
+    fn read_counts(&self, query: &CountsQuery, bounds: Vec<(i64, i64)>) -> Result<Vec<BucketRow>, ReadError> {
         let (Some(&(start, _)), Some(&(_, end))) = (bounds.first(), bounds.last()) else {
             return Ok(Vec::new());
         };
@@ -273,20 +285,23 @@ impl Reader {
         Ok(rows.collect())
     }
 
-    /// The buckets that `from_us..to_us` meets.
-    fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Vec<(i64, i64)> {
+    /// The buckets that `from_us..to_us` meets; `None` if they are too many.
+    fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Option<Vec<(i64, i64)>> {
         if size == BucketSize::Total {
             let start = self.calendar.bucket(BucketSize::Hour, from_us).0;
-            return vec![(start, self.calendar.bucket(BucketSize::Hour, to_us - 1).1)];
+            return Some(vec![(start, self.calendar.bucket(BucketSize::Hour, to_us - 1).1)]);
         }
         let mut buckets = Vec::new();
         let mut at = from_us;
-        while at < to_us && buckets.len() < MOST_BUCKETS {
+        while at < to_us {
+            if buckets.len() == MOST_BUCKETS {
+                return None;
+            }
             let bucket = self.calendar.bucket(size, at);
             buckets.push(bucket);
             at = bucket.1;
         }
-        buckets
+        Some(buckets)
     }
 
     /// Which sums to read from where to where. A total goes by days but for its ends.

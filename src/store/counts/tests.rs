@@ -532,7 +532,35 @@ fn beyond_the_bound_it_says_what_is_lost() {
     bench.writer.limit_growth(1_000_000);
     bench.turn();
     assert_eq!(bench.counts.totals()[0].count, super::writer::MOST_HELD as u64);
-    assert!(bench.counts.trouble().expect("it stays said").contains("7 crossings were lost"));
+    assert_eq!((bench.counts.trouble(), bench.counts.lost()), (None, 7), "it takes them again, and says so");
+}
+
+#[test]
+fn a_camera_that_comes_and_goes_fills_no_memory_and_claims_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.writer.limit_growth(0);
+    bench.record(line, Direction::In, 5_000);
+    let most = super::writer::MOST_HELD_COVERS;
+    for n in 0..3 * most {
+        bench.clock.pass(S);
+        let cover = if n % 2 == 0 { Cover::Counting(Scene::Camera) } else { Cover::Not("unplugged") };
+        bench.counts.cover(cover);
+        bench.turn();
+        assert!(bench.writer.held() <= most + 2, "{} are held", bench.writer.held());
+    }
+    bench.writer.limit_growth(1_000_000);
+    bench.clock.pass(S);
+    bench.turn();
+    let now = MONDAY + (3 * most as u64 + 1) * S;
+    let rows = bench.reader().counts(&chart(BucketSize::Total, MONDAY, now)).expect("read");
+    // Every other second of the first thousand, none of the rest: the last state is "unplugged".
+    let counted = rows[0].covered * (rows[0].end_us.min(now) - rows[0].start_us) as f64 / S as f64;
+    assert!((counted - most as f64 / 2.0).abs() <= 1.5, "{counted} s");
+    let gaps = bench.reader().gaps(Scene::Camera, MONDAY, now).expect("read");
+    assert!(gaps.iter().any(|gap| gap.why == "ledger" && gap.to_us - gap.from_us >= 1900 * S), "{gaps:?}");
+    assert_eq!(gaps.last().map(|gap| (gap.why.as_str(), gap.to_us)), Some(("unplugged", now)));
 }
 
 #[test]

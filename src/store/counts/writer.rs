@@ -15,14 +15,15 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::calendar::Calendar;
-use super::handle::{Live, Shared};
+use super::handle::Shared;
 use super::mending::{Change, Clock, WallClock};
-use super::rollups::{self, Changes, Kind};
-use super::rows::{ReadError, SELECT_CROSSINGS, crossing, unsigned};
+use super::retiming::{apply_change, keep_calendar, newest_sure_end, reload_span};
+use super::rollups::{Changes, Kind};
+use super::rows::{ReadError, unsigned};
 use super::schema::{Lock, store_error};
 use super::spans::{EXTEND_AFTER_US, OpenSpan};
 use super::tallies::Board;
-use super::{Count, Cover, EditError, LineRow, NewCrossing, Scene, StoreError, lines, zones};
+use super::{Cover, EditError, LineRow, NewCrossing, Scene, StoreError, lines};
 use crate::base::Beat;
 
 /// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
@@ -36,6 +37,10 @@ pub(super) const MOST_HELD: usize = 100_000;
 
 /// Bytes of thumbnails that are kept then; crossings beyond go without.
 const MOST_HELD_BYTES: usize = 16 << 20;
+
+/// Changes of the cover that are kept in memory while the disk takes none. What changed after that is one
+/// gap up to the newest change: less is claimed than was so, never more.
+pub(super) const MOST_HELD_COVERS: usize = 1000;
 
 /// Something that is to be done.
 pub(super) enum Command {
@@ -99,40 +104,41 @@ impl From<ReadError> for Fault {
 
 /// What the writer believes and does, changed by a turn only if that is committed.
 #[derive(Debug, Clone)]
-struct State {
-    wall: WallClock,
-    scene: Scene,
-    span: Option<OpenSpan>,
+pub(super) struct State {
+    pub wall: WallClock,
+    pub scene: Scene,
+    pub span: Option<OpenSpan>,
 }
 
 /// The writer.
 pub(super) struct Writer {
-    connection: Connection,
+    pub(super) connection: Connection,
     file: PathBuf,
     _lock: Lock,
-    clock: Arc<dyn Clock + Sync>,
-    calendar: Calendar,
-    shared: Arc<Shared>,
+    pub(super) clock: Arc<dyn Clock + Sync>,
+    pub(super) calendar: Calendar,
+    pub(super) shared: Arc<Shared>,
     boot: i64,
     run: i64,
     /// The newest sure time on record before this boot.
     newest_sure_us: i64,
-    state: State,
+    pub(super) state: State,
     /// What no turn has committed yet.
     held: VecDeque<Command>,
     held_crossings: usize,
     held_bytes: usize,
+    held_covers: usize,
     lost: u64,
     /// Whether the last turn failed.
     is_failing: bool,
     /// Whether something that is on record could not be read back, and has to be told yet.
-    is_behind: bool,
+    pub(super) is_behind: bool,
     /// The last crossing that was told.
-    announced: i64,
-    line_ids: BTreeSet<u64>,
-    all_lines: Vec<LineRow>,
-    board: Board,
-    totals: BTreeMap<Kind, u64>,
+    pub(super) announced: i64,
+    pub(super) line_ids: BTreeSet<u64>,
+    pub(super) all_lines: Vec<LineRow>,
+    pub(super) board: Board,
+    pub(super) totals: BTreeMap<Kind, u64>,
     last_commit_us: i64,
 }
 
@@ -197,6 +203,7 @@ impl Writer {
             held: VecDeque::new(),
             held_crossings: 0,
             held_bytes: 0,
+            held_covers: 0,
             lost: 0,
             is_failing: false,
             is_behind: false,
@@ -229,6 +236,12 @@ impl Writer {
         self.connection
             .pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
             .expect("it can be set");
+    }
+
+    /// Commands that are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// The thread.
@@ -279,13 +292,13 @@ impl Writer {
                 let is_other_scene = state.scene != self.state.scene;
                 self.state = state;
                 self.held.clear();
-                (self.held_crossings, self.held_bytes) = (0, 0);
+                (self.held_crossings, self.held_bytes, self.held_covers) = (0, 0, 0);
                 let told = self.tell(is_edited, is_other_scene, has_new_times || is_next_day);
                 for tell in edits {
                     tell(Ok(()));
                 }
                 if self.is_failing {
-                    log::info!("counts.db: crossings are taken again");
+                    log::info!("counts.db: crossings are taken again; {} in all were lost", self.lost);
                 }
                 self.is_failing = false;
                 self.settle(told);
@@ -338,7 +351,11 @@ impl Writer {
                     log::error!("counts.db: {MOST_HELD} crossings wait for the disk; further ones are lost");
                 }
                 self.lost += lost as u64;
+                self.shared.set_lost(self.lost);
                 crossings.truncate(room);
+                if crossings.is_empty() {
+                    return;
+                }
             }
             for crossing in crossings.iter_mut() {
                 let bytes = crossing.thumbnail.as_ref().map_or(0, |jpeg| jpeg.len());
@@ -350,7 +367,26 @@ impl Writer {
             }
             self.held_crossings += crossings.len();
         }
-        self.held.push_back(command);
+        match command {
+            Command::Cover(cover, since_us) if self.is_failing => self.hold_cover(cover, since_us),
+            command => self.held.push_back(command),
+        }
+    }
+
+    /// Takes a change of the cover in while the disk takes nothing: a camera that comes and goes must not
+    /// fill the memory.
+    fn hold_cover(&mut self, cover: Cover, since_us: i64) {
+        self.held_covers += 1;
+        if self.held_covers > MOST_HELD_COVERS {
+            // The newest of those beyond the bound is enough: what was so before it is a gap.
+            let newest = self.held.iter().rposition(|command| matches!(command, Command::Cover(..)));
+            if let Some(newest) = newest {
+                self.held.remove(newest);
+            }
+        } else if self.held_covers == MOST_HELD_COVERS {
+            self.held.push_back(Command::Cover(Cover::Not("ledger"), since_us));
+        }
+        self.held.push_back(Command::Cover(cover, since_us));
     }
 
     /// Everything that is held, in one transaction.
@@ -442,133 +478,10 @@ impl Writer {
         Ok(Written { state, is_edited, has_new_times: change != Change::None })
     }
 
-    /// Tells what has been committed.
-    fn tell(&mut self, is_edited: bool, is_other_scene: bool, has_new_times: bool) -> Result<(), ReadError> {
-        let (is_edited, is_other_scene) = (is_edited || self.is_behind, is_other_scene || self.is_behind);
-        self.is_behind = true;
-        let committed = self.read_new()?;
-        if is_edited {
-            self.tell_edits()?;
-        }
-        if is_other_scene {
-            self.load_totals()?;
-        }
-        for crossing in committed {
-            if crossing.scene == self.state.scene && !is_other_scene {
-                let kind = Kind {
-                    scene: crossing.scene,
-                    line: crossing.line_id,
-                    class: Arc::clone(&crossing.class),
-                    direction: crossing.direction,
-                };
-                *self.totals.entry(kind).or_insert(0) += 1;
-            }
-            // Nobody listens: then it is for the ledger alone.
-            let _ = self.shared.committed.send(Arc::new(crossing));
-        }
-        if is_edited || is_other_scene || has_new_times {
-            self.renew_board()?;
-        }
-        self.tell_sums()?;
-        self.is_behind = false;
-        Ok(())
-    }
-
-    /// Crossings on record that were not told yet.
-    fn read_new(&mut self) -> Result<Vec<super::Crossing>, ReadError> {
-        let mut new =
-            self.connection.prepare(&format!("{SELECT_CROSSINGS} WHERE c.id > ?1 ORDER BY c.id"))?;
-        let committed = new.query_map([self.announced], crossing)?.collect::<Result<Vec<_>, _>>()?;
-        if let Some(last) = committed.last() {
-            self.announced = last.id as i64;
-        }
-        Ok(committed)
-    }
-
-    fn tell_edits(&mut self) -> Result<(), ReadError> {
-        self.all_lines = lines::all(&self.connection)?;
-        self.line_ids = self.all_lines.iter().map(|line| line.id).collect();
-        let shown: Vec<LineRow> =
-            self.all_lines.iter().filter(|line| line.deleted_us.is_none()).cloned().collect();
-        let tell = |old: &mut Arc<Vec<_>>, new| {
-            let is_new = **old != new;
-            if is_new {
-                *old = Arc::new(new);
-            }
-            is_new
-        };
-        self.shared.lines.send_if_modified(|old| tell(old, shown));
-        let zones = zones::all(&self.connection)?;
-        self.shared.zones.send_if_modified(|old| {
-            let is_new = **old != zones;
-            if is_new {
-                *old = Arc::new(zones);
-            }
-            is_new
-        });
-        let mut query = self.connection.prepare("SELECT key, value FROM settings")?;
-        let settings =
-            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-        self.shared.set_settings(settings);
-        Ok(())
-    }
-
-    fn renew_board(&mut self) -> Result<(), ReadError> {
-        let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
-        self.board = Board::new(&self.connection, &self.calendar, self.state.scene, now_us, &self.all_lines)?;
-        Ok(())
-    }
-
-    fn load_totals(&mut self) -> Result<(), ReadError> {
-        let scene = self.state.scene;
-        let mut query = self.connection.prepare(
-            "SELECT line, class, direction, sum(count) FROM daily WHERE scene = ?1 GROUP BY line, class, direction",
-        )?;
-        let mut rows = query.query([scene.word()])?;
-        let mut totals = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            let direction = super::rows::direction_of(row.get_ref(2)?.as_str()?)?;
-            let kind = Kind { scene, line: unsigned(row, 0)?, class: row.get(1)?, direction };
-            totals.insert(kind, unsigned(row, 3)?);
-        }
-        self.totals = totals;
-        Ok(())
-    }
-
-    /// Today's sums, all sums, and the span under way.
-    fn tell_sums(&mut self) -> Result<(), ReadError> {
-        let tallies = self.board.tallies(&self.connection, &self.all_lines)?;
-        self.shared.tallies.send_if_modified(|old| {
-            let is_new = **old != tallies;
-            if is_new {
-                *old = Arc::new(tallies);
-            }
-            is_new
-        });
-        let names: BTreeMap<u64, Arc<str>> =
-            self.all_lines.iter().map(|line| (line.id, Arc::from(line.draft.name.as_str()))).collect();
-        let totals = self.totals.iter().map(|(kind, &count)| Count {
-            line_id: kind.line,
-            line: names.get(&kind.line).cloned().unwrap_or_default(),
-            class: Arc::clone(&kind.class),
-            direction: kind.direction,
-            count,
-        });
-        self.shared.set_totals(totals.collect());
-        self.shared.set_live(Live { wall: self.state.wall, span: self.state.span.clone() });
-        Ok(())
-    }
-
     /// What telling came to. What is on record stays so even if it could not be read back.
     fn settle(&mut self, told: Result<(), ReadError>) {
         match told {
-            Ok(()) if self.lost == 0 => self.shared.set_trouble(None),
-            Ok(()) => {
-                let lost = self.lost;
-                self.shared.set_trouble(Some(format!(
-                    "{lost} crossings were lost while the disk took none; those before and after are on record"
-                )));
-            }
+            Ok(()) => self.shared.set_trouble(None),
             Err(error) => self.say_trouble(&store_error(&self.file, &error)),
         }
     }
@@ -601,106 +514,9 @@ struct Written {
     has_new_times: bool,
 }
 
-/// Notes the calendar that the sums are made for; if it was another one, they are made anew.
-fn keep_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
-    let identity = calendar.identity();
-    let kept: Option<String> = connection
-        .query_row("SELECT value FROM settings WHERE key = 'calendar'", [], |row| row.get(0))
-        .optional()?;
-    if kept.as_ref() == Some(&identity) {
-        return Ok(());
-    }
-    if let Some(kept) = kept {
-        log::info!("counts.db: days and hours were those of {kept}, now {identity}: all sums are made anew");
-    }
-    rollups::rebuild(connection, calendar)?;
-    connection.execute("INSERT OR REPLACE INTO settings (key, value) VALUES ('calendar', ?1)", [identity])?;
-    Ok(())
-}
-
-/// The end of the newest span that a sure clock measured; 0 if there is none.
-fn newest_sure_end(connection: &Connection) -> Result<i64, ReadError> {
-    connection
-        .query_row("SELECT to_us FROM spans WHERE sure ORDER BY to_us DESC LIMIT 1", [], |row| row.get(0))
-        .optional()
-        .map(|end| end.unwrap_or(0))
-}
-
 fn known_lines(connection: &Connection) -> Result<BTreeSet<u64>, ReadError> {
     let mut query = connection.prepare("SELECT id FROM lines")?;
     query.query_map([], |row| unsigned(row, 0))?.collect()
-}
-
-fn reload_span(connection: &Connection, span: Option<OpenSpan>) -> Result<Option<OpenSpan>, ReadError> {
-    let Some(mut span) = span else {
-        return Ok(None);
-    };
-    (span.from_us, span.to_us) =
-        connection.query_row("SELECT from_us, to_us FROM spans WHERE id = ?1", [span.id], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    Ok(Some(span))
-}
-
-/// Does to the rows of this boot what a change of the clock demands.
-fn apply_change(
-    connection: &Connection,
-    change: Change,
-    boot: i64,
-    wall: WallClock,
-    calendar: &Calendar,
-) -> Result<(), ReadError> {
-    if change == Change::None {
-        return Ok(());
-    }
-    connection.execute(
-        "UPDATE boots SET offset_us = ?2, sure = ?3 WHERE id = ?1",
-        params![boot, wall.offset_us, wall.is_sure],
-    )?;
-    if change == Change::Step {
-        return Ok(());
-    }
-    const MINE: &str = "run IN (SELECT id FROM runs WHERE boot = ?1) AND NOT sure";
-    let mut sums = Changes::new(calendar);
-    let mut moved = connection.prepare(&format!(
-        "SELECT id, scene, line, class, direction, wall_us, mono_us FROM crossings WHERE {MINE}"
-    ))?;
-    let mut rows = moved.query([boot])?;
-    let mut count = 0u64;
-    while let Some(row) = rows.next()? {
-        let kind = Kind {
-            scene: super::rows::scene_of(row.get_ref(1)?.as_str()?)?,
-            line: unsigned(row, 2)?,
-            class: row.get(3)?,
-            direction: super::rows::direction_of(row.get_ref(4)?.as_str()?)?,
-        };
-        let (id, was_us, is_us) = (row.get(0)?, row.get(5)?, wall.wall_us(row.get(6)?));
-        if was_us != is_us {
-            sums.add(kind.clone(), was_us, id, -1);
-            sums.add(kind, is_us, id, 1);
-            count += 1;
-        }
-    }
-    sums.write(connection)?;
-    for table in ["crossings", "resets", "line_changes"] {
-        connection.execute(
-            &format!("UPDATE {table} SET wall_us = max(mono_us + ?2, 0), sure = ?3 WHERE {MINE}"),
-            params![boot, wall.offset_us, wall.is_sure],
-        )?;
-    }
-    // A time that was covered by a sure clock is not covered again.
-    let floor_us = if wall.is_sure { newest_sure_end(connection)? } else { 0 };
-    connection.execute(
-        &format!(
-            "UPDATE spans SET from_us = max(from_mono_us + ?2, ?4), to_us = max(to_mono_us + ?2, ?4), sure = ?3
-             WHERE {MINE}"
-        ),
-        params![boot, wall.offset_us, wall.is_sure, floor_us],
-    )?;
-    if count > 0 {
-        log::info!("counts.db: the clock was set; {count} crossings of this boot have their right time now");
-    }
-    Ok(())
 }
 
 /// Puts crossings on record, and into the sums those that were not there yet.
