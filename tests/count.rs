@@ -104,6 +104,21 @@ fn what_is_wrong_with_a_line_is_said_before_anything_is_counted() {
 }
 
 #[test]
+fn a_film_is_never_written_over_its_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let bytes = std::fs::read(&clip).unwrap();
+    let other_name = folder.path().join("other.avi");
+    std::fs::hard_link(&clip, &other_name).unwrap();
+    let film = other_name.to_str().unwrap();
+    let arguments = ["--line", "80,120,80,0", "--replay", "walk.csv", "--annotate", film];
+    let output = count(folder.path(), &clip, &arguments);
+    assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+    assert!(said(&output).contains("is the clip itself"), "{}", said(&output));
+    assert!(std::fs::read(&clip).unwrap() == bytes);
+}
+
+#[test]
 fn a_clip_that_breaks_off_is_counted_and_ends_with_1() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -109,6 +110,7 @@ impl Count {
     /// Counts and prints.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         self.check_names()?;
+        self.check_film()?;
         let config = given.and(&self.given).load()?.config;
         let run = ClipRun::open(&self.clip).map_err(failed)?;
         let size = run.size();
@@ -175,6 +177,18 @@ impl Count {
         match (error, &self.annotate) {
             (ClipCountError::Onlooker(error), Some(film)) => not_written(film, &error),
             (error, _) => failed(error),
+        }
+    }
+
+    /// The film must not be written over the clip that is being read, by whatever path both are named.
+    fn check_film(&self) -> Result<(), Failure> {
+        let file = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        match self.annotate.as_deref() {
+            Some(film) if file(film).is_some() && file(film) == file(&self.clip) => {
+                let hint = Some(String::from("give the film another name"));
+                Err(wrong(format!("{} is the clip itself", film.display()), hint))
+            }
+            _ => Ok(()),
         }
     }
 
