@@ -37,7 +37,7 @@ impl Default for CounterOptions {
     fn default() -> CounterOptions {
         CounterOptions {
             filter: Filter::default(),
-            most_iou: 0.6,
+            most_iou: 0.5,
             tracker: TrackerOptions::default(),
             hysteresis: Hysteresis::default(),
         }
