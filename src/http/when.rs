@@ -19,7 +19,7 @@ const EXPECTED: &str = "a time such as 2026-11-20T08:00:00Z, a date such as 2026
 /// are minutes and hours; days and weeks ago are days on the calendar, the same hour of the clock.
 ///
 /// # Errors
-/// [`WrongValue`], for anything else and for times before 1970.
+/// What is wrong and what was expected, for anything else and for times before 1970.
 pub fn instant(key: &'static str, text: &str, clock: &Clock) -> Result<u64, WrongValue> {
     read(text.trim(), clock)
         .and_then(|time| u64::try_from(time.as_microsecond()).ok())
