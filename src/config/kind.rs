@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeValue};
 
 use super::complaint::{masked, nearest, one_of};
-use super::{Config, Listen, duration, listen};
+use super::{Config, Listen, duration, listen, size};
 use crate::media::Fourcc;
 
 /// What a key holds, its limits, and where it goes.
@@ -35,6 +35,10 @@ pub enum Kind {
     Time(Duration, Duration, fn(&mut Config, Duration)),
     /// Any length of time, or `"never"`.
     TimeOrNever(fn(&mut Config, Option<Duration>)),
+    /// An amount of bytes.
+    Size(fn(&mut Config, u64)),
+    /// An amount of bytes, or `"unlimited"`.
+    SizeOrUnlimited(fn(&mut Config, Option<u64>)),
     /// A list of words, or one word.
     Words(fn(&mut Config, Vec<String>)),
     /// A time zone by its IANA name, or `"auto"`.
@@ -175,6 +179,19 @@ impl Kind {
                 put(config, time);
                 quoted(&time.map_or_else(|| String::from("never"), duration::show))
             }
+            Kind::Size(put) => {
+                let bytes = text.and_then(size::parse).ok_or_else(|| other(with_unit_of_size(given)))?;
+                put(config, bytes);
+                quoted(&size::show(bytes))
+            }
+            Kind::SizeOrUnlimited(put) => {
+                let bytes = match text {
+                    Some("unlimited") => None,
+                    _ => Some(text.and_then(size::parse).ok_or_else(|| other(with_unit_of_size(given)))?),
+                };
+                put(config, bytes);
+                quoted(&bytes.map_or_else(|| String::from("unlimited"), size::show))
+            }
             Kind::Words(put) => {
                 let words = words(given).map_err(|fault| match fault {
                     Ok(wrong) => wrong,
@@ -298,6 +315,10 @@ impl Kind {
                 format!("a time from \"{}\" to \"{}\"", duration::show(least), duration::show(most))
             }
             Kind::TimeOrNever(_) => String::from("a time such as \"30s\", \"5m\" or \"1h\", or \"never\""),
+            Kind::Size(_) => String::from("an amount such as \"500MB\" or \"2GB\""),
+            Kind::SizeOrUnlimited(_) => {
+                String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
+            }
             Kind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
             Kind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
             Kind::Format(_) => {
@@ -446,6 +467,15 @@ fn with_unit(given: &DeValue<'_>) -> Option<String> {
         _ => number(given)?,
     };
     (seconds.is_finite() && (0.0..1e9).contains(&seconds)).then(|| format!("with its unit: \"{seconds}s\""))
+}
+
+fn with_unit_of_size(given: &DeValue<'_>) -> Option<String> {
+    let bytes = match given {
+        DeValue::String(text) => text.trim().parse::<f64>().ok()?,
+        _ => number(given)?,
+    };
+    let is_amount = bytes.fract() == 0.0 && (0.0..1e15).contains(&bytes);
+    is_amount.then(|| format!("with its unit: \"{}\"", size::show(bytes as u64)))
 }
 
 fn usable(text: Option<&str>) -> Option<Fourcc> {

@@ -18,6 +18,7 @@ pub mod kind;
 mod listen;
 mod resolve;
 mod shipped;
+mod size;
 
 pub use complaint::{Complaint, Complaints};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
@@ -47,6 +48,12 @@ pub struct Config {
     pub counts: CountsConfig,
     /// `[store]`.
     pub store: StoreConfig,
+    /// `[snapshot]`.
+    pub snapshot: SnapshotConfig,
+    /// `[record]`.
+    pub record: RecordConfig,
+    /// `[retention]`.
+    pub retention: RetentionConfig,
     /// `[privacy]`.
     pub privacy: PrivacyConfig,
     /// `[http]`.
@@ -181,6 +188,45 @@ pub struct StoreConfig {
     pub directory: Option<PathBuf>,
 }
 
+/// `[snapshot]`: how single pictures are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotConfig {
+    /// `warm_up`: frames after the camera's opening that are no snapshot yet, 0–300; default 3.
+    pub warm_up: u32,
+}
+
+/// `[record]`: how recordings are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordConfig {
+    /// `fps`: at most so many pictures a second are recorded; `None` ("auto"): every one.
+    pub fps: Option<f64>,
+    /// `max_duration`: a recording ends after this time; default 1 h; `None` for `"never"`.
+    pub max_duration: Option<Duration>,
+    /// `max_size`: a recording ends at so many bytes; `None` ("unlimited", the default).
+    pub max_size: Option<u64>,
+    /// `pre_roll`: so much of what was before goes into a recording; default 0 s, 0–60 s.
+    pub pre_roll: Duration,
+    /// `on_crossing`: names of lines whose crossings start a recording; `*` for all; default none.
+    pub on_crossing: Vec<String>,
+    /// `after_crossing`: such a recording ends so long after the last crossing; default 10 s, 1–600 s.
+    pub after_crossing: Duration,
+}
+
+/// `[retention]`: what is kept how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// `snapshots_age`: snapshots older than this go; `None` for `"never"`, the default.
+    pub snapshots_age: Option<Duration>,
+    /// `snapshots_size`: snapshots together are at most so many bytes; `None` ("unlimited", the default).
+    pub snapshots_size: Option<u64>,
+    /// `recordings_age`: recordings older than this go; `None` for `"never"`, the default.
+    pub recordings_age: Option<Duration>,
+    /// `recordings_size`: recordings together are at most so many bytes; `None` ("unlimited", the default).
+    pub recordings_size: Option<u64>,
+    /// `min_free`: the file system keeps so many bytes free; default 500 MB; 0: none.
+    pub min_free: u64,
+}
+
 /// `[privacy]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivacyConfig {
@@ -264,6 +310,22 @@ impl Default for Config {
             zones: Vec::new(),
             counts: CountsConfig { time_zone: None, day_starts: 0 },
             store: StoreConfig { directory: None },
+            snapshot: SnapshotConfig { warm_up: 0 },
+            record: RecordConfig {
+                fps: None,
+                max_duration: None,
+                max_size: None,
+                pre_roll: Duration::ZERO,
+                on_crossing: Vec::new(),
+                after_crossing: Duration::ZERO,
+            },
+            retention: RetentionConfig {
+                snapshots_age: None,
+                snapshots_size: None,
+                recordings_age: None,
+                recordings_size: None,
+                min_free: 0,
+            },
             privacy: PrivacyConfig { counts_only: false },
             http: HttpConfig {
                 listen: Vec::new(),

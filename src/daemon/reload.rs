@@ -1,12 +1,12 @@
 //! What a configuration that was read again changes: at once, or only by a restart. Pure.
 
 use crate::config::{
-    Config, CountsConfig, DetectConfig, HttpConfig, LogConfig, PrivacyConfig, SourceConfig, StoreConfig,
-    StreamConfig,
+    Config, CountsConfig, DetectConfig, HttpConfig, LogConfig, PrivacyConfig, RecordConfig, SnapshotConfig,
+    SourceConfig, StoreConfig, StreamConfig,
 };
 
 /// Keys that differ and can take effect only when the daemon starts anew, as written in the
-/// file: `source.width`. `[log] level`, lines and zones are not among them: they change at once.
+/// file: `source.width`. `[log] level`, `[retention]`, lines and zones are not among them: they change at once.
 pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
     /// The keys of one table whose values differ. Naming every field: one that is added to a
     /// table and forgotten here does not compile.
@@ -17,9 +17,23 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         }};
     }
 
-    // Lines and zones are taken over at once.
-    let Config { name, source, stream, detect, lines: _, zones: _, counts, store, privacy, http, log } =
-        running;
+    // Lines and zones, and what is kept how long, are taken over at once.
+    let Config {
+        name,
+        source,
+        stream,
+        detect,
+        lines: _,
+        zones: _,
+        counts,
+        store,
+        snapshot,
+        record,
+        retention: _,
+        privacy,
+        http,
+        log,
+    } = running;
     let LogConfig { level: _ } = log;
     let mut keys = Vec::new();
     keys.extend((name != &read.name).then_some("name"));
@@ -45,6 +59,19 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         },
         source,
         read.source
+    ));
+    keys.extend(differing!(SnapshotConfig { warm_up = "snapshot.warm_up" }, snapshot, read.snapshot));
+    keys.extend(differing!(
+        RecordConfig {
+            fps = "record.fps",
+            max_duration = "record.max_duration",
+            max_size = "record.max_size",
+            pre_roll = "record.pre_roll",
+            on_crossing = "record.on_crossing",
+            after_crossing = "record.after_crossing",
+        },
+        record,
+        read.record
     ));
     keys.extend(differing!(
         StreamConfig {

@@ -10,6 +10,7 @@ mod backoff;
 mod capture;
 pub mod clip;
 pub mod counting;
+pub mod keeping;
 mod rate;
 mod shared;
 
@@ -30,6 +31,7 @@ pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
     ShownTrack,
 };
+pub use keeping::{Keeping, KeepingError, KeepingSettings};
 pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::Shared;

@@ -1,9 +1,11 @@
-//! What is kept: the ledger of counts in `counts.db`. The only module that names SQLite.
+//! What is kept: the ledger of counts in `counts.db`, snapshots and recordings in `media.db`. The only module that
+//! names SQLite.
 //!
 //! One thread writes each file and owns its connection; readers have read-only connections of their
 //! own and block, so they are used from threads that may. Nothing here knows a camera or a socket.
 
 pub mod counts;
+pub mod media;
 
 pub use counts::{
     BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError, Gap,
