@@ -17,7 +17,13 @@
 //! - A reader holds the file for no longer than one chunk takes; the writer waits for it.
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
+#[cfg(test)]
+mod faults;
+mod frozen;
+mod retention;
+mod runs;
 mod types;
+mod vfs;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
