@@ -21,7 +21,6 @@
 mod faults;
 mod frozen;
 mod retention;
-mod runs;
 mod types;
 mod vfs;
 
