@@ -359,3 +359,146 @@ impl<'c> WriterFile<'c> {
         self.with(|state| state.frozen = None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::media::faults::{Failing, Faults};
+    use crate::store::media::frozen::Bits;
+
+    const MAKE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
+
+    fn make(file: &Path) -> Connection {
+        let connection = open(file, MAKE).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA page_size=4096; PRAGMA journal_mode=truncate; PRAGMA synchronous=full; PRAGMA cache_size=20;
+                 CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB);",
+            )
+            .unwrap();
+        connection
+    }
+
+    fn fill(connection: &Connection, ids: std::ops::Range<i64>, len: usize) {
+        connection.execute_batch("BEGIN").unwrap();
+        for id in ids {
+            let bytes = vec![id as u8; len];
+            connection.execute("INSERT OR REPLACE INTO t VALUES (?1, ?2)", (id, bytes)).unwrap();
+        }
+        connection.execute_batch("COMMIT").unwrap();
+    }
+
+    fn word(connection: &Connection, pragma: &str) -> String {
+        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_an_ordinary_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a file.db");
+        let writer = make(&file);
+        fill(&writer, 1..50, 9000);
+        let reader = Connection::open(&file).unwrap();
+        assert_eq!(word(&reader, "integrity_check"), "ok");
+        // Locks are seen from either side.
+        writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        reader.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let busy = reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap_err();
+        assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+        writer.execute_batch("DELETE FROM t; ROLLBACK").unwrap();
+        assert_eq!(reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 49);
+        // A journal in memory shared with others works too, should somebody have chosen it.
+        assert_eq!(word(&writer, "journal_mode=wal"), "wal");
+        fill(&writer, 50..60, 9000);
+        assert_eq!(reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 59);
+        drop(reader);
+        assert_eq!(word(&writer, "journal_mode=truncate"), "truncate");
+        drop(writer);
+        assert_eq!(word(&open(&file, MAKE).unwrap(), "integrity_check"), "ok");
+        assert!(open(&directory.path().join("none/there.db"), MAKE).is_err());
+        // Memory and temporary files are SQLite's own affair.
+        open(Path::new(":memory:"), MAKE).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        open(Path::new(""), MAKE).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    }
+
+    #[test]
+    fn only_our_connections_have_a_writer_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("t.db");
+        let writer = make(&file);
+        let mut ours = WriterFile::of(&writer).unwrap();
+        let mut head = [0; 16];
+        ours.read(0, &mut head).unwrap();
+        assert_eq!(&head, b"SQLite format 3\0");
+        assert!(!ours.is_frozen() && ours.read_frozen(&mut head).is_err());
+        assert!(WriterFile::of(&Connection::open(&file).unwrap()).is_none());
+        assert!(WriterFile::of(&Connection::open_in_memory().unwrap()).is_none());
+    }
+
+    /// Through commits, spilled pages, rolled back transactions and a file that shrinks.
+    #[test]
+    fn a_frozen_file_stays_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("t.db");
+        let writer = make(&file);
+        fill(&writer, 0..200, 9000);
+        writer.execute("DELETE FROM t WHERE id % 3 = 0", []).unwrap();
+        let before = std::fs::read(&file).unwrap();
+        let pages = (before.len() / 4096) as u32;
+        let aside = directory.path().join("aside");
+        WriterFile::of(&writer).unwrap().freeze(Frozen::new(4096, pages, Bits::new(pages), &aside));
+        let mut copy = Vec::new();
+        let mut buffer = vec![0; 100 << 10];
+        for turn in 0..40 {
+            match turn {
+                0..30 => fill(&writer, turn * 10..turn * 10 + 15, 5000 + 500 * turn as usize),
+                30 => writer.execute_batch("BEGIN; UPDATE t SET bytes = zeroblob(20000); ROLLBACK").unwrap(),
+                _ => writer.execute_batch("DELETE FROM t WHERE id > 50; VACUUM").unwrap(),
+            }
+            if turn % 4 == 0 {
+                let count = WriterFile::of(&writer).unwrap().read_frozen(&mut buffer).unwrap();
+                copy.extend_from_slice(&buffer[..count]);
+            }
+        }
+        loop {
+            let count = WriterFile::of(&writer).unwrap().read_frozen(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            copy.extend_from_slice(&buffer[..count]);
+        }
+        assert!(copy == before, "{} and {} bytes", copy.len(), before.len());
+        WriterFile::of(&writer).unwrap().thaw();
+        assert_eq!(word(&writer, "integrity_check"), "ok");
+    }
+
+    /// Every write, sync, truncation and opening fails in turn: SQLite says so, and the file is as before.
+    #[test]
+    fn what_fails_is_told_and_taken_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("t.db");
+        drop(make(&file));
+        let faults = Faults::in_directory(directory.path());
+        let mut failed = 0;
+        for n in 1.. {
+            faults.set(Failing::Nth(n));
+            let worked = open(&file, MAKE).and_then(|writer| {
+                writer.execute_batch(
+                    "PRAGMA journal_mode=truncate; PRAGMA synchronous=full; BEGIN; DELETE FROM t;
+                     INSERT INTO t VALUES (1, zeroblob(50000)); COMMIT; DELETE FROM t; ",
+                )
+            });
+            let (_, met) = faults.counts();
+            faults.set(Failing::None);
+            let reader = open(&file, MAKE).unwrap();
+            assert_eq!(word(&reader, "integrity_check"), "ok", "after fault {n}");
+            if met == 0 {
+                worked.unwrap();
+                break;
+            }
+            failed += 1;
+            assert!(n < 1000);
+        }
+        assert!(failed > 10, "{failed}");
+    }
+}
