@@ -97,5 +97,4 @@ impl Drop for Faults {
     }
 }
 
-#[cfg(test)]
-mod tests;
+pub(super) mod tests;
