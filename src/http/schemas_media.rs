@@ -55,9 +55,7 @@ pub fn all() -> Value {
             "snapshots": count(), "recordings": count(), "bytes": count(), "free": count(),
             "days_left": maybe(number()), "full": flag(), "trouble": maybe(text()), "hint": maybe(text()),
         })),
-        "OldDatabase": {"type": "object", "description": "In fact a list of these.", "properties": {
-            "date": text(), "filename": text(),
-        }},
+        "OldDatabase": list(object(json!({"date": text(), "filename": text()}))),
     })
 }
 

@@ -1,8 +1,11 @@
 //! What the API says of snapshots and recordings: the wire types, and how they are filled. Times are told in UTC,
 //! lengths of time in seconds, amounts in bytes.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
+use super::Site;
 use crate::base::clock::rfc3339;
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
@@ -150,10 +153,7 @@ impl StorageReport {
             free: storage.free_bytes,
             total: storage.total_bytes,
             bytes_a_day: storage.bytes_a_day.filter(|rate| rate.is_finite()).map(f64::round),
-            days_left: storage
-                .days_left
-                .filter(|days| days.is_finite())
-                .map(|days| (days * 10.0).round() / 10.0),
+            days_left: tenths(storage.days_left),
             aside: storage.aside.iter().map(AsideReport::from).collect(),
             full: status.is_full,
             trouble,
@@ -162,6 +162,59 @@ impl StorageReport {
             rules: RulesReport::from(rules),
         }
     }
+}
+
+/// What is kept and the room there is, as `/state` has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StorageSummary {
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Recordings.
+    pub recordings: u64,
+    /// Bytes of both.
+    pub bytes: u64,
+    /// Bytes that the file system has free.
+    pub free: u64,
+    /// Days until there is no room left.
+    pub days_left: Option<f64>,
+    /// Nothing more can be kept at present.
+    pub full: bool,
+    /// Why nothing can be kept.
+    pub trouble: Option<String>,
+    /// What can be done about it.
+    pub hint: Option<String>,
+}
+
+impl StorageSummary {
+    /// What was seen last; where the store cannot be used, why.
+    pub fn of(site: &Site) -> Option<StorageSummary> {
+        if site.is_counts_only() {
+            return None;
+        }
+        let (status, storage) = match site.keeping.as_ref()?.media() {
+            Ok(media) => (media.status().borrow().as_ref().clone(), site.room.known()?),
+            Err(error) => {
+                let trouble = Some((error.to_string(), error.hint().map(String::from)));
+                (MediaStatus { trouble, ..MediaStatus::default() }, Rc::default())
+            }
+        };
+        let (trouble, hint) = status.trouble.unzip();
+        Some(StorageSummary {
+            snapshots: storage.snapshots.0,
+            recordings: storage.recordings.0,
+            bytes: storage.snapshots.1 + storage.recordings.1,
+            free: storage.free_bytes,
+            days_left: tenths(storage.days_left),
+            full: status.is_full,
+            trouble,
+            hint: hint.flatten(),
+        })
+    }
+}
+
+/// A number with one decimal; what is no number is none.
+fn tenths(number: Option<f64>) -> Option<f64> {
+    number.filter(|number| number.is_finite()).map(|number| (number * 10.0).round() / 10.0)
 }
 
 /// A store that was set aside.
