@@ -42,6 +42,7 @@ mod socket;
 mod state;
 pub mod stream;
 mod tallies;
+mod upload;
 mod v1;
 mod viewers;
 pub mod when;
@@ -69,11 +70,12 @@ use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
 use crate::pipeline::{Keeping, Pipeline, Status};
 use crate::store::Counts;
+use crate::store::media::Media;
 use crate::ui::Clock;
 use connection::{Link, Links};
 use events::Listeners;
-use ledger::Ledger;
-use problem::{NoCounting, Problem};
+use ledger::{Album, Ledger};
+use problem::{NoCounting, NoKeeping, Problem, Withheld};
 use socket::Socket;
 use viewers::{Places, Viewers};
 
@@ -146,6 +148,8 @@ pub(crate) struct Site {
     models: Option<Arc<dyn Models>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// Where pictures are kept, and their store could be opened.
+    album: Option<Album>,
     /// Where there is counting, and its ledger could be opened.
     ledger: Option<Ledger>,
     places: Rc<Places>,
@@ -179,6 +183,7 @@ impl Site {
             ledger: ledger.cloned().map(Ledger::new),
             counting,
             models,
+            album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
@@ -205,6 +210,25 @@ impl Site {
     fn ledger(&self) -> Result<Ledger, Problem> {
         self.counts()?;
         Ok(self.ledger.clone().ok_or(NoCounting)?)
+    }
+
+    /// What keeps pictures, where that is allowed.
+    fn keeping(&self) -> Result<&Keeping, Problem> {
+        if self.is_counts_only() {
+            return Err(Withheld.into());
+        }
+        Ok(self.keeping.as_ref().ok_or(NoKeeping)?)
+    }
+
+    /// The store of pictures, to be changed and to be waited for, where pictures may be kept.
+    fn media(&self) -> Result<&Media, Problem> {
+        self.keeping()?.media().map_err(|error| error.clone().into())
+    }
+
+    /// The store of pictures, to be read, where pictures may be given.
+    fn album(&self) -> Result<Album, Problem> {
+        self.media()?;
+        Ok(self.album.clone().ok_or(NoKeeping)?)
     }
 
     /// The clock on the wall.
