@@ -22,11 +22,14 @@ pub mod csv;
 mod etag;
 mod events;
 mod facts;
+mod fields;
+mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
 mod lines;
 pub mod listen;
+mod media;
 mod metrics;
 mod model;
 mod openapi;
@@ -35,17 +38,24 @@ mod payload;
 mod pictures;
 mod problem;
 mod query;
+mod recordings;
 mod route;
 mod routes;
 mod schemas;
+mod schemas_media;
+mod snapshots;
 mod socket;
 mod state;
+mod storage;
 pub mod stream;
 mod tallies;
+mod upload;
+mod uploads;
 mod v1;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_media;
 mod zones;
 
 use std::cell::Cell;
@@ -69,12 +79,14 @@ use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
 use crate::pipeline::{Keeping, Pipeline, Status};
 use crate::store::Counts;
+use crate::store::media::Media;
 use crate::ui::Clock;
 use connection::{Link, Links};
 use events::Listeners;
-use ledger::Ledger;
-use problem::{NoCounting, Problem};
+use ledger::{Album, Ledger};
+use problem::{NoCounting, NoKeeping, Problem, Withheld};
 use socket::Socket;
+use storage::Room;
 use viewers::{Places, Viewers};
 
 /// The program's version, as pages and the API name it.
@@ -117,6 +129,8 @@ pub struct Settings {
     pub day_starts: u8,
     /// No picture is given to anybody.
     pub counts_only: bool,
+    /// Keys of `[retention]` that the operator's file sets, which nobody else changes: `snapshots_age`.
+    pub pinned_retention: Vec<String>,
 }
 
 impl Default for Settings {
@@ -133,6 +147,7 @@ impl Default for Settings {
             zone: TimeZone::system(),
             day_starts: 0,
             counts_only: false,
+            pinned_retention: Vec::new(),
         }
     }
 }
@@ -146,6 +161,12 @@ pub(crate) struct Site {
     models: Option<Arc<dyn Models>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// Where pictures are kept, and their store could be opened.
+    album: Option<Album>,
+    /// What was last seen of the room for pictures.
+    room: Room,
+    /// Files that are taken in at the same time.
+    uploading: Arc<Semaphore>,
     /// Where there is counting, and its ledger could be opened.
     ledger: Option<Ledger>,
     places: Rc<Places>,
@@ -179,7 +200,10 @@ impl Site {
             ledger: ledger.cloned().map(Ledger::new),
             counting,
             models,
+            album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            room: Room::default(),
+            uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
             links: Links::default(),
@@ -205,6 +229,25 @@ impl Site {
     fn ledger(&self) -> Result<Ledger, Problem> {
         self.counts()?;
         Ok(self.ledger.clone().ok_or(NoCounting)?)
+    }
+
+    /// What keeps pictures, where that is allowed.
+    fn keeping(&self) -> Result<&Keeping, Problem> {
+        if self.is_counts_only() {
+            return Err(Withheld.into());
+        }
+        Ok(self.keeping.as_ref().ok_or(NoKeeping)?)
+    }
+
+    /// The store of pictures, to be changed and to be waited for, where pictures may be kept.
+    fn media(&self) -> Result<&Media, Problem> {
+        self.keeping()?.media().map_err(|error| error.clone().into())
+    }
+
+    /// The store of pictures, to be read, where pictures may be given.
+    fn album(&self) -> Result<Album, Problem> {
+        self.media()?;
+        Ok(self.album.clone().ok_or(NoKeeping)?)
     }
 
     /// The clock on the wall.

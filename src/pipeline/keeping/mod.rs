@@ -28,6 +28,8 @@ mod trigger;
 mod view;
 mod waits;
 
+pub mod import;
+
 use std::sync::Arc;
 use std::time::Duration;
 
