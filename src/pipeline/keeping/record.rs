@@ -457,9 +457,13 @@ impl<'a> Recorder<'a> {
                 }
                 if let Some(woken_us) = running.woken_us.filter(|woken_us| at_us >= *woken_us) {
                     running.woken_us = None;
-                    lapse.woke_within(at_us - woken_us);
+                    running.took_us = Some(at_us - woken_us);
                 }
                 let Some(missed) = lapse.take(at_us) else { return };
+                // Only now: until then it is awake for this one.
+                if let Some(took_us) = running.took_us.take() {
+                    lapse.woke_within(took_us);
+                }
                 shot.is_after_gap = missed > 0;
             }
             self.backlog.push(shot);
