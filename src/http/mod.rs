@@ -19,14 +19,18 @@ mod connection;
 mod counts;
 mod crossings;
 pub mod csv;
+mod download;
 mod etag;
 mod events;
 mod facts;
+mod fields;
+mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
 mod lines;
 pub mod listen;
+mod media;
 mod metrics;
 mod model;
 mod openapi;
@@ -35,17 +39,28 @@ mod payload;
 mod pictures;
 mod problem;
 mod query;
+mod range;
+mod recordings;
+mod replay;
 mod route;
 mod routes;
 mod schemas;
+mod schemas_media;
+mod snapshots;
 mod socket;
 mod state;
+mod storage;
 pub mod stream;
 mod tallies;
+mod thumbnail;
+mod upload;
+mod uploads;
 mod v1;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_media;
+mod zip;
 mod zones;
 
 use std::cell::Cell;
@@ -67,14 +82,16 @@ pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Pipeline, Status};
+use crate::pipeline::{Keeping, Pipeline, Status};
 use crate::store::Counts;
+use crate::store::media::Media;
 use crate::ui::Clock;
 use connection::{Link, Links};
 use events::Listeners;
-use ledger::Ledger;
-use problem::{NoCounting, Problem};
+use ledger::{Album, Ledger};
+use problem::{NoCounting, NoKeeping, Problem, Withheld};
 use socket::Socket;
+use storage::Room;
 use viewers::{Places, Viewers};
 
 /// The program's version, as pages and the API name it.
@@ -117,6 +134,8 @@ pub struct Settings {
     pub day_starts: u8,
     /// No picture is given to anybody.
     pub counts_only: bool,
+    /// Keys of `[retention]` that the operator's file sets, which nobody else changes: `snapshots_age`.
+    pub pinned_retention: Vec<String>,
 }
 
 impl Default for Settings {
@@ -133,6 +152,7 @@ impl Default for Settings {
             zone: TimeZone::system(),
             day_starts: 0,
             counts_only: false,
+            pinned_retention: Vec::new(),
         }
     }
 }
@@ -144,6 +164,14 @@ pub(crate) struct Site {
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
+    /// Snapshots and recordings.
+    keeping: Option<Keeping>,
+    /// Where pictures are kept, and their store could be opened.
+    album: Option<Album>,
+    /// What was last seen of the room for pictures.
+    room: Room,
+    /// Files that are taken in at the same time.
+    uploading: Arc<Semaphore>,
     /// Where there is counting, and its ledger could be opened.
     ledger: Option<Ledger>,
     places: Rc<Places>,
@@ -153,6 +181,10 @@ pub(crate) struct Site {
     listeners: Listeners,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
+    /// Pictures that are made smaller at once.
+    thumbnails: Arc<Semaphore>,
+    /// Recordings that are watched at once.
+    replays: Arc<Semaphore>,
     links: Links,
     stop: Stop,
     started: Instant,
@@ -164,7 +196,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models } = server;
+        let Server { settings, pipeline, counting, models, keeping } = server;
         let places = Places::new(settings.max_viewers);
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -177,8 +209,14 @@ impl Site {
             ledger: ledger.cloned().map(Ledger::new),
             counting,
             models,
+            album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
+            keeping,
+            room: Room::default(),
+            uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
+            thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
+            replays: Arc::new(Semaphore::new(replay::PLACES)),
             links: Links::default(),
             stop,
             started: Instant::now(),
@@ -204,6 +242,25 @@ impl Site {
         Ok(self.ledger.clone().ok_or(NoCounting)?)
     }
 
+    /// What keeps pictures, where that is allowed.
+    fn keeping(&self) -> Result<&Keeping, Problem> {
+        if self.is_counts_only() {
+            return Err(Withheld.into());
+        }
+        Ok(self.keeping.as_ref().ok_or(NoKeeping)?)
+    }
+
+    /// The store of pictures, to be changed and to be waited for, where pictures may be kept.
+    fn media(&self) -> Result<&Media, Problem> {
+        self.keeping()?.media().map_err(|error| error.clone().into())
+    }
+
+    /// The store of pictures, to be read, where pictures may be given.
+    fn album(&self) -> Result<Album, Problem> {
+        self.media()?;
+        Ok(self.album.clone().ok_or(NoKeeping)?)
+    }
+
     /// The clock on the wall.
     fn clock(&self) -> Clock {
         Clock {
@@ -221,7 +278,9 @@ impl Site {
 
     /// Whether nobody is given a picture.
     fn is_counts_only(&self) -> bool {
-        self.settings.counts_only || self.counting.as_ref().is_some_and(Counting::is_counts_only)
+        self.settings.counts_only
+            || self.counting.as_ref().is_some_and(Counting::is_counts_only)
+            || self.keeping.as_ref().is_some_and(Keeping::is_counts_only)
     }
 
     /// Lets the camera go, whoever holds it.
@@ -230,6 +289,10 @@ impl Site {
             counting.let_go();
         }
         self.pipeline.pause().await;
+        if let Some(keeping) = &self.keeping {
+            // What was being recorded ends by itself; who asks next finds it whole.
+            keeping.closed().await;
+        }
     }
 
     /// Back to on demand.
@@ -268,19 +331,26 @@ pub struct Server {
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
+    keeping: Option<Keeping>,
 }
 
 impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
-        Server { settings, pipeline, counting, models: None }
+        Server { settings, pipeline, counting, models: None, keeping: None }
     }
 
     /// The same, where models can be chosen and fetched.
     #[must_use]
     pub fn with_models(self, models: Arc<dyn Models>) -> Server {
         Server { models: Some(models), ..self }
+    }
+
+    /// The same, where pictures are kept.
+    #[must_use]
+    pub fn with_keeping(self, keeping: Keeping) -> Server {
+        Server { keeping: Some(keeping), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the

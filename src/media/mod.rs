@@ -3,6 +3,7 @@
 
 pub mod canvas;
 pub mod control;
+pub mod film;
 pub mod fourcc;
 pub mod frame;
 pub mod hub;
@@ -11,6 +12,7 @@ pub mod picture;
 pub mod small_image;
 pub mod still_card;
 pub mod trouble;
+pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
 pub use fourcc::Fourcc;
