@@ -97,3 +97,6 @@ impl Drop for Faults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
