@@ -494,7 +494,9 @@ impl<'a> Recorder<'a> {
             let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
             running.recording.pump(&mut self.backlog, room, now_us);
             let is_after = |time: Option<u64>| time.is_some_and(|time_us| now_us >= time_us);
-            if running.recording.is_over() || is_after(running.until_us) {
+            if running.recording.is_closed() {
+                self.finish(Ended::Stopped);
+            } else if running.recording.is_over() || is_after(running.until_us) {
                 self.finish(Ended::Limit);
             } else if is_after(running.quiet_us) {
                 self.finish(Ended::Quiet);
