@@ -12,6 +12,8 @@
 //! recording, told in its row, and costs viewers and counting nothing. One recording runs at a time. Nothing of it is in
 //! memory but the chunk under way, the two that wait for the disk, and the pre-roll.
 
+pub mod import;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,6 +169,7 @@ pub struct Recorded {
 #[derive(Debug, Clone)]
 pub struct Keeping {
     media: Result<Media, MediaError>,
+    settings: KeepingSettings,
 }
 
 /// Keeping could not be started.
@@ -237,6 +240,11 @@ impl Keeping {
     /// The disk does not take it.
     pub async fn end(&self) -> Result<Option<Item>, KeepError> {
         todo!()
+    }
+
+    /// Whether no picture is kept or given.
+    pub fn is_counts_only(&self) -> bool {
+        self.settings.counts_only
     }
 
     /// How recording stands; cheap.
