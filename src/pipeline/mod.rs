@@ -8,6 +8,7 @@
 
 mod backoff;
 mod capture;
+mod change;
 pub mod clip;
 pub mod counting;
 pub mod keeping;
@@ -27,6 +28,7 @@ use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
 
 use capture::Capture;
+pub use change::{TransformError, Transformed, change};
 pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
     ShownTrack,
