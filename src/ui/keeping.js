@@ -1,0 +1,83 @@
+// Keeps pictures from the live page without leaving it: Snapshot and Record, the time and size of a recording as it
+// grows, the newest that is kept, and what is wrong with the disk. The forms work without this file.
+'use strict';
+{
+  const keep = el('keep'), record = el('record'), button = el('record-button');
+  const LOOK_MS = 1000;
+  let now, timer = 0, isBusy = false, isFirst = true;
+  const say = text => put('kept-said', text);
+
+  // The strip is the server's: the same page is fetched again, and its part put in place of the old one.
+  const renew = async () => {
+    try {
+      const page = await freshPage('./');
+      for (const id of ['newest', 'kept-none', 'disk']) {
+        const [was, is] = [el(id), page.getElementById(id)];
+        if (was && is && was.outerHTML !== is.outerHTML && !was.contains(document.activeElement)) was.replaceWith(is);
+      }
+    } catch { /* the next time */ }
+  };
+
+  const show = recording => {
+    const isOther = recording?.id !== now?.id;
+    now = recording;
+    record.setAttribute('action', `recordings/${now ? 'stop' : 'start'}`);
+    put('record-word', now ? 'Stop recording' : 'Record');
+    put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');
+    if (isOther && !isFirst) renew();
+    isFirst = false;
+  };
+  let trouble = null;
+  const look = async () => {
+    clearTimeout(timer);
+    try {
+      const status = await send('GET', 'recording');
+      show(status.now);
+      const is = status.trouble ?? '';
+      if (trouble !== null && is !== trouble) renew();
+      trouble = is;
+    } catch { /* asked again */ }
+    if (!document.hidden) timer = setTimeout(look, LOOK_MS);
+  };
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) { look(); renew(); } });
+
+  // What the camera is decides what can be begun; what runs can always be ended.
+  document.addEventListener('state', ({ detail }) => {
+    if (!detail) return;
+    const canTake = ['live', 'asleep', 'waking'].includes(detail.state);
+    keep.hidden = !canTake;
+    record.hidden = !canTake && !now;
+  });
+
+  const act = (form, what) => form.addEventListener('submit', async e => {
+    e.preventDefault();
+    if (isBusy) return;
+    isBusy = true;
+    say('');
+    try { say(await what()); } catch (error) { say(error.message); }
+    isBusy = false;
+    await look();
+    await renew();
+  });
+  act(keep, async () => {
+    const item = await send('POST', 'snapshots', {});
+    return `Kept as ${item.name}.`;
+  });
+  act(record, async () => {
+    button.disabled = true;
+    try {
+      if (!now) {
+        await send('POST', 'recordings', {});
+        return '';
+      }
+      const item = await send('POST', 'recording/stop');
+      return item ? `Kept as ${item.name}: ${running(item.duration)}, ${size(item.bytes)}.` : 'Not one picture had come: nothing is kept.';
+    } finally { button.disabled = false; }
+  });
+  document.addEventListener('keydown', e => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
+    if (e.key === 's' && !keep.hidden) keep.requestSubmit();
+    if (e.key === 'r' && !record.hidden) record.requestSubmit();
+  });
+  look();
+}

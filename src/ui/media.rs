@@ -158,6 +158,8 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[MediaR
     let main = format!(
         include_str!("media_ask.html"),
         question = delete_question(rows),
+        ids = ids,
+        items = items,
         why = if is_one {
             "It cannot be brought back. Its crossings stay in Counts."
         } else {

@@ -526,7 +526,7 @@ mod tests {
             let editor =
                 LinesPage { head: head.clone(), lines, tallies, counting: facts.clone(), ..editor() };
             let models = ModelsPage {
-                head,
+                head: head.clone(),
                 counting: facts,
                 chosen: Some(text()),
                 pinned: None,
