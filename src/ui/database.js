@@ -51,7 +51,7 @@
     }
     work();
   };
-  field.addEventListener('change', () => { take([...field.files]); field.value = ''; });
+  el('upload').addEventListener('submit', e => { e.preventDefault(); take([...field.files]); field.value = ''; });
   document.addEventListener('dragover', e => {
     if (![...e.dataTransfer.types].includes('Files')) return;
     e.preventDefault();

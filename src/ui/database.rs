@@ -122,7 +122,7 @@ pub fn database_page(page: &DatabasePage) -> String {
         } else {
             ""
         },
-        gauge = room.map(MediaRoom::gauge).unwrap_or_default(),
+        gauge = room.map(|room| room.gauge("")).unwrap_or_default(),
         facts = facts(page),
         unused = room.map_or_else(|| "Some".into(), |room| size(room.unused_bytes)),
         checked = page.checked.as_ref().map(checked).unwrap_or_default(),
@@ -151,7 +151,8 @@ fn facts(page: &DatabasePage) -> String {
         if room.going_bytes > 0 {
             rows.push(("Going", format!("{} are being freed", size(room.going_bytes))));
         }
-        rows.push(("Disk", format!("{} of {}", room.left(), size(room.total_bytes))));
+        let disk = format!("{} of {} are free", size(room.free_bytes), size(room.total_bytes));
+        rows.push(("Disk", room.lasts().map_or_else(|| disk.clone(), |lasts| format!("{disk}: {lasts}"))));
         let rate = room.bytes_a_day.map_or_else(
             || "not known yet: it takes an hour".into(),
             |rate| format!("{} a day", size(rate as u64)),
@@ -191,21 +192,20 @@ fn checked(checked: &Checked) -> String {
 
 fn rules(rules: &Rules) -> String {
     [
-        ("snapshots_age", "Snapshots", "days", &rules.snapshots_age),
-        ("snapshots_size", "Snapshots together", "GB", &rules.snapshots_size),
-        ("recordings_age", "Recordings", "days", &rules.recordings_age),
-        ("recordings_size", "Recordings together", "GB", &rules.recordings_size),
-        ("min_free", "Always free on the disk", "GB", &rules.min_free),
+        ("snapshots_age", "Snapshots stay for", "days", "older ones go", &rules.snapshots_age),
+        ("snapshots_size", "All snapshots have", "GB", "beyond that the oldest go", &rules.snapshots_size),
+        ("recordings_age", "Recordings stay for", "days", "older ones go", &rules.recordings_age),
+        ("recordings_size", "All recordings have", "GB", "beyond that the oldest go", &rules.recordings_size),
+        ("min_free", "The disk keeps free", "GB", "the oldest of both go for it", &rules.min_free),
     ]
     .iter()
-    .fold(String::new(), |mut html, (key, name, unit, rule)| {
-        let most = if *key == "min_free" { "at least" } else { "at most" };
+    .fold(String::new(), |mut html, (key, name, unit, why, rule)| {
         let (lock, hint) = match &rule.pinned {
             Some(origin) => (
                 " readonly",
                 format!("<span class=\"hint\" id=\"{key}-hint\">Pinned by <code>{}</code>. Change it there, then reload the service.</span>", Text(origin)),
             ),
-            None => ("", format!("<span class=\"hint\" id=\"{key}-hint\">{most}, in {unit}</span>")),
+            None => ("", format!("<span class=\"hint\" id=\"{key}-hint\">{why}</span>")),
         };
         let _ = write!(
             html,
@@ -291,7 +291,7 @@ fn aside(page: &DatabasePage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::{NotKept, samples};
     use super::*;
 
     #[test]
@@ -353,7 +353,7 @@ mod tests {
             room: None,
             plan: None,
             trouble: Some(KeepingTrouble {
-                is_full: false,
+                what: NotKept::Anything,
                 reason: "media.db: this is no database".into(),
                 hint: "move it away; a new one is begun".into(),
             }),

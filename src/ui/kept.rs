@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::escape::{Text, Words};
 use super::facts::Clock;
-use super::words::{how_many, length, running, sentence, size, thousands, when, zoned};
+use super::words::{capital, how_many, length, running, sentence, size, thousands, when, zoned};
 
 /// A snapshot or a recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,12 @@ impl MediaRow {
     /// What it is, in a word.
     pub(super) fn kind(&self) -> &'static str {
         if self.is_recording { "recording" } else { "snapshot" }
+    }
+
+    /// Its name as it is shown in a grid: a name that is but date and time says nothing that is not there anyway.
+    fn shown_name(&self) -> String {
+        let shape: String = self.name.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        if shape == "0000-00-00_00-00-00" { capital(self.kind()) } else { self.name.clone() }
     }
 
     /// "13:47, 27 MB, kept": what stands under its thumbnail.
@@ -116,43 +122,54 @@ pub struct AsideRow {
 }
 
 impl MediaRoom {
+    /// How much of the file system has been used for pictures.
+    fn own(&self) -> u64 {
+        self.file_bytes + self.aside.iter().map(|file| file.bytes).sum::<u64>()
+    }
+
     /// How many items there are.
     pub(super) fn items(&self) -> u64 {
         self.snapshots.0 + self.recordings.0
     }
 
-    /// The bar: dark what is kept here, lighter what else the disk holds.
-    pub(super) fn gauge(&self) -> String {
+    /// The bar with its words, and the way to the page of the database. Dark is what is kept here, lighter what else the disk holds.
+    pub(super) fn gauge(&self, link: &str) -> String {
         let total = self.total_bytes.max(1) as f64;
         let used = self.total_bytes.saturating_sub(self.free_bytes) as f64 / total * 100.0;
-        let aside: u64 = self.aside.iter().map(|file| file.bytes).sum();
-        let own = (self.file_bytes + aside) as f64 / total * 100.0;
+        let own = self.own() as f64 / total * 100.0;
         format!(
             "<div class=\"gauge\"><svg role=\"img\" aria-label=\"{label}\"><rect class=\"x\" width=\"{used:.2}%\" \
              height=\"8\"/><rect class=\"u\" width=\"{own:.2}%\" height=\"8\"/></svg>\
-             <p class=\"small muted\"><b class=\"num\">{own_bytes} of {total_bytes}</b>, {left}. <a \
-             href=\"database\">Database</a></p></div>",
+             <p class=\"small muted\"><b class=\"num\">{own_bytes} of {total_bytes}</b>, {left}.{link}</p></div>",
             label = Text(&format!(
                 "{} of {} are pictures; {} are free",
-                size(self.file_bytes + aside),
+                size(self.own()),
                 size(self.total_bytes),
                 size(self.free_bytes)
             )),
             own = own.min(100.0),
             used = used.min(100.0),
-            own_bytes = size(self.file_bytes + aside),
+            own_bytes = size(self.own()),
             total_bytes = size(self.total_bytes),
             left = self.left(),
         )
     }
 
     /// "8.1 GB free, 41 days left at this rate".
-    pub(super) fn left(&self) -> String {
+    fn left(&self) -> String {
         let free = format!("{} free", size(self.free_bytes));
+        match self.lasts() {
+            Some(lasts) => format!("{free}, {lasts}"),
+            None => free,
+        }
+    }
+
+    /// "41 days left at this rate".
+    pub(super) fn lasts(&self) -> Option<String> {
         match (self.days_left, self.bytes_a_day) {
-            (Some(days), _) => format!("{free}, {} left at this rate", in_days(days)),
-            (None, Some(rate)) if rate >= 1.0 => format!("{free}, the oldest make room for the newest"),
-            _ => free,
+            (Some(days), _) => Some(format!("{} left at this rate", in_days(days))),
+            (None, Some(rate)) if rate >= 1.0 => Some("the oldest make room for the newest".into()),
+            _ => None,
         }
     }
 }
@@ -218,11 +235,22 @@ impl RecordingNow {
     }
 }
 
+/// What cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotKept {
+    /// Anything: there is no room left.
+    Full,
+    /// Anything: the store cannot be used.
+    Anything,
+    /// What is being recorded; it goes on by itself.
+    Recording,
+}
+
 /// Why nothing, or not all, can be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeepingTrouble {
-    /// There is no room left.
-    pub is_full: bool,
+    /// What does not go.
+    pub what: NotKept,
     /// Why, in a sentence.
     pub reason: String,
     /// What can be done about it; empty when nothing.
@@ -232,7 +260,11 @@ pub struct KeepingTrouble {
 impl KeepingTrouble {
     /// What stands in front of the reason.
     pub(super) fn head(&self) -> &'static str {
-        if self.is_full { "The disk is full." } else { "Nothing can be kept now." }
+        match self.what {
+            NotKept::Full => "The disk is full.",
+            NotKept::Anything => "Nothing can be kept now.",
+            NotKept::Recording => "The recording has a gap now.",
+        }
     }
 
     /// The banner.
@@ -271,7 +303,7 @@ pub(super) fn item(row: &MediaRow, clock: &Clock, form: Option<&str>) -> String 
     format!(
         "<li class=\"item\" id=\"m{id}\" data-kind=\"{kind}\" data-bytes=\"{bytes}\" data-version=\"{version}\"{kept}>\
          <a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg{fresh}\" width=\"320\" \
-         height=\"{high}\" alt=\"\" loading=\"lazy\">{length}<b>{name}</b><small>{line}</small>{note}</a>{tick}</li>",
+         height=\"{high}\" alt=\"\" loading=\"lazy\">{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{tick}</li>",
         id = row.id,
         kind = row.kind(),
         bytes = row.bytes,
@@ -281,7 +313,8 @@ pub(super) fn item(row: &MediaRow, clock: &Clock, form: Option<&str>) -> String 
         high = (u64::from(row.height) * 320 / u64::from(row.width.max(1))).clamp(80, 640),
         // What is still being recorded has no lasting thumbnail.
         fresh = if row.is_open { "?open" } else { "" },
-        name = Text(&row.name),
+        full = Text(&row.name),
+        name = Text(&row.shown_name()),
         line = Text(&row.line(clock)),
     )
 }
@@ -322,5 +355,51 @@ pub(super) fn gaps(row: &MediaRow) -> String {
         0 => String::new(),
         1 => "Pictures are missing at 1 place.".into(),
         n => format!("Pictures are missing at {} places.", thousands(n)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples_media::{room, rows};
+    use super::*;
+
+    #[test]
+    fn a_name_of_date_and_time_is_told_by_its_kind() {
+        let mut row = rows().swap_remove(0);
+        for (name, shown) in [
+            ("2026-11-12_13-47-02.mp4", "Recording"),
+            ("2026-11-12_13-47-02-2.mp4", "Recording"),
+            ("2026-11-12.mp4", "2026-11-12.mp4"),
+            ("Tür", "Tür"),
+            ("", ""),
+        ] {
+            row.name = name.into();
+            assert_eq!(row.shown_name(), shown);
+        }
+    }
+
+    #[test]
+    fn days_are_told_as_exactly_as_they_are_known() {
+        for (days, words) in [
+            (0.01, "less than an hour"),
+            (0.5, "12 hours"),
+            (1.99, "48 hours"),
+            (41.9, "41 days"),
+            (800.0, "2 years"),
+            (1e9, "more than a lifetime"),
+        ] {
+            assert_eq!(in_days(days), words);
+        }
+    }
+
+    #[test]
+    fn the_gauge_says_what_is_known_and_never_more_than_all() {
+        let html = MediaRoom { file_bytes: u64::MAX / 4, total_bytes: 10, ..room() }.gauge("");
+        assert!(html.contains("class=\"u\" width=\"100.00%\""), "{html}");
+        let html = MediaRoom { days_left: None, ..room() }.gauge("");
+        assert!(html.contains("the oldest make room for the newest"));
+        let html = MediaRoom { days_left: None, bytes_a_day: None, ..room() }.gauge("");
+        assert!(html.contains("7.2 GB free.</p>"), "{html}");
+        assert!(!MediaRoom::default().gauge("").contains("NaN"));
     }
 }

@@ -18,6 +18,8 @@ pub struct LiveKeeping {
     pub newest: Vec<MediaRow>,
     /// Why nothing, or not all, can be kept.
     pub trouble: Option<KeepingTrouble>,
+    /// What came of the last wish, in a sentence; empty when nothing is to be said.
+    pub said: String,
 }
 
 /// So many of the newest are shown.
@@ -64,16 +66,17 @@ pub(super) fn newest(keeping: &LiveKeeping) -> String {
     format!(
         "<section id=\"kept\" aria-labelledby=\"kept-head\"><header><h2 id=\"kept-head\">Newest</h2><a class=\"small\" \
          href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \
-         id=\"newest\">{items}</ul><p class=\"small\" id=\"kept-said\" role=\"status\"></p></section>",
+         id=\"newest\">{items}</ul><p class=\"small\" id=\"kept-said\" role=\"status\">{}</p></section>",
         hidden_if(!items.is_empty()),
         Text("Nothing is kept yet. Snapshot and Record, under the picture, keep something."),
+        Text(&keeping.said),
     )
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{LivePage, live_page, samples};
+    use super::super::{LivePage, NotKept, live_page, samples};
     use super::*;
 
     fn page(change: impl FnOnce(&mut LivePage)) -> String {
@@ -117,7 +120,7 @@ mod tests {
         assert!(page(|_| ()).contains("id=\"disk\" role=\"alert\" hidden"));
         let html = page(|page| {
             page.keeping.as_mut().unwrap().trouble = Some(KeepingTrouble {
-                is_full: true,
+                what: NotKept::Full,
                 reason: "there is no room left on the disk for pictures".into(),
                 hint: "delete something".into(),
             });

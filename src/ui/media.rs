@@ -117,7 +117,7 @@ pub fn media_page(page: &MediaPage) -> String {
     let can_pick = !page.rows.is_empty();
     let main = format!(
         include_str!("media.html"),
-        gauge = page.room.as_ref().map(MediaRoom::gauge).unwrap_or_default(),
+        gauge = page.room.as_ref().map(|room| room.gauge(" <a href=\"database\">Database</a>")).unwrap_or_default(),
         text = Text(&ask.text),
         kinds = options(
             &[("", "Everything"), ("recording", "Recordings"), ("snapshot", "Snapshots")],
@@ -285,7 +285,7 @@ fn empty(page: &MediaPage) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::samples;
+    use super::super::{NotKept, samples};
     use super::*;
 
     fn pairs(query: &str) -> Vec<(String, String)> {
@@ -313,7 +313,7 @@ mod tests {
         for words in [
             "Today <small class=\"muted\">Thursday 12 November, 5 items, 212 MB</small>",
             "Yesterday <small class=\"muted\">Wednesday 11 November</small>",
-            "<b>Morning rush</b><small>08:31, 73 MB, kept</small><small class=\"note\">The school&#39;s first day</small>",
+            "<b title=\"Morning rush\">Morning rush</b><small>08:31, 73 MB, kept</small><small class=\"note\">The school&#39;s first day</small>",
             "<span class=\"len\">4:02</span>",
             "7.2 GB free, 41 days left at this rate",
             "href=\"media?cursor=1276\"",
@@ -364,7 +364,7 @@ mod tests {
     fn a_full_disk_is_said_first() {
         let page = MediaPage {
             trouble: Some(KeepingTrouble {
-                is_full: true,
+                what: NotKept::Full,
                 reason: "there is no room left on the disk for pictures".into(),
                 hint: "delete something, or let retention keep less".into(),
             }),

@@ -33,7 +33,7 @@ pub use facts::{
     ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, NotCounted, Refusal,
     SetToZero,
 };
-pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, RecordingNow};
+pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
 pub use live_counting::LiveCounting;
@@ -46,6 +46,11 @@ pub use range::{CountsAsk, Heat, Span};
 use std::fmt::Write;
 
 use escape::Text;
+
+/// Bytes in the unit that suits them: "8.9 MB".
+pub fn bytes_in_words(bytes: u64) -> String {
+    words::size(bytes)
+}
 
 /// The pages, in the order of their tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

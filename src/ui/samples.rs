@@ -554,13 +554,14 @@ mod tests {
                 note: text(),
                 ..samples_media::rush()
             };
-            let trouble = Some(KeepingTrouble { is_full: false, reason: text(), hint: text() });
+            let trouble = Some(KeepingTrouble { what: NotKept::Recording, reason: text(), hint: text() });
             let now = Some(RecordingNow { name: text(), origin: text(), ..samples_media::now() });
             let aside = vec![AsideRow { name: text(), bytes: 7, at_us: NOW }];
             live.keeping = live.keeping.map(|kept| LiveKeeping {
                 newest: vec![row.clone()],
                 trouble: trouble.clone(),
                 now: now.clone(),
+                said: text(),
                 ..kept
             });
             let media = MediaPage {

@@ -96,7 +96,7 @@ pub(super) fn room() -> MediaRoom {
 
 pub(super) fn full() -> KeepingTrouble {
     KeepingTrouble {
-        is_full: true,
+        what: NotKept::Full,
         reason: "there is no room left on the disk for pictures".into(),
         hint: "delete something, or let retention keep less".into(),
     }
@@ -171,7 +171,7 @@ pub(super) fn database() -> DatabasePage {
 }
 
 pub(super) fn live() -> LiveKeeping {
-    LiveKeeping { clock: clock(), now: Some(now()), newest: rows(), trouble: None }
+    LiveKeeping { clock: clock(), now: Some(now()), newest: rows(), trouble: None, said: String::new() }
 }
 
 /// The pages of what is kept, in their states.
