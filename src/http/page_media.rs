@@ -139,7 +139,8 @@ fn zip(ids: &[u64]) -> Result<String, Problem> {
 }
 
 async fn items(site: &Site, ids: Vec<u64>) -> Result<Vec<Item>, Problem> {
-    let read = site.album()?.read(move |reader| ids.into_iter().map(|id| reader.item(id)).collect());
+    let album = site.album()?;
+    let read = album.read(move |reader| ids.into_iter().map(|id| reader.item(id)).collect());
     Ok(read.await?)
 }
 
@@ -388,21 +389,19 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// `POST /recordings/start`, likewise.
-pub async fn start(request: Request) -> Result<Response<Body>, Problem> {
+/// `POST /recordings?do=start` and `?do=stop`, from the live page or the page of media: back there, after a stop when
+/// all of it is on the disk.
+pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    match site.keeping()?.record(RecordingWish::default()).await {
-        Ok(_) => Ok(see("../")),
-        Err(error) => live_with(site, error.into()).await,
-    }
-}
-
-/// `POST /recordings/stop`, from the live page or the page of media: back there when all of it is on the disk.
-pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
-    let site = &request.site;
-    let place = if form(&request).get("back") == Some("media") { "../media" } else { "../" };
-    match site.keeping()?.end().await {
-        Ok(_) => Ok(see(place)),
+    let keeping = site.keeping()?;
+    let done = match request.query.get("do") {
+        Some("start") => keeping.record(RecordingWish::default()).await.map(drop),
+        Some("stop") => keeping.end().await.map(drop),
+        _ => return Err(nothing_to_do()),
+    };
+    let place = if form(&request).get("back") == Some("media") { "media" } else { "./" };
+    match done {
+        Ok(()) => Ok(see(place)),
         Err(error) => live_with(site, error.into()).await,
     }
 }

@@ -3,8 +3,7 @@
 'use strict';
 {
   const keep = el('keep'), record = el('record'), button = el('record-button');
-  const LOOK_MS = 1000;
-  let now, timer = 0, isBusy = false, isFirst = true;
+  let now, isBusy = false, isFirst = true, trouble = null;
   const say = text => put('kept-said', text);
 
   // The strip is the server's: the same page is fetched again, and its part put in place of the old one.
@@ -18,36 +17,23 @@
     } catch { /* the next time */ }
   };
 
-  const show = recording => {
-    const isOther = recording?.id !== now?.id;
-    now = recording;
-    record.setAttribute('action', `recordings/${now ? 'stop' : 'start'}`);
-    put('record-word', now ? 'Stop recording' : 'Record');
-    put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');
-    if (isOther && !isFirst) renew();
-    isFirst = false;
-  };
-  let trouble = null;
-  const look = async () => {
-    clearTimeout(timer);
-    try {
-      const status = await send('GET', 'recording');
-      show(status.now);
-      const is = status.trouble ?? '';
-      if (trouble !== null && is !== trouble) renew();
-      trouble = is;
-    } catch { /* asked again */ }
-    if (!document.hidden) timer = setTimeout(look, LOOK_MS);
-  };
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) { look(); renew(); } });
-
-  // What the camera is decides what can be begun; what runs can always be ended.
-  document.addEventListener('state', ({ detail }) => {
-    if (!detail) return;
-    const canTake = ['live', 'asleep', 'waking'].includes(detail.state);
+  // The page asks for the state once a second. What the camera is decides what can be begun; what runs can always
+  // be ended.
+  document.addEventListener('state', ({ detail: s }) => {
+    if (!s?.recording) return;
+    const was = now;
+    now = s.recording.now;
+    const canTake = ['live', 'asleep', 'waking'].includes(s.state);
     keep.hidden = !canTake;
     record.hidden = !canTake && !now;
+    record.setAttribute('action', `recordings?do=${now ? 'stop' : 'start'}`);
+    put('record-word', now ? 'Stop recording' : 'Record');
+    put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');
+    const is = [s.media?.trouble, s.media?.full, now && s.recording.trouble].join();
+    if (!isFirst && (was?.id !== now?.id || is !== trouble)) renew();
+    [trouble, isFirst] = [is, false];
   });
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) renew(); });
 
   const act = (form, what) => form.addEventListener('submit', async e => {
     e.preventDefault();
@@ -56,7 +42,6 @@
     say('');
     try { say(await what()); } catch (error) { say(error.message); }
     isBusy = false;
-    await look();
     await renew();
   });
   act(keep, async () => {
@@ -79,5 +64,4 @@
     if (e.key === 's' && !keep.hidden) keep.requestSubmit();
     if (e.key === 'r' && !record.hidden) record.requestSubmit();
   });
-  look();
 }

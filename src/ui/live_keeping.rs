@@ -33,7 +33,7 @@ pub(super) fn acts(keeping: &LiveKeeping, can_take: bool, is_second: bool) -> St
     };
     format!(
         "<form method=\"post\" action=\"snapshots\" id=\"keep\"{hidden}><button class=\"btn{main}\">Snapshot</button></form>\
-         <form method=\"post\" action=\"recordings/{action}\" id=\"record\"{record_hidden}><button class=\"btn rec\" \
+         <form method=\"post\" action=\"recordings?do={action}\" id=\"record\"{record_hidden}><button class=\"btn rec\" \
          id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span id=\"record-word\">{word}</span> \
          <span class=\"num\" id=\"record-figures\">{figures}</span></button></form>",
         hidden = hidden_if(!can_take),
@@ -88,17 +88,17 @@ mod tests {
     #[test]
     fn what_is_recorded_stands_in_its_button() {
         let html = page(|_| ());
-        assert!(html.contains("action=\"recordings/stop\" id=\"record\"><button"), "{html}");
+        assert!(html.contains("action=\"recordings?do=stop\" id=\"record\"><button"), "{html}");
         assert!(html.contains("<span id=\"record-word\">Stop recording</span> <span class=\"num\" id=\"record-figures\">2:14, 41 MB</span>"));
         let html = page(|page| page.keeping.as_mut().unwrap().now = None);
-        assert!(html.contains("action=\"recordings/start\" id=\"record\"><button"));
+        assert!(html.contains("action=\"recordings?do=start\" id=\"record\"><button"));
         assert!(html.contains("<span id=\"record-word\">Record</span>"));
     }
 
     #[test]
     fn without_a_picture_nothing_is_begun_but_what_runs_can_be_ended() {
         let html = page(|page| page.state = "paused".into());
-        assert!(html.contains("id=\"keep\" hidden") && html.contains("action=\"recordings/stop\" id=\"record\"><button"));
+        assert!(html.contains("id=\"keep\" hidden") && html.contains("action=\"recordings?do=stop\" id=\"record\"><button"));
         let html = page(|page| {
             page.state = "unplugged".into();
             page.keeping.as_mut().unwrap().now = None;
@@ -131,6 +131,6 @@ mod tests {
     #[test]
     fn figures_only_keep_nothing() {
         let html = page(|page| page.is_counts_only = true);
-        assert!(!html.contains("recordings/") && !html.contains("keeping.js") && !html.contains("thumbnail.jpg"));
+        assert!(!html.contains("recordings?") && !html.contains("keeping.js") && !html.contains("thumbnail.jpg"));
     }
 }

@@ -3,7 +3,6 @@
 'use strict';
 {
   const days = el('days'), ask = el('ask');
-  const LOOK_MS = 2000;
   const items = () => [...days.querySelectorAll('.item')];
   const box = item => item.querySelector('input[name=id]');
   const picked = () => items().filter(item => box(item)?.checked);
@@ -143,6 +142,7 @@
     if (tail.length) for (const item of items()) fresh.has(item.id) && item.replaceWith(fresh.get(item.id));
     else { days.replaceChildren(...page.getElementById('days').childNodes); el('more').replaceWith(page.getElementById('more')); bind(); }
     items().forEach(item => { const one = box(item); if (one) one.checked = was.has(+one.value); });
+    el('now').replaceChildren(...page.getElementById('now').childNodes);
     el('picked').hidden = !items().length;
     count();
     gauge(page);
@@ -178,24 +178,22 @@
 
   // ---- what is being recorded
 
-  let wasRecording = !!el('now').firstElementChild, timer = 0;
-  const look = async () => {
-    clearTimeout(timer);
-    try {
-      const { now } = await send('GET', 'recording');
-      const figures = document.getElementById('now-figures');
-      if (now && figures) figures.textContent = `${running(now.duration)}, ${size(now.bytes)}`;
-      if (!!now !== wasRecording && !document.querySelector('.rename')) {
-        wasRecording = !!now;
-        const page = await freshPage(location.href);
-        el('now').replaceChildren(...page.getElementById('now').childNodes);
-        put('news', now ? 'A recording has begun.' : 'The recording has ended.');
-        await renew();
-      }
-    } catch { /* asked again */ }
-    if (!document.hidden) timer = setTimeout(look, LOOK_MS);
+  let now = null, toldAt = 0, wasRecording = !!el('now').firstElementChild;
+  const tick = () => {
+    const figures = document.getElementById('now-figures');
+    if (now && figures) figures.textContent = `${running(now.duration + (now.every ? 0 : (Date.now() - toldAt) / 1000))}, ${size(now.bytes)}`;
   };
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) look(); });
-  timer = setTimeout(look, LOOK_MS);
+  setInterval(tick, 1000);
+  document.addEventListener('state', async ({ detail }) => {
+    now = detail.recording?.now ?? null;
+    toldAt = Date.now();
+    tick();
+    if (!!now === wasRecording || document.querySelector('.rename')) return;
+    wasRecording = !!now;
+    try {
+      await renew();
+      put('news', now ? 'A recording has begun.' : 'The recording has ended.');
+    } catch { /* the next time */ }
+  });
   count();
 }

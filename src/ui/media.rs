@@ -110,7 +110,7 @@ impl MediaAsk {
 /// The page of media as HTML, at `media`.
 ///
 /// It posts `media?…` with `do` one of `keep`, `unkeep`, `zip` and `delete` and one `id` for each item that is
-/// picked (`delete` without `sure=1` is answered with [`media_ask_page`]), and `recordings/stop`; `media.js` sends
+/// picked (`delete` without `sure=1` is answered with [`media_ask_page`]), and `recordings?do=stop`; `media.js` sends
 /// the same to `api/v1/media/…` without leaving the page.
 pub fn media_page(page: &MediaPage) -> String {
     let ask = &page.ask;
@@ -189,7 +189,7 @@ fn recording(now: &RecordingNow, clock: &Clock) -> String {
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
          aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
-         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div><form method=\"post\" action=\"recordings/stop\"><input \
+         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div><form method=\"post\" action=\"recordings?do=stop\"><input \
          type=\"hidden\" name=\"back\" value=\"media\"><button class=\"btn\">Stop recording</button></form></section>",
         now.id,
         Text(&now.name),
