@@ -133,6 +133,7 @@ pub fn media_page(page: &MediaPage) -> String {
         ),
         from = ask.from.map(|day| day.to_string()).unwrap_or_default(),
         to = ask.to.map(|day| day.to_string()).unwrap_or_default(),
+        more_open = if ask.is_kept.is_some() || ask.from.is_some() || ask.to.is_some() { " open" } else { "" },
         all = if ask.is_filtered() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
         refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
         trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
