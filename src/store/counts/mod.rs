@@ -29,9 +29,7 @@ mod check;
 mod coverage;
 mod drafts;
 mod handle;
-mod inbox;
 mod lines;
-mod mending;
 mod reader;
 mod retiming;
 mod rollups;
@@ -47,6 +45,8 @@ mod writer;
 mod zones;
 
 use std::path::PathBuf;
+
+use super::{inbox, mending, sqlite};
 
 pub use handle::Counts;
 pub use reader::{MOST_BUCKETS, Reader};
