@@ -280,6 +280,10 @@ impl Site {
             counting.let_go();
         }
         self.pipeline.pause().await;
+        if let Some(keeping) = &self.keeping {
+            // What was being recorded ends by itself; who asks next finds it whole.
+            keeping.closed().await;
+        }
     }
 
     /// Back to on demand.
