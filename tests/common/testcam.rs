@@ -306,3 +306,15 @@ pub fn number_of(jpeg: &[u8]) -> Option<u64> {
     let text = jpeg.get(6..33)?;
     std::str::from_utf8(text.strip_prefix(b"number ")?).ok()?.parse().ok()
 }
+
+/// Whether `program` is there to take part. In CI it has to be.
+pub fn has(program: &str, arguments: &[&str]) -> bool {
+    use std::process::{Command, Stdio};
+    let ran = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let has = ran.is_ok_and(|status| status.success());
+    if !has {
+        println!("LEFT OUT: {program} {} does not run here", arguments.join(" "));
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is missing");
+    }
+    has
+}
