@@ -267,7 +267,7 @@ fn names_notes_and_keeping_are_changed_in_place() {
     browser.fill(".rename input", "Two.jpg");
     browser.press(ENTER);
     browser.wait_for("document.querySelector('.rename .bad').textContent.includes('already')");
-    let hostile = "<b>Gate & \"yard\"</b> 'ü' 🚲";
+    let hostile = "<img src=x onerror=alert(1)> Gate & \"yard\" 'ü' 🚲";
     browser.script(&format!("document.querySelector('.rename input').value = {}", json!(hostile)));
     browser.fill(".rename textarea", "the one with the bicycle");
     browser.click(".rename .main");
