@@ -21,18 +21,23 @@ mod anew;
 mod chunks;
 mod clocks;
 mod edits;
+#[cfg(test)]
+mod faults;
 mod frames;
 mod freeing;
+mod frozen;
 mod handle;
 mod jobs;
 mod names;
 mod reader;
+mod retention;
 mod rows;
 mod schema;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod types;
+mod vfs;
 mod writer;
 
 use std::path::PathBuf;
