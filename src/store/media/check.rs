@@ -423,7 +423,7 @@ impl Check {
             return self.drop_chunk(desk, walk, row.id, "its index is none");
         };
         let good: Vec<ChunkFrame> =
-            index.iter().copied().filter(|frame| is_picture(&row.jpegs, frame)).collect();
+            index.iter().copied().filter(|frame| picture(&row.jpegs, frame).is_some()).collect();
         self.report.pictures += index.len() as u64;
         if good.is_empty() {
             return self.drop_chunk(desk, walk, row.id, "it has no picture");
@@ -445,6 +445,11 @@ impl Check {
             if mended {
                 return Ok(());
             }
+        }
+        let cut = index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
+        if cut > 0 {
+            // Most programs show what is there of it: it stays.
+            self.tell(format!("item {}, chunk {number}: {cut} of {} pictures have no end", walk.item, index.len()));
         }
         let (Some(first), Some(last)) = (index.first(), index.last()) else { return Ok(()) };
         let bytes: u64 = index.iter().map(|frame| u64::from(frame.len)).sum();
@@ -507,9 +512,15 @@ impl Check {
     fn end_of_item(&mut self, desk: &mut Desk<'_>, walk: &Walk) -> Result<(), ReadError> {
         let id = walk.item;
         if let Some(kept) = desk.recordings.get_mut(&id) {
-            if *kept != walk.sums && kept.next == walk.sums.next {
-                self.report.mended.push(format!("item {id}: what the recording has come to is computed anew"));
-                *kept = walk.sums;
+            let anew = Sums { next: kept.next, ..walk.sums };
+            if *kept != anew {
+                let what = format!("recording {id} has not come to the sums of its chunks");
+                if self.repair {
+                    self.report.mended.push(format!("{what}: they are computed anew"));
+                    *kept = anew;
+                } else {
+                    self.tell(what);
+                }
             }
             return Ok(());
         }
@@ -525,15 +536,19 @@ impl Check {
             Err(error) => return Err(error),
         };
         if walk.sums.frames == 0 {
-            self.fault(
-                desk,
-                format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name),
-                // Only if nothing of it is left: a chunk that could not be dropped still has it.
-                Some(&mut |connection| {
-                    connection.execute("UPDATE items SET state = ?2 WHERE id = ?1", [id as i64, GOING])?;
-                    Ok(String::from("it is removed"))
-                }),
+            // A chunk that could not be dropped still has it.
+            let range = [chunk_id(id, 0), chunk_id(id + 1, 0)];
+            let has_chunks: bool = desk.connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM chunks WHERE id >= ?1 AND id < ?2)",
+                range,
+                |row| row.get(0),
             )?;
+            let mut remove = |connection: &Connection| {
+                connection.execute("DELETE FROM items WHERE id = ?1", [id as i64])?;
+                Ok(String::from("it is removed"))
+            };
+            let what = format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
+            self.fault(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
             return Ok(());
         }
         let wrong = wrong_sums(&item, &walk.sums);
@@ -632,11 +647,16 @@ fn read_row(connection: &Connection, id: i64) -> Result<Row, ReadError> {
     )
 }
 
-/// Whether a JPEG begins and ends where the index says.
-fn is_picture(jpegs: &[u8], frame: &ChunkFrame) -> bool {
+/// The bytes of a picture, if a JPEG begins where the index says.
+fn picture<'a>(jpegs: &'a [u8], frame: &ChunkFrame) -> Option<&'a [u8]> {
     let from = frame.offset as usize;
     let bytes = from.checked_add(frame.len as usize).and_then(|to| jpegs.get(from..to));
-    bytes.is_some_and(|jpeg| jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]))
+    bytes.filter(|jpeg| jpeg.starts_with(&[0xff, 0xd8]))
+}
+
+/// Whether a JPEG's end is there. Some cameras and programs put something after it.
+fn has_end(jpeg: &[u8]) -> bool {
+    jpeg.ends_with(&[0xff, 0xd9]) || memchr::memmem::rfind(jpeg, &[0xff, 0xd9]).is_some()
 }
 
 /// Adds a chunk to what an item has come to.
@@ -696,3 +716,6 @@ fn wrong_sums(item: &Item, sums: &Sums) -> Vec<&'static str> {
     .filter_map(|(is_wrong, what)| is_wrong.then_some(what))
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,6 @@ impl Drop for Faults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
