@@ -156,10 +156,12 @@ pub fn query(ask: &MediaAsk, clock: &Clock, limit: usize) -> MediaQuery {
     }
 }
 
-/// Where pictures are missing, of a recording's chunks in order.
+/// Where pictures are missing, of a recording's chunks in order, counted from its first picture.
 pub fn gaps(chunks: &[ChunkRow]) -> Vec<(u64, u64)> {
+    let begin = chunks.first().map_or(0, |first| first.from_us);
+    let since = |us: u64| us.saturating_sub(begin);
     let pairs = chunks.windows(2).filter_map(|pair| match pair {
-        [before, after] if after.is_after_gap => Some((before.to_us, after.from_us)),
+        [before, after] if after.is_after_gap => Some((since(before.to_us), since(after.from_us))),
         _ => None,
     });
     pairs.collect()
@@ -253,8 +255,8 @@ mod tests {
     fn gaps_lie_between_chunks() {
         assert_eq!(gaps(&[]), []);
         assert_eq!(gaps(&[chunk(0, 9, true)]), []);
-        let chunks = [chunk(0, 9, false), chunk(10, 19, false), chunk(50, 59, true), chunk(60, 69, false)];
-        assert_eq!(gaps(&chunks), [(19, 50)]);
+        let chunks = [chunk(5, 9, false), chunk(10, 19, false), chunk(50, 59, true), chunk(60, 69, false)];
+        assert_eq!(gaps(&chunks), [(14, 45)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::route::Request;
 use super::state::StateReport;
-use super::{Site, facts, facts_media, media};
+use super::{Site, facts, facts_media, media, storage};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
 use crate::store::media::{Item, Kind, Media, MediaEdit, MediaError, RetentionRules};
 use crate::ui::{
@@ -212,8 +212,8 @@ async fn player_page(
 
 /// What the chunks that are on the disk have, where that is more than the row says.
 fn grow(row: &mut ui::MediaRow, chunks: &[crate::store::media::ChunkRow]) {
-    let Some(last) = chunks.last() else { return };
-    row.duration_us = row.duration_us.max(last.to_us);
+    let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else { return };
+    row.duration_us = row.duration_us.max(last.to_us.saturating_sub(first.from_us));
     row.frames = row.frames.max(last.first_frame + u64::from(last.frames));
     row.bytes = row.bytes.max(chunks.iter().map(|chunk| u64::from(chunk.bytes)).sum());
     if row.width == 0 {
@@ -247,7 +247,8 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
         head: facts::head(&StateReport::of(site)),
         clock: site.clock(),
         file: media.map(|media| media.file().display().to_string()).unwrap_or_default(),
-        room: facts_media::room_at(site).await,
+        // What was known a moment ago may be of another file.
+        room: storage::measure(site).await.ok().map(|storage| facts_media::room(&storage)),
         rules: facts_media::rules(&rules.unwrap_or_default(), &site.settings.pinned_retention),
         plan: plan.map(|plan| facts_media::plan(&plan, false)),
         checked: None,

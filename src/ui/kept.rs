@@ -302,20 +302,31 @@ pub(super) fn item(row: &MediaRow, clock: &Clock, form: Option<&str>) -> String 
     };
     format!(
         "<li class=\"item\" id=\"m{id}\" data-kind=\"{kind}\" data-bytes=\"{bytes}\" data-version=\"{version}\"{kept}>\
-         <a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg{fresh}\" width=\"320\" \
-         height=\"{high}\" alt=\"\" loading=\"lazy\">{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{tick}</li>",
+         <a href=\"player?id={id}\">{picture}{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{tick}</li>",
         id = row.id,
         kind = row.kind(),
         bytes = row.bytes,
         version = row.version,
         kept = if row.is_kept { " data-kept" } else { "" },
-        // Room of its shape before it has come.
-        high = (u64::from(row.height) * 320 / u64::from(row.width.max(1))).clamp(80, 640),
-        // What is still being recorded has no lasting thumbnail.
-        fresh = if row.is_open { "?open" } else { "" },
+        picture = thumbnail(row),
         full = Text(&row.name),
         name = Text(&row.shown_name()),
         line = Text(&row.line(clock)),
+    )
+}
+
+/// Its thumbnail; a dark place for one of which nothing is on the disk yet.
+fn thumbnail(row: &MediaRow) -> String {
+    if row.is_open && row.frames == 0 {
+        return "<span class=\"none\"></span>".into();
+    }
+    format!(
+        "<img src=\"api/v1/media/{}/thumbnail.jpg{}\" width=\"320\" height=\"{}\" alt=\"\" loading=\"lazy\">",
+        row.id,
+        // What is still being recorded has no lasting one.
+        if row.is_open { "?open" } else { "" },
+        // Room of its shape before it has come.
+        (u64::from(row.height) * 320 / u64::from(row.width.max(1))).clamp(80, 640),
     )
 }
 
@@ -376,6 +387,13 @@ mod tests {
             row.name = name.into();
             assert_eq!(row.shown_name(), shown);
         }
+    }
+
+    #[test]
+    fn of_a_recording_that_has_just_begun_no_picture_is_asked_for() {
+        let now = MediaRow { is_open: true, frames: 0, ..rows().swap_remove(0) };
+        assert!(!thumbnail(&now).contains("src="));
+        assert!(thumbnail(&MediaRow { frames: 9, ..now }).contains("thumbnail.jpg?open"));
     }
 
     #[test]
