@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, download, events, legacy, lines, media, model, page, pictures, recordings, replay,
+    counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings, replay,
     snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
@@ -320,6 +320,28 @@ pub static ROUTES: &[Route] = &[
         [(200, "`Capture released`", Content::Text), FOREIGN]),
     route!(GET "/get_counts" legacy::get_counts, Legacy, "How many went in and out.", [],
         [(200, "The counts.", Content::Json("Counts"))]),
+    route!(GET "/media" page_media::media, Pages, "Snapshots and recordings.",
+        [("q", "Only those whose name or note contains this."), ("kind", "`snapshot` or `recording`."), ("kept", "`1` or `0`."),
+            ("from", "A date."), ("to", "A date, itself included."), ("cursor", "Where the page before ended.")],
+        [(200, "The page.", Content::Html)]),
+    route!(POST "/media" page_media::post_media, Pages,
+        "Keeps, takes away, deletes or changes items, from the page's forms: `do` and an `id` for each.", [], Wanted::Form,
+        [SEE_PAGE, (200, "The page that asks before something is deleted.", Content::Html), FOREIGN, WRONG_FORM, GONE,
+            (409, "The page again: another has this name, or it is being recorded.", Content::Html),
+            (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED, OLD_NO_STORE]),
+    route!(GET "/player" page_media::player, Pages, "One item, played.",
+        [("id", "Its number."), ("t", "Where it begins, in seconds."), ("speed", "0.25, 0.5, 1, 2 or 4.")],
+        [(200, "The page.", Content::Html), (303, "Without a number: to the page of media.", Content::Nothing), WITHHELD,
+            (404, "There is none of this number.", Content::Text), OLD_NO_STORE]),
+    route!(GET "/database" page_media::database, Pages, "The file that keeps snapshots and recordings.",
+        [("done", "What has just been done.")], [(200, "The page.", Content::Html)]),
+    route!(POST "/database" page_media::post_database, Pages, "Cares for that file, from the page's forms.",
+        [("do", "`check`, `vacuum`, `new`, `retention` or `aside`.")], Wanted::Form,
+        [(200, "The page, with what came of it.", Content::Html), SEE_PAGE, FOREIGN, WRONG_FORM, GONE, REFUSED, OLD_NO_STORE]),
+    route!(POST "/snapshots" page_media::snapshot, Pages, "Takes a picture and keeps it, from a form.", [], Wanted::Form,
+        [SEE_PAGE, FOREIGN, (503, "The page again, with why there is none.", Content::Html)]),
+    route!(POST "/recordings" page_media::record, Pages, "Begins or ends a recording, from a form.", [("do", "`start` or `stop`.")], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: one is under way.", Content::Html), (503, "The page again, with why there is none.", Content::Html)]),
     route!(POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
         [(303, "Back to the page.", Content::Nothing), OLD_KEEP_WITHHELD, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
     route!(Changes::Always, GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",

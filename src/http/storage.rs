@@ -64,7 +64,10 @@ pub async fn room(site: &Site) -> Result<Rc<Storage>, Problem> {
 }
 
 /// The room as it is now.
-async fn measure(site: &Site) -> Result<Rc<Storage>, Problem> {
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn measure(site: &Site) -> Result<Rc<Storage>, Problem> {
     let media = site.media()?;
     let (rules, revision) = (media.retention(), media.status().borrow().revision);
     let storage = Rc::new(site.album()?.read(move |reader| reader.storage(&rules)).await?);
