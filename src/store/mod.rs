@@ -5,7 +5,10 @@
 //! own and block, so they are used from threads that may. Nothing here knows a camera or a socket.
 
 pub mod counts;
+mod inbox;
 pub mod media;
+mod mending;
+mod sqlite;
 
 pub use counts::{
     BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError,

@@ -12,7 +12,7 @@ use super::calendar::Calendar;
 use super::inbox::{Inbox, Refused};
 use super::mending::{Clock, SystemClock, WallClock};
 use super::rows::{ReadError, unsigned};
-use super::schema::{self, Lock, store_error};
+use super::schema::{self, store_error};
 use super::spans::OpenSpan;
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
@@ -20,6 +20,9 @@ use super::{
     Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts, zones,
 };
 use crate::base::Worker;
+
+/// Commands that wait at most.
+const CAPACITY: usize = 1024;
 
 /// How long a sender waits for a place in a full inbox.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -63,7 +66,7 @@ pub(super) struct Live {
 impl Shared {
     fn new() -> Shared {
         Shared {
-            inbox: Inbox::new(),
+            inbox: Inbox::new(CAPACITY),
             lines: watch::Sender::default(),
             zones: watch::Sender::default(),
             tallies: watch::Sender::default(),
@@ -145,7 +148,7 @@ impl Counts {
         settings: Settings,
         clock: Arc<dyn Clock + Sync>,
     ) -> Result<(Counts, Writer), StoreError> {
-        let lock = Lock::take(&settings.directory)?;
+        let lock = schema::lock(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = schema::open_to_write(&file)?;
         let calendar = Calendar::new(settings.zone, settings.day_starts);

@@ -30,9 +30,7 @@ mod check;
 mod coverage;
 mod drafts;
 mod handle;
-mod inbox;
 mod lines;
-mod mending;
 mod reader;
 mod recounts;
 mod retiming;
@@ -49,6 +47,8 @@ mod writer;
 mod zones;
 
 use std::path::PathBuf;
+
+use super::{inbox, mending, sqlite};
 
 pub use handle::Counts;
 pub use reader::{MOST_BUCKETS, Reader};

@@ -7,19 +7,22 @@
 //! it stays through a power cut, and it writes each touched page once (a rollback journal writes
 //! the old page, the new page and two headers, and holds the writer up while anybody reads).
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
+use super::sqlite::{Foreign, Lock, LockFault, Shape};
 
 /// The ledger's name in its directory.
 pub(super) const FILE_NAME: &str = "counts.db";
 
 /// `application_id`: "taly".
 const APPLICATION: i32 = 0x7461_6c79;
+
+/// What the file is known by.
+const SHAPE: Shape = Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
 
 /// What brings a file from version n to n + 1. Entries are never changed once released.
 ///
@@ -79,13 +82,13 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open_with_flags(file, flags).map_err(|e| store_error(file, &e))?;
     let opened = (|| {
         connection.busy_timeout(Duration::from_secs(2))?;
-        let version = identify(&connection)?;
+        let version = SHAPE.identify(&connection)?;
         if let Ok(version) = version {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "full")?;
             // A log that one long reader made grow gives its place back afterwards.
             connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
-            migrate(&mut connection, version, MIGRATIONS)?;
+            SHAPE.migrate(&mut connection, version)?;
             examine(&connection)?;
         }
         Ok(version)
@@ -100,7 +103,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(file, flags).map_err(|e| store_error(file, &e))?;
     let opened = (|| {
         connection.busy_timeout(Duration::from_secs(2))?;
-        identify(&connection)
+        SHAPE.identify(&connection)
     })();
     let version = refuse(file, opened)?;
     if version < MIGRATIONS.len() {
@@ -113,13 +116,6 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Why a file that SQLite can read is not used.
-#[derive(Debug, Clone, Copy)]
-enum Foreign {
-    Newer,
-    NoLedger,
-}
-
 fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Result<usize, StoreError> {
     let (reason, hint) = match opened {
         Ok(Ok(version)) => return Ok(version),
@@ -127,42 +123,13 @@ fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Resu
             "it was written by a newer tallycam",
             "install that version again, or give this one another state directory; the file is left as it is",
         ),
-        Ok(Err(Foreign::NoLedger)) => (
+        Ok(Err(Foreign::NotOurs)) => (
             "it is a database, but not a ledger of tallycam",
             "move it away, or give tallycam another state directory; the file is left as it is",
         ),
         Err(error) => return Err(store_error(file, &error)),
     };
     Err(StoreError::File { file: file.to_owned(), reason: reason.to_owned(), hint: Some(hint.to_owned()) })
-}
-
-/// The version of the file; 0 for an empty one.
-fn identify(connection: &Connection) -> rusqlite::Result<Result<usize, Foreign>> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if application != APPLICATION && (tables > 0 || version != 0 || application != 0) {
-        return Ok(Err(Foreign::NoLedger));
-    }
-    match usize::try_from(version) {
-        Ok(version) if version <= MIGRATIONS.len() => Ok(Ok(version)),
-        _ => Ok(Err(Foreign::Newer)),
-    }
-}
-
-/// Brings a file from `version` to the end of `steps`, one transaction for each.
-fn migrate(connection: &mut Connection, version: usize, steps: &[&str]) -> rusqlite::Result<()> {
-    for (from, step) in steps.iter().enumerate().skip(version) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", from as i64 + 1)?;
-        transaction.commit()?;
-        if from > 0 {
-            log::info!("counts.db: brought from version {from} to {}", from + 1);
-        }
-    }
-    Ok(())
 }
 
 /// After a run that did not end, which is when disks lie: goes through the file, and fails if it is damaged.
@@ -186,30 +153,23 @@ fn examine(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Keeps a second writer away from the directory while it lives.
-#[derive(Debug)]
-pub(super) struct Lock(#[allow(dead_code)] File);
-
-impl Lock {
-    /// Takes the lock of `directory`, which is made if it is not there.
-    pub(super) fn take(directory: &Path) -> Result<Lock, StoreError> {
-        let file: PathBuf = directory.join("counts.lock");
-        let opened = std::fs::create_dir_all(directory)
-            .and_then(|()| File::options().create(true).truncate(false).write(true).open(&file));
-        let lock = opened.map_err(|error| StoreError::File {
+/// Keeps a second writer away from `directory` while it lives.
+///
+/// # Errors
+/// Nothing can be kept there, or another one has it.
+pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
+    Lock::take(directory, "counts.lock").map_err(|fault| match fault {
+        LockFault::Directory(error) => StoreError::File {
             file: directory.to_owned(),
             reason: format!("nothing can be kept there: {error}"),
             hint: Some(String::from("give the daemon a state directory that it may write to")),
-        })?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock(lock)),
-            Err(_) => Err(StoreError::File {
-                file,
-                reason: String::from("another tallycam keeps its counts there"),
-                hint: Some(String::from("end it, or give each its own state directory")),
-            }),
-        }
-    }
+        },
+        LockFault::Taken(file) => StoreError::File {
+            file,
+            reason: String::from("another tallycam keeps its counts there"),
+            hint: Some(String::from("end it, or give each its own state directory")),
+        },
+    })
 }
 
 /// What SQLite said, with what the user can do about it.
@@ -291,18 +251,21 @@ mod tests {
     #[test]
     fn steps_are_taken_one_by_one_and_once() {
         let mut connection = Connection::open_in_memory().expect("a database");
-        let steps = ["CREATE TABLE one (a)", "ALTER TABLE one ADD COLUMN b"];
-        migrate(&mut connection, 0, &steps[..1]).expect("the first");
-        assert_eq!(identify(&connection).expect("read").expect("a ledger"), 1);
+        const STEPS: [&str; 2] = ["CREATE TABLE one (a)", "ALTER TABLE one ADD COLUMN b"];
+        let migrate = |connection: &mut Connection, version, migrations| {
+            Shape { migrations, ..SHAPE }.migrate(connection, version)
+        };
+        migrate(&mut connection, 0, &STEPS[..1]).expect("the first");
+        assert_eq!(SHAPE.identify(&connection).expect("read").expect("a ledger"), 1);
         connection.execute("INSERT INTO one (a) VALUES (7)", []).expect("a row");
-        migrate(&mut connection, 1, &steps).expect("the second");
+        migrate(&mut connection, 1, &STEPS).expect("the second");
         let row: (i64, Option<i64>) = connection
             .query_row("SELECT a, b FROM one", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .expect("kept");
         assert_eq!(row, (7, None));
         // A step that fails leaves nothing of itself.
-        let failing = [steps[0], steps[1], "CREATE TABLE two (a); CREATE TABLE one (a)"];
-        assert!(migrate(&mut connection, 2, &failing).is_err());
+        const FAILING: [&str; 3] = [STEPS[0], STEPS[1], "CREATE TABLE two (a); CREATE TABLE one (a)"];
+        assert!(migrate(&mut connection, 2, &FAILING).is_err());
         let tables: i64 =
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).expect("read");
         assert_eq!(tables, 1);
@@ -311,9 +274,9 @@ mod tests {
     #[test]
     fn one_writer_has_the_directory() {
         let folder = tempfile::tempdir().expect("a folder");
-        let lock = Lock::take(folder.path()).expect("free");
-        assert!(Lock::take(folder.path()).is_err());
-        drop(lock);
-        assert!(Lock::take(folder.path()).is_ok());
+        let held = lock(folder.path()).expect("free");
+        assert!(lock(folder.path()).is_err());
+        drop(held);
+        assert!(lock(folder.path()).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! The wall clock as the ledger believes it: when it is sure, and what a change of it means.
+//! The wall clock as a store believes it: when it is sure, and what a change of it means.
 //!
 //! Pure, but for [`SystemClock`]. The wall time of anything is its monotonic time plus the offset
 //! of this boot. A Pi has no clock battery, so that offset may be wrong until the network sets the
@@ -12,7 +12,7 @@
 
 use crate::base::{Stamp, clock};
 
-/// Where the ledger has its time from; tests have a script instead.
+/// Where a store has its time from; tests have a script instead.
 pub(super) trait Clock: Send {
     /// The present moment.
     fn now(&self) -> Stamp;
@@ -48,7 +48,7 @@ impl Clock for SystemClock {
 /// Less than this is no change of the clock, but how it is kept.
 const STEP_US: i64 = 1_000_000;
 
-/// What the ledger believes of the wall clock in this boot.
+/// What a store believes of the wall clock in this boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WallClock {
     /// Wall time minus monotonic time, in microseconds.

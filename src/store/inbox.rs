@@ -1,4 +1,4 @@
-//! The writer's inbox: bounded, in order, waited on by one thread.
+//! A writer's inbox: bounded, in order, waited on by one thread.
 //!
 //! When it is full a sender on a thread waits, at most as long as it is told to, and is then refused;
 //! a task asks again. After it was closed nothing comes in, and what is in it can be taken.
@@ -7,11 +7,10 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Commands that wait at most.
-const CAPACITY: usize = 1024;
-
 /// A bounded queue.
 pub(super) struct Inbox<T> {
+    /// Items that wait at most.
+    capacity: usize,
     state: Mutex<State<T>>,
     /// Something came in, or it was closed.
     filled: Condvar,
@@ -34,8 +33,10 @@ pub(super) enum Refused<T> {
 }
 
 impl<T> Inbox<T> {
-    pub(super) fn new() -> Inbox<T> {
+    /// With room for `capacity`.
+    pub(super) fn new(capacity: usize) -> Inbox<T> {
         Inbox {
+            capacity,
             state: Mutex::new(State { waiting: VecDeque::new(), is_closed: false }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
@@ -46,12 +47,23 @@ impl<T> Inbox<T> {
     pub(super) fn push(&self, item: T, patience: Duration) -> Result<(), Refused<T>> {
         let began = Instant::now();
         let mut state = self.lock();
-        while !state.is_closed && state.waiting.len() >= CAPACITY {
+        while !state.is_closed && state.waiting.len() >= self.capacity {
             let Some(left) = patience.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
                 return Err(Refused::Full(item));
             };
             state = self.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        if state.is_closed {
+            return Err(Refused::Closed);
+        }
+        state.waiting.push_back(item);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Puts `item` in however much waits, for senders with a bound of their own.
+    pub(super) fn push_beyond(&self, item: T) -> Result<(), Refused<T>> {
+        let mut state = self.lock();
         if state.is_closed {
             return Err(Refused::Closed);
         }
@@ -98,24 +110,28 @@ impl<T> Inbox<T> {
 mod tests {
     use super::*;
 
+    const CAPACITY: usize = 16;
+
     #[test]
     fn a_full_inbox_refuses_and_a_closed_one_too() {
-        let inbox = Inbox::new();
+        let inbox = Inbox::new(CAPACITY);
         for number in 0..CAPACITY {
             assert_eq!(inbox.push(number, Duration::ZERO), Ok(()));
         }
         assert_eq!(inbox.push(7777, Duration::from_millis(1)), Err(Refused::Full(7777)));
-        assert!(inbox.take().into_iter().eq(0..CAPACITY));
+        assert_eq!(inbox.push_beyond(CAPACITY), Ok(()));
+        assert!(inbox.take().into_iter().eq(0..=CAPACITY));
         assert_eq!(inbox.push(1, Duration::ZERO), Ok(()));
         inbox.close();
         assert_eq!(inbox.push(2, Duration::from_secs(3600)), Err(Refused::Closed));
+        assert_eq!(inbox.push_beyond(2), Err(Refused::Closed));
         assert!(inbox.wait(Duration::from_secs(3600)));
         assert_eq!(inbox.take(), [1]);
     }
 
     #[test]
     fn a_sender_waits_for_a_place() {
-        let inbox = Inbox::new();
+        let inbox = Inbox::new(CAPACITY);
         (0..CAPACITY).for_each(|number| inbox.push(number, Duration::ZERO).expect("there is room"));
         std::thread::scope(|scope| {
             let sender = scope.spawn(|| inbox.push(CAPACITY, Duration::from_secs(3600)));

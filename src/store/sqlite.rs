@@ -1,0 +1,86 @@
+//! What both files of the house have in common: being known for what they are, being brought up to date, and
+//! having one writer.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+/// What a file is known by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// Its name, for the log.
+    pub name: &'static str,
+    /// `PRAGMA application_id`.
+    pub application: i32,
+    /// What brings a file from version n to n + 1; `PRAGMA user_version` is how many of them it has had. Entries are
+    /// never changed once released.
+    pub migrations: &'static [&'static str],
+}
+
+/// Why a file that SQLite can read is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// Its version is one that this program does not know.
+    Newer,
+    /// It is a database of something else.
+    NotOurs,
+}
+
+impl Shape {
+    /// The version of the file; 0 for an empty one.
+    pub(super) fn identify(&self, connection: &Connection) -> rusqlite::Result<Result<usize, Foreign>> {
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if application != self.application && (tables > 0 || version != 0 || application != 0) {
+            return Ok(Err(Foreign::NotOurs));
+        }
+        match usize::try_from(version) {
+            Ok(version) if version <= self.migrations.len() => Ok(Ok(version)),
+            _ => Ok(Err(Foreign::Newer)),
+        }
+    }
+
+    /// Brings a file from `version` to the newest, one transaction for each step.
+    pub(super) fn migrate(&self, connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
+        for (from, step) in self.migrations.iter().enumerate().skip(version) {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "application_id", self.application)?;
+            transaction.pragma_update(None, "user_version", from as i64 + 1)?;
+            transaction.commit()?;
+            if from > 0 {
+                log::info!("{}: brought from version {from} to {}", self.name, from + 1);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a second writer away from a directory while it lives.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code)] File);
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub(super) enum LockFault {
+    /// Nothing can be made in the directory.
+    Directory(std::io::Error),
+    /// Another process (or another store of this one) has this lock.
+    Taken(PathBuf),
+}
+
+impl Lock {
+    /// Takes the lock `name` of `directory`, which is made if it is not there.
+    pub(super) fn take(directory: &Path, name: &str) -> Result<Lock, LockFault> {
+        let file = directory.join(name);
+        let lock = std::fs::create_dir_all(directory)
+            .and_then(|()| File::options().create(true).truncate(false).write(true).open(&file))
+            .map_err(LockFault::Directory)?;
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock(lock)),
+            Err(_) => Err(LockFault::Taken(file)),
+        }
+    }
+}
