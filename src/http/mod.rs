@@ -42,6 +42,7 @@ mod socket;
 mod state;
 pub mod stream;
 mod tallies;
+mod upload;
 mod v1;
 mod viewers;
 pub mod when;
@@ -67,13 +68,14 @@ pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Pipeline, Status};
+use crate::pipeline::{Keeping, Pipeline, Status};
 use crate::store::Counts;
+use crate::store::media::Media;
 use crate::ui::Clock;
 use connection::{Link, Links};
 use events::Listeners;
-use ledger::Ledger;
-use problem::{NoCounting, Problem};
+use ledger::{Album, Ledger};
+use problem::{NoCounting, NoKeeping, Problem, Withheld};
 use socket::Socket;
 use viewers::{Places, Viewers};
 
@@ -144,6 +146,10 @@ pub(crate) struct Site {
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
+    /// Snapshots and recordings.
+    keeping: Option<Keeping>,
+    /// Where pictures are kept, and their store could be opened.
+    album: Option<Album>,
     /// Where there is counting, and its ledger could be opened.
     ledger: Option<Ledger>,
     places: Rc<Places>,
@@ -164,7 +170,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models } = server;
+        let Server { settings, pipeline, counting, models, keeping } = server;
         let places = Places::new(settings.max_viewers);
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -177,6 +183,8 @@ impl Site {
             ledger: ledger.cloned().map(Ledger::new),
             counting,
             models,
+            album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
+            keeping,
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
             links: Links::default(),
@@ -204,6 +212,25 @@ impl Site {
         Ok(self.ledger.clone().ok_or(NoCounting)?)
     }
 
+    /// What keeps pictures, where that is allowed.
+    fn keeping(&self) -> Result<&Keeping, Problem> {
+        if self.is_counts_only() {
+            return Err(Withheld.into());
+        }
+        Ok(self.keeping.as_ref().ok_or(NoKeeping)?)
+    }
+
+    /// The store of pictures, to be changed and to be waited for, where pictures may be kept.
+    fn media(&self) -> Result<&Media, Problem> {
+        self.keeping()?.media().map_err(|error| error.clone().into())
+    }
+
+    /// The store of pictures, to be read, where pictures may be given.
+    fn album(&self) -> Result<Album, Problem> {
+        self.media()?;
+        Ok(self.album.clone().ok_or(NoKeeping)?)
+    }
+
     /// The clock on the wall.
     fn clock(&self) -> Clock {
         Clock {
@@ -221,7 +248,9 @@ impl Site {
 
     /// Whether nobody is given a picture.
     fn is_counts_only(&self) -> bool {
-        self.settings.counts_only || self.counting.as_ref().is_some_and(Counting::is_counts_only)
+        self.settings.counts_only
+            || self.counting.as_ref().is_some_and(Counting::is_counts_only)
+            || self.keeping.as_ref().is_some_and(Keeping::is_counts_only)
     }
 
     /// Lets the camera go, whoever holds it.
@@ -268,19 +297,26 @@ pub struct Server {
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
+    keeping: Option<Keeping>,
 }
 
 impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
-        Server { settings, pipeline, counting, models: None }
+        Server { settings, pipeline, counting, models: None, keeping: None }
     }
 
     /// The same, where models can be chosen and fetched.
     #[must_use]
     pub fn with_models(self, models: Arc<dyn Models>) -> Server {
         Server { models: Some(models), ..self }
+    }
+
+    /// The same, where pictures are kept.
+    #[must_use]
+    pub fn with_keeping(self, keeping: Keeping) -> Server {
+        Server { keeping: Some(keeping), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the

@@ -68,6 +68,12 @@ fn operation(route: &Route) -> Value {
             "schema": {"type": "integer", "minimum": 1},
         }));
     }
+    if route.path.contains("{name}") {
+        parameters.push(json!({
+            "name": "name", "in": "path", "required": true, "description": "Its name.",
+            "schema": {"type": "string"},
+        }));
+    }
     let mut operation = json!({"tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
     if let Some(body) = request_body(doc.body) {
         operation["requestBody"] = body;
@@ -86,6 +92,13 @@ const BODY_PROBLEMS: [(&str, &str); 4] = [
 fn request_body(wanted: Wanted) -> Option<Value> {
     let (schema, is_required) = match wanted {
         Wanted::Nothing => return None,
+        Wanted::File => {
+            let kinds = ["image/jpeg", "video/x-motion-jpeg", "video/x-msvideo", "application/octet-stream"];
+            let mut content: Map<String, Value> =
+                kinds.into_iter().map(|kind| (kind.to_owned(), json!({"schema": {}}))).collect();
+            content.insert(String::from("multipart/form-data"), json!({"schema": {"type": "object"}}));
+            return Some(json!({"required": true, "content": content}));
+        }
         Wanted::Json(name) => (named(name), true),
         Wanted::JsonOrNothing(name) => (named(name), false),
         Wanted::Form => {
@@ -116,6 +129,7 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Svg => vec![("image/svg+xml", json!({}))],
         Content::Multipart => vec![(CONTENT_TYPE_VALUE, json!({}))],
         Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
+        Content::Database => vec![("application/vnd.sqlite3", json!({}))],
         Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],
         Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],

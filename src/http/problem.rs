@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::guard::Foreign;
-use super::ledger::LedgerError;
+use super::ledger::ReadError;
 use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::query::WrongValue;
 use crate::pipeline::NoPicture;
 use crate::pipeline::counting::NoDetector;
+use crate::pipeline::keeping::KeepError;
+use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
 
 /// A request that is not answered as it hoped.
@@ -216,15 +218,68 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<LedgerError> for Problem {
-    fn from(error: LedgerError) -> Problem {
+impl<E: std::error::Error + 'static> From<ReadError<E>> for Problem
+where
+    Problem: From<E>,
+{
+    fn from(error: ReadError<E>) -> Problem {
         let detail = error.to_string();
         match error {
-            LedgerError::Store(error) => Problem::from(error),
-            LedgerError::Busy => {
+            ReadError::Store(error) => Problem::from(error),
+            ReadError::Busy => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_LEDGER)
             }
-            LedgerError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            ReadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+        }
+    }
+}
+
+/// Nothing is ever kept by this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("keeping snapshots and recordings is not available")]
+pub struct NoKeeping;
+
+impl From<NoKeeping> for Problem {
+    fn from(none: NoKeeping) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
+    }
+}
+
+impl From<MediaError> for Problem {
+    fn from(error: MediaError) -> Problem {
+        let status = match &error {
+            MediaError::File { .. } | MediaError::Locked { .. } | MediaError::Busy => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            MediaError::Full => StatusCode::INSUFFICIENT_STORAGE,
+            MediaError::Unknown(_) => StatusCode::NOT_FOUND,
+            MediaError::SameName(_) | MediaError::Open(_) => StatusCode::CONFLICT,
+            MediaError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            MediaError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
+        };
+        let hint = match &error {
+            MediaError::Changed { .. } => Some("look at it as it is now, and change that"),
+            error => error.hint(),
+        };
+        let retry_after = matches!(error, MediaError::Busy).then_some(RETRY_LEDGER);
+        Problem { hint: hint.map(String::from), retry_after, ..Problem::new(status, error.to_string()) }
+    }
+}
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            KeepError::CountsOnly => Withheld.into(),
+            KeepError::NoPicture(_) => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE)
+            }
+            KeepError::Recording(_) => {
+                Problem::new(StatusCode::CONFLICT, detail).hint("stop that recording first")
+            }
+            KeepError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            KeepError::Picture(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            KeepError::Media(error) => Problem::from(error),
         }
     }
 }

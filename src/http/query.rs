@@ -91,6 +91,11 @@ impl Query {
     }
 }
 
+/// A segment of a path, decoded: as a query, but that a `+` stands for itself.
+pub fn decode_path(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
+}
+
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -144,6 +149,11 @@ mod tests {
         ] {
             assert_eq!(Query::parse(&format!("k={text}")).get("k"), Some(want), "{text}");
         }
+    }
+
+    #[test]
+    fn in_a_path_a_plus_is_a_plus() {
+        assert_eq!(decode_path("a+b%20c%2Fd%"), "a+b c/d%");
     }
 
     #[test]

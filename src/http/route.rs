@@ -18,8 +18,10 @@ use hyper::{HeaderMap, Method, Response, StatusCode};
 use super::body::Body;
 use super::connection::Link;
 use super::problem::{BodyError, Miss, Problem};
+use super::query;
 use super::query::Query;
 use super::routes::ROUTES;
+use super::upload::Upload;
 use super::{Site, guard, page};
 use crate::ui;
 
@@ -44,8 +46,12 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The number in the path, where the route has one; else 0.
     pub id: u64,
-    /// The body, complete; empty where there was none.
+    /// The name in the path, decoded, where the route has one; else empty.
+    pub name: String,
+    /// The body, complete; empty where there was none, and where it is to be streamed.
     pub body: Bytes,
+    /// The body as it comes, of a route that takes it so.
+    pub upload: Option<Upload>,
 }
 
 /// What answers a request.
@@ -73,12 +79,25 @@ impl Answered for Result<Response<Body>, Problem> {
 pub struct Route {
     /// `GET` stands for `HEAD` too.
     pub method: Method,
-    /// The path, exactly, but that `{id}` stands for a number from 1 on.
+    /// The path, exactly, but that `{id}` stands for a number from 1 on, and `{name}` at its end for one segment.
     pub path: &'static str,
+    /// When it changes something.
+    pub changes: Changes,
     /// What it does, for the document.
     pub doc: Doc,
     /// What answers it.
     pub handler: Handler,
+}
+
+/// When a route changes something: then it is closed to other sites, and not answered for a mere `HEAD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    /// As its method says: never by `GET`, else always.
+    AsUsual,
+    /// Always, though its method is `GET`: an old address.
+    Always,
+    /// When the query has this key, though its method is `GET`: an old address.
+    WithKey(&'static str),
 }
 
 /// What the document says of a route.
@@ -119,6 +138,8 @@ pub enum Wanted {
     JsonOrNothing(&'static str),
     /// What a page's form sends.
     Form,
+    /// A file, of any length: the handler takes it as it comes.
+    File,
 }
 
 /// What an answer's body is.
@@ -148,25 +169,49 @@ pub enum Content {
     Problem,
     /// An icon.
     Svg,
+    /// A file of SQLite.
+    Database,
 }
 
 /// Where a request goes.
 enum Found {
-    Route(&'static Route, u64),
+    Route(&'static Route, InPath),
     Asset(&'static ui::Asset),
     Options(String),
 }
 
+/// What a path says beyond its route.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct InPath {
+    id: u64,
+    name: String,
+}
+
 impl Route {
-    /// The number in `path` if this route's path is like it; 0 where it has none.
-    fn matches(&self, path: &str) -> Option<u64> {
+    /// What `path` says if this route's path is like it.
+    fn matches(&self, path: &str) -> Option<InPath> {
+        if let Some(before) = self.path.strip_suffix("{name}") {
+            let name = path.strip_prefix(before)?;
+            let is_segment = !name.is_empty() && !name.contains('/');
+            return is_segment.then(|| InPath { id: 0, name: query::decode_path(name) });
+        }
         let Some((before, after)) = self.path.split_once("{id}") else {
-            return (self.path == path).then_some(0);
+            return (self.path == path).then(InPath::default);
         };
         let digits = path.strip_prefix(before)?.strip_suffix(after)?;
         // Only as it is written by us: no sign, no zero in front.
         let is_plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
-        digits.parse().ok().filter(|_| is_plain)
+        let id = digits.parse().ok().filter(|_| is_plain)?;
+        Some(InPath { id, name: String::new() })
+    }
+
+    /// Whether a request with this query changes something.
+    fn is_change(&self, query: &Query) -> bool {
+        match self.changes {
+            Changes::AsUsual => self.method != Method::GET,
+            Changes::Always => true,
+            Changes::WithKey(key) => query.get(key).is_some(),
+        }
     }
 }
 
@@ -174,9 +219,9 @@ fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut methods: Vec<&str> = Vec::new();
     for route in ROUTES {
-        let Some(id) = route.matches(path) else { continue };
+        let Some(said) = route.matches(path) else { continue };
         if route.method == *method {
-            return Ok(Found::Route(route, id));
+            return Ok(Found::Route(route, said));
         }
         methods.push(route.method.as_str());
     }
@@ -242,21 +287,27 @@ async fn answer(
     headers: HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let (route, id) = match find(method, path)? {
-        Found::Route(route, id) => (route, id),
+    let (route, InPath { id, name }) = match find(method, path)? {
+        Found::Route(route, said) => (route, said),
         Found::Asset(asset) => return Ok(page::asset(asset, &headers)),
         Found::Options(allow) => return Ok(options(&allow)),
     };
-    if route.method != Method::GET {
+    let query = Query::parse(query.unwrap_or_default());
+    if route.is_change(&query) {
+        if method == Method::HEAD {
+            let allow = String::from("GET, OPTIONS");
+            return Err(Miss::Method { path: path.to_owned(), allow }.into());
+        }
         guard::check(&headers).inspect_err(|e| log::warn!("{method} {path} from {}: {e}", link.peer()))?;
     }
-    let body = match body.is_end_stream() {
-        true => Bytes::new(),
-        false => take(body, site.settings.head_timeout).await.inspect_err(|_| link.cut())?,
-    };
-    let query = Query::parse(query.unwrap_or_default());
-    let (site, link) = (site.clone(), link.clone());
-    (route.handler)(Request { site, link, method: method.clone(), query, headers, id, body }).await
+    let (mut upload, mut whole) = (None, Bytes::new());
+    if route.doc.body == Wanted::File {
+        upload = Some(Upload::new(body, link.clone(), site.settings.head_timeout));
+    } else if !body.is_end_stream() {
+        whole = take(body, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
+    }
+    let (site, link, method) = (site.clone(), link.clone(), method.clone());
+    (route.handler)(Request { site, link, method, query, headers, id, name, body: whole, upload }).await
 }
 
 /// Takes the body of a request, whether its route wants one or not: the connection's next request
@@ -303,12 +354,13 @@ mod tests {
     #[test]
     fn every_route_is_found_by_itself_and_by_nothing_else() {
         for (n, route) in ROUTES.iter().enumerate() {
-            let path = route.path.replace("{id}", "12");
-            let Ok(Found::Route(found, id)) = find(&route.method, &path) else {
+            let path = route.path.replace("{id}", "12").replace("{name}", "a%20b.jpg");
+            let Ok(Found::Route(found, said)) = find(&route.method, &path) else {
                 panic!("{} {path} is not found", route.method)
             };
             assert!(std::ptr::eq(found, &ROUTES[n]), "{} {path} is there twice", route.method);
-            assert_eq!(id, if route.path.contains("{id}") { 12 } else { 0 }, "{path}");
+            assert_eq!(said.id, if route.path.contains("{id}") { 12 } else { 0 }, "{path}");
+            assert_eq!(said.name, if route.path.contains("{name}") { "a b.jpg" } else { "" }, "{path}");
         }
     }
 
@@ -330,7 +382,7 @@ mod tests {
         }
         assert!(matches!(
             find(&Method::GET, "/api/v1/lines/18446744073709551615"),
-            Ok(Found::Route(_, u64::MAX))
+            Ok(Found::Route(_, InPath { id: u64::MAX, .. }))
         ));
     }
 

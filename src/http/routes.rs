@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::route::{Answered, Content, Doc, Route, Tag, Wanted};
+use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{counts, crossings, events, legacy, lines, model, page, pictures, tallies, v1, zones};
 
 macro_rules! route {
@@ -10,9 +10,17 @@ macro_rules! route {
         route!($method $path $handler, $tag, $summary, [$($query),*], Wanted::Nothing, [$($answer),+])
     };
     ($method:ident $path:literal $handler:path, $tag:ident, $summary:literal, [$($query:expr),* $(,)?], $body:expr, [$($answer:expr),+ $(,)?]) => {
+        route!(Changes::AsUsual, $method $path $handler, $tag, $summary, [$($query),*], $body, [$($answer),+])
+    };
+    // An old address that changes something though it is asked for with GET.
+    ($changes:expr, GET $path:literal $handler:path, $tag:ident, $summary:literal, [$($query:expr),* $(,)?], [$($answer:expr),+ $(,)?]) => {
+        route!($changes, GET $path $handler, $tag, $summary, [$($query),*], Wanted::Nothing, [$($answer),+])
+    };
+    ($changes:expr, $method:ident $path:literal $handler:path, $tag:ident, $summary:literal, [$($query:expr),*], $body:expr, [$($answer:expr),+]) => {
         Route {
             method: Method::$method,
             path: $path,
+            changes: $changes,
             doc: Doc {
                 tag: Tag::$tag,
                 summary: $summary,

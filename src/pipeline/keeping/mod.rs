@@ -167,6 +167,7 @@ pub struct Recorded {
 #[derive(Debug, Clone)]
 pub struct Keeping {
     media: Result<Media, MediaError>,
+    settings: KeepingSettings,
 }
 
 /// Keeping could not be started.
@@ -237,6 +238,11 @@ impl Keeping {
     /// The disk does not take it.
     pub async fn end(&self) -> Result<Option<Item>, KeepError> {
         todo!()
+    }
+
+    /// Whether no picture is kept or given.
+    pub fn is_counts_only(&self) -> bool {
+        self.settings.counts_only
     }
 
     /// How recording stands; cheap.
