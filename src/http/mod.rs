@@ -35,6 +35,7 @@ mod payload;
 mod pictures;
 mod problem;
 mod query;
+pub mod recount;
 mod route;
 mod routes;
 mod schemas;

@@ -12,6 +12,7 @@ pub mod clip;
 pub mod counting;
 pub mod keeping;
 mod rate;
+pub mod recount;
 mod shared;
 
 use std::sync::Arc;
