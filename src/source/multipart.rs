@@ -4,8 +4,8 @@
 //! Cameras get multipart wrong in every way there is: boundaries that are not the announced ones,
 //! lengths that are missing, too short or too long, line ends without CR, parts without headers.
 //! A JPEG says itself where it begins and ends, so that decides, and boundaries are not looked at.
-//! What stands between two pictures is text, and only its `Content-Length` is of use: it tells
-//! where a picture ends whose inside the marker walk cannot follow.
+//! What stands between two pictures is text, of which two lines are of use: `Content-Length` tells
+//! where a picture ends whose inside the marker walk cannot follow, `X-Timestamp` when it was taken.
 //!
 //! Pure: no socket, no clock. Any split of a stream into pushes gives the same steps, each byte is
 //! looked at once, and memory is bounded: at most `max_picture` bytes, [`MAX_HEAD`] and what was
@@ -89,6 +89,7 @@ pub struct MultipartReader {
     filled: usize,
     place: Place,
     max_picture: usize,
+    told_us: Option<u64>,
 }
 
 /// Where in the stream we are; offsets into the buffer.
@@ -108,7 +109,14 @@ impl MultipartReader {
             filled: 0,
             place: Place::Between { at: 0, passed: 0 },
             max_picture,
+            told_us: None,
         }
+    }
+
+    /// When the picture found last was taken, in microseconds since 1970, where the text before it
+    /// says so (`X-Timestamp: 1763650382.123456`, as µStreamer and this program write it).
+    pub fn told_us(&self) -> Option<u64> {
+        self.told_us
     }
 
     /// Appends a run of the stream: its one copy. Ends what [`MultipartReader::bytes`] lent.
@@ -158,8 +166,9 @@ impl MultipartReader {
             match memmem::find(&self.buffer[at..until], BEGINNING) {
                 Some(found) => {
                     let head = at + found - (passed + found).min(MAX_HEAD);
-                    let announced = content_length(&self.buffer[head..at + found])
-                        .filter(|length| *length <= self.max_picture);
+                    let head = &self.buffer[head..at + found];
+                    let announced = content_length(head).filter(|length| *length <= self.max_picture);
+                    self.told_us = timestamp(head);
                     let search = EndSearch::new();
                     self.place = Place::Inside { at: at + found, search, announced, corrupt: None };
                 }
@@ -286,13 +295,24 @@ fn trim_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[..len]
 }
 
-/// The value of the last `Content-Length` line in a part's header.
+/// The length that a part's header announces.
 fn content_length(head: &[u8]) -> Option<usize> {
-    const NAME: &[u8] = b"content-length:";
+    value(head, b"content-length:")?.parse().ok()
+}
+
+/// When a part was taken, as its header says; `None` where it says nothing, or no time at all.
+fn timestamp(head: &[u8]) -> Option<u64> {
+    let seconds: f64 = value(head, b"x-timestamp:")?.parse().ok()?;
+    // Up to the year 5138.
+    (1.0..1e11).contains(&seconds).then_some((seconds * 1e6).round() as u64)
+}
+
+/// The value of the last line with this name (in lower case) in a part's header.
+fn value<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a str> {
     let line = head
         .rsplit(|&b| b == b'\n')
-        .find(|line| line.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)))?;
-    std::str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok()
+        .find(|line| line.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)))?;
+    Some(std::str::from_utf8(&line[name.len()..]).ok()?.trim())
 }
 
 #[cfg(test)]
@@ -307,6 +327,24 @@ mod tests {
         jpeg.extend((0..len).map(|i| (i % 250) as u8));
         jpeg.extend([0xff, 0xd9]);
         jpeg
+    }
+
+    #[test]
+    fn a_part_may_tell_its_time() {
+        let mut reader = MultipartReader::new(1000);
+        for (lines, want) in [
+            ("--frame\r\nX-Timestamp: 1763650382.123456\r\n\r\n", Some(1_763_650_382_123_456)),
+            ("\r\n--frame\r\nContent-Length: 15\r\n\r\n", None),
+            ("x-timestamp:7\n", Some(7_000_000)),
+            ("X-Timestamp: -1\r\n", None),
+            ("X-Timestamp: inf\r\n", None),
+            ("X-Timestamp: noon\r\n", None),
+            ("", None),
+        ] {
+            reader.push(&[lines.as_bytes(), &picture(1, 3)].concat());
+            assert!(matches!(reader.step(), Step::Picture(_)), "{lines}");
+            assert_eq!(reader.told_us(), want, "{lines}");
+        }
     }
 
     /// Everything found in `stream` when it comes in runs of `run` bytes.

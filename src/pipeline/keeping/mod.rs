@@ -12,6 +12,8 @@
 //! recording, told in its row, and costs viewers and counting nothing. One recording runs at a time. Nothing of it is in
 //! memory but the chunk under way, the two that wait for the disk, and the pre-roll.
 
+pub mod import;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,546 @@
+//! Files become items: a JPEG a snapshot; an MJPEG file (pictures one behind another, or a multipart stream that
+//! was saved) or an AVI with MJPEG video a recording. Nothing is decoded: every picture keeps its bytes, but for
+//! the tables that the AVI convention leaves out.
+//!
+//! A file is read from its beginning to its end, once, and need not be a file: one picture and the chunk under way
+//! are in memory, and chunks are handed to the store as it takes them. Who reads it may block and wait. What cannot
+//! be read to its end, for the disk or the network failed, leaves nothing behind; a file that was itself cut off is
+//! taken as far as it goes.
+
+use std::future::Future;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use crate::base::{Stamp, clock};
+use crate::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
+use crate::source::avi::{AviError, AviReader};
+use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
+use crate::store::media::{
+    Chunk, ChunkFrame, Ended, Item, Media, MediaError, NewRecording, NewSnapshot, Origin, RecordingHandle,
+};
+
+/// The pace of a clip that does not tell its own: 30 a second, as where such a file is played.
+const USUAL_STEP_US: u64 = 33_333;
+
+/// A chunk ends after so long, in microseconds.
+const CHUNK_US: u64 = 1_000_000;
+
+/// A chunk ends at so many bytes.
+const CHUNK_BYTES: usize = 2 << 20;
+
+/// What is looked at to tell what a file is.
+const HEAD: usize = 4096;
+
+/// Bytes asked for in one read.
+const RUN: usize = 64 << 10;
+
+/// What is known of a file beside its bytes.
+#[derive(Debug, Clone)]
+pub struct ImportWish {
+    /// The item's name; `None`: made of its date and time.
+    pub name: Option<String>,
+    /// Whether a taken name gets a number; else the file is refused.
+    pub may_rename: bool,
+    /// Its date as given: `2026-11-20`, with `T14:53` or `T14:53:07` a time, too; or any text.
+    pub date: Option<String>,
+    /// A note.
+    pub note: String,
+    /// When its first picture was taken; `None`: as the date or the file itself says, else now.
+    pub stamp: Option<Stamp>,
+    /// Pictures a second of a clip; `None`: as it says itself, else 30.
+    pub fps: Option<f64>,
+    /// Where it comes from, in words.
+    pub source: String,
+    /// The time zone of the date.
+    pub zone: TimeZone,
+}
+
+/// A file that has become an item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// The item.
+    pub item: Item,
+    /// Pictures in the file that were none and were left out.
+    pub left_out: u64,
+}
+
+/// A file could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// It cannot be read.
+    #[error("it could not be read: {0}")]
+    Read(#[from] io::Error),
+    /// It is something else.
+    #[error("this is {0}; a JPEG, an MJPEG file or an AVI with MJPEG video can be taken")]
+    Kind(&'static str),
+    /// The AVI is none, or its video is not MJPEG.
+    #[error("this AVI cannot be taken: {0}")]
+    Avi(String),
+    /// There is no whole picture in it.
+    #[error("there is no whole picture in it")]
+    Empty,
+    /// The picture is not one that can be shown.
+    #[error("the picture cannot be taken: {0}")]
+    Jpeg(#[from] JpegError),
+    /// A picture beyond what any camera makes.
+    #[error("the picture has more than {} MB", MAX_PICTURE >> 20)]
+    TooBig,
+    /// The store does not take it.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+}
+
+impl ImportError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            ImportError::Kind(_) | ImportError::Avi(_) => {
+                Some("ffmpeg makes one of most clips: ffmpeg -i CLIP -an -c:v mjpeg -q:v 3 CLIP.avi")
+            }
+            ImportError::Media(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Takes a file into the store. Blocks until its last byte is on the disk.
+///
+/// A name that ends in `.jpg` or `.jpeg` makes it a snapshot of the first picture, whatever follows it (phones
+/// put clips and depths behind their pictures).
+///
+/// # Errors
+/// [`ImportError`]; then nothing is left of it.
+pub fn import(media: &Media, mut input: impl Read, wish: ImportWish) -> Result<Imported, ImportError> {
+    let mut head = Vec::with_capacity(HEAD);
+    input.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    match Kind::of(&head)? {
+        Kind::Avi => {
+            let reader = AviReader::open(Forward::new(Cursor::new(head).chain(input)))?;
+            let step_us = reader.video().step.map(|step| u64::try_from(step.as_micros()).unwrap_or(u64::MAX));
+            record(media, AviFrames { reader, jpeg: Vec::new() }, step_us, wish)
+        }
+        Kind::Jpegs => {
+            let mut pictures = Pictures::jpegs(Cursor::new(head).chain(input));
+            let first = pictures.next()?.map(|first| (first.jpeg.to_vec(), first.told_us));
+            let (jpeg, told_us) = match first {
+                Some(first) => first,
+                None if pictures.is_too_big => return Err(ImportError::TooBig),
+                None => return Err(ImportError::Empty),
+            };
+            let found = jpeg::inspect(&jpeg);
+            if wish.name.as_deref().is_some_and(is_picture_name) || pictures.look_ahead()?.is_none() {
+                return picture(media, jpeg, found?, told_us, wish);
+            }
+            pictures.put_back(jpeg, told_us);
+            record(media, pictures, None, wish)
+        }
+    }
+}
+
+/// Keeps one picture.
+fn picture(
+    media: &Media,
+    mut bytes: Vec<u8>,
+    found: Jpeg,
+    told_us: Option<u64>,
+    wish: ImportWish,
+) -> Result<Imported, ImportError> {
+    bytes.truncate(found.len);
+    if !found.has_huffman_tables {
+        bytes.splice(found.tables_at..found.tables_at, STANDARD_HUFFMAN_TABLES.iter().copied());
+    }
+    let (stamp, date) = wish.when(told_us);
+    let snapshot = NewSnapshot {
+        name: wish.name,
+        may_rename: wish.may_rename,
+        date,
+        jpeg: bytes.into(),
+        stamp,
+        width: found.width,
+        height: found.height,
+        source: wish.source,
+        origin: Origin::Import,
+        note: wish.note,
+    };
+    let item = wait_for(media.add_snapshot(snapshot))?;
+    Ok(Imported { item, left_out: 0 })
+}
+
+/// Keeps a clip. Of one that cannot be read to its end nothing is left.
+fn record(
+    media: &Media,
+    mut pictures: impl Frames,
+    step_us: Option<u64>,
+    wish: ImportWish,
+) -> Result<Imported, ImportError> {
+    let own_step = wish.fps.filter(|fps| *fps > 0.0).map(|fps| (1e6 / fps).round() as u64);
+    let mut pace = Pace { step_us: own_step.or(step_us).unwrap_or(USUAL_STEP_US).max(1), ..Pace::default() };
+    let mut taken: Option<Taken> = None;
+    let mut left_out = 0;
+    let read = loop {
+        let frame = match pictures.next() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        let at_us = pace.next(frame.told_us);
+        if frame.jpeg.is_empty() {
+            // An AVI's way to say that the picture before is shown for longer.
+            continue;
+        }
+        let Ok(found) = jpeg::inspect(frame.jpeg) else {
+            left_out += 1;
+            taken.iter_mut().for_each(|taken| taken.is_after_gap = true);
+            continue;
+        };
+        if taken.is_none() {
+            match Taken::begin(media, pace.first_told_us, &wish) {
+                Ok(begun) => taken = Some(begun),
+                Err(error) => break Err(error.into()),
+            }
+        }
+        let Some(taken) = &mut taken else { continue };
+        if let Err(error) = taken.push(at_us, frame.jpeg, &found) {
+            break Err(error.into());
+        }
+    };
+    let Some(taken) = taken else { return read.and(Err(ImportError::Empty)) };
+    let item = match read {
+        Ok(()) => taken.end()?.ok_or(ImportError::Empty)?,
+        Err(error) => {
+            taken.undo(media);
+            return Err(error);
+        }
+    };
+    Ok(Imported { item, left_out: left_out + pictures.left_out() })
+}
+
+/// A recording that is being made of a clip.
+struct Taken {
+    handle: RecordingHandle,
+    chunk: Chunk,
+    sequence: u64,
+    is_after_gap: bool,
+    first_us: Option<u64>,
+}
+
+impl Taken {
+    fn begin(media: &Media, told_us: Option<u64>, wish: &ImportWish) -> Result<Taken, MediaError> {
+        let (stamp, date) = wish.when(told_us);
+        let handle = media.begin_recording(NewRecording {
+            name: wish.name.clone(),
+            may_rename: wish.may_rename,
+            date,
+            stamp,
+            source: wish.source.clone(),
+            origin: Origin::Import,
+            note: wish.note.clone(),
+        })?;
+        Ok(Taken { handle, chunk: Chunk::default(), sequence: 0, is_after_gap: false, first_us: None })
+    }
+
+    fn push(&mut self, at_us: u64, jpeg: &[u8], found: &Jpeg) -> Result<(), MediaError> {
+        let at_us = at_us - *self.first_us.get_or_insert(at_us);
+        let is_full = self.chunk.frames.first().is_some_and(|first| {
+            at_us - first.at_us >= CHUNK_US
+                || self.chunk.jpegs.len() + found.len > CHUNK_BYTES
+                || (self.chunk.width, self.chunk.height) != (found.width, found.height)
+                || self.is_after_gap
+        });
+        if is_full {
+            self.append()?;
+        }
+        let chunk = &mut self.chunk;
+        if chunk.frames.is_empty() {
+            (chunk.width, chunk.height) = (found.width, found.height);
+            chunk.is_after_gap = std::mem::take(&mut self.is_after_gap);
+        }
+        let offset = chunk.jpegs.len();
+        let (before, after) = jpeg[..found.len].split_at(found.tables_at);
+        chunk.jpegs.extend_from_slice(before);
+        if !found.has_huffman_tables {
+            chunk.jpegs.extend_from_slice(STANDARD_HUFFMAN_TABLES);
+        }
+        chunk.jpegs.extend_from_slice(after);
+        chunk.frames.push(ChunkFrame {
+            at_us,
+            // Both are at most some 34 MiB.
+            offset: u32::try_from(offset).unwrap_or(u32::MAX),
+            len: u32::try_from(chunk.jpegs.len() - offset).unwrap_or(u32::MAX),
+            sequence: self.sequence,
+        });
+        self.sequence += 1;
+        Ok(())
+    }
+
+    fn append(&mut self) -> Result<(), MediaError> {
+        let chunk = std::mem::take(&mut self.chunk);
+        self.chunk = self.handle.append_waiting(chunk)?;
+        self.chunk.frames.clear();
+        self.chunk.jpegs.clear();
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Option<Item>, MediaError> {
+        if !self.chunk.frames.is_empty() {
+            self.append()?;
+        }
+        self.handle.end(Ended::Asked)
+    }
+
+    /// Closes it and takes it away again. What that meets is in the log: there is another error to tell already.
+    fn undo(self, media: &Media) {
+        let id = self.handle.id();
+        let undone = match self.handle.end(Ended::Stopped) {
+            Ok(Some(_)) => wait_for(media.remove(vec![id])),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = undone {
+            log::warn!("item {id}, part of a file that broke off, could not be removed: {error}");
+        }
+    }
+}
+
+impl ImportWish {
+    /// When the first picture was taken, and what its date is.
+    fn when(&self, told_us: Option<u64>) -> (Stamp, Option<String>) {
+        let given = self.date.as_deref().map(str::trim).filter(|date| !date.is_empty());
+        let said = given.and_then(time_of);
+        let date = said.map(|(time, _)| time.date().to_string()).or_else(|| given.map(str::to_owned));
+        let said_us = said.and_then(|(time, has_time)| {
+            // A day has noon, so that it is the same day in the zones around.
+            let time = if has_time { time } else { time.date().at(12, 0, 0, 0) };
+            let time = time.to_zoned(self.zone.clone()).ok()?;
+            u64::try_from(time.timestamp().as_microsecond()).ok()
+        });
+        let stamp = self.stamp.unwrap_or_else(|| match said_us.or(told_us) {
+            Some(wall_us) => Stamp { monotonic_us: clock::monotonic_us(), wall_us, wall_trusted: true },
+            None => Stamp::now(),
+        });
+        (stamp, date)
+    }
+}
+
+/// The day, or the day and time, that `text` says; whether it says a time.
+fn time_of(text: &str) -> Option<(DateTime, bool)> {
+    match text.len() {
+        10 => text.parse::<Date>().ok().map(|date| (date.at(0, 0, 0, 0), false)),
+        16 | 19 => text.parse::<DateTime>().ok().map(|time| (time, true)),
+        _ => None,
+    }
+}
+
+fn is_picture_name(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["jpg", "jpeg", "jpe", "jfif"].iter().any(|own| extension.eq_ignore_ascii_case(own))
+}
+
+/// Waits on this thread for what the store answers.
+fn wait_for<T>(answer: impl Future<Output = Result<T, MediaError>>) -> Result<T, MediaError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.map_err(|_| MediaError::Busy)?.block_on(answer)
+}
+
+/// When pictures were taken, from what is told of each: never earlier than the one before.
+#[derive(Debug, Default)]
+struct Pace {
+    step_us: u64,
+    next_us: u64,
+    /// What the first picture that told a time told, as that of the clip's beginning.
+    first_told_us: Option<u64>,
+}
+
+impl Pace {
+    /// Microseconds from the clip's beginning.
+    fn next(&mut self, told_us: Option<u64>) -> u64 {
+        let own = self.next_us;
+        let at_us = match told_us {
+            Some(told) => {
+                let first = *self.first_told_us.get_or_insert(told.saturating_sub(own));
+                // A clock that jumped in the middle of a clip stretches nothing.
+                told.checked_sub(first).filter(|at| *at >= own.saturating_sub(self.step_us)).unwrap_or(own)
+            }
+            None => own,
+        };
+        self.next_us = at_us.saturating_add(self.step_us);
+        at_us
+    }
+}
+
+/// What a file is, by its first bytes.
+enum Kind {
+    Avi,
+    Jpegs,
+}
+
+impl Kind {
+    fn of(head: &[u8]) -> Result<Kind, ImportError> {
+        let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+        Err(ImportError::Kind(match () {
+            () if at(0, b"RIFF") && at(8, b"AVI ") => return Ok(Kind::Avi),
+            // At once, or behind the head of a multipart stream that was saved.
+            () if memchr::memmem::find(head, &[0xff, 0xd8, 0xff]).is_some() => return Ok(Kind::Jpegs),
+            () if head.is_empty() => "an empty file",
+            () if at(4, b"ftyp") => "an MP4, or a picture of its family (HEIC, AVIF)",
+            () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => "a Matroska or WebM file",
+            () if at(0, b"\x89PNG") => "a PNG",
+            () if at(0, b"GIF8") => "a GIF",
+            () if at(0, b"RIFF") && at(8, b"WEBP") => "a WebP picture",
+            () => "something else",
+        }))
+    }
+}
+
+/// A picture of a clip.
+struct ReadFrame<'a> {
+    /// Its bytes; none at all: the one before is shown for longer.
+    jpeg: &'a [u8],
+    /// When it was taken, in microseconds since 1970, where the file says so.
+    told_us: Option<u64>,
+}
+
+/// The pictures of a clip, one after the other.
+trait Frames {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError>;
+
+    /// How many were none.
+    fn left_out(&self) -> u64;
+}
+
+/// The pictures of an AVI.
+struct AviFrames<R: Read + Seek> {
+    reader: AviReader<R>,
+    jpeg: Vec<u8>,
+}
+
+impl<R: Read + Seek> Frames for AviFrames<R> {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
+        let is_there = self.reader.next(&mut self.jpeg)?;
+        Ok(is_there.then_some(ReadFrame { jpeg: &self.jpeg, told_us: None }))
+    }
+
+    fn left_out(&self) -> u64 {
+        0
+    }
+}
+
+/// Pictures one behind another.
+struct Pictures<R> {
+    input: R,
+    reader: MultipartReader,
+    /// One that was read already and comes next.
+    put_back: Option<(Vec<u8>, Option<u64>)>,
+    /// One that was looked at and comes after that.
+    ahead: Option<(Vec<u8>, Option<u64>)>,
+    current: Vec<u8>,
+    left_out: u64,
+    is_too_big: bool,
+}
+
+impl<R: Read> Pictures<R> {
+    fn jpegs(input: R) -> Pictures<R> {
+        Pictures {
+            input,
+            reader: MultipartReader::new(MAX_PICTURE),
+            put_back: None,
+            ahead: None,
+            current: Vec::new(),
+            left_out: 0,
+            is_too_big: false,
+        }
+    }
+
+    /// Reads the next picture; where it lies.
+    fn read(&mut self) -> io::Result<Option<std::ops::Range<usize>>> {
+        loop {
+            match self.reader.step() {
+                Step::Picture(range) => return Ok(Some(range)),
+                Step::Broken(_, error) => {
+                    self.left_out += 1;
+                    self.is_too_big |= matches!(error, PartError::TooBig { .. });
+                }
+                Step::Noise => {}
+                Step::More => match self.input.read(&mut self.reader.room(RUN)[..RUN]) {
+                    Ok(0) => return Ok(None),
+                    Ok(len) => self.reader.fill(len),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Whether another picture follows; it is not lost.
+    fn look_ahead(&mut self) -> io::Result<Option<()>> {
+        let Some(range) = self.read()? else { return Ok(None) };
+        self.ahead = Some((self.reader.bytes(range).to_vec(), self.reader.told_us()));
+        Ok(Some(()))
+    }
+
+    fn put_back(&mut self, jpeg: Vec<u8>, told_us: Option<u64>) {
+        self.put_back = Some((jpeg, told_us));
+    }
+}
+
+impl<R: Read> Frames for Pictures<R> {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
+        if let Some((jpeg, told_us)) = self.put_back.take().or_else(|| self.ahead.take()) {
+            self.current = jpeg;
+            return Ok(Some(ReadFrame { jpeg: &self.current, told_us }));
+        }
+        self.current = Vec::new();
+        let Some(range) = self.read()? else { return Ok(None) };
+        let told_us = self.reader.told_us();
+        Ok(Some(ReadFrame { jpeg: self.reader.bytes(range), told_us }))
+    }
+
+    fn left_out(&self) -> u64 {
+        self.left_out
+    }
+}
+
+impl From<AviError> for ImportError {
+    fn from(error: AviError) -> ImportError {
+        match error {
+            AviError::Io(error) => ImportError::Read(error),
+            other => ImportError::Avi(other.to_string()),
+        }
+    }
+}
+
+/// Passes over what is not wanted by reading it: an input that only goes forward, for a reader that skips.
+struct Forward<R> {
+    input: R,
+    at: u64,
+}
+
+impl<R: Read> Forward<R> {
+    fn new(input: R) -> Forward<R> {
+        Forward { input, at: 0 }
+    }
+}
+
+impl<R: Read> Read for Forward<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(into)?;
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+impl<R: Read> Seek for Forward<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let ahead = match to {
+            SeekFrom::Current(by) => u64::try_from(by).ok(),
+            SeekFrom::Start(place) => place.checked_sub(self.at),
+            SeekFrom::End(_) => None,
+        };
+        let ahead = ahead.ok_or(io::ErrorKind::Unsupported)?;
+        // Beyond the end is as good as the end.
+        self.at += io::copy(&mut self.input.by_ref().take(ahead), &mut io::sink())?;
+        Ok(self.at)
+    }
+}
