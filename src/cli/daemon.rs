@@ -137,14 +137,7 @@ impl Daemon {
         sent: Sent<'_>,
         what: &str,
     ) -> Result<T, Failure> {
-        let answer = self.ask(method, path, sent)?.done(what)?;
-        let text = answer.text().map_err(|error| unasked(&error))?;
-        // No content is `null`: an `Option` can be asked for.
-        let text = if text.is_empty() { "null" } else { &text };
-        serde_json::from_str(text).map_err(|error| Failure::Failed {
-            message: format!("{what}: the daemon's answer is not understood: {error}"),
-            hint: Some(String::from("is it another version? Restart the daemon")),
-        })
+        self.ask(method, path, sent)?.done(what)?.read()
     }
 }
 
@@ -249,6 +242,20 @@ impl Answer {
             _ => format!("the answer was {status}"),
         });
         Err(Failure::Failed { message: format!("{what}: {detail}"), hint: word("hint") })
+    }
+
+    /// The answer's JSON.
+    ///
+    /// # Errors
+    /// It is cut off, or something else.
+    pub fn read<T: DeserializeOwned>(self) -> Result<T, Failure> {
+        let text = self.text().map_err(|error| unasked(&error))?;
+        // No content is `null`: an `Option` can be asked for.
+        let text = if text.is_empty() { "null" } else { &text };
+        serde_json::from_str(text).map_err(|error| Failure::Failed {
+            message: format!("the daemon's answer is not understood: {error}"),
+            hint: Some(String::from("is it another version? Restart the daemon")),
+        })
     }
 
     fn text(self) -> io::Result<String> {

@@ -12,7 +12,9 @@ mod daemon;
 mod devices;
 mod failure;
 mod listening;
+mod media;
 mod model;
+mod placing;
 mod recount;
 mod serve;
 mod snapshot;
@@ -57,6 +59,8 @@ enum Command {
     Count(count::Count),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
+    #[command(subcommand)]
+    Media(media::MediaCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -98,6 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Snapshot(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
+            Command::Media(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

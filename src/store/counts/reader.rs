@@ -160,6 +160,12 @@ impl Reader {
         self.tell(lines::all(&self.connection))
     }
 
+    /// Something small that outlives restarts, as [`super::Counts::setting`] has it.
+    pub fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let text = "SELECT value FROM settings WHERE key = ?1";
+        self.tell(self.connection.query_row(text, [key], |row| row.get(0)).optional())
+    }
+
     /// Whether the file is sound and the roll-ups equal the crossings: every fault in a sentence. Reads all of it.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
         self.tell(check::faults(&self.connection, &self.calendar))

@@ -17,6 +17,8 @@
 //! - A reader holds the file for no longer than one chunk takes; the writer waits for it.
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
+mod copied;
+mod old;
 mod types;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +29,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::base::Worker;
 
+pub use copied::verify_copy;
+pub use old::{OldRow, old_rows};
 pub use types::*;
 
 /// Something could not be kept, found or changed.
