@@ -7,6 +7,7 @@
 pub mod avi;
 mod planes;
 pub mod reduce;
+pub mod transform;
 mod turbo;
 
 use crate::media::jpeg::{self, JpegError};
@@ -14,6 +15,7 @@ use crate::media::{Fourcc, Frame, Picture, PicturePool};
 
 use planes::Planes;
 pub use reduce::{ReduceError, Reducer};
+pub use transform::{TransformError, Transformed, Transformer};
 pub use turbo::CompressError;
 use turbo::Compressor;
 

@@ -1,8 +1,8 @@
 //! libjpeg-turbo: the only file that names `turbojpeg`.
 
 use turbojpeg::{
-    Colorspace, DecompressHeader, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage, YuvPlanesImage,
-    compressed_buf_len,
+    Colorspace, DecompressHeader, Image, PixelFormat, ScalingFactor, Subsamp, Transform, TransformOp,
+    YuvImage, YuvPlanesImage, compressed_buf_len,
 };
 
 use super::planes::Planar;
@@ -27,6 +27,11 @@ impl Compressor {
         let mut turbo = turbojpeg::Compressor::new()?;
         turbo.set_quality(i32::from(quality.clamp(1, 100)))?;
         Ok(Compressor { turbo, out: Vec::new() })
+    }
+
+    /// Another quality, 1–100, from the next picture on.
+    pub fn set_quality(&mut self, quality: u8) -> Result<(), CompressError> {
+        Ok(self.turbo.set_quality(i32::from(quality.clamp(1, 100)))?)
     }
 
     /// The JPEG of `planar`, until the next call.
@@ -68,6 +73,37 @@ impl Compressor {
 #[derive(Debug)]
 pub struct Decompressor {
     turbo: turbojpeg::Decompressor,
+}
+
+/// Turns JPEGs, and takes their colour away, without decoding their blocks: what is left is bit for bit what was
+/// there.
+#[derive(Debug)]
+pub struct Turner {
+    turbo: turbojpeg::Transformer,
+}
+
+impl Turner {
+    /// A turner.
+    pub fn new() -> Result<Turner, CompressError> {
+        Ok(Turner { turbo: turbojpeg::Transformer::new()? })
+    }
+
+    /// `jpeg` turned clockwise by `quarters` quarters, without colour if `gray`. Blocks that are not whole cannot be
+    /// moved from the right or lower edge to another one: they are cut off. What is written about the picture in it
+    /// goes when it is turned, for it says how to turn it.
+    pub fn turn(&mut self, jpeg: &[u8], quarters: u16, gray: bool) -> Result<Vec<u8>, CompressError> {
+        let op = match quarters % 4 {
+            1 => TransformOp::Rot90,
+            2 => TransformOp::Rot180,
+            3 => TransformOp::Rot270,
+            _ => TransformOp::None,
+        };
+        let mut transform = Transform::op(op);
+        transform.gray = gray;
+        transform.trim = true;
+        transform.copy_none = op != TransformOp::None;
+        Ok(self.turbo.transform_to_vec(&transform, jpeg)?)
+    }
 }
 
 /// What a JPEG says of itself.
@@ -139,6 +175,11 @@ impl Header {
     /// Pixels in a row, rows.
     pub fn size(&self) -> (usize, usize) {
         (self.0.width, self.0.height)
+    }
+
+    /// Whether it has no colour.
+    pub fn is_gray(&self) -> bool {
+        self.0.subsamp == Subsamp::Gray
     }
 
     /// The planes at `eighths`/8 of the size. The error says what the JPEG is instead.

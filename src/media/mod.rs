@@ -3,6 +3,7 @@
 
 pub mod canvas;
 pub mod control;
+pub mod film;
 pub mod fourcc;
 pub mod frame;
 pub mod hub;

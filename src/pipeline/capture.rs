@@ -17,7 +17,8 @@ use crate::source::{Opener, Source};
 
 use super::backoff::{Backoff, SHORTEST};
 use super::rate::RateLimit;
-use super::shared::{Shared, Wishes};
+use super::shared::{Largest, Shared, Wishes};
+use super::warm_up::WarmUp;
 use super::{Settings, State};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
@@ -48,6 +49,8 @@ enum End {
     Failed(Trouble),
     /// This one takes its place.
     Replaced(Box<dyn Source>),
+    /// Somebody waits for a picture of the largest size: it is opened anew for that, and then as before.
+    ForLargest,
 }
 
 /// The thread's own things.
@@ -88,21 +91,119 @@ impl<'a> Capture<'a> {
     /// Runs until the pipeline is stopped.
     pub fn run(mut self) {
         while let Some(interrupt) = self.wait_until_wanted() {
-            self.beat.beat_before(OPEN_TAKES);
-            let mut end = match self.opener.open(&interrupt) {
-                Ok(source) => self.stream(source, &interrupt),
-                // An open that was told to end has failed nobody.
-                Err(_) if interrupt.is_set() => End::Released,
-                Err(trouble) => End::Failed(trouble),
-            };
-            while let End::Replaced(source) = end {
-                end = self.stream(source, &interrupt);
-            }
-            // The source is dropped by now.
-            if let End::Failed(trouble) = end {
-                self.failed(trouble);
+            let mut end = self.open(&interrupt);
+            // Whatever has ended, its source is dropped by now.
+            loop {
+                end = match end {
+                    End::Replaced(source) => self.stream(source, &interrupt),
+                    End::ForLargest => {
+                        self.give_largest(&interrupt);
+                        self.open(&interrupt)
+                    }
+                    End::Failed(trouble) => {
+                        self.failed(trouble);
+                        break;
+                    }
+                    End::Released => break,
+                };
             }
             self.shared.opening.send_replace(None);
+        }
+    }
+
+    /// Opens the source and streams from it, unless it is not needed for more than one picture.
+    fn open(&mut self, interrupt: &Stop) -> End {
+        if self.is_largest_wanted(None) {
+            return End::ForLargest;
+        }
+        if !self.is_needed() {
+            return End::Released;
+        }
+        self.beat.beat_before(OPEN_TAKES);
+        match self.opener.open(interrupt) {
+            Ok(source) => self.stream(source, interrupt),
+            // An open that was told to end has failed nobody.
+            Err(_) if interrupt.is_set() => End::Released,
+            Err(trouble) => End::Failed(trouble),
+        }
+    }
+
+    /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended.
+    fn is_needed(&self) -> bool {
+        let wishes = self.shared.wishes();
+        self.trouble.is_some() || wishes.demands > 0 || wishes.is_held
+    }
+
+    /// Whether the camera is to be opened anew for a picture larger than `now`. Who waits for one where there is
+    /// nothing larger is told so.
+    fn is_largest_wanted(&mut self, now: Option<(u32, u32)>) -> bool {
+        if self.shared.wishes().largest.is_empty() {
+            return false;
+        }
+        self.beat.beat_before(OPEN_TAKES);
+        let pixels = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+        let largest = self.opener.largest_size().map_or(0, pixels);
+        self.beat.beat();
+        let is_larger = largest > now.map_or(0, pixels);
+        if !is_larger {
+            self.answer(&Largest::NothingLarger);
+        }
+        is_larger
+    }
+
+    /// Takes one picture of the largest size for all who wait for one. Nobody else sees it.
+    fn give_largest(&mut self, interrupt: &Stop) {
+        let largest = self.take_largest(interrupt);
+        if let Largest::Failed(trouble) = &largest {
+            log::warn!("no picture of the camera's largest size: {trouble}");
+        }
+        self.answer(&largest);
+    }
+
+    fn answer(&self, largest: &Largest) {
+        let waiting = std::mem::take(&mut self.shared.wishes().largest);
+        for waits in waiting {
+            // Who has gone does not mind.
+            let _ = waits.send(largest.clone());
+        }
+    }
+
+    fn take_largest(&mut self, interrupt: &Stop) -> Largest {
+        self.beat.beat_before(OPEN_TAKES);
+        let mut source = match self.opener.open_largest(interrupt) {
+            Ok(source) => source,
+            Err(trouble) => return Largest::Failed(trouble),
+        };
+        log::info!("camera open for one picture: {}", in_words(source.delivers()));
+        let allowed = source.first_frame_within().max(silence(&self.shared.settings, source.delivers().fps));
+        let mut warming = WarmUp::of(self.shared.figures().warm_up);
+        let began = Instant::now();
+        let mut last_frame = began;
+        loop {
+            self.beat.beat();
+            if interrupt.is_set() {
+                let what = String::from("the camera was let go before its picture was taken");
+                return Largest::Failed(Trouble::new(TroubleKind::Failed, what));
+            }
+            let frame = match source.next(FRAME_WAIT) {
+                Ok(Some(frame)) => frame,
+                Ok(None) if last_frame.elapsed() >= allowed => {
+                    return Largest::Failed(silent(&self.opener.describe(), allowed));
+                }
+                Ok(None) => continue,
+                Err(trouble) => return Largest::Failed(trouble),
+            };
+            last_frame = Instant::now();
+            if !warming.is_over(frame.stamp.monotonic_us) {
+                continue;
+            }
+            match self.encoder.encode(&frame) {
+                Ok(picture) => return Largest::Picture(picture),
+                Err(error) if began.elapsed() >= allowed.saturating_mul(2) => {
+                    return Largest::Failed(broken_pictures(&self.opener.describe(), &error));
+                }
+                Err(_) => {}
+            }
         }
     }
 
@@ -117,6 +218,10 @@ impl<'a> Capture<'a> {
             let mut wishes = shared.wishes();
             if wishes.is_stopping {
                 return None;
+            }
+            if wishes.is_paused || self.trouble.is_some() {
+                // There is none to be had: who waits for one looks at the state.
+                wishes.largest.clear();
             }
             let wait = if wishes.is_paused {
                 if *shared.state.borrow() != State::Paused {
@@ -138,7 +243,7 @@ impl<'a> Capture<'a> {
                     return Some(self.begin_opening(&mut wishes));
                 }
                 (retry.at - now).min(LOOK)
-            } else if wishes.demands > 0 || wishes.is_held {
+            } else if wishes.demands > 0 || wishes.is_held || !wishes.largest.is_empty() {
                 if *shared.state.borrow() == State::Paused {
                     shared.hub.clear();
                 }
@@ -187,12 +292,11 @@ impl<'a> Capture<'a> {
         // Of pictures held down to fewer, as many must be broken.
         let broken_after = silent_after.max(silence(settings, settings.fps));
         let first_within = source.first_frame_within().max(silent_after);
-        {
-            let mut figures = shared.figures();
-            figures.opens += 1;
-            figures.delivers = Some(delivers);
-            figures.opened_us = Stamp::now().monotonic_us;
-        }
+        let size = {
+            let size = (delivers.width, delivers.height);
+            shared.figures().opened(delivers);
+            size
+        };
         shared.wish(|wishes| wishes.last_needed = Instant::now());
 
         let mut limit = settings.fps.map(RateLimit::new);
@@ -206,6 +310,9 @@ impl<'a> Capture<'a> {
             if let Some(why) = self.is_to_be_released() {
                 log::info!("camera closed: {why}");
                 return End::Released;
+            }
+            if self.is_largest_wanted(Some(size)) {
+                return End::ForLargest;
             }
             if last_look.elapsed() >= LOOK_FOR_BETTER {
                 self.beat.beat_before(OPEN_TAKES);

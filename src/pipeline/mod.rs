@@ -8,12 +8,14 @@
 
 mod backoff;
 mod capture;
+mod change;
 pub mod clip;
 pub mod counting;
 pub mod keeping;
 mod rate;
 pub mod recount;
 mod shared;
+mod warm_up;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,7 @@ use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
 
 use capture::Capture;
+pub use change::{TransformError, Transformed, change};
 pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
     ShownTrack,
@@ -35,7 +38,7 @@ pub use counting::{
 pub use keeping::{Keeping, KeepingError, KeepingSettings};
 pub use rate::RateMeter;
 pub use shared::Demand;
-use shared::Shared;
+use shared::{Largest, Shared};
 
 /// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
@@ -261,6 +264,21 @@ impl Pipeline {
         Demand::new(&self.shared)
     }
 
+    /// The same for a moment: a camera that was idle is as idle as before when it ends.
+    fn brief_demand(&self) -> Demand {
+        Demand::brief(&self.shared)
+    }
+
+    /// So many pictures after each opening are not given as snapshots.
+    fn set_warm_up(&self, frames: u32) {
+        self.shared.figures().warm_up = frames;
+    }
+
+    /// Whether `picture` was captured after the camera had settled.
+    fn is_warm(&self, picture: &Picture) -> bool {
+        self.shared.figures().is_warm(picture)
+    }
+
     /// How things are.
     pub fn status(&self) -> Status {
         let state = self.shared.state.borrow().clone();
@@ -395,7 +413,7 @@ impl Pipeline {
         Held::CouldNotOpen(trouble)
     }
 
-    /// The newest live picture; wakes a sleeping camera and waits at most `wait` for its first.
+    /// The newest live picture; wakes a sleeping camera and waits at most `wait` for its first one that is good.
     ///
     /// # Errors
     /// [`NoPicture`] with a still card: paused, in trouble, or no picture in time.
@@ -412,7 +430,7 @@ impl Pipeline {
             }
             tokio::select! {
                 picture = timeout_at(until, pictures.next()) => match picture {
-                    Ok(Some(picture)) if !picture.is_card => return Ok(picture),
+                    Ok(Some(picture)) if !picture.is_card && self.is_warm(&picture) => return Ok(picture),
                     Ok(Some(_)) => {}
                     Ok(None) | Err(_) => break,
                 },
@@ -420,6 +438,37 @@ impl Pipeline {
             }
         }
         let state = self.shared.state.borrow().clone();
+        Err(NoPicture { card: self.card(&state).await, state })
+    }
+
+    /// A picture of the largest size that the camera has, of which nobody else sees anything: an open camera is
+    /// closed, opened for this picture, and opened again as it was. Where it has nothing larger, as
+    /// [`Pipeline::snapshot`].
+    ///
+    /// # Errors
+    /// [`NoPicture`], as for a snapshot; its state may be trouble that only this picture had.
+    pub async fn largest(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        let until = Instant::now() + wait;
+        let state = self.shared.state.borrow().clone();
+        if matches!(state, State::Trouble(_) | State::Paused) || self.is_ending() {
+            return Err(NoPicture { card: self.card(&state).await, state });
+        }
+        let asked = self.shared.wish(shared::Wishes::ask_for_largest);
+        let answer = match asked {
+            Some(answered) => timeout_at(until, answered).await,
+            None => Ok(Ok(Largest::Failed(Trouble::new(
+                TroubleKind::Busy,
+                "too many pictures of the largest size are asked for at once",
+            )))),
+        };
+        let state = match answer {
+            Ok(Ok(Largest::Picture(picture))) => return Ok(picture),
+            Ok(Ok(Largest::NothingLarger)) => {
+                return self.snapshot(until.saturating_duration_since(Instant::now())).await;
+            }
+            Ok(Ok(Largest::Failed(trouble))) => State::Trouble(trouble),
+            Ok(Err(_)) | Err(_) => self.shared.state.borrow().clone(),
+        };
         Err(NoPicture { card: self.card(&state).await, state })
     }
 

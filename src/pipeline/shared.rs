@@ -6,15 +6,30 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::base::{Stamp, Stop};
-use crate::media::{Hub, Picture};
+use crate::media::{Hub, Picture, Trouble};
 use crate::source::Delivers;
 
 use super::counting::Annotating;
 use super::rate::RateMeter;
+use super::warm_up::WarmUp;
 use super::{Settings, State};
+
+/// Pictures of the largest size that are waited for at once; one opening serves them all.
+const LARGEST_AT_ONCE: usize = 8;
+
+/// What came of asking for a picture of the camera's largest size.
+#[derive(Debug, Clone)]
+pub enum Largest {
+    /// Here it is.
+    Picture(Picture),
+    /// What it gives anyhow is the largest.
+    NothingLarger,
+    /// It could not be taken.
+    Failed(Trouble),
+}
 
 /// Shared by the capture thread, every [`super::Pipeline`] handle and every [`super::Demand`].
 #[derive(Debug)]
@@ -52,6 +67,22 @@ pub struct Wishes {
     pub try_again: bool,
     /// Ends an open that is under way.
     pub interrupt: Stop,
+    /// Who waits for a picture of the camera's largest size. Dropped unanswered while there is none to be had.
+    pub largest: Vec<oneshot::Sender<Largest>>,
+    /// Demands so far: one that nobody else came during is told from others.
+    taken: u64,
+}
+
+impl Wishes {
+    /// Has the camera give one picture of its largest size; `None` when too many wait for one.
+    pub fn ask_for_largest(&mut self) -> Option<oneshot::Receiver<Largest>> {
+        self.largest.retain(|waits| !waits.is_closed());
+        (self.largest.len() < LARGEST_AT_ONCE).then(|| {
+            let (answer, answered) = oneshot::channel();
+            self.largest.push(answer);
+            answered
+        })
+    }
 }
 
 /// What the capture thread counts.
@@ -61,6 +92,12 @@ pub struct Figures {
     pub delivers: Option<Delivers>,
     /// Since when the source that was opened last is open.
     pub opened_us: u64,
+    /// So many pictures after an opening are not given as snapshots.
+    pub warm_up: u32,
+    /// Of the source that was opened last.
+    warming: WarmUp,
+    /// When its first picture that is good was captured.
+    warm_us: Option<u64>,
     pub size: Option<(u32, u32)>,
     pub rate: RateMeter,
     pub frames: u64,
@@ -91,12 +128,17 @@ impl Shared {
                 try_now: false,
                 try_again: false,
                 interrupt: Stop::new(),
+                largest: Vec::new(),
+                taken: 0,
             }),
             changed: Condvar::new(),
             figures: Mutex::new(Figures {
                 since: Stamp::now(),
                 delivers: None,
                 opened_us: 0,
+                warm_up: 0,
+                warming: WarmUp::default(),
+                warm_us: None,
                 size: None,
                 rate: RateMeter::default(),
                 frames: 0,
@@ -159,9 +201,29 @@ impl Shared {
             figures.bytes += picture.jpeg_len() as u64;
             figures.size = Some((picture.width, picture.height));
             figures.failed_reads = 0;
-            figures.rate.count(picture.stamp.monotonic_us);
+            let at_us = picture.stamp.monotonic_us;
+            figures.rate.count(at_us);
+            if figures.warm_us.is_none() && figures.warming.is_over(at_us) {
+                figures.warm_us = Some(at_us);
+            }
         }
         self.hub.publish(picture);
+    }
+}
+
+impl Figures {
+    /// Another source is open, and delivers this.
+    pub fn opened(&mut self, delivers: Delivers) {
+        self.opens += 1;
+        self.delivers = Some(delivers);
+        self.opened_us = Stamp::now().monotonic_us;
+        self.warming = WarmUp::of(self.warm_up);
+        self.warm_us = None;
+    }
+
+    /// Whether a picture was captured after the camera had settled.
+    pub fn is_warm(&self, picture: &Picture) -> bool {
+        self.warm_us.is_some_and(|warm_us| picture.stamp.monotonic_us >= warm_us)
     }
 }
 
@@ -171,11 +233,24 @@ pub struct Demand {
     shared: Arc<Shared>,
     /// Of one who watches annotated pictures.
     annotating: Option<Annotating>,
+    /// Of one who comes for a moment: since when the camera was not needed, and the how-manieth demand it is.
+    brief: Option<(Instant, u64)>,
 }
 
 impl Demand {
     pub(super) fn new(shared: &Arc<Shared>) -> Demand {
         Demand::of(shared, None)
+    }
+
+    /// A demand for a moment: when it ends and nobody else came meanwhile, the camera is as idle as if it had
+    /// never been.
+    pub(super) fn brief(shared: &Arc<Shared>) -> Demand {
+        let (mut demand, brief) = Demand::with(shared, |wishes| {
+            let is_idle = wishes.demands == 0 && !wishes.is_held;
+            is_idle.then_some((wishes.last_needed, wishes.taken + 1))
+        });
+        demand.brief = brief;
+        demand
     }
 
     /// A demand of one who watches annotated pictures, too.
@@ -184,11 +259,20 @@ impl Demand {
     }
 
     fn of(shared: &Arc<Shared>, annotating: Option<Annotating>) -> Demand {
-        shared.wish(|wishes| {
+        let mut demand = Demand::with(shared, |_| ()).0;
+        demand.annotating = annotating;
+        demand
+    }
+
+    fn with<T>(shared: &Arc<Shared>, look: impl FnOnce(&Wishes) -> T) -> (Demand, T) {
+        let seen = shared.wish(|wishes| {
+            let seen = look(wishes);
             wishes.demands += 1;
+            wishes.taken += 1;
             wishes.try_now = true;
+            seen
         });
-        Demand { shared: Arc::clone(shared), annotating }
+        (Demand { shared: Arc::clone(shared), annotating: None, brief: None }, seen)
     }
 }
 
@@ -198,7 +282,10 @@ impl Drop for Demand {
         let mut wishes = self.shared.wishes();
         wishes.demands -= 1;
         if wishes.demands == 0 {
-            wishes.last_needed = Instant::now();
+            wishes.last_needed = match self.brief {
+                Some((idle_since, taken)) if wishes.taken == taken => idle_since,
+                _ => Instant::now(),
+            };
         }
     }
 }

@@ -79,6 +79,20 @@ pub trait Opener: Send {
         None
     }
 
+    /// The largest picture it can give, pixels in a row and rows, where that is more than it is opened for. Asked
+    /// while it is open, too, and must not disturb that. `None`: it has only what it gives.
+    fn largest_size(&mut self) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// Opens it at [`Opener::largest_size`], for one picture. The source that was opened before is dropped by then.
+    ///
+    /// # Errors
+    /// As for [`Opener::open`].
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        self.open(stop)
+    }
+
     /// Whether an open is worth trying now, by a look that costs next to nothing. While a source
     /// is in trouble this is asked twice a second, so that a camera that is plugged in again is
     /// taken at once, whatever the pause between tries has grown to.

@@ -40,6 +40,7 @@ pub struct AutoOpener {
 /// The camera that was opened last.
 struct Tried {
     name: String,
+    opener: Box<dyn Opener>,
     gave_frames: Arc<AtomicBool>,
 }
 
@@ -94,7 +95,11 @@ impl AutoOpener {
         match self.first_camera(stop, mute.as_ref().map(|last| last.name.as_str())) {
             Ok(opened) => {
                 let gave_frames = Arc::new(AtomicBool::new(false));
-                self.last = Some(Tried { name: opened.name, gave_frames: Arc::clone(&gave_frames) });
+                self.last = Some(Tried {
+                    name: opened.name,
+                    opener: opened.opener,
+                    gave_frames: Arc::clone(&gave_frames),
+                });
                 Ok(Box::new(Noted::new(opened.source, opened.notes, gave_frames)))
             }
             Err(troubles) => Err(most_telling(troubles).unwrap_or_else(v4l2::no_camera)),
@@ -105,7 +110,7 @@ impl AutoOpener {
     fn first_camera(&self, stop: &Stop, mute: Option<&str>) -> Result<Opened, Vec<Trouble>> {
         let mut troubles: Vec<Trouble> = Vec::new();
         let mut last: Option<Found> = None;
-        for mut found in self.finders.iter().flat_map(|finder| finder.find(stop)) {
+        for found in self.finders.iter().flat_map(|finder| finder.find(stop)) {
             if stop.is_set() {
                 return Err(troubles);
             }
@@ -113,7 +118,7 @@ impl AutoOpener {
                 last = Some(found);
                 continue;
             }
-            match open(&mut found, stop) {
+            match open(found, stop) {
                 Ok(mut opened) => {
                     let passed_over =
                         last.and(mute).map(|name| format!("{name} opens but gives no pictures."));
@@ -121,14 +126,14 @@ impl AutoOpener {
                     opened.notes.extend(passed_over.into_iter().chain(refused));
                     return Ok(opened);
                 }
-                Err(trouble) => {
-                    log::debug!("{}: {trouble}", found.opener.describe());
+                Err((name, trouble)) => {
+                    log::debug!("{name}: {trouble}");
                     troubles.push(trouble);
                 }
             }
         }
         match last {
-            Some(mut found) => open(&mut found, stop).map_err(|trouble| {
+            Some(found) => open(found, stop).map_err(|(_, trouble)| {
                 troubles.push(trouble);
                 troubles
             }),
@@ -139,13 +144,19 @@ impl AutoOpener {
 
 struct Opened {
     name: String,
+    opener: Box<dyn Opener>,
     source: Box<dyn Source>,
     notes: Vec<String>,
 }
 
-fn open(found: &mut Found, stop: &Stop) -> Result<Opened, Trouble> {
-    let source = found.opener.open(stop)?;
-    Ok(Opened { name: found.opener.describe(), source, notes: found.note.take().into_iter().collect() })
+/// Opens a camera; one that does not open is named with what is wrong.
+fn open(found: Found, stop: &Stop) -> Result<Opened, (String, Trouble)> {
+    let Found { mut opener, note } = found;
+    let name = opener.describe();
+    match opener.open(stop) {
+        Ok(source) => Ok(Opened { name, opener, source, notes: note.into_iter().collect() }),
+        Err(trouble) => Err((name, trouble)),
+    }
 }
 
 impl Opener for AutoOpener {
@@ -184,6 +195,20 @@ impl Opener for AutoOpener {
         let camera = self.camera(stop);
         self.stands_in_for = camera.as_ref().err().map(|trouble| trouble.kind);
         camera.ok()
+    }
+
+    fn largest_size(&mut self) -> Option<(u32, u32)> {
+        match &mut self.last {
+            Some(last) if self.stands_in_for.is_none() => last.opener.largest_size(),
+            _ => None,
+        }
+    }
+
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        match &mut self.last {
+            Some(last) if self.stands_in_for.is_none() => last.opener.open_largest(stop),
+            _ => self.open(stop),
+        }
     }
 
     fn is_there(&self) -> Option<bool> {

@@ -169,6 +169,22 @@ pub fn choose(
         .ok_or_else(|| NoChoice::NothingUsable(fourccs(offers)))
 }
 
+/// The largest size among `offers` in the format wanted, or in any that can be taken; `None` where the driver tells
+/// no sizes.
+pub fn largest_size(offers: &[Offer], wanted: &Wanted) -> Option<(u32, u32)> {
+    let offers = in_wanted_formats(offers, wanted.format).ok()?;
+    let sizes = offers.into_iter().filter_map(|offer| match &offer.sizes {
+        Sizes::List(list) => list.iter().copied().max_by_key(|&size| area(size)),
+        Sizes::Range { max, .. } => Some(*max),
+        Sizes::Unknown => None,
+    });
+    sizes.max_by_key(|&size| area(size))
+}
+
+fn area((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height)
+}
+
 /// What is to be told of the mode a camera is in, where it is not quite the one wanted.
 pub fn notes(wanted: &Wanted, (width, height): (u32, u32), interval: Option<Interval>) -> Vec<String> {
     let mut notes = Vec::new();
@@ -245,7 +261,6 @@ fn wish(width: Option<u32>, height: Option<u32>) -> (u32, u32) {
 /// smaller one.
 fn size_miss(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (bool, u64, u64, u64) {
     let (w, h) = wish(width, height);
-    let area = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
     let (dw, dh) = (u64::from(size.0.abs_diff(w)), u64::from(size.1.abs_diff(h)));
     match (width, height) {
         (None, None) => (area(size) > area(DEFAULT_SIZE), dw + dh, 0, area(size)),

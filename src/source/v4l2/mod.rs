@@ -49,6 +49,8 @@ pub struct V4l2Opener {
     device: Option<String>,
     wanted: Wanted,
     nodes: Nodes,
+    /// Where the camera was that was opened last.
+    last: Option<PathBuf>,
 }
 
 impl V4l2Opener {
@@ -61,11 +63,16 @@ impl V4l2Opener {
     /// As [`V4l2Opener::new`], with names, indices and the search in the `dev` folder of another
     /// root than `/` (a container that has the machine's devices mounted elsewhere).
     pub fn under(root: &Path, device: Option<String>, wanted: Wanted) -> V4l2Opener {
-        V4l2Opener { root: root.to_owned(), device, wanted, nodes: Nodes::under(root) }
+        V4l2Opener { root: root.to_owned(), device, wanted, nodes: Nodes::under(root), last: None }
     }
 
     fn path(&self) -> Option<PathBuf> {
         self.device.as_deref().map(|name| node::named(&self.root, name))
+    }
+
+    /// The camera that one larger picture is wanted of: the one that is configured, was opened last, or comes first.
+    fn known(&self) -> Option<PathBuf> {
+        self.path().or_else(|| self.last.clone()).or_else(|| cameras_under(&self.root).next())
     }
 }
 
@@ -85,11 +92,28 @@ impl Opener for V4l2Opener {
                 break;
             }
             match V4l2Source::open(&path, &self.wanted) {
-                Ok(source) => return Ok(Box::new(source)),
+                Ok(source) => {
+                    self.last = Some(path);
+                    return Ok(Box::new(source));
+                }
                 Err(trouble) => first = first.or(Some(trouble)),
             }
         }
         Err(first.unwrap_or_else(no_camera))
+    }
+
+    fn largest_size(&mut self) -> Option<(u32, u32)> {
+        let (device, _) = node::look(&self.known()?).ok()?;
+        choose::largest_size(&device.offers(), &self.wanted)
+    }
+
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let Some((path, (width, height))) = self.known().zip(self.largest_size()) else {
+            return self.open(stop);
+        };
+        // The rate does not matter for one picture: the largest size has often only a slow one.
+        let wanted = Wanted { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
+        Ok(Box::new(V4l2Source::open(&path, &wanted)?))
     }
 
     fn is_there(&self) -> Option<bool> {

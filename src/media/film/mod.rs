@@ -1,0 +1,382 @@
+//! A recording as a file that players open: Motion JPEG in MP4 or AVI, or the pictures alone. Pure.
+//!
+//! Nothing is written ahead: the length is known, and any part can be made without what lies before it, from what the
+//! store's rows say of each chunk (40 bytes a chunk of about a second) and the index of the chunks that the part
+//! touches. So a download needs no more memory for a day than for a minute, can be resumed, and sought in. The muxing
+//! crates there are (mp4, muxide, mp4_muxer, containr, re_mp4, riff, avirus) write or take whole files from front to
+//! back and know the length when they are done; none gives a range of a file that is not there.
+//!
+//! Times: a chunk begins at its own time, in units of the format, but never before the one before it has had a unit
+//! for each of its pictures; within a chunk likewise. So every picture has a time of its own, they rise, and where a
+//! picture is in the file follows from the rows alone, however odd the stamps.
+//!
+//! Sizes that change within a recording: each picture keeps its own. The file's size is that of the first one; an MP4
+//! has a description for each size that comes, an AVI can only name one. Players scale (VLC, QuickTime) or change
+//! size on the way (ffmpeg, OpenCV).
+
+mod avi;
+mod mp4;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use timeline::Timeline;
+
+/// What is known of a chunk before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilmChunk {
+    /// Its number, with which it is asked for.
+    pub number: u64,
+    /// Pictures in it.
+    pub frames: u32,
+    /// Bytes of them, back to back.
+    pub bytes: u32,
+    /// When its first picture was taken, microseconds on the recording's own clock.
+    pub from_us: u64,
+    /// When its last one was.
+    pub to_us: u64,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// One picture of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilmFrame {
+    /// When it was taken, on the clock of [`FilmChunk::from_us`].
+    pub at_us: u64,
+    /// Where its JPEG begins in the chunk's bytes.
+    pub offset: u32,
+}
+
+/// Where the pictures are.
+pub trait Footage {
+    /// Why they cannot be had.
+    type Error;
+
+    /// The pictures of the chunk `number`, in order.
+    ///
+    /// # Errors
+    /// The chunk is gone, or cannot be read.
+    fn frames(&mut self, number: u64) -> Result<Vec<FilmFrame>, Self::Error>;
+
+    /// `len` bytes of the chunk's pictures from `offset` on.
+    ///
+    /// # Errors
+    /// Likewise.
+    fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, Self::Error>;
+}
+
+/// What the file is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilmFormat {
+    /// ISO/IEC 14496-12 with QuickTime's `jpeg` as what the pictures are.
+    Mp4,
+    /// RIFF AVI with `MJPG`; beyond a gigabyte with OpenDML's parts and indexes.
+    Avi,
+    /// The JPEGs one after the other, without times.
+    Mjpeg,
+}
+
+impl FilmFormat {
+    /// `mp4`, `avi` or `mjpeg`: also what a file's name ends with.
+    pub fn word(self) -> &'static str {
+        match self {
+            FilmFormat::Mp4 => "mp4",
+            FilmFormat::Avi => "avi",
+            FilmFormat::Mjpeg => "mjpeg",
+        }
+    }
+
+    /// What such a file is called in `Content-Type`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            FilmFormat::Mp4 => "video/mp4",
+            FilmFormat::Avi => "video/x-msvideo",
+            FilmFormat::Mjpeg => "video/x-motion-jpeg",
+        }
+    }
+}
+
+/// A film cannot be made of these chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FilmError {
+    /// There is not a single picture.
+    #[error("the recording has no pictures yet")]
+    Empty,
+    /// The format's numbers end before.
+    #[error("the recording is too long for this format")]
+    TooLong,
+}
+
+/// A part of a film could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilmReadError<E> {
+    /// The pictures could not be had.
+    #[error(transparent)]
+    Footage(E),
+    /// A chunk is not what its row says.
+    #[error("chunk {0} of the recording is not what its row says")]
+    Odd(u64),
+}
+
+/// A recording laid out as a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Film {
+    timeline: Timeline,
+    /// In order, none overlapping, together the file.
+    sections: Vec<Section>,
+    len: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Section {
+    at: u64,
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum What {
+    Fixed(Vec<u8>),
+    /// Something of each chunk.
+    Each(Table, Range<usize>),
+}
+
+/// What of each chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    /// The pictures as they lie.
+    Pictures,
+    /// MP4: how long each picture is shown (`stts`).
+    Durations,
+    /// MP4: how many pictures lie together (`stsc`).
+    Together,
+    /// MP4: bytes of each picture (`stsz`).
+    Sizes,
+    /// MP4: where the chunk lies in the file, as 32 or 64 bits (`stco`, `co64`), the first at `base`.
+    Offsets { base: u64, is_wide: bool },
+    /// AVI: pictures, and empty chunks between them.
+    Slots,
+    /// AVI: where each slot's bytes lie, counted from `base` (`ix00`).
+    SlotIndex { base: u64 },
+    /// AVI: the same as old players want it (`idx1`).
+    OldIndex { base: u64 },
+}
+
+/// A chunk that has been looked into.
+struct Opened {
+    /// Where each picture begins in the chunk's bytes, and where the last one ends.
+    bounds: Vec<u32>,
+    /// When each is shown, in the format's units, and when the next chunk begins.
+    ticks: Vec<u64>,
+}
+
+impl Opened {
+    fn frames(&self) -> usize {
+        self.bounds.len() - 1
+    }
+
+    fn size(&self, frame: usize) -> u32 {
+        self.bounds[frame + 1] - self.bounds[frame]
+    }
+}
+
+impl Film {
+    /// Lays `chunks` out as a file. `began_us`: when the first picture was taken, microseconds since 1970.
+    /// `duration_us`: from then to the end of the last one; where it is less than there is, a usual step is added
+    /// to the last picture's time.
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn new(
+        format: FilmFormat,
+        chunks: impl IntoIterator<Item = FilmChunk>,
+        began_us: u64,
+        duration_us: u64,
+    ) -> Result<Film, FilmError> {
+        let rows: Vec<FilmChunk> = chunks.into_iter().filter(|chunk| chunk.frames > 0).collect();
+        if rows.is_empty() {
+            return Err(FilmError::Empty);
+        }
+        let end_us = timeline::end_us(&rows, duration_us);
+        match format {
+            FilmFormat::Mp4 => mp4::lay_out(&rows, began_us, end_us),
+            FilmFormat::Avi => avi::lay_out(&rows, end_us, avi::PART),
+            FilmFormat::Mjpeg => {
+                let timeline = Timeline::new(&rows, end_us, timeline::MICROSECONDS);
+                let mut layout = Layout::default();
+                layout.each(Table::Pictures, 0..rows.len(), timeline.bytes());
+                Ok(layout.film(timeline))
+            }
+        }
+    }
+
+    /// Bytes of the file.
+    #[expect(clippy::len_without_is_empty, reason = "there is always something in it")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// A part of the file from `at` on: at least one byte, at most `most` (of pictures no more than one chunk's);
+    /// nothing only at the end. The next part begins where this one ends.
+    ///
+    /// # Errors
+    /// [`FilmReadError`].
+    pub fn read<F: Footage>(
+        &self,
+        at: u64,
+        most: usize,
+        footage: &mut F,
+    ) -> Result<Bytes, FilmReadError<F::Error>> {
+        if at >= self.len {
+            return Ok(Bytes::new());
+        }
+        let n = self.sections.partition_point(|section| section.at <= at) - 1;
+        let section = &self.sections[n];
+        let end = self.sections.get(n + 1).map_or(self.len, |next| next.at);
+        let within = at - section.at;
+        let most = (most.max(1) as u64).min(end - at) as usize;
+        match &section.what {
+            What::Fixed(bytes) => {
+                let from = within as usize;
+                Ok(Bytes::copy_from_slice(&bytes[from..from + most]))
+            }
+            What::Each(table, chunks) => self.read_table(*table, chunks.clone(), within, most, footage),
+        }
+    }
+
+    fn read_table<F: Footage>(
+        &self,
+        table: Table,
+        chunks: Range<usize>,
+        at: u64,
+        most: usize,
+        footage: &mut F,
+    ) -> Result<Bytes, FilmReadError<F::Error>> {
+        let places = &self.timeline.places;
+        let start = |chunk: usize| self.offset(table, chunk) - self.offset(table, chunks.start);
+        // The last chunk that begins at or before `at`.
+        let (mut low, mut high) = (chunks.start, chunks.end);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            if start(middle) <= at { low = middle } else { high = middle }
+        }
+        let mut chunk = low;
+        let mut within = at - start(chunk);
+        if table == Table::Pictures {
+            let len = (u64::from(places[chunk].bytes) - within).min(most as u64);
+            let bytes = footage.bytes(places[chunk].number, within as u32, len as u32);
+            let bytes = bytes.map_err(FilmReadError::Footage)?;
+            return if bytes.len() as u64 == len { Ok(bytes) } else { Err(self.odd(chunk)) };
+        }
+        let mut out = Vec::with_capacity(most);
+        while out.len() < most && chunk < chunks.end {
+            let room = most - out.len();
+            match table {
+                Table::Slots => {
+                    let opened = self.open(chunk, footage)?;
+                    avi::slots(&self.timeline, chunk, &opened, within, room, &mut out, footage)?;
+                }
+                Table::SlotIndex { base } => {
+                    let opened = self.open(chunk, footage)?;
+                    avi::slot_index(&places[chunk], &opened, base, within, room, &mut out);
+                }
+                Table::OldIndex { base } => {
+                    let opened = self.open(chunk, footage)?;
+                    avi::old_index(&places[chunk], &opened, base, within, room, &mut out);
+                }
+                Table::Durations | Table::Sizes => {
+                    let opened = self.open(chunk, footage)?;
+                    mp4::of_pictures(table, &opened, within, &mut out);
+                }
+                Table::Together | Table::Offsets { .. } => {
+                    mp4::of_chunk(table, &self.timeline, chunk, within, &mut out);
+                }
+                Table::Pictures => {}
+            }
+            chunk += 1;
+            within = 0;
+        }
+        out.truncate(most);
+        Ok(out.into())
+    }
+
+    /// Where a chunk's own begins in a table of all chunks.
+    fn offset(&self, table: Table, chunk: usize) -> u64 {
+        let place = &self.timeline.places[chunk];
+        match table {
+            Table::Pictures | Table::Slots => place.at,
+            Table::Durations => 8 * place.first,
+            Table::Sizes => 4 * place.first,
+            Table::Together => 12 * chunk as u64,
+            Table::Offsets { is_wide, .. } => (if is_wide { 8 } else { 4 }) * chunk as u64,
+            Table::SlotIndex { .. } => 8 * place.start,
+            Table::OldIndex { .. } => 16 * place.start,
+        }
+    }
+
+    /// Looks into a chunk: where its pictures lie, and when each is shown.
+    fn open<F: Footage>(&self, chunk: usize, footage: &mut F) -> Result<Opened, FilmReadError<F::Error>> {
+        let (place, next) = (&self.timeline.places[chunk], &self.timeline.places[chunk + 1]);
+        let frames = footage.frames(place.number).map_err(FilmReadError::Footage)?;
+        // From the first byte to the last one, whatever lies between two pictures.
+        let mut bounds: Vec<u32> = frames.iter().map(|frame| frame.offset).collect();
+        bounds.push(place.bytes);
+        if frames.len() as u64 != next.first - place.first || bounds[0] != 0 || !bounds.is_sorted() {
+            return Err(self.odd(chunk));
+        }
+        let mut ticks = Vec::with_capacity(frames.len() + 1);
+        let mut earliest = place.start;
+        for (n, frame) in frames.iter().enumerate() {
+            // Those that follow need a unit each.
+            let latest = next.start - (frames.len() - n) as u64;
+            // The first one begins its chunk, whatever its own stamp says.
+            let latest = if n == 0 { place.start } else { latest };
+            let tick = self.timeline.tick(frame.at_us).clamp(earliest, latest);
+            ticks.push(tick);
+            earliest = tick + 1;
+        }
+        ticks.push(next.start);
+        Ok(Opened { bounds, ticks })
+    }
+
+    fn odd<E>(&self, chunk: usize) -> FilmReadError<E> {
+        FilmReadError::Odd(self.timeline.places[chunk].number)
+    }
+}
+
+/// A file that is being laid out, from front to back.
+#[derive(Debug, Default)]
+struct Layout {
+    sections: Vec<Section>,
+    len: u64,
+}
+
+impl Layout {
+    fn fixed(&mut self, bytes: Vec<u8>) {
+        let len = bytes.len() as u64;
+        self.push(What::Fixed(bytes), len);
+    }
+
+    fn each(&mut self, table: Table, chunks: Range<usize>, len: u64) {
+        self.push(What::Each(table, chunks), len);
+    }
+
+    fn push(&mut self, what: What, len: u64) {
+        // A section without bytes would stand in the way of the next one.
+        if len > 0 {
+            self.sections.push(Section { at: self.len, what });
+            self.len += len;
+        }
+    }
+
+    fn film(self, timeline: Timeline) -> Film {
+        Film { timeline, sections: self.sections, len: self.len }
+    }
+}

@@ -1,0 +1,290 @@
+//! MP4: ISO/IEC 14496-12 ("ISO base media file format"), with the sample entry `jpeg` of Apple's "QuickTime File Format
+//! Specification" (Photo-JPEG: each picture is a whole JFIF). Pure.
+//!
+//! `jpeg` is what QuickTime, VLC, ffmpeg, GStreamer and OpenCV take alike. ISO's own way (`mp4v` with the object type
+//! 0x6C of ISO/IEC 14496-1) is taken by ffmpeg and VLC, not by QuickTime.
+//!
+//! `moov` comes before `mdat`, so that a player begins at once. Every picture has an entry of its own in `stts`, and
+//! every chunk one in `stsc`: so the tables' lengths follow from the rows. Every picture is a sync sample (no `stss`).
+
+use super::timeline::{Timeline, Unit, longest_us};
+use super::{Film, FilmChunk, FilmError, Layout, Opened, Table};
+
+/// Seconds from 1904, where the format's times begin, to 1970.
+const SINCE_1904: u64 = 2_082_844_800;
+
+/// Units a second that are tried: a microsecond, unless pictures are so far apart that their distance does not fit 31
+/// bits (ffmpeg takes it for signed).
+const SCALES: [u64; 6] = [1_000_000, 100_000, 10_000, 1_000, 100, 1];
+
+/// Lays a film out.
+pub fn lay_out(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, FilmError> {
+    let longest = longest_us(rows, end_us);
+    // A chunk's pictures may need a few units more than there are.
+    let fits = |scale: &u64| u128::from(longest) * u128::from(*scale) / 1_000_000 < (1 << 31) - (1 << 20);
+    let scale = SCALES.into_iter().find(fits).ok_or(FilmError::TooLong)?;
+    let timeline = Timeline::new(rows, end_us, Unit { numerator: scale, denominator: 1_000_000 });
+    let is_wide = head_len(&timeline, true) + 16 + timeline.bytes() > u64::from(u32::MAX);
+    if head_len(&timeline, is_wide) > u64::from(u32::MAX) {
+        return Err(FilmError::TooLong);
+    }
+    let created = began_us / 1_000_000 + SINCE_1904;
+    Ok(Head { timeline, created, scale, is_wide }.lay_out())
+}
+
+struct Head {
+    timeline: Timeline,
+    /// Seconds since 1904.
+    created: u64,
+    /// Units a second.
+    scale: u64,
+    /// Places in the file need 64 bits.
+    is_wide: bool,
+}
+
+/// Bytes before the pictures' own box: no less, for the most part of which the tables are.
+fn head_len(timeline: &Timeline, is_wide: bool) -> u64 {
+    let chunk = if is_wide { 20 } else { 16 };
+    2000 + 86 * timeline.sizes.len() as u64 + 12 * timeline.frames() + chunk * timeline.chunks() as u64
+}
+
+impl Head {
+    fn lay_out(self) -> Film {
+        let chunks = 0..self.timeline.chunks();
+        let (frames, count) = (self.timeline.frames(), self.timeline.chunks() as u64);
+        let tables = [
+            (b"stts", Table::Durations, frames, 8),
+            (b"stsc", Table::Together, count, 12),
+            (b"stsz", Table::Sizes, frames, 4),
+        ];
+        let width = if self.is_wide { 8 } else { 4 };
+        // A box's head, version and flags, the number of entries; `stsz` names a common size before, which is none.
+        let head_of = |name: &[u8; 4]| if name == b"stsz" { 20 } else { 16 };
+        let tables_len =
+            tables.iter().map(|(name, _, count, each)| head_of(name) + count * each).sum::<u64>()
+                + 16
+                + width * count;
+        let mut head = file_type();
+        self.movie(&mut head, tables_len);
+        let mut layout = Layout::default();
+        for (name, table, count, each) in tables {
+            boxed(&mut head, name, (head_of(name) + count * each) as u32);
+            long(&mut head, 0);
+            if name == b"stsz" {
+                long(&mut head, 0);
+            }
+            long(&mut head, count as u32);
+            layout.fixed(std::mem::take(&mut head));
+            layout.each(table, chunks.clone(), count * each);
+        }
+        boxed(&mut head, if self.is_wide { b"co64" } else { b"stco" }, (16 + width * count) as u32);
+        long(&mut head, 0);
+        long(&mut head, count as u32);
+        layout.fixed(std::mem::take(&mut head));
+        let bytes = self.timeline.bytes();
+        // A size of 32 bits where it fits, else 1 and 64 bits behind the name.
+        match u32::try_from(bytes + 8) {
+            Ok(len) => boxed(&mut head, b"mdat", len),
+            Err(_) => {
+                boxed(&mut head, b"mdat", 1);
+                wide(&mut head, bytes + 16);
+            }
+        }
+        let base = layout.len + width * count + head.len() as u64;
+        let offsets = Table::Offsets { base, is_wide: self.is_wide };
+        layout.each(offsets, chunks.clone(), width * count);
+        layout.fixed(head);
+        layout.each(Table::Pictures, chunks, bytes);
+        layout.film(self.timeline)
+    }
+
+    /// `moov` up to its tables, which have `tables` bytes.
+    fn movie(&self, out: &mut Vec<u8>, tables: u64) {
+        let mut table = Vec::new();
+        self.descriptions(&mut table);
+        let stbl = 8 + table.len() as u64 + tables;
+        let mut media = Vec::new();
+        self.media_head(&mut media);
+        let mut information = Vec::new();
+        // Video: no transfer mode, no colour. The pictures are in this file.
+        boxed(&mut information, b"vmhd", 20);
+        for number in [1, 0, 0] {
+            long(&mut information, number);
+        }
+        boxed(&mut information, b"dinf", 36);
+        boxed(&mut information, b"dref", 28);
+        long(&mut information, 0);
+        long(&mut information, 1);
+        boxed(&mut information, b"url ", 12);
+        long(&mut information, 1);
+        let minf = 8 + information.len() as u64 + stbl;
+        let mdia = 8 + media.len() as u64 + minf;
+        let mut track = Vec::new();
+        self.track_head(&mut track);
+        let trak = 8 + track.len() as u64 + mdia;
+        let mut movie = Vec::new();
+        self.movie_head(&mut movie);
+        let moov = 8 + movie.len() as u64 + trak;
+        for (name, len, content) in [
+            (b"moov", moov, &movie),
+            (b"trak", trak, &track),
+            (b"mdia", mdia, &media),
+            (b"minf", minf, &information),
+            (b"stbl", stbl, &table),
+        ] {
+            boxed(out, name, len as u32);
+            out.extend(content);
+        }
+    }
+
+    /// Times and durations need 64 bits.
+    fn is_long(&self) -> bool {
+        self.timeline.units().max(self.created) > u64::from(u32::MAX)
+    }
+
+    /// The head of a box with times: creation, modification, what `between` writes, duration.
+    fn timed(
+        &self,
+        out: &mut Vec<u8>,
+        name: &[u8; 4],
+        rest: u32,
+        flags: u32,
+        between: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let is_long = self.is_long();
+        boxed(out, name, 12 + if is_long { 24 } else { 12 } + rest);
+        long(out, u32::from(is_long) << 24 | flags);
+        let number =
+            |out: &mut Vec<u8>, value: u64| if is_long { wide(out, value) } else { long(out, value as u32) };
+        number(out, self.created);
+        number(out, self.created);
+        between(out);
+        number(out, self.timeline.units());
+    }
+
+    fn movie_head(&self, out: &mut Vec<u8>) {
+        self.timed(out, b"mvhd", 84, 0, |out| long(out, self.scale as u32));
+        // Usual speed, full volume.
+        long(out, 0x0001_0000);
+        out.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        matrix(out);
+        for number in [0, 0, 0, 0, 0, 0, 2] {
+            long(out, number);
+        }
+    }
+
+    fn track_head(&self, out: &mut Vec<u8>) {
+        // Enabled, in the movie, in its preview. The track's number, and a reserved word before the duration.
+        self.timed(out, b"tkhd", 68, 7, |out| {
+            long(out, 1);
+            long(out, 0);
+        });
+        for number in [0, 0, 0, 0] {
+            long(out, number);
+        }
+        matrix(out);
+        let (width, height) = self.timeline.sizes[0];
+        long(out, width << 16);
+        long(out, height << 16);
+    }
+
+    fn media_head(&self, out: &mut Vec<u8>) {
+        self.timed(out, b"mdhd", 8, 0, |out| long(out, self.scale as u32));
+        // The language "und", five bits a letter.
+        long(out, 0x55c4_0000);
+        let name = b"tallycam\0";
+        boxed(out, b"hdlr", 32 + name.len() as u32);
+        long(out, 0);
+        long(out, 0);
+        out.extend(b"vide");
+        out.extend([0; 12]);
+        out.extend(name);
+    }
+
+    /// `stsd`: a description for each size.
+    fn descriptions(&self, out: &mut Vec<u8>) {
+        let sizes = &self.timeline.sizes;
+        boxed(out, b"stsd", 16 + 86 * sizes.len() as u32);
+        long(out, 0);
+        long(out, sizes.len() as u32);
+        for (width, height) in sizes {
+            boxed(out, b"jpeg", 86);
+            // Reserved; the first data reference; version, revision, vendor, qualities.
+            out.extend([0, 0, 0, 0, 0, 0, 0, 1]);
+            out.extend([0; 16]);
+            out.extend((*width as u16).to_be_bytes());
+            out.extend((*height as u16).to_be_bytes());
+            // 72 dots an inch both ways; reserved; one picture a sample.
+            long(out, 0x0048_0000);
+            long(out, 0x0048_0000);
+            long(out, 0);
+            out.extend([0, 1]);
+            // What the compressor is called: a length and 31 letters. 24 bits a pixel, no colour table.
+            let mut name = [0; 32];
+            name[..12].copy_from_slice(b"\x0bMotion JPEG");
+            out.extend(name);
+            out.extend([0, 24, 0xff, 0xff]);
+        }
+    }
+}
+
+/// Entries of each picture of a chunk, from `within` bytes of them on.
+pub fn of_pictures(table: Table, opened: &Opened, within: u64, out: &mut Vec<u8>) {
+    let each = if table == Table::Durations { 8 } else { 4 };
+    let (first, cut) = ((within / each) as usize, (within % each) as usize);
+    let begin = out.len();
+    for frame in first..opened.frames() {
+        if table == Table::Durations {
+            long(out, 1);
+            long(out, (opened.ticks[frame + 1] - opened.ticks[frame]) as u32);
+        } else {
+            long(out, opened.size(frame));
+        }
+    }
+    out.drain(begin..begin + cut);
+}
+
+/// The entry of a chunk, from `within` bytes of it on.
+pub fn of_chunk(table: Table, timeline: &Timeline, chunk: usize, within: u64, out: &mut Vec<u8>) {
+    let (place, next) = (&timeline.places[chunk], &timeline.places[chunk + 1]);
+    let begin = out.len();
+    match table {
+        Table::Offsets { base, is_wide: true } => wide(out, base + place.at),
+        Table::Offsets { base, .. } => long(out, (base + place.at) as u32),
+        _ => {
+            long(out, chunk as u32 + 1);
+            long(out, (next.first - place.first) as u32);
+            long(out, place.size + 1);
+        }
+    }
+    out.drain(begin..begin + within as usize);
+}
+
+fn file_type() -> Vec<u8> {
+    let mut out = Vec::new();
+    boxed(&mut out, b"ftyp", 32);
+    out.extend(b"isom");
+    long(&mut out, 512);
+    out.extend(b"isomiso2mp41qt  ");
+    out
+}
+
+fn boxed(out: &mut Vec<u8>, name: &[u8; 4], len: u32) {
+    long(out, len);
+    out.extend(name);
+}
+
+fn long(out: &mut Vec<u8>, number: u32) {
+    out.extend(number.to_be_bytes());
+}
+
+fn wide(out: &mut Vec<u8>, number: u64) {
+    out.extend(number.to_be_bytes());
+}
+
+/// Shown as it is.
+fn matrix(out: &mut Vec<u8>) {
+    for number in [0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000] {
+        long(out, number);
+    }
+}

@@ -1,0 +1,161 @@
+//! Where the chunks of a film lie, in its bytes and in time. Pure.
+
+use super::FilmChunk;
+
+/// How microseconds become a format's units: `numerator` / `denominator` of them, rounded down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    pub numerator: u64,
+    pub denominator: u64,
+}
+
+/// Units of a microsecond.
+pub const MICROSECONDS: Unit = Unit { numerator: 1, denominator: 1 };
+
+/// One chunk in the film.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The chunk's number in the store.
+    pub number: u64,
+    /// Pictures before it.
+    pub first: u64,
+    /// When it begins, in units.
+    pub start: u64,
+    /// Where its bytes begin: among the pictures, or in the file.
+    pub at: u64,
+    /// Bytes of its pictures.
+    pub bytes: u32,
+    /// Which of the sizes its pictures have, from 0.
+    pub size: u32,
+}
+
+/// All chunks in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timeline {
+    /// One more than there are: the last tells where the film ends.
+    pub places: Vec<Place>,
+    /// Sizes of pictures, in the order in which they come first.
+    pub sizes: Vec<(u32, u32)>,
+    base_us: u64,
+    unit: Unit,
+}
+
+/// More sizes than this are told as the first one.
+const MOST_SIZES: usize = 64;
+
+/// The last picture is shown so long where nothing says how long: there is no other.
+const ALONE_US: u64 = 1_000_000;
+
+impl Timeline {
+    /// Lays out `rows`, of which there is at least one, until `end_us`. Their bytes lie back to back.
+    pub fn new(rows: &[FilmChunk], end_us: u64, unit: Unit) -> Timeline {
+        let base_us = rows.first().map_or(0, |row| row.from_us);
+        let mut timeline =
+            Timeline { places: Vec::with_capacity(rows.len() + 1), sizes: Vec::new(), base_us, unit };
+        let mut next = Place { number: 0, first: 0, start: 0, at: 0, bytes: 0, size: 0 };
+        for row in rows {
+            let size = (row.width, row.height);
+            let known = timeline.sizes.iter().position(|known| *known == size);
+            let size = known.unwrap_or_else(|| match timeline.sizes.len() {
+                MOST_SIZES => 0,
+                new => {
+                    timeline.sizes.push(size);
+                    new
+                }
+            });
+            let start = timeline.tick(row.from_us).max(next.start);
+            let place = Place { number: row.number, start, bytes: row.bytes, size: size as u32, ..next };
+            timeline.places.push(place);
+            next.first += u64::from(row.frames);
+            next.start = start + u64::from(row.frames);
+            next.at += u64::from(row.bytes);
+        }
+        next.start = timeline.tick(end_us).max(next.start);
+        timeline.places.push(next);
+        timeline
+    }
+
+    /// The unit in which `us` lies.
+    pub fn tick(&self, us: u64) -> u64 {
+        let Unit { numerator, denominator } = self.unit;
+        let units =
+            u128::from(us.saturating_sub(self.base_us)) * u128::from(numerator) / u128::from(denominator);
+        units as u64
+    }
+
+    fn end(&self) -> Place {
+        self.places.last().copied().unwrap_or(Place {
+            number: 0,
+            first: 0,
+            start: 0,
+            at: 0,
+            bytes: 0,
+            size: 0,
+        })
+    }
+
+    /// Chunks.
+    pub fn chunks(&self) -> usize {
+        self.places.len() - 1
+    }
+
+    /// Pictures in all.
+    pub fn frames(&self) -> u64 {
+        self.end().first
+    }
+
+    /// Units in all.
+    pub fn units(&self) -> u64 {
+        self.end().start
+    }
+
+    /// Bytes in all.
+    pub fn bytes(&self) -> u64 {
+        self.end().at
+    }
+}
+
+/// When the film of `rows` ends: after `duration_us`, or a usual step after the last picture.
+pub fn end_us(rows: &[FilmChunk], duration_us: u64) -> u64 {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return 0 };
+    let to_us = last.to_us.max(last.from_us);
+    let told = first.from_us.saturating_add(duration_us);
+    if told > to_us {
+        return told;
+    }
+    let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
+    let steps = frames - 1;
+    let usual = to_us.saturating_sub(first.from_us).checked_div(steps).filter(|usual| *usual > 0);
+    to_us.saturating_add(usual.unwrap_or(ALONE_US))
+}
+
+/// The longest time from one picture to the next, at most, in microseconds.
+pub fn longest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
+    let next = rows.iter().skip(1).map(|row| row.from_us).chain([end_us]);
+    rows.iter().zip(next).map(|(row, next)| next.saturating_sub(row.from_us)).max().unwrap_or(0)
+}
+
+/// Two pictures of a camera are no closer than this for long, in microseconds; stamps may be.
+const CLOSEST_US: u64 = 1_000;
+
+/// The usual time between two pictures where they come fastest, in microseconds.
+pub fn fastest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
+    let within = |least: u32| {
+        rows.iter()
+            .filter(move |row| row.frames >= least.max(2))
+            .map(|row| row.to_us.saturating_sub(row.from_us) / u64::from(row.frames - 1))
+            .filter(|step| *step > 0)
+            .min()
+    };
+    // A few pictures only may be closer by chance.
+    let between = || {
+        let next = rows.iter().skip(1).map(|row| row.from_us);
+        rows.iter()
+            .zip(next)
+            .map(|(row, next)| next.saturating_sub(row.from_us))
+            .filter(|step| *step > 0)
+            .min()
+    };
+    let alone = || end_us.saturating_sub(rows.first().map_or(0, |row| row.from_us));
+    within(8).or_else(|| within(2)).or_else(between).unwrap_or_else(alone).max(CLOSEST_US)
+}

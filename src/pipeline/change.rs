@@ -1,0 +1,18 @@
+//! What is done with a picture before it is given or kept: joins the wish ([`PictureChange`]) to the encoder. Blocks
+//! the thread that calls, for some milliseconds.
+
+use bytes::Bytes;
+
+use super::keeping::PictureChange;
+use crate::encode::Transformer;
+pub use crate::encode::{TransformError, Transformed};
+
+/// `jpeg`, changed as wanted; `quality` (1–100) is used where it must be encoded anew. Nothing wanted gives the very
+/// bytes.
+///
+/// # Errors
+/// [`TransformError`].
+pub fn change(jpeg: &Bytes, wanted: &PictureChange, quality: u8) -> Result<Transformed, TransformError> {
+    let PictureChange { width, rotate, gray } = *wanted;
+    Transformer::new()?.transform(jpeg, width, rotate, gray, quality)
+}
