@@ -189,7 +189,8 @@ fn read_head(read: Box<dyn Read>) -> io::Result<Answer> {
         }
         let head = String::from_utf8_lossy(&head);
         let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
+        let status =
+            lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
         let status: u16 = status.ok_or_else(|| io::Error::other("what answers there speaks no HTTP"))?;
         if status < 200 {
             continue;
@@ -202,7 +203,9 @@ fn read_head(read: Box<dyn Read>) -> io::Result<Answer> {
         let framing = match (status, header("transfer-encoding"), header("content-length")) {
             (204 | 304, ..) => Framing::Over,
             (_, Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunked(None),
-            (_, Some(_), _) => return Err(io::Error::other("the answer is coded in a way that is not known")),
+            (_, Some(_), _) => {
+                return Err(io::Error::other("the answer is coded in a way that is not known"));
+            }
             (_, None, Some(len)) => match len.parse() {
                 Ok(0) => Framing::Over,
                 Ok(len) => Framing::Length(len),
@@ -340,7 +343,9 @@ pub fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte))
+            }
             _ => escaped.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -384,7 +389,12 @@ mod tests {
             ),
         ];
         for (bytes, (status, text)) in cases {
-            assert_eq!(answered(bytes).unwrap(), (status, text.to_owned()), "{}", String::from_utf8_lossy(bytes));
+            assert_eq!(
+                answered(bytes).unwrap(),
+                (status, text.to_owned()),
+                "{}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 
@@ -416,7 +426,10 @@ mod tests {
         let text = refused(
             b"HTTP/1.1 409 Conflict\r\nContent-Length: 39\r\n\r\n{\"detail\": \"it is there\", \"hint\": \"look\"}",
         );
-        assert_eq!(text, "tallycam: nothing was done: the answer was 409", "a body that is cut off says nothing");
+        assert_eq!(
+            text, "tallycam: nothing was done: the answer was 409",
+            "a body that is cut off says nothing"
+        );
         let text = refused(b"HTTP/1.1 409 Conflict\r\n\r\n{\"detail\": \"it is there\", \"hint\": \"look\"}");
         assert_eq!(text, "tallycam: nothing was done: it is there\nhint: look");
     }

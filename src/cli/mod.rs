@@ -15,6 +15,7 @@ mod listening;
 mod media;
 mod model;
 mod placing;
+mod record;
 mod recount;
 mod serve;
 mod snapshot;
@@ -56,6 +57,7 @@ enum Command {
     #[command(subcommand)]
     Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
+    Record(record::Record),
     Count(count::Count),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
@@ -100,6 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Devices(command) => command.run(),
             Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
+            Command::Record(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),

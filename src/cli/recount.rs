@@ -106,16 +106,10 @@ impl Recount {
         let backend = made.backend;
         let mut notes = made.notes.clone();
         let progress = Progress::of(item);
-        let counted = count_recording(
-            media,
-            item,
-            made,
-            &settings(config),
-            &lines,
-            scene,
-            self.fps,
-            |done| progress.tell(done),
-        );
+        let counted =
+            count_recording(media, item, made, &settings(config), &lines, scene, self.fps, |done| {
+                progress.tell(done)
+            });
         progress.end();
         let mut counted = counted.map_err(|error| failed(item, error))?;
         notes.append(&mut counted.notes);
@@ -143,7 +137,9 @@ impl Recount {
             Some(model) => {
                 (detect.backend, detect.model) = (DetectorKind::Onnx, Some(model.to_owned()));
             }
-            None if detect.model.is_none() && matches!(detect.backend, DetectorKind::Auto | DetectorKind::Onnx) => {
+            None if detect.model.is_none()
+                && matches!(detect.backend, DetectorKind::Auto | DetectorKind::Onnx) =>
+            {
                 chosen = ledger.setting(MODEL_SETTING).map_err(unread)?;
             }
             None => {}
@@ -158,7 +154,9 @@ impl Recount {
 fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
     let item = media::item(media, wanted)?;
     let message = match () {
-        () if item.kind != Kind::Recording => format!("{:?} is a snapshot: nobody crosses a line in it", item.name),
+        () if item.kind != Kind::Recording => {
+            format!("{:?} is a snapshot: nobody crosses a line in it", item.name)
+        }
         () if item.is_open => format!("{:?} is still being recorded; stop the recording first", item.name),
         () => return Ok(item),
     };
@@ -364,7 +362,8 @@ impl Report {
                 counted.crossings.len() as u64,
             ),
         };
-        let spans = counted.spans.iter().map(|&(from, to)| SpanReport { from: rfc3339(from), to: rfc3339(to) });
+        let spans =
+            counted.spans.iter().map(|&(from, to)| SpanReport { from: rfc3339(from), to: rfc3339(to) });
         Report {
             id: item.id,
             name: item.name.clone(),
@@ -386,7 +385,11 @@ impl Report {
         let mut text =
             format!("{}: {} pictures, {}, scene {}\n\n", self.name, self.pictures, self.model, self.scene);
         let wide = self.lines.iter().map(|line| line.line.chars().count()).max().unwrap_or(0).max(4);
-        let _ = writeln!(text, "{:wide$} {:>6} {:>6} {:>11} {:>11}", "line", "in", "out", "in before", "out before");
+        let _ = writeln!(
+            text,
+            "{:wide$} {:>6} {:>6} {:>11} {:>11}",
+            "line", "in", "out", "in before", "out before"
+        );
         for line in &self.lines {
             let _ = writeln!(
                 text,
@@ -398,7 +401,10 @@ impl Report {
             (true, _) => String::from("nothing was changed: this is what would be counted"),
             (false, false) => String::from("the ledger says the same already"),
             (false, true) => {
-                format!("{} crossings gave way to {}; they are kept, out of the sums", self.superseded, self.counted)
+                format!(
+                    "{} crossings gave way to {}; they are kept, out of the sums",
+                    self.superseded, self.counted
+                )
             }
         };
         let _ = writeln!(text, "\n{words}");

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::{Map, Value};
 
+use super::daemon::{Daemon, Sent};
 use super::placing::{is_there, place_bytes};
-use super::{Failure, Given, wiring, write_out};
-use crate::config::Listen;
+use super::{Failure, Given, media, print, print_json, wiring, write_out};
+use crate::config::{Config, Listen};
 use crate::media::TroubleKind;
 
 /// Take one picture.
 ///
 /// Opens the configured camera itself, waits for its first picture and closes it again. While
 /// `tallycam serve` has the camera open, take the picture from that: --url
-/// http://localhost:8080/snapshot.
+/// http://localhost:8080/snapshot, or have it kept: --keep.
 #[derive(Debug, Args)]
 pub struct Snapshot {
     #[command(flatten)]
@@ -32,7 +34,28 @@ pub struct Snapshot {
     /// Seconds to wait for a picture
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: u64,
+    /// Have the daemon take it and keep it, among the snapshots on the page
+    #[arg(long, conflicts_with_all = ["to", "url", "force", "wait"])]
+    keep: bool,
+    /// What the kept picture is called; without it date and time
+    #[arg(long, value_name = "NAME", requires = "keep")]
+    name: Option<String>,
+    /// Its date; without it today's
+    #[arg(long, value_name = "DATE", requires = "keep")]
+    date: Option<String>,
+    /// A note on it
+    #[arg(long, value_name = "TEXT", requires = "keep")]
+    note: Option<String>,
+    /// Which picture is kept: what viewers see, the camera's own, or its largest size
+    #[arg(long, value_name = "WHICH", requires = "keep", value_parser = ["shown", "original", "largest"])]
+    picture: Option<String>,
+    /// Print what is known of the kept picture as JSON
+    #[arg(long, requires = "keep")]
+    json: bool,
 }
+
+/// How long the camera may take to wake, or to change its size.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Snapshot {
     /// Takes the picture.
@@ -43,6 +66,9 @@ impl Snapshot {
             given.sets.push(format!("source.url={url}"));
         }
         let config = given.load()?.config;
+        if self.keep {
+            return self.keep(&config);
+        }
         let to_standard_output = self.to == Path::new("-");
         if to_standard_output && io::stdout().is_terminal() {
             return Err(Failure::Usage {
@@ -58,6 +84,28 @@ impl Snapshot {
             .map_err(|failure| hint_at_the_daemon(failure, &config.http.listen))?;
         let jpeg = taken.picture.jpeg();
         if to_standard_output { write_out(&jpeg) } else { place_bytes(&self.to, &jpeg, self.force) }
+    }
+}
+
+impl Snapshot {
+    /// Has the daemon, which has the camera and the store, take and keep one.
+    fn keep(&self, config: &Config) -> Result<(), Failure> {
+        let daemon = Daemon::needed(config, "keeping a picture")?.patient(PATIENCE);
+        let texts =
+            [("name", &self.name), ("date", &self.date), ("note", &self.note), ("picture", &self.picture)];
+        let wish: Map<String, Value> = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?))))
+            .collect();
+        let what = "no picture was kept";
+        let item: Value = daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(wish)), what)?;
+        if self.json {
+            return print_json(&item);
+        }
+        let number = |key: &str| item.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+        let size = media::bytes(number("bytes"));
+        print(&format!("{} {name}: {} × {}, {size}\n", number("id"), number("width"), number("height")))
     }
 }
 

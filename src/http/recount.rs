@@ -97,8 +97,8 @@ impl TryFrom<RecountBody> for Recount {
         let wrong = |key: &str, word: &str, expected: &str| {
             EditError::Wrong(format!("{key} is {word:?}, and should be {expected}"))
         };
-        let scene = Scene::of_word(&body.scene)
-            .ok_or_else(|| wrong("scene", &body.scene, "camera, files or sim"))?;
+        let scene =
+            Scene::of_word(&body.scene).ok_or_else(|| wrong("scene", &body.scene, "camera, files or sim"))?;
         let crossings = body.crossings.into_iter().map(|found| {
             let direction = Direction::of_word(&found.direction)
                 .ok_or_else(|| wrong("direction", &found.direction, "in or out"))?;

@@ -91,11 +91,8 @@ pub fn count_recording(
         return Err(RecountError::NoLine(scene));
     }
     notes.extend(watch.notes.iter().cloned());
-    let lines: Vec<(u64, u64)> = lines
-        .iter()
-        .filter(|line| watch.counts_on(line.id))
-        .map(|line| (line.id, line.version))
-        .collect();
+    let lines: Vec<(u64, u64)> =
+        lines.iter().filter(|line| watch.counts_on(line.id)).map(|line| (line.id, line.version)).collect();
     let mut looker = Looker {
         watch,
         reading: Reading::new()?,
@@ -183,7 +180,8 @@ impl Looker<'_> {
             return Ok(());
         }
         // Evenly, however the pictures come.
-        self.next_look_us = (self.next_look_us + self.least_step_us).max(frame.at_us.saturating_sub(self.least_step_us));
+        self.next_look_us =
+            (self.next_look_us + self.least_step_us).max(frame.at_us.saturating_sub(self.least_step_us));
         self.looks += 1;
         let mut builder = PictureBuilder::with_capacity(jpeg.len());
         builder.push(jpeg);

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::base::clock::rfc3339;
 use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print, print_json};
-use crate::config::duration;
+use crate::config::show_duration;
 use crate::store::media::{CheckReport, RetentionPlan, RetentionRules, Storage, verify_copy};
 
 /// Check everything that is kept: every picture, every index, the file itself.
@@ -111,7 +112,7 @@ pub struct Vacuum {
 
 #[derive(Debug, Deserialize)]
 struct Vacuumed {
-    bytes: u64,
+    freed: u64,
 }
 
 impl Vacuum {
@@ -124,7 +125,7 @@ impl Vacuum {
                 let daemon = daemon.patient(WORKS_WITHIN);
                 let answer: Vacuumed =
                     daemon.json("POST", "/api/v1/media/vacuum", Sent::Nothing, "no room was given back")?;
-                answer.bytes
+                answer.freed
             }
         };
         print(&format!("{} given back\n", bytes(given_back)))
@@ -236,48 +237,53 @@ impl Retention {
         let rules = rules_in_force(&config)?;
         let storage = reader.storage(&rules).map_err(unread)?;
         let plan = if self.plan { Some(reader.plan(&rules).map_err(unread)?) } else { None };
-        if self.json { print_json(&report(&rules, &storage, plan.as_ref())) } else { print(&words(&rules, &storage, plan.as_ref())) }
+        if self.json {
+            print_json(&report(&rules, &storage, plan.as_ref()))
+        } else {
+            print(&words(&rules, &storage, plan.as_ref()))
+        }
     }
 }
 
 /// The daemon's rules where it runs (the page may have changed them), else the configuration's.
 fn rules_in_force(config: &crate::config::Config) -> Result<RetentionRules, Failure> {
     let Some(daemon) = Daemon::find(config) else { return Ok(rules(config)) };
-    let answer: serde_json::Value =
+    let answer: InForce =
         daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
-    Ok(rules_of(&answer).unwrap_or_else(|| rules(config)))
+    Ok(answer.rules.into())
 }
 
-/// The rules in the API's words; `None` if they are not understood.
-fn rules_of(answer: &serde_json::Value) -> Option<RetentionRules> {
-    let said = answer.get("rules").unwrap_or(answer);
-    let age = |key: &str| match said.get(key)? {
-        serde_json::Value::Null => Some(None),
-        value if value.is_number() => Some(value.as_f64().map(std::time::Duration::from_secs_f64)),
-        value => match value.as_str()? {
-            "never" => Some(None),
-            text => duration::parse(text).map(Some),
-        },
-    };
-    let amount = |key: &str| match said.get(key)? {
-        serde_json::Value::Null => Some(None),
-        value if value.is_u64() => Some(value.as_u64()),
-        value => match value.as_str()? {
-            "unlimited" => Some(None),
-            text => crate::config::size::parse(text).map(Some),
-        },
-    };
-    Some(RetentionRules {
-        snapshots_age: age("snapshots_age")?,
-        snapshots_bytes: amount("snapshots_size")?,
-        recordings_age: age("recordings_age")?,
-        recordings_bytes: amount("recordings_size")?,
-        min_free: amount("min_free")?.filter(|bytes| *bytes > 0),
-    })
+/// The rules in the API's words: seconds, bytes, `null` for no limit.
+#[derive(Debug, Deserialize)]
+struct Rules {
+    snapshots_age: Option<f64>,
+    snapshots_size: Option<u64>,
+    recordings_age: Option<f64>,
+    recordings_size: Option<u64>,
+    min_free: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InForce {
+    rules: Rules,
+}
+
+impl From<Rules> for RetentionRules {
+    fn from(rules: Rules) -> RetentionRules {
+        let age =
+            |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        RetentionRules {
+            snapshots_age: age(rules.snapshots_age),
+            snapshots_bytes: rules.snapshots_size,
+            recordings_age: age(rules.recordings_age),
+            recordings_bytes: rules.recordings_size,
+            min_free: rules.min_free,
+        }
+    }
 }
 
 fn report(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>) -> serde_json::Value {
-    let seconds = |age: Option<std::time::Duration>| age.map(|age| age.as_secs());
+    let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
     let mut report = json!({
         "rules": {
             "snapshots_age": seconds(rules.snapshots_age), "snapshots_size": rules.snapshots_bytes,
@@ -297,7 +303,10 @@ fn report(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan
         },
     });
     if let Some(plan) = plan {
-        let goes = plan.goes.iter().map(|(item, reason)| json!({"item": ItemReport::from(item), "reason": reason.word()}));
+        let goes = plan
+            .goes
+            .iter()
+            .map(|(item, reason)| json!({"item": ItemReport::from(item), "reason": reason.word()}));
         report["goes"] = goes.collect();
         report["unmet"] = json!(plan.unmet);
     }
@@ -305,19 +314,28 @@ fn report(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan
 }
 
 fn words(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>) -> String {
-    let age = |age: Option<std::time::Duration>| age.map_or_else(|| String::from("any age"), |age| format!("up to {}", duration::show(age)));
-    let amount = |most: Option<u64>| most.map_or_else(|| String::from("any amount"), |most| format!("up to {}", bytes(most)));
+    let age = |age: Option<Duration>| {
+        age.map_or_else(|| String::from("any age"), |age| format!("up to {}", show_duration(age)))
+    };
+    let amount = |most: Option<u64>| {
+        most.map_or_else(|| String::from("any amount"), |most| format!("up to {}", bytes(most)))
+    };
     let kind = |what: &str, (count, held): (u64, u64), old, most| {
         format!("{what:11} {count:>7}, {:>9}; kept {}, {}\n", bytes(held), age(old), amount(most))
     };
     let mut text = kind("snapshots", storage.snapshots, rules.snapshots_age, rules.snapshots_bytes);
     text += &kind("recordings", storage.recordings, rules.recordings_age, rules.recordings_bytes);
-    text += &format!("the file    {}, of these {} to be used again\n", bytes(storage.file_bytes), bytes(storage.unused_bytes + storage.going_bytes));
+    text += &format!(
+        "the file    {}, of these {} to be used again\n",
+        bytes(storage.file_bytes),
+        bytes(storage.unused_bytes + storage.going_bytes)
+    );
     for aside in &storage.aside {
         text += &format!("set aside   {}, {}\n", aside.name, bytes(aside.bytes));
     }
     let floor = rules.min_free.map_or_else(String::new, |floor| format!("; {} stay free", bytes(floor)));
-    text += &format!("the disk    {} of {} free{floor}\n", bytes(storage.free_bytes), bytes(storage.total_bytes));
+    text +=
+        &format!("the disk    {} of {} free{floor}\n", bytes(storage.free_bytes), bytes(storage.total_bytes));
     if let Some(rate) = storage.bytes_a_day {
         let left = match storage.days_left {
             Some(days) => format!("enough for {days:.0} days"),

@@ -89,7 +89,8 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
         Store::Own(own) => own.wait(own.media.edit(before.id, None, edit))?,
         Store::Daemon(daemon) => {
             let mut body = serde_json::Map::new();
-            let mut put = |key: &str, value: Option<Value>| value.map(|value| body.insert(key.to_owned(), value));
+            let mut put =
+                |key: &str, value: Option<Value>| value.map(|value| body.insert(key.to_owned(), value));
             put("name", edit.name.map(Value::from));
             put("date", edit.date.map(Value::from));
             put("note", edit.note.map(Value::from));
@@ -238,6 +239,10 @@ impl New {
         if self.json {
             return print_json(&json!({"name": aside.name, "bytes": aside.bytes}));
         }
-        print(&format!("the store is empty now; what was there is in {} ({})\n", aside.name, bytes(aside.bytes)))
+        print(&format!(
+            "the store is empty now; what was there is in {} ({})\n",
+            aside.name,
+            bytes(aside.bytes)
+        ))
     }
 }

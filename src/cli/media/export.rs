@@ -112,7 +112,11 @@ impl Export {
         let format = asked.or_else(named).unwrap_or(usual);
         if item.kind == Kind::Snapshot && format != Format::Jpeg {
             return Err(Failure::Usage {
-                message: format!("{:?} is a snapshot, and cannot be written as {}", item.name, format.ending()),
+                message: format!(
+                    "{:?} is a snapshot, and cannot be written as {}",
+                    item.name,
+                    format.ending()
+                ),
                 hint: Some(String::from("call the file something.jpg")),
             });
         }
@@ -160,7 +164,8 @@ fn write(
         width: chunk.width,
         height: chunk.height,
     });
-    let film = Film::new(format, chunks, item.at_us, item.duration_us).map_err(|error| no_film(item, error))?;
+    let film =
+        Film::new(format, chunks, item.at_us, item.duration_us).map_err(|error| no_film(item, error))?;
     let mut stored = Stored { reader, id: item.id };
     let mut at = 0;
     while at < film.len() {

@@ -120,7 +120,11 @@ impl Import {
             self.take(&config, &store, &reader, &wanted, &mut report)?;
         }
         drop(store);
-        if self.json { print_json(&report)? } else { print(&report.text())? }
+        if self.json {
+            print_json(&report)?
+        } else {
+            print(&report.text())?
+        }
         if report.refused.is_empty() { Ok(()) } else { Err(Failure::Told(1)) }
     }
 
@@ -192,7 +196,9 @@ impl Import {
             }
             match entry.file_name().into_string() {
                 Ok(name) => drop(files.insert(name)),
-                Err(name) => report.refuse(&name.to_string_lossy(), "its name is not UTF-8", Some("rename it")),
+                Err(name) => {
+                    report.refuse(&name.to_string_lossy(), "its name is not UTF-8", Some("rename it"))
+                }
             }
         }
         Ok(files)
@@ -341,11 +347,14 @@ impl Converted {
             Ok(output) if output.status.success() => Ok(Some(made)),
             Ok(output) => {
                 let said = String::from_utf8_lossy(&output.stderr);
-                Err(format!("ffmpeg could not convert it: {}", said.lines().last().unwrap_or("no reason given")))
+                Err(format!(
+                    "ffmpeg could not convert it: {}",
+                    said.lines().last().unwrap_or("no reason given")
+                ))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(String::from("it has to be converted, and ffmpeg is not installed: sudo apt install ffmpeg"))
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(String::from(
+                "it has to be converted, and ffmpeg is not installed: sudo apt install ffmpeg",
+            )),
             Err(error) => Err(format!("ffmpeg could not be run: {error}")),
         }
     }
@@ -368,7 +377,8 @@ impl Report {
     fn text(&self) -> String {
         let mut text = String::new();
         for taken in &self.imported {
-            let pictures = if taken.frames == 1 { String::new() } else { format!(", {} pictures", taken.frames) };
+            let pictures =
+                if taken.frames == 1 { String::new() } else { format!(", {} pictures", taken.frames) };
             let left_out = match taken.left_out {
                 0 => String::new(),
                 left_out => format!("; {left_out} in it were none"),

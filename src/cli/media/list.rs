@@ -78,10 +78,9 @@ impl List {
         let ledger = store_settings(config);
         let clock = Clock { now_us: wall_us(), zone: ledger.zone, day_starts: ledger.day_starts };
         let instant = |key, text: Option<&String>| {
-            text.map(|text| when::instant(key, text, &clock)).transpose().map_err(|wrong| Failure::Usage {
-                message: wrong.to_string(),
-                hint: None,
-            })
+            text.map(|text| when::instant(key, text, &clock))
+                .transpose()
+                .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
         };
         let (from_us, to_us) = (instant("from", self.from.as_ref())?, instant("to", self.to.as_ref())?);
         Ok(MediaQuery {
@@ -103,7 +102,8 @@ fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
         return String::from("nothing\n");
     }
     let wide = items.iter().map(|item| item.id.to_string().len()).max().unwrap_or(0).max(2);
-    let _ = writeln!(text, "{:>wide$}  {:25}  {:9}  {:>8}  {:>9}  name", "id", "time", "kind", "length", "size");
+    let _ =
+        writeln!(text, "{:>wide$}  {:25}  {:9}  {:>8}  {:>9}  name", "id", "time", "kind", "length", "size");
     for item in items {
         let length = match item.kind {
             Kind::Snapshot => String::new(),

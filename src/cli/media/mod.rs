@@ -113,7 +113,9 @@ pub fn item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
 pub fn unread(error: MediaError) -> Failure {
     let (message, hint) = (error.to_string(), error.hint().map(str::to_owned));
     match error {
-        MediaError::File { .. } | MediaError::Full | MediaError::Locked { .. } => Failure::Io { message, hint },
+        MediaError::File { .. } | MediaError::Full | MediaError::Locked { .. } => {
+            Failure::Io { message, hint }
+        }
         MediaError::Wrong(_) => Failure::Usage { message, hint },
         MediaError::Busy
         | MediaError::Unknown(_)
@@ -272,7 +274,7 @@ impl<'a> From<&'a Item> for ItemReport<'a> {
 }
 
 /// Bytes as people read them: `412 B`, `3.2 MB`.
-fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -286,7 +288,7 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// A time as a player shows it: `0:07`, `1:02:03`.
-fn length(duration_us: u64) -> String {
+pub fn length(duration_us: u64) -> String {
     let seconds = (duration_us + 500_000) / 1_000_000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
@@ -314,7 +316,8 @@ mod tests {
         ] {
             assert_eq!(bytes(count), text);
         }
-        for (us, text) in [(0, "0:00"), (7_400_000, "0:07"), (59_500_000, "1:00"), (3_723_000_000, "1:02:03")] {
+        for (us, text) in [(0, "0:00"), (7_400_000, "0:07"), (59_500_000, "1:00"), (3_723_000_000, "1:02:03")]
+        {
             assert_eq!(length(us), text);
         }
         assert_eq!((many(1, "item").as_str(), many(0, "item").as_str()), ("1 item", "0 items"));

@@ -21,8 +21,8 @@ use super::retiming::{apply_change, keep_calendar, newest_sure_end, reload_span}
 use super::rollups::{Changes, Kind};
 use super::rows::{ReadError, unsigned};
 use super::schema::store_error;
-use super::sqlite::Lock;
 use super::spans::{EXTEND_AFTER_US, OpenSpan};
+use super::sqlite::Lock;
 use super::tallies::Board;
 use super::{Cover, EditError, LineRow, NewCrossing, Scene, StoreError, lines};
 use crate::base::Beat;

@@ -14,14 +14,18 @@ pub fn verify_copy(file: &Path) -> Result<(), MediaError> {
     let wrong = |reason: String| MediaError::File {
         file: file.to_owned(),
         reason: format!("the copy is not whole: {reason}"),
-        hint: Some(String::from("try again; if it happens again, look at the disks (`dmesg`) and run `tallycam media check`")),
+        hint: Some(String::from(
+            "try again; if it happens again, look at the disks (`dmesg`) and run `tallycam media check`",
+        )),
     };
     // A file that is being copied has no journal of its own, and nobody else writes to it.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let found = Connection::open_with_flags(file, flags)
         .and_then(|connection| {
-            let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))? as u64;
-            let size: u64 = connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))? as u64;
+            let pages: u64 =
+                connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))? as u64;
+            let size: u64 =
+                connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))? as u64;
             let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
             Ok((pages * size, found))
         })

@@ -52,8 +52,12 @@ pub fn old_rows(file: &Path) -> Result<Vec<OldRow>, MediaError> {
     match read() {
         Ok(Some(rows)) => Ok(rows),
         Ok(None) => Err(error(
-            String::from("it is not the old program's: it has no table media(id, date, fileName) of that program"),
-            Some("a store of tallycam is copied with `tallycam media backup`; files alone are taken by `tallycam media add`"),
+            String::from(
+                "it is not the old program's: it has no table media(id, date, fileName) of that program",
+            ),
+            Some(
+                "a store of tallycam is copied with `tallycam media backup`; files alone are taken by `tallycam media add`",
+            ),
         )),
         Err(wrong) => Err(error(wrong.to_string(), None)),
     }
@@ -87,7 +91,8 @@ mod tests {
              INSERT INTO media VALUES (7, '2018-01-31', 'b.avi'), (3, '2018-01-30', 'a.jpg'), (9, NULL, 5);",
         );
         let before = std::fs::read(&file).expect("read");
-        let row = |id, date: &str, name: &str| OldRow { id, date: date.to_owned(), file_name: name.to_owned() };
+        let row =
+            |id, date: &str, name: &str| OldRow { id, date: date.to_owned(), file_name: name.to_owned() };
         assert_eq!(
             old_rows(&file).expect("read"),
             [row(3, "2018-01-30", "a.jpg"), row(7, "2018-01-31", "b.avi"), row(9, "", "5")]

@@ -25,7 +25,13 @@ pub fn is_same(reader: &MediaReader, item: &Item, mut input: impl Read) -> Resul
         let first = pictures.next()?;
         return Ok(first.is_some_and(|first| kept == as_kept(first.jpeg).unwrap_or_default()));
     }
-    let stored = Stored { reader, id: item.id, chunks: reader.chunks(item.id)?.into_iter(), frames: Vec::new().into_iter(), number: 0 };
+    let stored = Stored {
+        reader,
+        id: item.id,
+        chunks: reader.chunks(item.id)?.into_iter(),
+        frames: Vec::new().into_iter(),
+        number: 0,
+    };
     match kind {
         Kind::Avi => {
             let reader = AviReader::open(Forward::new(whole))?;
