@@ -28,8 +28,8 @@ struct State<T> {
 pub(super) enum Refused<T> {
     /// It is full; here it is back.
     Full(T),
-    /// It is closed.
-    Closed,
+    /// It is closed; here it is back.
+    Closed(T),
 }
 
 impl<T> Inbox<T> {
@@ -54,7 +54,7 @@ impl<T> Inbox<T> {
             state = self.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         if state.is_closed {
-            return Err(Refused::Closed);
+            return Err(Refused::Closed(item));
         }
         state.waiting.push_back(item);
         self.filled.notify_one();
@@ -65,7 +65,7 @@ impl<T> Inbox<T> {
     pub(super) fn push_beyond(&self, item: T) -> Result<(), Refused<T>> {
         let mut state = self.lock();
         if state.is_closed {
-            return Err(Refused::Closed);
+            return Err(Refused::Closed(item));
         }
         state.waiting.push_back(item);
         self.filled.notify_one();
@@ -123,8 +123,8 @@ mod tests {
         assert!(inbox.take().into_iter().eq(0..=CAPACITY));
         assert_eq!(inbox.push(1, Duration::ZERO), Ok(()));
         inbox.close();
-        assert_eq!(inbox.push(2, Duration::from_secs(3600)), Err(Refused::Closed));
-        assert_eq!(inbox.push_beyond(2), Err(Refused::Closed));
+        assert_eq!(inbox.push(2, Duration::from_secs(3600)), Err(Refused::Closed(2)));
+        assert_eq!(inbox.push_beyond(2), Err(Refused::Closed(2)));
         assert!(inbox.wait(Duration::from_secs(3600)));
         assert_eq!(inbox.take(), [1]);
     }

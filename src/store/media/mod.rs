@@ -17,20 +17,35 @@
 //! - A reader holds the file for no longer than one chunk takes; the writer waits for it.
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
+mod anew;
+mod chunks;
+mod clocks;
 mod copied;
+mod edits;
+mod frames;
+mod freeing;
+mod handle;
+mod jobs;
+mod names;
 mod old;
+mod reader;
+mod rows;
+mod schema;
+mod storage;
+#[cfg(test)]
+mod tests;
 mod types;
+mod writer;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
-
-use crate::base::Worker;
+use tokio::sync::mpsc;
 
 pub use copied::verify_copy;
+pub use handle::{Media, RecordingHandle, Refused};
 pub use old::{OldRow, old_rows};
+pub use reader::MediaReader;
 pub use types::*;
 
 /// Something could not be kept, found or changed.
@@ -80,117 +95,7 @@ pub enum MediaError {
     Open(u64),
 }
 
-/// The store. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Media {
-    file: PathBuf,
-}
-
-/// A recording under way; only the store's writer ends it for good.
-#[derive(Debug)]
-pub struct RecordingHandle {
-    id: u64,
-}
-
-/// Why a chunk was not taken: two are waiting, or the disk takes nothing. Here it is back, its buffer to be used again.
-#[derive(Debug)]
-pub struct Refused(pub Chunk);
-
 impl Media {
-    /// Opens the store, migrates and mends it (a recording that was under way is closed), and starts the thread
-    /// `media`, which ends with everything written after [`Media::stop`].
-    ///
-    /// # Errors
-    /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
-    pub fn open(settings: MediaSettings) -> Result<(Media, Worker), MediaError> {
-        let _ = settings;
-        todo!()
-    }
-
-    /// Where it lies.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// A reader of its own.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub fn reader(&self) -> Result<MediaReader, MediaError> {
-        MediaReader::open(&self.file)
-    }
-
-    /// How it is, to look at and to wait for changes.
-    pub fn status(&self) -> watch::Receiver<Arc<MediaStatus>> {
-        todo!()
-    }
-
-    /// Keeps a picture. Answers when it is on the disk.
-    ///
-    /// # Errors
-    /// The name is none or taken, or the disk does not take it: then there is neither row nor picture.
-    pub async fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<Item, MediaError> {
-        let _ = snapshot;
-        todo!()
-    }
-
-    /// Begins a recording. Its row is there at once, open, without pictures. Blocks until then.
-    ///
-    /// # Errors
-    /// As for a snapshot.
-    pub fn begin_recording(&self, recording: NewRecording) -> Result<RecordingHandle, MediaError> {
-        let _ = recording;
-        todo!()
-    }
-
-    /// Changes an item; `version`: only if it still has this one.
-    ///
-    /// # Errors
-    /// [`MediaError`].
-    pub async fn edit(&self, id: u64, version: Option<u64>, edit: MediaEdit) -> Result<Item, MediaError> {
-        let _ = (id, version, edit);
-        todo!()
-    }
-
-    /// Removes items, all or none; answers when they are gone from every list. Their room is freed in time.
-    ///
-    /// # Errors
-    /// One is not there, or is being recorded.
-    pub async fn remove(&self, ids: Vec<u64>) -> Result<(), MediaError> {
-        let _ = ids;
-        todo!()
-    }
-
-    /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
-    /// old one; [`RecordingHandle::append`] refuses from then on.
-    ///
-    /// # Errors
-    /// [`MediaError`]; then the old one stays in use.
-    pub async fn begin_anew(&self) -> Result<AsideFile, MediaError> {
-        todo!()
-    }
-
-    /// Deletes a file that was set aside.
-    ///
-    /// # Errors
-    /// There is none of this name.
-    pub async fn remove_aside(&self, name: String) -> Result<(), MediaError> {
-        let _ = name;
-        todo!()
-    }
-
-    /// Other rules from now on. When less is to be kept than there is, the room goes back to the file system, paced so
-    /// that nobody notices.
-    pub fn set_retention(&self, rules: RetentionRules) {
-        let _ = rules;
-        todo!()
-    }
-
-    /// The rules in force.
-    pub fn retention(&self) -> RetentionRules {
-        todo!()
-    }
-
     /// Gives all unused room of the file back to the file system, in small steps between other work. Answers when done,
     /// with the bytes given back.
     ///
@@ -217,11 +122,6 @@ impl Media {
     pub async fn backup(&self) -> Result<Backup, MediaError> {
         todo!()
     }
-
-    /// Has the writer end once everything is written: recordings that are open are closed.
-    pub fn stop(&self) {
-        todo!()
-    }
 }
 
 /// A copy of the store under way.
@@ -231,163 +131,6 @@ pub struct Backup {
     pub len: u64,
     /// Its pieces in order. An error ends it: what came is not a whole file.
     pub pieces: mpsc::Receiver<Result<Bytes, MediaError>>,
-}
-
-impl RecordingHandle {
-    /// The recording's number.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// Hands a chunk to the writer and gets an empty one back, to be filled next: buffers go round. Never waits.
-    ///
-    /// # Errors
-    /// [`Refused`]: two are waiting already, or the disk takes nothing at the moment: the caller drops what it has,
-    /// goes on with this buffer and sets [`Chunk::is_after_gap`].
-    pub fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused> {
-        let _ = chunk;
-        todo!()
-    }
-
-    /// The same for those who have time: waits until there is a place.
-    ///
-    /// # Errors
-    /// The disk does not take it, or the store has ended.
-    pub fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
-        let _ = chunk;
-        todo!()
-    }
-
-    /// Why the disk did not take the newest chunk, if so.
-    pub fn trouble(&self) -> Option<MediaError> {
-        todo!()
-    }
-
-    /// Ends it; answers when its last chunk is on the disk. Blocks. A recording without a picture leaves no row, and
-    /// `None` is given.
-    ///
-    /// # Errors
-    /// The disk does not take it: the row stays open and is closed when it does, or at the next start.
-    pub fn end(self, ended: Ended) -> Result<Option<Item>, MediaError> {
-        let _ = ended;
-        todo!()
-    }
-}
-
-/// Reads the store through a connection of its own; each call is one short read transaction. Blocks.
-#[derive(Debug)]
-pub struct MediaReader {
-    _private: (),
-}
-
-impl MediaReader {
-    /// Opens `file` read-only.
-    ///
-    /// # Errors
-    /// It is not there, damaged, foreign, newer or older than this program.
-    pub fn open(file: &Path) -> Result<MediaReader, MediaError> {
-        let _ = file;
-        todo!()
-    }
-
-    /// A page of items, newest first.
-    ///
-    /// # Errors
-    /// The cursor is none, or the file cannot be read.
-    pub fn list(&self, query: &MediaQuery) -> Result<MediaPage, MediaError> {
-        let _ = query;
-        todo!()
-    }
-
-    /// All items by number, oldest first, as the old program listed them: number, date, name.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn old_list(&self) -> Result<Vec<(u64, String, String)>, MediaError> {
-        todo!()
-    }
-
-    /// One item.
-    ///
-    /// # Errors
-    /// There is none, or the file cannot be read; so with all of these.
-    pub fn item(&self, id: u64) -> Result<Item, MediaError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// One item by its exact name.
-    ///
-    /// # Errors
-    /// As [`MediaReader::item`].
-    pub fn by_name(&self, name: &str) -> Result<Item, MediaError> {
-        let _ = name;
-        todo!()
-    }
-
-    /// The JPEG of a snapshot.
-    ///
-    /// # Errors
-    /// As [`MediaReader::item`].
-    pub fn snapshot(&self, id: u64) -> Result<Bytes, MediaError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// The chunks of a recording in order, without their pictures.
-    ///
-    /// # Errors
-    /// As [`MediaReader::item`].
-    pub fn chunks(&self, id: u64) -> Result<Vec<ChunkRow>, MediaError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// The newest chunk that begins at or before `at_us` (the first one if none does); `None` for a recording without
-    /// chunks. Costs the same however long the recording is.
-    ///
-    /// # Errors
-    /// As [`MediaReader::item`].
-    pub fn chunk_at(&self, id: u64, at_us: u64) -> Result<Option<ChunkRow>, MediaError> {
-        let _ = (id, at_us);
-        todo!()
-    }
-
-    /// The index of one chunk.
-    ///
-    /// # Errors
-    /// As [`MediaReader::item`]; [`MediaError::Unknown`] also when retention has taken it meanwhile.
-    pub fn frames(&self, id: u64, chunk: u64) -> Result<Vec<ChunkFrame>, MediaError> {
-        let _ = (id, chunk);
-        todo!()
-    }
-
-    /// `len` bytes of a chunk's pictures from `offset` on.
-    ///
-    /// # Errors
-    /// As [`MediaReader::frames`].
-    pub fn bytes(&self, id: u64, chunk: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
-        let _ = (id, chunk, offset, len);
-        todo!()
-    }
-
-    /// How much room there is and what has it, with what these rules leave.
-    ///
-    /// # Errors
-    /// As [`MediaReader::item`].
-    pub fn storage(&self, rules: &RetentionRules) -> Result<Storage, MediaError> {
-        let _ = rules;
-        todo!()
-    }
-
-    /// What retention by these rules would do now.
-    ///
-    /// # Errors
-    /// As [`MediaReader::item`].
-    pub fn plan(&self, rules: &RetentionRules) -> Result<RetentionPlan, MediaError> {
-        let _ = rules;
-        todo!()
-    }
 }
 
 impl MediaError {

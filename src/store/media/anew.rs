@@ -1,0 +1,122 @@
+//! Setting the store aside and beginning an empty one, and deleting what was set aside.
+//!
+//! The new file is made whole beside the old one, then the old one gets its name with the date, then the new one its
+//! place: a cut between the two leaves no `media.db`, and the next start puts the new one in its place. Numbers go on
+//! where the old ones ended, so a link to an item never leads to another one.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::schema::{FILE_NAME, NEXT_NAME, media_error, open_to_write};
+use super::storage::{aside_files, is_aside_name};
+use super::{AsideFile, MediaError};
+
+/// A new store that was made and not put in its place: it is now.
+pub(super) fn complete(directory: &Path) -> Result<(), MediaError> {
+    let (file, next) = (directory.join(FILE_NAME), directory.join(NEXT_NAME));
+    if file.exists() || !next.exists() {
+        return Ok(());
+    }
+    move_file(&next, &file)
+}
+
+/// Makes the new store beside the old one, which `connection` has open.
+pub(super) fn prepare(connection: &Connection, directory: &Path) -> Result<(), MediaError> {
+    let next = directory.join(NEXT_NAME);
+    for left in [next.clone(), journal(&next)] {
+        match std::fs::remove_file(&left) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io_error(&left, &error));
+            }
+            _ => {}
+        }
+    }
+    let made = open_to_write(&next)?;
+    (|| {
+        let last: i64 = connection.query_row(
+            "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'items'",
+            [],
+            |row| row.get(0),
+        )?;
+        let transaction = made.unchecked_transaction()?;
+        transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('items', ?1)", [last])?;
+        let mut settings = connection.prepare("SELECT key, value FROM settings")?;
+        let mut rows = settings.query([])?;
+        while let Some(row) = rows.next()? {
+            let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
+            transaction.execute("INSERT INTO settings (key, value) VALUES (?1, ?2)", [key, value])?;
+        }
+        transaction.commit()
+    })()
+    .map_err(|error| media_error(&next, &error))?;
+    drop(made);
+    // Of no use without its file.
+    let _ = std::fs::remove_file(journal(&next));
+    Ok(())
+}
+
+/// Gives the old file, which nobody has open any more, the name `media-DATE.db`, and the new one its place.
+pub(super) fn exchange(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
+    let (file, next) = (directory.join(FILE_NAME), directory.join(NEXT_NAME));
+    let left = journal(&file);
+    if std::fs::metadata(&left).is_ok_and(|about| about.len() > 0) {
+        return Err(MediaError::File {
+            file: left,
+            reason: String::from("a write was cut off and has not been taken back"),
+            hint: Some(String::from("restart `tallycam serve`: it does that")),
+        });
+    }
+    let name = (1..)
+        .map(
+            |number| {
+                if number == 1 { format!("media-{date}.db") } else { format!("media-{date}-{number}.db") }
+            },
+        )
+        .find(|name| !directory.join(name).exists())
+        .unwrap_or_default();
+    move_file(&file, &directory.join(&name))?;
+    let _ = std::fs::remove_file(left);
+    move_file(&next, &file)?;
+    aside_files(directory).into_iter().find(|aside| aside.name == name).ok_or(MediaError::Unknown(name))
+}
+
+/// Deletes a store that was set aside.
+pub(super) fn remove(directory: &Path, name: &str) -> Result<(), MediaError> {
+    let file = directory.join(name);
+    if !is_aside_name(name) || !file.is_file() {
+        return Err(MediaError::Unknown(format!("called {name:?} among the files that were set aside")));
+    }
+    std::fs::remove_file(&file).map_err(|error| io_error(&file, &error))?;
+    let _ = std::fs::remove_file(journal(&file));
+    sync(directory)
+}
+
+/// Moves a file within its directory; it stays moved through a power cut.
+fn move_file(from: &Path, to: &Path) -> Result<(), MediaError> {
+    std::fs::rename(from, to).map_err(|error| io_error(from, &error))?;
+    sync(to.parent().unwrap_or(Path::new(".")))
+}
+
+fn sync(directory: &Path) -> Result<(), MediaError> {
+    std::fs::File::open(directory)
+        .and_then(|open| open.sync_all())
+        .map_err(|error| io_error(directory, &error))
+}
+
+fn journal(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-journal");
+    PathBuf::from(name)
+}
+
+fn io_error(file: &Path, error: &std::io::Error) -> MediaError {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return MediaError::Full;
+    }
+    MediaError::File {
+        file: file.to_owned(),
+        reason: error.to_string(),
+        hint: Some(String::from("let the daemon's user write to its directory")),
+    }
+}

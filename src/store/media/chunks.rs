@@ -1,0 +1,140 @@
+//! Chunks on their way into the file, and what a recording's row says when it ends.
+
+use rusqlite::{Connection, MAIN_DB, params};
+
+use super::rows::{ReadError, Sums, unsigned};
+use super::schema::{THERE, chunk_id};
+use super::{Chunk, ChunkFrame, Ended, frames};
+
+/// The pictures of a row of `chunks`.
+pub(super) struct Pictures<'a> {
+    pub frames: &'a [ChunkFrame],
+    pub jpegs: &'a [u8],
+    pub size: (u32, u32),
+    pub is_after_gap: bool,
+}
+
+impl<'a> From<&'a Chunk> for Pictures<'a> {
+    fn from(chunk: &'a Chunk) -> Pictures<'a> {
+        Pictures {
+            frames: &chunk.frames,
+            jpegs: &chunk.jpegs,
+            size: (chunk.width, chunk.height),
+            is_after_gap: chunk.is_after_gap,
+        }
+    }
+}
+
+/// What is wrong with a chunk, if anything: what is on record must be readable.
+pub(super) fn fault(chunk: &Chunk) -> Option<&'static str> {
+    let mut offset = 0u64;
+    let mut at_us = 0;
+    for frame in &chunk.frames {
+        if u64::from(frame.offset) != offset {
+            return Some("its pictures do not lie back to back");
+        }
+        if frame.at_us < at_us {
+            return Some("its pictures are not in order");
+        }
+        offset += u64::from(frame.len);
+        at_us = frame.at_us;
+    }
+    match () {
+        () if chunk.frames.is_empty() => Some("it has no picture"),
+        () if offset != chunk.jpegs.len() as u64 => Some("its bytes are not those of its pictures"),
+        () if at_us > i64::MAX as u64 / 2 => Some("its times are none"),
+        () => None,
+    }
+}
+
+/// Puts a chunk on record as the next one of an item that has come to `sums`, and adds it to them.
+pub(super) fn insert(
+    connection: &Connection,
+    item: u64,
+    sums: &mut Sums,
+    pictures: &Pictures<'_>,
+) -> Result<(), ReadError> {
+    let (Some(first), Some(last)) = (pictures.frames.first(), pictures.frames.last()) else { return Ok(()) };
+    let id = chunk_id(item, sums.next);
+    let count = pictures.frames.len() as u64;
+    let step_us = match count {
+        1 if sums.frames > 0 && !pictures.is_after_gap => first.at_us.saturating_sub(sums.to_us),
+        1 => sums.step_us,
+        more => (last.at_us - first.at_us) / (more - 1),
+    };
+    // The row first, with room for the pictures; then they are copied into its pages. Handed over as a value they would
+    // be copied twice more.
+    connection.execute(
+        "INSERT INTO chunks (id, from_us, to_us, frames, bytes, width, height, gap, frames_before, bytes_before,
+           gaps_before, step_us, frames_index, jpegs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, zeroblob(?5))",
+        params![
+            id,
+            first.at_us as i64,
+            last.at_us as i64,
+            count as i64,
+            pictures.jpegs.len() as i64,
+            pictures.size.0,
+            pictures.size.1,
+            pictures.is_after_gap,
+            sums.frames as i64,
+            sums.bytes as i64,
+            sums.gaps as i64,
+            step_us as i64,
+            frames::encode(pictures.frames, first.at_us)
+        ],
+    )?;
+    let mut blob = connection.blob_open(MAIN_DB, "chunks", "jpegs", id, false)?;
+    blob.write_all_at(pictures.jpegs, 0)?;
+    blob.close()?;
+    if sums.frames == 0 {
+        sums.size = pictures.size;
+    }
+    sums.next += 1;
+    sums.frames += count;
+    sums.bytes += pictures.jpegs.len() as u64;
+    sums.gaps += u64::from(pictures.is_after_gap);
+    sums.to_us = last.at_us;
+    sums.step_us = step_us;
+    Ok(())
+}
+
+/// Ends a recording that has come to `sums`; one without a picture leaves no row.
+pub(super) fn close(connection: &Connection, item: u64, sums: &Sums, ended: Ended) -> Result<(), ReadError> {
+    if sums.frames == 0 {
+        connection.execute("DELETE FROM items WHERE id = ?1", [item as i64])?;
+        return Ok(());
+    }
+    connection.execute(
+        "UPDATE items SET state = ?2, duration_us = ?3, frames = ?4, gaps = ?5, bytes = ?6, width = ?7, height = ?8,
+           ended = ?9, version = version + 1
+         WHERE id = ?1",
+        params![
+            item as i64,
+            THERE,
+            sums.duration_us() as i64,
+            sums.frames as i64,
+            sums.gaps as i64,
+            sums.bytes as i64,
+            sums.size.0,
+            sums.size.1,
+            ended.word()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Ends recordings that are open in the file and not `under_way`: those that an earlier run left. Tells how many.
+pub(super) fn close_left(
+    connection: &Connection,
+    under_way: impl Fn(u64) -> bool,
+) -> Result<usize, ReadError> {
+    let mut query = connection.prepare("SELECT id FROM items WHERE state = 1")?;
+    let open: Vec<u64> = query.query_map([], |row| unsigned(row, 0))?.collect::<Result<_, _>>()?;
+    let mut count = 0;
+    for id in open.into_iter().filter(|&id| !under_way(id)) {
+        close(connection, id, &Sums::read(connection, id)?.unwrap_or_default(), Ended::Interrupted)?;
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,201 @@
+//! What is done to items within one transaction: new ones, changes of words, removal.
+
+use rusqlite::params;
+
+use super::chunks::{self, Pictures};
+use super::names::{check_date, check_name, check_note, day_of, default_name, edited_date, free_name};
+use super::rows::{self, ReadError, Sums};
+use super::schema::{OPEN, THERE};
+use super::writer::{Desk, Fault};
+use super::{ChunkFrame, Item, Kind, MediaEdit, MediaError, NewRecording, NewSnapshot, Origin, freeing};
+use crate::base::Stamp;
+
+/// What a new item of either kind says.
+struct Words {
+    kind: Kind,
+    name: Option<String>,
+    may_rename: bool,
+    date: Option<String>,
+    stamp: Stamp,
+    source: String,
+    origin: Origin,
+    note: String,
+}
+
+/// Keeps a snapshot.
+pub(super) fn add_snapshot(desk: &mut Desk<'_>, new: NewSnapshot) -> Result<Item, Fault> {
+    let Ok(len) = u32::try_from(new.jpeg.len()) else {
+        return Err(MediaError::Wrong(String::from("a picture has at most 4 GiB")).into());
+    };
+    if !new.jpeg.starts_with(&[0xff, 0xd8]) {
+        return Err(MediaError::Wrong(String::from("the picture is no JPEG")).into());
+    }
+    desk.need(u64::from(len))?;
+    let words = Words {
+        kind: Kind::Snapshot,
+        name: new.name,
+        may_rename: new.may_rename,
+        date: new.date,
+        stamp: new.stamp,
+        source: new.source,
+        origin: new.origin,
+        note: new.note,
+    };
+    let id = insert(desk, words)?;
+    desk.connection.execute(
+        "UPDATE items SET state = ?2, frames = 1, width = ?3, height = ?4, bytes = ?5 WHERE id = ?1",
+        params![id as i64, THERE, new.width, new.height, len],
+    )?;
+    let pictures = Pictures {
+        frames: &[ChunkFrame { at_us: 0, offset: 0, len, sequence: 0 }],
+        jpegs: &new.jpeg,
+        size: (new.width, new.height),
+        is_after_gap: false,
+    };
+    chunks::insert(desk.connection, id, &mut Sums::default(), &pictures)?;
+    desk.state.totals.snapshots.0 += 1;
+    desk.state.totals.snapshots.1 += u64::from(len);
+    read_back(desk, id)
+}
+
+/// Begins a recording.
+pub(super) fn begin_recording(desk: &mut Desk<'_>, new: NewRecording) -> Result<u64, Fault> {
+    desk.need(0)?;
+    let words = Words {
+        kind: Kind::Recording,
+        name: new.name,
+        may_rename: new.may_rename,
+        date: new.date,
+        stamp: new.stamp,
+        source: new.source,
+        origin: new.origin,
+        note: new.note,
+    };
+    let id = insert(desk, words)?;
+    desk.state.recordings.insert(id, Sums::default());
+    desk.state.totals.recordings.0 += 1;
+    Ok(id)
+}
+
+/// The row of a new item, open.
+fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
+    check_note(&words.note)?;
+    // A file that is brought in has the time it says; a picture of ours has that of this boot's clock.
+    let is_ours = words.origin != Origin::Import;
+    let at_us =
+        if is_ours { desk.wall_us(words.stamp) } else { words.stamp.wall_us.min(i64::MAX as u64) as i64 };
+    let (name, may_rename) = match words.name {
+        Some(name) => (name, words.may_rename),
+        None => (default_name(words.kind, at_us, desk.zone), true),
+    };
+    check_name(&name)?;
+    let name = if !rows::has_name(desk.connection, &name)? {
+        name
+    } else if may_rename {
+        free_name(&name, |name| rows::has_name(desk.connection, name))?
+    } else {
+        return Err(MediaError::SameName(name).into());
+    };
+    let date = words.date.filter(|date| !date.is_empty());
+    let is_dated = date.is_some();
+    let date = date.unwrap_or_else(|| day_of(at_us, desk.zone));
+    check_date(&date)?;
+    let is_sure = desk.state.wall.is_sure;
+    desk.connection.execute(
+        "INSERT INTO items (name, kind, date, at_us, added_us, state, camera, source, origin, note, boot, mono_us,
+           added_mono_us, dated)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        params![
+            name,
+            words.kind.word(),
+            date,
+            at_us,
+            desk.state.wall.wall_us(desk.now.monotonic_us as i64),
+            OPEN,
+            desk.camera,
+            words.source,
+            words.origin.word(),
+            words.note,
+            (!is_sure).then_some(desk.boot),
+            is_ours.then_some(words.stamp.monotonic_us as i64),
+            desk.now.monotonic_us as i64,
+            is_dated
+        ],
+    )?;
+    desk.is_changed = true;
+    Ok(desk.connection.last_insert_rowid() as u64)
+}
+
+/// Changes the words of an item.
+pub(super) fn edit(
+    desk: &mut Desk<'_>,
+    id: u64,
+    version: Option<u64>,
+    edit: MediaEdit,
+) -> Result<Item, Fault> {
+    let Some(item) = rows::item_of(desk.connection, id)? else {
+        return Err(MediaError::Unknown(id.to_string()).into());
+    };
+    if version.is_some_and(|version| version != item.version) {
+        return Err(MediaError::Changed { id, version: item.version }.into());
+    }
+    let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, ReadError> {
+        desk.connection
+            .execute(&format!("UPDATE items SET {column} = ?2 WHERE id = ?1"), params![id as i64, value])
+    };
+    let mut changed = 0;
+    if let Some(name) = edit.name.filter(|name| *name != item.name) {
+        check_name(&name)?;
+        if rows::has_name(desk.connection, &name)? {
+            return Err(MediaError::SameName(name).into());
+        }
+        changed += set("name", &name)?;
+    }
+    if let Some(date) = edit.date.filter(|date| *date != item.date) {
+        check_date(&date)?;
+        let (date, moved_us) = edited_date(&date, item.at_us as i64, desk.zone);
+        changed += set("date", &date)? + set("dated", &true)?;
+        if let Some(moved_us) = moved_us {
+            // Whoever sets a time knows it: no clock moves it any more.
+            set("at_us", &moved_us)?;
+            set("mono_us", &None::<i64>)?;
+        }
+    }
+    if let Some(note) = edit.note.filter(|note| *note != item.note) {
+        check_note(&note)?;
+        changed += set("note", &note)?;
+    }
+    if let Some(is_kept) = edit.is_kept.filter(|is_kept| *is_kept != item.is_kept) {
+        changed += set("kept", &is_kept)?;
+    }
+    if changed == 0 {
+        return Ok(item);
+    }
+    desk.connection.execute("UPDATE items SET version = version + 1 WHERE id = ?1", [id as i64])?;
+    desk.is_changed = true;
+    read_back(desk, id)
+}
+
+/// Removes items: all or none.
+pub(super) fn remove(desk: &mut Desk<'_>, ids: &[u64]) -> Result<(), Fault> {
+    freeing::remove(desk.connection, ids, &mut desk.state.totals)?;
+    desk.state.is_freeing |= !ids.is_empty();
+    desk.is_changed |= !ids.is_empty();
+    Ok(())
+}
+
+/// Keeps or forgets something small.
+pub(super) fn set_setting(desk: &Desk<'_>, key: &str, value: Option<&str>) -> Result<(), Fault> {
+    match value {
+        Some(value) => desk
+            .connection
+            .execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", [key, value])?,
+        None => desk.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
+    };
+    Ok(())
+}
+
+fn read_back(desk: &Desk<'_>, id: u64) -> Result<Item, Fault> {
+    let item = rows::item_of(desk.connection, id)?;
+    item.ok_or_else(|| Fault::File(ReadError::QueryReturnedNoRows))
+}

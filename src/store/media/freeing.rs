@@ -1,0 +1,100 @@
+//! Removing: items are marked, and their chunks freed one by one.
+//!
+//! Marking costs the item's row, however large it is: it is out of every list at once. What it leaves is freed by the
+//! writer, about as many bytes as it has written, in the same transaction and after them: so freed pages are used by what
+//! is written next and the file does not grow. While nothing is written it goes on in small turns.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{ReadError, unsigned};
+use super::schema::{GOING, OPEN, chunk_id};
+use super::storage::Totals;
+use super::writer::Fault;
+use super::{Item, Kind, MediaError};
+
+/// Rows that are deleted in one turn at most, so that many small ones do not hold anything up.
+const MOST_ROWS: usize = 256;
+
+/// Marks items that somebody removes: all or none.
+pub(super) fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Result<(), Fault> {
+    let mut about = connection.prepare("SELECT state, kind, bytes FROM items WHERE id = ?1 AND state < 2")?;
+    let mut done = std::collections::BTreeSet::new();
+    for &id in ids {
+        if !done.insert(id) {
+            continue;
+        }
+        let found: Option<(i64, String, u64)> = about
+            .query_row([id as i64], |row| Ok((row.get(0)?, row.get(1)?, unsigned(row, 2)?)))
+            .optional()?;
+        match found {
+            None => return Err(MediaError::Unknown(id.to_string()).into()),
+            Some((OPEN, ..)) => return Err(MediaError::Open(id).into()),
+            Some((_, kind, bytes)) => mark(connection, id, Kind::of_word(&kind), bytes, totals)?,
+        }
+    }
+    Ok(())
+}
+
+/// Marks an item that retention takes.
+pub(super) fn retire(connection: &Connection, item: &Item, totals: &mut Totals) -> Result<(), ReadError> {
+    mark(connection, item.id, Some(item.kind), item.bytes, totals)
+}
+
+fn mark(
+    connection: &Connection,
+    id: u64,
+    kind: Option<Kind>,
+    bytes: u64,
+    totals: &mut Totals,
+) -> Result<(), ReadError> {
+    connection.execute("UPDATE items SET state = ?2 WHERE id = ?1", params![id as i64, GOING])?;
+    let of_kind = totals.of(kind);
+    of_kind.0 = of_kind.0.saturating_sub(1);
+    of_kind.1 = of_kind.1.saturating_sub(bytes);
+    totals.going += bytes;
+    Ok(())
+}
+
+/// Frees about `budget` bytes of what is going; tells whether there is more.
+pub(super) fn free(connection: &Connection, budget: u64, totals: &mut Totals) -> Result<bool, ReadError> {
+    let mut next_item = connection.prepare("SELECT id FROM items WHERE state = 2 ORDER BY id LIMIT 1")?;
+    let mut next_chunk =
+        connection.prepare("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
+    let mut delete_chunk = connection.prepare("DELETE FROM chunks WHERE id = ?1")?;
+    let mut freed = 0;
+    let mut going: Option<u64> = None;
+    for _ in 0..MOST_ROWS {
+        let id = match going {
+            Some(id) => id,
+            None => match next_item.query_row([], |row| unsigned(row, 0)).optional()? {
+                Some(id) => id,
+                None => {
+                    totals.going = 0;
+                    return Ok(false);
+                }
+            },
+        };
+        going = Some(id);
+        let chunk: Option<(i64, u64)> = next_chunk
+            .query_row([chunk_id(id, 0), chunk_id(id + 1, 0)], |row| Ok((row.get(0)?, unsigned(row, 1)?)))
+            .optional()?;
+        match chunk {
+            Some((chunk, bytes)) if freed == 0 || freed + bytes <= budget => {
+                delete_chunk.execute([chunk])?;
+                freed += bytes;
+                totals.going = totals.going.saturating_sub(bytes);
+            }
+            Some(_) => return Ok(true),
+            None => {
+                connection.execute("DELETE FROM items WHERE id = ?1", [id as i64])?;
+                going = None;
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Whether anything is going.
+pub(super) fn is_any(connection: &Connection) -> Result<bool, ReadError> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM items WHERE state = 2)", [], |row| row.get(0))
+}

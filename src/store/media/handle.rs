@@ -1,0 +1,470 @@
+//! The store's handles: what the rest of the house holds of the writer's thread.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::jobs::Job;
+use super::schema::{self, media_error, open_to_write};
+use super::writer::{Command, Desk, Edit, Fault, Writer};
+use super::{
+    AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
+    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits,
+};
+use crate::base::Worker;
+use crate::store::inbox::{Inbox, Refused as Full};
+use crate::store::mending::{Clock, SystemClock};
+
+/// Commands that wait at most, beside chunks: a snapshot's picture waits with it.
+const CAPACITY: usize = 32;
+
+/// Chunks of a recording that wait for the disk at most.
+const MOST_WAITING: usize = 2;
+
+/// How long a sender waits for a place in a full inbox.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the beginning or end of a recording may take: a slow card, and what was held before it.
+const END_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the writer shares with the handles.
+pub(super) struct Shared {
+    pub inbox: Inbox<Command>,
+    status: watch::Sender<Arc<MediaStatus>>,
+    retention: Mutex<RetentionRules>,
+    tracks: Mutex<BTreeMap<u64, Weak<Track>>>,
+}
+
+impl Shared {
+    fn new(retention: RetentionRules) -> Shared {
+        Shared {
+            inbox: Inbox::new(CAPACITY),
+            status: watch::Sender::default(),
+            retention: Mutex::new(retention),
+            tracks: Mutex::default(),
+        }
+    }
+
+    /// Changes the status; whoever waits hears of it if it is another one.
+    pub(super) fn change_status(&self, change: impl FnOnce(&mut MediaStatus)) {
+        self.status.send_if_modified(|status| {
+            let mut changed = MediaStatus::clone(status);
+            change(&mut changed);
+            let is_other = changed != **status;
+            if is_other {
+                *status = Arc::new(changed);
+            }
+            is_other
+        });
+    }
+
+    /// The rules in force.
+    pub(super) fn retention(&self) -> RetentionRules {
+        self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has all recordings under way take no more chunks; `items` says what they came to.
+    pub(super) fn close_tracks(&self, items: &BTreeMap<u64, Option<Item>>) {
+        for (id, track) in std::mem::take(&mut *self.tracks()) {
+            if let Some(track) = track.upgrade() {
+                track.close(items.get(&id).cloned().flatten());
+            }
+        }
+    }
+
+    fn tracks(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Track>>> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a recording's handle and the writer share.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub id: u64,
+    state: Mutex<TrackState>,
+    /// A chunk was taken, or the recording closed.
+    moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct TrackState {
+    waiting: usize,
+    /// Empty chunks whose buffers are used again.
+    spare: Vec<Chunk>,
+    trouble: Option<MediaError>,
+    /// It takes no more chunks; what it came to.
+    closed: Option<Option<Item>>,
+}
+
+impl Track {
+    fn new(id: u64) -> Track {
+        Track { id, state: Mutex::default(), moved: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, TrackState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A chunk is on the disk: its buffer goes back.
+    pub(super) fn give_back(&self, mut chunk: Chunk) {
+        chunk.frames.clear();
+        chunk.jpegs.clear();
+        (chunk.width, chunk.height, chunk.is_after_gap) = (0, 0, false);
+        let mut state = self.state();
+        state.waiting = state.waiting.saturating_sub(1);
+        state.trouble = None;
+        if state.spare.len() < MOST_WAITING {
+            state.spare.push(chunk);
+        }
+        self.moved.notify_all();
+    }
+
+    /// Why the disk does not take what waits.
+    pub(super) fn set_trouble(&self, trouble: Option<MediaError>) {
+        self.state().trouble = trouble;
+        self.moved.notify_all();
+    }
+
+    /// What it came to, if it was closed by somebody else.
+    pub(super) fn closed(&self) -> Option<Option<Item>> {
+        self.state().closed.clone()
+    }
+
+    fn close(&self, item: Option<Item>) {
+        let mut state = self.state();
+        if state.closed.is_none() {
+            state.closed = Some(item);
+        }
+        self.moved.notify_all();
+    }
+}
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Media {
+    shared: Arc<Shared>,
+    file: PathBuf,
+}
+
+impl std::fmt::Debug for Media {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Media").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl Media {
+    /// Opens the store, migrates and mends it (a recording that was under way is closed), and starts the thread
+    /// `media`, which ends with everything written after [`Media::stop`].
+    ///
+    /// # Errors
+    /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
+    pub fn open(settings: MediaSettings) -> Result<(Media, Worker), MediaError> {
+        let (media, writer) = Media::begin(settings, Arc::new(SystemClock))?;
+        let file = media.file.clone();
+        let worker = Worker::spawn("media", move |beat| writer.work(beat)).map_err(|error| {
+            MediaError::File { file, reason: format!("its thread cannot be started: {error}"), hint: None }
+        })?;
+        Ok((media, worker))
+    }
+
+    /// The handle and the writer, whose thread has not begun: tests take its turns themselves.
+    pub(super) fn begin(
+        settings: MediaSettings,
+        clock: Arc<dyn Clock + Sync>,
+    ) -> Result<(Media, Writer), MediaError> {
+        let lock = schema::lock(&settings.directory)?;
+        anew::complete(&settings.directory)?;
+        let file = settings.directory.join(schema::FILE_NAME);
+        let connection = open_to_write(&file)?;
+        let shared = Arc::new(Shared::new(settings.retention.clone()));
+        let writer = Writer::begin(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
+            .map_err(|error| media_error(&file, &error))?;
+        Ok((Media { shared, file }, writer))
+    }
+
+    /// Where it lies.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// A reader of its own.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn reader(&self) -> Result<MediaReader, MediaError> {
+        MediaReader::open(&self.file)
+    }
+
+    /// How it is, to look at and to wait for changes.
+    pub fn status(&self) -> watch::Receiver<Arc<MediaStatus>> {
+        self.shared.status.subscribe()
+    }
+
+    /// Keeps a picture. Answers when it is on the disk.
+    ///
+    /// # Errors
+    /// The name is none or taken, or the disk does not take it: then there is neither row nor picture.
+    pub async fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<Item, MediaError> {
+        self.change(move |desk| edits::add_snapshot(desk, snapshot)).await
+    }
+
+    /// Begins a recording. Its row is there at once, open, without pictures. Blocks until then.
+    ///
+    /// # Errors
+    /// As for a snapshot.
+    pub fn begin_recording(&self, recording: NewRecording) -> Result<RecordingHandle, MediaError> {
+        let (tell, told) = mpsc::sync_channel(1);
+        let shared = Arc::clone(&self.shared);
+        let begin = move |desk: &mut Desk<'_>| {
+            let id = edits::begin_recording(desk, recording)?;
+            let track = Arc::new(Track::new(id));
+            Ok(RecordingHandle { track, shared, is_ended: false })
+        };
+        let tell = move |answer: Result<RecordingHandle, MediaError>| {
+            if let Ok(handle) = &answer {
+                let mut tracks = handle.shared.tracks();
+                tracks.retain(|_, track| track.strong_count() > 0);
+                tracks.insert(handle.track.id, Arc::downgrade(&handle.track));
+            }
+            // When nobody waits any more the handle is dropped, which ends the recording.
+            drop(tell.send(answer));
+        };
+        self.shared
+            .inbox
+            .push(Command::Edit(Some(edit(begin, tell))), PATIENCE)
+            .map_err(|_| MediaError::Busy)?;
+        told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
+    }
+
+    /// Changes an item; `version`: only if it still has this one.
+    ///
+    /// # Errors
+    /// [`MediaError`].
+    pub async fn edit(&self, id: u64, version: Option<u64>, edit: MediaEdit) -> Result<Item, MediaError> {
+        self.change(move |desk| edits::edit(desk, id, version, edit)).await
+    }
+
+    /// Removes items, all or none; answers when they are gone from every list. Their room is freed in time.
+    ///
+    /// # Errors
+    /// One is not there, or is being recorded.
+    pub async fn remove(&self, ids: Vec<u64>) -> Result<(), MediaError> {
+        self.change(move |desk| edits::remove(desk, &ids)).await
+    }
+
+    /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
+    /// old one; [`RecordingHandle::append`] refuses from then on. Numbers of items go on.
+    ///
+    /// # Errors
+    /// [`MediaError`]; then the old one stays in use.
+    pub async fn begin_anew(&self) -> Result<AsideFile, MediaError> {
+        let (tell, told) = oneshot::channel();
+        self.push(Command::Anew(tell)).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
+    }
+
+    /// Deletes a file that was set aside.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub async fn remove_aside(&self, name: String) -> Result<(), MediaError> {
+        let directory = self.file.parent().unwrap_or(Path::new(".")).to_owned();
+        self.change(move |_| anew::remove(&directory, &name).map_err(Fault::from)).await
+    }
+
+    /// Something small that outlives restarts, such as rules made on the page; [`MediaReader::setting`] gives it.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), MediaError> {
+        self.change(move |desk| edits::set_setting(desk, key, value.as_deref())).await
+    }
+
+    /// Other rules from now on. When less is to be kept than there is, the room goes back to the file system, paced so
+    /// that nobody notices.
+    pub fn set_retention(&self, rules: RetentionRules) {
+        *self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        // A writer that has ended keeps no rule.
+        let _ = self.shared.inbox.push_beyond(Command::Rules);
+    }
+
+    /// The rules in force.
+    pub fn retention(&self) -> RetentionRules {
+        self.shared.retention()
+    }
+
+    /// Has the writer end once everything is written: recordings that are open are closed.
+    pub fn stop(&self) {
+        self.shared.inbox.close();
+    }
+
+    /// Has the writer begin long work.
+    #[allow(dead_code)]
+    pub(super) async fn run(&self, job: impl Job + 'static) -> Result<(), MediaError> {
+        self.push(Command::Job(Box::new(job))).await
+    }
+
+    /// What waits for the writer, for tests that take its turns.
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
+        self.shared.inbox.take()
+    }
+
+    /// Waits a moment for something to wait for the writer.
+    #[cfg(test)]
+    pub(super) fn waited(&self) {
+        self.shared.inbox.wait(Duration::from_millis(1));
+    }
+
+    /// Has a change made and waits for its commit, without holding a thread.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, MediaError> {
+        let (tell, told) = oneshot::channel();
+        // Nobody waits any more: that is all right.
+        self.push(Command::Edit(Some(edit(make, move |answer| drop(tell.send(answer)))))).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
+    }
+
+    async fn push(&self, mut command: Command) -> Result<(), MediaError> {
+        let pause = Duration::from_millis(50);
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.shared.inbox.push(command, Duration::ZERO) {
+                Ok(()) => return Ok(()),
+                Err(Full::Full(back)) if waited < PATIENCE => command = back,
+                Err(_) => return Err(MediaError::Busy),
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+        }
+    }
+}
+
+/// A change that tells how it ended: at once what is wrong with it, else after the commit.
+fn edit<T: Send + 'static>(
+    make: impl FnOnce(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
+    tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
+) -> Edit {
+    Box::new(move |desk| match make(desk) {
+        Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
+        Err(Fault::Edit(error)) => {
+            tell(Err(error.clone()));
+            Err(Fault::Edit(error))
+        }
+        Err(Fault::File(error)) => {
+            tell(Err(media_error(desk.file, &error)));
+            Err(Fault::File(error))
+        }
+    })
+}
+
+/// A recording under way; only the store's writer ends it for good. Dropped without an end, it ends as interrupted.
+pub struct RecordingHandle {
+    track: Arc<Track>,
+    shared: Arc<Shared>,
+    is_ended: bool,
+}
+
+impl std::fmt::Debug for RecordingHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordingHandle").field("id", &self.track.id).finish_non_exhaustive()
+    }
+}
+
+/// Why a chunk was not taken: two are waiting, or the disk takes nothing. Here it is back, its buffer to be used again.
+#[derive(Debug)]
+pub struct Refused(pub Chunk);
+
+impl RecordingHandle {
+    /// The recording's number.
+    pub fn id(&self) -> u64 {
+        self.track.id
+    }
+
+    /// Hands a chunk to the writer and gets an empty one back, to be filled next: buffers go round. Never waits.
+    ///
+    /// # Errors
+    /// [`Refused`]: two are waiting already, or the disk takes nothing at the moment: the caller drops what it has,
+    /// goes on with this buffer and sets [`Chunk::is_after_gap`].
+    pub fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused> {
+        let refused = match self.offer(chunk) {
+            Ok(spare) => return Ok(spare),
+            Err(refused) => refused,
+        };
+        self.shared.change_status(|status| status.chunks_dropped += 1);
+        Err(refused)
+    }
+
+    /// The same for those who have time: waits until there is a place.
+    ///
+    /// # Errors
+    /// The disk does not take it, or the store has ended.
+    pub fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
+        if let Some(fault) = chunks::fault(&chunk) {
+            return Err(MediaError::Wrong(format!("the chunk cannot be kept: {fault}")));
+        }
+        let mut state = self.track.state();
+        while state.waiting >= MOST_WAITING && state.closed.is_none() {
+            if let Some(trouble) = &state.trouble {
+                return Err(trouble.clone());
+            }
+            state = self.track.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        self.offer(chunk).map_err(|_| MediaError::Busy)
+    }
+
+    /// Why the disk did not take the newest chunk, if so.
+    pub fn trouble(&self) -> Option<MediaError> {
+        self.track.state().trouble.clone()
+    }
+
+    /// Ends it; answers when its last chunk is on the disk. Blocks. A recording without a picture leaves no row, and
+    /// `None` is given.
+    ///
+    /// # Errors
+    /// The disk does not take it: the row stays open and is closed when it does, or at the next start.
+    pub fn end(mut self, ended: Ended) -> Result<Option<Item>, MediaError> {
+        let (tell, told) = mpsc::sync_channel(1);
+        self.is_ended = true;
+        let command = Command::End(Arc::clone(&self.track), ended, Some(tell));
+        self.shared.inbox.push_beyond(command).map_err(|_| MediaError::Busy)?;
+        told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
+    }
+
+    fn offer(&self, chunk: Chunk) -> Result<Chunk, Refused> {
+        if let Some(fault) = chunks::fault(&chunk) {
+            log::error!("a chunk of recording {} cannot be kept: {fault}", self.track.id);
+            return Err(Refused(chunk));
+        }
+        let mut state = self.track.state();
+        if state.closed.is_some() || state.waiting >= MOST_WAITING {
+            return Err(Refused(chunk));
+        }
+        match self.shared.inbox.push_beyond(Command::Chunk(Arc::clone(&self.track), chunk)) {
+            Ok(()) => {
+                state.waiting += 1;
+                Ok(state.spare.pop().unwrap_or_default())
+            }
+            Err(Full::Full(Command::Chunk(_, chunk)) | Full::Closed(Command::Chunk(_, chunk))) => {
+                Err(Refused(chunk))
+            }
+            Err(_) => Err(Refused(Chunk::default())),
+        }
+    }
+}
+
+impl Drop for RecordingHandle {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            let end = Command::End(Arc::clone(&self.track), Ended::Interrupted, None);
+            // When the writer has ended it has closed the recording.
+            let _ = self.shared.inbox.push_beyond(end);
+        }
+    }
+}

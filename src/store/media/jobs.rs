@@ -1,0 +1,39 @@
+//! Long work on the writer's own connection, in small steps between other work: what reads or moves the whole file and must
+//! not hold a recording up.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::storage::Totals;
+use crate::base::Stamp;
+
+/// What a step works with; no transaction is open.
+pub(super) struct JobDesk<'a> {
+    /// The writer's connection.
+    pub connection: &'a Connection,
+    /// The store's file, for words about it.
+    pub file: &'a Path,
+    /// The present moment.
+    pub now: Stamp,
+    /// The sums that the writer keeps in mind, to be set right by what changes items.
+    pub totals: &'a mut Totals,
+    /// To be set when the list of items has been changed.
+    pub is_changed: &'a mut bool,
+}
+
+/// What comes after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another one, when this time has passed.
+    After(Duration),
+    /// None: whoever waits has been told.
+    Done,
+}
+
+/// Long work. It is dropped unfinished when the store ends or is set aside.
+pub(super) trait Job: Send {
+    /// One step of a few milliseconds. A transaction that it opens it ends.
+    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next;
+}

@@ -1,0 +1,233 @@
+//! Names, dates and notes as people give them: what is one, and what a taken name becomes. Pure but for the question
+//! whether a name is taken.
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+
+use super::{Kind, MediaError};
+
+/// Characters of a name at most.
+const LONGEST_NAME: usize = 200;
+/// Characters of a date at most.
+const LONGEST_DATE: usize = 64;
+/// Characters of a note at most.
+const LONGEST_NOTE: usize = 2000;
+
+/// Refuses what is no name; one that is, is kept exactly.
+pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
+    let wrong = match () {
+        () if name.trim().is_empty() => "a name needs a character that can be seen",
+        () if name.chars().count() > LONGEST_NAME => "a name has at most 200 characters",
+        () if name.chars().any(char::is_control) => "a name has no control characters",
+        () if name.contains('/') => "a name is no path: it has no slash",
+        () if name == "." || name == ".." => "a name is no path",
+        () => return Ok(()),
+    };
+    Err(MediaError::Wrong(String::from(wrong)))
+}
+
+/// Refuses what is no date of an item.
+pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
+    if date.chars().count() > LONGEST_DATE {
+        return Err(MediaError::Wrong(String::from("a date has at most 64 characters")));
+    }
+    if date.chars().any(char::is_control) {
+        return Err(MediaError::Wrong(String::from("a date has no control characters")));
+    }
+    Ok(())
+}
+
+/// Refuses what is no note.
+pub(super) fn check_note(note: &str) -> Result<(), MediaError> {
+    if note.chars().count() > LONGEST_NOTE {
+        return Err(MediaError::Wrong(String::from("a note has at most 2000 characters")));
+    }
+    if note.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(MediaError::Wrong(String::from("a note has no control characters but new lines")));
+    }
+    Ok(())
+}
+
+/// The name of what nobody has named: its local time, and the extension it is taken away with.
+pub(super) fn default_name(kind: Kind, at_us: i64, zone: &TimeZone) -> String {
+    let extension = match kind {
+        Kind::Snapshot => "jpg",
+        Kind::Recording => "mp4",
+    };
+    format!("{}.{extension}", local(at_us, zone).strftime("%Y-%m-%d_%H-%M-%S"))
+}
+
+/// The day of a time.
+pub(super) fn day_of(at_us: i64, zone: &TimeZone) -> String {
+    local(at_us, zone).strftime("%Y-%m-%d").to_string()
+}
+
+/// The local time as part of a file's name.
+pub(super) fn stamp_of(at_us: i64, zone: &TimeZone) -> String {
+    local(at_us, zone).strftime("%Y-%m-%d-%H%M%S").to_string()
+}
+
+/// The local time of `at_us`.
+fn local(at_us: i64, zone: &TimeZone) -> jiff::Zoned {
+    jiff::Timestamp::from_microsecond(at_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(zone.clone())
+}
+
+/// What an edited date comes to: the words to be shown, and the time it moves the item to, if it is a day or a time. A
+/// day keeps the time of day of `at_us`. Anything else is kept as words.
+pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, Option<i64>) {
+    let moment = if let Ok(moment) = date.parse::<civil::DateTime>()
+        && date.len() > 10
+    {
+        moment
+    } else if let Ok(day) = date.parse::<civil::Date>() {
+        day.to_datetime(local(at_us, zone).time())
+    } else {
+        return (date.to_owned(), None);
+    };
+    match moment.to_zoned(zone.clone()) {
+        Ok(moved) if moved.timestamp().as_microsecond() >= 0 => {
+            (moment.date().to_string(), Some(moved.timestamp().as_microsecond()))
+        }
+        _ => (date.to_owned(), None),
+    }
+}
+
+/// The first of `name-2`, `name-3` … (before the extension) that is not taken; found in few questions even where
+/// thousands are.
+pub(super) fn free_name<E>(
+    name: &str,
+    mut is_taken: impl FnMut(&str) -> Result<bool, E>,
+) -> Result<String, E> {
+    let (stem, extension) = split(name);
+    let numbered = |number: u64| {
+        let end = format!("-{number}{extension}");
+        let room = LONGEST_NAME.saturating_sub(end.chars().count());
+        let stem: String = stem.chars().take(room).collect();
+        format!("{stem}{end}")
+    };
+    // `taken` is, `free` is not; all that was asked between is taken.
+    let (mut taken, mut free) = (1, 2);
+    while is_taken(&numbered(free))? {
+        (taken, free) = (free, free.saturating_mul(2));
+    }
+    while free - taken > 1 {
+        let middle = taken + (free - taken) / 2;
+        if is_taken(&numbered(middle))? {
+            taken = middle;
+        } else {
+            free = middle;
+        }
+    }
+    Ok(numbered(free))
+}
+
+/// A name before and from the dot of its extension on; one without has the empty one.
+fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(dot)
+            if dot > 0
+                && (2..=6).contains(&name[dot..].len())
+                && name[dot + 1..].chars().all(|c| c.is_ascii_alphanumeric()) =>
+        {
+            name.split_at(dot)
+        }
+        _ => (name, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOON: i64 = 1_795_176_787_000_000; // 2026-11-20T12:13:07Z
+
+    fn free(name: &str, taken: &BTreeSet<String>) -> String {
+        let asked: Result<String, Infallible> = free_name(name, |name| Ok(taken.contains(name)));
+        match asked {
+            Ok(name) => name,
+            Err(never) => match never {},
+        }
+    }
+
+    #[test]
+    fn names_are_refused_or_kept() {
+        for name in [
+            "a.jpg",
+            "Ünïcode 😀.jpg",
+            "it's \"quoted\"",
+            "..jpg",
+            " a ",
+            "back\\slash",
+            "a..b",
+            "; DROP TABLE",
+            "%2e",
+        ] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        let long = "x".repeat(201);
+        for name in
+            ["", "  ", ".", "..", "../a", "/etc/passwd", "a/b", "a\0b", "a\nb", "\u{7f}", "\u{85}", &long]
+        {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+        assert!(check_name(&"😀".repeat(200)).is_ok());
+    }
+
+    #[test]
+    fn nameless_things_are_called_after_their_time() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
+        assert_eq!(default_name(Kind::Snapshot, NOON, &zone), "2026-11-20_13-13-07.jpg");
+        assert_eq!(default_name(Kind::Recording, NOON, &zone), "2026-11-20_13-13-07.mp4");
+        assert_eq!(day_of(NOON, &zone), "2026-11-20");
+    }
+
+    #[test]
+    fn a_taken_name_gets_the_first_free_number() {
+        let mut taken = BTreeSet::from([String::from("a.jpg")]);
+        for number in 2..3000 {
+            let name = free("a.jpg", &taken);
+            assert_eq!(name, format!("a-{number}.jpg"));
+            taken.insert(name);
+        }
+        assert_eq!(free("no extension", &taken), "no extension-2");
+        assert_eq!(free(".hidden", &taken), ".hidden-2");
+        assert_eq!(free("v1. what is this", &taken), "v1. what is this-2");
+    }
+
+    #[test]
+    fn dates_move_an_item_when_they_are_dates() {
+        let zone = TimeZone::UTC;
+        let day = 86_400_000_000;
+        assert_eq!(edited_date("2026-11-21", NOON, &zone), (String::from("2026-11-21"), Some(NOON + day)));
+        assert_eq!(
+            edited_date("2026-11-20T14:13", NOON, &zone),
+            (String::from("2026-11-20"), Some(NOON + 7_200_000_000 - 7_000_000))
+        );
+        assert_eq!(
+            edited_date("2026-11-20T14:13:07", NOON, &zone),
+            (String::from("2026-11-20"), Some(NOON + 7_200_000_000))
+        );
+        for words in ["last summer", "20.11.2026", "2026-13-45", "1960-01-01", ""] {
+            assert_eq!(edited_date(words, NOON, &zone), (words.to_owned(), None));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_taken_name_becomes_is_a_free_name(name in "\\PC{1,220}", more in proptest::collection::btree_set("\\PC{1,8}", 0..5)) {
+            prop_assume!(check_name(&name).is_ok());
+            let mut taken: BTreeSet<String> = more;
+            taken.insert(name.clone());
+            for _ in 0..20 {
+                let new = free(&name, &taken);
+                prop_assert!(check_name(&new).is_ok(), "{:?}", new);
+                prop_assert!(taken.insert(new));
+            }
+        }
+    }
+}

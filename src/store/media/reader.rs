@@ -1,0 +1,335 @@
+//! Reading the store: lists, items, chunks, pictures.
+//!
+//! A read-only connection of its own; its methods block. Each call is one short read transaction that touches one
+//! chunk at most, for while it lasts the writer waits. Pictures are read at their place, not their chunk as a whole.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use rusqlite::types::Value;
+use rusqlite::{Connection, MAIN_DB, OptionalExtension, params, params_from_iter};
+
+use super::rows::{self, ReadError, SELECT_CHUNKS, SELECT_ITEMS};
+use super::schema::{chunk_id, media_error, open_to_read};
+use super::{
+    ChunkFrame, ChunkRow, Item, Kind, MediaError, MediaPage, MediaQuery, RetentionPlan, RetentionRules,
+    Storage, frames, storage,
+};
+
+/// Items that a page has at most.
+const LARGEST_PAGE: usize = 1000;
+
+/// Reads the store through a connection of its own; each call is one short read transaction. Blocks.
+pub struct MediaReader {
+    connection: Connection,
+    file: PathBuf,
+}
+
+impl std::fmt::Debug for MediaReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaReader").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl MediaReader {
+    /// Opens `file` read-only.
+    ///
+    /// # Errors
+    /// It is not there, damaged, foreign, newer or older than this program.
+    pub fn open(file: &Path) -> Result<MediaReader, MediaError> {
+        Ok(MediaReader { connection: open_to_read(file)?, file: file.to_owned() })
+    }
+
+    /// A page of items, newest first.
+    ///
+    /// # Errors
+    /// The cursor is none, or the file cannot be read.
+    pub fn list(&self, query: &MediaQuery) -> Result<MediaPage, MediaError> {
+        let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
+        self.tell(self.read_list(query, cursor))
+    }
+
+    /// All items by number, oldest first, as the old program listed them: number, date, name.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn old_list(&self) -> Result<Vec<(u64, String, String)>, MediaError> {
+        self.tell((|| {
+            let mut query = self.connection.prepare("SELECT id, date, filename FROM media ORDER BY id")?;
+            query.query_map([], |row| Ok((rows::unsigned(row, 0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })())
+    }
+
+    /// One item.
+    ///
+    /// # Errors
+    /// There is none, or the file cannot be read; so with all of these.
+    pub fn item(&self, id: u64) -> Result<Item, MediaError> {
+        let found = self.tell(self.within(|| rows::item_of(&self.connection, id)))?;
+        found.ok_or_else(|| MediaError::Unknown(id.to_string()))
+    }
+
+    /// One item by its exact name.
+    ///
+    /// # Errors
+    /// As [`MediaReader::item`].
+    pub fn by_name(&self, name: &str) -> Result<Item, MediaError> {
+        let text = format!("{SELECT_ITEMS} WHERE name = ?1 AND state < 2");
+        let found = self.tell(self.within(|| {
+            let found = self.connection.query_row(&text, [name], rows::item).optional()?;
+            found.map(|item| rows::complete(&self.connection, item)).transpose()
+        }))?;
+        found.ok_or_else(|| MediaError::Unknown(format!("called {name:?}")))
+    }
+
+    /// The JPEG of a snapshot.
+    ///
+    /// # Errors
+    /// As [`MediaReader::item`].
+    pub fn snapshot(&self, id: u64) -> Result<Bytes, MediaError> {
+        let found = self.tell(self.within(|| {
+            let text = "SELECT EXISTS (SELECT 1 FROM items WHERE id = ?1 AND state = 0 AND kind = ?2)";
+            let is_there: bool =
+                self.connection
+                    .query_row(text, params![id as i64, Kind::Snapshot.word()], |row| row.get(0))?;
+            if is_there { self.read_bytes(chunk_id(id, 0), 0, None) } else { Ok(None) }
+        }))?;
+        found.ok_or_else(|| MediaError::Unknown(id.to_string()))
+    }
+
+    /// The chunks of a recording in order, without their pictures.
+    ///
+    /// # Errors
+    /// As [`MediaReader::item`].
+    pub fn chunks(&self, id: u64) -> Result<Vec<ChunkRow>, MediaError> {
+        let found = self.tell(self.within(|| {
+            if !self.has_item(id)? {
+                return Ok(None);
+            }
+            let text = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id");
+            let mut query = self.connection.prepare(&text)?;
+            let chunks = query.query_map([chunk_id(id, 0), chunk_id(id + 1, 0)], rows::chunk)?;
+            chunks.collect::<Result<Vec<_>, _>>().map(Some)
+        }))?;
+        found.ok_or_else(|| MediaError::Unknown(id.to_string()))
+    }
+
+    /// The newest chunk that begins at or before `at_us` (the first one if none does); `None` for a recording without
+    /// chunks. Costs the same however long the recording is.
+    ///
+    /// # Errors
+    /// As [`MediaReader::item`].
+    pub fn chunk_at(&self, id: u64, at_us: u64) -> Result<Option<ChunkRow>, MediaError> {
+        let found = self.tell(self.within(|| {
+            if !self.has_item(id)? {
+                return Ok(None);
+            }
+            self.search(id, at_us).map(Some)
+        }))?;
+        found.ok_or_else(|| MediaError::Unknown(id.to_string()))
+    }
+
+    /// The index of one chunk.
+    ///
+    /// # Errors
+    /// As [`MediaReader::item`]; [`MediaError::Unknown`] also when retention has taken it meanwhile.
+    pub fn frames(&self, id: u64, chunk: u64) -> Result<Vec<ChunkFrame>, MediaError> {
+        let found = self.tell((|| {
+            let found: Option<(u64, Vec<u8>)> = self
+                .connection
+                .query_row(
+                    "SELECT from_us, frames_index FROM chunks WHERE id = ?1",
+                    [chunk_id(id, chunk)],
+                    |row| Ok((rows::unsigned(row, 0)?, row.get(1)?)),
+                )
+                .optional()?;
+            let Some((from_us, index)) = found else { return Ok(None) };
+            let frames = frames::decode(&index, from_us);
+            frames.map(Some).ok_or_else(|| rows::unreadable("index of pictures", &format!("{id}.{chunk}")))
+        })())?;
+        found.ok_or_else(|| MediaError::Unknown(format!("{id}.{chunk}")))
+    }
+
+    /// `len` bytes of a chunk's pictures from `offset` on.
+    ///
+    /// # Errors
+    /// As [`MediaReader::frames`].
+    pub fn bytes(&self, id: u64, chunk: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
+        let found = self.tell(self.read_bytes(chunk_id(id, chunk), offset as usize, Some(len as usize)))?;
+        found.ok_or_else(|| MediaError::Unknown(format!("{id}.{chunk}")))
+    }
+
+    /// How much room there is and what has it, with what these rules leave.
+    ///
+    /// # Errors
+    /// As [`MediaReader::item`].
+    pub fn storage(&self, rules: &RetentionRules) -> Result<Storage, MediaError> {
+        let now = crate::base::Stamp::now();
+        self.tell(self.within(|| storage::read(&self.connection, &self.file, rules, now)))
+    }
+
+    /// What retention by these rules would do now.
+    ///
+    /// # Errors
+    /// As [`MediaReader::item`].
+    pub fn plan(&self, rules: &RetentionRules) -> Result<RetentionPlan, MediaError> {
+        let _ = rules;
+        todo!()
+    }
+
+    /// Something small that outlives restarts, as [`super::Media::set_setting`] left it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn setting(&self, key: &str) -> Result<Option<String>, MediaError> {
+        self.tell(rows::setting(&self.connection, key))
+    }
+
+    /// The connection and the file, for what reads more than a row.
+    #[allow(dead_code)]
+    pub(super) fn parts(&self) -> (&Connection, &Path) {
+        (&self.connection, &self.file)
+    }
+
+    fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<MediaPage, ReadError> {
+        let mut text = format!("{SELECT_ITEMS} WHERE state < 2");
+        let mut values: Vec<Value> = Vec::new();
+        let mut also = |condition: &str, value: Value| {
+            values.push(value);
+            text.push_str(&format!(" AND {}", condition.replace('?', &format!("?{}", values.len()))));
+        };
+        if let Some(kind) = query.kind {
+            also("kind = ?", Value::from(kind.word().to_owned()));
+        }
+        if let Some(is_kept) = query.is_kept {
+            also("kept = ?", Value::from(i64::from(is_kept)));
+        }
+        if let Some(from_us) = query.from_us {
+            also("at_us >= ?", Value::from(number(from_us)));
+        }
+        if let Some(to_us) = query.to_us {
+            also("at_us < ?", Value::from(number(to_us)));
+        }
+        if let Some((at_us, id)) = cursor {
+            values.extend([Value::from(at_us), Value::from(id)]);
+            text.push_str(&format!(" AND (at_us, id) < (?{}, ?{})", values.len() - 1, values.len()));
+        }
+        text.push_str(" ORDER BY at_us DESC, id DESC");
+        let wanted = query.text.as_deref().map(str::to_lowercase).filter(|text| !text.is_empty());
+        let limit = query.limit.clamp(1, LARGEST_PAGE);
+        self.within(|| {
+            let mut statement = self.connection.prepare(&text)?;
+            let mut found = statement.query(params_from_iter(values.iter()))?;
+            let mut items = Vec::new();
+            while let Some(row) = found.next()? {
+                let item = rows::item(row)?;
+                if !wanted.as_deref().is_none_or(|wanted| says(&item, wanted)) {
+                    continue;
+                }
+                if items.len() == limit {
+                    let next = items.last().map(|item: &Item| format!("{}.{}", item.at_us, item.id));
+                    return Ok(MediaPage { items, next });
+                }
+                items.push(rows::complete(&self.connection, item)?);
+            }
+            Ok(MediaPage { items, next: None })
+        })
+    }
+
+    /// The newest chunk that begins at or before `at_us`, found by halving the range of numbers.
+    fn search(&self, id: u64, at_us: u64) -> Result<Option<ChunkRow>, ReadError> {
+        let upward = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1");
+        let downward = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1");
+        let (mut first_from, mut last_to) =
+            (self.connection.prepare(&upward)?, self.connection.prepare(&downward)?);
+        let end = chunk_id(id + 1, 0);
+        let Some(first) = first_from.query_row([chunk_id(id, 0), end], rows::chunk).optional()? else {
+            return Ok(None);
+        };
+        let last = last_to.query_row([chunk_id(id, 0), end], rows::chunk)?;
+        if last.from_us <= at_us {
+            return Ok(Some(last));
+        }
+        // `low` begins in time or is the first; all from `high` on begin too late.
+        let (mut low, mut high) = (first, last.number);
+        while high - low.number > 1 {
+            let middle = low.number + (high - low.number) / 2;
+            // Numbers may be missing: the chunk at the middle or the next one below it.
+            let found =
+                last_to.query_row([chunk_id(id, low.number), chunk_id(id, middle) + 1], rows::chunk)?;
+            if found.number > low.number && found.from_us <= at_us {
+                low = found;
+            } else if found.number > low.number {
+                high = found.number;
+            } else {
+                // None between: go on above the middle.
+                let above = first_from.query_row([chunk_id(id, middle), end], rows::chunk)?;
+                if above.number >= high || above.from_us > at_us {
+                    high = middle;
+                } else {
+                    low = above;
+                }
+            }
+        }
+        Ok(Some(low))
+    }
+
+    /// Bytes of a chunk's pictures, all of them or so many; `None`: the chunk, or that much of it, is not there.
+    fn read_bytes(&self, chunk: i64, offset: usize, len: Option<usize>) -> Result<Option<Bytes>, ReadError> {
+        self.within(|| {
+            let is_there: bool = self.connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM chunks WHERE id = ?1)",
+                [chunk],
+                |row| row.get(0),
+            )?;
+            if !is_there {
+                return Ok(None);
+            }
+            let blob = self.connection.blob_open(MAIN_DB, "chunks", "jpegs", chunk, true)?;
+            let len = len.unwrap_or(blob.len().saturating_sub(offset));
+            if offset.checked_add(len).is_none_or(|end| end > blob.len()) {
+                return Ok(None);
+            }
+            let mut bytes = vec![0; len];
+            blob.read_at_exact(&mut bytes, offset)?;
+            blob.close()?;
+            Ok(Some(Bytes::from(bytes)))
+        })
+    }
+
+    fn has_item(&self, id: u64) -> Result<bool, ReadError> {
+        let text = "SELECT EXISTS (SELECT 1 FROM items WHERE id = ?1 AND state < 2)";
+        self.connection.query_row(text, [id as i64], |row| row.get(0))
+    }
+
+    /// One read transaction around what takes several looks; within another one it is part of that.
+    fn within<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+        if !self.connection.is_autocommit() {
+            return read();
+        }
+        let transaction = self.connection.unchecked_transaction()?;
+        let read = read()?;
+        transaction.commit()?;
+        Ok(read)
+    }
+
+    fn tell<T>(&self, read: Result<T, ReadError>) -> Result<T, MediaError> {
+        read.map_err(|error| media_error(&self.file, &error))
+    }
+}
+
+/// Whether the item's words contain `wanted`, which is in small letters.
+fn says(item: &Item, wanted: &str) -> bool {
+    [&item.name, &item.note, &item.date, &item.camera]
+        .into_iter()
+        .any(|words| words.to_lowercase().contains(wanted))
+}
+
+fn read_cursor(cursor: &str) -> Result<(i64, i64), MediaError> {
+    let read = cursor.split_once('.').and_then(|(at_us, id)| Some((at_us.parse().ok()?, id.parse().ok()?)));
+    read.ok_or_else(|| MediaError::Wrong(String::from("the cursor is none that a page has given")))
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

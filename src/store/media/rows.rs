@@ -1,0 +1,162 @@
+//! Rows of the file as plain data.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::schema::{OPEN, chunk_id, chunk_number};
+use super::{ChunkRow, Item, Kind, Origin};
+
+/// SQLite's fault, or something in a row that nobody wrote.
+pub(super) type ReadError = rusqlite::Error;
+
+/// A row that says what nobody wrote.
+pub(super) fn unreadable(what: &str, word: &str) -> ReadError {
+    ReadError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
+}
+
+/// A number that is never negative in a sound file.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, ReadError> {
+    Ok(row.get::<_, i64>(column)?.max(0) as u64)
+}
+
+/// What [`item`] reads, to be followed by conditions.
+pub(super) const SELECT_ITEMS: &str = "SELECT id, name, kind, date, at_us, boot IS NULL OR mono_us IS NULL, added_us, \
+     duration_us, frames, gaps, width, height, bytes, camera, source, origin, note, kept, state, version FROM items";
+
+/// A row of [`SELECT_ITEMS`]; of one that is open the sums are those of its row, which are zero: see [`complete`].
+pub(super) fn item(row: &Row<'_>) -> Result<Item, ReadError> {
+    let kind = row.get_ref(2)?.as_str()?;
+    let origin = row.get_ref(15)?.as_str()?;
+    Ok(Item {
+        id: unsigned(row, 0)?,
+        name: row.get(1)?,
+        kind: Kind::of_word(kind).ok_or_else(|| unreadable("kind", kind))?,
+        date: row.get(3)?,
+        at_us: unsigned(row, 4)?,
+        is_sure: row.get(5)?,
+        added_us: unsigned(row, 6)?,
+        duration_us: unsigned(row, 7)?,
+        frames: unsigned(row, 8)?,
+        gaps: unsigned(row, 9)?,
+        width: row.get(10)?,
+        height: row.get(11)?,
+        bytes: unsigned(row, 12)?,
+        camera: row.get(13)?,
+        source: row.get(14)?,
+        origin: Origin::of_word(origin).ok_or_else(|| unreadable("origin", origin))?,
+        note: row.get(16)?,
+        is_kept: row.get(17)?,
+        is_open: row.get::<_, i64>(18)? == OPEN,
+        version: unsigned(row, 19)?,
+    })
+}
+
+/// An item that is there, with the sums of its chunks if it is being recorded.
+pub(super) fn item_of(connection: &Connection, id: u64) -> Result<Option<Item>, ReadError> {
+    let text = format!("{SELECT_ITEMS} WHERE id = ?1 AND state < 2");
+    let found = connection.query_row(&text, [id as i64], item).optional()?;
+    found.map(|item| complete(connection, item)).transpose()
+}
+
+/// Adds to an item that is being recorded what its chunks say.
+pub(super) fn complete(connection: &Connection, mut item: Item) -> Result<Item, ReadError> {
+    if item.is_open
+        && let Some(sums) = Sums::read(connection, item.id)?
+    {
+        item.duration_us = sums.duration_us();
+        item.frames = sums.frames;
+        item.gaps = sums.gaps;
+        item.bytes = sums.bytes;
+        (item.width, item.height) = sums.size;
+    }
+    Ok(item)
+}
+
+/// What a recording comes to up to its newest chunk. Two rows tell it, however long the recording is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sums {
+    /// The number that the next chunk gets.
+    pub next: u64,
+    /// Pictures.
+    pub frames: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Gaps.
+    pub gaps: u64,
+    /// Time of the newest picture since the recording's beginning.
+    pub to_us: u64,
+    /// The usual time from one picture to the next.
+    pub step_us: u64,
+    /// Pixels of the first picture.
+    pub size: (u32, u32),
+}
+
+impl Sums {
+    /// As the chunks have them; `None`: there are none.
+    pub(super) fn read(connection: &Connection, item: u64) -> Result<Option<Sums>, ReadError> {
+        let range = [chunk_id(item, 0), chunk_id(item + 1, 0)];
+        let newest = connection
+            .query_row(
+                "SELECT id, to_us, frames, bytes, gap, frames_before, bytes_before, gaps_before, step_us FROM chunks
+                 WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1",
+                range,
+                |row| {
+                    Ok(Sums {
+                        next: chunk_number(row.get(0)?) + 1,
+                        to_us: unsigned(row, 1)?,
+                        frames: unsigned(row, 2)? + unsigned(row, 5)?,
+                        bytes: unsigned(row, 3)? + unsigned(row, 6)?,
+                        gaps: unsigned(row, 4)? + unsigned(row, 7)?,
+                        step_us: unsigned(row, 8)?,
+                        size: (0, 0),
+                    })
+                },
+            )
+            .optional()?;
+        let Some(mut sums) = newest else { return Ok(None) };
+        sums.size = connection.query_row(
+            "SELECT width, height FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1",
+            range,
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(Some(sums))
+    }
+
+    /// From the recording's beginning to its newest picture, and one usual step.
+    pub(super) fn duration_us(&self) -> u64 {
+        self.to_us.saturating_add(self.step_us)
+    }
+}
+
+/// What [`chunk`] reads, to be followed by conditions.
+pub(super) const SELECT_CHUNKS: &str =
+    "SELECT id, frames_before, from_us, to_us, frames, bytes, width, height, gap FROM chunks";
+
+/// A row of [`SELECT_CHUNKS`].
+pub(super) fn chunk(row: &Row<'_>) -> Result<ChunkRow, ReadError> {
+    Ok(ChunkRow {
+        number: chunk_number(row.get(0)?),
+        first_frame: unsigned(row, 1)?,
+        from_us: unsigned(row, 2)?,
+        to_us: unsigned(row, 3)?,
+        frames: row.get(4)?,
+        bytes: row.get(5)?,
+        width: row.get(6)?,
+        height: row.get(7)?,
+        is_after_gap: row.get(8)?,
+    })
+}
+
+/// Whether an item that is there has this name.
+pub(super) fn has_name(connection: &Connection, name: &str) -> Result<bool, ReadError> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM items WHERE name = ?1 AND state < 2)",
+        params![name],
+        |row| row.get(0),
+    )
+}
+
+/// Something small that is kept by name.
+pub(super) fn setting(connection: &Connection, key: &str) -> Result<Option<String>, ReadError> {
+    connection.query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0)).optional()
+}

@@ -1,0 +1,672 @@
+//! The thread `media`: the one writer of the store.
+//!
+//! Each turn takes everything that waits and makes one transaction of it: chunks, snapshots, edits, what a look at the
+//! clock demands; after them, freeing of what is going. Only after the commit is anything told. If a turn fails (a full
+//! disk, a disk that gives errors), nothing of it is on record: edits and snapshots are told so; chunks wait
+//! where they are, two of a recording at most, and are tried again every second; the connection is opened anew
+//! unless the disk is merely full. Between turns go, in small steps, freeing while nothing is written, and long
+//! work (`jobs`). When nothing is to be done nothing is written.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::chunks::{self, Pictures};
+use super::handle::{Shared, Track};
+use super::jobs::{Job, JobDesk, Next};
+use super::rows::{self, ReadError, Sums};
+use super::schema::{media_error, open_to_write};
+use super::storage::{self, Totals};
+use super::{AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, anew, clocks, freeing, names};
+use crate::base::{Beat, Stamp};
+use crate::store::mending::{Change, Clock, WallClock};
+use crate::store::sqlite::Lock;
+
+/// Between two looks at the clock, and before what failed is tried again.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Between two turns of freeing while nothing is written, and how much each frees: about 16 MB a second.
+const FREEING_PAUSE: Duration = Duration::from_millis(250);
+const FREEING_BYTES: u64 = 4 << 20;
+
+/// So long after the newest chunk freeing is left to the chunks.
+const QUIET_US: u64 = 5_000_000;
+
+/// How long after a failure with nothing left to be written the disk is tried, and how much room there must be then.
+const PROBE_US: u64 = 5_000_000;
+const PROBE_BYTES: u64 = 1 << 20;
+
+/// Something that is to be done.
+pub(super) enum Command {
+    /// A change that somebody waits for.
+    Edit(Option<Edit>),
+    /// A chunk of a recording.
+    Chunk(Arc<Track>, Chunk),
+    /// The end of a recording.
+    End(Arc<Track>, Ended, Option<EndTold>),
+    /// The store is to be set aside.
+    Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
+    /// Long work.
+    Job(Box<dyn Job>),
+    /// There are other rules of retention.
+    Rules,
+}
+
+/// Who waits for the end of a recording.
+pub(super) type EndTold = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
+
+/// A change, made within the transaction. It gives what is to be told once the commit is known.
+pub(super) type Edit = Box<dyn FnOnce(&mut Desk<'_>) -> Result<Told, Fault> + Send>;
+
+/// Tells whoever waits how it ended.
+pub(super) type Told = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
+
+/// What an edit works with.
+pub(super) struct Desk<'a> {
+    /// The writer's connection, within a transaction.
+    pub connection: &'a Connection,
+    /// The store's file, for words about it.
+    pub file: &'a Path,
+    /// The present moment.
+    pub now: Stamp,
+    /// This boot's row.
+    pub boot: i64,
+    pub camera: &'a str,
+    pub zone: &'a TimeZone,
+    /// Bytes that the file system is to keep free.
+    pub min_free: Option<u64>,
+    /// What the writer will believe if this turn is committed.
+    pub state: &'a mut State,
+    /// Bytes of pictures that this turn has put on record.
+    pub written: u64,
+    /// Whether the list of items has been changed.
+    pub is_changed: bool,
+}
+
+/// Why an edit was not made.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It is wrong: only it is refused.
+    Edit(MediaError),
+    /// The file does not take it: the whole turn has failed.
+    File(ReadError),
+}
+
+impl From<MediaError> for Fault {
+    fn from(error: MediaError) -> Fault {
+        Fault::Edit(error)
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Fault {
+        Fault::File(error)
+    }
+}
+
+impl Desk<'_> {
+    /// The wall time of a stamp by this boot's clock. That of the stamp itself, unless the clock was set after it.
+    pub(super) fn wall_us(&self, stamp: Stamp) -> i64 {
+        let wall_us = self.state.wall.wall_us(stamp.monotonic_us as i64);
+        let own_us = stamp.wall_us as i64;
+        if (own_us - wall_us).abs() <= 1_000_000 { own_us } else { wall_us }
+    }
+
+    /// Sees to it that `bytes` of pictures find room without taking what the file system is to keep free; frees for it
+    /// what is going.
+    pub(super) fn need(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.written += bytes;
+        let Some(min_free) = self.min_free else { return Ok(()) };
+        // Pages of rows and trees, too.
+        let bytes = bytes + bytes / 16 + 65_536;
+        let lacks = |connection: &Connection| -> Result<u64, ReadError> {
+            let (_, unused) = storage::pages(connection)?;
+            Ok(bytes.saturating_sub(unused))
+        };
+        let missing = lacks(self.connection)?;
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        let has_room = |growth: u64| {
+            growth == 0
+                || storage::room(directory).is_none_or(|(free, _)| free >= min_free.saturating_add(growth))
+        };
+        if has_room(missing) {
+            return Ok(());
+        }
+        if self.state.is_freeing {
+            self.state.is_freeing = freeing::free(self.connection, missing, &mut self.state.totals)?;
+        }
+        if has_room(lacks(self.connection)?) { Ok(()) } else { Err(Fault::Edit(MediaError::Full)) }
+    }
+}
+
+/// What the writer believes, changed by a turn only if that is committed.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub wall: WallClock,
+    /// Recordings under way and what they have come to.
+    pub recordings: BTreeMap<u64, Sums>,
+    pub totals: Totals,
+    /// Whether something is going.
+    pub is_freeing: bool,
+}
+
+/// A job and when its next step is due.
+struct Running {
+    job: Box<dyn Job>,
+    due_us: u64,
+}
+
+/// The writer.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    file: PathBuf,
+    directory: PathBuf,
+    _lock: Lock,
+    clock: Arc<dyn Clock + Sync>,
+    shared: Arc<Shared>,
+    camera: String,
+    zone: TimeZone,
+    boot: i64,
+    /// The newest sure time on record before this boot.
+    newest_sure_us: i64,
+    pub(super) state: State,
+    /// What no turn has committed yet.
+    held: VecDeque<Command>,
+    jobs: Vec<Running>,
+    /// When pictures were written last, and when something was freed last.
+    written_us: u64,
+    freed_us: u64,
+    is_hurried: bool,
+    /// Why the last turn failed, and when.
+    failed: Option<(MediaError, u64)>,
+}
+
+impl Writer {
+    /// Mends what an earlier run left.
+    pub(super) fn begin(
+        connection: Connection,
+        lock: Lock,
+        settings: MediaSettings,
+        file: PathBuf,
+        clock: Arc<dyn Clock + Sync>,
+        shared: Arc<Shared>,
+    ) -> Result<Writer, ReadError> {
+        let now = clock.now();
+        let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
+        let (boot, mut wall) = clocks::boot(&transaction, &clock.boot(), now)?;
+        let newest_sure_us = clocks::newest_sure(&transaction)?;
+        let change = wall.observe(now, clock.is_synchronised(), newest_sure_us);
+        clocks::apply_change(&transaction, change, boot, wall, &settings.zone)?;
+        let closed = chunks::close_left(&transaction, |_| false)?;
+        transaction.commit()?;
+        if closed > 0 {
+            log::info!("media.db: {closed} recording(s) that were under way at the last end are closed");
+        }
+        let state = State {
+            wall,
+            recordings: BTreeMap::new(),
+            totals: Totals::read(&connection)?,
+            is_freeing: freeing::is_any(&connection)?,
+        };
+        Ok(Writer {
+            connection,
+            file,
+            directory: settings.directory,
+            _lock: lock,
+            clock,
+            shared,
+            camera: settings.camera,
+            zone: settings.zone,
+            boot,
+            newest_sure_us,
+            state,
+            held: VecDeque::new(),
+            jobs: Vec::new(),
+            written_us: 0,
+            freed_us: 0,
+            is_hurried: false,
+            failed: None,
+        })
+    }
+
+    /// The thread.
+    pub(super) fn work(mut self, beat: &Beat) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let mut is_closed = shared.inbox.wait(self.patience());
+            if !is_closed && self.failed.is_some() {
+                shared.inbox.pause(TICK);
+                is_closed = shared.inbox.wait(Duration::ZERO);
+            }
+            beat.beat();
+            self.turn(shared.inbox.take());
+            if is_closed {
+                break;
+            }
+            beat.beat();
+            self.go_on();
+            beat.beat();
+        }
+        self.end();
+    }
+
+    /// How long there is nothing to be done unless something comes in.
+    fn patience(&self) -> Duration {
+        let now_us = self.clock.now().monotonic_us;
+        let mut due_us = now_us + TICK.as_micros() as u64;
+        due_us = self.jobs.iter().map(|running| running.due_us).fold(due_us, u64::min);
+        if self.may_free(now_us) {
+            due_us = due_us.min(self.freed_us + FREEING_PAUSE.as_micros() as u64);
+        }
+        Duration::from_micros(due_us.saturating_sub(now_us))
+    }
+
+    /// Whether freeing has turns of its own now.
+    fn may_free(&self, now_us: u64) -> bool {
+        let is_quiet = self.state.recordings.is_empty() || now_us.saturating_sub(self.written_us) > QUIET_US;
+        self.state.is_freeing && (is_quiet || self.is_hurried)
+    }
+
+    /// One turn: takes `commands`, writes, tells.
+    pub(super) fn turn(&mut self, commands: VecDeque<Command>) {
+        for command in commands {
+            match command {
+                Command::Anew(tell) => {
+                    self.settle();
+                    // Nobody waits any more: that is all right.
+                    let _ = tell.send(self.begin_anew());
+                }
+                Command::Job(job) => self.jobs.push(Running { job, due_us: 0 }),
+                Command::Rules => self.is_hurried = true,
+                command => self.held.push_back(command),
+            }
+        }
+        self.settle();
+    }
+
+    /// Writes everything that is held. While the disk does not take pictures, changes have a transaction of their own:
+    /// one of them may make room.
+    fn settle(&mut self) {
+        if self.failed.is_some() {
+            let (edits, others) =
+                self.held.drain(..).partition(|command| matches!(command, Command::Edit(_)));
+            self.held = others;
+            self.settle_some(edits);
+        }
+        let held = std::mem::take(&mut self.held);
+        self.settle_some(held);
+    }
+
+    /// Writes `commands` and tells what came of them; what is to be tried again is held.
+    fn settle_some(&mut self, mut commands: VecDeque<Command>) {
+        let now = self.clock.now();
+        let mut wall = self.state.wall;
+        let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
+        if commands.is_empty() && change == Change::None {
+            return;
+        }
+        let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
+        match self.write(&mut commands, wall, change, &mut turn) {
+            Ok(Written { state, bytes, is_changed }) => {
+                self.state = state;
+                if bytes > 0 {
+                    self.written_us = now.monotonic_us;
+                }
+                if bytes > 0 || self.held.is_empty() {
+                    self.recover_from_failure();
+                }
+                self.shared.change_status(|status| status.revision += u64::from(is_changed));
+                for tell in turn.told {
+                    tell(Ok(()));
+                }
+                for command in commands {
+                    match command {
+                        Command::Chunk(track, chunk) => track.give_back(chunk),
+                        Command::End(track, _, Some(tell)) => {
+                            // Nobody waits any more: that is all right.
+                            let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Err(error) => {
+                let error = match error {
+                    Fault::Edit(error) => error,
+                    Fault::File(error) => media_error(&self.file, &error),
+                };
+                for tell in turn.told {
+                    tell(Err(error.clone()));
+                }
+                self.fail(&error, commands);
+            }
+        }
+    }
+
+    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay.
+    fn fail(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
+        if self.failed.is_none() {
+            log::error!("pictures cannot be kept: {error}; it is tried again every second");
+        }
+        self.failed = Some((error.clone(), self.clock.now().monotonic_us));
+        commands.retain_mut(|command| match command {
+            Command::Chunk(track, _) => {
+                track.set_trouble(Some(error.clone()));
+                true
+            }
+            Command::End(track, _, tell) => {
+                track.set_trouble(Some(error.clone()));
+                if let Some(tell) = tell.take() {
+                    // Nobody waits any more: that is all right.
+                    let _ = tell.send(Err(error.clone()));
+                }
+                true
+            }
+            Command::Edit(edit) => edit.is_some(),
+            _ => false,
+        });
+        commands.append(&mut self.held);
+        self.held = commands;
+        self.shared.change_status(|status| {
+            status.trouble = Some((error.to_string(), error.hint().map(str::to_owned)));
+            status.is_full = matches!(error, MediaError::Full);
+        });
+        if !matches!(error, MediaError::Full) {
+            self.reopen();
+        }
+    }
+
+    /// Opens the file anew, for SQLite may have given the connection up; what the writer believes is read from the file.
+    fn reopen(&mut self) {
+        let reopened = open_to_write(&self.file).and_then(|connection| {
+            let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
+            Ok((connection, loaded))
+        });
+        match reopened {
+            Ok((connection, state)) => (self.connection, self.state) = (connection, state),
+            Err(error) => log::debug!("media.db: it cannot be opened anew: {error}"),
+        }
+    }
+
+    /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
+    /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
+    fn load(&self, connection: &Connection) -> Result<State, ReadError> {
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        chunks::close_left(&transaction, |id| self.state.recordings.contains_key(&id))?;
+        transaction.commit()?;
+        let mut recordings = BTreeMap::new();
+        for &id in self.state.recordings.keys() {
+            if rows::item_of(connection, id)?.is_some_and(|item| item.is_open) {
+                recordings.insert(id, Sums::read(connection, id)?.unwrap_or_default());
+            }
+        }
+        Ok(State {
+            wall: self.state.wall,
+            recordings,
+            totals: Totals::read(connection)?,
+            is_freeing: freeing::is_any(connection)?,
+        })
+    }
+
+    /// The disk takes what it is given.
+    fn recover_from_failure(&mut self) {
+        if self.failed.take().is_some() {
+            log::info!("pictures are kept again");
+            self.shared.change_status(|status| {
+                status.trouble = None;
+                status.is_full = false;
+            });
+        }
+    }
+
+    /// `commands` in one transaction.
+    fn write(
+        &self,
+        commands: &mut VecDeque<Command>,
+        wall: WallClock,
+        change: Change,
+        turn: &mut Turn,
+    ) -> Result<Written, Fault> {
+        let mut state = State { wall, ..self.state.clone() };
+        let Writer { connection, file, boot, camera, zone, shared, .. } = self;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let mut is_changed = clocks::apply_change(&transaction, change, *boot, wall, zone)?;
+        let mut desk = Desk {
+            connection: &transaction,
+            file,
+            now: turn.now,
+            boot: *boot,
+            camera,
+            zone,
+            min_free: shared.retention().min_free,
+            state: &mut state,
+            written: 0,
+            is_changed: false,
+        };
+        for command in commands.iter_mut() {
+            match command {
+                Command::Chunk(track, chunk) => {
+                    let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else { continue };
+                    desk.need(chunk.jpegs.len() as u64)?;
+                    chunks::insert(&transaction, track.id, &mut sums, &Pictures::from(&*chunk))?;
+                    desk.state.recordings.insert(track.id, sums);
+                    desk.state.totals.recordings.1 += chunk.jpegs.len() as u64;
+                }
+                Command::End(track, ended, _) => {
+                    if let Some(sums) = desk.state.recordings.remove(&track.id) {
+                        chunks::close(&transaction, track.id, &sums, *ended)?;
+                        if sums.frames == 0 {
+                            desk.state.totals.recordings.0 = desk.state.totals.recordings.0.saturating_sub(1);
+                        }
+                        desk.is_changed = true;
+                    }
+                    let item = match track.closed() {
+                        Some(item) => item,
+                        None => rows::item_of(&transaction, track.id)?,
+                    };
+                    turn.ended.insert(track.id, item);
+                }
+                Command::Edit(edit) => {
+                    // It is made once; if the turn fails, it is told so and not tried again.
+                    let Some(edit) = edit.take() else { continue };
+                    transaction.execute_batch("SAVEPOINT edit")?;
+                    let before = (desk.state.clone(), desk.written, desk.is_changed);
+                    match edit(&mut desk) {
+                        Ok(told) => turn.told.push(told),
+                        Err(Fault::Edit(_)) => {
+                            transaction.execute_batch("ROLLBACK TO edit")?;
+                            (*desk.state, desk.written, desk.is_changed) = before;
+                        }
+                        Err(Fault::File(error)) => return Err(error.into()),
+                    }
+                    transaction.execute_batch("RELEASE edit")?;
+                }
+                Command::Anew(_) | Command::Job(_) | Command::Rules => {}
+            }
+        }
+        let bytes = desk.written;
+        is_changed |= desk.is_changed;
+        if bytes > 0 && state.is_freeing {
+            state.is_freeing = freeing::free(&transaction, bytes, &mut state.totals)?;
+        }
+        transaction.commit()?;
+        Ok(Written { state, bytes, is_changed })
+    }
+
+    /// One step of what goes on while nothing waits: freeing, long work.
+    pub(super) fn go_on(&mut self) {
+        let now = self.clock.now();
+        if self.may_free(now.monotonic_us)
+            && now.monotonic_us.saturating_sub(self.freed_us) >= FREEING_PAUSE.as_micros() as u64
+        {
+            self.freed_us = now.monotonic_us;
+            match self.free() {
+                Ok(()) => self.is_hurried &= self.state.is_freeing,
+                Err(error) => log::debug!("media.db: nothing can be freed now: {error}"),
+            }
+        }
+        self.look_for_room(now);
+        let due = |running: &Running| running.due_us <= now.monotonic_us;
+        if let Some(at) = self.jobs.iter().position(due) {
+            let mut running = self.jobs.remove(at);
+            let mut is_changed = false;
+            let next = running.job.step(&mut JobDesk {
+                connection: &self.connection,
+                file: &self.file,
+                now,
+                totals: &mut self.state.totals,
+                is_changed: &mut is_changed,
+            });
+            self.shared.change_status(|status| status.revision += u64::from(is_changed));
+            if let Next::After(pause) = next {
+                running.due_us = self.clock.now().monotonic_us + pause.as_micros() as u64;
+                self.jobs.push(running);
+            }
+        }
+    }
+
+    /// After a failure with nothing left to be written: whether the disk would take something again.
+    fn look_for_room(&mut self, now: Stamp) {
+        let Some((error, since_us)) = &mut self.failed else { return };
+        if !self.held.is_empty() || now.monotonic_us.saturating_sub(*since_us) < PROBE_US {
+            return;
+        }
+        *since_us = now.monotonic_us;
+        if matches!(error, MediaError::Full) {
+            let least = self.shared.retention().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
+            if storage::room(&self.directory).is_some_and(|(free, _)| free < least) {
+                return;
+            }
+        }
+        let written = (|| {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            transaction.pragma_update(None, "user_version", version)?;
+            transaction.commit()
+        })();
+        match written {
+            Ok(()) => self.recover_from_failure(),
+            Err(_) => self.reopen(),
+        }
+    }
+
+    fn free(&mut self) -> Result<(), ReadError> {
+        let mut totals = self.state.totals;
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let is_freeing = freeing::free(&transaction, FREEING_BYTES, &mut totals)?;
+        transaction.commit()?;
+        (self.state.totals, self.state.is_freeing) = (totals, is_freeing);
+        Ok(())
+    }
+
+    /// Sets the store aside. What was held is written, or this fails.
+    fn begin_anew(&mut self) -> Result<AsideFile, MediaError> {
+        if let Some((error, _)) = &self.failed {
+            return Err(error.clone());
+        }
+        anew::prepare(&self.connection, &self.directory)?;
+        let tell = |error: ReadError| media_error(&self.file, &error);
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(tell)?;
+        let mut closed = BTreeMap::new();
+        for (&id, sums) in &self.state.recordings {
+            chunks::close(&transaction, id, sums, Ended::Stopped).map_err(tell)?;
+            closed.insert(id, rows::item_of(&transaction, id).map_err(tell)?);
+        }
+        transaction.commit().map_err(tell)?;
+        self.state.recordings.clear();
+        self.shared.close_tracks(&closed);
+        self.jobs.clear();
+        // Nobody may have the file open while it is moved: its journal has its name.
+        let nothing = Connection::open_in_memory().map_err(tell)?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
+        let exchanged = anew::exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
+        // Whichever file has the place now.
+        let opened = open_to_write(&self.file).and_then(|connection| {
+            let started = (|| {
+                let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
+                let (boot, wall) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
+                transaction.commit()?;
+                Ok((boot, wall))
+            })();
+            let (boot, wall) = started.map_err(tell)?;
+            Ok((connection, boot, wall))
+        });
+        let (connection, boot, mut wall) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.fail(&error, VecDeque::new());
+                return Err(error);
+            }
+        };
+        (self.connection, self.boot) = (connection, boot);
+        // What was sure of this boot stays so.
+        if self.state.wall.is_sure {
+            wall = self.state.wall;
+        }
+        self.state.wall = wall;
+        self.state = self.load(&self.connection).map_err(|error| media_error(&self.file, &error))?;
+        self.shared.change_status(|status| status.revision += 1);
+        exchanged
+    }
+
+    /// The last turn: recordings that are under way are closed, then the file.
+    fn end(mut self) {
+        let ended = (|| {
+            if self.state.recordings.is_empty() {
+                return Ok(());
+            }
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            for (&id, sums) in &self.state.recordings {
+                chunks::close(&transaction, id, sums, Ended::Stopped)?;
+            }
+            transaction.commit()
+        })();
+        if let Err(error) = ended {
+            log::warn!("media.db: a recording could not be closed ({error}); the next start does it");
+        }
+        self.state.recordings.clear();
+    }
+
+    /// Lets the file grow no further than by so many pages, as a disk that is full does; `None`: as it likes.
+    #[cfg(test)]
+    pub(super) fn limit_growth(&self, pages: Option<i64>) {
+        let count: i64 = self
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .expect("it can be asked");
+        let most = pages.map_or(i64::from(u32::MAX) - 1, |pages| count + pages);
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
+            .expect("it can be set");
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However the thread ended, nobody waits for it in vain.
+        self.shared.inbox.close();
+        drop(self.shared.inbox.take());
+        self.shared.close_tracks(&BTreeMap::new());
+    }
+}
+
+/// What a turn gathers for those who wait.
+struct Turn {
+    now: Stamp,
+    told: Vec<Told>,
+    ended: BTreeMap<u64, Option<Item>>,
+}
+
+/// A turn that was committed.
+struct Written {
+    state: State,
+    bytes: u64,
+    is_changed: bool,
+}
