@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use common::client;
 use common::daemon::Daemon;
-use common::items::{Items, MONDAY, recording, snapshot, told, wait};
+use common::items::{Items, MONDAY, recording, recording_of, snapshot, told, wait};
 use serde_json::{Value, json};
+use tallycam::base::Stamp;
+use tallycam::store::media::Origin;
 use tallycam::store::{
     Anchor, Counts, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader, Recount, Recrossing, Scene,
     Settings,
@@ -105,7 +107,9 @@ impl Walk {
 
     fn arguments<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {
         let detector = ["--set", "detect.backend=replay", "--set", "detect.replay=walk.csv"];
-        [&["counts", "recount"], &detector[..], more].concat()
+        // What was brought in is not taken for the camera's by itself.
+        let scene = if more.contains(&"--scene") { &[][..] } else { &["--scene", "camera"] };
+        [&["counts", "recount"], &detector[..], scene, more].concat()
     }
 
     fn recount(&self, more: &[&str]) -> Value {
@@ -196,6 +200,19 @@ fn what_cannot_be_counted_again_is_said() {
         assert_eq!((was, out.as_str()), (code, ""), "{arguments:?}: {err}");
         assert!(err.contains(words), "{arguments:?}: {err}");
     }
+    let (code, _, err) = walk.items.run(&["counts", "recount", "walk.mp4", "--model", "motion"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("no line counts in the scene \"files\""), "what was brought in is not the camera's: {err}");
+    // Where nothing was counted when it was recorded, the configured source says what it shows.
+    walk.items.fill(|media| recording_of(media, "own.mp4", Origin::Asked, Stamp::now(), &steps(5, S / 10)));
+    let own = ["counts", "recount", "own.mp4", "--model", "motion"];
+    for (kind, scene) in [("sim", "sim"), ("files", "files")] {
+        let kind = format!("source.kind={kind}");
+        let (code, _, err) = walk.items.run(&[&own[..], &["--set", &kind, "--set", "source.path=x"]].concat());
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains(&format!("no line counts in the scene \"{scene}\"")), "{err}");
+    }
+    assert_eq!(walk.items.run(&own).0, 0, "the camera's line");
     assert_eq!(walk.crossings(), before);
 }
 
@@ -203,7 +220,7 @@ fn what_cannot_be_counted_again_is_said() {
 fn a_gap_is_not_counted_over() {
     let walk = Walk::new();
     // The walk with its middle missing: nobody is seen on both sides.
-    let times: Vec<u64> = steps(15, S / 10).into_iter().chain((0..15).map(|at| 6 * S + at * S / 10)).collect();
+    let times: Vec<u64> = steps(20, S / 10).into_iter().chain((0..20).map(|at| 6 * S + at * S / 10)).collect();
     walk.items.fill(|media| recording(media, "gap.mp4", 20 * S, &times));
     let made = walk.recount(&["gap.mp4"]);
     assert_eq!(made["spans"].as_array().unwrap().len(), 2, "{made}");
@@ -263,7 +280,11 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
     assert_eq!(with(&|body| body["crossings"][0]["time_us"] = json!(MONDAY + 5 * S)), 422);
     assert_eq!(with(&|body| body["spans"] = json!([])), 422);
     assert_eq!(with(&|body| body["lines"][0]["version"] = json!(99)), 412);
-    assert_eq!(with(&|body| body["lines"][0]["id"] = json!(99)), 404);
+    let other_line = with(&|body| {
+        body["lines"][0]["id"] = json!(99);
+        body["crossings"] = json!([]);
+    });
+    assert_eq!(other_line, 404);
     assert!(matches!(with(&|body| body["more"] = json!(1)), 400 | 422));
     assert!(matches!(with(&|body| drop(body.as_object_mut().unwrap().remove("model"))), 400 | 422));
     assert_eq!(post(&good, "Origin: http://elsewhere.example\r\n"), 403);

@@ -122,23 +122,28 @@ pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
         width: 160,
         height: 120,
         source: String::from("test"),
-        origin: Origin::Asked,
+        origin: Origin::Import,
         note: String::new(),
     }))
     .unwrap()
 }
 
 /// Keeps a recording that began `at_us` after Monday ten o'clock, with pictures at these times (microseconds from its
-/// beginning), numbered from 1, ten in a chunk.
+/// beginning), numbered from 1, ten in a chunk. It was brought in, so that no clock of this machine moves it.
 pub fn recording(media: &Media, name: &str, at_us: u64, times: &[u64]) -> Item {
+    recording_of(media, name, Origin::Import, stamp(at_us), times)
+}
+
+/// The same of any origin and moment.
+pub fn recording_of(media: &Media, name: &str, origin: Origin, stamp: Stamp, times: &[u64]) -> Item {
     let mut handle = media
         .begin_recording(NewRecording {
             name: Some(name.to_owned()),
             may_rename: false,
             date: None,
-            stamp: stamp(at_us),
+            stamp,
             source: String::from("test"),
-            origin: Origin::Asked,
+            origin,
             note: String::new(),
         })
         .unwrap();
