@@ -302,7 +302,6 @@ impl Media {
     }
 
     /// Has the writer begin long work.
-    #[allow(dead_code)]
     pub(super) async fn run(&self, job: impl Job + 'static) -> Result<(), MediaError> {
         self.push(Command::Job(Box::new(job))).await
     }

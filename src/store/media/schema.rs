@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use super::MediaError;
+use super::{MediaError, vfs};
 use crate::store::sqlite::{Foreign, Lock, LockFault, Shape};
 
 /// The store's name in its directory.
@@ -86,7 +86,7 @@ const READER_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(file, flags).map_err(|e| media_error(file, &e))?;
+    let mut connection = vfs::open(file, flags).map_err(|e| media_error(file, &e))?;
     let opened = (|| {
         connection.busy_timeout(WRITER_PATIENCE)?;
         let version = SHAPE.identify(&connection)?;

@@ -520,6 +520,7 @@ impl Writer {
                 file: &self.file,
                 now,
                 totals: &mut self.state.totals,
+                recordings: &mut self.state.recordings,
                 is_changed: &mut is_changed,
             });
             self.shared.change_status(|status| status.revision += u64::from(is_changed));

@@ -1,0 +1,721 @@
+//! Whether a store is sound, and mending what can be: every invariant, item by item, in small steps.
+//!
+//! What is looked at: the file as SQLite sees it (all of it when nobody else uses it or it is small, else its small
+//! tables; the chunks are read whole anyway) · each item's row and sums · each chunk's index against its pictures and
+//! the chunks before it · each picture's first and last two bytes · chunks without an item · names that two items
+//! have · recordings that nobody makes and are open all the same · the sums the writer keeps in mind.
+//!
+//! What is mended: sums are computed anew; what belongs to nothing is freed; of a chunk with pictures that are none the
+//! others stay and a gap is marked; a chunk that cannot be read is dropped, and a gap marked after it; an item that has
+//! no picture left goes. A page that is damaged costs the chunk it belongs to, and nothing else.
+//!
+//! Between two steps anything may be changed: an item is looked at as it is when its turn comes, and what was said of
+//! it is compared in the step that sees its last chunk.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::oneshot;
+
+use super::chunks;
+use super::jobs::{Job, JobDesk, Next};
+use super::rows::{self, ReadError, Sums, unsigned};
+use super::schema::{FILE_NAME, GOING, OPEN, chunk_id, chunk_number, lock, media_error, open_to_write};
+use super::storage::Totals;
+use super::{CheckReport, ChunkFrame, Ended, Item, Kind, MediaError, frames};
+
+/// Bytes of pictures that one step reads, about, and rows.
+const BYTES_A_STEP: u64 = 1 << 20;
+const ROWS_A_STEP: usize = 64;
+
+/// Between two steps, so that a check takes no more than about half of what a slow card gives.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A file up to so many bytes is examined as a whole even while it is used.
+const SMALL: u64 = 16 << 20;
+
+/// Faults that are told one by one; further ones are counted.
+const MOST_TOLD: usize = 100;
+
+/// Looks at the store in `directory` while no daemon uses it, and mends it if `repair`. A file that is too damaged to
+/// be used is looked at as far as it can be read, and left as it is.
+///
+/// # Errors
+/// The store is in use ([`MediaError::Locked`]: ask the daemon), there is none, or nothing of it can be read.
+pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, MediaError> {
+    let file = directory.join(FILE_NAME);
+    if !file.exists() {
+        return Err(MediaError::File {
+            file,
+            reason: String::from("there is no such file"),
+            hint: Some(String::from("it is made when `tallycam serve` starts")),
+        });
+    }
+    let _lock = lock(directory)?;
+    let (connection, unusable) = match open_to_write(&file) {
+        Ok(connection) => (connection, None),
+        Err(error) => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection =
+                Connection::open_with_flags(&file, flags).map_err(|error| media_error(&file, &error))?;
+            // Something of it must be there to be looked at.
+            if connection.query_row("SELECT count(*) FROM items", [], |_| Ok(())).is_err() {
+                return Err(error);
+            }
+            (connection, Some(error))
+        }
+    };
+    let mut check = Check::new(repair && unusable.is_none(), true);
+    if let Some(error) = unusable {
+        check.report.faults.push(format!("the store cannot be used: {error}"));
+    }
+    let mut recordings = BTreeMap::new();
+    let mut totals = Totals::read(&connection).unwrap_or_default();
+    let mut is_changed = false;
+    loop {
+        let mut desk = Desk {
+            connection: &connection,
+            recordings: &mut recordings,
+            totals: &mut totals,
+            is_changed: &mut is_changed,
+        };
+        if check.step(&mut desk).map_err(|error| media_error(&file, &error))? {
+            return Ok(check.report);
+        }
+    }
+}
+
+/// A check as work of the writer's.
+pub(super) struct CheckJob {
+    told: Option<oneshot::Sender<Result<CheckReport, MediaError>>>,
+    check: Check,
+}
+
+impl CheckJob {
+    /// Work that tells what it found.
+    pub(super) fn new(repair: bool, told: oneshot::Sender<Result<CheckReport, MediaError>>) -> CheckJob {
+        CheckJob { told: Some(told), check: Check::new(repair, false) }
+    }
+}
+
+impl Job for CheckJob {
+    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
+        if self.told.as_ref().is_none_or(oneshot::Sender::is_closed) {
+            return Next::Done;
+        }
+        let stepped = self.check.step(&mut Desk {
+            connection: desk.connection,
+            recordings: desk.recordings,
+            totals: desk.totals,
+            is_changed: desk.is_changed,
+        });
+        let answer = match stepped {
+            Ok(false) => return Next::After(PAUSE),
+            Ok(true) => Ok(std::mem::take(&mut self.check.report)),
+            Err(error) => Err(media_error(desk.file, &error)),
+        };
+        if let Some(told) = self.told.take() {
+            // Nobody waits any more: that is all right.
+            let _ = told.send(answer);
+        }
+        Next::Done
+    }
+}
+
+/// What a step works with.
+struct Desk<'a> {
+    connection: &'a Connection,
+    recordings: &'a mut BTreeMap<u64, Sums>,
+    totals: &'a mut Totals,
+    is_changed: &'a mut bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    File,
+    Items,
+    Sums,
+}
+
+/// A check under way.
+#[derive(Debug)]
+struct Check {
+    repair: bool,
+    is_alone: bool,
+    stage: Stage,
+    report: CheckReport,
+    untold: u64,
+    /// The newest item that is done.
+    item: u64,
+    walk: Option<Walk>,
+}
+
+/// How far an item is looked at: what its chunks have come to.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    item: u64,
+    /// The first chunk that has not been looked at.
+    next: i64,
+    sums: Sums,
+    /// A chunk was dropped: the next one is after a gap.
+    is_gap: bool,
+}
+
+/// A row of `chunks`.
+struct Row {
+    id: i64,
+    from_us: u64,
+    to_us: u64,
+    frames: u64,
+    bytes: u64,
+    size: (u32, u32),
+    is_after_gap: bool,
+    before: (u64, u64, u64),
+    step_us: u64,
+    index: Vec<u8>,
+    jpegs: Vec<u8>,
+}
+
+impl Check {
+    fn new(repair: bool, is_alone: bool) -> Check {
+        let report = CheckReport::default();
+        Check { repair, is_alone, stage: Stage::File, report, untold: 0, item: 0, walk: None }
+    }
+
+    /// One step; whether it was the last.
+    fn step(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
+        if !self.repair {
+            return self.look(desk);
+        }
+        let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
+        let done = self.look(desk)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    fn look(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
+        match self.stage {
+            Stage::File => {
+                self.file(desk.connection)?;
+                self.names(desk)?;
+                self.stage = Stage::Items;
+            }
+            Stage::Items => {
+                if self.items(desk)? {
+                    self.stage = Stage::Sums;
+                }
+            }
+            Stage::Sums => {
+                self.totals(desk)?;
+                if self.untold > 0 {
+                    let told = format!("{} more faults of the same kinds", self.untold);
+                    self.report.faults.push(told);
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Says that something is wrong, and mends it if that is wanted and can be; whether it was mended.
+    fn fault(
+        &mut self,
+        desk: &mut Desk<'_>,
+        what: String,
+        mend: Option<&mut dyn FnMut(&Connection) -> Result<String, ReadError>>,
+    ) -> Result<bool, ReadError> {
+        if let (true, Some(mend)) = (self.repair, mend) {
+            desk.connection.execute_batch("SAVEPOINT mend")?;
+            match mend(desk.connection) {
+                Ok(how) => {
+                    desk.connection.execute_batch("RELEASE mend")?;
+                    *desk.is_changed = true;
+                    if self.report.mended.len() < MOST_TOLD {
+                        self.report.mended.push(format!("{what}: {how}"));
+                    }
+                    return Ok(true);
+                }
+                Err(error) if is_damage(&error) => {
+                    desk.connection.execute_batch("ROLLBACK TO mend; RELEASE mend")?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.tell(what);
+        Ok(false)
+    }
+
+    fn tell(&mut self, what: String) {
+        if self.report.faults.len() < MOST_TOLD {
+            self.report.faults.push(what);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// What SQLite itself says of the file.
+    fn file(&mut self, connection: &Connection) -> Result<(), ReadError> {
+        let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let is_whole =
+            self.is_alone || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64) <= SMALL;
+        let looks: &[&str] = if is_whole {
+            &["PRAGMA integrity_check(20)"]
+        } else {
+            &["PRAGMA integrity_check('items')", "PRAGMA integrity_check('settings')", "PRAGMA integrity_check('boots')"]
+        };
+        let mut said = told_by(connection, looks)?;
+        if self.repair && said.iter().any(|sentence| sentence.contains("index")) {
+            let before = said.len();
+            connection.execute_batch("REINDEX")?;
+            said = told_by(connection, looks)?;
+            if said.len() < before {
+                self.report.mended.push(String::from("an index of the file was damaged: it was made anew"));
+            }
+        }
+        for sentence in said {
+            self.tell(format!("the file is damaged: {sentence}"));
+        }
+        Ok(())
+    }
+
+    /// Names that two items have: the index of names forbids it, unless it is damaged.
+    fn names(&mut self, desk: &mut Desk<'_>) -> Result<(), ReadError> {
+        let twice: Vec<(u64, String)> = {
+            let mut query = desk.connection.prepare(
+                "SELECT max(id), name FROM items NOT INDEXED WHERE state < 2 GROUP BY name HAVING count(*) > 1",
+            )?;
+            query.query_map([], |row| Ok((unsigned(row, 0)?, row.get(1)?)))?.collect::<Result<_, _>>()?
+        };
+        for (id, name) in twice {
+            self.fault(
+                desk,
+                format!("two items are called {name:?}"),
+                Some(&mut |connection| {
+                    let other = format!("{name}-{id}");
+                    connection
+                        .execute("UPDATE items SET name = ?2, version = version + 1 WHERE id = ?1", params![id as i64, other])?;
+                    Ok(format!("item {id} is now {other:?}"))
+                }),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Items and their chunks; whether all have been looked at.
+    fn items(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
+        let mut bytes = 0;
+        for _ in 0..ROWS_A_STEP {
+            if bytes > BYTES_A_STEP {
+                return Ok(false);
+            }
+            if let Some(walk) = self.walk {
+                bytes += self.chunk(desk, walk)?;
+                continue;
+            }
+            let next: Option<(u64, i64)> = desk
+                .connection
+                .query_row("SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1", [self.item as i64], |row| {
+                    Ok((unsigned(row, 0)?, row.get(1)?))
+                })
+                .optional()?;
+            let until = next.map_or(i64::MAX, |(id, _)| chunk_id(id, 0));
+            if self.orphan(desk, until)? {
+                continue;
+            }
+            let Some((id, state)) = next else { return Ok(true) };
+            if state == GOING {
+                self.item = id;
+                continue;
+            }
+            self.report.items += 1;
+            if state == OPEN && !desk.recordings.contains_key(&id) {
+                self.left_open(desk, id)?;
+            }
+            self.walk = Some(Walk { item: id, next: chunk_id(id, 0), sums: Sums::default(), is_gap: false });
+        }
+        Ok(false)
+    }
+
+    /// The first chunk after the newest item's that lies before `until`: it has no item. Whether there was one that is
+    /// gone now.
+    fn orphan(&mut self, desk: &mut Desk<'_>, until: i64) -> Result<bool, ReadError> {
+        let from = chunk_id(self.item + 1, 0);
+        let found: Option<i64> = desk
+            .connection
+            .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| row.get(0))
+            .or_else(|error| if is_damage(&error) { Ok(None) } else { Err(error) })?;
+        let Some(id) = found else { return Ok(false) };
+        let item = id >> 32;
+        let count: i64 = desk.connection.query_row(
+            "SELECT count(*) FROM chunks WHERE id >= ?1 AND id < ?2",
+            [id, until.min((item + 1) << 32)],
+            |row| row.get(0),
+        )?;
+        let mended = self.fault(
+            desk,
+            format!("{count} chunk(s) belong to item {item}, which is not there"),
+            Some(&mut |connection| {
+                // One at a time: each may be megabytes.
+                connection.execute("DELETE FROM chunks WHERE id = ?1", [id])?;
+                Ok(String::from("one is freed"))
+            }),
+        )?;
+        if !mended {
+            self.item = item as u64;
+        }
+        Ok(true)
+    }
+
+    fn left_open(&mut self, desk: &mut Desk<'_>, id: u64) -> Result<(), ReadError> {
+        self.fault(
+            desk,
+            format!("item {id} is open, and nobody records it"),
+            Some(&mut |connection| {
+                let sums = Sums::read(connection, id)?.unwrap_or_default();
+                chunks::close(connection, id, &sums, Ended::Interrupted)?;
+                Ok(String::from("it is closed"))
+            }),
+        )?;
+        Ok(())
+    }
+
+    /// The next chunk of an item, or its end; how many bytes were read.
+    fn chunk(&mut self, desk: &mut Desk<'_>, mut walk: Walk) -> Result<u64, ReadError> {
+        let range = [walk.next, chunk_id(walk.item + 1, 0)];
+        let found = desk
+            .connection
+            .query_row("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1", range, |row| {
+                Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?))
+            })
+            .optional();
+        let (id, bytes) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.end_of_item(desk, &walk)?;
+                (self.item, self.walk) = (walk.item, None);
+                return Ok(0);
+            }
+            Err(error) if is_damage(&error) => {
+                self.tell(format!("item {}: from chunk {} on it cannot be read", walk.item, chunk_number(walk.next)));
+                (self.item, self.walk) = (walk.item, None);
+                return Ok(0);
+            }
+            Err(error) => return Err(error),
+        };
+        walk.next = id + 1;
+        self.report.chunks += 1;
+        match read_row(desk.connection, id) {
+            Ok(row) => self.row(desk, &mut walk, row)?,
+            Err(error) if is_damage(&error) => {
+                self.drop_chunk(desk, &mut walk, id, &format!("it cannot be read ({error})"))?;
+            }
+            Err(error) => return Err(error),
+        }
+        self.walk = Some(walk);
+        Ok(bytes)
+    }
+
+    /// One chunk that could be read.
+    fn row(&mut self, desk: &mut Desk<'_>, walk: &mut Walk, row: Row) -> Result<(), ReadError> {
+        let Some(index) = frames::decode(&row.index, row.from_us) else {
+            return self.drop_chunk(desk, walk, row.id, "its index is none");
+        };
+        let good: Vec<ChunkFrame> =
+            index.iter().copied().filter(|frame| picture(&row.jpegs, frame).is_some()).collect();
+        self.report.pictures += index.len() as u64;
+        if good.is_empty() {
+            return self.drop_chunk(desk, walk, row.id, "it has no picture");
+        }
+        let number = chunk_number(row.id);
+        let bad = index.len() - good.len();
+        if bad > 0 {
+            let what = format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
+            let sums = &mut walk.sums;
+            let mended = self.fault(
+                desk,
+                what,
+                Some(&mut |connection| {
+                    rewrite(connection, &row, &good, sums)?;
+                    Ok(String::from("they are dropped, and a gap is marked"))
+                }),
+            )?;
+            walk.is_gap &= !mended;
+            if mended {
+                return Ok(());
+            }
+        }
+        let cut = index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
+        if cut > 0 {
+            // Most programs show what is there of it: it stays.
+            self.tell(format!("item {}, chunk {number}: {cut} of {} pictures have no end", walk.item, index.len()));
+        }
+        let (Some(first), Some(last)) = (index.first(), index.last()) else { return Ok(()) };
+        let bytes: u64 = index.iter().map(|frame| u64::from(frame.len)).sum();
+        let is_after_gap = row.is_after_gap || walk.is_gap;
+        let before = (walk.sums.frames, walk.sums.bytes, walk.sums.gaps);
+        let mut wrong = Vec::new();
+        let mut say = |is_wrong: bool, what: &'static str| {
+            if is_wrong {
+                wrong.push(what);
+            }
+        };
+        say(row.frames != index.len() as u64, "its number of pictures");
+        say(row.bytes != bytes || row.jpegs.len() as u64 != bytes, "its bytes");
+        say(row.from_us != first.at_us || row.to_us != last.at_us, "its times");
+        say(row.from_us < walk.sums.to_us, "that it begins before the chunk before it ends");
+        say(row.before != before, "what comes before it");
+        say(is_after_gap != row.is_after_gap, "the gap before it");
+        if !wrong.is_empty() {
+            self.fault(
+                desk,
+                format!("item {}, chunk {number}: not right is {}", walk.item, wrong.join(", ")),
+                Some(&mut |connection| {
+                    connection.execute(
+                        "UPDATE chunks SET frames = ?2, bytes = ?3, to_us = ?4, gap = ?5, frames_before = ?6,
+                           bytes_before = ?7, gaps_before = ?8 WHERE id = ?1",
+                        params![
+                            row.id,
+                            index.len() as i64,
+                            bytes as i64,
+                            last.at_us as i64,
+                            is_after_gap,
+                            before.0 as i64,
+                            before.1 as i64,
+                            before.2 as i64
+                        ],
+                    )?;
+                    Ok(String::from("it is set right"))
+                }),
+            )?;
+        }
+        add(&mut walk.sums, &row, index.len() as u64, bytes, is_after_gap, last.at_us);
+        walk.is_gap = false;
+        Ok(())
+    }
+
+    fn drop_chunk(&mut self, desk: &mut Desk<'_>, walk: &mut Walk, id: i64, why: &str) -> Result<(), ReadError> {
+        let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
+        walk.is_gap |= self.fault(
+            desk,
+            what,
+            Some(&mut |connection| {
+                connection.execute("DELETE FROM chunks WHERE id = ?1", [id])?;
+                Ok(String::from("it is dropped, and a gap is marked"))
+            }),
+        )?;
+        Ok(())
+    }
+
+    /// What the row of an item says, against its chunks.
+    fn end_of_item(&mut self, desk: &mut Desk<'_>, walk: &Walk) -> Result<(), ReadError> {
+        let id = walk.item;
+        if let Some(kept) = desk.recordings.get_mut(&id) {
+            let anew = Sums { next: kept.next, ..walk.sums };
+            if *kept != anew {
+                let what = format!("recording {id} has not come to the sums of its chunks");
+                if self.repair {
+                    self.report.mended.push(format!("{what}: they are computed anew"));
+                    *kept = anew;
+                } else {
+                    self.tell(what);
+                }
+            }
+            return Ok(());
+        }
+        let text = format!("{} WHERE id = ?1 AND state < 2", rows::SELECT_ITEMS);
+        let item = match desk.connection.query_row(&text, [id as i64], rows::item).optional() {
+            Ok(Some(item)) if !item.is_open => item,
+            // It has gone meanwhile, or it is open and that was told.
+            Ok(_) => return Ok(()),
+            Err(error @ rusqlite::Error::FromSqlConversionFailure(..)) => {
+                self.tell(format!("item {id}: its row cannot be read ({error})"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if walk.sums.frames == 0 {
+            // A chunk that could not be dropped still has it.
+            let range = [chunk_id(id, 0), chunk_id(id + 1, 0)];
+            let has_chunks: bool = desk.connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM chunks WHERE id >= ?1 AND id < ?2)",
+                range,
+                |row| row.get(0),
+            )?;
+            let mut remove = |connection: &Connection| {
+                connection.execute("DELETE FROM items WHERE id = ?1", [id as i64])?;
+                Ok(String::from("it is removed"))
+            };
+            let what = format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
+            self.fault(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
+            return Ok(());
+        }
+        let wrong = wrong_sums(&item, &walk.sums);
+        if !wrong.is_empty() {
+            let sums = walk.sums;
+            let duration_us = if item.kind == Kind::Snapshot { 0 } else { sums.duration_us() };
+            self.fault(
+                desk,
+                format!("item {id}: not the sums of its chunks: {}", wrong.join(", ")),
+                Some(&mut |connection| {
+                    connection.execute(
+                        "UPDATE items SET duration_us = ?2, frames = ?3, gaps = ?4, bytes = ?5, width = ?6,
+                           height = ?7, version = version + 1 WHERE id = ?1",
+                        params![
+                            id as i64,
+                            duration_us as i64,
+                            sums.frames as i64,
+                            sums.gaps as i64,
+                            sums.bytes as i64,
+                            sums.size.0,
+                            sums.size.1
+                        ],
+                    )?;
+                    Ok(String::from("they are computed anew"))
+                }),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The sums that the writer keeps in mind.
+    fn totals(&mut self, desk: &mut Desk<'_>) -> Result<(), ReadError> {
+        let totals = Totals::read(desk.connection)?;
+        let is_same = |totals: &Totals, kept: &Totals| {
+            (totals.snapshots, totals.recordings) == (kept.snapshots, kept.recordings)
+        };
+        if !is_same(&totals, desk.totals) {
+            if self.repair {
+                // Mending has changed them, or they were wrong: either way they are right now.
+                *desk.totals = totals;
+            } else {
+                self.tell(String::from("the sums of all items are not those of the items"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sentences of SQLite's own examination; none if all is well.
+fn told_by(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, ReadError> {
+    let mut said = Vec::new();
+    for look in looks {
+        let sentences = (|| {
+            let mut query = connection.prepare(look)?;
+            query.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
+        })();
+        match sentences {
+            Ok(sentences) => said.extend(sentences.into_iter().filter(|sentence| sentence != "ok")),
+            Err(error) if is_damage(&error) => said.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(said)
+}
+
+/// Whether the file is damaged there, rather than the disk in trouble or the file in use.
+fn is_damage(error: &ReadError) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+    ) || error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+}
+
+fn read_row(connection: &Connection, id: i64) -> Result<Row, ReadError> {
+    connection.query_row(
+        "SELECT from_us, to_us, frames, bytes, width, height, gap, frames_before, bytes_before, gaps_before, step_us,
+           frames_index, jpegs FROM chunks WHERE id = ?1",
+        [id],
+        |row| {
+            Ok(Row {
+                id,
+                from_us: unsigned(row, 0)?,
+                to_us: unsigned(row, 1)?,
+                frames: unsigned(row, 2)?,
+                bytes: unsigned(row, 3)?,
+                size: (row.get(4)?, row.get(5)?),
+                is_after_gap: row.get(6)?,
+                before: (unsigned(row, 7)?, unsigned(row, 8)?, unsigned(row, 9)?),
+                step_us: unsigned(row, 10)?,
+                index: row.get(11)?,
+                jpegs: row.get(12)?,
+            })
+        },
+    )
+}
+
+/// The bytes of a picture, if a JPEG begins where the index says.
+fn picture<'a>(jpegs: &'a [u8], frame: &ChunkFrame) -> Option<&'a [u8]> {
+    let from = frame.offset as usize;
+    let bytes = from.checked_add(frame.len as usize).and_then(|to| jpegs.get(from..to));
+    bytes.filter(|jpeg| jpeg.starts_with(&[0xff, 0xd8]))
+}
+
+/// Whether a JPEG's end is there. Some cameras and programs put something after it.
+fn has_end(jpeg: &[u8]) -> bool {
+    jpeg.ends_with(&[0xff, 0xd9]) || memchr::memmem::rfind(jpeg, &[0xff, 0xd9]).is_some()
+}
+
+/// Adds a chunk to what an item has come to.
+fn add(sums: &mut Sums, row: &Row, frames: u64, bytes: u64, is_after_gap: bool, to_us: u64) {
+    if sums.frames == 0 {
+        sums.size = row.size;
+    }
+    sums.next = chunk_number(row.id) + 1;
+    sums.frames += frames;
+    sums.bytes += bytes;
+    sums.gaps += u64::from(is_after_gap);
+    sums.to_us = to_us;
+    sums.step_us = row.step_us;
+}
+
+/// Puts the good pictures of a chunk in its place, after a gap.
+fn rewrite(connection: &Connection, row: &Row, good: &[ChunkFrame], sums: &mut Sums) -> Result<(), ReadError> {
+    let mut jpegs = Vec::with_capacity(row.jpegs.len());
+    let mut kept = Vec::with_capacity(good.len());
+    for frame in good {
+        let offset = jpegs.len() as u32;
+        jpegs.extend_from_slice(&row.jpegs[frame.offset as usize..][..frame.len as usize]);
+        kept.push(ChunkFrame { offset, ..*frame });
+    }
+    let (Some(first), Some(last)) = (kept.first(), kept.last()) else { return Ok(()) };
+    connection.execute(
+        "UPDATE chunks SET from_us = ?2, to_us = ?3, frames = ?4, bytes = ?5, gap = 1, frames_before = ?6,
+           bytes_before = ?7, gaps_before = ?8, frames_index = ?9, jpegs = ?10 WHERE id = ?1",
+        params![
+            row.id,
+            first.at_us as i64,
+            last.at_us as i64,
+            kept.len() as i64,
+            jpegs.len() as i64,
+            sums.frames as i64,
+            sums.bytes as i64,
+            sums.gaps as i64,
+            frames::encode(&kept, first.at_us),
+            jpegs
+        ],
+    )?;
+    add(sums, row, kept.len() as u64, jpegs.len() as u64, true, last.at_us);
+    Ok(())
+}
+
+/// Which of an item's sums are not those of its chunks.
+fn wrong_sums(item: &Item, sums: &Sums) -> Vec<&'static str> {
+    let duration_us = if item.kind == Kind::Snapshot { 0 } else { sums.duration_us() };
+    [
+        (item.frames != sums.frames, "pictures"),
+        (item.bytes != sums.bytes, "bytes"),
+        (item.gaps != sums.gaps, "gaps"),
+        ((item.width, item.height) != sums.size, "size"),
+        (item.duration_us != duration_us, "duration"),
+    ]
+    .into_iter()
+    .filter_map(|(is_wrong, what)| is_wrong.then_some(what))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

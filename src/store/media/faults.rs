@@ -1,0 +1,101 @@
+//! Faults of a disk, for tests: the Nth operation of the writer on the files of a directory fails.
+
+use std::ffi::{CStr, c_int};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::ffi;
+
+/// What the writer's VFS asks of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Open,
+    Write,
+    Sync,
+    Truncate,
+}
+
+/// Which operations fail, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failing {
+    None,
+    /// This one only.
+    Nth(u64),
+    /// This one and all after it: to the file, it is as if the process had been killed.
+    From(u64),
+    /// Every write from this operation on, as on a disk that is full.
+    FullFrom(u64),
+}
+
+#[derive(Debug)]
+struct Plan {
+    directory: PathBuf,
+    state: Mutex<(Failing, u64, u64)>,
+}
+
+/// The faults of one directory, shared.
+#[derive(Debug, Clone)]
+pub(super) struct Faults(Arc<Plan>);
+
+static PLANS: Mutex<Vec<Arc<Plan>>> = Mutex::new(Vec::new());
+
+impl Faults {
+    /// Faults of files in `directory` that are opened from now on, none at first.
+    pub(super) fn in_directory(directory: &Path) -> Faults {
+        let plan = Arc::new(Plan { directory: directory.to_owned(), state: Mutex::new((Failing::None, 0, 0)) });
+        PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&plan));
+        Faults(plan)
+    }
+
+    /// Those of the file of this name, if there are.
+    pub(super) fn of(name: &CStr) -> Option<Faults> {
+        let path = Path::new(name.to_str().ok()?);
+        let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.iter().rev().find(|plan| path.starts_with(&plan.directory)).cloned().map(Faults)
+    }
+
+    /// Counts from zero again.
+    pub(super) fn set(&self, failing: Failing) {
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = (failing, 0, 0);
+    }
+
+    /// Operations since, and how many of them failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.1, state.2)
+    }
+
+    /// What the operation that comes now fails with, if it does.
+    pub(super) fn next(&self, operation: Operation) -> Option<c_int> {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 += 1;
+        let (failing, count, _) = *state;
+        let fails = match failing {
+            Failing::None => false,
+            Failing::Nth(n) => count == n,
+            Failing::From(n) => count >= n,
+            Failing::FullFrom(n) => count >= n && operation == Operation::Write,
+        };
+        state.2 += u64::from(fails);
+        fails.then_some(match operation {
+            Operation::Write if matches!(failing, Failing::FullFrom(_)) => ffi::SQLITE_FULL,
+            Operation::Write => ffi::SQLITE_IOERR_WRITE,
+            Operation::Open => ffi::SQLITE_CANTOPEN,
+            Operation::Sync => ffi::SQLITE_IOERR_FSYNC,
+            Operation::Truncate => ffi::SQLITE_IOERR_TRUNCATE,
+        })
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        // The registry has one, this is another: nobody else looks at it.
+        if Arc::strong_count(&self.0) == 2 {
+            let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+            plans.retain(|plan| !Arc::ptr_eq(plan, &self.0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
