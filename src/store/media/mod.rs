@@ -35,7 +35,9 @@ mod names;
 mod old;
 mod reader;
 mod retention;
+mod retiring;
 mod rows;
+mod rules;
 mod schema;
 mod storage;
 #[cfg(test)]
