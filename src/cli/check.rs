@@ -12,9 +12,11 @@ use super::listening::{self, Address};
 use super::{Failure, Given, devices, print, print_json, wiring};
 use crate::config::{Config, DetectorKind, Listen, SourceKind};
 use crate::daemon::counting::{state_directory, store_settings};
+use crate::daemon::keeping::retention;
 use crate::media::TroubleKind;
 use crate::models::Models;
 use crate::source::v4l2;
+use crate::store::media::{MediaError, MediaReader};
 use crate::store::{Reader, StoreError};
 
 /// Check everything: configuration, devices, camera, model, ledger, addresses.
@@ -104,6 +106,7 @@ impl Check {
                 });
                 findings.push(model(&resolved.config));
                 findings.push(ledger(&resolved.config));
+                findings.push(pictures(&resolved.config));
                 findings.extend(addresses.iter().map(|(listen, address)| listen_finding(listen, address)));
             }
             Err(complaints) => {
@@ -245,6 +248,37 @@ fn ledger(config: &Config) -> Finding {
                 StoreError::Busy | StoreError::TooManyBuckets => None,
             };
             Finding::bad(about, error.to_string(), hint, IO)
+        }
+    }
+}
+
+/// Whether `media.db` can be read, and what is in it; read only, beside a daemon that runs. What every picture is worth
+/// is looked at by `tallycam media check`.
+fn pictures(config: &Config) -> Finding {
+    let about = "pictures";
+    let file = state_directory(config).join("media.db");
+    if !file.exists() {
+        return Finding::skipped(about, format!("{} is not there yet: nothing was kept", file.display()));
+    }
+    match MediaReader::open(&file).and_then(|reader| reader.storage(&retention(config))) {
+        Ok(storage) => {
+            let (snapshots, recordings) = (storage.snapshots.0, storage.recordings.0);
+            let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+            Finding::good(
+                about,
+                format!(
+                    "{}: {snapshots} snapshots, {recordings} recordings, {} MB; {} MB are free",
+                    file.display(),
+                    megabytes(storage.file_bytes),
+                    megabytes(storage.free_bytes)
+                ),
+            )
+        }
+        Err(error) => {
+            let hint = error.hint().map(str::to_owned);
+            let code =
+                if matches!(error, MediaError::Locked { .. } | MediaError::Busy) { FAILED } else { IO };
+            Finding::bad(about, error.to_string(), hint, code)
         }
     }
 }

@@ -23,8 +23,10 @@ mod size;
 pub use complaint::{Complaint, Complaints};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use duration::show as show_duration;
+pub use duration::parse as parse_duration;
 pub use resolve::{FILES, Origin, Resolved, Setting};
 pub use shipped::default_text;
+pub use size::parse as parse_size;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -159,6 +161,8 @@ pub struct DetectConfig {
     /// `model`: a name in the folders of models, or a path; `None`: the one chosen on the page, else
     /// the shipped one.
     pub model: Option<String>,
+    /// `size` at which the model looks, width and height in pixels, 64–2048; `None` ("auto"): the model's own.
+    pub size: Option<(u32, u32)>,
     /// `threads` of one inference, 1–16; default 1.
     pub threads: usize,
     /// `fps`: at most so many looks a second, 0.1–60; `None` ("auto"): 10 with a model, 15 with motion.
@@ -300,6 +304,7 @@ impl Default for Config {
             detect: DetectConfig {
                 backend: DetectorKind::Auto,
                 model: None,
+                size: None,
                 threads: 0,
                 fps: None,
                 classes: Vec::new(),

@@ -1,11 +1,11 @@
 //! The daemon's life: what is started in which order, what keeps it going, and how it ends.
 //!
 //! ```text
-//! start   configuration ► log ► sockets (systemd's or own) ► ledger ► capture, detect, annotate ►
-//!         HTTP server ► READY=1
+//! start   configuration ► log ► sockets (systemd's or own) ► ledger, store of pictures ► capture, detect,
+//!         annotate, record ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
-//! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► ledger
-//!         closed ► done
+//! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
+//!         closed ► ledger and store closed ► done
 //! ```
 //!
 //! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
@@ -15,6 +15,7 @@
 
 pub mod addresses;
 pub mod counting;
+pub mod keeping;
 pub mod log;
 pub mod models;
 pub mod reload;
@@ -49,9 +50,16 @@ const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// of a look.
 const COUNTING_ENDS_WITHIN: Duration = Duration::from_millis(500);
 
-/// A ledger that is not written so long after that is left behind. What it has promised is on the
-/// disk by then. All of these together are less than the 5 s that the service's unit allows.
-const LEDGER_ENDS_WITHIN: Duration = Duration::from_secs(1);
+/// A recording that is not closed so long after that is left behind: the next start closes it. It has
+/// begun to end when the camera was let go.
+const RECORDING_ENDS_WITHIN: Duration = Duration::from_millis(1500);
+
+/// A ledger or a store that is not written so long after that is left behind. What it has promised is on
+/// the disk by then.
+const STORE_ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// All steps of a stop together take at most so long: the service's unit allows 5 s.
+const STOP_TAKES: Duration = Duration::from_millis(4800);
 
 /// Why the daemon could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +84,9 @@ pub enum DaemonError {
     /// The threads that count could not be started.
     #[error(transparent)]
     Counting(#[from] pipeline::CountingError),
+    /// The thread that records could not be started.
+    #[error(transparent)]
+    Keeping(#[from] pipeline::KeepingError),
     /// The operating system gives no runtime or no signals.
     #[error("the operating system refused {what}: {error}")]
     System {
@@ -109,6 +120,7 @@ impl DaemonError {
             }
             DaemonError::Pipeline(_)
             | DaemonError::Counting(_)
+            | DaemonError::Keeping(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
             | DaemonError::Hurried(_) => None,
@@ -143,10 +155,12 @@ pub fn serve(
         .build()
         .map_err(|error| DaemonError::System { what: "a runtime", error })?;
     let ledger = counting::open_ledger(&config);
+    let store = keeping::open_store(&config);
     let (pipeline, capture) = match Pipeline::start(opener, pipeline_settings(&config)) {
         Ok(started) => started,
         Err(error) => {
             counting::close(ledger);
+            keeping::close(store);
             return Err(error.into());
         }
     };
@@ -156,6 +170,16 @@ pub fn serve(
         Err(error) => {
             // The worker is joined when it is dropped: let it end.
             pipeline.stop();
+            keeping::close(store);
+            return Err(error.into());
+        }
+    };
+    let counts = counting.counting.counts().ok().cloned();
+    let keeping = match keeping::start(&config, &pipeline, store, counts) {
+        Ok(keeping) => keeping,
+        Err(error) => {
+            pipeline.stop();
+            counting.let_end();
             return Err(error.into());
         }
     };
@@ -165,7 +189,7 @@ pub fn serve(
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let mut running = start(config, pipeline, capture, counting, listeners)?;
+        let mut running = start(config, pipeline, capture, counting, keeping, listeners)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
         sockets::announce(&urls);
@@ -186,6 +210,7 @@ struct Running {
     pipeline: Pipeline,
     capture: Worker,
     counting: counting::Running,
+    keeping: keeping::Running,
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
@@ -207,6 +232,7 @@ fn start(
     pipeline: Pipeline,
     capture: Worker,
     counting: counting::Running,
+    keeping: keeping::Running,
     listeners: Vec<http::Listener>,
 ) -> Result<Running, DaemonError> {
     let signals = match Signals::new() {
@@ -215,16 +241,18 @@ fn start(
             // Workers are joined when they are dropped: let them end.
             pipeline.stop();
             counting.let_end();
+            keeping.let_end();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
     let stop = Stop::new();
     let handle = Some(counting.counting.clone());
     let server = http::Server::new(http_settings(&config), pipeline.clone(), handle)
-        .with_models(Arc::new(counting.shelf.clone()));
+        .with_models(Arc::new(counting.shelf.clone()))
+        .with_keeping(keeping.keeping.clone());
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { config, pipeline, capture, counting, stop, server, signals, has_terminal })
+    Ok(Running { config, pipeline, capture, counting, keeping, stop, server, signals, has_terminal })
 }
 
 impl Running {
@@ -233,7 +261,7 @@ impl Running {
     where
         R: Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
     {
-        let hearts = std::iter::once(&self.capture).chain(self.counting.vital());
+        let hearts = std::iter::once(&self.capture).chain(self.counting.vital()).chain(self.keeping.vital());
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
@@ -251,7 +279,7 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
-                name = ended(std::iter::once(&self.capture).chain(self.counting.threads())) => {
+                name = ended(std::iter::once(&self.capture).chain(self.counting.threads()).chain(self.keeping.threads())) => {
                     return Reason::Thread(name);
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
@@ -264,9 +292,11 @@ impl Running {
     fn show(&self, status: &mut systemd::StatusLine) {
         let now = self.pipeline.status();
         let counting = self.counting.counting.status();
-        // Counting needs the camera, too, and is no viewer.
-        let viewers = now.demands.saturating_sub(usize::from(counting.holds_camera));
-        status.show(systemd::status_text(&now, viewers, &counting));
+        let keeping = &self.keeping.keeping;
+        // Counting and recording need the camera, too, and are no viewers.
+        let others = usize::from(counting.holds_camera) + keeping.demands();
+        let viewers = now.demands.saturating_sub(others);
+        status.show(systemd::status_text(&now, viewers, &counting, &keeping.status()));
     }
 
     /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
@@ -294,6 +324,11 @@ impl Running {
             log::set_level(level);
             info!("log.level is now {}", level.as_str().to_lowercase());
         }
+        if read.retention != self.config.retention {
+            self.config.retention = read.retention.clone();
+            self.keeping.set_retention(&self.config);
+            info!("the rules of [retention] are in force");
+        }
         match reload::needing_restart(&self.config, read).as_slice() {
             [] => info!("the configuration is in force"),
             keys => warn!("changed, but in force only after a restart: {}", keys.join(", ")),
@@ -319,8 +354,14 @@ impl Running {
             }
         };
         systemd::stopping();
-        let mut steps =
-            Box::pin(stop_in_order(self.stop, self.server, self.pipeline, self.capture, self.counting));
+        let mut steps = Box::pin(stop_in_order(
+            self.stop,
+            self.server,
+            self.pipeline,
+            self.capture,
+            self.counting,
+            self.keeping,
+        ));
         tokio::select! {
             () = &mut steps => ended,
             name = self.signals.next_end() => {
@@ -340,8 +381,10 @@ async fn stop_in_order(
     pipeline: Pipeline,
     capture: Worker,
     counting: counting::Running,
+    keeping: keeping::Running,
 ) {
     let began = Instant::now();
+    let within = |limit| keeping::left(STOP_TAKES, began.elapsed(), limit);
     let ms = || began.elapsed().as_millis();
     stop.set();
     if !server.is_finished() {
@@ -351,17 +394,33 @@ async fn stop_in_order(
         }
     }
     pipeline.stop();
-    // At the same time: a look that is under way has until the camera is released, and longer.
+    // At the same time: a look that is under way, and the last chunk of a recording, have until the camera is
+    // released, and longer.
     counting.counting.stop();
-    report("camera released", join(capture, CAPTURE_ENDS_WITHIN).await, ms());
+    keeping.keeping.stop();
+    report("camera released", join(capture, within(CAPTURE_ENDS_WITHIN)).await, ms());
     let counting::Running { workers, ledger, .. } = counting;
     for worker in workers {
         let done = format!("{} ended", worker.name());
-        report(&done, join(worker, COUNTING_ENDS_WITHIN).await, ms());
+        report(&done, join(worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     }
-    if let Some((counts, writer)) = ledger {
+    let keeping::Running { recorder, store, .. } = keeping;
+    report("recording closed", join(recorder, within(RECORDING_ENDS_WITHIN)).await, ms());
+    // Both at once: they may wait for the same disk.
+    if let Some((counts, _)) = &ledger {
         counts.stop();
-        report("ledger written and closed", join(writer, LEDGER_ENDS_WITHIN).await, ms());
+    }
+    if let Some((media, _)) = &store {
+        media.stop();
+    }
+    let stores_end = within(STORE_ENDS_WITHIN);
+    let stopped = Instant::now();
+    if let Some((_, writer)) = ledger {
+        report("ledger written and closed", join(writer, stores_end).await, ms());
+    }
+    if let Some((_, writer)) = store {
+        let left = keeping::left(stores_end, stopped.elapsed(), stores_end);
+        report("store of pictures written and closed", join(writer, left).await, ms());
     }
     info!("stop: done, {} ms", ms());
 }
@@ -487,6 +546,7 @@ mod tests {
     use super::*;
     use crate::source::{Opener, Source};
     use crate::store::StoreError;
+    use crate::store::media::MediaError;
 
     #[test]
     fn the_parts_defaults_are_those_of_the_configuration() {
@@ -526,9 +586,10 @@ mod tests {
         let shelf = models::Shelf::new(folder.path(), None);
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
         assert_eq!(counting.threads().count(), 2);
+        let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
         let ended = LocalSet::new()
             .run_until(async {
-                let mut running = start(config, pipeline, capture, counting, Vec::new())?;
+                let mut running = start(config, pipeline, capture, counting, keeping, Vec::new())?;
                 let reason = running
                     .run(Arc::new(|| -> Result<Resolved, Complaints> { unreachable!("no SIGHUP is sent") }))
                     .await;

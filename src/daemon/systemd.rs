@@ -9,6 +9,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::base::{Beat, clock};
+use crate::pipeline::keeping::RecordingStatus;
 use crate::pipeline::{CountingStatus, State, Status};
 
 /// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it
@@ -59,7 +60,12 @@ impl StatusLine {
 }
 
 /// How things are, in one line of words.
-pub fn status_text(status: &Status, viewers: usize, counting: &CountingStatus) -> String {
+pub fn status_text(
+    status: &Status,
+    viewers: usize,
+    counting: &CountingStatus,
+    recording: &RecordingStatus,
+) -> String {
     let state = match &status.state {
         State::Asleep => String::from("Asleep: the camera is opened when somebody watches"),
         State::Waking => format!("Waking {}", status.source),
@@ -79,6 +85,13 @@ pub fn status_text(status: &Status, viewers: usize, counting: &CountingStatus) -
         0 => state,
         1 => format!("{state}; 1 viewer"),
         n => format!("{state}; {n} viewers"),
+    };
+    let state = match (&recording.now, &recording.trouble) {
+        (None, _) => state,
+        (Some(now), None) => format!("{state}; recording {}", now.name),
+        (Some(now), Some(why)) => {
+            format!("{state}; recording {} with gaps: {}", now.name, why.replace(['\n', '\r'], " "))
+        }
     };
     match counting.word {
         "counting" => format!("{state}; counting"),
@@ -154,7 +167,9 @@ mod tests {
     use super::*;
     use crate::base::Stamp;
     use crate::media::{Trouble, TroubleKind};
+    use crate::pipeline::keeping::Recorded;
     use crate::store::Scene;
+    use crate::store::media::Origin;
 
     fn status(state: State) -> Status {
         Status {
@@ -199,8 +214,31 @@ mod tests {
     }
 
     #[test]
+    fn the_line_says_what_is_recorded() {
+        let now = Recorded {
+            id: 7,
+            name: String::from("a.mp4"),
+            origin: Origin::Asked,
+            began_us: 0,
+            duration_us: 0,
+            frames: 0,
+            bytes: 0,
+            gaps: 0,
+            every: None,
+        };
+        let mut recording = RecordingStatus { now: Some(now), ..RecordingStatus::default() };
+        let line = |recording: &_| status_text(&status(State::Live), 0, &counting("counting"), recording);
+        assert_eq!(line(&recording), "Live: /dev/video0, 1280 × 720; recording a.mp4; counting");
+        recording.trouble = Some(String::from("no\nroom"));
+        assert_eq!(
+            line(&recording),
+            "Live: /dev/video0, 1280 × 720; recording a.mp4 with gaps: no room; counting"
+        );
+    }
+
+    #[test]
     fn the_line_says_whether_it_counts() {
-        let line = |word| status_text(&status(State::Live), 0, &counting(word));
+        let line = |word| status_text(&status(State::Live), 0, &counting(word), &RecordingStatus::default());
         assert_eq!(line("counting"), "Live: /dev/video0, 1280 × 720; counting");
         assert_eq!(line("trouble"), "Live: /dev/video0, 1280 × 720; not counting: No such model.");
     }
@@ -208,15 +246,15 @@ mod tests {
     #[test]
     fn the_line_says_state_and_viewers() {
         assert_eq!(
-            status_text(&status(State::Live), 2, &counting("idle")),
+            status_text(&status(State::Live), 2, &counting("idle"), &RecordingStatus::default()),
             "Live: /dev/video0, 1280 × 720; 2 viewers"
         );
         assert_eq!(
-            status_text(&status(State::Waking), 1, &counting("waiting")),
+            status_text(&status(State::Waking), 1, &counting("waiting"), &RecordingStatus::default()),
             "Waking /dev/video0; 1 viewer"
         );
         assert_eq!(
-            status_text(&status(State::Asleep), 0, &counting("off")),
+            status_text(&status(State::Asleep), 0, &counting("off"), &RecordingStatus::default()),
             "Asleep: the camera is opened when somebody watches"
         );
     }
@@ -225,7 +263,12 @@ mod tests {
     fn trouble_is_one_line() {
         let trouble = Trouble::new(TroubleKind::Busy, "/dev/video0 is in use\nby another program");
         assert_eq!(
-            status_text(&status(State::Trouble(trouble)), 0, &counting("waiting")),
+            status_text(
+                &status(State::Trouble(trouble)),
+                0,
+                &counting("waiting"),
+                &RecordingStatus::default()
+            ),
             "Camera in use: /dev/video0 is in use by another program"
         );
     }

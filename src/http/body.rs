@@ -31,6 +31,8 @@ enum Kind {
     Full(Bytes),
     Viewer(Box<ViewerBody>),
     Pieces(mpsc::Receiver<Result<Bytes, Cut>>),
+    /// Pieces, and how many bytes are still to come.
+    Sized(mpsc::Receiver<Result<Bytes, Cut>>, u64),
 }
 
 impl Body {
@@ -48,6 +50,12 @@ impl Body {
     /// sender waits while the client is slow.
     pub fn pieces(pieces: mpsc::Receiver<Result<Bytes, Cut>>) -> Body {
         Body { kind: Kind::Pieces(pieces), link: None }
+    }
+
+    /// The same where it is known how many bytes there are in all: the answer says so (`Content-Length`).
+    /// One that ends before is cut.
+    pub fn sized(len: u64, pieces: mpsc::Receiver<Result<Bytes, Cut>>) -> Body {
+        Body { kind: Kind::Sized(pieces, len), link: None }
     }
 
     /// The same body, which tells `link` when it is over.
@@ -74,16 +82,32 @@ impl hyper::body::Body for Body {
                 }
                 Poll::Ready(next.map(|piece| piece.map(Frame::data)))
             }
+            Kind::Sized(_, 0) => Poll::Ready(None),
+            Kind::Sized(pieces, left) => {
+                // That nobody makes any more is no end while some are missing.
+                let mut piece = std::task::ready!(pieces.poll_recv(cx)).unwrap_or(Err(Cut))?;
+                piece.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= piece.len() as u64;
+                if let Some(link) = &body.link {
+                    link.holds(piece.len());
+                }
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.kind, Kind::Full(bytes) if bytes.is_empty())
+        match &self.kind {
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Sized(_, left) => *left == 0,
+            Kind::Viewer(_) | Kind::Pieces(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Sized(_, left) => SizeHint::with_exact(*left),
             Kind::Viewer(_) | Kind::Pieces(_) => SizeHint::default(),
         }
     }

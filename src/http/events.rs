@@ -3,7 +3,8 @@
 //! ```text
 //! ledger ── after Last-Event-ID ──►┐
 //! committed crossings ────────────►┼─► task ─► 4 pieces ─► body ─► hyper ─► socket
-//! tallies, lines, overlay, state ─►┘   (newest only)
+//! tallies, lines, overlay, state ─►┤   (newest only)
+//! media, recording ───────────────►┘   (newest only, once a second)
 //! ```
 //!
 //! **Crossings** are sent in the order of the ledger, each once, none left out, from the one after the
@@ -38,10 +39,13 @@ use super::problem::{Problem, TooManyListeners};
 use super::query::{Query, WrongValue};
 use super::route::{Request, no_store};
 use super::wire::{self, CountingReport, CrossingReport, OverlayReport, TalliesReport};
+use super::wire_media::{MediaEvent, RecordingReport};
 use super::{Site, lines};
 use crate::base::Stop;
 use crate::pipeline::State;
 use crate::pipeline::counting::{Counting, Overlay};
+use crate::pipeline::keeping::RecordingStatus;
+use crate::store::media::MediaStatus;
 use crate::store::{Counts, Crossing, CrossingsQuery, LineRow, Scene, StoreError, Tallies};
 
 /// The media type.
@@ -65,7 +69,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How counting is going is looked at so often: it has no channel of its own.
 const LOOK_AT_STATE: Duration = Duration::from_secs(1);
 
-const ALL: [&str; 5] = ["crossing", "tally", "overlay", "lines", "state"];
+/// What is kept, and how recording stands, is told so often at most.
+const TELL_OF_KEEPING: Duration = Duration::from_secs(1);
+
+const ALL: [&str; 7] = ["crossing", "tally", "overlay", "lines", "state", "media", "recording"];
 
 /// Which events a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +82,8 @@ struct Types {
     overlay: bool,
     lines: bool,
     state: bool,
+    media: bool,
+    recording: bool,
 }
 
 impl Types {
@@ -90,6 +99,8 @@ impl Types {
             overlay: wants("overlay"),
             lines: wants("lines"),
             state: wants("state"),
+            media: wants("media"),
+            recording: wants("recording"),
         })
     }
 }
@@ -176,6 +187,12 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         lines: counts.lines(),
         overlay: counting.overlay(),
         states: site.pipeline.states(),
+        media: site.media().ok().filter(|_| types.media).map(|media| Told::new(media.status())),
+        recording: site
+            .keeping()
+            .ok()
+            .filter(|_| types.recording)
+            .map(|keeping| Told::new(keeping.statuses())),
         counting,
         counts,
         ledger,
@@ -261,6 +278,33 @@ fn following(reader: &crate::store::Reader, after: u64) -> Result<(Vec<Crossing>
 /// The client has left, or the server stops.
 struct Over;
 
+/// Something that changes often and is told seldom: the newest, when some time has gone by.
+struct Told<T> {
+    newest: watch::Receiver<Arc<T>>,
+    not_before: Instant,
+    said: Option<Bytes>,
+}
+
+impl<T> Told<T> {
+    fn new(newest: watch::Receiver<Arc<T>>) -> Told<T> {
+        Told { newest, not_before: Instant::now(), said: None }
+    }
+
+    /// Waits until there is something to tell; for ever where there is nothing of this kind.
+    async fn changed(told: &mut Option<Told<T>>) -> Result<(), Over> {
+        let Some(told) = told else { return std::future::pending().await };
+        sleep_until(told.not_before).await;
+        told.newest.changed().await.map_err(|_| Over)
+    }
+
+    /// The event, unless it says what the one before said.
+    fn tell(&mut self, make: impl FnOnce(&T) -> Bytes) -> Option<Bytes> {
+        self.not_before = Instant::now() + TELL_OF_KEEPING;
+        let event = make(&self.newest.borrow_and_update());
+        (self.said.replace(event.clone()).as_ref() != Some(&event)).then_some(event)
+    }
+}
+
 /// What the event `state` says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct StateEvent {
@@ -278,6 +322,9 @@ struct Talk {
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     overlay: watch::Receiver<Arc<Overlay>>,
     states: watch::Receiver<State>,
+    /// How the store of pictures is, and how recording stands, where pictures are kept.
+    media: Option<Told<MediaStatus>>,
+    recording: Option<Told<RecordingStatus>>,
     counting: Counting,
     counts: Counts,
     ledger: Ledger,
@@ -304,6 +351,8 @@ enum News {
     Tallies,
     Lines,
     State,
+    Media,
+    Recording,
     Overlay,
     /// A look whether it has taken what was sent.
     Look,
@@ -325,6 +374,8 @@ impl Talk {
         self.send(opening.into()).await?;
         self.send_lines().await?;
         self.send_state().await?;
+        self.send_media().await?;
+        self.send_recording().await?;
         self.catch_up().await?;
         self.send_tallies().await?;
         let mut has_overlay = self.types.overlay;
@@ -342,6 +393,8 @@ impl Talk {
                 News::Tallies => self.send_tallies().await?,
                 News::Lines => self.send_lines().await?,
                 News::State => self.send_state().await?,
+                News::Media => self.send_media().await?,
+                News::Recording => self.send_recording().await?,
                 News::Overlay => has_overlay = true,
                 News::Look => {}
                 News::Heartbeat => self.send(Bytes::from_static(b":\n\n")).await?,
@@ -383,6 +436,8 @@ impl Talk {
             changed = self.states.changed(), if types.state => {
                 changed.map(|()| News::State).map_err(|_| Over)
             }
+            changed = Told::changed(&mut self.media) => changed.map(|()| News::Media),
+            changed = Told::changed(&mut self.recording) => changed.map(|()| News::Recording),
             changed = self.overlay.changed(), if types.overlay && !has_overlay => {
                 changed.map(|()| News::Overlay).map_err(|_| Over)
             }
@@ -462,6 +517,27 @@ impl Talk {
         self.send(event("lines", &lines::reports(&rows, scene))).await
     }
 
+    async fn send_media(&mut self) -> Result<(), Over> {
+        let said = self
+            .media
+            .as_mut()
+            .and_then(|told| told.tell(|status| event("media", &wire::json(&MediaEvent::from(status)))));
+        match said {
+            Some(event) => self.send(event).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_recording(&mut self) -> Result<(), Over> {
+        let said = self.recording.as_mut().and_then(|told| {
+            told.tell(|status| event("recording", &wire::json(&RecordingReport::from(status))))
+        });
+        match said {
+            Some(event) => self.send(event).await,
+            None => Ok(()),
+        }
+    }
+
     async fn send_state(&mut self) -> Result<(), Over> {
         if !self.types.state {
             return Ok(());
@@ -517,7 +593,7 @@ mod tests {
         let wrong = of("types=crossing,pictures").unwrap_err().to_string();
         assert_eq!(
             wrong,
-            r#"types is "pictures", and should be any of crossing, tally, overlay, lines, state, with commas"#
+            r#"types is "pictures", and should be any of crossing, tally, overlay, lines, state, media, recording, with commas"#
         );
     }
 

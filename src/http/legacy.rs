@@ -1,14 +1,22 @@
 //! The addresses of mjpg-streamer, µStreamer and the Flask programs: frozen, byte-exact, and
 //! nothing but translation to what the pipeline and the rest of this module do.
 
+use std::fs::File;
+use std::path::Path;
+
 use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
+use rustix::fs::{Mode, OFlags};
 
 use super::body::Body;
+use super::ledger::AlbumError;
 use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
-use super::{page, pictures};
+use super::{page, pictures, wire};
 use crate::pipeline::Held;
+use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
+use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
+use crate::store::media::MediaError;
 
 const JSON: &str = "application/json";
 
@@ -28,13 +36,164 @@ pub async fn root(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// `GET /snapshot`: the JPEG. With the key `filename` it is to be saved, which fails while there is
-/// no store to save it in.
+/// `GET /snapshot`: the JPEG. With the key `filename` it is kept, as viewers see it, under this name.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
-    if request.query.get("filename").is_some() && !request.site.is_counts_only() {
-        return Ok(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "Error with snapshot"));
+    if request.query.get("filename").is_none() {
+        return pictures::snapshot(request).await;
     }
-    pictures::snapshot(request).await
+    let kept = match request.site.keeping() {
+        Ok(keeping) => {
+            let wish = SnapshotWish {
+                name: name(&request, ".jpg"),
+                date: date(&request),
+                ..SnapshotWish::default()
+            };
+            keeping.snapshot(wish).await.map_err(Problem::from)
+        }
+        Err(problem) => Err(problem),
+    };
+    old_answer(&request, kept.map(drop), "Error with snapshot")
+}
+
+/// `GET /video_capture`: `false` begins a recording, `true` ends it: what the old program's button was showing.
+pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> {
+    let keeping = request.site.keeping();
+    let done = match (request.query.get("status"), keeping) {
+        (_, Err(problem)) => Err(problem),
+        (Some("false"), Ok(keeping)) => {
+            let wish = RecordingWish {
+                name: name(&request, ".avi"),
+                date: date(&request),
+                ..RecordingWish::default()
+            };
+            keeping.record(wish).await.map(drop).map_err(Problem::from)
+        }
+        (Some("true"), Ok(keeping)) => keeping.end().await.map(drop).map_err(Problem::from),
+        (_, Ok(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "status is neither false nor true")),
+    };
+    old_answer(&request, done, "Error with recording video")
+}
+
+/// `GET /get_database`: every item by its number.
+pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
+    #[derive(serde::Serialize)]
+    struct Row {
+        date: String,
+        filename: String,
+    }
+    let rows = request.site.album()?.read(|reader| reader.old_list()).await?;
+    let rows: Vec<Row> = rows.into_iter().map(|(_, date, filename)| Row { date, filename }).collect();
+    Ok(no_store(route::fixed(JSON, wire::json(&rows))))
+}
+
+/// `GET /database/add`: takes the file of this name out of the folder `import` beside the store. It stays there;
+/// one that was taken before is not taken again.
+pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let media = site.media()?.clone();
+    let wanted = request.query.get("filename").unwrap_or_default().to_owned();
+    let known = by_name(&request, &wanted).await?;
+    let folder = media.file().parent().map(|folder| folder.join("import")).unwrap_or_default();
+    let wish = ImportWish {
+        name: Some(wanted.clone()),
+        may_rename: false,
+        date: date(&request),
+        note: String::new(),
+        stamp: None,
+        fps: None,
+        source: format!("file {wanted}"),
+        zone: site.settings.zone.clone(),
+    };
+    let added = tokio::task::spawn_blocking({
+        let wanted = wanted.clone();
+        move || {
+            let Some(file) = open_in(&folder, &wanted) else { return Ok(false) };
+            if known.is_none() {
+                import(&media, file, wish)?;
+            }
+            Ok::<bool, ImportError>(true)
+        }
+    });
+    match added.await {
+        Ok(Ok(true)) => Ok(say(StatusCode::OK, TEXT, "200")),
+        Ok(Ok(false)) => Ok(unable_to_find(&wanted)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(panicked) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string())),
+    }
+}
+
+/// `GET /database/remove`.
+pub async fn database_remove(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let wanted = request.query.get("filename").unwrap_or_default();
+    let Some(id) = by_name(&request, wanted).await? else { return Ok(unable_to_find(wanted)) };
+    match media.remove(vec![id]).await {
+        Err(MediaError::Unknown(_)) => Ok(unable_to_find(wanted)),
+        removed => {
+            removed?;
+            Ok(say(StatusCode::OK, TEXT, "200"))
+        }
+    }
+}
+
+/// `GET /database/new`: the old file is set aside, nothing is destroyed.
+pub async fn database_new(request: Request) -> Result<Response<Body>, Problem> {
+    request.site.media()?.begin_anew().await?;
+    Ok(say(StatusCode::OK, TEXT, "200"))
+}
+
+/// The number of the item of this name, if there is one.
+async fn by_name(request: &Request, name: &str) -> Result<Option<u64>, Problem> {
+    let name = name.to_owned();
+    match request.site.album()?.read(move |reader| reader.by_name(&name)).await {
+        Ok(item) => Ok(Some(item.id)),
+        Err(AlbumError::Store(MediaError::Unknown(_) | MediaError::Wrong(_))) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file `name` of `folder`: a file and nothing else, and never one elsewhere.
+fn open_in(folder: &Path, name: &str) -> Option<File> {
+    if Path::new(name).file_name().is_none_or(|own| own != name) {
+        return None;
+    }
+    // A pipe of this name would be waited for.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(folder.join(name), flags, Mode::empty()).ok()?);
+    file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
+}
+
+/// The name that the old routes give: without its extension, as a rule; an empty one is none.
+fn name(request: &Request, extension: &str) -> Option<String> {
+    let name = request.query.get("filename").filter(|name| !name.is_empty())?;
+    let has_it = name.to_ascii_lowercase().ends_with(extension) && name.len() > extension.len();
+    Some(if has_it { name.to_owned() } else { format!("{name}{extension}") })
+}
+
+fn date(request: &Request) -> Option<String> {
+    request.query.get("date").filter(|date| !date.is_empty()).map(str::to_owned)
+}
+
+/// `200`, or the old words for whatever went wrong; that no picture may be kept at all is said as everywhere.
+fn old_answer(
+    request: &Request,
+    done: Result<(), Problem>,
+    words: &'static str,
+) -> Result<Response<Body>, Problem> {
+    match done {
+        Ok(()) => Ok(say(StatusCode::OK, TEXT, "200")),
+        Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(problem),
+        Err(problem) => {
+            log::warn!("{words}, asked for by {}: {}", request.link.peer(), problem.detail);
+            Ok(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words))
+        }
+    }
+}
+
+fn unable_to_find(name: &str) -> Response<Body> {
+    let mut response = no_store(route::fixed(TEXT, format!("Unable to find {name}")));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 /// `GET /health`.

@@ -8,9 +8,10 @@ use std::fs;
 use std::sync::Arc;
 
 use super::Site;
-use crate::pipeline::State;
 use crate::pipeline::counting::{CountingStatus, Overlay};
+use crate::pipeline::{Keeping, State};
 use crate::store::Counts;
+use crate::store::media::{Kind, Storage};
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -68,8 +69,58 @@ pub fn text(site: &Site) -> String {
             counted(&mut page, counts, &counting.overlay().borrow());
         }
     }
+    if let Ok(keeping) = site.keeping() {
+        kept(&mut page, keeping, site.room.known().as_deref());
+    }
     process(&mut page);
     page.text
+}
+
+/// What is kept. Of a store that cannot be read there are no figures but that.
+fn kept(page: &mut Page, keeping: &Keeping, storage: Option<&Storage>) {
+    let recording = keeping.status();
+    page.one(
+        "tallycam_recording",
+        "gauge",
+        "1 while a recording is under way.",
+        u8::from(recording.now.is_some()),
+    );
+    page.one(
+        "tallycam_recording_dropped_pictures_total",
+        "counter",
+        "Pictures that were not recorded, for the disk was too slow.",
+        recording.dropped,
+    );
+    let status = keeping.media().ok().map(|media| media.status().borrow().as_ref().clone());
+    let is_well = status.as_ref().is_some_and(|status| status.trouble.is_none());
+    page.one("tallycam_media_healthy", "gauge", "1 while pictures can be kept.", u8::from(is_well));
+    if let Some(status) = status {
+        page.one(
+            "tallycam_media_dropped_chunks_total",
+            "counter",
+            "Chunks of recordings that the disk did not take in time.",
+            status.chunks_dropped,
+        );
+        page.one("tallycam_media_full", "gauge", "1 while there is no room.", u8::from(status.is_full));
+    }
+    let Some(storage) = storage else { return };
+    let kinds = [(Kind::Snapshot, storage.snapshots), (Kind::Recording, storage.recordings)];
+    page.family("tallycam_media_items", "gauge", "Items that are kept.");
+    for (kind, (items, _)) in kinds {
+        page.sample("tallycam_media_items", &[("kind", kind.word())], items);
+    }
+    page.family("tallycam_media_bytes", "gauge", "Bytes of their pictures.");
+    for (kind, (_, bytes)) in kinds {
+        page.sample("tallycam_media_bytes", &[("kind", kind.word())], bytes);
+    }
+    page.one("tallycam_media_file_bytes", "gauge", "Bytes of the store's file.", storage.file_bytes);
+    page.one(
+        "tallycam_storage_free_bytes",
+        "gauge",
+        "Bytes that the file system has free.",
+        storage.free_bytes,
+    );
+    page.one("tallycam_storage_total_bytes", "gauge", "Bytes of the file system.", storage.total_bytes);
 }
 
 /// How counting is going.

@@ -22,11 +22,14 @@ pub mod csv;
 mod etag;
 mod events;
 mod facts;
+mod fields;
+mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
 mod lines;
 pub mod listen;
+mod media;
 mod metrics;
 mod model;
 mod openapi;
@@ -36,18 +39,24 @@ mod pictures;
 mod problem;
 mod query;
 pub mod recount;
+mod recordings;
 mod route;
 mod routes;
 mod schemas;
+mod schemas_media;
+mod snapshots;
 mod socket;
 mod state;
+mod storage;
 pub mod stream;
 mod tallies;
 mod upload;
+mod uploads;
 mod v1;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_media;
 mod zones;
 
 use std::cell::Cell;
@@ -78,6 +87,7 @@ use events::Listeners;
 use ledger::{Album, Ledger};
 use problem::{NoCounting, NoKeeping, Problem, Withheld};
 use socket::Socket;
+use storage::Room;
 use viewers::{Places, Viewers};
 
 /// The program's version, as pages and the API name it.
@@ -120,6 +130,8 @@ pub struct Settings {
     pub day_starts: u8,
     /// No picture is given to anybody.
     pub counts_only: bool,
+    /// Keys of `[retention]` that the operator's file sets, which nobody else changes: `snapshots_age`.
+    pub pinned_retention: Vec<String>,
 }
 
 impl Default for Settings {
@@ -136,6 +148,7 @@ impl Default for Settings {
             zone: TimeZone::system(),
             day_starts: 0,
             counts_only: false,
+            pinned_retention: Vec::new(),
         }
     }
 }
@@ -151,6 +164,10 @@ pub(crate) struct Site {
     keeping: Option<Keeping>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
+    /// What was last seen of the room for pictures.
+    room: Room,
+    /// Files that are taken in at the same time.
+    uploading: Arc<Semaphore>,
     /// Where there is counting, and its ledger could be opened.
     ledger: Option<Ledger>,
     places: Rc<Places>,
@@ -186,6 +203,8 @@ impl Site {
             models,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            room: Room::default(),
+            uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
             links: Links::default(),
@@ -260,6 +279,10 @@ impl Site {
             counting.let_go();
         }
         self.pipeline.pause().await;
+        if let Some(keeping) = &self.keeping {
+            // What was being recorded ends by itself; who asks next finds it whole.
+            keeping.closed().await;
+        }
     }
 
     /// Back to on demand.

@@ -9,7 +9,7 @@ use hyper::{Method, Response, StatusCode};
 use super::body::Body;
 use super::problem::{Problem, RETRY_PICTURE, Withheld};
 use super::route::{Request, no_store};
-use super::stream;
+use super::{snapshots, stream};
 use crate::media::Picture;
 
 /// A sleeping camera's first picture is waited for so long.
@@ -51,6 +51,9 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
     }
+    if let Some(picture) = snapshots::picture(&request).await? {
+        return Ok(jpeg(&picture));
+    }
     match request.site.pipeline.snapshot(SNAPSHOT_WAIT).await {
         Ok(picture) => Ok(jpeg(&picture)),
         Err(none) => {
@@ -67,6 +70,9 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
+    }
+    if let Some(picture) = snapshots::picture(&request).await? {
+        return Ok(jpeg(&picture));
     }
     let picture = request.site.pipeline.snapshot(SNAPSHOT_WAIT).await;
     picture.map(|picture| jpeg(&picture)).map_err(|none| Problem::from(&none))

@@ -6,6 +6,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::body::Body;
+use super::fields::FieldError;
 use super::guard::Foreign;
 use super::ledger::ReadError;
 use super::model::{NotChosen, NotFetched};
@@ -194,6 +195,16 @@ impl From<PayloadError> for Problem {
             PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Problem::new(status, error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Problem {
+        match error {
+            FieldError::Payload(error) => error.into(),
+            error => Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+                .hint("/api/v1/openapi.json says what is wanted"),
+        }
     }
 }
 

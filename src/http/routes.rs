@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
-use super::{counts, crossings, events, legacy, lines, model, page, pictures, recount, tallies, v1, zones};
+use super::{counts, crossings, events, legacy, lines, media, model, page, pictures, recordings, recount, snapshots, storage, tallies, uploads, v1, zones};
 
 macro_rules! route {
     ($method:ident $path:literal $handler:path, $tag:ident, $summary:literal, [$($query:expr),* $(,)?], [$($answer:expr),+ $(,)?]) => {
@@ -79,6 +79,35 @@ const WRONG_FORM: Answer = (400, "The form says nothing that is understood.", Co
 const GONE: Answer = (404, "The page again: there is none of this number or name.", Content::Html);
 const REFUSED: Answer = (422, "The page again, with what is wrong.", Content::Html);
 
+const PICTURE: Key =
+    ("picture", "`shown`, as viewers see it; `original`, the camera's own; `largest`, of its largest size.");
+const WIDTH: Key = ("w", "At most so many pixels in a row, 16 to 8192.");
+const ROTATE: Key = ("rotate", "Turned clockwise by 0, 90, 180 or 270 degrees.");
+const GRAY: Key = ("gray", "`1`: without colour.");
+const KEEP_WITHHELD: Answer = (
+    403,
+    "A browser sent this for another site; or this camera counts only, and keeps no pictures.",
+    Content::Problem,
+);
+const OLD_KEEP_WITHHELD: Answer = (
+    403,
+    "A browser sent this for another site; or this camera counts only, and keeps no pictures.",
+    Content::Text,
+);
+const NO_STORE: Answer =
+    (503, "Nothing is kept here, or the store cannot be read or written.", Content::Problem);
+const NO_ROOM: Answer = (507, "There is no room on the disk.", Content::Problem);
+const ITEM: Answer = (200, "The item; ETag is its version.", Content::Json("MediaItem"));
+const NEW_ITEM: Answer = (201, "The item; Location is where it is.", Content::Json("MediaItem"));
+const WRONG_BODY: Answer =
+    (400, "The body is no object of keys that are known, or a value is of another kind.", Content::Problem);
+const OPEN_ITEM: Answer = (409, "One of them is being recorded.", Content::Problem);
+const OLD_DONE: Answer = (200, "`200`", Content::Text);
+const OLD_UNKNOWN: Answer = (404, "`Unable to find NAME`", Content::Text);
+const OLD_NO_STORE: Answer =
+    (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
+const FILE_NAME: Key = ("filename", "The item's name.");
+
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(GET "/" legacy::root, Pages, "The live page.",
@@ -88,18 +117,81 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
     route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
     route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS], [STREAM, FULL, WITHHELD]),
-    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [], [JPEG, CARD, WITHHELD]),
-    route!(GET "/snapshot" legacy::snapshot, Pictures, "The newest picture.",
-        [("filename", "Asks to save the picture under this name, which this version cannot do yet.")],
-        [JPEG, CARD, WITHHELD, (500, "`Error with snapshot`: it was not saved.", Content::Text)]),
+    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY], [JPEG, CARD, WITHHELD]),
+    route!(Changes::WithKey("filename"), GET "/snapshot" legacy::snapshot, Pictures, "The newest picture; or keeps it, with `filename`.",
+        [("filename", "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), ("date", "The date it is to have."),
+            PICTURE, WIDTH, ROTATE, GRAY],
+        [JPEG, CARD, OLD_KEEP_WITHHELD, (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
     route!(GET "/health" legacy::health, Legacy, "Whether the camera delivers, and what crosses is recorded.", [],
         [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row, or the ledger takes no crossings.", Content::Text)]),
     route!(GET "/state" v1::state, Api, "How things are.", [], [STATE]),
     route!(GET "/metrics" v1::figures, Api, "Figures for Prometheus.", [],
         [(200, "Text format 0.0.4.", Content::Metrics)]),
     route!(GET "/api/v1/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [],
-        [JPEG, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
+    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY],
+        [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
+    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, ROTATE, GRAY],
+        [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
+    route!(POST "/api/v1/snapshots" snapshots::add, Api, "Takes a picture and keeps it. A name that is taken gets a number.", [],
+        Wanted::JsonOrNothing("SnapshotDraft"),
+        [NEW_ITEM, KEEP_WITHHELD, WRONG_DRAFT, NO_STORE, NO_ROOM]),
+    route!(POST "/api/v1/recordings" recordings::begin, Api, "Begins a recording. Answered when its first picture is on its way.", [],
+        Wanted::JsonOrNothing("RecordingDraft"),
+        [NEW_ITEM, KEEP_WITHHELD, (409, "One is under way.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
+    route!(GET "/api/v1/recording" recordings::status, Api, "How recording stands.", [],
+        [(200, "The recording under way, if there is one.", Content::Json("RecordingStatus")), API_WITHHELD, NO_STORE]),
+    route!(POST "/api/v1/recording/stop" recordings::stop, Api, "Ends the recording. Answered when all of it is on the disk.", [],
+        [ITEM, (204, "None was under way, or it had not a single picture.", Content::Nothing), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
+    route!(GET "/api/v1/media" media::list, Api, "Snapshots and recordings, newest first.",
+        [("kind", "`snapshot` or `recording`."), ("q", "Only those whose name, note, date or camera contains this."), FROM, TO,
+            ("kept", "`1`: those that retention leaves alone; `0`: the others."), ("limit", "At most so many, 1 to 1000; 100 if not given."),
+            ("cursor", "`next` of the page before.")],
+        [(200, "A page of items.", Content::Json("MediaItems")), WRONG_QUERY, API_WITHHELD, NO_STORE]),
+    route!(POST "/api/v1/media" uploads::add, Api,
+        "Takes a file: a JPEG, an MJPEG file, an AVI with MJPEG video. It is streamed, and may be of any length. As a form it may be several.",
+        [("name", "The item's name; one that is taken gets a number. Made of date and time if not given."),
+            ("date", "`2026-11-20`, with `T14:53` or `T14:53:07` a time, too."), ("note", "A note."),
+            ("fps", "Pictures a second of a clip; as it says itself if not given, else 30.")],
+        Wanted::File,
+        [(201, "The item; of several files in a form a list of items.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
+            (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
+            (415, "It is something else.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
+    route!(PUT "/api/v1/media" uploads::add, Api, "The same, for programs that send files so (`curl -T`).",
+        [("name", "As above."), ("date", "As above."), ("note", "As above."), ("fps", "As above.")],
+        Wanted::File,
+        [(201, "The item.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
+            (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
+            (415, "It is something else.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
+    route!(GET "/api/v1/media/{id}" media::get, Api, "One item.", [], [ITEM, API_WITHHELD, UNKNOWN, NO_STORE]),
+    route!(PATCH "/api/v1/media/{id}" media::change, Api, "Changes what is said. If-Match is heeded.", [], Wanted::Json("MediaPatch"),
+        [ITEM, WRONG_BODY, KEEP_WITHHELD, UNKNOWN, (409, "Another one has this name.", Content::Problem), CHANGED, WRONG_DRAFT, NO_STORE, NO_ROOM]),
+    route!(DELETE "/api/v1/media/{id}" media::delete, Api, "Removes it. If-Match is heeded.", [],
+        [DELETED, KEEP_WITHHELD, UNKNOWN, OPEN_ITEM, CHANGED, NO_STORE, NO_ROOM]),
+    route!(POST "/api/v1/media/delete" media::delete_many, Api, "Removes items, all or none.", [], Wanted::Json("MediaIds"),
+        [DELETED, WRONG_BODY, KEEP_WITHHELD, UNKNOWN, OPEN_ITEM, NO_STORE, NO_ROOM]),
+    route!(POST "/api/v1/media/keep" media::keep_many, Api, "Has retention leave items alone, or no longer.", [], Wanted::Json("MediaKeep"),
+        [(204, "It is so.", Content::Nothing), WRONG_BODY, KEEP_WITHHELD, UNKNOWN, NO_STORE, NO_ROOM]),
+    route!(GET "/api/v1/media/storage" storage::storage, Api, "How much room there is, and what has it.", [],
+        [(200, "The room.", Content::Json("Storage")), API_WITHHELD, NO_STORE]),
+    route!(GET "/api/v1/media/retention" storage::retention, Api, "What is kept how long, and what would go now. With rules in the query, what those would do.",
+        [("snapshots_age", "Seconds, `30d`, or `never`."), ("snapshots_size", "Bytes, `2GB`, or `unlimited`."),
+            ("recordings_age", "Likewise."), ("recordings_size", "Likewise."), ("min_free", "Bytes, or `2GB`.")],
+        [(200, "Rules and plan; nothing is done.", Content::Json("Retention")), WRONG_QUERY, API_WITHHELD, NO_STORE]),
+    route!(PUT "/api/v1/media/retention" storage::set_retention, Api, "Other rules from now on. What is not named stays; `null` is without limit.", [],
+        Wanted::Json("RetentionRules"),
+        [(200, "Rules and plan.", Content::Json("Retention")), WRONG_BODY, KEEP_WITHHELD,
+            (409, "The operator's file sets it.", Content::Problem), NO_STORE]),
+    route!(POST "/api/v1/media/new" storage::begin_anew, Api, "Sets the store aside and begins an empty one. Nothing is destroyed.", [],
+        [(201, "The file that was set aside.", Content::Json("AsideFile")), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
+    route!(POST "/api/v1/media/aside/delete" storage::delete_aside, Api, "Deletes a file that was set aside, for good.", [], Wanted::Json("AsideName"),
+        [DELETED, WRONG_BODY, KEEP_WITHHELD, (404, "There is none of this name.", Content::Problem), NO_STORE]),
+    route!(POST "/api/v1/media/check" storage::check, Api, "Looks at all that must hold; with `repair` mends what can be. May take minutes.", [],
+        Wanted::JsonOrNothing("CheckWish"),
+        [(200, "What was found.", Content::Json("CheckReport")), WRONG_BODY, KEEP_WITHHELD, NO_STORE]),
+    route!(POST "/api/v1/media/vacuum" storage::vacuum, Api, "Gives unused room back to the file system. May take minutes.", [],
+        [(200, "How much.", Content::Json("VacuumReport")), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
+    route!(GET "/api/v1/media/backup" storage::backup, Api, "The whole store as it is now, while it goes on.", [],
+        [(200, "A file of SQLite.", Content::Database), API_WITHHELD, NO_STORE]),
     route!(POST "/api/v1/pause" v1::pause, Api, "Lets the camera go until it is resumed.", [], [STATE, API_FOREIGN]),
     route!(POST "/api/v1/resume" v1::resume, Api, "Ends a pause: the camera opens on demand.", [], [STATE, API_FOREIGN]),
     route!(GET "/api/v1/still.jpg" pictures::still, Api, "A picture to draw lines on; also where only counts are wanted.", [],
@@ -127,7 +219,7 @@ pub static ROUTES: &[Route] = &[
         Wanted::Json("ZonePatch"), [ZONE, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
     route!(DELETE "/api/v1/zones/{id}" zones::delete, Api, "Deletes it. If-Match is heeded.", [],
         [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_COUNTING]),
-    route!(GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket; `null` where nothing was counted.",
+    route!(GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket, in whole hours from the one of `from` to the one of `to`; `null` where nothing was counted.",
         [FROM, TO, ("bucket", "`hour`, `day`, `week`, `month` or `total`."),
             ("by", "What counts are told apart by: any of `line`, `class`, `direction`, with commas; all if not given."),
             OF_LINE, OF_CLASS, SCENE, FORMAT],
@@ -153,7 +245,7 @@ pub static ROUTES: &[Route] = &[
         [(200, "The sums.", Content::Json("Tallies")), NO_COUNTING]),
     route!(GET "/api/v1/events" events::events, Api,
         "What happens, as server-sent events. A crossing's id resumes after it: by the header Last-Event-ID, or by the query.",
-        [("types", "Any of `crossing`, `tally`, `overlay`, `lines`, `state`, with commas; all if not given."),
+        [("types", "Any of `crossing`, `tally`, `overlay`, `lines`, `state`, `media`, `recording`, with commas; all if not given."),
             ("last_event_id", "Crossings after this id, for those who cannot set a header.")],
         [(200, "Events, until the client leaves.", Content::Events), WRONG_QUERY,
             (503, "Nothing is counted here, or all places are taken.", Content::Problem)]),
@@ -198,6 +290,20 @@ pub static ROUTES: &[Route] = &[
         [(200, "`Capture released`", Content::Text), FOREIGN]),
     route!(GET "/get_counts" legacy::get_counts, Legacy, "How many went in and out.", [],
         [(200, "The counts.", Content::Json("Counts"))]),
+    route!(POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
+        [(303, "Back to the page.", Content::Nothing), OLD_KEEP_WITHHELD, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
+    route!(Changes::Always, GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
+        [("status", "`false` begins one, `true` ends it."), ("filename", "Its name, to which `.avi` is added."), ("date", "The date it is to have.")],
+        [OLD_DONE, OLD_KEEP_WITHHELD, (500, "`Error with recording video`", Content::Text)]),
+    route!(GET "/get_database" legacy::get_database, Legacy, "Every item, by its number.", [],
+        [(200, "Dates and names.", Content::Json("OldDatabase")), WITHHELD, OLD_NO_STORE]),
+    route!(Changes::Always, GET "/database/add" legacy::database_add, Legacy, "Takes a file of the folder `import` beside the store.",
+        [("filename", "The file's name."), ("date", "The date it is to have.")],
+        [OLD_DONE, OLD_KEEP_WITHHELD, OLD_UNKNOWN, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
+    route!(Changes::Always, GET "/database/remove" legacy::database_remove, Legacy, "Removes an item.", [FILE_NAME],
+        [OLD_DONE, OLD_KEEP_WITHHELD, OLD_UNKNOWN, (409, "It is being recorded.", Content::Text), OLD_NO_STORE]),
+    route!(Changes::Always, GET "/database/new" legacy::database_new, Legacy, "Sets the store aside and begins an empty one.", [],
+        [OLD_DONE, OLD_KEEP_WITHHELD, OLD_NO_STORE]),
     route!(GET "/robots.txt" page::robots, Pages, "Search engines are to stay away.", [],
         [(200, "Nothing is allowed.", Content::Text)]),
     route!(GET "/favicon.ico" page::favicon, Pages, "The icon.", [],

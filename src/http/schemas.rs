@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::schemas_media;
 use super::state::{StateReport, ViewerReport, object};
 use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {
-    let parts = [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models()];
+    let parts =
+        [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models(), schemas_media::all()];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -161,7 +163,7 @@ fn zone() -> Value {
 
 /// What is sent of something: `keys` of what is answered, of which some have to be there. What only we
 /// know may be sent back and changes nothing; what nobody knows is refused.
-fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
+pub fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
     whole["required"] = json!(required);
     whole["additionalProperties"] = json!(false);
     if let Some(properties) = whole["properties"].as_object_mut() {
@@ -174,31 +176,38 @@ fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
     whole
 }
 
-fn page_of(item: Value) -> Value {
+/// A page of a list.
+pub fn page_of(item: Value) -> Value {
     object(json!({"items": list(item), "next": maybe(text())}))
 }
 
-fn list(item: Value) -> Value {
+/// A list.
+pub fn list(item: Value) -> Value {
     json!({"type": "array", "items": item})
 }
 
-fn maybe(schema: Value) -> Value {
+/// This or `null`.
+pub fn maybe(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
-fn text() -> Value {
+/// A text.
+pub fn text() -> Value {
     json!({"type": "string"})
 }
 
-fn time() -> Value {
+/// A moment.
+pub fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
-fn count() -> Value {
+/// A number of something.
+pub fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
-fn number() -> Value {
+/// A number from 0 on.
+pub fn number() -> Value {
     json!({"type": "number", "minimum": 0})
 }
 

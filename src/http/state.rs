@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::wire::CountingReport;
+use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::clock;
 use crate::pipeline::Status;
 use crate::ui::LivePage;
@@ -72,6 +73,10 @@ pub struct StateReport {
     pub wall_clock_trusted: bool,
     /// What is counted; `null` where nothing ever is.
     pub counting: Option<CountingReport>,
+    /// How recording stands; `null` where nothing is kept.
+    pub recording: Option<RecordingReport>,
+    /// What is kept and the room there is; `null` where nothing is kept, and before that has been looked at.
+    pub storage: Option<StorageSummary>,
 }
 
 /// One who watches.
@@ -135,6 +140,8 @@ impl StateReport {
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             wall_clock_trusted: crate::base::Stamp::now().wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
+            recording: site.keeping().ok().map(|keeping| RecordingReport::from(&keeping.status())),
+            storage: StorageSummary::of(site),
         }
     }
 
@@ -164,6 +171,8 @@ impl StateReport {
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "uptime_s": number, "wall_clock_trusted": flag,
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
+            "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
+            "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
         });
         object(properties)
     }

@@ -7,11 +7,21 @@ use hyper::{Response, StatusCode};
 use super::body::Body;
 use super::route::{Request, no_store};
 use super::state::StateReport;
-use super::{metrics, openapi};
+use super::{metrics, openapi, storage};
 
 /// `GET /api/v1/state`, and `/state`.
 pub async fn state(request: Request) -> Response<Body> {
+    look_at_room(&request).await;
     json(StateReport::of(&request.site).json())
+}
+
+/// Has the room for pictures looked at, if that is due. A store that cannot be read says so elsewhere.
+async fn look_at_room(request: &Request) {
+    if request.site.media().is_ok()
+        && let Err(problem) = storage::room(&request.site).await
+    {
+        log::debug!("the room for pictures could not be looked at: {}", problem.detail);
+    }
 }
 
 /// `POST /api/v1/pause`: the camera is released before the answer, which is the state.
@@ -33,6 +43,7 @@ pub async fn document(_: Request) -> Response<Body> {
 
 /// `GET /metrics`.
 pub async fn figures(request: Request) -> Response<Body> {
+    look_at_room(&request).await;
     let mut response = no_store(Response::new(Body::full(metrics::text(&request.site))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     *response.status_mut() = StatusCode::OK;

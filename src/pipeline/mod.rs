@@ -274,6 +274,12 @@ impl Pipeline {
         self.shared.figures().warm_up = frames;
     }
 
+    /// What the pictures come from, in words: the camera's name, or what is (to be) opened.
+    fn source_name(&self) -> String {
+        let figures = self.shared.figures();
+        figures.delivers.as_ref().map_or_else(|| self.shared.source.clone(), |delivers| delivers.name.clone())
+    }
+
     /// Whether `picture` was captured after the camera had settled.
     fn is_warm(&self, picture: &Picture) -> bool {
         self.shared.figures().is_warm(picture)

@@ -10,21 +10,48 @@
 //!
 //! The thread `record` is a viewer like any other: what it skips, and what the store does not take in time, is a gap in the
 //! recording, told in its row, and costs viewers and counting nothing. One recording runs at a time. Nothing of it is in
-//! memory but the chunk under way, the two that wait for the disk, and the pre-roll.
+//! memory but the chunk under way, the two that wait for the disk, and the pre-roll (or 2 MiB) that waits behind them.
+//!
+//! `chunking`, `continuity`, `backlog`, `time_lapse` and `trigger` are pure, `recording` joins them, `record` is the
+//! thread, `view` its look at the hub; `snapshot` takes single pictures.
+
+mod backlog;
+mod chunking;
+mod continuity;
+mod record;
+mod recording;
+mod shared;
+mod snapshot;
+mod time_lapse;
+mod trigger;
+mod view;
 
 pub mod import;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::Worker;
-use crate::media::Picture;
 use crate::store::Counts;
 use crate::store::media::{Item, Media, MediaError, Origin};
 
 use super::Pipeline;
+use record::Recorder;
+use shared::{COMMANDS, Command, Shared};
+
+/// The pre-roll holds at most so many bytes, unless told otherwise.
+const PRE_ROLL_BYTES: usize = 16 << 20;
+
+/// Pictures a second that a recording may be held down to.
+const FPS: std::ops::RangeInclusive<f64> = 0.01..=240.0;
+
+/// Times between two pictures of a time-lapse.
+const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// The longest that [`Keeping::closed`] waits.
+const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
 /// How pictures are kept. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +76,22 @@ pub struct KeepingSettings {
     pub counts_only: bool,
 }
 
+impl Default for KeepingSettings {
+    fn default() -> KeepingSettings {
+        KeepingSettings {
+            warm_up: 3,
+            max_duration: Some(Duration::from_secs(3600)),
+            max_bytes: None,
+            fps: None,
+            pre_roll: Duration::ZERO,
+            pre_roll_bytes: PRE_ROLL_BYTES,
+            on_crossing: Vec::new(),
+            after_crossing: Duration::from_secs(10),
+            counts_only: false,
+        }
+    }
+}
+
 /// What is wanted of a recording.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RecordingWish {
@@ -62,7 +105,7 @@ pub struct RecordingWish {
     pub fps: Option<f64>,
     /// One picture in this time, 1 s to 1 h, the camera asleep between where that is long enough; `None`: no time-lapse.
     pub every: Option<Duration>,
-    /// Ends after this time; `None`: as configured.
+    /// Ends after this time, the pre-roll not counted; `None`: as configured, and a time-lapse when somebody ends it.
     pub duration: Option<Duration>,
     /// Ends at so many bytes; `None`: as configured.
     pub bytes: Option<u64>,
@@ -168,8 +211,7 @@ pub struct Recorded {
 /// Snapshots and recordings. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Keeping {
-    media: Result<Media, MediaError>,
-    settings: KeepingSettings,
+    shared: Arc<Shared>,
 }
 
 /// Keeping could not be started.
@@ -188,8 +230,23 @@ impl Keeping {
         counts: Option<Counts>,
         settings: KeepingSettings,
     ) -> Result<(Keeping, Worker), KeepingError> {
-        let _ = (pipeline, media, counts, settings);
-        todo!()
+        pipeline.set_warm_up(settings.warm_up);
+        let (commands, obeyed) = mpsc::channel(COMMANDS);
+        let shared = Arc::new(Shared::new(pipeline.clone(), media, settings, commands));
+        let runtime = record::runtime()?;
+        let worker = Worker::spawn("record", {
+            let shared = Arc::clone(&shared);
+            move |beat| match shared.store().cloned() {
+                Ok(media) => Recorder::new(shared, media, counts, obeyed, beat).run(&runtime),
+                // Nothing can be recorded, and nobody is let ask for it.
+                Err(_) => {
+                    while !shared.stop.sleep(Duration::from_secs(1)) {
+                        beat.beat();
+                    }
+                }
+            }
+        })?;
+        Ok((Keeping { shared }, worker))
     }
 
     /// The store, or why there is none.
@@ -197,30 +254,7 @@ impl Keeping {
     /// # Errors
     /// It could not be opened.
     pub fn media(&self) -> Result<&Media, &MediaError> {
-        self.media.as_ref()
-    }
-
-    /// Takes a picture without keeping it: the camera is woken, warm-up frames are passed over; waits at most `wait`.
-    ///
-    /// # Errors
-    /// [`KeepError`].
-    pub async fn picture(
-        &self,
-        which: Which,
-        change: PictureChange,
-        wait: Duration,
-    ) -> Result<Picture, KeepError> {
-        let _ = (which, change, wait);
-        todo!()
-    }
-
-    /// Takes a picture and keeps it.
-    ///
-    /// # Errors
-    /// [`KeepError`]; then there is neither row nor picture.
-    pub async fn snapshot(&self, wish: SnapshotWish) -> Result<Item, KeepError> {
-        let _ = wish;
-        todo!()
+        self.shared.media.as_ref()
     }
 
     /// Begins a recording; answers when its first picture is on its way and its row is there. One that a crossing began
@@ -229,8 +263,11 @@ impl Keeping {
     /// # Errors
     /// [`KeepError`].
     pub async fn record(&self, wish: RecordingWish) -> Result<Item, KeepError> {
-        let _ = wish;
-        todo!()
+        self.shared.store()?;
+        check(&wish)?;
+        let (begun, answer) = oneshot::channel();
+        self.tell(Command::Begin(Box::new(wish), begun)).await?;
+        answer.await.map_err(|_| KeepError::Media(MediaError::Busy))?
     }
 
     /// Ends the recording under way; answers when its last chunk is on the disk. `None`: none was under way, or it had
@@ -239,26 +276,89 @@ impl Keeping {
     /// # Errors
     /// The disk does not take it.
     pub async fn end(&self) -> Result<Option<Item>, KeepError> {
-        todo!()
+        self.shared.store()?;
+        let (told, answer) = oneshot::channel();
+        self.tell(Command::End(told)).await?;
+        answer.await.map_err(|_| KeepError::Media(MediaError::Busy))?
+    }
+
+    async fn tell(&self, command: Command) -> Result<(), KeepError> {
+        // The receiver is gone only when the thread is.
+        self.shared.commands.send(command).await.map_err(|_| KeepError::Media(MediaError::Busy))
+    }
+
+    /// Ends when nothing is being recorded any more, after 2 s at the latest: a pause closes a recording by itself.
+    pub async fn closed(&self) {
+        let mut statuses = self.statuses();
+        let nothing = statuses.wait_for(|status| status.now.is_none());
+        let _ = tokio::time::timeout(CLOSES_WITHIN, nothing).await;
     }
 
     /// Whether no picture is kept or given.
     pub fn is_counts_only(&self) -> bool {
-        self.settings.counts_only
+        self.shared.settings.counts_only
+    }
+
+    /// How many of the pipeline's demands are for recordings and the pre-roll, and no viewers.
+    pub fn demands(&self) -> usize {
+        self.shared.demands()
     }
 
     /// How recording stands; cheap.
     pub fn status(&self) -> RecordingStatus {
-        self.statuses().borrow().as_ref().clone()
+        self.shared.status.borrow().as_ref().clone()
     }
 
     /// The same, to wait for changes (at most a few a second).
     pub fn statuses(&self) -> watch::Receiver<Arc<RecordingStatus>> {
-        todo!()
+        self.shared.status.subscribe()
     }
 
     /// Closes a recording under way properly and ends the thread.
     pub fn stop(&self) {
-        todo!()
+        self.shared.stop.set();
+    }
+}
+
+fn check(wish: &RecordingWish) -> Result<(), KeepError> {
+    let wrong = |what: String| Err(KeepError::Wrong(what));
+    if let Some(fps) = wish.fps.filter(|fps| !FPS.contains(fps)) {
+        return wrong(format!("{fps} pictures a second are none: 0.01 to 240"));
+    }
+    if let Some(every) = wish.every.filter(|every| !EVERY.contains(every)) {
+        return wrong(format!("one picture in {} s is none: 1 s to 1 h", every.as_secs_f64()));
+    }
+    if wish.fps.is_some() && wish.every.is_some() {
+        return wrong(String::from("either so many pictures a second, or one in so much time"));
+    }
+    if wish.duration.is_some_and(|duration| duration.is_zero()) || wish.bytes == Some(0) {
+        return wrong(String::from("a recording of no time or no bytes is none"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_out_of_range_are_refused() {
+        let fine =
+            RecordingWish { fps: Some(0.01), duration: Some(Duration::from_millis(1)), ..Default::default() };
+        assert!(check(&fine).is_ok());
+        let lapse = |every| RecordingWish { every: Some(every), ..RecordingWish::default() };
+        assert!(check(&lapse(Duration::from_secs(3600))).is_ok());
+        for wrong in [
+            RecordingWish { fps: Some(0.0), ..fine.clone() },
+            RecordingWish { fps: Some(f64::NAN), ..fine.clone() },
+            RecordingWish { fps: Some(241.0), ..fine.clone() },
+            RecordingWish { every: Some(Duration::from_secs(2)), ..fine.clone() },
+            RecordingWish { duration: Some(Duration::ZERO), ..fine.clone() },
+            RecordingWish { bytes: Some(0), ..fine },
+            lapse(Duration::from_millis(999)),
+            lapse(Duration::from_secs(3601)),
+        ] {
+            assert!(matches!(check(&wrong), Err(KeepError::Wrong(_))), "{wrong:?}");
+        }
     }
 }

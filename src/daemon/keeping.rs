@@ -1,0 +1,174 @@
+//! From the configuration to keeping: where pictures lie, how they are recorded, and how long they stay.
+
+use std::time::Duration;
+
+use super::counting::{state_directory, store_settings};
+use crate::base::Worker;
+use crate::config::Config;
+use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
+use crate::store::Counts;
+use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
+
+/// Keeping at work, with everything that is to be ended in order.
+#[derive(Debug)]
+pub struct Running {
+    /// The handle.
+    pub keeping: Keeping,
+    /// The thread `record`.
+    pub recorder: Worker,
+    /// The store and the thread that writes it, if it could be opened.
+    pub store: Option<(Media, Worker)>,
+}
+
+impl Running {
+    /// The threads without which nothing is kept.
+    pub fn threads(&self) -> impl Iterator<Item = &Worker> {
+        std::iter::once(&self.recorder).chain(self.store.as_ref().map(|(_, writer)| writer))
+    }
+
+    /// Those of them whose hearts the watchdog listens to: the store's waits for the disk as long as that takes.
+    pub fn vital(&self) -> impl Iterator<Item = &Worker> {
+        std::iter::once(&self.recorder)
+    }
+
+    /// Has everything end, for a daemon that does not start.
+    pub fn let_end(&self) {
+        self.keeping.stop();
+        if let Some((media, _)) = &self.store {
+            media.stop();
+        }
+    }
+
+    /// Other rules of what is kept how long, from now on.
+    pub fn set_retention(&self, config: &Config) {
+        if let Some((media, _)) = &self.store {
+            media.set_retention(retention(config));
+        }
+    }
+}
+
+/// The store and its thread, or why there is none.
+pub type Store = Result<(Media, Worker), MediaError>;
+
+/// Opens the store of pictures. May take a while: what a power cut has left is mended here.
+pub fn open_store(config: &Config) -> Store {
+    Media::open(media_settings(config))
+}
+
+/// Closes a store that nothing was written to.
+pub fn close(store: Store) {
+    if let Ok((media, writer)) = store {
+        media.stop();
+        drop(writer);
+    }
+}
+
+/// Starts keeping. Without a store it runs all the same, and says why nothing is kept.
+///
+/// # Errors
+/// [`KeepingError`]; the store has been closed then.
+pub fn start(
+    config: &Config,
+    pipeline: &Pipeline,
+    store: Store,
+    counts: Option<Counts>,
+) -> Result<Running, KeepingError> {
+    let (media, store) = match store {
+        Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            log::error!("no pictures are kept: {error}{hint}");
+            (Err(error), None)
+        }
+    };
+    match Keeping::start(pipeline, media, counts, settings(config)) {
+        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store }),
+        Err(error) => {
+            if let Some((media, writer)) = store {
+                close(Ok((media, writer)));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Keeping's part of the configuration.
+pub fn settings(config: &Config) -> KeepingSettings {
+    let record = &config.record;
+    KeepingSettings {
+        warm_up: config.snapshot.warm_up,
+        max_duration: record.max_duration,
+        max_bytes: record.max_size,
+        fps: record.fps,
+        pre_roll: record.pre_roll,
+        on_crossing: record.on_crossing.clone(),
+        after_crossing: record.after_crossing,
+        counts_only: config.privacy.counts_only,
+        ..KeepingSettings::default()
+    }
+}
+
+/// The store's part of the configuration.
+pub fn media_settings(config: &Config) -> MediaSettings {
+    MediaSettings {
+        directory: state_directory(config),
+        camera: config.name.clone(),
+        zone: store_settings(config).zone,
+        retention: retention(config),
+    }
+}
+
+/// What is kept how long.
+pub fn retention(config: &Config) -> RetentionRules {
+    let rules = &config.retention;
+    RetentionRules {
+        snapshots_age: rules.snapshots_age,
+        snapshots_bytes: rules.snapshots_size,
+        recordings_age: rules.recordings_age,
+        recordings_bytes: rules.recordings_size,
+        min_free: (rules.min_free > 0).then_some(rules.min_free),
+    }
+}
+
+/// So long is left of `budget` after `gone`, and at most `limit`.
+pub(super) fn left(budget: Duration, gone: Duration, limit: Duration) -> Duration {
+    limit.min(budget.saturating_sub(gone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_defaults_are_those_of_the_configuration() {
+        assert_eq!(settings(&Config::default()), KeepingSettings::default());
+        let rules = retention(&Config::default());
+        assert_eq!(rules, RetentionRules { min_free: Some(500_000_000), ..RetentionRules::default() });
+    }
+
+    #[test]
+    fn every_rule_of_the_file_is_one_of_the_store() {
+        let mut config = Config::default();
+        config.retention.snapshots_age = Some(Duration::from_secs(1));
+        config.retention.snapshots_size = Some(2);
+        config.retention.recordings_age = Some(Duration::from_secs(3));
+        config.retention.recordings_size = Some(4);
+        config.retention.min_free = 0;
+        let rules = RetentionRules {
+            snapshots_age: Some(Duration::from_secs(1)),
+            snapshots_bytes: Some(2),
+            recordings_age: Some(Duration::from_secs(3)),
+            recordings_bytes: Some(4),
+            min_free: None,
+        };
+        assert_eq!(retention(&config), rules);
+    }
+
+    #[test]
+    fn a_step_of_the_stop_has_its_limit_and_all_of_them_the_budget() {
+        let s = Duration::from_secs;
+        assert_eq!(left(s(5), s(1), s(2)), s(2));
+        assert_eq!(left(s(5), s(4), s(2)), s(1));
+        assert_eq!(left(s(5), s(9), s(2)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,279 @@
+//! What is sent with a request, key by key: an object of which every key is known, each value of its kind or
+//! refused in words. Strict: what is not understood is never passed over. Pure.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use hyper::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::payload::{self, PayloadError};
+use crate::config::{parse_duration, parse_size};
+
+/// A body is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// No JSON, or of another kind.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// A list, a word, a number.
+    #[error("the request's body should be an object, as in {{\"name\": \"Front door\"}}")]
+    NoObject,
+    /// A key that nobody knows.
+    #[error("{key} is not known here; {known} are")]
+    Unknown {
+        /// Which.
+        key: String,
+        /// Those that are known.
+        known: String,
+    },
+    /// A value of another kind or out of its range.
+    #[error("{key} should be {expected}")]
+    Wrong {
+        /// Of which key.
+        key: &'static str,
+        /// What it should be.
+        expected: String,
+    },
+}
+
+/// The keys and values of a body.
+#[derive(Debug, Default)]
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a body that has to be there, with no other keys than these.
+    ///
+    /// # Errors
+    /// [`FieldError`].
+    pub fn read(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Fields, FieldError> {
+        Fields::of(payload::read(headers, body)?, known)
+    }
+
+    /// The same; without a body there is no key.
+    ///
+    /// # Errors
+    /// [`FieldError`].
+    pub fn read_or_nothing(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Fields, FieldError> {
+        payload::read_or_nothing(headers, body)?
+            .map_or_else(|| Ok(Fields::default()), |value| Fields::of(value, known))
+    }
+
+    fn of(value: Value, known: &[&str]) -> Result<Fields, FieldError> {
+        let Value::Object(fields) = value else { return Err(FieldError::NoObject) };
+        match fields.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(FieldError::Unknown {
+                key: format!("{:?}", key.chars().take(60).collect::<String>()),
+                known: known.join(", "),
+            }),
+            None => Ok(Fields(fields)),
+        }
+    }
+
+    /// Whether a key is there, `null` included.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Refuses `null`, for keys that are there to be changed: there is nothing that it could mean.
+    ///
+    /// # Errors
+    /// [`FieldError::Wrong`].
+    pub fn no_null(&self, keys: &[&'static str]) -> Result<(), FieldError> {
+        match keys.iter().find(|key| self.0.get(**key).is_some_and(Value::is_null)) {
+            Some(key) => Err(wrong(key, "left out, or have a value; null is none")),
+            None => Ok(()),
+        }
+    }
+
+    /// A text; `null` is none.
+    ///
+    /// # Errors
+    /// [`FieldError::Wrong`]; so with all of these.
+    pub fn text(&self, key: &'static str) -> Result<Option<String>, FieldError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(key, "a text")),
+        }
+    }
+
+    /// A flag; a form's is `1`, `true` or `on`, and `0`, `false` or `off`.
+    pub fn flag(&self, key: &'static str) -> Result<Option<bool>, FieldError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(Value::String(word)) if matches!(word.as_str(), "1" | "true" | "on") => Ok(Some(true)),
+            Some(Value::String(word)) if matches!(word.as_str(), "0" | "false" | "off") => Ok(Some(false)),
+            Some(_) => Err(wrong(key, "true or false")),
+        }
+    }
+
+    /// A number in a range.
+    pub fn number(&self, key: &'static str, range: RangeInclusive<f64>) -> Result<Option<f64>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+        number
+            .filter(|number| range.contains(number))
+            .map(Some)
+            .ok_or_else(|| wrong(key, format!("a number from {} to {}", range.start(), range.end())))
+    }
+
+    /// A whole number in a range.
+    pub fn whole(&self, key: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        number
+            .filter(|number| range.contains(number))
+            .map(Some)
+            .ok_or_else(|| wrong(key, format!("a whole number from {} to {}", range.start(), range.end())))
+    }
+
+    /// One of some words.
+    pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| value.as_str() == Some(word));
+        found.map(|(_, meant)| Some(*meant)).ok_or_else(|| {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            wrong(key, format!("one of {}", words.join(", ")))
+        })
+    }
+
+    /// A length of time: seconds, or as in the configuration (`"30d"`).
+    pub fn time(&self, key: &'static str) -> Result<Option<Duration>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+        let time = match seconds {
+            Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            None => value.as_str().and_then(parse_duration),
+        };
+        time.map(Some).ok_or_else(|| wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
+    }
+
+    /// An amount of bytes: a number, or as in the configuration (`"2GB"`).
+    pub fn bytes(&self, key: &'static str) -> Result<Option<u64>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        let bytes = number.or_else(|| value.as_str().and_then(parse_size));
+        bytes.map(Some).ok_or_else(|| wrong(key, "a number of bytes, or an amount such as \"2GB\""))
+    }
+
+    /// Numbers of items, at most `most`: a list, or in a form a text with commas. None twice.
+    pub fn ids(&self, key: &'static str, most: usize) -> Result<Vec<u64>, FieldError> {
+        let expected = || wrong(key, format!("a list of 1 to {most} numbers of items, as in [1, 2]"));
+        let ids: Option<Vec<u64>> = match self.value(key) {
+            Some(Value::Array(list)) => {
+                let id = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+                list.iter().map(id).collect()
+            }
+            Some(Value::String(text)) => text.split(',').map(|id| id.trim().parse().ok()).collect(),
+            _ => None,
+        };
+        let mut ids = ids.ok_or_else(expected)?;
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() || ids.len() > most || ids.first() == Some(&0) {
+            return Err(expected());
+        }
+        Ok(ids)
+    }
+
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.0.get(key).filter(|value| !value.is_null())
+    }
+}
+
+impl From<Map<String, Value>> for Fields {
+    fn from(fields: Map<String, Value>) -> Fields {
+        Fields(fields)
+    }
+}
+
+/// `key` is there and is not what it should be.
+pub fn wrong(key: &'static str, expected: impl Into<String>) -> FieldError {
+    FieldError::Wrong { key, expected: expected.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hyper::header::{CONTENT_TYPE, HeaderValue};
+
+    const KNOWN: [&str; 8] = ["name", "kept", "fps", "w", "kind", "age", "size", "ids"];
+
+    fn json(body: &str) -> Result<Fields, FieldError> {
+        Fields::read(&HeaderMap::new(), body.as_bytes(), &KNOWN)
+    }
+
+    fn form(body: &str) -> Fields {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        Fields::read(&headers, body.as_bytes(), &KNOWN).unwrap()
+    }
+
+    #[test]
+    fn values_are_of_their_kind_or_refused() {
+        let fields = json(
+            r#"{"name":"a","kept":true,"fps":2.5,"w":320,"kind":"b","age":"30d","size":"2GB","ids":[3,1,3]}"#,
+        )
+        .unwrap();
+        assert_eq!(fields.text("name").unwrap().as_deref(), Some("a"));
+        assert_eq!(fields.flag("kept"), Ok(Some(true)));
+        assert_eq!(fields.number("fps", 0.1..=100.0), Ok(Some(2.5)));
+        assert_eq!(fields.whole("w", 16..=8192), Ok(Some(320)));
+        assert_eq!(fields.one_of("kind", &[("a", 1), ("b", 2)]), Ok(Some(2)));
+        assert_eq!(fields.time("age"), Ok(Some(Duration::from_secs(30 * 86_400))));
+        assert_eq!(fields.bytes("size"), Ok(Some(2_000_000_000)));
+        assert_eq!(fields.ids("ids", 2), Ok(vec![1, 3]));
+        assert_eq!(fields.text("none"), Ok(None));
+        for wrong in [
+            fields.text("kept").map(|_| ()),
+            fields.flag("name").map(|_| ()),
+            fields.number("fps", 3.0..=4.0).map(|_| ()),
+            fields.whole("fps", 0..=9).map(|_| ()),
+            fields.one_of("kind", &[("a", 1)]).map(|_| ()),
+            fields.time("name").map(|_| ()),
+            fields.bytes("name").map(|_| ()),
+            fields.ids("ids", 1).map(|_| ()),
+            fields.ids("name", 9).map(|_| ()),
+        ] {
+            assert!(matches!(wrong, Err(FieldError::Wrong { .. })), "{wrong:?}");
+        }
+        for body in [r#"{"age":-1}"#, r#"{"age":true}"#, r#"{"age":1e300}"#] {
+            assert!(json(body).unwrap().time("age").is_err(), "{body}");
+        }
+        for body in [r#"{"ids":[]}"#, r#"{"ids":[0]}"#, r#"{"ids":[-1]}"#, r#"{"ids":[1.5]}"#, r#"{}"#] {
+            assert!(json(body).unwrap().ids("ids", 9).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_form_says_the_same() {
+        let fields = form("name=a&kept=on&fps=2.5&w=320&kind=b&age=30d&size=5&ids=3,1");
+        assert_eq!(fields.flag("kept"), Ok(Some(true)));
+        assert_eq!(fields.number("fps", 0.1..=100.0), Ok(Some(2.5)));
+        assert_eq!(fields.whole("w", 16..=8192), Ok(Some(320)));
+        assert_eq!(fields.bytes("size"), Ok(Some(5)));
+        assert_eq!(fields.ids("ids", 9), Ok(vec![1, 3]));
+    }
+
+    #[test]
+    fn only_objects_of_known_keys() {
+        assert_eq!(json("[1]").unwrap_err(), FieldError::NoObject);
+        assert_eq!(json("\"name\"").unwrap_err(), FieldError::NoObject);
+        let unknown = json(r#"{"nmae":1}"#).unwrap_err().to_string();
+        assert!(unknown.starts_with("\"nmae\" is not known here; name, kept"), "{unknown}");
+        assert!(matches!(json(""), Err(FieldError::Payload(PayloadError::Missing))));
+        assert!(Fields::read_or_nothing(&HeaderMap::new(), b"", &KNOWN).unwrap().is_empty());
+        let nothing = json(r#"{"name":null}"#).unwrap();
+        assert_eq!(nothing.text("name"), Ok(None));
+        assert!(nothing.no_null(&["kept"]).is_ok());
+        assert!(nothing.no_null(&["name"]).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! The JSON schemas of snapshots and recordings.
+
+use serde_json::{Value, json};
+
+use super::schemas::{count, draft, list, maybe, number, page_of, text, time};
+use super::state::object;
+
+const ITEM_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
+
+/// Every schema by its name.
+pub fn all() -> Value {
+    json!({
+        "MediaItem": item(),
+        "MediaItems": page_of(json!({"$ref": "#/components/schemas/MediaItem"})),
+        "MediaPatch": patch(),
+        "MediaIds": closed(json!({"ids": ids()}), &["ids"]),
+        "MediaKeep": closed(json!({"ids": ids(), "kept": flag()}), &["ids"]),
+        "SnapshotDraft": closed(
+            json!({
+                "name": maybe(text()), "date": maybe(text()), "note": maybe(text()),
+                "picture": maybe(json!({"type": "string", "enum": ["shown", "original", "largest"]})),
+                "w": maybe(json!({"type": "integer", "minimum": 16, "maximum": 8192})),
+                "rotate": maybe(json!({"type": "integer", "enum": [0, 90, 180, 270]})),
+                "gray": maybe(flag()),
+            }),
+            &[],
+        ),
+        "RecordingDraft": closed(
+            json!({
+                "name": maybe(text()), "date": maybe(text()), "note": maybe(text()),
+                "fps": maybe(json!({"type": "number", "minimum": 0.01, "maximum": 1000})),
+                "every": maybe(span()), "duration": maybe(span()), "bytes": maybe(amount()),
+            }),
+            &[],
+        ),
+        "RecordingStatus": recording(),
+        "Storage": storage(),
+        "AsideFile": aside(),
+        "AsideName": closed(json!({"name": text()}), &["name"]),
+        "RetentionRules": closed(
+            json!({
+                "snapshots_age": maybe(span()), "snapshots_size": maybe(amount()), "recordings_age": maybe(span()),
+                "recordings_size": maybe(amount()), "min_free": maybe(amount()),
+            }),
+            &[],
+        ),
+        "Retention": retention(),
+        "CheckWish": closed(json!({"repair": flag()}), &[]),
+        "CheckReport": object(json!({
+            "clean": flag(), "items": count(), "chunks": count(), "pictures": count(), "faults": list(text()),
+            "mended": list(text()),
+        })),
+        "VacuumReport": object(json!({"freed": count()})),
+        "StorageSummary": object(json!({
+            "snapshots": count(), "recordings": count(), "bytes": count(), "free": count(),
+            "days_left": maybe(number()), "full": flag(), "trouble": maybe(text()), "hint": maybe(text()),
+        })),
+        "OldDatabase": list(object(json!({"date": text(), "filename": text()}))),
+    })
+}
+
+fn item() -> Value {
+    object(json!({
+        "id": count(), "name": text(), "kind": {"type": "string", "enum": ["snapshot", "recording"]},
+        "date": text(), "time": time(), "time_sure": flag(), "added": time(), "width": count(),
+        "height": count(), "duration": number(), "frames": count(), "gaps": count(), "bytes": count(),
+        "camera": text(), "source": text(), "origin": origin(), "note": text(), "kept": flag(), "open": flag(),
+        "version": count(),
+    }))
+}
+
+/// What can be changed of an item, and nothing else.
+fn patch() -> Value {
+    let mut patch = draft(item(), &ITEM_KEYS, &[]);
+    if let Some(properties) = patch["properties"].as_object_mut() {
+        properties.retain(|key, _| ITEM_KEYS.contains(&key.as_str()));
+    }
+    patch
+}
+
+fn recording() -> Value {
+    object(json!({
+        "recording": flag(),
+        "now": maybe(object(json!({
+            "id": count(), "name": text(), "origin": origin(), "began": time(), "duration": number(),
+            "frames": count(), "bytes": count(), "gaps": count(), "every": maybe(number()),
+        }))),
+        "dropped": count(), "trouble": maybe(text()), "pre_roll": number(),
+    }))
+}
+
+fn storage() -> Value {
+    let kind = object(json!({"items": count(), "bytes": count()}));
+    object(json!({
+        "file": count(), "unused": count(), "snapshots": kind, "recordings": kind, "kept": count(),
+        "going": count(), "free": count(), "total": count(), "bytes_a_day": maybe(number()),
+        "days_left": maybe(number()), "aside": list(aside()), "full": flag(), "trouble": maybe(text()),
+        "hint": maybe(text()), "chunks_dropped": count(), "rules": rules(),
+    }))
+}
+
+fn retention() -> Value {
+    let mut goes = item();
+    goes["properties"]["why"] = json!({"type": "string", "enum": ["age", "bytes", "free"]});
+    object(json!({
+        "rules": rules(), "pinned": list(text()),
+        "plan": object(json!({
+            "items": list(goes), "count": count(), "bytes": count(), "unmet": maybe(text()),
+        })),
+    }))
+}
+
+fn rules() -> Value {
+    object(json!({
+        "snapshots_age": maybe(number()), "snapshots_size": maybe(count()), "recordings_age": maybe(number()),
+        "recordings_size": maybe(count()), "min_free": maybe(count()),
+    }))
+}
+
+fn aside() -> Value {
+    object(json!({"name": text(), "bytes": count(), "time": time()}))
+}
+
+fn ids() -> Value {
+    json!({
+        "type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 10_000,
+    })
+}
+
+fn origin() -> Value {
+    json!({"type": "string", "enum": ["asked", "crossing", "time-lapse", "import"]})
+}
+
+fn flag() -> Value {
+    json!({"type": "boolean"})
+}
+
+/// Seconds, or as in the configuration: `"30d"`.
+fn span() -> Value {
+    json!({"type": ["number", "string"], "minimum": 0})
+}
+
+/// Bytes, or as in the configuration: `"2GB"`.
+fn amount() -> Value {
+    json!({"type": ["integer", "string"], "minimum": 0})
+}
+
+/// An object of these keys and no others.
+fn closed(properties: Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
+    })
+}

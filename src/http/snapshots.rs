@@ -1,0 +1,92 @@
+//! `/api/v1/snapshots`, and the picture that is asked for in another form: a picture is taken, and kept or given.
+
+use hyper::Response;
+use std::time::Duration;
+
+use super::body::Body;
+use super::fields::{FieldError, Fields, wrong};
+use super::media;
+use super::problem::Problem;
+use super::query::{Query, WrongValue};
+use super::route::Request;
+use crate::media::Picture;
+use crate::pipeline::keeping::{PictureChange, SnapshotWish, Which};
+
+const KEYS: [&str; 7] = ["name", "date", "note", "picture", "w", "rotate", "gray"];
+
+const WHICH: [(&str, Which); 3] =
+    [("shown", Which::Shown), ("original", Which::Original), ("largest", Which::Largest)];
+
+/// Pixels in a row that may be asked for.
+const WIDTHS: std::ops::RangeInclusive<u64> = 16..=8192;
+
+/// A sleeping camera's first picture is waited for so long; one that has to be opened anew for it, too.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// `POST /api/v1/snapshots`.
+pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
+    let keeping = request.site.keeping()?;
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
+    let item = keeping.snapshot(wish(&fields)?).await?;
+    Ok(media::made(&item, "media/"))
+}
+
+fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
+    let rotate = fields.whole("rotate", 0..=270)?.unwrap_or(0);
+    Ok(SnapshotWish {
+        name: fields.text("name")?.filter(|name| !name.is_empty()),
+        date: fields.text("date")?.filter(|date| !date.is_empty()),
+        note: fields.text("note")?.unwrap_or_default(),
+        which: fields.one_of("picture", &WHICH)?.unwrap_or_default(),
+        change: PictureChange {
+            width: fields.whole("w", WIDTHS)?.and_then(|width| u32::try_from(width).ok()),
+            rotate: turn(rotate).ok_or_else(|| wrong("rotate", "0, 90, 180 or 270"))?,
+            gray: fields.flag("gray")?.unwrap_or(false),
+        },
+    })
+}
+
+/// The picture in the form that the query asks for; `None`: in the usual one.
+///
+/// # Errors
+/// The query means nothing, or there is no picture.
+pub async fn picture(request: &Request) -> Result<Option<Picture>, Problem> {
+    let Some((which, change)) = asked(&request.query)? else { return Ok(None) };
+    Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await?))
+}
+
+fn asked(query: &Query) -> Result<Option<(Which, PictureChange)>, WrongValue> {
+    let rotate = query.whole("rotate", 0..=270)?;
+    let flags = [("1", true), ("true", true), ("0", false), ("false", false)];
+    let wrong = || WrongValue::new("rotate", query.get("rotate").unwrap_or_default(), "0, 90, 180 or 270");
+    let which = query.one_of("picture", &WHICH)?.unwrap_or_default();
+    let change = PictureChange {
+        width: query.whole("w", WIDTHS)?.and_then(|width| u32::try_from(width).ok()),
+        rotate: turn(rotate.unwrap_or(0)).ok_or_else(wrong)?,
+        gray: query.one_of("gray", &flags)?.unwrap_or(false),
+    };
+    let is_usual = which == Which::Shown && change == PictureChange::default();
+    Ok((!is_usual).then_some((which, change)))
+}
+
+fn turn(degrees: u64) -> Option<u16> {
+    u16::try_from(degrees).ok().filter(|degrees| matches!(degrees, 0 | 90 | 180 | 270))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_query_says_which_picture() {
+        let of = |text: &str| asked(&Query::parse(text));
+        assert_eq!(of(""), Ok(None));
+        assert_eq!(of("123&_=4&gray=0&rotate=0&picture=shown"), Ok(None));
+        let change = PictureChange { width: Some(320), rotate: 90, gray: true };
+        assert_eq!(of("w=320&rotate=90&gray=1&picture=original"), Ok(Some((Which::Original, change))));
+        for wrong in ["w=15", "w=8193", "w=a", "rotate=45", "rotate=360", "gray=yes", "picture=best"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

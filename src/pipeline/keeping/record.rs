@@ -1,0 +1,692 @@
+//! The thread `record`: begins recordings, fills them with the hub's pictures, ends them.
+//!
+//! ```text
+//! idle ── wish, crossing ─► wanted ── first picture ─► running ── end, limit, quiet, pause, stop ─► ending ─► idle
+//!  └ armed: the ring of the pre-roll                     └ row being made (pool), then chunk by chunk    └ (pool)
+//! ```
+//!
+//! It waits on its own small runtime. What blocks (a row that is made, the last chunk on its way to the disk) runs on that
+//! runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording is
+//! wanted, running or ending; one that a person wants while another ends waits for that.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+
+use super::backlog::{Backlog, Shot};
+use super::recording::{Recording, Tally, Terms};
+use super::shared::{Begun, Command, EndTold, Held, Shared};
+use super::snapshot::in_words;
+use super::time_lapse::TimeLapse;
+use super::trigger::Trigger;
+use super::view::{Seen, View};
+use super::{KeepError, Recorded, RecordingStatus, RecordingWish};
+use crate::base::Beat;
+use crate::base::clock::{monotonic_us, wall_us};
+use crate::pipeline::State;
+use crate::pipeline::rate::RateLimit;
+use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, Origin, RecordingHandle};
+use crate::store::{Counts, Crossing};
+
+/// The first picture of a recording is waited for so long.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+
+/// Pictures that wait behind a chunk that the store has refused, in bytes, where there is no pre-roll.
+const ROOM: usize = 2 << 20;
+
+/// A chunk that the store has refused is offered again after this time.
+const AGAIN_US: u64 = 50_000;
+
+/// Longest sleep between heartbeats.
+const HEARTBEAT_US: u64 = 1_000_000;
+
+/// The status is told this often at most, microseconds.
+const TELL_US: u64 = 250_000;
+
+/// The thread's own things.
+pub struct Recorder<'a> {
+    shared: Arc<Shared>,
+    media: Media,
+    beat: &'a Beat,
+    commands: mpsc::Receiver<Command>,
+    counts: Option<Counts>,
+    crossings: Option<broadcast::Receiver<Arc<Crossing>>>,
+    trigger: Option<Trigger>,
+    states: watch::Receiver<State>,
+    view: Option<View>,
+    /// For the pre-roll.
+    armed: Option<Held>,
+    /// For a recording.
+    demand: Option<Held>,
+    backlog: Backlog,
+    ring_limit: Option<RateLimit>,
+    ring_gap: bool,
+    wanted: Option<Order>,
+    running: Option<Running>,
+    beginning: Option<JoinHandle<Result<(RecordingHandle, Item), MediaError>>>,
+    ending: Option<JoinHandle<(Result<Option<Item>, MediaError>, Tally)>>,
+    end_told: Vec<EndTold>,
+    /// What is ending.
+    closing: Option<Recorded>,
+    /// Begins when what is ending has ended.
+    next: Option<Order>,
+    /// Pictures that the store did not take, of recordings that have ended.
+    dropped: u64,
+    /// Why a crossing could not be recorded, or a recording not ended well.
+    failure: Option<String>,
+    told_us: u64,
+}
+
+/// A recording that is wanted.
+struct Order {
+    wish: RecordingWish,
+    origin: Origin,
+    begun: Option<Begun>,
+    until_us: u64,
+}
+
+/// A recording under way.
+struct Running {
+    recording: Recording<RecordingHandle>,
+    id: u64,
+    name: String,
+    origin: Origin,
+    every: Option<Duration>,
+    began_us: u64,
+    /// It ends at this time, whether pictures come or not.
+    until_us: Option<u64>,
+    begun: Option<Begun>,
+    /// One that a crossing began: ends when nothing has crossed until then.
+    quiet_us: Option<u64>,
+    lapse: Option<TimeLapse>,
+    /// Since when the camera of a time-lapse wakes.
+    woken_us: Option<u64>,
+    /// It is to end as soon as its row is made.
+    is_to_end: Option<Ended>,
+}
+
+impl Running {
+    fn recorded(&self) -> Recorded {
+        let tally = self.recording.tally();
+        Recorded {
+            id: self.id,
+            name: self.name.clone(),
+            origin: self.origin,
+            began_us: self.began_us,
+            duration_us: tally.duration_us,
+            frames: tally.frames,
+            bytes: tally.bytes,
+            gaps: tally.gaps,
+            every: self.every,
+        }
+    }
+}
+
+impl<'a> Recorder<'a> {
+    pub fn new(
+        shared: Arc<Shared>,
+        media: Media,
+        counts: Option<Counts>,
+        commands: mpsc::Receiver<Command>,
+        beat: &'a Beat,
+    ) -> Recorder<'a> {
+        let settings = &shared.settings;
+        let trigger = Trigger::new(&settings.on_crossing, settings.after_crossing);
+        let crossings = trigger.as_ref().and(counts.as_ref()).map(Counts::committed);
+        Recorder {
+            states: shared.pipeline.states(),
+            ring_limit: settings.fps.map(RateLimit::new),
+            media,
+            beat,
+            commands,
+            counts,
+            crossings,
+            trigger,
+            view: None,
+            armed: None,
+            demand: None,
+            backlog: Backlog::default(),
+            ring_gap: false,
+            wanted: None,
+            running: None,
+            beginning: None,
+            ending: None,
+            end_told: Vec::new(),
+            closing: None,
+            next: None,
+            dropped: 0,
+            failure: None,
+            told_us: 0,
+            shared,
+        }
+    }
+
+    /// Runs until [`super::Keeping::stop`]; what is being recorded then is closed.
+    pub fn run(mut self, runtime: &Runtime) {
+        runtime.block_on(async {
+            if !self.shared.settings.pre_roll.is_zero() {
+                self.armed = Some(Held::new(&self.shared, false));
+                self.look_at_hub();
+            }
+            let stop = self.shared.stop.clone();
+            while !stop.is_set() {
+                self.beat.beat();
+                let sleep = Duration::from_micros(self.wakes_us().saturating_sub(monotonic_us()));
+                tokio::select! {
+                    biased;
+                    () = stop.stopped() => break,
+                    Some(command) = self.commands.recv() => self.obey(command),
+                    begun = done(&mut self.beginning) => self.row_made(begun),
+                    ended = done(&mut self.ending) => self.ended(ended),
+                    Ok(()) = self.states.changed() => self.state_changed(),
+                    crossing = crossed(&mut self.crossings) => self.crossed(&crossing),
+                    seen = next(&mut self.view) => self.see(seen),
+                    () = tokio::time::sleep(sleep) => {}
+                }
+                self.tend();
+            }
+            self.close().await;
+        });
+    }
+
+    /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
+    async fn close(&mut self) {
+        let stops = || KeepError::NoPicture(String::from("tallycam stops"));
+        self.refuse_wanted(&stops());
+        if let Some(next) = self.next.take() {
+            refuse(next, stops());
+        }
+        self.finish(Ended::Stopped);
+        if self.beginning.is_some() {
+            let begun = done(&mut self.beginning).await;
+            self.row_made(begun);
+        }
+        if self.ending.is_some() {
+            let ended = done(&mut self.ending).await;
+            self.ended(ended);
+        }
+        self.tell(monotonic_us());
+    }
+
+    /// When something is to be done though nothing comes.
+    fn wakes_us(&self) -> u64 {
+        let now_us = monotonic_us();
+        // One that is to end waits for its row only.
+        let running = self.running.as_ref().filter(|running| running.is_to_end.is_none());
+        let again = running.filter(|r| r.recording.is_refused()).map(|_| now_us + AGAIN_US);
+        [
+            self.wanted.as_ref().map(|order| order.until_us),
+            running.and_then(|r| r.recording.chunk_ends_us()),
+            running.and_then(|r| r.until_us),
+            running.and_then(|r| r.quiet_us),
+            running
+                .and_then(|r| r.lapse.as_ref())
+                .map(TimeLapse::wake_us)
+                .filter(|&wake_us| wake_us > now_us),
+            again,
+        ]
+        .into_iter()
+        .flatten()
+        .fold(now_us + HEARTBEAT_US, u64::min)
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Begin(wish, begun) => self.begin(*wish, begun),
+            Command::End(told) => {
+                if let Some(next) = self.next.take() {
+                    refuse(next, ended_before());
+                }
+                self.refuse_wanted(&ended_before());
+                if self.running.is_some() {
+                    self.end_told.push(told);
+                    self.finish(Ended::Asked);
+                } else if self.ending.is_some() {
+                    self.end_told.push(told);
+                } else {
+                    // Who has gone does not mind.
+                    let _ = told.send(Ok(None));
+                }
+            }
+        }
+    }
+
+    /// A person wants a recording: one that a crossing began gives way.
+    fn begin(&mut self, wish: RecordingWish, begun: Begun) {
+        let under_way = match (&self.running, &self.wanted, &self.next) {
+            (Some(running), ..) if running.origin != Origin::Crossing => Some(running.name.clone()),
+            (_, Some(order), _) | (_, _, Some(order)) if order.origin != Origin::Crossing => {
+                Some(order.wish.name.clone().unwrap_or_default())
+            }
+            _ => None,
+        };
+        if let Some(name) = under_way {
+            let _ = begun.send(Err(KeepError::Recording(name)));
+            return;
+        }
+        self.wanted = None;
+        self.next = None;
+        let origin = if wish.every.is_some() { Origin::TimeLapse } else { Origin::Asked };
+        let until_us = monotonic_us() + FIRST_WITHIN.as_micros() as u64;
+        let order = Order { wish, origin, begun: Some(begun), until_us };
+        self.finish(Ended::Asked);
+        if self.ending.is_some() || self.running.is_some() {
+            self.next = Some(order);
+        } else {
+            self.want(order);
+        }
+    }
+
+    fn crossed(&mut self, crossing: &Crossing) {
+        let (Some(trigger), Some(counts)) = (&self.trigger, &self.counts) else { return };
+        if !trigger.is_for(crossing, counts.scene(), wall_us()) {
+            return;
+        }
+        let now_us = monotonic_us();
+        if let Some(running) = &mut self.running {
+            if running.origin == Origin::Crossing {
+                running.quiet_us = Some(now_us + trigger.after().as_micros() as u64);
+            }
+            return;
+        }
+        if self.wanted.is_some() || self.next.is_some() {
+            return;
+        }
+        let order = Order {
+            wish: RecordingWish {
+                note: format!("{} {}", crossing.line, crossing.class),
+                ..RecordingWish::default()
+            },
+            origin: Origin::Crossing,
+            begun: None,
+            until_us: now_us + FIRST_WITHIN.as_micros() as u64,
+        };
+        if self.ending.is_some() {
+            self.next = Some(order);
+        } else {
+            self.want(order);
+        }
+    }
+
+    /// Wakes the camera for a recording, which begins with its first picture, or with the oldest of the pre-roll.
+    fn want(&mut self, order: Order) {
+        let state = self.states.borrow_and_update().clone();
+        if matches!(state, State::Paused | State::Trouble(_)) {
+            refuse(order, KeepError::NoPicture(in_words(&state)));
+            return;
+        }
+        let every_us = order.wish.every.map(|every| every.as_micros() as u64);
+        let is_brief = every_us.is_some_and(|every_us| TimeLapse::new(every_us, 0).sleeps());
+        if every_us.is_some() {
+            self.backlog.clear();
+        }
+        self.demand = Some(Held::new(&self.shared, is_brief));
+        self.wanted = Some(order);
+        self.look_at_hub();
+        if self.backlog.front().is_some() {
+            self.make_row();
+        }
+    }
+
+    /// The first picture is there: its row is made, while more pictures come.
+    fn make_row(&mut self) {
+        let Some(first) = self.backlog.front().map(|shot| shot.picture.stamp) else { return };
+        let Some(order) = self.wanted.take() else { return };
+        let (settings, wish) = (&self.shared.settings, order.wish);
+        let now_us = monotonic_us();
+        // A time-lapse is meant to be long: the configured time is for recordings that somebody forgets.
+        let usual = if wish.every.is_some() { None } else { settings.max_duration };
+        let until_us =
+            wish.duration.or(usual).map(|time| now_us.max(first.monotonic_us) + time.as_micros() as u64);
+        let terms = Terms {
+            fps: if wish.every.is_some() { None } else { wish.fps.or(settings.fps) },
+            until_us,
+            bytes: wish.bytes.or(settings.max_bytes),
+            is_each_a_chunk: wish.every.is_some(),
+        };
+        let lapse = wish.every.map(|every| {
+            let mut lapse = TimeLapse::new(every.as_micros() as u64, first.monotonic_us);
+            lapse.take(first.monotonic_us);
+            lapse
+        });
+        let after = self.trigger.as_ref().map(|trigger| trigger.after().as_micros() as u64);
+        self.running = Some(Running {
+            recording: Recording::new(first.monotonic_us, terms),
+            id: 0,
+            name: wish.name.clone().unwrap_or_default(),
+            origin: order.origin,
+            every: wish.every,
+            began_us: first.wall_us,
+            until_us,
+            begun: order.begun,
+            quiet_us: after.filter(|_| order.origin == Origin::Crossing).map(|after_us| now_us + after_us),
+            lapse,
+            woken_us: None,
+            is_to_end: None,
+        });
+        let new = NewRecording {
+            name: wish.name,
+            may_rename: true,
+            date: wish.date,
+            stamp: first,
+            source: self.shared.pipeline.source_name(),
+            origin: order.origin,
+            note: wish.note,
+        };
+        let media = self.media.clone();
+        self.beginning = Some(spawn_blocking(move || make_row(&media, new)));
+    }
+
+    fn row_made(&mut self, made: Result<Result<(RecordingHandle, Item), MediaError>, JoinError>) {
+        let Some(running) = &mut self.running else { return };
+        let made = made.unwrap_or_else(|panicked| Err(MediaError::Wrong(panicked.to_string())));
+        match made {
+            Ok((handle, item)) => {
+                log::info!("recording {:?} begins ({})", item.name, item.origin.word());
+                running.recording.begin(handle);
+                (running.id, running.name) = (item.id, item.name.clone());
+                let (begun, is_to_end) = (running.begun.take(), running.is_to_end.take());
+                self.failure = None;
+                // Who is answered finds it in the status.
+                self.tell(monotonic_us());
+                if let Some(begun) = begun {
+                    let _ = begun.send(Ok(item));
+                }
+                if let Some(ended) = is_to_end {
+                    self.finish(ended);
+                }
+            }
+            Err(error) => {
+                let begun = running.begun.take();
+                self.leave();
+                self.backlog.clear();
+                match begun {
+                    Some(begun) => drop(begun.send(Err(error.into()))),
+                    None => self.fail(format!("nothing is recorded at a crossing: {error}")),
+                }
+                for told in self.end_told.drain(..) {
+                    let _ = told.send(Ok(None));
+                }
+                self.begin_next();
+            }
+        }
+    }
+
+    /// Ends what is running: its last chunk is written on the pool.
+    fn finish(&mut self, ended: Ended) {
+        let Some(running) = &mut self.running else { return };
+        if self.beginning.is_some() {
+            running.is_to_end.get_or_insert(ended);
+            return;
+        }
+        let backlog = std::mem::take(&mut self.backlog);
+        let Some(running) = self.leave() else { return };
+        log::info!("recording {:?} ends: {}", running.name, ended.word());
+        self.closing = Some(running.recorded());
+        self.ending = Some(spawn_blocking(move || running.recording.finish(backlog, ended)));
+    }
+
+    /// Nothing is running any more, and nothing is needed for it.
+    fn leave(&mut self) -> Option<Running> {
+        self.demand = None;
+        let running = self.running.take();
+        self.look_at_hub();
+        running
+    }
+
+    fn ended(&mut self, ended: Result<(Result<Option<Item>, MediaError>, Tally), JoinError>) {
+        let result = match ended {
+            Ok((result, tally)) => {
+                self.dropped += tally.dropped;
+                result
+            }
+            Err(panicked) => Err(MediaError::Wrong(panicked.to_string())),
+        };
+        match &result {
+            Ok(Some(item)) => log::info!(
+                "recorded {:?}: {} pictures, {} gaps, {} bytes",
+                item.name,
+                item.frames,
+                item.gaps,
+                item.bytes
+            ),
+            Ok(None) => {}
+            Err(error) => self.fail(format!("a recording could not be ended, and is closed later: {error}")),
+        }
+        self.closing = None;
+        self.tell(monotonic_us());
+        for told in self.end_told.drain(..) {
+            let _ = told.send(result.clone().map_err(KeepError::from));
+        }
+        self.begin_next();
+    }
+
+    fn begin_next(&mut self) {
+        if let Some(mut order) = self.next.take() {
+            order.until_us = order.until_us.max(monotonic_us() + FIRST_WITHIN.as_micros() as u64);
+            self.want(order);
+        }
+    }
+
+    /// What is wrong is logged once.
+    fn fail(&mut self, failure: String) {
+        if self.failure.as_ref() != Some(&failure) {
+            log::error!("{failure}");
+            self.failure = Some(failure);
+        }
+    }
+
+    fn refuse_wanted(&mut self, why: &KeepError) {
+        if let Some(order) = self.wanted.take() {
+            refuse(order, why.clone());
+            self.leave();
+        }
+    }
+
+    fn state_changed(&mut self) {
+        let state = self.states.borrow_and_update().clone();
+        if !matches!(state, State::Paused | State::Trouble(_)) {
+            return;
+        }
+        if let Some(view) = &mut self.view {
+            view.break_off();
+        }
+        self.refuse_wanted(&KeepError::NoPicture(in_words(&state)));
+        if state == State::Paused {
+            self.finish(Ended::Stopped);
+        }
+    }
+
+    /// Subscribes to the hub, or ends that, as it is needed.
+    fn look_at_hub(&mut self) {
+        let is_needed = self.armed.is_some() || self.demand.is_some();
+        match (&self.view, is_needed) {
+            (None, true) => self.view = Some(View::new(self.shared.pipeline.hub())),
+            (Some(_), false) => self.view = None,
+            _ => {}
+        }
+    }
+
+    fn see(&mut self, seen: Seen) {
+        match seen {
+            Seen::Shot(shot) => self.take(shot),
+            Seen::Card => {}
+            Seen::End => {
+                // The pipeline has ended, and so does this.
+                self.view = None;
+                self.armed = None;
+                self.finish(Ended::Stopped);
+                self.refuse_wanted(&KeepError::NoPicture(String::from("tallycam stops")));
+            }
+        }
+    }
+
+    fn take(&mut self, mut shot: Shot) {
+        let at_us = shot.picture.stamp.monotonic_us;
+        let is_lapse = self.wanted.as_ref().is_some_and(|order| order.wish.every.is_some());
+        if let Some(running) = &mut self.running {
+            if let Some(lapse) = &mut running.lapse {
+                if !self.shared.pipeline.is_warm(&shot.picture) {
+                    return;
+                }
+                if let Some(woken_us) = running.woken_us.filter(|woken_us| at_us >= *woken_us) {
+                    running.woken_us = None;
+                    lapse.woke_within(at_us - woken_us);
+                }
+                let Some(missed) = lapse.take(at_us) else { return };
+                shot.is_after_gap = missed > 0;
+            }
+            self.backlog.push(shot);
+        } else if self.wanted.is_some() {
+            if !is_lapse || self.shared.pipeline.is_warm(&shot.picture) {
+                self.backlog.push(shot);
+                self.make_row();
+            }
+        } else if self.armed.is_some() {
+            self.ring_gap |= shot.is_after_gap;
+            if self.ring_limit.as_mut().is_none_or(|limit| limit.passes(at_us)) {
+                shot.is_after_gap = std::mem::take(&mut self.ring_gap);
+                self.backlog.push(shot);
+                let settings = &self.shared.settings;
+                self.backlog.trim(settings.pre_roll.as_micros() as u64, settings.pre_roll_bytes);
+            }
+        }
+    }
+
+    /// What time alone brings about, and what is to be handed on.
+    fn tend(&mut self) {
+        let now_us = monotonic_us();
+        if self.wanted.as_ref().is_some_and(|order| now_us >= order.until_us) {
+            self.refuse_wanted(&KeepError::NoPicture(String::from("The camera gave no picture in time.")));
+        }
+        if let Some(running) = &mut self.running {
+            let settings = &self.shared.settings;
+            let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
+            running.recording.pump(&mut self.backlog, room, now_us);
+            let is_after = |time: Option<u64>| time.is_some_and(|time_us| now_us >= time_us);
+            if running.recording.is_over() || is_after(running.until_us) {
+                self.finish(Ended::Limit);
+            } else if is_after(running.quiet_us) {
+                self.finish(Ended::Quiet);
+            } else {
+                self.tend_lapse(now_us);
+            }
+        }
+        if now_us >= self.told_us + TELL_US || self.is_news() {
+            self.tell(now_us);
+        }
+    }
+
+    /// Lets the camera of a time-lapse sleep, and wakes it in time.
+    fn tend_lapse(&mut self, now_us: u64) {
+        let Some(running) = &mut self.running else { return };
+        let Some(lapse) = &running.lapse else { return };
+        let is_needed = !lapse.sleeps() || now_us >= lapse.wake_us();
+        match (is_needed, self.demand.is_some()) {
+            (true, false) => {
+                running.woken_us = lapse.sleeps().then_some(now_us);
+                self.demand = Some(Held::new(&self.shared, lapse.sleeps()));
+            }
+            (false, true) => self.demand = None,
+            _ => return,
+        }
+        self.look_at_hub();
+    }
+
+    /// Whether a recording has begun or ended since the status was told.
+    fn is_news(&self) -> bool {
+        let told = self.shared.status.borrow().now.as_ref().map(|now| now.id);
+        let running = self.running.as_ref().map(|running| running.id).filter(|id| *id > 0);
+        told != running.or(self.closing.as_ref().map(|closing| closing.id))
+    }
+
+    fn tell(&mut self, now_us: u64) {
+        self.told_us = now_us;
+        let running = self.running.as_ref().filter(|running| running.id > 0);
+        let tally = self.running.as_ref().map(|running| running.recording.tally()).unwrap_or_default();
+        let store = running.and_then(|running| running.recording.trouble()).map(|error| error.to_string());
+        let camera = match &*self.states.borrow() {
+            state @ State::Trouble(_) if running.is_some() => Some(in_words(state)),
+            _ => None,
+        };
+        let status = RecordingStatus {
+            now: running.map(Running::recorded).or_else(|| self.closing.clone()),
+            dropped: self.dropped + tally.dropped,
+            trouble: store.or(camera).or_else(|| self.failure.clone()),
+            pre_roll_s: match self.running {
+                None if self.armed.is_some() => self.backlog.span_us() as f64 / 1e6,
+                _ => 0.0,
+            },
+        };
+        self.shared.status.send_if_modified(|told| {
+            let is_new = **told != status;
+            if is_new {
+                *told = Arc::new(status);
+            }
+            is_new
+        });
+    }
+}
+
+fn make_row(media: &Media, new: NewRecording) -> Result<(RecordingHandle, Item), MediaError> {
+    let handle = media.begin_recording(new)?;
+    match media.reader().and_then(|reader| reader.item(handle.id())) {
+        Ok(item) => Ok((handle, item)),
+        Err(error) => {
+            // Nothing is in it: no row is left.
+            handle.end(Ended::Stopped)?;
+            Err(error)
+        }
+    }
+}
+
+fn refuse(order: Order, why: KeepError) {
+    match order.begun {
+        Some(begun) => drop(begun.send(Err(why))),
+        None => log::warn!("nothing is recorded at a crossing: {why}"),
+    }
+}
+
+fn ended_before() -> KeepError {
+    KeepError::NoPicture(String::from("the recording was ended before its first picture"))
+}
+
+/// The result of a job on the pool, once; waits for ever where there is none.
+async fn done<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    match job {
+        Some(running) => {
+            let result = running.await;
+            *job = None;
+            result
+        }
+        None => pending().await,
+    }
+}
+
+async fn next(view: &mut Option<View>) -> Seen {
+    match view {
+        Some(view) => view.next().await,
+        None => pending().await,
+    }
+}
+
+/// The next crossing that is told. Those that came too fast began what they were to begin.
+async fn crossed(crossings: &mut Option<broadcast::Receiver<Arc<Crossing>>>) -> Arc<Crossing> {
+    while let Some(told) = crossings {
+        match told.recv().await {
+            Ok(crossing) => return crossing,
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => *crossings = None,
+        }
+    }
+    pending().await
+}
+
+/// The thread's runtime: timers, and a pool of as many threads as there are jobs at once.
+pub fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build()
+}

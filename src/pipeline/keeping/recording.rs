@@ -1,0 +1,482 @@
+//! One recording under way: from the pictures that wait to the store, chunk by chunk. Never waits for the store, except
+//! at its end. Knows no thread and no clock: times are microseconds of the monotonic clock.
+//!
+//! The store takes a chunk, or refuses it for the moment: then the chunk is offered again, while pictures wait behind
+//! it. When there are too many of those it is dropped, which is a gap.
+
+use crate::pipeline::rate::RateLimit;
+use crate::store::media::{Chunk, Ended, Item, MediaError, RecordingHandle, Refused};
+
+use super::backlog::{Backlog, Shot};
+use super::chunking::{CHUNK_US, Chunking};
+
+/// Where chunks go: the store's writer.
+pub trait Sink: Send + 'static {
+    /// See [`RecordingHandle::append`].
+    fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused>;
+    /// See [`RecordingHandle::append_waiting`].
+    fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError>;
+    /// See [`RecordingHandle::trouble`].
+    fn trouble(&self) -> Option<MediaError>;
+    /// See [`RecordingHandle::end`].
+    fn end(self, ended: Ended) -> Result<Option<Item>, MediaError>;
+}
+
+impl Sink for RecordingHandle {
+    fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused> {
+        RecordingHandle::append(self, chunk)
+    }
+
+    fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
+        RecordingHandle::append_waiting(self, chunk)
+    }
+
+    fn trouble(&self) -> Option<MediaError> {
+        RecordingHandle::trouble(self)
+    }
+
+    fn end(self, ended: Ended) -> Result<Option<Item>, MediaError> {
+        RecordingHandle::end(self, ended)
+    }
+}
+
+/// What a recording is made of, and where it ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Terms {
+    /// At most so many pictures a second.
+    pub fps: Option<f64>,
+    /// Pictures from this time on are none of it.
+    pub until_us: Option<u64>,
+    /// At most so many bytes, but one picture at least.
+    pub bytes: Option<u64>,
+    /// Each picture is a chunk of its own: it is on the disk as soon as it can be.
+    pub is_each_a_chunk: bool,
+}
+
+/// How much there is of it, what waits for the disk included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Pictures.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Places at which some are missing.
+    pub gaps: u64,
+    /// From the first to the newest, microseconds.
+    pub duration_us: u64,
+    /// Pictures that the store did not take.
+    pub dropped: u64,
+}
+
+/// A recording under way.
+#[derive(Debug)]
+pub struct Recording<S> {
+    /// None while the row is being made.
+    sink: Option<S>,
+    terms: Terms,
+    began_us: u64,
+    chunking: Chunking,
+    /// Since when the chunk under way has waited for more.
+    open_since_us: Option<u64>,
+    /// A chunk that has ended and that the store has not taken yet.
+    closed: Option<Chunk>,
+    /// The picture that comes next.
+    next: Option<Shot>,
+    limit: Option<RateLimit>,
+    /// Pictures are missing before the next one that is wanted.
+    is_after_gap: bool,
+    newest_us: Option<u64>,
+    is_over: bool,
+    tally: Tally,
+}
+
+impl<S: Sink> Recording<S> {
+    /// A recording whose times count from `began_us`. Nothing is handed over before [`Recording::begin`].
+    pub fn new(began_us: u64, terms: Terms) -> Recording<S> {
+        Recording {
+            sink: None,
+            terms,
+            began_us,
+            chunking: Chunking::new(began_us),
+            open_since_us: None,
+            closed: None,
+            next: None,
+            limit: terms.fps.map(RateLimit::new),
+            is_after_gap: false,
+            newest_us: None,
+            is_over: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// The store is ready for it.
+    pub fn begin(&mut self, sink: S) {
+        self.sink = Some(sink);
+    }
+
+    /// How much there is of it.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Whether a limit is reached: nothing more is taken.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Why the store takes nothing, if so.
+    pub fn trouble(&self) -> Option<MediaError> {
+        self.sink.as_ref().and_then(Sink::trouble)
+    }
+
+    /// Whether a chunk waits to be offered again.
+    pub fn is_refused(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// When the chunk under way has to end, whether another picture comes or not.
+    pub fn chunk_ends_us(&self) -> Option<u64> {
+        self.open_since_us.map(|since_us| since_us + CHUNK_US)
+    }
+
+    /// Takes what waits in `backlog` as far as the store does. What it does not take waits there, up to `room` bytes.
+    pub fn pump(&mut self, backlog: &mut Backlog, room: usize, now_us: u64) {
+        if self.sink.is_none() {
+            while backlog.bytes() > room && backlog.lose().is_some() {
+                self.tally.dropped += 1;
+            }
+            return;
+        }
+        if self.chunk_ends_us().is_some_and(|ends_us| now_us >= ends_us) {
+            self.close();
+        }
+        while self.hand_over(backlog.bytes() > room) && self.take_next(backlog, now_us) {}
+    }
+
+    /// Takes one picture, or ends a chunk before it; `false`: there is none to be taken.
+    fn take_next(&mut self, backlog: &mut Backlog, now_us: u64) -> bool {
+        if self.is_over {
+            return false;
+        }
+        let Some(shot) = self.next.take().or_else(|| self.admit(backlog)) else { return false };
+        let at_us = shot.picture.stamp.monotonic_us;
+        let len = shot.picture.jpeg_len() as u64;
+        self.is_over = self.terms.until_us.is_some_and(|until_us| at_us >= until_us)
+            || (self.tally.frames > 0 && self.terms.bytes.is_some_and(|most| self.tally.bytes + len > most));
+        if self.is_over {
+            self.close();
+        } else if self.chunking.ends_before(&shot) {
+            self.close();
+            self.next = Some(shot);
+        } else {
+            self.chunking.push(&shot);
+            self.open_since_us.get_or_insert(now_us);
+            self.tally.frames += 1;
+            self.tally.bytes += len;
+            self.tally.duration_us = self.tally.duration_us.max(at_us.saturating_sub(self.began_us));
+            if self.terms.is_each_a_chunk {
+                self.close();
+            }
+        }
+        true
+    }
+
+    /// The next picture that is wanted. One held down to fewer pictures has a gap only where one comes late.
+    fn admit(&mut self, backlog: &mut Backlog) -> Option<Shot> {
+        while let Some(mut shot) = backlog.pop() {
+            let at_us = shot.picture.stamp.monotonic_us;
+            self.is_after_gap |= shot.is_after_gap;
+            if self.limit.as_mut().is_some_and(|limit| !limit.passes(at_us)) {
+                continue;
+            }
+            let step_us = self.terms.fps.map_or(0.0, |fps| 1e6 / fps);
+            let is_late = self
+                .newest_us
+                .is_some_and(|newest_us| at_us.saturating_sub(newest_us) as f64 > 1.5 * step_us);
+            shot.is_after_gap = std::mem::take(&mut self.is_after_gap) && is_late;
+            self.newest_us = Some(at_us);
+            return Some(shot);
+        }
+        None
+    }
+
+    /// Ends the chunk under way.
+    fn close(&mut self) {
+        if self.closed.is_some() || self.chunking.is_empty() {
+            return;
+        }
+        let chunk = self.chunking.take();
+        self.open_since_us = None;
+        self.tally.gaps += u64::from(chunk.is_after_gap);
+        self.closed = Some(chunk);
+    }
+
+    /// Offers the chunk that has ended; `is_to_go`: it is dropped if it is not taken. Tells whether none waits.
+    fn hand_over(&mut self, is_to_go: bool) -> bool {
+        let Some((chunk, sink)) = self.closed.take().zip(self.sink.as_mut()) else { return true };
+        match sink.append(chunk) {
+            Ok(spare) => self.chunking.reuse(spare),
+            Err(Refused(chunk)) if is_to_go => {
+                self.forget(&chunk);
+                self.chunking.reuse(chunk);
+                self.chunking.mark_gap();
+            }
+            Err(Refused(chunk)) => {
+                self.closed = Some(chunk);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn forget(&mut self, chunk: &Chunk) {
+        let frames = chunk.frames.len() as u64;
+        self.tally.dropped += frames;
+        self.tally.frames -= frames;
+        self.tally.bytes -= chunk.jpegs.len() as u64;
+        self.tally.gaps -= u64::from(chunk.is_after_gap);
+    }
+
+    /// Writes what is left, and answers when it is on the disk: blocks as long as that takes. `None`: there is not one
+    /// picture of it. Tells how much there was of it, too.
+    pub fn finish(mut self, mut backlog: Backlog, ended: Ended) -> (Result<Option<Item>, MediaError>, Tally) {
+        let Some(mut sink) = self.sink.take() else { return (Ok(None), self.tally) };
+        loop {
+            if let Some(chunk) = self.closed.take() {
+                let (frames, bytes) = (chunk.frames.len() as u64, chunk.jpegs.len() as u64);
+                match sink.append_waiting(chunk) {
+                    Ok(spare) => self.chunking.reuse(spare),
+                    Err(error) => {
+                        log::error!(
+                            "the end of a recording is lost, {frames} pictures, {bytes} bytes: {error}"
+                        );
+                        self.tally.dropped += frames;
+                        break;
+                    }
+                }
+            } else if !self.take_next(&mut backlog, 0) {
+                self.close();
+                if self.closed.is_none() {
+                    break;
+                }
+            }
+        }
+        (sink.end(ended), self.tally)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::{Arc, Mutex};
+
+    use super::super::backlog::tests::shot;
+    use super::*;
+
+    /// A store that takes chunks or does not.
+    #[derive(Debug, Clone, Default)]
+    struct Disk(Arc<Mutex<State>>);
+
+    #[derive(Debug, Default)]
+    struct State {
+        is_slow: bool,
+        chunks: Vec<Chunk>,
+        ended: Option<Ended>,
+    }
+
+    impl Disk {
+        fn is_slow(&self, is_slow: bool) {
+            self.0.lock().unwrap().is_slow = is_slow;
+        }
+
+        /// Numbers of the pictures of each chunk, negative after a gap.
+        fn chunks(&self) -> Vec<(bool, Vec<u64>)> {
+            let state = self.0.lock().unwrap();
+            let numbers = |chunk: &Chunk| chunk.frames.iter().map(|frame| frame.sequence).collect();
+            state.chunks.iter().map(|chunk| (chunk.is_after_gap, numbers(chunk))).collect()
+        }
+
+        fn pictures(&self) -> Vec<u64> {
+            self.chunks().into_iter().flat_map(|(_, numbers)| numbers).collect()
+        }
+    }
+
+    impl Sink for Disk {
+        fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused> {
+            let mut state = self.0.lock().unwrap();
+            if state.is_slow {
+                return Err(Refused(chunk));
+            }
+            state.chunks.push(chunk);
+            Ok(Chunk { jpegs: vec![1; 9], is_after_gap: true, ..Chunk::default() })
+        }
+
+        fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
+            self.append(chunk).map_err(|_| MediaError::Full)
+        }
+
+        fn trouble(&self) -> Option<MediaError> {
+            self.0.lock().unwrap().is_slow.then_some(MediaError::Full)
+        }
+
+        fn end(self, ended: Ended) -> Result<Option<Item>, MediaError> {
+            self.0.lock().unwrap().ended = Some(ended);
+            Ok(None)
+        }
+    }
+
+    const STEP_US: u64 = 33_333;
+
+    /// Records `numbers` at 30 a second, each taken as it comes.
+    fn run(
+        recording: &mut Recording<Disk>,
+        room: usize,
+        numbers: std::ops::Range<u64>,
+        len: usize,
+    ) -> Backlog {
+        let mut backlog = Backlog::default();
+        for n in numbers {
+            backlog.push(shot(n, n * STEP_US, len));
+            recording.pump(&mut backlog, room, n * STEP_US);
+        }
+        backlog
+    }
+
+    fn begun(terms: Terms) -> (Recording<Disk>, Disk) {
+        let disk = Disk::default();
+        let mut recording = Recording::new(0, terms);
+        recording.begin(disk.clone());
+        (recording, disk)
+    }
+
+    #[test]
+    fn every_picture_in_order_and_the_rest_at_the_end() {
+        let (mut recording, disk) = begun(Terms::default());
+        let mut backlog = run(&mut recording, 0, 0..100, 10);
+        assert_eq!(disk.pictures().len(), 84, "three chunks are on their way");
+        backlog.push(shot(100, 100 * STEP_US, 10));
+        let tally = recording.finish(backlog, Ended::Asked).1;
+        assert_eq!(disk.pictures(), (0..=100).collect::<Vec<u64>>());
+        assert!(disk.chunks().iter().all(|(is_after_gap, _)| !is_after_gap));
+        assert_eq!((tally.frames, tally.bytes, tally.gaps, tally.dropped), (101, 1010, 0, 0));
+        assert_eq!((tally.duration_us, disk.0.lock().unwrap().ended), (100 * STEP_US, Some(Ended::Asked)));
+    }
+
+    #[test]
+    fn a_chunk_ends_in_time_though_no_more_pictures_come() {
+        let (mut recording, disk) = begun(Terms::default());
+        let mut backlog = run(&mut recording, 0, 0..3, 10);
+        assert_eq!(recording.chunk_ends_us(), Some(CHUNK_US));
+        recording.pump(&mut backlog, 0, CHUNK_US - 1);
+        assert_eq!(disk.pictures(), [0_u64; 0]);
+        recording.pump(&mut backlog, 0, CHUNK_US);
+        assert_eq!(disk.pictures(), [0, 1, 2]);
+        assert_eq!(recording.chunk_ends_us(), None);
+    }
+
+    #[test]
+    fn a_slow_disk_is_waited_for_and_then_costs_whole_chunks_and_a_gap() {
+        let (mut recording, disk) = begun(Terms::default());
+        let mut backlog = run(&mut recording, 1000, 0..30, 10);
+        disk.is_slow(true);
+        // A hiccup: what comes meanwhile waits.
+        for n in 30..90 {
+            backlog.push(shot(n, n * STEP_US, 10));
+            recording.pump(&mut backlog, 1000, n * STEP_US);
+        }
+        assert!(recording.is_refused());
+        disk.is_slow(false);
+        recording.pump(&mut backlog, 1000, 90 * STEP_US);
+        assert_eq!((recording.tally().dropped, recording.tally().frames), (0, 90));
+        assert_eq!(backlog.bytes(), 0);
+        // It lasts: more than 1000 bytes are not held.
+        disk.is_slow(true);
+        for n in 90..400 {
+            backlog.push(shot(n, n * STEP_US, 10));
+            recording.pump(&mut backlog, 1000, n * STEP_US);
+            assert!(backlog.bytes() <= 1010);
+        }
+        disk.is_slow(false);
+        let tally = recording.finish(backlog, Ended::Asked).1;
+        let pictures = disk.pictures();
+        assert_eq!(tally.gaps, 1);
+        assert_eq!((pictures.len() as u64, tally.frames), (tally.frames, 400 - tally.dropped));
+        assert!(tally.dropped > 100 && tally.dropped < 300, "{tally:?}");
+        // One hole, told where it is.
+        let holes: Vec<u64> = pictures.windows(2).filter(|w| w[1] != w[0] + 1).map(|w| w[1]).collect();
+        let after: Vec<u64> = disk.chunks().iter().filter(|c| c.0).map(|c| c.1[0]).collect();
+        assert_eq!((holes.len(), &holes), (1, &after));
+    }
+
+    #[test]
+    fn what_comes_while_the_row_is_made_waits_and_is_bounded() {
+        let mut recording = Recording::new(0, Terms::default());
+        let mut backlog = run(&mut recording, 100, 0..25, 10);
+        assert_eq!((backlog.bytes(), recording.tally().dropped), (100, 15));
+        let disk = Disk::default();
+        recording.begin(disk.clone());
+        recording.pump(&mut backlog, 100, 0);
+        recording.finish(backlog, Ended::Limit).0.unwrap();
+        assert_eq!(disk.pictures(), (15..25).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn limits_of_time_and_bytes_are_kept() {
+        let (mut recording, disk) = begun(Terms { until_us: Some(10 * STEP_US), ..Terms::default() });
+        let backlog = run(&mut recording, 0, 0..30, 10);
+        assert!(recording.is_over());
+        recording.finish(backlog, Ended::Limit).0.unwrap();
+        assert_eq!(disk.pictures(), (0..10).collect::<Vec<u64>>());
+
+        let (mut recording, disk) = begun(Terms { bytes: Some(55), ..Terms::default() });
+        let backlog = run(&mut recording, 0, 0..30, 10);
+        assert!(recording.is_over());
+        recording.finish(backlog, Ended::Limit).0.unwrap();
+        assert_eq!(disk.pictures(), [0, 1, 2, 3, 4]);
+
+        let (mut recording, disk) = begun(Terms { bytes: Some(5), ..Terms::default() });
+        let backlog = run(&mut recording, 0, 0..3, 10);
+        recording.finish(backlog, Ended::Limit).0.unwrap();
+        assert_eq!(disk.pictures(), [0], "a recording has a picture");
+    }
+
+    #[test]
+    fn fewer_pictures_are_an_even_grid_and_no_gaps() {
+        let (mut recording, disk) = begun(Terms { fps: Some(10.0), ..Terms::default() });
+        let mut backlog = Backlog::default();
+        for n in 0..90 {
+            // One is missing where none is wanted, and five in a row.
+            if n == 31 || (60..65).contains(&n) {
+                continue;
+            }
+            let is_after_gap = n == 32 || n == 65;
+            backlog.push(Shot { is_after_gap, ..shot(n, n * STEP_US, 10) });
+            recording.pump(&mut backlog, 0, n * STEP_US);
+        }
+        let tally = recording.finish(backlog, Ended::Asked).1;
+        let pictures = disk.pictures();
+        assert_eq!(&pictures[..12], [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33]);
+        assert_eq!(tally.gaps, 1);
+        let after: Vec<u64> = disk.chunks().iter().filter(|c| c.0).map(|c| c.1[0]).collect();
+        assert_eq!(after, [65]);
+    }
+
+    #[test]
+    fn each_picture_of_a_time_lapse_is_on_its_way_at_once() {
+        let (mut recording, disk) = begun(Terms { is_each_a_chunk: true, ..Terms::default() });
+        run(&mut recording, 0, 0..3, 10);
+        assert_eq!(disk.chunks(), [(false, vec![0]), (false, vec![1]), (false, vec![2])]);
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_at_the_end_loses_the_end_and_says_so() {
+        let (mut recording, disk) = begun(Terms::default());
+        let backlog = run(&mut recording, 0, 0..30, 10);
+        disk.is_slow(true);
+        assert!(recording.trouble().is_some());
+        let tally = recording.finish(backlog, Ended::Stopped).1;
+        assert_eq!((disk.pictures().len(), tally.dropped), (28, 2));
+        assert_eq!(disk.0.lock().unwrap().ended, Some(Ended::Stopped));
+    }
+}

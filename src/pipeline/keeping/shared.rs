@@ -1,0 +1,99 @@
+//! What the thread `record` and every [`super::Keeping`] handle share: wishes one way, status the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::{KeepError, KeepingSettings, RecordingStatus, RecordingWish};
+use crate::base::Stop;
+use crate::pipeline::{Demand, Pipeline};
+use crate::store::media::{Item, Media, MediaError};
+
+/// Wishes that wait for the thread; who comes when there are so many waits.
+pub const COMMANDS: usize = 8;
+
+/// Told when the recording has begun.
+pub type Begun = oneshot::Sender<Result<Item, KeepError>>;
+
+/// Told when its last chunk is on the disk.
+pub type EndTold = oneshot::Sender<Result<Option<Item>, KeepError>>;
+
+/// What somebody wants of the thread.
+#[derive(Debug)]
+pub enum Command {
+    /// Begin a recording.
+    Begin(Box<RecordingWish>, Begun),
+    /// End it.
+    End(EndTold),
+}
+
+/// Shared by the thread and every handle.
+#[derive(Debug)]
+pub struct Shared {
+    pub pipeline: Pipeline,
+    pub media: Result<Media, MediaError>,
+    pub settings: KeepingSettings,
+    pub commands: mpsc::Sender<Command>,
+    pub status: watch::Sender<Arc<RecordingStatus>>,
+    pub stop: Stop,
+    /// One picture is changed at a time: it takes the processor of a small machine for a while.
+    pub changing: Arc<Semaphore>,
+    demands: AtomicUsize,
+}
+
+impl Shared {
+    pub fn new(
+        pipeline: Pipeline,
+        media: Result<Media, MediaError>,
+        settings: KeepingSettings,
+        commands: mpsc::Sender<Command>,
+    ) -> Shared {
+        Shared {
+            pipeline,
+            media,
+            settings,
+            commands,
+            status: watch::Sender::default(),
+            stop: Stop::new(),
+            changing: Arc::new(Semaphore::new(1)),
+            demands: AtomicUsize::new(0),
+        }
+    }
+
+    /// The store, if pictures may be kept in it.
+    pub fn store(&self) -> Result<&Media, KeepError> {
+        if self.settings.counts_only {
+            return Err(KeepError::CountsOnly);
+        }
+        self.media.as_ref().map_err(|error| KeepError::Media(error.clone()))
+    }
+
+    /// How many of the pipeline's demands are the recorder's.
+    pub fn demands(&self) -> usize {
+        self.demands.load(Ordering::Relaxed)
+    }
+}
+
+/// A demand of the recorder, counted.
+#[derive(Debug)]
+pub struct Held {
+    shared: Arc<Shared>,
+    _demand: Demand,
+}
+
+impl Held {
+    /// Keeps the camera awake; `is_brief`: for a moment.
+    pub fn new(shared: &Arc<Shared>, is_brief: bool) -> Held {
+        shared.demands.fetch_add(1, Ordering::Relaxed);
+        let pipeline = &shared.pipeline;
+        let demand = if is_brief { pipeline.brief_demand() } else { pipeline.demand() };
+        Held { shared: Arc::clone(shared), _demand: demand }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.demands.fetch_sub(1, Ordering::Relaxed);
+    }
+}

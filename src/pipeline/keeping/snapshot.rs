@@ -1,0 +1,132 @@
+//! Single pictures: taken, changed as wanted, kept. On the runtime; what takes the processor goes to its pool.
+
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+use super::{KeepError, Keeping, PictureChange, SnapshotWish, Which};
+use crate::media::{Picture, PictureBuilder};
+use crate::pipeline::{NoPicture, State, change};
+use crate::store::media::{Item, NewSnapshot, Origin};
+
+/// A picture to be kept is waited for so long.
+const PICTURE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Widths that a picture can be made, pixels.
+const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
+
+impl Keeping {
+    /// Takes a picture without keeping it: the camera is woken, warm-up frames are passed over; waits at most `wait`.
+    ///
+    /// # Errors
+    /// [`KeepError`].
+    pub async fn picture(
+        &self,
+        which: Which,
+        change: PictureChange,
+        wait: Duration,
+    ) -> Result<Picture, KeepError> {
+        if self.is_counts_only() {
+            return Err(KeepError::CountsOnly);
+        }
+        check(&change)?;
+        let until = Instant::now() + wait;
+        let pipeline = &self.shared.pipeline;
+        let taken = match which {
+            // What viewers see is the camera's own picture, until something is drawn or changed for all of them.
+            Which::Shown | Which::Original => pipeline.snapshot(wait).await,
+            Which::Largest => pipeline.largest(wait).await,
+        };
+        let picture = taken.map_err(|none| KeepError::from(&none))?;
+        if change == PictureChange::default() {
+            return Ok(picture);
+        }
+        let turn = timeout_at(until, self.shared.changing.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(KeepError::Picture(String::from("others are being changed; try again in a moment")));
+        };
+        let quality = pipeline.shared.settings.quality;
+        let changed = spawn_blocking(move || {
+            let _turn = turn;
+            changed(&picture, &change, quality)
+        });
+        changed.await.map_err(|panicked| KeepError::Picture(panicked.to_string()))?
+    }
+
+    /// Takes a picture and keeps it.
+    ///
+    /// # Errors
+    /// [`KeepError`]; then there is neither row nor picture.
+    pub async fn snapshot(&self, wish: SnapshotWish) -> Result<Item, KeepError> {
+        let media = self.shared.store()?.clone();
+        let picture = self.picture(wish.which, wish.change, PICTURE_WITHIN).await?;
+        let snapshot = NewSnapshot {
+            name: wish.name,
+            may_rename: true,
+            date: wish.date,
+            jpeg: picture.jpeg(),
+            stamp: picture.stamp,
+            width: picture.width,
+            height: picture.height,
+            source: self.shared.pipeline.source_name(),
+            origin: Origin::Asked,
+            note: wish.note,
+        };
+        Ok(media.add_snapshot(snapshot).await?)
+    }
+}
+
+fn check(change: &PictureChange) -> Result<(), KeepError> {
+    if let Some(width) = change.width.filter(|width| !WIDTHS.contains(width)) {
+        let (least, most) = (WIDTHS.start(), WIDTHS.end());
+        return Err(KeepError::Wrong(format!("a width of {width} is none: {least} to {most} pixels")));
+    }
+    if ![0, 90, 180, 270].contains(&change.rotate) {
+        let turn = change.rotate;
+        return Err(KeepError::Wrong(format!("a turn by {turn} degrees is none: 0, 90, 180 or 270")));
+    }
+    Ok(())
+}
+
+/// The picture changed as wanted, with its own stamp and number.
+fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, KeepError> {
+    let changed =
+        change(&picture.jpeg(), wanted, quality).map_err(|error| KeepError::Picture(error.to_string()))?;
+    let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
+    builder.push(&changed.jpeg);
+    Ok(builder.finish(changed.width, changed.height, picture.stamp, picture.sequence, false))
+}
+
+impl From<&NoPicture> for KeepError {
+    fn from(none: &NoPicture) -> KeepError {
+        KeepError::NoPicture(match &none.state {
+            State::Asleep | State::Waking | State::Live => {
+                String::from("The camera gave no picture in time.")
+            }
+            state => in_words(state),
+        })
+    }
+}
+
+/// Headline and reason of a state, in sentences.
+pub fn in_words(state: &State) -> String {
+    let (headline, reason) = (state.headline(), state.reason());
+    if reason.is_empty() { format!("{headline}.") } else { format!("{headline}. {reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_out_of_range_are_refused_before_a_picture_is_taken() {
+        let change = |width, rotate| PictureChange { width, rotate, gray: true };
+        for fine in [change(None, 0), change(Some(16), 90), change(Some(8192), 270)] {
+            assert!(check(&fine).is_ok());
+        }
+        for wrong in [change(Some(15), 0), change(Some(8193), 0), change(None, 45), change(None, 360)] {
+            assert!(matches!(check(&wrong), Err(KeepError::Wrong(_))));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Which crossings start a recording. Pure.
+
+use std::time::Duration;
+
+use crate::store::{Crossing, Scene};
+
+/// A crossing that is told so much later than it happened starts nothing: what it could show is over.
+const STALE_US: u64 = 10_000_000;
+
+/// `[record] on_crossing` and `after_crossing`.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    lines: Vec<String>,
+    after: Duration,
+}
+
+impl Trigger {
+    /// Crossings of `lines` (`*`: of any) record until `after` the last one; `None` where none does.
+    pub fn new(lines: &[String], after: Duration) -> Option<Trigger> {
+        (!lines.is_empty()).then(|| Trigger { lines: lines.to_vec(), after })
+    }
+
+    /// So long after the last crossing the recording ends.
+    pub fn after(&self) -> Duration {
+        self.after
+    }
+
+    /// Whether `crossing`, told at `now_us` while `scene` is shown, is one of those.
+    pub fn is_for(&self, crossing: &Crossing, scene: Scene, now_us: u64) -> bool {
+        let is_named = self.lines.iter().any(|name| name == "*" || **name == *crossing.line);
+        // The ledger tells late what it could not write for a while. A clock that is not set tells nothing.
+        let is_stale = crossing.is_time_sure && now_us.saturating_sub(crossing.time_us) > STALE_US;
+        is_named && crossing.scene == scene && !is_stale
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::vision::Direction;
+
+    fn crossing(line: &str) -> Crossing {
+        Crossing {
+            id: 1,
+            run: 1,
+            camera: Arc::from("door"),
+            scene: Scene::Camera,
+            line_id: 1,
+            line: Arc::from(line),
+            track: 1,
+            ordinal: 1,
+            class: Arc::from("person"),
+            direction: Direction::In,
+            score: 0.5,
+            time_us: 100_000_000,
+            is_time_sure: true,
+            has_thumbnail: false,
+        }
+    }
+
+    #[test]
+    fn lines_by_name_or_all_of_the_scene_shown() {
+        let trigger = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
+            Trigger::new(&lines, Duration::from_secs(5))
+        };
+        assert!(trigger(&[]).is_none());
+        let (door, any) = (trigger(&["Gate", "Door"]).unwrap(), trigger(&["*"]).unwrap());
+        let now = 100_500_000;
+        assert!(door.is_for(&crossing("Door"), Scene::Camera, now));
+        assert!(!door.is_for(&crossing("door"), Scene::Camera, now));
+        assert!(any.is_for(&crossing("door"), Scene::Camera, now));
+        assert!(!any.is_for(&crossing("door"), Scene::Sim, now));
+    }
+
+    #[test]
+    fn what_is_told_too_late_starts_nothing() {
+        let any = Trigger::new(&[String::from("*")], Duration::from_secs(5)).unwrap();
+        assert!(!any.is_for(&crossing("Door"), Scene::Camera, 111_000_000));
+        let unsure = Crossing { is_time_sure: false, ..crossing("Door") };
+        assert!(any.is_for(&unsure, Scene::Camera, 1_800_000_000_000_000));
+    }
+}
