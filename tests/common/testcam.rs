@@ -35,6 +35,7 @@ struct Script {
     is_there: Option<bool>,
     better: Option<TestCam>,
     picture_len: usize,
+    has_larger: bool,
     is_simulated: bool,
     requested: u64,
     sequence: u64,
@@ -52,6 +53,7 @@ impl TestCam {
             is_there: None,
             better: None,
             picture_len: 0,
+            has_larger: false,
             is_simulated: false,
             requested: 0,
             sequence: 0,
@@ -65,6 +67,12 @@ impl TestCam {
     /// Pictures of at least `len` bytes.
     pub fn picture_len(self, len: usize) -> TestCam {
         self.lock().picture_len = len;
+        self
+    }
+
+    /// It can do [`LARGER`], too.
+    pub fn with_larger(self) -> TestCam {
+        self.lock().has_larger = true;
         self
     }
 
@@ -136,7 +144,32 @@ impl TestCam {
     fn lock(&self) -> MutexGuard<'_, Script> {
         self.0.0.lock().unwrap()
     }
+
+    fn open_at(&self, (width, height): (u32, u32)) -> Result<Box<dyn Source>, Trouble> {
+        let cam = self.clone();
+        let mut script = self.lock();
+        if let Some(fault) = &script.open_fault {
+            return Err(fault.clone());
+        }
+        script.opens += 1;
+        script.open_now += 1;
+        script.open_at_most = script.open_at_most.max(script.open_now);
+        let delivers = Delivers {
+            name: String::from("Test camera"),
+            fourcc: Fourcc::MJPG,
+            width,
+            height,
+            fps: None,
+            notes: Vec::new(),
+            is_simulated: script.is_simulated,
+        };
+        Ok(Box::new(Open { cam, delivers, jpeg: Vec::new() }))
+    }
 }
+
+/// Pixels of the test camera's pictures, and of its larger ones.
+pub const USUAL: (u32, u32) = (64, 48);
+pub const LARGER: (u32, u32) = (128, 96);
 
 /// A running pipeline, stopped and joined when dropped.
 pub struct Running {
@@ -169,24 +202,15 @@ impl Opener for TestCam {
     }
 
     fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        let cam = self.clone();
-        let mut script = self.lock();
-        if let Some(fault) = &script.open_fault {
-            return Err(fault.clone());
-        }
-        script.opens += 1;
-        script.open_now += 1;
-        script.open_at_most = script.open_at_most.max(script.open_now);
-        let delivers = Delivers {
-            name: String::from("Test camera"),
-            fourcc: Fourcc::MJPG,
-            width: 64,
-            height: 48,
-            fps: None,
-            notes: Vec::new(),
-            is_simulated: script.is_simulated,
-        };
-        Ok(Box::new(Open { cam, delivers, jpeg: Vec::new() }))
+        self.open_at(USUAL)
+    }
+
+    fn largest_size(&mut self) -> Option<(u32, u32)> {
+        self.lock().has_larger.then_some(LARGER)
+    }
+
+    fn open_largest(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        self.open_at(LARGER)
     }
 
     fn better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
@@ -254,10 +278,11 @@ impl Source for Open {
         let sequence = script.sequence;
         let len = script.picture_len;
         drop(script);
-        self.jpeg = numbered_jpeg(sequence, len);
+        let (width, height) = (self.delivers.width, self.delivers.height);
+        self.jpeg = numbered_jpeg_of((width, height), sequence, len);
         let data = if is_broken { &self.jpeg[..self.jpeg.len() / 2] } else { &self.jpeg[..] };
         let stamp = Stamp::now();
-        Ok(Some(Frame { fourcc: Fourcc::MJPG, width: 64, height: 48, stride: 0, data, stamp, sequence }))
+        Ok(Some(Frame { fourcc: Fourcc::MJPG, width, height, stride: 0, data, stamp, sequence }))
     }
 }
 
@@ -274,14 +299,20 @@ pub fn trouble(kind: TroubleKind) -> Trouble {
 
 /// A real JPEG of 64×48 pixels and at least `len` bytes, with `number` in a comment segment.
 pub fn numbered_jpeg(number: u64, len: usize) -> Vec<u8> {
-    static BASE: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
-    let base = BASE.get_or_init(|| {
-        let pixels: Vec<u8> = (0..64 * 48).map(|i| (i * 7 % 251) as u8).collect();
+    numbered_jpeg_of(USUAL, number, len)
+}
+
+/// The same, [`USUAL`] or [`LARGER`].
+fn numbered_jpeg_of((width, height): (u32, u32), number: u64, len: usize) -> Vec<u8> {
+    static BASES: [std::sync::OnceLock<Vec<u8>>; 2] = [const { std::sync::OnceLock::new() }; 2];
+    let base = BASES[usize::from((width, height) == LARGER)].get_or_init(|| {
+        let (width, height) = (width as usize, height as usize);
+        let pixels: Vec<u8> = (0..width * height).map(|i| (i * 7 % 251) as u8).collect();
         let image = turbojpeg::Image {
             pixels: &pixels[..],
-            width: 64,
-            pitch: 64,
-            height: 48,
+            width,
+            pitch: width,
+            height,
             format: turbojpeg::PixelFormat::GRAY,
         };
         turbojpeg::compress(image, 80, turbojpeg::Subsamp::Gray).unwrap().to_vec()
@@ -305,4 +336,16 @@ pub fn numbered_jpeg(number: u64, len: usize) -> Vec<u8> {
 pub fn number_of(jpeg: &[u8]) -> Option<u64> {
     let text = jpeg.get(6..33)?;
     std::str::from_utf8(text.strip_prefix(b"number ")?).ok()?.parse().ok()
+}
+
+/// Whether `program` is there to take part. In CI it has to be.
+pub fn has(program: &str, arguments: &[&str]) -> bool {
+    use std::process::{Command, Stdio};
+    let ran = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let has = ran.is_ok_and(|status| status.success());
+    if !has {
+        println!("LEFT OUT: {program} {} does not run here", arguments.join(" "));
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is missing");
+    }
+    has
 }

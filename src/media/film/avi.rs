@@ -178,7 +178,7 @@ impl Head {
 
     /// `places`: of each part, where its `movi` and its index lie.
     fn headers(&self, out: &mut Vec<u8>, places: &[(u64, u64)]) {
-        let (width, height) = self.timeline.sizes[0];
+        let (width, height) = self.timeline.size;
         let slots = self.timeline.units() as u32;
         let buffer = self.largest.saturating_add(8);
         let first = self.slots(&self.parts[0]) as u32;

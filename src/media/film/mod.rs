@@ -10,9 +10,8 @@
 //! for each of its pictures; within a chunk likewise. So every picture has a time of its own, they rise, and where a
 //! picture is in the file follows from the rows alone, however odd the stamps.
 //!
-//! Sizes that change within a recording: each picture keeps its own. The file's size is that of the first one; an MP4
-//! has a description for each size that comes, an AVI can only name one. Players scale (VLC, QuickTime) or change
-//! size on the way (ffmpeg, OpenCV).
+//! Sizes that change within a recording: each picture keeps its own, which its JPEG says. The file names the first
+//! one's. ffmpeg and OpenCV give each picture as it is; other players scale to the first size, or show the rest badly.
 
 mod avi;
 mod mp4;

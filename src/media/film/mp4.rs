@@ -45,7 +45,7 @@ struct Head {
 /// Bytes before the pictures' own box: no less, for the most part of which the tables are.
 fn head_len(timeline: &Timeline, is_wide: bool) -> u64 {
     let chunk = if is_wide { 20 } else { 16 };
-    2000 + 86 * timeline.sizes.len() as u64 + 12 * timeline.frames() + chunk * timeline.chunks() as u64
+    2000 + 12 * timeline.frames() + chunk * timeline.chunks() as u64
 }
 
 impl Head {
@@ -101,7 +101,7 @@ impl Head {
     /// `moov` up to its tables, which have `tables` bytes.
     fn movie(&self, out: &mut Vec<u8>, tables: u64) {
         let mut table = Vec::new();
-        self.descriptions(&mut table);
+        self.description(&mut table);
         let stbl = 8 + table.len() as u64 + tables;
         let mut media = Vec::new();
         self.media_head(&mut media);
@@ -183,7 +183,7 @@ impl Head {
             long(out, number);
         }
         matrix(out);
-        let (width, height) = self.timeline.sizes[0];
+        let (width, height) = self.timeline.size;
         long(out, width << 16);
         long(out, height << 16);
     }
@@ -201,30 +201,29 @@ impl Head {
         out.extend(name);
     }
 
-    /// `stsd`: a description for each size.
-    fn descriptions(&self, out: &mut Vec<u8>) {
-        let sizes = &self.timeline.sizes;
-        boxed(out, b"stsd", 16 + 86 * sizes.len() as u32);
+    /// `stsd`: one description, also where sizes change. ISO wants one for each; ffmpeg 5 decodes nothing of such a
+    /// file, and takes each picture's size from the picture anyway.
+    fn description(&self, out: &mut Vec<u8>) {
+        let (width, height) = self.timeline.size;
+        boxed(out, b"stsd", 16 + 86);
         long(out, 0);
-        long(out, sizes.len() as u32);
-        for (width, height) in sizes {
-            boxed(out, b"jpeg", 86);
-            // Reserved; the first data reference; version, revision, vendor, qualities.
-            out.extend([0, 0, 0, 0, 0, 0, 0, 1]);
-            out.extend([0; 16]);
-            out.extend((*width as u16).to_be_bytes());
-            out.extend((*height as u16).to_be_bytes());
-            // 72 dots an inch both ways; reserved; one picture a sample.
-            long(out, 0x0048_0000);
-            long(out, 0x0048_0000);
-            long(out, 0);
-            out.extend([0, 1]);
-            // What the compressor is called: a length and 31 letters. 24 bits a pixel, no colour table.
-            let mut name = [0; 32];
-            name[..12].copy_from_slice(b"\x0bMotion JPEG");
-            out.extend(name);
-            out.extend([0, 24, 0xff, 0xff]);
-        }
+        long(out, 1);
+        boxed(out, b"jpeg", 86);
+        // Reserved; the first data reference; version, revision, vendor, qualities.
+        out.extend([0, 0, 0, 0, 0, 0, 0, 1]);
+        out.extend([0; 16]);
+        out.extend((width as u16).to_be_bytes());
+        out.extend((height as u16).to_be_bytes());
+        // 72 dots an inch both ways; reserved; one picture a sample.
+        long(out, 0x0048_0000);
+        long(out, 0x0048_0000);
+        long(out, 0);
+        out.extend([0, 1]);
+        // What the compressor is called: a length and 31 letters. 24 bits a pixel, no colour table.
+        let mut name = [0; 32];
+        name[..12].copy_from_slice(b"\x0bMotion JPEG");
+        out.extend(name);
+        out.extend([0, 24, 0xff, 0xff]);
     }
 }
 
@@ -254,7 +253,7 @@ pub fn of_chunk(table: Table, timeline: &Timeline, chunk: usize, within: u64, ou
         _ => {
             long(out, chunk as u32 + 1);
             long(out, (next.first - place.first) as u32);
-            long(out, place.size + 1);
+            long(out, 1);
         }
     }
     out.drain(begin..begin + within as usize);

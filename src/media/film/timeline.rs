@@ -13,7 +13,7 @@ pub struct Unit {
 pub const MICROSECONDS: Unit = Unit { numerator: 1, denominator: 1 };
 
 /// One chunk in the film.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
     /// The chunk's number in the store.
     pub number: u64,
@@ -25,8 +25,6 @@ pub struct Place {
     pub at: u64,
     /// Bytes of its pictures.
     pub bytes: u32,
-    /// Which of the sizes its pictures have, from 0.
-    pub size: u32,
 }
 
 /// All chunks in order.
@@ -34,14 +32,11 @@ pub struct Place {
 pub struct Timeline {
     /// One more than there are: the last tells where the film ends.
     pub places: Vec<Place>,
-    /// Sizes of pictures, in the order in which they come first.
-    pub sizes: Vec<(u32, u32)>,
+    /// Pixels in a row and rows of the first picture.
+    pub size: (u32, u32),
     base_us: u64,
     unit: Unit,
 }
-
-/// More sizes than this are told as the first one.
-const MOST_SIZES: usize = 64;
 
 /// The last picture is shown so long where nothing says how long: there is no other.
 const ALONE_US: u64 = 1_000_000;
@@ -49,23 +44,12 @@ const ALONE_US: u64 = 1_000_000;
 impl Timeline {
     /// Lays out `rows`, of which there is at least one, until `end_us`. Their bytes lie back to back.
     pub fn new(rows: &[FilmChunk], end_us: u64, unit: Unit) -> Timeline {
-        let base_us = rows.first().map_or(0, |row| row.from_us);
-        let mut timeline =
-            Timeline { places: Vec::with_capacity(rows.len() + 1), sizes: Vec::new(), base_us, unit };
-        let mut next = Place { number: 0, first: 0, start: 0, at: 0, bytes: 0, size: 0 };
+        let (base_us, size) = rows.first().map_or((0, (0, 0)), |row| (row.from_us, (row.width, row.height)));
+        let mut timeline = Timeline { places: Vec::with_capacity(rows.len() + 1), size, base_us, unit };
+        let mut next = Place::default();
         for row in rows {
-            let size = (row.width, row.height);
-            let known = timeline.sizes.iter().position(|known| *known == size);
-            let size = known.unwrap_or_else(|| match timeline.sizes.len() {
-                MOST_SIZES => 0,
-                new => {
-                    timeline.sizes.push(size);
-                    new
-                }
-            });
             let start = timeline.tick(row.from_us).max(next.start);
-            let place = Place { number: row.number, start, bytes: row.bytes, size: size as u32, ..next };
-            timeline.places.push(place);
+            timeline.places.push(Place { number: row.number, start, bytes: row.bytes, ..next });
             next.first += u64::from(row.frames);
             next.start = start + u64::from(row.frames);
             next.at += u64::from(row.bytes);
@@ -84,14 +68,7 @@ impl Timeline {
     }
 
     fn end(&self) -> Place {
-        self.places.last().copied().unwrap_or(Place {
-            number: 0,
-            first: 0,
-            start: 0,
-            at: 0,
-            bytes: 0,
-            size: 0,
-        })
+        self.places.last().copied().unwrap_or_default()
     }
 
     /// Chunks.
@@ -156,6 +133,10 @@ pub fn fastest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
             .filter(|step| *step > 0)
             .min()
     };
-    let alone = || end_us.saturating_sub(rows.first().map_or(0, |row| row.from_us));
+    // Stamps that stand still: evenly, then.
+    let alone = || {
+        let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
+        end_us.saturating_sub(rows.first().map_or(0, |row| row.from_us)) / frames.max(1)
+    };
     within(8).or_else(|| within(2)).or_else(between).unwrap_or_else(alone).max(CLOSEST_US)
 }

@@ -13,11 +13,12 @@
 //! memory but the chunk under way, the two that wait for the disk, and the pre-roll (or 2 MiB) that waits behind them.
 //!
 //! `chunking`, `continuity`, `backlog`, `time_lapse` and `trigger` are pure, `recording` joins them, `record` is the
-//! thread, `view` its look at the hub; `snapshot` takes single pictures.
+//! thread (`order` what it is told, `waits` what it waits for, `view` its look at the hub); `snapshot` takes single pictures.
 
 mod backlog;
 mod chunking;
 mod continuity;
+mod order;
 mod record;
 mod recording;
 mod shared;
@@ -25,6 +26,7 @@ mod snapshot;
 mod time_lapse;
 mod trigger;
 mod view;
+mod waits;
 
 pub mod import;
 
@@ -72,6 +74,8 @@ pub struct KeepingSettings {
     pub on_crossing: Vec<String>,
     /// Such a recording ends so long after the last crossing.
     pub after_crossing: Duration,
+    /// A time-lapse of at least so much from picture to picture lets the camera sleep between.
+    pub sleeps_from: Duration,
     /// No picture is kept.
     pub counts_only: bool,
 }
@@ -87,6 +91,7 @@ impl Default for KeepingSettings {
             pre_roll_bytes: PRE_ROLL_BYTES,
             on_crossing: Vec::new(),
             after_crossing: Duration::from_secs(10),
+            sleeps_from: Duration::from_secs(20),
             counts_only: false,
         }
     }
@@ -233,7 +238,7 @@ impl Keeping {
         pipeline.set_warm_up(settings.warm_up);
         let (commands, obeyed) = mpsc::channel(COMMANDS);
         let shared = Arc::new(Shared::new(pipeline.clone(), media, settings, commands));
-        let runtime = record::runtime()?;
+        let runtime = waits::runtime()?;
         let worker = Worker::spawn("record", {
             let shared = Arc::clone(&shared);
             move |beat| match shared.store().cloned() {

@@ -9,7 +9,6 @@
 //! runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording is
 //! wanted, running or ending; one that a person wants while another ends waits for that.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,18 +17,20 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::backlog::{Backlog, Shot};
-use super::recording::{Recording, Tally, Terms};
+use super::order::{Order, Running};
+use super::recording::Tally;
 use super::shared::{Begun, Command, EndTold, Held, Shared};
 use super::snapshot::in_words;
 use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
 use super::view::{Seen, View};
+use super::waits::{crossed, done, ended_before, make_row, next};
 use super::{KeepError, Recorded, RecordingStatus, RecordingWish};
 use crate::base::Beat;
 use crate::base::clock::{monotonic_us, wall_us};
 use crate::pipeline::State;
 use crate::pipeline::rate::RateLimit;
-use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, Origin, RecordingHandle};
+use crate::store::media::{Ended, Item, Media, MediaError, Origin, RecordingHandle};
 use crate::store::{Counts, Crossing};
 
 /// The first picture of a recording is waited for so long.
@@ -79,51 +80,6 @@ pub struct Recorder<'a> {
     /// Why a crossing could not be recorded, or a recording not ended well.
     failure: Option<String>,
     told_us: u64,
-}
-
-/// A recording that is wanted.
-struct Order {
-    wish: RecordingWish,
-    origin: Origin,
-    begun: Option<Begun>,
-    until_us: u64,
-}
-
-/// A recording under way.
-struct Running {
-    recording: Recording<RecordingHandle>,
-    id: u64,
-    name: String,
-    origin: Origin,
-    every: Option<Duration>,
-    began_us: u64,
-    /// It ends at this time, whether pictures come or not.
-    until_us: Option<u64>,
-    begun: Option<Begun>,
-    /// One that a crossing began: ends when nothing has crossed until then.
-    quiet_us: Option<u64>,
-    lapse: Option<TimeLapse>,
-    /// Since when the camera of a time-lapse wakes.
-    woken_us: Option<u64>,
-    /// It is to end as soon as its row is made.
-    is_to_end: Option<Ended>,
-}
-
-impl Running {
-    fn recorded(&self) -> Recorded {
-        let tally = self.recording.tally();
-        Recorded {
-            id: self.id,
-            name: self.name.clone(),
-            origin: self.origin,
-            began_us: self.began_us,
-            duration_us: tally.duration_us,
-            frames: tally.frames,
-            bytes: tally.bytes,
-            gaps: tally.gaps,
-            every: self.every,
-        }
-    }
 }
 
 impl<'a> Recorder<'a> {
@@ -198,7 +154,7 @@ impl<'a> Recorder<'a> {
         let stops = || KeepError::NoPicture(String::from("tallycam stops"));
         self.refuse_wanted(&stops());
         if let Some(next) = self.next.take() {
-            refuse(next, stops());
+            next.refuse(stops());
         }
         self.finish(Ended::Stopped);
         if self.beginning.is_some() {
@@ -239,7 +195,7 @@ impl<'a> Recorder<'a> {
             Command::Begin(wish, begun) => self.begin(*wish, begun),
             Command::End(told) => {
                 if let Some(next) = self.next.take() {
-                    refuse(next, ended_before());
+                    next.refuse(ended_before());
                 }
                 self.refuse_wanted(&ended_before());
                 if self.running.is_some() {
@@ -316,14 +272,14 @@ impl<'a> Recorder<'a> {
     fn want(&mut self, order: Order) {
         let state = self.states.borrow_and_update().clone();
         if matches!(state, State::Paused | State::Trouble(_)) {
-            refuse(order, KeepError::NoPicture(in_words(&state)));
+            order.refuse(KeepError::NoPicture(in_words(&state)));
             return;
         }
-        let every_us = order.wish.every.map(|every| every.as_micros() as u64);
-        let is_brief = every_us.is_some_and(|every_us| TimeLapse::new(every_us, 0).sleeps());
-        if every_us.is_some() {
+        let lapse = order.lapse(&self.shared.settings, 0);
+        if lapse.is_some() {
             self.backlog.clear();
         }
+        let is_brief = lapse.is_some_and(|lapse| lapse.sleeps());
         self.demand = Some(Held::new(&self.shared, is_brief));
         self.wanted = Some(order);
         self.look_at_hub();
@@ -336,47 +292,13 @@ impl<'a> Recorder<'a> {
     fn make_row(&mut self) {
         let Some(first) = self.backlog.front().map(|shot| shot.picture.stamp) else { return };
         let Some(order) = self.wanted.take() else { return };
-        let (settings, wish) = (&self.shared.settings, order.wish);
-        let now_us = monotonic_us();
-        // A time-lapse is meant to be long: the configured time is for recordings that somebody forgets.
-        let usual = if wish.every.is_some() { None } else { settings.max_duration };
-        let until_us =
-            wish.duration.or(usual).map(|time| now_us.max(first.monotonic_us) + time.as_micros() as u64);
-        let terms = Terms {
-            fps: if wish.every.is_some() { None } else { wish.fps.or(settings.fps) },
-            until_us,
-            bytes: wish.bytes.or(settings.max_bytes),
-            is_each_a_chunk: wish.every.is_some(),
-        };
-        let lapse = wish.every.map(|every| {
-            let mut lapse = TimeLapse::new(every.as_micros() as u64, first.monotonic_us);
-            lapse.take(first.monotonic_us);
-            lapse
-        });
-        let after = self.trigger.as_ref().map(|trigger| trigger.after().as_micros() as u64);
-        self.running = Some(Running {
-            recording: Recording::new(first.monotonic_us, terms),
-            id: 0,
-            name: wish.name.clone().unwrap_or_default(),
-            origin: order.origin,
-            every: wish.every,
-            began_us: first.wall_us,
-            until_us,
-            begun: order.begun,
-            quiet_us: after.filter(|_| order.origin == Origin::Crossing).map(|after_us| now_us + after_us),
-            lapse,
-            woken_us: None,
-            is_to_end: None,
-        });
-        let new = NewRecording {
-            name: wish.name,
-            may_rename: true,
-            date: wish.date,
-            stamp: first,
-            source: self.shared.pipeline.source_name(),
-            origin: order.origin,
-            note: wish.note,
-        };
+        let (running, new) = order.begin(
+            &self.shared.settings,
+            self.trigger.as_ref(),
+            first,
+            self.shared.pipeline.source_name(),
+        );
+        self.running = Some(running);
         let media = self.media.clone();
         self.beginning = Some(spawn_blocking(move || make_row(&media, new)));
     }
@@ -482,7 +404,7 @@ impl<'a> Recorder<'a> {
 
     fn refuse_wanted(&mut self, why: &KeepError) {
         if let Some(order) = self.wanted.take() {
-            refuse(order, why.clone());
+            order.refuse(why.clone());
             self.leave();
         }
     }
@@ -505,7 +427,7 @@ impl<'a> Recorder<'a> {
     fn look_at_hub(&mut self) {
         let is_needed = self.armed.is_some() || self.demand.is_some();
         match (&self.view, is_needed) {
-            (None, true) => self.view = Some(View::new(self.shared.pipeline.hub())),
+            (None, true) => self.view = Some(View::new(&self.shared.pipeline)),
             (Some(_), false) => self.view = None,
             _ => {}
         }
@@ -535,9 +457,13 @@ impl<'a> Recorder<'a> {
                 }
                 if let Some(woken_us) = running.woken_us.filter(|woken_us| at_us >= *woken_us) {
                     running.woken_us = None;
-                    lapse.woke_within(at_us - woken_us);
+                    running.took_us = Some(at_us - woken_us);
                 }
                 let Some(missed) = lapse.take(at_us) else { return };
+                // Only now: until then it is awake for this one.
+                if let Some(took_us) = running.took_us.take() {
+                    lapse.woke_within(took_us);
+                }
                 shot.is_after_gap = missed > 0;
             }
             self.backlog.push(shot);
@@ -630,63 +556,4 @@ impl<'a> Recorder<'a> {
             is_new
         });
     }
-}
-
-fn make_row(media: &Media, new: NewRecording) -> Result<(RecordingHandle, Item), MediaError> {
-    let handle = media.begin_recording(new)?;
-    match media.reader().and_then(|reader| reader.item(handle.id())) {
-        Ok(item) => Ok((handle, item)),
-        Err(error) => {
-            // Nothing is in it: no row is left.
-            handle.end(Ended::Stopped)?;
-            Err(error)
-        }
-    }
-}
-
-fn refuse(order: Order, why: KeepError) {
-    match order.begun {
-        Some(begun) => drop(begun.send(Err(why))),
-        None => log::warn!("nothing is recorded at a crossing: {why}"),
-    }
-}
-
-fn ended_before() -> KeepError {
-    KeepError::NoPicture(String::from("the recording was ended before its first picture"))
-}
-
-/// The result of a job on the pool, once; waits for ever where there is none.
-async fn done<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
-    match job {
-        Some(running) => {
-            let result = running.await;
-            *job = None;
-            result
-        }
-        None => pending().await,
-    }
-}
-
-async fn next(view: &mut Option<View>) -> Seen {
-    match view {
-        Some(view) => view.next().await,
-        None => pending().await,
-    }
-}
-
-/// The next crossing that is told. Those that came too fast began what they were to begin.
-async fn crossed(crossings: &mut Option<broadcast::Receiver<Arc<Crossing>>>) -> Arc<Crossing> {
-    while let Some(told) = crossings {
-        match told.recv().await {
-            Ok(crossing) => return crossing,
-            Err(broadcast::error::RecvError::Lagged(_)) => {}
-            Err(broadcast::error::RecvError::Closed) => *crossings = None,
-        }
-    }
-    pending().await
-}
-
-/// The thread's runtime: timers, and a pool of as many threads as there are jobs at once.
-pub fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build()
 }

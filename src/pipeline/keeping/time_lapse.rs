@@ -3,10 +3,6 @@
 //!
 //! Pictures are due at the times `began + n × every`, however late one of them was: an hour has as many as it should.
 
-/// A camera is let sleep between pictures that are at least so far apart: waking costs it more than staying awake
-/// would otherwise.
-const WORTH_US: u64 = 20_000_000;
-
 /// So long a camera is taken to need for waking before it has done so once.
 const WAKES_IN_US: u64 = 3_000_000;
 
@@ -24,14 +20,17 @@ pub struct TimeLapse {
     began_us: u64,
     /// The how-manieth picture is due next, from 0.
     next: u64,
+    /// A camera sleeps between pictures that are at least so far apart: for less, waking is not worth it.
+    worth_us: u64,
     /// A waking camera is woken so long before.
     lead_us: u64,
 }
 
 impl TimeLapse {
-    /// One picture every `every_us`, more than 0, the first at `began_us`.
-    pub fn new(every_us: u64, began_us: u64) -> TimeLapse {
-        TimeLapse { every_us: every_us.max(1), began_us, next: 0, lead_us: WAKES_IN_US }
+    /// One picture every `every_us`, more than 0, the first at `began_us`; `worth_us`: the camera sleeps between those
+    /// that are at least so far apart.
+    pub fn new(every_us: u64, began_us: u64, worth_us: u64) -> TimeLapse {
+        TimeLapse { every_us: every_us.max(1), began_us, next: 0, worth_us, lead_us: WAKES_IN_US }
     }
 
     /// When the next picture is due.
@@ -46,7 +45,7 @@ impl TimeLapse {
 
     /// Whether the camera sleeps between two pictures.
     pub fn sleeps(&self) -> bool {
-        self.every_us >= WORTH_US.max(4 * self.lead_us)
+        self.every_us >= self.worth_us.max(2 * self.lead_us)
     }
 
     /// Whether a picture captured at `at_us` is the one that is due. If so, the next one is waited for from now on, and
@@ -75,11 +74,12 @@ mod tests {
     use super::*;
 
     const S: u64 = 1_000_000;
+    const WORTH: u64 = 20 * S;
 
     #[test]
     fn an_even_grid_whatever_the_camera_does() {
         // Thirty a second, one every five seconds: the first at or a quarter second before each time.
-        let mut lapse = TimeLapse::new(5 * S, 100 * S);
+        let mut lapse = TimeLapse::new(5 * S, 100 * S, WORTH);
         let taken: Vec<u64> =
             (0..1800).map(|n| 100 * S + n * 33_333).filter(|&at| lapse.take(at).is_some()).collect();
         assert_eq!(taken.len(), 13, "a minute, and the one that begins it");
@@ -87,7 +87,7 @@ mod tests {
             assert!(at.abs_diff(100 * S + n as u64 * 5 * S) <= EARLY_US);
         }
         // One a second with jitter, every one wanted.
-        let mut lapse = TimeLapse::new(S, 0);
+        let mut lapse = TimeLapse::new(S, 0, WORTH);
         let jitter = [0, 60_000, 20_000, 0, 40_000];
         let missed: Vec<_> =
             (0..50).map(|n| lapse.take((n * S + jitter[n as usize % 5]).max(30_000) - 30_000)).collect();
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn missed_ones_are_told_and_the_grid_stays() {
-        let mut lapse = TimeLapse::new(60 * S, 0);
+        let mut lapse = TimeLapse::new(60 * S, 0, WORTH);
         assert_eq!(lapse.take(0), Some(0));
         assert_eq!(lapse.take(30 * S), None);
         assert_eq!(lapse.take(59 * S), None);
@@ -108,13 +108,15 @@ mod tests {
 
     #[test]
     fn the_camera_sleeps_where_waking_is_worth_it_and_wakes_early_enough() {
-        assert!(!TimeLapse::new(10 * S, 0).sleeps());
-        let mut lapse = TimeLapse::new(30 * S, 0);
+        assert!(!TimeLapse::new(10 * S, 0, WORTH).sleeps());
+        let mut lapse = TimeLapse::new(30 * S, 0, WORTH);
         lapse.take(0);
         assert!(lapse.sleeps());
         assert_eq!((lapse.due_us(), lapse.wake_us()), (30 * S, 27 * S));
         lapse.woke_within(6 * S);
         assert_eq!(lapse.wake_us(), 30 * S - 9 * S - S / 2);
+        assert!(lapse.sleeps());
+        lapse.woke_within(11 * S);
         assert!(!lapse.sleeps(), "it would hardly lie down");
         lapse.woke_within(100_000);
         assert_eq!(lapse.wake_us(), 29 * S);

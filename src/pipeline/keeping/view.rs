@@ -1,7 +1,8 @@
 //! The recorder's look at the hub: each new picture, and whether some are missing before it. There is one only while
 //! something may be recorded: otherwise nobody is woken by pictures.
 
-use crate::media::{Hub, Picture, Subscriber};
+use crate::media::{Picture, Subscriber};
+use crate::pipeline::Pipeline;
 
 use super::backlog::Shot;
 use super::continuity::Continuity;
@@ -20,6 +21,9 @@ pub enum Seen {
 /// A subscriber that knows where pictures are missing.
 #[derive(Debug)]
 pub struct View {
+    pipeline: Pipeline,
+    /// Which source the newest picture is of.
+    source: Option<u64>,
     subscriber: Subscriber,
     skipped: u64,
     continuity: Continuity,
@@ -27,8 +31,14 @@ pub struct View {
 
 impl View {
     /// From the newest picture on.
-    pub fn new(hub: &Hub) -> View {
-        View { subscriber: hub.subscribe(), skipped: 0, continuity: Continuity::default() }
+    pub fn new(pipeline: &Pipeline) -> View {
+        View {
+            pipeline: pipeline.clone(),
+            source: None,
+            subscriber: pipeline.hub().subscribe(),
+            skipped: 0,
+            continuity: Continuity::default(),
+        }
     }
 
     /// The next picture.
@@ -50,6 +60,13 @@ impl View {
             return Seen::Card;
         }
         let at_us = picture.stamp.monotonic_us;
+        // It was opened anew without a card between: for a picture of its largest size, or by what took a stand-in's place.
+        let newest = self.pipeline.newest_source().filter(|source| source.opened_us <= at_us);
+        if let Some(newest) = newest
+            && self.source.replace(newest.number).is_some_and(|source| source != newest.number)
+        {
+            self.continuity.break_off();
+        }
         let is_after_gap = self.continuity.is_after_gap(picture.sequence, at_us, has_skipped);
         Seen::Shot(Shot { picture, is_after_gap })
     }
