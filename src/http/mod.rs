@@ -19,6 +19,7 @@ mod connection;
 mod counts;
 mod crossings;
 pub mod csv;
+mod download;
 mod etag;
 mod events;
 mod facts;
@@ -39,7 +40,9 @@ mod pictures;
 mod problem;
 mod query;
 pub mod recount;
+mod range;
 mod recordings;
+mod replay;
 mod route;
 mod routes;
 mod schemas;
@@ -50,6 +53,7 @@ mod state;
 mod storage;
 pub mod stream;
 mod tallies;
+mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
@@ -57,6 +61,7 @@ mod viewers;
 pub mod when;
 mod wire;
 mod wire_media;
+mod zip;
 mod zones;
 
 use std::cell::Cell;
@@ -177,6 +182,10 @@ pub(crate) struct Site {
     listeners: Listeners,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
+    /// Pictures that are made smaller at once.
+    thumbnails: Arc<Semaphore>,
+    /// Recordings that are watched at once.
+    replays: Arc<Semaphore>,
     links: Links,
     stop: Stop,
     started: Instant,
@@ -207,6 +216,8 @@ impl Site {
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
+            thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
+            replays: Arc::new(Semaphore::new(replay::PLACES)),
             links: Links::default(),
             stop,
             started: Instant::now(),
