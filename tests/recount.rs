@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tallycam::base::Stamp;
 use tallycam::store::media::Origin;
 use tallycam::store::{
-    Anchor, Counts, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader, Recount, Recrossing, Scene,
-    Settings,
+    Anchor, Counts, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader, Recount, Recrossing,
+    Scene, Settings,
 };
 
 const S: u64 = 1_000_000;
@@ -151,12 +151,19 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     let dry = walk.recount(&["walk.mp4", "--dry-run"]);
     assert_eq!(walk.crossings(), before, "a dry run changes nothing");
     assert_eq!((&dry["dry_run"], &dry["changed"]), (&json!(true), &json!(true)));
-    let line = json!({"line_id": walk.door.id, "line": "Door", "in": 0, "out": 1, "in_before": 1, "out_before": 0});
+    let line =
+        json!({"line_id": walk.door.id, "line": "Door", "in": 0, "out": 1, "in_before": 1, "out_before": 0});
     assert_eq!(dry["lines"], json!([line]));
 
     let made = walk.recount(&["walk.mp4"]);
-    assert_eq!((&made["changed"], &made["superseded"], &made["counted"]), (&json!(true), &json!(1), &json!(1)));
-    assert_eq!((&made["scene"], &made["pictures"], &made["model"]), (&json!("camera"), &json!(40), &json!("walk.csv")));
+    assert_eq!(
+        (&made["changed"], &made["superseded"], &made["counted"]),
+        (&json!(true), &json!(1), &json!(1))
+    );
+    assert_eq!(
+        (&made["scene"], &made["pictures"], &made["model"]),
+        (&json!("camera"), &json!(40), &json!("walk.csv"))
+    );
     assert_eq!(made["lines"], json!([line]));
     let after = walk.crossings();
     assert_eq!(after.len(), 2);
@@ -166,7 +173,10 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
 
     // By number, again: the same.
     let again = walk.recount(&["1"]);
-    assert_eq!((&again["changed"], &again["superseded"], &again["counted"]), (&json!(false), &json!(0), &json!(0)));
+    assert_eq!(
+        (&again["changed"], &again["superseded"], &again["counted"]),
+        (&json!(false), &json!(0), &json!(0))
+    );
     assert_eq!(walk.crossings(), after);
     let (code, out, _) = walk.items.run(&walk.arguments(&["walk.mp4"]));
     assert_eq!(code, 0);
@@ -188,7 +198,11 @@ fn what_cannot_be_counted_again_is_said() {
         (&["nobody.mp4"][..], 1, "there is no item \"nobody.mp4\"\nhint: `tallycam media list` shows"),
         (&["still.jpg"], 1, "\"still.jpg\" is a snapshot"),
         (&["lapse.mp4"], 1, "lapse.mp4: its pictures are more than a second apart"),
-        (&["walk.mp4", "--scene", "sim"], 1, "walk.mp4: no line counts in the scene \"sim\"\nhint: draw a line"),
+        (
+            &["walk.mp4", "--scene", "sim"],
+            1,
+            "walk.mp4: no line counts in the scene \"sim\"\nhint: draw a line",
+        ),
         (&["walk.mp4", "--scene", "moon"], 64, "moon"),
         (&["walk.mp4", "--fps", "0"], 64, "a number from 0.1 to 240"),
         (&["walk.mp4", "--model", "no-such-model"], 1, "no-such-model"),
@@ -202,13 +216,17 @@ fn what_cannot_be_counted_again_is_said() {
     }
     let (code, _, err) = walk.items.run(&["counts", "recount", "walk.mp4", "--model", "motion"]);
     assert_eq!(code, 1);
-    assert!(err.contains("no line counts in the scene \"files\""), "what was brought in is not the camera's: {err}");
+    assert!(
+        err.contains("no line counts in the scene \"files\""),
+        "what was brought in is not the camera's: {err}"
+    );
     // Where nothing was counted when it was recorded, the configured source says what it shows.
     walk.items.fill(|media| recording_of(media, "own.mp4", Origin::Asked, Stamp::now(), &steps(5, S / 10)));
     let own = ["counts", "recount", "own.mp4", "--model", "motion"];
     for (kind, scene) in [("sim", "sim"), ("files", "files")] {
         let kind = format!("source.kind={kind}");
-        let (code, _, err) = walk.items.run(&[&own[..], &["--set", &kind, "--set", "source.path=x"]].concat());
+        let (code, _, err) =
+            walk.items.run(&[&own[..], &["--set", &kind, "--set", "source.path=x"]].concat());
         assert_eq!(code, 1, "{err}");
         assert!(err.contains(&format!("no line counts in the scene \"{scene}\"")), "{err}");
     }
@@ -220,7 +238,8 @@ fn what_cannot_be_counted_again_is_said() {
 fn a_gap_is_not_counted_over() {
     let walk = Walk::new();
     // The walk with its middle missing: nobody is seen on both sides.
-    let times: Vec<u64> = steps(20, S / 10).into_iter().chain((0..20).map(|at| 6 * S + at * S / 10)).collect();
+    let times: Vec<u64> =
+        steps(20, S / 10).into_iter().chain((0..20).map(|at| 6 * S + at * S / 10)).collect();
     walk.items.fill(|media| recording(media, "gap.mp4", 20 * S, &times));
     let made = walk.recount(&["gap.mp4"]);
     assert_eq!(made["spans"].as_array().unwrap().len(), 2, "{made}");
@@ -237,7 +256,14 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
         program.args(["--config", "/dev/null"]).current_dir(walk.items.folder.path());
         program
     };
-    let sets = ["--set", "source.kind=url", "--set", "source.url=http://127.0.0.1:9/", "--set", "detect.backend=none"];
+    let sets = [
+        "--set",
+        "source.kind=url",
+        "--set",
+        "source.url=http://127.0.0.1:9/",
+        "--set",
+        "detect.backend=none",
+    ];
     let daemon = Daemon::start(program(), &[&sets[..], &["--set", &state, "--set", zone]].concat());
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     let recount = |more: &[&str]| {
@@ -255,7 +281,11 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
     assert_eq!(directions, ["out", "in"], "{listed}");
     let (_, out, _) = recount(&[]);
     let again: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(again["items"][0]["changed"], json!(false), "also through the API nothing is rounded: {again}");
+    assert_eq!(
+        again["items"][0]["changed"],
+        json!(false),
+        "also through the API nothing is rounded: {again}"
+    );
 
     // What is sent is looked at strictly.
     let good = json!({
@@ -266,7 +296,10 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
     });
     let post = |body: &Value, lines: &str| {
         let body = body.to_string();
-        let head = format!("POST /api/v1/counts/recount HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {}", body.len());
+        let head = format!(
+            "POST /api/v1/counts/recount HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {}",
+            body.len()
+        );
         client::ask(daemon.address, &format!("{head}\r\n\r\n{body}")).status
     };
     let with = |change: &dyn Fn(&mut Value)| {

@@ -3,7 +3,10 @@
 use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
-use super::{counts, crossings, download, events, legacy, lines, media, model, page, pictures, recordings, recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones};
+use super::{
+    counts, crossings, download, events, legacy, lines, media, model, page, pictures, recordings, recount,
+    replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+};
 
 macro_rules! route {
     ($method:ident $path:literal $handler:path, $tag:ident, $summary:literal, [$($query:expr),* $(,)?], [$($answer:expr),+ $(,)?]) => {

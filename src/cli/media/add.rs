@@ -76,7 +76,7 @@ impl Add {
         if !self.json {
             return Ok(());
         }
-        let items: Vec<ItemReport<'_>> = items.iter().map(ItemReport::from).collect();
+        let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
         print_json(&json!({"items": items, "next": null}))
     }
 

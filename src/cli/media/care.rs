@@ -9,13 +9,14 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{ItemReport, Own, Store, bytes, file, many, reader, rules, unread};
+use super::{ItemReport, Own, Store, bytes, file, many, reader, unread};
 use crate::base::clock::rfc3339;
 use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print, print_json};
-use crate::config::show_duration;
-use crate::store::media::{CheckReport, RetentionPlan, RetentionRules, Storage, verify_copy};
+use crate::config::{Origin, Resolved, show_duration};
+use crate::daemon::keeping::retention;
+use crate::store::media::{CheckReport, MediaReader, RetentionPlan, RetentionRules, Storage, verify_copy};
 
 /// Check everything that is kept: every picture, every index, the file itself.
 ///
@@ -232,9 +233,9 @@ pub struct Retention {
 
 impl Retention {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        let reader = reader(&config)?;
-        let rules = rules_in_force(&config)?;
+        let resolved = given.and(&self.given).load()?;
+        let reader = reader(&resolved.config)?;
+        let rules = rules_in_force(&resolved, &reader)?;
         let storage = reader.storage(&rules).map_err(unread)?;
         let plan = if self.plan { Some(reader.plan(&rules).map_err(unread)?) } else { None };
         if self.json {
@@ -245,12 +246,17 @@ impl Retention {
     }
 }
 
-/// The daemon's rules where it runs (the page may have changed them), else the configuration's.
-fn rules_in_force(config: &crate::config::Config) -> Result<RetentionRules, Failure> {
-    let Some(daemon) = Daemon::find(config) else { return Ok(rules(config)) };
-    let answer: InForce =
-        daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
-    Ok(answer.rules.into())
+/// The daemon's rules where it runs, else the configuration's with those that were made on the page.
+fn rules_in_force(resolved: &Resolved, reader: &MediaReader) -> Result<RetentionRules, Failure> {
+    if let Some(daemon) = Daemon::find(&resolved.config) {
+        let answer: InForce =
+            daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
+        return Ok(answer.rules.into());
+    }
+    let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
+    let pinned = set.filter_map(|setting| setting.path.strip_prefix("retention.")).map(str::to_owned);
+    let pinned: Vec<String> = pinned.collect();
+    reader.rules_in_force(retention(&resolved.config), &pinned).map_err(unread)
 }
 
 /// The rules in the API's words: seconds, bytes, `null` for no limit.

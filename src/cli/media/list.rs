@@ -68,7 +68,7 @@ impl List {
             }
         }
         if self.json {
-            let items: Vec<ItemReport<'_>> = items.iter().map(ItemReport::from).collect();
+            let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
             return print_json(&json!({"items": items, "next": query.cursor}));
         }
         print(&table(&items, &store_settings(&config).zone))

@@ -13,14 +13,14 @@ mod list;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde::Serialize;
 
 use super::daemon::Daemon;
 use super::{Failure, Given};
 use crate::base::Worker;
-use crate::base::clock::rfc3339;
 use crate::config::Config;
-use crate::daemon::counting::{state_directory, store_settings};
+use crate::daemon::counting::state_directory;
+use crate::daemon::keeping::media_settings;
+use crate::http::wire_media::ItemReport;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 
 /// Show, add, take away and change snapshots and recordings
@@ -145,7 +145,9 @@ impl Store {
     /// # Errors
     /// It cannot be used, or another tallycam has it that does not answer.
     fn open(config: &Config) -> Result<Store, Failure> {
-        match Media::open(media_settings(config)) {
+        // Retention is the daemon's: a command removes nothing but what it is told to.
+        let settings = MediaSettings { retention: RetentionRules::default(), ..media_settings(config) };
+        match Media::open(settings) {
             Ok((media, worker)) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let worker = Some(worker);
@@ -186,29 +188,6 @@ impl Drop for Own {
     }
 }
 
-/// The store's part of the configuration.
-fn media_settings(config: &Config) -> MediaSettings {
-    let ledger = store_settings(config);
-    MediaSettings {
-        directory: ledger.directory,
-        camera: ledger.camera,
-        zone: ledger.zone,
-        retention: rules(config),
-    }
-}
-
-/// What the configuration says is kept how long.
-fn rules(config: &Config) -> RetentionRules {
-    let retention = &config.retention;
-    RetentionRules {
-        snapshots_age: retention.snapshots_age,
-        snapshots_bytes: retention.snapshots_size,
-        recordings_age: retention.recordings_age,
-        recordings_bytes: retention.recordings_size,
-        min_free: (retention.min_free > 0).then_some(retention.min_free),
-    }
-}
-
 /// Nothing is added where no picture is to be kept.
 fn may_keep(config: &Config) -> Result<(), Failure> {
     if !config.privacy.counts_only {
@@ -218,59 +197,6 @@ fn may_keep(config: &Config) -> Result<(), Failure> {
         message: String::from("no picture is kept: the configuration wants only counts"),
         hint: Some(String::from("[privacy] counts_only = false lets pictures be kept")),
     })
-}
-
-/// An item as the API has it.
-#[derive(Debug, Serialize)]
-struct ItemReport<'a> {
-    id: u64,
-    name: &'a str,
-    kind: &'static str,
-    date: &'a str,
-    time: String,
-    time_sure: bool,
-    added: String,
-    width: u32,
-    height: u32,
-    /// Seconds.
-    duration: f64,
-    frames: u64,
-    gaps: u64,
-    bytes: u64,
-    camera: &'a str,
-    source: &'a str,
-    origin: &'static str,
-    note: &'a str,
-    kept: bool,
-    open: bool,
-    version: u64,
-}
-
-impl<'a> From<&'a Item> for ItemReport<'a> {
-    fn from(item: &'a Item) -> ItemReport<'a> {
-        ItemReport {
-            id: item.id,
-            name: &item.name,
-            kind: item.kind.word(),
-            date: &item.date,
-            time: rfc3339(item.at_us),
-            time_sure: item.is_sure,
-            added: rfc3339(item.added_us),
-            width: item.width,
-            height: item.height,
-            duration: item.duration_us as f64 / 1e6,
-            frames: item.frames,
-            gaps: item.gaps,
-            bytes: item.bytes,
-            camera: &item.camera,
-            source: &item.source,
-            origin: item.origin.word(),
-            note: &item.note,
-            kept: item.is_kept,
-            open: item.is_open,
-            version: item.version,
-        }
-    }
 }
 
 /// Bytes as people read them: `412 B`, `3.2 MB`.
