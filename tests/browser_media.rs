@@ -73,7 +73,8 @@ fn frame(daemon: &Daemon, id: &Value, query: &str) -> (u64, u64, f64) {
     let answer = client::get(daemon.address, &format!("/api/v1/media/{id}/frame.jpg?{query}"));
     assert_eq!(answer.status, 200, "{query}");
     let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("no {name}")).to_owned();
-    let (seconds, micros) = header("x-timestamp").split_once('.').map(|(s, us)| (s.to_owned(), us.to_owned())).unwrap();
+    let (seconds, micros) =
+        header("x-timestamp").split_once('.').map(|(s, us)| (s.to_owned(), us.to_owned())).unwrap();
     assert_eq!(micros.len(), 6);
     let us = seconds.parse::<u64>().unwrap() * 1_000_000 + micros.parse::<u64>().unwrap();
     (us, header("x-frame").parse().unwrap(), header("x-time").parse().unwrap())
@@ -105,7 +106,8 @@ const AWAY: &str = "
 /// Whether the player's pixels are those of picture `n`.
 #[track_caller]
 fn assert_is_picture(browser: &Browser, n: u64) {
-    let away = browser.script(&format!("return (async () => {{ {} }})()", AWAY.replace("${N}", &n.to_string())));
+    let away =
+        browser.script(&format!("return (async () => {{ {} }})()", AWAY.replace("${N}", &n.to_string())));
     assert!(away.as_f64().unwrap() < 0.5, "picture {n} differs by {away}");
 }
 
@@ -341,12 +343,15 @@ fn many_items_come_page_by_page_and_are_taken_away_together() {
     let mut saved = None;
     browser.wait_until("the download is there", || {
         let files = std::fs::read_dir(browser.downloads()).unwrap();
-        saved = files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "zip"));
+        saved =
+            files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "zip"));
         saved.is_some()
     });
     let zip = std::fs::read(saved.unwrap()).unwrap();
     assert!(zip.starts_with(b"PK"));
-    assert!(memchr::memmem::find(&zip, b"64.jpg").is_some() && memchr::memmem::find(&zip, b"00.jpg").is_some());
+    assert!(
+        memchr::memmem::find(&zip, b"64.jpg").is_some() && memchr::memmem::find(&zip, b"00.jpg").is_some()
+    );
 }
 
 #[test]
@@ -366,9 +371,7 @@ fn everything_works_without_javascript() {
     browser.goto(&url(&daemon, "media"));
     assert!(browser.text("#now").contains("Being recorded"), "{}", browser.text("#now"));
     browser.click("#now button");
-    browser.wait_until("it is listed", || {
-        items(&daemon).len() == 2 && browser.text("#now").is_empty()
-    });
+    browser.wait_until("it is listed", || items(&daemon).len() == 2 && browser.text("#now").is_empty());
     let recording = items(&daemon)[0].clone();
 
     // Plays by an image alone.

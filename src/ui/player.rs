@@ -220,8 +220,7 @@ fn ruler(page: &PlayerPage) -> String {
 
 /// From one time on the ruler to the next, microseconds: at most eight.
 fn label_step(long: u64) -> u64 {
-    const STEPS: [u64; 14] =
-        [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
+    const STEPS: [u64; 14] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
     let fits = STEPS.into_iter().map(|step| step * 1_000_000).find(|step| long / step < 8);
     fits.unwrap_or_else(|| (long / 8 / 14_400_000_000 + 1) * 14_400_000_000)
 }
@@ -297,7 +296,14 @@ fn facts(item: &MediaRow) -> String {
     let clock = if item.is_sure { "" } else { " (the clock was not set yet: this may still be mended)" };
     rows.push(("Date", format!("{}{clock}", item.date)));
     if item.is_recording {
-        rows.push(("Length", format!("{}{}", length(item.duration_us), if item.is_open { ", still being recorded" } else { "" })));
+        rows.push((
+            "Length",
+            format!(
+                "{}{}",
+                length(item.duration_us),
+                if item.is_open { ", still being recorded" } else { "" }
+            ),
+        ));
     }
     rows.push(("Pictures", pictures(item) + &pace(item)));
     if item.gaps > 0 {
@@ -413,9 +419,13 @@ mod tests {
             ("version".into(), "4".into()),
         ]);
         assert_eq!((form.name.as_str(), form.note.as_str(), form.version), ("Gate", "one\ntwo", Some(4)));
-        let refusal = Refusal { detail: "there is an item called \"Gate\" already".into(), hint: String::new() };
+        let refusal =
+            Refusal { detail: "there is an item called \"Gate\" already".into(), hint: String::new() };
         let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..samples::player() });
-        assert!(html.contains("value=\"Gate\"") && html.contains("there is an item called &quot;Gate&quot; already"));
+        assert!(
+            html.contains("value=\"Gate\"")
+                && html.contains("there is an item called &quot;Gate&quot; already")
+        );
         assert!(!html.contains("value=\"1\" checked"), "the tick was taken away");
     }
 
