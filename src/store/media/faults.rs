@@ -42,7 +42,8 @@ static PLANS: Mutex<Vec<Arc<Plan>>> = Mutex::new(Vec::new());
 impl Faults {
     /// Faults of files in `directory` that are opened from now on, none at first.
     pub(super) fn in_directory(directory: &Path) -> Faults {
-        let plan = Arc::new(Plan { directory: directory.to_owned(), state: Mutex::new((Failing::None, 0, 0)) });
+        let plan =
+            Arc::new(Plan { directory: directory.to_owned(), state: Mutex::new((Failing::None, 0, 0)) });
         PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&plan));
         Faults(plan)
     }

@@ -45,7 +45,12 @@ impl Frozen {
 
     /// Must be called before bytes from `from` to `to` change: puts aside what the backup needs of them. `read` reads
     /// the file.
-    pub(super) fn before_change(&mut self, from: u64, to: u64, mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>) {
+    pub(super) fn before_change(
+        &mut self,
+        from: u64,
+        to: u64,
+        mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    ) {
         let page = self.page as u64;
         let first = u32::try_from(from / page).unwrap_or(u32::MAX).max(self.next);
         let last = u32::try_from(to.div_ceil(page)).unwrap_or(u32::MAX).min(self.pages);

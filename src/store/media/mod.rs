@@ -33,7 +33,9 @@ mod jobs;
 mod names;
 mod reader;
 mod retention;
+mod retiring;
 mod rows;
+mod rules;
 mod schema;
 mod storage;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::rows::{self, ReadError, SELECT_CHUNKS, SELECT_ITEMS};
 use super::schema::{chunk_id, media_error, open_to_read};
 use super::{
     ChunkFrame, ChunkRow, Item, Kind, MediaError, MediaPage, MediaQuery, RetentionPlan, RetentionRules,
-    Storage, frames, storage,
+    Storage, frames, retiring, storage,
 };
 
 /// Items that a page has at most.
@@ -173,8 +173,12 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::item`].
     pub fn plan(&self, rules: &RetentionRules) -> Result<RetentionPlan, MediaError> {
-        let _ = rules;
-        todo!()
+        let now = crate::base::Stamp::now();
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        self.tell(self.within(|| {
+            let totals = storage::Totals::read(&self.connection)?;
+            retiring::plan(&self.connection, directory, rules, &totals, now)
+        }))
     }
 
     /// Something small that outlives restarts, as [`super::Media::set_setting`] left it.

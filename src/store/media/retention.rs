@@ -40,12 +40,14 @@ pub(super) fn plan<E>(
     let mut goes: Vec<(Item, RetentionReason)> = Vec::new();
     // Those that the first two rules leave: `min_free` may want them.
     let mut left = Vec::new();
-    let mut over = [Kind::Snapshot, Kind::Recording].map(|kind| sums.of(kind).saturating_sub(limit(rules, kind)));
+    let mut over =
+        [Kind::Snapshot, Kind::Recording].map(|kind| sums.of(kind).saturating_sub(limit(rules, kind)));
     let mut missing = rules.min_free.unwrap_or(0).saturating_sub(sums.usable());
     let mut is_aging = rules.snapshots_age.is_some() || rules.recordings_age.is_some();
     while is_aging || over.iter().any(|&over| over > 0) {
         let Some(item) = items.next().transpose()? else { break };
-        is_aging = [Kind::Snapshot, Kind::Recording].into_iter().any(|kind| is_too_old(rules, kind, &item, now));
+        is_aging =
+            [Kind::Snapshot, Kind::Recording].into_iter().any(|kind| is_too_old(rules, kind, &item, now));
         let over = &mut over[item.kind as usize];
         let reason = match () {
             () if item.is_kept || item.is_open => None,
@@ -134,7 +136,10 @@ fn is_too_old(rules: &RetentionRules, kind: Kind, item: &Item, now: Stamp) -> bo
 fn unmet([snapshots, recordings]: [u64; 2], missing: u64) -> Option<String> {
     let mut lacks = Vec::new();
     if snapshots > 0 {
-        lacks.push(format!("snapshots have {} more than they may, and all that are left are kept", bytes(snapshots)));
+        lacks.push(format!(
+            "snapshots have {} more than they may, and all that are left are kept",
+            bytes(snapshots)
+        ));
     }
     if recordings > 0 {
         lacks.push(format!(
@@ -256,7 +261,8 @@ mod tests {
     fn free_room_takes_only_what_the_other_rules_have_not_freed() {
         // The newer recording goes for its bytes; that is room enough for the older snapshot to stay.
         let items = [item(1, Kind::Snapshot, 9, 40), item(2, Kind::Recording, 8, 40)];
-        let rules = RetentionRules { min_free: Some(30), recordings_bytes: Some(0), ..RetentionRules::default() };
+        let rules =
+            RetentionRules { min_free: Some(30), recordings_bytes: Some(0), ..RetentionRules::default() };
         assert_eq!(numbers(&planned(&rules, &sums(&items, 0), &items)), [(2, "bytes")]);
     }
 
@@ -283,7 +289,8 @@ mod tests {
     #[test]
     fn a_clock_that_cannot_be_believed_makes_nothing_old() {
         let items = [item(1, Kind::Snapshot, 1_000_000, 10)];
-        let rules = RetentionRules { snapshots_age: Some(Duration::from_secs(1)), ..RetentionRules::default() };
+        let rules =
+            RetentionRules { snapshots_age: Some(Duration::from_secs(1)), ..RetentionRules::default() };
         assert_eq!(numbers(&planned(&rules, &sums(&items, 0), &items)), [(1, "age")]);
         let lost = Stamp { wall_trusted: false, ..now() };
         let early = Stamp { wall_us: NOW_US - 2_000_000_000_000, ..now() };

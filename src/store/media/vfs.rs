@@ -172,7 +172,9 @@ unsafe extern "C" fn open_file(
     // SAFETY: the name is a C string; this VFS was found when ours was registered.
     let inner_vfs = unsafe { ffi::sqlite3_vfs_find(c"unix".as_ptr()) };
     // SAFETY: SQLite's VFS is whole and stays.
-    let Some(open) = (unsafe { inner_vfs.as_ref() }).and_then(|vfs| vfs.xOpen) else { return ffi::SQLITE_CANTOPEN };
+    let Some(open) = (unsafe { inner_vfs.as_ref() }).and_then(|vfs| vfs.xOpen) else {
+        return ffi::SQLITE_CANTOPEN;
+    };
     if flags & (ffi::SQLITE_OPEN_MAIN_DB | ffi::SQLITE_OPEN_MAIN_JOURNAL) == 0 {
         // SAFETY: SQLite's own arguments; the memory is large enough for ours, thus for the inner file.
         return unsafe { open(inner_vfs, name, file, flags, flags_out) };
@@ -184,7 +186,8 @@ unsafe extern "C" fn open_file(
     };
     // SAFETY: a name, if there is one, is a C string that lives while the file is open.
     #[cfg(test)]
-    let faults = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }).and_then(super::faults::Faults::of);
+    let faults =
+        (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }).and_then(super::faults::Faults::of);
     #[cfg(test)]
     if let Some(code) = faults.as_ref().and_then(|faults| faults.next(super::faults::Operation::Open)) {
         return code;
@@ -317,7 +320,12 @@ impl<'c> WriterFile<'c> {
         // nothing else.
         let code = unsafe {
             let out = ptr::from_mut(&mut file).cast::<c_void>();
-            ffi::sqlite3_file_control(connection.handle(), c"main".as_ptr(), ffi::SQLITE_FCNTL_FILE_POINTER, out)
+            ffi::sqlite3_file_control(
+                connection.handle(),
+                c"main".as_ptr(),
+                ffi::SQLITE_FCNTL_FILE_POINTER,
+                out,
+            )
         };
         // SAFETY: a pointer it gave is to a file that is open as long as the connection.
         let methods = unsafe { file.as_ref() }.map(|file| file.pMethods);
