@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tallycam::base::Stamp;
 use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaQuery, MediaReader, MediaSettings, NewRecording, NewSnapshot, Origin,
-    RetentionRules,
+    Chunk, ChunkFrame, Ended, Media, MediaQuery, MediaReader, MediaSettings, NewRecording, NewSnapshot,
+    Origin, RetentionRules,
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -74,7 +74,11 @@ fn steady(directory: &Path, rate: u64, seconds: u64) -> Result<(), Failure> {
     println!("{rate} bytes a second, {seconds} s:");
     println!("  bytes written for a byte kept: {:.3}", (written - written_before) as f64 / kept as f64);
     println!("  CPU a picture: {:.1} µs", (cpu - cpu_before).as_secs_f64() * 1e6 / pictures as f64);
-    println!("  memory: {} kB, {:+} kB since the ring was full", resident, resident as i64 - resident_before as i64);
+    println!(
+        "  memory: {} kB, {:+} kB since the ring was full",
+        resident,
+        resident as i64 - resident_before as i64
+    );
     println!("  file: {} bytes", std::fs::metadata(media.file())?.len());
     media.stop();
     worker.join_within(Duration::from_secs(30))?;
@@ -92,7 +96,12 @@ fn reading(directory: &Path) -> Result<(), Failure> {
         for n in 0..FPS {
             let at_us = second * 1_000_000 + n * 1_000_000 / FPS;
             let offset = chunk.jpegs.len() as u32;
-            chunk.frames.push(ChunkFrame { at_us, offset, len: small.len() as u32, sequence: second * FPS + n });
+            chunk.frames.push(ChunkFrame {
+                at_us,
+                offset,
+                len: small.len() as u32,
+                sequence: second * FPS + n,
+            });
             chunk.jpegs.extend_from_slice(&small);
         }
         (chunk.width, chunk.height) = (1280, 720);
@@ -149,7 +158,11 @@ fn reading(directory: &Path) -> Result<(), Failure> {
     let (media, worker) = Media::open(settings(directory, None))?;
     let opened = began.elapsed();
     MediaReader::open(media.file())?.list(&MediaQuery { limit: 10, ..MediaQuery::default() })?;
-    println!("  start: {:.2} ms, with the first list {:.2} ms", opened.as_secs_f64() * 1e3, began.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "  start: {:.2} ms, with the first list {:.2} ms",
+        opened.as_secs_f64() * 1e3,
+        began.elapsed().as_secs_f64() * 1e3
+    );
     media.stop();
     worker.join_within(Duration::from_secs(30))?;
     std::fs::remove_dir_all(directory)?;
