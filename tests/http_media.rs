@@ -1,5 +1,7 @@
 //! What is kept, over HTTP, on a real socket with the real store: list, change, remove, upload, storage.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::io::Write;

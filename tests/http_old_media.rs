@@ -1,5 +1,7 @@
 //! The old routes that keep pictures, on a real socket, byte for byte; the store looked at by `sqlite3`.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::client::{Answer, Client};

@@ -98,13 +98,15 @@ pub type Ledger = Readers<Counts>;
 /// The readers of snapshots and recordings.
 pub type Album = Readers<Media>;
 
+/// Readers that nobody uses, each with the number of the file it has open.
+type Idle<R> = Vec<(u64, R)>;
+
 /// A store's readers. Clones share them.
 #[derive(Debug)]
 pub struct Readers<S: Readable> {
     store: S,
     places: Arc<Semaphore>,
-    /// Readers that nobody uses, each with the number of the file it has open.
-    idle: Arc<Mutex<Vec<(u64, S::Reader)>>>,
+    idle: Arc<Mutex<Idle<S::Reader>>>,
 }
 
 impl<S: Readable> Clone for Readers<S> {
