@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
-use super::{Site, facts};
+use super::{Site, facts, facts_media};
 use crate::store::{EditError, LineDraft, StoreError};
 use crate::ui::{self, Asset, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
 
@@ -23,13 +23,28 @@ const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' dat
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
-    let site = &request.site;
-    let page = LivePage {
+    html(ui::live_page(&live_page(&request.site).await))
+}
+
+async fn live_page(site: &Site) -> LivePage {
+    LivePage {
         counting: facts::live(site).await,
+        keeping: facts_media::live(site).await,
         is_counts_only: site.is_counts_only(),
         ..StateReport::of(site).page()
-    };
-    html(ui::live_page(&page))
+    }
+}
+
+/// The live page, with why something under its picture was not carried out.
+pub async fn live_with(site: &Site, problem: Problem) -> Result<Response<Body>, Problem> {
+    let mut page = live_page(site).await;
+    let Some(keeping) = &mut page.keeping else { return Err(problem) };
+    keeping.said = problem.detail.clone();
+    if let Some(hint) = &problem.hint {
+        keeping.said.push_str(": ");
+        keeping.said.push_str(hint);
+    }
+    Ok(again(&problem, ui::live_page(&page)))
 }
 
 /// `GET /lines`.
@@ -156,17 +171,17 @@ async fn models_page(site: &Site, refused: Option<Refusal>) -> Result<ModelsPage
     })
 }
 
-fn nothing_to_do() -> Problem {
+pub fn nothing_to_do() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "the form does not say what to do")
 }
 
 /// The fields of a page's form.
-fn form(request: &Request) -> Query {
+pub fn form(request: &Request) -> Query {
     Query::parse(&String::from_utf8_lossy(&request.body))
 }
 
 /// Back to `place`, relative to the page, with a GET.
-fn see(place: &str) -> Response<Body> {
+pub fn see(place: &str) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full("")));
     *response.status_mut() = StatusCode::SEE_OTHER;
     if let Ok(place) = HeaderValue::from_str(place) {
@@ -176,13 +191,13 @@ fn see(place: &str) -> Response<Body> {
 }
 
 /// The page again, with what went wrong.
-fn again(problem: &Problem, page: String) -> Response<Body> {
+pub fn again(problem: &Problem, page: String) -> Response<Body> {
     let mut response = html(page);
     *response.status_mut() = problem.status;
     response
 }
 
-fn html(page: String) -> Response<Body> {
+pub fn html(page: String) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full(page)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -198,6 +198,7 @@ impl StateReport {
             viewers: self.viewers,
             is_held: self.held,
             counting: None,
+            keeping: None,
             is_counts_only: false,
         }
     }

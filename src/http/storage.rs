@@ -64,7 +64,10 @@ pub async fn room(site: &Site) -> Result<Rc<Storage>, Problem> {
 }
 
 /// The room as it is now.
-async fn measure(site: &Site) -> Result<Rc<Storage>, Problem> {
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn measure(site: &Site) -> Result<Rc<Storage>, Problem> {
     let media = site.media()?;
     let (rules, revision) = (media.retention(), media.status().borrow().revision);
     let storage = Rc::new(site.album()?.read(move |reader| reader.storage(&rules)).await?);
@@ -118,7 +121,7 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
     }
     let mut rules = media.retention();
     apply(&mut rules, &fields)?;
-    media.set_retention(rules.clone());
+    media.save_retention(rules.clone()).await?;
     plan(site, rules).await
 }
 

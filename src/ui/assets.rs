@@ -30,12 +30,16 @@ macro_rules! asset {
     }};
 }
 
-static ASSETS: [Asset; 8] = [
+static ASSETS: [Asset; 12] = [
     asset!("tallycam.css", "text/css; charset=utf-8"),
     asset!("tallycam.js", "text/javascript; charset=utf-8"),
     asset!("overlay.js", "text/javascript; charset=utf-8"),
     asset!("lines.js", "text/javascript; charset=utf-8"),
     asset!("counts.js", "text/javascript; charset=utf-8"),
+    asset!("media.js", "text/javascript; charset=utf-8"),
+    asset!("player.js", "text/javascript; charset=utf-8"),
+    asset!("database.js", "text/javascript; charset=utf-8"),
+    asset!("keeping.js", "text/javascript; charset=utf-8"),
     asset!("page.js", "text/javascript; charset=utf-8"),
     asset!("head.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
@@ -79,6 +83,10 @@ mod tests {
             "overlay.js",
             "lines.js",
             "counts.js",
+            "media.js",
+            "player.js",
+            "database.js",
+            "keeping.js",
             "page.js",
             "head.js",
             "icon.svg",

@@ -10,6 +10,7 @@
       const answer = await fetch('api/v1/state', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
       if (answer.ok) {
         const s = await answer.json();
+        document.dispatchEvent(new CustomEvent('state', { detail: s }));
         [look, headline] = [['live', 'asleep', 'waking', 'paused'].includes(s.state) ? s.state : 'trouble', s.headline];
       }
     } catch { /* no answer */ }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::escape::{Text, Words};
 use super::facts::DrawnLine;
 use super::live_counting::{self as counting, LiveCounting};
+use super::live_keeping::{self as keeping, LiveKeeping};
 use super::words::sentence;
 use super::{Frame, Tab, draw};
 
@@ -40,6 +41,8 @@ pub struct LivePage {
     pub is_held: bool,
     /// What is counted; `None` where nothing ever is (`[detect] backend = "none"`).
     pub counting: Option<LiveCounting>,
+    /// What is kept; `None` where nothing ever is.
+    pub keeping: Option<LiveKeeping>,
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
 }
@@ -57,6 +60,8 @@ pub fn live_page(page: &LivePage) -> String {
     let size = page.size.unwrap_or((1280, 720));
     let lines: &[DrawnLine] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
     let (view_width, view_height) = draw::view_box(size);
+    let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
+    let kept = page.keeping.as_ref().filter(|_| !is_only);
     let main = format!(
         include_str!("live.html"),
         only = if is_only { " data-only=\"counts\"" } else { "" },
@@ -73,9 +78,22 @@ pub fn live_page(page: &LivePage) -> String {
         drawn = if is_only { String::new() } else { draw::lines(lines, size) },
         chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
         // One main button: where there is no line yet, drawing one.
-        main = if lines.is_empty() && page.counting.is_some() { "" } else { " main" },
+        main = if kept.is_some() {
+            " quiet"
+        } else if lines.is_empty() && page.counting.is_some() {
+            ""
+        } else {
+            " main"
+        },
+        keeps = if kept.is_some() { " keeps" } else { "" },
+        acts = kept
+            .map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some()))
+            .unwrap_or_default(),
+        snapshot = if kept.is_some() { "Download" } else { "Snapshot" },
+        trouble = kept.map(keeping::trouble).unwrap_or_default(),
+        newest = kept.map(keeping::newest).unwrap_or_default(),
         file_name = Text(&file_name(&page.name)),
-        snapshot_hidden = hidden_if(is_only || !matches!(look, "live" | "asleep" | "waking")),
+        snapshot_hidden = hidden_if(!can_take),
         resume_hidden = hidden_if(look != "paused"),
         boxes_hidden = hidden_if(is_only || page.counting.is_none()),
         pause_hidden = hidden_if(look == "paused"),
@@ -102,9 +120,11 @@ pub fn live_page(page: &LivePage) -> String {
         headline: &page.headline,
         figures: &figures,
         tab: Tab::Live,
-        scripts: match page.counting {
-            Some(_) => &["page.js", "tallycam.js", "overlay.js"],
-            None => &["page.js", "tallycam.js"],
+        scripts: match (&page.counting, kept) {
+            (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "keeping.js"],
+            (None, Some(_)) => &["page.js", "tallycam.js", "keeping.js"],
+            (Some(_), None) => &["page.js", "tallycam.js", "overlay.js"],
+            (None, None) => &["page.js", "tallycam.js"],
         },
     }
     .around(&main)
@@ -213,6 +233,7 @@ mod tests {
             viewers: 3,
             is_held: false,
             counting: None,
+            keeping: None,
             is_counts_only: false,
         }
     }

@@ -11,45 +11,62 @@
 mod assets;
 mod chart;
 mod counts;
+mod database;
 mod draw;
 mod escape;
 mod facts;
+mod kept;
 mod lines;
 mod live;
 mod live_counting;
+mod live_keeping;
+mod media;
 mod models;
+mod player;
 mod range;
 mod words;
 
 pub use assets::{Asset, asset};
 pub use counts::{CountsPage, counts_page};
+pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
 pub use facts::{
     ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, NotCounted, Refusal,
     SetToZero,
 };
+pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
 pub use live_counting::LiveCounting;
+pub use live_keeping::LiveKeeping;
+pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use models::{CatalogueModel, FoundModel, ModelsPage, models_page};
+pub use player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use range::{CountsAsk, Heat, Span};
 
 use std::fmt::Write;
 
 use escape::Text;
 
+/// Bytes in the unit that suits them: "8.9 MB".
+pub fn bytes_in_words(bytes: u64) -> String {
+    words::size(bytes)
+}
+
 /// The pages, in the order of their tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tab {
     Live,
     Counts,
+    Media,
     Lines,
     Models,
 }
 
 impl Tab {
-    const ALL: [(Tab, &'static str, &'static str); 4] = [
+    const ALL: [(Tab, &'static str, &'static str); 5] = [
         (Tab::Live, "./", "Live"),
         (Tab::Counts, "counts", "Counts"),
+        (Tab::Media, "media", "Media"),
         (Tab::Lines, "lines", "Lines"),
         (Tab::Models, "models", "Models"),
     ];
@@ -118,3 +135,5 @@ impl<'a> Frame<'a> {
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod samples_media;

@@ -14,6 +14,31 @@ const put = (id, text) => {
 const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
 const make = (name, className, text) => Object.assign(document.createElement(name), { className, textContent: text });
 
+// Bytes and times in a recording, in the words of words.rs.
+const size = n => n <= 0 ? '0 bytes' : n < 999500 ? `${Math.max(1, Math.round(n / 1e3))} kB` : n < 9.95e6 ? `${(n / 1e6).toFixed(1)} MB`
+  : n < 999.5e6 ? `${Math.round(n / 1e6)} MB` : n < 99.95e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e9)} GB`;
+const running = seconds => {
+  const s = Math.floor(seconds), two = n => String(n).padStart(2, '0');
+  return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+};
+
+// Asks the API; what went wrong is an error with the server's own words.
+const send = async (method, path, body, headers) => {
+  const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', headers: body === undefined ? headers
+    : { 'Content-Type': 'application/json', ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  const problem = await answer.json().catch(() => ({}));
+  throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
+    { status: answer.status });
+};
+
+// A page of the server anew, as a document.
+const freshPage = async address => {
+  const answer = await fetch(address, { cache: 'no-store' });
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  return new DOMParser().parseFromString(await answer.text(), 'text/html');
+};
+
 // Hears api/v1/events while the page is in sight: browsers give a server few connections, and pages
 // in the background need none. `opened` is called when hearing begins anew.
 const listen = (handlers, opened) => {

@@ -3,7 +3,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::*;
+pub(super) use super::samples_media::{database, media, player};
+use super::{samples_media, *};
 
 pub(super) const HOUR: u64 = 3_600_000_000;
 /// Thursday 12 November 2026, 00:00 in a zone an hour east.
@@ -194,6 +195,7 @@ pub(super) fn live() -> LivePage {
             })
             .to_vec(),
         }),
+        keeping: Some(samples_media::live()),
         is_counts_only: false,
     }
 }
@@ -305,12 +307,12 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
             hint: String::new(),
         },
     ));
-    vec![
+    let mut pages = vec![
         ("live.html", live_page(&live())),
         ("live-only.html", live_page(&only)),
         ("live-none.html", live_page(&none)),
         ("live-lost.html", live_page(&lost)),
-        ("live-off.html", live_page(&LivePage { counting: None, ..live() })),
+        ("live-off.html", live_page(&LivePage { counting: None, keeping: None, ..live() })),
         ("lines.html", lines_page(&editor())),
         ("lines-new.html", lines_page(&LinesPage { chosen: ChosenLine::New, ..editor() })),
         ("lines-pinned.html", lines_page(&LinesPage { chosen: ChosenLine::Number(2), ..editor() })),
@@ -336,7 +338,9 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
                 ..models()
             }),
         ),
-    ]
+    ];
+    pages.extend(samples_media::all());
+    pages
 }
 
 mod tests {
@@ -455,6 +459,10 @@ mod tests {
         finds("overlay.js", &["live.html", "live-only.html", "live-none.html"]);
         finds("lines.js", &["lines.html", "lines-new.html", "lines-refused.html"]);
         finds("counts.js", &["counts.html", "counts-week.html"]);
+        finds("media.js", &["media.html", "media-empty.html", "media-full.html", "media-only.html"]);
+        finds("player.js", &["player.html", "player-refused.html"]);
+        finds("database.js", &["database.html", "database-checked.html"]);
+        finds("keeping.js", &["live.html", "live-none.html", "live-lost.html"]);
         finds("head.js", &["counts.html", "lines.html", "models.html", "live.html"]);
     }
 
@@ -518,7 +526,7 @@ mod tests {
             let editor =
                 LinesPage { head: head.clone(), lines, tallies, counting: facts.clone(), ..editor() };
             let models = ModelsPage {
-                head,
+                head: head.clone(),
                 counting: facts,
                 chosen: Some(text()),
                 pinned: None,
@@ -538,9 +546,75 @@ mod tests {
                 }],
                 refused: Some(refusal.clone()),
             };
+            let row = MediaRow {
+                name: text(),
+                date: text(),
+                source: text(),
+                origin: text(),
+                note: text(),
+                ..samples_media::rush()
+            };
+            let trouble = Some(KeepingTrouble { what: NotKept::Recording, reason: text(), hint: text() });
+            let now = Some(RecordingNow { name: text(), origin: text(), ..samples_media::now() });
+            let aside = vec![AsideRow { name: text(), bytes: 7, at_us: NOW }];
+            live.keeping = live.keeping.map(|kept| LiveKeeping {
+                newest: vec![row.clone()],
+                trouble: trouble.clone(),
+                now: now.clone(),
+                said: text(),
+                ..kept
+            });
+            let media = MediaPage {
+                head: head.clone(),
+                ask: MediaAsk { text: text(), cursor: Some(text()), ..MediaAsk::default() },
+                rows: vec![row.clone()],
+                next: Some(text()),
+                now,
+                trouble: trouble.clone(),
+                refused: Some(refusal.clone()),
+                ..media()
+            };
+            let typed = MediaForm { name: text(), date: text(), note: text(), ..MediaForm::default() };
+            let player = PlayerPage {
+                head: head.clone(),
+                item: row.clone(),
+                refused: Some((typed, refusal.clone())),
+                ..player()
+            };
+            let rule = Rule { text: text(), pinned: Some(text()) };
+            let mut database = DatabasePage {
+                head: head.clone(),
+                file: text(),
+                rules: Rules {
+                    snapshots_age: rule.clone(),
+                    snapshots_size: rule.clone(),
+                    recordings_age: rule.clone(),
+                    recordings_size: rule.clone(),
+                    min_free: rule,
+                },
+                plan: Some(Plan { goes: vec![(row.clone(), "age")], unmet: Some(text()), is_trial: false }),
+                checked: Some(Checked { faults: vec![text()], mended: vec![text()], ..Checked::default() }),
+                done: Some(text()),
+                trouble,
+                refused: Some(refusal.clone()),
+                ..database()
+            };
+            if let Some(room) = &mut database.room {
+                room.aside = aside;
+            }
             let form = LineForm::of(&[("name".into(), text()), ("class".into(), text())]);
             [
                 live_page(&live),
+                media_page(&media),
+                media_page(&MediaPage { rows: Vec::new(), ..media.clone() }),
+                media_ask_page(&media.head, &media.clock, &media.ask, std::slice::from_ref(&row)),
+                player_page(&player),
+                player_page(&PlayerPage {
+                    item: MediaRow { is_recording: false, ..row },
+                    refused: None,
+                    ..player.clone()
+                }),
+                database_page(&database),
                 lines_page(&editor),
                 lines_page(&LinesPage { chosen: ChosenLine::Number(2), ..editor.clone() }),
                 lines_page(&LinesPage { refused: Some((form, refusal)), ..editor }),

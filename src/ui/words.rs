@@ -154,6 +154,46 @@ pub(super) fn bytes(bytes: u64) -> String {
     if mega >= 100.0 { format!("{mega:.0} MB") } else { format!("{mega:.1} MB") }
 }
 
+/// Bytes in the unit that suits them: "212 kB", "8.9 MB", "18.4 GB". `page.js` says them the same way.
+pub(super) fn size(bytes: u64) -> String {
+    let of = |unit: f64| bytes as f64 / unit;
+    match bytes {
+        0 => "0 bytes".into(),
+        1..999_500 => format!("{:.0} kB", of(1e3).max(1.0)),
+        999_500..9_950_000 => format!("{:.1} MB", of(1e6)),
+        9_950_000..999_500_000 => format!("{:.0} MB", of(1e6)),
+        _ if of(1e9) < 99.95 => format!("{:.1} GB", of(1e9)),
+        _ => format!("{:.0} GB", of(1e9)),
+    }
+}
+
+/// A time within a recording: "1:27", "1:02:05". `page.js` says it the same way.
+pub(super) fn running(us: u64) -> String {
+    let seconds = us / 1_000_000;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A number with its thousands apart: "7 236".
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut apart = String::with_capacity(digits.len() * 2);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            // Narrow, and never broken at the end of a line.
+            apart.push('\u{202f}');
+        }
+        apart.push(digit);
+    }
+    apart
+}
+
+/// "1 recording", "3 recordings".
+pub(super) fn how_many(number: u64, one: &str) -> String {
+    let more = if number == 1 { "" } else { "s" };
+    format!("{} {one}{more}", thousands(number))
+}
+
 /// The text with its first letter in upper case: labels of models are written small.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
@@ -188,6 +228,42 @@ mod tests {
         ] {
             assert_eq!(length(seconds * 1_000_000), words);
         }
+    }
+
+    #[test]
+    fn bytes_have_the_unit_that_suits_them() {
+        for (bytes, words) in [
+            (0, "0 bytes"),
+            (1, "1 kB"),
+            (212_400, "212 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.0 MB"),
+            (8_900_000, "8.9 MB"),
+            (27_300_000, "27 MB"),
+            (999_499_999, "999 MB"),
+            (18_400_000_000, "18.4 GB"),
+            (512_000_000_000, "512 GB"),
+        ] {
+            assert_eq!(size(bytes), words);
+        }
+    }
+
+    #[test]
+    fn times_in_a_recording_are_as_a_player_has_them() {
+        for (us, words) in [(0, "0:00"), (87_900_000, "1:27"), (3_725_000_000, "1:02:05")] {
+            assert_eq!(running(us), words);
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, words) in
+            [(0, "0"), (999, "999"), (7_236, "7\u{202f}236"), (1_234_567, "1\u{202f}234\u{202f}567")]
+        {
+            assert_eq!(thousands(number), words);
+        }
+        assert_eq!(how_many(1, "item"), "1 item");
+        assert_eq!(how_many(0, "item"), "0 items");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub const ENTER: &str = "\u{e007}";
 pub const ESCAPE: &str = "\u{e00c}";
 pub const SHIFT: &str = "\u{e008}";
 pub const LEFT: &str = "\u{e012}";
+pub const RIGHT: &str = "\u{e014}";
 pub const UP: &str = "\u{e013}";
 
 /// What drags.

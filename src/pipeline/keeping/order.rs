@@ -35,6 +35,8 @@ pub struct Running {
     pub lapse: Option<TimeLapse>,
     /// Since when the camera of a time-lapse wakes.
     pub woken_us: Option<u64>,
+    /// So long the waking took, until the picture that it was for.
+    pub took_us: Option<u64>,
     /// It is to end as soon as its row is made.
     pub is_to_end: Option<Ended>,
 }
@@ -81,6 +83,7 @@ impl Order {
             quiet_us: quiet_us.filter(|_| self.origin == Origin::Crossing),
             lapse,
             woken_us: None,
+            took_us: None,
             is_to_end: None,
         };
         let row = NewRecording {

@@ -457,9 +457,13 @@ impl<'a> Recorder<'a> {
                 }
                 if let Some(woken_us) = running.woken_us.filter(|woken_us| at_us >= *woken_us) {
                     running.woken_us = None;
-                    lapse.woke_within(at_us - woken_us);
+                    running.took_us = Some(at_us - woken_us);
                 }
                 let Some(missed) = lapse.take(at_us) else { return };
+                // Only now: until then it is awake for this one.
+                if let Some(took_us) = running.took_us.take() {
+                    lapse.woke_within(took_us);
+                }
                 shot.is_after_gap = missed > 0;
             }
             self.backlog.push(shot);
@@ -490,7 +494,9 @@ impl<'a> Recorder<'a> {
             let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
             running.recording.pump(&mut self.backlog, room, now_us);
             let is_after = |time: Option<u64>| time.is_some_and(|time_us| now_us >= time_us);
-            if running.recording.is_over() || is_after(running.until_us) {
+            if running.recording.is_closed() {
+                self.finish(Ended::Stopped);
+            } else if running.recording.is_over() || is_after(running.until_us) {
                 self.finish(Ended::Limit);
             } else if is_after(running.quiet_us) {
                 self.finish(Ended::Quiet);

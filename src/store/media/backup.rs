@@ -171,3 +171,6 @@ fn unused_pages(file: &mut WriterFile<'_>, page: usize, pages: u32) -> std::io::
     }
     Ok(unused)
 }
+
+#[cfg(test)]
+mod tests;

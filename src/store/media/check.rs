@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::oneshot;
 
 use super::chunks;
@@ -161,6 +163,8 @@ struct Walk {
     sums: Sums,
     /// A chunk was dropped: the next one is after a gap.
     is_gap: bool,
+    /// A chunk could not be used and is still there: what the next one says of those before it is believed.
+    is_lost: bool,
 }
 
 /// A row of `chunks`.
@@ -186,16 +190,6 @@ impl Check {
 
     /// One step; whether it was the last.
     fn step(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
-        if !self.repair {
-            return self.look(desk);
-        }
-        let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
-        let done = self.look(desk)?;
-        transaction.commit()?;
-        Ok(done)
-    }
-
-    fn look(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
         match self.stage {
             Stage::File => {
                 self.file(desk.connection)?;
@@ -227,19 +221,17 @@ impl Check {
         mend: Option<&mut dyn FnMut(&Connection) -> Result<String, ReadError>>,
     ) -> Result<bool, ReadError> {
         if let (true, Some(mend)) = (self.repair, mend) {
-            desk.connection.execute_batch("SAVEPOINT mend")?;
-            match mend(desk.connection) {
+            // A transaction of its own: what meets a damaged page cannot be committed any more.
+            let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
+            match mend(&transaction).and_then(|how| transaction.commit().map(|()| how)) {
                 Ok(how) => {
-                    desk.connection.execute_batch("RELEASE mend")?;
                     *desk.is_changed = true;
                     if self.report.mended.len() < MOST_TOLD {
                         self.report.mended.push(format!("{what}: {how}"));
                     }
                     return Ok(true);
                 }
-                Err(error) if is_damage(&error) => {
-                    desk.connection.execute_batch("ROLLBACK TO mend; RELEASE mend")?;
-                }
+                Err(error) if is_damage(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -258,17 +250,25 @@ impl Check {
     /// What SQLite itself says of the file.
     fn file(&mut self, connection: &Connection) -> Result<(), ReadError> {
         let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let is_whole =
-            self.is_alone || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64) <= SMALL;
+        let is_whole = self.is_alone
+            || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64)
+                <= SMALL;
         let looks: &[&str] = if is_whole {
             &["PRAGMA integrity_check(20)"]
         } else {
-            &["PRAGMA integrity_check('items')", "PRAGMA integrity_check('settings')", "PRAGMA integrity_check('boots')"]
+            &[
+                "PRAGMA integrity_check('items')",
+                "PRAGMA integrity_check('settings')",
+                "PRAGMA integrity_check('boots')",
+            ]
         };
         let mut said = told_by(connection, looks)?;
         if self.repair && said.iter().any(|sentence| sentence.contains("index")) {
             let before = said.len();
-            connection.execute_batch("REINDEX")?;
+            match connection.execute_batch("REINDEX") {
+                Err(error) if is_damage(&error) => {}
+                done => done?,
+            }
             said = told_by(connection, looks)?;
             if said.len() < before {
                 self.report.mended.push(String::from("an index of the file was damaged: it was made anew"));
@@ -294,8 +294,10 @@ impl Check {
                 format!("two items are called {name:?}"),
                 Some(&mut |connection| {
                     let other = format!("{name}-{id}");
-                    connection
-                        .execute("UPDATE items SET name = ?2, version = version + 1 WHERE id = ?1", params![id as i64, other])?;
+                    connection.execute(
+                        "UPDATE items SET name = ?2, version = version + 1 WHERE id = ?1",
+                        params![id as i64, other],
+                    )?;
                     Ok(format!("item {id} is now {other:?}"))
                 }),
             )?;
@@ -316,9 +318,11 @@ impl Check {
             }
             let next: Option<(u64, i64)> = desk
                 .connection
-                .query_row("SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1", [self.item as i64], |row| {
-                    Ok((unsigned(row, 0)?, row.get(1)?))
-                })
+                .query_row(
+                    "SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1",
+                    [self.item as i64],
+                    |row| Ok((unsigned(row, 0)?, row.get(1)?)),
+                )
                 .optional()?;
             let until = next.map_or(i64::MAX, |(id, _)| chunk_id(id, 0));
             if self.orphan(desk, until)? {
@@ -333,7 +337,13 @@ impl Check {
             if state == OPEN && !desk.recordings.contains_key(&id) {
                 self.left_open(desk, id)?;
             }
-            self.walk = Some(Walk { item: id, next: chunk_id(id, 0), sums: Sums::default(), is_gap: false });
+            self.walk = Some(Walk {
+                item: id,
+                next: chunk_id(id, 0),
+                sums: Sums::default(),
+                is_gap: false,
+                is_lost: false,
+            });
         }
         Ok(false)
     }
@@ -344,7 +354,9 @@ impl Check {
         let from = chunk_id(self.item + 1, 0);
         let found: Option<i64> = desk
             .connection
-            .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| row.get(0))
+            .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| {
+                row.get(0)
+            })
             .or_else(|error| if is_damage(&error) { Ok(None) } else { Err(error) })?;
         let Some(id) = found else { return Ok(false) };
         let item = id >> 32;
@@ -386,9 +398,11 @@ impl Check {
         let range = [walk.next, chunk_id(walk.item + 1, 0)];
         let found = desk
             .connection
-            .query_row("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1", range, |row| {
-                Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?))
-            })
+            .query_row(
+                "SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1",
+                range,
+                |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)),
+            )
             .optional();
         let (id, bytes) = match found {
             Ok(Some(found)) => found,
@@ -398,7 +412,11 @@ impl Check {
                 return Ok(0);
             }
             Err(error) if is_damage(&error) => {
-                self.tell(format!("item {}: from chunk {} on it cannot be read", walk.item, chunk_number(walk.next)));
+                self.tell(format!(
+                    "item {}: from chunk {} on it cannot be read",
+                    walk.item,
+                    chunk_number(walk.next)
+                ));
                 (self.item, self.walk) = (walk.item, None);
                 return Ok(0);
             }
@@ -423,7 +441,7 @@ impl Check {
             return self.drop_chunk(desk, walk, row.id, "its index is none");
         };
         let good: Vec<ChunkFrame> =
-            index.iter().copied().filter(|frame| is_picture(&row.jpegs, frame)).collect();
+            index.iter().copied().filter(|frame| picture(&row.jpegs, frame).is_some()).collect();
         self.report.pictures += index.len() as u64;
         if good.is_empty() {
             return self.drop_chunk(desk, walk, row.id, "it has no picture");
@@ -431,7 +449,8 @@ impl Check {
         let number = chunk_number(row.id);
         let bad = index.len() - good.len();
         if bad > 0 {
-            let what = format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
+            let what =
+                format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
             let sums = &mut walk.sums;
             let mended = self.fault(
                 desk,
@@ -441,14 +460,28 @@ impl Check {
                     Ok(String::from("they are dropped, and a gap is marked"))
                 }),
             )?;
-            walk.is_gap &= !mended;
             if mended {
+                walk.is_gap = false;
                 return Ok(());
             }
+        }
+        let cut =
+            index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
+        if cut > 0 {
+            // Most programs show what is there of it: it stays.
+            self.tell(format!(
+                "item {}, chunk {number}: {cut} of {} pictures have no end",
+                walk.item,
+                index.len()
+            ));
         }
         let (Some(first), Some(last)) = (index.first(), index.last()) else { return Ok(()) };
         let bytes: u64 = index.iter().map(|frame| u64::from(frame.len)).sum();
         let is_after_gap = row.is_after_gap || walk.is_gap;
+        if walk.is_lost {
+            (walk.sums.frames, walk.sums.bytes, walk.sums.gaps) = row.before;
+            walk.is_lost = false;
+        }
         let before = (walk.sums.frames, walk.sums.bytes, walk.sums.gaps);
         let mut wrong = Vec::new();
         let mut say = |is_wrong: bool, what: &'static str| {
@@ -490,9 +523,15 @@ impl Check {
         Ok(())
     }
 
-    fn drop_chunk(&mut self, desk: &mut Desk<'_>, walk: &mut Walk, id: i64, why: &str) -> Result<(), ReadError> {
+    fn drop_chunk(
+        &mut self,
+        desk: &mut Desk<'_>,
+        walk: &mut Walk,
+        id: i64,
+        why: &str,
+    ) -> Result<(), ReadError> {
         let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
-        walk.is_gap |= self.fault(
+        let mended = self.fault(
             desk,
             what,
             Some(&mut |connection| {
@@ -500,6 +539,8 @@ impl Check {
                 Ok(String::from("it is dropped, and a gap is marked"))
             }),
         )?;
+        walk.is_gap |= mended;
+        walk.is_lost |= !mended;
         Ok(())
     }
 
@@ -507,9 +548,15 @@ impl Check {
     fn end_of_item(&mut self, desk: &mut Desk<'_>, walk: &Walk) -> Result<(), ReadError> {
         let id = walk.item;
         if let Some(kept) = desk.recordings.get_mut(&id) {
-            if *kept != walk.sums && kept.next == walk.sums.next {
-                self.report.mended.push(format!("item {id}: what the recording has come to is computed anew"));
-                *kept = walk.sums;
+            let anew = Sums { next: kept.next, ..walk.sums };
+            if *kept != anew {
+                let what = format!("recording {id} has not come to the sums of its chunks");
+                if self.repair {
+                    self.report.mended.push(format!("{what}: they are computed anew"));
+                    *kept = anew;
+                } else {
+                    self.tell(what);
+                }
             }
             return Ok(());
         }
@@ -525,15 +572,20 @@ impl Check {
             Err(error) => return Err(error),
         };
         if walk.sums.frames == 0 {
-            self.fault(
-                desk,
-                format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name),
-                // Only if nothing of it is left: a chunk that could not be dropped still has it.
-                Some(&mut |connection| {
-                    connection.execute("UPDATE items SET state = ?2 WHERE id = ?1", [id as i64, GOING])?;
-                    Ok(String::from("it is removed"))
-                }),
+            // A chunk that could not be dropped still has it.
+            let range = [chunk_id(id, 0), chunk_id(id + 1, 0)];
+            let has_chunks: bool = desk.connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM chunks WHERE id >= ?1 AND id < ?2)",
+                range,
+                |row| row.get(0),
             )?;
+            let mut remove = |connection: &Connection| {
+                connection.execute("DELETE FROM items WHERE id = ?1", [id as i64])?;
+                Ok(String::from("it is removed"))
+            };
+            let what =
+                format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
+            self.fault(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
             return Ok(());
         }
         let wrong = wrong_sums(&item, &walk.sums);
@@ -632,11 +684,16 @@ fn read_row(connection: &Connection, id: i64) -> Result<Row, ReadError> {
     )
 }
 
-/// Whether a JPEG begins and ends where the index says.
-fn is_picture(jpegs: &[u8], frame: &ChunkFrame) -> bool {
+/// The bytes of a picture, if a JPEG begins where the index says.
+fn picture<'a>(jpegs: &'a [u8], frame: &ChunkFrame) -> Option<&'a [u8]> {
     let from = frame.offset as usize;
     let bytes = from.checked_add(frame.len as usize).and_then(|to| jpegs.get(from..to));
-    bytes.is_some_and(|jpeg| jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]))
+    bytes.filter(|jpeg| jpeg.starts_with(&[0xff, 0xd8]))
+}
+
+/// Whether a JPEG's end is there. Some cameras and programs put something after it.
+fn has_end(jpeg: &[u8]) -> bool {
+    jpeg.ends_with(&[0xff, 0xd9]) || memchr::memmem::rfind(jpeg, &[0xff, 0xd9]).is_some()
 }
 
 /// Adds a chunk to what an item has come to.
@@ -653,7 +710,12 @@ fn add(sums: &mut Sums, row: &Row, frames: u64, bytes: u64, is_after_gap: bool, 
 }
 
 /// Puts the good pictures of a chunk in its place, after a gap.
-fn rewrite(connection: &Connection, row: &Row, good: &[ChunkFrame], sums: &mut Sums) -> Result<(), ReadError> {
+fn rewrite(
+    connection: &Connection,
+    row: &Row,
+    good: &[ChunkFrame],
+    sums: &mut Sums,
+) -> Result<(), ReadError> {
     let mut jpegs = Vec::with_capacity(row.jpegs.len());
     let mut kept = Vec::with_capacity(good.len());
     for frame in good {
@@ -696,3 +758,6 @@ fn wrong_sums(item: &Item, sums: &Sums) -> Vec<&'static str> {
     .filter_map(|(is_wrong, what)| is_wrong.then_some(what))
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,3 +97,5 @@ impl Drop for Faults {
         }
     }
 }
+
+pub(super) mod tests;

@@ -12,7 +12,7 @@ use super::schema::{self, media_error, open_to_write};
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits,
+    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, retention, rules,
 };
 use crate::base::Worker;
 use crate::store::inbox::{Inbox, Refused as Full};
@@ -283,12 +283,36 @@ impl Media {
         self.change(move |desk| edits::set_setting(desk, key, value.as_deref())).await
     }
 
+    /// The rules that were made on the page, if any, from now on; those of `pinned` (keys of the configuration's
+    /// `[retention]`, such as `snapshots_age`) stay as they are. Blocks.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn adopt_saved_retention(&self, pinned: &[String]) -> Result<(), MediaError> {
+        let Some(saved) = self.reader()?.setting(rules::SETTING)? else { return Ok(()) };
+        self.set_retention(rules::overlaid(self.retention(), &saved, pinned));
+        Ok(())
+    }
+
+    /// Other rules from now on and after a restart.
+    ///
+    /// # Errors
+    /// They could not be written; then nothing is changed.
+    pub async fn save_retention(&self, rules: RetentionRules) -> Result<(), MediaError> {
+        self.set_setting(rules::SETTING, Some(rules::to_text(&rules))).await?;
+        self.set_retention(rules);
+        Ok(())
+    }
+
     /// Other rules from now on. When less is to be kept than there is, the room goes back to the file system, paced so
     /// that nobody notices.
     pub fn set_retention(&self, rules: RetentionRules) {
-        *self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        let mut kept = self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_lower = retention::is_lower(&kept, &rules);
+        *kept = rules;
+        drop(kept);
         // A writer that has ended keeps no rule.
-        let _ = self.shared.inbox.push_beyond(Command::Rules);
+        let _ = self.shared.inbox.push_beyond(Command::Rules(is_lower));
     }
 
     /// The rules in force.
@@ -302,7 +326,6 @@ impl Media {
     }
 
     /// Has the writer begin long work.
-    #[allow(dead_code)]
     pub(super) async fn run(&self, job: impl Job + 'static) -> Result<(), MediaError> {
         self.push(Command::Job(Box::new(job))).await
     }
@@ -389,15 +412,10 @@ impl RecordingHandle {
     /// Hands a chunk to the writer and gets an empty one back, to be filled next: buffers go round. Never waits.
     ///
     /// # Errors
-    /// [`Refused`]: two are waiting already, or the disk takes nothing at the moment: the caller drops what it has,
-    /// goes on with this buffer and sets [`Chunk::is_after_gap`].
+    /// [`Refused`]: two are waiting already, or the recording is closed. The caller offers it again, or drops what it
+    /// has ([`RecordingHandle::count_dropped`]), goes on with this buffer and sets [`Chunk::is_after_gap`].
     pub fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused> {
-        let refused = match self.offer(chunk) {
-            Ok(spare) => return Ok(spare),
-            Err(refused) => refused,
-        };
-        self.shared.change_status(|status| status.chunks_dropped += 1);
-        Err(refused)
+        self.offer(chunk)
     }
 
     /// The same for those who have time: waits until there is a place.
@@ -422,6 +440,29 @@ impl RecordingHandle {
     /// Why the disk did not take the newest chunk, if so.
     pub fn trouble(&self) -> Option<MediaError> {
         self.track.state().trouble.clone()
+    }
+
+    /// Whether it takes no more chunks: the store was set aside, or has ended.
+    pub fn is_closed(&self) -> bool {
+        self.track.state().closed.is_some()
+    }
+
+    /// A chunk was dropped because the disk did not take it in time: [`MediaStatus::chunks_dropped`] counts it.
+    pub fn count_dropped(&self) {
+        self.shared.change_status(|status| status.chunks_dropped += 1);
+    }
+
+    /// Ends it and removes what it has, for what turned out to be of no use. Answers when it is gone. Blocks.
+    ///
+    /// # Errors
+    /// The disk does not take it: the row stays and is closed when it does, or at the next start.
+    pub fn discard(self) -> Result<(), MediaError> {
+        let shared = Arc::clone(&self.shared);
+        let Some(item) = self.end(Ended::Interrupted)? else { return Ok(()) };
+        let (tell, told) = mpsc::sync_channel(1);
+        let remove = edit(move |desk| edits::remove(desk, &[item.id]), move |answer| drop(tell.send(answer)));
+        shared.inbox.push(Command::Edit(Some(remove)), PATIENCE).map_err(|_| MediaError::Busy)?;
+        told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }
 
     /// Ends it; answers when its last chunk is on the disk. Blocks. A recording without a picture leaves no row, and

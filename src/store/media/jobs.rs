@@ -1,11 +1,13 @@
 //! Long work on the writer's own connection, in small steps between other work: what reads or moves the whole file and must
 //! not hold a recording up.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::rows::Sums;
 use super::storage::Totals;
 use crate::base::Stamp;
 
@@ -19,6 +21,8 @@ pub(super) struct JobDesk<'a> {
     pub now: Stamp,
     /// The sums that the writer keeps in mind, to be set right by what changes items.
     pub totals: &'a mut Totals,
+    /// Recordings under way, and what they have come to.
+    pub recordings: &'a mut BTreeMap<u64, Sums>,
     /// To be set when the list of items has been changed.
     pub is_changed: &'a mut bool,
 }

@@ -18,8 +18,11 @@
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
 mod anew;
+mod backup;
+mod check;
 mod chunks;
 mod clocks;
+mod copied;
 mod edits;
 #[cfg(test)]
 mod faults;
@@ -29,23 +32,34 @@ mod frozen;
 mod handle;
 mod jobs;
 mod names;
+mod old;
 mod reader;
 mod retention;
+mod retiring;
 mod rows;
+mod rules;
 mod schema;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod types;
+mod vacuum;
 mod vfs;
 mod writer;
 
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use backup::BackupJob;
+use check::CheckJob;
+use vacuum::VacuumJob;
+
+pub use check::check_offline;
+pub use copied::verify_copy;
 pub use handle::{Media, RecordingHandle, Refused};
+pub use old::{OldRow, old_rows};
 pub use reader::MediaReader;
 pub use types::*;
 
@@ -103,7 +117,9 @@ impl Media {
     /// # Errors
     /// [`MediaError`].
     pub async fn vacuum(&self) -> Result<u64, MediaError> {
-        todo!()
+        let (tell, told) = oneshot::channel();
+        self.run(VacuumJob::all(tell)).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
     }
 
     /// Looks at every invariant, in small steps between other work; with `repair` mends what can be.
@@ -111,8 +127,9 @@ impl Media {
     /// # Errors
     /// The file cannot be read.
     pub async fn check(&self, repair: bool) -> Result<CheckReport, MediaError> {
-        let _ = repair;
-        todo!()
+        let (tell, told) = oneshot::channel();
+        self.run(CheckJob::new(repair, tell)).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
     }
 
     /// A copy of the file as it is now, whatever is written meanwhile: a whole SQLite file, in pieces, without a second
@@ -121,7 +138,9 @@ impl Media {
     /// # Errors
     /// Another backup runs.
     pub async fn backup(&self) -> Result<Backup, MediaError> {
-        todo!()
+        let (tell, told) = oneshot::channel();
+        self.run(BackupJob::new(tell)).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
     }
 }
 

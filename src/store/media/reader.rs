@@ -13,7 +13,7 @@ use super::rows::{self, ReadError, SELECT_CHUNKS, SELECT_ITEMS};
 use super::schema::{chunk_id, media_error, open_to_read};
 use super::{
     ChunkFrame, ChunkRow, Item, Kind, MediaError, MediaPage, MediaQuery, RetentionPlan, RetentionRules,
-    Storage, frames, storage,
+    Storage, frames, retiring, storage,
 };
 
 /// Items that a page has at most.
@@ -173,8 +173,12 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::item`].
     pub fn plan(&self, rules: &RetentionRules) -> Result<RetentionPlan, MediaError> {
-        let _ = rules;
-        todo!()
+        let now = crate::base::Stamp::now();
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        self.tell(self.within(|| {
+            let totals = storage::Totals::read(&self.connection)?;
+            retiring::plan(&self.connection, directory, rules, &totals, now)
+        }))
     }
 
     /// Something small that outlives restarts, as [`super::Media::set_setting`] left it.
@@ -183,6 +187,19 @@ impl MediaReader {
     /// The file cannot be read.
     pub fn setting(&self, key: &str) -> Result<Option<String>, MediaError> {
         self.tell(rows::setting(&self.connection, key))
+    }
+
+    /// `rules` with those that were made on the page and kept, but for the keys in `pinned` (`snapshots_age` …).
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn rules_in_force(
+        &self,
+        rules: RetentionRules,
+        pinned: &[String],
+    ) -> Result<RetentionRules, MediaError> {
+        let saved = self.setting(super::rules::SETTING)?;
+        Ok(saved.map_or(rules.clone(), |saved| super::rules::overlaid(rules, &saved, pinned)))
     }
 
     /// The connection and the file, for what reads more than a row.

@@ -22,7 +22,11 @@ use super::jobs::{Job, JobDesk, Next};
 use super::rows::{self, ReadError, Sums};
 use super::schema::{media_error, open_to_write};
 use super::storage::{self, Totals};
-use super::{AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, anew, clocks, freeing, names};
+use super::vacuum::VacuumJob;
+use super::{
+    AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, anew, clocks, freeing, names, retention,
+    retiring,
+};
 use crate::base::{Beat, Stamp};
 use crate::store::mending::{Change, Clock, WallClock};
 use crate::store::sqlite::Lock;
@@ -36,6 +40,12 @@ const FREEING_BYTES: u64 = 4 << 20;
 
 /// So long after the newest chunk freeing is left to the chunks.
 const QUIET_US: u64 = 5_000_000;
+
+/// Between two looks at retention while nothing is written, and when it cannot be met.
+const RETIRING_US: u64 = 30_000_000;
+
+/// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
+const LEAST_BACK: u64 = 16 << 20;
 
 /// How long after a failure with nothing left to be written the disk is tried, and how much room there must be then.
 const PROBE_US: u64 = 5_000_000;
@@ -53,8 +63,8 @@ pub(super) enum Command {
     Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
     /// Long work.
     Job(Box<dyn Job>),
-    /// There are other rules of retention.
-    Rules,
+    /// There are other rules of retention; whether less is to be kept by them.
+    Rules(bool),
 }
 
 /// Who waits for the end of a recording.
@@ -182,6 +192,13 @@ pub(super) struct Writer {
     written_us: u64,
     freed_us: u64,
     is_hurried: bool,
+    /// There are other rules since retention was looked at last.
+    is_hurried_by_rules: bool,
+    /// Less is to be kept than before: the room that leaves goes back to the file system.
+    is_lowered: bool,
+    /// When retention was looked at last, and why it could not be met.
+    retired_us: u64,
+    unmet: Option<String>,
     /// Why the last turn failed, and when.
     failed: Option<(MediaError, u64)>,
 }
@@ -230,6 +247,10 @@ impl Writer {
             written_us: 0,
             freed_us: 0,
             is_hurried: false,
+            is_hurried_by_rules: false,
+            is_lowered: false,
+            retired_us: 0,
+            unmet: None,
             failed: None,
         })
     }
@@ -269,7 +290,7 @@ impl Writer {
     /// Whether freeing has turns of its own now.
     fn may_free(&self, now_us: u64) -> bool {
         let is_quiet = self.state.recordings.is_empty() || now_us.saturating_sub(self.written_us) > QUIET_US;
-        self.state.is_freeing && (is_quiet || self.is_hurried)
+        self.state.is_freeing && (is_quiet || self.is_hurried || self.failed.is_some())
     }
 
     /// One turn: takes `commands`, writes, tells.
@@ -282,7 +303,10 @@ impl Writer {
                     let _ = tell.send(self.begin_anew());
                 }
                 Command::Job(job) => self.jobs.push(Running { job, due_us: 0 }),
-                Command::Rules => self.is_hurried = true,
+                Command::Rules(is_lower) => {
+                    self.is_hurried_by_rules = true;
+                    self.is_lowered |= is_lower;
+                }
                 command => self.held.push_back(command),
             }
         }
@@ -312,10 +336,13 @@ impl Writer {
         }
         let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
-            Ok(Written { state, bytes, is_changed }) => {
+            Ok(Written { state, bytes, is_changed, unmet }) => {
                 self.state = state;
                 if bytes > 0 {
                     self.written_us = now.monotonic_us;
+                    if self.may_retire(now) {
+                        self.note_retention(now, unmet);
+                    }
                 }
                 if bytes > 0 || self.held.is_empty() {
                     self.recover_from_failure();
@@ -486,27 +513,110 @@ impl Writer {
                     }
                     transaction.execute_batch("RELEASE edit")?;
                 }
-                Command::Anew(_) | Command::Job(_) | Command::Rules => {}
+                Command::Anew(_) | Command::Job(_) | Command::Rules(_) => {}
             }
         }
         let bytes = desk.written;
         is_changed |= desk.is_changed;
+        let mut unmet = None;
+        if bytes > 0 && self.may_retire(turn.now) {
+            let gone;
+            (gone, unmet) = retiring::apply(
+                &transaction,
+                &self.directory,
+                &shared.retention(),
+                &mut state.totals,
+                turn.now,
+            )?;
+            state.is_freeing |= gone > 0;
+            is_changed |= gone > 0;
+        }
         if bytes > 0 && state.is_freeing {
             state.is_freeing = freeing::free(&transaction, bytes, &mut state.totals)?;
         }
         transaction.commit()?;
-        Ok(Written { state, bytes, is_changed })
+        Ok(Written { state, bytes, is_changed, unmet })
     }
 
-    /// One step of what goes on while nothing waits: freeing, long work.
+    /// Whether retention is looked at after what is written now. If all that is left is kept, rarely: each look goes
+    /// through all rows then.
+    fn may_retire(&self, now: Stamp) -> bool {
+        self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
+    }
+
+    fn note_retention(&mut self, now: Stamp, unmet: Option<String>) {
+        self.retired_us = now.monotonic_us;
+        if self.unmet != unmet {
+            match &unmet {
+                Some(words) => log::warn!("media.db: the rules of retention cannot be met: {words}"),
+                None => log::info!("media.db: the rules of retention are met again"),
+            }
+            self.unmet = unmet;
+        }
+    }
+
+    /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is made.
+    fn retire(&mut self, now: Stamp) -> Result<(), ReadError> {
+        let mut totals = self.state.totals;
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
+        let rules = self.shared.retention();
+        let (gone, unmet) = retiring::apply(&transaction, &self.directory, &rules, &mut totals, now)?;
+        transaction.commit()?;
+        if gone > 0 {
+            (self.state.totals, self.state.is_freeing) = (totals, true);
+            self.shared.change_status(|status| status.revision += 1);
+        }
+        self.note_retention(now, unmet);
+        Ok(())
+    }
+
+    /// Gives room back to the file system when less is to be kept than before, or it has less free than it is to have.
+    /// Called when nothing is going any more; other long work is let finish first.
+    fn give_room_back(&mut self) {
+        if !self.jobs.is_empty() {
+            return;
+        }
+        let Ok((_, unused)) = storage::pages(&self.connection) else { return };
+        let rules = self.shared.retention();
+        let bytes = if self.is_lowered {
+            unused
+        } else {
+            // A file system that does not say how much is free has enough.
+            let free = storage::room(&self.directory).map_or(u64::MAX, |(free, _)| free);
+            retention::to_give_back(&rules, free, unused, LEAST_BACK)
+        };
+        self.is_lowered = false;
+        if bytes > 0 {
+            self.jobs.push(Running { job: Box::new(VacuumJob::some(bytes)), due_us: 0 });
+        }
+    }
+
+    /// One step of what goes on while nothing waits: retention, freeing, long work.
     pub(super) fn go_on(&mut self) {
         let now = self.clock.now();
+        let since_us = now.monotonic_us.saturating_sub(self.retired_us);
+        if self.is_hurried_by_rules
+            || since_us >= RETIRING_US
+            || (self.failed.is_some() && since_us >= PROBE_US)
+        {
+            self.retired_us = now.monotonic_us;
+            match self.retire(now) {
+                Ok(()) if self.state.is_freeing => self.is_hurried |= self.is_hurried_by_rules,
+                Ok(()) => self.give_room_back(),
+                Err(error) => log::debug!("media.db: nothing can be retired now: {error}"),
+            }
+            self.is_hurried_by_rules = false;
+        }
         if self.may_free(now.monotonic_us)
             && now.monotonic_us.saturating_sub(self.freed_us) >= FREEING_PAUSE.as_micros() as u64
         {
             self.freed_us = now.monotonic_us;
             match self.free() {
-                Ok(()) => self.is_hurried &= self.state.is_freeing,
+                Ok(()) if self.state.is_freeing => {}
+                Ok(()) => {
+                    self.is_hurried = false;
+                    self.give_room_back();
+                }
                 Err(error) => log::debug!("media.db: nothing can be freed now: {error}"),
             }
         }
@@ -520,6 +630,7 @@ impl Writer {
                 file: &self.file,
                 now,
                 totals: &mut self.state.totals,
+                recordings: &mut self.state.recordings,
                 is_changed: &mut is_changed,
             });
             self.shared.change_status(|status| status.revision += u64::from(is_changed));
@@ -669,4 +780,6 @@ struct Written {
     state: State,
     bytes: u64,
     is_changed: bool,
+    /// Why retention cannot be met.
+    unmet: Option<String>,
 }

@@ -1,5 +1,12 @@
 //! The store as a whole, with a scripted clock, and its writer taken turn by turn.
 
+mod disk;
+mod items;
+mod measured;
+mod opening;
+mod recordings;
+mod sequences;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -151,6 +158,74 @@ impl Bench {
         self.turn();
     }
 
+    /// The machine is cut off: nothing that is under way is ended.
+    fn cut(self, handles: Vec<RecordingHandle>) {
+        drop(self.writer);
+        drop(handles);
+    }
+
+    fn remove(&mut self, ids: Vec<u64>) -> Result<(), MediaError> {
+        self.wait(|media| async move { media.remove(ids).await })
+    }
+
+    fn edit(&mut self, id: u64, version: Option<u64>, edit: MediaEdit) -> Result<Item, MediaError> {
+        self.wait(|media| async move { media.edit(id, version, edit).await })
+    }
+
+    /// Takes turns while time passes, until nothing is being freed.
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            self.clock.pass(S);
+            self.turn();
+            self.writer.go_on();
+            if !self.writer.state.is_freeing {
+                return;
+            }
+        }
+        panic!("freeing does not end");
+    }
+
+    fn items(&self) -> Vec<Item> {
+        let query = MediaQuery { limit: 1000, ..MediaQuery::default() };
+        self.reader().list(&query).expect("a page").items
+    }
+
+    /// Every invariant that the file has at any time, and that what the writer believes is so.
+    fn assert_sound(&self) {
+        let connection = &self.writer.connection;
+        let ok: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checked");
+        assert_eq!(ok, "ok");
+        assert_eq!(storage::Totals::read(connection).expect("read"), self.writer.state.totals);
+        assert_eq!(freeing::is_any(connection).expect("read"), self.writer.state.is_freeing);
+        let homeless: i64 = connection
+            .query_row(
+                "SELECT count(*) FROM chunks WHERE id >> 32 NOT IN (SELECT id FROM items)",
+                [],
+                |row| row.get(0),
+            )
+            .expect("read");
+        assert_eq!(homeless, 0);
+        let reader = self.reader();
+        for item in self.items() {
+            let chunks = reader.chunks(item.id).expect("there");
+            let (mut frames, mut bytes, mut gaps, mut to_us) = (0, 0, 0, 0);
+            for chunk in &chunks {
+                assert_eq!(chunk.first_frame, frames);
+                assert!(chunk.from_us >= to_us && chunk.to_us >= chunk.from_us);
+                let index = reader.frames(item.id, chunk.number).expect("there");
+                assert_eq!(index.len(), chunk.frames as usize);
+                assert_eq!(index.iter().map(|frame| frame.len).sum::<u32>(), chunk.bytes);
+                frames += u64::from(chunk.frames);
+                bytes += u64::from(chunk.bytes);
+                gaps += u64::from(chunk.is_after_gap);
+                to_us = chunk.to_us;
+            }
+            assert_eq!((item.frames, item.bytes, item.gaps), (frames, bytes, gaps), "{item:?}");
+            assert!(item.duration_us >= to_us);
+        }
+    }
+
     fn reader(&self) -> MediaReader {
         self.media.reader().expect("it can be read")
     }
@@ -182,58 +257,4 @@ fn chunk(first: u64, count: u64, len: usize) -> Chunk {
         chunk.jpegs.extend_from_slice(&jpeg);
     }
     chunk
-}
-
-#[test]
-fn a_snapshot_is_kept_and_found() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut bench = Bench::open(folder.path());
-    let picture = jpeg(1, 100_000);
-    let item = bench.snapshot(None, &picture).expect("kept");
-    assert_eq!(item.name, "2026-06-01_12-00-00.jpg");
-    assert_eq!((item.id, item.frames, item.bytes, item.is_sure, item.is_open), (1, 1, 100_000, true, false));
-    assert_eq!(bench.snapshot(None, &picture).expect("kept").name, "2026-06-01_12-00-00-2.jpg");
-    let same = bench.snapshot(Some("2026-06-01_12-00-00.jpg"), &picture);
-    assert!(matches!(same, Err(MediaError::SameName(_))), "{same:?}");
-    let reader = bench.reader();
-    assert_eq!(reader.item(1).expect("there"), item);
-    assert_eq!(reader.by_name(&item.name).expect("there"), item);
-    assert_eq!(reader.snapshot(1).expect("there"), picture);
-    assert_eq!(
-        reader.list(&MediaQuery { limit: 10, ..MediaQuery::default() }).expect("a page").items.len(),
-        2
-    );
-    assert!(matches!(reader.item(7), Err(MediaError::Unknown(_))));
-}
-
-#[test]
-fn a_recording_is_kept_chunk_by_chunk() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut bench = Bench::open(folder.path());
-    let mut handle = bench.begin(Some("ride.mp4"));
-    let id = handle.id();
-    assert!(bench.reader().item(id).expect("there at once").is_open);
-    for number in 0..20 {
-        let mut next = chunk(number * 10, 10, 20_000);
-        next.is_after_gap = number == 7;
-        bench.append(&mut handle, next);
-        bench.clock.pass(S);
-        let item = bench.reader().item(id).expect("there");
-        assert_eq!((item.frames, item.bytes), ((number + 1) * 10, (number + 1) * 200_000));
-    }
-    let item = bench.end(handle).expect("it ends").expect("it has pictures");
-    assert_eq!((item.frames, item.gaps, item.duration_us, item.is_open), (200, 1, 20 * S, false));
-    let reader = bench.reader();
-    let chunks = reader.chunks(id).expect("there");
-    assert_eq!(chunks.len(), 20);
-    for (at, row) in chunks.iter().enumerate() {
-        assert_eq!((row.number, row.first_frame, row.is_after_gap), (at as u64, at as u64 * 10, at == 7));
-        assert_eq!(reader.chunk_at(id, row.from_us).expect("read"), Some(*row));
-        assert_eq!(reader.chunk_at(id, row.to_us + 50_000).expect("read"), Some(*row));
-        for (number, frame) in (at as u64 * 10..).zip(reader.frames(id, row.number).expect("read")) {
-            assert_eq!((frame.at_us, frame.sequence), (number * S / 10, number));
-            let bytes = reader.bytes(id, row.number, frame.offset, frame.len).expect("read");
-            assert_eq!(bytes, jpeg(number, 20_000));
-        }
-    }
 }

@@ -1,0 +1,132 @@
+//! A disk that is full, and one that gives errors.
+
+use super::*;
+
+#[test]
+fn a_full_disk_refuses_and_what_was_kept_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let kept = bench.snapshot(Some("kept"), &jpeg(1, 50_000)).expect("kept");
+    let mut handle = bench.begin(Some("ride"));
+    bench.append(&mut handle, chunk(0, 10, 5000));
+    bench.writer.limit_growth(Some(2));
+    handle.append(chunk(10, 10, 20_000)).expect("a place");
+    bench.turn();
+    assert!(matches!(handle.trouble(), Some(MediaError::Full)));
+    assert!(bench.media.status().borrow().is_full && bench.media.status().borrow().trouble.is_some());
+    let refused = bench.snapshot(Some("too much"), &jpeg(2, 50_000));
+    assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
+    handle.append(chunk(20, 10, 5000)).expect("the second that waits");
+    assert!(handle.append(chunk(30, 10, 5000)).is_err(), "no more");
+    bench.turn();
+    assert_eq!(bench.reader().item(kept.id).expect("there"), kept);
+    assert_eq!(bench.reader().item(handle.id()).expect("there").frames, 10);
+    assert_eq!(bench.items().len(), 2);
+    // What makes room is done even so.
+    bench.remove(vec![kept.id]).expect("removed");
+    bench.writer.limit_growth(None);
+    bench.clock.pass(S);
+    bench.turn();
+    assert!(handle.trouble().is_none());
+    assert!(!bench.media.status().borrow().is_full && bench.media.status().borrow().trouble.is_none());
+    let mut after = chunk(40, 10, 5000);
+    after.is_after_gap = true;
+    handle.append(after).expect("a place");
+    let item = bench.end(handle).expect("it ends").expect("pictures");
+    assert_eq!((item.frames, item.gaps), (40, 1));
+    bench.settle();
+    bench.assert_sound();
+}
+
+#[test]
+fn an_end_that_the_disk_does_not_take_is_told_and_made_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let mut handle = bench.begin(Some("ride"));
+    let id = handle.id();
+    bench.append(&mut handle, chunk(0, 10, 5000));
+    bench.writer.limit_growth(Some(2));
+    handle.append(chunk(10, 10, 50_000)).expect("a place");
+    let ended = bench.end(handle);
+    assert!(matches!(ended, Err(MediaError::Full)), "{ended:?}");
+    assert!(bench.reader().item(id).expect("there").is_open);
+    bench.writer.limit_growth(None);
+    bench.turn();
+    let item = bench.reader().item(id).expect("there");
+    assert_eq!((item.is_open, item.frames), (false, 20));
+    bench.assert_sound();
+}
+
+#[test]
+fn trouble_ends_when_the_disk_takes_something_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    bench.writer.limit_growth(Some(0));
+    assert!(bench.snapshot(None, &jpeg(1, 50_000)).is_err());
+    assert!(bench.media.status().borrow().trouble.is_some());
+    bench.writer.limit_growth(None);
+    bench.clock.pass(6 * S);
+    bench.turn();
+    bench.writer.go_on();
+    assert_eq!(bench.media.status().borrow().trouble, None);
+}
+
+#[test]
+fn what_the_file_system_is_to_keep_free_is_kept_free() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let kept = bench.snapshot(Some("kept"), &jpeg(1, 500_000)).expect("kept");
+    bench.edit(kept.id, None, MediaEdit { is_kept: Some(true), ..MediaEdit::default() }).expect("changed");
+    // More than there is.
+    bench.media.set_retention(RetentionRules { min_free: Some(u64::MAX / 4), ..RetentionRules::default() });
+    let refused = bench.snapshot(None, &jpeg(2, 100_000));
+    assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
+    let new = bench.edit(kept.id, None, MediaEdit { is_kept: Some(false), ..MediaEdit::default() });
+    new.expect("words can be changed");
+    bench.settle();
+    assert!(bench.items().is_empty(), "it goes for what is to be free");
+    // What it leaves is used, and nothing more.
+    bench.snapshot(None, &jpeg(3, 100_000)).expect("there is room in the file");
+    bench.assert_sound();
+}
+
+#[test]
+fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+        .arg(folder.path())
+        .stderr(std::process::Stdio::null())
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        println!("skipped: nothing can be mounted here");
+        return;
+    }
+    let ballast = folder.path().join("ballast");
+    let result = std::panic::catch_unwind(|| {
+        std::fs::write(&ballast, vec![1; 2 << 20]).expect("written");
+        let mut bench = Bench::open(folder.path());
+        let mut handle = bench.begin(Some("ride"));
+        let mut chunks = 0;
+        while bench.media.status().borrow().trouble.is_none() {
+            bench.append(&mut handle, chunk(chunks * 10, 10, 10_000));
+            chunks += 1;
+            assert!(chunks < 100, "it is never full");
+        }
+        assert!(bench.media.status().borrow().is_full);
+        let on_record = bench.reader().item(handle.id()).expect("there");
+        assert_eq!(on_record.frames, (chunks - 1) * 10, "all but the last");
+        std::fs::remove_file(&ballast).expect("removed");
+        bench.clock.pass(S);
+        bench.turn();
+        assert!(!bench.media.status().borrow().is_full);
+        let item = bench.end(handle).expect("it ends").expect("pictures");
+        assert_eq!(item.frames, chunks * 10);
+        bench.assert_sound();
+    });
+    let unmounted = std::process::Command::new("umount").arg(folder.path()).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+}

@@ -1,0 +1,357 @@
+//! Items: names, pages, changes, removal, the clock, setting the store aside.
+
+use super::*;
+
+#[test]
+fn a_snapshot_is_kept_and_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let picture = jpeg(1, 100_000);
+    let item = bench.snapshot(None, &picture).expect("kept");
+    assert_eq!(item.name, "2026-06-01_12-00-00.jpg");
+    assert_eq!((item.id, item.frames, item.bytes, item.is_sure, item.is_open), (1, 1, 100_000, true, false));
+    assert_eq!(bench.snapshot(None, &picture).expect("kept").name, "2026-06-01_12-00-00-2.jpg");
+    let same = bench.snapshot(Some("2026-06-01_12-00-00.jpg"), &picture);
+    assert!(matches!(same, Err(MediaError::SameName(_))), "{same:?}");
+    let reader = bench.reader();
+    assert_eq!(reader.item(1).expect("there"), item);
+    assert_eq!(reader.by_name(&item.name).expect("there"), item);
+    assert_eq!(reader.snapshot(1).expect("there"), picture);
+    assert_eq!(
+        reader.list(&MediaQuery { limit: 10, ..MediaQuery::default() }).expect("a page").items.len(),
+        2
+    );
+    assert!(matches!(reader.item(7), Err(MediaError::Unknown(_))));
+}
+
+#[test]
+fn names_are_kept_exactly_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let letters = "x".repeat(300);
+    for name in [
+        "../../etc/passwd",
+        "a/b.jpg",
+        "..",
+        ".",
+        "",
+        "\0",
+        "tab\there",
+        "line\nbreak",
+        "\u{1b}[31m",
+        &letters,
+    ] {
+        let kept = bench.snapshot(Some(name), &jpeg(1, 100));
+        assert!(matches!(kept, Err(MediaError::Wrong(_))), "{name:?}: {kept:?}");
+    }
+    assert!(bench.items().is_empty());
+    let two_hundred = "ß".repeat(200);
+    let names = [
+        "it's",
+        "\"quoted\".jpg",
+        "🎞️ été.jpg",
+        "'; DROP TABLE items; --",
+        "%2e%2e%2f",
+        "back\\slash",
+        " a ",
+        &two_hundred,
+    ];
+    for name in names {
+        let item = bench.snapshot(Some(name), &jpeg(1, 100)).expect(name);
+        assert_eq!(item.name, name);
+        assert_eq!(bench.reader().by_name(name).expect(name), item);
+        assert!(matches!(bench.snapshot(Some(name), &jpeg(1, 100)), Err(MediaError::SameName(_))));
+    }
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("read").map(|e| e.expect("one").file_name()).collect();
+    assert!(files.iter().all(|name| name.to_string_lossy().starts_with("media.")), "{files:?}");
+    bench.assert_sound();
+}
+
+#[test]
+fn a_name_is_free_again_when_its_item_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let first = bench.snapshot(Some("a.jpg"), &jpeg(1, 10_000)).expect("kept");
+    bench.remove(vec![first.id]).expect("removed");
+    let second = bench.snapshot(Some("a.jpg"), &jpeg(2, 10_000)).expect("the first is still being freed");
+    assert!(second.id > first.id, "numbers are never given again");
+    assert!(matches!(bench.reader().snapshot(first.id), Err(MediaError::Unknown(_))));
+    bench.settle();
+    let last = second.id;
+    bench.remove(vec![last]).expect("removed");
+    bench.settle();
+    assert!(bench.snapshot(None, &jpeg(3, 100)).expect("kept").id > last);
+    bench.assert_sound();
+}
+
+#[test]
+fn all_are_removed_or_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let ids: Vec<u64> = (0..3).map(|n| bench.snapshot(None, &jpeg(n, 1000)).expect("kept").id).collect();
+    let handle = bench.begin(None);
+    let open = bench.remove(vec![ids[0], handle.id()]);
+    assert!(matches!(open, Err(MediaError::Open(_))), "{open:?}");
+    assert!(matches!(bench.remove(vec![ids[0], 777]), Err(MediaError::Unknown(_))));
+    assert_eq!(bench.items().len(), 4);
+    bench.remove(vec![ids[0], ids[1], ids[0]]).expect("removed");
+    assert_eq!(bench.items().len(), 2);
+    assert_eq!(bench.end(handle).expect("it ends"), None, "it had no picture");
+    assert_eq!(bench.items().len(), 1);
+    bench.settle();
+    bench.assert_sound();
+    assert_eq!(bench.reader().storage(&RetentionRules::default()).expect("read").going_bytes, 0);
+}
+
+#[test]
+fn changes_need_the_version_they_were_made_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let item = bench.snapshot(Some("a.jpg"), &jpeg(1, 1000)).expect("kept");
+    bench.snapshot(Some("b.jpg"), &jpeg(2, 1000)).expect("kept");
+    let named = |name: &str| MediaEdit { name: Some(name.to_owned()), ..MediaEdit::default() };
+    let taken = bench.edit(item.id, None, named("b.jpg"));
+    assert!(matches!(taken, Err(MediaError::SameName(_))), "{taken:?}");
+    assert!(matches!(bench.edit(item.id, None, named("a/b")), Err(MediaError::Wrong(_))));
+    let edited = bench.edit(item.id, Some(item.version), named("c.jpg")).expect("changed");
+    assert_eq!((edited.name.as_str(), edited.version), ("c.jpg", item.version + 1));
+    assert_eq!(bench.edit(item.id, None, named("c.jpg")).expect("as it is").version, edited.version);
+    let late = bench.edit(item.id, Some(item.version), named("d.jpg"));
+    assert!(
+        matches!(late, Err(MediaError::Changed { version, .. }) if version == edited.version),
+        "{late:?}"
+    );
+    let day = MediaEdit {
+        date: Some(String::from("2026-05-31")),
+        note: Some(String::from("two\nlines")),
+        is_kept: Some(true),
+        ..MediaEdit::default()
+    };
+    let moved = bench.edit(item.id, None, day).expect("changed");
+    assert_eq!(moved.at_us, item.at_us - 86_400 * S, "the same time of day");
+    assert_eq!((moved.date.as_str(), moved.note.as_str(), moved.is_kept), ("2026-05-31", "two\nlines", true));
+    let words = MediaEdit { date: Some(String::from("last summer")), ..MediaEdit::default() };
+    let worded = bench.edit(item.id, None, words).expect("changed");
+    assert_eq!((worded.date.as_str(), worded.at_us), ("last summer", moved.at_us));
+    assert!(matches!(bench.edit(99, None, named("x")), Err(MediaError::Unknown(_))));
+}
+
+/// Many rows without a picture, as fast as they can be made.
+pub(super) fn fill(bench: &Bench, count: u64) {
+    let transaction = bench.writer.connection.unchecked_transaction().expect("begun");
+    let mut row = transaction
+        .prepare(
+            "INSERT INTO items (name, kind, date, at_us, added_us, state, frames, width, height, bytes, camera, source,
+               origin, note, added_mono_us, dated)
+             VALUES (?1, ?2, '2026-06-01', ?3, ?3, 0, 1, 640, 480, 50000, 'door', 'a test', 'asked', ?4, 0, 0)",
+        )
+        .expect("prepared");
+    for number in 0..count {
+        // Several at one moment, and not in their order.
+        let at_us = MONDAY + (number * 7919 % count) / 3 * S;
+        let kind = if number % 10 == 0 { "recording" } else { "snapshot" };
+        let note = if number % 1000 == 0 { "the Fox" } else { "" };
+        row.execute(rusqlite::params![format!("picture {number}.jpg"), kind, at_us as i64, note])
+            .expect("a row");
+    }
+    drop(row);
+    transaction.commit().expect("committed");
+}
+
+#[test]
+fn ten_thousand_items_come_page_by_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = Bench::open(folder.path());
+    fill(&bench, 10_000);
+    let reader = bench.reader();
+    let walk = |query: MediaQuery| {
+        let mut query = MediaQuery { limit: 333, ..query };
+        let mut found: Vec<Item> = Vec::new();
+        loop {
+            let page = reader.list(&query).expect("a page");
+            assert!(page.items.len() <= 333);
+            found.extend(page.items);
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                assert!(
+                    found.windows(2).all(|pair| (pair[0].at_us, pair[0].id) > (pair[1].at_us, pair[1].id))
+                );
+                return found;
+            }
+        }
+    };
+    assert_eq!(walk(MediaQuery::default()).len(), 10_000);
+    let recordings = walk(MediaQuery { kind: Some(Kind::Recording), ..MediaQuery::default() });
+    assert_eq!(recordings.len(), 1000);
+    let foxes = walk(MediaQuery { text: Some(String::from("FOX")), ..MediaQuery::default() });
+    assert_eq!(foxes.len(), 10);
+    assert_eq!(
+        walk(MediaQuery { text: Some(String::from("Picture 77")), ..MediaQuery::default() }).len(),
+        111
+    );
+    assert_eq!(walk(MediaQuery { is_kept: Some(true), ..MediaQuery::default() }).len(), 0);
+    let hour = MediaQuery {
+        from_us: Some(MONDAY + 1000 * S),
+        to_us: Some(MONDAY + 2000 * S),
+        ..MediaQuery::default()
+    };
+    assert_eq!(walk(hour).len(), 3000);
+    for cursor in ["", "7", "a.b", "1.2.3"] {
+        let query = MediaQuery { cursor: Some(cursor.to_owned()), limit: 5, ..MediaQuery::default() };
+        assert!(matches!(reader.list(&query), Err(MediaError::Wrong(_))), "{cursor}");
+    }
+    // The pages are read from an index, not sorted.
+    let plan: String = bench
+        .writer
+        .connection
+        .query_row(
+            "EXPLAIN QUERY PLAN SELECT * FROM items WHERE state < 2 AND (at_us, id) < (7, 7) ORDER BY at_us DESC, id DESC",
+            [],
+            |row| row.get(3),
+        )
+        .expect("a plan");
+    assert!(plan.contains("items_by_time"), "{plan}");
+    assert_eq!(reader.old_list().expect("read").len(), 10_000);
+    assert_eq!(reader.storage(&RetentionRules::default()).expect("read").snapshots, (9000, 450_000_000));
+}
+
+#[test]
+fn a_clock_that_is_set_moves_what_is_not_sure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new();
+    clock.with(|clock| (clock.wall, clock.is_synchronised) = (1000 * S, false));
+    let mut bench = Bench::with(folder.path(), &clock);
+    let early = bench.snapshot(None, &jpeg(1, 1000)).expect("kept");
+    assert_eq!((early.is_sure, early.date.as_str(), early.at_us), (false, "1970-01-01", 1000 * S));
+    let edited = bench.snapshot(None, &jpeg(2, 1000)).expect("kept");
+    let date = MediaEdit { date: Some(String::from("2026-05-01T08:00")), ..MediaEdit::default() };
+    let edited = bench.edit(edited.id, None, date).expect("changed");
+    let mut handle = bench.begin(Some("r"));
+    bench.append(&mut handle, chunk(0, 10, 1000));
+    clock.pass(60 * S);
+    let revision = bench.media.status().borrow().revision;
+    clock.with(|clock| clock.wall = MONDAY);
+    bench.turn();
+    assert!(bench.media.status().borrow().revision > revision);
+    let mended = bench.reader().item(early.id).expect("there");
+    assert_eq!((mended.is_sure, mended.at_us, mended.added_us), (false, MONDAY - 60 * S, MONDAY - 60 * S));
+    assert_eq!(mended.date, "2026-06-01");
+    assert!(mended.version > early.version);
+    let said = bench.reader().item(edited.id).expect("there");
+    assert_eq!(
+        (said.is_sure, said.at_us, said.added_us),
+        (true, edited.at_us, MONDAY - 60 * S),
+        "somebody has said it"
+    );
+    clock.pass(S);
+    clock.with(|clock| clock.is_synchronised = true);
+    bench.turn();
+    let sure = bench.reader().item(early.id).expect("there");
+    assert_eq!((sure.is_sure, sure.at_us), (true, MONDAY - 60 * S));
+    assert!(bench.reader().item(handle.id()).expect("there").is_sure);
+    // A sure clock that is set moves nothing that is there.
+    clock.with(|clock| clock.wall += 3600 * S);
+    bench.turn();
+    assert_eq!(bench.reader().item(early.id).expect("there").at_us, MONDAY - 60 * S);
+    assert_eq!(bench.snapshot(None, &jpeg(3, 1000)).expect("kept").at_us, MONDAY + 3601 * S);
+    // Sure until the machine starts again.
+    bench.cut(vec![handle]);
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::with(folder.path(), &clock);
+    assert!(bench.snapshot(None, &jpeg(4, 1000)).expect("kept").is_sure);
+}
+
+#[test]
+fn an_import_has_the_time_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let new = NewSnapshot {
+        name: Some(String::from("old.jpg")),
+        may_rename: true,
+        date: Some(String::from("12.3.2019")),
+        jpeg: Bytes::from(jpeg(1, 1000)),
+        stamp: Stamp { monotonic_us: 5, wall_us: MONDAY - 3600 * S, wall_trusted: true },
+        width: 1,
+        height: 1,
+        source: String::from("a file"),
+        origin: Origin::Import,
+        note: String::new(),
+    };
+    let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
+    assert_eq!((item.at_us, item.date.as_str(), item.added_us), (MONDAY - 3600 * S, "12.3.2019", MONDAY));
+    assert_eq!(
+        bench.reader().old_list().expect("read"),
+        [(1, String::from("12.3.2019"), String::from("old.jpg"))]
+    );
+}
+
+#[test]
+fn a_store_that_is_set_aside_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let old = bench.snapshot(Some("a.jpg"), &jpeg(1, 50_000)).expect("kept");
+    bench
+        .wait(|media| async move { media.set_setting("key", Some(String::from("value"))).await })
+        .expect("set");
+    let mut handle = bench.begin(Some("ride"));
+    let id = handle.id();
+    bench.append(&mut handle, chunk(0, 10, 10_000));
+    let aside = bench.wait(|media| async move { media.begin_anew().await }).expect("set aside");
+    assert_eq!(aside.name, "media-2026-06-01-120000.db");
+    assert!(handle.is_closed() && handle.append(chunk(10, 10, 100)).is_err());
+    let closed = bench.end(handle).expect("it is closed").expect("it had pictures");
+    assert_eq!((closed.id, closed.frames, closed.is_open), (id, 10, false));
+    assert!(bench.items().is_empty());
+    assert_eq!(bench.reader().setting("key").expect("read").as_deref(), Some("value"));
+    let before = MediaReader::open(&folder.path().join(&aside.name)).expect("it opens");
+    assert_eq!(before.item(old.id).expect("there"), old);
+    assert_eq!(before.item(id).expect("there"), closed);
+    let new = bench.snapshot(Some("a.jpg"), &jpeg(2, 1000)).expect("kept");
+    assert!(new.id > id, "a link to an item never leads to another one");
+    assert_eq!(
+        bench.wait(|media| async move { media.begin_anew().await }).expect("again").name,
+        "media-2026-06-01-120000-2.db"
+    );
+    let gauge = bench.reader().storage(&RetentionRules::default()).expect("read");
+    assert_eq!(gauge.aside.len(), 2);
+    for wrong in ["media.db", "../x", "media-2027-01-01-000000.db", "media.lock"] {
+        let removed = bench.wait(|media| async move { media.remove_aside(wrong.to_owned()).await });
+        assert!(matches!(removed, Err(MediaError::Unknown(_))), "{wrong}: {removed:?}");
+    }
+    bench.wait(|media| async move { media.remove_aside(aside.name).await }).expect("removed");
+    assert_eq!(bench.reader().storage(&RetentionRules::default()).expect("read").aside.len(), 1);
+    bench.assert_sound();
+}
+
+#[test]
+fn a_cut_between_the_two_moves_of_setting_aside_leaves_a_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let item = bench.snapshot(None, &jpeg(1, 1000)).expect("kept");
+    anew::prepare(&bench.writer.connection, folder.path()).expect("made");
+    bench.cut(Vec::new());
+    std::fs::rename(folder.path().join("media.db"), folder.path().join("media-2026-06-01-120000.db"))
+        .expect("moved");
+    let mut bench = Bench::open(folder.path());
+    assert!(bench.snapshot(None, &jpeg(1, 1000)).expect("kept").id > item.id);
+    // A store that was not yet moved is not replaced.
+    anew::prepare(&bench.writer.connection, folder.path()).expect("made");
+    bench.cut(Vec::new());
+    assert_eq!(Bench::open(folder.path()).items().len(), 1);
+}
+
+#[test]
+fn rules_made_on_the_page_outlive_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let rules = RetentionRules { min_free: Some(1), snapshots_bytes: Some(2), ..RetentionRules::default() };
+    let wanted = rules.clone();
+    bench.wait(|media| async move { media.save_retention(wanted).await }).expect("saved");
+    assert_eq!(bench.media.retention(), rules);
+    bench.cut(Vec::new());
+    let bench = Bench::open(folder.path());
+    assert_eq!(bench.media.retention(), RetentionRules::default());
+    bench.media.adopt_saved_retention(&[String::from("min_free")]).expect("read");
+    assert_eq!(bench.media.retention(), RetentionRules { min_free: None, ..rules });
+}

@@ -1,0 +1,69 @@
+// Brings files in: chosen, or dropped anywhere on the page, one after the other.
+'use strict';
+{
+  const list = el('brought'), field = el('files');
+  const queue = [];
+  let isBusy = false;
+  el('drop').style.visibility = 'visible';
+
+  const bring = file => new Promise((done, fail) => {
+    // Only this kind of request tells how far a file has come.
+    const request = new XMLHttpRequest();
+    const date = new Date(file.lastModified || Date.now()).toLocaleDateString('sv'); // Sweden writes 2026-11-20
+    request.open('POST', `api/v1/media?${new URLSearchParams({ name: file.name, date })}`);
+    request.upload.addEventListener('progress', e => { if (e.lengthComputable) file.told(`${Math.floor(e.loaded / e.total * 100)} %`); });
+    request.addEventListener('load', () => {
+      let answer = {};
+      try { answer = JSON.parse(request.responseText); } catch { /* no JSON */ }
+      if (request.status < 300) done(answer);
+      else fail(new Error([answer.detail, answer.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${request.status}.`));
+    });
+    request.addEventListener('error', () => fail(new Error('The connection broke.')));
+    request.setRequestHeader('Content-Type', file.type || 'application/octet-stream');
+    request.send(file);
+  });
+
+  const work = async () => {
+    if (isBusy) return;
+    isBusy = true;
+    for (let file; (file = queue.shift());) {
+      try {
+        const item = await bring(file);
+        const link = Object.assign(document.createElement('a'), { href: `player?id=${item.id}`, textContent: item.name });
+        file.told('');
+        file.line.lastElementChild.append('brought in as ', link);
+      } catch (e) {
+        file.told(e.message);
+        file.line.lastElementChild.className = 'act bad';
+      }
+    }
+    isBusy = false;
+  };
+  const take = files => {
+    for (const file of files) {
+      const line = make('li', '', ''), name = make('div', '', file.name), told = make('div', 'act', 'waiting');
+      told.role = 'status';
+      line.append(name, told);
+      list.append(line);
+      file.line = line;
+      file.told = text => { told.textContent = text; };
+      queue.push(file);
+    }
+    work();
+  };
+  el('upload').addEventListener('submit', e => { e.preventDefault(); take([...field.files]); field.value = ''; });
+  document.addEventListener('dragover', e => {
+    if (![...e.dataTransfer.types].includes('Files')) return;
+    e.preventDefault();
+    el('import').classList.add('over-it');
+  });
+  document.addEventListener('dragleave', e => { if (!e.relatedTarget) el('import').classList.remove('over-it'); });
+  document.addEventListener('drop', e => {
+    if (!e.dataTransfer.files.length) return;
+    e.preventDefault();
+    el('import').classList.remove('over-it');
+    take([...e.dataTransfer.files]);
+    el('import').scrollIntoView({ block: 'nearest' });
+  });
+  addEventListener('beforeunload', e => { if (isBusy) e.preventDefault(); });
+}

@@ -1,0 +1,196 @@
+// Plays a recording by time. While it plays, the pictures come as one multipart stream at the recording's own pace,
+// and each says when it was taken; a seek or a step asks for one picture. So what is told is always of what is shown.
+'use strict';
+{
+  const main = el('main'), canvas = el('screen'), seek = el('seek'), play = el('play'), speed = el('speed');
+  const paper = canvas.getContext('2d');
+  const began = +main.dataset.began, duration = +main.dataset.duration / 1e6, count = +main.dataset.frames;
+  const offset = +main.dataset.offset, base = `api/v1/media/${main.dataset.id}/`;
+  const SPEEDS = [...speed.options].map(option => option.value);
+  const LINK_MS = 1000; // the address follows so often while it plays
+
+  let at = +seek.value; // of the picture that is shown, or is on its way
+  let number = null; // its number, from 0
+  let replay = null; // under way
+  let linkedAt = 0;
+
+  // ---- what is told
+
+  const wall = us => new Date(us / 1000 + offset * 1000).toISOString().slice(11, 23);
+  const tell = () => {
+    const share = `${duration ? Math.min(100, at / duration * 100) : 0}%`;
+    el('played').setAttribute('width', share);
+    for (const x of ['x1', 'x2']) el('head-line').setAttribute(x, share);
+    seek.value = at;
+    seek.setAttribute('aria-valuetext', `${running(at)} of ${running(duration)}`);
+    put('at', running(at));
+    put('number', number === null ? '' : `picture ${number + 1} of ${Math.max(count, number + 1)}`);
+  };
+  // To the picture, never before it: a thousandth later is still the same one.
+  const here = () => Math.ceil(at * 1000 - 1e-6) / 1000;
+  const link = () => {
+    const address = `player?id=${main.dataset.id}&t=${here()}`;
+    el('link').href = address;
+    el('frame').href = `${base}frame.jpg?t=${here()}&download=1`;
+    if (replay && Date.now() - linkedAt < LINK_MS) return;
+    linkedAt = Date.now();
+    history.replaceState(null, '', address);
+  };
+  const look = () => {
+    put('play', replay ? 'Pause' : 'Play');
+    if (!replay) link();
+  };
+  const failed = e => put('said', `This could not be played: ${e.message}`);
+
+  // ---- showing
+
+  // A picture with what its headers say of it.
+  const show = async (jpeg, header) => {
+    const image = await createImageBitmap(jpeg);
+    if (canvas.width !== image.width || canvas.height !== image.height) [canvas.width, canvas.height] = [image.width, image.height];
+    paper.drawImage(image, 0, 0);
+    image.close();
+    const us = Math.round(+header('X-Timestamp') * 1e6);
+    at = header('X-Time') === null ? (us - began) / 1e6 : +header('X-Time');
+    number = header('X-Frame') === null ? null : +header('X-Frame');
+    const stamp = el('stamp');
+    stamp.textContent = wall(us);
+    stamp.dataset.us = us;
+    stamp.dateTime = new Date(us / 1000).toISOString();
+    main.dataset.shown = +(main.dataset.shown ?? 0) + 1;
+    put('said', '');
+    tell();
+    link();
+  };
+
+  // One picture: the newest wish wins, and one is asked for at a time.
+  let wish = null, isAsking = false;
+  const one = async query => {
+    wish = query;
+    if (isAsking) return;
+    isAsking = true;
+    while (wish !== null) {
+      const asked = wish;
+      wish = null;
+      try {
+        const answer = await fetch(`${base}frame.jpg?${asked}`);
+        if (!answer.ok) throw new Error(`the server answered ${answer.status}.`);
+        const jpeg = await answer.blob();
+        if (wish === null && !replay) await show(jpeg, name => answer.headers.get(name));
+      } catch (e) { if (wish === null) failed(e); }
+    }
+    isAsking = false;
+  };
+
+  // ---- playing
+
+  const HEAD_END = [13, 10, 13, 10];
+  const find = (bytes, from) => {
+    for (let i = bytes.indexOf(13, from); i >= 0; i = bytes.indexOf(13, i + 1)) {
+      if (HEAD_END.every((byte, k) => bytes[i + k] === byte)) return i;
+    }
+    return -1;
+  };
+  // Takes whole parts off the front of `bytes`: what is left, and the last part. Earlier ones have been overtaken.
+  const parts = bytes => {
+    let from = 0, last = null;
+    for (;;) {
+      const end = find(bytes, from);
+      if (end < 0) break;
+      const head = new TextDecoder().decode(bytes.subarray(from, end));
+      const of = name => head.match(new RegExp(`^${name}: *(.*?)\r?$`, 'im'))?.[1] ?? null;
+      const length = of('Content-Length');
+      if (length === null) { from = end + 4; continue; }
+      if (bytes.length < end + 4 + +length) break;
+      last = { jpeg: new Blob([bytes.subarray(end + 4, end + 4 + +length)], { type: 'image/jpeg' }), of };
+      from = end + 4 + +length;
+    }
+    return [bytes.subarray(from), last];
+  };
+  const start = async () => {
+    if (at >= duration - 0.001 || (number !== null && number >= count - 1)) at = 0;
+    const mine = replay = new AbortController();
+    wish = null;
+    look();
+    try {
+      const answer = await fetch(`${base}frames?from=${here()}&speed=${speed.value}`, { signal: mine.signal });
+      if (!answer.ok) throw new Error(`the server answered ${answer.status}.`);
+      const reader = answer.body.getReader();
+      let left = new Uint8Array();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        const all = new Uint8Array(left.length + value.length);
+        all.set(left);
+        all.set(value, left.length);
+        let part;
+        [left, part] = parts(all);
+        if (part && replay === mine) await show(part.jpeg, part.of);
+      }
+    } catch (e) { if (replay === mine && e.name !== 'AbortError') failed(e); }
+    if (replay === mine) stop();
+  };
+  const stop = () => {
+    const was = replay;
+    replay = null;
+    was?.abort();
+    look();
+  };
+  const toggle = () => { if (replay) stop(); else start(); };
+  const go = t => {
+    const isPlaying = !!replay;
+    if (isPlaying) stop();
+    [at, number] = [clamp(t, 0, duration), null];
+    tell();
+    if (isPlaying) start(); else one(`t=${here()}`);
+  };
+  const step = by => {
+    if (replay) stop();
+    if (number === null) { one(`t=${here()}`); return; }
+    const to = clamp(number + by, 0, Math.max(0, count - 1));
+    if (to === number) return;
+    number = to; // steps that come before the picture add up
+    one(`n=${number}`);
+  };
+
+  // ---- hands
+
+  play.addEventListener('click', toggle);
+  el('back').addEventListener('click', () => step(-1));
+  el('on').addEventListener('click', () => step(1));
+  speed.addEventListener('change', () => { if (replay) { stop(); start(); } });
+  let wasPlaying = false;
+  seek.addEventListener('input', () => {
+    if (replay) { wasPlaying = true; stop(); }
+    [at, number] = [+seek.value, null];
+    tell();
+    one(`t=${here()}`);
+  });
+  seek.addEventListener('change', () => { if (wasPlaying) { wasPlaying = false; start(); } });
+  el('deck').addEventListener('submit', e => { e.preventDefault(); toggle(); });
+  canvas.addEventListener('click', toggle);
+
+  const faster = by => {
+    speed.value = SPEEDS[clamp(SPEEDS.indexOf(speed.value) + by, 0, SPEEDS.length - 1)];
+    speed.dispatchEvent(new Event('change'));
+  };
+  const keys = {
+    ' ': toggle, k: toggle, ArrowLeft: e => e.shiftKey ? go(at - 5) : step(-1), ArrowRight: e => e.shiftKey ? go(at + 5) : step(1),
+    Home: () => go(0), End: () => go(duration), '<': () => faster(-1), '>': () => faster(1),
+    f: () => document.fullscreenElement ? document.exitFullscreen() : el('shot').requestFullscreen?.(),
+  };
+  document.addEventListener('keydown', e => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const isField = e.target.closest('input:not(#seek), textarea, select');
+    // A button and a link keep what Space and Enter do with them.
+    if (isField || !keys[e.key] || (e.key === ' ' && e.target.closest('button, a, summary'))) return;
+    e.preventDefault();
+    keys[e.key](e);
+  });
+
+  for (const id of ['play', 'back', 'on']) el(id).style.visibility = 'visible';
+  addEventListener('pagehide', () => replay?.abort());
+  document.addEventListener('visibilitychange', () => { if (document.hidden && replay) stop(); });
+  tell();
+  one(`t=${here()}`);
+}
