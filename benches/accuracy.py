@@ -205,4 +205,5 @@ def write(rows, speeds, python):
     print(f"written: {DOCUMENT}")
 
 
-main()
+if __name__ == "__main__":
+    main()

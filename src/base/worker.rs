@@ -8,9 +8,6 @@ use std::time::Duration;
 use super::Stop;
 use super::clock::monotonic_us;
 
-/// The niceness of a thread that gives way: five steps are a third of the weight (sched(7)).
-const GIVING_WAY: i32 = 5;
-
 /// When a worker last made progress. The worker beats; whoever feeds the watchdog reads.
 #[derive(Debug, Clone)]
 pub struct Beat(Arc<AtomicU64>);
@@ -93,23 +90,6 @@ impl Worker {
         Ok(Worker { name: name.to_owned(), beat, thread: Some(thread), ended })
     }
 
-    /// The same, but the thread gives way to all others where the processor is scarce: of its own, a
-    /// busy one gets a third of what each of them does. So do the threads that it starts: Linux keeps
-    /// the niceness for each thread and hands it on. Where the system does not allow it, nothing is
-    /// different.
-    ///
-    /// # Errors
-    /// As for [`Worker::spawn`].
-    pub fn spawn_giving_way(name: &str, run: impl FnOnce(&Beat) + Send + 'static) -> std::io::Result<Worker> {
-        Worker::spawn(name, move |beat| {
-            // No process is named: Linux takes that for the calling thread (setpriority(2), BUGS).
-            if let Err(error) = rustix::process::setpriority_process(None, GIVING_WAY) {
-                log::debug!("a thread cannot give way to others: {error}");
-            }
-            run(beat);
-        })
-    }
-
     /// The thread's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -171,25 +151,6 @@ mod tests {
         .expect("no thread");
         stop.set();
         worker.join_within(Duration::from_secs(10)).expect("left behind");
-    }
-
-    #[test]
-    fn who_gives_way_and_whom_it_starts_are_nicer_than_the_others() {
-        let nice = || rustix::process::getpriority_process(None).expect("it can be asked");
-        let ours = nice();
-        let (tell, told) = std::sync::mpsc::channel();
-        let worker = Worker::spawn_giving_way("nice", move |_| {
-            let child = Worker::spawn("child", {
-                let tell = tell.clone();
-                move |_| tell.send(nice()).expect("somebody listens")
-            });
-            drop(child);
-            tell.send(nice()).expect("somebody listens");
-        })
-        .expect("no thread");
-        worker.join_within(Duration::from_secs(10)).expect("left behind");
-        assert_eq!(told.iter().collect::<Vec<i32>>(), [ours.max(GIVING_WAY); 2]);
-        assert_eq!(nice(), ours, "nobody else is");
     }
 
     #[test]

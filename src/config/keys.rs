@@ -389,6 +389,16 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "detect",
+        name: "size",
+        kind: Kind::AutoPixels(64, 2048, |c, size| c.detect.size = size),
+        default: r#""auto""#,
+        aliases: &["input_size", "resolution", "imgsz"],
+        about: "The size in pixels at which the model looks, for models that take any. More pixels find smaller things \
+                and take longer in proportion: for the model that comes with tallycam, \"512x384\" takes twice the \
+                time of \"300x300\". \"auto\" is what the model's description says.",
+    },
+    Key {
+        section: "detect",
         name: "threads",
         kind: Kind::Integer(1, 16, |c, n| c.detect.threads = n.try_into().unwrap_or(1)),
         default: "1",

@@ -35,6 +35,8 @@ pub enum Kind {
     Time(Duration, Duration, fn(&mut Config, Duration)),
     /// Any length of time, or `"never"`.
     TimeOrNever(fn(&mut Config, Option<Duration>)),
+    /// Pixels in a row and rows, `"512x384"`, each from the first to the second, or `"auto"`.
+    AutoPixels(u32, u32, fn(&mut Config, Option<(u32, u32)>)),
     /// An amount of bytes.
     Size(fn(&mut Config, u64)),
     /// An amount of bytes, or `"unlimited"`.
@@ -179,6 +181,18 @@ impl Kind {
                 put(config, time);
                 quoted(&time.map_or_else(|| String::from("never"), duration::show))
             }
+            Kind::AutoPixels(least, most, put) => {
+                let pixels = match text {
+                    Some("auto") => None,
+                    _ => Some(
+                        text.and_then(pixels)
+                            .filter(|(w, h)| [w, h].iter().all(|n| (least..=most).contains(*n)))
+                            .ok_or_else(|| other(None))?,
+                    ),
+                };
+                put(config, pixels);
+                quoted(&pixels.map_or_else(|| String::from("auto"), |(w, h)| format!("{w}x{h}")))
+            }
             Kind::Size(put) => {
                 let bytes = text.and_then(size::parse).ok_or_else(|| other(with_unit_of_size(given)))?;
                 put(config, bytes);
@@ -315,6 +329,11 @@ impl Kind {
                 format!("a time from \"{}\" to \"{}\"", duration::show(least), duration::show(most))
             }
             Kind::TimeOrNever(_) => String::from("a time such as \"30s\", \"5m\" or \"1h\", or \"never\""),
+            Kind::AutoPixels(least, most, _) => {
+                format!(
+                    "width and height in pixels such as \"512x384\", each from {least} to {most}, or \"auto\""
+                )
+            }
             Kind::Size(_) => String::from("an amount such as \"500MB\" or \"2GB\""),
             Kind::SizeOrUnlimited(_) => {
                 String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
@@ -467,6 +486,12 @@ fn with_unit(given: &DeValue<'_>) -> Option<String> {
         _ => number(given)?,
     };
     (seconds.is_finite() && (0.0..1e9).contains(&seconds)).then(|| format!("with its unit: \"{seconds}s\""))
+}
+
+/// `512x384`, also with spaces or `×`.
+fn pixels(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.split_once(['x', 'X', '×'])?;
+    Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
 }
 
 fn with_unit_of_size(given: &DeValue<'_>) -> Option<String> {

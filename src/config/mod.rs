@@ -160,6 +160,8 @@ pub struct DetectConfig {
     /// `model`: a name in the folders of models, or a path; `None`: the one chosen on the page, else
     /// the shipped one.
     pub model: Option<String>,
+    /// `size` at which the model looks, width and height in pixels, 64–2048; `None` ("auto"): the model's own.
+    pub size: Option<(u32, u32)>,
     /// `threads` of one inference, 1–16; default 1.
     pub threads: usize,
     /// `fps`: at most so many looks a second, 0.1–60; `None` ("auto"): 10 with a model, 15 with motion.
@@ -301,6 +303,7 @@ impl Default for Config {
             detect: DetectConfig {
                 backend: DetectorKind::Auto,
                 model: None,
+                size: None,
                 threads: 0,
                 fps: None,
                 classes: Vec::new(),

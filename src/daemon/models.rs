@@ -54,7 +54,7 @@ impl Shelf {
             _ => refused,
         };
         let (card, onnx) = loaded.map_err(|error| of_file(no_model(&error)))?;
-        let detector = OnnxDetector::new(&name, &onnx, &card, None, config.threads)
+        let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)
             .map_err(|error| of_file(no_model(&ModelError::Network(error))))?;
         Ok(Made { detector: Box::new(detector), backend: "onnx", notes: Vec::new() })
     }

@@ -88,6 +88,7 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         DetectConfig {
             backend = "detect.backend",
             model = "detect.model",
+            size = "detect.size",
             threads = "detect.threads",
             fps = "detect.fps",
             classes = "detect.classes",

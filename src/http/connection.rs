@@ -27,6 +27,9 @@ use super::{Settings, Site};
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
+/// A player may pause a download for so many times [`Settings::stall`]: a minute, usually.
+const PAUSES: u32 = 12;
+
 /// What a connection is doing, as far as time limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -60,6 +63,8 @@ pub struct Link {
     peer: Rc<str>,
     phase: Cell<(Phase, Instant)>,
     is_viewer: Cell<bool>,
+    /// The answer under way is one of which a player takes as much as it needs.
+    may_pause: Cell<bool>,
     /// A request was answered before all of it had come.
     is_cut: Cell<bool>,
     /// The peer has sent its last byte.
@@ -85,6 +90,7 @@ impl Link {
             peer,
             phase: Cell::new((Phase::Fresh, now)),
             is_viewer: Cell::new(false),
+            may_pause: Cell::new(false),
             is_cut: Cell::new(false),
             at_end: Cell::new(false),
             withheld: RefCell::default(),
@@ -118,8 +124,14 @@ impl Link {
         self.pass_end_on();
     }
 
+    /// The answer is a file: a player that is paused takes nothing of it for a while, and is not let go at once.
+    pub fn may_pause(&self) {
+        self.may_pause.set(true);
+    }
+
     /// A request's head is complete.
     pub fn asked(&self) {
+        self.may_pause.set(false);
         self.phase.set((Phase::Busy, Instant::now()));
     }
 
@@ -164,7 +176,7 @@ impl Link {
         let is_clear = unacknowledged == 0 && self.unwritten.get() == 0;
         if is_clear || acknowledged != before {
             self.progress.set((acknowledged, now));
-        } else if now - moved >= settings.stall {
+        } else if now - moved >= settings.stall * if self.may_pause.get() { PAUSES } else { 1 } {
             return Some(Verdict::Shed);
         }
         let (phase, since) = self.phase.get();

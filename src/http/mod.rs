@@ -19,6 +19,7 @@ mod connection;
 mod counts;
 mod crossings;
 pub mod csv;
+mod download;
 mod etag;
 mod events;
 mod facts;
@@ -38,7 +39,9 @@ mod payload;
 mod pictures;
 mod problem;
 mod query;
+mod range;
 mod recordings;
+mod replay;
 mod route;
 mod routes;
 mod schemas;
@@ -49,6 +52,7 @@ mod state;
 mod storage;
 pub mod stream;
 mod tallies;
+mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
@@ -56,6 +60,7 @@ mod viewers;
 pub mod when;
 mod wire;
 mod wire_media;
+mod zip;
 mod zones;
 
 use std::cell::Cell;
@@ -176,6 +181,10 @@ pub(crate) struct Site {
     listeners: Listeners,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
+    /// Pictures that are made smaller at once.
+    thumbnails: Arc<Semaphore>,
+    /// Recordings that are watched at once.
+    replays: Arc<Semaphore>,
     links: Links,
     stop: Stop,
     started: Instant,
@@ -206,6 +215,8 @@ impl Site {
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
+            thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
+            replays: Arc::new(Semaphore::new(replay::PLACES)),
             links: Links::default(),
             stop,
             started: Instant::now(),

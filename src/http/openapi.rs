@@ -129,6 +129,7 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Svg => vec![("image/svg+xml", json!({}))],
         Content::Multipart => vec![(CONTENT_TYPE_VALUE, json!({}))],
         Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
+        Content::File => vec![("*/*", json!({}))],
         Content::Database => vec![("application/vnd.sqlite3", json!({}))],
         Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],

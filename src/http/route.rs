@@ -171,6 +171,8 @@ pub enum Content {
     Svg,
     /// A file of SQLite.
     Database,
+    /// A file of a kind that the answer names.
+    File,
 }
 
 /// Where a request goes.

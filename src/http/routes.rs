@@ -4,8 +4,8 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, events, legacy, lines, media, model, page, pictures, recordings, snapshots, storage,
-    tallies, uploads, v1, zones,
+    counts, crossings, download, events, legacy, lines, media, model, page, pictures, recordings, replay,
+    snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -111,6 +111,11 @@ const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
 const FILE_NAME: Key = ("filename", "The item's name.");
 
+const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
+const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
+const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
+const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
+
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(GET "/" legacy::root, Pages, "The live page.",
@@ -174,6 +179,33 @@ pub static ROUTES: &[Route] = &[
         [DELETED, WRONG_BODY, KEEP_WITHHELD, UNKNOWN, OPEN_ITEM, NO_STORE, NO_ROOM]),
     route!(POST "/api/v1/media/keep" media::keep_many, Api, "Has retention leave items alone, or no longer.", [], Wanted::Json("MediaKeep"),
         [(204, "It is so.", Content::Nothing), WRONG_BODY, KEEP_WITHHELD, UNKNOWN, NO_STORE, NO_ROOM]),
+    route!(GET "/api/v1/media/{id}/content" download::content, Api,
+        "A snapshot's JPEG, or a recording as a film, made as it is sent. Any part can be asked for (Range, If-Range).",
+        [("as", "`mp4`, `avi` or `mjpeg` for a recording; `mp4` if not given. `jpg` for a snapshot."), DOWNLOAD],
+        [(200, "The file.", Content::File), PART_OF_FILE, (304, "It is the same.", Content::Nothing), WRONG_QUERY, API_WITHHELD, UNKNOWN,
+            NO_PART, (422, "It is too long for this format.", Content::Problem), NO_STORE]),
+    route!(GET "/api/v1/media/{id}/thumbnail.jpg" thumbnail::thumbnail, Api, "Its first picture, 320 pixels wide at most.", [],
+        [(200, "A small picture.", Content::Jpeg), (304, "It is the same.", Content::Nothing), API_WITHHELD, UNKNOWN, NO_STORE]),
+    route!(GET "/api/v1/media/{id}/frame.jpg" thumbnail::frame, Api,
+        "One picture of it. X-Timestamp is when it was taken, X-Frame its number, X-Time its second.",
+        [("t", "The one that is shown at this second; the first one if not given."), ("n", "The one of this number, from 0."),
+            ("w", "At most so many pixels a row, 16 to 8192."), ("rotate", "Turned clockwise by `90`, `180` or `270` degrees."),
+            ("gray", "`1`: without colour."), DOWNLOAD],
+        [(200, "The picture.", Content::Jpeg), WRONG_QUERY, API_WITHHELD, (404, "There is no such item, or picture.", Content::Problem),
+            (422, "The picture cannot be changed so.", Content::Problem), NO_STORE]),
+    route!(GET "/api/v1/media/{id}/frames" replay::frames, Api, "A recording at its own pace, for an img tag. Slow clients skip; gaps take two seconds at most.",
+        [("from", "From this second on."), ("to", "Up to this second."), ("fps", "At most so many pictures a second, 0.01 to 1000."),
+            ("speed", "So many times as fast, 0.05 to 100."), ("loop", "`1`: again and again.")],
+        [(200, "Pictures; X-Timestamp, X-Time and X-Frame in each part.", Content::Multipart), WRONG_QUERY, API_WITHHELD, UNKNOWN, NO_STORE]),
+    route!(GET "/api/v1/media/{id}/index" replay::index, Api, "When each picture of a recording was taken: `[second, number, bytes]`.",
+        [("from", "From this second on."), ("to", "Up to this second."), ("limit", "At most so many, 1 to 10000."),
+            ("cursor", "`next` of the page before.")],
+        [(200, "A page of the index, and all gaps.", Content::AnyJson), WRONG_QUERY, API_WITHHELD, UNKNOWN, NO_STORE]),
+    route!(GET "/api/v1/media/zip" zip::archive, Api, "Items as one archive, made as it is sent: snapshots as JPEG, recordings as MP4.",
+        [("ids", "Numbers of items, with commas.")],
+        [(200, "The archive.", Content::File), WRONG_IDS, API_WITHHELD, UNKNOWN, NO_STORE]),
+    route!(POST "/api/v1/media/zip" zip::archive, Api, "The same, for many.", [], Wanted::Json("MediaIds"),
+        [(200, "The archive.", Content::File), WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_STORE]),
     route!(GET "/api/v1/media/storage" storage::storage, Api, "How much room there is, and what has it.", [],
         [(200, "The room.", Content::Json("Storage")), API_WITHHELD, NO_STORE]),
     route!(GET "/api/v1/media/retention" storage::retention, Api, "What is kept how long, and what would go now. With rules in the query, what those would do.",
@@ -222,7 +254,7 @@ pub static ROUTES: &[Route] = &[
         Wanted::Json("ZonePatch"), [ZONE, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
     route!(DELETE "/api/v1/zones/{id}" zones::delete, Api, "Deletes it. If-Match is heeded.", [],
         [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_COUNTING]),
-    route!(GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket; `null` where nothing was counted.",
+    route!(GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket, in whole hours from the one of `from` to the one of `to`; `null` where nothing was counted.",
         [FROM, TO, ("bucket", "`hour`, `day`, `week`, `month` or `total`."),
             ("by", "What counts are told apart by: any of `line`, `class`, `direction`, with commas; all if not given."),
             OF_LINE, OF_CLASS, SCENE, FORMAT],
@@ -302,6 +334,11 @@ pub static ROUTES: &[Route] = &[
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_UNKNOWN, (409, "It is being recorded.", Content::Text), OLD_NO_STORE]),
     route!(Changes::Always, GET "/database/new" legacy::database_new, Legacy, "Sets the store aside and begins an empty one.", [],
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_NO_STORE]),
+    route!(GET "/media/{name}" download::named, Legacy,
+        "An item by its exact name. A recording is what the ending of its name says (`.avi`, `.mjpeg`), else MP4.", [DOWNLOAD],
+        [(200, "The file.", Content::File), (206, "The part that was asked for.", Content::File), (304, "It is the same.", Content::Nothing),
+            WITHHELD, (404, "There is none of this name.", Content::Text), (416, "It has no such part.", Content::Text),
+            (503, "Nothing is kept here, or the store cannot be read.", Content::Text)]),
     route!(GET "/robots.txt" page::robots, Pages, "Search engines are to stay away.", [],
         [(200, "Nothing is allowed.", Content::Text)]),
     route!(GET "/favicon.ico" page::favicon, Pages, "The icon.", [],

@@ -12,6 +12,7 @@ pub mod picture;
 pub mod small_image;
 pub mod still_card;
 pub mod trouble;
+pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
 pub use fourcc::Fourcc;

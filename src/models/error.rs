@@ -121,7 +121,9 @@ impl ModelError {
                 String::from("`tallycam model add FILE` adds one; `tallycam model list` shows the catalogue")
             }
             ModelError::Unknown { known, .. } => format!("there are: {}", known.join(", ")),
-            ModelError::Name(_) => String::from("letters, digits, - and _ make a name; give one with --name"),
+            ModelError::Name(_) => String::from(
+                "letters, digits, - and _ make a name (but for auto, onnx, motion, replay, none); give one with --name",
+            ),
             ModelError::Taken { is_own: true, .. } => {
                 String::from("--force replaces it, or give the new one another name with --name")
             }

@@ -315,7 +315,9 @@ fn name_of(path: &Path) -> Option<String> {
 /// Names are parts of file names and of addresses.
 fn check_name(name: &str) -> Result<(), ModelError> {
     let sound = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if !sound || name.is_empty() || name.starts_with('.') || name.len() > 100 {
+    // Words that `[detect] backend` and `--model` have for what is no model.
+    let is_taken = ["auto", "onnx", "motion", "replay", "none"].contains(&name);
+    if !sound || is_taken || name.is_empty() || name.starts_with('.') || name.len() > 100 {
         return Err(ModelError::Name(name.to_owned()));
     }
     Ok(())

@@ -152,6 +152,8 @@
   const log = el('log');
   let isChartOld = false;
   const takeCrossing = crossing => {
+    // After a reconnect come those of every scene that were missed.
+    if (scene && crossing.scene !== scene) return;
     isChartOld = true;
     const isIn = crossing.direction === 'in', line = lines.find(own => own.id === crossing.line_id);
     const li = document.createElement('li');

@@ -22,7 +22,7 @@ use super::standing::{self, Facts, Looking};
 use super::thumbnail::Cutter;
 use super::unrecorded::Unrecorded;
 use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
-use crate::base::{Beat, Stamp};
+use crate::base::{Beat, GivingWay, Stamp};
 use crate::media::{Picture, Subscriber};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
@@ -165,9 +165,12 @@ impl<'a> Detect<'a> {
 
     /// Runs until counting is stopped.
     pub fn run(mut self, runtime: &Runtime) {
+        // On a small machine a network can take all there is: the stream must not wait for that.
+        let mut way = GivingWay::begin(&["network-"]);
         self.enter_scene(self.shared.settings.scene);
         loop {
             self.beat.beat();
+            way.attend();
             self.settle();
             match runtime.block_on(self.wait()) {
                 Event::Picture(picture) => self.picture(&picture),

@@ -191,8 +191,7 @@ impl Counting {
         let shared = Arc::new(Shared::new(pipeline.clone(), counts, settings));
         let (reading, crops) = (Reading::new()?, thumbnail::Cutter::new()?);
         let runtime = shared::runtime()?;
-        // On a small machine a network can take all there is: the stream must not wait for that.
-        let detect = Worker::spawn_giving_way("detect", {
+        let detect = Worker::spawn("detect", {
             let shared = Arc::clone(&shared);
             move |beat| Detect::new(shared, make, asked, reading, crops, beat).run(&runtime)
         })?;

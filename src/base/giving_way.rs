@@ -1,0 +1,225 @@
+//! Giving way to everybody else on the machine's processors, without being starved by them.
+//!
+//! A thread that computes for tens of milliseconds at a time keeps threads of the same class waiting for
+//! milliseconds on a machine with few processors, however nice it is: the scheduler lets what runs finish its slice
+//! (sched(7)). A thread of the class `SCHED_IDLE` is put aside at once by whatever wakes up. But on a machine whose
+//! processors are all busy it gets next to nothing; so who gives way looks once a second how long it has waited for a
+//! processor, and is merely nice for a while where that was most of the time.
+//!
+//! Lives on the thread that gives way. Where the system does not allow one or the other, the thread stays as it is.
+
+use std::fs;
+use std::time::Duration;
+
+use super::clock::monotonic_us;
+
+/// The niceness of a thread that gives way, in both classes: five steps are a third of the weight (sched(7)).
+const NICE: i32 = 5;
+
+/// Between two looks at how it goes.
+const LOOK_EVERY_US: u64 = 1_000_000;
+
+/// Whoever waits for a processor for more than this share of the time is starved.
+const STARVED: f64 = 0.5;
+
+/// So long a starved thread is merely nice.
+const NICE_FOR: Duration = Duration::from_secs(60);
+
+/// How a thread is scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// `SCHED_OTHER`, with [`NICE`].
+    Nice,
+    /// `SCHED_IDLE`.
+    Idle,
+}
+
+/// The calling thread and those that it has started, giving way together.
+#[derive(Debug)]
+pub struct GivingWay {
+    /// Beginnings of the names of the threads that are meant.
+    names: &'static [&'static str],
+    class: Class,
+    since_us: u64,
+    /// When they were last looked at, and how long they had waited by then.
+    last: Option<(u64, u64)>,
+    /// The system does not let a thread leave `SCHED_IDLE`, or tells no waiting times.
+    is_settled: bool,
+}
+
+impl GivingWay {
+    /// The calling thread, and every thread of this process whose name begins with one of `names`, give way from now on.
+    pub fn begin(names: &'static [&'static str]) -> GivingWay {
+        // No process is named: Linux takes that for the calling thread (setpriority(2), BUGS).
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            log::debug!("a thread cannot give way to others: {error}");
+        }
+        let mut way = GivingWay {
+            names,
+            class: Class::Nice,
+            since_us: monotonic_us(),
+            last: None,
+            is_settled: waited_us(0).is_none(),
+        };
+        if !way.is_settled {
+            way.enter(Class::Idle);
+        }
+        way
+    }
+
+    /// Looks how it goes; to be called often, does something once a second.
+    pub fn attend(&mut self) {
+        let now_us = monotonic_us();
+        let Some((then_us, waited_then)) = self.last else {
+            self.last = self.waited_us().map(|waited| (now_us, waited));
+            return;
+        };
+        if self.is_settled || now_us < then_us + LOOK_EVERY_US {
+            return;
+        }
+        // One of them may have ended meanwhile: then there is less than before.
+        let waited = self.waited_us().unwrap_or(0);
+        let share = waited.saturating_sub(waited_then) as f64 / (now_us - then_us) as f64;
+        self.last = Some((now_us, waited));
+        let class = next(self.class, share, Duration::from_micros(now_us.saturating_sub(self.since_us)));
+        if class != self.class {
+            log::debug!("waited for a processor for {:.0} % of the time: {class:?} now", 100.0 * share);
+            self.enter(class);
+        }
+    }
+
+    fn enter(&mut self, class: Class) {
+        for task in self.tasks() {
+            if let Err(error) = schedule(task, class) {
+                // To leave SCHED_IDLE takes a limit (RLIMIT_NICE) that the service's unit sets.
+                log::debug!("a thread cannot be scheduled as {class:?}: {error}");
+                self.is_settled = true;
+            }
+        }
+        (self.class, self.since_us) = (class, monotonic_us());
+    }
+
+    /// How long the threads have waited for a processor since they began; the one that waited most.
+    fn waited_us(&self) -> Option<u64> {
+        self.tasks().into_iter().filter_map(waited_us).max()
+    }
+
+    /// The calling thread, as 0, and the others that are meant.
+    fn tasks(&self) -> Vec<i32> {
+        let mut tasks = vec![0];
+        if self.names.is_empty() {
+            return tasks;
+        }
+        for entry in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+            let Some(task) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            if self.names.iter().any(|beginning| name.starts_with(beginning)) {
+                tasks.push(task);
+            }
+        }
+        tasks
+    }
+}
+
+/// What is right for a thread that has been `class` for `since` and waited for a processor for `share` of the last second.
+fn next(class: Class, share: f64, since: Duration) -> Class {
+    match class {
+        Class::Idle if share > STARVED => Class::Nice,
+        Class::Nice if since >= NICE_FOR => Class::Idle,
+        as_it_is => as_it_is,
+    }
+}
+
+/// How long a thread (0: the calling one) has waited for a processor while it could run, in microseconds
+/// (`schedstat`, Documentation/scheduler/sched-stats.rst: the second number, nanoseconds).
+fn waited_us(task: i32) -> Option<u64> {
+    let path = match task {
+        0 => String::from("/proc/thread-self/schedstat"),
+        task => format!("/proc/self/task/{task}/schedstat"),
+    };
+    let text = fs::read_to_string(path).ok()?;
+    text.split_whitespace().nth(1)?.parse::<u64>().ok().map(|ns| ns / 1000)
+}
+
+fn schedule(task: i32, class: Class) -> std::io::Result<()> {
+    let policy = match class {
+        Class::Nice => libc::SCHED_OTHER,
+        Class::Idle => libc::SCHED_IDLE,
+    };
+    // SAFETY: `sched_param` is plain numbers, for which zeros are valid.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = 0;
+    // SAFETY: the pointer is to a whole `sched_param` that lives through the call, which only reads it.
+    match unsafe { libc::sched_setscheduler(task, policy, &parameters) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::base::Worker;
+
+    fn policy() -> i32 {
+        // SAFETY: no pointer is given; 0 is the calling thread.
+        unsafe { libc::sched_getscheduler(0) }
+    }
+
+    fn nice() -> i32 {
+        rustix::process::getpriority_process(None).unwrap()
+    }
+
+    #[test]
+    fn who_gives_way_and_whom_it_starts_do_so_and_nobody_else() {
+        let ours = (policy(), nice());
+        let (tell, told) = channel();
+        let worker = Worker::spawn("gives", move |_| {
+            let way = GivingWay::begin(&[]);
+            let child = Worker::spawn("child", {
+                let tell = tell.clone();
+                move |_| tell.send((policy(), nice())).unwrap()
+            });
+            drop(child);
+            tell.send((policy(), nice())).unwrap();
+            drop(way);
+        })
+        .unwrap();
+        worker.join_within(Duration::from_secs(10)).unwrap();
+        let expected = match waited_us(0) {
+            Some(_) => libc::SCHED_IDLE,
+            None => libc::SCHED_OTHER,
+        };
+        assert_eq!(told.iter().collect::<Vec<_>>(), [(expected, ours.1.max(NICE)); 2]);
+        assert_eq!((policy(), nice()), ours);
+    }
+
+    #[test]
+    fn who_starves_is_merely_nice_for_a_while() {
+        let second = Duration::from_secs(1);
+        assert_eq!(next(Class::Idle, 0.4, second), Class::Idle);
+        assert_eq!(next(Class::Idle, 0.9, second), Class::Nice);
+        assert_eq!(next(Class::Nice, 0.0, second), Class::Nice);
+        assert_eq!(next(Class::Nice, 0.9, NICE_FOR), Class::Idle);
+    }
+
+    #[test]
+    fn the_class_is_left_where_the_system_allows_it() {
+        let (tell, told) = channel();
+        let worker = Worker::spawn("leaves", move |_| {
+            let mut way = GivingWay::begin(&["leaves"]);
+            assert!(waited_us(0).is_none() || way.waited_us().is_some());
+            way.enter(Class::Nice);
+            // Without the right to leave SCHED_IDLE it is settled there.
+            let is_out = policy() == libc::SCHED_OTHER;
+            tell.send((is_out || way.is_settled, nice() >= NICE)).unwrap();
+        })
+        .unwrap();
+        worker.join_within(Duration::from_secs(10)).unwrap();
+        assert_eq!(told.recv(), Ok((true, true)));
+    }
+}

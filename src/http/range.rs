@@ -1,0 +1,174 @@
+//! Parts of a file, and whether it is still the one that was asked for (RFC 9110 §13, §14). Pure.
+//!
+//! One range is answered with that part. Several in one request are answered with the whole, which the RFC allows:
+//! players and download programs ask for one at a time, and many small ones are a way to make a server work.
+
+use std::ops::Range;
+
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
+
+/// What of a file is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// These bytes.
+    Bytes(Range<u64>),
+    /// It has none of those bytes.
+    None,
+}
+
+/// What a GET wants of a file of `len` bytes whose entity tag is `tag`. A range that is not understood is none.
+pub fn part(headers: &HeaderMap, len: u64, tag: &str) -> Part {
+    let Some(range) = text(headers, RANGE) else { return Part::Whole };
+    // What has been got already is of another file: the whole of this one. Dates are no sure sign, and are not sent.
+    if text(headers, IF_RANGE).is_some_and(|wanted| wanted.trim() != tag) {
+        return Part::Whole;
+    }
+    let Some((unit, ranges)) = range.split_once('=') else { return Part::Whole };
+    let mut ranges = ranges.split(',').map(str::trim).filter(|range| !range.is_empty());
+    let (Some(one), None) = (ranges.next(), ranges.next()) else { return Part::Whole };
+    let Some((first, last)) = one.split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))
+    else {
+        return Part::Whole;
+    };
+    // More digits than a number has mean a number beyond any file.
+    let number = |text: &str| -> Option<u64> {
+        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| text.parse().unwrap_or(u64::MAX))
+    };
+    let wanted = match (number(first.trim()), number(last.trim())) {
+        (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(len),
+        (Some(first), None) if last.trim().is_empty() => first..len,
+        (None, Some(count)) if first.trim().is_empty() => len - count.min(len)..len,
+        _ => return Part::Whole,
+    };
+    if wanted.is_empty() { Part::None } else { Part::Bytes(wanted) }
+}
+
+/// Whether the client says that it has the file with this tag already.
+pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = |value: &str| {
+        let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        value.trim() == "*" || value.split(',').any(|known| bare(known) == tag)
+    };
+    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(known)
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The value of `Content-Disposition` (RFC 6266): a name in ASCII for everybody, and as it is for those who know
+/// (RFC 8187).
+pub fn disposition(is_download: bool, name: &str) -> String {
+    let kind = if is_download { "attachment" } else { "inline" };
+    let plain = |c: char| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%') { c } else { '_' };
+    let ascii: String = name.chars().map(plain).collect();
+    if ascii == name {
+        return format!("{kind}; filename=\"{ascii}\"");
+    }
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hyper::header::HeaderValue;
+    use proptest::prelude::*;
+
+    fn asked(range: &str, if_range: Option<&str>) -> Part {
+        let mut headers = HeaderMap::new();
+        headers.insert(RANGE, HeaderValue::from_str(range).unwrap());
+        if let Some(tag) = if_range {
+            headers.insert(IF_RANGE, HeaderValue::from_str(tag).unwrap());
+        }
+        part(&headers, 1000, "\"a\"")
+    }
+
+    #[test]
+    fn the_table_of_ranges() {
+        for (range, want) in [
+            ("bytes=0-0", Part::Bytes(0..1)),
+            ("bytes=0-999", Part::Bytes(0..1000)),
+            ("bytes=500-", Part::Bytes(500..1000)),
+            ("Bytes= 500 - 5000 ", Part::Bytes(500..1000)),
+            ("bytes=-1", Part::Bytes(999..1000)),
+            ("bytes=-5000", Part::Bytes(0..1000)),
+            ("bytes=999-99999999999999999999999", Part::Bytes(999..1000)),
+            ("bytes=,0-4,", Part::Bytes(0..5)),
+            ("bytes=1000-", Part::None),
+            ("bytes=-0", Part::None),
+            ("bytes=99999999999999999999999-", Part::None),
+            // Not understood, or several: the whole.
+            ("bytes=5-4", Part::Whole),
+            ("bytes=0-4,6-9", Part::Whole),
+            ("bytes=", Part::Whole),
+            ("bytes=-", Part::Whole),
+            ("bytes=a-b", Part::Whole),
+            ("bytes=+1-2", Part::Whole),
+            ("pages=1-2", Part::Whole),
+            ("bytes", Part::Whole),
+        ] {
+            assert_eq!(asked(range, None), want, "{range}");
+        }
+        assert_eq!(part(&HeaderMap::new(), 1000, "\"a\""), Part::Whole);
+    }
+
+    #[test]
+    fn a_part_of_another_file_is_not_given() {
+        assert_eq!(asked("bytes=1-2", Some("\"a\"")), Part::Bytes(1..3));
+        for other in ["\"b\"", "W/\"a\"", "Fri, 20 Nov 2026 14:53:07 GMT"] {
+            assert_eq!(asked("bytes=1-2", Some(other)), Part::Whole);
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_not_sent_again() {
+        for (value, want) in [
+            ("\"a\"", true),
+            ("W/\"a\"", true),
+            ("\"b\", \"a\"", true),
+            ("*", true),
+            ("\"b\"", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
+            assert_eq!(is_known(&headers, "\"a\""), want, "{value}");
+        }
+    }
+
+    #[test]
+    fn names_go_safely_into_a_header() {
+        for (name, want) in [
+            ("a b.jpg", "inline; filename=\"a b.jpg\""),
+            ("ä\".jpg", "inline; filename=\"__.jpg\"; filename*=UTF-8''%C3%A4%22.jpg"),
+            ("50%.jpg", "inline; filename=\"50_.jpg\"; filename*=UTF-8''50%25.jpg"),
+            ("a\r\nX: b", "inline; filename=\"a__X: b\"; filename*=UTF-8''a%0D%0AX%3A%20b"),
+        ] {
+            assert_eq!(disposition(false, name), want);
+        }
+        assert!(disposition(true, "x").starts_with("attachment; "));
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_and_any_name_written(value in "[ -~]{0,40}", name in ".{0,60}") {
+            if let Part::Bytes(range) = asked(&value, None) {
+                prop_assert!(range.start < range.end && range.end <= 1000);
+            }
+            prop_assert!(HeaderValue::from_str(&disposition(true, &name)).is_ok());
+        }
+    }
+}

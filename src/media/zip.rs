@@ -1,0 +1,318 @@
+//! A zip archive that is never whole anywhere: headers for entries as they are sent, the length known before. Pure.
+//!
+//! After PKWARE's "APPNOTE.TXT", version 6.3.10: entries are stored, not compressed (JPEGs do not shrink). Their check
+//! sum is known only when they have been sent, and follows them in a data descriptor (4.3.9). What is larger than four
+//! gigabytes, or lies behind them, has its numbers in ZIP64 fields (4.5.3). The zip crates there are compute lengths
+//! as they go and cannot tell how long an archive will be.
+
+use std::collections::HashSet;
+
+/// What is to be in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZipEntry {
+    /// Its name: one that [`Names`] gave.
+    pub name: String,
+    /// Its bytes.
+    pub len: u64,
+    /// When it was changed, seconds since 1970.
+    pub changed_s: i64,
+    /// The same on the clock that people there look at: year, month, day, hour, minute, second.
+    pub changed: [i16; 6],
+}
+
+/// An archive that is laid out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zip {
+    entries: Vec<ZipEntry>,
+}
+
+/// 32 bits that say: look at the ZIP64 field.
+const ELSEWHERE: u64 = 0xffff_ffff;
+/// Sizes and check sum follow; the name is UTF-8.
+const FLAGS: u16 = 1 << 3 | 1 << 11;
+/// 4.5: the version that knows ZIP64. 2.0: before.
+const ZIP64: u16 = 45;
+const PLAIN: u16 = 20;
+
+impl Zip {
+    /// An archive of `entries`.
+    pub fn new(entries: Vec<ZipEntry>) -> Zip {
+        Zip { entries }
+    }
+
+    /// What is in it.
+    pub fn entries(&self) -> &[ZipEntry] {
+        &self.entries
+    }
+
+    /// Bytes of the whole archive.
+    pub fn len(&self) -> u64 {
+        let (places, at) = self.places();
+        let directory: usize = (0..self.entries.len()).map(|n| self.record(n, places[n], 0).len()).sum();
+        let end = self.end(at, directory as u64).len();
+        at + directory as u64 + end as u64
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What comes before the bytes of entry `n`.
+    pub fn before(&self, n: usize) -> Vec<u8> {
+        let entry = &self.entries[n];
+        let is_large = entry.len >= ELSEWHERE;
+        let mut out = b"PK\x03\x04".to_vec();
+        short(&mut out, if is_large { ZIP64 } else { PLAIN });
+        short(&mut out, FLAGS);
+        stored(&mut out, entry);
+        // Check sum and sizes follow. That they have 64 bits there is said by an empty ZIP64 field here.
+        let size = if is_large { ELSEWHERE as u32 } else { 0 };
+        for number in [0, size, size] {
+            long(&mut out, number);
+        }
+        short(&mut out, entry.name.len() as u16);
+        short(&mut out, if is_large { 20 } else { 0 } + 9);
+        out.extend(entry.name.as_bytes());
+        if is_large {
+            short(&mut out, 1);
+            short(&mut out, 16);
+            out.extend([0; 16]);
+        }
+        timestamp(&mut out, entry);
+        out
+    }
+
+    /// What comes behind them.
+    pub fn behind(&self, n: usize, check_sum: u32) -> Vec<u8> {
+        let entry = &self.entries[n];
+        let mut out = b"PK\x07\x08".to_vec();
+        long(&mut out, check_sum);
+        for _ in 0..2 {
+            if entry.len >= ELSEWHERE {
+                wide(&mut out, entry.len);
+            } else {
+                long(&mut out, entry.len as u32);
+            }
+        }
+        out
+    }
+
+    /// What comes last: the directory. `check_sums`: of every entry (CRC-32 of ISO 3309).
+    pub fn directory(&self, check_sums: &[u32]) -> Vec<u8> {
+        let (places, at) = self.places();
+        let mut out = Vec::new();
+        for (n, check_sum) in check_sums.iter().enumerate().take(self.entries.len()) {
+            out.extend(self.record(n, places[n], *check_sum));
+        }
+        let end = self.end(at, out.len() as u64);
+        out.extend(end);
+        out
+    }
+
+    /// Where each entry begins, and where the directory does.
+    fn places(&self) -> (Vec<u64>, u64) {
+        let mut at = 0;
+        let places = self.entries.iter().enumerate().map(|(n, entry)| {
+            let place = at;
+            at += self.before(n).len() as u64 + entry.len + self.behind(n, 0).len() as u64;
+            place
+        });
+        (places.collect(), at)
+    }
+
+    /// An entry's record in the directory.
+    fn record(&self, n: usize, place: u64, check_sum: u32) -> Vec<u8> {
+        let entry = &self.entries[n];
+        let mut large = Vec::new();
+        for number in [entry.len, entry.len, place] {
+            if number >= ELSEWHERE {
+                wide(&mut large, number);
+            }
+        }
+        let version = if large.is_empty() { PLAIN } else { ZIP64 };
+        let mut out = b"PK\x01\x02".to_vec();
+        // Made on Unix: names and rights are meant so.
+        short(&mut out, 3 << 8 | version);
+        short(&mut out, version);
+        short(&mut out, FLAGS);
+        stored(&mut out, entry);
+        long(&mut out, check_sum);
+        long(&mut out, entry.len.min(ELSEWHERE) as u32);
+        long(&mut out, entry.len.min(ELSEWHERE) as u32);
+        short(&mut out, entry.name.len() as u16);
+        let large_len = if large.is_empty() { 0 } else { 4 + large.len() };
+        short(&mut out, large_len as u16 + 9);
+        // No comment, first disk, no text.
+        for _ in 0..3 {
+            short(&mut out, 0);
+        }
+        // An ordinary file that its owner may write.
+        long(&mut out, 0o100_644 << 16);
+        long(&mut out, place.min(ELSEWHERE) as u32);
+        out.extend(entry.name.as_bytes());
+        if !large.is_empty() {
+            short(&mut out, 1);
+            short(&mut out, large.len() as u16);
+            out.extend(large);
+        }
+        timestamp(&mut out, entry);
+        out
+    }
+
+    /// The end of the directory, which begins at `at` and has `len` bytes.
+    fn end(&self, at: u64, len: u64) -> Vec<u8> {
+        let count = self.entries.len() as u64;
+        let mut out = Vec::new();
+        if count >= 0xffff || at >= ELSEWHERE || len >= ELSEWHERE {
+            out.extend(b"PK\x06\x06");
+            wide(&mut out, 44);
+            short(&mut out, 3 << 8 | ZIP64);
+            short(&mut out, ZIP64);
+            long(&mut out, 0);
+            long(&mut out, 0);
+            for number in [count, count, len, at] {
+                wide(&mut out, number);
+            }
+            out.extend(b"PK\x06\x07");
+            long(&mut out, 0);
+            wide(&mut out, at + len);
+            long(&mut out, 1);
+        }
+        out.extend(b"PK\x05\x06");
+        long(&mut out, 0);
+        short(&mut out, count.min(0xffff) as u16);
+        short(&mut out, count.min(0xffff) as u16);
+        long(&mut out, len.min(ELSEWHERE) as u32);
+        long(&mut out, at.min(ELSEWHERE) as u32);
+        short(&mut out, 0);
+        out
+    }
+}
+
+/// The method, and the time as MS-DOS had it: two seconds are one.
+fn stored(out: &mut Vec<u8>, entry: &ZipEntry) {
+    let [year, month, day, hour, minute, second] = entry.changed;
+    let since = (year.clamp(1980, 2107) - 1980) as u16;
+    short(out, 0);
+    short(out, (hour as u16) << 11 | (minute as u16) << 5 | second as u16 / 2);
+    short(out, since << 9 | (month as u16) << 5 | day as u16);
+}
+
+/// The time that does not depend on where it is read (Info-ZIP's extended timestamp, the time of change only).
+fn timestamp(out: &mut Vec<u8>, entry: &ZipEntry) {
+    short(out, 0x5455);
+    short(out, 5);
+    out.push(1);
+    out.extend(i32::try_from(entry.changed_s).unwrap_or(i32::MAX).to_le_bytes());
+}
+
+fn short(out: &mut Vec<u8>, number: u16) {
+    out.extend(number.to_le_bytes());
+}
+
+fn long(out: &mut Vec<u8>, number: u32) {
+    out.extend(number.to_le_bytes());
+}
+
+fn wide(out: &mut Vec<u8>, number: u64) {
+    out.extend(number.to_le_bytes());
+}
+
+/// Names that can be files everywhere, each given once.
+#[derive(Debug, Default)]
+pub struct Names(HashSet<String>);
+
+impl Names {
+    /// `name` as a file's name with this ending (`jpg`): what Windows does not take becomes `_`; a name that was
+    /// given already (letters alike in both cases) gets `-2`, `-3` … before its ending.
+    pub fn give(&mut self, name: &str, ending: &str) -> String {
+        let stem = stem(name);
+        for number in 1u64.. {
+            let given =
+                if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}-{number}.{ending}") };
+            if self.0.insert(given.to_lowercase()) {
+                return given;
+            }
+        }
+        stem
+    }
+}
+
+/// Endings that say what a picture or film is.
+const ENDINGS: [&str; 7] = [".jpg", ".jpeg", ".mp4", ".avi", ".mjpeg", ".mjpg", ".mov"];
+
+/// `name` without such an ending, as it can be a file's name everywhere.
+pub fn stem(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let ending = ENDINGS.iter().find(|ending| lower.ends_with(**ending) && lower.len() > ending.len());
+    // An ending is ASCII, but letters before it may have another length in lower case.
+    let kept = ending.and_then(|ending| name.get(..name.len() - ending.len())).unwrap_or(name);
+    let allowed = |c: char| if c.is_control() || "\\/:*?\"<>|".contains(c) { '_' } else { c };
+    let mut stem: String = kept.chars().map(allowed).collect();
+    stem.truncate(stem.trim_end_matches([' ', '.']).len());
+    let device = stem.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let is_device = matches!(device.as_str(), "CON" | "PRN" | "AUX" | "NUL")
+        || device.len() == 4 && (device.starts_with("COM") || device.starts_with("LPT"));
+    if stem.is_empty() || is_device || stem.starts_with('.') {
+        stem.insert(0, '_');
+    }
+    stem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_files_everywhere_and_given_once() {
+        let mut names = Names::default();
+        for (name, want) in [
+            ("door.jpg", "door.jpg"),
+            ("door", "door-2.jpg"),
+            ("Door.JPEG", "Door-3.jpg"),
+            ("a: \"b\" <c>?", "a_ _b_ _c__.jpg"),
+            ("..", "_.jpg"),
+            (".hidden", "_.hidden.jpg"),
+            ("con", "_con.jpg"),
+            ("com1.x", "_com1.x.jpg"),
+            ("dots. . .", "dots.jpg"),
+            ("\u{1F600}.avi", "\u{1F600}.jpg"),
+            (".jpg", "_.jpg.jpg"),
+            ("İ.jpg", "İ.jpg"),
+            ("v1.2", "v1.2.jpg"),
+        ] {
+            assert_eq!(names.give(name, "jpg"), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_told_before() {
+        let entry = |n: usize, len| ZipEntry {
+            name: format!("{n} ä.jpg"),
+            len,
+            changed_s: 1_763_650_387,
+            changed: [2025, 11, 20, 14, 53, 7],
+        };
+        for lens in [vec![], vec![0, 5, 70_000], vec![1 << 33, 7, ELSEWHERE - 1, ELSEWHERE], vec![3; 70_000]]
+        {
+            let zip = Zip::new(lens.iter().enumerate().map(|(n, len)| entry(n, *len)).collect());
+            let entries: u64 = (0..lens.len())
+                .map(|n| (zip.before(n).len() + zip.behind(n, 1).len()) as u64 + lens[n])
+                .sum();
+            let directory = zip.directory(&vec![7; lens.len()]);
+            assert_eq!(zip.len(), entries + directory.len() as u64);
+            // The directory says where it begins.
+            let is_large = lens.len() >= 0xffff || entries >= ELSEWHERE;
+            let end = directory.len() - 22;
+            let told = match is_large {
+                false => u64::from(u32::from_le_bytes([16, 17, 18, 19].map(|n| directory[end + n]))),
+                true => {
+                    let at = end - 20 - 56 + 48;
+                    u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|n| directory[at + n]))
+                }
+            };
+            assert_eq!(told, entries);
+        }
+    }
+}
