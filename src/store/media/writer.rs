@@ -31,11 +31,14 @@ use crate::base::{Beat, Stamp};
 use crate::store::mending::{Change, Clock, WallClock};
 use crate::store::sqlite::Lock;
 
-/// Between two looks at the clock, and before what failed is tried again.
+/// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Before what failed is tried again.
+const RETRY: Duration = if cfg!(test) { Duration::from_millis(5) } else { TICK };
+
 /// Between two turns of freeing while nothing is written, and how much each frees: about 16 MB a second.
-const FREEING_PAUSE: Duration = Duration::from_millis(250);
+const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
 const FREEING_BYTES: u64 = 4 << 20;
 
 /// So long after the newest chunk freeing is left to the chunks.
@@ -261,7 +264,7 @@ impl Writer {
         loop {
             let mut is_closed = shared.inbox.wait(self.patience());
             if !is_closed && self.failed.is_some() {
-                shared.inbox.pause(TICK);
+                shared.inbox.pause(RETRY);
                 is_closed = shared.inbox.wait(Duration::ZERO);
             }
             beat.beat();
