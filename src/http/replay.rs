@@ -179,25 +179,23 @@ impl Replay {
         let base_us = self.spots[0].from_us;
         let end_us = base_us.saturating_add(self.to_us);
         let mut next = Some(self.at_time(base_us.saturating_add(self.from_us)).await?);
-        let begin = Instant::now();
-        let mut begin_us = None;
-        while let Some(place) = next {
+        // The clock begins to run with the first picture, which is never skipped.
+        let mut began: Option<(Instant, u64)> = None;
+        while let Some(mut place) = next {
             if !self.has_room().await {
                 return Ok(false);
             }
-            let mut place = place;
-            let first_us = *begin_us.get_or_insert(self.shown_us(place).await?);
-            // What is due by now, if that is later.
-            let due_us = first_us + (begin.elapsed().as_secs_f64() * self.speed * 1e6) as u64;
-            place = place.max(self.at_shown(due_us).await?);
-            while place.0 > 0 && self.time_us(place).await? > end_us {
-                // Late beyond the end: the last one before it.
-                match self.at_time(end_us).await? {
-                    last if last < place => place = last,
-                    _ => break,
-                }
+            if let Some((begin, first_us)) = began {
+                // What is due by now, if that is later.
+                let due_us = first_us + (begin.elapsed().as_secs_f64() * self.speed * 1e6) as u64;
+                place = place.max(self.at_shown(due_us).await?);
+            }
+            // Late beyond the end: the last one before it.
+            if self.time_us(place).await? > end_us {
+                place = self.at_time(end_us).await?;
             }
             let shown_us = self.shown_us(place).await?;
+            let (begin, first_us) = *began.get_or_insert_with(|| (Instant::now(), shown_us));
             let after = match self.step_us {
                 0 => self.after(place).await?,
                 step => self.not_before(place, shown_us + step).await?,

@@ -275,6 +275,9 @@ impl<'a> Recorder<'a> {
             order.refuse(KeepError::NoPicture(in_words(&state)));
             return;
         }
+        // The camera may have been let go meanwhile.
+        let pre_roll_us = self.shared.settings.pre_roll.as_micros() as u64;
+        self.backlog.forget_before(monotonic_us().saturating_sub(pre_roll_us));
         let lapse = order.lapse(&self.shared.settings, 0);
         if lapse.is_some() {
             self.backlog.clear();
