@@ -33,7 +33,7 @@ const BYTES_A_STEP: u64 = 1 << 20;
 const ROWS_A_STEP: usize = 64;
 
 /// Between two steps, so that a check takes no more than about half of what a slow card gives.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 20 });
 
 /// A file up to so many bytes is examined as a whole even while it is used.
 const SMALL: u64 = 16 << 20;
@@ -163,6 +163,8 @@ struct Walk {
     sums: Sums,
     /// A chunk was dropped: the next one is after a gap.
     is_gap: bool,
+    /// A chunk could not be used and is still there: what the next one says of those before it is believed.
+    is_lost: bool,
 }
 
 /// A row of `chunks`.
@@ -188,16 +190,6 @@ impl Check {
 
     /// One step; whether it was the last.
     fn step(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
-        if !self.repair {
-            return self.look(desk);
-        }
-        let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
-        let done = self.look(desk)?;
-        transaction.commit()?;
-        Ok(done)
-    }
-
-    fn look(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
         match self.stage {
             Stage::File => {
                 self.file(desk.connection)?;
@@ -229,19 +221,17 @@ impl Check {
         mend: Option<&mut dyn FnMut(&Connection) -> Result<String, ReadError>>,
     ) -> Result<bool, ReadError> {
         if let (true, Some(mend)) = (self.repair, mend) {
-            desk.connection.execute_batch("SAVEPOINT mend")?;
-            match mend(desk.connection) {
+            // A transaction of its own: what meets a damaged page cannot be committed any more.
+            let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
+            match mend(&transaction).and_then(|how| transaction.commit().map(|()| how)) {
                 Ok(how) => {
-                    desk.connection.execute_batch("RELEASE mend")?;
                     *desk.is_changed = true;
                     if self.report.mended.len() < MOST_TOLD {
                         self.report.mended.push(format!("{what}: {how}"));
                     }
                     return Ok(true);
                 }
-                Err(error) if is_damage(&error) => {
-                    desk.connection.execute_batch("ROLLBACK TO mend; RELEASE mend")?;
-                }
+                Err(error) if is_damage(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -275,7 +265,10 @@ impl Check {
         let mut said = told_by(connection, looks)?;
         if self.repair && said.iter().any(|sentence| sentence.contains("index")) {
             let before = said.len();
-            connection.execute_batch("REINDEX")?;
+            match connection.execute_batch("REINDEX") {
+                Err(error) if is_damage(&error) => {}
+                done => done?,
+            }
             said = told_by(connection, looks)?;
             if said.len() < before {
                 self.report.mended.push(String::from("an index of the file was damaged: it was made anew"));
@@ -344,7 +337,7 @@ impl Check {
             if state == OPEN && !desk.recordings.contains_key(&id) {
                 self.left_open(desk, id)?;
             }
-            self.walk = Some(Walk { item: id, next: chunk_id(id, 0), sums: Sums::default(), is_gap: false });
+            self.walk = Some(Walk { item: id, next: chunk_id(id, 0), sums: Sums::default(), is_gap: false, is_lost: false });
         }
         Ok(false)
     }
@@ -461,8 +454,8 @@ impl Check {
                     Ok(String::from("they are dropped, and a gap is marked"))
                 }),
             )?;
-            walk.is_gap &= !mended;
             if mended {
+                walk.is_gap = false;
                 return Ok(());
             }
         }
@@ -479,6 +472,10 @@ impl Check {
         let (Some(first), Some(last)) = (index.first(), index.last()) else { return Ok(()) };
         let bytes: u64 = index.iter().map(|frame| u64::from(frame.len)).sum();
         let is_after_gap = row.is_after_gap || walk.is_gap;
+        if walk.is_lost {
+            (walk.sums.frames, walk.sums.bytes, walk.sums.gaps) = row.before;
+            walk.is_lost = false;
+        }
         let before = (walk.sums.frames, walk.sums.bytes, walk.sums.gaps);
         let mut wrong = Vec::new();
         let mut say = |is_wrong: bool, what: &'static str| {
@@ -528,7 +525,7 @@ impl Check {
         why: &str,
     ) -> Result<(), ReadError> {
         let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
-        walk.is_gap |= self.fault(
+        let mended = self.fault(
             desk,
             what,
             Some(&mut |connection| {
@@ -536,6 +533,8 @@ impl Check {
                 Ok(String::from("it is dropped, and a gap is marked"))
             }),
         )?;
+        walk.is_gap |= mended;
+        walk.is_lost |= !mended;
         Ok(())
     }
 
