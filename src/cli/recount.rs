@@ -19,7 +19,7 @@ use crate::base::clock::rfc3339;
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{make_detector, settings, state_directory, store_settings};
 use crate::daemon::models::Shelf;
-use crate::http::recount::{RecountBody, RecountReport};
+use crate::http::{RecountBody, RecountReport};
 use crate::pipeline::Made;
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};

@@ -41,7 +41,7 @@ mod problem;
 mod query;
 mod range;
 mod recordings;
-pub mod recount;
+mod recount;
 mod replay;
 mod route;
 mod routes;
@@ -60,7 +60,7 @@ mod v1;
 mod viewers;
 pub mod when;
 mod wire;
-pub mod wire_media;
+mod wire_media;
 mod zip;
 mod zones;
 
@@ -80,6 +80,8 @@ use tokio::task::LocalSet;
 
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
+pub use recount::{RecountBody, RecountReport};
+pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;

@@ -20,7 +20,7 @@ use crate::base::Worker;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::media_settings;
-use crate::http::wire_media::ItemReport;
+use crate::http::ItemReport;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 
 /// Show, add, take away and change snapshots and recordings
@@ -159,19 +159,27 @@ impl Store {
                     }
                 }
             }
-            Err(MediaError::Locked { .. }) => Daemon::find(config).map(Store::Daemon).ok_or_else(|| {
-                let directory = state_directory(config);
-                Failure::Failed {
-                    message: format!("another tallycam has the store in {}, and none answers", directory.display()),
-                    hint: Some(String::from(
-                        "wait until that command is done; if it is a daemon, give the configuration that it was \
-                         started with: --config FILE",
-                    )),
-                }
-            }),
+            Err(MediaError::Locked { .. }) => holder(config).map(Store::Daemon),
             Err(error) => Err(unread(error)),
         }
     }
+}
+
+/// The daemon that has the store.
+///
+/// # Errors
+/// None answers.
+fn holder(config: &Config) -> Result<Daemon, Failure> {
+    Daemon::find(config).ok_or_else(|| Failure::Failed {
+        message: format!(
+            "another tallycam has the store in {}, and none answers",
+            state_directory(config).display()
+        ),
+        hint: Some(String::from(
+            "wait until that command is done; if it is a daemon, give the configuration that it was started with: \
+             --config FILE",
+        )),
+    })
 }
 
 impl Own {
