@@ -36,6 +36,10 @@ fn serve(items: &Items) -> (Daemon, String) {
     let state = format!("store.directory={}", items.state().display());
     let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
     let daemon = Daemon::start(program, &[&sets[..], &["--set", &state]].concat());
+    // It listens before it has opened the store, and a command would open that itself.
+    common::wait_until("it has the store", || {
+        common::client::get(daemon.address, "/api/v1/media/storage").status == 200
+    });
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     (daemon, listen)
 }
