@@ -36,6 +36,10 @@ fn serve(items: &Items) -> (Daemon, String) {
     let state = format!("store.directory={}", items.state().display());
     let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
     let daemon = Daemon::start(program, &[&sets[..], &["--set", &state]].concat());
+    // It listens before it has opened the store, and a command would open that itself.
+    common::wait_until("it has the store", || {
+        common::client::get(daemon.address, "/api/v1/media/storage").status == 200
+    });
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     (daemon, listen)
 }
@@ -276,16 +280,23 @@ fn damage_is_told_and_exits_with_1() {
         (&report["items"], &report["pictures"], &report["faults"]),
         (&json!(3), &json!(32), &json!([]))
     );
-    // A picture of the recording becomes something else.
+    // The newest picture becomes something else.
     let file = items.state().join("media.db");
     let mut bytes = read(&file);
-    let picture = jpeg(15);
-    let at = memchr::memmem::find(&bytes, &picture[..200]).expect("pages hold it in one piece");
-    bytes[at..at + 100].fill(0x5a);
+    let at = memchr::memmem::rfind(&bytes, &[0xff, 0xd8, 0xff]).expect("there are pictures");
+    bytes[at..at + 3].fill(0x5a);
     fs::write(&file, &bytes).unwrap();
     let (code, out, err) = items.run(&["media", "check"]);
     assert_eq!((code, err.as_str()), (1, ""), "{out}");
     assert!(out.contains("wrong: ") && out.contains("check --repair"), "{out}");
+    let (code, out, err) = items.run(&["media", "check", "--repair"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("mended: ") && out.ends_with("all is well\n"), "{out}");
+    // No database any more: told, and left as it is.
+    fs::write(&file, "no database at all ".repeat(1000)).unwrap();
+    let (code, _, _) = items.run(&["media", "check", "--repair"]);
+    assert_ne!(code, 0);
+    assert!(read(&file).starts_with(b"no database"));
 }
 
 #[test]

@@ -145,6 +145,10 @@ fn a_folder_is_taken_by_the_daemon_where_it_has_the_store() {
     let state = format!("store.directory={}", old.items.state().display());
     let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
     let daemon = Daemon::start(program, &[&sets[..], &["--set", &state]].concat());
+    // It listens before it has opened the store, and a command would open that itself.
+    common::wait_until("it has the store", || {
+        common::client::get(daemon.address, "/api/v1/media/storage").status == 200
+    });
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     taken_once(&old, &["--set", &listen]);
 }

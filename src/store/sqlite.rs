@@ -60,7 +60,14 @@ impl Shape {
 
 /// Keeps a second writer away from a directory while it lives.
 #[derive(Debug)]
-pub(super) struct Lock(#[allow(dead_code)] File);
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is being started has the descriptor, too, until it is another program.
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+    }
+}
 
 /// Why there is no lock.
 #[derive(Debug)]

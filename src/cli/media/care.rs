@@ -9,14 +9,17 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{ItemReport, Own, Store, bytes, file, many, reader, unread};
+use super::{ItemReport, Own, Store, bytes, file, holder, many, reader, unread};
 use crate::base::clock::rfc3339;
 use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print, print_json};
-use crate::config::{Origin, Resolved, show_duration};
+use crate::config::{Config, Origin, Resolved, show_duration};
+use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::retention;
-use crate::store::media::{CheckReport, MediaReader, RetentionPlan, RetentionRules, Storage, verify_copy};
+use crate::store::media::{
+    CheckReport, MediaError, MediaReader, RetentionPlan, RetentionRules, Storage, check_offline, verify_copy,
+};
 
 /// Check everything that is kept: every picture, every index, the file itself.
 ///
@@ -57,12 +60,11 @@ impl Check {
         if !file(&config).exists() {
             reader(&config)?;
         }
-        let store = Store::open(&config)?;
-        let mut report = check(&store, self.repair)?;
+        let mut report = check(&config, self.repair)?;
         let mut left = report.faults.len();
         if !report.mended.is_empty() {
             // What is left is what is found now.
-            let again = check(&store, false)?;
+            let again = check(&config, false)?;
             left = again.faults.len();
             (report.items, report.chunks, report.pictures) = (again.items, again.chunks, again.pictures);
             report.faults = again.faults;
@@ -76,14 +78,16 @@ impl Check {
     }
 }
 
-fn check(store: &Store, repair: bool) -> Result<Checked, Failure> {
-    match store {
-        Store::Own(own) => own.wait(own.media.check(repair)).map(Checked::from),
-        Store::Daemon(daemon) => {
+/// Here where nobody has the store, also if it is too damaged to be used; else by the daemon.
+fn check(config: &Config, repair: bool) -> Result<Checked, Failure> {
+    match check_offline(&state_directory(config), repair) {
+        Ok(report) => Ok(report.into()),
+        Err(MediaError::Locked { .. }) => {
+            let daemon = holder(config)?.patient(WORKS_WITHIN);
             let body = json!({"repair": repair});
-            let daemon = daemon.clone().patient(WORKS_WITHIN);
             daemon.json("POST", "/api/v1/media/check", Sent::Json(&body), "nothing was checked")
         }
+        Err(error) => Err(unread(error)),
     }
 }
 

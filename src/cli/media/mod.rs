@@ -159,19 +159,27 @@ impl Store {
                     }
                 }
             }
-            Err(MediaError::Locked { .. }) => Daemon::find(config).map(Store::Daemon).ok_or_else(|| {
-                let directory = state_directory(config);
-                Failure::Failed {
-                    message: format!("another tallycam has the store in {}, and none answers", directory.display()),
-                    hint: Some(String::from(
-                        "wait until that command is done; if it is a daemon, give the configuration that it was \
-                         started with: --config FILE",
-                    )),
-                }
-            }),
+            Err(MediaError::Locked { .. }) => holder(config).map(Store::Daemon),
             Err(error) => Err(unread(error)),
         }
     }
+}
+
+/// The daemon that has the store.
+///
+/// # Errors
+/// None answers.
+fn holder(config: &Config) -> Result<Daemon, Failure> {
+    Daemon::find(config).ok_or_else(|| Failure::Failed {
+        message: format!(
+            "another tallycam has the store in {}, and none answers",
+            state_directory(config).display()
+        ),
+        hint: Some(String::from(
+            "wait until that command is done; if it is a daemon, give the configuration that it was started with: \
+             --config FILE",
+        )),
+    })
 }
 
 impl Own {
