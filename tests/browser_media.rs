@@ -73,7 +73,8 @@ fn frame(daemon: &Daemon, id: &Value, query: &str) -> (u64, u64, f64) {
     let answer = client::get(daemon.address, &format!("/api/v1/media/{id}/frame.jpg?{query}"));
     assert_eq!(answer.status, 200, "{query}");
     let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("no {name}")).to_owned();
-    let (seconds, micros) = header("x-timestamp").split_once('.').map(|(s, us)| (s.to_owned(), us.to_owned())).unwrap();
+    let (seconds, micros) =
+        header("x-timestamp").split_once('.').map(|(s, us)| (s.to_owned(), us.to_owned())).unwrap();
     assert_eq!(micros.len(), 6);
     let us = seconds.parse::<u64>().unwrap() * 1_000_000 + micros.parse::<u64>().unwrap();
     (us, header("x-frame").parse().unwrap(), header("x-time").parse().unwrap())
@@ -105,7 +106,8 @@ const AWAY: &str = "
 /// Whether the player's pixels are those of picture `n`.
 #[track_caller]
 fn assert_is_picture(browser: &Browser, n: u64) {
-    let away = browser.script(&format!("return (async () => {{ {} }})()", AWAY.replace("${N}", &n.to_string())));
+    let away =
+        browser.script(&format!("return (async () => {{ {} }})()", AWAY.replace("${N}", &n.to_string())));
     assert!(away.as_f64().unwrap() < 0.5, "picture {n} differs by {away}");
 }
 
@@ -341,12 +343,15 @@ fn many_items_come_page_by_page_and_are_taken_away_together() {
     let mut saved = None;
     browser.wait_until("the download is there", || {
         let files = std::fs::read_dir(browser.downloads()).unwrap();
-        saved = files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "zip"));
+        saved =
+            files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "zip"));
         saved.is_some()
     });
     let zip = std::fs::read(saved.unwrap()).unwrap();
     assert!(zip.starts_with(b"PK"));
-    assert!(memchr::memmem::find(&zip, b"64.jpg").is_some() && memchr::memmem::find(&zip, b"00.jpg").is_some());
+    assert!(
+        memchr::memmem::find(&zip, b"64.jpg").is_some() && memchr::memmem::find(&zip, b"00.jpg").is_some()
+    );
 }
 
 #[test]
@@ -366,9 +371,7 @@ fn everything_works_without_javascript() {
     browser.goto(&url(&daemon, "media"));
     assert!(browser.text("#now").contains("Being recorded"), "{}", browser.text("#now"));
     browser.click("#now button");
-    browser.wait_until("it is listed", || {
-        items(&daemon).len() == 2 && browser.text("#now").is_empty()
-    });
+    browser.wait_until("it is listed", || items(&daemon).len() == 2 && browser.text("#now").is_empty());
     let recording = items(&daemon)[0].clone();
 
     // Plays by an image alone.
@@ -488,6 +491,25 @@ const PALE: &str = "
             const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((a, b) => b - a);
             return (a + 0.05) / (b + 0.05) < 4.5;
         }).map(e => e.outerHTML);";
+
+#[test]
+fn the_buttons_under_the_picture_have_room_at_every_width() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    post(&daemon, "/api/v1/recordings", &json!({}));
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.getElementById('record-figures').textContent !== ''");
+    for width in [1440, 1280, 1100, 1000, 800] {
+        browser.resize(width, 800);
+        // Each within the bar, none over another, and the bar within the window's first sight.
+        let wrong = "const bar = document.querySelector('.bar').getBoundingClientRect();
+            const boxes = [...document.querySelectorAll('.bar .btn')].filter(e => e.checkVisibility())
+                .map(e => [e.textContent, e.getBoundingClientRect()]);
+            return boxes.filter(([, a], i) => a.left < bar.left || a.right > bar.right + 0.5 || a.bottom > bar.bottom + 0.5
+                || boxes.slice(i + 1).some(([, b]) => a.left < b.right - 0.5 && b.left < a.right - 0.5
+                    && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5)).map(([text]) => text);";
+        assert_eq!(browser.script(wrong), json!([]), "at {width}");
+    }
+}
 
 #[test]
 fn the_keyboard_reaches_everything_on_the_page_of_media() {

@@ -224,12 +224,7 @@ pub fn plan(plan: &RetentionPlan, is_trial: bool) -> Plan {
 
 /// What a check has found.
 pub fn checked(report: CheckReport) -> Checked {
-    Checked {
-        items: report.items,
-        pictures: report.pictures,
-        faults: report.faults,
-        mended: report.mended,
-    }
+    Checked { items: report.items, pictures: report.pictures, faults: report.faults, mended: report.mended }
 }
 
 #[cfg(test)]
@@ -261,8 +256,7 @@ mod tests {
 
     #[test]
     fn a_day_is_asked_for_from_its_midnight_to_the_next() {
-        let clock =
-            Clock { now_us: 0, zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)), day_starts: 4 };
+        let clock = Clock { now_us: 0, zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)), day_starts: 4 };
         let day = "2026-11-12".parse().unwrap();
         let ask = MediaAsk { from: Some(day), to: Some(day), kind: "recording", ..MediaAsk::default() };
         let query = query(&ask, &clock, 60);

@@ -81,11 +81,10 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
     }
     let done = match (fields.get("do"), picked(&fields)) {
         (None, _) => return Err(nothing_to_do()),
-        (_, ids) if ids.is_empty() => Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "nothing is selected",
-        )
-        .hint("tick the pictures that are meant")),
+        (_, ids) if ids.is_empty() => {
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "nothing is selected")
+                .hint("tick the pictures that are meant"))
+        }
         (Some("keep"), ids) => media::keep_items(site, ids, true).await.map(|()| back),
         (Some("unkeep"), ids) => media::keep_items(site, ids, false).await.map(|()| back),
         (Some("zip"), ids) => zip(&ids),
@@ -327,11 +326,7 @@ async fn trial(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Pro
 }
 
 /// The rules that the fields say, days and gigabytes; an empty one is without limit. Pinned ones stay as they are.
-fn rules_of(
-    fields: &Query,
-    rules: RetentionRules,
-    pinned: &[String],
-) -> Result<RetentionRules, Problem> {
+fn rules_of(fields: &Query, rules: RetentionRules, pinned: &[String]) -> Result<RetentionRules, Problem> {
     let wrong = |what: &str, text: &str| {
         let text: String = text.chars().take(40).collect();
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{text:?} is no number of {what}"))
@@ -427,8 +422,9 @@ mod tests {
             snapshots_age: Some(Duration::from_secs(60)),
             ..RetentionRules::default()
         };
-        let fields =
-            Query::parse("snapshots_age=&snapshots_size=1%2C5&recordings_age=0.5&recordings_size=20&min_free=9");
+        let fields = Query::parse(
+            "snapshots_age=&snapshots_size=1%2C5&recordings_age=0.5&recordings_size=20&min_free=9",
+        );
         let rules = rules_of(&fields, is.clone(), &["min_free".into()]).unwrap();
         assert_eq!(rules.snapshots_age, None);
         assert_eq!(rules.snapshots_bytes, Some(1_500_000_000));
@@ -436,7 +432,9 @@ mod tests {
         assert_eq!(rules.recordings_bytes, Some(20_000_000_000));
         assert_eq!(rules.min_free, Some(7), "the operator's file says so");
         assert_eq!(rules_of(&Query::parse(""), is.clone(), &[]).unwrap(), is, "what is not sent stays");
-        for wrong in ["snapshots_age=soon", "snapshots_age=0", "recordings_size=-1", "min_free=inf", "min_free=nan"] {
+        for wrong in
+            ["snapshots_age=soon", "snapshots_age=0", "recordings_size=-1", "min_free=inf", "min_free=nan"]
+        {
             let problem = rules_of(&Query::parse(wrong), is.clone(), &[]).unwrap_err();
             assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
         }

@@ -4,8 +4,8 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings, replay,
-    snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings,
+    replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {

@@ -328,7 +328,8 @@ mod tests {
     #[test]
     fn rules_that_are_tried_are_not_said_to_be_in_force() {
         let mut page = samples::database();
-        page.plan = Some(Plan { is_trial: true, unmet: Some("all that is left is kept".into()), ..Plan::default() });
+        page.plan =
+            Some(Plan { is_trial: true, unmet: Some("all that is left is kept".into()), ..Plan::default() });
         let html = database_page(&page);
         assert!(html.contains("By these rules, not saved yet, nothing goes now."));
         assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
@@ -339,8 +340,12 @@ mod tests {
         let with = |checked| database_page(&DatabasePage { checked: Some(checked), ..samples::database() });
         let clean = Checked { items: 12, pictures: 3_400, ..Checked::default() };
         let html = with(clean.clone());
-        assert!(html.contains("Nothing is wrong") && html.contains("12 items and 3\u{202f}400 pictures were looked at."));
-        let bad = Checked { faults: vec!["chunk 7 of item 3 ends before its pictures do".into()], ..clean.clone() };
+        assert!(
+            html.contains("Nothing is wrong")
+                && html.contains("12 items and 3\u{202f}400 pictures were looked at.")
+        );
+        let bad =
+            Checked { faults: vec!["chunk 7 of item 3 ends before its pictures do".into()], ..clean.clone() };
         let html = with(bad);
         assert!(html.contains("Something is wrong") && html.contains("ends before its pictures do.</li>"));
         let html = with(Checked { mended: vec!["item 3 was closed".into()], ..clean });

@@ -59,7 +59,8 @@ impl MediaRow {
 
     /// Its name as it is shown in a grid: a name that is but date and time says nothing that is not there anyway.
     fn shown_name(&self) -> String {
-        let shape: String = self.name.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let shape: String =
+            self.name.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         if shape == "0000-00-00_00-00-00" { capital(self.kind()) } else { self.name.clone() }
     }
 
@@ -216,8 +217,7 @@ impl RecordingNow {
 
     /// "since 14:02, every 1 min, 134 pictures, 2 gaps".
     pub(super) fn more(&self, clock: &Clock) -> String {
-        let since =
-            when(&zoned(self.began_us, &clock.zone), &zoned(clock.now_us, &clock.zone));
+        let since = when(&zoned(self.began_us, &clock.zone), &zoned(clock.now_us, &clock.zone));
         let mut words = format!("since {since}");
         match (self.every_us, self.origin.as_str()) {
             (Some(every), _) => {

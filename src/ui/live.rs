@@ -86,7 +86,9 @@ pub fn live_page(page: &LivePage) -> String {
             " main"
         },
         keeps = if kept.is_some() { " keeps" } else { "" },
-        acts = kept.map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some())).unwrap_or_default(),
+        acts = kept
+            .map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some()))
+            .unwrap_or_default(),
         snapshot = if kept.is_some() { "Download" } else { "Snapshot" },
         trouble = kept.map(keeping::trouble).unwrap_or_default(),
         newest = kept.map(keeping::newest).unwrap_or_default(),

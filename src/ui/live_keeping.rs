@@ -61,8 +61,7 @@ pub(super) fn trouble(keeping: &LiveKeeping) -> String {
 
 /// The newest that is kept.
 pub(super) fn newest(keeping: &LiveKeeping) -> String {
-    let items: String =
-        keeping.newest.iter().take(MOST).map(|row| item(row, &keeping.clock, None)).collect();
+    let items: String = keeping.newest.iter().take(MOST).map(|row| item(row, &keeping.clock, None)).collect();
     format!(
         "<section id=\"kept\" aria-labelledby=\"kept-head\"><header><h2 id=\"kept-head\">Newest</h2><a class=\"small\" \
          href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \
@@ -98,7 +97,10 @@ mod tests {
     #[test]
     fn without_a_picture_nothing_is_begun_but_what_runs_can_be_ended() {
         let html = page(|page| page.state = "paused".into());
-        assert!(html.contains("id=\"keep\" hidden") && html.contains("action=\"recordings?do=stop\" id=\"record\"><button"));
+        assert!(
+            html.contains("id=\"keep\" hidden")
+                && html.contains("action=\"recordings?do=stop\" id=\"record\"><button")
+        );
         let html = page(|page| {
             page.state = "unplugged".into();
             page.keeping.as_mut().unwrap().now = None;
@@ -131,6 +133,8 @@ mod tests {
     #[test]
     fn figures_only_keep_nothing() {
         let html = page(|page| page.is_counts_only = true);
-        assert!(!html.contains("recordings?") && !html.contains("keeping.js") && !html.contains("thumbnail.jpg"));
+        assert!(
+            !html.contains("recordings?") && !html.contains("keeping.js") && !html.contains("thumbnail.jpg")
+        );
     }
 }

@@ -95,11 +95,14 @@ impl MediaAsk {
         };
         put("q", &self.text);
         put("kind", self.kind);
-        put("kept", match self.is_kept {
-            Some(true) => "1",
-            Some(false) => "0",
-            None => "",
-        });
+        put(
+            "kept",
+            match self.is_kept {
+                Some(true) => "1",
+                Some(false) => "0",
+                None => "",
+            },
+        );
         put("from", &self.from.map(|day| day.to_string()).unwrap_or_default());
         put("to", &self.to.map(|day| day.to_string()).unwrap_or_default());
         put("cursor", cursor.unwrap_or_default());
@@ -117,12 +120,14 @@ pub fn media_page(page: &MediaPage) -> String {
     let can_pick = !page.rows.is_empty();
     let main = format!(
         include_str!("media.html"),
-        gauge = page.room.as_ref().map(|room| room.gauge(" <a href=\"database\">Database</a>")).unwrap_or_default(),
+        gauge = page
+            .room
+            .as_ref()
+            .map(|room| room.gauge(" <a href=\"database\">Database</a>"))
+            .unwrap_or_default(),
         text = Text(&ask.text),
-        kinds = options(
-            &[("", "Everything"), ("recording", "Recordings"), ("snapshot", "Snapshots")],
-            ask.kind
-        ),
+        kinds =
+            options(&[("", "Everything"), ("recording", "Recordings"), ("snapshot", "Snapshots")], ask.kind),
         kepts = options(
             &[("", "Kept or not"), ("1", "Kept"), ("0", "Not kept")],
             match ask.is_kept {
@@ -133,7 +138,8 @@ pub fn media_page(page: &MediaPage) -> String {
         ),
         from = ask.from.map(|day| day.to_string()).unwrap_or_default(),
         to = ask.to.map(|day| day.to_string()).unwrap_or_default(),
-        more_open = if ask.is_kept.is_some() || ask.from.is_some() || ask.to.is_some() { " open" } else { "" },
+        more_open =
+            if ask.is_kept.is_some() || ask.from.is_some() || ask.to.is_some() { " open" } else { "" },
         all = if ask.is_filtered() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
         refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
         trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
@@ -221,8 +227,7 @@ fn days(page: &MediaPage) -> String {
         };
         let (name, mut more) = if name.is_empty() { (long, Vec::new()) } else { (name.into(), vec![long]) };
         // A day that goes on on another page is not summed up.
-        let is_whole =
-            (n > 0 || page.ask.cursor.is_none()) && (n + 1 < groups.len() || page.next.is_none());
+        let is_whole = (n > 0 || page.ask.cursor.is_none()) && (n + 1 < groups.len() || page.next.is_none());
         if is_whole {
             more.push(how_many(group.len() as u64, "item"));
             more.push(size(group.iter().map(|row| row.bytes).sum()));
@@ -273,7 +278,9 @@ fn empty(page: &MediaPage) -> String {
         let room = page.room.as_ref().map(|room| size(room.free_bytes)).unwrap_or_default();
         (
             "No recordings yet",
-            format!("Snapshots and recordings are kept here, on this machine: {room} are free. They are made under the live picture, or by themselves when something crosses a line (`[record] on_crossing`)."),
+            format!(
+                "Snapshots and recordings are kept here, on this machine: {room} are free. They are made under the live picture, or by themselves when something crosses a line (`[record] on_crossing`)."
+            ),
             "<a class=\"btn main\" href=\"./\">To the live picture</a> <a class=\"btn\" href=\"database#import\">Bring in files</a>",
         )
     };
@@ -296,8 +303,9 @@ mod tests {
 
     #[test]
     fn an_address_is_read_leniently_and_written_again() {
-        let ask =
-            MediaAsk::of(&pairs("q= Door &kind=recording&kept=1&from=2026-11-01&to=2026-11-12&cursor=c7&x=y"));
+        let ask = MediaAsk::of(&pairs(
+            "q= Door &kind=recording&kept=1&from=2026-11-01&to=2026-11-12&cursor=c7&x=y",
+        ));
         assert_eq!(ask.text, "Door");
         assert!(ask.is_filtered());
         assert_eq!(
@@ -374,7 +382,9 @@ mod tests {
         let html = media_page(&page);
         let banner = html.find("<b>The disk is full.</b> there is no room left").unwrap();
         assert!(banner < html.find("id=\"days\"").unwrap());
-        assert!(html.contains("delete something, or let retention keep less. The picture and counting go on."));
+        assert!(
+            html.contains("delete something, or let retention keep less. The picture and counting go on.")
+        );
     }
 
     #[test]

@@ -220,8 +220,7 @@ fn ruler(page: &PlayerPage) -> String {
 
 /// From one time on the ruler to the next, microseconds: at most eight.
 fn label_step(long: u64) -> u64 {
-    const STEPS: [u64; 14] =
-        [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
+    const STEPS: [u64; 14] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
     let fits = STEPS.into_iter().map(|step| step * 1_000_000).find(|step| long / step < 8);
     fits.unwrap_or_else(|| (long / 8 / 14_400_000_000 + 1) * 14_400_000_000)
 }
@@ -258,7 +257,7 @@ fn keys(page: &PlayerPage) -> String {
         let _ = write!(
             html,
             "<span><span class=\"key g\"></span>{} missing at {}</span> ",
-            length(to.saturating_sub(*from)),
+            short(to.saturating_sub(*from)),
             running(*from)
         );
     }
@@ -266,6 +265,16 @@ fn keys(page: &PlayerPage) -> String {
         let _ = write!(html, "<span>and at {}</span>", how_many(page.gaps.len() as u64 - 3, "more place"));
     }
     html
+}
+
+/// How long a gap is: "0.4 s", "3 s", "12 min"; never nothing.
+fn short(us: u64) -> String {
+    let tenths = us.div_ceil(100_000);
+    if tenths < 100 && !tenths.is_multiple_of(10) {
+        format!("{}.{} s", tenths / 10, tenths % 10)
+    } else {
+        length(us.max(1_000_000))
+    }
 }
 
 /// Ways to take it away.
@@ -297,7 +306,14 @@ fn facts(item: &MediaRow) -> String {
     let clock = if item.is_sure { "" } else { " (the clock was not set yet: this may still be mended)" };
     rows.push(("Date", format!("{}{clock}", item.date)));
     if item.is_recording {
-        rows.push(("Length", format!("{}{}", length(item.duration_us), if item.is_open { ", still being recorded" } else { "" })));
+        rows.push((
+            "Length",
+            format!(
+                "{}{}",
+                length(item.duration_us),
+                if item.is_open { ", still being recorded" } else { "" }
+            ),
+        ));
     }
     rows.push(("Pictures", pictures(item) + &pace(item)));
     if item.gaps > 0 {
@@ -347,6 +363,19 @@ mod tests {
     fn seconds_have_the_digits_they_need() {
         for (us, text) in [(0, "0"), (12_500_000, "12.5"), (1, "0.000001"), (100_000_000, "100")] {
             assert_eq!(seconds(us), text);
+        }
+    }
+
+    #[test]
+    fn a_gap_is_never_told_as_nothing() {
+        for (us, words) in [
+            (1, "0.1 s"),
+            (200_000, "0.2 s"),
+            (3_000_000, "3 s"),
+            (3_410_000, "3.5 s"),
+            (720_000_000, "12 min"),
+        ] {
+            assert_eq!(short(us), words);
         }
     }
 
@@ -413,9 +442,13 @@ mod tests {
             ("version".into(), "4".into()),
         ]);
         assert_eq!((form.name.as_str(), form.note.as_str(), form.version), ("Gate", "one\ntwo", Some(4)));
-        let refusal = Refusal { detail: "there is an item called \"Gate\" already".into(), hint: String::new() };
+        let refusal =
+            Refusal { detail: "there is an item called \"Gate\" already".into(), hint: String::new() };
         let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..samples::player() });
-        assert!(html.contains("value=\"Gate\"") && html.contains("there is an item called &quot;Gate&quot; already"));
+        assert!(
+            html.contains("value=\"Gate\"")
+                && html.contains("there is an item called &quot;Gate&quot; already")
+        );
         assert!(!html.contains("value=\"1\" checked"), "the tick was taken away");
     }
 

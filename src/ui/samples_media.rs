@@ -194,10 +194,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         (
             "player-refused.html",
             player_page(&PlayerPage {
-                refused: Some((
-                    MediaForm { id: 1279, name: "Gate".into(), ..MediaForm::default() },
-                    refused,
-                )),
+                refused: Some((MediaForm { id: 1279, name: "Gate".into(), ..MediaForm::default() }, refused)),
                 ..player()
             }),
         ),
