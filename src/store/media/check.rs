@@ -16,9 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use super::chunks;
@@ -260,17 +258,12 @@ impl Check {
     /// What SQLite itself says of the file.
     fn file(&mut self, connection: &Connection) -> Result<(), ReadError> {
         let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let is_whole = self.is_alone
-            || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64)
-                <= SMALL;
+        let is_whole =
+            self.is_alone || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64) <= SMALL;
         let looks: &[&str] = if is_whole {
             &["PRAGMA integrity_check(20)"]
         } else {
-            &[
-                "PRAGMA integrity_check('items')",
-                "PRAGMA integrity_check('settings')",
-                "PRAGMA integrity_check('boots')",
-            ]
+            &["PRAGMA integrity_check('items')", "PRAGMA integrity_check('settings')", "PRAGMA integrity_check('boots')"]
         };
         let mut said = told_by(connection, looks)?;
         if self.repair && said.iter().any(|sentence| sentence.contains("index")) {
@@ -301,10 +294,8 @@ impl Check {
                 format!("two items are called {name:?}"),
                 Some(&mut |connection| {
                     let other = format!("{name}-{id}");
-                    connection.execute(
-                        "UPDATE items SET name = ?2, version = version + 1 WHERE id = ?1",
-                        params![id as i64, other],
-                    )?;
+                    connection
+                        .execute("UPDATE items SET name = ?2, version = version + 1 WHERE id = ?1", params![id as i64, other])?;
                     Ok(format!("item {id} is now {other:?}"))
                 }),
             )?;
@@ -325,11 +316,9 @@ impl Check {
             }
             let next: Option<(u64, i64)> = desk
                 .connection
-                .query_row(
-                    "SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1",
-                    [self.item as i64],
-                    |row| Ok((unsigned(row, 0)?, row.get(1)?)),
-                )
+                .query_row("SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1", [self.item as i64], |row| {
+                    Ok((unsigned(row, 0)?, row.get(1)?))
+                })
                 .optional()?;
             let until = next.map_or(i64::MAX, |(id, _)| chunk_id(id, 0));
             if self.orphan(desk, until)? {
@@ -355,9 +344,7 @@ impl Check {
         let from = chunk_id(self.item + 1, 0);
         let found: Option<i64> = desk
             .connection
-            .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| {
-                row.get(0)
-            })
+            .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| row.get(0))
             .or_else(|error| if is_damage(&error) { Ok(None) } else { Err(error) })?;
         let Some(id) = found else { return Ok(false) };
         let item = id >> 32;
@@ -399,11 +386,9 @@ impl Check {
         let range = [walk.next, chunk_id(walk.item + 1, 0)];
         let found = desk
             .connection
-            .query_row(
-                "SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1",
-                range,
-                |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)),
-            )
+            .query_row("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1", range, |row| {
+                Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?))
+            })
             .optional();
         let (id, bytes) = match found {
             Ok(Some(found)) => found,
@@ -413,11 +398,7 @@ impl Check {
                 return Ok(0);
             }
             Err(error) if is_damage(&error) => {
-                self.tell(format!(
-                    "item {}: from chunk {} on it cannot be read",
-                    walk.item,
-                    chunk_number(walk.next)
-                ));
+                self.tell(format!("item {}: from chunk {} on it cannot be read", walk.item, chunk_number(walk.next)));
                 (self.item, self.walk) = (walk.item, None);
                 return Ok(0);
             }
@@ -450,8 +431,7 @@ impl Check {
         let number = chunk_number(row.id);
         let bad = index.len() - good.len();
         if bad > 0 {
-            let what =
-                format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
+            let what = format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
             let sums = &mut walk.sums;
             let mended = self.fault(
                 desk,
@@ -466,15 +446,10 @@ impl Check {
                 return Ok(());
             }
         }
-        let cut =
-            index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
+        let cut = index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
         if cut > 0 {
             // Most programs show what is there of it: it stays.
-            self.tell(format!(
-                "item {}, chunk {number}: {cut} of {} pictures have no end",
-                walk.item,
-                index.len()
-            ));
+            self.tell(format!("item {}, chunk {number}: {cut} of {} pictures have no end", walk.item, index.len()));
         }
         let (Some(first), Some(last)) = (index.first(), index.last()) else { return Ok(()) };
         let bytes: u64 = index.iter().map(|frame| u64::from(frame.len)).sum();
@@ -520,13 +495,7 @@ impl Check {
         Ok(())
     }
 
-    fn drop_chunk(
-        &mut self,
-        desk: &mut Desk<'_>,
-        walk: &mut Walk,
-        id: i64,
-        why: &str,
-    ) -> Result<(), ReadError> {
+    fn drop_chunk(&mut self, desk: &mut Desk<'_>, walk: &mut Walk, id: i64, why: &str) -> Result<(), ReadError> {
         let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
         walk.is_gap |= self.fault(
             desk,
@@ -578,8 +547,7 @@ impl Check {
                 connection.execute("DELETE FROM items WHERE id = ?1", [id as i64])?;
                 Ok(String::from("it is removed"))
             };
-            let what =
-                format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
+            let what = format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
             self.fault(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
             return Ok(());
         }
@@ -705,12 +673,7 @@ fn add(sums: &mut Sums, row: &Row, frames: u64, bytes: u64, is_after_gap: bool, 
 }
 
 /// Puts the good pictures of a chunk in its place, after a gap.
-fn rewrite(
-    connection: &Connection,
-    row: &Row,
-    good: &[ChunkFrame],
-    sums: &mut Sums,
-) -> Result<(), ReadError> {
+fn rewrite(connection: &Connection, row: &Row, good: &[ChunkFrame], sums: &mut Sums) -> Result<(), ReadError> {
     let mut jpegs = Vec::with_capacity(row.jpegs.len());
     let mut kept = Vec::with_capacity(good.len());
     for frame in good {
