@@ -35,7 +35,10 @@ for n in map(int, sys.argv[2:]):
     print('sought', n, round(picture.mean()) if good else -1)
 ";
 
-struct Reels(Vec<(Vec<FilmFrame>, Vec<u8>, (u32, u32))>);
+/// Pictures, their bytes and their size.
+type Reel = (Vec<FilmFrame>, Vec<u8>, (u32, u32));
+
+struct Reels(Vec<Reel>);
 
 impl Footage for Reels {
     type Error = Infallible;
@@ -82,7 +85,7 @@ impl Reels {
     }
 
     fn film(&self, format: FilmFormat) -> Film {
-        let row = |(n, (frames, bytes, size)): (usize, &(Vec<FilmFrame>, Vec<u8>, (u32, u32)))| FilmChunk {
+        let row = |(n, (frames, bytes, size)): (usize, &Reel)| FilmChunk {
             number: n as u64,
             frames: frames.len() as u32,
             bytes: bytes.len() as u32,

@@ -2,8 +2,8 @@
 //!
 //! After PKWARE's "APPNOTE.TXT", version 6.3.10: entries are stored, not compressed (JPEGs do not shrink). Their check
 //! sum is known only when they have been sent, and follows them in a data descriptor (4.3.9). What is larger than four
-//! gigabytes, or lies behind them, has its numbers in ZIP64 fields (4.5.3). The zip crates there are compute lengths
-//! as they go and cannot tell how long an archive will be.
+//! gigabytes, or lies behind them, has its numbers in ZIP64 fields (4.5.3). The zip crates there tell lengths
+//! when they have written them, and cannot say before how long an archive will be.
 
 use std::collections::HashSet;
 
@@ -29,7 +29,7 @@ pub struct Zip {
 /// 32 bits that say: look at the ZIP64 field.
 const ELSEWHERE: u64 = 0xffff_ffff;
 /// Sizes and check sum follow; the name is UTF-8.
-const FLAGS: u16 = 1 << 3 | 1 << 11;
+const FLAGS: u16 = (1 << 3) | (1 << 11);
 /// 4.5: the version that knows ZIP64. 2.0: before.
 const ZIP64: u16 = 45;
 const PLAIN: u16 = 20;
@@ -133,7 +133,7 @@ impl Zip {
         let version = if large.is_empty() { PLAIN } else { ZIP64 };
         let mut out = b"PK\x01\x02".to_vec();
         // Made on Unix: names and rights are meant so.
-        short(&mut out, 3 << 8 | version);
+        short(&mut out, (3 << 8) | version);
         short(&mut out, version);
         short(&mut out, FLAGS);
         stored(&mut out, entry);
@@ -167,7 +167,7 @@ impl Zip {
         if count >= 0xffff || at >= ELSEWHERE || len >= ELSEWHERE {
             out.extend(b"PK\x06\x06");
             wide(&mut out, 44);
-            short(&mut out, 3 << 8 | ZIP64);
+            short(&mut out, (3 << 8) | ZIP64);
             short(&mut out, ZIP64);
             long(&mut out, 0);
             long(&mut out, 0);
@@ -195,8 +195,8 @@ fn stored(out: &mut Vec<u8>, entry: &ZipEntry) {
     let [year, month, day, hour, minute, second] = entry.changed;
     let since = (year.clamp(1980, 2107) - 1980) as u16;
     short(out, 0);
-    short(out, (hour as u16) << 11 | (minute as u16) << 5 | second as u16 / 2);
-    short(out, since << 9 | (month as u16) << 5 | day as u16);
+    short(out, ((hour as u16) << 11) | ((minute as u16) << 5) | (second as u16 / 2));
+    short(out, (since << 9) | ((month as u16) << 5) | day as u16);
 }
 
 /// The time that does not depend on where it is read (Info-ZIP's extended timestamp, the time of change only).
