@@ -39,7 +39,7 @@ packages() {
     if [ "$1" = test ]; then
         # The fake camera; real clients and tools that prove it; a browser; the scripts; the units.
         printf '%s\n' libjpeg62-turbo-dev v4l-utils:v4l2-ctl ustreamer:ustreamer
-        printf '%s\n' curl:curl ffmpeg:ffmpeg python3:python3 python3-opencv
+        printf '%s\n' curl:curl ffmpeg:ffmpeg python3:python3 python3-opencv sqlite3:sqlite3
         printf '%s\n' unzip:unzip libarchive-tools:bsdtar
         printf '%s\n' chromium chromium-driver shellcheck:shellcheck systemd:systemd-analyze
     fi

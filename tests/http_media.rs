@@ -520,3 +520,140 @@ fn a_picture_comes_in_the_form_that_is_asked_for() {
     assert_eq!((made.status, &made.json()["width"]), (201, &json!(32)), "{}", made.text());
     cam.manner(Manner::Silent);
 }
+
+#[test]
+fn rules_are_shown_tried_out_and_set() {
+    let settings = http::Settings { pinned_retention: vec![String::from("min_free")], ..Default::default() };
+    let kept = keep_with(&TestCam::new(), settings, KeepingSettings::default());
+    for (name, number) in [("a.jpg", 1), ("b.jpg", 2), ("c.jpg", 3)] {
+        kept.add(name, number);
+    }
+    kept.json("PATCH", "/api/v1/media/1", &json!({"kept": true}));
+    let bytes = kept.items()[0]["bytes"].as_u64().unwrap();
+    let now = kept.get("/api/v1/media/retention").json();
+    assert_eq!((&now["rules"]["snapshots_size"], &now["plan"]["count"]), (&Value::Null, &json!(0)));
+    assert_eq!(now["pinned"], json!(["min_free"]));
+    // A dry run removes nothing, however often it is asked for.
+    let query = format!("/api/v1/media/retention?snapshots_size={}", bytes * 2);
+    for _ in 0..2 {
+        let plan = kept.get(&query).json()["plan"].clone();
+        assert_eq!((&plan["count"], &plan["bytes"]), (&json!(1), &json!(bytes)), "{plan}");
+        assert_eq!((&plan["items"][0]["name"], &plan["items"][0]["why"]), (&json!("b.jpg"), &json!("bytes")));
+    }
+    assert_eq!(kept.get("/api/v1/media/retention").json()["rules"], now["rules"]);
+    for (body, status) in [
+        (json!({"min_free": 5}), 409),
+        (json!({"snapshots_age": 0}), 400),
+        (json!({"snapshots_age": "soon"}), 400),
+        (json!({"recordings_size": -1}), 400),
+        (json!({"everything": 1}), 400),
+        (json!([]), 400),
+    ] {
+        let answer = kept.json("PUT", "/api/v1/media/retention", &body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+    }
+    assert_eq!(kept.get("/api/v1/media/retention?snapshots_age=soon").status, 400);
+    assert_eq!(kept.names().len(), 3);
+    let wanted = json!({"snapshots_size": bytes * 2, "recordings_age": "30d"});
+    let set = kept.json("PUT", "/api/v1/media/retention", &wanted);
+    assert_eq!(set.status, 200, "{}", set.text());
+    assert_eq!(set.json()["rules"]["recordings_age"], json!(2_592_000.0));
+    wait_until("what was too much is gone", || kept.names() == ["c.jpg", "a.jpg"]);
+    // What is not named stays; null is without limit.
+    let set = kept.json("PUT", "/api/v1/media/retention", &json!({"snapshots_size": null})).json();
+    assert_eq!(
+        (&set["rules"]["snapshots_size"], &set["rules"]["recordings_age"]),
+        (&Value::Null, &json!(2_592_000.0))
+    );
+}
+
+#[test]
+fn a_copy_is_a_whole_store() {
+    let kept = keep(&TestCam::new());
+    kept.add("a.jpg", 1);
+    kept.upload("POST", "/api/v1/media?name=b.mjpeg", "", &pictures(40).concat());
+    let copy = kept.get("/api/v1/media/backup");
+    assert_eq!((copy.status, copy.header("content-type")), (200, Some("application/vnd.sqlite3")));
+    assert_eq!(copy.header("content-length"), Some(copy.body.len().to_string().as_str()));
+    let name = copy.header("content-disposition").unwrap();
+    assert!(name.starts_with("attachment; filename=\"tallycam-media-2") && name.ends_with(".db\""), "{name}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("media.db"), &copy.body).unwrap();
+    let reader = tallycam::store::media::MediaReader::open(&folder.path().join("media.db")).unwrap();
+    assert_eq!(reader.old_list().unwrap().len(), 2);
+    assert_eq!(reader.snapshot(1).unwrap(), numbered_jpeg(1, 0));
+    assert_eq!(reader.item(2).unwrap().frames, 40);
+    let head = kept.ask("HEAD /api/v1/media/backup HTTP/1.1\r\nHost: cam\r\n\r\n");
+    assert_eq!((head.status, head.header("content-type")), (200, Some("application/vnd.sqlite3")));
+    // One who leaves in the middle does not keep others from theirs.
+    let mut client = kept.connect();
+    client.send("GET /api/v1/media/backup HTTP/1.1\r\nHost: cam\r\n\r\n");
+    client.head();
+    drop(client);
+    wait_until("another copy can be had", || kept.get("/api/v1/media/backup").status == 200);
+}
+
+#[test]
+fn the_store_is_looked_through_and_gives_room_back() {
+    let kept = keep(&TestCam::new());
+    let many = pictures(300);
+    kept.upload("POST", "/api/v1/media?name=a.mjpeg", "", &many.concat());
+    kept.add("b.jpg", 1);
+    let report = kept.json("POST", "/api/v1/media/check", &json!({"repair": true}));
+    assert_eq!(report.status, 200, "{}", report.text());
+    let report = report.json();
+    assert_eq!(
+        (&report["clean"], &report["items"], &report["pictures"]),
+        (&json!(true), &json!(2), &json!(301)),
+        "{report}"
+    );
+    assert_eq!(kept.post("/api/v1/media/check").json()["clean"], true);
+    assert_eq!(kept.json("POST", "/api/v1/media/check", &json!({"repair": "perhaps"})).status, 400);
+    assert_eq!(kept.json("POST", "/api/v1/media/delete", &json!({"ids": [1]})).status, 204);
+    let storage = || kept.get("/api/v1/media/storage").json();
+    wait_until("its room is free", || storage()["going"] == 0);
+    let before = storage();
+    let freed = kept.post("/api/v1/media/vacuum");
+    assert_eq!(freed.status, 200, "{}", freed.text());
+    let after = storage();
+    assert!(after["file"].as_u64() < before["file"].as_u64(), "{before} {after}");
+    assert_eq!(after["snapshots"], json!({"items": 1, "bytes": kept.items()[0]["bytes"]}));
+    assert_eq!(after["recordings"]["items"], 0);
+    assert!(after["free"].as_u64().unwrap() > 0 && after["total"].as_u64() >= after["free"].as_u64());
+}
+
+#[test]
+fn what_is_kept_is_taken_away_by_its_name() {
+    let kept = keep(&TestCam::new());
+    kept.add("caf%C3%A9%201.jpg", 1);
+    let answer = kept.get("/media/caf%C3%A9%201.jpg");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/jpeg")));
+    assert_eq!(answer.body, numbered_jpeg(1, 0));
+    for path in ["/media/none.jpg", "/media/..%2Fmedia.db", "/media/media.db", "/media/a/b"] {
+        assert_eq!(kept.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn those_who_listen_hear_of_what_is_kept() {
+    let kept = common::counted::count_and_keep(&TestCam::new());
+    let mut listener = kept.listen("/api/v1/events?types=media,recording", "");
+    let first = listener.next("media").data;
+    assert_eq!((&first["full"], &first["trouble"]), (&json!(false), &Value::Null));
+    assert_eq!(listener.next("recording").data["recording"], false);
+    let revision = first["revision"].as_u64().unwrap();
+    assert_eq!(kept.send("POST", "/api/v1/snapshots", "application/json", "{}").status, 201);
+    let next = listener.next("media").data;
+    assert!(next["revision"].as_u64().unwrap() > revision, "{next}");
+    assert_eq!(
+        kept.send("POST", "/api/v1/recordings", "application/json", "{\"name\":\"clip\"}").status,
+        201
+    );
+    let begun = listener.next("recording").data;
+    assert_eq!((&begun["recording"], &begun["now"]["name"]), (&json!(true), &json!("clip")), "{begun}");
+    assert_eq!(kept.post("/api/v1/recording/stop").status, 200);
+    while listener.next("recording").data["recording"] == true {}
+    // Nobody hears of it who did not ask.
+    let wrong = kept.get("/api/v1/events?types=media,films");
+    assert!(wrong.status == 400 && wrong.text().contains("recording"), "{}", wrong.text());
+}

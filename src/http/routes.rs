@@ -212,7 +212,7 @@ pub static ROUTES: &[Route] = &[
         [("snapshots_age", "Seconds, `30d`, or `never`."), ("snapshots_size", "Bytes, `2GB`, or `unlimited`."),
             ("recordings_age", "Likewise."), ("recordings_size", "Likewise."), ("min_free", "Bytes, or `2GB`.")],
         [(200, "Rules and plan; nothing is done.", Content::Json("Retention")), WRONG_QUERY, API_WITHHELD, NO_STORE]),
-    route!(PUT "/api/v1/media/retention" storage::set_retention, Api, "Other rules from now on. What is not named stays; `null` is without limit.", [],
+    route!(PUT "/api/v1/media/retention" storage::set_retention, Api, "Other rules from now on, also after the next start. What is not named stays; `null` is without limit.", [],
         Wanted::Json("RetentionRules"),
         [(200, "Rules and plan.", Content::Json("Retention")), WRONG_BODY, KEEP_WITHHELD,
             (409, "The operator's file sets it.", Content::Problem), NO_STORE]),

@@ -1,7 +1,8 @@
 //! `/api/v1/snapshots`, and the picture that is asked for in another form: a picture is taken, and kept or given.
 
-use hyper::Response;
 use std::time::Duration;
+
+use hyper::Response;
 
 use super::body::Body;
 use super::fields::{FieldError, Fields, wrong};
@@ -9,6 +10,7 @@ use super::media;
 use super::problem::Problem;
 use super::query::{Query, WrongValue};
 use super::route::Request;
+use super::thumbnail::wanted_change;
 use crate::media::Picture;
 use crate::pipeline::keeping::{PictureChange, SnapshotWish, Which};
 
@@ -56,15 +58,8 @@ pub async fn picture(request: &Request) -> Result<Option<Picture>, Problem> {
 }
 
 fn asked(query: &Query) -> Result<Option<(Which, PictureChange)>, WrongValue> {
-    let rotate = query.whole("rotate", 0..=270)?;
-    let flags = [("1", true), ("true", true), ("0", false), ("false", false)];
-    let wrong = || WrongValue::new("rotate", query.get("rotate").unwrap_or_default(), "0, 90, 180 or 270");
     let which = query.one_of("picture", &WHICH)?.unwrap_or_default();
-    let change = PictureChange {
-        width: query.whole("w", WIDTHS)?.and_then(|width| u32::try_from(width).ok()),
-        rotate: turn(rotate.unwrap_or(0)).ok_or_else(wrong)?,
-        gray: query.one_of("gray", &flags)?.unwrap_or(false),
-    };
+    let change = wanted_change(query)?;
     let is_usual = which == Which::Shown && change == PictureChange::default();
     Ok((!is_usual).then_some((which, change)))
 }

@@ -121,7 +121,7 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
     }
     let mut rules = media.retention();
     apply(&mut rules, &fields)?;
-    media.set_retention(rules.clone());
+    media.save_retention(rules.clone()).await?;
     plan(site, rules).await
 }
 

@@ -15,6 +15,8 @@ use tallycam::base::{Worker, clock};
 use tallycam::http::{self, Models, Server};
 use tallycam::media::SmallImage;
 use tallycam::pipeline::counting::{Counting, CountingSettings, Made, MakeDetector, NoDetector};
+use tallycam::pipeline::keeping::{Keeping, KeepingSettings};
+use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tallycam::store::{self, Counts, NewCrossing, Scene, StoreError};
 use tallycam::vision::{
     Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Labels, Point,
@@ -77,6 +79,8 @@ pub struct Setup {
     pub models: Option<Arc<dyn Models>>,
     /// Serves on a Unix socket, too.
     pub has_unix: bool,
+    /// Keeps pictures, too.
+    pub keeps: bool,
 }
 
 impl Default for Setup {
@@ -87,6 +91,7 @@ impl Default for Setup {
             has_ledger: true,
             models: None,
             has_unix: false,
+            keeps: false,
         }
     }
 }
@@ -98,6 +103,7 @@ pub struct Counted {
     /// The ledger, also where the server has none.
     pub counts: Counts,
     pub stage: Stage,
+    kept: Option<(Keeping, Media)>,
     workers: Vec<Worker>,
     /// How many crossings were recorded by the test.
     recorded: Mutex<u64>,
@@ -118,6 +124,10 @@ impl Drop for Counted {
         self.served.join();
         self.counting.stop();
         self.counts.stop();
+        if let Some((keeping, media)) = &self.kept {
+            keeping.stop();
+            media.stop();
+        }
         self.workers.clear();
     }
 }
@@ -125,6 +135,11 @@ impl Drop for Counted {
 /// Counts what `cam` shows, with the usual settings.
 pub fn count(cam: &TestCam) -> Counted {
     count_with(cam, Setup::default())
+}
+
+/// The same, and keeps pictures of it.
+pub fn count_and_keep(cam: &TestCam) -> Counted {
+    count_with(cam, Setup { keeps: true, ..Setup::default() })
 }
 
 /// Counts what `cam` shows.
@@ -170,15 +185,33 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
     };
     let (counting, mut workers) = Counting::start(&run.pipeline, ledger, make, settings).unwrap();
     workers.push(writer);
+    let kept = setup.keeps.then(|| {
+        let (media, writer) = Media::open(MediaSettings {
+            directory: directory.path().to_owned(),
+            camera: setup.http.name.clone(),
+            zone: setup.http.zone.clone(),
+            retention: RetentionRules::default(),
+        })
+        .unwrap();
+        let settings = KeepingSettings::default();
+        let (keeping, recorder) =
+            Keeping::start(&run.pipeline, Ok(media.clone()), Some(counts.clone()), settings).unwrap();
+        workers.extend([recorder, writer]);
+        (keeping, media)
+    });
     let unix = setup.has_unix.then(|| directory.path().join("http.sock"));
     let served = serve_run(run, unix.as_deref(), |pipeline| {
         let server = Server::new(setup.http, pipeline, Some(counting.clone()));
-        match setup.models {
+        let server = match setup.models {
             Some(models) => server.with_models(models),
+            None => server,
+        };
+        match &kept {
+            Some((keeping, _)) => server.with_keeping(keeping.clone()),
             None => server,
         }
     });
-    Counted { served, counting, counts, stage, workers, recorded: Mutex::new(0), directory }
+    Counted { served, counting, counts, kept, stage, workers, recorded: Mutex::new(0), directory }
 }
 
 impl Counted {

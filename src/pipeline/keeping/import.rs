@@ -210,7 +210,7 @@ fn record(
     let item = match read {
         Ok(()) => taken.end()?.ok_or(ImportError::Empty)?,
         Err(error) => {
-            taken.undo(media);
+            taken.undo();
             return Err(error);
         }
     };
@@ -290,15 +290,10 @@ impl Taken {
         self.handle.end(Ended::Asked)
     }
 
-    /// Closes it and takes it away again. What that meets is in the log: there is another error to tell already.
-    fn undo(self, media: &Media) {
+    /// Takes it away again. What that meets is in the log: there is another error to tell already.
+    fn undo(self) {
         let id = self.handle.id();
-        let undone = match self.handle.end(Ended::Stopped) {
-            Ok(Some(_)) => wait_for(media.remove(vec![id])),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = undone {
+        if let Err(error) = self.handle.discard() {
             log::warn!("item {id}, part of a file that broke off, could not be removed: {error}");
         }
     }
