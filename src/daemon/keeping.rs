@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::counting::{state_directory, store_settings};
 use crate::base::Worker;
-use crate::config::Config;
+use crate::config::{Config, Origin, Resolved};
 use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
@@ -18,6 +18,8 @@ pub struct Running {
     pub recorder: Worker,
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
+    /// Rules of `[retention]` that the operator has set, and the page cannot.
+    pub pinned: Vec<String>,
 }
 
 impl Running {
@@ -39,10 +41,11 @@ impl Running {
         }
     }
 
-    /// Other rules of what is kept how long, from now on.
-    pub fn set_retention(&self, config: &Config) {
+    /// Other rules of what is kept how long, from now on. The page stops offering what is pinned only after a restart.
+    pub fn set_retention(&self, read: &Resolved) {
         if let Some((media, _)) = &self.store {
-            media.set_retention(retention(config));
+            media.set_retention(retention(&read.config));
+            adopt_saved(media, &pinned(read));
         }
     }
 }
@@ -51,8 +54,23 @@ impl Running {
 pub type Store = Result<(Media, Worker), MediaError>;
 
 /// Opens the store of pictures. May take a while: what a power cut has left is mended here.
-pub fn open_store(config: &Config) -> Store {
-    Media::open(media_settings(config))
+pub fn open_store(config: &Config, pinned: &[String]) -> Store {
+    let (media, writer) = Media::open(media_settings(config))?;
+    adopt_saved(&media, pinned);
+    Ok((media, writer))
+}
+
+/// Rules that were made on the page hold where the operator has set none.
+fn adopt_saved(media: &Media, pinned: &[String]) {
+    if let Err(error) = media.adopt_saved_retention(pinned) {
+        log::error!("rules of what is kept how long that were made on the page are not in force: {error}");
+    }
+}
+
+/// The keys of `[retention]` that the operator has set, in the file or elsewhere.
+pub fn pinned(resolved: &Resolved) -> Vec<String> {
+    let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
+    set.filter_map(|setting| setting.path.strip_prefix("retention.").map(str::to_owned)).collect()
 }
 
 /// Closes a store that nothing was written to.
@@ -72,6 +90,7 @@ pub fn start(
     pipeline: &Pipeline,
     store: Store,
     counts: Option<Counts>,
+    pinned: Vec<String>,
 ) -> Result<Running, KeepingError> {
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
@@ -82,7 +101,7 @@ pub fn start(
         }
     };
     match Keeping::start(pipeline, media, counts, settings(config)) {
-        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store }),
+        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store, pinned }),
         Err(error) => {
             if let Some((media, writer)) = store {
                 close(Ok((media, writer)));
@@ -137,6 +156,10 @@ pub(super) fn left(budget: Duration, gone: Duration, limit: Duration) -> Duratio
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -162,6 +185,13 @@ mod tests {
             min_free: None,
         };
         assert_eq!(retention(&config), rules);
+    }
+
+    #[test]
+    fn what_the_operator_sets_is_pinned() {
+        let file = "[retention]\nrecordings_age = \"30d\"\nmin_free = \"1 GB\"\n";
+        let resolved = Config::from_text(Path::new("config.toml"), file, &[], []).unwrap();
+        assert_eq!(pinned(&resolved), ["recordings_age", "min_free"]);
     }
 
     #[test]

@@ -142,6 +142,7 @@ pub fn serve(
 ) -> Result<(), DaemonError> {
     let began = Instant::now();
     let pinned = models::pinned(&resolved);
+    let pinned_rules = keeping::pinned(&resolved);
     let config = resolved.config;
     log::start(config.log.level, &config.name);
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
@@ -155,7 +156,7 @@ pub fn serve(
         .build()
         .map_err(|error| DaemonError::System { what: "a runtime", error })?;
     let ledger = counting::open_ledger(&config);
-    let store = keeping::open_store(&config);
+    let store = keeping::open_store(&config, &pinned_rules);
     let (pipeline, capture) = match Pipeline::start(opener, pipeline_settings(&config)) {
         Ok(started) => started,
         Err(error) => {
@@ -175,7 +176,7 @@ pub fn serve(
         }
     };
     let counts = counting.counting.counts().ok().cloned();
-    let keeping = match keeping::start(&config, &pipeline, store, counts) {
+    let keeping = match keeping::start(&config, &pipeline, store, counts, pinned_rules) {
         Ok(keeping) => keeping,
         Err(error) => {
             pipeline.stop();
@@ -247,7 +248,8 @@ fn start(
     };
     let stop = Stop::new();
     let handle = Some(counting.counting.clone());
-    let server = http::Server::new(http_settings(&config), pipeline.clone(), handle)
+    let settings = http::Settings { pinned_retention: keeping.pinned.clone(), ..http_settings(&config) };
+    let server = http::Server::new(settings, pipeline.clone(), handle)
         .with_models(Arc::new(counting.shelf.clone()))
         .with_keeping(keeping.keeping.clone());
     let server = spawn_local(server.run(listeners, stop.clone()));
@@ -308,7 +310,7 @@ impl Running {
         systemd::reloading();
         // A file may lie on a disk that sleeps: not on the runtime's own thread.
         match spawn_blocking(move || reload()).await {
-            Ok(Ok(read)) => self.apply(&read.config),
+            Ok(Ok(read)) => self.apply(&read),
             Ok(Err(complaints)) => {
                 error!("the configuration is kept as it was, for the file is not good:\n{complaints}")
             }
@@ -317,7 +319,8 @@ impl Running {
         systemd::ready();
     }
 
-    fn apply(&mut self, read: &Config) {
+    fn apply(&mut self, resolved: &Resolved) {
+        let read = &resolved.config;
         let level = read.log.level;
         if level != self.config.log.level {
             self.config.log.level = level;
@@ -326,7 +329,7 @@ impl Running {
         }
         if read.retention != self.config.retention {
             self.config.retention = read.retention.clone();
-            self.keeping.set_retention(&self.config);
+            self.keeping.set_retention(resolved);
             info!("the rules of [retention] are in force");
         }
         match reload::needing_restart(&self.config, read).as_slice() {
@@ -586,7 +589,7 @@ mod tests {
         let shelf = models::Shelf::new(folder.path(), None);
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
         assert_eq!(counting.threads().count(), 2);
-        let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
+        let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None, Vec::new()).unwrap();
         let ended = LocalSet::new()
             .run_until(async {
                 let mut running = start(config, pipeline, capture, counting, keeping, Vec::new())?;

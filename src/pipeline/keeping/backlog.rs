@@ -58,6 +58,13 @@ impl Backlog {
         }
     }
 
+    /// Forgets what was captured before `at_us`.
+    pub fn forget_before(&mut self, at_us: u64) {
+        while self.front().is_some_and(|shot| shot.picture.stamp.monotonic_us < at_us) {
+            self.pop();
+        }
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.shots.clear();
@@ -108,6 +115,8 @@ pub mod tests {
         assert_eq!((ring.span_us(), ring.bytes()), (500_000, 60));
         ring.trim(500_000, 25);
         assert_eq!((numbers(&ring), ring.bytes()), (vec![98, 99], 20));
+        ring.forget_before(9_900_000);
+        assert_eq!((numbers(&ring), ring.bytes()), (vec![99], 10));
         ring.push(shot(100, 10_000_000, 1001));
         ring.trim(500_000, 1000);
         assert_eq!((numbers(&ring), ring.bytes(), ring.span_us()), (vec![], 0, 0));

@@ -275,6 +275,9 @@ impl<'a> Recorder<'a> {
             order.refuse(KeepError::NoPicture(in_words(&state)));
             return;
         }
+        // The camera may have been let go meanwhile.
+        let pre_roll_us = self.shared.settings.pre_roll.as_micros() as u64;
+        self.backlog.forget_before(monotonic_us().saturating_sub(pre_roll_us));
         let lapse = order.lapse(&self.shared.settings, 0);
         if lapse.is_some() {
             self.backlog.clear();
@@ -494,7 +497,9 @@ impl<'a> Recorder<'a> {
             let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
             running.recording.pump(&mut self.backlog, room, now_us);
             let is_after = |time: Option<u64>| time.is_some_and(|time_us| now_us >= time_us);
-            if running.recording.is_over() || is_after(running.until_us) {
+            if running.recording.is_closed() {
+                self.finish(Ended::Stopped);
+            } else if running.recording.is_over() || is_after(running.until_us) {
                 self.finish(Ended::Limit);
             } else if is_after(running.quiet_us) {
                 self.finish(Ended::Quiet);

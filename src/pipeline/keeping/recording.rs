@@ -18,6 +18,10 @@ pub trait Sink: Send + 'static {
     fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError>;
     /// See [`RecordingHandle::trouble`].
     fn trouble(&self) -> Option<MediaError>;
+    /// See [`RecordingHandle::is_closed`].
+    fn is_closed(&self) -> bool;
+    /// See [`RecordingHandle::count_dropped`].
+    fn count_dropped(&self);
     /// See [`RecordingHandle::end`].
     fn end(self, ended: Ended) -> Result<Option<Item>, MediaError>;
 }
@@ -33,6 +37,14 @@ impl Sink for RecordingHandle {
 
     fn trouble(&self) -> Option<MediaError> {
         RecordingHandle::trouble(self)
+    }
+
+    fn is_closed(&self) -> bool {
+        RecordingHandle::is_closed(self)
+    }
+
+    fn count_dropped(&self) {
+        RecordingHandle::count_dropped(self);
     }
 
     fn end(self, ended: Ended) -> Result<Option<Item>, MediaError> {
@@ -122,6 +134,11 @@ impl<S: Sink> Recording<S> {
     /// Whether a limit is reached: nothing more is taken.
     pub fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// Whether the store has closed it by itself: it was set aside, or has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some() && self.sink.as_ref().is_some_and(Sink::is_closed)
     }
 
     /// Why the store takes nothing, if so.
@@ -217,6 +234,7 @@ impl<S: Sink> Recording<S> {
         match sink.append(chunk) {
             Ok(spare) => self.chunking.reuse(spare),
             Err(Refused(chunk)) if is_to_go => {
+                sink.count_dropped();
                 self.forget(&chunk);
                 self.chunking.reuse(chunk);
                 self.chunking.mark_gap();
@@ -241,7 +259,8 @@ impl<S: Sink> Recording<S> {
     /// picture of it. Tells how much there was of it, too.
     pub fn finish(mut self, mut backlog: Backlog, ended: Ended) -> (Result<Option<Item>, MediaError>, Tally) {
         let Some(mut sink) = self.sink.take() else { return (Ok(None), self.tally) };
-        loop {
+        // What was set aside is whole without the chunk under way.
+        while !sink.is_closed() {
             if let Some(chunk) = self.closed.take() {
                 let (frames, bytes) = (chunk.frames.len() as u64, chunk.jpegs.len() as u64);
                 match sink.append_waiting(chunk) {
@@ -281,6 +300,8 @@ mod tests {
     #[derive(Debug, Default)]
     struct State {
         is_slow: bool,
+        is_aside: bool,
+        dropped: u64,
         chunks: Vec<Chunk>,
         ended: Option<Ended>,
     }
@@ -305,7 +326,7 @@ mod tests {
     impl Sink for Disk {
         fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused> {
             let mut state = self.0.lock().unwrap();
-            if state.is_slow {
+            if state.is_slow || state.is_aside {
                 return Err(Refused(chunk));
             }
             state.chunks.push(chunk);
@@ -318,6 +339,14 @@ mod tests {
 
         fn trouble(&self) -> Option<MediaError> {
             self.0.lock().unwrap().is_slow.then_some(MediaError::Full)
+        }
+
+        fn is_closed(&self) -> bool {
+            self.0.lock().unwrap().is_aside
+        }
+
+        fn count_dropped(&self) {
+            self.0.lock().unwrap().dropped += 1;
         }
 
         fn end(self, ended: Ended) -> Result<Option<Item>, MediaError> {
@@ -401,6 +430,7 @@ mod tests {
         let tally = recording.finish(backlog, Ended::Asked).1;
         let pictures = disk.pictures();
         assert_eq!(tally.gaps, 1);
+        assert!(disk.0.lock().unwrap().dropped > 1, "chunks");
         assert_eq!((pictures.len() as u64, tally.frames), (tally.frames, 400 - tally.dropped));
         assert!(tally.dropped > 100 && tally.dropped < 300, "{tally:?}");
         // One hole, told where it is.
@@ -467,6 +497,18 @@ mod tests {
         let (mut recording, disk) = begun(Terms { is_each_a_chunk: true, ..Terms::default() });
         run(&mut recording, 0, 0..3, 10);
         assert_eq!(disk.chunks(), [(false, vec![0]), (false, vec![1]), (false, vec![2])]);
+    }
+
+    #[test]
+    fn a_store_that_was_set_aside_ends_it() {
+        let (mut recording, disk) = begun(Terms::default());
+        run(&mut recording, 1000, 0..30, 10);
+        assert!(!recording.is_closed());
+        disk.0.lock().unwrap().is_aside = true;
+        let backlog = run(&mut recording, 1000, 30..60, 10);
+        assert!(recording.is_closed());
+        recording.finish(backlog, Ended::Stopped).0.unwrap();
+        assert_eq!(disk.pictures().len(), 28);
     }
 
     #[test]

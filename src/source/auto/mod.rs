@@ -351,6 +351,10 @@ mod tests {
             };
             Ok(Box::new(TestSource { delivers, gives: matches!(self.does, Does::Work) }))
         }
+
+        fn largest_size(&mut self) -> Option<(u32, u32)> {
+            Some((self.name.len() as u32, 1))
+        }
     }
 
     const SLOW: Duration = Duration::from_secs(77);
@@ -401,6 +405,22 @@ mod tests {
         let (name, notes) = opened(&mut auto(&shelf, scene()));
         assert_eq!(name, "b");
         assert_eq!(notes, ["A is busy.", "its own"]);
+    }
+
+    #[test]
+    fn the_largest_size_is_that_of_the_camera_in_use_and_a_stand_in_has_none() {
+        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy)), ("cam", Does::Work)]);
+        let mut with_camera = auto(&shelf, scene());
+        assert_eq!(with_camera.largest_size(), None, "nothing was opened yet");
+        opened(&mut with_camera);
+        assert_eq!(with_camera.largest_size(), Some((3, 1)));
+        assert_eq!(
+            with_camera.open_largest(&Stop::new()).map(|s| s.delivers().name.clone()).ok(),
+            Some("cam".into())
+        );
+        let mut with_scene = auto(&Shelf::default(), scene());
+        opened(&mut with_scene);
+        assert_eq!(with_scene.largest_size(), None);
     }
 
     #[test]

@@ -370,6 +370,23 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_size_is_of_any_format_that_can_be_taken() {
+        let offer = |fourcc, sizes| Offer { fourcc, description: String::new(), sizes };
+        let unusable = Fourcc(*b"H264");
+        let offers = [
+            offer(Fourcc::MJPG, Sizes::List(vec![(640, 480), (1920, 1080), (1280, 1024)])),
+            offer(Fourcc::YUYV, Sizes::Range { min: (16, 16), max: (2592, 1944), step: (2, 2) }),
+            offer(unusable, Sizes::List(vec![(3840, 2160)])),
+            offer(Fourcc::YU12, Sizes::Unknown),
+        ];
+        let largest = |format| largest_size(&offers, &Wanted { format, ..Wanted::ANYTHING });
+        assert_eq!(largest(None), Some((2592, 1944)));
+        assert_eq!(largest(Some(Fourcc::MJPG)), Some((1920, 1080)));
+        assert_eq!(largest(Some(Fourcc::YU12)), None);
+        assert_eq!(largest(Some(unusable)), None);
+    }
+
+    #[test]
     fn a_webcam_gives_what_is_wanted() {
         let (offers, rates) = webcam();
         for (wish, want) in [

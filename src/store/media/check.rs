@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::oneshot;
 
 use super::chunks;
@@ -31,7 +33,7 @@ const BYTES_A_STEP: u64 = 1 << 20;
 const ROWS_A_STEP: usize = 64;
 
 /// Between two steps, so that a check takes no more than about half of what a slow card gives.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 20 });
 
 /// A file up to so many bytes is examined as a whole even while it is used.
 const SMALL: u64 = 16 << 20;
@@ -161,6 +163,8 @@ struct Walk {
     sums: Sums,
     /// A chunk was dropped: the next one is after a gap.
     is_gap: bool,
+    /// A chunk could not be used and is still there: what the next one says of those before it is believed.
+    is_lost: bool,
 }
 
 /// A row of `chunks`.
@@ -186,16 +190,6 @@ impl Check {
 
     /// One step; whether it was the last.
     fn step(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
-        if !self.repair {
-            return self.look(desk);
-        }
-        let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
-        let done = self.look(desk)?;
-        transaction.commit()?;
-        Ok(done)
-    }
-
-    fn look(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
         match self.stage {
             Stage::File => {
                 self.file(desk.connection)?;
@@ -227,19 +221,17 @@ impl Check {
         mend: Option<&mut dyn FnMut(&Connection) -> Result<String, ReadError>>,
     ) -> Result<bool, ReadError> {
         if let (true, Some(mend)) = (self.repair, mend) {
-            desk.connection.execute_batch("SAVEPOINT mend")?;
-            match mend(desk.connection) {
+            // A transaction of its own: what meets a damaged page cannot be committed any more.
+            let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
+            match mend(&transaction).and_then(|how| transaction.commit().map(|()| how)) {
                 Ok(how) => {
-                    desk.connection.execute_batch("RELEASE mend")?;
                     *desk.is_changed = true;
                     if self.report.mended.len() < MOST_TOLD {
                         self.report.mended.push(format!("{what}: {how}"));
                     }
                     return Ok(true);
                 }
-                Err(error) if is_damage(&error) => {
-                    desk.connection.execute_batch("ROLLBACK TO mend; RELEASE mend")?;
-                }
+                Err(error) if is_damage(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -258,17 +250,25 @@ impl Check {
     /// What SQLite itself says of the file.
     fn file(&mut self, connection: &Connection) -> Result<(), ReadError> {
         let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let is_whole =
-            self.is_alone || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64) <= SMALL;
+        let is_whole = self.is_alone
+            || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64)
+                <= SMALL;
         let looks: &[&str] = if is_whole {
             &["PRAGMA integrity_check(20)"]
         } else {
-            &["PRAGMA integrity_check('items')", "PRAGMA integrity_check('settings')", "PRAGMA integrity_check('boots')"]
+            &[
+                "PRAGMA integrity_check('items')",
+                "PRAGMA integrity_check('settings')",
+                "PRAGMA integrity_check('boots')",
+            ]
         };
         let mut said = told_by(connection, looks)?;
         if self.repair && said.iter().any(|sentence| sentence.contains("index")) {
             let before = said.len();
-            connection.execute_batch("REINDEX")?;
+            match connection.execute_batch("REINDEX") {
+                Err(error) if is_damage(&error) => {}
+                done => done?,
+            }
             said = told_by(connection, looks)?;
             if said.len() < before {
                 self.report.mended.push(String::from("an index of the file was damaged: it was made anew"));
@@ -294,8 +294,10 @@ impl Check {
                 format!("two items are called {name:?}"),
                 Some(&mut |connection| {
                     let other = format!("{name}-{id}");
-                    connection
-                        .execute("UPDATE items SET name = ?2, version = version + 1 WHERE id = ?1", params![id as i64, other])?;
+                    connection.execute(
+                        "UPDATE items SET name = ?2, version = version + 1 WHERE id = ?1",
+                        params![id as i64, other],
+                    )?;
                     Ok(format!("item {id} is now {other:?}"))
                 }),
             )?;
@@ -316,9 +318,11 @@ impl Check {
             }
             let next: Option<(u64, i64)> = desk
                 .connection
-                .query_row("SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1", [self.item as i64], |row| {
-                    Ok((unsigned(row, 0)?, row.get(1)?))
-                })
+                .query_row(
+                    "SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1",
+                    [self.item as i64],
+                    |row| Ok((unsigned(row, 0)?, row.get(1)?)),
+                )
                 .optional()?;
             let until = next.map_or(i64::MAX, |(id, _)| chunk_id(id, 0));
             if self.orphan(desk, until)? {
@@ -333,7 +337,7 @@ impl Check {
             if state == OPEN && !desk.recordings.contains_key(&id) {
                 self.left_open(desk, id)?;
             }
-            self.walk = Some(Walk { item: id, next: chunk_id(id, 0), sums: Sums::default(), is_gap: false });
+            self.walk = Some(Walk { item: id, next: chunk_id(id, 0), sums: Sums::default(), is_gap: false, is_lost: false });
         }
         Ok(false)
     }
@@ -344,7 +348,9 @@ impl Check {
         let from = chunk_id(self.item + 1, 0);
         let found: Option<i64> = desk
             .connection
-            .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| row.get(0))
+            .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| {
+                row.get(0)
+            })
             .or_else(|error| if is_damage(&error) { Ok(None) } else { Err(error) })?;
         let Some(id) = found else { return Ok(false) };
         let item = id >> 32;
@@ -386,9 +392,11 @@ impl Check {
         let range = [walk.next, chunk_id(walk.item + 1, 0)];
         let found = desk
             .connection
-            .query_row("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1", range, |row| {
-                Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?))
-            })
+            .query_row(
+                "SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1",
+                range,
+                |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)),
+            )
             .optional();
         let (id, bytes) = match found {
             Ok(Some(found)) => found,
@@ -398,7 +406,11 @@ impl Check {
                 return Ok(0);
             }
             Err(error) if is_damage(&error) => {
-                self.tell(format!("item {}: from chunk {} on it cannot be read", walk.item, chunk_number(walk.next)));
+                self.tell(format!(
+                    "item {}: from chunk {} on it cannot be read",
+                    walk.item,
+                    chunk_number(walk.next)
+                ));
                 (self.item, self.walk) = (walk.item, None);
                 return Ok(0);
             }
@@ -431,7 +443,8 @@ impl Check {
         let number = chunk_number(row.id);
         let bad = index.len() - good.len();
         if bad > 0 {
-            let what = format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
+            let what =
+                format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
             let sums = &mut walk.sums;
             let mended = self.fault(
                 desk,
@@ -441,19 +454,28 @@ impl Check {
                     Ok(String::from("they are dropped, and a gap is marked"))
                 }),
             )?;
-            walk.is_gap &= !mended;
             if mended {
+                walk.is_gap = false;
                 return Ok(());
             }
         }
-        let cut = index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
+        let cut =
+            index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
         if cut > 0 {
             // Most programs show what is there of it: it stays.
-            self.tell(format!("item {}, chunk {number}: {cut} of {} pictures have no end", walk.item, index.len()));
+            self.tell(format!(
+                "item {}, chunk {number}: {cut} of {} pictures have no end",
+                walk.item,
+                index.len()
+            ));
         }
         let (Some(first), Some(last)) = (index.first(), index.last()) else { return Ok(()) };
         let bytes: u64 = index.iter().map(|frame| u64::from(frame.len)).sum();
         let is_after_gap = row.is_after_gap || walk.is_gap;
+        if walk.is_lost {
+            (walk.sums.frames, walk.sums.bytes, walk.sums.gaps) = row.before;
+            walk.is_lost = false;
+        }
         let before = (walk.sums.frames, walk.sums.bytes, walk.sums.gaps);
         let mut wrong = Vec::new();
         let mut say = |is_wrong: bool, what: &'static str| {
@@ -495,9 +517,15 @@ impl Check {
         Ok(())
     }
 
-    fn drop_chunk(&mut self, desk: &mut Desk<'_>, walk: &mut Walk, id: i64, why: &str) -> Result<(), ReadError> {
+    fn drop_chunk(
+        &mut self,
+        desk: &mut Desk<'_>,
+        walk: &mut Walk,
+        id: i64,
+        why: &str,
+    ) -> Result<(), ReadError> {
         let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
-        walk.is_gap |= self.fault(
+        let mended = self.fault(
             desk,
             what,
             Some(&mut |connection| {
@@ -505,6 +533,8 @@ impl Check {
                 Ok(String::from("it is dropped, and a gap is marked"))
             }),
         )?;
+        walk.is_gap |= mended;
+        walk.is_lost |= !mended;
         Ok(())
     }
 
@@ -547,7 +577,8 @@ impl Check {
                 connection.execute("DELETE FROM items WHERE id = ?1", [id as i64])?;
                 Ok(String::from("it is removed"))
             };
-            let what = format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
+            let what =
+                format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
             self.fault(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
             return Ok(());
         }
@@ -673,7 +704,12 @@ fn add(sums: &mut Sums, row: &Row, frames: u64, bytes: u64, is_after_gap: bool, 
 }
 
 /// Puts the good pictures of a chunk in its place, after a gap.
-fn rewrite(connection: &Connection, row: &Row, good: &[ChunkFrame], sums: &mut Sums) -> Result<(), ReadError> {
+fn rewrite(
+    connection: &Connection,
+    row: &Row,
+    good: &[ChunkFrame],
+    sums: &mut Sums,
+) -> Result<(), ReadError> {
     let mut jpegs = Vec::with_capacity(row.jpegs.len());
     let mut kept = Vec::with_capacity(good.len());
     for frame in good {

@@ -98,5 +98,4 @@ impl Drop for Faults {
     }
 }
 
-#[cfg(test)]
-mod tests;
+pub(super) mod tests;

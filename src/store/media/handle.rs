@@ -12,7 +12,7 @@ use super::schema::{self, media_error, open_to_write};
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, rules,
+    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, retention, rules,
 };
 use crate::base::Worker;
 use crate::store::inbox::{Inbox, Refused as Full};
@@ -307,9 +307,12 @@ impl Media {
     /// Other rules from now on. When less is to be kept than there is, the room goes back to the file system, paced so
     /// that nobody notices.
     pub fn set_retention(&self, rules: RetentionRules) {
-        *self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        let mut kept = self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_lower = retention::is_lower(&kept, &rules);
+        *kept = rules;
+        drop(kept);
         // A writer that has ended keeps no rule.
-        let _ = self.shared.inbox.push_beyond(Command::Rules);
+        let _ = self.shared.inbox.push_beyond(Command::Rules(is_lower));
     }
 
     /// The rules in force.

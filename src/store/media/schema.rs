@@ -118,20 +118,20 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
             hint: Some(String::from("it is made when `tallycam serve` starts")),
         });
     }
-    let open = |flags| -> rusqlite::Result<Connection> {
+    let open = |flags| {
         let connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(READER_PATIENCE)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-        Ok(connection)
+        let identified = SHAPE.identify(&connection)?;
+        Ok((connection, identified))
     };
-    let identify = |connection: &Connection| SHAPE.identify(connection);
-    let connection = open(OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| media_error(file, &e))?;
-    let mut opened = identify(&connection);
+    let mut opened = open(OpenFlags::SQLITE_OPEN_READ_ONLY);
     if opened.as_ref().is_err_and(has_torn_write) {
         // A write was cut off and nobody has opened the file since: whoever reads first takes it back.
-        opened = open(OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|writing| identify(&writing));
+        opened = open(OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY));
     }
-    if refuse(file, opened)? < MIGRATIONS.len() {
+    let (connection, identified) = opened.map_err(|error| media_error(file, &error))?;
+    if refuse(file, Ok(identified))? < MIGRATIONS.len() {
         return Err(MediaError::File {
             file: file.to_owned(),
             reason: String::from("an older tallycam wrote it, and it has not been brought up to date"),

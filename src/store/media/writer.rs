@@ -22,18 +22,23 @@ use super::jobs::{Job, JobDesk, Next};
 use super::rows::{self, ReadError, Sums};
 use super::schema::{media_error, open_to_write};
 use super::storage::{self, Totals};
+use super::vacuum::VacuumJob;
 use super::{
-    AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, anew, clocks, freeing, names, retiring,
+    AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, anew, clocks, freeing, names, retention,
+    retiring,
 };
 use crate::base::{Beat, Stamp};
 use crate::store::mending::{Change, Clock, WallClock};
 use crate::store::sqlite::Lock;
 
-/// Between two looks at the clock, and before what failed is tried again.
+/// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Before what failed is tried again.
+const RETRY: Duration = if cfg!(test) { Duration::from_millis(5) } else { TICK };
+
 /// Between two turns of freeing while nothing is written, and how much each frees: about 16 MB a second.
-const FREEING_PAUSE: Duration = Duration::from_millis(250);
+const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
 const FREEING_BYTES: u64 = 4 << 20;
 
 /// So long after the newest chunk freeing is left to the chunks.
@@ -41,6 +46,9 @@ const QUIET_US: u64 = 5_000_000;
 
 /// Between two looks at retention while nothing is written, and when it cannot be met.
 const RETIRING_US: u64 = 30_000_000;
+
+/// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
+const LEAST_BACK: u64 = 16 << 20;
 
 /// How long after a failure with nothing left to be written the disk is tried, and how much room there must be then.
 const PROBE_US: u64 = 5_000_000;
@@ -58,8 +66,8 @@ pub(super) enum Command {
     Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
     /// Long work.
     Job(Box<dyn Job>),
-    /// There are other rules of retention.
-    Rules,
+    /// There are other rules of retention; whether less is to be kept by them.
+    Rules(bool),
 }
 
 /// Who waits for the end of a recording.
@@ -189,6 +197,8 @@ pub(super) struct Writer {
     is_hurried: bool,
     /// There are other rules since retention was looked at last.
     is_hurried_by_rules: bool,
+    /// Less is to be kept than before: the room that leaves goes back to the file system.
+    is_lowered: bool,
     /// When retention was looked at last, and why it could not be met.
     retired_us: u64,
     unmet: Option<String>,
@@ -241,6 +251,7 @@ impl Writer {
             freed_us: 0,
             is_hurried: false,
             is_hurried_by_rules: false,
+            is_lowered: false,
             retired_us: 0,
             unmet: None,
             failed: None,
@@ -253,7 +264,7 @@ impl Writer {
         loop {
             let mut is_closed = shared.inbox.wait(self.patience());
             if !is_closed && self.failed.is_some() {
-                shared.inbox.pause(TICK);
+                shared.inbox.pause(RETRY);
                 is_closed = shared.inbox.wait(Duration::ZERO);
             }
             beat.beat();
@@ -295,7 +306,10 @@ impl Writer {
                     let _ = tell.send(self.begin_anew());
                 }
                 Command::Job(job) => self.jobs.push(Running { job, due_us: 0 }),
-                Command::Rules => self.is_hurried_by_rules = true,
+                Command::Rules(is_lower) => {
+                    self.is_hurried_by_rules = true;
+                    self.is_lowered |= is_lower;
+                }
                 command => self.held.push_back(command),
             }
         }
@@ -502,7 +516,7 @@ impl Writer {
                     }
                     transaction.execute_batch("RELEASE edit")?;
                 }
-                Command::Anew(_) | Command::Job(_) | Command::Rules => {}
+                Command::Anew(_) | Command::Job(_) | Command::Rules(_) => {}
             }
         }
         let bytes = desk.written;
@@ -559,8 +573,26 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives room back to the file system where the rules ask for it: called when nothing is going any more.
-    fn give_room_back(&mut self) {}
+    /// Gives room back to the file system when less is to be kept than before, or it has less free than it is to have.
+    /// Called when nothing is going any more; other long work is let finish first.
+    fn give_room_back(&mut self) {
+        if !self.jobs.is_empty() {
+            return;
+        }
+        let Ok((_, unused)) = storage::pages(&self.connection) else { return };
+        let rules = self.shared.retention();
+        let bytes = if self.is_lowered {
+            unused
+        } else {
+            // A file system that does not say how much is free has enough.
+            let free = storage::room(&self.directory).map_or(u64::MAX, |(free, _)| free);
+            retention::to_give_back(&rules, free, unused, LEAST_BACK)
+        };
+        self.is_lowered = false;
+        if bytes > 0 {
+            self.jobs.push(Running { job: Box::new(VacuumJob::some(bytes)), due_us: 0 });
+        }
+    }
 
     /// One step of what goes on while nothing waits: retention, freeing, long work.
     pub(super) fn go_on(&mut self) {

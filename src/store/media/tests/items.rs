@@ -138,7 +138,7 @@ fn changes_need_the_version_they_were_made_for() {
 }
 
 /// Many rows without a picture, as fast as they can be made.
-fn fill(bench: &Bench, count: u64) {
+pub(super) fn fill(bench: &Bench, count: u64) {
     let transaction = bench.writer.connection.unchecked_transaction().expect("begun");
     let mut row = transaction
         .prepare(

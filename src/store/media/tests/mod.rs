@@ -2,6 +2,7 @@
 
 mod disk;
 mod items;
+mod measured;
 mod opening;
 mod recordings;
 mod sequences;

@@ -256,3 +256,28 @@ fn the_thread_writes_what_waits_and_ends() {
     assert_eq!((item.frames, item.is_open), (500, false));
     assert!(matches!(handle.end(Ended::Asked), Err(MediaError::Busy)));
 }
+
+#[test]
+fn room_goes_back_to_the_file_system_when_a_limit_is_lowered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    for number in 0..20 {
+        bench.snapshot(None, &jpeg(number, 100_000)).expect("kept");
+    }
+    let size = |bench: &Bench| storage::pages(&bench.writer.connection).expect("read").0;
+    let before = size(&bench);
+    // What somebody removes leaves room for what comes.
+    let ids: Vec<u64> = bench.items().iter().take(5).map(|item| item.id).collect();
+    bench.remove(ids).expect("removed");
+    bench.settle();
+    assert_eq!(size(&bench), before);
+    bench.media.set_retention(RetentionRules { snapshots_bytes: Some(400_000), ..RetentionRules::default() });
+    for _ in 0..100 {
+        bench.clock.pass(S);
+        bench.turn();
+        bench.writer.go_on();
+    }
+    assert_eq!(bench.items().len(), 4);
+    assert!(size(&bench) < 500_000, "{} of {before}", size(&bench));
+    bench.assert_sound();
+}

@@ -1,0 +1,103 @@
+//! Backups while everything else goes on.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::store::media::faults::tests::{House, chunk, contents, jpeg};
+use crate::store::media::{Ended, RetentionRules, check_offline};
+
+/// Takes a whole backup; its bytes, or the error that ended it.
+async fn take(mut backup: Backup) -> Result<Vec<u8>, MediaError> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = backup.pieces.recv().await {
+        bytes.extend_from_slice(&piece?);
+    }
+    assert_eq!(bytes.len() as u64, backup.len);
+    Ok(bytes)
+}
+
+/// Looks at the bytes of a backup as a store of its own.
+fn restored(bytes: &[u8]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("media.db"), bytes).unwrap();
+    let report = check_offline(directory.path(), false).unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    directory
+}
+
+#[test]
+fn a_backup_is_the_store_as_it_was_while_recording_and_deleting_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        ids.push(house.record(&format!("{n}.mp4"), 6, 60_000).unwrap().id);
+        house.snapshot(&format!("{n}.jpg"), &jpeg(n, 40_000)).unwrap();
+    }
+    // Room that nothing uses.
+    house.wait(house.media.remove(vec![ids[0]])).unwrap();
+    let before = contents(house.media.file());
+    let backup = house.wait(house.media.backup()).unwrap();
+    let is_taken = AtomicBool::new(false);
+    let bytes = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = House::beside(&house);
+            for n in 0.. {
+                let mut handle = other.begin(&format!("while-{n}.mp4")).unwrap();
+                for number in 0..4 {
+                    handle.append_waiting(chunk(number, 5, 60_000)).unwrap();
+                }
+                handle.end(Ended::Asked).unwrap();
+                if n < 4 {
+                    other.wait(other.media.remove(vec![ids[n + 1]])).unwrap();
+                }
+                if n >= 5 && is_taken.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        let bytes = house.wait(take(backup)).unwrap();
+        is_taken.store(true, Ordering::Relaxed);
+        bytes
+    });
+    let copy = restored(&bytes);
+    assert!(contents(&copy.path().join("media.db")) == before);
+    assert!(contents(house.media.file()) != before, "the store itself went on");
+    assert_eq!(house.check(false).faults, Vec::<String>::new());
+    house.close();
+}
+
+#[test]
+fn there_is_one_at_a_time_and_what_was_deleted_is_not_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let secret = jpeg(77, 700_000);
+    let item = house.snapshot("secret.jpg", &secret).unwrap();
+    for n in 0..20 {
+        house.snapshot(&format!("{n}.jpg"), &jpeg(n, 200_000)).unwrap();
+    }
+    house.wait(house.media.remove(vec![item.id])).unwrap();
+    // Its room is freed with what is written next.
+    house.record("next.mp4", 4, 1000).unwrap();
+    while house.media.reader().unwrap().storage(&RetentionRules::default()).unwrap().going_bytes > 0 {
+        std::thread::yield_now();
+    }
+    let backup = house.wait(house.media.backup()).unwrap();
+    let second = house.wait(house.media.backup()).unwrap_err();
+    assert!(second.to_string().contains("one at a time"), "{second}");
+    let bytes = house.wait(take(backup)).unwrap();
+    let of_it = |bytes: &[u8]| memchr::memmem::find(bytes, &secret[350_000..350_256]).is_some();
+    assert!(!of_it(&bytes));
+    restored(&bytes);
+    // One that nobody wants any more is no hindrance.
+    drop(house.wait(house.media.backup()).unwrap());
+    let again = loop {
+        match house.wait(house.media.backup()) {
+            Ok(backup) => break backup,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    house.wait(take(again)).unwrap();
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "store, journal, lock; nothing else");
+    house.close();
+}

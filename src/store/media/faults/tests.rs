@@ -1,0 +1,290 @@
+//! Every operation of the writer on the disk fails in turn; after each the store is opened again and must be sound, with
+//! everything that was answered. And what tests of a whole store share.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::base::{Stamp, Worker};
+use crate::store::media::{
+    CheckReport, Chunk, ChunkFrame, Ended, Item, Kind, Media, MediaError, MediaQuery, MediaSettings, NewRecording,
+    NewSnapshot, Origin, RecordingHandle, RetentionRules, check_offline,
+};
+
+/// A store with its thread, and a runtime to wait with.
+pub(in crate::store::media) struct House {
+    pub(in crate::store::media) media: Media,
+    worker: Option<Worker>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl House {
+    pub(in crate::store::media) fn open(directory: &Path, rules: RetentionRules) -> Result<House, MediaError> {
+        let (media, worker) = Media::open(MediaSettings {
+            directory: directory.to_owned(),
+            camera: String::from("door"),
+            zone: jiff::tz::TimeZone::UTC,
+            retention: rules,
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        Ok(House { media, worker: Some(worker), runtime })
+    }
+
+    /// Another handle of the same store, to be waited with on another thread.
+    pub(in crate::store::media) fn beside(other: &House) -> House {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        House { media: other.media.clone(), worker: None, runtime }
+    }
+
+    pub(in crate::store::media) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    pub(in crate::store::media) fn snapshot(&self, name: &str, jpeg: &[u8]) -> Result<Item, MediaError> {
+        self.wait(self.media.add_snapshot(NewSnapshot {
+            name: Some(name.to_owned()),
+            may_rename: false,
+            date: None,
+            jpeg: Bytes::copy_from_slice(jpeg),
+            stamp: Stamp::now(),
+            width: 64,
+            height: 48,
+            source: String::from("a test"),
+            origin: Origin::Asked,
+            note: String::new(),
+        }))
+    }
+
+    pub(in crate::store::media) fn begin(&self, name: &str) -> Result<RecordingHandle, MediaError> {
+        self.media.begin_recording(NewRecording {
+            name: Some(name.to_owned()),
+            may_rename: false,
+            date: None,
+            stamp: Stamp::now(),
+            source: String::from("a test"),
+            origin: Origin::Asked,
+            note: String::new(),
+        })
+    }
+
+    /// A recording of so many chunks.
+    pub(in crate::store::media) fn record(&self, name: &str, chunks: u64, len: usize) -> Result<Item, MediaError> {
+        let mut handle = self.begin(name)?;
+        for number in 0..chunks {
+            handle.append_waiting(chunk(number, 5, len))?;
+        }
+        handle.end(Ended::Asked)?.ok_or(MediaError::Busy)
+    }
+
+    pub(in crate::store::media) fn check(&self, repair: bool) -> CheckReport {
+        self.wait(self.media.check(repair)).unwrap()
+    }
+
+    /// Ends the writer and waits for it.
+    pub(in crate::store::media) fn close(mut self) {
+        self.media.stop();
+        if let Some(worker) = self.worker.take() {
+            worker.join_within(Duration::from_secs(30)).unwrap();
+        }
+    }
+}
+
+/// Something that begins and ends as a JPEG and is told from others by its number.
+pub(in crate::store::media) fn jpeg(number: u64, len: usize) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes: Vec<u8> = (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        })
+        .collect();
+    bytes[..2].copy_from_slice(&[0xff, 0xd8]);
+    bytes[len - 2..].copy_from_slice(&[0xff, 0xd9]);
+    bytes
+}
+
+/// The chunk of this number: so many pictures of `len` bytes, five a second.
+pub(in crate::store::media) fn chunk(number: u64, pictures: u64, len: usize) -> Chunk {
+    let mut chunk = Chunk { width: 64, height: 48, ..Chunk::default() };
+    for picture in 0..pictures {
+        let n = number * pictures + picture;
+        let offset = chunk.jpegs.len() as u32;
+        chunk.jpegs.extend_from_slice(&jpeg(n, len));
+        chunk.frames.push(ChunkFrame { at_us: n * 200_000, offset, len: len as u32, sequence: n });
+    }
+    chunk
+}
+
+/// Everything that is there: of each item its row and a hash of its bytes.
+pub(in crate::store::media) fn contents(file: &Path) -> BTreeMap<u64, (Item, u64)> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let reader = crate::store::media::MediaReader::open(file).unwrap();
+    let page = reader.list(&MediaQuery { limit: 1000, ..MediaQuery::default() }).unwrap();
+    let hashed = page.items.into_iter().map(|item| {
+        let mut hasher = DefaultHasher::new();
+        if item.kind == Kind::Snapshot {
+            reader.snapshot(item.id).unwrap().hash(&mut hasher);
+        } else {
+            for chunk in reader.chunks(item.id).unwrap() {
+                reader.frames(item.id, chunk.number).unwrap().iter().for_each(|f| (f.at_us, f.len).hash(&mut hasher));
+                reader.bytes(item.id, chunk.number, 0, chunk.bytes).unwrap().hash(&mut hasher);
+            }
+        }
+        (item.id, (item, hasher.finish()))
+    });
+    hashed.collect()
+}
+
+/// What was answered: items as they were told, those that were told gone, chunks that must be there.
+#[derive(Default)]
+struct Answered {
+    there: BTreeMap<u64, Vec<u8>>,
+    gone: Vec<u64>,
+}
+
+/// Everything that writes, once; what fails is passed over.
+fn work(house: &House, answered: &mut Answered, old: &[Item]) {
+    if let Ok(item) = house.snapshot("new.jpg", &jpeg(1000, 30_000)) {
+        answered.there.insert(item.id, jpeg(1000, 30_000));
+    }
+    if let Ok(mut handle) = house.begin("new.mp4") {
+        let id = handle.id();
+        let mut expected = Vec::new();
+        for number in 0..3 {
+            // The daemon drops what is not taken; here it is offered until it fails.
+            let offered = chunk(number, 5, 6000);
+            let bytes = offered.jpegs.clone();
+            if handle.append_waiting(offered).is_err() {
+                break;
+            }
+            expected.extend_from_slice(&bytes);
+        }
+        if let Ok(Some(_)) = handle.end(Ended::Asked) {
+            answered.there.insert(id, expected);
+        }
+    }
+    if house.wait(house.media.remove(vec![old[0].id])).is_ok() {
+        answered.gone.push(old[0].id);
+    }
+    let _ = house.snapshot("newest.jpg", &jpeg(1001, 9_000)).map(|item| {
+        answered.there.insert(item.id, jpeg(1001, 9_000));
+    });
+    let _ = house.wait(house.media.vacuum());
+}
+
+/// A directory as every run begins with it: three recordings and three snapshots.
+fn template(directory: &Path) -> Vec<Item> {
+    let house = House::open(directory, RetentionRules::default()).unwrap();
+    let mut items = Vec::new();
+    for n in 0..3 {
+        items.push(house.record(&format!("old-{n}.mp4"), 4, 5000).unwrap());
+        items.push(house.snapshot(&format!("old-{n}.jpg"), &jpeg(n, 20_000)).unwrap());
+    }
+    house.close();
+    items
+}
+
+/// One run with `failing`; whether it met a fault.
+fn run(template_file: &Path, old: &[Item], failing: Failing) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("media.db");
+    std::fs::copy(template_file, &file).unwrap();
+    let before = contents(&file);
+    let faults = Faults::in_directory(directory.path());
+    faults.set(failing);
+    let mut answered = Answered::default();
+    if let Ok(house) = House::open(directory.path(), RetentionRules::default()) {
+        work(&house, &mut answered, old);
+        house.close();
+    }
+    let (_, met) = faults.counts();
+    faults.set(Failing::None);
+
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let report = house.check(false);
+    assert_eq!(report.faults, Vec::<String>::new(), "after {failing:?}");
+    house.close();
+    let report = check_offline(directory.path(), false).unwrap();
+    assert_eq!(report.faults, Vec::<String>::new(), "after {failing:?}");
+    let after = contents(&file);
+    let reader = crate::store::media::MediaReader::open(&file).unwrap();
+    for (id, expected) in &answered.there {
+        let item = &after.get(id).unwrap_or_else(|| panic!("item {id} was answered, after {failing:?}")).0;
+        let bytes = match item.kind {
+            Kind::Snapshot => reader.snapshot(*id).unwrap().to_vec(),
+            Kind::Recording => {
+                let chunks = reader.chunks(*id).unwrap();
+                chunks.iter().flat_map(|c| reader.bytes(*id, c.number, 0, c.bytes).unwrap().to_vec()).collect()
+            }
+        };
+        assert!(bytes == *expected, "the bytes of item {id}, after {failing:?}");
+    }
+    for id in &answered.gone {
+        assert!(!after.contains_key(id), "item {id} was told gone, after {failing:?}");
+    }
+    for (id, (item, hash)) in &before {
+        if item.id != old[0].id {
+            let left = after.get(id).unwrap_or_else(|| panic!("old item {id}, after {failing:?}"));
+            assert!((&left.0, left.1) == (item, *hash), "old item {id}, after {failing:?}");
+        }
+    }
+    met > 0
+}
+
+#[test]
+fn every_operation_may_fail() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = template(directory.path());
+    let file = directory.path().join("media.db");
+    let first = std::env::var("FIRST").map_or(1, |n| n.parse().unwrap());
+    let met = (first..).take_while(|&n| run(&file, &old, Failing::Nth(n))).count();
+    println!("one operation failed: {met} runs, each sound afterwards");
+    assert!(met > 40, "{met}");
+}
+
+#[test]
+fn everything_may_end_at_every_operation() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = template(directory.path());
+    let file = directory.path().join("media.db");
+    let met = (1..).take_while(|&n| run(&file, &old, Failing::From(n))).count();
+    println!("everything ended at an operation: {met} runs, each sound afterwards");
+    assert!(met > 40, "{met}");
+}
+
+#[test]
+fn a_disk_that_is_full_takes_pictures_again_when_it_has_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let faults = Faults::in_directory(directory.path());
+    let mut full = 0;
+    for n in (1..60).step_by(3) {
+        let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+        let mut handle = house.begin(&format!("{n}.mp4")).unwrap();
+        handle.append_waiting(chunk(0, 5, 6000)).unwrap();
+        faults.set(Failing::FullFrom(n));
+        let mut taken = 1;
+        for number in 1..3 {
+            taken += u64::from(handle.append_waiting(chunk(number, 5, 6000)).is_ok());
+        }
+        full += u64::from(faults.counts().1 > 0);
+        faults.set(Failing::None);
+        // What waited is taken within a second or two, and so is what comes.
+        let item = loop {
+            match handle.append_waiting(chunk(5, 5, 6000)) {
+                Ok(_) => break handle.end(Ended::Asked).unwrap().unwrap(),
+                Err(_) => house.media.status().borrow().trouble.clone(),
+            };
+        };
+        assert_eq!(item.frames, (taken + 1) * 5, "full from {n}");
+        assert_eq!(house.check(false).faults, Vec::<String>::new(), "full from {n}");
+        assert!(house.media.status().borrow().trouble.is_none());
+        house.close();
+    }
+    println!("the disk was full: {full} times, recording went on each time");
+    assert!(full > 5, "{full}");
+}
