@@ -573,7 +573,9 @@ fn another_site_changes_nothing() {
     let answer = send_form(&daemon, "/media?kind=snapshot", "same-origin", &format!("do=keep&id={id}"));
     assert_eq!((answer.status, answer.header("location")), (303, Some("media?kind=snapshot")));
     assert_eq!(get(&daemon, &format!("/api/v1/media/{id}"))["kept"], true);
-    for (body, status) in [("", 400), ("do=fly&id=1", 400), ("do=keep", 422), ("do=delete&sure=1&id=999", 404)] {
+    for (body, status) in
+        [("", 400), ("do=fly&id=1", 400), ("do=keep", 422), ("do=delete&sure=1&id=999", 404)]
+    {
         let answer = send_form(&daemon, "/media", "same-origin", body);
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
     }
