@@ -482,6 +482,11 @@ impl Writer {
             match command {
                 Command::Chunk(track, chunk) => {
                     let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else { continue };
+                    // A commit may be told as failed and be on the disk all the same: then so is this chunk.
+                    let is_there = chunk.frames.last().is_some_and(|last| last.at_us <= sums.to_us);
+                    if self.failed.is_some() && sums.frames > 0 && is_there {
+                        continue;
+                    }
                     desk.need(chunk.jpegs.len() as u64)?;
                     chunks::insert(&transaction, track.id, &mut sums, &Pictures::from(&*chunk))?;
                     desk.state.recordings.insert(track.id, sums);

@@ -1,0 +1,218 @@
+//! What keeping costs: records synthetic pictures through the store, with retention in its steady state, and prints
+//! bytes written for a byte kept (`write_bytes` of /proc/self/io), CPU for each picture, growth of the memory, and how
+//! long a seek, a list and a start take.
+//!
+//! `cargo run --release --example keep -- DIRECTORY [bytes a second] [seconds]`; the directory on the disk in question.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tallycam::base::Stamp;
+use tallycam::store::media::{
+    Chunk, ChunkFrame, Ended, Media, MediaQuery, MediaReader, MediaSettings, NewRecording, NewSnapshot,
+    Origin, RetentionRules,
+};
+
+type Failure = Box<dyn std::error::Error>;
+
+const FPS: u64 = 30;
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let directory = PathBuf::from(arguments.next().ok_or("name a directory")?).join("keep-trial");
+    let rate: u64 = arguments.next().map_or(Ok(3_000_000), |word| word.parse())?;
+    let seconds: u64 = arguments.next().map_or(Ok(120), |word| word.parse())?;
+    steady(&directory, rate, seconds)?;
+    reading(&directory)?;
+    Ok(())
+}
+
+fn settings(directory: &Path, most: Option<u64>) -> MediaSettings {
+    MediaSettings {
+        directory: directory.to_owned(),
+        camera: String::from("trial"),
+        zone: jiff::tz::TimeZone::UTC,
+        retention: RetentionRules { recordings_bytes: most, ..RetentionRules::default() },
+    }
+}
+
+/// Recordings of ten seconds, one after the other, of which the newest forty seconds are kept.
+fn steady(directory: &Path, rate: u64, seconds: u64) -> Result<(), Failure> {
+    let _ = std::fs::remove_dir_all(directory);
+    let (media, worker) = Media::open(settings(directory, Some(rate * 40)))?;
+    let picture = picture((rate / FPS) as usize);
+    let mut begun = None;
+    let (mut kept, mut pictures) = (0u64, 0u64);
+    // Sixty seconds of pictures fill the ring first.
+    for recording in 0..(60 + seconds) / 10 {
+        if recording == 6 {
+            begun = Some((written()?, cpu()?, resident()?));
+        }
+        let mut handle = media.begin_recording(new(&format!("{recording}.mp4")))?;
+        let mut chunk = Chunk::default();
+        for n in 0..10 * FPS {
+            let (offset, len) = (chunk.jpegs.len() as u32, picture.len() as u32);
+            chunk.frames.push(ChunkFrame { at_us: n * 1_000_000 / FPS, offset, len, sequence: n });
+            chunk.jpegs.extend_from_slice(&picture);
+            if (n + 1) % FPS == 0 || chunk.jpegs.len() + picture.len() > 2 << 20 {
+                (chunk.width, chunk.height) = (1280, 720);
+                chunk = handle.append_waiting(chunk)?;
+            }
+        }
+        if !chunk.frames.is_empty() {
+            (chunk.width, chunk.height) = (1280, 720);
+            handle.append_waiting(chunk)?;
+        }
+        handle.end(Ended::Asked)?;
+        if recording >= 6 {
+            kept += 10 * FPS * picture.len() as u64;
+            pictures += 10 * FPS;
+        }
+    }
+    let (written_before, cpu_before, resident_before) = begun.ok_or("too few seconds")?;
+    let (written, cpu, resident) = (written()?, cpu()?, resident()?);
+    println!("{rate} bytes a second, {seconds} s:");
+    println!("  bytes written for a byte kept: {:.3}", (written - written_before) as f64 / kept as f64);
+    println!("  CPU a picture: {:.1} µs", (cpu - cpu_before).as_secs_f64() * 1e6 / pictures as f64);
+    println!(
+        "  memory: {} kB, {:+} kB since the ring was full",
+        resident,
+        resident as i64 - resident_before as i64
+    );
+    println!("  file: {} bytes", std::fs::metadata(media.file())?.len());
+    media.stop();
+    worker.join_within(Duration::from_secs(30))?;
+    Ok(())
+}
+
+/// A recording of an hour, ten thousand snapshots.
+fn reading(directory: &Path) -> Result<(), Failure> {
+    let _ = std::fs::remove_dir_all(directory);
+    let (media, worker) = Media::open(settings(directory, None))?;
+    let mut handle = media.begin_recording(new("hour.mp4"))?;
+    let small = picture(1000);
+    let mut chunk = Chunk::default();
+    for second in 0..3600 {
+        for n in 0..FPS {
+            let at_us = second * 1_000_000 + n * 1_000_000 / FPS;
+            let offset = chunk.jpegs.len() as u32;
+            chunk.frames.push(ChunkFrame {
+                at_us,
+                offset,
+                len: small.len() as u32,
+                sequence: second * FPS + n,
+            });
+            chunk.jpegs.extend_from_slice(&small);
+        }
+        (chunk.width, chunk.height) = (1280, 720);
+        chunk = handle.append_waiting(chunk)?;
+    }
+    let hour = handle.end(Ended::Asked)?.ok_or("a recording")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(async {
+        for n in 0..10_000u64 {
+            let snapshot = NewSnapshot {
+                name: Some(format!("{n}.jpg")),
+                may_rename: false,
+                date: None,
+                jpeg: bytes::Bytes::from(small.clone()),
+                stamp: Stamp::now(),
+                width: 1280,
+                height: 720,
+                source: String::from("trial"),
+                origin: Origin::Asked,
+                note: String::new(),
+            };
+            media.add_snapshot(snapshot).await?;
+        }
+        Ok::<_, Failure>(())
+    })?;
+    let reader = media.reader()?;
+    let mut worst = Duration::ZERO;
+    for second in (0..3600).step_by(7) {
+        let began = Instant::now();
+        let chunk = reader.chunk_at(hour.id, second * 1_000_000)?.ok_or("a chunk")?;
+        let frame = reader.frames(hour.id, chunk.number)?[0];
+        reader.bytes(hour.id, chunk.number, frame.offset, frame.len)?;
+        worst = worst.max(began.elapsed());
+    }
+    println!("  seek in an hour: {:.2} ms at worst", worst.as_secs_f64() * 1e3);
+    let began = Instant::now();
+    let (mut cursor, mut count) = (None, 0);
+    loop {
+        let page = reader.list(&MediaQuery { limit: 1000, cursor, ..MediaQuery::default() })?;
+        count += page.items.len();
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    println!("  list of {count} items: {:.2} ms", began.elapsed().as_secs_f64() * 1e3);
+    let began = Instant::now();
+    reader.list(&MediaQuery { limit: 100, ..MediaQuery::default() })?;
+    println!("  its first page of 100: {:.2} ms", began.elapsed().as_secs_f64() * 1e3);
+    drop(reader);
+    media.stop();
+    worker.join_within(Duration::from_secs(30))?;
+    let began = Instant::now();
+    let (media, worker) = Media::open(settings(directory, None))?;
+    let opened = began.elapsed();
+    MediaReader::open(media.file())?.list(&MediaQuery { limit: 10, ..MediaQuery::default() })?;
+    println!(
+        "  start: {:.2} ms, with the first list {:.2} ms",
+        opened.as_secs_f64() * 1e3,
+        began.elapsed().as_secs_f64() * 1e3
+    );
+    media.stop();
+    worker.join_within(Duration::from_secs(30))?;
+    std::fs::remove_dir_all(directory)?;
+    Ok(())
+}
+
+fn new(name: &str) -> NewRecording {
+    NewRecording {
+        name: Some(name.to_owned()),
+        may_rename: false,
+        date: None,
+        stamp: Stamp::now(),
+        source: String::from("trial"),
+        origin: Origin::Asked,
+        note: String::new(),
+    }
+}
+
+/// Bytes that begin and end as a JPEG; no disk can make them smaller.
+fn picture(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut bytes: Vec<u8> = (0..len)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u8
+        })
+        .collect();
+    bytes[..2].copy_from_slice(&[0xff, 0xd8]);
+    bytes[len - 2..].copy_from_slice(&[0xff, 0xd9]);
+    bytes
+}
+
+/// Bytes that this process has had written to a block device.
+fn written() -> Result<u64, Failure> {
+    number_in("/proc/self/io", "write_bytes:")
+}
+
+/// Resident memory in kB.
+fn resident() -> Result<u64, Failure> {
+    number_in("/proc/self/status", "VmRSS:")
+}
+
+fn number_in(file: &str, word: &str) -> Result<u64, Failure> {
+    let text = std::fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(word)).ok_or("no such line")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// CPU that this process has used.
+fn cpu() -> Result<Duration, Failure> {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Ok(Duration::new(used.tv_sec as u64, used.tv_nsec as u32))
+}
