@@ -18,6 +18,8 @@
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
 mod anew;
+mod backup;
+mod check;
 mod chunks;
 mod clocks;
 mod edits;
@@ -46,8 +48,13 @@ mod writer;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use backup::BackupJob;
+use check::CheckJob;
+use vacuum::VacuumJob;
+
+pub use check::check_offline;
 pub use handle::{Media, RecordingHandle, Refused};
 pub use reader::MediaReader;
 pub use types::*;
@@ -106,7 +113,9 @@ impl Media {
     /// # Errors
     /// [`MediaError`].
     pub async fn vacuum(&self) -> Result<u64, MediaError> {
-        todo!()
+        let (tell, told) = oneshot::channel();
+        self.run(VacuumJob::all(tell)).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
     }
 
     /// Looks at every invariant, in small steps between other work; with `repair` mends what can be.
@@ -114,8 +123,9 @@ impl Media {
     /// # Errors
     /// The file cannot be read.
     pub async fn check(&self, repair: bool) -> Result<CheckReport, MediaError> {
-        let _ = repair;
-        todo!()
+        let (tell, told) = oneshot::channel();
+        self.run(CheckJob::new(repair, tell)).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
     }
 
     /// A copy of the file as it is now, whatever is written meanwhile: a whole SQLite file, in pieces, without a second
@@ -124,7 +134,9 @@ impl Media {
     /// # Errors
     /// Another backup runs.
     pub async fn backup(&self) -> Result<Backup, MediaError> {
-        todo!()
+        let (tell, told) = oneshot::channel();
+        self.run(BackupJob::new(tell)).await?;
+        told.await.unwrap_or(Err(MediaError::Busy))
     }
 }
 
