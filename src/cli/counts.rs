@@ -1,21 +1,20 @@
-//! `tallycam counts`: what the ledger says, and setting today's sums to zero.
+//! `tallycam counts`: what the ledger says, and setting today's sums to zero. Counting recordings again: `recount`.
 //!
 //! Showing and exporting read the file itself, read-only, whether `tallycam serve` runs or not. A reset is
 //! the daemon's to write while it runs: it is asked over HTTP, and only where nobody listens is the ledger opened here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
 
-use super::{Failure, Given, print, print_json};
+use super::daemon::{Daemon, Sent};
+use super::{Failure, Given, print, print_json, recount};
 use crate::base::clock::{rfc3339, wall_us};
-use crate::config::{Config, Listen};
+use crate::config::Config;
 use crate::daemon::counting::{settings, store_settings};
 use crate::http::csv::Table;
 use crate::http::when;
@@ -23,12 +22,7 @@ use crate::store::{BucketRow, BucketSize, Counts, CountsQuery, EditError, Reader
 use crate::ui::Clock;
 use crate::vision::Direction;
 
-/// How long the daemon may take to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-/// More of its answer is not read.
-const LONGEST_ANSWER: u64 = 64 << 10;
-
-/// Show, export or reset what was counted
+/// Show, export, reset or recount what was counted
 #[derive(Debug, Subcommand)]
 pub enum CountsCommand {
     /// Show the counts as a table.
@@ -39,6 +33,7 @@ pub enum CountsCommand {
     Export(Export),
     /// Set today's sums to zero from now on. Nothing is deleted: it is a note in the ledger.
     Reset(Reset),
+    Recount(recount::Recount),
 }
 
 impl CountsCommand {
@@ -48,6 +43,7 @@ impl CountsCommand {
             CountsCommand::Show(show) => show.run(given),
             CountsCommand::Export(export) => export.run(given),
             CountsCommand::Reset(reset) => reset.run(given),
+            CountsCommand::Recount(recount) => recount.run(given),
         }
     }
 }
@@ -331,60 +327,10 @@ pub struct Reset {
 impl Reset {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        for listen in &config.http.listen {
-            if let Some(answer) = self.ask(listen) {
-                return answer;
-            }
-        }
-        self.write(&config)
-    }
-
-    /// Asks the daemon; `None` if nobody listens there.
-    fn ask(&self, listen: &Listen) -> Option<Result<(), Failure>> {
-        let body = self.line.map_or_else(String::new, |line| format!("{{\"line\":{line}}}"));
-        let request = format!(
-            "POST /api/v1/counts/reset HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut answer = Vec::new();
-        let talked = match listen {
-            Listen::Tcp(address) => {
-                let mut stream = TcpStream::connect_timeout(&reachable(*address), ANSWERS_WITHIN).ok()?;
-                stream
-                    .set_read_timeout(Some(ANSWERS_WITHIN))
-                    .and_then(|()| stream.write_all(request.as_bytes()))
-                    .and_then(|()| stream.take(LONGEST_ANSWER).read_to_end(&mut answer))
-            }
-            Listen::Unix(path) => {
-                let mut stream = UnixStream::connect(path).ok()?;
-                stream
-                    .set_read_timeout(Some(ANSWERS_WITHIN))
-                    .and_then(|()| stream.write_all(request.as_bytes()))
-                    .and_then(|()| stream.take(LONGEST_ANSWER).read_to_end(&mut answer))
-            }
-        };
-        // An answer that came is an answer, however the connection ended.
-        if let Err(error) =
-            talked.map(drop).or_else(|error| if answer.is_empty() { Err(error) } else { Ok(()) })
-        {
-            let message = match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the daemon does not answer"),
-                _ => format!("the daemon could not be asked: {error}"),
-            };
-            return Some(Err(Failure::Io { message, hint: None }));
-        }
-        let answer = String::from_utf8_lossy(&answer);
-        let status = answer.lines().next().unwrap_or_default();
-        if status.split_whitespace().nth(1) == Some("201") {
-            return Some(done());
-        }
-        let detail = answer
-            .split_once("\r\n\r\n")
-            .and_then(|(_, body)| serde_json::from_str::<serde_json::Value>(body.trim()).ok())
-            .and_then(|problem| problem.get("detail").or(problem.get("title"))?.as_str().map(str::to_owned));
-        let message = format!("nothing was reset: {}", detail.unwrap_or_else(|| status.to_owned()));
-        Some(Err(Failure::Failed { message, hint: None }))
+        let Some(daemon) = Daemon::find(&config) else { return self.write(&config) };
+        let body = self.line.map_or_else(|| json!({}), |line| json!({"line": line}));
+        daemon.json::<IgnoredAny>("POST", "/api/v1/counts/reset", Sent::Json(&body), "nothing was reset")?;
+        done()
     }
 
     /// Writes it, where no daemon runs.
@@ -413,16 +359,7 @@ fn done() -> Result<(), Failure> {
     print("today's sums are zero from now on; what was counted stays on record\n")
 }
 
-/// An address that one can connect to: where it listens everywhere, here.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
-        _ => address,
-    }
-}
-
-fn unread(error: StoreError) -> Failure {
+pub fn unread(error: StoreError) -> Failure {
     let message = error.to_string();
     match error {
         StoreError::File { hint, .. } => Failure::Io { message, hint },
@@ -480,12 +417,5 @@ mod tests {
         let json = serde_json::to_value(report(&span(&[]), &rows())).unwrap();
         assert_eq!(json["items"][0]["counts"], serde_json::json!([{"count": 5}]));
         assert_eq!((&json["items"][1]["in"], &json["items"][2]["in"]), (&0.into(), &serde_json::Value::Null));
-    }
-
-    #[test]
-    fn everywhere_is_here() {
-        assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
-        assert_eq!(reachable("[::]:80".parse().unwrap()).to_string(), "[::1]:80");
-        assert_eq!(reachable("10.0.0.2:80".parse().unwrap()).to_string(), "10.0.0.2:80");
     }
 }

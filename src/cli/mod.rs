@@ -8,10 +8,15 @@ mod check;
 mod config;
 mod count;
 mod counts;
+mod daemon;
 mod devices;
 mod failure;
 mod listening;
+mod media;
 mod model;
+mod placing;
+mod record;
+mod recount;
 mod serve;
 mod snapshot;
 mod wiring;
@@ -52,9 +57,12 @@ enum Command {
     #[command(subcommand)]
     Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
+    Record(record::Record),
     Count(count::Count),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
+    #[command(subcommand)]
+    Media(media::MediaCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -94,8 +102,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Devices(command) => command.run(),
             Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
+            Command::Record(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
+            Command::Media(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

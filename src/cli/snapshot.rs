@@ -1,23 +1,23 @@
 //! `tallycam snapshot`.
 
-use std::fs::{self, File};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
+use serde_json::{Map, Value};
 
-use super::{Failure, Given, wiring, write_out};
-use crate::config::Listen;
+use super::daemon::{Daemon, Sent};
+use super::placing::{is_there, place_bytes};
+use super::{Failure, Given, media, print, print_json, wiring, write_out};
+use crate::config::{Config, Listen};
 use crate::media::TroubleKind;
 
 /// Take one picture.
 ///
 /// Opens the configured camera itself, waits for its first picture and closes it again. While
 /// `tallycam serve` has the camera open, take the picture from that: --url
-/// http://localhost:8080/snapshot.
+/// http://localhost:8080/snapshot, or have it kept: --keep.
 #[derive(Debug, Args)]
 pub struct Snapshot {
     #[command(flatten)]
@@ -34,7 +34,28 @@ pub struct Snapshot {
     /// Seconds to wait for a picture
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: u64,
+    /// Have the daemon take it and keep it, among the snapshots on the page
+    #[arg(long, conflicts_with_all = ["to", "url", "force", "wait"])]
+    keep: bool,
+    /// What the kept picture is called; without it date and time
+    #[arg(long, value_name = "NAME", requires = "keep")]
+    name: Option<String>,
+    /// Its date; without it today's
+    #[arg(long, value_name = "DATE", requires = "keep")]
+    date: Option<String>,
+    /// A note on it
+    #[arg(long, value_name = "TEXT", requires = "keep")]
+    note: Option<String>,
+    /// Which picture is kept: what viewers see, the camera's own, or its largest size
+    #[arg(long, value_name = "WHICH", requires = "keep", value_parser = ["shown", "original", "largest"])]
+    picture: Option<String>,
+    /// Print what is known of the kept picture as JSON
+    #[arg(long, requires = "keep")]
+    json: bool,
 }
+
+/// How long the camera may take to wake, or to change its size.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Snapshot {
     /// Takes the picture.
@@ -45,6 +66,9 @@ impl Snapshot {
             given.sets.push(format!("source.url={url}"));
         }
         let config = given.load()?.config;
+        if self.keep {
+            return self.keep(&config);
+        }
         let to_standard_output = self.to == Path::new("-");
         if to_standard_output && io::stdout().is_terminal() {
             return Err(Failure::Usage {
@@ -59,7 +83,29 @@ impl Snapshot {
         let taken = wiring::take_picture(&config, Duration::from_secs(self.wait))
             .map_err(|failure| hint_at_the_daemon(failure, &config.http.listen))?;
         let jpeg = taken.picture.jpeg();
-        if to_standard_output { write_out(&jpeg) } else { write_file(&self.to, &jpeg, self.force) }
+        if to_standard_output { write_out(&jpeg) } else { place_bytes(&self.to, &jpeg, self.force) }
+    }
+}
+
+impl Snapshot {
+    /// Has the daemon, which has the camera and the store, take and keep one.
+    fn keep(&self, config: &Config) -> Result<(), Failure> {
+        let daemon = Daemon::needed(config, "keeping a picture")?.patient(PATIENCE);
+        let texts =
+            [("name", &self.name), ("date", &self.date), ("note", &self.note), ("picture", &self.picture)];
+        let wish: Map<String, Value> = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?))))
+            .collect();
+        let what = "no picture was kept";
+        let item: Value = daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(wish)), what)?;
+        if self.json {
+            return print_json(&item);
+        }
+        let number = |key: &str| item.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+        let size = media::bytes(number("bytes"));
+        print(&format!("{} {name}: {} × {}, {size}\n", number("id"), number("width"), number("height")))
     }
 }
 
@@ -83,61 +129,12 @@ fn hint_at_the_daemon(failure: Failure, listens: &[Listen]) -> Failure {
     }
 }
 
-fn is_there(file: &Path) -> Failure {
-    Failure::Io {
-        message: format!("{} is there already", file.display()),
-        hint: Some(String::from("--force replaces it")),
-    }
-}
-
-/// Writes `bytes` beside `file` and moves them there in one step: nobody ever sees half a picture.
-fn write_file(file: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = File::create_new(&beside)
-        .and_then(|mut part| part.write_all(bytes).and_then(|()| part.sync_all()))
-        .and_then(|()| move_to(&beside, file, replace));
-    if written.is_err() {
-        // What is left of the attempt; the attempt's own error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => is_there(file),
-        _ => Failure::Io { message: format!("{} could not be written: {error}", file.display()), hint: None },
-    })
-}
-
-fn move_to(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
-    if replace {
-        return fs::rename(from, to);
-    }
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that knows no such rename (some network ones): look, then move.
-        Err(Errno::INVAL | Errno::NOSYS) if to.exists() => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
-        done => Ok(done?),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
     use crate::media::Trouble;
-
-    #[test]
-    fn a_file_is_replaced_only_when_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.jpg");
-        write_file(&file, b"one", false).unwrap();
-        assert!(write_file(&file, b"two", false).unwrap_err().text().contains("is there already"));
-        assert_eq!(fs::read(&file).unwrap(), b"one");
-        write_file(&file, b"three", true).unwrap();
-        assert_eq!(fs::read(&file).unwrap(), b"three");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
-    }
 
     #[test]
     fn a_busy_camera_is_asked_for_where_we_serve_it() {
@@ -150,15 +147,5 @@ mod tests {
         assert!(hint(&["unix:/run/x", "0.0.0.0:81"]).ends_with("it: --url http://localhost:81/snapshot"));
         assert!(hint(&["10.0.0.2:80"]).ends_with("it: --url http://10.0.0.2:80/snapshot"));
         assert!(hint(&["unix:/run/x"]).ends_with("hint: wait"));
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        let failure = write_file(Path::new("/nowhere/a.jpg"), b"", false).unwrap_err();
-        assert_eq!(
-            failure.text(),
-            "tallycam: /nowhere/a.jpg could not be written: No such file or directory (os error 2)"
-        );
-        assert_eq!(failure.code(), 74);
     }
 }

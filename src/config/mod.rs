@@ -23,6 +23,7 @@ mod size;
 pub use complaint::{Complaint, Complaints};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use duration::parse as parse_duration;
+pub use duration::show as show_duration;
 pub use resolve::{FILES, Origin, Resolved, Setting};
 pub use shipped::default_text;
 pub use size::parse as parse_size;

@@ -486,8 +486,12 @@ impl Talk {
             if let Some(last) = rows.last() {
                 self.last = last.id;
                 let mut piece = Vec::with_capacity(rows.len() * 400);
-                rows.iter().for_each(|row| piece.extend_from_slice(&said(row)));
-                self.send(piece.into()).await?;
+                // What was found in a recording has not just happened.
+                let new = rows.iter().filter(|row| !row.is_recounted);
+                new.for_each(|row| piece.extend_from_slice(&said(row)));
+                if !piece.is_empty() {
+                    self.send(piece.into()).await?;
+                }
             }
             if !has_more {
                 break;

@@ -43,6 +43,7 @@ mod problem;
 mod query;
 mod range;
 mod recordings;
+mod recount;
 mod replay;
 mod route;
 mod routes;
@@ -81,6 +82,8 @@ use tokio::task::LocalSet;
 
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
+pub use recount::{RecountBody, RecountReport};
+pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;

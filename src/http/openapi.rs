@@ -49,7 +49,7 @@ fn operation(route: &Route) -> Value {
         }
         responses.insert(status.to_string(), response);
     }
-    if matches!(doc.body, Wanted::Json(_) | Wanted::JsonOrNothing(_)) {
+    if matches!(doc.body, Wanted::Json(_) | Wanted::LongJson(_) | Wanted::JsonOrNothing(_)) {
         for (status, words) in BODY_PROBLEMS {
             let content = content_of(Content::Problem);
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
@@ -99,7 +99,7 @@ fn request_body(wanted: Wanted) -> Option<Value> {
             content.insert(String::from("multipart/form-data"), json!({"schema": {"type": "object"}}));
             return Some(json!({"required": true, "content": content}));
         }
-        Wanted::Json(name) => (named(name), true),
+        Wanted::Json(name) | Wanted::LongJson(name) => (named(name), true),
         Wanted::JsonOrNothing(name) => (named(name), false),
         Wanted::Form => {
             let form = json!({"application/x-www-form-urlencoded": {"schema": {"type": "object"}}});

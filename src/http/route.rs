@@ -31,6 +31,9 @@ pub const TEXT: &str = "text/plain; charset=utf-8";
 /// The longest body of a request: forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
 
+/// The longest body of the routes that take more: 20 000 crossings.
+const MAX_LONG_BODY: usize = 6 << 20;
+
 /// What a handler gets.
 #[derive(Debug)]
 pub struct Request {
@@ -134,6 +137,8 @@ pub enum Wanted {
     Nothing,
     /// JSON whose schema the document has under this name; the same as a form is taken, too.
     Json(&'static str),
+    /// Likewise, and it may be long.
+    LongJson(&'static str),
     /// Likewise, or nothing at all.
     JsonOrNothing(&'static str),
     /// What a page's form sends.
@@ -306,7 +311,8 @@ async fn answer(
     if route.doc.body == Wanted::File {
         upload = Some(Upload::new(body, link.clone(), site.settings.head_timeout));
     } else if !body.is_end_stream() {
-        whole = take(body, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
+        let limit = if matches!(route.doc.body, Wanted::LongJson(_)) { MAX_LONG_BODY } else { MAX_BODY };
+        whole = take(body, limit, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
     }
     let (site, link, method) = (site.clone(), link.clone(), method.clone());
     (route.handler)(Request { site, link, method, query, headers, id, name, body: whole, upload }).await
@@ -314,13 +320,13 @@ async fn answer(
 
 /// Takes the body of a request, whether its route wants one or not: the connection's next request
 /// comes after it.
-async fn take(body: Incoming, within: std::time::Duration) -> Result<Bytes, BodyError> {
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(BodyError::TooLong { limit: MAX_BODY });
+async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Result<Bytes, BodyError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLong { limit });
     }
-    match tokio::time::timeout(within, Limited::new(body, MAX_BODY).collect()).await {
+    match tokio::time::timeout(within, Limited::new(body, limit).collect()).await {
         Err(_) => Err(BodyError::TooSlow),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyError::TooLong { limit: MAX_BODY }),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyError::TooLong { limit }),
         Ok(Err(_)) => Err(BodyError::Broken),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }

@@ -5,7 +5,7 @@ use hyper::Method;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
     counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings,
-    replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -262,6 +262,11 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/api/v1/counts/reset" tallies::reset, Api, "Sets today's sums of a line, or of all, to zero from now on. Nothing is deleted.", [],
         Wanted::JsonOrNothing("ResetDraft"),
         [(201, "The reset.", Content::Json("Reset")), API_FOREIGN, UNKNOWN, WRONG_DRAFT, NO_COUNTING]),
+    route!(POST "/api/v1/counts/recount" recount::recount, Api,
+        "Puts what counting a recording again has found in the place of what was counted then, which is kept beside. `tallycam counts recount` sends it.", [],
+        Wanted::LongJson("RecountDraft"),
+        [(200, "The ledger says the same already.", Content::Json("Recount")), (201, "What was changed.", Content::Json("Recount")),
+            API_FOREIGN, UNKNOWN, CHANGED, WRONG_DRAFT, NO_COUNTING]),
     route!(GET "/api/v1/crossings" crossings::list, Api, "Every crossing on record.",
         [FROM, TO, OF_LINE, OF_CLASS, ("direction", "`in` or `out`."), SCENE, ("order", "`newest` first, or `oldest`."),
             ("limit", "At most so many, 1 to 5000; 100 if not given, of a table all."),

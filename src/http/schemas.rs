@@ -90,6 +90,17 @@ fn of_what_is_counted() -> Value {
         })),
         "ResetDraft": {"type": "object", "properties": {"line": maybe(count())}},
         "Reset": object(json!({"id": count(), "time": time(), "line_id": maybe(count())})),
+        "RecountDraft": object(json!({
+            "scene": scene(), "camera": text(), "recording": text(), "model": text(),
+            "time_sure": {"type": "boolean"},
+            "spans": list(places(2)),
+            "lines": list(object(json!({"id": count(), "version": count()}))),
+            "crossings": list(object(json!({
+                "line_id": count(), "track": count(), "ordinal": count(), "class": text(),
+                "direction": direction(), "score": number(), "time_us": count(),
+            }))),
+        })),
+        "Recount": object(json!({"id": maybe(count()), "superseded": count(), "counted": count()})),
         "Tracks": object(json!({
             "time": time(), "picture": object(json!({"width": count(), "height": count()})),
             "items": list(object(json!({

@@ -13,6 +13,7 @@ pub mod clip;
 pub mod counting;
 pub mod keeping;
 mod rate;
+pub mod recount;
 mod shared;
 mod warm_up;
 

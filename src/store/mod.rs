@@ -11,9 +11,9 @@ mod mending;
 mod sqlite;
 
 pub use counts::{
-    BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError, Gap,
-    LineDraft, LineRow, MOST_BUCKETS, NewCrossing, Reader, Reset, Scene, Settings, StoreError, Tallies,
-    TallyRow, ZoneDraft, ZoneRow,
+    BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError,
+    FoundAgain, Gap, LineDraft, LineRow, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Reader, Recount,
+    Recounted, Reset, Scene, Settings, StoreError, Tallies, TallyRow, ZoneDraft, ZoneRow,
 };
 
 /// What the ledger's rows are told in.

@@ -176,6 +176,11 @@ impl Watch {
         (countable, notes)
     }
 
+    /// Whether the line of this number counts.
+    pub fn counts_on(&self, line: u64) -> bool {
+        self.counter.lines().any(|counted| counted.id.0 == line)
+    }
+
     /// The camera sees something else now: everybody is forgotten. Lines and zones stay.
     pub fn restart(&mut self) {
         self.detector.restart();

@@ -13,7 +13,7 @@ mod annotate;
 mod detect;
 pub(super) mod draw;
 mod lines;
-mod look;
+pub(super) mod look;
 mod shared;
 mod standing;
 mod thumbnail;

@@ -7,6 +7,8 @@
 //! be read to its end, for the disk or the network failed, leaves nothing behind; a file that was itself cut off is
 //! taken as far as it goes.
 
+pub mod same;
+
 use std::future::Future;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 

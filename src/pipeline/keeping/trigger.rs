@@ -57,6 +57,7 @@ mod tests {
             time_us: 100_000_000,
             is_time_sure: true,
             has_thumbnail: false,
+            is_recounted: false,
         }
     }
 

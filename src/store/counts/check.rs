@@ -33,6 +33,13 @@ pub(super) fn faults(connection: &Connection, calendar: &Calendar) -> Result<Vec
     sentences(
         connection,
         &mut faults,
+        "SELECT 'crossing ' || id || ' is counted though a recount took its place' FROM superseded
+         WHERE id IN (SELECT id FROM crossings)",
+        |text| Some(text.to_owned()),
+    )?;
+    sentences(
+        connection,
+        &mut faults,
         "SELECT 'span ' || id || ' ends before it begins' FROM spans WHERE to_us < from_us",
         |text| Some(text.to_owned()),
     )?;

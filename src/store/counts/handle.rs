@@ -16,8 +16,8 @@ use super::schema::{self, store_error};
 use super::spans::OpenSpan;
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
-    Count, Cover, Crossing, EditError, LineDraft, LineRow, NewCrossing, Reader, Reset, Scene, Settings,
-    StoreError, Tallies, ZoneDraft, ZoneRow, lines, zones,
+    Count, Cover, Crossing, EditError, LineDraft, LineRow, NewCrossing, Reader, Recount, Recounted, Reset,
+    Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts, zones,
 };
 use crate::base::Worker;
 
@@ -324,6 +324,16 @@ impl Counts {
     /// There is no such line.
     pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
         self.edit(move |desk| reset(desk, line)).await
+    }
+
+    /// Puts what counting a recording again has found in the place of what was counted then; what gives way is kept
+    /// beside. Listeners are not told, and [`Counts::totals`] stays as it is until the next start: it only ever grows.
+    ///
+    /// # Errors
+    /// It is none, or a line that was counted on is gone or has been changed meanwhile.
+    pub async fn recount(&self, recount: Recount) -> Result<Recounted, EditError> {
+        let calendar = self.calendar.clone();
+        self.edit(move |desk| recounts::replace(desk, &calendar, &recount)).await
     }
 
     /// Something small that outlives restarts, such as the model that was chosen on the page.

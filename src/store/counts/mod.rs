@@ -21,7 +21,8 @@
 //! - Times in which nothing was counted are on record with their reason: no span, no claim. A span is at
 //!   most 30 s behind, so what a power cut leaves is a gap `off` from the last known moment to the next
 //!   start (`spans`, `coverage`).
-//! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset.
+//! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place of
+//!   is kept beside (`recounts`).
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
 mod calendar;
@@ -31,6 +32,7 @@ mod drafts;
 mod handle;
 mod lines;
 mod reader;
+mod recounts;
 mod retiming;
 mod rollups;
 mod rows;
@@ -50,6 +52,7 @@ use super::{inbox, mending, sqlite};
 
 pub use handle::Counts;
 pub use reader::{MOST_BUCKETS, Reader};
+pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};
 pub use types::*;
 
 /// How the ledger is kept.

@@ -160,6 +160,12 @@ impl Reader {
         self.tell(lines::all(&self.connection))
     }
 
+    /// Something small that outlives restarts, as [`super::Counts::setting`] has it.
+    pub fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let text = "SELECT value FROM settings WHERE key = ?1";
+        self.tell(self.connection.query_row(text, [key], |row| row.get(0)).optional())
+    }
+
     /// Whether the file is sound and the roll-ups equal the crossings: every fault in a sentence. Reads all of it.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
         self.tell(check::faults(&self.connection, &self.calendar))
@@ -335,6 +341,7 @@ impl Reader {
             })
         })?;
         let mut spans = rows.collect::<Result<Vec<Span>, _>>()?;
+        spans.extend(self.recounted(from_us, to_us)?);
         let now_us = self.now_us();
         match &self.shared {
             Some(shared) => {
@@ -353,15 +360,33 @@ impl Reader {
         Ok(spans)
     }
 
+    /// Times that were counted again from recordings: they are covered, whatever was so then.
+    fn recounted(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+        let mut query = self
+            .connection
+            .prepare("SELECT from_us, to_us, scene FROM recount_spans WHERE to_us > ?1 AND from_us < ?2")?;
+        let mut rows = query.query([from_us, to_us])?;
+        let mut spans = Vec::new();
+        while let Some(row) = rows.next()? {
+            let scene = Some(scene_of(row.get_ref(2)?.as_str()?)?);
+            spans.push(Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: String::new() });
+        }
+        Ok(spans)
+    }
+
     /// A daemon of another process is behind in telling: what it told last is so until now, if it has not
     /// ended and can be believed to run.
     fn follow(&self, spans: &mut [Span], now_us: i64) -> Result<(), ReadError> {
-        let newest = self.connection.query_row(
-            "SELECT s.to_us FROM spans s JOIN runs r ON r.id = s.run WHERE NOT r.ended AND r.id = (SELECT max(id) FROM runs)
+        let newest = self
+            .connection
+            .query_row(
+                "SELECT s.to_us FROM spans s JOIN runs r ON r.id = s.run WHERE NOT r.ended
+               AND r.id = (SELECT max(id) FROM runs WHERE id NOT IN (SELECT run FROM recounts))
              ORDER BY s.id DESC LIMIT 1",
-            [],
-            |row| row.get::<_, i64>(0),
-        ).optional()?;
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+            .optional()?;
         if let Some(newest) = newest.filter(|newest| now_us - newest < EXTEND_AFTER_US + 2_000_000) {
             for span in spans.iter_mut().filter(|span| span.to_us == newest) {
                 span.to_us = span.to_us.max(now_us);

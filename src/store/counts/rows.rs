@@ -50,7 +50,8 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, ReadError> {
 
 /// What [`crossing`] reads, to be followed by conditions.
 pub(super) const SELECT_CROSSINGS: &str = "SELECT c.id, c.run, r.camera, c.scene, c.line, l.name, c.track, c.ordinal, \
-     c.class, c.direction, c.score, c.wall_us, c.sure, EXISTS (SELECT 1 FROM thumbnails t WHERE t.crossing = c.id) \
+     c.class, c.direction, c.score, c.wall_us, c.sure, EXISTS (SELECT 1 FROM thumbnails t WHERE t.crossing = c.id), \
+     EXISTS (SELECT 1 FROM recounts n WHERE n.run = c.run) \
      FROM crossings c JOIN runs r ON r.id = c.run JOIN lines l ON l.id = c.line";
 
 /// A row of [`SELECT_CROSSINGS`].
@@ -71,5 +72,6 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<Crossing, ReadError> {
         time_us: unsigned(row, 11)?,
         is_time_sure: row.get(12)?,
         has_thumbnail: row.get(13)?,
+        is_recounted: row.get(14)?,
     })
 }

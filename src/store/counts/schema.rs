@@ -62,6 +62,17 @@ CREATE INDEX spans_by_end ON spans(to_us);
 CREATE TABLE resets (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL,
   line INTEGER REFERENCES lines(id), after INTEGER NOT NULL,
   mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+", "
+CREATE TABLE recounts (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL UNIQUE REFERENCES runs(id),
+  scene TEXT NOT NULL, recording TEXT NOT NULL, model TEXT NOT NULL, lines TEXT NOT NULL,
+  mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE TABLE recount_spans (recount INTEGER NOT NULL REFERENCES recounts(id), scene TEXT NOT NULL,
+  from_us INTEGER NOT NULL, to_us INTEGER NOT NULL);
+CREATE INDEX recount_spans_by_end ON recount_spans(to_us);
+CREATE TABLE superseded (id INTEGER PRIMARY KEY, recount INTEGER NOT NULL REFERENCES recounts(id),
+  run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL, line INTEGER NOT NULL REFERENCES lines(id),
+  track INTEGER NOT NULL, ordinal INTEGER NOT NULL, class TEXT NOT NULL, direction TEXT NOT NULL, score REAL NOT NULL,
+  mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL, jpeg BLOB);
 "];
 
 /// Opens `file` for its one writer, made and migrated where need be.
@@ -124,7 +135,11 @@ fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Resu
 /// After a run that did not end, which is when disks lie: goes through the file, and fails if it is damaged.
 fn examine(connection: &Connection) -> rusqlite::Result<()> {
     let has_ended: Option<bool> = connection
-        .query_row("SELECT ended FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .query_row(
+            "SELECT ended FROM runs WHERE id NOT IN (SELECT run FROM recounts) ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     if has_ended != Some(false) {
         return Ok(());

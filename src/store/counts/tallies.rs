@@ -51,20 +51,22 @@ impl Board {
             }
         }
         let mut before = Sums::new();
-        let mut afters: Vec<i64> = marks.values().map(|mark| mark.0).collect();
+        // Of what was found in a recording the time says whether it was before.
+        let mut afters: Vec<(i64, i64)> = marks.values().copied().collect();
         afters.sort_unstable();
         afters.dedup();
-        for after in afters {
+        for (after, at_us) in afters {
             let mut sums = connection.prepare(
                 "SELECT line, class, direction, count(*) FROM crossings
-                 WHERE id >= (SELECT min(first) FROM daily WHERE scene = ?1 AND start_us = ?2) AND id <= ?4
+                 WHERE id >= (SELECT min(first) FROM daily WHERE scene = ?1 AND start_us = ?2)
                    AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3
+                   AND iif(run IN (SELECT run FROM recounts), wall_us < ?5, id <= ?4)
                  GROUP BY line, class, direction",
             )?;
-            let mut rows = sums.query(params![scene.word(), day.0, day.1, after])?;
+            let mut rows = sums.query(params![scene.word(), day.0, day.1, after, at_us])?;
             while let Some(row) = rows.next()? {
                 let line = unsigned(row, 0)?;
-                if marks.get(&line).is_some_and(|mark| mark.0 == after) {
+                if marks.get(&line) == Some(&(after, at_us)) {
                     let direction = direction_of(row.get_ref(2)?.as_str()?)?;
                     before.insert((line, row.get(1)?, direction), unsigned(row, 3)?);
                 }

@@ -51,10 +51,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Crossings on record that were not told yet.
+    /// Crossings on record that were not told yet. What was found in a recording has not just happened.
     fn read_new(&mut self) -> Result<Vec<Crossing>, ReadError> {
-        let mut new =
-            self.connection.prepare(&format!("{SELECT_CROSSINGS} WHERE c.id > ?1 ORDER BY c.id"))?;
+        let mut new = self.connection.prepare(&format!(
+            "{SELECT_CROSSINGS} WHERE c.id > ?1 AND c.run NOT IN (SELECT run FROM recounts) ORDER BY c.id"
+        ))?;
         new.query_map([self.announced], crossing)?.collect()
     }
 

@@ -591,8 +591,12 @@ fn another_calendar_makes_the_sums_anew() {
 #[test]
 fn a_saved_file_of_every_version_is_opened() {
     // A file for each version; the newest is written when its migration is.
-    let versions: Vec<&str> = vec![include_str!("../../../tests/data/counts-v1.sql")];
-    for saved in versions {
+    let versions = [
+        (include_str!("../../../tests/data/counts-v1.sql"), 3),
+        // The newest of its crossings gave way to a recount that found nothing.
+        (include_str!("../../../tests/data/counts-v2.sql"), 4),
+    ];
+    for (saved, next) in versions {
         let folder = tempfile::tempdir().expect("a folder");
         let connection = rusqlite::Connection::open(folder.path().join("counts.db")).expect("made");
         connection.execute_batch(saved).expect("filled");
@@ -615,8 +619,9 @@ fn a_saved_file_of_every_version_is_opened() {
         assert_eq!(bench.reader().gaps(Scene::Camera, 0, u64::MAX).expect("read").len(), 1);
         // It is written to as any other.
         bench.record(1, Direction::In, 1);
-        assert_eq!(bench.all().last().map(|crossing| crossing.id), Some(3));
+        assert_eq!(bench.all().last().map(|crossing| crossing.id), Some(next));
         bench.assert_sound();
+        assert_eq!(bench.rows("SELECT count(*) FROM superseded"), next as i64 - 3);
     }
 }
 
@@ -712,4 +717,199 @@ proptest! {
             }
         }
     }
+}
+
+/// What counting again found: crossings of a line at these seconds after Monday ten o'clock.
+fn recount(line: &LineRow, spans: &[(u64, u64)], found: &[(u64, Direction)]) -> Recount {
+    let found = found.iter().enumerate().map(|(at, &(second, direction))| FoundAgain {
+        line: line.id,
+        track: at as u64 + 1,
+        ordinal: 1,
+        class: Arc::from("person"),
+        direction,
+        score: 0.75,
+        time_us: MONDAY + second * S,
+    });
+    Recount {
+        scene: Scene::Camera,
+        camera: String::from("door"),
+        recording: String::from("recording 7, door.mp4"),
+        model: String::from("nano"),
+        is_time_sure: true,
+        spans: spans.iter().map(|&(from, to)| (MONDAY + from * S, MONDAY + to * S)).collect(),
+        lines: vec![(line.id, line.version)],
+        crossings: found.collect(),
+    }
+}
+
+impl Bench {
+    fn recount(&mut self, recount: Recount) -> Result<Recounted, EditError> {
+        self.edit(|counts| async move { counts.recount(recount).await })
+    }
+
+    /// Kind and second of every crossing that counts, by time.
+    fn seconds(&self) -> Vec<(u64, Direction)> {
+        let all = self.all().into_iter();
+        let mut all: Vec<_> = all.map(|c| ((c.time_us - MONDAY) / S, c.direction)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn rows(&self, query: &str) -> i64 {
+        let file = rusqlite::Connection::open(self.writer.file()).expect("opened");
+        file.query_row(query, [], |row| row.get(0)).expect("a number")
+    }
+}
+
+#[test]
+fn a_recount_takes_the_place_of_what_was_counted_and_no_more() {
+    use Direction::{In, Out};
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (line, other) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    let mut committed = bench.counts.committed();
+    // Live: Door at 1, 2 … 9 s, Gate at 5 s.
+    for second in 1..10 {
+        clock.pass(S);
+        bench.record(line.id, In, 1);
+        if second == 5 {
+            bench.record(other.id, Out, 1);
+        }
+    }
+    let live: Vec<u64> = std::iter::from_fn(|| committed.try_recv().ok()).map(|c| c.id).collect();
+    assert_eq!(live.len(), 10);
+    let totals = bench.counts.totals();
+    // Pictures from 2 to 4 s and from 6 to 8 s: what is in the gap between stays, and so does the Gate.
+    let found = recount(&line, &[(2, 4), (6, 8)], &[(3, Out), (7, In), (8, In)]);
+    let made = bench.recount(found.clone()).expect("it is made");
+    assert_eq!((made.id, made.superseded, made.counted), (Some(1), 6, 3));
+    let now = [(1, In), (3, Out), (5, In), (5, Out), (7, In), (8, In), (9, In)];
+    assert_eq!(bench.seconds(), now);
+    bench.assert_sound();
+    assert!(committed.try_recv().is_err(), "what was found in a recording has not just happened");
+    assert_eq!(bench.counts.totals(), totals, "they never fall while it runs");
+    let tally = bench.counts.tallies().borrow().lines[0].clone();
+    assert_eq!((tally.count_in, tally.count_out), (5, 1));
+    assert_eq!(bench.rows("SELECT count(*) FROM superseded"), 6, "nothing that was counted is deleted");
+    // The same again, also with its crossings in another order: nothing is changed.
+    let mut again = found.clone();
+    again.crossings.reverse();
+    for again in [found.clone(), again] {
+        let made = bench.recount(again).expect("it is taken");
+        assert_eq!((made.id, made.superseded, made.counted), (None, 0, 0));
+    }
+    assert_eq!((bench.seconds(), bench.rows("SELECT count(*) FROM superseded")), (now.to_vec(), 6));
+    // With another model it is another count, in the place of the last one.
+    let made = bench.recount(recount(&line, &[(2, 4), (6, 8)], &[])).expect("it is made");
+    assert_eq!((made.id, made.superseded, made.counted), (Some(2), 3, 0));
+    assert_eq!(bench.seconds(), [(1, In), (5, In), (5, Out), (9, In)]);
+    bench.assert_sound();
+    // Crossings go on with new numbers, and are told.
+    clock.pass(S);
+    bench.record(line.id, Out, 1);
+    assert_eq!(committed.try_recv().map(|c| (c.time_us - MONDAY) / S), Ok(10));
+    drop(bench);
+    // The next run finds it so, too.
+    let bench = Bench::open(folder.path(), &clock);
+    assert_eq!(bench.seconds().len(), 5);
+    bench.assert_sound();
+}
+
+#[test]
+fn a_recount_knows_resets_and_fills_gaps() {
+    use Direction::{In, Out};
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera);
+    bench.counts.cover(Cover::Not("no_model"));
+    clock.pass(30 * S);
+    bench.turn();
+    let id = line.id;
+    bench.edit(|counts| async move { counts.reset(Some(id)).await }).expect("it is reset");
+    clock.pass(30 * S);
+    bench.turn();
+    let gaps = |bench: &Bench| {
+        let gaps = bench.reader().gaps(Scene::Camera, MONDAY, MONDAY + 60 * S).expect("read").into_iter();
+        gaps.map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S)).collect::<Vec<_>>()
+    };
+    assert_eq!(gaps(&bench), [(0, 60)]);
+    bench.recount(recount(&line, &[(10, 50)], &[(20, In), (40, In), (45, Out)])).expect("it is made");
+    assert_eq!(gaps(&bench), [(0, 10), (50, 60)], "what was looked at since is no gap");
+    // Nobody crossed, where nothing had been counted: that is known now, and known once.
+    let none = || recount(&line, &[(52, 55)], &[]);
+    assert_eq!(bench.recount(none()).expect("it is made").id, Some(2));
+    assert_eq!(gaps(&bench), [(0, 10), (50, 52), (55, 60)]);
+    assert_eq!(bench.recount(none()).expect("it is taken").id, None);
+    // Before the reset, though it was found after it: not among today's sums.
+    let tally = bench.counts.tallies().borrow().lines[0].clone();
+    assert_eq!((tally.count_in, tally.count_out), (1, 1));
+    bench.assert_sound();
+}
+
+#[test]
+fn a_recount_that_cannot_be_is_refused_whole() {
+    use Direction::In;
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (line, sim) = (bench.draw("Door", Scene::Camera), bench.draw("Street", Scene::Sim));
+    clock.pass(S);
+    bench.record(line.id, In, 1);
+    let good = recount(&line, &[(0, 10)], &[(3, In)]);
+    let changed = |change: &dyn Fn(&mut Recount)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        changed
+    };
+    let wrong = [
+        changed(&|r| r.lines.clear()),
+        changed(&|r| r.lines[0].1 += 1),
+        changed(&|r| r.lines[0].0 = 99),
+        changed(&|r| r.lines.push((sim.id, sim.version))),
+        changed(&|r| r.spans.clear()),
+        changed(&|r| r.spans.push((MONDAY + 5 * S, MONDAY + 20 * S))),
+        changed(&|r| r.spans[0] = (MONDAY + 10 * S, MONDAY)),
+        changed(&|r| r.spans[0].1 = u64::MAX),
+        changed(&|r| r.crossings[0].time_us = MONDAY + 11 * S),
+        changed(&|r| r.crossings[0].line = sim.id),
+        changed(&|r| r.crossings[0].ordinal = 0),
+        changed(&|r| r.crossings[0].class = Arc::from("")),
+        changed(&|r| r.crossings.push(r.crossings[0].clone())),
+        changed(&|r| r.crossings = vec![r.crossings[0].clone(); MOST_RECOUNTED + 1]),
+        changed(&|r| r.model = String::from("a\nb")),
+    ];
+    for (at, wrong) in wrong.into_iter().enumerate() {
+        assert!(bench.recount(wrong).is_err(), "{at}");
+    }
+    assert_eq!(bench.seconds(), [(1, In)]);
+    assert_eq!(bench.rows("SELECT (SELECT count(*) FROM recounts) + (SELECT count(*) FROM superseded)"), 0);
+    let line_id = line.id;
+    bench.edit(|counts| async move { counts.delete_line(line_id, None).await }).expect("deleted");
+    assert!(bench.recount(good).is_err(), "what a deleted line counted stays");
+    bench.assert_sound();
+}
+
+#[test]
+fn a_recount_of_an_unsure_time_moves_with_its_boot() {
+    use Direction::In;
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera);
+    clock.pass(20 * S);
+    let unsure = Recount { is_time_sure: false, ..recount(&line, &[(2, 10)], &[(3, In)]) };
+    bench.recount(unsure).expect("it is made");
+    assert_eq!(bench.seconds(), [(3, In)]);
+    clock.with(|clock| {
+        clock.wall += HOUR;
+        clock.is_synchronised = true;
+    });
+    bench.turn();
+    assert_eq!(bench.seconds(), [(3603, In)]);
+    bench.assert_sound();
 }

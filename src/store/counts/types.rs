@@ -159,6 +159,8 @@ pub struct Crossing {
     pub is_time_sure: bool,
     /// Whether there is a thumbnail.
     pub has_thumbnail: bool,
+    /// Whether it was found by counting a recording again: it is told to nobody as having just happened.
+    pub is_recounted: bool,
 }
 
 /// Whether counting runs. What is said holds until something else is said.

@@ -239,6 +239,12 @@ impl Writer {
             .expect("it can be set");
     }
 
+    /// The ledger.
+    #[cfg(test)]
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Commands that are held.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
@@ -458,6 +464,8 @@ impl Writer {
                     }
                 }
                 Command::Edit(edit) => {
+                    // An edit that takes crossings out finds their sums where it looks for them.
+                    sums.write(&transaction)?;
                     // It is made once; if the turn fails, it is told so and not tried again.
                     let edit = std::mem::replace(edit, Box::new(|_| Ok(Box::new(|_| {}))));
                     transaction.execute_batch("SAVEPOINT edit")?;

@@ -22,6 +22,7 @@ mod backup;
 mod check;
 mod chunks;
 mod clocks;
+mod copied;
 mod edits;
 #[cfg(test)]
 mod faults;
@@ -31,6 +32,7 @@ mod frozen;
 mod handle;
 mod jobs;
 mod names;
+mod old;
 mod reader;
 mod retention;
 mod retiring;
@@ -55,7 +57,9 @@ use check::CheckJob;
 use vacuum::VacuumJob;
 
 pub use check::check_offline;
+pub use copied::verify_copy;
 pub use handle::{Media, RecordingHandle, Refused};
+pub use old::{OldRow, old_rows};
 pub use reader::MediaReader;
 pub use types::*;
 

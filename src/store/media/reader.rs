@@ -189,6 +189,19 @@ impl MediaReader {
         self.tell(rows::setting(&self.connection, key))
     }
 
+    /// `rules` with those that were made on the page and kept, but for the keys in `pinned` (`snapshots_age` …).
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn rules_in_force(
+        &self,
+        rules: RetentionRules,
+        pinned: &[String],
+    ) -> Result<RetentionRules, MediaError> {
+        let saved = self.setting(super::rules::SETTING)?;
+        Ok(saved.map_or(rules.clone(), |saved| super::rules::overlaid(rules, &saved, pinned)))
+    }
+
     /// The connection and the file, for what reads more than a row.
     #[allow(dead_code)]
     pub(super) fn parts(&self) -> (&Connection, &Path) {

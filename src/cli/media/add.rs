@@ -1,0 +1,284 @@
+//! `tallycam media add`: files become items. Also what `import` takes files with.
+
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{ItemReport, Store, bytes, file, may_keep, unread};
+use crate::base::Stamp;
+use crate::base::clock::monotonic_us;
+use crate::cli::daemon::{Sent, WORKS_WITHIN, escaped};
+use crate::cli::{Failure, Given, print, print_json};
+use crate::config::Config;
+use crate::daemon::counting::store_settings;
+use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
+use crate::store::media::{Item, MediaError, MediaReader};
+
+/// Take files into the store: JPEGs become snapshots, MJPEG files and AVIs with MJPEG video recordings.
+///
+/// Nothing is decoded: every picture keeps its bytes.
+#[derive(Debug, Args)]
+pub struct Add {
+    #[command(flatten)]
+    given: Given,
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// What the item is called; without it as its file
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Its date: YYYY-MM-DD, also with THH:MM or THH:MM:SS; without it that of the file
+    #[arg(long, value_name = "DATE")]
+    date: Option<String>,
+    /// A note
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    note: String,
+    /// Pictures a second of an MJPEG file; without it 30, of an AVI as it says itself
+    #[arg(long, value_name = "FPS", value_parser = fps)]
+    fps: Option<f64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn fps(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(fps) if (0.01..=240.0).contains(&fps) => Ok(fps),
+        _ => Err(String::from("a number from 0.01 to 240")),
+    }
+}
+
+impl Add {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        may_keep(&config)?;
+        if self.name.is_some() && self.files.len() > 1 {
+            return Err(Failure::Usage {
+                message: String::from("--name is for one file, and several are named"),
+                hint: Some(String::from("add them one by one, or let each be called as its file")),
+            });
+        }
+        let store = Store::open(&config)?;
+        let mut items = Vec::new();
+        for path in &self.files {
+            let wish = self.wish(&config, path)?;
+            let added = add(&config, &store, path, wish).map_err(|not| not.failure(path))?;
+            if !self.json {
+                print(&told(&added))?;
+            }
+            items.push(added.item);
+        }
+        if !self.json {
+            return Ok(());
+        }
+        let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
+        print_json(&json!({"items": items, "next": null}))
+    }
+
+    fn wish(&self, config: &Config, path: &Path) -> Result<Wish, Failure> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
+                Failure::Usage {
+                    message: format!("{} has no name that can be kept", path.display()),
+                    hint: Some(String::from("give it one: --name NAME")),
+                }
+            })?,
+        };
+        let zone = store_settings(config).zone;
+        let taken_us = if self.date.is_some() { None } else { modified_us(path) };
+        let note = self.note.clone();
+        Ok(Wish { name, date: self.date.clone(), taken_us, note, fps: self.fps, zone })
+    }
+}
+
+fn told(added: &Added) -> String {
+    let Item { id, name, frames, bytes: size, .. } = &added.item;
+    let pictures = if *frames == 1 { String::new() } else { format!(", {frames} pictures") };
+    let left_out = match added.left_out {
+        0 => String::new(),
+        1 => String::from("; 1 picture was none and is left out"),
+        more => format!("; {more} pictures were none and are left out"),
+    };
+    format!("{id} {name}: {}{pictures}{left_out}\n", bytes(*size))
+}
+
+/// What is known of a file beside its bytes.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// What it is to be called; refused if that is taken.
+    pub name: String,
+    /// Its date as given; `None`: the day of `taken_us`.
+    pub date: Option<String>,
+    /// When it was taken, microseconds since 1970, where that is known.
+    pub taken_us: Option<u64>,
+    /// A note.
+    pub note: String,
+    /// Pictures a second of a clip that does not say.
+    pub fps: Option<f64>,
+    /// The zone of dates.
+    pub zone: TimeZone,
+}
+
+/// A file that has become an item.
+#[derive(Debug)]
+pub struct Added {
+    /// The item.
+    pub item: Item,
+    /// Pictures of the file that were none.
+    pub left_out: u64,
+}
+
+/// Why a file has not become one.
+#[derive(Debug)]
+pub enum NotAdded {
+    /// This file cannot be taken; others may.
+    Refused {
+        /// Why.
+        message: String,
+        /// What can be done.
+        hint: Option<String>,
+    },
+    /// Nothing can be taken.
+    Failed(Failure),
+}
+
+impl NotAdded {
+    /// The same as a command's failure, with the file's name.
+    pub fn failure(self, path: &Path) -> Failure {
+        match self {
+            NotAdded::Refused { message, hint } => {
+                Failure::Failed { message: format!("{}: {message}", path.display()), hint }
+            }
+            NotAdded::Failed(failure) => failure,
+        }
+    }
+}
+
+/// When the file was last written, microseconds since 1970.
+pub fn modified_us(path: &Path) -> Option<u64> {
+    let modified = std::fs::metadata(path).ok()?.modified().ok()?;
+    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_micros()).ok()
+}
+
+/// Takes a file into the store.
+///
+/// # Errors
+/// [`NotAdded`]; then nothing is left of it.
+pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Added, NotAdded> {
+    let refused = |message: String| NotAdded::Refused { message, hint: None };
+    let open = File::open(path).and_then(|opened| Ok((opened.metadata()?.is_file(), opened)));
+    let mut opened = match open {
+        Ok((true, opened)) => opened,
+        Ok((false, _)) => return Err(refused(String::from("it is no file"))),
+        Err(error) => {
+            let message = format!("{} could not be read: {error}", path.display());
+            return Err(NotAdded::Failed(Failure::Io { message, hint: None }));
+        }
+    };
+    match store {
+        Store::Own(own) => {
+            let stamp = wish.taken_us.map(|wall_us| Stamp {
+                monotonic_us: monotonic_us(),
+                wall_us,
+                wall_trusted: true,
+            });
+            let import_wish = ImportWish {
+                name: Some(wish.name),
+                may_rename: false,
+                date: wish.date,
+                note: wish.note,
+                stamp,
+                fps: wish.fps,
+                source: format!("file {}", path.file_name().unwrap_or_default().to_string_lossy()),
+                zone: wish.zone,
+            };
+            let imported = import(&own.media, &mut opened, import_wish).map_err(not_imported)?;
+            Ok(Added { item: imported.item, left_out: imported.left_out })
+        }
+        Store::Daemon(daemon) => {
+            let reader = MediaReader::open(&file(config)).map_err(|e| NotAdded::Failed(unread(e)))?;
+            match reader.by_name(&wish.name) {
+                Ok(item) => return Err(taken(&item.name)),
+                Err(MediaError::Unknown(_)) => {}
+                Err(error) => return Err(NotAdded::Failed(unread(error))),
+            }
+            // The daemon makes the day of the time; a date that is none is set afterwards.
+            let time = wish.taken_us.map(|us| local(us, &wish.zone));
+            let (first, after) = match (&wish.date, time) {
+                (Some(date), Some(time)) if *date != time[..10] => (time, Some(date.clone())),
+                (Some(_), Some(time)) | (None, Some(time)) => (time, None),
+                (Some(date), None) => (date.clone(), None),
+                (None, None) => (String::new(), None),
+            };
+            let mut path = format!("/api/v1/media?name={}", escaped(&wish.name));
+            for (key, value) in [("date", &first), ("note", &wish.note)] {
+                if !value.is_empty() {
+                    path.push_str(&format!("&{key}={}", escaped(value)));
+                }
+            }
+            if let Some(fps) = wish.fps {
+                path.push_str(&format!("&fps={fps}"));
+            }
+            opened.seek(SeekFrom::Start(0)).map_err(|error| refused(error.to_string()))?;
+            let daemon = daemon.clone().patient(WORKS_WITHIN);
+            let answer = daemon.ask("POST", &path, Sent::File(&mut opened)).map_err(NotAdded::Failed)?;
+            let is_refused = matches!(answer.status, 400 | 409 | 413 | 415 | 422);
+            let done = answer.done("it was not taken").map_err(|failure| match failure {
+                Failure::Failed { message, hint } if is_refused => {
+                    let message = message.strip_prefix("it was not taken: ").unwrap_or(&message).to_owned();
+                    NotAdded::Refused { message, hint }
+                }
+                failure => NotAdded::Failed(failure),
+            })?;
+            let taken: Taken = done.read().map_err(NotAdded::Failed)?;
+            if let Some(date) = after {
+                let body = json!({"date": date});
+                let path = format!("/api/v1/media/{}", taken.id);
+                let what = "it was taken, and its date could not be set";
+                let _: serde::de::IgnoredAny =
+                    daemon.json("PATCH", &path, Sent::Json(&body), what).map_err(NotAdded::Failed)?;
+            }
+            let item = reader.item(taken.id).map_err(|error| NotAdded::Failed(unread(error)))?;
+            Ok(Added { item, left_out: taken.left_out })
+        }
+    }
+}
+
+/// What the daemon says of a file that it has taken.
+#[derive(Debug, Deserialize)]
+struct Taken {
+    id: u64,
+    #[serde(default)]
+    left_out: u64,
+}
+
+/// `2026-11-20T14:53:07` on the clock on the wall.
+fn local(time_us: u64, zone: &TimeZone) -> String {
+    crate::http::when::local(time_us, zone).chars().take(19).collect()
+}
+
+fn taken(name: &str) -> NotAdded {
+    NotAdded::Refused {
+        message: format!("there is an item called {name:?} already"),
+        hint: Some(String::from("--name gives it another one")),
+    }
+}
+
+fn not_imported(error: ImportError) -> NotAdded {
+    let hint = error.hint().map(str::to_owned);
+    match error {
+        ImportError::Media(MediaError::SameName(name)) => taken(&name),
+        ImportError::Media(error @ MediaError::Wrong(_)) => {
+            NotAdded::Refused { message: error.to_string(), hint }
+        }
+        ImportError::Media(error) => NotAdded::Failed(unread(error)),
+        error => NotAdded::Refused { message: error.to_string(), hint },
+    }
+}

@@ -1,0 +1,369 @@
+//! `tallycam media check`, `vacuum`, `backup` and `retention`.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{ItemReport, Own, Store, bytes, file, many, reader, unread};
+use crate::base::clock::rfc3339;
+use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::placing::{is_there, not_written, place};
+use crate::cli::{Failure, Given, print, print_json};
+use crate::config::{Origin, Resolved, show_duration};
+use crate::daemon::keeping::retention;
+use crate::store::media::{CheckReport, MediaReader, RetentionPlan, RetentionRules, Storage, verify_copy};
+
+/// Check everything that is kept: every picture, every index, the file itself.
+///
+/// The exit code is 1 if something is wrong that was not mended.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    given: Given,
+    /// Mend what can be mended
+    #[arg(long)]
+    repair: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// As the API has it.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Checked {
+    items: u64,
+    chunks: u64,
+    pictures: u64,
+    faults: Vec<String>,
+    mended: Vec<String>,
+}
+
+impl From<CheckReport> for Checked {
+    fn from(report: CheckReport) -> Checked {
+        let CheckReport { items, chunks, pictures, faults, mended } = report;
+        Checked { items, chunks, pictures, faults, mended }
+    }
+}
+
+impl Check {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        // A store that is not there is not made to be checked. What cannot be read is for the check to tell.
+        if !file(&config).exists() {
+            reader(&config)?;
+        }
+        let store = Store::open(&config)?;
+        let mut report = check(&store, self.repair)?;
+        let mut left = report.faults.len();
+        if !report.mended.is_empty() {
+            // What is left is what is found now.
+            let again = check(&store, false)?;
+            left = again.faults.len();
+            (report.items, report.chunks, report.pictures) = (again.items, again.chunks, again.pictures);
+            report.faults = again.faults;
+        }
+        if self.json {
+            print_json(&report)?;
+        } else {
+            print(&text(&report, self.repair))?;
+        }
+        if left == 0 { Ok(()) } else { Err(Failure::Told(1)) }
+    }
+}
+
+fn check(store: &Store, repair: bool) -> Result<Checked, Failure> {
+    match store {
+        Store::Own(own) => own.wait(own.media.check(repair)).map(Checked::from),
+        Store::Daemon(daemon) => {
+            let body = json!({"repair": repair});
+            let daemon = daemon.clone().patient(WORKS_WITHIN);
+            daemon.json("POST", "/api/v1/media/check", Sent::Json(&body), "nothing was checked")
+        }
+    }
+}
+
+fn text(report: &Checked, repair: bool) -> String {
+    let mut text = format!(
+        "{}, {} chunks and {} pictures looked at\n",
+        many(usize::try_from(report.items).unwrap_or(usize::MAX), "item"),
+        report.chunks,
+        report.pictures
+    );
+    report.mended.iter().for_each(|mended| text.push_str(&format!("mended: {mended}\n")));
+    report.faults.iter().for_each(|fault| text.push_str(&format!("wrong: {fault}\n")));
+    if report.faults.is_empty() {
+        text.push_str("all is well\n");
+    } else if !repair {
+        text.push_str("`tallycam media check --repair` mends what can be mended\n");
+    }
+    text
+}
+
+/// Give unused room of the file back to the file system
+#[derive(Debug, Args)]
+pub struct Vacuum {
+    #[command(flatten)]
+    given: Given,
+}
+
+#[derive(Debug, Deserialize)]
+struct Vacuumed {
+    freed: u64,
+}
+
+impl Vacuum {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        drop(reader(&config)?);
+        let given_back = match Store::open(&config)? {
+            Store::Own(own) => own.wait(own.media.vacuum())?,
+            Store::Daemon(daemon) => {
+                let daemon = daemon.patient(WORKS_WITHIN);
+                let answer: Vacuumed =
+                    daemon.json("POST", "/api/v1/media/vacuum", Sent::Nothing, "no room was given back")?;
+                answer.freed
+            }
+        };
+        print(&format!("{} given back\n", bytes(given_back)))
+    }
+}
+
+/// Write a copy of the whole store, as it is at this moment.
+///
+/// While the daemon runs the copy comes from it, and recording goes on. The copy is gone through before
+/// it takes its name; it is a `media.db` that can be put in the place of the one there is.
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    given: Given,
+    /// Where it goes
+    #[arg(value_name = "FILE")]
+    to: PathBuf,
+    /// Replace FILE if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Backup {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        drop(reader(&config)?);
+        if !self.force && self.to.exists() {
+            return Err(is_there(&self.to));
+        }
+        let same = |path: &Path| path.canonicalize().ok();
+        if same(&self.to).is_some_and(|to| same(&file(&config)) == Some(to)) {
+            return Err(Failure::Usage {
+                message: format!("{} is the store itself", self.to.display()),
+                hint: Some(String::from("give the copy a place of its own")),
+            });
+        }
+        let store = Store::open(&config)?;
+        let len = place(&self.to, self.force, |part, beside| {
+            let len = match &store {
+                Store::Own(own) => copy_own(own, part, &self.to)?,
+                Store::Daemon(daemon) => copy_from(daemon, part, &self.to)?,
+            };
+            part.sync_all().map_err(|error| not_written(&self.to, &error))?;
+            verify_copy(beside).map_err(unread)?;
+            Ok(len)
+        })?;
+        print(&format!("{}: {}, whole\n", self.to.display(), bytes(len)))
+    }
+}
+
+/// From the daemon. Gives the bytes.
+fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure> {
+    let daemon = daemon.clone().patient(WORKS_WITHIN);
+    let answer = daemon.ask("GET", "/api/v1/media/backup", Sent::Nothing)?.done("there is no copy")?;
+    let promised = answer.header("content-length").and_then(|len| len.parse::<u64>().ok());
+    let mut body = answer.body();
+    let mut piece = vec![0; 256 << 10];
+    let mut len = 0;
+    loop {
+        // What fails when reading is the daemon's end, what fails when writing is this one.
+        let got = io::Read::read(&mut body, &mut piece).map_err(|error| cut_off(&error))?;
+        if got == 0 {
+            break;
+        }
+        part.write_all(&piece[..got]).map_err(|error| not_written(to, &error))?;
+        len += got as u64;
+    }
+    match promised {
+        Some(promised) if promised != len => Err(cut_off(&io::ErrorKind::UnexpectedEof.into())),
+        _ => Ok(len),
+    }
+}
+
+fn cut_off(error: &io::Error) -> Failure {
+    Failure::Io { message: format!("the copy was cut off: {error}"), hint: Some(String::from("try again")) }
+}
+
+/// From the store that we have opened.
+fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
+    own.runtime.block_on(async {
+        let mut backup = own.media.backup().await.map_err(unread)?;
+        let mut len = 0;
+        while let Some(piece) = backup.pieces.recv().await {
+            let piece = piece.map_err(unread)?;
+            part.write_all(&piece).map_err(|error| not_written(to, &error))?;
+            len += piece.len() as u64;
+        }
+        if len == backup.len { Ok(len) } else { Err(cut_off(&io::ErrorKind::UnexpectedEof.into())) }
+    })
+}
+
+/// Show what is kept how long, and how much room there is
+#[derive(Debug, Args)]
+pub struct Retention {
+    #[command(flatten)]
+    given: Given,
+    /// Also what would go now, and why; nothing is removed
+    #[arg(long)]
+    plan: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Retention {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let resolved = given.and(&self.given).load()?;
+        let reader = reader(&resolved.config)?;
+        let rules = rules_in_force(&resolved, &reader)?;
+        let storage = reader.storage(&rules).map_err(unread)?;
+        let plan = if self.plan { Some(reader.plan(&rules).map_err(unread)?) } else { None };
+        if self.json {
+            print_json(&report(&rules, &storage, plan.as_ref()))
+        } else {
+            print(&words(&rules, &storage, plan.as_ref()))
+        }
+    }
+}
+
+/// The daemon's rules where it runs, else the configuration's with those that were made on the page.
+fn rules_in_force(resolved: &Resolved, reader: &MediaReader) -> Result<RetentionRules, Failure> {
+    if let Some(daemon) = Daemon::find(&resolved.config) {
+        let answer: InForce =
+            daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
+        return Ok(answer.rules.into());
+    }
+    let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
+    let pinned = set.filter_map(|setting| setting.path.strip_prefix("retention.")).map(str::to_owned);
+    let pinned: Vec<String> = pinned.collect();
+    reader.rules_in_force(retention(&resolved.config), &pinned).map_err(unread)
+}
+
+/// The rules in the API's words: seconds, bytes, `null` for no limit.
+#[derive(Debug, Deserialize)]
+struct Rules {
+    snapshots_age: Option<f64>,
+    snapshots_size: Option<u64>,
+    recordings_age: Option<f64>,
+    recordings_size: Option<u64>,
+    min_free: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InForce {
+    rules: Rules,
+}
+
+impl From<Rules> for RetentionRules {
+    fn from(rules: Rules) -> RetentionRules {
+        let age =
+            |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        RetentionRules {
+            snapshots_age: age(rules.snapshots_age),
+            snapshots_bytes: rules.snapshots_size,
+            recordings_age: age(rules.recordings_age),
+            recordings_bytes: rules.recordings_size,
+            min_free: rules.min_free,
+        }
+    }
+}
+
+fn report(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>) -> serde_json::Value {
+    let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
+    let mut report = json!({
+        "rules": {
+            "snapshots_age": seconds(rules.snapshots_age), "snapshots_size": rules.snapshots_bytes,
+            "recordings_age": seconds(rules.recordings_age), "recordings_size": rules.recordings_bytes,
+            "min_free": rules.min_free,
+        },
+        "storage": {
+            "file_bytes": storage.file_bytes, "unused_bytes": storage.unused_bytes,
+            "snapshots": {"items": storage.snapshots.0, "bytes": storage.snapshots.1},
+            "recordings": {"items": storage.recordings.0, "bytes": storage.recordings.1},
+            "kept_bytes": storage.kept_bytes, "going_bytes": storage.going_bytes,
+            "aside": storage.aside.iter()
+                .map(|aside| json!({"name": aside.name, "bytes": aside.bytes, "time": rfc3339(aside.at_us)}))
+                .collect::<Vec<_>>(),
+            "free_bytes": storage.free_bytes, "total_bytes": storage.total_bytes,
+            "bytes_a_day": storage.bytes_a_day, "days_left": storage.days_left,
+        },
+    });
+    if let Some(plan) = plan {
+        let goes = plan
+            .goes
+            .iter()
+            .map(|(item, reason)| json!({"item": ItemReport::from(item), "reason": reason.word()}));
+        report["goes"] = goes.collect();
+        report["unmet"] = json!(plan.unmet);
+    }
+    report
+}
+
+fn words(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>) -> String {
+    let age = |age: Option<Duration>| {
+        age.map_or_else(|| String::from("any age"), |age| format!("up to {}", show_duration(age)))
+    };
+    let amount = |most: Option<u64>| {
+        most.map_or_else(|| String::from("any amount"), |most| format!("up to {}", bytes(most)))
+    };
+    let kind = |what: &str, (count, held): (u64, u64), old, most| {
+        format!("{what:11} {count:>7}, {:>9}; kept {}, {}\n", bytes(held), age(old), amount(most))
+    };
+    let mut text = kind("snapshots", storage.snapshots, rules.snapshots_age, rules.snapshots_bytes);
+    text += &kind("recordings", storage.recordings, rules.recordings_age, rules.recordings_bytes);
+    text += &format!(
+        "the file    {}, of these {} to be used again\n",
+        bytes(storage.file_bytes),
+        bytes(storage.unused_bytes + storage.going_bytes)
+    );
+    for aside in &storage.aside {
+        text += &format!("set aside   {}, {}\n", aside.name, bytes(aside.bytes));
+    }
+    let floor = rules.min_free.map_or_else(String::new, |floor| format!("; {} stay free", bytes(floor)));
+    text +=
+        &format!("the disk    {} of {} free{floor}\n", bytes(storage.free_bytes), bytes(storage.total_bytes));
+    if let Some(rate) = storage.bytes_a_day {
+        let left = match storage.days_left {
+            Some(days) => format!("enough for {days:.0} days"),
+            None => String::from("retention makes the room"),
+        };
+        text += &format!("added       {} a day: {left}\n", bytes(rate.max(0.0) as u64));
+    }
+    let Some(plan) = plan else { return text };
+    text.push('\n');
+    if plan.goes.is_empty() {
+        text += "nothing goes now\n";
+    }
+    for (item, reason) in &plan.goes {
+        let why = match reason.word() {
+            "age" => "too old",
+            "bytes" => "too much of its kind",
+            _ => "the disk is too full",
+        };
+        text += &format!("goes: {} {}, {}, {why}\n", item.id, item.name, bytes(item.bytes));
+    }
+    if let Some(unmet) = &plan.unmet {
+        text += &format!("and yet: {unmet}\n");
+    }
+    text
+}

@@ -1,0 +1,248 @@
+//! `tallycam media rename`, `date`, `note`, `keep`, `remove` and `new`.
+
+use clap::Args;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+use super::{ItemReport, Store, bytes, item, many, reader, unread};
+use crate::cli::daemon::Sent;
+use crate::cli::{Failure, Given, print, print_json};
+use crate::config::Config;
+use crate::store::media::{AsideFile, Item, MediaEdit};
+
+/// Give an item another name
+#[derive(Debug, Args)]
+pub struct Rename {
+    #[command(flatten)]
+    given: Given,
+    /// Its number or its name
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// Its new name; nobody else may have it
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Print what is known of it then as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Rename {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let edit = MediaEdit { name: Some(self.name.clone()), ..MediaEdit::default() };
+        edit_one(&given.and(&self.given).load()?.config, &self.item, edit, self.json)
+    }
+}
+
+/// Give an item another date
+#[derive(Debug, Args)]
+pub struct Date {
+    #[command(flatten)]
+    given: Given,
+    /// Its number or its name
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// YYYY-MM-DD, also with THH:MM or THH:MM:SS: then its time is moved, too
+    #[arg(value_name = "DATE")]
+    date: String,
+    /// Print what is known of it then as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Date {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let edit = MediaEdit { date: Some(self.date.clone()), ..MediaEdit::default() };
+        edit_one(&given.and(&self.given).load()?.config, &self.item, edit, self.json)
+    }
+}
+
+/// Write a note on an item
+#[derive(Debug, Args)]
+pub struct Note {
+    #[command(flatten)]
+    given: Given,
+    /// Its number or its name
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// The note, in place of the one there is; "" removes it
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    note: String,
+    /// Print what is known of it then as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Note {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let edit = MediaEdit { note: Some(self.note.clone()), ..MediaEdit::default() };
+        edit_one(&given.and(&self.given).load()?.config, &self.item, edit, self.json)
+    }
+}
+
+/// Changes an item, and says how it is then.
+fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Result<(), Failure> {
+    let reader = reader(config)?;
+    let before = item(&reader, wanted)?;
+    let after = match Store::open(config)? {
+        // The version is not asked for: what was named is meant, whatever it is called by now.
+        Store::Own(own) => own.wait(own.media.edit(before.id, None, edit))?,
+        Store::Daemon(daemon) => {
+            let mut body = serde_json::Map::new();
+            let mut put =
+                |key: &str, value: Option<Value>| value.map(|value| body.insert(key.to_owned(), value));
+            put("name", edit.name.map(Value::from));
+            put("date", edit.date.map(Value::from));
+            put("note", edit.note.map(Value::from));
+            put("kept", edit.is_kept.map(Value::from));
+            let path = format!("/api/v1/media/{}", before.id);
+            let _: IgnoredAny =
+                daemon.json("PATCH", &path, Sent::Json(&Value::Object(body)), "nothing was changed")?;
+            reader.item(before.id).map_err(unread)?
+        }
+    };
+    if json {
+        return print_json(&ItemReport::from(&after));
+    }
+    let mut told = Vec::new();
+    if after.name != before.name {
+        told.push(format!("{:?} is called {:?} now", before.name, after.name));
+    }
+    if (&after.date, after.at_us) != (&before.date, before.at_us) {
+        told.push(format!("{:?} has the date {} now", after.name, after.date));
+    }
+    if after.note != before.note {
+        told.push(format!("the note on {:?} is changed", after.name));
+    }
+    if told.is_empty() {
+        told.push(format!("{:?} was so already", after.name));
+    }
+    print(&format!("{}\n", told.join("\n")))
+}
+
+/// Have retention leave items alone
+#[derive(Debug, Args)]
+pub struct Keep {
+    #[command(flatten)]
+    given: Given,
+    /// Their numbers or names
+    #[arg(value_name = "ITEM", required = true)]
+    items: Vec<String>,
+    /// Let retention have them again
+    #[arg(long)]
+    off: bool,
+}
+
+impl Keep {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let items = all(&config, &self.items)?;
+        match Store::open(&config)? {
+            Store::Own(own) => {
+                for item in &items {
+                    let edit = MediaEdit { is_kept: Some(!self.off), ..MediaEdit::default() };
+                    own.wait(own.media.edit(item.id, None, edit))?;
+                }
+            }
+            Store::Daemon(daemon) => {
+                let body = json!({"ids": ids(&items), "kept": !self.off});
+                let what = "nothing was changed";
+                let _: IgnoredAny = daemon.json("POST", "/api/v1/media/keep", Sent::Json(&body), what)?;
+            }
+        }
+        let words = if self.off { "may be taken by retention again" } else { "kept" };
+        print(&format!("{} {words}\n", many(items.len(), "item")))
+    }
+}
+
+/// Remove items for good
+#[derive(Debug, Args)]
+pub struct Remove {
+    #[command(flatten)]
+    given: Given,
+    /// Their numbers or names; all are removed, or none
+    #[arg(value_name = "ITEM", required = true)]
+    items: Vec<String>,
+}
+
+impl Remove {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let items = all(&config, &self.items)?;
+        match Store::open(&config)? {
+            Store::Own(own) => own.wait(own.media.remove(ids(&items)))?,
+            Store::Daemon(daemon) => {
+                let body = json!({"ids": ids(&items)});
+                let what = "nothing was removed";
+                let _: IgnoredAny = daemon.json("POST", "/api/v1/media/delete", Sent::Json(&body), what)?;
+            }
+        }
+        let room: u64 = items.iter().map(|item| item.bytes).sum();
+        print(&format!("{} removed, {}\n", many(items.len(), "item"), bytes(room)))
+    }
+}
+
+/// The items that are named, each once.
+fn all(config: &Config, wanted: &[String]) -> Result<Vec<Item>, Failure> {
+    let reader = reader(config)?;
+    let mut items: Vec<Item> = Vec::new();
+    for wanted in wanted {
+        let item = item(&reader, wanted)?;
+        if !items.iter().any(|other| other.id == item.id) {
+            items.push(item);
+        }
+    }
+    Ok(items)
+}
+
+fn ids(items: &[Item]) -> Vec<u64> {
+    items.iter().map(|item| item.id).collect()
+}
+
+/// Begin an empty store.
+///
+/// The file there is is set aside under a name with the date, never destroyed; the page shows what
+/// was set aside, and can delete it.
+#[derive(Debug, Args)]
+pub struct New {
+    #[command(flatten)]
+    given: Given,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the daemon says of a file that was set aside.
+#[derive(Debug, Deserialize)]
+struct SetAside {
+    name: String,
+    bytes: u64,
+}
+
+impl From<AsideFile> for SetAside {
+    fn from(file: AsideFile) -> SetAside {
+        SetAside { name: file.name, bytes: file.bytes }
+    }
+}
+
+impl New {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        // A store that is not there is not made to be set aside.
+        drop(reader(&config)?);
+        let aside: SetAside = match Store::open(&config)? {
+            Store::Own(own) => own.wait(own.media.begin_anew())?.into(),
+            Store::Daemon(daemon) => {
+                daemon.json("POST", "/api/v1/media/new", Sent::Nothing, "the store stays as it is")?
+            }
+        };
+        if self.json {
+            return print_json(&json!({"name": aside.name, "bytes": aside.bytes}));
+        }
+        print(&format!(
+            "the store is empty now; what was there is in {} ({})\n",
+            aside.name,
+            bytes(aside.bytes)
+        ))
+    }
+}

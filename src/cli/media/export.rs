@@ -1,0 +1,216 @@
+//! `tallycam media export`: an item as a file.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::Args;
+
+use super::{bytes as amount, item, reader, unread};
+use crate::cli::placing::{is_there, not_written, place};
+use crate::cli::{Failure, Given, print};
+use crate::media::film::{Film, FilmChunk, FilmError, FilmFormat, FilmFrame, FilmReadError, Footage};
+use crate::store::media::{Item, Kind, MediaError, MediaReader};
+
+/// Bytes that are made at once.
+const PIECE: usize = 1 << 20;
+
+/// Write an item to a file.
+///
+/// A snapshot is a JPEG. A recording is a film, as its ending or --as says: an MP4 or AVI with every
+/// picture as it was recorded, at its own time; or its pictures one after the other (mjpeg), or
+/// the first one (jpg).
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    given: Given,
+    /// Its number or its name
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// Where it goes; - is standard output; without it a file with its own name here
+    #[arg(value_name = "FILE")]
+    to: Option<PathBuf>,
+    /// What it is written as
+    #[arg(long = "as", value_name = "FORMAT", value_parser = ["mp4", "avi", "mjpeg", "jpg"])]
+    format: Option<String>,
+    /// Replace FILE if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Film(FilmFormat),
+    Jpeg,
+}
+
+impl Format {
+    fn of_word(word: &str) -> Option<Format> {
+        match word.to_ascii_lowercase().as_str() {
+            "mp4" => Some(Format::Film(FilmFormat::Mp4)),
+            "avi" => Some(Format::Film(FilmFormat::Avi)),
+            "mjpeg" | "mjpg" => Some(Format::Film(FilmFormat::Mjpeg)),
+            "jpg" | "jpeg" => Some(Format::Jpeg),
+            _ => None,
+        }
+    }
+
+    fn of(path: &Path) -> Option<Format> {
+        Format::of_word(path.extension()?.to_str()?)
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Format::Film(film) => film.word(),
+            Format::Jpeg => "jpg",
+        }
+    }
+}
+
+impl Export {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let reader = reader(&config)?;
+        let item = item(&reader, &self.item)?;
+        let is_stdout = self.to.as_deref() == Some(Path::new("-"));
+        let format = self.format(&item, is_stdout)?;
+        let to = match &self.to {
+            _ if is_stdout => None,
+            Some(to) if to.is_dir() => Some(to.join(own_name(&item, format))),
+            Some(to) => Some(to.clone()),
+            None => Some(PathBuf::from(own_name(&item, format))),
+        };
+        let Some(to) = to else {
+            let mut out = io::stdout().lock();
+            if out.is_terminal() {
+                return Err(Failure::Usage {
+                    message: String::from("pictures are not written to a terminal"),
+                    hint: Some(format!("name a file: tallycam media export {} FILE", item.id)),
+                });
+            }
+            write(&reader, &item, format, &mut out, Failure::Output)?;
+            return out.flush().map_err(Failure::Output);
+        };
+        if !self.force && to.exists() {
+            return Err(is_there(&to));
+        }
+        let len = place(&to, self.force, |part, _| {
+            write(&reader, &item, format, part, |error| not_written(&to, &error))
+        })?;
+        print(&format!("{}: {}\n", to.display(), amount(len)))
+    }
+
+    /// As asked for; else as the file's ending says; else a JPEG of a snapshot, an MP4 of a recording.
+    fn format(&self, item: &Item, is_stdout: bool) -> Result<Format, Failure> {
+        let asked = self.format.as_deref().and_then(Format::of_word);
+        let named = || self.to.as_deref().filter(|to| !is_stdout && !to.is_dir()).and_then(Format::of);
+        let usual = match item.kind {
+            Kind::Snapshot => Format::Jpeg,
+            Kind::Recording => Format::Film(FilmFormat::Mp4),
+        };
+        let format = asked.or_else(named).unwrap_or(usual);
+        if item.kind == Kind::Snapshot && format != Format::Jpeg {
+            return Err(Failure::Usage {
+                message: format!(
+                    "{:?} is a snapshot, and cannot be written as {}",
+                    item.name,
+                    format.ending()
+                ),
+                hint: Some(String::from("call the file something.jpg")),
+            });
+        }
+        Ok(format)
+    }
+}
+
+/// The item's name with the ending that fits what is written. Never a path: a name has no `/` and is no `..`.
+fn own_name(item: &Item, format: Format) -> String {
+    let path = Path::new(&item.name);
+    match Format::of(path) {
+        Some(own) if own == format => item.name.clone(),
+        Some(_) => path.with_extension(format.ending()).to_string_lossy().into_owned(),
+        None => format!("{}.{}", item.name, format.ending()),
+    }
+}
+
+/// Writes the item. Gives the bytes.
+fn write(
+    reader: &MediaReader,
+    item: &Item,
+    format: Format,
+    out: &mut impl Write,
+    not_taken: impl Fn(io::Error) -> Failure,
+) -> Result<u64, Failure> {
+    let format = match (item.kind, format) {
+        (Kind::Recording, Format::Film(format)) => format,
+        (Kind::Snapshot, _) => {
+            let jpeg = reader.snapshot(item.id).map_err(unread)?;
+            out.write_all(&jpeg).map_err(not_taken)?;
+            return Ok(jpeg.len() as u64);
+        }
+        (Kind::Recording, Format::Jpeg) => {
+            let jpeg = first_picture(reader, item)?;
+            out.write_all(&jpeg).map_err(not_taken)?;
+            return Ok(jpeg.len() as u64);
+        }
+    };
+    let chunks = reader.chunks(item.id).map_err(unread)?.into_iter().map(|chunk| FilmChunk {
+        number: chunk.number,
+        frames: chunk.frames,
+        bytes: chunk.bytes,
+        from_us: chunk.from_us,
+        to_us: chunk.to_us,
+        width: chunk.width,
+        height: chunk.height,
+    });
+    let film =
+        Film::new(format, chunks, item.at_us, item.duration_us).map_err(|error| no_film(item, error))?;
+    let mut stored = Stored { reader, id: item.id };
+    let mut at = 0;
+    while at < film.len() {
+        let piece = film.read(at, PIECE, &mut stored).map_err(|error| match error {
+            FilmReadError::Footage(error) => unread(error),
+            odd @ FilmReadError::Odd(_) => Failure::Io {
+                message: format!("{:?}: {odd}", item.name),
+                hint: Some(String::from("`tallycam media check` says more")),
+            },
+        })?;
+        out.write_all(&piece).map_err(&not_taken)?;
+        at += piece.len() as u64;
+    }
+    Ok(at)
+}
+
+fn no_film(item: &Item, error: FilmError) -> Failure {
+    let hint = (error == FilmError::TooLong).then(|| String::from("--as mjpeg has no limit"));
+    Failure::Failed { message: format!("{:?}: {error}", item.name), hint }
+}
+
+fn first_picture(reader: &MediaReader, item: &Item) -> Result<Bytes, Failure> {
+    let Some(chunk) = reader.chunk_at(item.id, 0).map_err(unread)? else {
+        return Err(no_film(item, FilmError::Empty));
+    };
+    let frames = reader.frames(item.id, chunk.number).map_err(unread)?;
+    let first = frames.first().ok_or_else(|| no_film(item, FilmError::Empty))?;
+    reader.bytes(item.id, chunk.number, first.offset, first.len).map_err(unread)
+}
+
+/// The pictures of a recording, as the film asks for them.
+struct Stored<'a> {
+    reader: &'a MediaReader,
+    id: u64,
+}
+
+impl Footage for Stored<'_> {
+    type Error = MediaError;
+
+    fn frames(&mut self, number: u64) -> Result<Vec<FilmFrame>, MediaError> {
+        let frames = self.reader.frames(self.id, number)?;
+        Ok(frames.iter().map(|frame| FilmFrame { at_us: frame.at_us, offset: frame.offset }).collect())
+    }
+
+    fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
+        self.reader.bytes(self.id, number, offset, len)
+    }
+}

@@ -1,0 +1,182 @@
+//! `tallycam media list` and `show`.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{ItemReport, bytes, item, length, reader, unread};
+use crate::base::clock::wall_us;
+use crate::cli::{Failure, Given, print, print_json};
+use crate::config::Config;
+use crate::daemon::counting::store_settings;
+use crate::http::when;
+use crate::store::media::{Item, Kind, MediaQuery};
+use crate::ui::Clock;
+
+/// Items that are read at once.
+const PAGE: usize = 1000;
+
+/// List snapshots and recordings, newest first
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    given: Given,
+    /// Only these
+    #[arg(long, value_name = "KIND", value_parser = ["snapshot", "recording"])]
+    kind: Option<String>,
+    /// Only those whose name, note, date or camera contains this
+    #[arg(long, short = 'q', value_name = "TEXT")]
+    search: Option<String>,
+    /// From this time on: a date, a time, today, yesterday, -24h, -7d
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Up to this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// Only those that retention leaves alone
+    #[arg(long, conflicts_with = "not_kept")]
+    kept: bool,
+    /// Only those that retention may take
+    #[arg(long)]
+    not_kept: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    limit: Option<u64>,
+    /// Go on where a list with --limit ended: `next` of its JSON
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let mut query = self.query(&config)?;
+        let reader = reader(&config)?;
+        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut items: Vec<Item> = Vec::new();
+        loop {
+            query.limit = PAGE.min(limit - items.len());
+            let page = reader.list(&query).map_err(unread)?;
+            items.extend(page.items);
+            query.cursor = page.next;
+            if query.cursor.is_none() || items.len() >= limit {
+                break;
+            }
+        }
+        if self.json {
+            let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
+            return print_json(&json!({"items": items, "next": query.cursor}));
+        }
+        print(&table(&items, &store_settings(&config).zone))
+    }
+
+    fn query(&self, config: &Config) -> Result<MediaQuery, Failure> {
+        let ledger = store_settings(config);
+        let clock = Clock { now_us: wall_us(), zone: ledger.zone, day_starts: ledger.day_starts };
+        let instant = |key, text: Option<&String>| {
+            text.map(|text| when::instant(key, text, &clock))
+                .transpose()
+                .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
+        };
+        let (from_us, to_us) = (instant("from", self.from.as_ref())?, instant("to", self.to.as_ref())?);
+        Ok(MediaQuery {
+            kind: self.kind.as_deref().and_then(Kind::of_word),
+            text: self.search.clone(),
+            from_us,
+            to_us,
+            is_kept: if self.kept || self.not_kept { Some(self.kept) } else { None },
+            cursor: self.cursor.clone(),
+            limit: PAGE,
+        })
+    }
+}
+
+/// As people read it.
+fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
+    let mut text = String::new();
+    if items.is_empty() {
+        return String::from("nothing\n");
+    }
+    let wide = items.iter().map(|item| item.id.to_string().len()).max().unwrap_or(0).max(2);
+    let _ =
+        writeln!(text, "{:>wide$}  {:25}  {:9}  {:>8}  {:>9}  name", "id", "time", "kind", "length", "size");
+    for item in items {
+        let length = match item.kind {
+            Kind::Snapshot => String::new(),
+            Kind::Recording => length(item.duration_us),
+        };
+        let marks = [(item.is_open, "being recorded"), (item.is_kept, "kept")];
+        let marks: Vec<&str> = marks.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word).collect();
+        let marks = if marks.is_empty() { String::new() } else { format!("  ({})", marks.join(", ")) };
+        let _ = writeln!(
+            text,
+            "{:>wide$}  {:25}  {:9}  {length:>8}  {:>9}  {}{marks}",
+            item.id,
+            when::local(item.at_us, zone),
+            item.kind.word(),
+            bytes(item.bytes),
+            item.name,
+        );
+    }
+    text
+}
+
+/// Show what is known of an item
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    given: Given,
+    /// Its number or its name
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let item = item(&reader(&config)?, &self.item)?;
+        if self.json {
+            return print_json(&ItemReport::from(&item));
+        }
+        print(&facts(&item, &store_settings(&config).zone))
+    }
+}
+
+fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
+    let mut text = String::new();
+    let mut fact = |what: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{what:10} {value}");
+        }
+    };
+    let unsure = if item.is_sure { "" } else { " (the clock was not known to be right)" };
+    fact("number", item.id.to_string());
+    fact("name", item.name.clone());
+    fact("kind", item.kind.word().to_owned());
+    fact("date", item.date.clone());
+    fact("time", format!("{}{unsure}", when::local(item.at_us, zone)));
+    fact("added", when::local(item.added_us, zone));
+    fact("size", format!("{} × {} pixels, {}", item.width, item.height, bytes(item.bytes)));
+    if item.kind == Kind::Recording {
+        let gaps = match item.gaps {
+            0 => String::from("no gap"),
+            1 => String::from("1 gap"),
+            gaps => format!("{gaps} gaps"),
+        };
+        let open = if item.is_open { ", being recorded" } else { "" };
+        fact("length", format!("{}, {} pictures, {gaps}{open}", length(item.duration_us), item.frames));
+    }
+    fact("camera", item.camera.clone());
+    fact("source", item.source.clone());
+    fact("origin", item.origin.word().to_owned());
+    fact("kept", String::from(if item.is_kept { "yes: retention leaves it alone" } else { "" }));
+    fact("note", item.note.clone());
+    text
+}

@@ -1,0 +1,251 @@
+//! `tallycam media`: what is kept of pictures.
+//!
+//! Looking and taking away read the file itself, whether `tallycam serve` runs or not. Changes are the daemon's to make
+//! while it has the store; where nobody has it, it is opened here.
+
+mod add;
+mod care;
+mod change;
+mod export;
+mod import;
+mod list;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::daemon::Daemon;
+use super::{Failure, Given};
+use crate::base::Worker;
+use crate::config::Config;
+use crate::daemon::counting::state_directory;
+use crate::daemon::keeping::media_settings;
+use crate::http::ItemReport;
+use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
+
+/// Show, add, take away and change snapshots and recordings
+#[derive(Debug, Subcommand)]
+pub enum MediaCommand {
+    List(list::List),
+    Show(list::Show),
+    Add(add::Add),
+    Export(export::Export),
+    Rename(change::Rename),
+    Date(change::Date),
+    Note(change::Note),
+    Keep(change::Keep),
+    Remove(change::Remove),
+    New(change::New),
+    Check(care::Check),
+    Vacuum(care::Vacuum),
+    Backup(care::Backup),
+    Retention(care::Retention),
+    Import(import::Import),
+}
+
+impl MediaCommand {
+    /// Does it.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        match self {
+            MediaCommand::List(command) => command.run(given),
+            MediaCommand::Show(command) => command.run(given),
+            MediaCommand::Add(command) => command.run(given),
+            MediaCommand::Export(command) => command.run(given),
+            MediaCommand::Rename(command) => command.run(given),
+            MediaCommand::Date(command) => command.run(given),
+            MediaCommand::Note(command) => command.run(given),
+            MediaCommand::Keep(command) => command.run(given),
+            MediaCommand::Remove(command) => command.run(given),
+            MediaCommand::New(command) => command.run(given),
+            MediaCommand::Check(command) => command.run(given),
+            MediaCommand::Vacuum(command) => command.run(given),
+            MediaCommand::Backup(command) => command.run(given),
+            MediaCommand::Retention(command) => command.run(given),
+            MediaCommand::Import(command) => command.run(given),
+        }
+    }
+}
+
+/// Where everything is kept.
+fn file(config: &Config) -> PathBuf {
+    state_directory(config).join("media.db")
+}
+
+/// The store, to look at.
+///
+/// # Errors
+/// There is none yet, or it cannot be read.
+pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
+    let file = file(config);
+    if !file.exists() {
+        return Err(Failure::Io {
+            message: format!("{}: nothing has been kept yet", file.display()),
+            hint: Some(String::from(
+                "it is made when `tallycam serve` starts; [store] directory says where it lies",
+            )),
+        });
+    }
+    MediaReader::open(&file).map_err(unread)
+}
+
+/// The item of this number, or of exactly this name.
+///
+/// # Errors
+/// There is none.
+pub fn item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
+    let by_number = wanted.parse::<u64>().ok().map(|id| reader.item(id));
+    let found = match by_number {
+        Some(Ok(item)) => Ok(item),
+        // A name may be a number.
+        Some(Err(MediaError::Unknown(_))) | None => reader.by_name(wanted),
+        Some(Err(error)) => Err(error),
+    };
+    found.map_err(|error| match error {
+        MediaError::Unknown(_) => Failure::Failed {
+            message: format!("there is no item {wanted:?}"),
+            hint: Some(String::from("`tallycam media list` shows what there is")),
+        },
+        error => unread(error),
+    })
+}
+
+/// What went wrong with the store.
+pub fn unread(error: MediaError) -> Failure {
+    let (message, hint) = (error.to_string(), error.hint().map(str::to_owned));
+    match error {
+        MediaError::File { .. } | MediaError::Full | MediaError::Locked { .. } => {
+            Failure::Io { message, hint }
+        }
+        MediaError::Wrong(_) => Failure::Usage { message, hint },
+        MediaError::Busy
+        | MediaError::Unknown(_)
+        | MediaError::SameName(_)
+        | MediaError::Changed { .. }
+        | MediaError::Open(_) => Failure::Failed { message, hint },
+    }
+}
+
+/// The store, to be changed: by us, or by the daemon that has it.
+enum Store {
+    Own(Own),
+    Daemon(Daemon),
+}
+
+/// The store, opened here; closed when dropped.
+struct Own {
+    media: Media,
+    runtime: tokio::runtime::Runtime,
+    /// Joined after the store was told to end.
+    worker: Option<Worker>,
+}
+
+impl Store {
+    /// Opens it, or finds who has it.
+    ///
+    /// # Errors
+    /// It cannot be used, or another tallycam has it that does not answer.
+    fn open(config: &Config) -> Result<Store, Failure> {
+        // Retention is the daemon's: a command removes nothing but what it is told to.
+        let settings = MediaSettings { retention: RetentionRules::default(), ..media_settings(config) };
+        match Media::open(settings) {
+            Ok((media, worker)) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let worker = Some(worker);
+                match runtime {
+                    Ok(runtime) => Ok(Store::Own(Own { media, runtime, worker })),
+                    Err(error) => {
+                        media.stop();
+                        Err(Failure::Failed { message: error.to_string(), hint: None })
+                    }
+                }
+            }
+            Err(MediaError::Locked { .. }) => Daemon::find(config).map(Store::Daemon).ok_or_else(|| {
+                let directory = state_directory(config);
+                Failure::Failed {
+                    message: format!("another tallycam has the store in {}, and none answers", directory.display()),
+                    hint: Some(String::from(
+                        "wait until that command is done; if it is a daemon, give the configuration that it was \
+                         started with: --config FILE",
+                    )),
+                }
+            }),
+            Err(error) => Err(unread(error)),
+        }
+    }
+}
+
+impl Own {
+    /// Waits for what the store does.
+    fn wait<T>(&self, work: impl Future<Output = Result<T, MediaError>>) -> Result<T, Failure> {
+        self.runtime.block_on(work).map_err(unread)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.media.stop();
+        drop(self.worker.take());
+    }
+}
+
+/// Nothing is added where no picture is to be kept.
+fn may_keep(config: &Config) -> Result<(), Failure> {
+    if !config.privacy.counts_only {
+        return Ok(());
+    }
+    Err(Failure::Failed {
+        message: String::from("no picture is kept: the configuration wants only counts"),
+        hint: Some(String::from("[privacy] counts_only = false lets pictures be kept")),
+    })
+}
+
+/// Bytes as people read them: `412 B`, `3.2 MB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut amount, mut unit) = (bytes as f64 / 1e3, 0);
+    // What would be rounded up to a thousand is one of the next.
+    while amount >= 999.95 && unit + 1 < UNITS.len() {
+        (amount, unit) = (amount / 1e3, unit + 1);
+    }
+    format!("{amount:.1} {}", UNITS[unit])
+}
+
+/// A time as a player shows it: `0:07`, `1:02:03`.
+pub fn length(duration_us: u64) -> String {
+    let seconds = (duration_us + 500_000) / 1_000_000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// `1 item`, `3 items`.
+fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        for (count, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (12_345_678, "12.3 MB"),
+            (5_000_000_000_000_000, "5000.0 TB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+        for (us, text) in [(0, "0:00"), (7_400_000, "0:07"), (59_500_000, "1:00"), (3_723_000_000, "1:02:03")]
+        {
+            assert_eq!(length(us), text);
+        }
+        assert_eq!((many(1, "item").as_str(), many(0, "item").as_str()), ("1 item", "0 items"));
+    }
+}

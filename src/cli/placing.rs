@@ -1,0 +1,117 @@
+//! Files that commands write: made beside their name and moved there in one step, so that nobody ever sees half of one.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::Failure;
+
+/// There is such a file, and it is not to be replaced.
+pub fn is_there(file: &Path) -> Failure {
+    Failure::Io {
+        message: format!("{} is there already", file.display()),
+        hint: Some(String::from("--force replaces it")),
+    }
+}
+
+/// Has `write` fill a file beside `file`, brings it to the disk, and moves it there. `write` is given the file and its
+/// name for as long as it is not there.
+///
+/// # Errors
+/// As `write`; the disk does not take it; or `file` is there and is not to be replaced. Then nothing is left.
+pub fn place<T>(
+    file: &Path,
+    replace: bool,
+    write: impl FnOnce(&mut File, &Path) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let placed = (|| {
+        let mut part = File::create_new(&beside).map_err(|error| not_written(file, &error))?;
+        let made = write(&mut part, &beside)?;
+        part.sync_all().map_err(|error| not_written(file, &error))?;
+        move_to(&beside, file, replace).map_err(|error| not_written(file, &error))?;
+        Ok(made)
+    })();
+    if placed.is_err() {
+        // What is left of the attempt; the attempt's own error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    }
+    placed
+}
+
+/// Writes `bytes` so.
+///
+/// # Errors
+/// As [`place`].
+pub fn place_bytes(file: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {
+    place(file, replace, |part, _| part.write_all(bytes).map_err(|error| not_written(file, &error)))
+}
+
+/// Why a file could not be written.
+pub fn not_written(file: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => is_there(file),
+        _ => Failure::Io { message: format!("{} could not be written: {error}", file.display()), hint: None },
+    }
+}
+
+fn move_to(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
+    if replace {
+        return fs::rename(from, to);
+    }
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that knows no such rename (some network ones): look, then move.
+        Err(Errno::INVAL | Errno::NOSYS) if to.exists() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+        done => Ok(done?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_only_when_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.jpg");
+        place_bytes(&file, b"one", false).unwrap();
+        assert!(place_bytes(&file, b"two", false).unwrap_err().text().contains("is there already"));
+        assert_eq!(fs::read(&file).unwrap(), b"one");
+        place_bytes(&file, b"three", true).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"three");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+    }
+
+    #[test]
+    fn of_what_fails_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.jpg");
+        fs::write(&file, "old").unwrap();
+        let failed = place(&file, true, |part, beside| {
+            part.write_all(b"half").unwrap();
+            assert_eq!(fs::read(beside).unwrap(), b"half");
+            Err::<(), _>(Failure::Failed { message: String::from("no more"), hint: None })
+        });
+        assert_eq!(failed.unwrap_err().text(), "tallycam: no more");
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let failure = place_bytes(Path::new("/nowhere/a.jpg"), b"", false).unwrap_err();
+        assert_eq!(
+            failure.text(),
+            "tallycam: /nowhere/a.jpg could not be written: No such file or directory (os error 2)"
+        );
+        assert_eq!(failure.code(), 74);
+    }
+}

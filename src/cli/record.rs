@@ -1,0 +1,190 @@
+//! `tallycam record`: the daemon, which has the camera, begins and ends recordings.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+
+use super::daemon::{Daemon, Sent};
+use super::{Failure, Given, media, print, print_json};
+
+/// How long the camera may take to wake, and the disk to take the last second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const RECORDING: &str = "/api/v1/recording";
+
+/// Record what the camera shows, until `tallycam record stop`.
+///
+/// The daemon records (`tallycam serve`): this asks it to, and is done when the recording has begun.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Record {
+    #[command(subcommand)]
+    what: Option<Other>,
+    #[command(flatten)]
+    given: Given,
+    #[command(flatten)]
+    begin: Begin,
+}
+
+#[derive(Debug, Subcommand)]
+enum Other {
+    Stop(Stop),
+    Status(Status),
+}
+
+#[derive(Debug, Args)]
+struct Begin {
+    /// What the recording is called; without it date and time
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Its date; without it today's
+    #[arg(long, value_name = "DATE")]
+    date: Option<String>,
+    /// A note
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// At most so many pictures a second; without it as configured
+    #[arg(long, value_name = "FPS", conflicts_with = "every")]
+    fps: Option<f64>,
+    /// A time-lapse: one picture in this time, 1s to 1h; the camera sleeps between
+    #[arg(long, value_name = "TIME")]
+    every: Option<String>,
+    /// End after this time: 90s, 10m, 2h; without it as configured
+    #[arg(long, value_name = "TIME")]
+    duration: Option<String>,
+    /// End at this size: 500MB, 2GB; without it as configured
+    #[arg(long, value_name = "SIZE")]
+    size: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// End the recording under way. Done when all of it is on the disk
+#[derive(Debug, Args)]
+struct Stop {
+    #[command(flatten)]
+    given: Given,
+    /// Print JSON; null if none was under way
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show the recording under way
+#[derive(Debug, Args)]
+struct Status {
+    #[command(flatten)]
+    given: Given,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Record {
+    /// Does it.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let given = given.and(&self.given);
+        match &self.what {
+            None => self.begin.run(&given),
+            Some(Other::Stop(stop)) => stop.run(&given),
+            Some(Other::Status(status)) => status.run(&given),
+        }
+    }
+}
+
+fn daemon(given: &Given) -> Result<Daemon, Failure> {
+    let config = given.load()?.config;
+    Ok(Daemon::needed(&config, "recording")?.patient(PATIENCE))
+}
+
+impl Begin {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let daemon = daemon(given)?;
+        let texts = [
+            ("name", &self.name),
+            ("date", &self.date),
+            ("note", &self.note),
+            ("every", &self.every),
+            ("duration", &self.duration),
+            ("bytes", &self.size),
+        ];
+        let mut wish: Map<String, Value> = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?))))
+            .collect();
+        if let Some(fps) = self.fps {
+            wish.insert(String::from("fps"), Value::from(fps));
+        }
+        let what = "nothing is recorded";
+        let item: Value =
+            daemon.json("POST", "/api/v1/recordings", Sent::Json(&Value::Object(wish)), what)?;
+        if self.json {
+            return print_json(&item);
+        }
+        print(&format!("{} {}: recording has begun\n", number(&item, "id"), text(&item, "name")))
+    }
+}
+
+impl Stop {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let daemon = daemon(&given.and(&self.given))?;
+        let path = "/api/v1/recording/stop";
+        let item: Option<Value> = daemon.json("POST", path, Sent::Nothing, "the recording was not ended")?;
+        if self.json {
+            return print_json(&item);
+        }
+        match item {
+            None => print("nothing was being recorded\n"),
+            Some(item) => print(&format!(
+                "{} {}: {}, {} pictures, {}\n",
+                number(&item, "id"),
+                text(&item, "name"),
+                length(&item),
+                number(&item, "frames"),
+                media::bytes(number(&item, "bytes")),
+            )),
+        }
+    }
+}
+
+impl Status {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let daemon = daemon(&given.and(&self.given))?;
+        let status: Value = daemon.json("GET", RECORDING, Sent::Nothing, "the recording cannot be told")?;
+        if self.json {
+            return print_json(&status);
+        }
+        let mut words = match status.get("now").filter(|now| !now.is_null()) {
+            None => String::from("nothing is being recorded\n"),
+            Some(now) => format!(
+                "{} {}: {} so far, {} pictures, {}, {}\n",
+                number(now, "id"),
+                text(now, "name"),
+                length(now),
+                number(now, "frames"),
+                media::bytes(number(now, "bytes")),
+                match number(now, "gaps") {
+                    0 => String::from("no gap"),
+                    gaps => format!("gaps: {gaps}"),
+                },
+            ),
+        };
+        if let Some(trouble) = status.get("trouble").and_then(Value::as_str) {
+            words.push_str(&format!("trouble: {trouble}\n"));
+        }
+        print(&words)
+    }
+}
+
+fn text<'a>(item: &'a Value, key: &str) -> &'a str {
+    item.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(item: &Value, key: &str) -> u64 {
+    item.get(key).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn length(item: &Value) -> String {
+    media::length((item.get("duration").and_then(Value::as_f64).unwrap_or_default() * 1e6) as u64)
+}

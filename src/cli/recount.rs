@@ -1,0 +1,416 @@
+//! `tallycam counts recount`: who crosses the lines in stored recordings, in the place of what was counted then.
+//!
+//! The counting is done here, whether a daemon runs or not; the ledger has one writer, so the daemon is sent what was
+//! found where one runs, and the ledger is opened where none does.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use super::counts::unread;
+use super::daemon::{Daemon, Sent, WORKS_WITHIN};
+use super::media;
+use super::{Failure, Given, print, print_json};
+use crate::base::clock::rfc3339;
+use crate::config::{Config, DetectConfig, DetectorKind};
+use crate::daemon::counting::{make_detector, settings, state_directory, store_settings};
+use crate::daemon::models::Shelf;
+use crate::http::{RecountBody, RecountReport};
+use crate::pipeline::Made;
+use crate::pipeline::counting::MODEL_SETTING;
+use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
+use crate::store::media::{Item, Kind, MediaReader, Origin};
+use crate::store::{self, Counts, CrossingsQuery, Direction, EditError, LineRow, Reader, Recounted, Scene};
+
+/// Crossings that are read from the ledger at once.
+const PAGE: usize = 5000;
+
+/// Count what crosses the lines in recordings again.
+///
+/// Looks at the pictures of recordings as the service looks at the camera's, on the lines as they
+/// are drawn now, and puts what it finds in the place of what was counted in that time: never
+/// beside it, and as often as you like. What gives way is kept in the ledger, out of every sum.
+/// Only times that the recording has pictures of are counted again, and only lines that are drawn
+/// now; what crossed in a gap, or a line that was deleted, stays. Who is on a line as the recording
+/// begins may be missed. The same recording, lines and model always give the same answer.
+#[derive(Debug, Args)]
+pub struct Recount {
+    #[command(flatten)]
+    given: Given,
+    /// Numbers or names of recordings
+    #[arg(value_name = "RECORDING", required = true)]
+    recordings: Vec<String>,
+    /// What finds things: the name of a model, an ONNX file with its description beside it, or motion; without
+    /// it what the service uses
+    #[arg(long, value_name = "NAME|FILE.onnx|motion")]
+    model: Option<String>,
+    /// Whose lines and counts: camera, files or sim; without it what was counted when it was recorded, and files
+    /// for a recording that was brought in
+    #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
+    scene: Option<String>,
+    /// Look at so many pictures a second only; without it at every one
+    #[arg(long, value_name = "FPS", value_parser = fps)]
+    fps: Option<f64>,
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn fps(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(fps) if (0.1..=240.0).contains(&fps) => Ok(fps),
+        _ => Err(String::from("a number from 0.1 to 240")),
+    }
+}
+
+impl Recount {
+    /// Counts, puts it on record, and says what changed.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let config = given.and(&self.given).load()?.config;
+        let media = media::reader(&config)?;
+        let ledger = Reader::open(&store_settings(&config)).map_err(unread)?;
+        // Each is known before the first is counted, which may take an hour.
+        let items = self.recordings.iter().map(|wanted| recording(&media, wanted));
+        let items: Vec<Item> = items.collect::<Result<_, _>>()?;
+        let mut reports = Vec::new();
+        for item in &items {
+            let report = self.recount(&config, &media, &ledger, item)?;
+            if !self.json {
+                print(&report.text())?;
+            }
+            reports.push(report);
+        }
+        if self.json { print_json(&json!({"items": reports, "next": null})) } else { Ok(()) }
+    }
+
+    fn recount(
+        &self,
+        config: &Config,
+        media: &MediaReader,
+        ledger: &Reader,
+        item: &Item,
+    ) -> Result<Report, Failure> {
+        let scene = match self.scene.as_deref().and_then(Scene::of_word) {
+            Some(scene) => scene,
+            None => scene_of(ledger, item, settings(config).scene).map_err(unread)?,
+        };
+        let lines: Vec<LineRow> = ledger.lines().map_err(unread)?;
+        let made = self.detector(config, ledger, scene)?;
+        let backend = made.backend;
+        let mut notes = made.notes.clone();
+        let progress = Progress::of(item);
+        let counted =
+            count_recording(media, item, made, &settings(config), &lines, scene, self.fps, |done| {
+                progress.tell(done)
+            });
+        progress.end();
+        let mut counted = counted.map_err(|error| failed(item, error))?;
+        notes.append(&mut counted.notes);
+        let was = was(ledger, scene, &counted).map_err(unread)?;
+        let recount = store::Recount {
+            scene,
+            camera: item.camera.clone(),
+            recording: label(item),
+            model: if backend == "motion" { String::from("motion") } else { counted.model.clone() },
+            is_time_sure: item.is_sure,
+            spans: counted.spans.clone(),
+            lines: counted.lines.clone(),
+            crossings: counted.crossings.clone(),
+        };
+        let made = if self.dry_run { None } else { Some(put(config, recount.clone())?) };
+        Ok(Report::new(item, &recount, &counted, &lines, &was, notes, made))
+    }
+
+    /// The detector that is asked for, made as the service makes it.
+    fn detector(&self, config: &Config, ledger: &Reader, scene: Scene) -> Result<Made, Failure> {
+        let mut detect: DetectConfig = config.detect.clone();
+        let mut chosen = None;
+        match self.model.as_deref() {
+            Some("motion") => detect.backend = DetectorKind::Motion,
+            Some(model) => {
+                (detect.backend, detect.model) = (DetectorKind::Onnx, Some(model.to_owned()));
+            }
+            None if detect.model.is_none()
+                && matches!(detect.backend, DetectorKind::Auto | DetectorKind::Onnx) =>
+            {
+                chosen = ledger.setting(MODEL_SETTING).map_err(unread)?;
+            }
+            None => {}
+        }
+        let shelf = Shelf::new(&state_directory(config), None);
+        make_detector(detect, shelf)(scene, chosen.as_deref())
+            .map_err(|none| Failure::Failed { message: none.reason, hint: none.hint })
+    }
+}
+
+/// The recording of this number or name.
+fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
+    let item = media::item(media, wanted)?;
+    let message = match () {
+        () if item.kind != Kind::Recording => {
+            format!("{:?} is a snapshot: nobody crosses a line in it", item.name)
+        }
+        () if item.is_open => format!("{:?} is still being recorded; stop the recording first", item.name),
+        () => return Ok(item),
+    };
+    Err(Failure::Failed { message, hint: None })
+}
+
+fn label(item: &Item) -> String {
+    format!("recording {}, {}", item.id, item.name)
+}
+
+/// Which scene a recording shows: that which was counted most while it was made, else the configured one. What was
+/// brought in is never taken for the camera's.
+fn scene_of(ledger: &Reader, item: &Item, configured: Scene) -> Result<Scene, store::StoreError> {
+    if item.origin == Origin::Import {
+        return Ok(Scene::Files);
+    }
+    let (from_us, to_us) = (item.at_us, item.at_us.saturating_add(item.duration_us).max(item.at_us + 1));
+    let mut best = (0, configured);
+    for scene in [Scene::Camera, Scene::Files, Scene::Sim] {
+        if ledger.began_us()?.is_none_or(|began| began >= to_us) {
+            break;
+        }
+        let gaps = ledger.gaps(scene, from_us, to_us)?;
+        let missing: u64 = gaps.iter().map(|gap| gap.to_us - gap.from_us).sum();
+        let covered = (to_us - from_us).saturating_sub(missing);
+        if covered > best.0 {
+            best = (covered, scene);
+        }
+    }
+    Ok(best.1)
+}
+
+/// In and out by line.
+type Sums = BTreeMap<u64, (u64, u64)>;
+
+/// What the ledger has in the place that the recount takes.
+fn was(ledger: &Reader, scene: Scene, counted: &RecordingCount) -> Result<Sums, store::StoreError> {
+    let mut sums = Sums::new();
+    let mut query = CrossingsQuery {
+        scene,
+        from_us: counted.spans.first().map(|span| span.0),
+        to_us: counted.spans.last().map(|span| span.1 + 1),
+        lines: counted.lines.iter().map(|line| line.0).collect(),
+        classes: Vec::new(),
+        direction: None,
+        after: None,
+        oldest_first: true,
+        limit: PAGE,
+    };
+    loop {
+        let page = ledger.crossings(&query)?;
+        for crossing in &page {
+            if counted.spans.iter().any(|&(from, to)| (from..=to).contains(&crossing.time_us)) {
+                add(&mut sums, crossing.line_id, crossing.direction);
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => query.after = Some(last.id),
+            _ => return Ok(sums),
+        }
+    }
+}
+
+fn add(sums: &mut Sums, line: u64, direction: Direction) {
+    let sum = sums.entry(line).or_default();
+    match direction {
+        Direction::In => sum.0 += 1,
+        Direction::Out => sum.1 += 1,
+    }
+}
+
+/// Has it put on record: by the daemon where one runs, else here.
+fn put(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
+    if let Some(daemon) = Daemon::find(config) {
+        let body = serde_json::to_value(RecountBody::from(&recount))
+            .map_err(|error| Failure::Failed { message: error.to_string(), hint: None })?;
+        let path = "/api/v1/counts/recount";
+        let what = "nothing was changed";
+        let report: RecountReport =
+            daemon.patient(WORKS_WITHIN).json("POST", path, Sent::Json(&body), what)?;
+        return Ok(Recounted { id: report.id, superseded: report.superseded, counted: report.counted });
+    }
+    let (counts, worker) = Counts::open(store_settings(config)).map_err(unread)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let written = match runtime {
+        Ok(runtime) => runtime.block_on(counts.recount(recount)).map_err(|error| match error {
+            EditError::Store(error) => unread(error),
+            error => {
+                let hint = matches!(error, EditError::Changed { .. } | EditError::Unknown { .. })
+                    .then(|| String::from("count it again: the lines are others now"));
+                Failure::Failed { message: error.to_string(), hint }
+            }
+        }),
+        Err(error) => Err(Failure::Failed { message: error.to_string(), hint: None }),
+    };
+    counts.stop();
+    drop(worker);
+    written
+}
+
+fn failed(item: &Item, error: RecountError) -> Failure {
+    let message = format!("{}: {error}", item.name);
+    match error {
+        RecountError::Media(error) => media::unread(error),
+        RecountError::Detector(none) => Failure::Failed { message, hint: none.hint },
+        RecountError::NoLine(_) => {
+            let hint = "draw a line on the page, or say whose lines are meant: --scene camera";
+            Failure::Failed { message, hint: Some(String::from(hint)) }
+        }
+        RecountError::TooSparse => {
+            let hint = "a time-lapse cannot be counted; record with more pictures a second";
+            Failure::Failed { message, hint: Some(String::from(hint)) }
+        }
+        RecountError::Decoder(_) | RecountError::Looks { .. } => Failure::Failed { message, hint: None },
+    }
+}
+
+/// How far it is, on a terminal's last line.
+struct Progress<'a> {
+    item: &'a Item,
+    is_shown: bool,
+}
+
+impl Progress<'_> {
+    fn of(item: &Item) -> Progress<'_> {
+        Progress { item, is_shown: std::io::stderr().is_terminal() }
+    }
+
+    fn tell(&self, done: u64) {
+        if self.is_shown {
+            let percent = (done * 100).checked_div(self.item.frames).unwrap_or(100).min(100);
+            // It is only for the eye.
+            let _ = write!(std::io::stderr(), "\r{}: {percent} % ", self.item.name);
+        }
+    }
+
+    fn end(&self) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    id: u64,
+    name: String,
+    scene: &'static str,
+    model: String,
+    pictures: u64,
+    spans: Vec<SpanReport>,
+    lines: Vec<LineReport>,
+    dry_run: bool,
+    /// Whether the ledger was (or would be) changed.
+    changed: bool,
+    superseded: u64,
+    counted: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SpanReport {
+    from: String,
+    to: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LineReport {
+    line_id: u64,
+    line: String,
+    r#in: u64,
+    out: u64,
+    in_before: u64,
+    out_before: u64,
+}
+
+impl Report {
+    fn new(
+        item: &Item,
+        recount: &store::Recount,
+        counted: &RecordingCount,
+        lines: &[LineRow],
+        was: &Sums,
+        notes: Vec<String>,
+        made: Option<Recounted>,
+    ) -> Report {
+        let mut now = Sums::new();
+        counted.crossings.iter().for_each(|found| add(&mut now, found.line, found.direction));
+        let of = |sums: &Sums, line: u64| sums.get(&line).copied().unwrap_or_default();
+        let lines = counted.lines.iter().map(|&(line_id, _)| {
+            let name = lines.iter().find(|line| line.id == line_id).map(|line| line.draft.name.clone());
+            let ((into, out), (in_before, out_before)) = (of(&now, line_id), of(was, line_id));
+            LineReport { line_id, line: name.unwrap_or_default(), r#in: into, out, in_before, out_before }
+        });
+        let before: u64 = was.values().map(|(into, out)| into + out).sum();
+        let lines: Vec<LineReport> = lines.collect();
+        let (changed, superseded, found) = match &made {
+            Some(made) => (made.id.is_some(), made.superseded, made.counted),
+            None => (
+                lines.iter().any(|line| (line.r#in, line.out) != (line.in_before, line.out_before)),
+                before,
+                counted.crossings.len() as u64,
+            ),
+        };
+        let spans =
+            counted.spans.iter().map(|&(from, to)| SpanReport { from: rfc3339(from), to: rfc3339(to) });
+        Report {
+            id: item.id,
+            name: item.name.clone(),
+            scene: recount.scene.word(),
+            model: recount.model.clone(),
+            pictures: counted.looks,
+            spans: spans.collect(),
+            lines,
+            dry_run: made.is_none(),
+            changed,
+            superseded,
+            counted: found,
+            notes,
+        }
+    }
+
+    /// As people read it.
+    fn text(&self) -> String {
+        let mut text =
+            format!("{}: {} pictures, {}, scene {}\n\n", self.name, self.pictures, self.model, self.scene);
+        let wide = self.lines.iter().map(|line| line.line.chars().count()).max().unwrap_or(0).max(4);
+        let _ = writeln!(
+            text,
+            "{:wide$} {:>6} {:>6} {:>11} {:>11}",
+            "line", "in", "out", "in before", "out before"
+        );
+        for line in &self.lines {
+            let _ = writeln!(
+                text,
+                "{:wide$} {:>6} {:>6} {:>11} {:>11}",
+                line.line, line.r#in, line.out, line.in_before, line.out_before
+            );
+        }
+        let words = match (self.dry_run, self.changed) {
+            (true, _) => String::from("nothing was changed: this is what would be counted"),
+            (false, false) => String::from("the ledger says the same already"),
+            (false, true) => {
+                format!(
+                    "{} crossings gave way to {}; they are kept, out of the sums",
+                    self.superseded, self.counted
+                )
+            }
+        };
+        let _ = writeln!(text, "\n{words}");
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {note}");
+        }
+        text
+    }
+}

@@ -1,0 +1,346 @@
+//! Counting a recording again: what is found now takes the place of what was counted in its time.
+//!
+//! Nothing that was counted is deleted: a crossing that gives way goes, whole, with its picture and its number, from
+//! `crossings` to `superseded`, which names the recount that took its place. Sums, pages, charts and the check go by
+//! `crossings`, so nothing of what gave way is in them; all of it happens in one transaction. What a recount found
+//! belongs to a run of its own, that is ended from the beginning, so its tracks cannot be taken for those of the daemon.
+//! Only the lines that were counted on give way, and only in the times that the recording has pictures of: what
+//! crossed in a gap, or a line that is deleted since, stays. Saying the same again changes nothing.
+//!
+//! Called by the writer, within its transaction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::calendar::Calendar;
+use super::rollups::{Changes, Kind};
+use super::rows::{ReadError, direction_of, to_json, unsigned};
+use super::writer::{Desk, Fault};
+use super::{BucketSize, EditError, Scene};
+use crate::vision::Direction;
+
+/// Crossings that one recount has at most: an hour of a very busy street.
+pub const MOST_RECOUNTED: usize = 20_000;
+
+/// Pieces that a recording falls into at most.
+const MOST_SPANS: usize = 10_000;
+
+/// Letters of a name that is noted.
+const LONGEST_NAME: usize = 250;
+
+/// What counting a recording again has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recount {
+    /// The scene it was recorded in.
+    pub scene: Scene,
+    /// The name of the camera that recorded it.
+    pub camera: String,
+    /// What was counted, in words: "recording 7, door.mp4".
+    pub recording: String,
+    /// What looked: a model's name, or `motion`.
+    pub model: String,
+    /// Whether the recording's times will not be mended any more.
+    pub is_time_sure: bool,
+    /// The times in which its pictures follow each other closely, wall time in microseconds, both ends included; in
+    /// order and apart from each other.
+    pub spans: Vec<(u64, u64)>,
+    /// The lines that were counted on, each with the version it had then.
+    pub lines: Vec<(u64, u64)>,
+    /// Who crossed.
+    pub crossings: Vec<FoundAgain>,
+}
+
+/// A crossing that a recount has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundAgain {
+    /// The number of the line.
+    pub line: u64,
+    /// The track, unique within the recount.
+    pub track: u64,
+    /// The how-manieth crossing of this line by this track, from 1.
+    pub ordinal: u32,
+    /// The name of the class.
+    pub class: Arc<str>,
+    /// Which way.
+    pub direction: Direction,
+    /// The score, 0–1.
+    pub score: f32,
+    /// When, wall time in microseconds; within one of the spans.
+    pub time_us: u64,
+}
+
+/// What a recount came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recounted {
+    /// Its number; `None`: the ledger says the same already, and nothing was changed.
+    pub id: Option<u64>,
+    /// Crossings that gave way.
+    pub superseded: u64,
+    /// Crossings that were counted instead.
+    pub counted: u64,
+}
+
+/// A crossing that is there.
+struct There {
+    id: i64,
+    kind: Kind,
+    wall_us: i64,
+    /// In order of time, then as below: what two counts of the same are compared by.
+    mark: Mark,
+}
+
+/// Time, line, direction, class and score.
+type Mark = (i64, u64, Direction, Arc<str>, u64);
+
+fn mark(line: u64, direction: Direction, class: &Arc<str>, score: f64, wall_us: i64) -> Mark {
+    (wall_us, line, direction, Arc::clone(class), score.to_bits())
+}
+
+/// What SQLite has of a score: it has no place for what is not a number.
+fn score(score: f32) -> f64 {
+    if score.is_finite() { f64::from(score) } else { 0.0 }
+}
+
+/// Puts a recount in the place of what was counted.
+pub(super) fn replace(desk: &Desk<'_>, calendar: &Calendar, recount: &Recount) -> Result<Recounted, Fault> {
+    check(recount)?;
+    are_as_then(desk.connection, recount)?;
+    let there = there(desk.connection, calendar, recount)?;
+    let mut before: Vec<&Mark> = there.iter().map(|there| &there.mark).collect();
+    before.sort_unstable();
+    let marks = recount.crossings.iter().map(|found| {
+        mark(found.line, found.direction, &found.class, score(found.score), found.time_us as i64)
+    });
+    let mut after: Vec<Mark> = marks.collect();
+    after.sort_unstable();
+    let is_same = before.iter().copied().eq(&after);
+    if is_same && is_noted(desk, recount)? {
+        return Ok(Recounted { id: None, superseded: 0, counted: 0 });
+    }
+    let (id, run) = begin(desk, recount)?;
+    if is_same {
+        // That it was looked at is new: where nothing had been counted, nothing crossed.
+        return Ok(Recounted { id: Some(id as u64), superseded: 0, counted: 0 });
+    }
+    let mut sums = Changes::new(calendar);
+    for there in &there {
+        supersede(desk.connection, id, there.id)?;
+        sums.add(there.kind.clone(), there.wall_us, there.id, -1);
+    }
+    insert(desk, run, recount, &mut sums)?;
+    sums.write(desk.connection)?;
+    let (superseded, counted) = (there.len() as u64, recount.crossings.len() as u64);
+    Ok(Recounted { id: Some(id as u64), superseded, counted })
+}
+
+/// Whether it can be one.
+fn check(recount: &Recount) -> Result<(), EditError> {
+    let wrong = |words: String| Err(EditError::Wrong(words));
+    if recount.crossings.len() > MOST_RECOUNTED {
+        return wrong(format!("a recount has at most {MOST_RECOUNTED} crossings"));
+    }
+    if recount.spans.is_empty() || recount.spans.len() > MOST_SPANS {
+        return wrong(format!("a recount has 1 to {MOST_SPANS} spans"));
+    }
+    if recount.lines.is_empty() {
+        return wrong(String::from("a recount without lines says nothing"));
+    }
+    for (what, text) in
+        [("camera", &recount.camera), ("recording", &recount.recording), ("model", &recount.model)]
+    {
+        if text.chars().count() > LONGEST_NAME || text.chars().any(char::is_control) {
+            return wrong(format!("{what} has at most {LONGEST_NAME} letters, and no control characters"));
+        }
+    }
+    let mut end = None;
+    for &(from, to) in &recount.spans {
+        if from > to || end.is_some_and(|end| from <= end) || i64::try_from(to).is_err() {
+            return wrong(String::from("the spans of a recount are in order and apart from each other"));
+        }
+        end = Some(to);
+    }
+    let mut seen = BTreeMap::new();
+    for found in &recount.crossings {
+        if !recount.lines.iter().any(|&(line, _)| line == found.line) {
+            return wrong(format!("a crossing is of line {}, which was not counted on", found.line));
+        }
+        if !recount.spans.iter().any(|&(from, to)| (from..=to).contains(&found.time_us)) {
+            return wrong(String::from("a crossing is at a time that the recording has no pictures of"));
+        }
+        if found.ordinal == 0 || found.class.is_empty() || found.class.chars().count() > LONGEST_NAME {
+            return wrong(String::from("a crossing has an ordinal from 1 and a class"));
+        }
+        if seen.insert((found.line, found.track, found.ordinal), ()).is_some() {
+            return wrong(String::from("two crossings have the same line, track and ordinal"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the lines are still those that were counted on.
+fn are_as_then(connection: &Connection, recount: &Recount) -> Result<(), Fault> {
+    for &(id, version) in &recount.lines {
+        let now: Option<(u64, bool)> = connection
+            .query_row(
+                "SELECT version, scene IS NULL OR scene = ?2 FROM lines WHERE id = ?1 AND NOT deleted",
+                params![id as i64, recount.scene.word()],
+                |row| Ok((unsigned(row, 0)?, row.get(1)?)),
+            )
+            .optional()?;
+        match now {
+            Some((now, true)) if now == version => {}
+            Some((now, true)) => {
+                return Err(EditError::Changed { what: "line", id, version: now }.into());
+            }
+            Some((_, false)) | None => return Err(EditError::Unknown { what: "line", id }.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The crossings whose place it takes, in order of their numbers.
+fn there(connection: &Connection, calendar: &Calendar, recount: &Recount) -> Result<Vec<There>, ReadError> {
+    let (Some(&(from, _)), Some(&(_, to))) = (recount.spans.first(), recount.spans.last()) else {
+        return Ok(Vec::new());
+    };
+    let (from, to) = (from as i64, to as i64);
+    // The daily sums know between which numbers all crossings of these days lie.
+    let (first, last): (Option<i64>, Option<i64>) = connection.query_row(
+        "SELECT min(first), max(last) FROM daily WHERE scene = ?1 AND start_us >= ?2 AND start_us <= ?3",
+        params![recount.scene.word(), calendar.bucket(BucketSize::Day, from).0, to],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(Vec::new()) };
+    let mut query = connection.prepare(
+        "SELECT id, line, class, direction, score, wall_us FROM crossings
+         WHERE id >= ?1 AND id <= ?2 AND scene = ?3 AND wall_us >= ?4 AND wall_us <= ?5 ORDER BY id",
+    )?;
+    let mut rows = query.query(params![first, last, recount.scene.word(), from, to])?;
+    let mut there = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (line, wall_us): (u64, i64) = (unsigned(row, 1)?, row.get(5)?);
+        let is_counted_on = recount.lines.iter().any(|&(id, _)| id == line);
+        let at = recount.spans.partition_point(|&(_, to)| (to as i64) < wall_us);
+        let is_in_span = recount.spans.get(at).is_some_and(|&(from, _)| from as i64 <= wall_us);
+        if !is_counted_on || !is_in_span {
+            continue;
+        }
+        let class: Arc<str> = row.get(2)?;
+        let direction = direction_of(row.get_ref(3)?.as_str()?)?;
+        let mark = mark(line, direction, &class, row.get(4)?, wall_us);
+        let kind = Kind { scene: recount.scene, line, class, direction };
+        there.push(There { id: row.get(0)?, kind, wall_us, mark });
+    }
+    Ok(there)
+}
+
+/// Notes the recount; gives its number and that of its run.
+fn begin(desk: &Desk<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
+    let (connection, at) = (desk.connection, desk.moment);
+    connection.execute(
+        "INSERT INTO runs (boot, camera, ended) SELECT boot, ?2, 1 FROM runs WHERE id = ?1",
+        params![at.run, recount.camera],
+    )?;
+    let run = connection.last_insert_rowid();
+    connection.execute(
+        "INSERT INTO recounts (run, scene, recording, model, lines, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            run,
+            recount.scene.word(),
+            recount.recording,
+            recount.model,
+            to_json(&recount.lines)?,
+            at.mono_us,
+            at.wall_us,
+            at.is_sure
+        ],
+    )?;
+    let id = connection.last_insert_rowid();
+    // A time that may still be mended covers nothing: it would stay where it is when all else moves.
+    if is_sure(desk, recount) {
+        let mut row = connection
+            .prepare("INSERT INTO recount_spans (recount, scene, from_us, to_us) VALUES (?1, ?2, ?3, ?4)")?;
+        for &(from, to) in &recount.spans {
+            row.execute(params![id, recount.scene.word(), from as i64, to as i64])?;
+        }
+    }
+    Ok((id, run))
+}
+
+/// Whether an earlier recount covers the same times already.
+fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
+    if !is_sure(desk, recount) {
+        return Ok(true);
+    }
+    let mut row = desk.connection.prepare(
+        "SELECT EXISTS (SELECT 1 FROM recount_spans WHERE to_us = ?3 AND from_us = ?2 AND scene = ?1)",
+    )?;
+    for &(from, to) in &recount.spans {
+        let is_there: bool =
+            row.query_row(params![recount.scene.word(), from as i64, to as i64], |row| row.get(0))?;
+        if !is_there {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether its times stay as they are when this boot's clock is set: those that are known to be right, and those of
+/// another boot, which nothing mends any more.
+fn is_sure(desk: &Desk<'_>, recount: &Recount) -> bool {
+    let began_us = desk.moment.wall_us.saturating_sub(desk.moment.mono_us);
+    recount.is_time_sure
+        || desk.moment.is_sure
+        || recount.spans.first().is_some_and(|&(from, _)| (from as i64) < began_us)
+}
+
+/// Takes a crossing out of what counts.
+fn supersede(connection: &Connection, recount: i64, id: i64) -> Result<(), ReadError> {
+    connection
+        .prepare(
+            "INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score,
+               mono_us, wall_us, sure, jpeg)
+             SELECT id, ?2, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure,
+               (SELECT jpeg FROM thumbnails WHERE crossing = ?1)
+             FROM crossings WHERE id = ?1",
+        )?
+        .execute([id, recount])?;
+    connection.prepare("DELETE FROM thumbnails WHERE crossing = ?1")?.execute([id])?;
+    connection.prepare("DELETE FROM crossings WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Puts what was found on record.
+fn insert(desk: &Desk<'_>, run: i64, recount: &Recount, sums: &mut Changes<'_>) -> Result<(), ReadError> {
+    let offset_us = desk.moment.wall_us.saturating_sub(desk.moment.mono_us);
+    let is_sure = is_sure(desk, recount);
+    let mut found: Vec<&FoundAgain> = recount.crossings.iter().collect();
+    found.sort_by_key(|found| (found.time_us, found.line, found.track, found.ordinal));
+    let mut row = desk.connection.prepare(
+        "INSERT INTO crossings (run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    for found in found {
+        let wall_us = found.time_us as i64;
+        row.execute(params![
+            run,
+            recount.scene.word(),
+            found.line as i64,
+            found.track as i64,
+            found.ordinal,
+            found.class,
+            found.direction.word(),
+            score(found.score),
+            wall_us.saturating_sub(offset_us),
+            wall_us,
+            is_sure
+        ])?;
+        let id = desk.connection.last_insert_rowid();
+        let (class, direction) = (Arc::clone(&found.class), found.direction);
+        sums.add(Kind { scene: recount.scene, line: found.line, class, direction }, wall_us, id, 1);
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Snapshots and recordings in a folder of their own, and the program run on them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tallycam::base::{Stamp, Worker};
+use tallycam::encode::Encoder;
+use tallycam::media::{Fourcc, Frame};
+use tallycam::store::media::{
+    Chunk, ChunkFrame, Ended, Item, Media, MediaReader, MediaSettings, NewRecording, NewSnapshot, Origin,
+    RetentionRules,
+};
+use tempfile::TempDir;
+
+/// 2026-06-01T10:00:00Z in microseconds.
+pub const MONDAY: u64 = 1_780_308_000_000_000;
+
+/// A picture of 160 × 120 pixels that differs from every other number's.
+pub fn jpeg(number: u8) -> Vec<u8> {
+    let data: Vec<u8> = (0..160 * 120_usize).map(|at| ((at % 160) as u8).wrapping_add(number * 3)).collect();
+    let stamp = Stamp { monotonic_us: 1, wall_us: 1, wall_trusted: true };
+    let frame =
+        Frame { fourcc: Fourcc::GREY, width: 160, height: 120, stride: 160, data: &data, stamp, sequence: 1 };
+    Encoder::new(80).unwrap().encode(&frame).unwrap().jpeg().to_vec()
+}
+
+/// The moment `at_us` after [`MONDAY`], known to be right.
+pub fn stamp(at_us: u64) -> Stamp {
+    Stamp { monotonic_us: 1_000_000 + at_us, wall_us: MONDAY + at_us, wall_trusted: true }
+}
+
+/// A folder with a store in it.
+pub struct Items {
+    pub folder: TempDir,
+}
+
+impl Items {
+    pub fn new() -> Items {
+        Items { folder: TempDir::new().unwrap() }
+    }
+
+    /// Where the store is.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub fn settings(&self) -> MediaSettings {
+        MediaSettings {
+            directory: self.state(),
+            camera: String::from("door"),
+            zone: jiff::tz::TimeZone::UTC,
+            retention: RetentionRules::default(),
+        }
+    }
+
+    /// Opens the store for `fill`, and closes it again.
+    pub fn fill<T>(&self, fill: impl FnOnce(&Media) -> T) -> T {
+        let (media, worker): (Media, Worker) = Media::open(self.settings()).unwrap();
+        let made = fill(&media);
+        media.stop();
+        drop(worker);
+        made
+    }
+
+    pub fn reader(&self) -> MediaReader {
+        MediaReader::open(&self.state().join("media.db")).unwrap()
+    }
+
+    /// The names of all items, oldest first.
+    pub fn names(&self) -> Vec<String> {
+        self.reader().old_list().unwrap().into_iter().map(|(_, _, name)| name).collect()
+    }
+
+    /// The program with `arguments`, on this store.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        // Nobody listens on the discard port: no daemon of this machine is asked by mistake.
+        command
+            .args(["--config", "/dev/null", "--set", "http.listen=[\"127.0.0.1:9\"]", "--set", "name=door"])
+            .args(["--set", "counts.time_zone=UTC"])
+            .args(["--set", &format!("store.directory={}", self.state().display())])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("STATE_DIRECTORY")
+            .env("COLUMNS", "100")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Exit code, standard output, standard error.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        told(&self.command(arguments).output().unwrap())
+    }
+
+    /// What a command that succeeds prints as JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let (code, out, err) = self.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {out}{err}"))
+    }
+}
+
+pub fn told(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// Waits for the store on this thread.
+pub fn wait<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// Keeps a snapshot of [`jpeg`] `number`, taken `at_us` after Monday ten o'clock.
+pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
+    wait(media.add_snapshot(NewSnapshot {
+        name: Some(name.to_owned()),
+        may_rename: false,
+        date: None,
+        jpeg: jpeg(number).into(),
+        stamp: stamp(at_us),
+        width: 160,
+        height: 120,
+        source: String::from("test"),
+        origin: Origin::Import,
+        note: String::new(),
+    }))
+    .unwrap()
+}
+
+/// Keeps a recording that began `at_us` after Monday ten o'clock, with pictures at these times (microseconds from its
+/// beginning), numbered from 1, ten in a chunk. It was brought in, so that no clock of this machine moves it.
+pub fn recording(media: &Media, name: &str, at_us: u64, times: &[u64]) -> Item {
+    recording_of(media, name, Origin::Import, stamp(at_us), times)
+}
+
+/// The same of any origin and moment.
+pub fn recording_of(media: &Media, name: &str, origin: Origin, stamp: Stamp, times: &[u64]) -> Item {
+    let mut handle = media
+        .begin_recording(NewRecording {
+            name: Some(name.to_owned()),
+            may_rename: false,
+            date: None,
+            stamp,
+            source: String::from("test"),
+            origin,
+            note: String::new(),
+        })
+        .unwrap();
+    for (at, times) in times.chunks(10).enumerate() {
+        let mut chunk = Chunk { width: 160, height: 120, ..Chunk::default() };
+        for (n, &at_us) in times.iter().enumerate() {
+            let number = at * 10 + n + 1;
+            let jpeg = jpeg((number % 80) as u8);
+            let (offset, len) = (chunk.jpegs.len() as u32, jpeg.len() as u32);
+            chunk.frames.push(ChunkFrame { at_us, offset, len, sequence: number as u64 });
+            chunk.jpegs.extend_from_slice(&jpeg);
+        }
+        handle.append_waiting(chunk).unwrap();
+    }
+    handle.end(Ended::Asked).unwrap().unwrap()
+}
+
+/// The bytes of a file.
+pub fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
