@@ -493,6 +493,25 @@ const PALE: &str = "
         }).map(e => e.outerHTML);";
 
 #[test]
+fn the_buttons_under_the_picture_have_room_at_every_width() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    post(&daemon, "/api/v1/recordings", &json!({}));
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.getElementById('record-figures').textContent !== ''");
+    for width in [1440, 1280, 1100, 1000, 800] {
+        browser.resize(width, 800);
+        // Each within the bar, none over another, and the bar within the window's first sight.
+        let wrong = "const bar = document.querySelector('.bar').getBoundingClientRect();
+            const boxes = [...document.querySelectorAll('.bar .btn')].filter(e => e.checkVisibility())
+                .map(e => [e.textContent, e.getBoundingClientRect()]);
+            return boxes.filter(([, a], i) => a.left < bar.left || a.right > bar.right + 0.5 || a.bottom > bar.bottom + 0.5
+                || boxes.slice(i + 1).some(([, b]) => a.left < b.right - 0.5 && b.left < a.right - 0.5
+                    && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5)).map(([text]) => text);";
+        assert_eq!(browser.script(wrong), json!([]), "at {width}");
+    }
+}
+
+#[test]
 fn the_keyboard_reaches_everything_on_the_page_of_media() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     let item = snapshot(&daemon, "Only.jpg");
@@ -516,4 +535,70 @@ fn the_keyboard_reaches_everything_on_the_page_of_media() {
     browser.press(ENTER);
     browser.wait_for("document.getElementById('ask').hidden && document.activeElement.id === 'delete'");
     assert_eq!(items(&daemon).len(), 1);
+}
+
+/// The program alone, for what needs no browser to be seen.
+fn alone(more: &[&str]) -> Daemon {
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    Daemon::start(program, &[&["--set", "source.kind=\"sim\""], more].concat())
+}
+
+/// A form as a browser sends it.
+fn send_form(daemon: &Daemon, path: &str, site: &str, body: &str) -> client::Answer {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: {site}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client::ask(daemon.address, &request)
+}
+
+#[test]
+fn another_site_changes_nothing() {
+    let daemon = alone(&[]);
+    let item = snapshot(&daemon, "Mine.jpg");
+    let id = &item["id"];
+    for (path, body) in [
+        ("/snapshots", String::new()),
+        ("/recordings?do=start", String::new()),
+        ("/media", format!("do=delete&sure=1&id={id}")),
+        ("/media", format!("do=edit&id={id}&name=Theirs")),
+        ("/database?do=new", String::new()),
+    ] {
+        let answer = send_form(&daemon, path, "cross-site", &body);
+        assert_eq!(answer.status, 403, "{path} {body}");
+    }
+    assert_eq!(items(&daemon), [item.clone()]);
+    // The same from its own page is carried out, and leads back relative to where it was sent.
+    let answer = send_form(&daemon, "/media?kind=snapshot", "same-origin", &format!("do=keep&id={id}"));
+    assert_eq!((answer.status, answer.header("location")), (303, Some("media?kind=snapshot")));
+    assert_eq!(get(&daemon, &format!("/api/v1/media/{id}"))["kept"], true);
+    for (body, status) in
+        [("", 400), ("do=fly&id=1", 400), ("do=keep", 422), ("do=delete&sure=1&id=999", 404)]
+    {
+        let answer = send_form(&daemon, "/media", "same-origin", body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+    }
+    // What is changed on an old page is not changed over what somebody else has done meanwhile.
+    let body = format!("do=edit&id={id}&version={}&name=Old&date=&note=", item["version"]);
+    let answer = send_form(&daemon, "/media", "same-origin", &body);
+    assert_eq!(answer.status, 412, "{}", answer.text());
+    assert!(answer.text().contains("value=\"Old\""), "what was typed is there again");
+}
+
+#[test]
+fn figures_only_keep_nothing_and_say_so() {
+    let daemon = alone(&["--set", "privacy.counts_only=true"]);
+    for page in ["/media", "/database"] {
+        let answer = client::get(daemon.address, page);
+        assert_eq!(answer.status, 200, "{page}");
+        assert!(answer.text().contains("Figures only"), "{}", answer.text());
+        assert!(!answer.text().contains("thumbnail.jpg"));
+    }
+    assert!(!client::get(daemon.address, "/").text().contains("recordings?do="));
+    for path in ["/snapshots", "/recordings?do=start", "/media", "/database?do=check"] {
+        let answer = send_form(&daemon, path, "same-origin", "do=keep&id=1");
+        assert_eq!(answer.status, 403, "{path}: {}", answer.text());
+    }
+    assert_eq!(client::get(daemon.address, "/player?id=1").status, 403);
 }

@@ -100,7 +100,7 @@ pub fn live_page(page: &LivePage) -> String {
         full_hidden = hidden_if(is_only),
         banner_hidden = hidden_if(!page.is_simulated),
         counting = page.counting.as_ref().map_or_else(counting::off, counting::side),
-        stops = stops(page.viewers, page.is_held),
+        stops = stops(page.viewers, page.is_held, kept.is_some_and(|kept| kept.now.is_some())),
         headline = Text(&page.headline),
         picture = Text(or(&page.picture, "not known yet")),
         rate = rate(page.fps),
@@ -174,13 +174,16 @@ fn viewers(viewers: usize, is_held: bool) -> String {
 }
 
 /// What a pause stops, to be read before it is pressed.
-fn stops(viewers: usize, is_held: bool) -> String {
+fn stops(viewers: usize, is_held: bool, is_recording: bool) -> String {
     let mut words = match viewers {
         0 => "Nobody is watching now; the picture stops".to_owned(),
         n => format!("The picture stops for {}", count(n)),
     };
     if is_held {
         words.push_str(", also for the program that holds the camera by /start_stream");
+    }
+    if is_recording {
+        words.push_str(", the recording ends, and nothing is kept or counted");
     }
     words.push_str(", until Resume or a restart.");
     words
@@ -328,9 +331,9 @@ mod tests {
 
     #[test]
     fn pause_names_what_stops() {
-        assert_eq!(stops(1, false), "The picture stops for 1 viewer, until Resume or a restart.");
+        assert_eq!(stops(1, false, false), "The picture stops for 1 viewer, until Resume or a restart.");
         assert_eq!(
-            stops(0, true),
+            stops(0, true, false),
             "Nobody is watching now; the picture stops, also for the program that holds the camera by \
              /start_stream, until Resume or a restart."
         );

@@ -95,6 +95,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_says_that_it_ends_the_recording() {
+        assert!(
+            page(|_| ()).contains("The picture stops for 3 viewers, the recording ends, and nothing is kept")
+        );
+        assert!(!page(|page| page.keeping.as_mut().unwrap().now = None).contains("the recording ends"));
+    }
+
+    #[test]
     fn without_a_picture_nothing_is_begun_but_what_runs_can_be_ended() {
         let html = page(|page| page.state = "paused".into());
         assert!(

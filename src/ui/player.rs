@@ -257,7 +257,7 @@ fn keys(page: &PlayerPage) -> String {
         let _ = write!(
             html,
             "<span><span class=\"key g\"></span>{} missing at {}</span> ",
-            length(to.saturating_sub(*from)),
+            short(to.saturating_sub(*from)),
             running(*from)
         );
     }
@@ -265,6 +265,16 @@ fn keys(page: &PlayerPage) -> String {
         let _ = write!(html, "<span>and at {}</span>", how_many(page.gaps.len() as u64 - 3, "more place"));
     }
     html
+}
+
+/// How long a gap is: "0.4 s", "3 s", "12 min"; never nothing.
+fn short(us: u64) -> String {
+    let tenths = us.div_ceil(100_000);
+    if tenths < 100 && !tenths.is_multiple_of(10) {
+        format!("{}.{} s", tenths / 10, tenths % 10)
+    } else {
+        length(us.max(1_000_000))
+    }
 }
 
 /// Ways to take it away.
@@ -353,6 +363,19 @@ mod tests {
     fn seconds_have_the_digits_they_need() {
         for (us, text) in [(0, "0"), (12_500_000, "12.5"), (1, "0.000001"), (100_000_000, "100")] {
             assert_eq!(seconds(us), text);
+        }
+    }
+
+    #[test]
+    fn a_gap_is_never_told_as_nothing() {
+        for (us, words) in [
+            (1, "0.1 s"),
+            (200_000, "0.2 s"),
+            (3_000_000, "3 s"),
+            (3_410_000, "3.5 s"),
+            (720_000_000, "12 min"),
+        ] {
+            assert_eq!(short(us), words);
         }
     }
 

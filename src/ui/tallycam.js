@@ -29,7 +29,8 @@
 
   const lookOf = word => ['live', 'asleep', 'waking', 'paused'].includes(word) ? word : 'trouble';
   const stops = s => (s.viewers ? `The picture stops for ${count(s.viewers)}` : 'Nobody is watching now; the picture stops')
-    + (s.held ? ', also for the program that holds the camera by /start_stream' : '') + ', until Resume or a restart.';
+    + (s.held ? ', also for the program that holds the camera by /start_stream' : '')
+    + (s.recording?.now ? ', the recording ends, and nothing is kept or counted' : '') + ', until Resume or a restart.';
 
   // ---- the picture
 
