@@ -214,8 +214,7 @@ pub struct Block {
     first: First,
     depthwise: Option<Depthwise>,
     last: Option<Product>,
-    /// Rows and columns that go in and that come out.
-    input: [usize; 2],
+    /// Rows and columns that come out.
     output: [usize; 2],
 }
 
@@ -229,22 +228,22 @@ impl Block {
     pub fn new(first: First, depthwise: Depthwise, last: Option<Product>) -> Option<Block> {
         let Geometry { input: plane, output, .. } = *depthwise.geometry();
         let channels = depthwise.channels();
-        let (input, fits) = match &first {
-            First::Input => (plane, true),
-            First::Product(product) => (plane, product.gives() == channels),
+        let fits = match &first {
+            First::Input => true,
+            First::Product(product) => product.gives() == channels,
             First::Gathered(geometry, product) => {
                 let taps = geometry.kernel[0] * geometry.kernel[1];
                 let fits = geometry.output == plane && product.gives() == channels;
-                (geometry.input, fits && taps > 0 && product.takes() % taps == 0)
+                fits && taps > 0 && product.takes() % taps == 0
             }
         };
         let fits = fits && last.as_ref().is_none_or(|last| last.takes() == channels);
-        fits.then_some(Block { first, depthwise: Some(depthwise), last, input, output })
+        fits.then_some(Block { first, depthwise: Some(depthwise), last, output })
     }
 
     /// One of a product alone, of pictures of these rows and columns.
     pub fn of_product(product: Product, plane: [usize; 2]) -> Block {
-        Block { first: First::Product(product), depthwise: None, last: None, input: plane, output: plane }
+        Block { first: First::Product(product), depthwise: None, last: None, output: plane }
     }
 
     /// Channels that go in.
@@ -444,5 +443,129 @@ pub fn exchange(columns: usize, input: &[f32], output: &mut [f32]) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|at| ((at * 7919 + seed * 104_729) % 1009) as f32 / 504.5 - 1.0).collect()
+    }
+
+    /// A depthwise convolution of a picture in the order row, column, channel, as it is written in books.
+    fn plainly(geometry: &Geometry, channels: usize, weights: &[f32], bias: &[f32], input: &[f32]) -> Vec<f32> {
+        let [height, width] = geometry.output;
+        let places = (0..height * width * channels).map(|at| (at / channels, at % channels));
+        let sum = |(pixel, channel): (usize, usize)| {
+            let mut sum = f64::from(bias[channel]);
+            for (tap, &weight) in weights[channel * geometry.kernel[0] * geometry.kernel[1]..]
+                .iter()
+                .enumerate()
+                .take(geometry.kernel[0] * geometry.kernel[1])
+            {
+                let at = [pixel / width, pixel % width];
+                let tap = [tap / geometry.kernel[1], tap % geometry.kernel[1]];
+                let [Some(y), Some(x)] = [0, 1].map(|axis| {
+                    (at[axis] * geometry.stride[axis] + tap[axis])
+                        .checked_sub(geometry.before[axis])
+                        .filter(|&place| place < geometry.input[axis])
+                }) else {
+                    continue;
+                };
+                sum += f64::from(weight) * f64::from(input[(y * geometry.input[1] + x) * channels + channel]);
+            }
+            sum as f32
+        };
+        places.map(sum).collect()
+    }
+
+    /// With every kind of vector that this processor has, every size, and also some rows alone.
+    #[test]
+    fn every_vector_computes_what_the_books_say() {
+        for (side, stride, channels, size) in
+            [(3, 1, 40, [9, 14]), (3, 2, 16, [12, 7]), (5, 1, 7, [6, 5]), (2, 3, 33, [10, 11]), (3, 1, 24, [1, 1])]
+        {
+            let before = side / 2;
+            let output = size.map(|size| (size + 2 * before - side) / stride + 1);
+            let geometry = Geometry {
+                input: size,
+                output,
+                kernel: [side; 2],
+                stride: [stride; 2],
+                dilation: [1; 2],
+                before: [before; 2],
+            };
+            let (weights, bias) = (numbers(channels * side * side, 1), numbers(channels, 2));
+            let (expand, project) = (numbers(channels * 6, 3), numbers(channels * 21, 4));
+            let limits = Limits { least: -0.5, most: 0.75 };
+            let depthwise = Depthwise::new(geometry, &weights, &bias, Limits::NONE).expect("sizes that fit");
+            let first = Product::new(&expand, &bias, limits).expect("sizes that fit");
+            let last = Product::new(&project, &numbers(21, 5), Limits::NONE).expect("sizes that fit");
+            let block = Block::new(First::Product(first), depthwise, Some(last)).expect("parts that fit");
+            let (picture, added) = (numbers(size[0] * size[1] * 6, 6), numbers(output[0] * output[1] * 21, 7));
+
+            let product = |input: &[f32], weights: &[f32], bias: &[f32], limits: Limits| -> Vec<f32> {
+                let takes = weights.len() / bias.len();
+                let sum = |pixel: &[f32], at: usize| {
+                    let terms = pixel.iter().zip(&weights[at * takes..]).map(|(a, b)| f64::from(a * b));
+                    limits.hold([(f64::from(bias[at]) + terms.sum::<f64>()) as f32])[0]
+                };
+                input.chunks(takes).flat_map(|pixel| (0..bias.len()).map(move |at| sum(pixel, at))).collect()
+            };
+            let wide = product(&picture, &expand, &bias, limits);
+            let wide = plainly(&geometry, channels, &weights, &bias, &wide);
+            let mut expected = product(&wide, &project, &numbers(21, 5), Limits::NONE);
+            expected.iter_mut().zip(&added).for_each(|(value, more)| *value += more);
+
+            for instructions in Instructions::here() {
+                let mut given = vec![f32::NAN; expected.len()];
+                block.run(instructions, 0..output[0], &picture, Some(&added), &mut given);
+                for (given, expected) in given.iter().zip(&expected) {
+                    let error = (given - expected).abs();
+                    assert!(error < 1e-4, "{instructions:?} {side} {stride}: {given}, truly {expected}");
+                }
+                let rows = output[0] / 3..output[0] / 2;
+                let part = rows.start * output[1] * 21..rows.end * output[1] * 21;
+                let mut alone = vec![f32::NAN; part.len()];
+                block.run(instructions, rows, &picture, Some(&added[part.clone()]), &mut alone);
+                assert_eq!(alone, given[part], "rows alone");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let geometry = Geometry {
+            input: [4, 4],
+            output: [4, 4],
+            kernel: [3, 3],
+            stride: [1, 1],
+            dilation: [1, 1],
+            before: [1, 1],
+        };
+        let depthwise = |geometry, weights| Depthwise::new(geometry, &vec![0.0; weights], &[0.0; 2], Limits::NONE);
+        assert!(depthwise(geometry, 17).is_none());
+        assert!(depthwise(Geometry { dilation: [2, 1], ..geometry }, 18).is_none());
+        assert!(depthwise(Geometry { output: [usize::MAX, 4], ..geometry }, 18).is_none());
+        let depthwise = depthwise(geometry, 18).expect("sizes that fit");
+        let product = |takes: usize, gives| Product::new(&vec![0.0; takes * gives], &vec![0.0; gives], Limits::NONE);
+        assert!(Product::new(&[0.0; 7], &[0.0; 2], Limits::NONE).is_none());
+        assert!(Product::new(&[], &[], Limits::NONE).is_none());
+        assert!(Block::new(First::Input, depthwise.clone(), product(3, 1)).is_none());
+        let first = First::Product(product(3, 1).expect("sizes that fit"));
+        assert!(Block::new(first, depthwise.clone(), None).is_none());
+        assert!(Block::new(First::Input, depthwise, product(2, 1)).is_some());
+    }
+
+    #[test]
+    fn rows_and_columns_are_exchanged_and_back() {
+        let input = numbers(19 * 35, 1);
+        let (mut once, mut twice) = (vec![0.0; 19 * 35], vec![0.0; 19 * 35]);
+        exchange(35, &input, &mut once);
+        assert_eq!(once[3 * 19 + 2], input[2 * 35 + 3]);
+        exchange(19, &once, &mut twice);
+        assert_eq!(twice, input);
     }
 }

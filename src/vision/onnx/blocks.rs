@@ -15,7 +15,6 @@ use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::Add;
 
 use super::block::{Block, Depthwise, First, exchange};
-use super::layout::Limits;
 use super::product::Product;
 use super::surgery::{Convolution, constant, limits_after, only_successor};
 use super::vector::Instructions;
@@ -392,4 +391,107 @@ fn bias_after<'m>(
         _ if by_channel && numbers.len() == channels => (sum, numbers),
         _ => none,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::tract_core::internal::DimLike as _;
+    use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, PaddingSpec, PoolSpec};
+    use tract_onnx::tract_core::ops::math::{add, max, min};
+    use tract_onnx::tract_core::ops::nn::DataFormat;
+
+    use super::*;
+
+    /// Numbers that look like chance.
+    fn numbers(shape: &[usize], seed: usize) -> Tensor {
+        let count = shape.iter().product::<usize>();
+        let number = |at: usize| ((at * 7919 + seed * 104_729 + 13) % 1009) as f32 / 504.5 - 1.0;
+        let all: Vec<f32> = (0..count).map(number).collect();
+        Tensor::from_shape(shape, &all).expect("a shape of so many numbers")
+    }
+
+    /// Adds a convolution with a bias, limited to 0…6 if `limited`.
+    fn convolution(
+        model: &mut TypedModel,
+        input: OutletId,
+        (side, stride): (usize, usize),
+        (channels, groups): (usize, usize),
+        limited: bool,
+    ) -> OutletId {
+        let at = model.nodes.len();
+        let takes = model.outlet_fact(input).expect("an input").shape[1].to_usize().expect("a number");
+        let kernel = numbers(&[channels, takes / groups, side, side], at);
+        let kernel = model.add_const(format!("kernel {at}"), kernel).expect("a constant");
+        let bias = model.add_const(format!("bias {at}"), numbers(&[channels], at + 1)).expect("a constant");
+        let pool_spec = PoolSpec::new(
+            DataFormat::NCHW,
+            tvec!(side, side),
+            PaddingSpec::SameUpper,
+            None,
+            Some(tvec!(stride, stride)),
+            takes,
+            channels,
+        );
+        let conv = Conv { pool_spec, kernel_fmt: KernelFormat::OIHW, group: groups, q_params: None };
+        let mut wire = model.wire_node(format!("conv {at}"), conv, &[input, kernel, bias]).expect("a conv")[0];
+        for (limit, name) in [(0.0_f32, "least"), (6.0, "most")].into_iter().filter(|_| limited) {
+            let limit = model.add_const(format!("{name} {at}"), tensor4(&[[[[limit]]]])).expect("a constant");
+            let operator = if name == "least" { max() } else { min() };
+            wire = model.wire_node(format!("{name} of {at}"), operator, &[wire, limit]).expect("a limit")[0];
+        }
+        wire
+    }
+
+    /// A network with all that blocks are made of: odd sizes, channels that fill no vector, both strides, a
+    /// sum with what went in, a picture that is wanted twice, and something that is no block.
+    fn network() -> TypedModel {
+        let mut model = TypedModel::default();
+        let image = model.add_source("image", f32::fact([1, 3, 37, 29])).expect("a source");
+        let wire = convolution(&mut model, image, (3, 2), (18, 1), true);
+        let wire = convolution(&mut model, wire, (3, 1), (18, 18), true);
+        let narrow = convolution(&mut model, wire, (1, 1), (5, 1), false);
+        let wire = convolution(&mut model, narrow, (1, 1), (40, 1), true);
+        let wire = convolution(&mut model, wire, (3, 1), (40, 40), true);
+        let wire = convolution(&mut model, wire, (1, 1), (5, 1), false);
+        let sum = model.wire_node("sum", add(), &[wire, narrow]).expect("a sum")[0];
+        let wire = convolution(&mut model, sum, (1, 1), (33, 1), true);
+        let wide = convolution(&mut model, wire, (5, 2), (33, 33), false);
+        let first = convolution(&mut model, wide, (1, 1), (50, 1), false);
+        let between = convolution(&mut model, wide, (3, 1), (12, 3), false);
+        let wire = convolution(&mut model, between, (3, 2), (12, 12), true);
+        let second = convolution(&mut model, wire, (1, 1), (7, 1), true);
+        model.set_output_outlets(&[first, second, sum]).expect("outputs");
+        model.into_decluttered().expect("a sound network")
+    }
+
+    #[test]
+    fn a_block_gives_what_the_engine_gives() {
+        let plain = network();
+        let mut blocks = plain.clone();
+        put_in_blocks(&mut blocks).expect("blocks");
+        let count = blocks.nodes.iter().filter(|node| node.op_is::<BlockOperator>()).count();
+        assert_eq!(count, 5, "{blocks}");
+        let picture = numbers(&[1, 3, 37, 29], 5);
+        let run = |model: TypedModel, threads| {
+            let executor = match threads {
+                1 => multithread::Executor::SingleThread,
+                more => multithread::Executor::multithread_with_name(more, "test"),
+            };
+            let options = PlanOptions { executor: Some(executor), ..PlanOptions::default() };
+            let model = model.into_optimized().expect("a network that can be run");
+            let plan = SimplePlan::new_with_options(model, &options).expect("a plan");
+            plan.run(tvec!(picture.clone().into())).expect("a run")
+        };
+        let (expected, given, shared) = (run(plain, 1), run(blocks.clone(), 1), run(blocks, 3));
+        for ((expected, given), shared) in expected.iter().zip(&given).zip(&shared) {
+            assert_eq!(expected.shape(), given.shape());
+            let [expected, given, shared] =
+                [expected, given, shared].map(|tensor| tensor.as_slice::<f32>().expect("floats"));
+            let scale = expected.iter().fold(1.0_f32, |most, value| most.max(value.abs()));
+            for ((expected, given), shared) in expected.iter().zip(given).zip(shared) {
+                assert!((expected - given).abs() <= 1e-5 * scale, "{expected} and {given} of {scale}");
+                assert_eq!(given.to_bits(), shared.to_bits(), "shared among threads");
+            }
+        }
+    }
 }
