@@ -1,8 +1,8 @@
 //! A block of convolutions computed together, some rows at a time: one that makes channels, a depthwise one,
 //! one of one by one, and a sum with what went in.
 //!
-//! MobileNetV2 is made of such blocks (inverted residuals; Sandler et al., 2018, figure 3 and §5.1, which also
-//! says that they need never be in memory whole). Of the many channels between the first and the last
+//! MobileNetV2 is made of such blocks (inverted residuals; Sandler et al., 2018, figure 3 and §5.1, which
+//! also says that they need never be in memory whole). Of the many channels between the first and the last
 //! convolution only the rows exist that the depthwise one is just looking at, in a ring: they stay in the
 //! cache. All pictures here are in the order row, column, channel.
 
@@ -39,7 +39,8 @@ impl Depthwise {
         let taps = kernel[0].checked_mul(kernel[1])?;
         let some = [input, output, kernel, stride].iter().flatten().all(|&size| size > 0);
         // Every window begins in the picture or in the zeros before it.
-        let reaches = (0..2).all(|axis| (output[axis] - 1).saturating_mul(stride[axis]) < input[axis] + before[axis]);
+        let reaches =
+            (0..2).all(|axis| (output[axis] - 1).saturating_mul(stride[axis]) < input[axis] + before[axis]);
         let plain = dilation == [1, 1] && kernel[0] <= MOST_ROWS;
         let fits = some && plain && reaches && Some(weights.len()) == taps.checked_mul(bias.len());
         fits.then(|| Depthwise {
@@ -74,7 +75,14 @@ impl Depthwise {
 
     /// Makes one row. `rows` is where the rows that the kernel sees begin in `input`, `step` from one pixel
     /// of the output to the next; where there is room, the last block is filled up.
-    fn run(&self, instructions: Instructions, input: &[f32], rows: &[usize], output: &mut [f32], step: usize) {
+    fn run(
+        &self,
+        instructions: Instructions,
+        input: &[f32],
+        rows: &[usize],
+        output: &mut [f32],
+        step: usize,
+    ) {
         let Geometry { output: [_, width], kernel, .. } = self.geometry;
         let room = step.min(self.step());
         assert!(rows.len() == kernel[0] && step >= self.channels);
@@ -158,7 +166,8 @@ unsafe fn row_of_any<V: Vector>(call: &RowCall<'_>) {
         let (block, lane) = (channel / BLOCK, channel % BLOCK);
         // SAFETY: The block and its taps are there; a row has room for all taps of all pixels.
         unsafe {
-            let weights = depthwise.weights.as_ptr().add(block * kernel[0] * kernel[1]).cast::<f32>().add(lane);
+            let weights =
+                depthwise.weights.as_ptr().add(block * kernel[0] * kernel[1]).cast::<f32>().add(lane);
             let bias = V::load(depthwise.bias.as_ptr().add(block).cast::<f32>().add(lane));
             let (least, most) = (V::splat(depthwise.limits.least), V::splat(depthwise.limits.most));
             for x in 0..output[1] {
@@ -455,7 +464,13 @@ mod tests {
     }
 
     /// A depthwise convolution of a picture in the order row, column, channel, as it is written in books.
-    fn plainly(geometry: &Geometry, channels: usize, weights: &[f32], bias: &[f32], input: &[f32]) -> Vec<f32> {
+    fn plainly(
+        geometry: &Geometry,
+        channels: usize,
+        weights: &[f32],
+        bias: &[f32],
+        input: &[f32],
+    ) -> Vec<f32> {
         let [height, width] = geometry.output;
         let places = (0..height * width * channels).map(|at| (at / channels, at % channels));
         let sum = |(pixel, channel): (usize, usize)| {
@@ -484,9 +499,13 @@ mod tests {
     /// With every kind of vector that this processor has, every size, and also some rows alone.
     #[test]
     fn every_vector_computes_what_the_books_say() {
-        for (side, stride, channels, size) in
-            [(3, 1, 40, [9, 14]), (3, 2, 16, [12, 7]), (5, 1, 7, [6, 5]), (2, 3, 33, [10, 11]), (3, 1, 24, [1, 1])]
-        {
+        for (side, stride, channels, size) in [
+            (3, 1, 40, [9, 14]),
+            (3, 2, 16, [12, 7]),
+            (5, 1, 7, [6, 5]),
+            (2, 3, 33, [10, 11]),
+            (3, 1, 24, [1, 1]),
+        ] {
             let before = side / 2;
             let output = size.map(|size| (size + 2 * before - side) / stride + 1);
             let geometry = Geometry {
@@ -504,7 +523,8 @@ mod tests {
             let first = Product::new(&expand, &bias, limits).expect("sizes that fit");
             let last = Product::new(&project, &numbers(21, 5), Limits::NONE).expect("sizes that fit");
             let block = Block::new(First::Product(first), depthwise, Some(last)).expect("parts that fit");
-            let (picture, added) = (numbers(size[0] * size[1] * 6, 6), numbers(output[0] * output[1] * 21, 7));
+            let (picture, added) =
+                (numbers(size[0] * size[1] * 6, 6), numbers(output[0] * output[1] * 21, 7));
 
             let product = |input: &[f32], weights: &[f32], bias: &[f32], limits: Limits| -> Vec<f32> {
                 let takes = weights.len() / bias.len();
@@ -545,12 +565,14 @@ mod tests {
             dilation: [1, 1],
             before: [1, 1],
         };
-        let depthwise = |geometry, weights| Depthwise::new(geometry, &vec![0.0; weights], &[0.0; 2], Limits::NONE);
+        let depthwise =
+            |geometry, weights| Depthwise::new(geometry, &vec![0.0; weights], &[0.0; 2], Limits::NONE);
         assert!(depthwise(geometry, 17).is_none());
         assert!(depthwise(Geometry { dilation: [2, 1], ..geometry }, 18).is_none());
         assert!(depthwise(Geometry { output: [usize::MAX, 4], ..geometry }, 18).is_none());
         let depthwise = depthwise(geometry, 18).expect("sizes that fit");
-        let product = |takes: usize, gives| Product::new(&vec![0.0; takes * gives], &vec![0.0; gives], Limits::NONE);
+        let product =
+            |takes: usize, gives| Product::new(&vec![0.0; takes * gives], &vec![0.0; gives], Limits::NONE);
         assert!(Product::new(&[0.0; 7], &[0.0; 2], Limits::NONE).is_none());
         assert!(Product::new(&[], &[], Limits::NONE).is_none());
         assert!(Block::new(First::Input, depthwise.clone(), product(3, 1)).is_none());

@@ -165,9 +165,8 @@ fn found_at(model: &TypedModel, node: usize) -> TractResult<Option<Found>> {
         let plane = found.plane;
         let next = only_successor(model, found.last)?;
         let depthwise = match next {
-            Some((next, 0)) => depthwise_at(model, next)?.filter(|(d, _)| {
-                d.geometry().input == plane && d.channels() == found.product.gives()
-            }),
+            Some((next, 0)) => depthwise_at(model, next)?
+                .filter(|(d, _)| d.geometry().input == plane && d.channels() == found.product.gives()),
             _ => None,
         };
         return match depthwise {
@@ -273,8 +272,7 @@ fn block_in_place_of(model: &TypedModel, found: &Found) -> TractResult<Option<Ty
             by_pixels(model, &mut patch, outlet, name)?
         });
     }
-    let operator =
-        BlockOperator { block: Arc::new(found.block.clone()), instructions: Instructions::best() };
+    let operator = BlockOperator { block: Arc::new(found.block.clone()), instructions: Instructions::best() };
     let output = patch.wire_node(format!("{}.block", last.name), operator, &inputs)?;
     let reorder = Reorder { shape: shape.into(), to_planes: true };
     let output = patch.wire_node(&last.name, reorder, &output)?;
@@ -307,7 +305,8 @@ fn depthwise_at<'m>(
     model: &'m TypedModel,
     node: &'m TypedNode,
 ) -> TractResult<Option<(Depthwise, &'m TypedNode)>> {
-    let Some(Convolution { geometry, weights, bias, channels, groups }) = Convolution::of(model, node)? else {
+    let Some(Convolution { geometry, weights, bias, channels, groups }) = Convolution::of(model, node)?
+    else {
         return Ok(None);
     };
     if groups < 2 || groups != channels || channels != bias.len() {
@@ -360,9 +359,12 @@ fn product_at<'m>(model: &'m TypedModel, node: &'m TypedNode) -> TractResult<Opt
     if weights.len() != takes * gives {
         return Ok(None);
     }
-    let place = |out: usize, r#in: usize| if *out_axis == 0 { out * takes + r#in } else { r#in * gives + out };
-    let ordered: Vec<f32> =
-        (0..gives).flat_map(|out| (0..takes).map(move |r#in| (out, r#in))).map(|(o, i)| weights[place(o, i)]).collect();
+    let place =
+        |out: usize, r#in: usize| if *out_axis == 0 { out * takes + r#in } else { r#in * gives + out };
+    let ordered: Vec<f32> = (0..gives)
+        .flat_map(|out| (0..takes).map(move |r#in| (out, r#in)))
+        .map(|(o, i)| weights[place(o, i)])
+        .collect();
     let (last, bias) = bias_after(model, node, gives)?;
     let (last, limits) = limits_after(model, last)?;
     let Some(product) = Product::new(&ordered, &bias, limits) else { return Ok(None) };
@@ -379,7 +381,10 @@ fn bias_after<'m>(
     let none = (node, vec![0.0; channels]);
     let Some((sum, slot)) = only_successor(model, node)? else { return Ok(none) };
     let Some(TypedBinOp(operator, None)) = sum.op_as::<TypedBinOp>() else { return Ok(none) };
-    if !operator.is::<Add>() || sum.inputs.len() != 2 || sum.outputs[0].fact.shape != node.outputs[0].fact.shape {
+    if !operator.is::<Add>()
+        || sum.inputs.len() != 2
+        || sum.outputs[0].fact.shape != node.outputs[0].fact.shape
+    {
         return Ok(none);
     }
     let other = sum.inputs[1 - slot];
@@ -433,7 +438,8 @@ mod tests {
             channels,
         );
         let conv = Conv { pool_spec, kernel_fmt: KernelFormat::OIHW, group: groups, q_params: None };
-        let mut wire = model.wire_node(format!("conv {at}"), conv, &[input, kernel, bias]).expect("a conv")[0];
+        let mut wire =
+            model.wire_node(format!("conv {at}"), conv, &[input, kernel, bias]).expect("a conv")[0];
         for (limit, name) in [(0.0_f32, "least"), (6.0, "most")].into_iter().filter(|_| limited) {
             let limit = model.add_const(format!("{name} {at}"), tensor4(&[[[[limit]]]])).expect("a constant");
             let operator = if name == "least" { max() } else { min() };

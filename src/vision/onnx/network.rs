@@ -1,4 +1,5 @@
-//! A neural network out of an ONNX file, ready to be run. Only this file and `surgery` name `tract`.
+//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery` and `blocks` name
+//! `tract`.
 //!
 //! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
 //! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never

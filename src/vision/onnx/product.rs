@@ -176,7 +176,12 @@ unsafe fn all_pixels<V: Vector, const B: usize>(call: &Call<'_>, block: usize) {
 /// # Safety
 /// As [`all_pixels`], from the places `from` and `to` on.
 #[inline(always)]
-unsafe fn tile<V: Vector, const P: usize, const B: usize>(call: &Call<'_>, block: usize, from: usize, to: usize) {
+unsafe fn tile<V: Vector, const P: usize, const B: usize>(
+    call: &Call<'_>,
+    block: usize,
+    from: usize,
+    to: usize,
+) {
     let Call { product, input, .. } = call;
     let takes = product.takes;
     // SAFETY: The blocks from `block` on are there; vector `at` is the part of one that begins at its lane.
@@ -185,10 +190,10 @@ unsafe fn tile<V: Vector, const P: usize, const B: usize>(call: &Call<'_>, block
         let weights = product.weights.as_ptr().add(block * takes).cast::<f32>();
         let bias = product.bias.as_ptr().add(block).cast::<f32>();
         let mut sums: [[V; B]; P] = [std::array::from_fn(|at| V::load(bias.add(at * V::LANES))); P];
-        let place: [usize; B] = std::array::from_fn(|at| {
-            at * V::LANES / BLOCK * takes * BLOCK + at * V::LANES % BLOCK
-        });
-        let pixels: [*const f32; P] = std::array::from_fn(|pixel| input.as_ptr().add(from + pixel * call.from.step));
+        let place: [usize; B] =
+            std::array::from_fn(|at| at * V::LANES / BLOCK * takes * BLOCK + at * V::LANES % BLOCK);
+        let pixels: [*const f32; P] =
+            std::array::from_fn(|pixel| input.as_ptr().add(from + pixel * call.from.step));
         for channel in 0..takes {
             let weights: [V; B] = std::array::from_fn(|at| V::load(weights.add(place[at] + channel * BLOCK)));
             for (sums, pixel) in sums.iter_mut().zip(&pixels) {

@@ -1,5 +1,5 @@
 //! What is changed in a network before the engine makes it ready: our own kernels put in, products of
-//! matrices made flat. Only this file and `network` name `tract`.
+//! matrices made flat. Only this file, `blocks` and `network` name `tract`.
 //!
 //! Everything here replaces something by what computes the same, but for the last bits of a sum. What is
 //! not recognised with certainty is left as it is, so a network of another kind is slower, never wrong.

@@ -199,9 +199,13 @@ impl Vector for Plain {
     }
 }
 
-/// Which vectors to use.
+/// Which vectors to use. Made only by [`Instructions::here`], so the processor has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Instructions {
+pub struct Instructions(pub(super) Kind);
+
+/// The kinds of [`Instructions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
     /// Those that every processor of this kind has.
     Baseline,
     /// AVX2 and FMA.
@@ -216,12 +220,12 @@ impl Instructions {
     /// All that this processor has, the best last.
     pub fn here() -> Vec<Instructions> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
-        let mut all = vec![Instructions::Baseline];
+        let mut all = vec![Instructions(Kind::Baseline)];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            all.push(Instructions::Avx2);
+            all.push(Instructions(Kind::Avx2));
             if std::arch::is_x86_feature_detected!("avx512f") {
-                all.push(Instructions::Avx512);
+                all.push(Instructions(Kind::Avx512));
             }
         }
         all
@@ -229,7 +233,7 @@ impl Instructions {
 
     /// The best that this processor has.
     pub fn best() -> Instructions {
-        Instructions::here().pop().unwrap_or(Instructions::Baseline)
+        Instructions::here().pop().unwrap_or(Instructions(Kind::Baseline))
     }
 }
 
@@ -237,12 +241,12 @@ impl Instructions {
 /// and B of them are one block of channels, or two with AVX-512.
 macro_rules! compiled_for {
     ($instructions:expr, $name:ident($argument:ident: $type:ty)) => {{
-        #[cfg(target_arch = "x86_64")]
-        use $crate::vision::onnx::vector::{Avx2, Avx512, Sse2 as Baseline};
         #[cfg(target_arch = "aarch64")]
         use $crate::vision::onnx::vector::Neon as Baseline;
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         use $crate::vision::onnx::vector::Plain as Baseline;
+        #[cfg(target_arch = "x86_64")]
+        use $crate::vision::onnx::vector::{Avx2, Avx512, Sse2 as Baseline};
 
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx2,fma")]
@@ -256,12 +260,12 @@ macro_rules! compiled_for {
             // SAFETY: The caller's promise, and the function is compiled for these instructions.
             unsafe { $name::<Avx2, 2>($argument) }
         }
-        match $instructions {
-            $crate::vision::onnx::vector::Instructions::Baseline => $name::<Baseline, 4>($argument),
+        match $instructions.0 {
+            $crate::vision::onnx::vector::Kind::Baseline => $name::<Baseline, 4>($argument),
             #[cfg(target_arch = "x86_64")]
-            $crate::vision::onnx::vector::Instructions::Avx2 => avx2($argument),
+            $crate::vision::onnx::vector::Kind::Avx2 => avx2($argument),
             #[cfg(target_arch = "x86_64")]
-            $crate::vision::onnx::vector::Instructions::Avx512 => avx512($argument),
+            $crate::vision::onnx::vector::Kind::Avx512 => avx512($argument),
         }
     }};
 }
