@@ -142,7 +142,7 @@ fn which(tool: &str) -> PathBuf {
 #[test]
 fn nothing_is_done_where_nothing_is_missing() {
     let outcome =
-        Machine::new("1.96.0").with_packages().with_rust("1.88.0").root().prerequisites("run", false);
+        Machine::new("1.96.0").with_packages().with_rust("1.89.0").root().prerequisites("run", false);
     assert_eq!((outcome.code, outcome.said.as_str(), outcome.apt.as_str()), (Some(0), "", ""));
 }
 

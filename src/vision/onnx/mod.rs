@@ -7,6 +7,8 @@
 //! Everything is made and checked when the detector is made; a look allocates nothing of its own. It
 //! lives on the detect thread.
 
+pub mod block;
+mod blocks;
 pub mod card;
 pub mod dense;
 pub mod depthwise;
@@ -15,8 +17,10 @@ pub mod kernel;
 pub mod layout;
 pub mod letterbox;
 pub mod network;
+pub mod product;
 pub mod silu;
 mod surgery;
+pub mod vector;
 
 pub use card::{Card, CardError};
 pub use letterbox::Letterbox;

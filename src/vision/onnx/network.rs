@@ -1,4 +1,5 @@
-//! A neural network out of an ONNX file, ready to be run. Only this file and `surgery` name `tract`.
+//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery` and `blocks` name
+//! `tract`.
 //!
 //! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
 //! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never
@@ -15,7 +16,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
-use super::surgery;
+use super::{blocks, surgery};
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
@@ -330,6 +331,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         }
     }
     let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
+    blocks::put_in_blocks(&mut model).map_err(failed)?;
     surgery::put_in_kernels(&mut model, &repeats).map_err(failed)?;
     surgery::flatten_products(&mut model).map_err(failed)?;
     model.optimize().map_err(failed)?;

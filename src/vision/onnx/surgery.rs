@@ -1,5 +1,5 @@
 //! What is changed in a network before the engine makes it ready: our own kernels put in, products of
-//! matrices made flat. Only this file and `network` name `tract`.
+//! matrices made flat. Only this file, `blocks` and `network` name `tract`.
 //!
 //! Everything here replaces something by what computes the same, but for the last bits of a sum. What is
 //! not recognised with certainty is left as it is, so a network of another kind is slower, never wrong.
@@ -211,18 +211,18 @@ pub(super) fn repeats_of(graph: &pb::GraphProto) -> Vec<String> {
 }
 
 /// A convolution of floats of one picture in the order channel, row, column, with its weights.
-struct Convolution {
-    geometry: Geometry,
+pub(super) struct Convolution {
+    pub(super) geometry: Geometry,
     /// In the order channel that comes out, channel that goes in, row, column.
-    weights: Vec<f32>,
-    bias: Vec<f32>,
+    pub(super) weights: Vec<f32>,
+    pub(super) bias: Vec<f32>,
     /// Channels that go in, and how many groups they form.
-    channels: usize,
-    groups: usize,
+    pub(super) channels: usize,
+    pub(super) groups: usize,
 }
 
 impl Convolution {
-    fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Convolution>> {
+    pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Convolution>> {
         let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
         let pool = &conv.pool_spec;
         let chw = matches!(pool.data_format, DataFormat::NCHW | DataFormat::CHW);
@@ -259,7 +259,7 @@ impl Convolution {
 }
 
 /// The numbers of a constant.
-fn constant(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>>> {
+pub(super) fn constant(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>>> {
     let Some(tensor) = &model.outlet_fact(outlet)?.konst else { return Ok(None) };
     Ok(tensor.as_slice::<f32>().ok().map(<[f32]>::to_vec))
 }
@@ -429,7 +429,10 @@ fn pointwise_of(
 
 /// Follows the limits put to what `node` gives, as long as nothing else wants it: the node that ends
 /// them, and the limits.
-fn limits_after<'m>(model: &'m TypedModel, node: &'m TypedNode) -> TractResult<(&'m TypedNode, Limits)> {
+pub(super) fn limits_after<'m>(
+    model: &'m TypedModel,
+    node: &'m TypedNode,
+) -> TractResult<(&'m TypedNode, Limits)> {
     let (mut last, mut limits) = (node, Limits::NONE);
     while let Some((successor, slot)) = only_successor(model, last)? {
         let Some(TypedBinOp(operator, None)) = successor.op_as::<TypedBinOp>() else { break };
@@ -540,7 +543,7 @@ fn flat_sums_after<'m>(
 }
 
 /// The only operator that takes what `node` gives, and in which place, if it is wanted nowhere else.
-fn only_successor<'m>(
+pub(super) fn only_successor<'m>(
     model: &'m TypedModel,
     node: &TypedNode,
 ) -> TractResult<Option<(&'m TypedNode, usize)>> {
