@@ -179,14 +179,13 @@ mod tests {
         let ours = (policy(), nice());
         let (tell, told) = channel();
         let worker = Worker::spawn("gives", move |_| {
-            let way = GivingWay::begin(&[]);
+            let _way = GivingWay::begin(&[]);
             let child = Worker::spawn("child", {
                 let tell = tell.clone();
                 move |_| tell.send((policy(), nice())).unwrap()
             });
             drop(child);
             tell.send((policy(), nice())).unwrap();
-            drop(way);
         })
         .unwrap();
         worker.join_within(Duration::from_secs(10)).unwrap();

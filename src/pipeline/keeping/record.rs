@@ -33,6 +33,12 @@ use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Origin, RecordingHandle};
 use crate::store::{Counts, Crossing};
 
+/// How the store began a recording.
+type HasBegun = Result<(RecordingHandle, Item), MediaError>;
+
+/// How the store ended one, with what was in it.
+type HasEnded = (Result<Option<Item>, MediaError>, Tally);
+
 /// The first picture of a recording is waited for so long.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
@@ -68,8 +74,8 @@ pub struct Recorder<'a> {
     ring_gap: bool,
     wanted: Option<Order>,
     running: Option<Running>,
-    beginning: Option<JoinHandle<Result<(RecordingHandle, Item), MediaError>>>,
-    ending: Option<JoinHandle<(Result<Option<Item>, MediaError>, Tally)>>,
+    beginning: Option<JoinHandle<HasBegun>>,
+    ending: Option<JoinHandle<HasEnded>>,
     end_told: Vec<EndTold>,
     /// What is ending.
     closing: Option<Recorded>,

@@ -28,6 +28,9 @@ use super::schema::{FILE_NAME, GOING, OPEN, chunk_id, chunk_number, lock, media_
 use super::storage::Totals;
 use super::{CheckReport, ChunkFrame, Ended, Item, Kind, MediaError, frames};
 
+/// Mends something within a transaction, and says how in a sentence.
+type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, ReadError>;
+
 /// Bytes of pictures that one step reads, about, and rows.
 const BYTES_A_STEP: u64 = 1 << 20;
 const ROWS_A_STEP: usize = 64;
@@ -218,7 +221,7 @@ impl Check {
         &mut self,
         desk: &mut Desk<'_>,
         what: String,
-        mend: Option<&mut dyn FnMut(&Connection) -> Result<String, ReadError>>,
+        mend: Option<Mend<'_>>,
     ) -> Result<bool, ReadError> {
         if let (true, Some(mend)) = (self.repair, mend) {
             // A transaction of its own: what meets a damaged page cannot be committed any more.
