@@ -337,7 +337,13 @@ impl Check {
             if state == OPEN && !desk.recordings.contains_key(&id) {
                 self.left_open(desk, id)?;
             }
-            self.walk = Some(Walk { item: id, next: chunk_id(id, 0), sums: Sums::default(), is_gap: false, is_lost: false });
+            self.walk = Some(Walk {
+                item: id,
+                next: chunk_id(id, 0),
+                sums: Sums::default(),
+                is_gap: false,
+                is_lost: false,
+            });
         }
         Ok(false)
     }

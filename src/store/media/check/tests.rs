@@ -1,8 +1,8 @@
 //! Stores that are damaged in every way that is told of, mended, and found sound.
 
 use super::*;
-use crate::store::media::faults::tests::{House, chunk, contents, jpeg};
 use crate::store::media::RetentionRules;
+use crate::store::media::faults::tests::{House, chunk, contents, jpeg};
 
 /// A store with one snapshot and one recording of five chunks; their numbers.
 fn store(directory: &Path) -> (u64, u64) {
@@ -83,7 +83,8 @@ fn what_belongs_to_nothing_is_freed() {
     let copy = "INSERT INTO chunks SELECT id + (9 << 32), from_us, to_us, frames, bytes, width, height, gap,
         frames_before, bytes_before, gaps_before, step_us, frames_index, jpegs FROM chunks WHERE id = {c}";
     damaged(copy, "which is not there");
-    let (directory, _) = damaged("DELETE FROM chunks WHERE id = {s} << 32", "has no picture that can be read");
+    let (directory, _) =
+        damaged("DELETE FROM chunks WHERE id = {s} << 32", "has no picture that can be read");
     assert_eq!(contents(&directory.path().join(FILE_NAME)).len(), 1);
 }
 

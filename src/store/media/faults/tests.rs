@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::*;
 use crate::base::{Stamp, Worker};
 use crate::store::media::{
-    CheckReport, Chunk, ChunkFrame, Ended, Item, Kind, Media, MediaError, MediaQuery, MediaSettings, NewRecording,
-    NewSnapshot, Origin, RecordingHandle, RetentionRules, check_offline,
+    CheckReport, Chunk, ChunkFrame, Ended, Item, Kind, Media, MediaError, MediaQuery, MediaSettings,
+    NewRecording, NewSnapshot, Origin, RecordingHandle, RetentionRules, check_offline,
 };
 
 /// A store with its thread, and a runtime to wait with.
@@ -22,7 +22,10 @@ pub(in crate::store::media) struct House {
 }
 
 impl House {
-    pub(in crate::store::media) fn open(directory: &Path, rules: RetentionRules) -> Result<House, MediaError> {
+    pub(in crate::store::media) fn open(
+        directory: &Path,
+        rules: RetentionRules,
+    ) -> Result<House, MediaError> {
         let (media, worker) = Media::open(MediaSettings {
             directory: directory.to_owned(),
             camera: String::from("door"),
@@ -71,7 +74,12 @@ impl House {
     }
 
     /// A recording of so many chunks.
-    pub(in crate::store::media) fn record(&self, name: &str, chunks: u64, len: usize) -> Result<Item, MediaError> {
+    pub(in crate::store::media) fn record(
+        &self,
+        name: &str,
+        chunks: u64,
+        len: usize,
+    ) -> Result<Item, MediaError> {
         let mut handle = self.begin(name)?;
         for number in 0..chunks {
             handle.append_waiting(chunk(number, 5, len))?;
@@ -131,7 +139,11 @@ pub(in crate::store::media) fn contents(file: &Path) -> BTreeMap<u64, (Item, u64
             reader.snapshot(item.id).unwrap().hash(&mut hasher);
         } else {
             for chunk in reader.chunks(item.id).unwrap() {
-                reader.frames(item.id, chunk.number).unwrap().iter().for_each(|f| (f.at_us, f.len).hash(&mut hasher));
+                reader
+                    .frames(item.id, chunk.number)
+                    .unwrap()
+                    .iter()
+                    .for_each(|f| (f.at_us, f.len).hash(&mut hasher));
                 reader.bytes(item.id, chunk.number, 0, chunk.bytes).unwrap().hash(&mut hasher);
             }
         }
@@ -219,7 +231,10 @@ fn run(template_file: &Path, old: &[Item], failing: Failing) -> bool {
             Kind::Snapshot => reader.snapshot(*id).unwrap().to_vec(),
             Kind::Recording => {
                 let chunks = reader.chunks(*id).unwrap();
-                chunks.iter().flat_map(|c| reader.bytes(*id, c.number, 0, c.bytes).unwrap().to_vec()).collect()
+                chunks
+                    .iter()
+                    .flat_map(|c| reader.bytes(*id, c.number, 0, c.bytes).unwrap().to_vec())
+                    .collect()
             }
         };
         assert!(bytes == *expected, "the bytes of item {id}, after {failing:?}");
