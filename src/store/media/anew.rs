@@ -67,18 +67,33 @@ pub(super) fn exchange(directory: &Path, date: &str) -> Result<AsideFile, MediaE
             hint: Some(String::from("restart `tallycam serve`: it does that")),
         });
     }
-    let name = (1..)
-        .map(
-            |number| {
-                if number == 1 { format!("media-{date}.db") } else { format!("media-{date}-{number}.db") }
-            },
-        )
-        .find(|name| !directory.join(name).exists())
-        .unwrap_or_default();
+    let name = free_name(directory, date);
     move_file(&file, &directory.join(&name))?;
     let _ = std::fs::remove_file(left);
     move_file(&next, &file)?;
     aside_files(directory).into_iter().find(|aside| aside.name == name).ok_or(MediaError::Unknown(name))
+}
+
+/// Sets a store aside that cannot be opened, with what a write that was cut off has left.
+pub(super) fn set_aside(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
+    let file = directory.join(FILE_NAME);
+    let name = free_name(directory, date);
+    let aside = directory.join(&name);
+    // The journal first: without it the file would be taken for whole.
+    if journal(&file).exists() {
+        move_file(&journal(&file), &journal(&aside))?;
+    }
+    move_file(&file, &aside)?;
+    aside_files(directory).into_iter().find(|aside| aside.name == name).ok_or(MediaError::Unknown(name))
+}
+
+/// A name with the date that no file has.
+fn free_name(directory: &Path, date: &str) -> String {
+    let name = |number: u64| match number {
+        1 => format!("media-{date}.db"),
+        number => format!("media-{date}-{number}.db"),
+    };
+    (1..).map(name).find(|name| !directory.join(name).exists()).unwrap_or_default()
 }
 
 /// Deletes a store that was set aside.

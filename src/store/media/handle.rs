@@ -12,7 +12,7 @@ use super::schema::{self, media_error, open_to_write};
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, retention, rules,
+    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, names, retention, rules,
 };
 use crate::base::Worker;
 use crate::store::inbox::{Inbox, Refused as Full};
@@ -183,6 +183,17 @@ impl Media {
         let writer = Writer::begin(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
             .map_err(|error| media_error(&file, &error))?;
         Ok((Media { shared, file }, writer))
+    }
+
+    /// Sets a store aside that cannot be opened, as it is; the next [`Media::open`] begins an empty one.
+    ///
+    /// # Errors
+    /// Another tallycam has it, there is none, or the directory cannot be written to.
+    pub fn set_aside(directory: &Path, zone: &jiff::tz::TimeZone) -> Result<AsideFile, MediaError> {
+        let _lock = schema::lock(directory)?;
+        anew::complete(directory)?;
+        let now_us = SystemClock.now().wall_us as i64;
+        anew::set_aside(directory, &names::stamp_of(now_us, zone))
     }
 
     /// Where it lies.
@@ -474,8 +485,15 @@ impl RecordingHandle {
         let (tell, told) = mpsc::sync_channel(1);
         self.is_ended = true;
         let command = Command::End(Arc::clone(&self.track), ended, Some(tell));
-        self.shared.inbox.push_beyond(command).map_err(|_| MediaError::Busy)?;
-        told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
+        let answer = match self.shared.inbox.push_beyond(command) {
+            Ok(()) => told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy)),
+            Err(_) => Err(MediaError::Busy),
+        };
+        match (answer, self.track.closed()) {
+            // The store has ended, and closed it before.
+            (Err(MediaError::Busy), Some(Some(item))) => Ok(Some(item)),
+            (answer, _) => answer,
+        }
     }
 
     fn offer(&self, chunk: Chunk) -> Result<Chunk, Refused> {

@@ -50,6 +50,9 @@ const RETIRING_US: u64 = 30_000_000;
 /// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
 const LEAST_BACK: u64 = 16 << 20;
 
+/// Pictures never take the last of the file system: removing something needs a journal.
+const LAST_BYTES: u64 = 1 << 20;
+
 /// How long after a failure with nothing left to be written the disk is tried, and how much room there must be then.
 const PROBE_US: u64 = 5_000_000;
 const PROBE_BYTES: u64 = 1 << 20;
@@ -134,7 +137,7 @@ impl Desk<'_> {
     /// what is going.
     pub(super) fn need(&mut self, bytes: u64) -> Result<(), Fault> {
         self.written += bytes;
-        let Some(min_free) = self.min_free else { return Ok(()) };
+        let least = self.min_free.unwrap_or(0).max(LAST_BYTES);
         // Pages of rows and trees, too.
         let bytes = bytes + bytes / 16 + 65_536;
         let lacks = |connection: &Connection| -> Result<u64, ReadError> {
@@ -145,7 +148,7 @@ impl Desk<'_> {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         let has_room = |growth: u64| {
             growth == 0
-                || storage::room(directory).is_none_or(|(free, _)| free >= min_free.saturating_add(growth))
+                || storage::room(directory).is_none_or(|(free, _)| free >= least.saturating_add(growth))
         };
         if has_room(missing) {
             return Ok(());
@@ -738,17 +741,24 @@ impl Writer {
     /// The last turn: recordings that are under way are closed, then the file.
     fn end(mut self) {
         let ended = (|| {
+            let mut closed = BTreeMap::new();
             if self.state.recordings.is_empty() {
-                return Ok(());
+                return Ok(closed);
             }
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             for (&id, sums) in &self.state.recordings {
                 chunks::close(&transaction, id, sums, Ended::Stopped)?;
+                closed.insert(id, rows::item_of(&transaction, id)?);
             }
-            transaction.commit()
+            transaction.commit()?;
+            Ok(closed)
         })();
-        if let Err(error) = ended {
-            log::warn!("media.db: a recording could not be closed ({error}); the next start does it");
+        match ended {
+            Ok(closed) => self.shared.close_tracks(&closed),
+            Err(error) => {
+                let error: ReadError = error;
+                log::warn!("media.db: a recording could not be closed ({error}); the next start does it");
+            }
         }
         self.state.recordings.clear();
     }

@@ -106,6 +106,7 @@ fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
     let result = std::panic::catch_unwind(|| {
         std::fs::write(&ballast, vec![1; 2 << 20]).expect("written");
         let mut bench = Bench::open(folder.path());
+        let old = bench.snapshot(Some("old"), &jpeg(1, 300_000)).expect("kept");
         let mut handle = bench.begin(Some("ride"));
         let mut chunks = 0;
         while bench.media.status().borrow().trouble.is_none() {
@@ -116,6 +117,18 @@ fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
         assert!(bench.media.status().borrow().is_full);
         let on_record = bench.reader().item(handle.id()).expect("there");
         assert_eq!(on_record.frames, (chunks - 1) * 10, "all but the last");
+        // Somebody makes room, which needs some.
+        bench.remove(vec![old.id]).expect("it can be removed");
+        bench.clock.pass(S);
+        bench.turn();
+        bench.writer.go_on();
+        bench.turn();
+        assert!(!bench.media.status().borrow().is_full, "its room is used");
+        while bench.media.status().borrow().trouble.is_none() {
+            bench.append(&mut handle, chunk(chunks * 10, 10, 10_000));
+            chunks += 1;
+            assert!(chunks < 100, "it is never full again");
+        }
         std::fs::remove_file(&ballast).expect("removed");
         bench.clock.pass(S);
         bench.turn();

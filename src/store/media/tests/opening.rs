@@ -142,3 +142,20 @@ fn a_reader_takes_back_what_was_cut_off() {
     assert_eq!(reader.item(item.id).expect("there"), item);
     assert_eq!(reader.snapshot(item.id).expect("there"), jpeg(1, 30_000));
 }
+
+#[test]
+fn a_file_that_cannot_be_opened_is_set_aside_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("media.db");
+    std::fs::write(&file, "rubbish ".repeat(1000)).expect("written");
+    std::fs::write(folder.path().join("media.db-journal"), "left").expect("written");
+    let aside = Media::set_aside(folder.path(), &TimeZone::UTC).expect("set aside");
+    assert_eq!(
+        std::fs::read(folder.path().join(&aside.name)).expect("read"),
+        "rubbish ".repeat(1000).as_bytes()
+    );
+    assert!(folder.path().join(format!("{}-journal", aside.name)).exists() && !file.exists());
+    let bench = Bench::open(folder.path());
+    assert!(matches!(Media::set_aside(folder.path(), &TimeZone::UTC), Err(MediaError::Locked { .. })));
+    bench.assert_sound();
+}
