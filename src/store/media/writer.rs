@@ -76,8 +76,9 @@ pub(super) enum Command {
 /// Who waits for the end of a recording.
 pub(super) type EndTold = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
 
-/// A change, made within the transaction. It gives what is to be told once the commit is known.
-pub(super) type Edit = Box<dyn FnOnce(&mut Desk<'_>) -> Result<Told, Fault> + Send>;
+/// A change, made within the transaction. It gives what is to be told once the commit is known. Called with an error it
+/// is not made, and whoever waits is told why.
+pub(super) type Edit = Box<dyn FnOnce(Result<&mut Desk<'_>, MediaError>) -> Result<Told, Fault> + Send>;
 
 /// Tells whoever waits how it ended.
 pub(super) type Told = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
@@ -381,12 +382,14 @@ impl Writer {
         }
     }
 
-    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay.
+    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes alone
+    /// of which not one could be begun are refused: nobody waits for them until the disk is well.
     fn fail(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
         if self.failed.is_none() {
             log::error!("pictures cannot be kept: {error}; it is tried again every second");
         }
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
+        let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
         commands.retain_mut(|command| match command {
             Command::Chunk(track, _) => {
                 track.set_trouble(Some(error.clone()));
@@ -399,6 +402,13 @@ impl Writer {
                     let _ = tell.send(Err(error.clone()));
                 }
                 true
+            }
+            Command::Edit(edit) if is_none_begun => {
+                if let Some(edit) = edit.take() {
+                    // It tells whoever waits.
+                    let _ = edit(Err(error.clone()));
+                }
+                false
             }
             Command::Edit(edit) => edit.is_some(),
             _ => false,
@@ -514,7 +524,7 @@ impl Writer {
                     let Some(edit) = edit.take() else { continue };
                     transaction.execute_batch("SAVEPOINT edit")?;
                     let before = (desk.state.clone(), desk.written, desk.is_changed);
-                    match edit(&mut desk) {
+                    match edit(Ok(&mut desk)) {
                         Ok(told) => turn.told.push(told),
                         Err(Fault::Edit(_)) => {
                             transaction.execute_batch("ROLLBACK TO edit")?;
