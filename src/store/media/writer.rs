@@ -47,6 +47,10 @@ const QUIET_US: u64 = 5_000_000;
 /// Between two looks at retention while nothing is written, and when it cannot be met.
 const RETIRING_US: u64 = 30_000_000;
 
+/// A clock that nothing keeps right is gone by for ages when it has not been set for so long: one that jumps ahead has
+/// nothing removed until then.
+const STEADY_US: u64 = 3_600_000_000;
+
 /// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
 const LEAST_BACK: u64 = 16 << 20;
 
@@ -195,6 +199,8 @@ pub(super) struct Writer {
     /// What no turn has committed yet.
     held: VecDeque<Command>,
     jobs: Vec<Running>,
+    /// Since when the wall clock has gone on without being set.
+    steady_us: u64,
     /// When pictures were written last, and when something was freed last.
     written_us: u64,
     freed_us: u64,
@@ -251,6 +257,7 @@ impl Writer {
             state,
             held: VecDeque::new(),
             jobs: Vec::new(),
+            steady_us: now.monotonic_us,
             written_us: 0,
             freed_us: 0,
             is_hurried: false,
@@ -338,6 +345,9 @@ impl Writer {
         let now = self.clock.now();
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
+        if wall.offset_us != self.state.wall.offset_us {
+            self.steady_us = now.monotonic_us;
+        }
         if commands.is_empty() && change == Change::None {
             return;
         }
@@ -547,7 +557,7 @@ impl Writer {
                 &self.directory,
                 &shared.retention(),
                 &mut state.totals,
-                turn.now,
+                self.by_which_items_age(turn.now),
             )?;
             state.is_freeing |= gone > 0;
             is_changed |= gone > 0;
@@ -563,6 +573,13 @@ impl Writer {
     /// through all rows then.
     fn may_retire(&self, now: Stamp) -> bool {
         self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
+    }
+
+    /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
+    /// what is removed does not come back when the clock does.
+    fn by_which_items_age(&self, now: Stamp) -> Stamp {
+        let is_steady = now.monotonic_us.saturating_sub(self.steady_us) >= STEADY_US;
+        Stamp { wall_trusted: now.wall_trusted && (is_steady || self.clock.is_synchronised()), ..now }
     }
 
     fn note_retention(&mut self, now: Stamp, unmet: Option<String>) {
@@ -581,7 +598,13 @@ impl Writer {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
         let rules = self.shared.retention();
-        let (gone, unmet) = retiring::apply(&transaction, &self.directory, &rules, &mut totals, now)?;
+        let (gone, unmet) = retiring::apply(
+            &transaction,
+            &self.directory,
+            &rules,
+            &mut totals,
+            self.by_which_items_age(now),
+        )?;
         transaction.commit()?;
         if gone > 0 {
             (self.state.totals, self.state.is_freeing) = (totals, true);
