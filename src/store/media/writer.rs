@@ -65,8 +65,8 @@ const PROBE_BYTES: u64 = 1 << 20;
 pub(super) enum Command {
     /// A change that somebody waits for.
     Edit(Option<Edit>),
-    /// A chunk of a recording.
-    Chunk(Arc<Track>, Chunk),
+    /// A chunk of a recording, and whether it was in a turn that failed.
+    Chunk(Arc<Track>, Chunk, bool),
     /// The end of a recording.
     End(Arc<Track>, Ended, Option<EndTold>),
     /// The store is to be set aside.
@@ -370,7 +370,7 @@ impl Writer {
                 }
                 for command in commands {
                     match command {
-                        Command::Chunk(track, chunk) => track.give_back(chunk),
+                        Command::Chunk(track, chunk, _) => track.give_back(chunk),
                         Command::End(track, _, Some(tell)) => {
                             // Nobody waits any more: that is all right.
                             let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
@@ -401,8 +401,9 @@ impl Writer {
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
         let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
         commands.retain_mut(|command| match command {
-            Command::Chunk(track, _) => {
+            Command::Chunk(track, _, was_tried) => {
                 track.set_trouble(Some(error.clone()));
+                *was_tried = true;
                 true
             }
             Command::End(track, _, tell) => {
@@ -441,15 +442,19 @@ impl Writer {
             Ok((connection, loaded))
         });
         match reopened {
-            Ok((connection, state)) => (self.connection, self.state) = (connection, state),
+            Ok((connection, (boot, state))) => {
+                (self.connection, self.boot, self.state) = (connection, boot, state);
+            }
             Err(error) => log::debug!("media.db: it cannot be opened anew: {error}"),
         }
     }
 
     /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
     /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
-    fn load(&self, connection: &Connection) -> Result<State, ReadError> {
+    /// With them comes this boot's row: the file may be a new one.
+    fn load(&self, connection: &Connection) -> Result<(i64, State), ReadError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let (boot, _) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
         chunks::close_left(&transaction, |id| self.state.recordings.contains_key(&id))?;
         transaction.commit()?;
         let mut recordings = BTreeMap::new();
@@ -458,12 +463,13 @@ impl Writer {
                 recordings.insert(id, Sums::read(connection, id)?.unwrap_or_default());
             }
         }
-        Ok(State {
+        let state = State {
             wall: self.state.wall,
             recordings,
             totals: Totals::read(connection)?,
             is_freeing: freeing::is_any(connection)?,
-        })
+        };
+        Ok((boot, state))
     }
 
     /// The disk takes what it is given.
@@ -503,11 +509,11 @@ impl Writer {
         };
         for command in commands.iter_mut() {
             match command {
-                Command::Chunk(track, chunk) => {
+                Command::Chunk(track, chunk, was_tried) => {
                     let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else { continue };
                     // A commit may be told as failed and be on the disk all the same: then so is this chunk.
                     let is_there = chunk.frames.last().is_some_and(|last| last.at_us <= sums.to_us);
-                    if self.failed.is_some() && sums.frames > 0 && is_there {
+                    if *was_tried && sums.frames > 0 && is_there {
                         continue;
                     }
                     desk.need(chunk.jpegs.len() as u64)?;
@@ -692,6 +698,10 @@ impl Writer {
             return;
         }
         *since_us = now.monotonic_us;
+        if self.connection.path().is_none_or(str::is_empty) {
+            // It could not be opened after it was set aside.
+            return self.reopen();
+        }
         if matches!(error, MediaError::Full) {
             let least = self.shared.retention().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
             if storage::room(&self.directory).is_some_and(|(free, _)| free < least) {
@@ -742,31 +752,20 @@ impl Writer {
         drop(std::mem::replace(&mut self.connection, nothing));
         let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
         let exchanged = anew::exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
-        // Whichever file has the place now.
+        // Whichever file has the place now. What is sure of this boot's clock stays so.
         let opened = open_to_write(&self.file).and_then(|connection| {
-            let started = (|| {
-                let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-                let (boot, wall) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
-                transaction.commit()?;
-                Ok((boot, wall))
-            })();
-            let (boot, wall) = started.map_err(tell)?;
-            Ok((connection, boot, wall))
+            let loaded = self.load(&connection).map_err(tell)?;
+            Ok((connection, loaded))
         });
-        let (connection, boot, mut wall) = match opened {
-            Ok(opened) => opened,
+        match opened {
+            Ok((connection, (boot, state))) => {
+                (self.connection, self.boot, self.state) = (connection, boot, state);
+            }
             Err(error) => {
                 self.fail(&error, VecDeque::new());
-                return Err(error);
+                return exchanged.and(Err(error));
             }
-        };
-        (self.connection, self.boot) = (connection, boot);
-        // What was sure of this boot stays so.
-        if self.state.wall.is_sure {
-            wall = self.state.wall;
         }
-        self.state.wall = wall;
-        self.state = self.load(&self.connection).map_err(|error| media_error(&self.file, &error))?;
         self.shared.change_status(|status| status.revision += 1);
         exchanged
     }
