@@ -214,6 +214,9 @@ pub(super) struct Writer {
     unmet: Option<String>,
     /// Why the last turn failed, and when.
     failed: Option<(MediaError, u64)>,
+    /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
+    /// connection up. Nothing is done before the file has been opened anew.
+    is_stale: bool,
 }
 
 impl Writer {
@@ -266,6 +269,7 @@ impl Writer {
             retired_us: 0,
             unmet: None,
             failed: None,
+            is_stale: false,
         })
     }
 
@@ -351,6 +355,9 @@ impl Writer {
         if commands.is_empty() && change == Change::None {
             return;
         }
+        if let Err(error) = self.freshen() {
+            return self.fail(&error, commands);
+        }
         let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
             Ok(Written { state, bytes, is_changed, unmet }) => {
@@ -430,23 +437,20 @@ impl Writer {
             status.trouble = Some((error.to_string(), error.hint().map(str::to_owned)));
             status.is_full = matches!(error, MediaError::Full);
         });
-        if !matches!(error, MediaError::Full) {
-            self.reopen();
-        }
+        self.is_stale |= !matches!(error, MediaError::Full);
     }
 
-    /// Opens the file anew, for SQLite may have given the connection up; what the writer believes is read from the file.
-    fn reopen(&mut self) {
-        let reopened = open_to_write(&self.file).and_then(|connection| {
-            let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
-            Ok((connection, loaded))
-        });
-        match reopened {
-            Ok((connection, (boot, state))) => {
-                (self.connection, self.boot, self.state) = (connection, boot, state);
-            }
-            Err(error) => log::debug!("media.db: it cannot be opened anew: {error}"),
+    /// Opens the file anew where that has to be; what the writer believes is read from it.
+    fn freshen(&mut self) -> Result<(), MediaError> {
+        if !self.is_stale {
+            return Ok(());
         }
+        let connection = open_to_write(&self.file)?;
+        let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
+        self.connection = connection;
+        (self.boot, self.state) = loaded;
+        self.is_stale = false;
+        Ok(())
     }
 
     /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
@@ -643,6 +647,12 @@ impl Writer {
 
     /// One step of what goes on while nothing waits: retention, freeing, long work.
     pub(super) fn go_on(&mut self) {
+        if let Err(error) = self.freshen() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+            // Who waits for one is answered.
+            self.jobs.clear();
+            return;
+        }
         let now = self.clock.now();
         let since_us = now.monotonic_us.saturating_sub(self.retired_us);
         if self.is_hurried_by_rules
@@ -698,10 +708,6 @@ impl Writer {
             return;
         }
         *since_us = now.monotonic_us;
-        if self.connection.path().is_none_or(str::is_empty) {
-            // It could not be opened after it was set aside.
-            return self.reopen();
-        }
         if matches!(error, MediaError::Full) {
             let least = self.shared.retention().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
             if storage::room(&self.directory).is_some_and(|(free, _)| free < least) {
@@ -716,7 +722,7 @@ impl Writer {
         })();
         match written {
             Ok(()) => self.recover_from_failure(),
-            Err(_) => self.reopen(),
+            Err(_) => self.is_stale = true,
         }
     }
 
@@ -753,18 +759,10 @@ impl Writer {
         let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
         let exchanged = anew::exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
         // Whichever file has the place now. What is sure of this boot's clock stays so.
-        let opened = open_to_write(&self.file).and_then(|connection| {
-            let loaded = self.load(&connection).map_err(tell)?;
-            Ok((connection, loaded))
-        });
-        match opened {
-            Ok((connection, (boot, state))) => {
-                (self.connection, self.boot, self.state) = (connection, boot, state);
-            }
-            Err(error) => {
-                self.fail(&error, VecDeque::new());
-                return exchanged.and(Err(error));
-            }
+        self.is_stale = true;
+        if let Err(error) = self.freshen() {
+            self.fail(&error, VecDeque::new());
+            return exchanged.and(Err(error));
         }
         self.shared.change_status(|status| status.revision += 1);
         exchanged
@@ -772,9 +770,12 @@ impl Writer {
 
     /// The last turn: recordings that are under way are closed, then the file.
     fn end(mut self) {
+        if let Err(error) = self.freshen() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+        }
         let ended = (|| {
             let mut closed = BTreeMap::new();
-            if self.state.recordings.is_empty() {
+            if self.state.recordings.is_empty() || self.is_stale {
                 return Ok(closed);
             }
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
