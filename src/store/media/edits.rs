@@ -3,10 +3,10 @@
 use rusqlite::params;
 
 use super::chunks::{self, Pictures};
+use super::desk::{Desk, Fault};
 use super::names::{check_date, check_name, check_note, day_of, default_name, edited_date, free_name};
 use super::rows::{self, ReadError, Sums};
 use super::schema::{OPEN, THERE};
-use super::writer::{Desk, Fault};
 use super::{ChunkFrame, Item, Kind, MediaEdit, MediaError, NewRecording, NewSnapshot, Origin, freeing};
 use crate::base::Stamp;
 

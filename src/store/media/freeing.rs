@@ -6,10 +6,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::desk::Fault;
 use super::rows::{ReadError, unsigned};
 use super::schema::{GOING, OPEN, chunk_id};
 use super::storage::Totals;
-use super::writer::Fault;
 use super::{Item, Kind, MediaError};
 
 /// Rows that are deleted in one turn at most, so that many small ones do not hold anything up.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::desk::{Desk, Edit, Fault};
 use super::jobs::Job;
 use super::schema::{self, media_error, open_to_write};
-use super::writer::{Command, Desk, Edit, Fault, Writer};
+use super::writer::{Command, Writer};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
     NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, names, retention, rules,

@@ -23,6 +23,7 @@ mod check;
 mod chunks;
 mod clocks;
 mod copied;
+mod desk;
 mod edits;
 #[cfg(test)]
 mod faults;
