@@ -384,15 +384,24 @@ fn edit<T: Send + 'static>(
     make: impl FnOnce(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
 ) -> Edit {
-    Box::new(move |desk| match make(desk) {
-        Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
-        Err(Fault::Edit(error)) => {
-            tell(Err(error.clone()));
-            Err(Fault::Edit(error))
-        }
-        Err(Fault::File(error)) => {
-            tell(Err(media_error(desk.file, &error)));
-            Err(Fault::File(error))
+    Box::new(move |desk| {
+        let desk = match desk {
+            Ok(desk) => desk,
+            Err(error) => {
+                tell(Err(error.clone()));
+                return Err(Fault::Edit(error));
+            }
+        };
+        match make(desk) {
+            Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
+            Err(Fault::Edit(error)) => {
+                tell(Err(error.clone()));
+                Err(Fault::Edit(error))
+            }
+            Err(Fault::File(error)) => {
+                tell(Err(media_error(desk.file, &error)));
+                Err(Fault::File(error))
+            }
         }
     })
 }

@@ -47,6 +47,10 @@ const QUIET_US: u64 = 5_000_000;
 /// Between two looks at retention while nothing is written, and when it cannot be met.
 const RETIRING_US: u64 = 30_000_000;
 
+/// A clock that nothing keeps right is gone by for ages when it has not been set for so long: one that jumps ahead has
+/// nothing removed until then.
+const STEADY_US: u64 = 3_600_000_000;
+
 /// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
 const LEAST_BACK: u64 = 16 << 20;
 
@@ -76,8 +80,9 @@ pub(super) enum Command {
 /// Who waits for the end of a recording.
 pub(super) type EndTold = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
 
-/// A change, made within the transaction. It gives what is to be told once the commit is known.
-pub(super) type Edit = Box<dyn FnOnce(&mut Desk<'_>) -> Result<Told, Fault> + Send>;
+/// A change, made within the transaction. It gives what is to be told once the commit is known. Called with an error it
+/// is not made, and whoever waits is told why.
+pub(super) type Edit = Box<dyn FnOnce(Result<&mut Desk<'_>, MediaError>) -> Result<Told, Fault> + Send>;
 
 /// Tells whoever waits how it ended.
 pub(super) type Told = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
@@ -194,6 +199,8 @@ pub(super) struct Writer {
     /// What no turn has committed yet.
     held: VecDeque<Command>,
     jobs: Vec<Running>,
+    /// Since when the wall clock has gone on without being set.
+    steady_us: u64,
     /// When pictures were written last, and when something was freed last.
     written_us: u64,
     freed_us: u64,
@@ -250,6 +257,7 @@ impl Writer {
             state,
             held: VecDeque::new(),
             jobs: Vec::new(),
+            steady_us: now.monotonic_us,
             written_us: 0,
             freed_us: 0,
             is_hurried: false,
@@ -337,6 +345,9 @@ impl Writer {
         let now = self.clock.now();
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
+        if wall.offset_us != self.state.wall.offset_us {
+            self.steady_us = now.monotonic_us;
+        }
         if commands.is_empty() && change == Change::None {
             return;
         }
@@ -381,12 +392,14 @@ impl Writer {
         }
     }
 
-    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay.
+    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes alone
+    /// of which not one could be begun are refused: nobody waits for them until the disk is well.
     fn fail(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
         if self.failed.is_none() {
             log::error!("pictures cannot be kept: {error}; it is tried again every second");
         }
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
+        let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
         commands.retain_mut(|command| match command {
             Command::Chunk(track, _) => {
                 track.set_trouble(Some(error.clone()));
@@ -399,6 +412,13 @@ impl Writer {
                     let _ = tell.send(Err(error.clone()));
                 }
                 true
+            }
+            Command::Edit(edit) if is_none_begun => {
+                if let Some(edit) = edit.take() {
+                    // It tells whoever waits.
+                    let _ = edit(Err(error.clone()));
+                }
+                false
             }
             Command::Edit(edit) => edit.is_some(),
             _ => false,
@@ -514,7 +534,7 @@ impl Writer {
                     let Some(edit) = edit.take() else { continue };
                     transaction.execute_batch("SAVEPOINT edit")?;
                     let before = (desk.state.clone(), desk.written, desk.is_changed);
-                    match edit(&mut desk) {
+                    match edit(Ok(&mut desk)) {
                         Ok(told) => turn.told.push(told),
                         Err(Fault::Edit(_)) => {
                             transaction.execute_batch("ROLLBACK TO edit")?;
@@ -537,7 +557,7 @@ impl Writer {
                 &self.directory,
                 &shared.retention(),
                 &mut state.totals,
-                turn.now,
+                self.by_which_items_age(turn.now),
             )?;
             state.is_freeing |= gone > 0;
             is_changed |= gone > 0;
@@ -553,6 +573,13 @@ impl Writer {
     /// through all rows then.
     fn may_retire(&self, now: Stamp) -> bool {
         self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
+    }
+
+    /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
+    /// what is removed does not come back when the clock does.
+    fn by_which_items_age(&self, now: Stamp) -> Stamp {
+        let is_steady = now.monotonic_us.saturating_sub(self.steady_us) >= STEADY_US;
+        Stamp { wall_trusted: now.wall_trusted && (is_steady || self.clock.is_synchronised()), ..now }
     }
 
     fn note_retention(&mut self, now: Stamp, unmet: Option<String>) {
@@ -571,7 +598,13 @@ impl Writer {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
         let rules = self.shared.retention();
-        let (gone, unmet) = retiring::apply(&transaction, &self.directory, &rules, &mut totals, now)?;
+        let (gone, unmet) = retiring::apply(
+            &transaction,
+            &self.directory,
+            &rules,
+            &mut totals,
+            self.by_which_items_age(now),
+        )?;
         transaction.commit()?;
         if gone > 0 {
             (self.state.totals, self.state.is_freeing) = (totals, true);
