@@ -7,25 +7,11 @@ const PIECE: usize = 100;
 
 const SCENES: [Scene; 3] = [Scene::Camera, Scene::Files, Scene::Sim];
 
-fn all_of(scene: Scene) -> CrossingsQuery {
-    CrossingsQuery {
-        scene,
-        from_us: None,
-        to_us: None,
-        lines: Vec::new(),
-        classes: Vec::new(),
-        direction: None,
-        after: None,
-        oldest_first: false,
-        limit: 1,
-    }
-}
-
 /// The newest id in the ledger; 0 of an empty one.
 pub(super) fn newest_id(reader: &Reader) -> Result<u64, StoreError> {
     let mut newest = 0;
     for scene in SCENES {
-        let rows = reader.crossings(&all_of(scene))?;
+        let rows = reader.crossings(&CrossingsQuery::newest(scene, 1))?;
         newest = newest.max(rows.first().map_or(0, |row| row.id));
     }
     Ok(newest)
@@ -37,7 +23,8 @@ pub(super) fn following(reader: &Reader, after: u64) -> Result<(Vec<Crossing>, b
     // Up to this id nothing is missing of any scene.
     let mut whole_up_to = u64::MAX;
     for scene in SCENES {
-        let asked = CrossingsQuery { after: Some(after), oldest_first: true, limit: PIECE, ..all_of(scene) };
+        let newest = CrossingsQuery::newest(scene, PIECE);
+        let asked = CrossingsQuery { after: Some(after), oldest_first: true, ..newest };
         let rows = reader.crossings(&asked)?;
         if let Some(last) = rows.last().filter(|_| rows.len() >= PIECE) {
             whole_up_to = whole_up_to.min(last.id);
