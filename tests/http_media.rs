@@ -668,6 +668,25 @@ fn those_who_listen_hear_of_what_is_kept() {
 }
 
 #[test]
+fn without_a_live_picture_the_card_is_shown_in_every_form() {
+    let kept = keep(&TestCam::new());
+    kept.post("/api/v1/pause");
+    for path in ["/snapshot", "/snapshot?w=320", "/snapshot.jpg?gray=1", "/?action=snapshot&picture=original"]
+    {
+        let card = kept.get(path);
+        let is_jpeg = card.body.starts_with(&[0xff, 0xd8]);
+        assert_eq!(
+            (card.status, card.header("content-type"), is_jpeg),
+            (503, Some("image/jpeg"), true),
+            "{path}"
+        );
+        assert!(card.header("retry-after").is_some(), "{path}");
+    }
+    let problem = kept.get("/api/v1/snapshot?w=320");
+    assert_eq!((problem.status, problem.header("content-type")), (503, Some("application/problem+json")));
+}
+
+#[test]
 fn without_counting_what_is_kept_is_told_all_the_same() {
     let kept = keep(&TestCam::new());
     for types in ["", "?types=crossing,media,recording,state"] {
