@@ -74,7 +74,9 @@ fn a_line_is_drawn_changed_and_deleted() {
     assert_eq!((patch.status, &patch.json()["in_name"]), (200, &json!("north")));
     assert_eq!(patch.json()["a"], json!([0.4, 1.0]));
     let tag = patch.header("etag").unwrap().to_owned();
-    let gone = served.send_with("DELETE", &path, &format!("If-Match: W/{tag}\r\n"), "");
+    let about_the_same = served.send_with("DELETE", &path, &format!("If-Match: W/{tag}\r\n"), "");
+    assert_eq!(about_the_same.status, 412, "a weak tag is no version");
+    let gone = served.send_with("DELETE", &path, &format!("If-Match: {tag}\r\n"), "");
     assert_eq!((gone.status, gone.body.len()), (204, 0));
     assert_eq!(served.get(lines).json()["items"], json!([]));
     // What it counted stays, and so does its name.
@@ -498,7 +500,7 @@ fn without_counting_every_route_says_so() {
         "crossings",
         "tracks",
         "tallies",
-        "events",
+        "events?types=crossing,tally",
         "model",
         "still.jpg",
         "crossings/1/thumbnail.jpg",
@@ -524,7 +526,9 @@ fn without_counting_every_route_says_so() {
 fn without_a_ledger_the_rest_goes_on() {
     let cam = TestCam::new();
     let served = count_with(&cam, Setup { has_ledger: false, ..Setup::default() });
-    for path in ["/api/v1/lines", "/api/v1/counts", "/api/v1/crossings", "/api/v1/events"] {
+    for path in
+        ["/api/v1/lines", "/api/v1/counts", "/api/v1/crossings", "/api/v1/events?types=lines,crossing"]
+    {
         let answer = served.get(path);
         assert_eq!(answer.status, 503, "{path}");
         assert_eq!(answer.json()["detail"], "counts.db: it is damaged", "{path}");
@@ -535,6 +539,8 @@ fn without_a_ledger_the_rest_goes_on() {
     assert_eq!(served.get("/").status, 200);
     assert_eq!(served.get("/api/v1/tracks").status, 200);
     assert!(served.state()["counting"].is_object());
+    let mut listener = served.listen("/api/v1/events", "");
+    assert!(listener.next("state").data["counting"].is_object());
     // Nothing is recorded: whoever watches over the service is told.
     assert_eq!((served.get("/health").status, served.get("/health").text()), (503, "False"));
     assert_eq!(served.state()["healthy"], false);

@@ -190,7 +190,9 @@ impl From<Withheld> for Problem {
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Problem {
         let status = match error {
-            PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
+            PayloadError::Missing | PayloadError::NotJson(_) | PayloadError::NoObject => {
+                StatusCode::BAD_REQUEST
+            }
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };

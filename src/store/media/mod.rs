@@ -26,6 +26,7 @@ mod copied;
 mod edits;
 #[cfg(test)]
 mod faults;
+mod footage;
 mod frames;
 mod freeing;
 mod frozen;
@@ -58,6 +59,7 @@ use vacuum::VacuumJob;
 
 pub use check::check_offline;
 pub use copied::verify_copy;
+pub use footage::{StoredFootage, film};
 pub use handle::{Media, RecordingHandle, Refused};
 pub use old::{OldRow, old_rows};
 pub use reader::MediaReader;
