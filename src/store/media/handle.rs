@@ -523,12 +523,12 @@ impl RecordingHandle {
         if state.closed.is_some() || state.waiting >= MOST_WAITING {
             return Err(Refused(chunk));
         }
-        match self.shared.inbox.push_beyond(Command::Chunk(Arc::clone(&self.track), chunk)) {
+        match self.shared.inbox.push_beyond(Command::Chunk(Arc::clone(&self.track), chunk, false)) {
             Ok(()) => {
                 state.waiting += 1;
                 Ok(state.spare.pop().unwrap_or_default())
             }
-            Err(Full::Full(Command::Chunk(_, chunk)) | Full::Closed(Command::Chunk(_, chunk))) => {
+            Err(Full::Full(Command::Chunk(_, chunk, _)) | Full::Closed(Command::Chunk(_, chunk, _))) => {
                 Err(Refused(chunk))
             }
             Err(_) => Err(Refused(Chunk::default())),

@@ -65,8 +65,8 @@ const PROBE_BYTES: u64 = 1 << 20;
 pub(super) enum Command {
     /// A change that somebody waits for.
     Edit(Option<Edit>),
-    /// A chunk of a recording.
-    Chunk(Arc<Track>, Chunk),
+    /// A chunk of a recording, and whether it was in a turn that failed.
+    Chunk(Arc<Track>, Chunk, bool),
     /// The end of a recording.
     End(Arc<Track>, Ended, Option<EndTold>),
     /// The store is to be set aside.
@@ -214,6 +214,9 @@ pub(super) struct Writer {
     unmet: Option<String>,
     /// Why the last turn failed, and when.
     failed: Option<(MediaError, u64)>,
+    /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
+    /// connection up. Nothing is done before the file has been opened anew.
+    is_stale: bool,
 }
 
 impl Writer {
@@ -266,6 +269,7 @@ impl Writer {
             retired_us: 0,
             unmet: None,
             failed: None,
+            is_stale: false,
         })
     }
 
@@ -351,6 +355,9 @@ impl Writer {
         if commands.is_empty() && change == Change::None {
             return;
         }
+        if let Err(error) = self.freshen() {
+            return self.fail(&error, commands);
+        }
         let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
             Ok(Written { state, bytes, is_changed, unmet }) => {
@@ -370,7 +377,7 @@ impl Writer {
                 }
                 for command in commands {
                     match command {
-                        Command::Chunk(track, chunk) => track.give_back(chunk),
+                        Command::Chunk(track, chunk, _) => track.give_back(chunk),
                         Command::End(track, _, Some(tell)) => {
                             // Nobody waits any more: that is all right.
                             let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
@@ -401,8 +408,9 @@ impl Writer {
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
         let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
         commands.retain_mut(|command| match command {
-            Command::Chunk(track, _) => {
+            Command::Chunk(track, _, was_tried) => {
                 track.set_trouble(Some(error.clone()));
+                *was_tried = true;
                 true
             }
             Command::End(track, _, tell) => {
@@ -429,27 +437,28 @@ impl Writer {
             status.trouble = Some((error.to_string(), error.hint().map(str::to_owned)));
             status.is_full = matches!(error, MediaError::Full);
         });
-        if !matches!(error, MediaError::Full) {
-            self.reopen();
-        }
+        self.is_stale |= !matches!(error, MediaError::Full);
     }
 
-    /// Opens the file anew, for SQLite may have given the connection up; what the writer believes is read from the file.
-    fn reopen(&mut self) {
-        let reopened = open_to_write(&self.file).and_then(|connection| {
-            let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
-            Ok((connection, loaded))
-        });
-        match reopened {
-            Ok((connection, state)) => (self.connection, self.state) = (connection, state),
-            Err(error) => log::debug!("media.db: it cannot be opened anew: {error}"),
+    /// Opens the file anew where that has to be; what the writer believes is read from it.
+    fn freshen(&mut self) -> Result<(), MediaError> {
+        if !self.is_stale {
+            return Ok(());
         }
+        let connection = open_to_write(&self.file)?;
+        let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
+        self.connection = connection;
+        (self.boot, self.state) = loaded;
+        self.is_stale = false;
+        Ok(())
     }
 
     /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
     /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
-    fn load(&self, connection: &Connection) -> Result<State, ReadError> {
+    /// With them comes this boot's row: the file may be a new one.
+    fn load(&self, connection: &Connection) -> Result<(i64, State), ReadError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let (boot, _) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
         chunks::close_left(&transaction, |id| self.state.recordings.contains_key(&id))?;
         transaction.commit()?;
         let mut recordings = BTreeMap::new();
@@ -458,12 +467,13 @@ impl Writer {
                 recordings.insert(id, Sums::read(connection, id)?.unwrap_or_default());
             }
         }
-        Ok(State {
+        let state = State {
             wall: self.state.wall,
             recordings,
             totals: Totals::read(connection)?,
             is_freeing: freeing::is_any(connection)?,
-        })
+        };
+        Ok((boot, state))
     }
 
     /// The disk takes what it is given.
@@ -503,11 +513,11 @@ impl Writer {
         };
         for command in commands.iter_mut() {
             match command {
-                Command::Chunk(track, chunk) => {
+                Command::Chunk(track, chunk, was_tried) => {
                     let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else { continue };
                     // A commit may be told as failed and be on the disk all the same: then so is this chunk.
                     let is_there = chunk.frames.last().is_some_and(|last| last.at_us <= sums.to_us);
-                    if self.failed.is_some() && sums.frames > 0 && is_there {
+                    if *was_tried && sums.frames > 0 && is_there {
                         continue;
                     }
                     desk.need(chunk.jpegs.len() as u64)?;
@@ -637,6 +647,12 @@ impl Writer {
 
     /// One step of what goes on while nothing waits: retention, freeing, long work.
     pub(super) fn go_on(&mut self) {
+        if let Err(error) = self.freshen() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+            // Who waits for one is answered.
+            self.jobs.clear();
+            return;
+        }
         let now = self.clock.now();
         let since_us = now.monotonic_us.saturating_sub(self.retired_us);
         if self.is_hurried_by_rules
@@ -706,7 +722,7 @@ impl Writer {
         })();
         match written {
             Ok(()) => self.recover_from_failure(),
-            Err(_) => self.reopen(),
+            Err(_) => self.is_stale = true,
         }
     }
 
@@ -742,40 +758,24 @@ impl Writer {
         drop(std::mem::replace(&mut self.connection, nothing));
         let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
         let exchanged = anew::exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
-        // Whichever file has the place now.
-        let opened = open_to_write(&self.file).and_then(|connection| {
-            let started = (|| {
-                let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-                let (boot, wall) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
-                transaction.commit()?;
-                Ok((boot, wall))
-            })();
-            let (boot, wall) = started.map_err(tell)?;
-            Ok((connection, boot, wall))
-        });
-        let (connection, boot, mut wall) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.fail(&error, VecDeque::new());
-                return Err(error);
-            }
-        };
-        (self.connection, self.boot) = (connection, boot);
-        // What was sure of this boot stays so.
-        if self.state.wall.is_sure {
-            wall = self.state.wall;
+        // Whichever file has the place now. What is sure of this boot's clock stays so.
+        self.is_stale = true;
+        if let Err(error) = self.freshen() {
+            self.fail(&error, VecDeque::new());
+            return exchanged.and(Err(error));
         }
-        self.state.wall = wall;
-        self.state = self.load(&self.connection).map_err(|error| media_error(&self.file, &error))?;
         self.shared.change_status(|status| status.revision += 1);
         exchanged
     }
 
     /// The last turn: recordings that are under way are closed, then the file.
     fn end(mut self) {
+        if let Err(error) = self.freshen() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+        }
         let ended = (|| {
             let mut closed = BTreeMap::new();
-            if self.state.recordings.is_empty() {
+            if self.state.recordings.is_empty() || self.is_stale {
                 return Ok(closed);
             }
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;

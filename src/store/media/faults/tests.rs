@@ -293,6 +293,71 @@ fn everything_may_end_at_every_operation() {
     assert!(met > 40, "{met}");
 }
 
+/// Sets a store aside with `failing`, and keeps something after it; whether it met a fault. Everything is in one of the two
+/// stores then, whatever was answered.
+fn set_aside(template_file: &Path, old: &[Item], failing: Failing) -> bool {
+    let directory = directory();
+    let file = directory.path().join("media.db");
+    std::fs::copy(template_file, &file).unwrap();
+    let before = contents(&file);
+    let faults = Faults::in_directory(directory.path());
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let mut handle = house.begin("open.mp4").unwrap();
+    let open = handle.id();
+    handle.append_waiting(chunk(0, 5, 6000)).unwrap();
+    faults.set(failing);
+    let answer = house.wait(house.media.begin_anew());
+    let (_, met) = faults.counts();
+    faults.set(Failing::None);
+    // It goes on by itself. One that was told as failed may be there all the same: each has its own name.
+    let kept = (0..).find_map(|n| house.snapshot(&format!("after-{n}.jpg"), &jpeg(n, 9000)).ok()).unwrap();
+    assert!(kept.id > open, "numbers go on, after {failing:?}");
+    drop(handle);
+    house.close();
+
+    let now = contents(&file);
+    let aside: Vec<_> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "db"))
+        .filter(|path| !path.ends_with("media.db") && !path.ends_with("media.next.db"))
+        .collect();
+    assert!(aside.len() <= 1, "{aside:?}, after {failing:?}");
+    let then = aside.first().map(|path| contents(path)).unwrap_or_default();
+    assert!(answer.is_ok() || met > 0, "{answer:?} without a fault");
+    assert!(answer.is_err() || then.len() == old.len() + 1, "all is set aside, after {failing:?}");
+    assert!(now.contains_key(&kept.id), "after {failing:?}");
+    for (id, content) in &before {
+        let places = [&now, &then].map(|items| items.get(id));
+        assert!(
+            places == [Some(content), None] || places == [None, Some(content)],
+            "{id}, after {failing:?}"
+        );
+    }
+    let recorded = now.get(&open).or(then.get(&open)).unwrap();
+    assert_eq!((recorded.0.is_open, recorded.0.frames), (false, 5), "after {failing:?}");
+    for store in std::iter::once(&file).chain(&aside) {
+        let copy = self::directory();
+        std::fs::copy(store, copy.path().join("media.db")).unwrap();
+        let report = check_offline(copy.path(), false).unwrap();
+        assert_eq!(report.faults, Vec::<String>::new(), "{}, after {failing:?}", store.display());
+    }
+    met > 0
+}
+
+#[test]
+fn setting_aside_may_fail_at_every_operation() {
+    let directory = directory();
+    let old = template(directory.path());
+    let file = directory.path().join("media.db");
+    let one = (1..).take_while(|&n| set_aside(&file, &old, Failing::Nth(n))).count();
+    let all = (1..).take_while(|&n| set_aside(&file, &old, Failing::From(n))).count();
+    println!(
+        "setting aside: one operation failed {one} times, everything ended {all} times; nothing is lost"
+    );
+    assert!(one > 10 && all > 10, "{one}, {all}");
+}
+
 #[test]
 fn a_disk_that_is_full_takes_pictures_again_when_it_has_room() {
     let directory = directory();
