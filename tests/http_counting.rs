@@ -100,6 +100,8 @@ fn what_is_no_line_is_refused_in_words() {
         (JSON, String::from("{\"name\":"), 400, "no JSON"),
         ("image/png", String::from("x"), 415, "image/png"),
         (JSON, String::from("[]"), 422, "not what is wanted"),
+        // The values in the order of our own declaration: nobody has promised one.
+        (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
         (JSON, with("colour", json!("red")), 422, "colour"),
         (JSON, with("a", json!([0.5])), 422, "array of length 2"),
         (JSON, with("a", json!(null)), 422, "a is missing"),

@@ -83,7 +83,7 @@ fn operation(route: &Route) -> Value {
 
 /// What may be wrong with any body.
 const BODY_PROBLEMS: [(&str, &str); 4] = [
-    ("400", "There is no body, or it is no object of JSON."),
+    ("400", "There is no body, or it is no JSON."),
     ("408", "The body did not come in time."),
     ("413", "The body is longer than is ever needed."),
     ("415", "The body is of a kind that is not understood."),

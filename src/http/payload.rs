@@ -24,7 +24,9 @@ pub enum PayloadError {
     #[error("{0} is not understood here")]
     Kind(String),
     /// It is JSON, and a list, a word or a number.
-    #[error("the request's body should be an object, as in {{\"name\": \"Front door\"}}")]
+    #[error(
+        "the request's body is not what is wanted here: it should be an object, as in {{\"name\": \"Front door\"}}"
+    )]
     NoObject,
     /// It is an object, and not what is wanted.
     #[error("the request's body is not what is wanted here: {0}")]

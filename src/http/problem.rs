@@ -190,11 +190,9 @@ impl From<Withheld> for Problem {
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Problem {
         let status = match error {
-            PayloadError::Missing | PayloadError::NotJson(_) | PayloadError::NoObject => {
-                StatusCode::BAD_REQUEST
-            }
+            PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PayloadError::NoObject | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Problem::new(status, error.to_string()).hint(error.hint())
     }
@@ -203,7 +201,8 @@ impl From<PayloadError> for Problem {
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Problem {
         match error {
-            FieldError::Payload(error) => error.into(),
+            // Of these routes every body that cannot be read is a bad request.
+            FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
             error => Problem::new(StatusCode::BAD_REQUEST, error.to_string())
                 .hint("/api/v1/openapi.json says what is wanted"),
         }
