@@ -170,17 +170,7 @@ fn written() -> u64 {
 }
 
 fn page(reader: &Reader, name: &str, ask: impl FnOnce(&mut CrossingsQuery)) -> Result<(), Box<dyn Error>> {
-    let mut query = CrossingsQuery {
-        scene: Scene::Camera,
-        from_us: None,
-        to_us: None,
-        lines: Vec::new(),
-        classes: Vec::new(),
-        direction: None,
-        after: None,
-        oldest_first: false,
-        limit: 100,
-    };
+    let mut query = CrossingsQuery::newest(Scene::Camera, 100);
     ask(&mut query);
     let (time, rows) = median(|| reader.crossings(&query))?;
     println!("{name}: {:.2} ms ({} rows)", ms(time), rows.len());

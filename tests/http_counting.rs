@@ -74,7 +74,9 @@ fn a_line_is_drawn_changed_and_deleted() {
     assert_eq!((patch.status, &patch.json()["in_name"]), (200, &json!("north")));
     assert_eq!(patch.json()["a"], json!([0.4, 1.0]));
     let tag = patch.header("etag").unwrap().to_owned();
-    let gone = served.send_with("DELETE", &path, &format!("If-Match: W/{tag}\r\n"), "");
+    let about_the_same = served.send_with("DELETE", &path, &format!("If-Match: W/{tag}\r\n"), "");
+    assert_eq!(about_the_same.status, 412, "a weak tag is no version");
+    let gone = served.send_with("DELETE", &path, &format!("If-Match: {tag}\r\n"), "");
     assert_eq!((gone.status, gone.body.len()), (204, 0));
     assert_eq!(served.get(lines).json()["items"], json!([]));
     // What it counted stays, and so does its name.
@@ -98,6 +100,8 @@ fn what_is_no_line_is_refused_in_words() {
         (JSON, String::from("{\"name\":"), 400, "no JSON"),
         ("image/png", String::from("x"), 415, "image/png"),
         (JSON, String::from("[]"), 422, "not what is wanted"),
+        // The values in the order of our own declaration: nobody has promised one.
+        (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
         (JSON, with("colour", json!("red")), 422, "colour"),
         (JSON, with("a", json!([0.5])), 422, "array of length 2"),
         (JSON, with("a", json!(null)), 422, "a is missing"),
@@ -498,7 +502,7 @@ fn without_counting_every_route_says_so() {
         "crossings",
         "tracks",
         "tallies",
-        "events",
+        "events?types=crossing,tally",
         "model",
         "still.jpg",
         "crossings/1/thumbnail.jpg",
@@ -524,7 +528,9 @@ fn without_counting_every_route_says_so() {
 fn without_a_ledger_the_rest_goes_on() {
     let cam = TestCam::new();
     let served = count_with(&cam, Setup { has_ledger: false, ..Setup::default() });
-    for path in ["/api/v1/lines", "/api/v1/counts", "/api/v1/crossings", "/api/v1/events"] {
+    for path in
+        ["/api/v1/lines", "/api/v1/counts", "/api/v1/crossings", "/api/v1/events?types=lines,crossing"]
+    {
         let answer = served.get(path);
         assert_eq!(answer.status, 503, "{path}");
         assert_eq!(answer.json()["detail"], "counts.db: it is damaged", "{path}");
@@ -535,6 +541,8 @@ fn without_a_ledger_the_rest_goes_on() {
     assert_eq!(served.get("/").status, 200);
     assert_eq!(served.get("/api/v1/tracks").status, 200);
     assert!(served.state()["counting"].is_object());
+    let mut listener = served.listen("/api/v1/events", "");
+    assert!(listener.next("state").data["counting"].is_object());
     // Nothing is recorded: whoever watches over the service is told.
     assert_eq!((served.get("/health").status, served.get("/health").text()), (503, "False"));
     assert_eq!(served.state()["healthy"], false);

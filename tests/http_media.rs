@@ -8,6 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use common::client::Client;
+use common::counted::Listener;
 use common::kept::{Kept, avi, keep, keep_with};
 use common::testcam::{Manner, TestCam, number_of, numbered_jpeg};
 use common::wait_until;
@@ -196,8 +197,14 @@ fn the_list_is_newest_first_and_goes_on() {
     assert_eq!(names("/api/v1/media?kept=0"), ["d.mjpeg", "b.jpg"]);
     assert_eq!(kept.json("POST", "/api/v1/media/keep", &json!({"ids": [1], "kept": false})).status, 204);
     assert_eq!(names("/api/v1/media?kept=1"), ["c.jpg"]);
+    // All or none, and an item that is so already does not change.
     assert_eq!(kept.json("POST", "/api/v1/media/keep", &json!({"ids": [1, 99]})).status, 404);
     assert_eq!(names("/api/v1/media?kept=1"), ["c.jpg"]);
+    let version = |id: u64| kept.get(&format!("/api/v1/media/{id}")).json()["version"].as_u64().unwrap();
+    let before = [1, 2, 3].map(version);
+    assert_eq!(kept.json("POST", "/api/v1/media/keep", &json!({"ids": [1, 2, 3, 1]})).status, 204);
+    assert_eq!([1, 2, 3].map(version), [before[0] + 1, before[1] + 1, before[2]]);
+    assert_eq!(kept.json("POST", "/api/v1/media/keep", &json!({"ids": [1, 2], "kept": false})).status, 204);
     let mut seen = Vec::new();
     let mut path = String::from("/api/v1/media?limit=3");
     loop {
@@ -658,4 +665,45 @@ fn those_who_listen_hear_of_what_is_kept() {
     // Nobody hears of it who did not ask.
     let wrong = kept.get("/api/v1/events?types=media,films");
     assert!(wrong.status == 400 && wrong.text().contains("recording"), "{}", wrong.text());
+}
+
+#[test]
+fn without_a_live_picture_the_card_is_shown_in_every_form() {
+    let kept = keep(&TestCam::new());
+    kept.post("/api/v1/pause");
+    for path in ["/snapshot", "/snapshot?w=320", "/snapshot.jpg?gray=1", "/?action=snapshot&picture=original"]
+    {
+        let card = kept.get(path);
+        let is_jpeg = card.body.starts_with(&[0xff, 0xd8]);
+        assert_eq!(
+            (card.status, card.header("content-type"), is_jpeg),
+            (503, Some("image/jpeg"), true),
+            "{path}"
+        );
+        assert!(card.header("retry-after").is_some(), "{path}");
+    }
+    let problem = kept.get("/api/v1/snapshot?w=320");
+    assert_eq!((problem.status, problem.header("content-type")), (503, Some("application/problem+json")));
+}
+
+#[test]
+fn without_counting_what_is_kept_is_told_all_the_same() {
+    let kept = keep(&TestCam::new());
+    for types in ["", "?types=crossing,media,recording,state"] {
+        let mut listener = Listener::new(kept.connect(), &format!("/api/v1/events{types}"), "");
+        assert_eq!(listener.next("state").data["counting"], Value::Null);
+        let revision = listener.next("media").data["revision"].as_u64().unwrap();
+        assert_eq!(listener.next("recording").data["recording"], false);
+        kept.add(&format!("{}.jpg", types.len()), 1);
+        assert!(listener.next("media").data["revision"].as_u64().unwrap() > revision);
+    }
+    // Only who asks for nothing that there is is told why.
+    for path in ["/api/v1/events?types=crossing", "/api/v1/events?types=lines,tally,overlay"] {
+        let none = kept.get(path);
+        assert_eq!(
+            (none.status, &none.json()["detail"]),
+            (503, &json!("counting is not available")),
+            "{path}"
+        );
+    }
 }

@@ -152,7 +152,7 @@ async fn snapshots(pipeline: &Pipeline, media: &Media, life: u64) {
         let took = began.elapsed().as_micros();
         say(&format!("snapshot {} {} {took}", item.id, hash([picture.jpeg()])));
         // A few only: what is kept for good leaves less room for the others.
-        if n == 7 && life % 5 == 0 {
+        if n == 7 && life.is_multiple_of(5) {
             let edit = MediaEdit { is_kept: Some(true), ..MediaEdit::default() };
             say(&format!("keeping {}", item.id));
             media.edit(item.id, None, edit).await.expect("it is changed");

@@ -196,15 +196,11 @@ type Sums = BTreeMap<u64, (u64, u64)>;
 fn was(ledger: &Reader, scene: Scene, counted: &RecordingCount) -> Result<Sums, store::StoreError> {
     let mut sums = Sums::new();
     let mut query = CrossingsQuery {
-        scene,
         from_us: counted.spans.first().map(|span| span.0),
         to_us: counted.spans.last().map(|span| span.1 + 1),
         lines: counted.lines.iter().map(|line| line.0).collect(),
-        classes: Vec::new(),
-        direction: None,
-        after: None,
         oldest_first: true,
-        limit: PAGE,
+        ..CrossingsQuery::newest(scene, PAGE)
     };
     loop {
         let page = ledger.crossings(&query)?;

@@ -23,50 +23,15 @@ use super::query::WrongValue;
 use super::range::{self, Part};
 use super::route::Request;
 use crate::base::Stop;
-use crate::media::film::{Film, FilmChunk, FilmError, FilmFormat, FilmFrame, FilmReadError, Footage};
+use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
-use crate::store::media::{ChunkRow, Item, Kind, MediaError, MediaReader};
+use crate::store::media::{Item, Kind, MediaError, StoredFootage, film};
 
 /// Bytes of a piece, at most.
 pub const PIECE: usize = 256 << 10;
 
 /// Pieces that wait for a slow client.
 pub const WAITING: usize = 2;
-
-/// The chunks of one recording.
-pub struct Recording<'a> {
-    /// What reads them.
-    pub reader: &'a MediaReader,
-    /// The recording's number.
-    pub id: u64,
-}
-
-impl Footage for Recording<'_> {
-    type Error = MediaError;
-
-    fn frames(&mut self, number: u64) -> Result<Vec<FilmFrame>, MediaError> {
-        let frames = self.reader.frames(self.id, number)?;
-        Ok(frames.iter().map(|frame| FilmFrame { at_us: frame.at_us, offset: frame.offset }).collect())
-    }
-
-    fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
-        self.reader.bytes(self.id, number, offset, len)
-    }
-}
-
-/// `rows` of `item` as a film.
-pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, FilmError> {
-    let chunk = |row: &ChunkRow| FilmChunk {
-        number: row.number,
-        frames: row.frames,
-        bytes: row.bytes,
-        from_us: row.from_us,
-        to_us: row.to_us,
-        width: row.width,
-        height: row.height,
-    };
-    Film::new(format, rows.iter().map(chunk), item.at_us, item.duration_us)
-}
 
 impl From<FilmError> for Problem {
     fn from(error: FilmError) -> Problem {
@@ -257,7 +222,7 @@ async fn pass(
 pub async fn piece(album: &Album, id: u64, film: &Arc<Film>, at: u64, most: usize) -> Result<Bytes, Broken> {
     loop {
         let film = film.clone();
-        let read = album.read(move |reader| match film.read(at, most, &mut Recording { reader, id }) {
+        let read = album.read(move |reader| match film.read(at, most, &mut StoredFootage { reader, id }) {
             Ok(piece) => Ok(Ok(piece)),
             Err(FilmReadError::Footage(error)) => Err(error),
             Err(odd) => Ok(Err(odd)),

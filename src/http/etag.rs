@@ -1,4 +1,4 @@
-//! Versions of lines and zones as entity tags: who changes something may say which version of it was
+//! Versions of lines, zones and items as entity tags: who changes something may say which version of it was
 //! looked at (RFC 9110 §13.1.1). Pure.
 
 use hyper::HeaderMap;
@@ -20,12 +20,12 @@ pub enum Wish {
     Other,
 }
 
-/// Reads `If-Match`. Weak tags count as strong ones: proxies that compress make them so.
+/// Reads `If-Match`. A weak tag is never the version that is meant (RFC 9110 §13.1.1): it says that something is about
+/// the same, and what is changed must be exactly what was looked at.
 pub fn wish(headers: &HeaderMap, version: u64) -> Wish {
     let mut wish = Wish::Any;
     for tag in headers.get_all(IF_MATCH).iter().flat_map(|value| value.as_bytes().split(|b| *b == b',')) {
         let tag = tag.trim_ascii();
-        let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
         if tag == b"*" {
             return Wish::Any;
         }
@@ -49,7 +49,8 @@ mod tests {
             (&[][..], Wish::Any),
             (&["*"], Wish::Any),
             (&["\"7\""], Wish::This),
-            (&["W/\"7\""], Wish::This),
+            (&["W/\"7\""], Wish::Other),
+            (&["W/\"7\"", "\"7\""], Wish::This),
             (&["\"6\", \"7\""], Wish::This),
             (&["\"6\"", "\"7\""], Wish::This),
             (&["\"6\""], Wish::Other),

@@ -105,17 +105,7 @@ async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, Ledger
     let (from_us, to_us) = (when::day(clock, 0), when::day(clock, 1));
     let read = ledger.read(move |reader| {
         let span = Span { from_us, to_us, bucket: "hour" };
-        let asked = CrossingsQuery {
-            scene,
-            from_us: None,
-            to_us: None,
-            lines: Vec::new(),
-            classes: Vec::new(),
-            direction: None,
-            after: None,
-            oldest_first: false,
-            limit: NEWEST,
-        };
+        let asked = CrossingsQuery::newest(scene, NEWEST);
         let hours = buckets(reader, scene, span, &[], &[])?;
         Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
     });

@@ -173,15 +173,10 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
     let (from_us, long) = (item.at_us, item.duration_us);
     // At one time there is but one scene; which one it was then is not to be guessed.
     let of_scene = move |scene| CrossingsQuery {
-        scene,
         from_us: Some(from_us),
         to_us: Some(from_us.saturating_add(long)),
-        lines: Vec::new(),
-        classes: Vec::new(),
-        direction: None,
-        after: None,
         oldest_first: true,
-        limit: MARKED,
+        ..CrossingsQuery::newest(scene, MARKED)
     };
     let read = ledger.read(move |reader| {
         let mut all = Vec::new();

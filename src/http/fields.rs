@@ -16,9 +16,6 @@ pub enum FieldError {
     /// No JSON, or of another kind.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// A list, a word, a number.
-    #[error("the request's body should be an object, as in {{\"name\": \"Front door\"}}")]
-    NoObject,
     /// A key that nobody knows.
     #[error("{key} is not known here; {known} are")]
     Unknown {
@@ -56,11 +53,10 @@ impl Fields {
     /// [`FieldError`].
     pub fn read_or_nothing(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Fields, FieldError> {
         payload::read_or_nothing(headers, body)?
-            .map_or_else(|| Ok(Fields::default()), |value| Fields::of(value, known))
+            .map_or_else(|| Ok(Fields::default()), |fields| Fields::of(fields, known))
     }
 
-    fn of(value: Value, known: &[&str]) -> Result<Fields, FieldError> {
-        let Value::Object(fields) = value else { return Err(FieldError::NoObject) };
+    fn of(fields: Map<String, Value>, known: &[&str]) -> Result<Fields, FieldError> {
         match fields.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(FieldError::Unknown {
                 key: format!("{:?}", key.chars().take(60).collect::<String>()),
@@ -260,8 +256,8 @@ mod tests {
 
     #[test]
     fn only_objects_of_known_keys() {
-        assert_eq!(json("[1]").unwrap_err(), FieldError::NoObject);
-        assert_eq!(json("\"name\"").unwrap_err(), FieldError::NoObject);
+        assert_eq!(json("[1]").unwrap_err(), FieldError::Payload(PayloadError::NoObject));
+        assert_eq!(json("\"name\"").unwrap_err(), FieldError::Payload(PayloadError::NoObject));
         let unknown = json(r#"{"nmae":1}"#).unwrap_err().to_string();
         assert!(unknown.starts_with("\"nmae\" is not known here; name, kept"), "{unknown}");
         assert!(matches!(json(""), Err(FieldError::Payload(PayloadError::Missing))));

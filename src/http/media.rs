@@ -107,35 +107,13 @@ pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
     Ok(v1::no_content())
 }
 
-/// `POST /api/v1/media/keep`: retention leaves them alone from now on, or no longer.
+/// `POST /api/v1/media/keep`: retention leaves them alone from now on, or no longer; all of them or none.
 pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
-    request.site.media()?;
+    let media = request.site.media()?;
     let fields = Fields::read(&request.headers, &request.body, &["ids", "kept"])?;
     let (ids, is_kept) = (fields.ids("ids", MOST_AT_ONCE)?, fields.flag("kept")?.unwrap_or(true));
-    keep_items(&request.site, ids, is_kept).await?;
+    media.set_kept(ids, is_kept).await?;
     Ok(v1::no_content())
-}
-
-/// Has retention leave items alone, or no longer.
-///
-/// # Errors
-/// One is not there: then nothing was changed.
-pub async fn keep_items(site: &Site, ids: Vec<u64>, is_kept: bool) -> Result<(), Problem> {
-    let media = site.media()?;
-    // Before the first is changed: all are there. Those that are so already cost nothing.
-    let asked = ids.clone();
-    let album = site.album()?;
-    let read =
-        album.read(move |reader| asked.into_iter().map(|id| reader.item(id)).collect::<Result<Vec<_>, _>>());
-    for item in read.await?.iter().filter(|item| item.is_kept != is_kept) {
-        let edit = MediaEdit { is_kept: Some(is_kept), ..MediaEdit::default() };
-        match media.edit(item.id, None, edit).await {
-            // Removed since.
-            Err(MediaError::Unknown(_)) => {}
-            edited => drop(edited?),
-        }
-    }
-    Ok(())
 }
 
 /// The item of this number.

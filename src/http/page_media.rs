@@ -85,8 +85,10 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "nothing is selected")
                 .hint("tick the pictures that are meant"))
         }
-        (Some("keep"), ids) => media::keep_items(site, ids, true).await.map(|()| back),
-        (Some("unkeep"), ids) => media::keep_items(site, ids, false).await.map(|()| back),
+        (Some(word @ ("keep" | "unkeep")), ids) => match site.media()?.set_kept(ids, word == "keep").await {
+            Ok(()) => Ok(back),
+            Err(error) => Err(error.into()),
+        },
         (Some("zip"), ids) => zip(&ids),
         (Some("delete"), ids) if fields.get("sure") == Some("1") => match site.media()?.remove(ids).await {
             Ok(()) => Ok(back),
@@ -302,8 +304,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
             if fields.get("plan") == Some("1") {
                 return trial(site, rules).await;
             }
-            media.set_retention(rules);
-            Ok("database?done=rules#rules")
+            media.save_retention(rules).await.map(|()| "database?done=rules#rules")
         }
         _ => return Err(nothing_to_do()),
     };

@@ -23,7 +23,12 @@ pub enum PayloadError {
     /// It is something else.
     #[error("{0} is not understood here")]
     Kind(String),
-    /// It is JSON, and not what is wanted.
+    /// It is JSON, and a list, a word or a number.
+    #[error(
+        "the request's body is not what is wanted here: it should be an object, as in {{\"name\": \"Front door\"}}"
+    )]
+    NoObject,
+    /// It is an object, and not what is wanted.
     #[error("the request's body is not what is wanted here: {0}")]
     Wrong(String),
 }
@@ -38,7 +43,8 @@ impl PayloadError {
     }
 }
 
-/// Reads a body as `T`.
+/// Reads a body as `T`: always an object of keys. A list is refused, though serde would take one for the
+/// values of a structure in the order of its declaration, which nobody has promised.
 ///
 /// # Errors
 /// [`PayloadError`].
@@ -66,7 +72,28 @@ pub fn read_or_nothing<T: DeserializeOwned>(
         json_kind if json_kind == "application/json" || json_kind.ends_with("+json") => json(body)?,
         _ => return Err(PayloadError::Kind(kind)),
     };
+    if !value.is_object() {
+        return Err(PayloadError::NoObject);
+    }
     serde_json::from_value(value).map(Some).map_err(|e| PayloadError::Wrong(e.to_string()))
+}
+
+/// Reads a long body of JSON as `T`, without a tree of all its values in between: that would take ten times
+/// the room. Takes as long as the body is long, so not for the server's own thread.
+///
+/// # Errors
+/// [`PayloadError`].
+pub fn read_long<T: DeserializeOwned>(body: &[u8]) -> Result<T, PayloadError> {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => return Err(PayloadError::Missing),
+        Some(b'{') => {}
+        Some(b'[') => return Err(PayloadError::NoObject),
+        Some(_) => return Err(PayloadError::NotJson(String::from("it does not begin as an object does"))),
+    }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => PayloadError::Wrong(error.to_string()),
+        _ => PayloadError::NotJson(error.to_string()),
+    })
 }
 
 fn json(body: &[u8]) -> Result<Value, PayloadError> {
@@ -160,8 +187,33 @@ mod tests {
         assert!(matches!(of("application/json", "nonsense"), Err(PayloadError::NotJson(_))));
         assert_eq!(of("image/png", "x"), Err(PayloadError::Kind("image/png".into())));
         let headers = HeaderMap::new();
-        let wrong = read::<Vec<u32>>(&headers, b"{}").unwrap_err();
-        assert!(matches!(&wrong, PayloadError::Wrong(why) if why.contains("sequence")), "{wrong}");
+        let wrong = read::<Door>(&headers, b"{\"name\":5}").unwrap_err();
+        assert!(matches!(&wrong, PayloadError::Wrong(why) if why.contains("string")), "{wrong}");
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Door {
+        name: String,
+    }
+
+    #[test]
+    fn a_list_is_no_object_however_well_it_fits() {
+        let headers = HeaderMap::new();
+        for body in ["[\"Front door\"]", " [ ]", "7", "\"a\"", "null", "true"] {
+            let json = read::<Door>(&headers, body.as_bytes());
+            assert_eq!(json, Err(PayloadError::NoObject), "{body}");
+            assert!(read_long::<Door>(body.as_bytes()).is_err(), "{body}");
+        }
+        assert_eq!(read_long::<Door>(b"[\"Front door\"]"), Err(PayloadError::NoObject));
+    }
+
+    #[test]
+    fn a_long_body_is_read_as_a_short_one_is() {
+        let door = Door { name: "Front door".into() };
+        assert_eq!(read_long(b" {\"name\": \"Front door\"}\n"), Ok(door));
+        assert_eq!(read_long::<Door>(b" "), Err(PayloadError::Missing));
+        assert!(matches!(read_long::<Door>(b"{\"name\":5}"), Err(PayloadError::Wrong(_))));
+        assert!(matches!(read_long::<Door>(b"{\"name\":\"a"), Err(PayloadError::NotJson(_))));
     }
 
     proptest::proptest! {

@@ -11,6 +11,7 @@ use super::problem::{Problem, RETRY_PICTURE, Withheld};
 use super::route::{Request, no_store};
 use super::{snapshots, stream};
 use crate::media::Picture;
+use crate::pipeline::keeping::KeepError;
 
 /// A sleeping camera's first picture is waited for so long.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
@@ -51,10 +52,14 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
     }
-    if let Some(picture) = snapshots::picture(&request).await? {
-        return Ok(jpeg(&picture));
-    }
-    match request.site.pipeline.snapshot(SNAPSHOT_WAIT).await {
+    let wait = match snapshots::picture(&request).await? {
+        None => SNAPSHOT_WAIT,
+        Some(Ok(picture)) => return Ok(jpeg(&picture)),
+        // It has been waited for; the card is the same in every form.
+        Some(Err(KeepError::NoPicture(_))) => Duration::ZERO,
+        Some(Err(error)) => return Err(error.into()),
+    };
+    match request.site.pipeline.snapshot(wait).await {
         Ok(picture) => Ok(jpeg(&picture)),
         Err(none) => {
             let Some(card) = &none.card else { return Err(Problem::from(&none)) };
@@ -72,7 +77,7 @@ pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
         return Err(Withheld.into());
     }
     if let Some(picture) = snapshots::picture(&request).await? {
-        return Ok(jpeg(&picture));
+        return Ok(jpeg(&picture?));
     }
     let picture = request.site.pipeline.snapshot(SNAPSHOT_WAIT).await;
     picture.map(|picture| jpeg(&picture)).map_err(|none| Problem::from(&none))

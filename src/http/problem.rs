@@ -192,7 +192,7 @@ impl From<PayloadError> for Problem {
         let status = match error {
             PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PayloadError::NoObject | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Problem::new(status, error.to_string()).hint(error.hint())
     }
@@ -201,7 +201,8 @@ impl From<PayloadError> for Problem {
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Problem {
         match error {
-            FieldError::Payload(error) => error.into(),
+            // Of these routes every body that cannot be read is a bad request.
+            FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
             error => Problem::new(StatusCode::BAD_REQUEST, error.to_string())
                 .hint("/api/v1/openapi.json says what is wanted"),
         }

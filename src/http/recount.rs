@@ -137,8 +137,12 @@ impl From<Recounted> for RecountReport {
 /// `POST /api/v1/counts/recount`.
 pub async fn recount(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let body: RecountBody = payload::read(&request.headers, &request.body)?;
-    let made = counts.recount(Recount::try_from(body)?).await?;
+    let body = request.body;
+    // Some megabytes: streams would wait for it here.
+    let read = tokio::task::spawn_blocking(move || payload::read_long::<RecountBody>(&body)).await;
+    let read =
+        read.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?;
+    let made = counts.recount(Recount::try_from(read?)?).await?;
     let is_new = made.id.is_some();
     let mut response = v1::json(wire::json(&RecountReport::from(made)));
     if is_new {

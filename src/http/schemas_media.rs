@@ -33,6 +33,7 @@ pub fn all() -> Value {
             }),
             &[],
         ),
+        "MediaIndex": index(),
         "RecordingStatus": recording(),
         "Storage": storage(),
         "AsideFile": aside(),
@@ -76,6 +77,19 @@ fn patch() -> Value {
         properties.retain(|key, _| ITEM_KEYS.contains(&key.as_str()));
     }
     patch
+}
+
+/// Seconds are those since the first picture.
+fn index() -> Value {
+    let picture = json!({
+        "type": "array", "minItems": 3, "maxItems": 3,
+        "prefixItems": [number(), count(), count()],
+        "description": "The second, the number from 0, and the bytes of a picture.",
+    });
+    object(json!({
+        "duration": number(), "frames": count(), "gaps": list(object(json!({"from": number(), "to": number()}))),
+        "items": list(picture), "next": maybe(text()),
+    }))
 }
 
 fn recording() -> Value {

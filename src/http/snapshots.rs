@@ -12,7 +12,7 @@ use super::query::{Query, WrongValue};
 use super::route::Request;
 use super::thumbnail::wanted_change;
 use crate::media::Picture;
-use crate::pipeline::keeping::{PictureChange, SnapshotWish, Which};
+use crate::pipeline::keeping::{KeepError, PictureChange, SnapshotWish, Which};
 
 const KEYS: [&str; 7] = ["name", "date", "note", "picture", "w", "rotate", "gray"];
 
@@ -48,13 +48,13 @@ fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
     })
 }
 
-/// The picture in the form that the query asks for; `None`: in the usual one.
+/// The picture in the form that the query asks for, or why there is none; `None`: in the usual one.
 ///
 /// # Errors
-/// The query means nothing, or there is no picture.
-pub async fn picture(request: &Request) -> Result<Option<Picture>, Problem> {
+/// The query means nothing, or there is nothing that makes such pictures.
+pub async fn picture(request: &Request) -> Result<Option<Result<Picture, KeepError>>, Problem> {
     let Some((which, change)) = asked(&request.query)? else { return Ok(None) };
-    Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await?))
+    Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
 }
 
 fn asked(query: &Query) -> Result<Option<(Which, PictureChange)>, WrongValue> {

@@ -198,6 +198,8 @@ pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
         // Its length is known only when the copy begins.
         Body::pieces(mpsc::channel(1).1)
     } else {
+        // Whoever writes it to a stick waits for the stick now and then.
+        request.link.may_pause();
         let mut backup = media.backup().await?;
         let len = backup.len;
         let (sender, pieces) = mpsc::channel(WAITING);

@@ -105,7 +105,9 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     let change = wanted_change(query)?;
     let (item, found) = picture(&request, wanted, change, FINE).await?;
     let mut response = jpeg(&item, &found);
-    put(&mut response, CACHE_CONTROL, "private, max-age=3600");
+    // Of what is still being recorded a later picture may be the one of this second by then.
+    let kept = if item.is_open { "no-store" } else { "private, max-age=3600" };
+    put(&mut response, CACHE_CONTROL, kept);
     let is_download = matches!(query.get("download"), Some("1" | "true"));
     let place = if item.kind == Kind::Recording { format!("-{}", found.number) } else { String::new() };
     let name = format!("{}{place}.jpg", zip::stem(&item.name));

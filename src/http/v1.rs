@@ -1,8 +1,11 @@
 //! The API of our own, `/api/v1/`: the camera's part of it, and what the others are made with.
 
+use std::time::Duration;
+
 use hyper::header::CONTENT_TYPE;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode};
+use tokio::time::timeout;
 
 use super::body::Body;
 use super::route::{Request, no_store};
@@ -15,12 +18,18 @@ pub async fn state(request: Request) -> Response<Body> {
     json(StateReport::of(&request.site).json())
 }
 
+/// The room for pictures is waited for so long: the state is asked for every second, also while a disk hangs.
+const ROOM_WAIT: Duration = Duration::from_millis(500);
+
 /// Has the room for pictures looked at, if that is due. A store that cannot be read says so elsewhere.
 async fn look_at_room(request: &Request) {
-    if request.site.media().is_ok()
-        && let Err(problem) = storage::room(&request.site).await
-    {
-        log::debug!("the room for pictures could not be looked at: {}", problem.detail);
+    if request.site.media().is_err() {
+        return;
+    }
+    match timeout(ROOM_WAIT, storage::room(&request.site)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(problem)) => log::debug!("the room for pictures could not be looked at: {}", problem.detail),
+        Err(_) => log::debug!("the room for pictures could not be looked at in time"),
     }
 }
 

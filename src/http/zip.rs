@@ -25,7 +25,7 @@ use super::route::{Request, no_store};
 use crate::base::Stop;
 use crate::media::film::{FilmFormat, FilmReadError};
 use crate::media::zip::{Names, Zip, ZipEntry, stem};
-use crate::store::media::{Item, Kind};
+use crate::store::media::{Item, Kind, film};
 
 /// Items in an archive, at most.
 const MOST: usize = 5000;
@@ -124,7 +124,7 @@ async fn look_up(album: &Album, ids: Vec<u64>) -> Result<Vec<Packed>, Problem> {
                 }
                 let rows = reader.chunks(id)?;
                 // One without a picture yet, or one that no MP4 can hold, is left out.
-                if let Ok(film) = download::film(&item, &rows, FilmFormat::Mp4) {
+                if let Ok(film) = film(&item, &rows, FilmFormat::Mp4) {
                     found.push(Packed { len: film.len(), chunks: rows.len(), item });
                 }
             }
@@ -200,7 +200,7 @@ impl Sending {
             return Ok(self.send(jpeg).await);
         }
         let rows = self.album.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
-        let film = download::film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Mp4);
+        let film = film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Mp4);
         let film = Arc::new(film.map_err(|_| FilmReadError::Odd(id))?);
         if film.len() != packed.len {
             return Err(odd(id));

@@ -29,7 +29,7 @@
     record.setAttribute('action', `recordings?do=${now ? 'stop' : 'start'}`);
     put('record-word', now ? 'Stop recording' : 'Record');
     put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');
-    const is = [s.media?.trouble, s.media?.full, now && s.recording.trouble].join();
+    const is = [s.storage?.trouble, s.storage?.full, now && s.recording.trouble].join();
     if (!isFirst && (was?.id !== now?.id || is !== trouble)) renew();
     [trouble, isFirst] = [is, false];
   });

@@ -138,12 +138,7 @@ impl Keep {
         let config = given.and(&self.given).load()?.config;
         let items = all(&config, &self.items)?;
         match Store::open(&config)? {
-            Store::Own(own) => {
-                for item in &items {
-                    let edit = MediaEdit { is_kept: Some(!self.off), ..MediaEdit::default() };
-                    own.wait(own.media.edit(item.id, None, edit))?;
-                }
-            }
+            Store::Own(own) => own.wait(own.media.set_kept(ids(&items), !self.off))?,
             Store::Daemon(daemon) => {
                 let body = json!({"ids": ids(&items), "kept": !self.off});
                 let what = "nothing was changed";

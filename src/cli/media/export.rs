@@ -9,8 +9,8 @@ use clap::Args;
 use super::{bytes as amount, item, reader, unread};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print};
-use crate::media::film::{Film, FilmChunk, FilmError, FilmFormat, FilmFrame, FilmReadError, Footage};
-use crate::store::media::{Item, Kind, MediaError, MediaReader};
+use crate::media::film::{FilmError, FilmFormat, FilmReadError};
+use crate::store::media::{Item, Kind, MediaReader, StoredFootage, film};
 
 /// Bytes that are made at once.
 const PIECE: usize = 1 << 20;
@@ -155,21 +155,12 @@ fn write(
             return Ok(jpeg.len() as u64);
         }
     };
-    let chunks = reader.chunks(item.id).map_err(unread)?.into_iter().map(|chunk| FilmChunk {
-        number: chunk.number,
-        frames: chunk.frames,
-        bytes: chunk.bytes,
-        from_us: chunk.from_us,
-        to_us: chunk.to_us,
-        width: chunk.width,
-        height: chunk.height,
-    });
-    let film =
-        Film::new(format, chunks, item.at_us, item.duration_us).map_err(|error| no_film(item, error))?;
-    let mut stored = Stored { reader, id: item.id };
+    let chunks = reader.chunks(item.id).map_err(unread)?;
+    let film = film(item, &chunks, format).map_err(|error| no_film(item, error))?;
+    let mut footage = StoredFootage { reader, id: item.id };
     let mut at = 0;
     while at < film.len() {
-        let piece = film.read(at, PIECE, &mut stored).map_err(|error| match error {
+        let piece = film.read(at, PIECE, &mut footage).map_err(|error| match error {
             FilmReadError::Footage(error) => unread(error),
             odd @ FilmReadError::Odd(_) => Failure::Io {
                 message: format!("{:?}: {odd}", item.name),
@@ -194,23 +185,4 @@ fn first_picture(reader: &MediaReader, item: &Item) -> Result<Bytes, Failure> {
     let frames = reader.frames(item.id, chunk.number).map_err(unread)?;
     let first = frames.first().ok_or_else(|| no_film(item, FilmError::Empty))?;
     reader.bytes(item.id, chunk.number, first.offset, first.len).map_err(unread)
-}
-
-/// The pictures of a recording, as the film asks for them.
-struct Stored<'a> {
-    reader: &'a MediaReader,
-    id: u64,
-}
-
-impl Footage for Stored<'_> {
-    type Error = MediaError;
-
-    fn frames(&mut self, number: u64) -> Result<Vec<FilmFrame>, MediaError> {
-        let frames = self.reader.frames(self.id, number)?;
-        Ok(frames.iter().map(|frame| FilmFrame { at_us: frame.at_us, offset: frame.offset }).collect())
-    }
-
-    fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
-        self.reader.bytes(self.id, number, offset, len)
-    }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use super::add::{NotAdded, Wish, add, modified_us};
 use super::{Store, file, many, may_keep, unread};
+use crate::base::clock::monotonic_us;
 use crate::cli::{Failure, Given, print, print_json};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
@@ -316,8 +318,9 @@ impl Days<'_> {
     }
 }
 
-/// A clip that ffmpeg has made MJPEG of; gone when dropped.
+/// A clip that ffmpeg has made MJPEG of, in a folder of its own; gone when dropped.
 struct Converted {
+    folder: PathBuf,
     path: PathBuf,
 }
 
@@ -332,8 +335,14 @@ impl Converted {
         if !is_avi {
             return Ok(None);
         }
-        let path = std::env::temp_dir().join(format!("tallycam-import-{}.avi", std::process::id()));
-        let made = Converted { path };
+        // Nobody else's: what others put at a name that they can foresee would be written through.
+        let name = format!("tallycam-import-{}-{}", std::process::id(), monotonic_us());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|error| format!("{} could not be made: {error}", folder.display()))?;
+        let made = Converted { path: folder.join("clip.avi"), folder };
         // One thread and fixed tables: the same clip gives the same bytes, so that it is known again.
         let run = Command::new("ffmpeg")
             .args(["-nostdin", "-v", "error", "-y", "-i"])
@@ -362,8 +371,8 @@ impl Converted {
 
 impl Drop for Converted {
     fn drop(&mut self) {
-        // It may never have been made.
-        let _ = std::fs::remove_file(&self.path);
+        // That it stays is no harm: it is a temporary folder.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

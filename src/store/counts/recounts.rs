@@ -9,7 +9,7 @@
 //!
 //! Called by the writer, within its transaction.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -26,6 +26,9 @@ pub const MOST_RECOUNTED: usize = 20_000;
 
 /// Pieces that a recording falls into at most.
 const MOST_SPANS: usize = 10_000;
+
+/// Lines that are counted on at most.
+const MOST_LINES: usize = 1000;
 
 /// Letters of a name that is noted.
 const LONGEST_NAME: usize = 250;
@@ -144,8 +147,8 @@ fn check(recount: &Recount) -> Result<(), EditError> {
     if recount.spans.is_empty() || recount.spans.len() > MOST_SPANS {
         return wrong(format!("a recount has 1 to {MOST_SPANS} spans"));
     }
-    if recount.lines.is_empty() {
-        return wrong(String::from("a recount without lines says nothing"));
+    if recount.lines.is_empty() || recount.lines.len() > MOST_LINES {
+        return wrong(format!("a recount has 1 to {MOST_LINES} lines"));
     }
     for (what, text) in
         [("camera", &recount.camera), ("recording", &recount.recording), ("model", &recount.model)]
@@ -161,18 +164,20 @@ fn check(recount: &Recount) -> Result<(), EditError> {
         }
         end = Some(to);
     }
-    let mut seen = BTreeMap::new();
+    let lines: BTreeSet<u64> = recount.lines.iter().map(|&(line, _)| line).collect();
+    let mut seen = BTreeSet::new();
     for found in &recount.crossings {
-        if !recount.lines.iter().any(|&(line, _)| line == found.line) {
+        if !lines.contains(&found.line) {
             return wrong(format!("a crossing is of line {}, which was not counted on", found.line));
         }
-        if !recount.spans.iter().any(|&(from, to)| (from..=to).contains(&found.time_us)) {
+        let at = recount.spans.partition_point(|&(_, to)| to < found.time_us);
+        if recount.spans.get(at).is_none_or(|&(from, _)| from > found.time_us) {
             return wrong(String::from("a crossing is at a time that the recording has no pictures of"));
         }
         if found.ordinal == 0 || found.class.is_empty() || found.class.chars().count() > LONGEST_NAME {
             return wrong(String::from("a crossing has an ordinal from 1 and a class"));
         }
-        if seen.insert((found.line, found.track, found.ordinal), ()).is_some() {
+        if !seen.insert((found.line, found.track, found.ordinal)) {
             return wrong(String::from("two crossings have the same line, track and ordinal"));
         }
     }

@@ -206,6 +206,23 @@ pub struct CrossingsQuery {
     pub limit: usize,
 }
 
+impl CrossingsQuery {
+    /// The newest `limit` of a scene, whatever they are.
+    pub fn newest(scene: Scene, limit: usize) -> CrossingsQuery {
+        CrossingsQuery {
+            scene,
+            from_us: None,
+            to_us: None,
+            lines: Vec::new(),
+            classes: Vec::new(),
+            direction: None,
+            after: None,
+            oldest_first: false,
+            limit,
+        }
+    }
+}
+
 /// How long a bucket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BucketSize {

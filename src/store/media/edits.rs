@@ -1,6 +1,6 @@
 //! What is done to items within one transaction: new ones, changes of words, removal.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::chunks::{self, Pictures};
 use super::desk::{Desk, Fault};
@@ -174,6 +174,22 @@ pub(super) fn edit(
     desk.connection.execute("UPDATE items SET version = version + 1 WHERE id = ?1", [id as i64])?;
     desk.is_changed = true;
     read_back(desk, id)
+}
+
+/// Has retention leave items alone, or no longer: all or none.
+pub(super) fn set_kept(desk: &mut Desk<'_>, ids: &[u64], is_kept: bool) -> Result<(), Fault> {
+    let mut is_so = desk.connection.prepare("SELECT kept = ?2 FROM items WHERE id = ?1 AND state < 2")?;
+    let mut set =
+        desk.connection.prepare("UPDATE items SET kept = ?2, version = version + 1 WHERE id = ?1")?;
+    for &id in ids {
+        let wanted = params![id as i64, is_kept];
+        match is_so.query_row(wanted, |row| row.get(0)).optional()? {
+            None => return Err(MediaError::Unknown(id.to_string()).into()),
+            Some(true) => {}
+            Some(false) => desk.is_changed |= set.execute(wanted)? > 0,
+        }
+    }
+    Ok(())
 }
 
 /// Removes items: all or none.

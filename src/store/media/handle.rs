@@ -259,6 +259,15 @@ impl Media {
         self.change(move |desk| edits::edit(desk, id, version, edit)).await
     }
 
+    /// Has retention leave items alone, or no longer: all or none, in one transaction. Those that are so already do
+    /// not change, and keep their version.
+    ///
+    /// # Errors
+    /// One is not there.
+    pub async fn set_kept(&self, ids: Vec<u64>, is_kept: bool) -> Result<(), MediaError> {
+        self.change(move |desk| edits::set_kept(desk, &ids, is_kept)).await
+    }
+
     /// Removes items, all or none; answers when they are gone from every list. Their room is freed in time.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ mod desk;
 mod edits;
 #[cfg(test)]
 mod faults;
+mod footage;
 mod frames;
 mod freeing;
 mod frozen;
@@ -59,6 +60,7 @@ use vacuum::VacuumJob;
 
 pub use check::check_offline;
 pub use copied::verify_copy;
+pub use footage::{StoredFootage, film};
 pub use handle::{Media, RecordingHandle, Refused};
 pub use old::{OldRow, old_rows};
 pub use reader::MediaReader;

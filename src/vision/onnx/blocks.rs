@@ -14,7 +14,8 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::Add;
 
-use super::block::{Block, Depthwise, First, exchange};
+use super::block::{Block, First, exchange};
+use super::depthwise_rows::Depthwise;
 use super::product::Product;
 use super::surgery::{Convolution, constant, limits_after, only_successor};
 use super::vector::Instructions;

@@ -3,12 +3,7 @@
 //! A matrix product, as the engine does it, copies the picture into an order of its own first. With few
 //! channels of many pixels (the first layers) that costs more than the arithmetic. Here four channels
 //! are made at a time, sixteen pixels of a row at a time, straight from the picture.
-//!
-//! [`Expanded`] puts a depthwise convolution behind it without ever having all channels in memory: the
-//! widest layers of MobileNetV2 (Sandler et al., 2018) are three times larger than the cache of a core,
-//! and writing and reading them again was most of their time.
 
-use super::depthwise::Depthwise;
 use super::kernel::Kernel;
 use super::layout::{Geometry, Limits, PlaneLayout, add};
 
@@ -22,8 +17,7 @@ pub const PIXELS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Dense {
     geometry: Geometry,
-    /// `None` where the picture can be read as it lies: a kernel of one by one.
-    layout: Option<PlaneLayout>,
+    layout: PlaneLayout,
     /// For every [`TOGETHER`] channels, for every tap, the weights of these channels.
     weights: Vec<[f32; TOGETHER]>,
     bias: Vec<f32>,
@@ -45,25 +39,13 @@ impl Dense {
         if count * bias.len() != weights.len() || channels_in * area != count || channels_in == 0 {
             return None;
         }
-        let as_it_lies = geometry.kernel == [1, 1] && geometry.stride == [1, 1] && geometry.before == [0, 0];
-        let layout = (!as_it_lies || geometry.input != geometry.output).then_some(layout);
-        // A kernel of one by one does not see rows: the picture is one long one.
-        let (geometry, taps) = match &layout {
-            None => {
-                let len = geometry.input[0] * geometry.input[1];
-                let geometry = Geometry { input: [1, len], output: [1, len], ..geometry };
-                (geometry, (0..channels_in).map(|channel| channel * len).collect())
-            }
-            Some(layout) => {
-                let taps = (0..channels_in)
-                    .flat_map(|channel| layout.taps().map(move |tap| channel * layout.len() + tap))
-                    .collect();
-                (geometry, taps)
-            }
-        };
         if geometry.output[1] < PIXELS {
             return None;
         }
+        let taps = (0..channels_in)
+            .flat_map(|channel| layout.taps().map(move |tap| (channel, tap)))
+            .map(|(channel, tap)| channel * layout.len() + tap)
+            .collect();
         let packed = (0..bias.len().div_ceil(TOGETHER))
             .flat_map(|block| (0..count).map(move |tap| (block * TOGETHER, tap)))
             .map(|(first, tap)| {
@@ -73,21 +55,15 @@ impl Dense {
         Some(Dense { geometry, layout, weights: packed, bias, limits, taps, channels_in })
     }
 
-    /// How many channels come out.
-    pub fn channels(&self) -> usize {
-        self.bias.len()
-    }
-
-    /// Makes the picture ready to be read: as it lies, or in `room`.
-    fn ready<'a>(&self, input: &'a [f32], room: &'a mut Vec<f32>) -> &'a [f32] {
-        let Some(layout) = &self.layout else { return input };
-        let [height, width] = self.geometry.input;
-        room.clear();
-        room.resize(layout.len() * self.channels_in, 0.0);
-        for (plane, laid_out) in input.chunks_exact(height * width).zip(room.chunks_exact_mut(layout.len())) {
+    /// The picture, laid out to be read.
+    fn ready(&self, input: &[f32]) -> Vec<f32> {
+        let (layout, [height, width]) = (&self.layout, self.geometry.input);
+        let mut ready = vec![0.0; layout.len() * self.channels_in];
+        for (plane, laid_out) in input.chunks_exact(height * width).zip(ready.chunks_exact_mut(layout.len()))
+        {
             layout.lay_out(plane, laid_out);
         }
-        room
+        ready
     }
 
     /// Makes at most [`TOGETHER`] channels from `first`, a multiple of it, on.
@@ -110,7 +86,7 @@ impl Dense {
     #[inline(always)]
     fn block_as<const FUSED: bool>(&self, first: usize, ready: &[f32], output: &mut [f32]) {
         let [height, width] = self.geometry.output;
-        let columns = self.layout.as_ref().map_or(0, PlaneLayout::columns) * self.geometry.stride[0];
+        let columns = self.layout.columns() * self.geometry.stride[0];
         let weights = &self.weights[first / TOGETHER * self.taps.len()..][..self.taps.len()];
         let mut bias = [0.0; TOGETHER];
         for (bias, &own) in bias.iter_mut().zip(&self.bias[first..]) {
@@ -160,52 +136,9 @@ impl Kernel for Dense {
     }
 
     fn run(&self, first: usize, input: &[f32], output: &mut [f32]) {
-        let mut room = Vec::new();
-        let ready = self.ready(input, &mut room);
+        let ready = self.ready(input);
         for (at, output) in output.chunks_mut(TOGETHER * self.channel_len()).enumerate() {
-            self.block(first + at * TOGETHER, ready, output);
-        }
-    }
-}
-
-/// A dense convolution and a depthwise one behind it.
-#[derive(Debug, Clone)]
-pub struct Expanded {
-    dense: Dense,
-    depthwise: Depthwise,
-}
-
-impl Expanded {
-    /// `depthwise` takes what `dense` makes; `None` if their sizes are not the same.
-    pub fn new(dense: Dense, depthwise: Depthwise) -> Option<Expanded> {
-        let [height, width] = depthwise.geometry().input;
-        let same = dense.channels() == depthwise.channels() && dense.channel_len() == height * width;
-        same.then_some(Expanded { dense, depthwise })
-    }
-}
-
-impl Kernel for Expanded {
-    fn name(&self) -> &'static str {
-        "Expanded"
-    }
-
-    fn channel_len(&self) -> usize {
-        self.depthwise.channel_len()
-    }
-
-    fn together(&self) -> usize {
-        TOGETHER
-    }
-
-    fn run(&self, first: usize, input: &[f32], output: &mut [f32]) {
-        let mut room = Vec::new();
-        let ready = self.dense.ready(input, &mut room);
-        let mut between = vec![0.0; TOGETHER * self.dense.channel_len()];
-        for (at, output) in output.chunks_mut(TOGETHER * self.channel_len()).enumerate() {
-            let first = first + at * TOGETHER;
-            let between = &mut between[..output.len() / self.channel_len() * self.dense.channel_len()];
-            self.dense.block(first, ready, between);
-            self.depthwise.run_part(first, between, output);
+            self.block(first + at * TOGETHER, &ready, output);
         }
     }
 }
@@ -235,10 +168,9 @@ mod tests {
             let picture: Vec<f32> = (0..3 * 9 * 40).map(|at| (at * 37 % 101) as f32 * 0.02 - 1.0).collect();
             let mut extras = vec![f32::NAN; 6 * dense.channel_len()];
             dense.run(0, &picture, &mut extras);
-            let mut room = Vec::new();
-            let ready = dense.ready(&picture, &mut room);
+            let ready = dense.ready(&picture);
             let mut baseline = vec![0.0; TOGETHER * dense.channel_len()];
-            dense.block_as::<false>(0, ready, &mut baseline);
+            dense.block_as::<false>(0, &ready, &mut baseline);
             for (&one, &other) in extras.iter().zip(&baseline) {
                 assert!((one - other).abs() < 1e-5, "{side}, {stride}: {one} and {other}");
             }

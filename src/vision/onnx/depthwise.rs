@@ -36,14 +36,8 @@ impl Depthwise {
         fits.then_some(Depthwise { layout, weights, bias, limits, taps })
     }
 
-    /// The sizes.
-    pub fn geometry(&self) -> &Geometry {
+    fn geometry(&self) -> &Geometry {
         self.layout.geometry()
-    }
-
-    /// How many channels there are.
-    pub fn channels(&self) -> usize {
-        self.bias.len()
     }
 }
 
@@ -53,21 +47,13 @@ impl Kernel for Depthwise {
     }
 
     fn channel_len(&self) -> usize {
-        {
-            let [height, width] = self.geometry().output;
-            height * width
-        }
+        let [height, width] = self.geometry().output;
+        height * width
     }
 
     fn run(&self, first: usize, input: &[f32], output: &mut [f32]) {
         let [height, width] = self.geometry().input;
-        self.run_part(first, &input[first * height * width..], output);
-    }
-}
-
-impl Depthwise {
-    /// Makes the channels from `first` on, as many as `output` has room for. `input` holds the same ones.
-    pub fn run_part(&self, first: usize, input: &[f32], output: &mut [f32]) {
+        let input = &input[first * height * width..];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             // SAFETY: The processor has what the function is compiled for: it was asked just now.
@@ -76,13 +62,16 @@ impl Depthwise {
         // NEON, which every 64-bit ARM has, multiplies and adds in one step.
         self.run_as::<{ cfg!(target_arch = "aarch64") }>(first, input, output);
     }
+}
 
+impl Depthwise {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     fn run_avx2(&self, first: usize, input: &[f32], output: &mut [f32]) {
         self.run_as::<true>(first, input, output);
     }
 
+    /// Makes the channels from `first` on, as many as `output` has room for; `input` begins with the first of them.
     /// `FUSED`: multiply and add in one instruction, which must exist: without it it is a slow call.
     #[inline(always)]
     fn run_as<const FUSED: bool>(&self, first: usize, input: &[f32], output: &mut [f32]) {

@@ -12,6 +12,7 @@ mod blocks;
 pub mod card;
 pub mod dense;
 pub mod depthwise;
+pub mod depthwise_rows;
 pub mod families;
 pub mod kernel;
 pub mod layout;

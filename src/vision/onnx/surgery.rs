@@ -15,25 +15,18 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_core::ops::math::{Add, Max, Min, Mul};
+use tract_onnx::tract_core::ops::math::{Max, Min, Mul};
 use tract_onnx::tract_core::ops::nn::{DataFormat, Sigmoid};
 
-use super::dense::{Dense, Expanded};
+use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::kernel::{Kernel, MaxPool, Repeat};
 use super::layout::{Geometry, Limits};
 use super::silu::Silu;
 
-/// Numbers of a picture from which on it is wider than a core's cache, and is better not written to memory
-/// between two convolutions.
-const LEAST_WIDE: usize = 1 << 18;
-
 /// The most products to one output of a dense convolution that our own kernel computes faster than the
 /// engine.
 const MOST_TAPS: usize = 128;
-
-/// The most channels that are expanded on the way into a depthwise convolution.
-const MOST_CHANNELS_EXPANDED: usize = 32;
 
 /// The least pixels of a picture that our own dense convolution makes.
 const LEAST_PIXELS: usize = 1 << 12;
@@ -269,38 +262,20 @@ fn convolution_in_place_of(model: &TypedModel, node: usize) -> TractResult<Optio
     let Some(convolution) = Convolution::of(model, node)? else { return Ok(None) };
     let Convolution { geometry, weights, bias, channels, groups } = convolution;
     let (last, limits) = limits_after(model, node)?;
-    let mut source = node.inputs[0];
     let kernel: Arc<dyn Kernel> = if groups > 1 && groups == channels && channels == bias.len() {
-        let Some(depthwise) = Depthwise::new(geometry, weights, bias, limits) else { return Ok(None) };
-        let wide = channels * geometry.input[0] * geometry.input[1] >= LEAST_WIDE;
-        let before = if wide { dense_before(model, source)? } else { None };
-        let expanded =
-            before.and_then(|(dense, from)| Some((Expanded::new(dense, depthwise.clone())?, from)));
-        match expanded {
-            Some((expanded, from)) => {
-                source = from;
-                Arc::new(expanded)
-            }
-            None => Arc::new(depthwise),
+        match Depthwise::new(geometry, weights, bias, limits) {
+            Some(depthwise) => Arc::new(depthwise),
+            None => return Ok(None),
         }
     } else if groups == 1 && weights.len() <= MOST_TAPS * bias.len() && geometry.kernel != [1, 1] {
-        let pixels = geometry.output[0] * geometry.output[1];
-        let depthwise_follows = match only_successor(model, last)? {
-            Some((next, _)) => Convolution::of(model, next)?.is_some_and(|next| next.groups > 1),
-            None => false,
-        };
-        // What a depthwise one takes is made together with it.
-        if depthwise_follows && bias.len() * pixels >= LEAST_WIDE {
-            return Ok(None);
-        }
         match Dense::new(geometry, &weights, bias, limits) {
-            Some(dense) if pixels >= LEAST_PIXELS => Arc::new(dense),
+            Some(dense) if geometry.output[0] * geometry.output[1] >= LEAST_PIXELS => Arc::new(dense),
             _ => return Ok(None),
         }
     } else {
         return Ok(None);
     };
-    operator_in_place_of(model, source, last, kernel).map(Some)
+    operator_in_place_of(model, node.inputs[0], last, kernel).map(Some)
 }
 
 /// Puts `kernel` between `source` and all that takes what `last` gives.
@@ -316,115 +291,6 @@ fn operator_in_place_of(
     let output = patch.wire_node(&last.name, Operator { kernel, shape }, &[input])?;
     patch.shunt_outside(model, last.id.into(), output[0])?;
     Ok(patch)
-}
-
-/// The dense convolution whose value `outlet` is, if it is small and wanted nowhere else, and what it
-/// takes.
-fn dense_before(model: &TypedModel, outlet: OutletId) -> TractResult<Option<(Dense, OutletId)>> {
-    // Upwards through limits and bias to the sum itself, then down again to see the limits.
-    let mut node = model.node(outlet.node);
-    let mut bias = None;
-    while let Some(operator) = node.op_as::<TypedBinOp>() {
-        let [first, second] = node.inputs[..] else { return Ok(None) };
-        let (value, other) =
-            if constant(model, second)?.is_some() { (first, second) } else { (second, first) };
-        let Some(numbers) = constant(model, other)? else { return Ok(None) };
-        let shape = &model.outlet_fact(other)?.shape;
-        let by_channel = shape.rank() >= 3 && shape[shape.rank() - 3] == shape.volume();
-        if operator.0.is::<Add>() && bias.is_none() && (by_channel || numbers.len() == 1) {
-            bias = Some((numbers, node));
-        } else if bias.is_some() || !(operator.0.is::<Max>() || operator.0.is::<Min>()) {
-            return Ok(None);
-        }
-        node = model.node(value.node);
-    }
-    let summed = bias.as_ref().map_or(node, |(_, sum)| sum);
-    let (last, limits) = limits_after(model, summed)?;
-    if last.id != outlet.node || only_successor(model, last)?.is_none() {
-        return Ok(None);
-    }
-    if summed.id != node.id && only_successor(model, node)?.is_none() {
-        return Ok(None);
-    }
-    let dense = match Convolution::of(model, node)? {
-        Some(c) if c.groups == 1 && bias.is_none() && c.weights.len() <= MOST_TAPS * c.bias.len() => {
-            Dense::new(c.geometry, &c.weights, c.bias, limits)
-        }
-        Some(_) => None,
-        None => pointwise_of(model, node, bias.map(|(numbers, _)| numbers), limits)?,
-    };
-    Ok(dense.map(|dense| (dense, node.inputs[dense_input(model, node)])))
-}
-
-/// Which input of a convolution or product is not constant.
-fn dense_input(model: &TypedModel, node: &TypedNode) -> usize {
-    let varies = |&at: &usize| model.outlet_fact(node.inputs[at]).is_ok_and(|fact| fact.konst.is_none());
-    (0..node.inputs.len()).find(varies).unwrap_or(0)
-}
-
-/// The convolution of one by one that a product of weights with a picture is.
-fn pointwise_of(
-    model: &TypedModel,
-    node: &TypedNode,
-    bias: Option<Vec<f32>>,
-    limits: Limits,
-) -> TractResult<Option<Dense>> {
-    let Some(product) = node.op_as::<EinSum>() else { return Ok(None) };
-    if product.q_params.is_some() || node.inputs.len() != 2 {
-        return Ok(None);
-    }
-    let at = dense_input(model, node);
-    let weights_fact = model.outlet_fact(node.inputs[1 - at])?;
-    let Some(weights) = &weights_fact.konst else { return Ok(None) };
-    let Some((plane, out_plane)) = planes_of(model, node.inputs[at], &node.outputs[0].fact)? else {
-        return Ok(None);
-    };
-    // Channels must come before rows and columns on both sides, rows and columns pass through.
-    let rank = product.axes.rank(InOut::In(at));
-    let out_rank = product.axes.rank(InOut::Out(0));
-    if rank != out_rank || rank < 3 || weights.rank() != 2 || plane != out_plane {
-        return Ok(None);
-    }
-    for axis in rank - 2..rank {
-        let axis_in = product.axes.axis((InOut::In(at), axis))?;
-        if axis_in.outputs[0][..] != [axis] || !axis_in.inputs[1 - at].is_empty() {
-            return Ok(None);
-        }
-    }
-    let goes_in = product.axes.axis((InOut::In(at), rank - 3))?;
-    let comes_out = product.axes.axis((InOut::Out(0), rank - 3))?;
-    let ([in_axis], [out_axis]) = (&goes_in.inputs[1 - at][..], &comes_out.inputs[1 - at][..]) else {
-        return Ok(None);
-    };
-    if in_axis == out_axis || !goes_in.outputs[0].is_empty() || !comes_out.inputs[at].is_empty() {
-        return Ok(None);
-    }
-    let (channels, made) = (weights.shape()[*in_axis], weights.shape()[*out_axis]);
-    let weights = weights.as_slice::<f32>()?;
-    let place =
-        |out: usize, r#in: usize| if *out_axis == 0 { out * channels + r#in } else { r#in * made + out };
-    let ordered: Vec<f32> = (0..made)
-        .flat_map(|out| (0..channels).map(move |r#in| (out, r#in)))
-        .map(|(o, i)| weights[place(o, i)])
-        .collect();
-    let bias = match bias {
-        None => vec![0.0; made],
-        Some(bias) if bias.len() == made => bias,
-        Some(bias) if bias.len() == 1 => vec![bias[0]; made],
-        Some(_) => return Ok(None),
-    };
-    if channels > MOST_CHANNELS_EXPANDED {
-        return Ok(None);
-    }
-    let geometry = Geometry {
-        input: plane,
-        output: plane,
-        kernel: [1, 1],
-        stride: [1, 1],
-        dilation: [1, 1],
-        before: [0, 0],
-    };
-    Ok(Dense::new(geometry, &ordered, bias, limits))
 }
 
 /// Follows the limits put to what `node` gives, as long as nothing else wants it: the node that ends

@@ -1,0 +1,37 @@
+//! The crossings of the ledger from one id on, of all scenes, for those who were away or too slow.
+
+use crate::store::{Crossing, CrossingsQuery, Reader, Scene, StoreError};
+
+/// Crossings that are read from the ledger at once: some 40 kB.
+const PIECE: usize = 100;
+
+const SCENES: [Scene; 3] = [Scene::Camera, Scene::Files, Scene::Sim];
+
+/// The newest id in the ledger; 0 of an empty one.
+pub(super) fn newest_id(reader: &Reader) -> Result<u64, StoreError> {
+    let mut newest = 0;
+    for scene in SCENES {
+        let rows = reader.crossings(&CrossingsQuery::newest(scene, 1))?;
+        newest = newest.max(rows.first().map_or(0, |row| row.id));
+    }
+    Ok(newest)
+}
+
+/// The crossings after `after` of all scenes, in order, and whether there may be more.
+pub(super) fn following(reader: &Reader, after: u64) -> Result<(Vec<Crossing>, bool), StoreError> {
+    let mut found = Vec::new();
+    // Up to this id nothing is missing of any scene.
+    let mut whole_up_to = u64::MAX;
+    for scene in SCENES {
+        let newest = CrossingsQuery::newest(scene, PIECE);
+        let asked = CrossingsQuery { after: Some(after), oldest_first: true, ..newest };
+        let rows = reader.crossings(&asked)?;
+        if let Some(last) = rows.last().filter(|_| rows.len() >= PIECE) {
+            whole_up_to = whole_up_to.min(last.id);
+        }
+        found.extend(rows);
+    }
+    found.retain(|row| row.id <= whole_up_to);
+    found.sort_unstable_by_key(|row| row.id);
+    Ok((found, whole_up_to < u64::MAX))
+}
