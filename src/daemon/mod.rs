@@ -15,6 +15,7 @@
 
 pub mod addresses;
 pub mod counting;
+mod ending;
 pub mod keeping;
 pub mod log;
 pub mod models;
@@ -32,34 +33,13 @@ use std::time::{Duration, Instant};
 use ::log::{error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::base::{Stop, Worker};
 use crate::config::{Complaints, Config, Resolved};
 use crate::http;
 use crate::media::Trouble;
 use crate::pipeline::{self, Pipeline};
-
-/// Streams that have not ended so long after the stop are cut off.
-const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
-
-/// A capture thread that has not ended so long after the stop is left behind.
-const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
-
-/// A thread that counts and has not ended so long after that is left behind: it may be in the middle
-/// of a look.
-const COUNTING_ENDS_WITHIN: Duration = Duration::from_millis(500);
-
-/// A recording that is not closed so long after that is left behind: the next start closes it. It has
-/// begun to end when the camera was let go.
-const RECORDING_ENDS_WITHIN: Duration = Duration::from_millis(1500);
-
-/// A ledger or a store that is not written so long after that is left behind. What it has promised is on
-/// the disk by then.
-const STORE_ENDS_WITHIN: Duration = Duration::from_secs(1);
-
-/// All steps of a stop together take at most so long: the service's unit allows 5 s.
-const STOP_TAKES: Duration = Duration::from_millis(4800);
 
 /// Why the daemon could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -357,7 +337,7 @@ impl Running {
             }
         };
         systemd::stopping();
-        let mut steps = Box::pin(stop_in_order(
+        let mut steps = Box::pin(ending::stop_in_order(
             self.stop,
             self.server,
             self.pipeline,
@@ -375,70 +355,6 @@ impl Running {
                 Err(DaemonError::Hurried(name))
             }
         }
-    }
-}
-
-async fn stop_in_order(
-    stop: Stop,
-    server: JoinHandle<std::io::Result<()>>,
-    pipeline: Pipeline,
-    capture: Worker,
-    counting: counting::Running,
-    keeping: keeping::Running,
-) {
-    let began = Instant::now();
-    let within = |limit| keeping::left(STOP_TAKES, began.elapsed(), limit);
-    let ms = || began.elapsed().as_millis();
-    stop.set();
-    if !server.is_finished() {
-        match timeout(STREAMS_END_WITHIN, server).await {
-            Ok(_) => info!("stop: listeners closed and streams ended, {} ms", ms()),
-            Err(_) => warn!("stop: some connections did not end and are cut off, {} ms", ms()),
-        }
-    }
-    pipeline.stop();
-    // At the same time: a look that is under way, and the last chunk of a recording, have until the camera is
-    // released, and longer.
-    counting.counting.stop();
-    keeping.keeping.stop();
-    report("camera released", join(capture, within(CAPTURE_ENDS_WITHIN)).await, ms());
-    let counting::Running { workers, ledger, .. } = counting;
-    for worker in workers {
-        let done = format!("{} ended", worker.name());
-        report(&done, join(worker, within(COUNTING_ENDS_WITHIN)).await, ms());
-    }
-    let keeping::Running { recorder, store, .. } = keeping;
-    report("recording closed", join(recorder, within(RECORDING_ENDS_WITHIN)).await, ms());
-    // Both at once: they may wait for the same disk.
-    if let Some((counts, _)) = &ledger {
-        counts.stop();
-    }
-    if let Some((media, _)) = &store {
-        media.stop();
-    }
-    let stores_end = within(STORE_ENDS_WITHIN);
-    let stopped = Instant::now();
-    if let Some((_, writer)) = ledger {
-        report("ledger written and closed", join(writer, stores_end).await, ms());
-    }
-    if let Some((_, writer)) = store {
-        let left = keeping::left(stores_end, stopped.elapsed(), stores_end);
-        report("store of pictures written and closed", join(writer, left).await, ms());
-    }
-    info!("stop: done, {} ms", ms());
-}
-
-async fn join(worker: Worker, within: Duration) -> Result<(), String> {
-    match spawn_blocking(move || worker.join_within(within)).await {
-        Ok(joined) => joined.map_err(|left_behind| left_behind.to_string()),
-        Err(panicked) => Err(panicked.to_string()),
-    }
-}
-
-fn report(done: &str, joined: Result<(), String>, ms: u128) {
-    match joined {
-        Ok(()) => info!("stop: {done}, {ms} ms"),
-        Err(why) => warn!("stop: {why}, {ms} ms"),
     }
 }
 
