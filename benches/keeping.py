@@ -27,7 +27,8 @@ DOCUMENT = "docs/performance-keeping.md"
 RELEASE = "target/release"
 # The 300 kB/s of a small camera, and the 3 MB/s of a good one: folders of pictures, name, JPEG quality.
 SMALL, LARGE = ("keep-small", "640x480", 6), ("keep-large", "1280x720", 73)
-STEADY = 2 if QUICK else 10  # recordings in the steady state, of SECONDS_EACH each
+STEADY = 2 if QUICK else 4  # recordings in the steady state
+RECORDING = 5 if QUICK else 20  # seconds of each
 
 
 def daemon(folder, device, size, retention):
@@ -110,18 +111,18 @@ def ring(pictures):
         with session(store, pictures) as running:
             began = time.monotonic()
             ask("POST", "/api/v1/recordings", {})
-            time.sleep(SECONDS)
+            time.sleep(RECORDING)
             item = ask("POST", "/api/v1/recording/stop")
             rate = item["bytes"] / (time.monotonic() - began)
             growing = written(running.pid) / item["bytes"]
-        limit = int(rate * SECONDS * 3)
+        limit = int(rate * RECORDING * 2.5)
         with session(store, pictures, [f"retention.recordings_size={limit}B"]) as running:
             def record():
                 ask("POST", "/api/v1/recordings", {})
-                time.sleep(SECONDS)
+                time.sleep(RECORDING)
                 return ask("POST", "/api/v1/recording/stop")
 
-            for _ in range(4):
+            for _ in range(3):
                 record()
             size = os.path.getsize(f"{store}/media.db")
             before, bytes_, gaps = written(running.pid), 0, 0
@@ -217,7 +218,11 @@ def ours():
 
 def example():
     """Seek, list and start, as the example `keep` prints them."""
-    run = subprocess.run([f"{RELEASE}/examples/keep"], capture_output=True, text=True, cwd=OUT)
+    program = os.path.abspath(f"{RELEASE}/examples/keep")
+    if not os.path.exists(program):
+        print(f"LEFT OUT: {program} is not built", file=sys.stderr)
+        return "was not built"
+    run = subprocess.run([program], capture_output=True, text=True, cwd=OUT)
     if run.returncode:
         sys.exit(f"example keep: {run.stderr.strip()}")
     return run.stdout.strip()

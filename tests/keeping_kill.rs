@@ -2,8 +2,8 @@
 //! a backup is taken, all at once: what was answered is there to the byte, what was being recorded is closed and lacks at
 //! most its last second, and the store is sound.
 //!
-//! `cargo test` kills it 24 times; `TALLYCAM_KILLS=200` as often as that, in a few minutes. Three of four kills wait for
-//! a moment in which the rollback journal is not empty, which is within a transaction (SQLite writes its header with the
+//! `cargo test` kills it 200 times, which takes a minute or two; `TALLYCAM_KILLS` says otherwise. Three of four kills wait
+//! for a moment in which the rollback journal is not empty, which is within a transaction (SQLite writes its header with the
 //! first page that is changed, and truncates it to commit); how many of all were within one is told by the journal that
 //! is left behind. It prints its figures.
 
@@ -274,7 +274,7 @@ fn start(directory: &Path, life: u64) -> Child {
 
 #[test]
 fn what_was_kept_survives_every_kill() {
-    let kills: u64 = std::env::var("TALLYCAM_KILLS").map_or(24, |n| n.parse().expect("a number"));
+    let kills: u64 = std::env::var("TALLYCAM_KILLS").map_or(200, |n| n.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
     let journal = folder.path().join("media.db-journal");
     let is_in_transaction = || std::fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0);

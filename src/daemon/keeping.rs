@@ -1,6 +1,6 @@
 //! From the configuration to keeping: where pictures lie, how they are recorded, and how long they stay.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::counting::{state_directory, store_settings};
 use crate::base::Worker;
@@ -8,6 +8,12 @@ use crate::config::{Config, Origin, Resolved};
 use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
+
+/// So long a store is waited for that a command has: most of them have it for a moment. Nobody is served meanwhile.
+const LOCKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two tries to get it.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Keeping at work, with everything that is to be ended in order.
 #[derive(Debug)]
@@ -53,11 +59,32 @@ impl Running {
 /// The store and its thread, or why there is none.
 pub type Store = Result<(Media, Worker), MediaError>;
 
-/// Opens the store of pictures. May take a while: what a power cut has left is mended here.
+/// Opens the store of pictures. May take a while: what a power cut has left is mended here, and a command that has the
+/// store for a moment is waited for.
 pub fn open_store(config: &Config, pinned: &[String]) -> Store {
-    let (media, writer) = Media::open(media_settings(config))?;
+    let (media, writer) = patiently(LOCKED_WITHIN, || Media::open(media_settings(config)))?;
     adopt_saved(&media, pinned);
     Ok((media, writer))
+}
+
+/// What `open` gives; while another tallycam has the store it is asked again, at most for `patience`.
+fn patiently<T>(
+    patience: Duration,
+    mut open: impl FnMut() -> Result<T, MediaError>,
+) -> Result<T, MediaError> {
+    let began = Instant::now();
+    let mut is_told = false;
+    loop {
+        match open() {
+            Err(error @ MediaError::Locked { .. }) if began.elapsed() < patience => {
+                if !std::mem::replace(&mut is_told, true) {
+                    log::warn!("{error}; it is tried again for {} s", patience.as_secs());
+                }
+                std::thread::sleep(AGAIN);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Rules that were made on the page hold where the operator has set none.
@@ -192,6 +219,25 @@ mod tests {
         let file = "[retention]\nrecordings_age = \"30d\"\nmin_free = \"1 GB\"\n";
         let resolved = Config::from_text(Path::new("config.toml"), file, &[], []).unwrap();
         assert_eq!(pinned(&resolved), ["recordings_age", "min_free"]);
+    }
+
+    #[test]
+    fn a_store_that_another_has_for_a_moment_is_waited_for() {
+        let locked = || MediaError::Locked { file: "media.lock".into() };
+        let mut tries = 0;
+        let opened = patiently(Duration::from_secs(3600), || {
+            tries += 1;
+            if tries < 3 { Err(locked()) } else { Ok(tries) }
+        });
+        assert_eq!(opened.unwrap(), 3);
+        let never = patiently(Duration::from_millis(1), || Err::<(), _>(locked()));
+        assert!(matches!(never, Err(MediaError::Locked { .. })));
+        let mut tries = 0;
+        let broken = patiently(Duration::from_secs(3600), || {
+            tries += 1;
+            Err::<(), _>(MediaError::Full)
+        });
+        assert!(matches!(broken, Err(MediaError::Full)) && tries == 1);
     }
 
     #[test]

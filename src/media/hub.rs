@@ -1,10 +1,12 @@
 //! Hands the newest picture to everyone, and never waits for anyone.
 //!
 //! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow
-//! skips ahead, and publishing costs the publisher the same whether all keep up or none does.
+//! skips ahead, and publishing costs the publisher the same whether all keep up or none does. Who wants every
+//! picture (a recorder) has a queue of its own, bounded in bytes: when it is full, its oldest pictures are forgotten.
 //! Subscribers may be threads ([`Subscriber::next_timeout`], [`Pictures`]) or tasks
 //! ([`Subscriber::poll_next`]).
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -38,7 +40,36 @@ struct State {
 }
 
 #[derive(Debug, Default)]
-struct Slot(Option<Waker>);
+struct Slot {
+    waker: Option<Waker>,
+    /// Of a subscriber that wants every picture.
+    queue: Option<Queue>,
+}
+
+/// Pictures, with the numbers of their publications, that a subscriber has not taken yet.
+#[derive(Debug)]
+struct Queue {
+    waiting: VecDeque<(u64, Picture)>,
+    bytes: usize,
+    most_bytes: usize,
+}
+
+impl Queue {
+    /// Puts a picture in; the oldest make room for it. There is room for one, however large it is.
+    fn push(&mut self, number: u64, picture: Picture) {
+        self.bytes += picture.jpeg_len();
+        self.waiting.push_back((number, picture));
+        while self.bytes > self.most_bytes && self.waiting.len() > 1 {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) -> Option<(u64, Picture)> {
+        let (number, picture) = self.waiting.pop_front()?;
+        self.bytes -= picture.jpeg_len();
+        Some((number, picture))
+    }
+}
 
 impl Hub {
     /// An empty hub.
@@ -49,8 +80,11 @@ impl Hub {
     /// Makes `picture` the newest and wakes everyone who waits.
     pub fn publish(&self, picture: Picture) {
         self.change(|state| {
-            state.newest = Some(picture);
             state.number += 1;
+            for queue in state.tasks.iter_mut().filter_map(|slot| slot.queue.as_mut()) {
+                queue.push(state.number, picture.clone());
+            }
+            state.newest = Some(picture);
         });
     }
 
@@ -72,12 +106,27 @@ impl Hub {
 
     /// A subscriber whose first picture is the newest one, if there is one.
     pub fn subscribe(&self) -> Subscriber {
+        self.subscribe_with(None)
+    }
+
+    /// A subscriber that gets every picture, the newest there is first. Pictures that it has not taken wait for it,
+    /// at most `most_bytes` of them together; beyond that the oldest are skipped.
+    pub fn subscribe_to_all(&self, most_bytes: usize) -> Subscriber {
+        self.subscribe_with(Some(Queue { waiting: VecDeque::new(), bytes: 0, most_bytes }))
+    }
+
+    fn subscribe_with(&self, queue: Option<Queue>) -> Subscriber {
         let mut state = self.lock();
         let slot = state.free.pop().unwrap_or_else(|| {
             state.tasks.push(Slot::default());
             state.tasks.len() - 1
         });
         let seen = state.number.saturating_sub(u64::from(state.newest.is_some()));
+        let (number, newest) = (state.number, state.newest.clone());
+        state.tasks[slot].queue = queue.map(|mut queue| {
+            newest.into_iter().for_each(|picture| queue.push(number, picture));
+            queue
+        });
         Subscriber { hub: self.clone(), slot, seen, skipped: 0 }
     }
 
@@ -85,7 +134,7 @@ impl Hub {
         let mut state = self.lock();
         change(&mut state);
         let mut waking = std::mem::take(&mut state.waking);
-        waking.extend(state.tasks.iter_mut().filter_map(|slot| slot.0.take()));
+        waking.extend(state.tasks.iter_mut().filter_map(|slot| slot.waker.take()));
         let threads = state.threads_waiting > 0;
         drop(state);
         if threads {
@@ -119,10 +168,10 @@ impl Subscriber {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Picture>> {
         let hub = self.hub.clone();
         let mut state = hub.lock();
-        if let Some(ready) = self.take(&state) {
+        if let Some(ready) = self.take(&mut state) {
             return Poll::Ready(ready);
         }
-        match &mut state.tasks[self.slot].0 {
+        match &mut state.tasks[self.slot].waker {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             place => *place = Some(cx.waker().clone()),
         }
@@ -144,7 +193,7 @@ impl Subscriber {
         let hub = self.hub.clone();
         let mut state = hub.lock();
         loop {
-            if let Some(ready) = self.take(&state) {
+            if let Some(ready) = self.take(&mut state) {
                 return Ok(ready);
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -162,21 +211,26 @@ impl Subscriber {
         self.skipped
     }
 
-    fn take(&mut self, state: &State) -> Option<Option<Picture>> {
-        if state.closed {
-            return Some(None);
-        }
-        let picture = state.newest.as_ref().filter(|_| state.number > self.seen)?;
-        self.skipped += state.number - self.seen - 1;
-        self.seen = state.number;
-        Some(Some(picture.clone()))
+    fn take(&mut self, state: &mut State) -> Option<Option<Picture>> {
+        let (number, picture) = match &mut state.tasks[self.slot].queue {
+            Some(queue) => match queue.pop() {
+                Some(next) => next,
+                None if state.closed => return Some(None),
+                None => return None,
+            },
+            None if state.closed => return Some(None),
+            None => (state.number, state.newest.clone().filter(|_| state.number > self.seen)?),
+        };
+        self.skipped += number - self.seen - 1;
+        self.seen = number;
+        Some(Some(picture))
     }
 }
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
-        state.tasks[self.slot].0 = None;
+        state.tasks[self.slot] = Slot::default();
         state.free.push(self.slot);
     }
 }
@@ -240,6 +294,38 @@ mod tests {
         assert_eq!((take(&mut early), early.skipped()), (Some(3), 2));
         assert_eq!((take(&mut late), late.skipped()), (Some(3), 0));
         assert_eq!((take(&mut early), take(&mut late)), (None, None));
+    }
+
+    fn sized(sequence: u64, bytes: usize) -> Picture {
+        let mut builder = PictureBuilder::with_capacity(bytes);
+        builder.push(&vec![0; bytes]);
+        builder.finish(1, 1, Stamp::now(), sequence, false)
+    }
+
+    #[test]
+    fn who_wants_all_gets_all_as_far_as_there_is_room() {
+        let hub = Hub::new();
+        hub.publish(sized(1, 10));
+        let mut all = hub.subscribe_to_all(30);
+        (2..=3).for_each(|n| hub.publish(sized(n, 10)));
+        assert_eq!(
+            [take(&mut all), take(&mut all), take(&mut all), take(&mut all)],
+            [Some(1), Some(2), Some(3), None]
+        );
+        assert_eq!(all.skipped(), 0);
+        (4..=8).for_each(|n| hub.publish(sized(n, 10)));
+        assert_eq!((take(&mut all), all.skipped()), (Some(6), 2));
+        // One that is larger than all the room is not lost; those before it are.
+        hub.publish(sized(9, 1000));
+        assert_eq!((take(&mut all), all.skipped()), (Some(9), 4));
+        // What came before the end is still given.
+        hub.publish(sized(10, 10));
+        hub.close();
+        assert_eq!(take(&mut all), Some(10));
+        assert!(matches!(all.next_timeout(Duration::ZERO), Ok(None)));
+        // Its place in the hub is used again by one who wants the newest only.
+        drop(all);
+        assert!(hub.subscribe().hub.lock().tasks[0].queue.is_none());
     }
 
     #[test]

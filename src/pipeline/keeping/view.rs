@@ -7,6 +7,9 @@ use crate::pipeline::Pipeline;
 use super::backlog::Shot;
 use super::continuity::Continuity;
 
+/// Pictures that wait for the recorder, together: on a machine that is busy for a moment none is missed.
+const WAITING_BYTES: usize = 4 << 20;
+
 /// What came.
 #[derive(Debug)]
 pub enum Seen {
@@ -35,7 +38,7 @@ impl View {
         View {
             pipeline: pipeline.clone(),
             source: None,
-            subscriber: pipeline.hub().subscribe(),
+            subscriber: pipeline.hub().subscribe_to_all(WAITING_BYTES),
             skipped: 0,
             continuity: Continuity::default(),
         }

@@ -401,15 +401,24 @@ fn edit<T: Send + 'static>(
     make: impl FnOnce(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
 ) -> Edit {
-    Box::new(move |desk| match make(desk) {
-        Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
-        Err(Fault::Edit(error)) => {
-            tell(Err(error.clone()));
-            Err(Fault::Edit(error))
-        }
-        Err(Fault::File(error)) => {
-            tell(Err(media_error(desk.file, &error)));
-            Err(Fault::File(error))
+    Box::new(move |desk| {
+        let desk = match desk {
+            Ok(desk) => desk,
+            Err(error) => {
+                tell(Err(error.clone()));
+                return Err(Fault::Edit(error));
+            }
+        };
+        match make(desk) {
+            Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
+            Err(Fault::Edit(error)) => {
+                tell(Err(error.clone()));
+                Err(Fault::Edit(error))
+            }
+            Err(Fault::File(error)) => {
+                tell(Err(media_error(desk.file, &error)));
+                Err(Fault::File(error))
+            }
         }
     })
 }
@@ -522,12 +531,12 @@ impl RecordingHandle {
         if state.closed.is_some() || state.waiting >= MOST_WAITING {
             return Err(Refused(chunk));
         }
-        match self.shared.inbox.push_beyond(Command::Chunk(Arc::clone(&self.track), chunk)) {
+        match self.shared.inbox.push_beyond(Command::Chunk(Arc::clone(&self.track), chunk, false)) {
             Ok(()) => {
                 state.waiting += 1;
                 Ok(state.spare.pop().unwrap_or_default())
             }
-            Err(Full::Full(Command::Chunk(_, chunk)) | Full::Closed(Command::Chunk(_, chunk))) => {
+            Err(Full::Full(Command::Chunk(_, chunk, _)) | Full::Closed(Command::Chunk(_, chunk, _))) => {
                 Err(Refused(chunk))
             }
             Err(_) => Err(Refused(Chunk::default())),

@@ -7,7 +7,8 @@
 //!   other rules have not freed already.
 //! - What has been removed before and is still being freed counts as freed, and room inside the file that nothing uses
 //!   counts as free: new items will use it, or it is given back.
-//! - Without a wall clock that can be believed nothing is too old; what came in "later than now" is not either.
+//! - Without a wall clock that can be believed nothing is too old (the writer believes one that something keeps right,
+//!   or that has not been set for an hour); what came in "later than now" is not either.
 
 use crate::base::Stamp;
 
@@ -46,8 +47,12 @@ pub(super) fn plan<E>(
     let mut is_aging = rules.snapshots_age.is_some() || rules.recordings_age.is_some();
     while is_aging || over.iter().any(|&over| over > 0) {
         let Some(item) = items.next().transpose()? else { break };
-        is_aging =
-            [Kind::Snapshot, Kind::Recording].into_iter().any(|kind| is_too_old(rules, kind, &item, now));
+        // One that came in while the clock was ahead says nothing about those after it.
+        is_aging = is_aging
+            && (item.added_us > now.wall_us
+                || [Kind::Snapshot, Kind::Recording]
+                    .into_iter()
+                    .any(|kind| is_too_old(rules, kind, &item, now)));
         let over = &mut over[item.kind as usize];
         let reason = match () {
             () if item.is_kept || item.is_open => None,
@@ -223,6 +228,16 @@ mod tests {
 
     fn numbers(plan: &RetentionPlan) -> Vec<(u64, &str)> {
         plan.goes.iter().map(|(item, reason)| (item.id, reason.word())).collect()
+    }
+
+    #[test]
+    fn one_that_came_in_while_the_clock_was_ahead_shields_nobody() {
+        let mut ahead = item(1, Kind::Snapshot, 0, 50);
+        ahead.added_us = NOW_US + 86_400_000_000;
+        let items = [ahead, item(2, Kind::Snapshot, 900, 50), item(3, Kind::Snapshot, 10, 50)];
+        let rules =
+            RetentionRules { snapshots_age: Some(Duration::from_secs(600)), ..RetentionRules::default() };
+        assert_eq!(numbers(&planned(&rules, &sums(&items, 0), &items)), [(2, "age")]);
     }
 
     #[test]

@@ -47,6 +47,10 @@ const QUIET_US: u64 = 5_000_000;
 /// Between two looks at retention while nothing is written, and when it cannot be met.
 const RETIRING_US: u64 = 30_000_000;
 
+/// A clock that nothing keeps right is gone by for ages when it has not been set for so long: one that jumps ahead has
+/// nothing removed until then.
+const STEADY_US: u64 = 3_600_000_000;
+
 /// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
 const LEAST_BACK: u64 = 16 << 20;
 
@@ -61,8 +65,8 @@ const PROBE_BYTES: u64 = 1 << 20;
 pub(super) enum Command {
     /// A change that somebody waits for.
     Edit(Option<Edit>),
-    /// A chunk of a recording.
-    Chunk(Arc<Track>, Chunk),
+    /// A chunk of a recording, and whether it was in a turn that failed.
+    Chunk(Arc<Track>, Chunk, bool),
     /// The end of a recording.
     End(Arc<Track>, Ended, Option<EndTold>),
     /// The store is to be set aside.
@@ -76,8 +80,9 @@ pub(super) enum Command {
 /// Who waits for the end of a recording.
 pub(super) type EndTold = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
 
-/// A change, made within the transaction. It gives what is to be told once the commit is known.
-pub(super) type Edit = Box<dyn FnOnce(&mut Desk<'_>) -> Result<Told, Fault> + Send>;
+/// A change, made within the transaction. It gives what is to be told once the commit is known. Called with an error it
+/// is not made, and whoever waits is told why.
+pub(super) type Edit = Box<dyn FnOnce(Result<&mut Desk<'_>, MediaError>) -> Result<Told, Fault> + Send>;
 
 /// Tells whoever waits how it ended.
 pub(super) type Told = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
@@ -194,6 +199,8 @@ pub(super) struct Writer {
     /// What no turn has committed yet.
     held: VecDeque<Command>,
     jobs: Vec<Running>,
+    /// Since when the wall clock has gone on without being set.
+    steady_us: u64,
     /// When pictures were written last, and when something was freed last.
     written_us: u64,
     freed_us: u64,
@@ -207,6 +214,9 @@ pub(super) struct Writer {
     unmet: Option<String>,
     /// Why the last turn failed, and when.
     failed: Option<(MediaError, u64)>,
+    /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
+    /// connection up. Nothing is done before the file has been opened anew.
+    is_stale: bool,
 }
 
 impl Writer {
@@ -250,6 +260,7 @@ impl Writer {
             state,
             held: VecDeque::new(),
             jobs: Vec::new(),
+            steady_us: now.monotonic_us,
             written_us: 0,
             freed_us: 0,
             is_hurried: false,
@@ -258,6 +269,7 @@ impl Writer {
             retired_us: 0,
             unmet: None,
             failed: None,
+            is_stale: false,
         })
     }
 
@@ -337,8 +349,14 @@ impl Writer {
         let now = self.clock.now();
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
+        if wall.offset_us != self.state.wall.offset_us {
+            self.steady_us = now.monotonic_us;
+        }
         if commands.is_empty() && change == Change::None {
             return;
+        }
+        if let Err(error) = self.freshen() {
+            return self.fail(&error, commands);
         }
         let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
@@ -359,7 +377,7 @@ impl Writer {
                 }
                 for command in commands {
                     match command {
-                        Command::Chunk(track, chunk) => track.give_back(chunk),
+                        Command::Chunk(track, chunk, _) => track.give_back(chunk),
                         Command::End(track, _, Some(tell)) => {
                             // Nobody waits any more: that is all right.
                             let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
@@ -381,15 +399,18 @@ impl Writer {
         }
     }
 
-    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay.
+    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes alone
+    /// of which not one could be begun are refused: nobody waits for them until the disk is well.
     fn fail(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
         if self.failed.is_none() {
             log::error!("pictures cannot be kept: {error}; it is tried again every second");
         }
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
+        let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
         commands.retain_mut(|command| match command {
-            Command::Chunk(track, _) => {
+            Command::Chunk(track, _, was_tried) => {
                 track.set_trouble(Some(error.clone()));
+                *was_tried = true;
                 true
             }
             Command::End(track, _, tell) => {
@@ -400,6 +421,13 @@ impl Writer {
                 }
                 true
             }
+            Command::Edit(edit) if is_none_begun => {
+                if let Some(edit) = edit.take() {
+                    // It tells whoever waits.
+                    let _ = edit(Err(error.clone()));
+                }
+                false
+            }
             Command::Edit(edit) => edit.is_some(),
             _ => false,
         });
@@ -409,27 +437,28 @@ impl Writer {
             status.trouble = Some((error.to_string(), error.hint().map(str::to_owned)));
             status.is_full = matches!(error, MediaError::Full);
         });
-        if !matches!(error, MediaError::Full) {
-            self.reopen();
-        }
+        self.is_stale |= !matches!(error, MediaError::Full);
     }
 
-    /// Opens the file anew, for SQLite may have given the connection up; what the writer believes is read from the file.
-    fn reopen(&mut self) {
-        let reopened = open_to_write(&self.file).and_then(|connection| {
-            let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
-            Ok((connection, loaded))
-        });
-        match reopened {
-            Ok((connection, state)) => (self.connection, self.state) = (connection, state),
-            Err(error) => log::debug!("media.db: it cannot be opened anew: {error}"),
+    /// Opens the file anew where that has to be; what the writer believes is read from it.
+    fn freshen(&mut self) -> Result<(), MediaError> {
+        if !self.is_stale {
+            return Ok(());
         }
+        let connection = open_to_write(&self.file)?;
+        let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
+        self.connection = connection;
+        (self.boot, self.state) = loaded;
+        self.is_stale = false;
+        Ok(())
     }
 
     /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
     /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
-    fn load(&self, connection: &Connection) -> Result<State, ReadError> {
+    /// With them comes this boot's row: the file may be a new one.
+    fn load(&self, connection: &Connection) -> Result<(i64, State), ReadError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let (boot, _) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
         chunks::close_left(&transaction, |id| self.state.recordings.contains_key(&id))?;
         transaction.commit()?;
         let mut recordings = BTreeMap::new();
@@ -438,12 +467,13 @@ impl Writer {
                 recordings.insert(id, Sums::read(connection, id)?.unwrap_or_default());
             }
         }
-        Ok(State {
+        let state = State {
             wall: self.state.wall,
             recordings,
             totals: Totals::read(connection)?,
             is_freeing: freeing::is_any(connection)?,
-        })
+        };
+        Ok((boot, state))
     }
 
     /// The disk takes what it is given.
@@ -483,11 +513,11 @@ impl Writer {
         };
         for command in commands.iter_mut() {
             match command {
-                Command::Chunk(track, chunk) => {
+                Command::Chunk(track, chunk, was_tried) => {
                     let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else { continue };
                     // A commit may be told as failed and be on the disk all the same: then so is this chunk.
                     let is_there = chunk.frames.last().is_some_and(|last| last.at_us <= sums.to_us);
-                    if self.failed.is_some() && sums.frames > 0 && is_there {
+                    if *was_tried && sums.frames > 0 && is_there {
                         continue;
                     }
                     desk.need(chunk.jpegs.len() as u64)?;
@@ -514,7 +544,7 @@ impl Writer {
                     let Some(edit) = edit.take() else { continue };
                     transaction.execute_batch("SAVEPOINT edit")?;
                     let before = (desk.state.clone(), desk.written, desk.is_changed);
-                    match edit(&mut desk) {
+                    match edit(Ok(&mut desk)) {
                         Ok(told) => turn.told.push(told),
                         Err(Fault::Edit(_)) => {
                             transaction.execute_batch("ROLLBACK TO edit")?;
@@ -537,7 +567,7 @@ impl Writer {
                 &self.directory,
                 &shared.retention(),
                 &mut state.totals,
-                turn.now,
+                self.by_which_items_age(turn.now),
             )?;
             state.is_freeing |= gone > 0;
             is_changed |= gone > 0;
@@ -553,6 +583,13 @@ impl Writer {
     /// through all rows then.
     fn may_retire(&self, now: Stamp) -> bool {
         self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
+    }
+
+    /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
+    /// what is removed does not come back when the clock does.
+    fn by_which_items_age(&self, now: Stamp) -> Stamp {
+        let is_steady = now.monotonic_us.saturating_sub(self.steady_us) >= STEADY_US;
+        Stamp { wall_trusted: now.wall_trusted && (is_steady || self.clock.is_synchronised()), ..now }
     }
 
     fn note_retention(&mut self, now: Stamp, unmet: Option<String>) {
@@ -571,7 +608,13 @@ impl Writer {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
         let rules = self.shared.retention();
-        let (gone, unmet) = retiring::apply(&transaction, &self.directory, &rules, &mut totals, now)?;
+        let (gone, unmet) = retiring::apply(
+            &transaction,
+            &self.directory,
+            &rules,
+            &mut totals,
+            self.by_which_items_age(now),
+        )?;
         transaction.commit()?;
         if gone > 0 {
             (self.state.totals, self.state.is_freeing) = (totals, true);
@@ -604,6 +647,12 @@ impl Writer {
 
     /// One step of what goes on while nothing waits: retention, freeing, long work.
     pub(super) fn go_on(&mut self) {
+        if let Err(error) = self.freshen() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+            // Who waits for one is answered.
+            self.jobs.clear();
+            return;
+        }
         let now = self.clock.now();
         let since_us = now.monotonic_us.saturating_sub(self.retired_us);
         if self.is_hurried_by_rules
@@ -673,7 +722,7 @@ impl Writer {
         })();
         match written {
             Ok(()) => self.recover_from_failure(),
-            Err(_) => self.reopen(),
+            Err(_) => self.is_stale = true,
         }
     }
 
@@ -709,40 +758,24 @@ impl Writer {
         drop(std::mem::replace(&mut self.connection, nothing));
         let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
         let exchanged = anew::exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
-        // Whichever file has the place now.
-        let opened = open_to_write(&self.file).and_then(|connection| {
-            let started = (|| {
-                let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-                let (boot, wall) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
-                transaction.commit()?;
-                Ok((boot, wall))
-            })();
-            let (boot, wall) = started.map_err(tell)?;
-            Ok((connection, boot, wall))
-        });
-        let (connection, boot, mut wall) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.fail(&error, VecDeque::new());
-                return Err(error);
-            }
-        };
-        (self.connection, self.boot) = (connection, boot);
-        // What was sure of this boot stays so.
-        if self.state.wall.is_sure {
-            wall = self.state.wall;
+        // Whichever file has the place now. What is sure of this boot's clock stays so.
+        self.is_stale = true;
+        if let Err(error) = self.freshen() {
+            self.fail(&error, VecDeque::new());
+            return exchanged.and(Err(error));
         }
-        self.state.wall = wall;
-        self.state = self.load(&self.connection).map_err(|error| media_error(&self.file, &error))?;
         self.shared.change_status(|status| status.revision += 1);
         exchanged
     }
 
     /// The last turn: recordings that are under way are closed, then the file.
     fn end(mut self) {
+        if let Err(error) = self.freshen() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+        }
         let ended = (|| {
             let mut closed = BTreeMap::new();
-            if self.state.recordings.is_empty() {
+            if self.state.recordings.is_empty() || self.is_stale {
                 return Ok(closed);
             }
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;

@@ -58,6 +58,23 @@ fn an_end_that_the_disk_does_not_take_is_told_and_made_later() {
 }
 
 #[test]
+fn what_cannot_even_be_begun_is_refused_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let mut handle = bench.begin(Some("ride"));
+    // The wait takes one turn: it hangs unless that answers.
+    bench.writer.connection.pragma_update(None, "query_only", true).expect("set");
+    let refused = bench.snapshot(None, &jpeg(1, 5000));
+    assert!(matches!(refused, Err(MediaError::File { .. })), "{refused:?}");
+    assert!(bench.media.status().borrow().trouble.is_some());
+    // The file was opened anew.
+    bench.append(&mut handle, chunk(0, 10, 5000));
+    assert_eq!(bench.media.status().borrow().trouble, None);
+    assert_eq!(bench.end(handle).expect("it ends").expect("pictures").frames, 10);
+    bench.assert_sound();
+}
+
+#[test]
 fn trouble_ends_when_the_disk_takes_something_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
@@ -85,8 +102,13 @@ fn what_the_file_system_is_to_keep_free_is_kept_free() {
     new.expect("words can be changed");
     bench.settle();
     assert!(bench.items().is_empty(), "it goes for what is to be free");
-    // What it leaves is used, and nothing more.
-    bench.snapshot(None, &jpeg(3, 100_000)).expect("there is room in the file");
+    // What it leaves goes back to the file system, which lacks it, and is not taken again.
+    let (_, unused) = storage::pages(&bench.writer.connection).expect("read");
+    assert!(unused < 100_000, "{unused} bytes of the file are not used");
+    let refused = bench.snapshot(None, &jpeg(3, 100_000));
+    assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
+    bench.media.set_retention(RetentionRules::default());
+    bench.snapshot(None, &jpeg(3, 100_000)).expect("nothing is to be kept free any more");
     bench.assert_sound();
 }
 

@@ -1,5 +1,6 @@
 //! The store as a whole, with a scripted clock, and its writer taken turn by turn.
 
+mod copies;
 mod disk;
 mod items;
 mod measured;

@@ -208,6 +208,46 @@ fn what_is_kept_stays_and_what_is_too_old_goes() {
 }
 
 #[test]
+fn a_clock_that_jumps_ahead_has_nothing_removed() {
+    const YEAR: u64 = 365 * 86_400 * S;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let age = std::time::Duration::from_secs(86_400);
+    bench.media.set_retention(RetentionRules { snapshots_age: Some(age), ..RetentionRules::default() });
+    bench.snapshot(Some("a"), &jpeg(1, 1000)).expect("kept");
+    // Somebody sets it: the kernel says that it is not kept right any more.
+    bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall + YEAR, false));
+    for _ in 0..59 {
+        bench.clock.pass(60 * S);
+        bench.snapshot(None, &jpeg(2, 1000)).expect("kept");
+        bench.writer.go_on();
+    }
+    assert_eq!(bench.items().len(), 60);
+    // It comes back.
+    bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall - YEAR, true));
+    bench.clock.pass(60 * S);
+    bench.turn();
+    bench.settle();
+    assert_eq!(bench.items().len(), 60);
+    // A start in a wrong year, too.
+    bench.cut(Vec::new());
+    let clock = Script::new();
+    clock.with(|clock| {
+        (clock.wall, clock.is_synchronised) = (clock.wall + YEAR, false);
+        clock.boot = String::from("second");
+    });
+    let mut bench = Bench::with(folder.path(), &clock);
+    bench.media.set_retention(RetentionRules { snapshots_age: Some(age), ..RetentionRules::default() });
+    bench.settle();
+    assert_eq!(bench.items().len(), 60);
+    // Where nothing keeps the clock right an hour of it is believed.
+    bench.clock.pass(2 * 86_400 * S);
+    bench.settle();
+    assert_eq!(bench.items().len(), 0);
+    bench.assert_sound();
+}
+
+#[test]
 fn nothing_is_written_when_idle() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
