@@ -668,6 +668,20 @@ fn those_who_listen_hear_of_what_is_kept() {
 }
 
 #[test]
+fn rules_that_are_made_on_the_page_outlast_the_daemon() {
+    let kept = keep(&TestCam::new());
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let saved = kept.send_with("POST", "/database?do=retention", form, "recordings_size=20&snapshots_age=30");
+    assert_eq!((saved.status, saved.header("location")), (303, Some("database?done=rules#rules")));
+    // As at the next start: the configuration's rules, and over them those that were saved.
+    kept.media.set_retention(tallycam::store::media::RetentionRules::default());
+    kept.media.adopt_saved_retention(&[]).unwrap();
+    let rules = kept.media.retention();
+    assert_eq!((rules.recordings_bytes, rules.snapshots_bytes), (Some(20_000_000_000), None));
+    assert_eq!(rules.snapshots_age, Some(Duration::from_secs(30 * 86_400)));
+}
+
+#[test]
 fn without_a_live_picture_the_card_is_shown_in_every_form() {
     let kept = keep(&TestCam::new());
     kept.post("/api/v1/pause");

@@ -397,10 +397,9 @@ impl Report {
             (true, _) => String::from("nothing was changed: this is what would be counted"),
             (false, false) => String::from("the ledger says the same already"),
             (false, true) => {
-                format!(
-                    "{} crossings gave way to {}; they are kept, out of the sums",
-                    self.superseded, self.counted
-                )
+                let crossings =
+                    media::many(usize::try_from(self.superseded).unwrap_or(usize::MAX), "crossing");
+                format!("{crossings} gave way to {}; what gave way is kept, out of the sums", self.counted)
             }
         };
         let _ = writeln!(text, "\n{words}");

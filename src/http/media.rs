@@ -94,8 +94,8 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 /// `DELETE /api/v1/media/{id}`.
 pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
-    version(&request, &known(&request.site, request.id).await?)?;
-    media.remove(vec![request.id]).await?;
+    let version = version(&request, &known(&request.site, request.id).await?)?;
+    media.remove_one(request.id, version).await?;
     Ok(v1::no_content())
 }
 

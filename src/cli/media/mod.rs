@@ -229,7 +229,7 @@ pub fn length(duration_us: u64) -> String {
 }
 
 /// `1 item`, `3 items`.
-fn many(count: usize, what: &str) -> String {
+pub fn many(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

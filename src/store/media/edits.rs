@@ -126,6 +126,19 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
     Ok(desk.connection.last_insert_rowid() as u64)
 }
 
+/// The item, if it still has this version.
+fn item_as(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<Item, Fault> {
+    let Some(item) = rows::item_of(desk.connection, id)? else {
+        return Err(MediaError::Unknown(id.to_string()).into());
+    };
+    match version {
+        Some(version) if version != item.version => {
+            Err(MediaError::Changed { id, version: item.version }.into())
+        }
+        _ => Ok(item),
+    }
+}
+
 /// Changes the words of an item.
 pub(super) fn edit(
     desk: &mut Desk<'_>,
@@ -133,12 +146,7 @@ pub(super) fn edit(
     version: Option<u64>,
     edit: MediaEdit,
 ) -> Result<Item, Fault> {
-    let Some(item) = rows::item_of(desk.connection, id)? else {
-        return Err(MediaError::Unknown(id.to_string()).into());
-    };
-    if version.is_some_and(|version| version != item.version) {
-        return Err(MediaError::Changed { id, version: item.version }.into());
-    }
+    let item = item_as(desk, id, version)?;
     let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, ReadError> {
         desk.connection
             .execute(&format!("UPDATE items SET {column} = ?2 WHERE id = ?1"), params![id as i64, value])
@@ -190,6 +198,12 @@ pub(super) fn set_kept(desk: &mut Desk<'_>, ids: &[u64], is_kept: bool) -> Resul
         }
     }
     Ok(())
+}
+
+/// Removes an item, if it still has this version.
+pub(super) fn remove_one(desk: &mut Desk<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+    item_as(desk, id, version)?;
+    remove(desk, &[id])
 }
 
 /// Removes items: all or none.

@@ -276,6 +276,14 @@ impl Media {
         self.change(move |desk| edits::remove(desk, &ids)).await
     }
 
+    /// Removes an item; `version`: only if it still has this one.
+    ///
+    /// # Errors
+    /// As for several, or it has been changed.
+    pub async fn remove_one(&self, id: u64, version: Option<u64>) -> Result<(), MediaError> {
+        self.change(move |desk| edits::remove_one(desk, id, version)).await
+    }
+
     /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
     /// old one; [`RecordingHandle::append`] refuses from then on. Numbers of items go on.
     ///

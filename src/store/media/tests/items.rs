@@ -122,6 +122,8 @@ fn changes_need_the_version_they_were_made_for() {
         matches!(late, Err(MediaError::Changed { version, .. }) if version == edited.version),
         "{late:?}"
     );
+    let gone = bench.wait(|media| async move { media.remove_one(item.id, Some(item.version)).await });
+    assert!(matches!(gone, Err(MediaError::Changed { .. })), "{gone:?}");
     let day = MediaEdit {
         date: Some(String::from("2026-05-31")),
         note: Some(String::from("two\nlines")),
@@ -135,6 +137,27 @@ fn changes_need_the_version_they_were_made_for() {
     let worded = bench.edit(item.id, None, words).expect("changed");
     assert_eq!((worded.date.as_str(), worded.at_us), ("last summer", moved.at_us));
     assert!(matches!(bench.edit(99, None, named("x")), Err(MediaError::Unknown(_))));
+}
+
+#[test]
+fn many_are_kept_at_once_or_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let ids: Vec<u64> = (0..3).map(|n| bench.snapshot(None, &jpeg(n, 1000)).expect("kept").id).collect();
+    let set = |bench: &mut Bench, ids: Vec<u64>, is_kept| {
+        bench.wait(|media| async move { media.set_kept(ids, is_kept).await })
+    };
+    let missing = set(&mut bench, vec![ids[0], 777], true);
+    assert!(matches!(missing, Err(MediaError::Unknown(_))), "{missing:?}");
+    assert!(bench.items().iter().all(|item| !item.is_kept && item.version == 1), "none");
+    let before = bench.media.status().borrow().revision;
+    set(&mut bench, vec![ids[0], ids[2]], true).expect("kept");
+    set(&mut bench, ids.clone(), true).expect("kept");
+    assert!(bench.items().iter().all(|item| item.is_kept && item.version == 2), "each changed once");
+    assert_eq!(bench.media.status().borrow().revision, before + 2);
+    set(&mut bench, ids, true).expect("as they are");
+    assert_eq!(bench.media.status().borrow().revision, before + 2, "nobody is told of nothing");
+    bench.assert_sound();
 }
 
 /// Many rows without a picture, as fast as they can be made.
