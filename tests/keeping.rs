@@ -206,6 +206,8 @@ fn one_recording_at_a_time_and_no_row_without_a_picture() {
     let again = bench.record(wish("a.mp4")).unwrap();
     assert_eq!(again.name, "a-2.mp4");
     bench.end().unwrap();
+    // One that is still open gives pictures.
+    wait_until("the camera is let go again", || !cam.is_open());
 
     cam.open_fault(Some(trouble(TroubleKind::Absent)));
     let refused = bench.record(wish("c.mp4"));
