@@ -50,7 +50,8 @@ impl Shape {
             transaction.pragma_update(None, "application_id", self.application)?;
             transaction.pragma_update(None, "user_version", from as i64 + 1)?;
             transaction.commit()?;
-            if from > 0 {
+            // Of a file that is just being made nobody needs to hear.
+            if version > 0 {
                 log::info!("{}: brought from version {from} to {}", self.name, from + 1);
             }
         }
