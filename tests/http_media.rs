@@ -15,6 +15,7 @@ use common::wait_until;
 use serde_json::{Value, json};
 use tallycam::http;
 use tallycam::pipeline::keeping::KeepingSettings;
+use tallycam::store::media::MediaReader;
 
 fn all_jpegs(kept: &Kept, id: u64) -> Vec<(u64, Vec<u8>)> {
     let reader = kept.media.reader().unwrap();
@@ -493,6 +494,23 @@ fn without_a_store_it_is_said() {
     }
     assert_eq!(served.get("/snapshot?filename=a").text(), "Error with snapshot");
     assert_eq!(served.state()["storage"], Value::Null);
+}
+
+/// What was told of a recording under way is in the file that is set aside: the pictures that wait for their chunk, too.
+#[test]
+fn a_recording_is_ended_before_its_store_is_set_aside() {
+    let kept = keep(&TestCam::new());
+    assert_eq!(kept.json("POST", "/api/v1/recordings", &json!({"name": "clip.mp4"})).status, 201);
+    let told = || kept.get("/api/v1/recording").json()["now"]["frames"].as_u64().unwrap();
+    wait_until("pictures are recorded", || told() >= 3);
+    let seen = told();
+    let aside = kept.post("/api/v1/media/new");
+    assert_eq!(aside.status, 201, "{}", aside.text());
+    let status = kept.get("/api/v1/recording").json();
+    assert_eq!((&status["recording"], &status["now"]), (&json!(false), &Value::Null));
+    let old = kept.folder().join(aside.json()["name"].as_str().unwrap());
+    let item = MediaReader::open(&old).unwrap().by_name("clip.mp4").unwrap();
+    assert!(!item.is_open && item.frames >= seen, "{} of {seen} pictures", item.frames);
 }
 
 #[test]

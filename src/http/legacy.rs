@@ -138,7 +138,7 @@ pub async fn database_remove(request: Request) -> Result<Response<Body>, Problem
 
 /// `GET /database/new`: the old file is set aside, nothing is destroyed.
 pub async fn database_new(request: Request) -> Result<Response<Body>, Problem> {
-    request.site.media()?.begin_anew().await?;
+    request.site.keeping()?.begin_anew().await?;
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 

@@ -287,7 +287,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
             }
             Err(error) => Err(error),
         },
-        Some("new") => media.begin_anew().await.map(|_| "database?done=new#aside"),
+        Some("new") => site.keeping()?.begin_anew().await.map(|_| "database?done=new#aside"),
         Some("aside") => {
             let name = fields.get("name").unwrap_or_default().to_owned();
             media.remove_aside(name).await.map(|()| "database?done=aside#aside")

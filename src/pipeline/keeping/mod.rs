@@ -37,7 +37,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::Worker;
 use crate::store::Counts;
-use crate::store::media::{Item, Media, MediaError, Origin};
+use crate::store::media::{AsideFile, Item, Media, MediaError, Origin};
 
 use super::Pipeline;
 use record::Recorder;
@@ -260,6 +260,21 @@ impl Keeping {
     /// It could not be opened.
     pub fn media(&self) -> Result<&Media, &MediaError> {
         self.shared.media.as_ref()
+    }
+
+    /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures are
+    /// in the file that is set aside, too.
+    ///
+    /// # Errors
+    /// [`MediaError`]; then the store is as it was.
+    pub async fn begin_anew(&self) -> Result<AsideFile, MediaError> {
+        let media = self.media().map_err(Clone::clone)?;
+        if let Err(error) = self.end().await {
+            log::warn!("a recording was not ended before its store is set aside: {error}");
+        }
+        let aside = media.begin_anew().await?;
+        log::info!("the store of pictures is empty now; what was there is in {:?}", aside.name);
+        Ok(aside)
     }
 
     /// Begins a recording; answers when its first picture is on its way and its row is there. One that a crossing began

@@ -181,8 +181,7 @@ impl Writer {
         loop {
             let mut is_closed = shared.inbox.wait(self.patience());
             if !is_closed && self.failed.is_some() {
-                shared.inbox.pause(RETRY);
-                is_closed = shared.inbox.wait(Duration::ZERO);
+                is_closed = self.wait_to_retry(beat);
             }
             beat.beat();
             self.turn(shared.inbox.take());
@@ -194,6 +193,27 @@ impl Writer {
             beat.beat();
         }
         self.end();
+    }
+
+    /// Waits until what failed is tried again; whether the inbox is closed. Long work goes on at its own pace: a backup is
+    /// wanted most when the disk is full.
+    pub(super) fn wait_to_retry(&mut self, beat: &Beat) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut waited = Duration::ZERO;
+        loop {
+            let now_us = self.clock.now().monotonic_us;
+            let until_due = self.jobs.iter().map(|running| running.due_us.saturating_sub(now_us)).min();
+            let pause = until_due.map_or(RETRY, Duration::from_micros).min(RETRY - waited);
+            shared.inbox.pause(pause);
+            // A step counts as a millisecond, so that what failed has its turn however much work there is.
+            waited = (waited + pause.max(Duration::from_millis(1))).min(RETRY);
+            let is_closed = shared.inbox.wait(Duration::ZERO);
+            if is_closed || waited == RETRY {
+                return is_closed;
+            }
+            self.work_on(self.clock.now());
+            beat.beat();
+        }
     }
 
     /// How long there is nothing to be done unless something comes in.
@@ -583,6 +603,11 @@ impl Writer {
             }
         }
         self.look_for_room(now);
+        self.work_on(now);
+    }
+
+    /// A step of long work, if one is due.
+    fn work_on(&mut self, now: Stamp) {
         let due = |running: &Running| running.due_us <= now.monotonic_us;
         if let Some(at) = self.jobs.iter().position(due) {
             let mut running = self.jobs.remove(at);

@@ -101,3 +101,18 @@ fn there_is_one_at_a_time_and_what_was_deleted_is_not_in_it() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "store, journal, lock; nothing else");
     house.close();
 }
+
+/// A copy made while a recording is under way is whole: the next start closes that recording.
+#[test]
+fn a_backup_made_while_recording_is_sound_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let mut handle = house.begin("open.mp4").unwrap();
+    handle.append_waiting(chunk(0, 5, 6000)).unwrap();
+    let copy = house.wait(async { take(house.media.backup().await.unwrap()).await.unwrap() });
+    let directory = restored(&copy);
+    let report = check_offline(directory.path(), true).unwrap();
+    assert!(report.mended.iter().any(|mended| mended.contains("it is closed")), "{report:?}");
+    handle.end(Ended::Asked).unwrap();
+    house.close();
+}

@@ -1,6 +1,11 @@
 //! A disk that is full, and one that gives errors.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::jobs::{Job, JobDesk, Next};
 use super::*;
+use crate::base::Beat;
 
 #[test]
 fn a_full_disk_refuses_and_what_was_kept_stays() {
@@ -164,4 +169,36 @@ fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
     if let Err(panic) = result {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Long work without end that counts its steps.
+struct Steps(Arc<AtomicU64>);
+
+impl Job for Steps {
+    fn step(&mut self, _: &mut JobDesk<'_>) -> Next {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Next::After(Duration::ZERO)
+    }
+}
+
+/// A backup is wanted most when the disk is full, and would take hours with a step for every try.
+#[test]
+fn long_work_goes_on_between_two_tries() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let mut handle = bench.begin(Some("ride"));
+    bench.writer.limit_growth(Some(2));
+    handle.append(chunk(0, 10, 20_000)).expect("a place");
+    bench.turn();
+    assert!(bench.media.status().borrow().is_full);
+    let steps = Arc::new(AtomicU64::new(0));
+    let job = Steps(Arc::clone(&steps));
+    bench.wait(|media| async move { media.run(job).await }).expect("begun");
+    bench.turn();
+    let before = steps.load(Ordering::Relaxed);
+    assert!(!bench.writer.wait_to_retry(&Beat::new()), "the inbox is not closed");
+    let made = steps.load(Ordering::Relaxed) - before;
+    assert!(made > 1, "{made} steps until the next try");
+    bench.media.stop();
+    assert!(bench.writer.wait_to_retry(&Beat::new()), "an end is not waited for");
 }
