@@ -329,7 +329,10 @@ impl Writer {
         }
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
         let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
+        let cut_short = self.cut_short(error, &mut commands);
         commands.retain_mut(|command| match command {
+            // It ends in the next turn.
+            Command::End(track, ..) if cut_short.contains(&track.id) => true,
             Command::Chunk(track, _, was_tried) => {
                 track.set_trouble(Some(error.clone()));
                 *was_tried = true;
@@ -360,6 +363,36 @@ impl Writer {
             status.is_full = matches!(error, MediaError::Full);
         });
         self.is_stale |= !matches!(error, MediaError::Full);
+    }
+
+    /// On a full disk a recording that is to end does so without what there is no room for: else it would stay open, and
+    /// could not even be removed to make room. Gives the numbers of those.
+    fn cut_short(&self, error: &MediaError, commands: &mut VecDeque<Command>) -> Vec<u64> {
+        if !matches!(error, MediaError::Full) {
+            return Vec::new();
+        }
+        let ends = |command: &Command| match command {
+            Command::End(track, ..) => Some(track.id),
+            _ => None,
+        };
+        let ending: Vec<u64> = commands.iter().filter_map(ends).collect();
+        let mut cut_short = Vec::new();
+        commands.retain_mut(|command| {
+            let Command::Chunk(track, chunk, _) = command else { return true };
+            if !ending.contains(&track.id) {
+                return true;
+            }
+            log::error!(
+                "the end of recording {} is lost: {} pictures, {error}",
+                track.id,
+                chunk.frames.len()
+            );
+            self.shared.change_status(|status| status.chunks_dropped += 1);
+            track.give_back(std::mem::take(chunk));
+            cut_short.push(track.id);
+            false
+        });
+        cut_short
     }
 
     /// Opens the file anew where that has to be; what the writer believes is read from it.

@@ -44,22 +44,22 @@ fn a_full_disk_refuses_and_what_was_kept_stays() {
 }
 
 #[test]
-fn an_end_that_the_disk_does_not_take_is_told_and_made_later() {
+fn a_recording_ends_on_a_full_disk_too_and_can_be_removed_to_make_room() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let mut handle = bench.begin(Some("ride"));
-    let id = handle.id();
     bench.append(&mut handle, chunk(0, 10, 5000));
-    bench.writer.limit_growth(Some(2));
-    handle.append(chunk(10, 10, 50_000)).expect("a place");
-    let ended = bench.end(handle);
-    assert!(matches!(ended, Err(MediaError::Full)), "{ended:?}");
-    assert!(bench.reader().item(id).expect("there").is_open);
-    bench.writer.limit_growth(None);
-    bench.turn();
-    let item = bench.reader().item(id).expect("there");
-    assert_eq!((item.is_open, item.frames), (false, 20));
+    let id = handle.id();
+    // More than there is.
+    bench.media.set_retention(RetentionRules { min_free: Some(u64::MAX / 4), ..RetentionRules::default() });
+    handle.append(chunk(10, 10, 50_000)).expect("there is a place");
+    let item = bench.end(handle).expect("it ends").expect("it has pictures");
+    assert_eq!((item.frames, item.is_open), (10, false));
+    assert_eq!(bench.media.status().borrow().chunks_dropped, 1);
     bench.assert_sound();
+    bench.remove(vec![id]).expect("it makes room");
+    bench.settle();
+    assert!(bench.items().is_empty());
 }
 
 #[test]
