@@ -28,7 +28,7 @@ RELEASE = "target/release"
 # The 300 kB/s of a small camera, and the 3 MB/s of a good one: folders of pictures, name, JPEG quality.
 SMALL, LARGE = ("keep-small", "640x480", 6), ("keep-large", "1280x720", 73)
 STEADY = 2 if QUICK else 4  # recordings in the steady state
-RECORDING = 5 if QUICK else 20  # seconds of each
+RECORDING = 5 if QUICK else 15  # seconds of each
 
 
 def daemon(folder, device, size, retention):
@@ -217,15 +217,19 @@ def ours():
 
 
 def example():
-    """Seek, list and start, as the example `keep` prints them."""
+    """The steady ring as fast as the disk takes it, seek, list, start and backup, as the example `keep` prints them."""
     program = os.path.abspath(f"{RELEASE}/examples/keep")
     if not os.path.exists(program):
         print(f"LEFT OUT: {program} is not built", file=sys.stderr)
         return "was not built"
-    run = subprocess.run([program], capture_output=True, text=True, cwd=OUT)
-    if run.returncode:
-        sys.exit(f"example keep: {run.stderr.strip()}")
-    return run.stdout.strip()
+    texts = []
+    for rate in ("3000000", "300000"):
+        with Store() as store:
+            run = subprocess.run([program, store, rate, "60" if QUICK else "180"], capture_output=True, text=True)
+        if run.returncode:
+            sys.exit(f"example keep: {run.stderr.strip()}")
+        texts.append(run.stdout.strip())
+    return "\n".join(texts)
 
 
 def report(off, on, growth, rings, others, store):
