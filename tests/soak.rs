@@ -171,8 +171,9 @@ fn soak(name: &str, source: &str, program: Command) {
     );
     assert_eq!(state["broken"], 0, "every frame was a good one");
     assert!(end.memory_kb - warm.memory_kb <= MEMORY_DRIFT_KB, "{warm:?} became {end:?}");
-    assert_eq!(end.descriptors, warm.descriptors, "{warm:?} became {end:?}");
-    assert_eq!(end.threads, warm.threads, "{warm:?} became {end:?}");
+    // Fewer are fine: a pool's threads end when they are idle for long enough.
+    assert!(end.descriptors <= warm.descriptors, "{warm:?} became {end:?}");
+    assert!(end.threads <= warm.threads, "{warm:?} became {end:?}");
 }
 
 /// What the kernel says of the daemon.
