@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use common::client::{Client, ask, get};
 use common::daemon::Daemon;
-use common::wait_until;
+use common::{say, wait_until};
 use serde_json::Value;
 use tallycam::store::media::check_offline;
 
@@ -78,7 +78,7 @@ fn figure(daemon: &Daemon, name: &str) -> u64 {
 #[test]
 fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     let Some(disk) = SmallDisk::mount("48m") else {
-        println!("left out: nothing can be mounted here");
+        say("left out: nothing can be mounted here");
         return;
     };
     let config = tempfile::NamedTempFile::new().unwrap();
@@ -135,12 +135,12 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     assert!(item["gaps"].as_u64() >= Some(1) && item["frames"].as_u64() > Some(90), "{item}");
     let report = post(&daemon, "/api/v1/media/check", "{}");
     assert_eq!(report["faults"], Value::Array(Vec::new()));
-    println!(
+    say(&format!(
         "the disk was full: {} pictures dropped, {} gaps, {} pictures kept",
         recording()["dropped"],
         item["gaps"],
         item["frames"]
-    );
+    ));
     daemon.kill();
     let report = check_offline(&state, false).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());

@@ -94,6 +94,12 @@ fn say(line: &str) {
     let _ = writeln!(out, "~ {line} .").and_then(|()| out.flush());
 }
 
+/// Says something where it is seen though the test succeeds: past what `cargo test` catches.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 #[test]
 #[ignore = "the process that is killed; the test below starts it"]
 fn child() {
@@ -331,7 +337,7 @@ fn what_was_kept_survives_every_kill() {
         }
     }
     lacks.sort_unstable();
-    println!(
+    say(&format!(
         "keeping: {kills} kills, {inside} inside a transaction, {interrupted} recordings interrupted, which lack at most \
          {:?} (median {:?}); {} items answered, {} removed, {} backups, {retired} looks at what retention took",
         lacks.last().copied().unwrap_or_default(),
@@ -339,7 +345,7 @@ fn what_was_kept_survives_every_kill() {
         known.items.len(),
         known.removed.len(),
         known.backups,
-    );
+    ));
     assert!(2 * inside >= kills, "{inside} of {kills} kills were inside a transaction");
     assert!(interrupted > 0 && !known.removed.is_empty() && retired > 0);
 }

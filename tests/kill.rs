@@ -17,9 +17,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use common::DEADLINE;
 use common::client::get;
 use common::daemon::Daemon;
+use common::{DEADLINE, say};
 
 /// So many crossings must be announced before each kill.
 const CROSSINGS_PER_LIFE: usize = 21;
@@ -76,11 +76,11 @@ fn what_was_announced_survives_being_killed() {
         .map(|i| i["in"].as_u64().unwrap_or(0) + i["out"].as_u64().unwrap_or(0))
         .sum();
     assert_eq!(sum, ledger.len() as u64, "the sums are those of the crossings: {sums}");
-    println!(
+    say(&format!(
         "kill: {kills} kills, {} crossings announced, {} on record, none twice",
         known.len(),
         ledger.len()
-    );
+    ));
 }
 
 fn last(known: &BTreeMap<u64, String>) -> u64 {

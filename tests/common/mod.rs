@@ -14,6 +14,12 @@ use std::time::{Duration, Instant};
 /// Longest wait for anything: generous, since it only ends a test that has failed.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Says something where it is seen though the test succeeds: past what `cargo test` catches.
+pub fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Waits until `what` is so, looking often; panics with its name after [`DEADLINE`].
 #[track_caller]
 pub fn wait_until(name: &str, mut what: impl FnMut() -> bool) {

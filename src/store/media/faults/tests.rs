@@ -14,6 +14,12 @@ use crate::store::media::{
     NewRecording, NewSnapshot, Origin, RecordingHandle, RetentionRules, check_offline,
 };
 
+/// Says something where it is seen though the test succeeds: past what `cargo test` catches.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// A store with its thread, and a runtime to wait with.
 pub(in crate::store::media) struct House {
     pub(in crate::store::media) media: Media,
@@ -278,7 +284,7 @@ fn every_operation_may_fail() {
     let old = template(directory.path());
     let file = directory.path().join("media.db");
     let met = (1..).take_while(|&n| run(&file, &old, Failing::Nth(n))).count();
-    println!("one operation failed: {met} runs, each sound afterwards");
+    say(&format!("one operation failed: {met} runs, each sound afterwards"));
     assert!(met > 40, "{met}");
 }
 
@@ -289,7 +295,7 @@ fn everything_may_end_at_every_operation() {
     let file = directory.path().join("media.db");
     // Each of these runs waits for the writer's own pauses: every ninth operation.
     let met = (1..).step_by(9).take_while(|&n| run(&file, &old, Failing::From(n))).count();
-    println!("everything ended at an operation: {met} runs, each sound afterwards");
+    say(&format!("everything ended at an operation: {met} runs, each sound afterwards"));
     assert!(met > 40, "{met}");
 }
 
@@ -352,9 +358,9 @@ fn setting_aside_may_fail_at_every_operation() {
     let file = directory.path().join("media.db");
     let one = (1..).take_while(|&n| set_aside(&file, &old, Failing::Nth(n))).count();
     let all = (1..).take_while(|&n| set_aside(&file, &old, Failing::From(n))).count();
-    println!(
+    say(&format!(
         "setting aside: one operation failed {one} times, everything ended {all} times; nothing is lost"
-    );
+    ));
     assert!(one > 10 && all > 10, "{one}, {all}");
 }
 
@@ -386,6 +392,6 @@ fn a_disk_that_is_full_takes_pictures_again_when_it_has_room() {
         assert!(house.media.status().borrow().trouble.is_none());
         house.close();
     }
-    println!("the disk was full: {full} times, recording went on each time");
+    say(&format!("the disk was full: {full} times, recording went on each time"));
     assert!(full > 5, "{full}");
 }
