@@ -95,7 +95,7 @@ fn say(line: &str) {
 }
 
 /// Says something where it is seen though the test succeeds: past what `cargo test` catches.
-fn say(text: &str) {
+fn show(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -337,7 +337,7 @@ fn what_was_kept_survives_every_kill() {
         }
     }
     lacks.sort_unstable();
-    say(&format!(
+    show(&format!(
         "keeping: {kills} kills, {inside} inside a transaction, {interrupted} recordings interrupted, which lack at most \
          {:?} (median {:?}); {} items answered, {} removed, {} backups, {retired} looks at what retention took",
         lacks.last().copied().unwrap_or_default(),
