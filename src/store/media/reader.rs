@@ -202,12 +202,6 @@ impl MediaReader {
         Ok(saved.map_or(rules.clone(), |saved| super::rules::overlaid(rules, &saved, pinned)))
     }
 
-    /// The connection and the file, for what reads more than a row.
-    #[allow(dead_code)]
-    pub(super) fn parts(&self) -> (&Connection, &Path) {
-        (&self.connection, &self.file)
-    }
-
     fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<MediaPage, ReadError> {
         let mut text = format!("{SELECT_ITEMS} WHERE state < 2");
         let mut values: Vec<Value> = Vec::new();
