@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::complaint::nearest;
 use super::kind::Kind;
-use super::{Config, DetectorKind, SourceKind};
+use super::{ColorOrder, Config, DetectorKind, LensKind, LightKind, SourceKind};
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +75,20 @@ pub const SECTIONS: &[Section] = &[
     },
     Section { name: "stream", about: "The pictures that viewers get." },
     Section {
+        name: "picture",
+        about: "What is done to the picture before anybody sees it. Turning, mirroring and cropping come first, and \
+                lines are drawn on what they leave; counting sees it in colour and at full size.",
+    },
+    Section {
+        name: "lens",
+        about: "The lens, where it can be focused. Its position is one of the camera's own controls, and is kept \
+                with them.",
+    },
+    Section {
+        name: "lights",
+        about: "A strip of NeoPixels or a lamp beside the camera. `tallycam check` says what it needs.",
+    },
+    Section {
         name: "detect",
         about: "How tallycam sees what it counts. It counts from boot, watched or not, as soon as there is a \
                 line: drawn on the page, or at the end of this file.",
@@ -106,6 +120,74 @@ const KINDS: [(&str, SourceKind); 7] = [
     ("files", SourceKind::Files),
     ("sim", SourceKind::Sim),
 ];
+
+/// The words of `[lights] kind`, and what they mean.
+const LIGHTS: [(&str, LightKind); 5] = [
+    ("none", LightKind::None),
+    ("spi", LightKind::Spi),
+    ("pwm", LightKind::Pwm),
+    ("gpio", LightKind::Gpio),
+    ("sim", LightKind::Sim),
+];
+
+const LIGHT_WORDS: [&str; LIGHTS.len()] = {
+    let mut words = [""; LIGHTS.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = LIGHTS[at].0;
+        at += 1;
+    }
+    words
+};
+
+/// The words of `[lens] kind`, and what they mean.
+const LENSES: [(&str, LensKind); 5] = [
+    ("auto", LensKind::Auto),
+    ("v4l2", LensKind::V4l2),
+    ("libcamera", LensKind::Libcamera),
+    ("sim", LensKind::Sim),
+    ("none", LensKind::None),
+];
+
+const LENS_WORDS: [&str; LENSES.len()] = {
+    let mut words = [""; LENSES.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = LENSES[at].0;
+        at += 1;
+    }
+    words
+};
+
+/// The words of `[lights] order`.
+const ORDERS: [(&str, ColorOrder); 6] = [
+    ("GRB", ColorOrder::Grb),
+    ("RGB", ColorOrder::Rgb),
+    ("BGR", ColorOrder::Bgr),
+    ("GRBW", ColorOrder::Grbw),
+    ("RGBW", ColorOrder::Rgbw),
+    ("BGRW", ColorOrder::Bgrw),
+];
+
+const ORDER_WORDS: [&str; ORDERS.len()] = {
+    let mut words = [""; ORDERS.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = ORDERS[at].0;
+        at += 1;
+    }
+    words
+};
+
+/// The words of `[picture] scale`: the eighths that are left.
+const SCALES: [(&str, u8); 4] = [("1", 8), ("1/2", 4), ("1/4", 2), ("1/8", 1)];
+const SCALE_WORDS: [&str; SCALES.len()] = [SCALES[0].0, SCALES[1].0, SCALES[2].0, SCALES[3].0];
+
+/// `[picture] rotate`: degrees, clockwise.
+const ANGLES: [i64; 4] = [0, 90, 180, 270];
+
+/// The words of `[lights] old_status`.
+const OLD_STATUS_WORDS: [&str; 2] = ["documented", "program"];
 
 /// The words of `[detect] backend`, and what they mean.
 const DETECTORS: [(&str, DetectorKind); 5] = [
@@ -571,6 +653,222 @@ pub const KEYS: &[Key] = &[
         aliases: &["free_space", "reserve"],
         about: "So much of the disk stays free: before it is used, the oldest recordings and snapshots go. \"0B\": \
                 until the disk is full.",
+    },
+    Key {
+        section: "picture",
+        name: "gray",
+        kind: Kind::Boolean(|c, yes| c.picture.gray = yes),
+        default: "false",
+        aliases: &["grayscale", "grey", "greyscale", "monochrome"],
+        about: "Without colour.",
+    },
+    Key {
+        section: "picture",
+        name: "scale",
+        kind: Kind::Choice(&SCALE_WORDS, |c, at| c.picture.eighths = SCALES[at].1),
+        default: r#""1""#,
+        aliases: &["half_size", "resolution"],
+        about: "How large viewers see it: \"1\", \"1/2\", \"1/4\" or \"1/8\" of the camera's width and height.",
+    },
+    Key {
+        section: "picture",
+        name: "rotate",
+        kind: Kind::OneOf(&ANGLES, |c, at| c.picture.rotate = ANGLES[at] as u16),
+        default: "0",
+        aliases: &["rotation", "orientation"],
+        about: "Turned clockwise by so many degrees: 0, 90, 180 or 270.",
+    },
+    Key {
+        section: "picture",
+        name: "mirror",
+        kind: Kind::Boolean(|c, yes| c.picture.mirror = yes),
+        default: "false",
+        aliases: &["hflip", "flip_horizontal"],
+        about: "Left and right are swapped, after it was turned.",
+    },
+    Key {
+        section: "picture",
+        name: "flip",
+        kind: Kind::Boolean(|c, yes| c.picture.flip = yes),
+        default: "false",
+        aliases: &["vflip", "flip_vertical"],
+        about: "Top and bottom are swapped, after it was turned.",
+    },
+    Key {
+        section: "picture",
+        name: "crop",
+        kind: Kind::Crop(|c, crop| c.picture.crop = crop),
+        default: r#""none""#,
+        aliases: &["roi", "region", "region_of_interest", "zoom"],
+        about: "The part that is shown, after turning: [left, top, width, height] as fractions of the picture, such as \
+                [0.25, 0.25, 0.5, 0.5]; \"none\" for all of it.",
+    },
+    Key {
+        section: "picture",
+        name: "text",
+        kind: Kind::Text(|c, text| c.picture.text = text),
+        default: r#""""#,
+        aliases: &["overlay", "caption"],
+        about: "Words that are written into the picture.",
+    },
+    Key {
+        section: "picture",
+        name: "timestamp",
+        kind: Kind::Boolean(|c, yes| c.picture.timestamp = yes),
+        default: "false",
+        aliases: &["time_stamp", "clock", "date"],
+        about: "Date and time are written into the picture.",
+    },
+    Key {
+        section: "lens",
+        name: "kind",
+        kind: Kind::Choice(&LENS_WORDS, |c, at| c.lens.kind = LENSES[at].1),
+        default: r#""auto""#,
+        aliases: &["backend", "type"],
+        about: "How it is focused: \"auto\" as the camera offers it, \"v4l2\", \"libcamera\", \"sim\" for a simulated \
+                one, \"none\" for a lens that is set by hand.",
+    },
+    Key {
+        section: "lights",
+        name: "kind",
+        kind: Kind::Choice(&LIGHT_WORDS, |c, at| c.lights.kind = LIGHTS[at].1),
+        default: r#""none""#,
+        aliases: &["backend", "type", "lighttype"],
+        about: "What is there: \"none\"; \"spi\", NeoPixels at a pin of an SPI bus (GPIO 10), on every Pi and without \
+                root; \"pwm\", NeoPixels at a PWM or PCM pin (GPIO 18), with root and not on a Pi 5; \"gpio\", a lamp \
+                that a pin switches; \"sim\", a simulated strip on the page.",
+    },
+    Key {
+        section: "lights",
+        name: "pixels",
+        kind: Kind::Integer(1, 1000, |c, n| c.lights.pixels = n.try_into().unwrap_or(1)),
+        default: "16",
+        aliases: &["count", "leds", "numlights", "num_leds", "length"],
+        about: "So many pixels the strip has.",
+    },
+    Key {
+        section: "lights",
+        name: "order",
+        kind: Kind::Choice(&ORDER_WORDS, |c, at| c.lights.order = ORDERS[at].1),
+        default: r#""GRB""#,
+        aliases: &["color_order", "strip_type"],
+        about: "In which order a pixel takes its colours: \"GRB\" (WS2812), \"RGB\", \"BGR\", and with a white one \
+                \"GRBW\" (SK6812), \"RGBW\", \"BGRW\".",
+    },
+    Key {
+        section: "lights",
+        name: "device",
+        kind: Kind::Path(|c, path| c.lights.device = path),
+        default: r#""/dev/spidev0.0""#,
+        aliases: &["spi", "spidev"],
+        about: "For \"spi\": the bus's device.",
+    },
+    Key {
+        section: "lights",
+        name: "pin",
+        kind: Kind::AutoInteger(0, 53, |c, n| c.lights.pin = n.and_then(|n| n.try_into().ok())),
+        default: r#""auto""#,
+        aliases: &["gpio", "gpio_pin"],
+        about: "For \"pwm\" and \"gpio\": the pin's GPIO number. \"auto\" is 18 for \"pwm\" and 17 for \"gpio\".",
+    },
+    Key {
+        section: "lights",
+        name: "chip",
+        kind: Kind::Path(|c, path| c.lights.chip = path),
+        default: r#""""#,
+        aliases: &["gpiochip"],
+        about: "For \"gpio\" on a machine that is no Pi: the character device of the pin, such as /dev/gpiochip0.",
+    },
+    Key {
+        section: "lights",
+        name: "active_low",
+        kind: Kind::Boolean(|c, yes| c.lights.active_low = yes),
+        default: "false",
+        aliases: &["inverted", "invert"],
+        about: "For \"gpio\": the lamp is on while the pin is low.",
+    },
+    Key {
+        section: "lights",
+        name: "limit",
+        kind: Kind::Integer(1, 255, |c, n| c.lights.limit = n.try_into().unwrap_or(255)),
+        default: "255",
+        aliases: &["brightness_limit", "max_brightness"],
+        about: "No light is brighter than this of 255, whatever is asked for: what the power supply bears.",
+    },
+    Key {
+        section: "lights",
+        name: "gamma",
+        kind: Kind::Number(0.2, 5.0, |c, gamma| c.lights.gamma = gamma),
+        default: "1",
+        aliases: &["gamma_correction"],
+        about: "Exponent from brightness as asked for to that of a pixel: 1 hands it on as it is, 2.2 looks even to \
+                the eye.",
+    },
+    Key {
+        section: "lights",
+        name: "on",
+        kind: Kind::Boolean(|c, yes| c.lights.on = yes),
+        default: "false",
+        aliases: &["light", "state"],
+        about: "Whether the light is on; as it was left, where the page has switched it.",
+    },
+    Key {
+        section: "lights",
+        name: "brightness",
+        kind: Kind::Integer(0, 255, |c, n| c.lights.brightness = n.try_into().unwrap_or(255)),
+        default: "255",
+        aliases: &["level"],
+        about: "How bright it is.",
+    },
+    Key {
+        section: "lights",
+        name: "color",
+        kind: Kind::Color(|c, color| c.lights.color = color),
+        default: r#""FFFFFF""#,
+        aliases: &["colour", "rgb"],
+        about: "Its colour, red, green and blue as RRGGBB.",
+    },
+    Key {
+        section: "lights",
+        name: "status",
+        kind: Kind::Boolean(|c, yes| c.lights.status = yes),
+        default: "false",
+        aliases: &["status_light", "indicator"],
+        about: "The first pixel tells how things are: red for a camera that is lost, blue while recording, amber for \
+                a full disk.",
+    },
+    Key {
+        section: "lights",
+        name: "shot",
+        kind: Kind::Boolean(|c, yes| c.lights.shot = yes),
+        default: "false",
+        aliases: &["flash", "light_for_the_shot"],
+        about: "Full light for a snapshot, and as before after it.",
+    },
+    Key {
+        section: "lights",
+        name: "settle",
+        kind: Kind::Time(Duration::ZERO, seconds(10), |c, time| c.lights.settle = time),
+        default: r#""300ms""#,
+        aliases: &["settle_time", "shot_settle"],
+        about: "So long the camera gets to adjust to the light for a snapshot.",
+    },
+    Key {
+        section: "lights",
+        name: "auto_below",
+        kind: Kind::NumberOrOff(1.0, 254.0, |c, below| c.lights.auto_below = below),
+        default: r#""off""#,
+        aliases: &["auto", "auto_light"],
+        about: "The light goes on by itself where the picture without it is darker than this, of 255; \"off\": never.",
+    },
+    Key {
+        section: "lights",
+        name: "old_status",
+        kind: Kind::Choice(&OLD_STATUS_WORDS, |c, at| c.lights.old_status_as_program = at == 1),
+        default: r#""documented""#,
+        aliases: &[],
+        about: "What /light?status=false means, for programs written for the Flask one: \"documented\" switches the \
+                light on, as its documentation said; \"program\" switches it off, as the program did.",
     },
     Key {
         section: "privacy",

@@ -29,6 +29,12 @@ pub enum Kind {
     Integer(i64, i64, fn(&mut Config, i64)),
     /// The same, or `"auto"`.
     AutoInteger(i64, i64, fn(&mut Config, Option<i64>)),
+    /// One of these numbers; the place gets its index.
+    OneOf(&'static [i64], fn(&mut Config, usize)),
+    /// A number from the first to the second.
+    Number(f64, f64, fn(&mut Config, f64)),
+    /// The same, or `"off"`.
+    NumberOrOff(f64, f64, fn(&mut Config, Option<f64>)),
     /// A number from the first to the second, or `"auto"`.
     AutoNumber(f64, f64, fn(&mut Config, Option<f64>)),
     /// A length of time from the first to the second.
@@ -41,6 +47,10 @@ pub enum Kind {
     Size(fn(&mut Config, u64)),
     /// An amount of bytes, or `"unlimited"`.
     SizeOrUnlimited(fn(&mut Config, Option<u64>)),
+    /// Left, top, width and height as fractions of the picture, a part of it; or `"none"`.
+    Crop(fn(&mut Config, Option<[f64; 4]>)),
+    /// A colour as `"RRGGBB"`.
+    Color(fn(&mut Config, [u8; 3])),
     /// A list of words, or one word.
     Words(fn(&mut Config, Vec<String>)),
     /// A time zone by its IANA name, or `"auto"`.
@@ -154,6 +164,54 @@ impl Kind {
                 };
                 put(config, number);
                 number.map_or_else(|| quoted("auto"), |n| n.to_string())
+            }
+            Kind::OneOf(numbers, put) => {
+                // In quotes as well: other settings of this look want them.
+                let one = integer(given).or_else(|| text?.parse().ok());
+                let at = one.and_then(|one| numbers.iter().position(|n| *n == one));
+                let at = at.ok_or_else(|| other(None))?;
+                put(config, at);
+                numbers[at].to_string()
+            }
+            Kind::Number(least, most, put) => {
+                let number = number(given).filter(|n| (least..=most).contains(n));
+                let number = number.ok_or_else(|| other(without_quotes(text)))?;
+                put(config, number);
+                number.to_string()
+            }
+            Kind::NumberOrOff(least, most, put) => {
+                let number = match text {
+                    Some("off") => None,
+                    _ => Some(
+                        number(given)
+                            .filter(|n| (least..=most).contains(n))
+                            .ok_or_else(|| other(without_quotes(text)))?,
+                    ),
+                };
+                put(config, number);
+                number.map_or_else(|| quoted("off"), |n| n.to_string())
+            }
+            Kind::Crop(put) => {
+                let crop = match given {
+                    DeValue::String(none) if none == "none" => None,
+                    DeValue::Array(list) => {
+                        let sides: Option<Vec<f64>> =
+                            list.iter().map(|side| number(side.get_ref())).collect();
+                        let crop = sides.and_then(|sides| <[f64; 4]>::try_from(sides).ok());
+                        Some(crop.filter(is_part).ok_or_else(|| other(None))?)
+                    }
+                    _ => return Err(other(None)),
+                };
+                put(config, crop);
+                match crop {
+                    None => quoted("none"),
+                    Some([left, top, width, height]) => format!("[{left}, {top}, {width}, {height}]"),
+                }
+            }
+            Kind::Color(put) => {
+                let color = text.and_then(color).ok_or_else(|| other(in_quotes(given)))?;
+                put(config, color);
+                quoted(&format!("{:02X}{:02X}{:02X}", color[0], color[1], color[2]))
             }
             Kind::AutoNumber(least, most, put) => {
                 let number = match text {
@@ -324,7 +382,14 @@ impl Kind {
             Kind::AutoInteger(least, most, _) => {
                 format!("a whole number from {least} to {most}, or \"auto\"")
             }
+            Kind::OneOf(numbers, _) => one_of(&numbers.iter().map(i64::to_string).collect::<Vec<_>>()),
+            Kind::Number(least, most, _) => format!("a number from {least} to {most}"),
+            Kind::NumberOrOff(least, most, _) => format!("a number from {least} to {most}, or \"off\""),
             Kind::AutoNumber(least, most, _) => format!("a number from {least} to {most}, or \"auto\""),
+            Kind::Crop(_) => String::from(
+                "[left, top, width, height] within the picture, as fractions such as [0.25, 0.25, 0.5, 0.5], or \"none\"",
+            ),
+            Kind::Color(_) => String::from("a colour as RRGGBB, such as \"FF8800\""),
             Kind::Time(least, most, _) => {
                 format!("a time from \"{}\" to \"{}\"", duration::show(least), duration::show(most))
             }
@@ -358,6 +423,23 @@ impl Kind {
     fn must_be(self, given: &DeValue<'_>) -> String {
         format!("must be {}, not {}", self.expects(), found(given))
     }
+}
+
+/// Whether left, top, width and height are a part of the picture, one of more than nothing.
+fn is_part(&[left, top, width, height]: &[f64; 4]) -> bool {
+    let within = |from: f64, length: f64| from >= 0.0 && length >= 0.01 && from + length <= 1.0 + 1e-9;
+    within(left, width) && within(top, height)
+}
+
+/// The colour `RRGGBB`, with or without a `#` before it.
+pub fn color(text: &str) -> Option<[u8; 3]> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let all = u32::from_str_radix(digits, 16).ok()?;
+    let [_, red, green, blue] = all.to_be_bytes();
+    Some([red, green, blue])
 }
 
 /// Reads the value of a camera control: a whole number, or a boolean as 0 and 1.

@@ -41,6 +41,12 @@ pub struct Config {
     pub source: SourceConfig,
     /// `[stream]`.
     pub stream: StreamConfig,
+    /// `[picture]`.
+    pub picture: PictureConfig,
+    /// `[lens]`.
+    pub lens: LensConfig,
+    /// `[lights]`.
+    pub lights: LightsConfig,
     /// `[detect]`.
     pub detect: DetectConfig,
     /// `[[line]]`, in the order of the file.
@@ -136,6 +142,122 @@ pub struct StreamConfig {
     pub max_viewers: usize,
     /// `stall`: a viewer that takes nothing for so long is let go; default 5 s, 1–300 s.
     pub stall: Duration,
+}
+
+/// `[picture]`: what is done to the picture before anybody sees it. In this order: turned, mirrored and flipped, cropped,
+/// made smaller, without colour, written into.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureConfig {
+    /// `gray`: without colour; default false.
+    pub gray: bool,
+    /// `scale`: so many eighths of its width and height are left: 8 (`"1"`, the default), 4, 2 or 1.
+    pub eighths: u8,
+    /// `rotate`: turned clockwise by 0 (the default), 90, 180 or 270 degrees.
+    pub rotate: u16,
+    /// `mirror`: left and right are swapped; default false.
+    pub mirror: bool,
+    /// `flip`: top and bottom are swapped; default false.
+    pub flip: bool,
+    /// `crop`: left, top, width and height, as fractions of the turned picture, within it; `None`: all of it.
+    pub crop: Option<[f64; 4]>,
+    /// `text` that is written into it.
+    pub text: Option<String>,
+    /// `timestamp`: date and time are written into it; default false.
+    pub timestamp: bool,
+}
+
+/// `[lens] kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LensKind {
+    /// As the camera offers it.
+    Auto,
+    /// By its V4L2 controls.
+    V4l2,
+    /// By libcamera.
+    Libcamera,
+    /// A simulated one.
+    Sim,
+    /// It is set by hand.
+    None,
+}
+
+/// `[lens]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LensConfig {
+    /// `kind`, default `"auto"`.
+    pub kind: LensKind,
+}
+
+/// `[lights] kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LightKind {
+    /// There is no light.
+    None,
+    /// NeoPixels at an SPI bus.
+    Spi,
+    /// NeoPixels at a PWM or PCM pin.
+    Pwm,
+    /// A lamp that a pin switches.
+    Gpio,
+    /// A simulated strip.
+    Sim,
+}
+
+/// In which order a pixel takes its colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColorOrder {
+    /// Green, red, blue: WS2812.
+    Grb,
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+    /// Green, red, blue, white: SK6812.
+    Grbw,
+    /// Red, green, blue, white.
+    Rgbw,
+    /// Blue, green, red, white.
+    Bgrw,
+}
+
+/// `[lights]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LightsConfig {
+    /// `kind`, default `"none"`.
+    pub kind: LightKind,
+    /// `pixels` of the strip, 1–1000; default 16.
+    pub pixels: u16,
+    /// `order` of colours, default `"GRB"`.
+    pub order: ColorOrder,
+    /// `device` of the SPI bus, default `/dev/spidev0.0`.
+    pub device: Option<PathBuf>,
+    /// `pin`: a GPIO number, 0–53; `None` ("auto"): 18 for PWM, 17 for a lamp.
+    pub pin: Option<u8>,
+    /// `chip`: the character device of the lamp's pin; `None`: a Pi's own pins.
+    pub chip: Option<PathBuf>,
+    /// `active_low`: the lamp is on while the pin is low; default false.
+    pub active_low: bool,
+    /// `limit`: no colour is brighter, 1–255; default 255.
+    pub limit: u8,
+    /// `gamma`: exponent from what is asked for to what a pixel gets, 0.2–5; default 1.
+    pub gamma: f64,
+    /// `on`; default false.
+    pub on: bool,
+    /// `brightness`, 0–255; default 255.
+    pub brightness: u8,
+    /// `color`: red, green, blue; default white.
+    pub color: [u8; 3],
+    /// `status`: the first pixel tells how things are; default false.
+    pub status: bool,
+    /// `shot`: full light for a snapshot; default false.
+    pub shot: bool,
+    /// `settle`: so long the camera adjusts to that light, 0–10 s; default 300 ms.
+    pub settle: Duration,
+    /// `auto_below`: the light goes on where the picture is darker, of 255; `None` ("off", the default).
+    pub auto_below: Option<f64>,
+    /// `old_status`: what `/light?status=` means: as the old documentation says (false, the default: `false` is on)
+    /// or as the old program did (true).
+    pub old_status_as_program: bool,
 }
 
 /// `[detect] backend`.
@@ -300,6 +422,36 @@ impl Default for Config {
                 idle_stop: None,
                 max_viewers: 0,
                 stall: Duration::ZERO,
+            },
+            picture: PictureConfig {
+                gray: false,
+                eighths: 8,
+                rotate: 0,
+                mirror: false,
+                flip: false,
+                crop: None,
+                text: None,
+                timestamp: false,
+            },
+            lens: LensConfig { kind: LensKind::Auto },
+            lights: LightsConfig {
+                kind: LightKind::None,
+                pixels: 1,
+                order: ColorOrder::Grb,
+                device: None,
+                pin: None,
+                chip: None,
+                active_low: false,
+                limit: 255,
+                gamma: 1.0,
+                on: false,
+                brightness: 0,
+                color: [0; 3],
+                status: false,
+                shot: false,
+                settle: Duration::ZERO,
+                auto_below: None,
+                old_status_as_program: false,
             },
             detect: DetectConfig {
                 backend: DetectorKind::Auto,

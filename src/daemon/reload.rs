@@ -1,8 +1,8 @@
 //! What a configuration that was read again changes: at once, or only by a restart. Pure.
 
 use crate::config::{
-    Config, CountsConfig, DetectConfig, HttpConfig, LogConfig, PrivacyConfig, RecordConfig, SnapshotConfig,
-    SourceConfig, StoreConfig, StreamConfig,
+    Config, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig, PictureConfig,
+    PrivacyConfig, RecordConfig, SnapshotConfig, SourceConfig, StoreConfig, StreamConfig,
 };
 
 /// Keys that differ and can take effect only when the daemon starts anew, as written in the
@@ -22,6 +22,9 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         name,
         source,
         stream,
+        picture,
+        lens,
+        lights,
         detect,
         lines: _,
         zones: _,
@@ -83,6 +86,50 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         },
         stream,
         read.stream
+    ));
+    keys.extend(differing!(
+        PictureConfig {
+            gray = "picture.gray",
+            eighths = "picture.scale",
+            rotate = "picture.rotate",
+            mirror = "picture.mirror",
+            flip = "picture.flip",
+            crop = "picture.crop",
+            text = "picture.text",
+            timestamp = "picture.timestamp",
+        },
+        picture,
+        read.picture
+    ));
+    keys.extend(differing!(
+        LensConfig {
+            kind = "lens.kind",
+        },
+        lens,
+        read.lens
+    ));
+    keys.extend(differing!(
+        LightsConfig {
+            kind = "lights.kind",
+            pixels = "lights.pixels",
+            order = "lights.order",
+            device = "lights.device",
+            pin = "lights.pin",
+            chip = "lights.chip",
+            active_low = "lights.active_low",
+            limit = "lights.limit",
+            gamma = "lights.gamma",
+            on = "lights.on",
+            brightness = "lights.brightness",
+            color = "lights.color",
+            status = "lights.status",
+            shot = "lights.shot",
+            settle = "lights.settle",
+            auto_below = "lights.auto_below",
+            old_status_as_program = "lights.old_status",
+        },
+        lights,
+        read.lights
     ));
     keys.extend(differing!(
         DetectConfig {

@@ -39,6 +39,7 @@ mod page;
 mod page_media;
 mod payload;
 mod pictures;
+mod preferences;
 mod problem;
 mod query;
 mod range;
@@ -82,6 +83,7 @@ use tokio::task::LocalSet;
 
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
+pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
 pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
@@ -169,6 +171,8 @@ pub(crate) struct Site {
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
+    /// Settings that can be changed.
+    preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
     /// Where pictures are kept, and their store could be opened.
@@ -201,7 +205,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, keeping } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping } = server;
         let places = Places::new(settings.max_viewers);
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -214,6 +218,7 @@ impl Site {
             ledger: ledger.cloned().map(Ledger::new),
             counting,
             models,
+            preferences,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
             room: Room::default(),
@@ -229,6 +234,12 @@ impl Site {
             refused: Cell::new(0),
             answered: Cell::new([0; 5]),
         }
+    }
+
+    /// Settings, to be changed.
+    #[expect(dead_code, reason = "used by the routes of settings, which come next")]
+    fn preferences(&self) -> Option<&Arc<dyn Preferences>> {
+        self.preferences.as_ref()
     }
 
     /// What counts.
@@ -336,6 +347,7 @@ pub struct Server {
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
+    preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
 }
 
@@ -343,13 +355,19 @@ impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
-        Server { settings, pipeline, counting, models: None, keeping: None }
+        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None }
     }
 
     /// The same, where models can be chosen and fetched.
     #[must_use]
     pub fn with_models(self, models: Arc<dyn Models>) -> Server {
         Server { models: Some(models), ..self }
+    }
+
+    /// The same, where settings can be changed.
+    #[must_use]
+    pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
+        Server { preferences: Some(preferences), ..self }
     }
 
     /// The same, where pictures are kept.
