@@ -12,6 +12,7 @@ pub mod picture;
 pub mod small_image;
 pub mod still_card;
 pub mod trouble;
+pub mod view;
 pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
@@ -21,3 +22,4 @@ pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
 pub use small_image::{ReduceFrameError, SmallImage};
 pub use trouble::{Trouble, TroubleKind};
+pub use view::{Geometry, Orientation, Part, View, WrongView};
