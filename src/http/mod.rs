@@ -50,6 +50,7 @@ mod route;
 mod routes;
 mod schemas;
 mod schemas_media;
+mod settings;
 mod snapshots;
 mod socket;
 mod state;
