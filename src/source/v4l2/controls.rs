@@ -69,8 +69,11 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
     };
     let (kind, default, value) = match kind {
         INTEGER => {
-            let range =
-                ControlKind::Integer { min: minimum.into(), max: maximum.into(), step: i64::from(step).max(1) };
+            let range = ControlKind::Integer {
+                min: minimum.into(),
+                max: maximum.into(),
+                step: i64::from(step).max(1),
+            };
             (range, default.into(), value(default.into())?)
         }
         BOOLEAN => {
@@ -89,9 +92,8 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
         }
         BUTTON => (ControlKind::Button, 0, 0),
         INTEGER64 => {
-            let [min, max, step, default, value] = ask
-                .wide(id)
-                .map_err(|error| left_out(format!("its value cannot be read: {error}")))?;
+            let [min, max, step, default, value] =
+                ask.wide(id).map_err(|error| left_out(format!("its value cannot be read: {error}")))?;
             (ControlKind::Integer { min, max, step: step.max(1) }, default, value)
         }
         BITMASK => {
@@ -192,7 +194,8 @@ mod tests {
         let with = |flags| control(answer(INTEGER, flags), &Answers(Ok(2))).unwrap();
         assert_eq!((with(0).read_only, with(0).inactive), (false, false));
         assert!(with(READ_ONLY).read_only && with(GRABBED).read_only && with(INACTIVE).inactive);
-        let unread = control(answer(INTEGER, WRITE_ONLY), &Answers(Err(io::ErrorKind::PermissionDenied.into())));
+        let unread =
+            control(answer(INTEGER, WRITE_ONLY), &Answers(Err(io::ErrorKind::PermissionDenied.into())));
         assert_eq!(unread.unwrap().value, 1, "the default stands for a value that cannot be read");
     }
 
@@ -217,7 +220,10 @@ mod tests {
         let one = || control(answer(INTEGER, 0), &Answers(Ok(2))).unwrap();
         let mut controls = [one(), one(), one()];
         name_apart(&mut controls);
-        assert_eq!(controls.map(|control| control.name), ["gain_analogue", "gain_analogue_2", "gain_analogue_3"]);
+        assert_eq!(
+            controls.map(|control| control.name),
+            ["gain_analogue", "gain_analogue_2", "gain_analogue_3"]
+        );
         let title = String::from("***");
         let nameless = control(ControlAnswer { title, ..answer(INTEGER, 0) }, &Answers(Ok(2))).unwrap();
         assert_eq!(nameless.name, "control_00000009");
