@@ -268,9 +268,7 @@ impl From<NotSet> for Problem {
             NotSet::Pinned { .. } => Problem::new(StatusCode::CONFLICT, detail),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("look at them as they are now, and change those"),
-            NotSet::RolledBack { hint, .. } => {
-                Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) }
-            }
+            NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
             NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
                 .hint("`tallycam check` says what is wrong with the directory"),
         }
