@@ -31,6 +31,7 @@ use crate::encode::Encoder;
 use crate::media::{Hub, Picture, Trouble, TroubleKind};
 use crate::source::{Delivers, Opener};
 
+pub use crate::source::controls::unknown as unknown_control;
 use capture::Capture;
 pub use change::{TransformError, Transformed, change};
 pub use commands::{CameraControls, ControlsError, SavedControls, WrongControl};
