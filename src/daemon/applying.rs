@@ -11,11 +11,12 @@ use tokio::task::spawn_blocking;
 use super::counting::make_detector;
 use super::elsewhere::Elsewhere;
 use super::models::Shelf;
+use super::source::saved_controls;
 use super::{counting, http_settings, keeping, log, models, pipeline_settings, source};
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{Counting, Keeping, NoDetector, Pipeline, SavedControls};
+use crate::pipeline::{Counting, Keeping, NoDetector, Pipeline};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError};
 
@@ -185,14 +186,6 @@ impl Parts {
 /// What the server goes by.
 pub fn server_settings(resolved: &Resolved) -> http::Settings {
     http::Settings { pinned_retention: keeping::pinned(resolved), ..http_settings(&resolved.config) }
-}
-
-/// The camera's controls that are to be set after every open.
-pub fn saved_controls(config: &Config) -> SavedControls {
-    SavedControls {
-        pinned: config.source.controls.iter().cloned().collect(),
-        cameras: config.controls.clone(),
-    }
 }
 
 /// What of `[source]` decides what is opened, and how.

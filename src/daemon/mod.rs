@@ -158,7 +158,7 @@ pub fn serve(
             return Err(error.into());
         }
     };
-    pipeline.set_saved_controls(applying::saved_controls(&config));
+    pipeline.set_saved_controls(source::saved_controls(&config));
     let shelf = models::Shelf::new(&counting::state_directory(&config), pinned);
     let counting = match counting::start(&config, &pipeline, ledger, shelf) {
         Ok(counting) => counting,

@@ -1,8 +1,9 @@
 //! From `[source]` to the opener it asks for. Nothing is opened here.
 
 use crate::base::Stop;
-use crate::config::{SourceConfig, SourceKind};
-use crate::media::{ControlValue, Fourcc, Trouble, TroubleKind};
+use crate::config::{Config, SourceConfig, SourceKind};
+use crate::media::{Fourcc, Trouble, TroubleKind};
+use crate::pipeline::SavedControls;
 use crate::source::{Opener, Source, Wanted, auto, exec, files, sim, url, v4l2};
 
 /// The opener that `source` asks for.
@@ -57,6 +58,15 @@ impl Opener for Refuses {
     }
 }
 
+/// Which values controls have after every open: those that the configuration has for every camera, and those of
+/// certain ones.
+pub fn saved_controls(config: &Config) -> SavedControls {
+    SavedControls {
+        pinned: config.source.controls.iter().cloned().collect(),
+        cameras: config.controls.clone(),
+    }
+}
+
 fn missing(kind: &str, key: &str) -> Trouble {
     Trouble::new(TroubleKind::Unsupported, format!("[source] kind = \"{kind}\" needs the key {key}"))
         .hint(format!("set {key} in the section [source], or --set source.{key}=…"))
@@ -73,12 +83,7 @@ fn wanted(source: &SourceConfig) -> Result<Wanted, Trouble> {
             })
         })
         .transpose()?;
-    let controls = source
-        .controls
-        .iter()
-        .map(|(name, value)| ControlValue { name: name.clone(), value: *value })
-        .collect();
-    Ok(Wanted { width: source.width, height: source.height, fps: source.fps, format, controls })
+    Ok(Wanted { width: source.width, height: source.height, fps: source.fps, format })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 
 mod body;
 mod connection;
+mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
@@ -64,6 +65,7 @@ mod v1;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_controls;
 mod wire_media;
 mod zip;
 mod zones;
