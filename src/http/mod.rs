@@ -60,6 +60,7 @@ mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
+mod view;
 mod viewers;
 pub mod when;
 mod wire;

@@ -13,6 +13,5 @@ pub use crate::encode::{TransformError, Transformed};
 /// # Errors
 /// [`TransformError`].
 pub fn change(jpeg: &Bytes, wanted: &PictureChange, quality: u8) -> Result<Transformed, TransformError> {
-    let PictureChange { width, rotate, gray } = *wanted;
-    Transformer::new()?.transform(jpeg, width, rotate, gray, quality)
+    Transformer::new()?.transform(jpeg, &wanted.view, wanted.width, quality)
 }

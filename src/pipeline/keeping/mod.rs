@@ -36,6 +36,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::Worker;
+use crate::media::View;
 use crate::store::Counts;
 use crate::store::media::{AsideFile, Item, Media, MediaError, Origin};
 
@@ -144,14 +145,12 @@ pub struct SnapshotWish {
 }
 
 /// What is done with a picture before it is given or kept. The default leaves its bytes as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PictureChange {
     /// At most so many pixels a row, 16–8192; never more than it has.
     pub width: Option<u32>,
-    /// Turned clockwise by 0, 90, 180 or 270 degrees.
-    pub rotate: u16,
-    /// Without colour.
-    pub gray: bool,
+    /// As this shows it. Nothing is written into it.
+    pub view: View,
 }
 
 /// A picture could not be taken or kept, or a recording not begun.

@@ -82,8 +82,8 @@ fn check(change: &PictureChange) -> Result<(), KeepError> {
         let (least, most) = (WIDTHS.start(), WIDTHS.end());
         return Err(KeepError::Wrong(format!("a width of {width} is none: {least} to {most} pixels")));
     }
-    if ![0, 90, 180, 270].contains(&change.rotate) {
-        let turn = change.rotate;
+    let turn = change.view.rotate;
+    if ![0, 90, 180, 270].contains(&turn) {
         return Err(KeepError::Wrong(format!("a turn by {turn} degrees is none: 0, 90, 180 or 270")));
     }
     Ok(())
@@ -118,10 +118,12 @@ pub fn in_words(state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::View;
 
     #[test]
     fn wishes_out_of_range_are_refused_before_a_picture_is_taken() {
-        let change = |width, rotate| PictureChange { width, rotate, gray: true };
+        let change =
+            |width, rotate| PictureChange { width, view: View { rotate, gray: true, ..View::default() } };
         for fine in [change(None, 0), change(Some(16), 90), change(Some(8192), 270)] {
             assert!(check(&fine).is_ok());
         }
