@@ -21,6 +21,7 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
     let Config {
         name,
         source,
+        controls: _,
         stream,
         picture,
         lens,
@@ -122,6 +123,7 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
             on = "lights.on",
             brightness = "lights.brightness",
             color = "lights.color",
+            ranges = "lights.ranges",
             status = "lights.status",
             shot = "lights.shot",
             settle = "lights.settle",

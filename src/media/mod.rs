@@ -5,6 +5,7 @@ pub mod canvas;
 pub mod caption;
 pub mod control;
 pub mod film;
+pub mod format;
 pub mod fourcc;
 pub mod frame;
 pub mod hub;
@@ -17,6 +18,7 @@ pub mod view;
 pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
+pub use format::{Format, Mode};
 pub use fourcc::Fourcc;
 pub use frame::Frame;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
