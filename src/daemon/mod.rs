@@ -19,6 +19,7 @@ mod ending;
 pub mod keeping;
 pub mod log;
 pub mod models;
+pub mod picture;
 pub mod reload;
 pub mod sockets;
 pub mod source;

@@ -63,6 +63,9 @@ pub enum EncodeError {
     /// libjpeg-turbo refused.
     #[error(transparent)]
     Compress(#[from] CompressError),
+    /// It could not be changed as it is to be shown.
+    #[error("the camera's picture cannot be shown as it is wanted")]
+    Change(#[from] TransformError),
 }
 
 /// Turns frames into pictures. Owns the compressor, the planes it works on and the pictures'

@@ -129,8 +129,8 @@ impl Transformer {
         })
     }
 
-    /// `jpeg` as `view` shows it (nothing is written into it), with at most `width` pixels a row, never more than it has.
-    /// `quality` (1–100, libjpeg's scale) is used where it must be encoded anew.
+    /// `jpeg` as `view` shows it, with at most `width` pixels a row, never more than it has, and with `words` written into
+    /// it ([`View::words`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded anew.
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.
@@ -139,9 +139,10 @@ impl Transformer {
         jpeg: &Bytes,
         view: &View,
         width: Option<u32>,
+        words: Option<&str>,
         quality: u8,
     ) -> Result<Transformed, TransformError> {
-        let (made, (width, height)) = self.make(jpeg, view, width, None, quality)?;
+        let (made, (width, height)) = self.make(jpeg, view, width, words, quality)?;
         let jpeg = match made {
             Made::Same => jpeg.clone(),
             Made::New(made) => Bytes::copy_from_slice(made),
@@ -484,12 +485,12 @@ mod tests {
         let mut transformer = Transformer::new().unwrap();
         let jpeg = quarters(64, 48);
         for (width, rotate) in [(None, 0), (Some(64), 0), (Some(8000), 0), (None, 360)] {
-            let done = transformer.transform(&jpeg, &turned(rotate), width, 50).unwrap();
+            let done = transformer.transform(&jpeg, &turned(rotate), width, None, 50).unwrap();
             assert_eq!((done.width, done.height), (64, 48));
             assert_eq!(done.jpeg.as_ptr(), jpeg.as_ptr(), "not even copied");
         }
-        let gray = transformer.transform(&jpeg, &GRAY, None, 50).unwrap().jpeg;
-        assert_eq!(transformer.transform(&gray, &GRAY, None, 50).unwrap().jpeg.as_ptr(), gray.as_ptr());
+        let gray = transformer.transform(&jpeg, &GRAY, None, None, 50).unwrap().jpeg;
+        assert_eq!(transformer.transform(&gray, &GRAY, None, None, 50).unwrap().jpeg.as_ptr(), gray.as_ptr());
     }
 
     #[test]
@@ -502,13 +503,13 @@ mod tests {
             (270, [UPPER_RIGHT, LOWER_RIGHT, UPPER_LEFT, LOWER_LEFT]),
         ] {
             let lies = rotate != 180;
-            let whole = transformer.transform(&jpeg, &turned(rotate), None, 90).unwrap();
+            let whole = transformer.transform(&jpeg, &turned(rotate), None, None, 90).unwrap();
             assert_eq!((whole.width, whole.height), if lies { (96, 128) } else { (128, 96) });
             assert_like(&whole.jpeg, want);
             // Lossless: back again it is what it was, bit for bit (but for what is written around the blocks).
-            let back = transformer.transform(&whole.jpeg, &turned(360 - rotate), None, 1).unwrap();
+            let back = transformer.transform(&whole.jpeg, &turned(360 - rotate), None, None, 1).unwrap();
             assert_eq!(looks(&back.jpeg), looks(&jpeg));
-            let small = transformer.transform(&jpeg, &turned(rotate), Some(51), 90).unwrap();
+            let small = transformer.transform(&jpeg, &turned(rotate), Some(51), None, 90).unwrap();
             assert_eq!((small.width, small.height), if lies { (51, 68) } else { (51, 38) });
             assert_like(&small.jpeg, want);
         }
@@ -519,7 +520,7 @@ mod tests {
         let mut transformer = Transformer::new().unwrap();
         let jpeg = quarters(128, 96);
         for width in [None, Some(40)] {
-            let gray = transformer.transform(&jpeg, &GRAY, width, 90).unwrap();
+            let gray = transformer.transform(&jpeg, &GRAY, width, None, 90).unwrap();
             assert_eq!(jpeg::inspect(&gray.jpeg).unwrap().components, 1);
             assert_like(
                 &gray.jpeg,
@@ -534,7 +535,7 @@ mod tests {
         for (width, height) in [(640, 480), (101, 67), (1920, 1080), (17, 200)] {
             let jpeg = quarters(width, height);
             for wanted in [16, 33, 100, 320, 500] {
-                let done = transformer.transform(&jpeg, &View::default(), Some(wanted), 75).unwrap();
+                let done = transformer.transform(&jpeg, &View::default(), Some(wanted), None, 75).unwrap();
                 assert_eq!(done.width, wanted.min(width as u32));
                 let right = f64::from(done.width) * height as f64 / width as f64;
                 assert!((f64::from(done.height) - right).abs() <= 0.5, "{done:?}");
@@ -552,8 +553,8 @@ mod tests {
         let mut transformer = Transformer::new().unwrap();
         let good = quarters(64, 48);
         for bad in [Bytes::new(), Bytes::from_static(b"GIF89a"), good.slice(..good.len() / 2)] {
-            assert!(transformer.transform(&bad, &turned(90), Some(32), 75).is_err());
+            assert!(transformer.transform(&bad, &turned(90), Some(32), None, 75).is_err());
         }
-        assert!(transformer.transform(&good, &turned(90), Some(32), 75).is_ok());
+        assert!(transformer.transform(&good, &turned(90), Some(32), None, 75).is_ok());
     }
 }

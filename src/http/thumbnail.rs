@@ -14,6 +14,7 @@ use super::query::{Query, WrongValue};
 use super::range;
 use super::route::Request;
 use super::view;
+use crate::base::Stamp;
 use crate::media::zip;
 use crate::pipeline::keeping::PictureChange;
 use crate::pipeline::{TransformError, change};
@@ -162,7 +163,9 @@ async fn picture(
     let made = tokio::task::spawn_blocking(move || {
         // Kept until it is made, even if nobody waits for it any more.
         let _place = place;
-        match change(&found.jpeg, &wanted_change, quality) {
+        // Nothing is written into what is kept: its time does not matter.
+        let taken = Stamp { monotonic_us: 0, wall_us: 0, wall_trusted: false };
+        match change(&found.jpeg, &wanted_change, &taken, quality) {
             Ok(made) => found.jpeg = made.jpeg,
             // A picture of a kind that cannot be made smaller is better than none.
             Err(TransformError::Kind(_)) => {}

@@ -53,6 +53,9 @@ const FPS: std::ops::RangeInclusive<f64> = 0.01..=240.0;
 /// Times between two pictures of a time-lapse.
 const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
+/// Behind the source of a recording whose pictures are those that viewers saw.
+pub const AS_SHOWN: &str = ", as shown";
+
 /// The longest that [`Keeping::closed`] waits.
 const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
@@ -115,6 +118,8 @@ pub struct RecordingWish {
     pub duration: Option<Duration>,
     /// Ends at so many bytes; `None`: as configured.
     pub bytes: Option<u64>,
+    /// The pictures as viewers see them, not the camera's own. Such a recording has no pre-roll.
+    pub as_shown: bool,
 }
 
 /// Which picture a snapshot is.

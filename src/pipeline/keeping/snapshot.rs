@@ -33,15 +33,22 @@ impl Keeping {
         check(&change)?;
         let until = Instant::now() + wait;
         let pipeline = &self.shared.pipeline;
-        let taken = match which {
-            // What viewers see is the camera's own picture, until something is drawn or changed for all of them.
-            Which::Shown | Which::Original => pipeline.snapshot(wait).await,
-            Which::Largest => pipeline.largest(wait).await,
+        let is_as_it_is = change == PictureChange::default();
+        let (taken, view) = match which {
+            Which::Shown if is_as_it_is => (pipeline.snapshot(wait).await, change.view),
+            // What is done for everyone and what is wanted here are one change, of the camera's own picture.
+            Which::Shown => {
+                let everyone = pipeline.view().borrow().clone();
+                (pipeline.original(wait).await, everyone.then(&change.view))
+            }
+            Which::Original => (pipeline.original(wait).await, change.view),
+            Which::Largest => (pipeline.largest(wait).await, change.view),
         };
         let picture = taken.map_err(|none| KeepError::from(&none))?;
-        if change == PictureChange::default() {
+        if is_as_it_is {
             return Ok(picture);
         }
+        let change = PictureChange { view, ..change };
         let turn = timeout_at(until, self.shared.changing.clone().acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(KeepError::Picture(String::from("others are being changed; try again in a moment")));
@@ -91,8 +98,8 @@ fn check(change: &PictureChange) -> Result<(), KeepError> {
 
 /// The picture changed as wanted, with its own stamp and number.
 fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, KeepError> {
-    let changed =
-        change(&picture.jpeg(), wanted, quality).map_err(|error| KeepError::Picture(error.to_string()))?;
+    let changed = change(&picture.jpeg(), wanted, &picture.stamp, quality)
+        .map_err(|error| KeepError::Picture(error.to_string()))?;
     let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
     builder.push(&changed.jpeg);
     Ok(builder.finish(changed.width, changed.height, picture.stamp, picture.sequence, false))
