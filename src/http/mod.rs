@@ -50,6 +50,7 @@ mod route;
 mod routes;
 mod schemas;
 mod schemas_media;
+mod settings;
 mod snapshots;
 mod socket;
 mod state;
@@ -437,6 +438,7 @@ impl Server {
             let site = site.clone();
             async move { connection::sweep(&site).await }
         });
+        tasks.spawn_local(heed_settings(site.clone()));
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
         tasks
@@ -452,6 +454,16 @@ impl Server {
             })
             .await;
         Ok(())
+    }
+}
+
+/// Does what other settings demand of those who are there already.
+async fn heed_settings(site: Rc<Site>) {
+    let mut settings = site.settings.clone();
+    while settings.changed().await.is_ok() {
+        if site.is_counts_only() {
+            site.each_viewers(|viewers| viewers.dismiss());
+        }
     }
 }
 

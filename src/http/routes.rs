@@ -5,7 +5,7 @@ use hyper::Method;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
     counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings,
-    recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -111,6 +111,8 @@ const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
 const FILE_NAME: Key = ("filename", "The item's name.");
 
+const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
+const NO_SETTINGS: Answer = (503, "Settings cannot be changed here.", Content::Problem);
 const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
 const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
@@ -293,6 +295,21 @@ pub static ROUTES: &[Route] = &[
         [MODEL, API_FOREIGN, (404, "The catalogue has none of this name.", Content::Problem), WRONG_DRAFT,
             (502, "What came is not what should have come.", Content::Problem),
             (503, "There is no way to where it lies, or no models here.", Content::Problem)]),
+    route!(GET "/api/v1/settings" settings::list, Api, "Every setting, where its value comes from, and what it may be.", [],
+        [SETTINGS, NO_SETTINGS]),
+    route!(PATCH "/api/v1/settings" settings::change, Api,
+        "Changes settings while everything runs, all of them or none; `null` is as if it had never been set. Answered when they are in force and on the disk. If-Match is heeded.",
+        [], Wanted::Json("SettingsPatch"),
+        [SETTINGS, API_FOREIGN, (409, "The operator sets it elsewhere, or it does not work: all is as it was.", Content::Problem), CHANGED,
+            WRONG_DRAFT, NO_SETTINGS, (507, "It could not be kept: all is as it was.", Content::Problem)]),
+    route!(GET "/api/v1/settings.toml" settings::export, Api,
+        "What was set here, as a configuration file; stars in the place of passwords.", [],
+        [(200, "The file.", Content::Toml), NO_SETTINGS]),
+    route!(PUT "/api/v1/settings.toml" settings::import, Api,
+        "Takes the place of everything that was set here. Stars in the place of a password leave it as it is. If-Match is heeded.",
+        [], Wanted::Toml,
+        [SETTINGS, API_FOREIGN, (409, "It does not work: all is as it was.", Content::Problem), CHANGED, WRONG_DRAFT, NO_SETTINGS,
+            (507, "It could not be kept: all is as it was.", Content::Problem)]),
     route!(GET "/lines" page::lines, Pages, "The line editor.", [("line", "The number of the line to edit, or `new`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(POST "/lines" page::post_line, Pages, "Draws, changes or deletes a line, from the page's form.", [], Wanted::Form,

@@ -2,14 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::schemas_media;
 use super::state::{StateReport, ViewerReport, object};
+use super::{schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {
-    let parts =
-        [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models(), schemas_media::all()];
+    let parts = [
+        of_the_camera(),
+        of_what_is_drawn(),
+        of_what_is_counted(),
+        of_models(),
+        schemas_media::all(),
+        settings::schemas(),
+    ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -29,6 +35,11 @@ fn of_the_camera() -> Value {
                 "field": {"type": "string"},
                 "range": {"type": "string"},
                 "given": {"type": "string"},
+                "errors": list(json!({
+                    "type": "object",
+                    "required": ["path", "given", "message", "hint"],
+                    "properties": {"path": text(), "given": text(), "message": text(), "hint": maybe(text())},
+                })),
             },
         },
         "StreamStatus": {
