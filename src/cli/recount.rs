@@ -22,6 +22,7 @@ use crate::daemon::models::Shelf;
 use crate::http::{RecountBody, RecountReport};
 use crate::pipeline::Made;
 use crate::pipeline::counting::MODEL_SETTING;
+use crate::daemon::picture;
 use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
 use crate::store::media::{Item, Kind, MediaReader, Origin};
 use crate::store::{self, Counts, CrossingsQuery, Direction, EditError, LineRow, Reader, Recounted, Scene};
@@ -105,9 +106,10 @@ impl Recount {
         let made = self.detector(config, ledger, scene)?;
         let backend = made.backend;
         let mut notes = made.notes.clone();
+        let geometry = picture::view(config).geometry();
         let progress = Progress::of(item);
         let counted =
-            count_recording(media, item, made, &settings(config), &lines, scene, self.fps, |done| {
+            count_recording(media, item, made, &settings(config), &lines, scene, self.fps, geometry, |done| {
                 progress.tell(done)
             });
         progress.end();

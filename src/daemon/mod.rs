@@ -21,6 +21,7 @@ mod ending;
 pub mod keeping;
 pub mod log;
 pub mod models;
+pub mod picture;
 pub mod preferences;
 pub mod reload;
 pub mod settings_file;

@@ -62,6 +62,7 @@ mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
+mod view;
 mod viewers;
 pub mod when;
 mod wire;
@@ -70,11 +71,11 @@ mod wire_media;
 mod zip;
 mod zones;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,7 +93,8 @@ pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Keeping, Pipeline, Status};
+use crate::media::View;
+use crate::pipeline::{Keeping, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -191,6 +193,10 @@ pub(crate) struct Site {
     viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
+    /// What makes views of their own.
+    views: Option<Views>,
+    /// Those who watch one: the view, whether it is of annotated pictures, and they.
+    viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
@@ -209,7 +215,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, views } = server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -227,6 +233,8 @@ impl Site {
             keeping,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
+            views,
+            viewed: RefCell::default(),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
@@ -325,13 +333,35 @@ impl Site {
     }
 
     /// Does `each` with all who watch, whatever they watch.
-    fn each_viewers(&self, each: impl FnMut(&Rc<Viewers>)) {
-        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(each);
+    fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
+        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
+        self.viewed.borrow().iter().filter_map(|(_, _, viewers)| viewers.upgrade()).for_each(|one| each(&one));
+    }
+
+    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
+    /// no views are made.
+    fn viewers_of(&self, view: &View, is_annotated: bool) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+        let Some(views) = &self.views else { return Ok(None) };
+        let over = match (&self.counting, is_annotated) {
+            (Some(counting), true) => Some(counting.annotated()),
+            (_, true) => return Ok(None),
+            (_, false) => None,
+        };
+        let mut all = self.viewed.borrow_mut();
+        all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
+        let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);
+        if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
+            return Ok(Some(viewers));
+        }
+        let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
+        all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
+        tokio::task::spawn_local(viewers::relay(viewers.clone()));
+        Ok(Some(viewers))
     }
 
     /// Pictures that viewers did not get, since the start.
     fn skipped(&self) -> u64 {
-        let mut skipped = 0;
+        let mut skipped = self.places.skipped_before();
         self.each_viewers(|viewers| skipped += viewers.skipped());
         skipped
     }
@@ -354,6 +384,7 @@ pub struct Server {
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    views: Option<Views>,
 }
 
 impl Server {
@@ -361,7 +392,7 @@ impl Server {
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None }
+        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None, views: None }
     }
 
     /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
@@ -381,6 +412,12 @@ impl Server {
     #[must_use]
     pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
         Server { preferences: Some(preferences), ..self }
+    }
+
+    /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
+    #[must_use]
+    pub fn with_views(self, views: Views) -> Server {
+        Server { views: Some(views), ..self }
     }
 
     /// The same, where pictures are kept.

@@ -13,7 +13,7 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
-use crate::pipeline::NoPicture;
+use crate::pipeline::{NoPicture, TooManyViews};
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::keeping::KeepError;
 use crate::store::media::MediaError;
@@ -188,6 +188,14 @@ impl From<Full> for Problem {
     fn from(full: Full) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
             .hint("`max_viewers` under [stream] in the configuration allows more")
+            .retry_after(5)
+    }
+}
+
+impl From<TooManyViews> for Problem {
+    fn from(many: TooManyViews) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
+            .hint("watch one that others watch, too, or the picture as everyone sees it")
             .retry_after(5)
     }
 }
