@@ -4,8 +4,8 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    controls, counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings,
-    recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    controls, counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures,
+    recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::state::{StateReport, ViewerReport, object};
-use super::{schemas_media, settings};
 use super::wire_controls::{ControlsReport, FormatsReport};
+use super::{schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
