@@ -29,6 +29,7 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod light;
 mod lines;
 pub mod listen;
 mod media;
@@ -89,7 +90,7 @@ pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Keeping, Pipeline, Status};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -175,6 +176,8 @@ pub(crate) struct Site {
     preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// The light.
+    lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
     /// What was last seen of the room for pictures.
@@ -205,7 +208,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, lights } = server;
         let places = Places::new(settings.max_viewers);
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -221,6 +224,7 @@ impl Site {
             preferences,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             listeners: Listeners::default(),
@@ -348,13 +352,14 @@ pub struct Server {
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    lights: Option<Lights>,
 }
 
 impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None }
+        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None, lights: None }
     }
 
     /// The same, where models can be chosen and fetched.
@@ -373,6 +378,12 @@ impl Server {
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
         Server { keeping: Some(keeping), ..self }
+    }
+
+    /// The same, where there may be a light.
+    #[must_use]
+    pub fn with_lights(self, lights: Lights) -> Server {
+        Server { lights: Some(lights), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the

@@ -3,7 +3,7 @@
 //! Locks are taken in this order, or one at a time: wishes, opening, state, figures; the hub's own is the
 //! last of all.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -13,6 +13,7 @@ use crate::media::{Hub, Picture, Trouble};
 use crate::source::Delivers;
 
 use super::counting::Annotating;
+use super::lights::Switch;
 use super::rate::RateMeter;
 use super::warm_up::WarmUp;
 use super::{Settings, State};
@@ -45,6 +46,8 @@ pub struct Shared {
     /// Which source the capture thread has open (or is opening), counted from 1. It changes from
     /// `None` with the wishes locked: who has changed a wish knows what was opened before.
     pub opening: watch::Sender<Option<u64>>,
+    /// The light for snapshots, once there is one.
+    pub light: OnceLock<Switch>,
 }
 
 /// What others want of the capture thread.
@@ -152,6 +155,7 @@ impl Shared {
             }),
             state: watch::Sender::new(State::Asleep),
             opening: watch::Sender::new(None),
+            light: OnceLock::new(),
         }
     }
 
