@@ -12,11 +12,11 @@ use super::counting::make_detector;
 use super::elsewhere::Elsewhere;
 use super::models::Shelf;
 use super::source::saved_controls;
-use super::{counting, http_settings, keeping, log, models, pipeline_settings, source};
+use super::{counting, http_settings, keeping, lights, log, models, picture, pipeline_settings, source};
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{Counting, Keeping, NoDetector, Pipeline};
+use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError};
 
@@ -40,6 +40,8 @@ pub struct Parts {
     pub shelf: Shelf,
     /// Snapshots and recordings.
     pub keeping: Keeping,
+    /// The light.
+    pub lights: Lights,
     /// The store of pictures, if it could be opened.
     pub media: Option<Media>,
     /// The ledger, if it could be opened.
@@ -164,6 +166,12 @@ impl Parts {
         }
         if saved_controls(before) != saved_controls(after) {
             self.pipeline.set_saved_controls(saved_controls(after));
+        }
+        if picture::view(before) != picture::view(after) {
+            self.pipeline.set_view(picture::view(after));
+        }
+        if before.lights != after.lights {
+            self.lights.set(lights::settings(after));
         }
         self.keeping.set_settings(keeping::settings(after));
         self.http.send_if_modified(|now| {

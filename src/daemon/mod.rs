@@ -1,11 +1,11 @@
 //! The daemon's life: what is started in which order, what keeps it going, and how it ends.
 //!
 //! ```text
-//! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ► capture, detect,
-//!         annotate, record ► HTTP server ► READY=1
+//! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ►
+//!         capture, detect, annotate, record, lights ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
-//!         closed ► ledger and store closed ► done
+//!         closed ► ledger and store closed ► light off ► done
 //! ```
 //!
 //! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
@@ -19,6 +19,7 @@ pub mod counting;
 mod elsewhere;
 mod ending;
 pub mod keeping;
+pub mod lights;
 pub mod log;
 pub mod models;
 pub mod picture;
@@ -45,7 +46,7 @@ use crate::base::{Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
 use preferences::{Settings, Started};
 
@@ -78,6 +79,9 @@ pub enum DaemonError {
     /// The thread that records could not be started.
     #[error(transparent)]
     Keeping(#[from] pipeline::KeepingError),
+    /// The thread of the light could not be started.
+    #[error(transparent)]
+    Lights(#[from] pipeline::LightsError),
     /// The operating system gives no runtime or no signals.
     #[error("the operating system refused {what}: {error}")]
     System {
@@ -113,6 +117,7 @@ impl DaemonError {
             | DaemonError::Pipeline(_)
             | DaemonError::Counting(_)
             | DaemonError::Keeping(_)
+            | DaemonError::Lights(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
             | DaemonError::Hurried(_) => None,
@@ -179,13 +184,23 @@ pub fn serve(
             return Err(error.into());
         }
     };
+    let kept = Some(keeping.keeping.clone());
+    let lights = match Lights::start(&pipeline, kept, lights::settings(&config)) {
+        Ok(lights) => lights,
+        Err(error) => {
+            pipeline.stop();
+            counting.let_end();
+            keeping.let_end();
+            return Err(error.into());
+        }
+    };
 
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let threads = Threads { capture, counting, keeping };
+        let threads = Threads { capture, counting, keeping, lights };
         let mut running = start(settings, pipeline, threads, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
@@ -208,6 +223,9 @@ struct Running {
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    /// The light and the thread `lights`. The watchdog does not listen to its heart: a strip that hangs is no reason to
+    /// restart a camera.
+    lights: (Lights, Worker),
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
@@ -229,6 +247,7 @@ struct Threads {
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    lights: (Lights, Worker),
 }
 
 fn start(
@@ -238,7 +257,7 @@ fn start(
     listeners: Vec<http::Listener>,
     fallback_to_sim: bool,
 ) -> Result<Running, DaemonError> {
-    let Threads { capture, counting, keeping } = threads;
+    let Threads { capture, counting, keeping, lights } = threads;
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
@@ -246,6 +265,7 @@ fn start(
             pipeline.stop();
             counting.let_end();
             keeping.let_end();
+            lights.0.stop();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
@@ -263,6 +283,7 @@ fn start(
             counting: counting.counting.clone(),
             shelf: counting.shelf.clone(),
             keeping: keeping.keeping.clone(),
+            lights: lights.0.clone(),
             media: keeping.store.as_ref().map(|(media, _)| media.clone()),
             counts: counting.ledger.as_ref().map(|(counts, _)| counts.clone()),
             http: live,
@@ -273,10 +294,22 @@ fn start(
         .with_live_settings(live_settings)
         .with_models(Arc::new(counting.shelf.clone()))
         .with_preferences(Arc::new(settings.clone()))
-        .with_keeping(keeping.keeping.clone());
+        .with_keeping(keeping.keeping.clone())
+        .with_lights(lights.0.clone());
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { settings, pipeline, capture, counting, keeping, stop, server, signals, has_terminal })
+    Ok(Running {
+        settings,
+        pipeline,
+        capture,
+        counting,
+        keeping,
+        lights,
+        stop,
+        server,
+        signals,
+        has_terminal,
+    })
 }
 
 impl Running {
@@ -303,7 +336,7 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
-                name = ended(std::iter::once(&self.capture).chain(self.counting.threads()).chain(self.keeping.threads())) => {
+                name = ended([&self.capture, &self.lights.1].into_iter().chain(self.counting.threads()).chain(self.keeping.threads())) => {
                     return Reason::Thread(name);
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
@@ -371,6 +404,7 @@ impl Running {
             self.capture,
             self.counting,
             self.keeping,
+            self.lights,
         ));
         tokio::select! {
             () = &mut steps => ended,
@@ -541,7 +575,8 @@ mod tests {
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
         let ended = LocalSet::new()
             .run_until(async {
-                let threads = Threads { capture, counting, keeping };
+                let lights = Lights::start(&pipeline, None, lights::settings(&config))?;
+                let threads = Threads { capture, counting, keeping, lights };
                 let mut running = start(started, pipeline, threads, Vec::new(), false)?;
                 let reason =
                     running.run(Arc::new(|| -> Operator { unreachable!("no SIGHUP is sent") })).await;

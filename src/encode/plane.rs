@@ -245,7 +245,11 @@ mod tests {
                         _ => (x, y),
                     };
                     let tx = if mirrored { to.width - 1 - tx } else { tx };
-                    assert_eq!(to.samples[ty * to.width + tx], from.samples[y * width + x], "{orientation:?}");
+                    assert_eq!(
+                        to.samples[ty * to.width + tx],
+                        from.samples[y * width + x],
+                        "{orientation:?}"
+                    );
                 }
             }
         }

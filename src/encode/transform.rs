@@ -82,11 +82,18 @@ enum Made<'a> {
 
 impl<'a> Plan<'a> {
     /// Of a picture of `size` pixels, shown at most `width` pixels wide.
-    fn new(view: &'a View, size: (u32, u32), width: Option<u32>, has_colour: bool, words: Option<&'a str>) -> Plan<'a> {
+    fn new(
+        view: &'a View,
+        size: (u32, u32),
+        width: Option<u32>,
+        has_colour: bool,
+        words: Option<&'a str>,
+    ) -> Plan<'a> {
         let shown = view.size_of(size);
         let size_wanted = match width.map(|width| width.clamp(*WIDTHS.start(), *WIDTHS.end())) {
             Some(width) if width < shown.0 => {
-                let height = (u64::from(shown.1) * u64::from(width) + u64::from(shown.0) / 2) / u64::from(shown.0);
+                let height =
+                    (u64::from(shown.1) * u64::from(width) + u64::from(shown.0) / 2) / u64::from(shown.0);
                 (width, (height as u32).max(1))
             }
             _ => shown,
@@ -168,7 +175,12 @@ impl Transformer {
     ///
     /// # Errors
     /// As [`super::Encoder::encode`].
-    pub fn show_frame(&mut self, frame: &Frame<'_>, view: &View, quality: u8) -> Result<Picture, EncodeError> {
+    pub fn show_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        view: &View,
+        quality: u8,
+    ) -> Result<Picture, EncodeError> {
         super::check(frame)?;
         let words = view.words(&frame.stamp);
         let planar = self.raw.of(frame, view.gray).ok_or(EncodeError::Format(frame.fourcc))?;
@@ -286,7 +298,8 @@ impl<'a> Ground<'a> {
         let scale = |from: u32, length: u32, of: u32, now: usize, wanted: usize| {
             let of = u64::from(of.max(1));
             let length = (u64::from(length) * now as u64).div_ceil(of).clamp(1, now as u64);
-            let length = if length.abs_diff(wanted as u64) <= 1 { (wanted as u64).min(now as u64) } else { length };
+            let length =
+                if length.abs_diff(wanted as u64) <= 1 { (wanted as u64).min(now as u64) } else { length };
             let first = ((u64::from(from) * now as u64 + of / 2) / of).min(now as u64 - length);
             (first as u32, length as u32)
         };
@@ -303,11 +316,20 @@ impl<'a> Ground<'a> {
         let from = |plane: Samples<'a>, left: usize, top: usize, width: usize, height: usize| {
             let bytes = plane.bytes.get(top * plane.stride + left..)?;
             // Rows beyond the last one and samples beside them are there where the compressor reads whole blocks.
-            (left + width <= plane.stride && bytes.len() >= plane.stride * (height - 1) + width).then_some(bytes)
+            (left + width <= plane.stride && bytes.len() >= plane.stride * (height - 1) + width)
+                .then_some(bytes)
         };
         let Some([u, v]) = colour else {
             let y = from(self.y, left, top, width, height)?;
-            return Some(Planar { width, height, y, y_stride: self.y.stride, u: &[], v: &[], chroma_stride: 0 });
+            return Some(Planar {
+                width,
+                height,
+                y,
+                y_stride: self.y.stride,
+                u: &[],
+                v: &[],
+                chroma_stride: 0,
+            });
         };
         let is_even = left.is_multiple_of(2) && top.is_multiple_of(2);
         if (self.across, self.down) != (2, 2) || !is_even {

@@ -30,6 +30,7 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod light;
 mod lines;
 pub mod listen;
 mod media;
@@ -92,9 +93,9 @@ pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
-use crate::pipeline::counting::Counting;
 use crate::media::View;
-use crate::pipeline::{Keeping, Pipeline, Status, TooManyViews, Views};
+use crate::pipeline::counting::Counting;
+use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -181,6 +182,8 @@ pub(crate) struct Site {
     preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// The light.
+    lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
     /// What was last seen of the room for pictures.
@@ -215,7 +218,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, views } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights } = server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -231,6 +234,7 @@ impl Site {
             preferences,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             views,
@@ -335,7 +339,11 @@ impl Site {
     /// Does `each` with all who watch, whatever they watch.
     fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
         [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
-        self.viewed.borrow().iter().filter_map(|(_, _, viewers)| viewers.upgrade()).for_each(|one| each(&one));
+        self.viewed
+            .borrow()
+            .iter()
+            .filter_map(|(_, _, viewers)| viewers.upgrade())
+            .for_each(|one| each(&one));
     }
 
     /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
@@ -385,6 +393,7 @@ pub struct Server {
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
     views: Option<Views>,
+    lights: Option<Lights>,
 }
 
 impl Server {
@@ -392,7 +401,16 @@ impl Server {
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None, views: None }
+        Server {
+            settings,
+            pipeline,
+            counting,
+            models: None,
+            preferences: None,
+            keeping: None,
+            views: None,
+            lights: None,
+        }
     }
 
     /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
@@ -424,6 +442,12 @@ impl Server {
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
         Server { keeping: Some(keeping), ..self }
+    }
+
+    /// The same, where there may be a light.
+    #[must_use]
+    pub fn with_lights(self, lights: Lights) -> Server {
+        Server { lights: Some(lights), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the

@@ -4,8 +4,9 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    controls, counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures,
-    recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    controls, counts, crossings, download, events, legacy, light, lines, media, model, page, page_media,
+    pictures, recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1,
+    zip, zones,
 };
 
 macro_rules! route {
@@ -112,7 +113,16 @@ const OLD_NO_STORE: Answer =
 const FILE_NAME: Key = ("filename", "The item's name.");
 
 const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
+const NO_LIGHT: Answer = (
+    403,
+    "A browser sent this for another site; or there is no light, or none with colours.",
+    Content::Problem,
+);
+const PINNED: Answer = (409, "The operator's file sets it.", Content::Problem);
 const NO_SETTINGS: Answer = (503, "Settings cannot be changed here.", Content::Problem);
+const OLD_PINNED: Answer = (409, "The operator's file sets it.", Content::Text);
+const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
+
 const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
 const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
@@ -124,7 +134,6 @@ const CONTROLS: Answer = (
     Content::Json("Controls"),
 );
 const NO_CAMERA: Answer = (503, "The camera cannot be asked now: why.", Content::Problem);
-const PINNED: Answer = (409, "The operator's file sets it.", Content::Problem);
 const WRONG_CONTROL: Answer = (
     422,
     "A control that the camera does not have, or a value that it does not take: which, its range, what was given.",
@@ -252,6 +261,11 @@ pub static ROUTES: &[Route] = &[
         [(200, "How much.", Content::Json("VacuumReport")), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
     route!(GET "/api/v1/media/backup" storage::backup, Api, "The whole store as it is now, while it goes on.", [],
         [(200, "A file of SQLite.", Content::Database), API_WITHHELD, NO_STORE]),
+    route!(GET "/api/v1/light" light::get, Api, "The light: what was set, what its pixels show, and why if it does not work.", [],
+        [(200, "The light; ETag is the settings' version.", Content::Json("Light"))]),
+    route!(PATCH "/api/v1/light" light::patch, Api,
+        "Changes what is said, at once and for good; answered when it is kept. If-Match is heeded.", [], Wanted::Json("LightPatch"),
+        [(200, "The light.", Content::Json("Light")), WRONG_BODY, NO_LIGHT, PINNED, CHANGED, NO_SETTINGS, NO_ROOM]),
     route!(POST "/api/v1/pause" v1::pause, Api, "Lets the camera go until it is resumed.", [], [STATE, API_FOREIGN]),
     route!(POST "/api/v1/resume" v1::resume, Api, "Ends a pause: the camera opens on demand.", [], [STATE, API_FOREIGN]),
     route!(GET "/api/v1/still.jpg" pictures::still, Api, "A picture to draw lines on; also where only counts are wanted.", [],
@@ -401,6 +415,15 @@ pub static ROUTES: &[Route] = &[
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_UNKNOWN, (409, "It is being recorded.", Content::Text), OLD_NO_STORE]),
     route!(Changes::Always, GET "/database/new" legacy::database_new, Legacy, "Sets the store aside and begins an empty one.", [],
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_NO_STORE]),
+    route!(Changes::Always, GET "/light" legacy::light, Legacy, "Switches the light on or off.",
+        [("status", "`false` switches it on, `true` off; the other way round with `old_status = \"program\"` under [lights].")],
+        [OLD_DONE, OLD_WRONG, (403, "`Changing light not supported`", Content::Text), OLD_PINNED]),
+    route!(Changes::Always, GET "/set_brightness" legacy::set_brightness, Legacy, "How bright the light is.",
+        [("value", "0 to 255.")],
+        [OLD_DONE, OLD_WRONG, (403, "`Changing brightness not supported`", Content::Text), OLD_PINNED]),
+    route!(Changes::Always, GET "/set_color" legacy::set_color, Legacy, "The light's colour.",
+        [("value", "Red, green and blue as RRGGBB.")],
+        [OLD_DONE, OLD_WRONG, (403, "`Changing color not supported`", Content::Text), OLD_PINNED]),
     route!(GET "/media/{name}" download::named, Legacy,
         "An item by its exact name. A recording is what the ending of its name says (`.avi`, `.mjpeg`), else MP4.", [DOWNLOAD],
         [(200, "The file.", Content::File), (206, "The part that was asked for.", Content::File), (304, "It is the same.", Content::Nothing),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
-use super::{schemas_media, settings};
+use super::{light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
@@ -14,6 +14,7 @@ pub fn all() -> Value {
         of_what_is_drawn(),
         of_what_is_counted(),
         of_models(),
+        light::schemas(),
         schemas_media::all(),
         settings::schemas(),
     ];

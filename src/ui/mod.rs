@@ -15,6 +15,7 @@ mod database;
 mod draw;
 mod escape;
 mod facts;
+mod facts_lights;
 mod kept;
 mod lines;
 mod live;
@@ -33,6 +34,7 @@ pub use facts::{
     ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, NotCounted, Refusal,
     SetToZero,
 };
+pub use facts_lights::{LightFacts, LightRange};
 pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
