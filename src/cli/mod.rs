@@ -19,6 +19,7 @@ mod placing;
 mod record;
 mod recount;
 mod serve;
+mod settings;
 mod snapshot;
 mod wiring;
 
@@ -58,6 +59,8 @@ enum Command {
     Devices(devices::Devices),
     #[command(subcommand)]
     Controls(controls::ControlsCommand),
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
@@ -110,6 +113,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
             Command::Controls(command) => command.run(&given),
+            Command::Settings(command) => command.run(&given),
             Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
