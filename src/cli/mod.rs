@@ -30,7 +30,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Complaints, Config, Resolved};
+use crate::config::{Complaints, Operator, Resolved};
+use crate::daemon::preferences::Started;
 
 pub use failure::Failure;
 
@@ -89,9 +90,14 @@ impl Given {
         }
     }
 
-    /// The configuration in force.
+    /// What the operator gives.
+    fn read(&self) -> Operator {
+        Operator::read(self.file.as_deref(), &self.sets, std::env::vars_os())
+    }
+
+    /// The configuration in force, with what was set on the page.
     fn load(&self) -> Result<Resolved, Complaints> {
-        Config::load(self.file.as_deref(), &self.sets, std::env::vars_os())
+        Ok(Started::read(self.read())?.resolved)
     }
 }
 

@@ -35,6 +35,11 @@ impl Key {
         (self.section, self.name) != ("store", "directory")
     }
 
+    /// Whether it takes effect while the daemon runs; else only when it starts anew.
+    pub fn is_live(&self) -> bool {
+        !AT_START.contains(&(self.section, self.name))
+    }
+
     /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.
     pub fn variable(&self) -> String {
         variable(&self.path())
@@ -254,6 +259,9 @@ impl SourceKind {
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
+/// What takes effect only when the daemon starts: where it listens and keeps things.
+const AT_START: [(&str, &str); 2] = [("http", "listen"), ("store", "directory")];
 
 /// Every key, in the order of the shipped file.
 pub const KEYS: &[Key] = &[

@@ -402,6 +402,7 @@ impl Server {
             let site = site.clone();
             async move { connection::sweep(&site).await }
         });
+        tasks.spawn_local(heed_settings(site.clone()));
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
         tasks
@@ -417,6 +418,16 @@ impl Server {
             })
             .await;
         Ok(())
+    }
+}
+
+/// Does what other settings demand of those who are there already.
+async fn heed_settings(site: Rc<Site>) {
+    let mut settings = site.settings.clone();
+    while settings.changed().await.is_ok() {
+        if site.is_counts_only() {
+            site.each_viewers(|viewers| viewers.dismiss());
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Viewer {
     waker: RefCell<Option<Waker>>,
     wakes_on_news: Cell<bool>,
     wakes_at: Cell<Option<Instant>>,
+    /// No more is shown.
+    is_dismissed: Cell<bool>,
 }
 
 impl Viewer {
@@ -146,6 +148,7 @@ impl Viewers {
             waker: RefCell::default(),
             wakes_on_news: Cell::new(false),
             wakes_at: Cell::new(None),
+            is_dismissed: Cell::new(false),
         });
         self.present.borrow_mut().push(viewer.clone());
         self.arrival.notify_one();
@@ -183,6 +186,14 @@ impl Viewers {
         self.ended.set(true);
         self.each(|viewer| viewer.wake());
         self.arrival.notify_one();
+    }
+
+    /// Ends the streams of all who watch now; others may come.
+    pub fn dismiss(&self) {
+        self.each(|viewer| {
+            viewer.is_dismissed.set(true);
+            viewer.wake();
+        });
     }
 
     fn leave(&self, viewer: &Rc<Viewer>) {
@@ -293,7 +304,7 @@ pub struct ViewerBody {
 impl ViewerBody {
     /// The next bytes of the stream; `Ready(None)` at its end. Takes no memory.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.viewers.ended.get() {
+        if self.viewers.ended.get() || self.viewer.is_dismissed.get() {
             return Poll::Ready(None);
         }
         if !self.opened {

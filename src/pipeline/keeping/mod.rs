@@ -241,7 +241,7 @@ impl Keeping {
         let runtime = waits::runtime()?;
         let worker = Worker::spawn("record", {
             let shared = Arc::clone(&shared);
-            move |beat| match shared.store().cloned() {
+            move |beat| match shared.media.clone() {
                 Ok(media) => Recorder::new(shared, media, counts, obeyed, beat).run(&runtime),
                 // Nothing can be recorded, and nobody is let ask for it.
                 Err(_) => {
@@ -252,6 +252,19 @@ impl Keeping {
             }
         })?;
         Ok((Keeping { shared }, worker))
+    }
+
+    /// Keeps by other settings from now on. A recording under way goes on as it was begun, but is ended where no picture
+    /// is to be kept any more.
+    pub fn set_settings(&self, settings: KeepingSettings) {
+        self.shared.pipeline.set_warm_up(settings.warm_up);
+        self.shared.settings.send_if_modified(|now| {
+            let is_another = **now != settings;
+            if is_another {
+                *now = Arc::new(settings);
+            }
+            is_another
+        });
     }
 
     /// The store, or why there is none.
@@ -316,7 +329,7 @@ impl Keeping {
 
     /// Whether no picture is kept or given.
     pub fn is_counts_only(&self) -> bool {
-        self.shared.settings.counts_only
+        self.shared.settings().counts_only
     }
 
     /// How many of the pipeline's demands are for recordings and the pre-roll, and no viewers.
