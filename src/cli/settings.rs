@@ -152,7 +152,8 @@ impl List {
         let mut all = all(&daemon(&given.and(&self.given))?)?;
         all.items.retain(|item| {
             let is_of = |section: &str| {
-                item.section == section || item.section.strip_prefix(section).is_some_and(|s| s.starts_with('.'))
+                item.section == section
+                    || item.section.strip_prefix(section).is_some_and(|s| s.starts_with('.'))
             };
             self.section.as_deref().is_none_or(is_of) && (!self.changed || item.origin == "page")
         });

@@ -11,12 +11,11 @@ use tokio::task::spawn_blocking;
 use super::counting::make_detector;
 use super::elsewhere::Elsewhere;
 use super::models::Shelf;
-use super::source::saved_controls;
 use super::{counting, http_settings, keeping, lights, log, models, picture, pipeline_settings, source};
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline};
+use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError};
 
@@ -194,6 +193,14 @@ impl Parts {
 /// What the server goes by.
 pub fn server_settings(resolved: &Resolved) -> http::Settings {
     http::Settings { pinned_retention: keeping::pinned(resolved), ..http_settings(&resolved.config) }
+}
+
+/// The camera's controls that are to be set after every open.
+pub fn saved_controls(config: &Config) -> SavedControls {
+    SavedControls {
+        pinned: config.source.controls.iter().cloned().collect(),
+        cameras: config.controls.clone(),
+    }
 }
 
 /// What of `[source]` decides what is opened, and how.

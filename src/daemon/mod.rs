@@ -48,6 +48,7 @@ use crate::http;
 use crate::media::Trouble;
 use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
+pub use applying::saved_controls;
 use preferences::{Settings, Started};
 
 /// Why the daemon could not start, or did not end well.
@@ -164,7 +165,7 @@ pub fn serve(
             return Err(error.into());
         }
     };
-    pipeline.set_saved_controls(source::saved_controls(&config));
+    pipeline.set_saved_controls(applying::saved_controls(&config));
     let shelf = models::Shelf::new(&counting::state_directory(&config), pinned);
     let counting = match counting::start(&config, &pipeline, ledger, shelf) {
         Ok(counting) => counting,

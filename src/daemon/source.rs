@@ -1,9 +1,8 @@
 //! From `[source]` to the opener it asks for. Nothing is opened here.
 
 use crate::base::Stop;
-use crate::config::{Config, SourceConfig, SourceKind};
+use crate::config::{SourceConfig, SourceKind};
 use crate::media::{Fourcc, Trouble, TroubleKind};
-use crate::pipeline::SavedControls;
 use crate::source::{Opener, Source, Wanted, auto, exec, files, sim, url, v4l2};
 
 /// The opener that `source` asks for.
@@ -55,15 +54,6 @@ impl Opener for Refuses {
 
     fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
         Err(self.0.clone())
-    }
-}
-
-/// Which values controls have after every open: those that the configuration has for every camera, and those of
-/// certain ones.
-pub fn saved_controls(config: &Config) -> SavedControls {
-    SavedControls {
-        pinned: config.source.controls.iter().cloned().collect(),
-        cameras: config.controls.clone(),
     }
 }
 
