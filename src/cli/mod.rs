@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod controls;
 mod count;
 mod counts;
 mod daemon;
@@ -55,6 +56,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Devices(devices::Devices),
+    #[command(subcommand)]
+    Controls(controls::ControlsCommand),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
@@ -106,6 +109,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
+            Command::Controls(command) => command.run(&given),
             Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),

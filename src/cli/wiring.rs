@@ -6,7 +6,7 @@ use super::Failure;
 use crate::base::Worker;
 use crate::config::{Config, Operator};
 use crate::daemon::source::opener;
-use crate::daemon::{self, DaemonError, pipeline_settings};
+use crate::daemon::{self, DaemonError, pipeline_settings, saved_controls};
 use crate::media::{Picture, Trouble, TroubleKind};
 use crate::pipeline::{Pipeline, State};
 use crate::source::Delivers;
@@ -59,6 +59,7 @@ pub fn take_picture(config: &Config, wait: Duration) -> Result<Taken, Failure> {
         .map_err(|error| failed(&error))?;
     let (pipeline, worker) = Pipeline::start(opener(&config.source, false)?, pipeline_settings(config))
         .map_err(|error| failed(&error))?;
+    pipeline.set_saved_controls(saved_controls(config));
     let taken = runtime.block_on(pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
     let delivers = pipeline.status().delivers;
     end(&pipeline, worker);

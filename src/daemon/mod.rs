@@ -47,6 +47,7 @@ use crate::http;
 use crate::media::Trouble;
 use crate::pipeline::{self, Pipeline};
 use applying::Parts;
+pub use applying::saved_controls;
 use preferences::{Settings, Started};
 
 /// Why the daemon could not start, or did not end well.

@@ -16,6 +16,7 @@
 
 mod body;
 mod connection;
+mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
@@ -65,6 +66,7 @@ mod view;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_controls;
 mod wire_media;
 mod zip;
 mod zones;

@@ -4,8 +4,8 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings,
-    recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    controls, counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures,
+    recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -118,6 +118,20 @@ const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
 
+const CONTROLS: Answer = (
+    200,
+    "The camera's controls, and what came out otherwise; ETag is the version of the settings.",
+    Content::Json("Controls"),
+);
+const NO_CAMERA: Answer = (503, "The camera cannot be asked now: why.", Content::Problem);
+const PINNED: Answer = (409, "The operator's file sets it.", Content::Problem);
+const WRONG_CONTROL: Answer = (
+    422,
+    "A control that the camera does not have, or a value that it does not take: which, its range, what was given.",
+    Content::Problem,
+);
+const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", Content::Problem);
+
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(GET "/" legacy::root, Pages, "The live page.",
@@ -142,6 +156,15 @@ pub static ROUTES: &[Route] = &[
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
     route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, ROTATE, GRAY],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
+    route!(GET "/api/v1/controls" controls::list, Api, "The camera's own controls, with their ranges and values.", [],
+        [CONTROLS, NO_CAMERA]),
+    route!(PATCH "/api/v1/controls" controls::change, Api, "Sets controls, all or none: auto modes first, on the camera at once, and kept for this camera. `null` is the default; `true` presses a button.", [],
+        Wanted::Json("ControlsPatch"),
+        [CONTROLS, WRONG_CONTROL, PINNED, CHANGED, NO_CAMERA, NOT_KEPT]),
+    route!(POST "/api/v1/controls/reset" controls::reset, Api, "Every control as the camera has it by default, and none kept.", [],
+        [CONTROLS, API_FOREIGN, CHANGED, NO_CAMERA, NOT_KEPT]),
+    route!(GET "/api/v1/formats" controls::formats, Api, "The formats, sizes and rates that the camera offers.", [],
+        [(200, "Each size of each format.", Content::Json("Formats")), NO_CAMERA]),
     route!(POST "/api/v1/snapshots" snapshots::add, Api, "Takes a picture and keeps it. A name that is taken gets a number.", [],
         Wanted::JsonOrNothing("SnapshotDraft"),
         [NEW_ITEM, KEEP_WITHHELD, WRONG_DRAFT, NO_STORE, NO_ROOM]),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::state::{StateReport, ViewerReport, object};
+use super::wire_controls::{ControlsReport, FormatsReport};
 use super::{schemas_media, settings};
 use crate::store::Anchor;
 
@@ -50,6 +51,13 @@ fn of_the_camera() -> Value {
                 "message": {"type": "string"},
             },
         },
+        "Controls": ControlsReport::schema(),
+        "Control": ControlsReport::item_schema(),
+        "ControlsPatch": {
+            "type": "object", "minProperties": 1,
+            "additionalProperties": {"type": ["integer", "boolean", "null"]},
+        },
+        "Formats": FormatsReport::schema(),
         "Counts": object(json!({"in_count": count(), "out_count": count()})),
         "Counting": object(json!({
             "word": {"type": "string", "enum": ["counting", "idle", "waiting", "off", "trouble"]},
