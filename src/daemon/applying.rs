@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use super::counting::make_detector;
 use super::elsewhere::Elsewhere;
 use super::models::Shelf;
-use super::{counting, http_settings, keeping, log, models, pipeline_settings, source};
+use super::{counting, http_settings, keeping, log, models, picture, pipeline_settings, source};
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
@@ -164,6 +164,8 @@ impl Parts {
         if saved_controls(before) != saved_controls(after) {
             self.pipeline.set_saved_controls(saved_controls(after));
         }
+        // The same again is no news.
+        self.pipeline.set_view(picture::view(after));
         self.keeping.set_settings(keeping::settings(after));
         self.http.send_if_modified(|now| {
             let settings = server_settings(to);

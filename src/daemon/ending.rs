@@ -7,7 +7,7 @@ use ::log::{info, warn};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::{counting, keeping};
+use super::{counting, keeping, picture};
 use crate::base::{Stop, Worker};
 use crate::pipeline::Pipeline;
 
@@ -40,6 +40,7 @@ pub(super) async fn stop_in_order(
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    views: picture::Running,
 ) {
     let began = Instant::now();
     let within = |limit| keeping::left(STOP_TAKES, began.elapsed(), limit);
@@ -56,12 +57,14 @@ pub(super) async fn stop_in_order(
     // released, and longer.
     counting.counting.stop();
     keeping.keeping.stop();
+    views.views.stop();
     report("camera released", join(capture, within(CAPTURE_ENDS_WITHIN)).await, ms());
     let counting::Running { workers, ledger, .. } = counting;
     for worker in workers {
         let done = format!("{} ended", worker.name());
         report(&done, join(worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     }
+    report("views ended", join(views.worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     let keeping::Running { recorder, store, .. } = keeping;
     report("recording closed", join(recorder, within(RECORDING_ENDS_WITHIN)).await, ms());
     // Both at once: they may wait for the same disk.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ► capture, detect,
-//!         annotate, record ► HTTP server ► READY=1
+//!         annotate, record, views ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
 //!         closed ► ledger and store closed ► done
@@ -181,12 +181,22 @@ pub fn serve(
         }
     };
 
+    let views = match picture::start(&config, &pipeline) {
+        Ok(views) => views,
+        Err(error) => {
+            pipeline.stop();
+            counting.let_end();
+            keeping.let_end();
+            return Err(error.into());
+        }
+    };
+
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let threads = Threads { capture, counting, keeping };
+        let threads = Threads { capture, counting, keeping, views };
         let mut running = start(settings, pipeline, threads, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
@@ -209,6 +219,7 @@ struct Running {
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    views: picture::Running,
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
@@ -230,6 +241,7 @@ struct Threads {
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    views: picture::Running,
 }
 
 fn start(
@@ -239,7 +251,7 @@ fn start(
     listeners: Vec<http::Listener>,
     fallback_to_sim: bool,
 ) -> Result<Running, DaemonError> {
-    let Threads { capture, counting, keeping } = threads;
+    let Threads { capture, counting, keeping, views } = threads;
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
@@ -247,6 +259,7 @@ fn start(
             pipeline.stop();
             counting.let_end();
             keeping.let_end();
+            views.views.stop();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
@@ -274,10 +287,11 @@ fn start(
         .with_live_settings(live_settings)
         .with_models(Arc::new(counting.shelf.clone()))
         .with_preferences(Arc::new(settings.clone()))
-        .with_keeping(keeping.keeping.clone());
+        .with_keeping(keeping.keeping.clone())
+        .with_views(views.views.clone());
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { settings, pipeline, capture, counting, keeping, stop, server, signals, has_terminal })
+    Ok(Running { settings, pipeline, capture, counting, keeping, views, stop, server, signals, has_terminal })
 }
 
 impl Running {
@@ -286,7 +300,10 @@ impl Running {
     where
         R: Fn() -> Operator + Send + Sync + 'static,
     {
-        let hearts = std::iter::once(&self.capture).chain(self.counting.vital()).chain(self.keeping.vital());
+        let hearts = [&self.capture, &self.views.worker]
+            .into_iter()
+            .chain(self.counting.vital())
+            .chain(self.keeping.vital());
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
@@ -304,7 +321,7 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
-                name = ended(std::iter::once(&self.capture).chain(self.counting.threads()).chain(self.keeping.threads())) => {
+                name = ended([&self.capture, &self.views.worker].into_iter().chain(self.counting.threads()).chain(self.keeping.threads())) => {
                     return Reason::Thread(name);
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
@@ -372,6 +389,7 @@ impl Running {
             self.capture,
             self.counting,
             self.keeping,
+            self.views,
         ));
         tokio::select! {
             () = &mut steps => ended,
@@ -542,7 +560,8 @@ mod tests {
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
         let ended = LocalSet::new()
             .run_until(async {
-                let threads = Threads { capture, counting, keeping };
+                let views = picture::start(&config, &pipeline).unwrap();
+                let threads = Threads { capture, counting, keeping, views };
                 let mut running = start(started, pipeline, threads, Vec::new(), false)?;
                 let reason =
                     running.run(Arc::new(|| -> Operator { unreachable!("no SIGHUP is sent") })).await;

@@ -82,11 +82,18 @@ enum Made<'a> {
 
 impl<'a> Plan<'a> {
     /// Of a picture of `size` pixels, shown at most `width` pixels wide.
-    fn new(view: &'a View, size: (u32, u32), width: Option<u32>, has_colour: bool, words: Option<&'a str>) -> Plan<'a> {
+    fn new(
+        view: &'a View,
+        size: (u32, u32),
+        width: Option<u32>,
+        has_colour: bool,
+        words: Option<&'a str>,
+    ) -> Plan<'a> {
         let shown = view.size_of(size);
         let size_wanted = match width.map(|width| width.clamp(*WIDTHS.start(), *WIDTHS.end())) {
             Some(width) if width < shown.0 => {
-                let height = (u64::from(shown.1) * u64::from(width) + u64::from(shown.0) / 2) / u64::from(shown.0);
+                let height =
+                    (u64::from(shown.1) * u64::from(width) + u64::from(shown.0) / 2) / u64::from(shown.0);
                 (width, (height as u32).max(1))
             }
             _ => shown,
@@ -168,7 +175,12 @@ impl Transformer {
     ///
     /// # Errors
     /// As [`super::Encoder::encode`].
-    pub fn show_frame(&mut self, frame: &Frame<'_>, view: &View, quality: u8) -> Result<Picture, EncodeError> {
+    pub fn show_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        view: &View,
+        quality: u8,
+    ) -> Result<Picture, EncodeError> {
         super::check(frame)?;
         let words = view.words(&frame.stamp);
         let planar = self.raw.of(frame, view.gray).ok_or(EncodeError::Format(frame.fourcc))?;
@@ -286,7 +298,8 @@ impl<'a> Ground<'a> {
         let scale = |from: u32, length: u32, of: u32, now: usize, wanted: usize| {
             let of = u64::from(of.max(1));
             let length = (u64::from(length) * now as u64).div_ceil(of).clamp(1, now as u64);
-            let length = if length.abs_diff(wanted as u64) <= 1 { (wanted as u64).min(now as u64) } else { length };
+            let length =
+                if length.abs_diff(wanted as u64) <= 1 { (wanted as u64).min(now as u64) } else { length };
             let first = ((u64::from(from) * now as u64 + of / 2) / of).min(now as u64 - length);
             (first as u32, length as u32)
         };
@@ -303,11 +316,20 @@ impl<'a> Ground<'a> {
         let from = |plane: Samples<'a>, left: usize, top: usize, width: usize, height: usize| {
             let bytes = plane.bytes.get(top * plane.stride + left..)?;
             // Rows beyond the last one and samples beside them are there where the compressor reads whole blocks.
-            (left + width <= plane.stride && bytes.len() >= plane.stride * (height - 1) + width).then_some(bytes)
+            (left + width <= plane.stride && bytes.len() >= plane.stride * (height - 1) + width)
+                .then_some(bytes)
         };
         let Some([u, v]) = colour else {
             let y = from(self.y, left, top, width, height)?;
-            return Some(Planar { width, height, y, y_stride: self.y.stride, u: &[], v: &[], chroma_stride: 0 });
+            return Some(Planar {
+                width,
+                height,
+                y,
+                y_stride: self.y.stride,
+                u: &[],
+                v: &[],
+                chroma_stride: 0,
+            });
         };
         let is_even = left.is_multiple_of(2) && top.is_multiple_of(2);
         if (self.across, self.down) != (2, 2) || !is_even {
@@ -401,160 +423,4 @@ impl Shaped {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    /// A JPEG of `width` × `height`: left half dark, right half light, the upper half red, the lower one blue.
-    fn quarters(width: usize, height: usize) -> Bytes {
-        let (wide, high) = (width.next_multiple_of(2), height.next_multiple_of(2));
-        let y: Vec<u8> = (0..wide * high).map(|i| if i % wide < wide / 2 { 60 } else { 180 }).collect();
-        let half = wide / 2 * (high / 2);
-        let chroma = |upper, lower| -> Vec<u8> {
-            (0..half).map(|i| if i / (wide / 2) < high / 4 { upper } else { lower }).collect()
-        };
-        let (u, v) = (chroma(100, 200), chroma(200, 100));
-        let planar = Planar { width, height, y: &y, y_stride: wide, u: &u, v: &v, chroma_stride: wide / 2 };
-        Bytes::copy_from_slice(Compressor::new(95).unwrap().compress(&planar).unwrap())
-    }
-
-    /// Luma, U and V in the middle of the four quarters: upper left, upper right, lower left, lower right.
-    fn looks(jpeg: &[u8]) -> [[i32; 3]; 4] {
-        let (planes, (width, height), half) = decoded(jpeg);
-        [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| {
-            let luma = planes[0][height * y / 4 * width + width * x / 4];
-            let at = |plane: &[u8]| match plane.is_empty() {
-                true => 0,
-                false => i32::from(plane[half.1 * y / 4 * half.0 + half.0 * x / 4]),
-            };
-            [i32::from(luma), at(&planes[1]), at(&planes[2])]
-        })
-    }
-
-    /// The planes of a JPEG without padding, its size, and that of its chroma.
-    fn decoded(jpeg: &[u8]) -> ([Vec<u8>; 3], (usize, usize), (usize, usize)) {
-        let mut decompressor = Decompressor::new().unwrap();
-        let header = decompressor.header(jpeg).unwrap();
-        let layout = header.layout(8).unwrap();
-        let mut planes = vec![0; layout.len()];
-        decompressor.decompress(jpeg, &layout, &mut planes).unwrap();
-        let whole = Part { left: 0, top: 0, width: layout.width as u32, height: layout.height as u32 };
-        let size = (layout.width, layout.height);
-        let ground = Ground::decoded(&layout, &planes, false, (whole.width, whole.height), whole, size);
-        let tight = |samples: Samples<'_>| {
-            let mut plane = Plane::default();
-            plane.fit(samples, (samples.width, samples.height), &mut Plane::default());
-            plane.samples
-        };
-        match ground.chroma {
-            Some([u, v]) => ([tight(ground.y), tight(u), tight(v)], size, (u.width, u.height)),
-            None => ([tight(ground.y), Vec::new(), Vec::new()], size, (0, 0)),
-        }
-    }
-
-    #[track_caller]
-    fn assert_like(jpeg: &Bytes, want: [[i32; 3]; 4]) {
-        let is = looks(jpeg);
-        for (is, want) in is.as_flattened().iter().zip(want.as_flattened()) {
-            assert!((is - want).abs() <= 6, "{is:?} is not like {want:?}");
-        }
-    }
-
-    const GRAY: View = View {
-        gray: true,
-        eighths: 8,
-        rotate: 0,
-        mirror: false,
-        flip: false,
-        crop: None,
-        text: None,
-        timestamp: None,
-    };
-
-    fn turned(rotate: u16) -> View {
-        View { rotate, ..View::default() }
-    }
-
-    const UPPER_LEFT: [i32; 3] = [60, 100, 200];
-    const UPPER_RIGHT: [i32; 3] = [180, 100, 200];
-    const LOWER_LEFT: [i32; 3] = [60, 200, 100];
-    const LOWER_RIGHT: [i32; 3] = [180, 200, 100];
-
-    #[test]
-    fn nothing_to_do_gives_the_very_bytes() {
-        let mut transformer = Transformer::new().unwrap();
-        let jpeg = quarters(64, 48);
-        for (width, rotate) in [(None, 0), (Some(64), 0), (Some(8000), 0), (None, 360)] {
-            let done = transformer.transform(&jpeg, &turned(rotate), width, None, 50).unwrap();
-            assert_eq!((done.width, done.height), (64, 48));
-            assert_eq!(done.jpeg.as_ptr(), jpeg.as_ptr(), "not even copied");
-        }
-        let gray = transformer.transform(&jpeg, &GRAY, None, None, 50).unwrap().jpeg;
-        assert_eq!(transformer.transform(&gray, &GRAY, None, None, 50).unwrap().jpeg.as_ptr(), gray.as_ptr());
-    }
-
-    #[test]
-    fn it_turns_clockwise_at_its_own_size_and_smaller() {
-        let mut transformer = Transformer::new().unwrap();
-        let jpeg = quarters(128, 96);
-        for (rotate, want) in [
-            (90, [LOWER_LEFT, UPPER_LEFT, LOWER_RIGHT, UPPER_RIGHT]),
-            (180, [LOWER_RIGHT, LOWER_LEFT, UPPER_RIGHT, UPPER_LEFT]),
-            (270, [UPPER_RIGHT, LOWER_RIGHT, UPPER_LEFT, LOWER_LEFT]),
-        ] {
-            let lies = rotate != 180;
-            let whole = transformer.transform(&jpeg, &turned(rotate), None, None, 90).unwrap();
-            assert_eq!((whole.width, whole.height), if lies { (96, 128) } else { (128, 96) });
-            assert_like(&whole.jpeg, want);
-            // Lossless: back again it is what it was, bit for bit (but for what is written around the blocks).
-            let back = transformer.transform(&whole.jpeg, &turned(360 - rotate), None, None, 1).unwrap();
-            assert_eq!(looks(&back.jpeg), looks(&jpeg));
-            let small = transformer.transform(&jpeg, &turned(rotate), Some(51), None, 90).unwrap();
-            assert_eq!((small.width, small.height), if lies { (51, 68) } else { (51, 38) });
-            assert_like(&small.jpeg, want);
-        }
-    }
-
-    #[test]
-    fn colour_goes_and_light_stays() {
-        let mut transformer = Transformer::new().unwrap();
-        let jpeg = quarters(128, 96);
-        for width in [None, Some(40)] {
-            let gray = transformer.transform(&jpeg, &GRAY, width, None, 90).unwrap();
-            assert_eq!(jpeg::inspect(&gray.jpeg).unwrap().components, 1);
-            assert_like(
-                &gray.jpeg,
-                [UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT].map(|[y, ..]| [y, 0, 0]),
-            );
-        }
-    }
-
-    #[test]
-    fn any_width_is_met_and_the_shape_is_kept() {
-        let mut transformer = Transformer::new().unwrap();
-        for (width, height) in [(640, 480), (101, 67), (1920, 1080), (17, 200)] {
-            let jpeg = quarters(width, height);
-            for wanted in [16, 33, 100, 320, 500] {
-                let done = transformer.transform(&jpeg, &View::default(), Some(wanted), None, 75).unwrap();
-                assert_eq!(done.width, wanted.min(width as u32));
-                let right = f64::from(done.width) * height as f64 / width as f64;
-                assert!((f64::from(done.height) - right).abs() <= 0.5, "{done:?}");
-                let seen = jpeg::inspect(&done.jpeg).unwrap();
-                assert_eq!((seen.width, seen.height), (done.width, done.height));
-                if done.width > 16 {
-                    assert_like(&done.jpeg, [UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT]);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_none_is_an_error_and_the_next_is_taken() {
-        let mut transformer = Transformer::new().unwrap();
-        let good = quarters(64, 48);
-        for bad in [Bytes::new(), Bytes::from_static(b"GIF89a"), good.slice(..good.len() / 2)] {
-            assert!(transformer.transform(&bad, &turned(90), Some(32), None, 75).is_err());
-        }
-        assert!(transformer.transform(&good, &turned(90), Some(32), None, 75).is_ok());
-    }
-}
+mod tests;

@@ -39,6 +39,7 @@ mod openapi;
 mod page;
 mod page_media;
 mod payload;
+mod picture;
 mod pictures;
 mod preferences;
 mod problem;
@@ -92,8 +93,8 @@ pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
-use crate::pipeline::counting::Counting;
 use crate::media::View;
+use crate::pipeline::counting::Counting;
 use crate::pipeline::{Keeping, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
@@ -335,7 +336,11 @@ impl Site {
     /// Does `each` with all who watch, whatever they watch.
     fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
         [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
-        self.viewed.borrow().iter().filter_map(|(_, _, viewers)| viewers.upgrade()).for_each(|one| each(&one));
+        self.viewed
+            .borrow()
+            .iter()
+            .filter_map(|(_, _, viewers)| viewers.upgrade())
+            .for_each(|one| each(&one));
     }
 
     /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where

@@ -13,9 +13,9 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
-use crate::pipeline::{NoPicture, TooManyViews};
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::keeping::KeepError;
+use crate::pipeline::{NoPicture, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
 

@@ -100,8 +100,7 @@ impl Caption {
         let under = &mut self.under;
         (under.width, under.height) = (width, height);
         let has_colour = !paper.u.is_empty();
-        (under.chroma_width, under.chroma_height) =
-            if has_colour { (width / 2, height / 2) } else { (0, 0) };
+        (under.chroma_width, under.chroma_height) = if has_colour { (width / 2, height / 2) } else { (0, 0) };
         let half = paper.width.div_ceil(2);
         copy(paper.y, paper.width, top, width, height, &mut under.y);
         for (from, to) in [(&*paper.u, &mut under.u), (&*paper.v, &mut under.v)] {
@@ -149,7 +148,8 @@ mod tests {
     /// Luma of a picture of one colour with `words` in it.
     fn written(words: &str, width: usize, height: usize, luma: u8) -> Vec<u8> {
         let (half, high) = (width.div_ceil(2), height.div_ceil(2));
-        let (mut y, mut u, mut v) = (vec![luma; width * height], vec![90; half * high], vec![90; half * high]);
+        let (mut y, mut u, mut v) =
+            (vec![luma; width * height], vec![90; half * high], vec![90; half * high]);
         let paper = Paper { width, height, y: &mut y, u: &mut u, v: &mut v };
         Caption::default().write(words, paper);
         y

@@ -25,10 +25,10 @@ use super::backoff::{Backoff, SHORTEST};
 use super::rate::RateLimit;
 use super::shared::{Shared, Wishes};
 use super::tuning::Tuning;
-use showing::Showing;
-pub use showing::Shots;
 pub use card::{CARD_SIZE, draw_card};
 use orders::{Swap, Trial, given_up, let_go};
+pub use showing::Shots;
+use showing::Showing;
 use terms::Terms;
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.

@@ -43,8 +43,8 @@ pub use counting::{
 pub use keeping::{Keeping, KeepingError, KeepingSettings};
 pub use rate::RateMeter;
 pub use shared::Demand;
-pub use views::{TooManyViews, Viewed, Views};
 use shared::{Largest, Shared};
+pub use views::{TooManyViews, Viewed, Views};
 
 /// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);

@@ -14,8 +14,8 @@ use crate::base::{Stamp, Stop};
 use crate::media::{Hub, Picture, Trouble, View};
 use crate::source::Delivers;
 
-use super::commands::{Command, SavedControls};
 use super::capture::Shots;
+use super::commands::{Command, SavedControls};
 use super::counting::Annotating;
 use super::rate::RateMeter;
 use super::warm_up::WarmUp;

@@ -253,11 +253,9 @@ impl<'a> Maker<'a> {
             .iter()
             .map(|one| match &one.over {
                 Some(over) => Work { view: one.view.clone(), ground: over.clone(), hub: one.hub.clone() },
-                None => Work {
-                    view: everyone.then(&one.view),
-                    ground: originals.clone(),
-                    hub: one.hub.clone(),
-                },
+                None => {
+                    Work { view: everyone.then(&one.view), ground: originals.clone(), hub: one.hub.clone() }
+                }
             })
             .collect();
         self.grounds.retain(|(hub, _)| self.work.iter().any(|work| work.ground.is(hub)));
@@ -325,10 +323,7 @@ impl Drop for Maker<'_> {
 }
 
 /// The next picture of any ground; never, while there is none.
-fn next_picture(
-    grounds: &mut [(Hub, Subscriber)],
-    cx: &mut Context<'_>,
-) -> Poll<(usize, Option<Picture>)> {
+fn next_picture(grounds: &mut [(Hub, Subscriber)], cx: &mut Context<'_>) -> Poll<(usize, Option<Picture>)> {
     for (at, (_, pictures)) in grounds.iter_mut().enumerate() {
         if let Poll::Ready(picture) = pictures.poll_next(cx) {
             return Poll::Ready((at, picture));

@@ -591,7 +591,8 @@ impl<'a> Detect<'a> {
                 direction: crossed.direction,
                 score: crossed.score,
                 monotonic_us: crossed.monotonic_us,
-                thumbnail: bounds.and_then(|bounds| self.cutter.cut(&mut self.reading, picture, &self.geometry, bounds)),
+                thumbnail: bounds
+                    .and_then(|bounds| self.cutter.cut(&mut self.reading, picture, &self.geometry, bounds)),
             });
         }
         self.unrecorded.offer(&self.shared.ledger);
