@@ -166,9 +166,8 @@ impl Parts {
         if saved_controls(before) != saved_controls(after) {
             self.pipeline.set_saved_controls(saved_controls(after));
         }
-        if picture::view(before) != picture::view(after) {
-            self.pipeline.set_view(picture::view(after));
-        }
+        // The same again is no news.
+        self.pipeline.set_view(picture::view(after));
         if before.lights != after.lights {
             self.lights.set(lights::settings(after));
         }

@@ -48,11 +48,6 @@ const PARTS: usize = 64;
 const TILE: usize = 32;
 
 impl Plane {
-    /// Its samples as they lie.
-    pub fn all(&self) -> Samples<'_> {
-        Samples { bytes: &self.samples, stride: self.width, width: self.width, height: self.height }
-    }
-
     /// Becomes `from` with `to` samples a row and rows. `spare` is used for it.
     pub fn fit(&mut self, from: Samples<'_>, to: (usize, usize), spare: &mut Plane) {
         if (from.width, from.height) == to {
@@ -289,9 +284,10 @@ mod tests {
     #[test]
     fn a_part_is_clipped_to_what_is_there() {
         let plane = plane(6, 4);
-        let part = plane.all().part(Part { left: 4, top: 3, width: 9, height: 9 });
+        let all = samples(&plane.samples, 6, 4);
+        let part = all.part(Part { left: 4, top: 3, width: 9, height: 9 });
         assert_eq!((part.width, part.height, part.row(0)), (2, 1, &[22, 23][..]));
-        let none = plane.all().part(Part { left: 9, top: 9, width: 1, height: 1 });
+        let none = all.part(Part { left: 9, top: 9, width: 1, height: 1 });
         assert_eq!((none.width, none.height), (0, 0));
     }
 

@@ -312,3 +312,50 @@ impl YuvLayout {
         self.y_stride * self.y_rows + 2 * self.chroma_stride * self.chroma_rows
     }
 }
+
+/// JPEGs of any subsampling, for tests.
+#[cfg(test)]
+pub mod testing {
+    #![allow(clippy::unwrap_used)]
+    use bytes::Bytes;
+    use turbojpeg::{Image, PixelFormat, Subsamp, YuvPlanesImage};
+
+    /// Planes of which the chroma stands for so many samples across and down.
+    pub fn compress(
+        y: &[u8],
+        u: &[u8],
+        v: &[u8],
+        width: usize,
+        height: usize,
+        (across, down): (usize, usize),
+    ) -> Bytes {
+        let mut turbo = turbojpeg::Compressor::new().unwrap();
+        turbo.set_quality(95).unwrap();
+        let wide = width.next_multiple_of(across);
+        let image = YuvPlanesImage {
+            y_plane: y,
+            u_plane: u,
+            v_plane: v,
+            width,
+            height,
+            y_stride: wide,
+            u_stride: wide / across,
+            v_stride: wide / across,
+            subsamp: match (across, down) {
+                (1, 1) => Subsamp::None,
+                (2, 1) => Subsamp::Sub2x1,
+                _ => Subsamp::Sub2x2,
+            },
+        };
+        Bytes::from(turbo.compress_yuv_planes_to_vec(&image).unwrap())
+    }
+
+    /// Luma alone.
+    pub fn compress_gray(y: &[u8], width: usize, height: usize) -> Bytes {
+        let mut turbo = turbojpeg::Compressor::new().unwrap();
+        turbo.set_quality(95).unwrap();
+        turbo.set_subsamp(Subsamp::Gray).unwrap();
+        let image = Image { pixels: y, width, pitch: width, height, format: PixelFormat::GRAY };
+        Bytes::from(turbo.compress_to_vec(image).unwrap())
+    }
+}

@@ -40,6 +40,7 @@ mod openapi;
 mod page;
 mod page_media;
 mod payload;
+mod picture;
 mod pictures;
 mod preferences;
 mod problem;

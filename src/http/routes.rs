@@ -5,8 +5,8 @@ use hyper::Method;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
     controls, counts, crossings, download, events, legacy, light, lines, media, model, page, page_media,
-    pictures, recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail, uploads, v1,
-    zip, zones,
+    picture, pictures, recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail,
+    uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -42,8 +42,11 @@ type Answer = (u16, &'static str, Content);
 
 const FPS: Key = ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
 const STREAM: Answer = (200, "Pictures, until the viewer leaves.", Content::Multipart);
-const FULL: Answer =
-    (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
+const FULL: Answer = (
+    503,
+    "All places for viewers are taken, or eight other views are being watched; Retry-After says when to try again.",
+    Content::Text,
+);
 const JPEG: Answer = (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
 const CARD: Answer = (503, "There is no live picture: a card that says why.", Content::Jpeg);
 const STATE: Answer = (200, "How things are.", Content::Json("State"));
@@ -87,6 +90,12 @@ const PICTURE: Key =
     ("picture", "`shown`, as viewers see it; `original`, the camera's own; `largest`, of its largest size.");
 const WIDTH: Key = ("w", "At most so many pixels in a row, 16 to 8192.");
 const ROTATE: Key = ("rotate", "Turned clockwise by 0, 90, 180 or 270 degrees.");
+const SCALE: Key = ("scale", "`1/2`, `1/4` or `1/8` of its width and height.");
+const MIRROR: Key = ("mirror", "`1`: left and right are swapped.");
+const FLIP: Key = ("flip", "`1`: top and bottom are swapped.");
+const CROP: Key = ("crop", "`left,top,width,height`: this part of the turned picture, as fractions.");
+const STATUS: Key = ("status", "`false` switches it on, `true` off.");
+const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
 const GRAY: Key = ("gray", "`1`: without colour.");
 const KEEP_WITHHELD: Answer = (
     403,
@@ -144,26 +153,36 @@ const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", 
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(GET "/" legacy::root, Pages, "The live page.",
-        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS],
+        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [(200, "The page; or pictures, with `action`.", Content::Html), WITHHELD]),
-    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS], [STREAM, FULL, WITHHELD]),
-    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY], [JPEG, CARD, WITHHELD]),
+    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [JPEG, CARD, WITHHELD]),
     route!(Changes::WithKey("filename"), GET "/snapshot" legacy::snapshot, Pictures, "The newest picture; or keeps it, with `filename`.",
         [("filename", "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), ("date", "The date it is to have."),
-            PICTURE, WIDTH, ROTATE, GRAY],
+            PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, CARD, OLD_KEEP_WITHHELD, (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
+    route!(GET "/api/v1/picture" picture::get, Api, "What is done to the picture for everyone. ETag is the settings' version.", [],
+        [(200, "What is done.", Content::Json("Picture"))]),
+    route!(PATCH "/api/v1/picture" picture::change, Api, "Changes what is said, from the next picture on; `null`: as if never set. If-Match is heeded.", [],
+        Wanted::Json("PicturePatch"),
+        [(200, "What is done now.", Content::Json("Picture")), WRONG_BODY, API_FOREIGN, CONFLICT, CHANGED, WRONG_DRAFT,
+            (503, "Settings cannot be changed here.", Content::Problem), NO_ROOM]),
+    route!(Changes::Always, GET "/grayscale" picture::grayscale, Legacy, "Takes the colour away, or gives it back.", [STATUS],
+        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
+    route!(Changes::Always, GET "/resolution" picture::resolution, Legacy, "Half of the width and height, or all.", [STATUS],
+        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
     route!(GET "/health" legacy::health, Legacy, "Whether the camera delivers, and what crosses is recorded.", [],
         [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row, or the ledger takes no crossings.", Content::Text)]),
     route!(GET "/state" v1::state, Api, "How things are.", [], [STATE]),
     route!(GET "/metrics" v1::figures, Api, "Figures for Prometheus.", [],
         [(200, "Text format 0.0.4.", Content::Metrics)]),
     route!(GET "/api/v1/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY],
+    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
-    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, ROTATE, GRAY],
+    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
     route!(GET "/api/v1/controls" controls::list, Api, "The camera's own controls, with their ranges and values.", [],
         [CONTROLS, NO_CAMERA]),
@@ -224,7 +243,7 @@ pub static ROUTES: &[Route] = &[
         "One picture of it. X-Timestamp is when it was taken, X-Frame its number, X-Time its second.",
         [("t", "The one that is shown at this second; the first one if not given."), ("n", "The one of this number, from 0."),
             ("w", "At most so many pixels a row, 16 to 8192."), ("rotate", "Turned clockwise by `90`, `180` or `270` degrees."),
-            ("gray", "`1`: without colour."), DOWNLOAD],
+            GRAY, SCALE, MIRROR, FLIP, CROP, DOWNLOAD],
         [(200, "The picture.", Content::Jpeg), WRONG_QUERY, API_WITHHELD, (404, "There is no such item, or picture.", Content::Problem),
             (422, "The picture cannot be changed so.", Content::Problem), NO_STORE]),
     route!(GET "/api/v1/media/{id}/frames" replay::frames, Api, "A recording at its own pace, for an img tag. Slow clients skip; gaps take two seconds at most.",

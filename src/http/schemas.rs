@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
 use super::{light, schemas_media, settings};
@@ -25,6 +26,8 @@ fn of_the_camera() -> Value {
     json!({
         "State": StateReport::schema(),
         "Viewer": ViewerReport::schema(),
+        "Picture": PictureReport::schema(),
+        "PicturePatch": PictureReport::change_schema(),
         "Problem": {
             "type": "object",
             "required": ["type", "title", "status", "detail"],

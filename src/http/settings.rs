@@ -129,7 +129,7 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// The version that settings have to have still, if any was named.
-fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet> {
+pub fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet> {
     match etag::wish(headers, version) {
         Wish::Any => Ok(None),
         Wish::This => Ok(Some(version)),
@@ -141,7 +141,7 @@ fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet> {
 ///
 /// # Errors
 /// A value that no setting can have: `null` in a list.
-fn changes(sent: Map<String, Value>) -> Result<Changes, NotSet> {
+pub fn changes(sent: Map<String, Value>) -> Result<Changes, NotSet> {
     let mut changes = Changes::new();
     let mut wrong = Vec::new();
     for (path, value) in sent {
