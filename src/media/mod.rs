@@ -4,6 +4,7 @@
 pub mod canvas;
 pub mod control;
 pub mod film;
+pub mod format;
 pub mod fourcc;
 pub mod frame;
 pub mod hub;
@@ -15,6 +16,7 @@ pub mod trouble;
 pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
+pub use format::{Format, Mode};
 pub use fourcc::Fourcc;
 pub use frame::Frame;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};

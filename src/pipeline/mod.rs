@@ -10,6 +10,7 @@ mod backoff;
 mod capture;
 mod change;
 pub mod clip;
+mod commands;
 pub mod counting;
 pub mod keeping;
 mod rate;
@@ -31,6 +32,7 @@ use crate::source::{Delivers, Opener};
 
 use capture::Capture;
 pub use change::{TransformError, Transformed, change};
+pub use commands::{CameraControls, ControlsError, SavedControls, WrongControl};
 pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
     ShownTrack,

@@ -28,7 +28,8 @@ use super::{Delivers, Opener, Source, Wanted};
 use choose::Choice;
 use device::{Buffer, Device, Ready, StartError};
 
-pub use node::{Facts, Format, Mode, Node, list, list_under};
+pub use crate::media::{Format, Mode};
+pub use node::{Facts, Node, list, list_under};
 pub(super) use node::{Nodes, cameras_under};
 
 /// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture

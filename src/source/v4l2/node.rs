@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::media::{Control, Fourcc, Trouble, TroubleKind};
+use crate::media::{Control, Format, Mode, Trouble, TroubleKind};
 
 use super::choose::{Interval, Intervals, Sizes};
 use super::device::Device;
@@ -35,31 +35,6 @@ pub struct Facts {
     pub formats: Vec<Format>,
     /// Its controls; empty where it is of no use.
     pub controls: Vec<Control>,
-}
-
-/// One pixel format a camera offers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Format {
-    /// The format.
-    pub fourcc: Fourcc,
-    /// The driver's words for it.
-    pub description: String,
-    /// Its sizes with their rates, in the driver's order; of a range of sizes the smallest and the largest.
-    pub modes: Vec<Mode>,
-    /// Sizes between those listed can be had too, in these steps of width and height.
-    pub steps: Option<(u32, u32)>,
-}
-
-/// One size of a format.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mode {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Frames a second, in the driver's order; of a range of rates the highest and the lowest.
-    /// Empty when the driver does not tell.
-    pub fps: Vec<f64>,
 }
 
 /// Every video node of this machine, by number. Looks only: a camera that is streaming to somebody
