@@ -73,9 +73,10 @@ pub enum Unmoved {
 pub struct Change {
     /// What is to be set, auto mode first.
     pub values: Vec<ControlValue>,
-    /// Whether this says where the lens is to stand, and holds after the next opening, too. A step of a lens that does
-    /// not tell where it stands does not: it would be taken once more at every opening.
-    pub is_lasting: bool,
+    /// What of it holds after the next opening, too, by the controls' names; `None`: nothing, as if it had never been
+    /// set. A step of a lens that does not tell where it stands is not kept: it would be taken once more at every
+    /// opening. Nor is a place while autofocus has the lens.
+    pub kept: Vec<(String, Option<i64>)>,
 }
 
 impl Drive {
@@ -143,8 +144,7 @@ impl Drive {
         auto.into_iter().chain(place.map(|places| value(&places.name, places.value))).collect()
     }
 
-    /// What brings it to the place `at` as the control counts them, autofocus off.
-    pub fn to_place(&self, at: i64) -> Vec<ControlValue> {
+    fn to_place(&self, at: i64) -> Vec<ControlValue> {
         let place = self.absolute.as_ref().map(|places| value(&places.name, places.nearest(at as f64)));
         self.auto_off().into_iter().chain(place).collect()
     }
@@ -159,41 +159,46 @@ impl Drive {
     /// # Errors
     /// [`Unmoved`]: this lens cannot be moved so.
     pub fn change(&self, wish: Move) -> Result<Change, Unmoved> {
-        let none = if self.auto.is_some() && !self.is_movable() { Unmoved::OnlyAuto } else { Unmoved::OnlySteps };
-        let lasting = |values| Ok(Change { values, is_lasting: true });
-        match wish {
-            Move::To(share) => {
-                let places = self.absolute.as_ref().ok_or(none)?;
-                lasting(self.to_place(places.at(share)))
-            }
+        let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
+        let values = match wish {
+            Move::To(share) => self.to_place(self.absolute.as_ref().ok_or(none)?.at(share)),
             Move::By(by) => match (&self.absolute, &self.relative) {
-                (Some(places), _) => lasting(self.to_place(places.moved(by))),
+                (Some(places), _) => self.to_place(places.moved(by)),
                 (None, Some(places)) => {
                     let step = value(&places.name, places.leap(by));
-                    Ok(Change { values: self.auto_off().into_iter().chain([step]).collect(), is_lasting: false })
+                    self.auto_off().into_iter().chain([step]).collect()
                 }
-                (None, None) => Err(none),
+                (None, None) => return Err(none),
             },
             Move::Auto(is_on) => {
                 let auto = self.auto.as_ref().ok_or(Unmoved::NoAutofocus)?;
                 let place = self.absolute.as_ref().filter(|_| !is_on);
-                let values = [value(&auto.name, i64::from(is_on))].into_iter();
-                lasting(values.chain(place.map(|places| value(&places.name, places.value))).collect())
+                let place = place.map(|places| value(&places.name, places.value));
+                [value(&auto.name, i64::from(is_on))].into_iter().chain(place).collect()
             }
             Move::Reset => {
                 let auto = self.auto.as_ref().map(|auto| value(&auto.name, i64::from(auto.is_on_by_default)));
                 let is_auto = self.auto.as_ref().is_some_and(|auto| auto.is_on_by_default);
                 let place = self.absolute.as_ref().filter(|_| !is_auto);
-                let place = place.map(|places| value(&places.name, places.default));
-                lasting(auto.into_iter().chain(place).collect())
+                auto.into_iter().chain(place.map(|places| value(&places.name, places.default))).collect()
             }
-        }
+        };
+        let kept = self.kept(&values, wish == Move::Reset);
+        Ok(Change { values, kept })
     }
 
-    /// The names of the controls that say where the lens stands: what is kept of it.
-    pub fn kept_names(&self) -> impl Iterator<Item = &str> {
-        let auto = self.auto.iter().map(|auto| auto.name.as_str());
-        auto.chain(self.absolute.iter().map(|places| places.name.as_str()))
+    /// What is kept of `values`: see [`Change::kept`].
+    fn kept(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<i64>)> {
+        let names = self.auto.iter().map(|auto| &auto.name).chain(self.absolute.iter().map(|at| &at.name));
+        let value = |name: &str| values.iter().find(|value| value.name == name).map(|value| value.value);
+        names.map(|name| (name.clone(), value(name).filter(|_| !is_reset))).collect()
+    }
+
+    /// The change that brings it to the place `at` as the control counts them, autofocus off.
+    pub fn place(&self, at: i64) -> Change {
+        let values = self.to_place(at);
+        let kept = self.kept(&values, false);
+        Change { values, kept }
     }
 
     fn auto_off(&self) -> Option<ControlValue> {
@@ -274,12 +279,17 @@ mod tests {
     }
 
     fn auto(is_on: bool) -> Control {
-        let control = control(FOCUS_AUTO, "Focus, Automatic Continuous", ControlKind::Boolean, i64::from(is_on));
+        let control =
+            control(FOCUS_AUTO, "Focus, Automatic Continuous", ControlKind::Boolean, i64::from(is_on));
         Control { default: 1, ..control }
     }
 
     fn values(change: &Change) -> Vec<(&str, i64)> {
         change.values.iter().map(|value| (value.name.as_str(), value.value)).collect()
+    }
+
+    fn kept(change: &Change) -> Vec<(&str, Option<i64>)> {
+        change.kept.iter().map(|(name, value)| (name.as_str(), *value)).collect()
     }
 
     const AUTO: &str = "focus_automatic_continuous";
@@ -301,13 +311,15 @@ mod tests {
         assert_eq!((drive.position(), drive.auto()), (Some(0.12), Some(true)));
         let to = drive.change(Move::To(0.5)).unwrap();
         assert_eq!(values(&to), [(AUTO, 0), (PLACE, 125)]);
+        assert_eq!(kept(&to), [(AUTO, Some(0)), (PLACE, Some(125))]);
+        assert_eq!(kept(&drive.change(Move::Auto(true)).unwrap()), [(AUTO, Some(1)), (PLACE, None)]);
+        assert_eq!(kept(&drive.change(Move::Reset).unwrap()), [(AUTO, None), (PLACE, None)]);
         assert_eq!(values(&drive.change(Move::By(0.05)).unwrap()), [(AUTO, 0), (PLACE, 45)]);
         assert_eq!(values(&drive.change(Move::By(-0.5)).unwrap()), [(AUTO, 0), (PLACE, 0)]);
         assert_eq!(values(&drive.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
         assert_eq!(values(&drive.change(Move::Auto(false)).unwrap()), [(AUTO, 0), (PLACE, 30)]);
         assert_eq!(values(&drive.change(Move::Reset).unwrap()), [(AUTO, 1)]);
         assert_eq!(drive.as_it_is(), [value(AUTO, 1)]);
-        assert_eq!(drive.kept_names().collect::<Vec<_>>(), [AUTO, PLACE]);
     }
 
     #[test]
@@ -329,7 +341,7 @@ mod tests {
         let drive = Drive::of(&[relative]).unwrap();
         assert_eq!((drive.position(), drive.has_position(), drive.is_movable()), (None, false, true));
         let step = drive.change(Move::By(-0.05)).unwrap();
-        assert_eq!((values(&step), step.is_lasting), (vec![("focus_relative", -5)], false));
+        assert_eq!((values(&step), kept(&step)), (vec![("focus_relative", -5)], vec![]));
         assert_eq!(values(&drive.change(Move::By(0.001)).unwrap()), [("focus_relative", 1)]);
         assert_eq!(drive.change(Move::To(0.5)), Err(Unmoved::OnlySteps));
         assert!(drive.change(Move::Reset).unwrap().values.is_empty());

@@ -26,8 +26,8 @@ const SECOND_HILL: f64 = 0.6;
 /// The sharpest place must be so much better than the worst.
 const CONTRAST: f64 = 1.1;
 
-/// Looks that differ from a smooth hill by more than this share of its height are noise.
-const NOISE: f64 = 0.012;
+/// Looks above this share of the hill are near its top.
+const TOP: f64 = 0.7;
 
 /// A search that is under way.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,11 +111,8 @@ impl Sweep {
         if most <= 0.0 || most < CONTRAST * least {
             return Swept::NothingToSee;
         }
-        let near = self.near(at, least + 0.5 * (most - least));
-        let smoothed = parabola(&near).filter(|fit| fit.spread > NOISE * most).map(|fit| {
-            let (first, last) = near.iter().fold((at, at), |(a, b), (n, _)| (a.min(*n), b.max(*n)));
-            fit.top.round().clamp(first as f64, last as f64) as usize
-        });
+        let near = self.near(at, least + TOP * (most - least));
+        let smoothed = if is_one_hill(&near) { None } else { top_of_parabola(&near) };
         Swept::At(self.places[smoothed.unwrap_or(at)])
     }
 
@@ -176,7 +173,8 @@ impl Sweep {
         for n in 1..=count {
             for place in [at.checked_sub(n * gap), Some(at + n * gap)].into_iter().flatten() {
                 let is_known = self.seen.iter().any(|(n, _)| *n == place) || self.ahead.contains(&place);
-                let left = MOST_STEPS as usize - (self.seen.len() + self.ahead.len()).min(MOST_STEPS as usize);
+                let left =
+                    MOST_STEPS as usize - (self.seen.len() + self.ahead.len()).min(MOST_STEPS as usize);
                 if place < self.places.len() && !is_known && left > 0 {
                     self.ahead.push(place);
                 }
@@ -201,40 +199,36 @@ impl Sweep {
     }
 }
 
-/// A parabola through points.
-struct Fit {
-    /// Where it is highest.
-    top: f64,
-    /// The root mean square of what the points are off it.
-    spread: f64,
+/// Whether these looks, in the order of their places, rise to one top and fall from it.
+fn is_one_hill(near: &[(usize, f64)]) -> bool {
+    let falls = near.windows(2).position(|two| two[1].1 < two[0].1).unwrap_or(near.len());
+    near.windows(2).skip(falls).all(|two| two[1].1 <= two[0].1)
 }
 
-/// The parabola through at least five points with the least squares of what they are off; `None` where it has no top.
-fn parabola(points: &[(usize, f64)]) -> Option<Fit> {
-    if points.len() < 5 {
+/// The place, among these of at least five, at which the parabola with the least squares of what they are off is
+/// highest; `None` where it has no top.
+fn top_of_parabola(near: &[(usize, f64)]) -> Option<usize> {
+    let (Some(first), Some(last)) = (near.first(), near.last()) else { return None };
+    if near.len() < 5 {
         return None;
     }
-    let count = points.len() as f64;
-    let middle = points.iter().map(|(n, _)| *n as f64).sum::<f64>() / count;
-    let reach = points.iter().map(|(n, _)| (*n as f64 - middle).abs()).fold(0.0, f64::max);
     // About the middle and in units of the reach, so that the sums are well-behaved.
-    let scaled: Vec<(f64, f64)> = points.iter().map(|(n, y)| ((*n as f64 - middle) / reach, *y)).collect();
-    let sum = |power: i32| scaled.iter().map(|(x, _)| x.powi(power)).sum::<f64>();
-    let with = |power: i32| scaled.iter().map(|(x, y)| x.powi(power) * y).sum::<f64>();
-    let (s1, s2, s3, s4) = (sum(1), sum(2), sum(3), sum(4));
+    let (middle, reach) = ((first.0 + last.0) as f64 / 2.0, (last.0 - first.0) as f64 / 2.0);
+    let points: Vec<(f64, f64)> = near.iter().map(|(n, y)| ((*n as f64 - middle) / reach, *y)).collect();
+    let sum = |power: i32| points.iter().map(|(x, _)| x.powi(power)).sum::<f64>();
+    let with = |power: i32| points.iter().map(|(x, y)| x.powi(power) * y).sum::<f64>();
+    let (s0, s1, s2, s3, s4) = (sum(0), sum(1), sum(2), sum(3), sum(4));
     let (t0, t1, t2) = (with(0), with(1), with(2));
+    // Cramer's rule on the normal equations of y = a x² + b x + c.
     let det = |m: [[f64; 3]; 3]| {
         m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
             + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0])
     };
-    let whole = det([[count, s1, s2], [s1, s2, s3], [s2, s3, s4]]);
-    let c = det([[t0, s1, s2], [t1, s2, s3], [t2, s3, s4]]) / whole;
-    let b = det([[count, t0, s2], [s1, t1, s3], [s2, t2, s4]]) / whole;
-    let a = det([[count, s1, t0], [s1, s2, t1], [s2, s3, t2]]) / whole;
-    let off = |(x, y): &(f64, f64)| (a * x * x + b * x + c - y).powi(2);
-    let spread = (scaled.iter().map(off).sum::<f64>() / (count - 3.0).max(1.0)).sqrt();
+    let whole = det([[s0, s1, s2], [s1, s2, s3], [s2, s3, s4]]);
+    let b = det([[s0, t0, s2], [s1, t1, s3], [s2, t2, s4]]) / whole;
+    let a = det([[s0, s1, t0], [s1, s2, t1], [s2, s3, t2]]) / whole;
     let top = middle - b / (2.0 * a) * reach;
-    (a < 0.0 && top.is_finite()).then_some(Fit { top, spread })
+    (a < 0.0 && top.is_finite()).then(|| top.round().clamp(first.0 as f64, last.0 as f64) as usize)
 }
 
 #[cfg(test)]

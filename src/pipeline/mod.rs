@@ -12,6 +12,7 @@ mod change;
 pub mod clip;
 mod commands;
 pub mod counting;
+pub mod focus;
 pub mod keeping;
 mod rate;
 pub mod recount;

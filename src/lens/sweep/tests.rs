@@ -10,14 +10,28 @@ const POSITIONS: i64 = 200;
 /// How sharp a lens is at a position: all curves reach 1 at their top.
 #[derive(Debug, Clone, Copy)]
 enum Curve {
-    Gaussian { width: f64 },
-    Lorentzian { width: f64 },
+    Gaussian {
+        width: f64,
+    },
+    Lorentzian {
+        width: f64,
+    },
     /// A peak upon shoulders that are flat.
-    Shoulders { width: f64, level: f64 },
+    Shoulders {
+        width: f64,
+        level: f64,
+    },
     /// Steeper on one side than on the other.
-    Skewed { left: f64, right: f64 },
+    Skewed {
+        left: f64,
+        right: f64,
+    },
     /// A lower hill beside it.
-    Double { width: f64, apart: f64, second: f64 },
+    Double {
+        width: f64,
+        apart: f64,
+        second: f64,
+    },
 }
 
 impl Curve {
@@ -74,7 +88,9 @@ fn curves() -> Vec<Curve> {
         curves.push(Curve::Skewed { left: 1.8 * width, right: width });
         curves.push(Curve::Shoulders { width, level: 0.3 });
     }
-    for (width, apart, second) in [(8.0, 45.0, 0.8), (12.0, -60.0, 0.85), (10.0, 30.0, 0.7), (16.0, 70.0, 0.9)] {
+    for (width, apart, second) in
+        [(8.0, 45.0, 0.8), (12.0, -60.0, 0.85), (10.0, 30.0, 0.7), (16.0, 70.0, 0.9)]
+    {
         curves.push(Curve::Double { width, apart, second });
     }
     curves
@@ -82,32 +98,37 @@ fn curves() -> Vec<Curve> {
 
 #[test]
 fn the_sharpest_of_200_positions_is_found_wherever_it_lies() {
-    let mut most = 0;
+    let (mut most, mut missed) = (0, Vec::new());
     for curve in curves() {
         for top in 0..POSITIONS {
             let (at, looks) = swept(curve, top, 0.0, 0);
-            assert_eq!(at, top, "{curve:?}");
+            if at != top {
+                missed.push((curve, top, at));
+            }
             most = most.max(looks);
         }
     }
     assert!(most <= 25, "{most} looks");
+    assert!(missed.is_empty(), "{} missed: {missed:?}", missed.len());
 }
 
 #[test]
 fn with_noise_it_ends_where_it_is_about_as_sharp() {
-    let (mut worst, mut sum, mut count) = (1.0_f64, 0.0, 0);
+    let (mut worst, mut sum, mut count, mut low) = (1.0_f64, 0.0, 0, Vec::new());
     for curve in curves() {
         for top in 0..POSITIONS {
-            for (noise, least) in [(0.02, 0.94), (0.05, 0.88)] {
+            for (noise, least) in [(0.02, 0.95), (0.05, 0.92)] {
                 let (at, _) = swept(curve, top, noise, top as u64 * 7919 + 1);
                 let had = curve.at((at - top) as f64);
-                assert!(had >= least, "{curve:?}, top {top}, noise {noise}: {at} has {had:.3}");
+                if had < least {
+                    low.push((curve, top, noise, at, had));
+                }
                 (worst, sum, count) = (worst.min(had), sum + had, count + 1);
             }
         }
     }
-    eprintln!("worst {worst:.3}, mean {:.4}", sum / f64::from(count));
-    assert!(sum / f64::from(count) > 0.985);
+    assert!(low.is_empty(), "{} of {count} are low: {low:?}", low.len());
+    assert!(sum / f64::from(count) > 0.99, "worst {worst:.3}");
 }
 
 #[test]
