@@ -830,6 +830,15 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "lights",
+        name: "ranges",
+        kind: Kind::Ranges(|c, ranges| c.lights.ranges = ranges),
+        default: "[]",
+        aliases: &["segments", "pixel_colors"],
+        about: "Pixels that shine in a colour of their own while the light is on, the first one being 0: \
+                [\"0-3 FF0000\", \"7 0000FF\"].",
+    },
+    Key {
+        section: "lights",
         name: "status",
         kind: Kind::Boolean(|c, yes| c.lights.status = yes),
         default: "false",

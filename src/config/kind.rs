@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeValue};
 
 use super::complaint::{masked, nearest, one_of};
-use super::{Config, Listen, duration, listen, size};
+use super::{Config, Listen, MOST_PIXELS, MOST_RANGES, PixelRange, duration, listen, size};
 use crate::media::Fourcc;
 
 /// What a key holds, its limits, and where it goes.
@@ -51,6 +51,8 @@ pub enum Kind {
     Crop(fn(&mut Config, Option<[f64; 4]>)),
     /// A colour as `"RRGGBB"`.
     Color(fn(&mut Config, [u8; 3])),
+    /// Pixels of a strip with a colour of their own: a list of texts such as `"0-3 FF0000"`.
+    Ranges(fn(&mut Config, Vec<PixelRange>)),
     /// A list of words, or one word.
     Words(fn(&mut Config, Vec<String>)),
     /// A time zone by its IANA name, or `"auto"`.
@@ -264,6 +266,17 @@ impl Kind {
                 put(config, bytes);
                 quoted(&bytes.map_or_else(|| String::from("unlimited"), size::show))
             }
+            Kind::Ranges(put) => {
+                let ranges = match given {
+                    DeValue::String(one) if one.is_empty() => Vec::new(),
+                    DeValue::String(one) => vec![range(one).ok_or_else(|| other(None))?],
+                    DeValue::Array(list) => ranges(list)?,
+                    _ => return Err(other(None)),
+                };
+                let shown: Vec<String> = ranges.iter().map(|range| quoted(&range.to_string())).collect();
+                put(config, ranges);
+                format!("[{}]", shown.join(", "))
+            }
             Kind::Words(put) => {
                 let words = words(given).map_err(|fault| match fault {
                     Ok(wrong) => wrong,
@@ -403,6 +416,7 @@ impl Kind {
             Kind::SizeOrUnlimited(_) => {
                 String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
             }
+            Kind::Ranges(_) => String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]"),
             Kind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
             Kind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
             Kind::Format(_) => {
@@ -440,6 +454,30 @@ pub fn color(text: &str) -> Option<[u8; 3]> {
     let all = u32::from_str_radix(digits, 16).ok()?;
     let [_, red, green, blue] = all.to_be_bytes();
     Some([red, green, blue])
+}
+
+/// Pixels from 0 to 999 and their colour: `0-3 FF0000`, or `7 0000FF` for one of them.
+fn range(text: &str) -> Option<PixelRange> {
+    let (pixels, color_of) = text.trim().split_once(char::is_whitespace)?;
+    let (from, to) = pixels.split_once('-').unwrap_or((pixels, pixels));
+    let pixel = |digits: &str| {
+        let is_plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        digits.parse().ok().filter(|pixel| is_plain && *pixel < MOST_PIXELS)
+    };
+    let range = PixelRange { from: pixel(from)?, to: pixel(to)?, color: color(color_of.trim())? };
+    (range.from <= range.to).then_some(range)
+}
+
+fn ranges(list: &DeArray<'_>) -> Result<Vec<PixelRange>, Wrong> {
+    items(list, |item, before: &[PixelRange]| {
+        if before.len() >= MOST_RANGES {
+            return Err((format!("must be a list of at most {MOST_RANGES}"), None));
+        }
+        item.as_str().and_then(range).ok_or_else(|| {
+            let must = "must list pixels and a colour such as \"0-3 FF0000\"";
+            (format!("{must}, not {}", found(item)), None)
+        })
+    })
 }
 
 /// Reads the value of a camera control: a whole number, or a boolean as 0 and 1.
@@ -736,6 +774,26 @@ mod tests {
             ("nothing", "nothing"),
         ] {
             assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn pixels_and_their_colours() {
+        for (text, said) in [
+            ("0-3 ff0000", Some("0-3 FF0000")),
+            (" 7   #0000FF ", Some("7 0000FF")),
+            ("7-7 0000FF", Some("7 0000FF")),
+            ("0-999 000000", Some("0-999 000000")),
+            ("3-0 FF0000", None),
+            ("0-1000 FF0000", None),
+            ("-3 FF0000", None),
+            ("0- FF0000", None),
+            ("+1 FF0000", None),
+            ("0-3", None),
+            ("0-3 red", None),
+            ("", None),
+        ] {
+            assert_eq!(range(text).map(|range| range.to_string()).as_deref(), said, "{text:?}");
         }
     }
 

@@ -28,6 +28,7 @@ pub use resolve::{FILES, Origin, Resolved, Setting};
 pub use shipped::default_text;
 pub use size::parse as parse_size;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -220,6 +221,34 @@ pub enum ColorOrder {
     Bgrw,
 }
 
+/// A strip has at most so many pixels.
+pub const MOST_PIXELS: u16 = 1000;
+
+/// At most so many ranges of pixels have a colour of their own.
+pub const MOST_RANGES: usize = 100;
+
+/// Pixels with a colour of their own. Written as `0-3 FF0000`, or `7 0000FF`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PixelRange {
+    /// The first of them, from 0.
+    pub from: u16,
+    /// The last of them, not before the first.
+    pub to: u16,
+    /// Red, green and blue.
+    pub color: [u8; 3],
+}
+
+impl fmt::Display for PixelRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PixelRange { from, to, color: [red, green, blue] } = self;
+        write!(f, "{from}")?;
+        if to > from {
+            write!(f, "-{to}")?;
+        }
+        write!(f, " {red:02X}{green:02X}{blue:02X}")
+    }
+}
+
 /// `[lights]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LightsConfig {
@@ -247,6 +276,8 @@ pub struct LightsConfig {
     pub brightness: u8,
     /// `color`: red, green, blue; default white.
     pub color: [u8; 3],
+    /// `ranges`: pixels with a colour of their own, later ones over earlier ones; default none.
+    pub ranges: Vec<PixelRange>,
     /// `status`: the first pixel tells how things are; default false.
     pub status: bool,
     /// `shot`: full light for a snapshot; default false.
@@ -447,6 +478,7 @@ impl Default for Config {
                 on: false,
                 brightness: 0,
                 color: [0; 3],
+                ranges: Vec::new(),
                 status: false,
                 shot: false,
                 settle: Duration::ZERO,

@@ -122,6 +122,7 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
             on = "lights.on",
             brightness = "lights.brightness",
             color = "lights.color",
+            ranges = "lights.ranges",
             status = "lights.status",
             shot = "lights.shot",
             settle = "lights.settle",

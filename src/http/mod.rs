@@ -96,7 +96,7 @@ use crate::ui::Clock;
 use connection::{Link, Links};
 use events::Listeners;
 use ledger::{Album, Ledger};
-use problem::{NoCounting, NoKeeping, Problem, Withheld};
+use problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
 use socket::Socket;
 use storage::Room;
 use viewers::{Places, Viewers};
@@ -237,9 +237,8 @@ impl Site {
     }
 
     /// Settings, to be changed.
-    #[expect(dead_code, reason = "used by the routes of settings, which come next")]
-    fn preferences(&self) -> Option<&Arc<dyn Preferences>> {
-        self.preferences.as_ref()
+    fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
+        self.preferences.as_ref().ok_or(NoPreferences)
     }
 
     /// What counts.

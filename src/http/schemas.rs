@@ -26,6 +26,9 @@ fn of_the_camera() -> Value {
                 "status": {"type": "integer"},
                 "detail": {"type": "string"},
                 "hint": {"type": "string"},
+                "field": {"type": "string"},
+                "range": {"type": "string"},
+                "given": {"type": "string"},
             },
         },
         "StreamStatus": {
