@@ -11,6 +11,7 @@ mod counts;
 mod daemon;
 mod devices;
 mod failure;
+mod focus;
 mod listening;
 mod media;
 mod model;
@@ -56,6 +57,7 @@ enum Command {
     Devices(devices::Devices),
     #[command(subcommand)]
     Model(model::ModelCommand),
+    Focus(focus::Focus),
     Snapshot(snapshot::Snapshot),
     Record(record::Record),
     Count(count::Count),
@@ -101,6 +103,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
             Command::Model(command) => command.run(&given),
+            Command::Focus(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
             Command::Count(command) => command.run(&given),

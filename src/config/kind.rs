@@ -416,7 +416,9 @@ impl Kind {
             Kind::SizeOrUnlimited(_) => {
                 String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
             }
-            Kind::Ranges(_) => String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]"),
+            Kind::Ranges(_) => {
+                String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]")
+            }
             Kind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
             Kind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
             Kind::Format(_) => {

@@ -121,10 +121,9 @@ impl Fields {
     pub fn whole(&self, key: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-        number
-            .filter(|number| range.contains(number))
-            .map(Some)
-            .ok_or_else(|| self.wrong(key, format!("a whole number from {} to {}", range.start(), range.end())))
+        number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+            self.wrong(key, format!("a whole number from {} to {}", range.start(), range.end()))
+        })
     }
 
     /// One of some words.
@@ -145,7 +144,8 @@ impl Fields {
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
             None => value.as_str().and_then(parse_duration),
         };
-        time.map(Some).ok_or_else(|| self.wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
+        time.map(Some)
+            .ok_or_else(|| self.wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
     }
 
     /// An amount of bytes: a number, or as in the configuration (`"2GB"`).

@@ -29,6 +29,7 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod lens;
 mod lines;
 pub mod listen;
 mod media;
@@ -89,6 +90,7 @@ pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
+use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{Keeping, Pipeline, Status};
 use crate::store::Counts;
 use crate::store::media::Media;
@@ -177,6 +179,8 @@ pub(crate) struct Site {
     keeping: Option<Keeping>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
+    /// The camera's lens.
+    focus: Focus,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -214,6 +218,7 @@ impl Site {
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
             settings,
+            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,

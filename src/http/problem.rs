@@ -13,8 +13,10 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
+use crate::pipeline::ControlsError;
 use crate::pipeline::NoPicture;
 use crate::pipeline::counting::NoDetector;
+use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
@@ -207,6 +209,43 @@ impl From<NoCounting> for Problem {
     }
 }
 
+impl From<FocusError> for Problem {
+    fn from(error: FocusError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
+                "`tallycam devices` lists what the camera has; `kind` under [lens] says how it is focused",
+            ),
+            FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
+            FocusError::Controls(error) => error.into(),
+            FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does whatever moves the lens"),
+        }
+    }
+}
+
+impl From<ControlsError> for Problem {
+    fn from(error: ControlsError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ControlsError::Wrong(wrong) => {
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+                match wrong.into_iter().next() {
+                    Some(first) => problem.wrong(first.name, "", first.given.to_string()),
+                    None => problem,
+                }
+            }
+            ControlsError::Camera(trouble) => {
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5);
+                Problem { hint: trouble.hint, ..problem }
+            }
+            ControlsError::Busy | ControlsError::NoAnswer | ControlsError::Ending => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
+            }
+        }
+    }
+}
+
 /// No picture is given to anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this camera counts only: it shows no pictures and keeps none")]
@@ -268,9 +307,7 @@ impl From<NotSet> for Problem {
             NotSet::Pinned { .. } => Problem::new(StatusCode::CONFLICT, detail),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("look at them as they are now, and change those"),
-            NotSet::RolledBack { hint, .. } => {
-                Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) }
-            }
+            NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
             NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
                 .hint("`tallycam check` says what is wrong with the directory"),
         }

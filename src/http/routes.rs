@@ -4,8 +4,8 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings,
-    recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    counts, crossings, download, events, legacy, lens, lines, media, model, page, page_media, pictures,
+    recordings, recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -115,6 +115,15 @@ const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
 const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
+
+const LENS: Answer = (200, "The lens.", Content::Json("Lens"));
+const NO_LENS: Answer = (403, "It cannot be focused from here, or not so: why.", Content::Problem);
+const LENS_PINNED: Answer = (409, "The operator's file sets it.", Content::Problem);
+const NO_CAMERA: Answer = (503, "The camera cannot be asked, or did not do it.", Content::Problem);
+const OLD_NO_AUTOFOCUS: Answer = (403, "`Autofocus not supported`", Content::Text);
+const OLD_NO_FOCUS: Answer = (403, "`Changing focus not supported`", Content::Text);
+const OLD_WRONG: Answer = (400, "The value means nothing: what was expected.", Content::Text);
+const OLD_NO_CAMERA: Answer = (503, "The camera cannot be asked, or did not do it.", Content::Text);
 
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
@@ -311,6 +320,17 @@ pub static ROUTES: &[Route] = &[
         [("do", "`use` or `fetch`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which.", Content::Html), REFUSED,
             (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
+    route!(GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
+    route!(PATCH "/api/v1/lens" lens::patch, Api,
+        "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept.", [],
+        Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, LENS_PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept.", [],
+        [LENS, NO_LENS, LENS_PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
+        "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
+        [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
+            (409, "One is under way.", Content::Problem), NO_CAMERA]),
+    route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was.", [], [LENS]),
     route!(GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
@@ -349,6 +369,12 @@ pub static ROUTES: &[Route] = &[
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: one is under way.", Content::Html), (503, "The page again, with why there is none.", Content::Html)]),
     route!(POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
         [(303, "Back to the page.", Content::Nothing), OLD_KEEP_WITHHELD, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
+    route!(Changes::Always, GET "/autofocus" legacy::autofocus, Legacy, "Switches autofocus.",
+        [("status", "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/set_focus" legacy::set_focus, Legacy, "Sends the lens to a place; autofocus off.",
+        [("value", "0 (far) to 1 (near).")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/step_focus" legacy::step_focus, Legacy, "Moves the lens by 0.05; autofocus off.",
+        [("direction", "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_NO_CAMERA]),
     route!(Changes::Always, GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
         [("status", "`false` begins one, `true` ends it."), ("filename", "Its name, to which `.avi` is added."), ("date", "The date it is to have.")],
         [OLD_DONE, OLD_KEEP_WITHHELD, (500, "`Error with recording video`", Content::Text)]),

@@ -2,14 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::schemas_media;
 use super::state::{StateReport, ViewerReport, object};
+use super::{lens, schemas_media};
 use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {
-    let parts =
-        [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models(), schemas_media::all()];
+    let parts = [
+        of_the_camera(),
+        of_what_is_drawn(),
+        of_what_is_counted(),
+        of_models(),
+        schemas_media::all(),
+        lens::schemas(),
+    ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 

@@ -21,7 +21,8 @@ use super::{Pipeline, State};
 use crate::base::{Stamp, Stop};
 use crate::config::LensKind;
 use crate::encode::reduce::Reducer;
-use crate::lens::{self, Change, Drive, Move, Sweep, Swept, Unmoved};
+pub use crate::lens::Move;
+use crate::lens::{self, Change, Drive, Sweep, Swept, Unmoved};
 use crate::media::{ControlValue, Picture, SmallImage};
 
 /// How sharp a picture is is worked out at the scale that still has so many pixels a row and rows: fine enough for the
@@ -156,6 +157,8 @@ pub struct Planned {
     pub identity: Option<String>,
     /// What is to be set, and kept.
     pub change: Change,
+    /// What brings it back to where it is now.
+    pub before: Vec<ControlValue>,
 }
 
 impl Focus {
@@ -210,7 +213,7 @@ impl Focus {
     pub async fn plan(&self, kind: LensKind, wish: Move) -> Result<Planned, FocusError> {
         self.end_sweep(true).await;
         let (drive, identity) = self.drive(kind, false).await?;
-        Ok(Planned { identity, change: drive.change(wish)? })
+        Ok(Planned { identity, change: drive.change(wish)?, before: drive.as_it_is() })
     }
 
     /// Sets what was planned on the camera; keeps nothing.
@@ -221,15 +224,6 @@ impl Focus {
         let set = self.0.pipeline.set_controls(values).await;
         *self.known() = None;
         set.map(drop)
-    }
-
-    /// Whether autofocus, and whether anything, can be set.
-    ///
-    /// # Errors
-    /// [`FocusError`]: nothing can.
-    pub async fn abilities(&self, kind: LensKind) -> Result<(bool, bool), FocusError> {
-        let (drive, _) = self.drive(kind, true).await?;
-        Ok((drive.auto().is_some(), drive.is_movable()))
     }
 
     /// Begins a sweep, which is run by [`Sweeping::run`].
@@ -391,7 +385,8 @@ impl Sweeping {
                 match self.focus.set(change.values.clone()).await {
                     Ok(()) => {
                         let position = self.drive.share(at).unwrap_or_default();
-                        let planned = Planned { identity: self.identity.take(), change };
+                        let before = self.drive.as_it_is();
+                        let planned = Planned { identity: self.identity.take(), change, before };
                         (SweepEnd::Found { position, sharpness }, Some(planned))
                     }
                     Err(error) => (SweepEnd::Failed(error.to_string()), None),
