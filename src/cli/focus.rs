@@ -105,12 +105,12 @@ fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
     let wait = Stop::new();
     for _ in 0..SWEEPS_WITHIN.as_millis() / ASK_EVERY.as_millis() {
         if lens["sweep"].is_null() {
-            return match lens["last_sweep"].as_str() {
-                Some(said) if lens["position"].is_null() || !said.starts_with("It is sharpest") => {
-                    Err(Failure::Failed { message: said.to_owned(), hint: None })
-                }
-                _ => Ok(lens),
-            };
+            let last = &lens["last_sweep"];
+            if last["found"] == json!(true) {
+                return Ok(lens);
+            }
+            let said = last["said"].as_str().unwrap_or("nothing is known of the sweep");
+            return Err(Failure::Failed { message: said.to_owned(), hint: None });
         }
         wait.sleep(ASK_EVERY);
         lens = show(daemon)?;

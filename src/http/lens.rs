@@ -16,7 +16,7 @@ use super::route::Request;
 use super::state::object;
 use super::{Site, v1, wire};
 use crate::config::LensKind;
-use crate::pipeline::focus::{FocusError, Move, Planned, SweepEnd};
+use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
 use crate::ui::LensFacts;
 
 /// Keys of a change.
@@ -62,10 +62,14 @@ impl LensWish {
     }
 }
 
-/// How the lens is now.
+/// How the lens is now, and how sharp the newest picture.
+async fn look(site: &Site) -> (LensStatus, Option<f64>) {
+    (site.focus.look(kind(site)).await, site.focus.sharpness().await)
+}
+
+/// The same for pages.
 pub async fn facts(site: &Site) -> LensFacts {
-    let status = site.focus.look(kind(site)).await;
-    let sharpness = site.focus.sharpness().await;
+    let (status, sharpness) = look(site).await;
     LensFacts {
         is_supported: status.reason.is_none(),
         reason: status.reason.unwrap_or_default(),
@@ -182,7 +186,7 @@ struct LensReport {
     auto: Option<bool>,
     sharpness: Option<f64>,
     sweep: Option<Progress>,
-    last_sweep: Option<String>,
+    last_sweep: Option<LastSweep>,
 }
 
 #[derive(Debug, Serialize)]
@@ -191,25 +195,33 @@ struct Progress {
     of: u32,
 }
 
-impl From<LensFacts> for LensReport {
-    fn from(facts: LensFacts) -> LensReport {
-        let text = |text: String| Some(text).filter(|text| !text.is_empty());
+#[derive(Debug, Serialize)]
+struct LastSweep {
+    found: bool,
+    said: String,
+}
+
+impl LensReport {
+    fn of(status: LensStatus, sharpness: Option<f64>) -> LensReport {
         let rounded = |value: f64, per: f64| (value * per).round() / per;
         LensReport {
-            supported: facts.is_supported,
-            reason: text(facts.reason),
-            position: facts.position.map(|position| rounded(position, 1e4)),
-            auto: facts.auto,
-            sharpness: facts.sharpness.map(|sharpness| rounded(sharpness, 100.0)),
-            sweep: facts.sweep.map(|(done, of)| Progress { done, of }),
-            last_sweep: text(facts.swept),
+            supported: status.reason.is_none(),
+            reason: status.reason,
+            position: status.position.map(|position| rounded(position, 1e4)),
+            auto: status.auto,
+            sharpness: sharpness.map(|sharpness| rounded(sharpness, 100.0)),
+            sweep: status.sweep.map(|(done, of)| Progress { done, of }),
+            last_sweep: status
+                .ended
+                .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.text() }),
         }
     }
 }
 
 /// `GET /api/v1/lens`.
 pub async fn get(request: Request) -> Response<Body> {
-    v1::json(wire::json(&LensReport::from(facts(&request.site).await)))
+    let (status, sharpness) = look(&request.site).await;
+    v1::json(wire::json(&LensReport::of(status, sharpness)))
 }
 
 /// `PATCH /api/v1/lens`.
@@ -246,7 +258,10 @@ pub fn schemas() -> Value {
     json!({
         "Lens": object(json!({
             "supported": {"type": "boolean"}, "reason": maybe("string"), "position": position, "auto": maybe("boolean"),
-            "sharpness": maybe("number"), "last_sweep": maybe("string"),
+            "sharpness": maybe("number"),
+            "last_sweep": {"oneOf": [
+                object(json!({"found": {"type": "boolean"}, "said": {"type": "string"}})), {"type": "null"},
+            ]},
             "sweep": {"oneOf": [object(json!({"done": count, "of": count})), {"type": "null"}]},
         })),
         "LensPatch": {
