@@ -30,6 +30,11 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
+    /// Whether it can be set on the page. Where things are kept cannot: what is set on the page lies there.
+    pub fn is_for_pages(&self) -> bool {
+        (self.section, self.name) != ("store", "directory")
+    }
+
     /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.
     pub fn variable(&self) -> String {
         variable(&self.path())
@@ -46,6 +51,9 @@ pub const VARIABLE_PREFIX: &str = "TALLYCAM_";
 
 /// The section whose keys are a camera's own controls.
 pub const CONTROLS: &str = "source.controls";
+
+/// The section of tables whose keys are the controls of one camera each, by its identity.
+pub const BY_CAMERA: &str = "controls";
 
 /// One section.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +80,14 @@ pub const SECTIONS: &[Section] = &[
                 \x20 brightness = 128\n\
                 \x20 auto_exposure = 1\n\
                 \x20 white_balance_automatic = false",
+    },
+    Section {
+        name: BY_CAMERA,
+        about: "The same for certain cameras, each by the identity that `tallycam controls` names. The page keeps \
+                what is set there so, in a file of its own. What stands in [source.controls] goes before it. \
+                For example:\n\
+                \x20 [controls.\"usb-046d_HD_Pro_Webcam_C920-video\"]\n\
+                \x20 focus_absolute = 30",
     },
     Section { name: "stream", about: "The pictures that viewers get." },
     Section {

@@ -561,7 +561,7 @@ pub(super) fn found(given: &DeValue<'_>) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.chars().count() <= 40 {
         return text.to_owned();
     }

@@ -21,6 +21,7 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
     let Config {
         name,
         source,
+        controls: _,
         stream,
         picture,
         lens,

@@ -83,6 +83,14 @@ impl Encoder {
         Ok(Encoder { compressor, planes: Planes::default(), pool: PicturePool::default() })
     }
 
+    /// Another quality, 1–100, from the next picture on.
+    ///
+    /// # Errors
+    /// libjpeg-turbo refuses it.
+    pub fn set_quality(&mut self, quality: u8) -> Result<(), CompressError> {
+        self.compressor.set_quality(quality)
+    }
+
     /// Makes a picture of `frame`.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All figures, as text.
 pub fn text(site: &Site) -> String {
     let status = site.pipeline.status();
-    let mut page = Page { text: String::with_capacity(8192), camera: escape(&site.settings.name) };
+    let mut page = Page { text: String::with_capacity(8192), camera: escape(&site.settings().name) };
     page.family("tallycam_build_info", "gauge", "The program's version.");
     page.sample("tallycam_build_info", &[("version", super::VERSION)], 1);
     let word = status.state.word();

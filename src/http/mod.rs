@@ -79,7 +79,7 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 use jiff::tz::TimeZone;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
 pub use listen::Listener;
@@ -169,7 +169,8 @@ impl Default for Settings {
 /// What handlers share: settings, the camera, what is counted, and who is there.
 #[derive(Debug)]
 pub(crate) struct Site {
-    settings: Settings,
+    /// What is in force now: see [`Site::settings`].
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
@@ -210,7 +211,7 @@ pub(crate) struct Site {
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
         let Server { settings, pipeline, counting, models, preferences, keeping } = server;
-        let places = Places::new(settings.max_viewers);
+        let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
@@ -244,6 +245,11 @@ impl Site {
     /// Settings, to be changed.
     fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
         self.preferences.as_ref().ok_or(NoPreferences)
+    }
+
+    /// How the server behaves now.
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
     }
 
     /// What counts.
@@ -283,11 +289,8 @@ impl Site {
 
     /// The clock on the wall.
     fn clock(&self) -> Clock {
-        Clock {
-            now_us: clock::wall_us(),
-            zone: self.settings.zone.clone(),
-            day_starts: self.settings.day_starts,
-        }
+        let settings = self.settings();
+        Clock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.
@@ -298,7 +301,7 @@ impl Site {
 
     /// Whether nobody is given a picture.
     fn is_counts_only(&self) -> bool {
-        self.settings.counts_only
+        self.settings().counts_only
             || self.counting.as_ref().is_some_and(Counting::is_counts_only)
             || self.keeping.as_ref().is_some_and(Keeping::is_counts_only)
     }
@@ -347,7 +350,7 @@ impl Site {
 /// Serves a pipeline's pictures, and what is counted in them, over HTTP.
 #[derive(Debug)]
 pub struct Server {
-    settings: Settings,
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
@@ -359,7 +362,15 @@ impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
+        let settings = watch::Sender::new(Arc::new(settings)).subscribe();
         Server { settings, pipeline, counting, models: None, preferences: None, keeping: None }
+    }
+
+    /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
+    /// end by those that it began with.
+    #[must_use]
+    pub fn with_live_settings(self, settings: watch::Receiver<Arc<Settings>>) -> Server {
+        Server { settings, ..self }
     }
 
     /// The same, where models can be chosen and fetched.
@@ -392,7 +403,7 @@ impl Server {
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
             let site = site.clone();
-            async move { connection::sweep(&site.links, &site.settings).await }
+            async move { connection::sweep(&site).await }
         });
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
@@ -461,9 +472,9 @@ async fn accept(site: Rc<Site>, door: Door) {
             }
         };
         site.accepted.set(site.accepted.get() + 1);
-        if site.links.count() >= site.settings.max_connections {
+        if site.links.count() >= site.settings().max_connections {
             site.refused.set(site.refused.get() + 1);
-            log::debug!("{peer}: refused, {} connections are open", site.settings.max_connections);
+            log::debug!("{peer}: refused, {} connections are open", site.settings().max_connections);
             if refusing.get() < REFUSALS {
                 refusing.set(refusing.get() + 1);
                 let refusing = refusing.clone();

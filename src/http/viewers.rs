@@ -11,12 +11,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
+use super::Settings;
 use super::connection::Link;
 use super::problem::Full;
 use super::stream::{OPENING, Rhythm};
@@ -30,14 +32,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How many may watch, whatever they watch.
 #[derive(Debug)]
 pub struct Places {
-    limit: usize,
+    settings: watch::Receiver<Arc<Settings>>,
     taken: Cell<usize>,
 }
 
 impl Places {
-    /// So many.
-    pub fn new(limit: usize) -> Rc<Places> {
-        Rc::new(Places { limit, taken: Cell::new(0) })
+    /// As many as the settings allow at each moment.
+    pub fn new(settings: watch::Receiver<Arc<Settings>>) -> Rc<Places> {
+        Rc::new(Places { settings, taken: Cell::new(0) })
     }
 
     /// How many are taken.
@@ -129,9 +131,10 @@ impl Viewers {
         fps: Option<f64>,
         demand: Demand,
     ) -> Result<ViewerBody, Full> {
-        let Places { limit, taken } = &*self.places;
-        if taken.get() >= *limit {
-            return Err(Full { limit: *limit });
+        let Places { settings, taken } = &*self.places;
+        let limit = settings.borrow().max_viewers;
+        if taken.get() >= limit {
+            return Err(Full { limit });
         }
         taken.set(taken.get() + 1);
         let viewer = Rc::new(Viewer {

@@ -13,6 +13,7 @@ pub mod picture;
 pub mod small_image;
 pub mod still_card;
 pub mod trouble;
+pub mod view;
 pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
@@ -23,3 +24,4 @@ pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
 pub use small_image::{ReduceFrameError, SmallImage};
 pub use trouble::{Trouble, TroubleKind};
+pub use view::{Geometry, Orientation, Part, View, WrongView};

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -20,6 +21,9 @@ pub const AT_ONCE: usize = 16;
 
 /// The longest that controls and formats are waited for: an open that is under way comes first, and may take long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// The longest that another source is waited for.
+const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Which values controls are to have after every open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,8 +94,6 @@ pub enum Command {
     SetControls(Vec<ControlValue>, Answer<CameraControls>),
     Formats(Answer<Vec<Format>>),
     Replace(Box<dyn Opener>, oneshot::Sender<Result<(), Trouble>>),
-    /// Settings or saved controls are others now.
-    Changed,
 }
 
 /// Where the answer to a command goes. Who has gone does not mind.
@@ -104,7 +106,6 @@ impl fmt::Debug for Command {
             Command::SetControls(..) => "SetControls",
             Command::Formats(_) => "Formats",
             Command::Replace(..) => "Replace",
-            Command::Changed => "Changed",
         })
     }
 }
@@ -139,10 +140,17 @@ impl Pipeline {
 
     /// Which values controls have after every open from now on; those of an open camera that are others now are set
     /// at once.
-    pub fn set_saved_controls(&self, _saved: SavedControls) {}
+    pub fn set_saved_controls(&self, saved: SavedControls) {
+        self.shared.ask(|wishes| {
+            wishes.saved = Arc::new(saved);
+            wishes.has_new_saved = true;
+        });
+    }
 
     /// Puts other settings in force, from the next frame on.
-    pub fn set_settings(&self, _settings: Settings) {}
+    pub fn set_settings(&self, settings: Settings) {
+        self.shared.ask(|wishes| wishes.settings = settings);
+    }
 
     /// Takes pictures from another source from now on. Viewers stay. Where it gives no picture in the time that it
     /// has for its first, the one before is opened again.
@@ -151,17 +159,56 @@ impl Pipeline {
     /// untried, and speaks for itself when the pause ends.
     ///
     /// # Errors
-    /// Why the new source gives no picture; the one before is in use then. Also when this is no longer waited for.
-    pub async fn replace_source(&self, _opener: Box<dyn Opener>) -> Result<(), Trouble> {
-        Err(Trouble::new(TroubleKind::Unsupported, "the source cannot be changed yet"))
+    /// Why the new source gives no picture; the one before is in use then. Also when this is no longer waited for
+    /// before it has given one.
+    pub async fn replace_source(&self, opener: Box<dyn Opener>) -> Result<(), Trouble> {
+        let (answer, answered) = oneshot::channel();
+        let failed =
+            |why: &str| Err(Trouble::new(TroubleKind::Failed, format!("the source was not changed: {why}")));
+        match self.command(Command::Replace(opener, answer)) {
+            Err(ControlsError::Busy) => failed("too many want something of the camera at once"),
+            Err(_) => failed("tallycam is stopping"),
+            // A source has its own time to begin, and so had the one that is being opened now.
+            Ok(()) => match timeout(REPLACED_WITHIN, answered).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => failed("tallycam is stopping"),
+                Err(_) => failed("the camera's driver does not return"),
+            },
+        }
     }
 
-    async fn ask<T>(&self, _command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ControlsError> {
-        let (_answer, answered) = oneshot::channel();
+    /// Asks and waits for the answer.
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ControlsError> {
+        let (answer, answered) = oneshot::channel();
+        self.command(command(answer))?;
         match timeout(ANSWER_WITHIN, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(ControlsError::Ending),
             Err(_) => Err(ControlsError::NoAnswer),
+        }
+    }
+
+    /// Puts a command into the queue.
+    fn command(&self, command: Command) -> Result<(), ControlsError> {
+        self.shared.ask(|wishes| {
+            let commands = wishes.commands.as_mut().ok_or(ControlsError::Ending)?;
+            commands.retain(|waiting| !waiting.is_given_up());
+            if commands.len() >= AT_ONCE {
+                return Err(ControlsError::Busy);
+            }
+            commands.push_back(command);
+            Ok(())
+        })
+    }
+}
+
+impl Command {
+    /// Whether nobody waits for its answer any more.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Command::Controls(answer) | Command::SetControls(_, answer) => answer.is_closed(),
+            Command::Formats(answer) => answer.is_closed(),
+            Command::Replace(_, answer) => answer.is_closed(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod keeping;
 mod rate;
 pub mod recount;
 mod shared;
+mod tuning;
 mod warm_up;
 
 use std::sync::Arc;
@@ -280,7 +281,7 @@ impl Pipeline {
     /// What the pictures come from, in words: the camera's name, or what is (to be) opened.
     fn source_name(&self) -> String {
         let figures = self.shared.figures();
-        figures.delivers.as_ref().map_or_else(|| self.shared.source.clone(), |delivers| delivers.name.clone())
+        figures.delivers.as_ref().map_or_else(|| figures.source.clone(), |delivers| delivers.name.clone())
     }
 
     /// Whether `picture` was captured after the camera had settled.
@@ -291,14 +292,14 @@ impl Pipeline {
     /// How things are.
     pub fn status(&self) -> Status {
         let state = self.shared.state.borrow().clone();
-        let (demands, is_held) = {
+        let (demands, is_held, failed_reads) = {
             let wishes = self.shared.wishes();
-            (wishes.demands, wishes.is_held)
+            (wishes.demands, wishes.is_held, wishes.settings.failed_reads)
         };
         let figures = self.shared.figures();
         Status {
             since: figures.since,
-            source: self.shared.source.clone(),
+            source: figures.source.clone(),
             delivers: figures.delivers.clone(),
             size: figures.size,
             fps: match state {
@@ -312,7 +313,7 @@ impl Pipeline {
             bytes: figures.bytes,
             opens: figures.opens,
             failed_reads: figures.failed_reads,
-            is_healthy: figures.failed_reads < self.shared.settings.failed_reads,
+            is_healthy: figures.failed_reads < failed_reads,
             is_held,
             demands,
             state,
@@ -391,7 +392,7 @@ impl Pipeline {
             loop {
                 let state = states.borrow_and_update().clone();
                 if is_over(&self.shared.wishes()) {
-                    let what = format!("{} was let go before its first picture", self.shared.source);
+                    let what = format!("{} was let go before its first picture", self.shared.source());
                     return Err(Trouble::new(TroubleKind::Failed, what));
                 }
                 match state {
@@ -410,7 +411,7 @@ impl Pipeline {
             Ok(Ok(())) => return Held::Started,
             Ok(Err(trouble)) => trouble,
             Err(_) => {
-                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source))
+                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source()))
             }
         };
         self.shared.wish(|wishes| {
@@ -488,7 +489,7 @@ impl Pipeline {
             return Some(card);
         }
         let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
-        let (quality, state) = (self.shared.settings.quality, state.clone());
+        let (quality, state) = (self.shared.settings().quality, state.clone());
         spawn_blocking(move || {
             let mut encoder = Encoder::new(quality).ok()?;
             capture::draw_card(&mut encoder, &state, size)

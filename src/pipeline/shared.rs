@@ -3,6 +3,8 @@
 //! Locks are taken in this order, or one at a time: wishes, opening, state, figures; the hub's own is the
 //! last of all.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use crate::base::{Stamp, Stop};
 use crate::media::{Hub, Picture, Trouble};
 use crate::source::Delivers;
 
+use super::commands::{Command, SavedControls};
 use super::counting::Annotating;
 use super::rate::RateMeter;
 use super::warm_up::WarmUp;
@@ -35,10 +38,9 @@ pub enum Largest {
 #[derive(Debug)]
 pub struct Shared {
     pub hub: Hub,
-    pub settings: Settings,
-    /// What is to be opened, in words.
-    pub source: String,
     wishes: Mutex<Wishes>,
+    /// Something new is asked of the capture thread, which looks at this between two frames.
+    is_asked: AtomicBool,
     changed: Condvar,
     pub figures: Mutex<Figures>,
     pub state: watch::Sender<State>,
@@ -69,6 +71,14 @@ pub struct Wishes {
     pub interrupt: Stop,
     /// Who waits for a picture of the camera's largest size. Dropped unanswered while there is none to be had.
     pub largest: Vec<oneshot::Sender<Largest>>,
+    /// What else is asked, in its order; at most [`AT_ONCE`](super::commands::AT_ONCE). None is taken any more when the thread has ended.
+    pub commands: Option<VecDeque<Command>>,
+    /// How the pipeline behaves.
+    pub settings: Settings,
+    /// Which values controls are to have.
+    pub saved: Arc<SavedControls>,
+    /// Others than the capture thread has seen.
+    pub has_new_saved: bool,
     /// Demands so far: one that nobody else came during is told from others.
     taken: u64,
 }
@@ -89,6 +99,8 @@ impl Wishes {
 #[derive(Debug)]
 pub struct Figures {
     pub since: Stamp,
+    /// What is (to be) opened, in words.
+    pub source: String,
     pub delivers: Option<Delivers>,
     /// Since when the source that was opened last is open.
     pub opened_us: u64,
@@ -115,8 +127,7 @@ impl Shared {
     pub fn new(source: String, settings: Settings) -> Shared {
         Shared {
             hub: Hub::new(),
-            settings,
-            source,
+            is_asked: AtomicBool::new(false),
             wishes: Mutex::new(Wishes {
                 demands: 0,
                 last_needed: Instant::now(),
@@ -129,11 +140,16 @@ impl Shared {
                 try_again: false,
                 interrupt: Stop::new(),
                 largest: Vec::new(),
+                commands: Some(VecDeque::new()),
+                settings,
+                saved: Arc::default(),
+                has_new_saved: false,
                 taken: 0,
             }),
             changed: Condvar::new(),
             figures: Mutex::new(Figures {
                 since: Stamp::now(),
+                source,
                 delivers: None,
                 opened_us: 0,
                 warm_up: 0,
@@ -165,6 +181,40 @@ impl Shared {
         let result = change(&mut self.wishes());
         self.changed.notify_all();
         result
+    }
+
+    /// Asks something of the capture thread; it does it between two frames, or wakes for it.
+    pub fn ask<T>(&self, ask: impl FnOnce(&mut Wishes) -> T) -> T {
+        self.wish(|wishes| {
+            let result = ask(wishes);
+            self.is_asked.store(true, Ordering::Release);
+            result
+        })
+    }
+
+    /// Whether something was asked since the last time. Costs a frame one look.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed) && self.is_asked.swap(false, Ordering::Acquire)
+    }
+
+    /// As [`Shared::is_asked`], and stays so.
+    pub fn has_been_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
+    }
+
+    /// Something is left that was asked.
+    pub fn ask_again(&self) {
+        self.is_asked.store(true, Ordering::Release);
+    }
+
+    /// How the pipeline behaves.
+    pub fn settings(&self) -> Settings {
+        self.wishes().settings.clone()
+    }
+
+    /// What is (to be) opened, in words.
+    pub fn source(&self) -> String {
+        self.figures().source.clone()
     }
 
     /// The capture thread's sleep: until wishes change, but at most `time`.

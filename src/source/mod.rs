@@ -7,6 +7,7 @@
 pub mod auto;
 pub mod avi;
 pub mod clip;
+pub mod controls;
 pub mod exec;
 pub mod files;
 pub mod multipart;
@@ -32,14 +33,11 @@ pub struct Wanted {
     pub fps: Option<f64>,
     /// Pixel format.
     pub format: Option<Fourcc>,
-    /// Controls to set after every open, in the order given (a back end puts auto modes first).
-    pub controls: Vec<ControlValue>,
 }
 
 impl Wanted {
     /// No wishes.
-    pub const ANYTHING: Wanted =
-        Wanted { width: None, height: None, fps: None, format: None, controls: Vec::new() };
+    pub const ANYTHING: Wanted = Wanted { width: None, height: None, fps: None, format: None };
 }
 
 /// What an open source delivers.

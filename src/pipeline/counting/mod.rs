@@ -208,7 +208,7 @@ impl Counting {
 
     fn start_annotating(&self) -> Result<Worker, CountingError> {
         let shared = Arc::clone(&self.shared);
-        let (reading, encoder) = (Reading::new()?, Encoder::new(shared.pipeline.shared.settings.quality)?);
+        let (reading, encoder) = (Reading::new()?, Encoder::new(shared.pipeline.shared.settings().quality)?);
         let runtime = shared::runtime()?;
         let worker = Worker::spawn("annotate", move |beat| {
             Annotator::new(shared, reading, encoder, beat).run(&runtime);

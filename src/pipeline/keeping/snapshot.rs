@@ -46,7 +46,7 @@ impl Keeping {
         let Ok(Ok(turn)) = turn else {
             return Err(KeepError::Picture(String::from("others are being changed; try again in a moment")));
         };
-        let quality = pipeline.shared.settings.quality;
+        let quality = pipeline.shared.settings().quality;
         let changed = spawn_blocking(move || {
             let _turn = turn;
             changed(&picture, &change, quality)

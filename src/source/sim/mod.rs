@@ -75,9 +75,6 @@ impl SimOpener {
             notes.push(format!("The simulated scene has no {format}: it delivers {}.", Fourcc::YU12));
         }
         let knobs = Knobs::new();
-        for value in wanted.controls.iter().filter(|value| knobs.set(value).is_none()) {
-            notes.push(format!("The simulated scene has no control {}.", value.name));
-        }
         let delivers = Delivers {
             name: NAME.to_owned(),
             fourcc: Fourcc::YU12,

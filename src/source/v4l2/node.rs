@@ -176,6 +176,16 @@ fn by_id(root: &Path, node: &Path) -> Option<PathBuf> {
     links.into_iter().next()
 }
 
+/// The lasting name of the camera at `path`, under which its controls are saved: the name of its link in
+/// `/dev/v4l/by-id` without the number of the node; of a camera without one its driver, name and place.
+pub(super) fn identity(root: &Path, path: &Path, capability: &Capability) -> String {
+    let link = by_id(root, path).and_then(|link| Some(link.file_name()?.to_str()?.to_owned()));
+    match link {
+        Some(name) => name.rsplit_once("-video-index").map_or(name.as_str(), |(camera, _)| camera).to_owned(),
+        None => format!("{}:{}:{}", capability.driver, capability.card, capability.bus),
+    }
+}
+
 fn facts(path: &Path) -> Result<Facts, Trouble> {
     let (device, capability) = look(path)?;
     let unusable = unusable(&capability);
@@ -185,7 +195,8 @@ fn facts(path: &Path) -> Result<Facts, Trouble> {
     Ok(Facts { card, driver, bus, unusable, formats, controls })
 }
 
-fn formats(device: &Device) -> Vec<Format> {
+/// The formats, sizes and rates that an open device offers.
+pub(super) fn formats(device: &Device) -> Vec<Format> {
     let mode = |fourcc, (width, height)| {
         let fps = match device.intervals(fourcc, (width, height)) {
             Intervals::List(list) => list.into_iter().map(Interval::fps).collect(),
@@ -266,6 +277,14 @@ mod tests {
         }
         symlink("../../video2", dev.join("v4l/by-id/usb-cam-index0")).unwrap();
         assert_eq!(paths_under(root.path()), [dev.join("video2"), dev.join("video10")]);
+
+        symlink("../../video10", dev.join("v4l/by-id/usb-046d_C920_5A-video-index0")).unwrap();
+        let said = node("uvcvideo", 0);
+        let identity = |name: &str| identity(root.path(), &dev.join(name), &said);
+        assert_eq!(identity("video10"), "usb-046d_C920_5A");
+        assert_eq!(identity("video2"), "usb-cam-index0");
+        assert_eq!(identity("video-old"), "uvcvideo::");
+        std::fs::remove_file(dev.join("v4l/by-id/usb-046d_C920_5A-video-index0")).unwrap();
 
         let nodes = list_under(root.path());
         assert_eq!(nodes[0].by_id, Some(dev.join("v4l/by-id/usb-cam-index0")));
