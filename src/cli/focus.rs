@@ -13,40 +13,75 @@ use crate::base::Stop;
 #[derive(Debug, Args)]
 pub struct Focus {
     #[command(flatten)]
-    given: Given,
-    /// As JSON
-    #[arg(long, global = true)]
-    json: bool,
+    how: How,
     #[command(subcommand)]
     what: Option<What>,
+}
+
+/// What may be given with each of them.
+#[derive(Debug, Args)]
+struct How {
+    #[command(flatten)]
+    given: Given,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
     /// Where the lens stands, and how sharp the picture is
-    Show,
+    Show {
+        #[command(flatten)]
+        how: How,
+    },
     /// Switch autofocus
     Auto {
         /// on or off
         #[arg(value_parser = ["on", "off"])]
         to: String,
+        #[command(flatten)]
+        how: How,
     },
     /// Send the lens to a place, from 0 (far) to 1 (near); autofocus off
     Set {
         /// The place
-        #[arg(value_name = "PLACE", value_parser = place)]
+        #[arg(value_name = "PLACE", value_parser = place, allow_hyphen_values = true)]
         to: f64,
+        #[command(flatten)]
+        how: How,
     },
     /// Move the lens by a step, as in +0.05 or -0.05; autofocus off
     Step {
         /// How far
         #[arg(value_name = "STEP", value_parser = step, allow_hyphen_values = true)]
         by: f64,
+        #[command(flatten)]
+        how: How,
     },
     /// As the camera has it by itself
-    Reset,
+    Reset {
+        #[command(flatten)]
+        how: How,
+    },
     /// Look for the sharpest place and leave the lens there
-    Sweep,
+    Sweep {
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+impl What {
+    fn how(&self) -> &How {
+        match self {
+            What::Show { how }
+            | What::Auto { how, .. }
+            | What::Set { how, .. }
+            | What::Step { how, .. }
+            | What::Reset { how }
+            | What::Sweep { how } => how,
+        }
+    }
 }
 
 /// A sweep looks at 25 places, each after a while.
@@ -76,19 +111,20 @@ fn step(text: &str) -> Result<f64, String> {
 impl Focus {
     /// Asks the daemon and prints how the lens is then.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let how = self.what.as_ref().map_or(&self.how, What::how);
+        let config = given.and(&self.how.given).and(&how.given).load()?.config;
         let daemon = Daemon::needed(&config, "focusing")?.patient(PATIENCE);
         let not = "the lens was not moved";
         let patch = |change: Value| daemon.json("PATCH", LENS, Sent::Json(&change), not);
         let lens: Value = match &self.what {
-            None | Some(What::Show) => show(&daemon)?,
-            Some(What::Auto { to }) => patch(json!({"auto": to == "on"}))?,
-            Some(What::Set { to }) => patch(json!({"position": to}))?,
-            Some(What::Step { by }) => patch(json!({"step": by}))?,
-            Some(What::Reset) => daemon.json("POST", "/api/v1/lens/reset", Sent::Nothing, not)?,
-            Some(What::Sweep) => sweep(&daemon)?,
+            None | Some(What::Show { .. }) => show(&daemon)?,
+            Some(What::Auto { to, .. }) => patch(json!({"auto": to == "on"}))?,
+            Some(What::Set { to, .. }) => patch(json!({"position": to}))?,
+            Some(What::Step { by, .. }) => patch(json!({"step": by}))?,
+            Some(What::Reset { .. }) => daemon.json("POST", "/api/v1/lens/reset", Sent::Nothing, not)?,
+            Some(What::Sweep { .. }) => sweep(&daemon)?,
         };
-        if self.json { print_json(&lens) } else { print(&in_words(&lens)) }
+        if self.how.json || how.json { print_json(&lens) } else { print(&in_words(&lens)) }
     }
 }
 

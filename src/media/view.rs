@@ -393,7 +393,8 @@ mod tests {
 
     #[test]
     fn what_is_written_comes_last_and_empty_words_are_none() {
-        let shared = View { text: Some(String::from("door")), timestamp: Some(TimeZone::UTC), ..View::default() };
+        let shared =
+            View { text: Some(String::from("door")), timestamp: Some(TimeZone::UTC), ..View::default() };
         let both = shared.then(&of("rotate=180").unwrap());
         assert_eq!((both.text.as_deref(), both.timestamp.is_some(), both.rotate), (Some("door"), true, 180));
         assert!(!both.is_plain());
