@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! start   configuration ► log ► sockets (systemd's or own) ► ledger, store of pictures ► capture, detect,
-//!         annotate, record ► HTTP server ► READY=1
+//!         annotate, record, lights ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
-//!         closed ► ledger and store closed ► done
+//!         closed ► ledger and store closed ► light off ► done
 //! ```
 //!
 //! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
@@ -17,6 +17,7 @@ pub mod addresses;
 pub mod counting;
 mod ending;
 pub mod keeping;
+pub mod lights;
 pub mod log;
 pub mod models;
 pub mod reload;
@@ -39,7 +40,7 @@ use crate::base::{Stop, Worker};
 use crate::config::{Complaints, Config, Resolved};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Lights, Pipeline};
 
 /// Why the daemon could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,9 @@ pub enum DaemonError {
     /// The thread that records could not be started.
     #[error(transparent)]
     Keeping(#[from] pipeline::KeepingError),
+    /// The thread of the light could not be started.
+    #[error(transparent)]
+    Lights(#[from] pipeline::LightsError),
     /// The operating system gives no runtime or no signals.
     #[error("the operating system refused {what}: {error}")]
     System {
@@ -101,6 +105,7 @@ impl DaemonError {
             DaemonError::Pipeline(_)
             | DaemonError::Counting(_)
             | DaemonError::Keeping(_)
+            | DaemonError::Lights(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
             | DaemonError::Hurried(_) => None,
@@ -164,13 +169,23 @@ pub fn serve(
             return Err(error.into());
         }
     };
+    let kept = Some(keeping.keeping.clone());
+    let lights = match Lights::start(&pipeline, kept, lights::settings(&config)) {
+        Ok(lights) => lights,
+        Err(error) => {
+            pipeline.stop();
+            counting.let_end();
+            keeping.let_end();
+            return Err(error.into());
+        }
+    };
 
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let mut running = start(config, pipeline, capture, counting, keeping, listeners)?;
+        let mut running = start(config, pipeline, capture, counting, keeping, lights, listeners)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
         sockets::announce(&urls);
@@ -192,6 +207,9 @@ struct Running {
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    /// The light and the thread `lights`. The watchdog does not listen to its heart: a strip that hangs is no reason to
+    /// restart a camera.
+    lights: (Lights, Worker),
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
@@ -214,6 +232,7 @@ fn start(
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    lights: (Lights, Worker),
     listeners: Vec<http::Listener>,
 ) -> Result<Running, DaemonError> {
     let signals = match Signals::new() {
@@ -223,6 +242,7 @@ fn start(
             pipeline.stop();
             counting.let_end();
             keeping.let_end();
+            lights.0.stop();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
@@ -231,10 +251,11 @@ fn start(
     let settings = http::Settings { pinned_retention: keeping.pinned.clone(), ..http_settings(&config) };
     let server = http::Server::new(settings, pipeline.clone(), handle)
         .with_models(Arc::new(counting.shelf.clone()))
-        .with_keeping(keeping.keeping.clone());
+        .with_keeping(keeping.keeping.clone())
+        .with_lights(lights.0.clone());
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { config, pipeline, capture, counting, keeping, stop, server, signals, has_terminal })
+    Ok(Running { config, pipeline, capture, counting, keeping, lights, stop, server, signals, has_terminal })
 }
 
 impl Running {
@@ -261,7 +282,7 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
-                name = ended(std::iter::once(&self.capture).chain(self.counting.threads()).chain(self.keeping.threads())) => {
+                name = ended([&self.capture, &self.lights.1].into_iter().chain(self.counting.threads()).chain(self.keeping.threads())) => {
                     return Reason::Thread(name);
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
@@ -312,6 +333,11 @@ impl Running {
             self.keeping.set_retention(resolved);
             info!("the rules of [retention] are in force");
         }
+        if read.lights != self.config.lights {
+            self.config.lights = read.lights.clone();
+            self.lights.0.set(lights::settings(&self.config));
+            info!("the keys of [lights] are in force");
+        }
         match reload::needing_restart(&self.config, read).as_slice() {
             [] => info!("the configuration is in force"),
             keys => warn!("changed, but in force only after a restart: {}", keys.join(", ")),
@@ -344,6 +370,7 @@ impl Running {
             self.capture,
             self.counting,
             self.keeping,
+            self.lights,
         ));
         tokio::select! {
             () = &mut steps => ended,
@@ -508,7 +535,8 @@ mod tests {
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None, Vec::new()).unwrap();
         let ended = LocalSet::new()
             .run_until(async {
-                let mut running = start(config, pipeline, capture, counting, keeping, Vec::new())?;
+                let lights = Lights::start(&pipeline, None, lights::settings(&config))?;
+                let mut running = start(config, pipeline, capture, counting, keeping, lights, Vec::new())?;
                 let reason = running
                     .run(Arc::new(|| -> Result<Resolved, Complaints> { unreachable!("no SIGHUP is sent") }))
                     .await;

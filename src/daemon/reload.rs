@@ -1,12 +1,12 @@
 //! What a configuration that was read again changes: at once, or only by a restart. Pure.
 
 use crate::config::{
-    Config, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig, PictureConfig,
-    PrivacyConfig, RecordConfig, SnapshotConfig, SourceConfig, StoreConfig, StreamConfig,
+    Config, CountsConfig, DetectConfig, HttpConfig, LensConfig, LogConfig, PictureConfig, PrivacyConfig,
+    RecordConfig, SnapshotConfig, SourceConfig, StoreConfig, StreamConfig,
 };
 
 /// Keys that differ and can take effect only when the daemon starts anew, as written in the
-/// file: `source.width`. `[log] level`, `[retention]`, lines and zones are not among them: they change at once.
+/// file: `source.width`. `[log] level`, `[retention]`, `[lights]`, lines and zones are not among them: they change at once.
 pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
     /// The keys of one table whose values differ. Naming every field: one that is added to a
     /// table and forgotten here does not compile.
@@ -17,7 +17,7 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         }};
     }
 
-    // Lines and zones, and what is kept how long, are taken over at once.
+    // Lines and zones, the light, and what is kept how long, are taken over at once.
     let Config {
         name,
         source,
@@ -25,7 +25,7 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         stream,
         picture,
         lens,
-        lights,
+        lights: _,
         detect,
         lines: _,
         zones: _,
@@ -108,30 +108,6 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         },
         lens,
         read.lens
-    ));
-    keys.extend(differing!(
-        LightsConfig {
-            kind = "lights.kind",
-            pixels = "lights.pixels",
-            order = "lights.order",
-            device = "lights.device",
-            pin = "lights.pin",
-            chip = "lights.chip",
-            active_low = "lights.active_low",
-            limit = "lights.limit",
-            gamma = "lights.gamma",
-            on = "lights.on",
-            brightness = "lights.brightness",
-            color = "lights.color",
-            ranges = "lights.ranges",
-            status = "lights.status",
-            shot = "lights.shot",
-            settle = "lights.settle",
-            auto_below = "lights.auto_below",
-            old_status_as_program = "lights.old_status",
-        },
-        lights,
-        read.lights
     ));
     keys.extend(differing!(
         DetectConfig {

@@ -10,9 +10,11 @@ use rustix::fs::{Mode, OFlags};
 
 use super::body::Body;
 use super::ledger::AlbumError;
+use super::light::{self, LightWish};
 use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
 use super::{lens, page, pictures, wire};
+use crate::config::kind::color;
 use crate::pipeline::Held;
 use crate::pipeline::focus::Move;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
@@ -229,6 +231,47 @@ fn name(request: &Request, extension: &str) -> Option<String> {
 
 fn date(request: &Request) -> Option<String> {
     request.query.get("date").filter(|date| !date.is_empty()).map(str::to_owned)
+}
+
+/// `GET /light`: `false` switches it on and `true` off, as the old documentation says; the other way round with
+/// `[lights] old_status = "program"`.
+pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
+    if !light::has(&request.site) {
+        return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing light not supported"));
+    }
+    let is_on = match (request.query.get("status"), light::is_old_status_the_programs(&request.site)) {
+        (Some("false"), is_programs) => !is_programs,
+        (Some("true"), is_programs) => is_programs,
+        _ => return Ok(say(StatusCode::BAD_REQUEST, TEXT, "status is neither false nor true")),
+    };
+    light::change(&request.site, LightWish { is_on: Some(is_on), ..LightWish::default() }, None).await?;
+    Ok(say(StatusCode::OK, TEXT, "200"))
+}
+
+/// `GET /set_brightness`.
+pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem> {
+    if !light::has(&request.site) {
+        return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing brightness not supported"));
+    }
+    let digits = request.query.get("value").filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let Some(brightness) = digits.and_then(|digits| digits.parse().ok()) else {
+        return Ok(say(StatusCode::BAD_REQUEST, TEXT, "value is no whole number from 0 to 255"));
+    };
+    light::change(&request.site, LightWish { brightness: Some(brightness), ..LightWish::default() }, None)
+        .await?;
+    Ok(say(StatusCode::OK, TEXT, "200"))
+}
+
+/// `GET /set_color`: a light that is off stays off, and has this colour when it is switched on.
+pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
+    if !light::has_colors(&request.site) {
+        return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing color not supported"));
+    }
+    let Some(color) = request.query.get("value").and_then(color) else {
+        return Ok(say(StatusCode::BAD_REQUEST, TEXT, "value is no colour as RRGGBB"));
+    };
+    light::change(&request.site, LightWish { color: Some(color), ..LightWish::default() }, None).await?;
+    Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
 /// `200`, or the old words for whatever went wrong; that no picture may be kept at all is said as everywhere.

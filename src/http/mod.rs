@@ -30,6 +30,7 @@ mod guard;
 mod ledger;
 mod legacy;
 mod lens;
+mod light;
 mod lines;
 pub mod listen;
 mod media;
@@ -91,7 +92,7 @@ pub use wire_media::ItemReport;
 use crate::base::{Stop, clock};
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
-use crate::pipeline::{Keeping, Pipeline, Status};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -178,6 +179,8 @@ pub(crate) struct Site {
     preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// The light.
+    lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
     /// The camera's lens.
@@ -210,7 +213,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, lights } = server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -227,6 +230,7 @@ impl Site {
             preferences,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             listeners: Listeners::default(),
@@ -356,6 +360,7 @@ pub struct Server {
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    lights: Option<Lights>,
 }
 
 impl Server {
@@ -363,7 +368,7 @@ impl Server {
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None }
+        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None, lights: None }
     }
 
     /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
@@ -389,6 +394,12 @@ impl Server {
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
         Server { keeping: Some(keeping), ..self }
+    }
+
+    /// The same, where there may be a light.
+    #[must_use]
+    pub fn with_lights(self, lights: Lights) -> Server {
+        Server { lights: Some(lights), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::state::{StateReport, ViewerReport, object};
-use super::{lens, schemas_media};
+use super::{lens, light, schemas_media};
 use crate::store::Anchor;
 
 /// Every schema by its name.
@@ -13,8 +13,9 @@ pub fn all() -> Value {
         of_what_is_drawn(),
         of_what_is_counted(),
         of_models(),
-        schemas_media::all(),
         lens::schemas(),
+        light::schemas(),
+        schemas_media::all(),
     ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }

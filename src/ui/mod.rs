@@ -17,6 +17,7 @@ mod escape;
 mod facts;
 mod facts_diagnosis;
 mod facts_lens;
+mod facts_lights;
 mod kept;
 mod lines;
 mod live;
@@ -37,6 +38,7 @@ pub use facts::{
 };
 pub use facts_diagnosis::FindingFacts;
 pub use facts_lens::LensFacts;
+pub use facts_lights::{LightFacts, LightRange};
 pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
