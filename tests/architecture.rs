@@ -27,7 +27,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["base", "media", "source", "encode", "lens", "lights", "config", "vision", "store"]),
     ("ui", &["base", "media"]),
     ("http", &["base", "media", "config", "store", "models", "pipeline", "ui"]),
-    ("daemon", &["base", "media", "source", "vision", "config", "store", "models", "pipeline", "http"]),
+    (
+        "daemon",
+        &["base", "media", "source", "lens", "vision", "config", "store", "models", "pipeline", "http"],
+    ),
     (
         "cli",
         &[

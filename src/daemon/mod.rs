@@ -15,6 +15,7 @@
 
 pub mod addresses;
 pub mod counting;
+pub mod diagnosis;
 mod ending;
 pub mod keeping;
 pub mod lights;
@@ -252,7 +253,8 @@ fn start(
     let server = http::Server::new(settings, pipeline.clone(), handle)
         .with_models(Arc::new(counting.shelf.clone()))
         .with_keeping(keeping.keeping.clone())
-        .with_lights(lights.0.clone());
+        .with_lights(lights.0.clone())
+        .with_machine(Arc::new(diagnosis::Looks::new(config.clone(), sockets::addresses(&listeners))));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { config, pipeline, capture, counting, keeping, lights, stop, server, signals, has_terminal })

@@ -19,6 +19,7 @@ mod connection;
 mod counts;
 mod crossings;
 pub mod csv;
+mod diagnosis;
 mod download;
 mod etag;
 mod events;
@@ -83,6 +84,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
+pub use crate::ui::bytes_in_words;
+pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
@@ -185,6 +188,10 @@ pub(crate) struct Site {
     album: Option<Album>,
     /// The camera's lens.
     focus: Focus,
+    /// What looks at the machine.
+    machine: Option<Arc<dyn Diagnose>>,
+    /// What it found.
+    looked: diagnosis::Looked,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -213,7 +220,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, lights } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, lights, machine } = server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -223,6 +230,8 @@ impl Site {
             places,
             settings,
             focus: Focus::new(pipeline.clone(), FocusSettings::default()),
+            machine,
+            looked: diagnosis::Looked::default(),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,
@@ -361,6 +370,7 @@ pub struct Server {
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
     lights: Option<Lights>,
+    machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
@@ -368,7 +378,16 @@ impl Server {
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None, lights: None }
+        Server {
+            settings,
+            pipeline,
+            counting,
+            models: None,
+            preferences: None,
+            keeping: None,
+            lights: None,
+            machine: None,
+        }
     }
 
     /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
@@ -388,6 +407,12 @@ impl Server {
     #[must_use]
     pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
         Server { preferences: Some(preferences), ..self }
+    }
+
+    /// The same, where the machine is looked at.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
+        Server { machine: Some(machine), ..self }
     }
 
     /// The same, where pictures are kept.

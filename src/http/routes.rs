@@ -4,8 +4,9 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, download, events, legacy, lens, light, lines, media, model, page, page_media,
-    pictures, recordings, recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    counts, crossings, diagnosis, download, events, legacy, lens, light, lines, media, model, page,
+    page_media, pictures, recordings, recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1,
+    zip, zones,
 };
 
 macro_rules! route {
@@ -344,6 +345,8 @@ pub static ROUTES: &[Route] = &[
         [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
             (409, "One is under way.", Content::Problem), NO_CAMERA]),
     route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was.", [], [LENS]),
+    route!(GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],
+        [(200, "What was found.", Content::Json("Diagnosis"))]),
     route!(GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::state::{StateReport, ViewerReport, object};
-use super::{lens, light, schemas_media};
+use super::{diagnosis, lens, light, schemas_media};
 use crate::store::Anchor;
 
 /// Every schema by its name.
@@ -13,6 +13,7 @@ pub fn all() -> Value {
         of_what_is_drawn(),
         of_what_is_counted(),
         of_models(),
+        diagnosis::schemas(),
         lens::schemas(),
         light::schemas(),
         schemas_media::all(),
