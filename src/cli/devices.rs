@@ -184,6 +184,8 @@ fn control_json(control: &Control) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::{Trouble, TroubleKind};
+    use crate::source::v4l2::usable;
     use crate::media::Fourcc;
     use crate::source::v4l2::Facts;
 
