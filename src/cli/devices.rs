@@ -184,10 +184,10 @@ fn control_json(control: &Control) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Trouble, TroubleKind};
-    use crate::source::v4l2::usable;
     use crate::media::Fourcc;
+    use crate::media::{Trouble, TroubleKind};
     use crate::source::v4l2::Facts;
+    use crate::source::v4l2::usable;
 
     fn control(name: &str, kind: ControlKind) -> Control {
         Control {

@@ -35,6 +35,32 @@ impl Key {
         (self.section, self.name) != ("store", "directory")
     }
 
+    /// Whether it takes effect while the daemon runs; else only when it starts anew.
+    pub fn is_live(&self) -> bool {
+        !AT_START.contains(&(self.section, self.name))
+    }
+
+    /// What its numbers count, for people; empty where they say it themselves.
+    pub fn unit(&self) -> &'static str {
+        match (self.section, self.name) {
+            ("source", "width" | "height") | ("detect", "size") => "pixels",
+            ("detect", "fps") => "looks a second",
+            (_, "fps") => "pictures a second",
+            ("stream", "quality") => "of 100",
+            ("stream", "max_viewers") => "streams",
+            ("picture", "rotate") => "degrees",
+            ("lights", "pixels") => "pixels",
+            ("lights", "brightness" | "limit" | "auto_below") => "of 255",
+            ("detect", "threads") => "cores",
+            ("counts", "day_starts") => "o'clock",
+            ("snapshot", "warm_up") => "frames",
+            ("source", "failed_reads") => "reads",
+            ("http", "max_connections") => "connections",
+            ("http", "max_head") => "bytes",
+            _ => "",
+        }
+    }
+
     /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.
     pub fn variable(&self) -> String {
         variable(&self.path())
@@ -254,6 +280,9 @@ impl SourceKind {
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
+/// What takes effect only when the daemon starts: where it listens and keeps things.
+const AT_START: [(&str, &str); 2] = [("http", "listen"), ("store", "directory")];
 
 /// Every key, in the order of the shipped file.
 pub const KEYS: &[Key] = &[

@@ -29,6 +29,7 @@ pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
 pub use saved::{Saved, WrongChange, bare, control_of, control_path};
 pub use shipped::default_text;
 pub use size::parse as parse_size;
+pub use size::show as show_size;
 
 use std::collections::BTreeMap;
 use std::fmt;

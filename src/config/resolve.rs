@@ -104,7 +104,28 @@ pub struct Resolved {
 impl Resolved {
     /// Where the value of `path` (`section.key`) came from; `None` for what is no key.
     pub fn origin(&self, path: &str) -> Option<&Origin> {
-        self.settings.iter().find(|setting| setting.path == path).map(|setting| &setting.origin)
+        self.setting(path).map(|setting| &setting.origin)
+    }
+
+    /// The value of `path` and where it came from.
+    pub fn setting(&self, path: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.path == path)
+    }
+
+    /// Puts another value in the place of that of the key `path`: one that is kept elsewhere. Whether it is one for it.
+    pub fn lay(&mut self, path: &str, toml: &str, origin: Origin) -> bool {
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let Some(key) = keys::find(section, name) else { return false };
+        let Some(setting) = self.settings.iter_mut().find(|setting| setting.path == path) else {
+            return false;
+        };
+        match key.kind.take_text(toml, &mut self.config) {
+            Ok(value) => {
+                (setting.value, setting.origin) = (value, origin);
+                true
+            }
+            Err(_) => false,
+        }
     }
 }
 

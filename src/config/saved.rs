@@ -102,6 +102,13 @@ impl Saved {
         Saved { file: file.to_owned(), ..self }
     }
 
+    /// The same as it is read again when it is written: with the lines that its values will have.
+    #[must_use]
+    pub fn as_written(&self) -> Saved {
+        let (again, ..) = resolve::read_saved(&self.file, &self.to_toml());
+        again
+    }
+
     /// Every path and its value.
     pub(super) fn values(&self) -> &BTreeMap<String, Value> {
         &self.values

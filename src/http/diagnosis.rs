@@ -107,8 +107,8 @@ impl Finding {
 
 /// Looks at the machine: devices, permissions, files, clock, temperature. Called on a thread that may block.
 pub trait Diagnose: fmt::Debug + Send + Sync {
-    /// What is found; `config` is what is in force, where that can change, else what was at the start.
-    fn look(&self, config: Option<&Config>) -> Vec<Finding>;
+    /// What is found; `config` is in force.
+    fn look(&self, config: &Config) -> Vec<Finding>;
 }
 
 /// What was looked for last.
@@ -147,13 +147,13 @@ pub async fn findings(site: &Site) -> Vec<FindingFacts> {
 }
 
 async fn looked_for(site: &Site) -> Vec<Finding> {
-    let Some(machine) = site.machine.clone() else { return Vec::new() };
+    let (Some(machine), Ok(settings)) = (site.machine.clone(), site.preferences()) else { return Vec::new() };
+    let in_force = settings.in_force();
     let _turn = site.looked.turn.lock().await;
     if let Some(found) = site.looked.fresh() {
         return found;
     }
-    let in_force = site.preferences().ok().map(|settings| settings.in_force());
-    let look = move || machine.look(in_force.as_ref().map(|now| &now.resolved.config));
+    let look = move || machine.look(&in_force.resolved.config);
     let found = tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
         log::error!("the diagnosis could not be made: {error}");
         vec![Finding::bad("diagnosis", "It could not be made: see the log.")]

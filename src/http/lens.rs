@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::fields::{FieldError, Fields, wrong};
-use super::preferences::Changes;
+use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
 use super::route::Request;
 use super::state::object;
-use super::{Site, v1, wire};
-use crate::config::LensKind;
+use super::{Site, controls, v1, wire};
+use crate::config::{LensKind, control_path};
 use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
 use crate::ui::LensFacts;
 
@@ -131,50 +131,29 @@ fn kind(site: &Site) -> LensKind {
     site.preferences().map_or(LensKind::Auto, |settings| settings.in_force().resolved.config.lens.kind)
 }
 
-/// What the operator sets for every camera (`[source.controls]`) is nobody else's to set.
+/// What the operator sets is nobody else's to set.
 fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
     let Ok(settings) = site.preferences() else { return Ok(()) };
     let in_force = settings.in_force();
-    let pinned = &in_force.resolved.config.source.controls;
-    let is_pinned = |name: &str| pinned.iter().any(|(pinned, _)| pinned.as_str() == name);
-    match planned.change.values.iter().find(|value| is_pinned(&value.name)) {
-        Some(value) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            format!(
-                "{} is set under [source] controls in the configuration and can be changed only there",
-                value.name
-            ),
-        )),
-        None => Ok(()),
+    for value in &planned.change.values {
+        if let Some(place) = controls::pinned(&in_force, planned.identity.as_deref(), &value.name) {
+            return Err(NotSet::Pinned { path: format!("the control {}", value.name), place }.into());
+        }
     }
+    Ok(())
 }
 
 /// Keeps a change for the camera it was made on.
 async fn keep(site: &Site, planned: Planned) -> Result<(), Problem> {
     let (Ok(settings), Some(identity)) = (site.preferences(), &planned.identity) else { return Ok(()) };
-    let key = |name: &str| format!("controls.{}.{name}", quoted(identity));
+    let kept = planned.change.kept.iter();
     let changes: Changes =
-        planned.change.kept.iter().map(|(name, value)| (key(name), value.map(|v| v.to_string()))).collect();
+        kept.map(|(name, value)| (control_path(identity, name), value.map(|v| v.to_string()))).collect();
     if changes.is_empty() {
         return Ok(());
     }
     settings.change(changes, None).await?;
     Ok(())
-}
-
-/// A key of TOML in quotes (TOML 1.0, *Keys*).
-fn quoted(key: &str) -> String {
-    let mut text = String::with_capacity(key.len() + 2);
-    text.push('"');
-    for c in key.chars() {
-        match c {
-            '"' | '\\' => text.extend(['\\', c]),
-            c if c.is_control() => text.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => text.push(c),
-        }
-    }
-    text.push('"');
-    text
 }
 
 /// The lens, in JSON.
@@ -297,11 +276,5 @@ mod tests {
         ] {
             assert!(matches!(none, Err(FieldError::Wrong { .. })), "{none:?}");
         }
-    }
-
-    #[test]
-    fn any_name_is_a_key() {
-        assert_eq!(quoted("uvcvideo:HD \"Pro\":usb-1.2"), r#""uvcvideo:HD \"Pro\":usb-1.2""#);
-        assert_eq!(quoted("a\\b\n"), r#""a\\b\u000A""#);
     }
 }

@@ -64,6 +64,21 @@ pub fn text(site: &Site) -> String {
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(site.answered.get()) {
         page.sample("tallycam_http_requests_total", &[("class", class)], count);
     }
+    page.family(
+        "tallycam_pictures_changed_total",
+        "counter",
+        "Pictures that were changed, for all or for single viewers.",
+    );
+    page.sample("tallycam_pictures_changed_total", &[("for", "all")], status.changed);
+    if let Some(views) = &site.views {
+        page.sample("tallycam_pictures_changed_total", &[("for", "views")], views.made());
+        page.one(
+            "tallycam_views",
+            "gauge",
+            "Different views of the picture that are being watched.",
+            views.count(),
+        );
+    }
     if let Some(counting) = &site.counting {
         looks(&mut page, &counting.status());
         if let Ok(counts) = counting.counts() {

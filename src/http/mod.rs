@@ -16,6 +16,7 @@
 
 mod body;
 mod connection;
+mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
@@ -41,6 +42,7 @@ mod openapi;
 mod page;
 mod page_media;
 mod payload;
+mod picture;
 mod pictures;
 mod preferences;
 mod problem;
@@ -53,6 +55,7 @@ mod route;
 mod routes;
 mod schemas;
 mod schemas_media;
+mod settings;
 mod snapshots;
 mod socket;
 mod state;
@@ -63,18 +66,20 @@ mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
+mod view;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_controls;
 mod wire_media;
 mod zip;
 mod zones;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,9 +98,10 @@ pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
+use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
-use crate::pipeline::{Keeping, Lights, Pipeline, Status};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -202,6 +208,10 @@ pub(crate) struct Site {
     viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
+    /// What makes views of their own.
+    views: Option<Views>,
+    /// Those who watch one: the view, whether it is of annotated pictures, and they.
+    viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
@@ -220,7 +230,8 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, lights, machine } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights, machine } =
+            server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -242,6 +253,8 @@ impl Site {
             lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
+            views,
+            viewed: RefCell::default(),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
@@ -340,13 +353,39 @@ impl Site {
     }
 
     /// Does `each` with all who watch, whatever they watch.
-    fn each_viewers(&self, each: impl FnMut(&Rc<Viewers>)) {
-        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(each);
+    fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
+        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
+        self.viewed
+            .borrow()
+            .iter()
+            .filter_map(|(_, _, viewers)| viewers.upgrade())
+            .for_each(|one| each(&one));
+    }
+
+    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
+    /// no views are made.
+    fn viewers_of(&self, view: &View, is_annotated: bool) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+        let Some(views) = &self.views else { return Ok(None) };
+        let over = match (&self.counting, is_annotated) {
+            (Some(counting), true) => Some(counting.annotated()),
+            (_, true) => return Ok(None),
+            (_, false) => None,
+        };
+        let mut all = self.viewed.borrow_mut();
+        all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
+        let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);
+        if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
+            return Ok(Some(viewers));
+        }
+        let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
+        all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
+        tokio::task::spawn_local(viewers::relay(viewers.clone()));
+        Ok(Some(viewers))
     }
 
     /// Pictures that viewers did not get, since the start.
     fn skipped(&self) -> u64 {
-        let mut skipped = 0;
+        let mut skipped = self.places.skipped_before();
         self.each_viewers(|viewers| skipped += viewers.skipped());
         skipped
     }
@@ -369,6 +408,7 @@ pub struct Server {
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    views: Option<Views>,
     lights: Option<Lights>,
     machine: Option<Arc<dyn Diagnose>>,
 }
@@ -385,6 +425,7 @@ impl Server {
             models: None,
             preferences: None,
             keeping: None,
+            views: None,
             lights: None,
             machine: None,
         }
@@ -415,6 +456,12 @@ impl Server {
         Server { machine: Some(machine), ..self }
     }
 
+    /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
+    #[must_use]
+    pub fn with_views(self, views: Views) -> Server {
+        Server { views: Some(views), ..self }
+    }
+
     /// The same, where pictures are kept.
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
@@ -441,6 +488,7 @@ impl Server {
             let site = site.clone();
             async move { connection::sweep(&site).await }
         });
+        tasks.spawn_local(heed_settings(site.clone()));
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
         tasks
@@ -456,6 +504,16 @@ impl Server {
             })
             .await;
         Ok(())
+    }
+}
+
+/// Does what other settings demand of those who are there already.
+async fn heed_settings(site: Rc<Site>) {
+    let mut settings = site.settings.clone();
+    while settings.changed().await.is_ok() {
+        if site.is_counts_only() {
+            site.each_viewers(|viewers| viewers.dismiss());
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub struct CameraControls {
     pub controls: Vec<Control>,
     /// What came out otherwise than it was asked, in sentences.
     pub notes: Vec<String>,
+    /// Names of those that were to be set and that the camera did not set.
+    pub refused: Vec<String>,
 }
 
 /// A control cannot be set to what was given.

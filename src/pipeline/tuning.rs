@@ -69,7 +69,7 @@ impl Tuning {
     pub fn read(&mut self, source: &mut dyn Source) -> Result<CameraControls, ControlsError> {
         let controls = source.controls()?;
         self.known = Some(controls.clone());
-        Ok(report(source, controls, Vec::new()))
+        Ok(report(source, controls))
     }
 
     /// The controls of a closed camera, with the values that they will have when it is open.
@@ -97,7 +97,8 @@ impl Tuning {
                 control.value = will.value;
             }
         }
-        Ok(CameraControls { identity, camera: opener.describe(), controls, notes: Vec::new() })
+        let camera = opener.describe();
+        Ok(CameraControls { identity, camera, controls, notes: Vec::new(), refused: Vec::new() })
     }
 
     /// Sets controls of an open camera: all, or none where one means nothing.
@@ -123,11 +124,12 @@ impl Tuning {
         let held = self.held.clone();
         let mut setting = Setting::new(source, controls);
         let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &held));
-        let Setting { controls, notes, taken, .. } = setting;
+        let Setting { controls, notes, taken, refused, .. } = setting;
         self.asked.extend(taken);
         done?;
         self.known = Some(controls.clone());
-        Ok(report(source, controls, plan.notes.into_iter().chain(notes).collect()))
+        let notes = plan.notes.into_iter().chain(notes).collect();
+        Ok(CameraControls { notes, refused, ..report(source, controls) })
     }
 
     /// As [`Tuning::set`], of a closed camera: its controls have these values when it is opened again.
@@ -201,11 +203,12 @@ struct Setting<'a> {
     controls: Vec<Control>,
     taken: BTreeMap<String, i64>,
     notes: Vec<String>,
+    refused: Vec<String>,
 }
 
 impl<'a> Setting<'a> {
     fn new(source: &'a mut dyn Source, controls: Vec<Control>) -> Setting<'a> {
-        Setting { source, controls, taken: BTreeMap::new(), notes: Vec::new() }
+        Setting { source, controls, taken: BTreeMap::new(), notes: Vec::new(), refused: Vec::new() }
     }
 
     /// Sets all that is planned, and looks at what has become of the controls.
@@ -243,6 +246,7 @@ impl<'a> Setting<'a> {
             }
             Err(trouble) if trouble.kind == TroubleKind::Unplugged => Err(trouble),
             Err(trouble) => {
+                self.refused.push(name.clone());
                 let ruled = self.source.controls()?.iter().any(|c| c.name == *name && c.inactive);
                 self.notes.push(if ruled {
                     format!("The camera's control {name} cannot be set while an automatic mode rules it.")
@@ -314,8 +318,14 @@ fn checked(controls: &[Control], wanted: &[ControlValue]) -> Result<Plan, Contro
     Err(ControlsError::Wrong(wrong.collect()))
 }
 
-fn report(source: &dyn Source, controls: Vec<Control>, notes: Vec<String>) -> CameraControls {
-    CameraControls { identity: source.identity(), camera: source.delivers().name.clone(), controls, notes }
+fn report(source: &dyn Source, controls: Vec<Control>) -> CameraControls {
+    CameraControls {
+        identity: source.identity(),
+        camera: source.delivers().name.clone(),
+        controls,
+        notes: Vec::new(),
+        refused: Vec::new(),
+    }
 }
 
 fn upper_first(text: &str) -> String {

@@ -75,7 +75,8 @@ fn on_a_step(kind: &ControlKind, value: i64) -> i64 {
     i64::try_from(min + steps * step).unwrap_or(value)
 }
 
-fn unknown(controls: &[Control], name: &str) -> String {
+/// That a camera with `controls` has none of this name, and which may have been meant.
+pub fn unknown(controls: &[Control], name: &str) -> String {
     let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
     let nearest = controls.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|c| likeness(c) > 0.8) {

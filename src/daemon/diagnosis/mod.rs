@@ -21,21 +21,19 @@ use crate::source::v4l2;
 /// Looks at the machine for the server.
 #[derive(Debug)]
 pub struct Looks {
-    config: Config,
     /// Where it is served, and whether IPv4 clients reach it there.
     listening: Vec<(SocketAddr, bool)>,
 }
 
 impl Looks {
-    /// Looks by `config`, unless another one is in force.
-    pub fn new(config: Config, listening: Vec<(SocketAddr, bool)>) -> Looks {
-        Looks { config, listening }
+    /// For a server that is reached there.
+    pub fn new(listening: Vec<(SocketAddr, bool)>) -> Looks {
+        Looks { listening }
     }
 }
 
 impl Diagnose for Looks {
-    fn look(&self, config: Option<&Config>) -> Vec<Finding> {
-        let config = config.unwrap_or(&self.config);
+    fn look(&self, config: &Config) -> Vec<Finding> {
         let mut findings = of_the_machine(config);
         findings.push(devices(config));
         findings.push(model(config));
@@ -201,7 +199,7 @@ mod tests {
 
     #[test]
     fn everything_is_looked_at_and_named_once() {
-        let findings = Looks::new(Config::default(), Vec::new()).look(None);
+        let findings = Looks::new(Vec::new()).look(&Config::default());
         let names: Vec<&str> = findings.iter().map(|finding| finding.name).collect();
         assert_eq!(
             names,
