@@ -14,6 +14,7 @@ mod failure;
 mod listening;
 mod media;
 mod model;
+mod password;
 mod placing;
 mod record;
 mod recount;
@@ -63,6 +64,8 @@ enum Command {
     Counts(counts::CountsCommand),
     #[command(subcommand)]
     Media(media::MediaCommand),
+    #[command(subcommand)]
+    Password(password::PasswordCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -106,6 +109,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),
+            Command::Password(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

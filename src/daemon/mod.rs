@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start   configuration ► log ► sockets (systemd's or own) ► ledger, store of pictures ► capture, detect,
-//!         annotate, record ► HTTP server ► READY=1
+//!         annotate, record ► password ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
 //!         closed ► ledger and store closed ► done
@@ -13,12 +13,14 @@
 //! less than 3 s whatever viewers and drivers do, and less than 5 s where a look or a disk hangs, too;
 //! a second signal ends it at once.
 
+pub mod access;
 pub mod addresses;
 pub mod counting;
 mod ending;
 pub mod keeping;
 pub mod log;
 pub mod models;
+pub mod power;
 pub mod reload;
 pub mod sockets;
 pub mod source;
@@ -35,7 +37,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::base::{Stop, Worker};
+use crate::access::Access;
+use crate::base::{Recent, Stop, Worker};
 use crate::config::{Complaints, Config, Resolved};
 use crate::http;
 use crate::media::Trouble;
@@ -124,7 +127,8 @@ pub fn serve(
     let pinned = models::pinned(&resolved);
     let pinned_rules = keeping::pinned(&resolved);
     let config = resolved.config;
-    log::start(config.log.level, &config.name);
+    let recent = Recent::default();
+    log::start(config.log.level, &config.name, recent.clone());
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
 
     // Before the first thread is started: systemd hands them over through the environment. They are
@@ -165,12 +169,13 @@ pub fn serve(
         }
     };
 
+    let rim = Rim { access: access::open(&counting::state_directory(&config)), recent };
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let mut running = start(config, pipeline, capture, counting, keeping, listeners)?;
+        let mut running = start(config, pipeline, capture, counting, keeping, rim, listeners)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
         sockets::announce(&urls);
@@ -208,12 +213,19 @@ enum Reason {
     Thread(String),
 }
 
+/// What the server alone needs.
+struct Rim {
+    access: Access,
+    recent: Recent,
+}
+
 fn start(
     config: Config,
     pipeline: Pipeline,
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    rim: Rim,
     listeners: Vec<http::Listener>,
 ) -> Result<Running, DaemonError> {
     let signals = match Signals::new() {
@@ -231,7 +243,10 @@ fn start(
     let settings = http::Settings { pinned_retention: keeping.pinned.clone(), ..http_settings(&config) };
     let server = http::Server::new(settings, pipeline.clone(), handle)
         .with_models(Arc::new(counting.shelf.clone()))
-        .with_keeping(keeping.keeping.clone());
+        .with_keeping(keeping.keeping.clone())
+        .with_access(rim.access)
+        .with_recent(rim.recent)
+        .with_power(Arc::new(power::Machine::default()));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { config, pipeline, capture, counting, keeping, stop, server, signals, has_terminal })
@@ -454,6 +469,8 @@ pub fn http_settings(config: &Config) -> http::Settings {
         stall: config.stream.stall,
         zone: store.zone,
         day_starts: store.day_starts,
+        session: config.access.session,
+        power_key: config.power.key.clone(),
         ..http::Settings::default()
     }
 }
@@ -506,9 +523,10 @@ mod tests {
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None, Vec::new()).unwrap();
+        let rim = Rim { access: Access::open(folder.path()), recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {
-                let mut running = start(config, pipeline, capture, counting, keeping, Vec::new())?;
+                let mut running = start(config, pipeline, capture, counting, keeping, rim, Vec::new())?;
                 let reason = running
                     .run(Arc::new(|| -> Result<Resolved, Complaints> { unreachable!("no SIGHUP is sent") }))
                     .await;

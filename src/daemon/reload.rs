@@ -1,8 +1,9 @@
 //! What a configuration that was read again changes: at once, or only by a restart. Pure.
 
 use crate::config::{
-    Config, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig, PictureConfig,
-    PrivacyConfig, RecordConfig, SnapshotConfig, SourceConfig, StoreConfig, StreamConfig,
+    AccessConfig, Config, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig,
+    PictureConfig, PowerConfig, PrivacyConfig, RecordConfig, SnapshotConfig, SourceConfig, StoreConfig,
+    StreamConfig,
 };
 
 /// Keys that differ and can take effect only when the daemon starts anew, as written in the
@@ -35,6 +36,8 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         retention: _,
         privacy,
         http,
+        access,
+        power,
         log,
     } = running;
     let LogConfig { level: _ } = log;
@@ -164,6 +167,8 @@ pub fn needing_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         http,
         read.http
     ));
+    keys.extend(differing!(AccessConfig { session = "access.session" }, access, read.access));
+    keys.extend(differing!(PowerConfig { key = "power.key" }, power, read.power));
     keys
 }
 

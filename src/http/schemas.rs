@@ -8,8 +8,14 @@ use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {
-    let parts =
-        [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models(), schemas_media::all()];
+    let parts = [
+        of_the_camera(),
+        of_what_is_drawn(),
+        of_what_is_counted(),
+        of_models(),
+        of_access(),
+        schemas_media::all(),
+    ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -43,6 +49,23 @@ fn of_the_camera() -> Value {
             "model": text(), "looks_per_second": number(), "look_ms": number(), "tracks": count(),
             "scene": scene(), "lines": count(), "ledger": maybe(text()),
         })),
+    })
+}
+
+fn of_access() -> Value {
+    let level = json!({"type": "string", "enum": super::logs::LEVELS.map(|(word, _)| word)});
+    json!({
+        "Password": object(json!({"set": {"type": "boolean"}, "sessions": count(), "file": text()})),
+        "PasswordDraft": {
+            "type": "object", "required": ["password"],
+            "properties": {"password": text(), "current": text()},
+        },
+        "MadePassword": object(json!({"password": text()})),
+        "Log": object(json!({"items": list(object(json!({
+            "time": time(), "level": level, "target": text(), "message": text(),
+        })))})),
+        "OldLog": list(object(json!({"time": time(), "level": level, "message": text()}))),
+        "PowerWish": object(json!({"action": {"type": "string", "enum": ["off", "reboot"]}})),
     })
 }
 
