@@ -45,7 +45,12 @@ pub(super) fn is_claimed(directory: &Path) -> bool {
 }
 
 fn lock_file(directory: &Path) -> io::Result<File> {
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(directory.join(CLAIM))?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(directory.join(CLAIM))?;
     hand_over(&lock, directory);
     Ok(lock)
 }
