@@ -12,7 +12,7 @@ use crate::access::{Access, AccessError, Guard, random_password};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 
-/// The password for changing the camera from other machines.
+/// Set, make or remove the password for changing the camera from other machines
 #[derive(Debug, Subcommand)]
 pub enum PasswordCommand {
     ShowHow(ShowHow),
