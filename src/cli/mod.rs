@@ -6,11 +6,13 @@
 
 mod check;
 mod config;
+mod controls;
 mod count;
 mod counts;
 mod daemon;
 mod devices;
 mod failure;
+mod focus;
 mod listening;
 mod media;
 mod model;
@@ -19,6 +21,7 @@ mod placing;
 mod record;
 mod recount;
 mod serve;
+mod settings;
 mod snapshot;
 mod wiring;
 
@@ -30,7 +33,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Complaints, Config, Resolved};
+use crate::config::{Complaints, Operator, Resolved};
+use crate::daemon::preferences::Started;
 
 pub use failure::Failure;
 
@@ -56,7 +60,12 @@ enum Command {
     Config(config::ConfigCommand),
     Devices(devices::Devices),
     #[command(subcommand)]
+    Controls(controls::ControlsCommand),
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
+    #[command(subcommand)]
     Model(model::ModelCommand),
+    Focus(focus::Focus),
     Snapshot(snapshot::Snapshot),
     Record(record::Record),
     Count(count::Count),
@@ -89,9 +98,19 @@ impl Given {
         }
     }
 
-    /// The configuration in force.
+    /// What the operator gives.
+    fn read(&self) -> Operator {
+        Operator::read(self.file.as_deref(), &self.sets, std::env::vars_os())
+    }
+
+    /// The configuration in force, with what was set on the page.
     fn load(&self) -> Result<Resolved, Complaints> {
-        Config::load(self.file.as_deref(), &self.sets, std::env::vars_os())
+        Ok(self.load_all()?.resolved)
+    }
+
+    /// The same, with what is wrong with what was set on the page.
+    fn load_all(&self) -> Result<Started, Complaints> {
+        Started::read(self.read())
     }
 }
 
@@ -103,7 +122,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
+            Command::Controls(command) => command.run(&given),
+            Command::Settings(command) => command.run(&given),
             Command::Model(command) => command.run(&given),
+            Command::Focus(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
             Command::Count(command) => command.run(&given),

@@ -2,7 +2,7 @@
 //! meant; and complaints that point at what is wrong.
 //!
 //! Order of precedence, highest first: command line (`--set`), environment (`TALLYCAM_SECTION_KEY`),
-//! file, default. Every value knows where it came from.
+//! file, what was set on the page ([`Saved`]), default. Every value knows where it came from.
 //!
 //! Plain data and pure functions, except for reading the one file; lives on whichever thread asks
 //! (at start the main one, at a reload the daemon's). [`keys`] is the one table of all keys: reading,
@@ -17,6 +17,7 @@ pub mod keys;
 pub mod kind;
 mod listen;
 mod resolve;
+mod saved;
 mod shipped;
 mod size;
 
@@ -24,10 +25,14 @@ pub use complaint::{Complaint, Complaints};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use duration::parse as parse_duration;
 pub use duration::show as show_duration;
-pub use resolve::{FILES, Origin, Resolved, Setting};
+pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
+pub use saved::{Saved, WrongChange, bare, control_of, control_path};
 pub use shipped::default_text;
 pub use size::parse as parse_size;
+pub use size::show as show_size;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +44,8 @@ pub struct Config {
     pub name: String,
     /// `[source]`.
     pub source: SourceConfig,
+    /// `[controls."IDENTITY"]`: controls of certain cameras, by identity and name; booleans are 0 and 1.
+    pub controls: BTreeMap<String, BTreeMap<String, i64>>,
     /// `[stream]`.
     pub stream: StreamConfig,
     /// `[picture]`.
@@ -224,6 +231,34 @@ pub enum ColorOrder {
     Bgrw,
 }
 
+/// A strip has at most so many pixels.
+pub const MOST_PIXELS: u16 = 1000;
+
+/// At most so many ranges of pixels have a colour of their own.
+pub const MOST_RANGES: usize = 100;
+
+/// Pixels with a colour of their own. Written as `0-3 FF0000`, or `7 0000FF`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PixelRange {
+    /// The first of them, from 0.
+    pub from: u16,
+    /// The last of them, not before the first.
+    pub to: u16,
+    /// Red, green and blue.
+    pub color: [u8; 3],
+}
+
+impl fmt::Display for PixelRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PixelRange { from, to, color: [red, green, blue] } = self;
+        write!(f, "{from}")?;
+        if to > from {
+            write!(f, "-{to}")?;
+        }
+        write!(f, " {red:02X}{green:02X}{blue:02X}")
+    }
+}
+
 /// `[lights]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LightsConfig {
@@ -251,6 +286,8 @@ pub struct LightsConfig {
     pub brightness: u8,
     /// `color`: red, green, blue; default white.
     pub color: [u8; 3],
+    /// `ranges`: pixels with a colour of their own, later ones over earlier ones; default none.
+    pub ranges: Vec<PixelRange>,
     /// `status`: the first pixel tells how things are; default false.
     pub status: bool,
     /// `shot`: full light for a snapshot; default false.
@@ -434,6 +471,7 @@ impl Default for Config {
                 failed_reads: 0,
                 controls: Vec::new(),
             },
+            controls: BTreeMap::new(),
             stream: StreamConfig {
                 quality: 0,
                 fps: None,
@@ -465,6 +503,7 @@ impl Default for Config {
                 on: false,
                 brightness: 0,
                 color: [0; 3],
+                ranges: Vec::new(),
                 status: false,
                 shot: false,
                 settle: Duration::ZERO,

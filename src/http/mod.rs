@@ -17,9 +17,11 @@
 mod access;
 mod body;
 mod connection;
+mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
+mod diagnosis;
 mod download;
 mod etag;
 mod events;
@@ -30,6 +32,8 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod lens;
+mod light;
 mod lines;
 pub mod listen;
 mod logs;
@@ -40,6 +44,7 @@ mod openapi;
 mod page;
 mod page_media;
 mod payload;
+mod picture;
 mod pictures;
 mod power;
 mod preferences;
@@ -53,6 +58,7 @@ mod route;
 mod routes;
 mod schemas;
 mod schemas_media;
+mod settings;
 mod sign_in;
 mod snapshots;
 mod socket;
@@ -64,27 +70,31 @@ mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
+mod view;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_controls;
 mod wire_media;
 mod zip;
 mod zones;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use jiff::tz::TimeZone;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
+pub use crate::ui::bytes_in_words;
+pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use power::{NotSwitched, Power, PowerAction};
@@ -94,8 +104,10 @@ pub use wire_media::ItemReport;
 
 use crate::access::Access;
 use crate::base::{Recent, Stop, clock};
+use crate::media::View;
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Keeping, Pipeline, Status};
+use crate::pipeline::focus::{Focus, FocusSettings};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -103,7 +115,7 @@ use access::Gate;
 use connection::{Link, Links};
 use events::Listeners;
 use ledger::{Album, Ledger};
-use problem::{NoCounting, NoKeeping, Problem, Withheld};
+use problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
 use socket::Socket;
 use storage::Room;
 use viewers::{Places, Viewers};
@@ -180,7 +192,8 @@ impl Default for Settings {
 /// What handlers share: settings, the camera, what is counted, and who is there.
 #[derive(Debug)]
 pub(crate) struct Site {
-    settings: Settings,
+    /// What is in force now: see [`Site::settings`].
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
@@ -188,8 +201,16 @@ pub(crate) struct Site {
     preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// The light.
+    lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
+    /// The camera's lens.
+    focus: Focus,
+    /// What looks at the machine.
+    machine: Option<Arc<dyn Diagnose>>,
+    /// What it found.
+    looked: diagnosis::Looked,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -200,6 +221,10 @@ pub(crate) struct Site {
     viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
+    /// What makes views of their own.
+    views: Option<Views>,
+    /// Those who watch one: the view, whether it is of annotated pictures, and they.
+    viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
     /// Who may change something.
     gate: Gate,
@@ -226,9 +251,21 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop, is_reached: bool) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, access, recent, power } =
-            server;
-        let places = Places::new(settings.max_viewers);
+        let Server {
+            settings,
+            pipeline,
+            counting,
+            models,
+            preferences,
+            keeping,
+            access,
+            recent,
+            power,
+            views,
+            lights,
+            machine,
+        } = server;
+        let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
@@ -236,6 +273,9 @@ impl Site {
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
             settings,
+            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
+            machine,
+            looked: diagnosis::Looked::default(),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,
@@ -243,8 +283,11 @@ impl Site {
             preferences,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
+            views,
+            viewed: RefCell::default(),
             listeners: Listeners::default(),
             gate: Gate::new(access),
             is_reached,
@@ -263,14 +306,13 @@ impl Site {
     }
 
     /// Settings, to be changed.
-    #[expect(dead_code, reason = "used by the routes of settings, which come next")]
-    fn preferences(&self) -> Option<&Arc<dyn Preferences>> {
-        self.preferences.as_ref()
+    fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
+        self.preferences.as_ref().ok_or(NoPreferences)
     }
 
-    /// Settings as they are now, where they can be changed.
-    fn in_force(&self) -> Option<Arc<InForce>> {
-        self.preferences.as_ref().map(|preferences| preferences.in_force())
+    /// How the server behaves now.
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
     }
 
     /// Whoever reaches the camera can change it, and it can be reached from other machines.
@@ -315,11 +357,8 @@ impl Site {
 
     /// The clock on the wall.
     fn clock(&self) -> Clock {
-        Clock {
-            now_us: clock::wall_us(),
-            zone: self.settings.zone.clone(),
-            day_starts: self.settings.day_starts,
-        }
+        let settings = self.settings();
+        Clock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.
@@ -330,7 +369,7 @@ impl Site {
 
     /// Whether nobody is given a picture.
     fn is_counts_only(&self) -> bool {
-        self.settings.counts_only
+        self.settings().counts_only
             || self.counting.as_ref().is_some_and(Counting::is_counts_only)
             || self.keeping.as_ref().is_some_and(Keeping::is_counts_only)
     }
@@ -356,13 +395,39 @@ impl Site {
     }
 
     /// Does `each` with all who watch, whatever they watch.
-    fn each_viewers(&self, each: impl FnMut(&Rc<Viewers>)) {
-        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(each);
+    fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
+        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
+        self.viewed
+            .borrow()
+            .iter()
+            .filter_map(|(_, _, viewers)| viewers.upgrade())
+            .for_each(|one| each(&one));
+    }
+
+    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
+    /// no views are made.
+    fn viewers_of(&self, view: &View, is_annotated: bool) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+        let Some(views) = &self.views else { return Ok(None) };
+        let over = match (&self.counting, is_annotated) {
+            (Some(counting), true) => Some(counting.annotated()),
+            (_, true) => return Ok(None),
+            (_, false) => None,
+        };
+        let mut all = self.viewed.borrow_mut();
+        all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
+        let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);
+        if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
+            return Ok(Some(viewers));
+        }
+        let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
+        all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
+        tokio::task::spawn_local(viewers::relay(viewers.clone()));
+        Ok(Some(viewers))
     }
 
     /// Pictures that viewers did not get, since the start.
     fn skipped(&self) -> u64 {
-        let mut skipped = 0;
+        let mut skipped = self.places.skipped_before();
         self.each_viewers(|viewers| skipped += viewers.skipped());
         skipped
     }
@@ -379,7 +444,7 @@ impl Site {
 /// Serves a pipeline's pictures, and what is counted in them, over HTTP.
 #[derive(Debug)]
 pub struct Server {
-    settings: Settings,
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
@@ -388,12 +453,16 @@ pub struct Server {
     access: Option<Access>,
     recent: Recent,
     power: Option<Arc<dyn Power>>,
+    views: Option<Views>,
+    lights: Option<Lights>,
+    machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
+        let settings = watch::Sender::new(Arc::new(settings)).subscribe();
         Server {
             settings,
             pipeline,
@@ -404,7 +473,17 @@ impl Server {
             access: None,
             recent: Recent::default(),
             power: None,
+            views: None,
+            lights: None,
+            machine: None,
         }
+    }
+
+    /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
+    /// end by those that it began with.
+    #[must_use]
+    pub fn with_live_settings(self, settings: watch::Receiver<Arc<Settings>>) -> Server {
+        Server { settings, ..self }
     }
 
     /// The same, where models can be chosen and fetched.
@@ -437,10 +516,28 @@ impl Server {
         Server { power: Some(power), ..self }
     }
 
+    /// The same, where the machine is looked at.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
+        Server { machine: Some(machine), ..self }
+    }
+
+    /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
+    #[must_use]
+    pub fn with_views(self, views: Views) -> Server {
+        Server { views: Some(views), ..self }
+    }
+
     /// The same, where pictures are kept.
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
         Server { keeping: Some(keeping), ..self }
+    }
+
+    /// The same, where there may be a light.
+    #[must_use]
+    pub fn with_lights(self, lights: Lights) -> Server {
+        Server { lights: Some(lights), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the
@@ -456,8 +553,9 @@ impl Server {
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
             let site = site.clone();
-            async move { connection::sweep(&site.links, &site.settings).await }
+            async move { connection::sweep(&site).await }
         });
+        tasks.spawn_local(heed_settings(site.clone()));
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
         tasks
@@ -473,6 +571,16 @@ impl Server {
             })
             .await;
         Ok(())
+    }
+}
+
+/// Does what other settings demand of those who are there already.
+async fn heed_settings(site: Rc<Site>) {
+    let mut settings = site.settings.clone();
+    while settings.changed().await.is_ok() {
+        if site.is_counts_only() {
+            site.each_viewers(|viewers| viewers.dismiss());
+        }
     }
 }
 
@@ -525,9 +633,9 @@ async fn accept(site: Rc<Site>, door: Door) {
             }
         };
         site.accepted.set(site.accepted.get() + 1);
-        if site.links.count() >= site.settings.max_connections {
+        if site.links.count() >= site.settings().max_connections {
             site.refused.set(site.refused.get() + 1);
-            log::debug!("{peer}: refused, {} connections are open", site.settings.max_connections);
+            log::debug!("{peer}: refused, {} connections are open", site.settings().max_connections);
             if refusing.get() < REFUSALS {
                 refusing.set(refusing.get() + 1);
                 let refusing = refusing.clone();

@@ -108,11 +108,8 @@ pub fn check_key(site: &Site, asker: Asker<'_>, given: Option<&str>) -> Result<(
     let client = asker.client();
     let attempt = site.gate.keys.borrow_mut().attempt(client, clock::monotonic_us());
     attempt.map_err(|wait| WrongKey::TooSoon(wait.as_secs().saturating_add(1)))?;
-    let force = site.in_force();
-    let key = match &force {
-        Some(force) => force.resolved.config.power.key.as_deref(),
-        None => site.settings.power_key.as_deref(),
-    };
+    let settings = site.settings();
+    let key = settings.power_key.as_deref();
     if !key.is_some_and(|key| !key.is_empty() && is_same(given.unwrap_or_default(), key)) {
         return Err(WrongKey::Wrong);
     }

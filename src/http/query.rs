@@ -6,9 +6,12 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} is {value:?}, and should be {expected}")]
 pub struct WrongValue {
-    key: &'static str,
-    value: String,
-    expected: String,
+    /// Of which key.
+    pub key: &'static str,
+    /// What was given, at most 100 characters of it.
+    pub value: String,
+    /// What it should be.
+    pub expected: String,
 }
 
 impl WrongValue {

@@ -64,7 +64,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
 }
 
 fn session_length(site: &Site) -> Duration {
-    site.in_force().map_or(site.settings.session, |force| force.resolved.config.access.session)
+    site.settings().session
 }
 
 /// `/api/v1/password`.
