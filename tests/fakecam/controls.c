@@ -74,7 +74,7 @@ static int left_out(const struct control *c)
     if (V4L2_CTRL_ID2CLASS(c->id) == V4L2_CTRL_CLASS_IMAGE_PROC)
         return !fault("more", 0, NULL);
     /* a camera that comes back from an unplugging as another one */
-    if (c->id == V4L2_CID_SATURATION && camera.generation > 0 && fault("vanish", 0, NULL))
+    if (c->id == V4L2_CID_SATURATION && camera.generation > 1 && fault("vanish", 0, NULL))
         return 1;
     return (c->id == V4L2_CID_FOCUS_ABSOLUTE || c->id == V4L2_CID_FOCUS_AUTO) && fault("nofocus", 0, NULL);
 }
