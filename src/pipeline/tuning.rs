@@ -162,14 +162,17 @@ impl Tuning {
     ) -> Vec<String> {
         let held = saved.of(self.identity.as_deref());
         let before = std::mem::replace(&mut self.held, held);
-        let gone: Vec<String> = before.into_keys().filter(|name| !self.held.contains_key(name)).collect();
+        let gone: Vec<String> =
+            before.keys().filter(|name| !self.held.contains_key(*name)).cloned().collect();
         let Some(source) = source else {
             for name in gone {
                 self.waiting.entry(name).or_insert(None);
             }
             return Vec::new();
         };
-        let is_news = |(name, value): &(&String, &i64)| self.asked.get(*name) != Some(value);
+        let is_news = |(name, value): &(&String, &i64)| {
+            before.get(*name) != Some(value) && self.asked.get(*name) != Some(value)
+        };
         let new: BTreeMap<String, i64> =
             self.held.iter().filter(is_news).map(|(name, value)| (name.clone(), *value)).collect();
         if new.is_empty() && gone.is_empty() {
