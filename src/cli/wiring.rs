@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Failure;
 use crate::base::Worker;
 use crate::config::{Config, Operator};
+use crate::daemon::picture;
 use crate::daemon::source::opener;
 use crate::daemon::{self, DaemonError, pipeline_settings, saved_controls};
 use crate::media::{Picture, Trouble, TroubleKind};
@@ -60,6 +61,7 @@ pub fn take_picture(config: &Config, wait: Duration) -> Result<Taken, Failure> {
     let (pipeline, worker) = Pipeline::start(opener(&config.source, false)?, pipeline_settings(config))
         .map_err(|error| failed(&error))?;
     pipeline.set_saved_controls(saved_controls(config));
+    pipeline.set_view(picture::view(config));
     let taken = runtime.block_on(pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
     let delivers = pipeline.status().delivers;
     end(&pipeline, worker);

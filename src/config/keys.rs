@@ -40,6 +40,27 @@ impl Key {
         !AT_START.contains(&(self.section, self.name))
     }
 
+    /// What its numbers count, for people; empty where they say it themselves.
+    pub fn unit(&self) -> &'static str {
+        match (self.section, self.name) {
+            ("source", "width" | "height") | ("detect", "size") => "pixels",
+            ("detect", "fps") => "looks a second",
+            (_, "fps") => "pictures a second",
+            ("stream", "quality") => "of 100",
+            ("stream", "max_viewers") => "streams",
+            ("picture", "rotate") => "degrees",
+            ("lights", "pixels") => "pixels",
+            ("lights", "brightness" | "limit" | "auto_below") => "of 255",
+            ("detect", "threads") => "cores",
+            ("counts", "day_starts") => "o'clock",
+            ("snapshot", "warm_up") => "frames",
+            ("source", "failed_reads") => "reads",
+            ("http", "max_connections") => "connections",
+            ("http", "max_head") => "bytes",
+            _ => "",
+        }
+    }
+
     /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.
     pub fn variable(&self) -> String {
         variable(&self.path())

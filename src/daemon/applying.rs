@@ -11,11 +11,11 @@ use tokio::task::spawn_blocking;
 use super::counting::make_detector;
 use super::elsewhere::Elsewhere;
 use super::models::Shelf;
-use super::{counting, http_settings, keeping, log, models, pipeline_settings, source};
+use super::{counting, http_settings, keeping, lights, log, models, picture, pipeline_settings, source};
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{Counting, Keeping, NoDetector, Pipeline, SavedControls};
+use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError};
 
@@ -39,6 +39,8 @@ pub struct Parts {
     pub shelf: Shelf,
     /// Snapshots and recordings.
     pub keeping: Keeping,
+    /// The light.
+    pub lights: Lights,
     /// The store of pictures, if it could be opened.
     pub media: Option<Media>,
     /// The ledger, if it could be opened.
@@ -163,6 +165,11 @@ impl Parts {
         }
         if saved_controls(before) != saved_controls(after) {
             self.pipeline.set_saved_controls(saved_controls(after));
+        }
+        // The same again is no news.
+        self.pipeline.set_view(picture::view(after));
+        if before.lights != after.lights {
+            self.lights.set(lights::settings(after));
         }
         self.keeping.set_settings(keeping::settings(after));
         self.http.send_if_modified(|now| {

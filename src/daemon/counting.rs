@@ -153,7 +153,7 @@ fn directory(configured: Option<&Path>, handed_over: Option<std::ffi::OsString>)
     handed_over.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("data"))
 }
 
-fn zone(name: Option<&str>) -> TimeZone {
+pub(super) fn zone(name: Option<&str>) -> TimeZone {
     let Some(name) = name else { return TimeZone::system() };
     TimeZone::get(name).unwrap_or_else(|error| {
         log::error!("[counts] time_zone: {error}; days and hours are told in the system's time zone");

@@ -96,6 +96,19 @@ impl Fields {
         }
     }
 
+    /// What is said of `key`, as a query would say it: `1` and `0` for true and false, a list with commas.
+    pub fn as_text(&self, key: &str) -> Option<String> {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(flag) => String::from(if *flag { "1" } else { "0" }),
+            other => other.to_string(),
+        };
+        match self.0.get(key).filter(|value| !value.is_null())? {
+            Value::Array(list) => Some(list.iter().map(text).collect::<Vec<_>>().join(",")),
+            value => Some(text(value)),
+        }
+    }
+
     /// A flag; a form's is `1`, `true` or `on`, and `0`, `false` or `off`.
     pub fn flag(&self, key: &'static str) -> Result<Option<bool>, FieldError> {
         match self.value(key) {
@@ -183,6 +196,11 @@ impl Fields {
             other => other.to_string().chars().take(100).collect(),
         });
         FieldError::Wrong { key, expected: expected.into(), given }
+    }
+
+    /// A value as it was sent; `null` is none.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.value(key)
     }
 
     fn value(&self, key: &str) -> Option<&Value> {

@@ -20,6 +20,7 @@ mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
+mod diagnosis;
 mod download;
 mod etag;
 mod events;
@@ -30,6 +31,8 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod lens;
+mod light;
 mod lines;
 pub mod listen;
 mod media;
@@ -39,6 +42,7 @@ mod openapi;
 mod page;
 mod page_media;
 mod payload;
+mod picture;
 mod pictures;
 mod preferences;
 mod problem;
@@ -51,6 +55,7 @@ mod route;
 mod routes;
 mod schemas;
 mod schemas_media;
+mod settings;
 mod snapshots;
 mod socket;
 mod state;
@@ -61,6 +66,7 @@ mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
+mod view;
 mod viewers;
 pub mod when;
 mod wire;
@@ -69,11 +75,11 @@ mod wire_media;
 mod zip;
 mod zones;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -83,6 +89,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
+pub use crate::ui::bytes_in_words;
+pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
@@ -90,8 +98,10 @@ pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
+use crate::media::View;
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Keeping, Pipeline, Status};
+use crate::pipeline::focus::{Focus, FocusSettings};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -178,8 +188,16 @@ pub(crate) struct Site {
     preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// The light.
+    lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
+    /// The camera's lens.
+    focus: Focus,
+    /// What looks at the machine.
+    machine: Option<Arc<dyn Diagnose>>,
+    /// What it found.
+    looked: diagnosis::Looked,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -190,6 +208,10 @@ pub(crate) struct Site {
     viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
+    /// What makes views of their own.
+    views: Option<Views>,
+    /// Those who watch one: the view, whether it is of annotated pictures, and they.
+    viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
@@ -208,7 +230,8 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights, machine } =
+            server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -217,6 +240,9 @@ impl Site {
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
             settings,
+            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
+            machine,
+            looked: diagnosis::Looked::default(),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,
@@ -224,8 +250,11 @@ impl Site {
             preferences,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
+            views,
+            viewed: RefCell::default(),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
@@ -324,13 +353,39 @@ impl Site {
     }
 
     /// Does `each` with all who watch, whatever they watch.
-    fn each_viewers(&self, each: impl FnMut(&Rc<Viewers>)) {
-        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(each);
+    fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
+        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
+        self.viewed
+            .borrow()
+            .iter()
+            .filter_map(|(_, _, viewers)| viewers.upgrade())
+            .for_each(|one| each(&one));
+    }
+
+    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
+    /// no views are made.
+    fn viewers_of(&self, view: &View, is_annotated: bool) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+        let Some(views) = &self.views else { return Ok(None) };
+        let over = match (&self.counting, is_annotated) {
+            (Some(counting), true) => Some(counting.annotated()),
+            (_, true) => return Ok(None),
+            (_, false) => None,
+        };
+        let mut all = self.viewed.borrow_mut();
+        all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
+        let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);
+        if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
+            return Ok(Some(viewers));
+        }
+        let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
+        all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
+        tokio::task::spawn_local(viewers::relay(viewers.clone()));
+        Ok(Some(viewers))
     }
 
     /// Pictures that viewers did not get, since the start.
     fn skipped(&self) -> u64 {
-        let mut skipped = 0;
+        let mut skipped = self.places.skipped_before();
         self.each_viewers(|viewers| skipped += viewers.skipped());
         skipped
     }
@@ -353,6 +408,9 @@ pub struct Server {
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    views: Option<Views>,
+    lights: Option<Lights>,
+    machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
@@ -360,7 +418,17 @@ impl Server {
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None }
+        Server {
+            settings,
+            pipeline,
+            counting,
+            models: None,
+            preferences: None,
+            keeping: None,
+            views: None,
+            lights: None,
+            machine: None,
+        }
     }
 
     /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
@@ -382,10 +450,28 @@ impl Server {
         Server { preferences: Some(preferences), ..self }
     }
 
+    /// The same, where the machine is looked at.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
+        Server { machine: Some(machine), ..self }
+    }
+
+    /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
+    #[must_use]
+    pub fn with_views(self, views: Views) -> Server {
+        Server { views: Some(views), ..self }
+    }
+
     /// The same, where pictures are kept.
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
         Server { keeping: Some(keeping), ..self }
+    }
+
+    /// The same, where there may be a light.
+    #[must_use]
+    pub fn with_lights(self, lights: Lights) -> Server {
+        Server { lights: Some(lights), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the

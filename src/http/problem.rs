@@ -13,9 +13,10 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
-use crate::pipeline::NoPicture;
 use crate::pipeline::counting::NoDetector;
+use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
+use crate::pipeline::{NoPicture, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
 
@@ -47,9 +48,22 @@ pub struct WrongField {
     /// What was given, as text, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
+    /// Everything that is wrong with what was sent, where that may be several values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<WrongValueOf>,
 }
 
-/// The wire form (RFC 9457 §3.1); `hint`, `field`, `range` and `given` are extension members.
+/// One of several values that are wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrongValueOf {
+    /// The setting's key.
+    path: String,
+    given: String,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
 #[derive(Serialize)]
 struct Wire<'a> {
     r#type: &'static str,
@@ -77,7 +91,7 @@ impl Problem {
         given: impl Into<String>,
     ) -> Problem {
         let (field, range, given) = (field.into(), range.into(), Some(given.into()));
-        self.wrong = Some(Box::new(WrongField { field, range, given }));
+        self.wrong = Some(Box::new(WrongField { field, range, given, ..WrongField::default() }));
         self
     }
 
@@ -179,6 +193,14 @@ impl From<Full> for Problem {
     }
 }
 
+impl From<TooManyViews> for Problem {
+    fn from(many: TooManyViews) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
+            .hint("watch one that others watch, too, or the picture as everyone sees it")
+            .retry_after(5)
+    }
+}
+
 /// No room for another who listens to events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("all {limit} places for those who listen to events are taken")]
@@ -204,6 +226,21 @@ impl From<NoCounting> for Problem {
     fn from(none: NoCounting) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
             .hint("`backend` under [detect] in the configuration chooses what counts")
+    }
+}
+
+impl From<FocusError> for Problem {
+    fn from(error: FocusError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
+                "`tallycam devices` lists what the camera has; `kind` under [lens] says how it is focused",
+            ),
+            FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
+            FocusError::Controls(error) => error.into(),
+            FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does whatever moves the lens"),
+        }
     }
 }
 
@@ -241,7 +278,7 @@ impl From<FieldError> for Problem {
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
                     .hint("/api/v1/openapi.json says what is wanted");
                 let FieldError::Wrong { key, expected, given } = error else { return problem };
-                let wrong = WrongField { field: key.to_owned(), range: expected, given };
+                let wrong = WrongField { field: key.to_owned(), range: expected, given, errors: Vec::new() };
                 Problem { wrong: Some(Box::new(wrong)), ..problem }
             }
         }
@@ -254,20 +291,32 @@ impl From<WrongValue> for Problem {
     }
 }
 
+impl From<WrongSetting> for WrongValueOf {
+    fn from(wrong: WrongSetting) -> WrongValueOf {
+        let WrongSetting { path, given, message, hint } = wrong;
+        WrongValueOf { path, given, message, hint }
+    }
+}
+
 impl From<NotSet> for Problem {
     fn from(not: NotSet) -> Problem {
         let detail = not.to_string();
         match not {
             NotSet::Wrong(wrong) => {
                 let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-                match wrong.into_iter().next() {
-                    Some(WrongSetting { path, given, hint, .. }) => {
-                        Problem { hint, ..problem.wrong(path, "", given) }
-                    }
-                    None => problem,
+                let Some(WrongSetting { path, given, hint, .. }) = wrong.first().cloned() else {
+                    return problem;
+                };
+                let mut problem = Problem { hint, ..problem.wrong(path, "", given) };
+                if let Some(first) = &mut problem.wrong {
+                    first.errors = wrong.into_iter().map(WrongValueOf::from).collect();
                 }
+                problem
             }
-            NotSet::Pinned { .. } => Problem::new(StatusCode::CONFLICT, detail),
+            NotSet::Pinned { path, .. } => {
+                let field = WrongField { field: path, ..WrongField::default() };
+                Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
+            }
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("look at them as they are now, and change those"),
             NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },

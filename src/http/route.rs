@@ -143,6 +143,8 @@ pub enum Wanted {
     JsonOrNothing(&'static str),
     /// What a page's form sends.
     Form,
+    /// A file of settings.
+    Toml,
     /// A file, of any length: the handler takes it as it comes.
     File,
 }
@@ -170,6 +172,8 @@ pub enum Content {
     Json(&'static str),
     /// JSON of no fixed form.
     AnyJson,
+    /// A file of settings.
+    Toml,
     /// A problem (RFC 9457).
     Problem,
     /// An icon.

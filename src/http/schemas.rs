@@ -2,15 +2,25 @@
 
 use serde_json::{Value, json};
 
-use super::schemas_media;
+use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
+use super::{diagnosis, lens, light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {
-    let parts =
-        [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models(), schemas_media::all()];
+    let parts = [
+        of_the_camera(),
+        of_what_is_drawn(),
+        of_what_is_counted(),
+        of_models(),
+        diagnosis::schemas(),
+        lens::schemas(),
+        light::schemas(),
+        schemas_media::all(),
+        settings::schemas(),
+    ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -18,6 +28,8 @@ fn of_the_camera() -> Value {
     json!({
         "State": StateReport::schema(),
         "Viewer": ViewerReport::schema(),
+        "Picture": PictureReport::schema(),
+        "PicturePatch": PictureReport::change_schema(),
         "Problem": {
             "type": "object",
             "required": ["type", "title", "status", "detail"],
@@ -30,6 +42,11 @@ fn of_the_camera() -> Value {
                 "field": {"type": "string"},
                 "range": {"type": "string"},
                 "given": {"type": "string"},
+                "errors": list(json!({
+                    "type": "object",
+                    "required": ["path", "given", "message", "hint"],
+                    "properties": {"path": text(), "given": text(), "message": text(), "hint": maybe(text())},
+                })),
             },
         },
         "StreamStatus": {

@@ -24,7 +24,7 @@ use super::problem::Full;
 use super::stream::{OPENING, Rhythm};
 use crate::base::clock;
 use crate::media::{Hub, Picture, Subscriber};
-use crate::pipeline::{Demand, RateMeter};
+use crate::pipeline::{Demand, RateMeter, Viewed};
 
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -34,12 +34,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub struct Places {
     settings: watch::Receiver<Arc<Settings>>,
     taken: Cell<usize>,
+    /// Skips of viewers whose view is no longer made.
+    skipped_before: Cell<u64>,
 }
 
 impl Places {
     /// As many as the settings allow at each moment.
     pub fn new(settings: watch::Receiver<Arc<Settings>>) -> Rc<Places> {
-        Rc::new(Places { settings, taken: Cell::new(0) })
+        Rc::new(Places { settings, taken: Cell::new(0), skipped_before: Cell::new(0) })
+    }
+
+    /// Pictures that viewers of views that are no longer made did not get.
+    pub fn skipped_before(&self) -> u64 {
+        self.skipped_before.get()
     }
 
     /// How many are taken.
@@ -60,6 +67,8 @@ pub struct Viewers {
     published: Cell<u64>,
     ended: Cell<bool>,
     arrival: Notify,
+    /// Of a view of its own: it is made as long as there are viewers, and these end with the last one.
+    viewed: Option<Viewed>,
     /// The relay's own waker, and the time to which its timer is set.
     relay: RefCell<Option<Waker>>,
     armed: Cell<Option<Instant>>,
@@ -118,9 +127,20 @@ impl Viewers {
             published: Cell::new(0),
             ended: Cell::new(false),
             arrival: Notify::new(),
+            viewed: None,
             relay: RefCell::default(),
             armed: Cell::new(None),
         })
+    }
+
+    /// Those of a view of its own.
+    pub fn of_view(viewed: Viewed, places: Rc<Places>) -> Rc<Viewers> {
+        let mut viewers = Viewers::new(viewed.hub().clone(), places);
+        // Nobody else has it yet.
+        if let Some(viewers) = Rc::get_mut(&mut viewers) {
+            viewers.viewed = Some(viewed);
+        }
+        viewers
     }
 
     /// Lets a viewer in, over the connection `link`, with at most `fps` pictures a second.
@@ -133,7 +153,7 @@ impl Viewers {
         fps: Option<f64>,
         demand: Demand,
     ) -> Result<ViewerBody, Full> {
-        let Places { settings, taken } = &*self.places;
+        let Places { settings, taken, .. } = &*self.places;
         let limit = settings.borrow().max_viewers;
         if taken.get() >= limit {
             return Err(Full { limit });
@@ -246,6 +266,10 @@ impl Viewers {
 pub async fn relay(viewers: Rc<Viewers>) {
     while !viewers.ended.get() {
         if viewers.count() == 0 {
+            if viewers.viewed.is_some() {
+                viewers.places.skipped_before.set(viewers.places.skipped_before.get() + viewers.skipped());
+                return;
+            }
             viewers.arrival.notified().await;
             continue;
         }

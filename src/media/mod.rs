@@ -2,6 +2,7 @@
 //! No device, file or socket is known here.
 
 pub mod canvas;
+pub mod caption;
 pub mod control;
 pub mod film;
 pub mod format;

@@ -5,7 +5,10 @@
 //!
 //! Invariants: [`View::size_of`] gives at least one pixel a row and one row; a crop lies within the picture.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use crate::base::Stamp;
 
 /// The least share of a picture's width or height that a crop leaves.
 pub const LEAST_CROP: f64 = 0.01;
@@ -70,6 +73,23 @@ impl View {
     /// Whether something is written into the picture.
     pub fn is_written_into(&self) -> bool {
         self.timestamp.is_some() || self.text.as_ref().is_some_and(|text| !text.is_empty())
+    }
+
+    /// What is written into a picture of this time, if anything is: the time, then the text. Times of a clock that was
+    /// not set say so.
+    pub fn words(&self, stamp: &Stamp) -> Option<String> {
+        let text = self.text.as_deref().unwrap_or_default();
+        let Some(zone) = &self.timestamp else { return (!text.is_empty()).then(|| text.to_owned()) };
+        let at = Timestamp::from_microsecond(i64::try_from(stamp.wall_us).ok()?).ok()?.to_zoned(zone.clone());
+        let mut words = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        if !stamp.wall_trusted {
+            words.push_str(" (clock not set)");
+        }
+        if !text.is_empty() {
+            words.push_str("  ");
+            words.push_str(text);
+        }
+        Some(words)
     }
 
     /// The eighths that are left: 8, 4, 2 or 1.
@@ -147,7 +167,7 @@ impl View {
                 None => return wrong("1, 1/2, 1/4 or 1/8"),
             },
             "rotate" => match given {
-                "0" | "360" => self.rotate = 0,
+                "0" => self.rotate = 0,
                 "90" => self.rotate = 90,
                 "180" => self.rotate = 180,
                 "270" => self.rotate = 270,
@@ -292,18 +312,33 @@ impl Geometry {
     }
 
     /// The part that is shown of a picture of `size` (before it is turned), in pixels of the turned one: to the nearest
-    /// pixel, and at least one.
+    /// even pixel or the edge (colour is stored for two pixels together), and at least one.
     pub fn part_of(&self, size: (u32, u32)) -> Part {
         let (width, height) = self.orientation.size_of(size);
         let Some([left, top, wide, high]) = self.crop else { return Part { left: 0, top: 0, width, height } };
         let cut = |from: f64, length: f64, most: u32| {
             // `as` turns what is no number into 0 and clamps the rest.
-            let first = ((from * f64::from(most)).round() as u32).min(most.saturating_sub(1));
-            let end = (((from + length) * f64::from(most)).round() as u32).min(most);
-            (first, end.saturating_sub(first).max(1))
+            let even = |at: f64| (at * f64::from(most) / 2.0).round() as u32 * 2;
+            let first = even(from).min(most.saturating_sub(1) / 2 * 2);
+            let end = if from + length >= 1.0 - 1e-9 { most } else { even(from + length).min(most) };
+            (first, end.saturating_sub(first).max(2).min(most - first))
         };
         let ((left, wide), (top, high)) = (cut(left, wide, width), cut(top, high, height));
         Part { left, top, width: wide, height: high }
+    }
+
+    /// The same part in pixels of the picture before it is turned.
+    pub fn source_part_of(&self, size: (u32, u32)) -> Part {
+        let Part { left, top, width, height } = self.part_of(size);
+        let (turned_width, turned_height) = self.orientation.size_of(size);
+        let left = if self.orientation.mirrored { turned_width - left - width } else { left };
+        let (right, bottom) = (turned_width - left - width, turned_height - top - height);
+        match self.orientation.quarters % 4 {
+            1 => Part { left: top, top: right, width: height, height: width },
+            2 => Part { left: right, top: bottom, width, height },
+            3 => Part { left: bottom, top: left, width: height, height: width },
+            _ => Part { left, top, width, height },
+        }
     }
 
     /// The size of what is shown of a picture of `size`.
@@ -388,7 +423,10 @@ mod tests {
         assert_eq!(of("scale=1/8").unwrap().size_of((1, 9)), (1, 2));
         assert_eq!(View::default().size_of((641, 3)), (641, 3));
         let part = of("crop=0.333,0.1,0.01,0.9").unwrap().geometry().part_of((10, 10));
-        assert_eq!(part, Part { left: 3, top: 1, width: 1, height: 9 });
+        assert_eq!(part, Part { left: 4, top: 2, width: 2, height: 8 });
+        let turned = of("rotate=90&mirror=1&crop=0,0.5,0.5,0.5").unwrap().geometry();
+        // Turned and mirrored it is 20 wide and 40 high, its lower left is the upper right of what it was.
+        assert_eq!(turned.source_part_of((40, 20)), Part { left: 20, top: 0, width: 20, height: 10 });
     }
 
     #[test]
@@ -401,6 +439,20 @@ mod tests {
         assert!(View { text: Some(String::new()), ..View::default() }.is_plain());
         let quarter = View { eighths: 2, ..View::default() };
         assert_eq!(quarter.then(&quarter).eighths, 1);
+    }
+
+    #[test]
+    fn time_is_told_in_the_zone_that_was_handed_in() {
+        let stamp = Stamp { monotonic_us: 0, wall_us: 1_700_000_000_500_000, wall_trusted: true };
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
+        let mut view = View { timestamp: Some(zone), ..View::default() };
+        assert_eq!(view.words(&stamp).as_deref(), Some("2023-11-15 00:13:20"));
+        view.text = Some(String::from("door"));
+        let unsure = Stamp { wall_trusted: false, ..stamp };
+        assert_eq!(view.words(&unsure).as_deref(), Some("2023-11-15 00:13:20 (clock not set)  door"));
+        view.timestamp = None;
+        assert_eq!(view.words(&stamp).as_deref(), Some("door"));
+        assert_eq!(View::default().words(&stamp), None);
     }
 
     fn views() -> impl Strategy<Value = View> {
@@ -445,6 +497,9 @@ mod tests {
             let turned = view.geometry().orientation.size_of((width, height));
             prop_assert!(part.width >= 1 && part.height >= 1);
             prop_assert!(part.left + part.width <= turned.0 && part.top + part.height <= turned.1);
+            let source = view.geometry().source_part_of((width, height));
+            prop_assert_eq!(view.geometry().orientation.size_of((source.width, source.height)), (part.width, part.height));
+            prop_assert!(source.left + source.width <= width && source.top + source.height <= height);
             let size = view.size_of((width, height));
             prop_assert!(size.0 >= 1 && size.1 >= 1);
         }

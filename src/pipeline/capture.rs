@@ -9,6 +9,7 @@
 mod card;
 mod largest;
 mod orders;
+mod showing;
 mod terms;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use super::shared::{Shared, Wishes};
 use super::tuning::Tuning;
 pub use card::{CARD_SIZE, draw_card};
 use orders::{Swap, Trial, given_up, let_go};
+pub use showing::Shots;
+use showing::Showing;
 use terms::Terms;
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
@@ -61,6 +64,7 @@ pub struct Capture<'a> {
     shared: Arc<Shared>,
     opener: Box<dyn Opener>,
     encoder: Encoder,
+    showing: Showing,
     beat: &'a Beat,
     /// How many times a source was opened, or tried to be.
     openings: u64,
@@ -95,6 +99,7 @@ impl<'a> Capture<'a> {
         beat: &'a Beat,
     ) -> Capture<'a> {
         Capture {
+            showing: Showing::new(shared.view.subscribe()),
             shared,
             opener,
             encoder,
@@ -219,13 +224,13 @@ impl<'a> Capture<'a> {
                 (retry.at - now).min(LOOK)
             } else if wishes.demands > 0 || wishes.is_held || !wishes.largest.is_empty() {
                 if *shared.state.borrow() == State::Paused {
-                    shared.hub.clear();
+                    shared.clear();
                 }
                 shared.enter(State::Waking);
                 return Some(self.begin_opening(&mut wishes));
             } else {
                 // Nobody is to take an old picture for a new one.
-                shared.hub.clear();
+                shared.clear();
                 shared.enter(State::Asleep);
                 HEARTBEAT
             };
@@ -316,6 +321,7 @@ impl<'a> Capture<'a> {
                 shared.enter(State::Waking);
                 self.show_card(&State::Waking);
             }
+            self.catch_up(terms.settings.quality);
             let frame = match source.next(FRAME_WAIT) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
@@ -338,14 +344,14 @@ impl<'a> Capture<'a> {
             if limit.as_mut().is_some_and(|limit| !limit.passes(frame.stamp.monotonic_us)) {
                 continue;
             }
-            match self.encoder.encode(&frame) {
-                Ok(picture) => {
+            match self.make(&frame, terms.settings.quality) {
+                Ok(shots) => {
                     last_good = last_frame;
                     if self.trial.is_some() && !self.has_passed() {
                         return End::Failed(given_up());
                     }
                     // First the picture, then the word: who reads "live" finds one.
-                    shared.publish(picture);
+                    shared.publish(shots);
                     if is_first || self.trouble.is_some() {
                         is_first = false;
                         if let Some(retry) = self.trouble.take() {
@@ -460,8 +466,8 @@ impl<'a> Capture<'a> {
     fn show_card(&mut self, state: &State) {
         let size = self.shared.figures().size.unwrap_or(CARD_SIZE);
         match draw_card(&mut self.encoder, state, size) {
-            Some(card) => self.shared.hub.publish(card),
-            None => self.shared.hub.clear(),
+            Some(card) => self.shared.publish_card(card),
+            None => self.shared.clear(),
         }
     }
 }
@@ -470,7 +476,7 @@ impl Drop for Capture<'_> {
     fn drop(&mut self) {
         // Who waits for an answer is told that there will be none.
         self.shared.wishes().commands = None;
-        self.shared.hub.close();
+        self.shared.close();
     }
 }
 

@@ -5,17 +5,19 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
 use crate::base::{Stamp, Stop};
-use crate::media::{Hub, Picture, Trouble};
+use crate::media::{Hub, Picture, Trouble, View};
 use crate::source::Delivers;
 
+use super::capture::Shots;
 use super::commands::{Command, SavedControls};
 use super::counting::Annotating;
+use super::lights::Switch;
 use super::rate::RateMeter;
 use super::warm_up::WarmUp;
 use super::{Settings, State};
@@ -37,7 +39,12 @@ pub enum Largest {
 /// Shared by the capture thread, every [`super::Pipeline`] handle and every [`super::Demand`].
 #[derive(Debug)]
 pub struct Shared {
+    /// As viewers see it.
     pub hub: Hub,
+    /// The camera's own.
+    pub originals: Hub,
+    /// What is done to the pictures for everyone.
+    pub view: watch::Sender<Arc<View>>,
     wishes: Mutex<Wishes>,
     /// Something new is asked of the capture thread, which looks at this between two frames.
     is_asked: AtomicBool,
@@ -47,6 +54,8 @@ pub struct Shared {
     /// Which source the capture thread has open (or is opening), counted from 1. It changes from
     /// `None` with the wishes locked: who has changed a wish knows what was opened before.
     pub opening: watch::Sender<Option<u64>>,
+    /// The light for snapshots, once there is one.
+    pub light: OnceLock<Switch>,
 }
 
 /// What others want of the capture thread.
@@ -117,6 +126,8 @@ pub struct Figures {
     pub broken: u64,
     pub pictures: u64,
     pub bytes: u64,
+    /// Pictures that were changed for everyone.
+    pub changed: u64,
     pub opens: u64,
     /// Attempts to open that ended in trouble, and streams that did.
     pub failures: u64,
@@ -127,6 +138,8 @@ impl Shared {
     pub fn new(source: String, settings: Settings) -> Shared {
         Shared {
             hub: Hub::new(),
+            originals: Hub::new(),
+            view: watch::Sender::default(),
             is_asked: AtomicBool::new(false),
             wishes: Mutex::new(Wishes {
                 demands: 0,
@@ -162,12 +175,14 @@ impl Shared {
                 broken: 0,
                 pictures: 0,
                 bytes: 0,
+                changed: 0,
                 opens: 0,
                 failures: 0,
                 failed_reads: 0,
             }),
             state: watch::Sender::new(State::Asleep),
             opening: watch::Sender::new(None),
+            light: OnceLock::new(),
         }
     }
 
@@ -243,13 +258,38 @@ impl Shared {
         });
     }
 
-    /// Counts and publishes a live picture.
-    pub fn publish(&self, picture: Picture) {
+    /// Forgets the newest pictures.
+    pub fn clear(&self) {
+        self.hub.clear();
+        self.originals.clear();
+    }
+
+    /// No more pictures will come.
+    pub fn close(&self) {
+        self.hub.close();
+        self.originals.close();
+    }
+
+    /// Publishes a still card.
+    pub fn publish_card(&self, card: Picture) {
+        self.originals.publish(card.clone());
+        self.hub.publish(card);
+    }
+
+    /// Counts and publishes live pictures.
+    pub fn publish(&self, Shots { shown, original }: Shots) {
+        let (picture, size) = match (&shown, &original) {
+            (Some(shown), _) => (shown, (shown.width, shown.height)),
+            (None, Some(original)) => {
+                (original, self.view.borrow().size_of((original.width, original.height)))
+            }
+            (None, None) => return,
+        };
         {
             let mut figures = self.figures();
             figures.pictures += 1;
             figures.bytes += picture.jpeg_len() as u64;
-            figures.size = Some((picture.width, picture.height));
+            figures.size = Some(size);
             figures.failed_reads = 0;
             let at_us = picture.stamp.monotonic_us;
             figures.rate.count(at_us);
@@ -257,7 +297,15 @@ impl Shared {
                 figures.warm_us = Some(at_us);
             }
         }
-        self.hub.publish(picture);
+        // What nobody wanted is not made: who comes next is not to take an old one for it.
+        match original {
+            Some(original) => self.originals.publish(original),
+            None => self.originals.clear(),
+        }
+        match shown {
+            Some(shown) => self.hub.publish(shown),
+            None => self.hub.clear(),
+        }
     }
 }
 

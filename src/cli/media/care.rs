@@ -14,7 +14,7 @@ use crate::base::clock::rfc3339;
 use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print, print_json};
-use crate::config::{Config, Origin, Resolved, show_duration};
+use crate::config::{Config, Resolved, show_duration};
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::retention;
 use crate::store::media::{

@@ -23,7 +23,7 @@ use super::thumbnail::Cutter;
 use super::unrecorded::Unrecorded;
 use super::{CountingSettings, MODEL_SETTING, MakeDetector, NoDetector, Overlay};
 use crate::base::{Beat, GivingWay, Stamp};
-use crate::media::{Picture, Subscriber};
+use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
@@ -86,6 +86,9 @@ pub struct Detect<'a> {
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
     states: watch::Receiver<State>,
+    views: watch::Receiver<Arc<View>>,
+    /// Which way up the pictures are looked at, and what part of them: lines are fractions of that.
+    geometry: Geometry,
     wishes: watch::Receiver<Wishes>,
     holds: u64,
     demand: Option<Demand>,
@@ -133,6 +136,8 @@ impl<'a> Detect<'a> {
             lines: shared.lines(),
             zones: shared.zones(),
             states: shared.pipeline.states(),
+            geometry: shared.pipeline.view().borrow().geometry(),
+            views: shared.pipeline.view(),
             wishes: shared.wishes.subscribe(),
             holds: 0,
             demand: None,
@@ -196,6 +201,7 @@ impl<'a> Detect<'a> {
                 Ok(()) = self.lines.changed() => return Event::Changed,
                 Ok(()) = self.zones.changed() => return Event::Changed,
                 Ok(()) = self.states.changed() => return Event::Changed,
+                Ok(()) = self.views.changed() => return Event::Changed,
                 Ok(()) = self.wishes.changed() => return Event::Changed,
                 picture = next_picture(&mut self.pictures) => match picture {
                     Some(picture) if self.is_to_be_looked_at(&picture) => return Event::Picture(picture),
@@ -235,6 +241,7 @@ impl<'a> Detect<'a> {
         // The ledger may keep us waiting for some seconds each time.
         self.beat.beat();
         self.heed_source();
+        self.heed_view();
         let wishes = *self.wishes.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
         if camera != State::Live {
@@ -266,7 +273,7 @@ impl<'a> Detect<'a> {
         }
         if may && (here || wishes.annotating > 0) {
             if self.pictures.is_none() {
-                self.pictures = Some(self.shared.pipeline.hub().subscribe());
+                self.pictures = Some(self.shared.pipeline.originals().subscribe());
             }
         } else if self.pictures.take().is_some() {
             self.forget_looks();
@@ -314,6 +321,21 @@ impl<'a> Detect<'a> {
     fn scene_now(&self) -> Scene {
         let is_simulated = self.source.is_some_and(|source| source.is_simulated);
         if is_simulated { Scene::Sim } else { self.shared.settings().scene }
+    }
+
+    /// Heeds that pictures may be shown another way up, or another part of them: nobody is followed from one into the
+    /// other. What else is done to them is not looked at.
+    fn heed_view(&mut self) {
+        let geometry = self.views.borrow_and_update().geometry();
+        if geometry == self.geometry {
+            return;
+        }
+        self.geometry = geometry;
+        self.forget_looks();
+        if let Some((_, watch)) = &mut self.watch {
+            watch.restart();
+        }
+        log::info!("counting: the picture is shown in another way; everybody is forgotten");
     }
 
     fn enter_scene(&mut self, scene: Scene) {
@@ -511,7 +533,7 @@ impl<'a> Detect<'a> {
         let Some((_, watch)) = &mut self.watch else { return };
         self.beat.beat_before(LOOK_TAKES);
         let began = Instant::now();
-        let looked = watch.look(&mut self.reading, picture);
+        let looked = watch.look(&mut self.reading, picture, &self.geometry);
         let tells_classes = watch.tells_classes;
         self.beat.beat();
         match looked {
@@ -569,7 +591,8 @@ impl<'a> Detect<'a> {
                 direction: crossed.direction,
                 score: crossed.score,
                 monotonic_us: crossed.monotonic_us,
-                thumbnail: bounds.and_then(|bounds| self.cutter.cut(&mut self.reading, picture, bounds)),
+                thumbnail: bounds
+                    .and_then(|bounds| self.cutter.cut(&mut self.reading, picture, &self.geometry, bounds)),
             });
         }
         self.unrecorded.offer(&self.shared.ledger);

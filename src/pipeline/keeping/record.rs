@@ -461,10 +461,18 @@ impl<'a> Recorder<'a> {
     /// Subscribes to the hub, or ends that, as it is needed.
     fn look_at_hub(&mut self) {
         let is_needed = self.armed.is_some() || self.demand.is_some();
-        match (&self.view, is_needed) {
-            (None, true) => self.view = Some(View::new(&self.shared.pipeline)),
-            (Some(_), false) => self.view = None,
-            _ => {}
+        let as_shown = self.wanted.as_ref().is_some_and(|order| order.wish.as_shown)
+            || self.running.as_ref().is_some_and(|running| running.as_shown);
+        match &self.view {
+            _ if !is_needed => self.view = None,
+            Some(view) if view.as_shown == as_shown => {}
+            before => {
+                if before.is_some() {
+                    // The pre-roll is of other pictures.
+                    self.backlog = Backlog::default();
+                }
+                self.view = Some(View::new(&self.shared.pipeline, as_shown));
+            }
         }
     }
 
