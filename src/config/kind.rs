@@ -292,7 +292,7 @@ impl Kind {
             Kind::Ranges(put) => {
                 let ranges = match given {
                     DeValue::String(one) if one.is_empty() => Vec::new(),
-                    DeValue::String(one) => vec![range(one).ok_or_else(|| other(None))?],
+                    DeValue::String(one) => vec![pixel_range(one).ok_or_else(|| other(None))?],
                     DeValue::Array(list) => ranges(list)?,
                     _ => return Err(other(None)),
                 };
@@ -525,7 +525,7 @@ pub fn color(text: &str) -> Option<[u8; 3]> {
 }
 
 /// Pixels from 0 to 999 and their colour: `0-3 FF0000`, or `7 0000FF` for one of them.
-fn range(text: &str) -> Option<PixelRange> {
+pub fn pixel_range(text: &str) -> Option<PixelRange> {
     let (pixels, color_of) = text.trim().split_once(char::is_whitespace)?;
     let (from, to) = pixels.split_once('-').unwrap_or((pixels, pixels));
     let pixel = |digits: &str| {
@@ -541,7 +541,7 @@ fn ranges(list: &DeArray<'_>) -> Result<Vec<PixelRange>, Wrong> {
         if before.len() >= MOST_RANGES {
             return Err((format!("must be a list of at most {MOST_RANGES}"), None));
         }
-        item.as_str().and_then(range).ok_or_else(|| {
+        item.as_str().and_then(pixel_range).ok_or_else(|| {
             let must = "must list pixels and a colour such as \"0-3 FF0000\"";
             (format!("{must}, not {}", found(item)), None)
         })
@@ -861,7 +861,7 @@ mod tests {
             ("0-3 red", None),
             ("", None),
         ] {
-            assert_eq!(range(text).map(|range| range.to_string()).as_deref(), said, "{text:?}");
+            assert_eq!(pixel_range(text).map(|range| range.to_string()).as_deref(), said, "{text:?}");
         }
     }
 

@@ -11,11 +11,11 @@ use tokio::task::spawn_blocking;
 use super::counting::make_detector;
 use super::elsewhere::Elsewhere;
 use super::models::Shelf;
-use super::{counting, http_settings, keeping, log, models, picture, pipeline_settings, source};
+use super::{counting, http_settings, keeping, lights, log, models, picture, pipeline_settings, source};
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{Counting, Keeping, NoDetector, Pipeline, SavedControls};
+use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError};
 
@@ -39,6 +39,8 @@ pub struct Parts {
     pub shelf: Shelf,
     /// Snapshots and recordings.
     pub keeping: Keeping,
+    /// The light.
+    pub lights: Lights,
     /// The store of pictures, if it could be opened.
     pub media: Option<Media>,
     /// The ledger, if it could be opened.
@@ -166,6 +168,9 @@ impl Parts {
         }
         // The same again is no news.
         self.pipeline.set_view(picture::view(after));
+        if before.lights != after.lights {
+            self.lights.set(lights::settings(after));
+        }
         self.keeping.set_settings(keeping::settings(after));
         self.http.send_if_modified(|now| {
             let settings = server_settings(to);

@@ -1,11 +1,11 @@
 //! The daemon's life: what is started in which order, what keeps it going, and how it ends.
 //!
 //! ```text
-//! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ► capture, detect,
-//!         annotate, record, views ► HTTP server ► READY=1
+//! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ►
+//!         capture, detect, annotate, record, lights, views ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
-//!         closed ► ledger and store closed ► done
+//!         closed ► ledger and store closed ► light off ► done
 //! ```
 //!
 //! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
@@ -16,9 +16,11 @@
 pub mod addresses;
 mod applying;
 pub mod counting;
+pub mod diagnosis;
 mod elsewhere;
 mod ending;
 pub mod keeping;
+pub mod lights;
 pub mod log;
 pub mod models;
 pub mod picture;
@@ -45,7 +47,7 @@ use crate::base::{Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
 pub use applying::saved_controls;
 use preferences::{Settings, Started};
@@ -79,6 +81,9 @@ pub enum DaemonError {
     /// The thread that records could not be started.
     #[error(transparent)]
     Keeping(#[from] pipeline::KeepingError),
+    /// The thread of the light could not be started.
+    #[error(transparent)]
+    Lights(#[from] pipeline::LightsError),
     /// The operating system gives no runtime or no signals.
     #[error("the operating system refused {what}: {error}")]
     System {
@@ -114,6 +119,7 @@ impl DaemonError {
             | DaemonError::Pipeline(_)
             | DaemonError::Counting(_)
             | DaemonError::Keeping(_)
+            | DaemonError::Lights(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
             | DaemonError::Hurried(_) => None,
@@ -180,6 +186,16 @@ pub fn serve(
             return Err(error.into());
         }
     };
+    let kept = Some(keeping.keeping.clone());
+    let lights = match Lights::start(&pipeline, kept, lights::settings(&config)) {
+        Ok(lights) => lights,
+        Err(error) => {
+            pipeline.stop();
+            counting.let_end();
+            keeping.let_end();
+            return Err(error.into());
+        }
+    };
 
     let views = match picture::start(&config, &pipeline) {
         Ok(views) => views,
@@ -196,7 +212,7 @@ pub fn serve(
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let threads = Threads { capture, counting, keeping, views };
+        let threads = Threads { capture, counting, keeping, lights, views };
         let mut running = start(settings, pipeline, threads, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
@@ -216,10 +232,7 @@ pub fn serve(
 struct Running {
     settings: Settings,
     pipeline: Pipeline,
-    capture: Worker,
-    counting: counting::Running,
-    keeping: keeping::Running,
-    views: picture::Running,
+    threads: Threads,
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
@@ -241,7 +254,32 @@ struct Threads {
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    /// The light and the thread `lights`. The watchdog does not listen to its heart: a strip that hangs is no reason to
+    /// restart a camera.
+    lights: (Lights, Worker),
     views: picture::Running,
+}
+
+impl Threads {
+    /// All without which something is not done that should be.
+    fn all(&self) -> impl Iterator<Item = &Worker> {
+        let own = [&self.capture, &self.lights.1, &self.views.worker];
+        own.into_iter().chain(self.counting.threads()).chain(self.keeping.threads())
+    }
+
+    /// Those whose hearts the watchdog listens to.
+    fn vital(&self) -> impl Iterator<Item = &Worker> {
+        let own = [&self.capture, &self.views.worker];
+        own.into_iter().chain(self.counting.vital()).chain(self.keeping.vital())
+    }
+
+    /// Has everything end, for a daemon that does not start.
+    fn let_end(&self) {
+        self.counting.let_end();
+        self.keeping.let_end();
+        self.lights.0.stop();
+        self.views.views.stop();
+    }
 }
 
 fn start(
@@ -251,18 +289,16 @@ fn start(
     listeners: Vec<http::Listener>,
     fallback_to_sim: bool,
 ) -> Result<Running, DaemonError> {
-    let Threads { capture, counting, keeping, views } = threads;
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
             // Workers are joined when they are dropped: let them end.
             pipeline.stop();
-            counting.let_end();
-            keeping.let_end();
-            views.views.stop();
+            threads.let_end();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
+    let Threads { counting, keeping, lights, views, .. } = &threads;
     let stop = Stop::new();
     let (live, live_settings) = watch::channel(Arc::new(applying::server_settings(&started.resolved)));
     let server = http::Server::new(
@@ -277,6 +313,7 @@ fn start(
             counting: counting.counting.clone(),
             shelf: counting.shelf.clone(),
             keeping: keeping.keeping.clone(),
+            lights: lights.0.clone(),
             media: keeping.store.as_ref().map(|(media, _)| media.clone()),
             counts: counting.ledger.as_ref().map(|(counts, _)| counts.clone()),
             http: live,
@@ -288,10 +325,12 @@ fn start(
         .with_models(Arc::new(counting.shelf.clone()))
         .with_preferences(Arc::new(settings.clone()))
         .with_keeping(keeping.keeping.clone())
-        .with_views(views.views.clone());
+        .with_lights(lights.0.clone())
+        .with_views(views.views.clone())
+        .with_machine(Arc::new(diagnosis::Looks::new(sockets::addresses(&listeners))));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { settings, pipeline, capture, counting, keeping, views, stop, server, signals, has_terminal })
+    Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal })
 }
 
 impl Running {
@@ -300,10 +339,7 @@ impl Running {
     where
         R: Fn() -> Operator + Send + Sync + 'static,
     {
-        let hearts = [&self.capture, &self.views.worker]
-            .into_iter()
-            .chain(self.counting.vital())
-            .chain(self.keeping.vital());
+        let hearts = self.threads.vital();
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
@@ -321,7 +357,7 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
-                name = ended([&self.capture, &self.views.worker].into_iter().chain(self.counting.threads()).chain(self.keeping.threads())) => {
+                name = ended(self.threads.all()) => {
                     return Reason::Thread(name);
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
@@ -333,8 +369,8 @@ impl Running {
 
     fn show(&self, status: &mut systemd::StatusLine) {
         let now = self.pipeline.status();
-        let counting = self.counting.counting.status();
-        let keeping = &self.keeping.keeping;
+        let counting = self.threads.counting.counting.status();
+        let keeping = &self.threads.keeping.keeping;
         // Counting and recording need the camera, too, and are no viewers.
         let others = usize::from(counting.holds_camera) + keeping.demands();
         let viewers = now.demands.saturating_sub(others);
@@ -382,15 +418,7 @@ impl Running {
             }
         };
         systemd::stopping();
-        let mut steps = Box::pin(ending::stop_in_order(
-            self.stop,
-            self.server,
-            self.pipeline,
-            self.capture,
-            self.counting,
-            self.keeping,
-            self.views,
-        ));
+        let mut steps = Box::pin(ending::stop_in_order(self.stop, self.server, self.pipeline, self.threads));
         tokio::select! {
             () = &mut steps => ended,
             name = self.signals.next_end() => {
@@ -560,8 +588,9 @@ mod tests {
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
         let ended = LocalSet::new()
             .run_until(async {
+                let lights = Lights::start(&pipeline, None, lights::settings(&config))?;
                 let views = picture::start(&config, &pipeline).unwrap();
-                let threads = Threads { capture, counting, keeping, views };
+                let threads = Threads { capture, counting, keeping, lights, views };
                 let mut running = start(started, pipeline, threads, Vec::new(), false)?;
                 let reason =
                     running.run(Arc::new(|| -> Operator { unreachable!("no SIGHUP is sent") })).await;

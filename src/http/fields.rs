@@ -198,6 +198,11 @@ impl Fields {
         FieldError::Wrong { key, expected: expected.into(), given }
     }
 
+    /// A value as it was sent; `null` is none.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.value(key)
+    }
+
     fn value(&self, key: &str) -> Option<&Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }

@@ -8,6 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use super::Site;
+use super::light::LightSummary;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{Keeping, State};
 use crate::store::Counts;
@@ -86,6 +87,15 @@ pub fn text(site: &Site) -> String {
     }
     if let Ok(keeping) = site.keeping() {
         kept(&mut page, keeping, site.room.known().as_deref());
+    }
+    if let Some(light) = LightSummary::of(site) {
+        page.one("tallycam_light_on", "gauge", "1 while the light shines.", u8::from(light.shows != "off"));
+        page.one(
+            "tallycam_light_healthy",
+            "gauge",
+            "0 while it does not work.",
+            u8::from(light.reason.is_none()),
+        );
     }
     process(&mut page);
     page.text

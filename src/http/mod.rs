@@ -20,6 +20,7 @@ mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
+mod diagnosis;
 mod download;
 mod etag;
 mod events;
@@ -30,6 +31,8 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod lens;
+mod light;
 mod lines;
 pub mod listen;
 mod media;
@@ -86,6 +89,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
+pub use crate::ui::bytes_in_words;
+pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
@@ -95,7 +100,8 @@ pub use wire_media::ItemReport;
 use crate::base::{Stop, clock};
 use crate::media::View;
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Keeping, Pipeline, Status, TooManyViews, Views};
+use crate::pipeline::focus::{Focus, FocusSettings};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -182,8 +188,16 @@ pub(crate) struct Site {
     preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
+    /// The light.
+    lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
+    /// The camera's lens.
+    focus: Focus,
+    /// What looks at the machine.
+    machine: Option<Arc<dyn Diagnose>>,
+    /// What it found.
+    looked: diagnosis::Looked,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -216,7 +230,8 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, views } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights, machine } =
+            server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -225,6 +240,9 @@ impl Site {
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
             settings,
+            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
+            machine,
+            looked: diagnosis::Looked::default(),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,
@@ -232,6 +250,7 @@ impl Site {
             preferences,
             album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
             keeping,
+            lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
             views,
@@ -390,6 +409,8 @@ pub struct Server {
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
     views: Option<Views>,
+    lights: Option<Lights>,
+    machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
@@ -397,7 +418,17 @@ impl Server {
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None, views: None }
+        Server {
+            settings,
+            pipeline,
+            counting,
+            models: None,
+            preferences: None,
+            keeping: None,
+            views: None,
+            lights: None,
+            machine: None,
+        }
     }
 
     /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
@@ -419,6 +450,12 @@ impl Server {
         Server { preferences: Some(preferences), ..self }
     }
 
+    /// The same, where the machine is looked at.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
+        Server { machine: Some(machine), ..self }
+    }
+
     /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
     #[must_use]
     pub fn with_views(self, views: Views) -> Server {
@@ -429,6 +466,12 @@ impl Server {
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
         Server { keeping: Some(keeping), ..self }
+    }
+
+    /// The same, where there may be a light.
+    #[must_use]
+    pub fn with_lights(self, lights: Lights) -> Server {
+        Server { lights: Some(lights), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Site;
+use super::light::LightSummary;
 use super::wire::CountingReport;
 use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::clock;
@@ -77,6 +78,8 @@ pub struct StateReport {
     pub recording: Option<RecordingReport>,
     /// What is kept and the room there is; `null` where nothing is kept, and before that has been looked at.
     pub storage: Option<StorageSummary>,
+    /// The light; `null` where there is none.
+    pub light: Option<LightSummary>,
 }
 
 /// One who watches.
@@ -142,6 +145,7 @@ impl StateReport {
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
             recording: site.keeping().ok().map(|keeping| RecordingReport::from(&keeping.status())),
             storage: StorageSummary::of(site),
+            light: LightSummary::of(site),
         }
     }
 
@@ -173,6 +177,7 @@ impl StateReport {
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
+            "light": {"oneOf": [{"$ref": "#/components/schemas/LightSummary"}, {"type": "null"}]},
         });
         object(properties)
     }

@@ -12,7 +12,9 @@ mod change;
 pub mod clip;
 mod commands;
 pub mod counting;
+pub mod focus;
 pub mod keeping;
+pub mod lights;
 mod rate;
 pub mod recount;
 mod shared;
@@ -41,6 +43,7 @@ pub use counting::{
     ShownTrack,
 };
 pub use keeping::{Keeping, KeepingError, KeepingSettings};
+pub use lights::{Lights, LightsError, LightsSettings};
 pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::{Largest, Shared};
@@ -455,12 +458,26 @@ impl Pipeline {
         Held::CouldNotOpen(trouble)
     }
 
-    /// The newest live picture; wakes a sleeping camera and waits at most `wait` for its first one that is good.
+    /// From now on snapshots have this light, where they are to have one.
+    fn use_light(&self, switch: lights::Switch) {
+        // A pipeline has one light all its life.
+        let _ = self.shared.light.set(switch);
+    }
+
+    /// Full light for a snapshot, where it is to have one and there is a picture to be had.
+    async fn shot(&self) -> Option<lights::Shot> {
+        let light = self.shared.light.get()?;
+        let is_hopeless = matches!(*self.shared.state.borrow(), State::Trouble(_) | State::Paused);
+        if is_hopeless { None } else { light.shot().await }
+    }
+
+    /// The newest live picture, in full light where snapshots are to have that; wakes a sleeping camera and waits at
+    /// most `wait` (and what the light takes) for its first one that is good.
     ///
     /// # Errors
     /// [`NoPicture`] with a still card: paused, in trouble, or no picture in time.
     pub async fn snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.newest_of(&self.shared.hub, wait).await
+        self.lit_of(&self.shared.hub, wait).await
     }
 
     /// The same of the camera's own pictures.
@@ -468,12 +485,32 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::snapshot`].
     pub async fn original(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.newest_of(&self.shared.originals, wait).await
+        self.lit_of(&self.shared.originals, wait).await
     }
 
-    async fn newest_of(&self, hub: &Hub, wait: Duration) -> Result<Picture, NoPicture> {
+    /// The newest live picture in the light there is.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`].
+    pub async fn unlit_snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.newest_of(&self.shared.hub, wait, None).await
+    }
+
+    async fn lit_of(&self, hub: &Hub, wait: Duration) -> Result<Picture, NoPicture> {
         let _demand = self.demand();
-        let until = Instant::now() + wait;
+        let shot = self.shot().await;
+        self.newest_of(hub, wait, shot.as_ref()).await
+    }
+
+    async fn newest_of(
+        &self,
+        hub: &Hub,
+        wait: Duration,
+        shot: Option<&lights::Shot>,
+    ) -> Result<Picture, NoPicture> {
+        let _demand = self.demand();
+        let until = Instant::now() + wait + shot.map_or(Duration::ZERO, lights::Shot::left);
+        let is_lit = |picture: &Picture| shot.is_none_or(|shot| shot.is_in(picture));
         let mut pictures = hub.subscribe();
         let mut states = self.states();
         loop {
@@ -484,7 +521,9 @@ impl Pipeline {
             }
             tokio::select! {
                 picture = timeout_at(until, pictures.next()) => match picture {
-                    Ok(Some(picture)) if !picture.is_card && self.is_warm(&picture) => return Ok(picture),
+                    Ok(Some(picture)) if !picture.is_card && self.is_warm(&picture) && is_lit(&picture) => {
+                        return Ok(picture);
+                    }
                     Ok(Some(_)) => {}
                     Ok(None) | Err(_) => break,
                 },
@@ -502,11 +541,15 @@ impl Pipeline {
     /// # Errors
     /// [`NoPicture`], as for a snapshot; its state may be trouble that only this picture had.
     pub async fn largest(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        let until = Instant::now() + wait;
         let state = self.shared.state.borrow().clone();
         if matches!(state, State::Trouble(_) | State::Paused) || self.is_ending() {
             return Err(NoPicture { card: self.card(&state).await, state });
         }
+        let shot = self.shot().await;
+        if let Some(shot) = &shot {
+            shot.settled().await;
+        }
+        let until = Instant::now() + wait;
         let asked = self.shared.wish(shared::Wishes::ask_for_largest);
         let answer = match asked {
             Some(answered) => timeout_at(until, answered).await,

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -17,6 +17,7 @@ use crate::source::Delivers;
 use super::capture::Shots;
 use super::commands::{Command, SavedControls};
 use super::counting::Annotating;
+use super::lights::Switch;
 use super::rate::RateMeter;
 use super::warm_up::WarmUp;
 use super::{Settings, State};
@@ -53,6 +54,8 @@ pub struct Shared {
     /// Which source the capture thread has open (or is opening), counted from 1. It changes from
     /// `None` with the wishes locked: who has changed a wish knows what was opened before.
     pub opening: watch::Sender<Option<u64>>,
+    /// The light for snapshots, once there is one.
+    pub light: OnceLock<Switch>,
 }
 
 /// What others want of the capture thread.
@@ -179,6 +182,7 @@ impl Shared {
             }),
             state: watch::Sender::new(State::Asleep),
             opening: watch::Sender::new(None),
+            light: OnceLock::new(),
         }
     }
 

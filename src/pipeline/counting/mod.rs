@@ -321,7 +321,7 @@ impl Counting {
     /// # Errors
     /// As [`Pipeline::snapshot`].
     pub async fn still(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.shared.pipeline.snapshot(wait).await
+        self.shared.pipeline.unlit_snapshot(wait).await
     }
 
     /// Whether no picture is kept or served.
