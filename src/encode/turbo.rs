@@ -133,7 +133,8 @@ impl Turner {
             self.out = vec![0; room.next_multiple_of(1 << 16)];
         }
         let mut done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
-        if done.is_err() && self.is_used {
+        let is_of_use = |error: &turbojpeg::Error| matches!(error, turbojpeg::Error::TurboJpegError(words) if words.contains(EXTRANEOUS) || words.contains("too small"));
+        if done.as_ref().is_err_and(|error| !is_of_use(error)) && self.is_used {
             // What a damaged picture has left in it (Huffman tables) fails good ones, too.
             self.turbo = turbojpeg::Transformer::new()?;
             done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
