@@ -104,7 +104,7 @@ fn as_json(resolved: &Resolved) -> Value {
             let value: Value = serde_json::from_str(&setting.value).unwrap_or_default();
             let mut entry = json!({"value": value, "origin": setting.origin.word()});
             match &setting.origin {
-                Origin::File { line, .. } => entry["line"] = json!(line),
+                Origin::File { line, .. } | Origin::Page { line, .. } => entry["line"] = json!(line),
                 Origin::Environment(variable) => entry["variable"] = json!(variable),
                 Origin::Default | Origin::CommandLine => {}
             }

@@ -41,6 +41,8 @@ pub enum Sent<'a> {
     Nothing,
     /// JSON.
     Json(&'a Value),
+    /// A file of settings.
+    Text(&'a str),
     /// A file, from its beginning, as long as it is now.
     File(&'a mut File),
 }
@@ -156,6 +158,7 @@ fn talk(connection: Connection, method: &str, path: &str, sent: Sent<'_>) -> io:
             text = value.to_string();
             ("application/json", text.len() as u64, Box::new(text.as_bytes()))
         }
+        Sent::Text(text) => ("application/toml", text.len() as u64, Box::new(text.as_bytes())),
         Sent::File(file) => {
             let len = file.metadata()?.len();
             ("application/octet-stream", len, Box::new(file.take(len)))

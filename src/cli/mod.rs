@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod controls;
 mod count;
 mod counts;
 mod daemon;
@@ -18,6 +19,7 @@ mod placing;
 mod record;
 mod recount;
 mod serve;
+mod settings;
 mod snapshot;
 mod wiring;
 
@@ -29,7 +31,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Complaints, Config, Resolved};
+use crate::config::{Complaints, Operator, Resolved};
+use crate::daemon::preferences::Started;
 
 pub use failure::Failure;
 
@@ -54,6 +57,10 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Devices(devices::Devices),
+    #[command(subcommand)]
+    Controls(controls::ControlsCommand),
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Snapshot(snapshot::Snapshot),
@@ -86,9 +93,14 @@ impl Given {
         }
     }
 
-    /// The configuration in force.
+    /// What the operator gives.
+    fn read(&self) -> Operator {
+        Operator::read(self.file.as_deref(), &self.sets, std::env::vars_os())
+    }
+
+    /// The configuration in force, with what was set on the page.
     fn load(&self) -> Result<Resolved, Complaints> {
-        Config::load(self.file.as_deref(), &self.sets, std::env::vars_os())
+        Ok(Started::read(self.read())?.resolved)
     }
 }
 
@@ -100,6 +112,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
+            Command::Controls(command) => command.run(&given),
+            Command::Settings(command) => command.run(&given),
             Command::Model(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),

@@ -21,6 +21,23 @@ pub struct Complaint {
     pub(super) hint: Option<String>,
 }
 
+impl Complaint {
+    /// Where: `config.toml:12:11`, `--set`, `environment`.
+    pub fn place(&self) -> &str {
+        &self.place.at
+    }
+
+    /// What is wrong and what was expected: a sentence without its full stop.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to write instead.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
 /// Where a complaint points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {

@@ -30,6 +30,37 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
+    /// Whether it can be set on the page. Where things are kept cannot: what is set on the page lies there.
+    pub fn is_for_pages(&self) -> bool {
+        (self.section, self.name) != ("store", "directory")
+    }
+
+    /// Whether it takes effect while the daemon runs; else only when it starts anew.
+    pub fn is_live(&self) -> bool {
+        !AT_START.contains(&(self.section, self.name))
+    }
+
+    /// What its numbers count, for people; empty where they say it themselves.
+    pub fn unit(&self) -> &'static str {
+        match (self.section, self.name) {
+            ("source", "width" | "height") | ("detect", "size") => "pixels",
+            ("detect", "fps") => "looks a second",
+            (_, "fps") => "pictures a second",
+            ("stream", "quality") => "of 100",
+            ("stream", "max_viewers") => "streams",
+            ("picture", "rotate") => "degrees",
+            ("lights", "pixels") => "pixels",
+            ("lights", "brightness" | "limit" | "auto_below") => "of 255",
+            ("detect", "threads") => "cores",
+            ("counts", "day_starts") => "o'clock",
+            ("snapshot", "warm_up") => "frames",
+            ("source", "failed_reads") => "reads",
+            ("http", "max_connections") => "connections",
+            ("http", "max_head") => "bytes",
+            _ => "",
+        }
+    }
+
     /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.
     pub fn variable(&self) -> String {
         variable(&self.path())
@@ -46,6 +77,9 @@ pub const VARIABLE_PREFIX: &str = "TALLYCAM_";
 
 /// The section whose keys are a camera's own controls.
 pub const CONTROLS: &str = "source.controls";
+
+/// The section of tables whose keys are the controls of one camera each, by its identity.
+pub const BY_CAMERA: &str = "controls";
 
 /// One section.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +106,14 @@ pub const SECTIONS: &[Section] = &[
                 \x20 brightness = 128\n\
                 \x20 auto_exposure = 1\n\
                 \x20 white_balance_automatic = false",
+    },
+    Section {
+        name: BY_CAMERA,
+        about: "The same for certain cameras, each by the identity that `tallycam controls` names. The page keeps \
+                what is set there so, in a file of its own. What stands in [source.controls] goes before it. \
+                For example:\n\
+                \x20 [controls.\"usb-046d_HD_Pro_Webcam_C920-video\"]\n\
+                \x20 focus_absolute = 30",
     },
     Section { name: "stream", about: "The pictures that viewers get." },
     Section {
@@ -238,6 +280,9 @@ impl SourceKind {
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
+/// What takes effect only when the daemon starts: where it listens and keeps things.
+const AT_START: [(&str, &str); 2] = [("http", "listen"), ("store", "directory")];
 
 /// Every key, in the order of the shipped file.
 pub const KEYS: &[Key] = &[

@@ -71,6 +71,29 @@ pub enum Kind {
     Listen(fn(&mut Config, Vec<Listen>)),
 }
 
+/// What values look like.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shape {
+    /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`, `size`, `crop`,
+    /// `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
+    pub word: &'static str,
+    /// The least, of a time in seconds.
+    pub least: Option<f64>,
+    /// The most.
+    pub most: Option<f64>,
+    /// All there are, of a choice.
+    pub choices: Vec<String>,
+    /// A word that may stand in its place: `auto`, `never`, `off`, `unlimited`, `none`.
+    pub or: Option<&'static str>,
+}
+
+impl Shape {
+    /// Whether a value is written in quotes: all but numbers, flags and lists are.
+    pub fn is_text(&self) -> bool {
+        !matches!(self.word, "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "command")
+    }
+}
+
 /// A value that is not what its key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
@@ -378,6 +401,49 @@ impl Kind {
         })
     }
 
+    /// What a program or a form has to know to offer values of it.
+    pub fn shape(self) -> Shape {
+        let plain = |word| Shape { word, ..Shape::default() };
+        let from_to =
+            |word, least: f64, most: f64| Shape { least: Some(least), most: Some(most), ..plain(word) };
+        let one_of = |words: Vec<String>| Shape { choices: words, ..plain("choice") };
+        match self {
+            Kind::Label(_) | Kind::Text(_) => plain("text"),
+            Kind::Secret(_) => plain("secret"),
+            Kind::Choice(words, _) => one_of(words.iter().map(|word| (*word).to_owned()).collect()),
+            Kind::Format(_) => {
+                let known = Fourcc::USABLE.iter().map(|format| format.to_string());
+                one_of(std::iter::once(String::from("auto")).chain(known).collect())
+            }
+            Kind::OneOf(numbers, _) => one_of(numbers.iter().map(i64::to_string).collect()),
+            Kind::Boolean(_) => plain("boolean"),
+            Kind::Integer(least, i64::MAX, _) => Shape { least: Some(least as f64), ..plain("integer") },
+            Kind::Integer(least, most, _) => from_to("integer", least as f64, most as f64),
+            Kind::AutoInteger(least, most, _) => {
+                Shape { or: Some("auto"), ..from_to("integer", least as f64, most as f64) }
+            }
+            Kind::Number(least, most, _) => from_to("number", least, most),
+            Kind::NumberOrOff(least, most, _) => Shape { or: Some("off"), ..from_to("number", least, most) },
+            Kind::AutoNumber(least, most, _) => Shape { or: Some("auto"), ..from_to("number", least, most) },
+            Kind::Time(least, most, _) => from_to("time", least.as_secs_f64(), most.as_secs_f64()),
+            Kind::TimeOrNever(_) => Shape { or: Some("never"), ..plain("time") },
+            Kind::AutoPixels(least, most, _) => {
+                Shape { or: Some("auto"), ..from_to("pixels", f64::from(least), f64::from(most)) }
+            }
+            Kind::Size(_) => plain("size"),
+            Kind::SizeOrUnlimited(_) => Shape { or: Some("unlimited"), ..plain("size") },
+            Kind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
+            Kind::Color(_) => plain("color"),
+            Kind::Ranges(_) => plain("ranges"),
+            Kind::Words(_) | Kind::Listen(_) => plain("list"),
+            Kind::Zone(_) => Shape { or: Some("auto"), ..plain("zone") },
+            Kind::Device(_) => plain("device"),
+            Kind::Url(_) => plain("url"),
+            Kind::Command(_) => plain("command"),
+            Kind::Path(_) => plain("path"),
+        }
+    }
+
     /// Whether its value must not be shown.
     pub fn is_secret(self) -> bool {
         matches!(self, Kind::Secret(_))
@@ -416,7 +482,9 @@ impl Kind {
             Kind::SizeOrUnlimited(_) => {
                 String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
             }
-            Kind::Ranges(_) => String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]"),
+            Kind::Ranges(_) => {
+                String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]")
+            }
             Kind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
             Kind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
             Kind::Format(_) => {
@@ -559,7 +627,7 @@ pub(super) fn found(given: &DeValue<'_>) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.chars().count() <= 40 {
         return text.to_owned();
     }

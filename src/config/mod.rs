@@ -2,7 +2,7 @@
 //! meant; and complaints that point at what is wrong.
 //!
 //! Order of precedence, highest first: command line (`--set`), environment (`TALLYCAM_SECTION_KEY`),
-//! file, default. Every value knows where it came from.
+//! file, what was set on the page ([`Saved`]), default. Every value knows where it came from.
 //!
 //! Plain data and pure functions, except for reading the one file; lives on whichever thread asks
 //! (at start the main one, at a reload the daemon's). [`keys`] is the one table of all keys: reading,
@@ -17,6 +17,7 @@ pub mod keys;
 pub mod kind;
 mod listen;
 mod resolve;
+mod saved;
 mod shipped;
 mod size;
 
@@ -24,10 +25,13 @@ pub use complaint::{Complaint, Complaints};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use duration::parse as parse_duration;
 pub use duration::show as show_duration;
-pub use resolve::{FILES, Origin, Resolved, Setting};
+pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
+pub use saved::{Saved, WrongChange, bare, control_of, control_path};
 pub use shipped::default_text;
 pub use size::parse as parse_size;
+pub use size::show as show_size;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,6 +44,8 @@ pub struct Config {
     pub name: String,
     /// `[source]`.
     pub source: SourceConfig,
+    /// `[controls."IDENTITY"]`: controls of certain cameras, by identity and name; booleans are 0 and 1.
+    pub controls: BTreeMap<String, BTreeMap<String, i64>>,
     /// `[stream]`.
     pub stream: StreamConfig,
     /// `[picture]`.
@@ -447,6 +453,7 @@ impl Default for Config {
                 failed_reads: 0,
                 controls: Vec::new(),
             },
+            controls: BTreeMap::new(),
             stream: StreamConfig {
                 quality: 0,
                 fps: None,

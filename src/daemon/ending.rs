@@ -7,9 +7,9 @@ use ::log::{info, warn};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::{counting, keeping};
+use super::{Threads, counting, keeping};
 use crate::base::{Stop, Worker};
-use crate::pipeline::{Lights, Pipeline};
+use crate::pipeline::Pipeline;
 
 /// Streams that have not ended so long after the stop are cut off.
 const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
@@ -40,11 +40,9 @@ pub(super) async fn stop_in_order(
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     pipeline: Pipeline,
-    capture: Worker,
-    counting: counting::Running,
-    keeping: keeping::Running,
-    (lights, light): (Lights, Worker),
+    threads: Threads,
 ) {
+    let Threads { capture, counting, keeping, lights: (lights, light), views } = threads;
     let began = Instant::now();
     let within = |limit| keeping::left(STOP_TAKES, began.elapsed(), limit);
     let ms = || began.elapsed().as_millis();
@@ -60,12 +58,14 @@ pub(super) async fn stop_in_order(
     // released, and longer.
     counting.counting.stop();
     keeping.keeping.stop();
+    views.views.stop();
     report("camera released", join(capture, within(CAPTURE_ENDS_WITHIN)).await, ms());
     let counting::Running { workers, ledger, .. } = counting;
     for worker in workers {
         let done = format!("{} ended", worker.name());
         report(&done, join(worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     }
+    report("views ended", join(views.worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     let keeping::Running { recorder, store, .. } = keeping;
     report("recording closed", join(recorder, within(RECORDING_ENDS_WITHIN)).await, ms());
     // No picture is taken any more. It goes off while the disk is waited for.

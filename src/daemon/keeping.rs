@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::counting::{state_directory, store_settings};
 use crate::base::Worker;
-use crate::config::{Config, Origin, Resolved};
+use crate::config::{Config, Resolved};
 use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
@@ -24,8 +24,6 @@ pub struct Running {
     pub recorder: Worker,
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
-    /// Rules of `[retention]` that the operator has set, and the page cannot.
-    pub pinned: Vec<String>,
 }
 
 impl Running {
@@ -44,14 +42,6 @@ impl Running {
         self.keeping.stop();
         if let Some((media, _)) = &self.store {
             media.stop();
-        }
-    }
-
-    /// Other rules of what is kept how long, from now on. The page stops offering what is pinned only after a restart.
-    pub fn set_retention(&self, read: &Resolved) {
-        if let Some((media, _)) = &self.store {
-            media.set_retention(retention(&read.config));
-            adopt_saved(media, &pinned(read));
         }
     }
 }
@@ -88,7 +78,7 @@ fn patiently<T>(
 }
 
 /// Rules that were made on the page hold where the operator has set none.
-fn adopt_saved(media: &Media, pinned: &[String]) {
+pub fn adopt_saved(media: &Media, pinned: &[String]) {
     if let Err(error) = media.adopt_saved_retention(pinned) {
         log::error!("rules of what is kept how long that were made on the page are not in force: {error}");
     }
@@ -96,7 +86,7 @@ fn adopt_saved(media: &Media, pinned: &[String]) {
 
 /// The keys of `[retention]` that the operator has set, in the file or elsewhere.
 pub fn pinned(resolved: &Resolved) -> Vec<String> {
-    let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
+    let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
     set.filter_map(|setting| setting.path.strip_prefix("retention.").map(str::to_owned)).collect()
 }
 
@@ -117,7 +107,6 @@ pub fn start(
     pipeline: &Pipeline,
     store: Store,
     counts: Option<Counts>,
-    pinned: Vec<String>,
 ) -> Result<Running, KeepingError> {
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
@@ -128,7 +117,7 @@ pub fn start(
         }
     };
     match Keeping::start(pipeline, media, counts, settings(config)) {
-        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store, pinned }),
+        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store }),
         Err(error) => {
             if let Some((media, writer)) = store {
                 close(Ok((media, writer)));

@@ -7,7 +7,8 @@ use crate::pipeline::lights::{Light, Order, Paint, StripKind, StripSettings};
 /// The light's part of the configuration.
 pub fn settings(config: &Config) -> LightsSettings {
     let lights = &config.lights;
-    let paint = |range: &crate::config::PixelRange| Paint { from: range.from, to: range.to, color: range.color };
+    let paint =
+        |range: &crate::config::PixelRange| Paint { from: range.from, to: range.to, color: range.color };
     LightsSettings {
         strip: StripSettings {
             kind: match lights.kind {

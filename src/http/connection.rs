@@ -274,7 +274,7 @@ impl Write for LinkIo {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
-    let settings = &site.settings;
+    let settings = site.settings();
     let service = service_fn({
         let (site, link) = (site.clone(), link.clone());
         move |request| {
@@ -418,18 +418,20 @@ impl Links {
 
 /// Holds connections to their time limits, as long as the server lives. While there are none it
 /// does nothing at all.
-pub(super) async fn sweep(links: &Links, settings: &Settings) {
-    // Often enough for the shortest limit, and at most once a second for the usual ones.
-    let shortest = settings.stall.min(settings.head_timeout).min(settings.keep_alive);
-    let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+pub(super) async fn sweep(site: &Site) {
+    let links = &site.links;
     loop {
         if links.count() == 0 {
             links.arrival.notified().await;
         }
+        // Often enough for the shortest limit, and at most once a second for the usual ones.
+        let settings = site.settings();
+        let shortest = settings.stall.min(settings.head_timeout).min(settings.keep_alive);
+        let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
         tokio::time::sleep(pause).await;
-        let now = Instant::now();
+        let (settings, now) = (site.settings(), Instant::now());
         for link in links.open.borrow().iter() {
-            let Some(verdict) = link.judge(now, settings) else { continue };
+            let Some(verdict) = link.judge(now, &settings) else { continue };
             match verdict {
                 Verdict::Shed if link.is_viewer.get() => {
                     log::info!("viewer {} took nothing for {:?} and was let go", link.peer, settings.stall);

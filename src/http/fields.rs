@@ -96,6 +96,19 @@ impl Fields {
         }
     }
 
+    /// What is said of `key`, as a query would say it: `1` and `0` for true and false, a list with commas.
+    pub fn as_text(&self, key: &str) -> Option<String> {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(flag) => String::from(if *flag { "1" } else { "0" }),
+            other => other.to_string(),
+        };
+        match self.0.get(key).filter(|value| !value.is_null())? {
+            Value::Array(list) => Some(list.iter().map(text).collect::<Vec<_>>().join(",")),
+            value => Some(text(value)),
+        }
+    }
+
     /// A flag; a form's is `1`, `true` or `on`, and `0`, `false` or `off`.
     pub fn flag(&self, key: &'static str) -> Result<Option<bool>, FieldError> {
         match self.value(key) {
@@ -121,10 +134,9 @@ impl Fields {
     pub fn whole(&self, key: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-        number
-            .filter(|number| range.contains(number))
-            .map(Some)
-            .ok_or_else(|| self.wrong(key, format!("a whole number from {} to {}", range.start(), range.end())))
+        number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+            self.wrong(key, format!("a whole number from {} to {}", range.start(), range.end()))
+        })
     }
 
     /// One of some words.
@@ -145,7 +157,8 @@ impl Fields {
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
             None => value.as_str().and_then(parse_duration),
         };
-        time.map(Some).ok_or_else(|| self.wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
+        time.map(Some)
+            .ok_or_else(|| self.wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
     }
 
     /// An amount of bytes: a number, or as in the configuration (`"2GB"`).

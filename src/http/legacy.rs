@@ -104,7 +104,7 @@ pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
         stamp: None,
         fps: None,
         source: format!("file {wanted}"),
-        zone: site.settings.zone.clone(),
+        zone: site.settings().zone.clone(),
     };
     let added = tokio::task::spawn_blocking({
         let wanted = wanted.clone();

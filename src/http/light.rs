@@ -300,8 +300,7 @@ fn range(item: &Value) -> Option<PixelRange> {
 
 fn report(settings: &LightsSettings, status: &LightStatus) -> LightReport {
     let (reason, hint) = why(status);
-    let range =
-        |paint: &Paint| RangeReport { from: paint.from, to: paint.to, color: hex(paint.color) };
+    let range = |paint: &Paint| RangeReport { from: paint.from, to: paint.to, color: hex(paint.color) };
     LightReport {
         kind: settings.strip.kind.word(),
         on: settings.is_on,
@@ -370,7 +369,9 @@ mod tests {
 
     #[test]
     fn what_is_wished_becomes_settings() {
-        let wish = read(r#"{"on":true,"brightness":7,"color":"ff8800","ranges":[{"from":0,"to":3,"color":"FF0000"},{"from":9,"color":"00ff00"}]}"#);
+        let wish = read(
+            r#"{"on":true,"brightness":7,"color":"ff8800","ranges":[{"from":0,"to":3,"color":"FF0000"},{"from":9,"color":"00ff00"}]}"#,
+        );
         let want: Changes = [
             ("lights.on", "true"),
             ("lights.brightness", "7"),

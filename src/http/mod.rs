@@ -16,6 +16,7 @@
 
 mod body;
 mod connection;
+mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
@@ -39,6 +40,7 @@ mod openapi;
 mod page;
 mod page_media;
 mod payload;
+mod picture;
 mod pictures;
 mod preferences;
 mod problem;
@@ -51,6 +53,7 @@ mod route;
 mod routes;
 mod schemas;
 mod schemas_media;
+mod settings;
 mod snapshots;
 mod socket;
 mod state;
@@ -61,25 +64,27 @@ mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
+mod view;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_controls;
 mod wire_media;
 mod zip;
 mod zones;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use jiff::tz::TimeZone;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
 pub use listen::Listener;
@@ -89,8 +94,9 @@ pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
 use crate::base::{Stop, clock};
+use crate::media::View;
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Keeping, Lights, Pipeline, Status};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -168,7 +174,8 @@ impl Default for Settings {
 /// What handlers share: settings, the camera, what is counted, and who is there.
 #[derive(Debug)]
 pub(crate) struct Site {
-    settings: Settings,
+    /// What is in force now: see [`Site::settings`].
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
@@ -190,6 +197,10 @@ pub(crate) struct Site {
     viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
+    /// What makes views of their own.
+    views: Option<Views>,
+    /// Those who watch one: the view, whether it is of annotated pictures, and they.
+    viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
@@ -208,8 +219,8 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, lights } = server;
-        let places = Places::new(settings.max_viewers);
+        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights } = server;
+        let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
@@ -227,6 +238,8 @@ impl Site {
             lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
+            views,
+            viewed: RefCell::default(),
             listeners: Listeners::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
@@ -243,6 +256,11 @@ impl Site {
     /// Settings, to be changed.
     fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
         self.preferences.as_ref().ok_or(NoPreferences)
+    }
+
+    /// How the server behaves now.
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
     }
 
     /// What counts.
@@ -282,11 +300,8 @@ impl Site {
 
     /// The clock on the wall.
     fn clock(&self) -> Clock {
-        Clock {
-            now_us: clock::wall_us(),
-            zone: self.settings.zone.clone(),
-            day_starts: self.settings.day_starts,
-        }
+        let settings = self.settings();
+        Clock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.
@@ -297,7 +312,7 @@ impl Site {
 
     /// Whether nobody is given a picture.
     fn is_counts_only(&self) -> bool {
-        self.settings.counts_only
+        self.settings().counts_only
             || self.counting.as_ref().is_some_and(Counting::is_counts_only)
             || self.keeping.as_ref().is_some_and(Keeping::is_counts_only)
     }
@@ -323,13 +338,39 @@ impl Site {
     }
 
     /// Does `each` with all who watch, whatever they watch.
-    fn each_viewers(&self, each: impl FnMut(&Rc<Viewers>)) {
-        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(each);
+    fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
+        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
+        self.viewed
+            .borrow()
+            .iter()
+            .filter_map(|(_, _, viewers)| viewers.upgrade())
+            .for_each(|one| each(&one));
+    }
+
+    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
+    /// no views are made.
+    fn viewers_of(&self, view: &View, is_annotated: bool) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+        let Some(views) = &self.views else { return Ok(None) };
+        let over = match (&self.counting, is_annotated) {
+            (Some(counting), true) => Some(counting.annotated()),
+            (_, true) => return Ok(None),
+            (_, false) => None,
+        };
+        let mut all = self.viewed.borrow_mut();
+        all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
+        let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);
+        if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
+            return Ok(Some(viewers));
+        }
+        let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
+        all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
+        tokio::task::spawn_local(viewers::relay(viewers.clone()));
+        Ok(Some(viewers))
     }
 
     /// Pictures that viewers did not get, since the start.
     fn skipped(&self) -> u64 {
-        let mut skipped = 0;
+        let mut skipped = self.places.skipped_before();
         self.each_viewers(|viewers| skipped += viewers.skipped());
         skipped
     }
@@ -346,12 +387,13 @@ impl Site {
 /// Serves a pipeline's pictures, and what is counted in them, over HTTP.
 #[derive(Debug)]
 pub struct Server {
-    settings: Settings,
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    views: Option<Views>,
     lights: Option<Lights>,
 }
 
@@ -359,7 +401,24 @@ impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None, lights: None }
+        let settings = watch::Sender::new(Arc::new(settings)).subscribe();
+        Server {
+            settings,
+            pipeline,
+            counting,
+            models: None,
+            preferences: None,
+            keeping: None,
+            views: None,
+            lights: None,
+        }
+    }
+
+    /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
+    /// end by those that it began with.
+    #[must_use]
+    pub fn with_live_settings(self, settings: watch::Receiver<Arc<Settings>>) -> Server {
+        Server { settings, ..self }
     }
 
     /// The same, where models can be chosen and fetched.
@@ -372,6 +431,12 @@ impl Server {
     #[must_use]
     pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
         Server { preferences: Some(preferences), ..self }
+    }
+
+    /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
+    #[must_use]
+    pub fn with_views(self, views: Views) -> Server {
+        Server { views: Some(views), ..self }
     }
 
     /// The same, where pictures are kept.
@@ -398,8 +463,9 @@ impl Server {
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
             let site = site.clone();
-            async move { connection::sweep(&site.links, &site.settings).await }
+            async move { connection::sweep(&site).await }
         });
+        tasks.spawn_local(heed_settings(site.clone()));
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
         tasks
@@ -415,6 +481,16 @@ impl Server {
             })
             .await;
         Ok(())
+    }
+}
+
+/// Does what other settings demand of those who are there already.
+async fn heed_settings(site: Rc<Site>) {
+    let mut settings = site.settings.clone();
+    while settings.changed().await.is_ok() {
+        if site.is_counts_only() {
+            site.each_viewers(|viewers| viewers.dismiss());
+        }
     }
 }
 
@@ -467,9 +543,9 @@ async fn accept(site: Rc<Site>, door: Door) {
             }
         };
         site.accepted.set(site.accepted.get() + 1);
-        if site.links.count() >= site.settings.max_connections {
+        if site.links.count() >= site.settings().max_connections {
             site.refused.set(site.refused.get() + 1);
-            log::debug!("{peer}: refused, {} connections are open", site.settings.max_connections);
+            log::debug!("{peer}: refused, {} connections are open", site.settings().max_connections);
             if refusing.get() < REFUSALS {
                 refusing.set(refusing.get() + 1);
                 let refusing = refusing.clone();

@@ -101,6 +101,10 @@ fn request_body(wanted: Wanted) -> Option<Value> {
         }
         Wanted::Json(name) | Wanted::LongJson(name) => (named(name), true),
         Wanted::JsonOrNothing(name) => (named(name), false),
+        Wanted::Toml => {
+            let file = json!({"application/toml": {"schema": {"type": "string"}}});
+            return Some(json!({"required": true, "content": file}));
+        }
         Wanted::Form => {
             let form = json!({"application/x-www-form-urlencoded": {"schema": {"type": "object"}}});
             return Some(json!({"required": false, "content": form}));
@@ -134,6 +138,7 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],
         Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],
+        Content::Toml => vec![("application/toml", text())],
         Content::AnyJson => vec![("application/json", json!({"type": "object"}))],
         Content::Problem => vec![("application/problem+json", named("Problem"))],
     };

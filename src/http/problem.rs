@@ -13,9 +13,9 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
-use crate::pipeline::NoPicture;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::keeping::KeepError;
+use crate::pipeline::{NoPicture, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
 
@@ -47,9 +47,22 @@ pub struct WrongField {
     /// What was given, as text, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
+    /// Everything that is wrong with what was sent, where that may be several values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<WrongValueOf>,
 }
 
-/// The wire form (RFC 9457 §3.1); `hint`, `field`, `range` and `given` are extension members.
+/// One of several values that are wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrongValueOf {
+    /// The setting's key.
+    path: String,
+    given: String,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
 #[derive(Serialize)]
 struct Wire<'a> {
     r#type: &'static str,
@@ -77,7 +90,7 @@ impl Problem {
         given: impl Into<String>,
     ) -> Problem {
         let (field, range, given) = (field.into(), range.into(), Some(given.into()));
-        self.wrong = Some(Box::new(WrongField { field, range, given }));
+        self.wrong = Some(Box::new(WrongField { field, range, given, ..WrongField::default() }));
         self
     }
 
@@ -179,6 +192,14 @@ impl From<Full> for Problem {
     }
 }
 
+impl From<TooManyViews> for Problem {
+    fn from(many: TooManyViews) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
+            .hint("watch one that others watch, too, or the picture as everyone sees it")
+            .retry_after(5)
+    }
+}
+
 /// No room for another who listens to events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("all {limit} places for those who listen to events are taken")]
@@ -224,7 +245,9 @@ impl From<PayloadError> for Problem {
         let status = match error {
             PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PayloadError::NoObject | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PayloadError::NoObject | PayloadError::Repeated(_) | PayloadError::Wrong(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
         };
         Problem::new(status, error.to_string()).hint(error.hint())
     }
@@ -239,7 +262,7 @@ impl From<FieldError> for Problem {
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
                     .hint("/api/v1/openapi.json says what is wanted");
                 let FieldError::Wrong { key, expected, given } = error else { return problem };
-                let wrong = WrongField { field: key.to_owned(), range: expected, given };
+                let wrong = WrongField { field: key.to_owned(), range: expected, given, errors: Vec::new() };
                 Problem { wrong: Some(Box::new(wrong)), ..problem }
             }
         }
@@ -252,25 +275,35 @@ impl From<WrongValue> for Problem {
     }
 }
 
+impl From<WrongSetting> for WrongValueOf {
+    fn from(wrong: WrongSetting) -> WrongValueOf {
+        let WrongSetting { path, given, message, hint } = wrong;
+        WrongValueOf { path, given, message, hint }
+    }
+}
+
 impl From<NotSet> for Problem {
     fn from(not: NotSet) -> Problem {
         let detail = not.to_string();
         match not {
             NotSet::Wrong(wrong) => {
                 let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-                match wrong.into_iter().next() {
-                    Some(WrongSetting { path, given, hint, .. }) => {
-                        Problem { hint, ..problem.wrong(path, "", given) }
-                    }
-                    None => problem,
+                let Some(WrongSetting { path, given, hint, .. }) = wrong.first().cloned() else {
+                    return problem;
+                };
+                let mut problem = Problem { hint, ..problem.wrong(path, "", given) };
+                if let Some(first) = &mut problem.wrong {
+                    first.errors = wrong.into_iter().map(WrongValueOf::from).collect();
                 }
+                problem
             }
-            NotSet::Pinned { .. } => Problem::new(StatusCode::CONFLICT, detail),
+            NotSet::Pinned { path, .. } => {
+                let field = WrongField { field: path, ..WrongField::default() };
+                Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
+            }
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("look at them as they are now, and change those"),
-            NotSet::RolledBack { hint, .. } => {
-                Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) }
-            }
+            NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
             NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
                 .hint("`tallycam check` says what is wrong with the directory"),
         }

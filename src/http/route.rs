@@ -143,6 +143,8 @@ pub enum Wanted {
     JsonOrNothing(&'static str),
     /// What a page's form sends.
     Form,
+    /// A file of settings.
+    Toml,
     /// A file, of any length: the handler takes it as it comes.
     File,
 }
@@ -170,6 +172,8 @@ pub enum Content {
     Json(&'static str),
     /// JSON of no fixed form.
     AnyJson,
+    /// A file of settings.
+    Toml,
     /// A problem (RFC 9457).
     Problem,
     /// An icon.
@@ -309,10 +313,10 @@ async fn answer(
     }
     let (mut upload, mut whole) = (None, Bytes::new());
     if route.doc.body == Wanted::File {
-        upload = Some(Upload::new(body, link.clone(), site.settings.head_timeout));
+        upload = Some(Upload::new(body, link.clone(), site.settings().head_timeout));
     } else if !body.is_end_stream() {
         let limit = if matches!(route.doc.body, Wanted::LongJson(_)) { MAX_LONG_BODY } else { MAX_BODY };
-        whole = take(body, limit, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
+        whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
     let (site, link, method) = (site.clone(), link.clone(), method.clone());
     (route.handler)(Request { site, link, method, query, headers, id, name, body: whole, upload }).await

@@ -4,8 +4,9 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, download, events, legacy, light, lines, media, model, page, page_media, pictures, recordings,
-    recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    controls, counts, crossings, download, events, legacy, light, lines, media, model, page, page_media,
+    picture, pictures, recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail,
+    uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -41,8 +42,11 @@ type Answer = (u16, &'static str, Content);
 
 const FPS: Key = ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
 const STREAM: Answer = (200, "Pictures, until the viewer leaves.", Content::Multipart);
-const FULL: Answer =
-    (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
+const FULL: Answer = (
+    503,
+    "All places for viewers are taken, or eight other views are being watched; Retry-After says when to try again.",
+    Content::Text,
+);
 const JPEG: Answer = (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
 const CARD: Answer = (503, "There is no live picture: a card that says why.", Content::Jpeg);
 const STATE: Answer = (200, "How things are.", Content::Json("State"));
@@ -86,6 +90,12 @@ const PICTURE: Key =
     ("picture", "`shown`, as viewers see it; `original`, the camera's own; `largest`, of its largest size.");
 const WIDTH: Key = ("w", "At most so many pixels in a row, 16 to 8192.");
 const ROTATE: Key = ("rotate", "Turned clockwise by 0, 90, 180 or 270 degrees.");
+const SCALE: Key = ("scale", "`1/2`, `1/4` or `1/8` of its width and height.");
+const MIRROR: Key = ("mirror", "`1`: left and right are swapped.");
+const FLIP: Key = ("flip", "`1`: top and bottom are swapped.");
+const CROP: Key = ("crop", "`left,top,width,height`: this part of the turned picture, as fractions.");
+const STATUS: Key = ("status", "`false` switches it on, `true` off.");
+const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
 const GRAY: Key = ("gray", "`1`: without colour.");
 const KEEP_WITHHELD: Answer = (
     403,
@@ -111,8 +121,12 @@ const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
 const FILE_NAME: Key = ("filename", "The item's name.");
 
-const NO_LIGHT: Answer =
-    (403, "A browser sent this for another site; or there is no light, or none with colours.", Content::Problem);
+const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
+const NO_LIGHT: Answer = (
+    403,
+    "A browser sent this for another site; or there is no light, or none with colours.",
+    Content::Problem,
+);
 const PINNED: Answer = (409, "The operator's file sets it.", Content::Problem);
 const NO_SETTINGS: Answer = (503, "Settings cannot be changed here.", Content::Problem);
 const OLD_PINNED: Answer = (409, "The operator's file sets it.", Content::Text);
@@ -123,30 +137,62 @@ const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
 
+const CONTROLS: Answer = (
+    200,
+    "The camera's controls, and what came out otherwise; ETag is the version of the settings.",
+    Content::Json("Controls"),
+);
+const NO_CAMERA: Answer = (503, "The camera cannot be asked now: why.", Content::Problem);
+const WRONG_CONTROL: Answer = (
+    422,
+    "A control that the camera does not have, or a value that it does not take: which, its range, what was given.",
+    Content::Problem,
+);
+const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", Content::Problem);
+
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(GET "/" legacy::root, Pages, "The live page.",
-        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS],
+        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [(200, "The page; or pictures, with `action`.", Content::Html), WITHHELD]),
-    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS], [STREAM, FULL, WITHHELD]),
-    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY], [JPEG, CARD, WITHHELD]),
+    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [JPEG, CARD, WITHHELD]),
     route!(Changes::WithKey("filename"), GET "/snapshot" legacy::snapshot, Pictures, "The newest picture; or keeps it, with `filename`.",
         [("filename", "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), ("date", "The date it is to have."),
-            PICTURE, WIDTH, ROTATE, GRAY],
+            PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, CARD, OLD_KEEP_WITHHELD, (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
+    route!(GET "/api/v1/picture" picture::get, Api, "What is done to the picture for everyone. ETag is the settings' version.", [],
+        [(200, "What is done.", Content::Json("Picture"))]),
+    route!(PATCH "/api/v1/picture" picture::change, Api, "Changes what is said, from the next picture on; `null`: as if never set. If-Match is heeded.", [],
+        Wanted::Json("PicturePatch"),
+        [(200, "What is done now.", Content::Json("Picture")), WRONG_BODY, API_FOREIGN, CONFLICT, CHANGED, WRONG_DRAFT,
+            (503, "Settings cannot be changed here.", Content::Problem), NO_ROOM]),
+    route!(Changes::Always, GET "/grayscale" picture::grayscale, Legacy, "Takes the colour away, or gives it back.", [STATUS],
+        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
+    route!(Changes::Always, GET "/resolution" picture::resolution, Legacy, "Half of the width and height, or all.", [STATUS],
+        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
     route!(GET "/health" legacy::health, Legacy, "Whether the camera delivers, and what crosses is recorded.", [],
         [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row, or the ledger takes no crossings.", Content::Text)]),
     route!(GET "/state" v1::state, Api, "How things are.", [], [STATE]),
     route!(GET "/metrics" v1::figures, Api, "Figures for Prometheus.", [],
         [(200, "Text format 0.0.4.", Content::Metrics)]),
     route!(GET "/api/v1/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY],
+    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
-    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, ROTATE, GRAY],
+    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
+    route!(GET "/api/v1/controls" controls::list, Api, "The camera's own controls, with their ranges and values.", [],
+        [CONTROLS, NO_CAMERA]),
+    route!(PATCH "/api/v1/controls" controls::change, Api, "Sets controls, all or none: auto modes first, on the camera at once, and kept for this camera. `null` is the default; `true` presses a button.", [],
+        Wanted::Json("ControlsPatch"),
+        [CONTROLS, WRONG_CONTROL, PINNED, CHANGED, NO_CAMERA, NOT_KEPT]),
+    route!(POST "/api/v1/controls/reset" controls::reset, Api, "Every control as the camera has it by default, and none kept.", [],
+        [CONTROLS, API_FOREIGN, CHANGED, NO_CAMERA, NOT_KEPT]),
+    route!(GET "/api/v1/formats" controls::formats, Api, "The formats, sizes and rates that the camera offers.", [],
+        [(200, "Each size of each format.", Content::Json("Formats")), NO_CAMERA]),
     route!(POST "/api/v1/snapshots" snapshots::add, Api, "Takes a picture and keeps it. A name that is taken gets a number.", [],
         Wanted::JsonOrNothing("SnapshotDraft"),
         [NEW_ITEM, KEEP_WITHHELD, WRONG_DRAFT, NO_STORE, NO_ROOM]),
@@ -197,7 +243,7 @@ pub static ROUTES: &[Route] = &[
         "One picture of it. X-Timestamp is when it was taken, X-Frame its number, X-Time its second.",
         [("t", "The one that is shown at this second; the first one if not given."), ("n", "The one of this number, from 0."),
             ("w", "At most so many pixels a row, 16 to 8192."), ("rotate", "Turned clockwise by `90`, `180` or `270` degrees."),
-            ("gray", "`1`: without colour."), DOWNLOAD],
+            GRAY, SCALE, MIRROR, FLIP, CROP, DOWNLOAD],
         [(200, "The picture.", Content::Jpeg), WRONG_QUERY, API_WITHHELD, (404, "There is no such item, or picture.", Content::Problem),
             (422, "The picture cannot be changed so.", Content::Problem), NO_STORE]),
     route!(GET "/api/v1/media/{id}/frames" replay::frames, Api, "A recording at its own pace, for an img tag. Slow clients skip; gaps take two seconds at most.",
@@ -305,6 +351,21 @@ pub static ROUTES: &[Route] = &[
         [MODEL, API_FOREIGN, (404, "The catalogue has none of this name.", Content::Problem), WRONG_DRAFT,
             (502, "What came is not what should have come.", Content::Problem),
             (503, "There is no way to where it lies, or no models here.", Content::Problem)]),
+    route!(GET "/api/v1/settings" settings::list, Api, "Every setting, where its value comes from, and what it may be.", [],
+        [SETTINGS, NO_SETTINGS]),
+    route!(PATCH "/api/v1/settings" settings::change, Api,
+        "Changes settings while everything runs, all of them or none; `null` is as if it had never been set. Answered when they are in force and on the disk. If-Match is heeded.",
+        [], Wanted::Json("SettingsPatch"),
+        [SETTINGS, API_FOREIGN, (409, "The operator sets it elsewhere, or it does not work: all is as it was.", Content::Problem), CHANGED,
+            WRONG_DRAFT, NO_SETTINGS, (507, "It could not be kept: all is as it was.", Content::Problem)]),
+    route!(GET "/api/v1/settings.toml" settings::export, Api,
+        "What was set here, as a configuration file; stars in the place of passwords.", [],
+        [(200, "The file.", Content::Toml), NO_SETTINGS]),
+    route!(PUT "/api/v1/settings.toml" settings::import, Api,
+        "Takes the place of everything that was set here. Stars in the place of a password leave it as it is. If-Match is heeded.",
+        [], Wanted::Toml,
+        [SETTINGS, API_FOREIGN, (409, "It does not work: all is as it was.", Content::Problem), CHANGED, WRONG_DRAFT, NO_SETTINGS,
+            (507, "It could not be kept: all is as it was.", Content::Problem)]),
     route!(GET "/lines" page::lines, Pages, "The line editor.", [("line", "The number of the line to edit, or `new`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(POST "/lines" page::post_line, Pages, "Draws, changes or deletes a line, from the page's form.", [], Wanted::Form,

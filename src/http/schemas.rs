@@ -2,14 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::{light, schemas_media};
+use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
+use super::wire_controls::{ControlsReport, FormatsReport};
+use super::{light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {
-    let parts =
-        [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models(), light::schemas(), schemas_media::all()];
+    let parts = [
+        of_the_camera(),
+        of_what_is_drawn(),
+        of_what_is_counted(),
+        of_models(),
+        light::schemas(),
+        schemas_media::all(),
+        settings::schemas(),
+    ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -17,6 +26,8 @@ fn of_the_camera() -> Value {
     json!({
         "State": StateReport::schema(),
         "Viewer": ViewerReport::schema(),
+        "Picture": PictureReport::schema(),
+        "PicturePatch": PictureReport::change_schema(),
         "Problem": {
             "type": "object",
             "required": ["type", "title", "status", "detail"],
@@ -29,6 +40,11 @@ fn of_the_camera() -> Value {
                 "field": {"type": "string"},
                 "range": {"type": "string"},
                 "given": {"type": "string"},
+                "errors": list(json!({
+                    "type": "object",
+                    "required": ["path", "given", "message", "hint"],
+                    "properties": {"path": text(), "given": text(), "message": text(), "hint": maybe(text())},
+                })),
             },
         },
         "StreamStatus": {
@@ -39,6 +55,13 @@ fn of_the_camera() -> Value {
                 "message": {"type": "string"},
             },
         },
+        "Controls": ControlsReport::schema(),
+        "Control": ControlsReport::item_schema(),
+        "ControlsPatch": {
+            "type": "object", "minProperties": 1,
+            "additionalProperties": {"type": ["integer", "boolean", "null"]},
+        },
+        "Formats": FormatsReport::schema(),
         "Counts": object(json!({"in_count": count(), "out_count": count()})),
         "Counting": object(json!({
             "word": {"type": "string", "enum": ["counting", "idle", "waiting", "off", "trouble"]},

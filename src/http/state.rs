@@ -113,7 +113,7 @@ impl StateReport {
         });
         let counting = site.counting.as_ref();
         StateReport {
-            name: site.settings.name.clone(),
+            name: site.settings().name.clone(),
             version: super::VERSION,
             state: state.word(),
             headline: state.headline(),

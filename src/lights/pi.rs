@@ -92,7 +92,8 @@ pub struct PiPin(OutputPin);
 impl PiPin {
     /// Takes the pin with this GPIO number; it is `is_high` from then on.
     pub fn open(number: u8, is_high: bool) -> Result<PiPin, Trouble> {
-        let pin = Gpio::new().and_then(|gpio| gpio.get(number)).map_err(|error| pin_failure(number, error))?;
+        let pin =
+            Gpio::new().and_then(|gpio| gpio.get(number)).map_err(|error| pin_failure(number, error))?;
         Ok(PiPin(if is_high { pin.into_output_high() } else { pin.into_output_low() }))
     }
 
@@ -106,8 +107,13 @@ fn pin_failure(number: u8, error: gpio::Error) -> Trouble {
     let group = "put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam";
     let what = format!("GPIO {number} may not be used");
     match error {
-        gpio::Error::UnknownModel => Trouble::new(TroubleKind::Absent, "this machine is not known as a Raspberry Pi")
-            .hint("on another one name the pin's character device: `chip` under [lights], such as /dev/gpiochip0"),
+        gpio::Error::UnknownModel => Trouble::new(
+            TroubleKind::Absent,
+            "this machine is not known as a Raspberry Pi",
+        )
+        .hint(
+            "on another one name the pin's character device: `chip` under [lights], such as /dev/gpiochip0",
+        ),
         gpio::Error::PinUsed(_) => Trouble::new(TroubleKind::Busy, format!("GPIO {number} is in use")),
         gpio::Error::PinNotAvailable(_) => {
             Trouble::new(TroubleKind::Unsupported, format!("there is no GPIO {number}"))
@@ -157,11 +163,7 @@ mod tests {
             (gpio::Error::UnknownModel, TroubleKind::Absent, "chip"),
             (gpio::Error::PinNotAvailable(60), TroubleKind::Unsupported, "GPIO number"),
             (gpio::Error::PermissionDenied("/dev/gpiomem".into()), TroubleKind::Denied, "group gpio"),
-            (
-                gpio::Error::Io(io::ErrorKind::PermissionDenied.into()),
-                TroubleKind::Denied,
-                "group gpio",
-            ),
+            (gpio::Error::Io(io::ErrorKind::PermissionDenied.into()), TroubleKind::Denied, "group gpio"),
         ] {
             let trouble = pin_failure(17, error);
             assert_eq!(trouble.kind, want);

@@ -10,12 +10,15 @@ mod backoff;
 mod capture;
 mod change;
 pub mod clip;
+mod commands;
 pub mod counting;
 pub mod keeping;
 pub mod lights;
 mod rate;
 pub mod recount;
 mod shared;
+mod tuning;
+mod views;
 mod warm_up;
 
 use std::sync::Arc;
@@ -27,11 +30,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::{Stamp, Worker};
 use crate::encode::Encoder;
-use crate::media::{Hub, Picture, Trouble, TroubleKind};
+use crate::media::{Hub, Picture, Trouble, TroubleKind, View};
 use crate::source::{Delivers, Opener};
 
+pub use crate::source::controls::unknown as unknown_control;
 use capture::Capture;
 pub use change::{TransformError, Transformed, change};
+pub use commands::{CameraControls, ControlsError, SavedControls, WrongControl};
 pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
     ShownTrack,
@@ -41,6 +46,7 @@ pub use lights::{Lights, LightsError, LightsSettings};
 pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::{Largest, Shared};
+pub use views::{TooManyViews, Viewed, Views};
 
 /// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
@@ -177,6 +183,8 @@ pub struct Status {
     pub pictures: u64,
     /// Bytes of JPEG published.
     pub bytes: u64,
+    /// Pictures that were changed for everyone.
+    pub changed: u64,
     /// Successful opens.
     pub opens: u64,
     /// Failed reads (opens, silences, broken frames) in a row.
@@ -260,6 +268,33 @@ impl Pipeline {
         &self.shared.hub
     }
 
+    /// Where the camera's own pictures appear, before anything is done to them ([`Pipeline::set_view`]): the very same
+    /// pictures while nothing is. Cards are here, too. What has to be encoded is made only while somebody subscribes.
+    pub fn originals(&self) -> &Hub {
+        &self.shared.originals
+    }
+
+    /// What is done to the pictures for everyone, from the next frame on. Nobody's stream is cut.
+    pub fn set_view(&self, view: View) {
+        self.shared.view.send_if_modified(|now| {
+            let is_new = **now != view;
+            if is_new {
+                *now = Arc::new(view);
+            }
+            is_new
+        });
+    }
+
+    /// JPEG quality of pictures that are encoded, 1–100.
+    fn quality(&self) -> u8 {
+        self.shared.wishes().settings.quality
+    }
+
+    /// What is done to the pictures for everyone, to be looked at and waited for.
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.shared.view.subscribe()
+    }
+
     /// Wakes the camera and keeps it awake until the returned value is dropped (and `idle_stop`
     /// has passed). Takes no effect on a paused camera.
     pub fn demand(&self) -> Demand {
@@ -279,7 +314,7 @@ impl Pipeline {
     /// What the pictures come from, in words: the camera's name, or what is (to be) opened.
     fn source_name(&self) -> String {
         let figures = self.shared.figures();
-        figures.delivers.as_ref().map_or_else(|| self.shared.source.clone(), |delivers| delivers.name.clone())
+        figures.delivers.as_ref().map_or_else(|| figures.source.clone(), |delivers| delivers.name.clone())
     }
 
     /// Whether `picture` was captured after the camera had settled.
@@ -290,14 +325,14 @@ impl Pipeline {
     /// How things are.
     pub fn status(&self) -> Status {
         let state = self.shared.state.borrow().clone();
-        let (demands, is_held) = {
+        let (demands, is_held, failed_reads) = {
             let wishes = self.shared.wishes();
-            (wishes.demands, wishes.is_held)
+            (wishes.demands, wishes.is_held, wishes.settings.failed_reads)
         };
         let figures = self.shared.figures();
         Status {
             since: figures.since,
-            source: self.shared.source.clone(),
+            source: figures.source.clone(),
             delivers: figures.delivers.clone(),
             size: figures.size,
             fps: match state {
@@ -309,9 +344,10 @@ impl Pipeline {
             broken: figures.broken,
             pictures: figures.pictures,
             bytes: figures.bytes,
+            changed: figures.changed,
             opens: figures.opens,
             failed_reads: figures.failed_reads,
-            is_healthy: figures.failed_reads < self.shared.settings.failed_reads,
+            is_healthy: figures.failed_reads < failed_reads,
             is_held,
             demands,
             state,
@@ -366,7 +402,7 @@ impl Pipeline {
         // At once, so that whoever asks next is not told of a pause that is over. The capture
         // thread may have been faster: then it stands as that says.
         if *self.shared.state.borrow() == State::Paused {
-            self.shared.hub.clear();
+            self.shared.clear();
         }
         self.shared.enter_if(|now| *now == State::Paused, State::Asleep);
     }
@@ -390,7 +426,7 @@ impl Pipeline {
             loop {
                 let state = states.borrow_and_update().clone();
                 if is_over(&self.shared.wishes()) {
-                    let what = format!("{} was let go before its first picture", self.shared.source);
+                    let what = format!("{} was let go before its first picture", self.shared.source());
                     return Err(Trouble::new(TroubleKind::Failed, what));
                 }
                 match state {
@@ -409,7 +445,7 @@ impl Pipeline {
             Ok(Ok(())) => return Held::Started,
             Ok(Err(trouble)) => trouble,
             Err(_) => {
-                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source))
+                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source()))
             }
         };
         self.shared.wish(|wishes| {
@@ -440,21 +476,41 @@ impl Pipeline {
     /// # Errors
     /// [`NoPicture`] with a still card: paused, in trouble, or no picture in time.
     pub async fn snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.lit_of(&self.shared.hub, wait).await
+    }
+
+    /// The same of the camera's own pictures.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`].
+    pub async fn original(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.lit_of(&self.shared.originals, wait).await
+    }
+
+    /// The newest live picture in the light there is.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`].
+    pub async fn unlit_snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.newest_of(&self.shared.hub, wait, None).await
+    }
+
+    async fn lit_of(&self, hub: &Hub, wait: Duration) -> Result<Picture, NoPicture> {
         let _demand = self.demand();
         let shot = self.shot().await;
-        self.picture(wait, shot.as_ref()).await
+        self.newest_of(hub, wait, shot.as_ref()).await
     }
 
-    /// The same in the light there is.
-    pub async fn unlit_snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.picture(wait, None).await
-    }
-
-    async fn picture(&self, wait: Duration, shot: Option<&lights::Shot>) -> Result<Picture, NoPicture> {
+    async fn newest_of(
+        &self,
+        hub: &Hub,
+        wait: Duration,
+        shot: Option<&lights::Shot>,
+    ) -> Result<Picture, NoPicture> {
         let _demand = self.demand();
         let until = Instant::now() + wait + shot.map_or(Duration::ZERO, lights::Shot::left);
         let is_lit = |picture: &Picture| shot.is_none_or(|shot| shot.is_in(picture));
-        let mut pictures = self.shared.hub.subscribe();
+        let mut pictures = hub.subscribe();
         let mut states = self.states();
         loop {
             // Each lock is let go before the next is taken: the capture thread takes both.
@@ -519,7 +575,7 @@ impl Pipeline {
             return Some(card);
         }
         let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
-        let (quality, state) = (self.shared.settings.quality, state.clone());
+        let (quality, state) = (self.shared.settings().quality, state.clone());
         spawn_blocking(move || {
             let mut encoder = Encoder::new(quality).ok()?;
             capture::draw_card(&mut encoder, &state, size)
@@ -534,7 +590,7 @@ impl Pipeline {
             wishes.is_stopping = true;
             wishes.interrupt.set();
         });
-        self.shared.hub.close();
+        self.shared.close();
     }
 
     /// The source that was opened last, open or closed by now; `None` before the first.

@@ -33,7 +33,7 @@ pub enum Command {
 pub struct Shared {
     pub pipeline: Pipeline,
     pub media: Result<Media, MediaError>,
-    pub settings: KeepingSettings,
+    pub settings: watch::Sender<Arc<KeepingSettings>>,
     pub commands: mpsc::Sender<Command>,
     pub status: watch::Sender<Arc<RecordingStatus>>,
     pub stop: Stop,
@@ -52,7 +52,7 @@ impl Shared {
         Shared {
             pipeline,
             media,
-            settings,
+            settings: watch::Sender::new(Arc::new(settings)),
             commands,
             status: watch::Sender::default(),
             stop: Stop::new(),
@@ -61,9 +61,14 @@ impl Shared {
         }
     }
 
+    /// How pictures are kept now.
+    pub fn settings(&self) -> Arc<KeepingSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
     /// The store, if pictures may be kept in it.
     pub fn store(&self) -> Result<&Media, KeepError> {
-        if self.settings.counts_only {
+        if self.settings().counts_only {
             return Err(KeepError::CountsOnly);
         }
         self.media.as_ref().map_err(|error| KeepError::Media(error.clone()))

@@ -33,8 +33,8 @@ use crate::media::Trouble;
 use super::Pipeline;
 use super::keeping::Keeping;
 pub use crate::lights::{Color, Light, Order, PRESETS, Paint, Strip, StripKind, StripSettings};
-pub use shared::{LightStatus, Shows};
 use shared::Shared;
+pub use shared::{LightStatus, Shows};
 pub(super) use shot::{Shot, Switch};
 
 /// How the light behaves. The defaults are those of the shipped configuration.

@@ -67,9 +67,6 @@ impl SimOpener {
         if let Some(format) = wanted.format.filter(|f| *f != Fourcc::YU12) {
             notes.push(format!("The simulated scene has no {format}: it delivers {}.", Fourcc::YU12));
         }
-        if !wanted.controls.is_empty() {
-            notes.push("The simulated scene has no controls to set.".to_owned());
-        }
         let delivers = Delivers {
             name: NAME.to_owned(),
             fourcc: Fourcc::YU12,

@@ -1,0 +1,335 @@
+//! The camera's controls as the capture thread keeps them: what is set when it opens, what is set on it while it
+//! streams, and what waits until it opens again.
+//!
+//! Every value is asked of an open camera once: what it was asked already is not asked again until it opens anew. Auto
+//! modes go before the values that they rule, and a saved value that comes into effect because its auto mode was
+//! switched off is set then.
+
+use std::collections::BTreeMap;
+
+use super::commands::{CameraControls, ControlsError, SavedControls, WrongControl};
+use crate::media::{Control, ControlKind, ControlValue, Trouble, TroubleKind};
+use crate::source::controls::{Plan, is_auto_mode, plan};
+use crate::source::{Opener, Source};
+
+/// Lives on the capture thread.
+#[derive(Debug, Default)]
+pub struct Tuning {
+    /// The camera that was opened last.
+    identity: Option<String>,
+    /// Its controls as they were read last; `None`: not since it was opened.
+    known: Option<Vec<Control>>,
+    /// What it was asked since it was opened, and took.
+    asked: BTreeMap<String, i64>,
+    /// What was saved for it when that was looked at last.
+    held: BTreeMap<String, i64>,
+    /// What it is to have when it is opened again; `None`: its default.
+    waiting: BTreeMap<String, Option<i64>>,
+}
+
+impl Tuning {
+    /// Sets what is to hold for a camera that was just opened. What cannot be set is told.
+    pub fn opened(&mut self, source: &mut dyn Source, saved: &SavedControls) -> Vec<String> {
+        let identity = source.identity();
+        if identity != self.identity {
+            // What waits was meant for another camera.
+            self.waiting.clear();
+        }
+        self.held = saved.of(identity.as_deref());
+        self.identity = identity;
+        self.known = None;
+        self.asked.clear();
+        let waiting = std::mem::take(&mut self.waiting);
+        if self.held.is_empty() && waiting.is_empty() {
+            return Vec::new();
+        }
+        let controls = match source.controls() {
+            Ok(controls) => controls,
+            Err(trouble) => return vec![format!("The camera's controls cannot be set: {trouble}.")],
+        };
+        let (mut wanted, mut notes) = wishes(&controls, &self.held);
+        for (name, value) in waiting {
+            let of = controls.iter().find(|control| control.name == name);
+            if let Some(value) = value.or(of.map(|control| control.default)) {
+                put(&mut wanted, ControlValue { name, value });
+            }
+        }
+        let plan = plan(&controls, &wanted);
+        notes.extend(plan.objections.iter().map(|objection| objection.why.clone()));
+        let mut setting = Setting::new(source, controls);
+        // A camera that is gone is noticed when its frames fail to come.
+        let gone = setting.all(&plan).err().map(|trouble| format!("{trouble}."));
+        notes.extend(setting.notes.into_iter().chain(gone));
+        self.asked = setting.taken;
+        self.known = Some(setting.controls);
+        notes
+    }
+
+    /// The controls of an open camera, read now.
+    pub fn read(&mut self, source: &mut dyn Source) -> Result<CameraControls, ControlsError> {
+        let controls = source.controls()?;
+        self.known = Some(controls.clone());
+        Ok(report(source, controls))
+    }
+
+    /// The controls of a closed camera, with the values that they will have when it is open.
+    pub fn read_closed(
+        &self,
+        opener: &mut dyn Opener,
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        let mut controls = opener.controls()?;
+        let identity = opener.identity();
+        let (mut wanted, _) = wishes(&controls, &saved.of(identity.as_deref()));
+        if identity == self.identity {
+            for (name, value) in &self.waiting {
+                let of = controls.iter().find(|control| control.name == *name);
+                if let Some(value) = value.or(of.map(|control| control.default)) {
+                    put(&mut wanted, ControlValue { name: name.clone(), value });
+                }
+            }
+        }
+        let plan = plan(&controls, &wanted);
+        for will in plan.settings() {
+            if let Some(control) =
+                controls.iter_mut().find(|c| c.name == will.name && c.kind != ControlKind::Button)
+            {
+                control.value = will.value;
+            }
+        }
+        let camera = opener.describe();
+        Ok(CameraControls { identity, camera, controls, notes: Vec::new(), refused: Vec::new() })
+    }
+
+    /// Sets controls of an open camera: all, or none where one means nothing.
+    pub fn set(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        let controls = match self.known.take() {
+            Some(controls) => controls,
+            None => source.controls()?,
+        };
+        let plan = checked(&controls, wanted);
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(wrong) => {
+                self.known = Some(controls);
+                return Err(wrong);
+            }
+        };
+        self.held = saved.of(source.identity().as_deref());
+        let held = self.held.clone();
+        let mut setting = Setting::new(source, controls);
+        let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &held));
+        let Setting { controls, notes, taken, refused, .. } = setting;
+        self.asked.extend(taken);
+        done?;
+        self.known = Some(controls.clone());
+        let notes = plan.notes.into_iter().chain(notes).collect();
+        Ok(CameraControls { notes, refused, ..report(source, controls) })
+    }
+
+    /// As [`Tuning::set`], of a closed camera: its controls have these values when it is opened again.
+    pub fn set_closed(
+        &mut self,
+        opener: &mut dyn Opener,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        let plan = checked(&opener.controls()?, wanted)?;
+        let identity = opener.identity();
+        if identity != self.identity {
+            self.waiting.clear();
+            self.identity = identity;
+        }
+        for setting in plan.settings() {
+            self.waiting.insert(setting.name.clone(), Some(setting.value));
+        }
+        let mut report = self.read_closed(opener, saved)?;
+        report.notes = plan.notes;
+        Ok(report)
+    }
+
+    /// Other values are saved now: an open camera gets those that are new to it, and the defaults of those that are
+    /// no longer saved; a closed one when it is opened. Gives what cannot be set.
+    pub fn saved_changed(
+        &mut self,
+        source: Option<&mut (dyn Source + 'static)>,
+        saved: &SavedControls,
+    ) -> Vec<String> {
+        let held = saved.of(self.identity.as_deref());
+        let before = std::mem::replace(&mut self.held, held);
+        let gone: Vec<String> = before.into_keys().filter(|name| !self.held.contains_key(name)).collect();
+        let Some(source) = source else {
+            for name in gone {
+                self.waiting.entry(name).or_insert(None);
+            }
+            return Vec::new();
+        };
+        let is_news = |(name, value): &(&String, &i64)| self.asked.get(*name) != Some(value);
+        let new: BTreeMap<String, i64> =
+            self.held.iter().filter(is_news).map(|(name, value)| (name.clone(), *value)).collect();
+        if new.is_empty() && gone.is_empty() {
+            return Vec::new();
+        }
+        let controls = match self.known.take().map_or_else(|| source.controls(), Ok) {
+            Ok(controls) => controls,
+            Err(trouble) => return vec![format!("The camera's controls cannot be set: {trouble}.")],
+        };
+        let (mut wanted, mut notes) = wishes(&controls, &new);
+        let defaults = controls.iter().filter(|control| gone.contains(&control.name)).filter(|control| {
+            !control.read_only && self.asked.get(&control.name).unwrap_or(&control.value) != &control.default
+        });
+        wanted.extend(defaults.map(|c| ControlValue { name: c.name.clone(), value: c.default }));
+        let plan = plan(&controls, &wanted);
+        notes.extend(plan.objections.iter().map(|objection| objection.why.clone()));
+        let mut setting = Setting::new(source, controls);
+        let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &self.held));
+        notes.extend(done.err().map(|trouble| format!("{trouble}.")));
+        let Setting { controls, notes: own, taken, .. } = setting;
+        notes.extend(own);
+        self.asked.extend(taken);
+        self.known = Some(controls);
+        notes
+    }
+}
+
+/// Controls being set on an open camera.
+struct Setting<'a> {
+    source: &'a mut dyn Source,
+    controls: Vec<Control>,
+    taken: BTreeMap<String, i64>,
+    notes: Vec<String>,
+    refused: Vec<String>,
+}
+
+impl<'a> Setting<'a> {
+    fn new(source: &'a mut dyn Source, controls: Vec<Control>) -> Setting<'a> {
+        Setting { source, controls, taken: BTreeMap::new(), notes: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Sets all that is planned, and looks at what has become of the controls.
+    fn all(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let mut is_known = true;
+        for wanted in plan.settings() {
+            is_known &= self.one(wanted)?;
+        }
+        if !is_known {
+            self.controls = self.source.controls()?;
+        }
+        Ok(())
+    }
+
+    /// Sets one; tells whether what is known of the controls is true still.
+    fn one(&mut self, wanted: &ControlValue) -> Result<bool, Trouble> {
+        let at = self.controls.iter().position(|control| control.name == wanted.name);
+        let kind = at.map(|at| self.controls[at].kind.clone());
+        let name = &wanted.name;
+        match self.source.set_control(wanted) {
+            Ok(_) if kind == Some(ControlKind::Button) => Ok(false),
+            Ok(taken) => {
+                if taken != wanted.value {
+                    let asked = wanted.value;
+                    self.notes.push(format!(
+                        "The camera was asked to set its control {name} to {asked} and has set it to {taken}."
+                    ));
+                }
+                self.taken.insert(name.clone(), taken);
+                if let Some(at) = at {
+                    self.controls[at].value = taken;
+                }
+                // Modes and switches change what others do.
+                Ok(matches!(kind, Some(ControlKind::Integer { .. })))
+            }
+            Err(trouble) if trouble.kind == TroubleKind::Unplugged => Err(trouble),
+            Err(trouble) => {
+                self.refused.push(name.clone());
+                let ruled = self.source.controls()?.iter().any(|c| c.name == *name && c.inactive);
+                self.notes.push(if ruled {
+                    format!("The camera's control {name} cannot be set while an automatic mode rules it.")
+                } else {
+                    format!("{}.", upper_first(&trouble.line()))
+                });
+                Ok(false)
+            }
+        }
+    }
+
+    /// Sets the saved values of controls that come into effect with what was planned, since their auto mode is off.
+    fn awakened(&mut self, plan: &Plan, held: &BTreeMap<String, i64>) -> Result<(), Trouble> {
+        let is_mode = |control: &Control| is_auto_mode(control) && self.taken.contains_key(&control.name);
+        if !self.controls.iter().any(is_mode) {
+            return Ok(());
+        }
+        let planned = |name: &str| plan.settings().any(|setting| setting.name == name);
+        let held = held.iter().filter(|(name, value)| {
+            let control = self.controls.iter().find(|control| control.name == **name);
+            !planned(name) && control.is_some_and(|c| !c.inactive && !c.read_only && c.value != **value)
+        });
+        let held: BTreeMap<String, i64> = held.map(|(name, value)| (name.clone(), *value)).collect();
+        let (wanted, _) = wishes(&self.controls, &held);
+        self.all(&crate::source::controls::plan(&self.controls, &wanted))
+    }
+}
+
+/// `values` in the order of the camera's own controls; a button is pressed by nobody but who presses it. What the
+/// camera does not have comes last, and is told when it is planned.
+fn wishes(controls: &[Control], values: &BTreeMap<String, i64>) -> (Vec<ControlValue>, Vec<String>) {
+    let wish = |(name, value): (&String, &i64)| ControlValue { name: name.clone(), value: *value };
+    let here = controls.iter().filter_map(|control| values.get_key_value(&control.name));
+    let elsewhere = values.iter().filter(|(name, _)| controls.iter().all(|control| control.name != **name));
+    let (mut wanted, mut notes) = (Vec::with_capacity(values.len()), Vec::new());
+    for wish in here.chain(elsewhere).map(wish) {
+        let is_button = |control: &Control| control.name == wish.name && control.kind == ControlKind::Button;
+        if controls.iter().any(is_button) {
+            notes.push(format!(
+                "The camera's control {} is a button, which cannot be kept pressed.",
+                wish.name
+            ));
+        } else {
+            wanted.push(wish);
+        }
+    }
+    (wanted, notes)
+}
+
+/// Puts `wish` into the place of what is wanted of the same control.
+fn put(wanted: &mut Vec<ControlValue>, wish: ControlValue) {
+    match wanted.iter_mut().find(|other| other.name == wish.name) {
+        Some(other) => *other = wish,
+        None => wanted.push(wish),
+    }
+}
+
+/// The plan for what somebody asks for, in which nothing may be wrong.
+fn checked(controls: &[Control], wanted: &[ControlValue]) -> Result<Plan, ControlsError> {
+    let mut plan = plan(controls, wanted);
+    if plan.objections.is_empty() {
+        return Ok(plan);
+    }
+    let wrong = plan.objections.drain(..).map(|objection| WrongControl {
+        name: objection.wanted.name,
+        given: objection.wanted.value,
+        message: objection.why,
+    });
+    Err(ControlsError::Wrong(wrong.collect()))
+}
+
+fn report(source: &dyn Source, controls: Vec<Control>) -> CameraControls {
+    CameraControls {
+        identity: source.identity(),
+        camera: source.delivers().name.clone(),
+        controls,
+        notes: Vec::new(),
+        refused: Vec::new(),
+    }
+}
+
+fn upper_first(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}", letters.as_str())
+}
