@@ -8,7 +8,7 @@
 //! ```text
 //! 4  cli
 //! 3  daemon ─► http (+ ui) ─► pipeline ─► store, models
-//! 2  source   encode   vision   lights   config
+//! 2  source   encode   vision   lens   lights   config
 //! 1  media
 //! 0  base
 //! ```
@@ -33,6 +33,7 @@ pub mod config;
 pub mod daemon;
 pub mod encode;
 pub mod http;
+pub mod lens;
 pub mod lights;
 pub mod media;
 pub mod models;

@@ -19,14 +19,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["base", "media"]),
     ("encode", &["base", "media"]),
     ("vision", &["base", "media"]),
+    ("lens", &["base", "media"]),
     ("lights", &["base", "media"]),
     ("config", &["base", "media"]),
     ("models", &["base", "media", "encode", "vision", "source"]),
     ("store", &["base", "media", "vision"]),
-    ("pipeline", &["base", "media", "source", "encode", "lights", "config", "vision", "store"]),
+    ("pipeline", &["base", "media", "source", "encode", "lens", "lights", "config", "vision", "store"]),
     ("ui", &["base", "media"]),
     ("http", &["base", "media", "config", "store", "models", "pipeline", "ui"]),
-    ("daemon", &["base", "media", "source", "vision", "config", "store", "models", "pipeline", "http"]),
+    (
+        "daemon",
+        &["base", "media", "source", "lens", "vision", "config", "store", "models", "pipeline", "http"],
+    ),
     (
         "cli",
         &[

@@ -12,6 +12,7 @@ mod counts;
 mod daemon;
 mod devices;
 mod failure;
+mod focus;
 mod listening;
 mod media;
 mod model;
@@ -63,6 +64,7 @@ enum Command {
     Settings(settings::SettingsCommand),
     #[command(subcommand)]
     Model(model::ModelCommand),
+    Focus(focus::Focus),
     Snapshot(snapshot::Snapshot),
     Record(record::Record),
     Count(count::Count),
@@ -100,7 +102,12 @@ impl Given {
 
     /// The configuration in force, with what was set on the page.
     fn load(&self) -> Result<Resolved, Complaints> {
-        Ok(Started::read(self.read())?.resolved)
+        Ok(self.load_all()?.resolved)
+    }
+
+    /// The same, with what is wrong with what was set on the page.
+    fn load_all(&self) -> Result<Started, Complaints> {
+        Started::read(self.read())
     }
 }
 
@@ -115,6 +122,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Controls(command) => command.run(&given),
             Command::Settings(command) => command.run(&given),
             Command::Model(command) => command.run(&given),
+            Command::Focus(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
             Command::Count(command) => command.run(&given),

@@ -16,6 +16,7 @@
 pub mod addresses;
 mod applying;
 pub mod counting;
+pub mod diagnosis;
 mod elsewhere;
 mod ending;
 pub mod keeping;
@@ -325,7 +326,8 @@ fn start(
         .with_preferences(Arc::new(settings.clone()))
         .with_keeping(keeping.keeping.clone())
         .with_lights(lights.0.clone())
-        .with_views(views.views.clone());
+        .with_views(views.views.clone())
+        .with_machine(Arc::new(diagnosis::Looks::new(sockets::addresses(&listeners))));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal })

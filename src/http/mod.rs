@@ -20,6 +20,7 @@ mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
+mod diagnosis;
 mod download;
 mod etag;
 mod events;
@@ -30,6 +31,7 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod lens;
 mod light;
 mod lines;
 pub mod listen;
@@ -87,6 +89,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
+pub use crate::ui::bytes_in_words;
+pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
@@ -96,6 +100,7 @@ pub use wire_media::ItemReport;
 use crate::base::{Stop, clock};
 use crate::media::View;
 use crate::pipeline::counting::Counting;
+use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
@@ -187,6 +192,12 @@ pub(crate) struct Site {
     lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
+    /// The camera's lens.
+    focus: Focus,
+    /// What looks at the machine.
+    machine: Option<Arc<dyn Diagnose>>,
+    /// What it found.
+    looked: diagnosis::Looked,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -219,7 +230,8 @@ pub(crate) struct Site {
 
 impl Site {
     fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights } = server;
+        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights, machine } =
+            server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -228,6 +240,9 @@ impl Site {
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
             settings,
+            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
+            machine,
+            looked: diagnosis::Looked::default(),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,
@@ -395,6 +410,7 @@ pub struct Server {
     keeping: Option<Keeping>,
     views: Option<Views>,
     lights: Option<Lights>,
+    machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
@@ -411,6 +427,7 @@ impl Server {
             keeping: None,
             views: None,
             lights: None,
+            machine: None,
         }
     }
 
@@ -431,6 +448,12 @@ impl Server {
     #[must_use]
     pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
         Server { preferences: Some(preferences), ..self }
+    }
+
+    /// The same, where the machine is looked at.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
+        Server { machine: Some(machine), ..self }
     }
 
     /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.

@@ -14,6 +14,7 @@ use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
 use crate::pipeline::counting::NoDetector;
+use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
 use crate::pipeline::{NoPicture, TooManyViews};
 use crate::store::media::MediaError;
@@ -225,6 +226,21 @@ impl From<NoCounting> for Problem {
     fn from(none: NoCounting) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
             .hint("`backend` under [detect] in the configuration chooses what counts")
+    }
+}
+
+impl From<FocusError> for Problem {
+    fn from(error: FocusError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
+                "`tallycam devices` lists what the camera has; `kind` under [lens] says how it is focused",
+            ),
+            FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
+            FocusError::Controls(error) => error.into(),
+            FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does whatever moves the lens"),
+        }
     }
 }
 

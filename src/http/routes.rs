@@ -4,9 +4,9 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    controls, counts, crossings, download, events, legacy, light, lines, media, model, page, page_media,
-    picture, pictures, recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail,
-    uploads, v1, zip, zones,
+    controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, media, model, page,
+    page_media, picture, pictures, recordings, recount, replay, settings, snapshots, storage, tallies,
+    thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -137,6 +137,11 @@ const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
 
+const LENS: Answer = (200, "The lens.", Content::Json("Lens"));
+const NO_LENS: Answer = (403, "It cannot be focused from here, or not so: why.", Content::Problem);
+const OLD_NO_AUTOFOCUS: Answer = (403, "`Autofocus not supported`", Content::Text);
+const OLD_NO_FOCUS: Answer = (403, "`Changing focus not supported`", Content::Text);
+const OLD_NO_CAMERA: Answer = (503, "The camera cannot be asked now: why.", Content::Text);
 const CONTROLS: Answer = (
     200,
     "The camera's controls, and what came out otherwise; ETag is the version of the settings.",
@@ -384,6 +389,19 @@ pub static ROUTES: &[Route] = &[
         [("do", "`use` or `fetch`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which.", Content::Html), REFUSED,
             (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
+    route!(GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
+    route!(PATCH "/api/v1/lens" lens::patch, Api,
+        "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept.", [],
+        Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept.", [],
+        [LENS, NO_LENS, PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
+        "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
+        [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
+            (409, "One is under way.", Content::Problem), NO_CAMERA]),
+    route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was.", [], [LENS]),
+    route!(GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],
+        [(200, "What was found.", Content::Json("Diagnosis"))]),
     route!(GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
@@ -422,6 +440,12 @@ pub static ROUTES: &[Route] = &[
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: one is under way.", Content::Html), (503, "The page again, with why there is none.", Content::Html)]),
     route!(POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
         [(303, "Back to the page.", Content::Nothing), OLD_KEEP_WITHHELD, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
+    route!(Changes::Always, GET "/autofocus" legacy::autofocus, Legacy, "Switches autofocus.",
+        [("status", "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/set_focus" legacy::set_focus, Legacy, "Sends the lens to a place; autofocus off.",
+        [("value", "0 (far) to 1 (near).")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/step_focus" legacy::step_focus, Legacy, "Moves the lens by 0.05; autofocus off.",
+        [("direction", "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
         [("status", "`false` begins one, `true` ends it."), ("filename", "Its name, to which `.avi` is added."), ("date", "The date it is to have.")],
         [OLD_DONE, OLD_KEEP_WITHHELD, (500, "`Error with recording video`", Content::Text)]),

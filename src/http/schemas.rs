@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
-use super::{light, schemas_media, settings};
+use super::{diagnosis, lens, light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
@@ -15,6 +15,8 @@ pub fn all() -> Value {
         of_what_is_drawn(),
         of_what_is_counted(),
         of_models(),
+        diagnosis::schemas(),
+        lens::schemas(),
         light::schemas(),
         schemas_media::all(),
         settings::schemas(),

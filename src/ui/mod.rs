@@ -15,6 +15,8 @@ mod database;
 mod draw;
 mod escape;
 mod facts;
+mod facts_diagnosis;
+mod facts_lens;
 mod facts_lights;
 mod kept;
 mod lines;
@@ -34,6 +36,8 @@ pub use facts::{
     ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, NotCounted, Refusal,
     SetToZero,
 };
+pub use facts_diagnosis::FindingFacts;
+pub use facts_lens::LensFacts;
 pub use facts_lights::{LightFacts, LightRange};
 pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
