@@ -102,7 +102,12 @@ impl Given {
 
     /// The configuration in force, with what was set on the page.
     fn load(&self) -> Result<Resolved, Complaints> {
-        Ok(Started::read(self.read())?.resolved)
+        Ok(self.load_all()?.resolved)
+    }
+
+    /// The same, with what is wrong with what was set on the page.
+    fn load_all(&self) -> Result<Started, Complaints> {
+        Started::read(self.read())
     }
 }
 
