@@ -184,7 +184,10 @@ impl Tuning {
         };
         let (mut wanted, mut notes) = wishes(&controls, &new);
         let defaults = controls.iter().filter(|control| gone.contains(&control.name)).filter(|control| {
-            !control.read_only && self.asked.get(&control.name).unwrap_or(&control.value) != &control.default
+            // What an automatic mode rules has no value of its own.
+            !control.read_only
+                && !control.inactive
+                && self.asked.get(&control.name).unwrap_or(&control.value) != &control.default
         });
         wanted.extend(defaults.map(|c| ControlValue { name: c.name.clone(), value: c.default }));
         let plan = plan(&controls, &wanted);

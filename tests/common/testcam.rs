@@ -186,6 +186,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// What was started elsewhere.
+    pub fn of(pipeline: Pipeline, worker: Worker) -> Running {
+        Running { pipeline, worker: Some(worker) }
+    }
+
     /// The capture thread.
     pub fn worker(&self) -> &Worker {
         self.worker.as_ref().unwrap()
