@@ -13,9 +13,11 @@ mod daemon;
 mod devices;
 mod failure;
 mod focus;
+mod light;
 mod listening;
 mod media;
 mod model;
+mod password;
 mod placing;
 mod record;
 mod recount;
@@ -67,11 +69,14 @@ enum Command {
     Focus(focus::Focus),
     Snapshot(snapshot::Snapshot),
     Record(record::Record),
+    Light(light::Light),
     Count(count::Count),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
     #[command(subcommand)]
     Media(media::MediaCommand),
+    #[command(subcommand)]
+    Password(password::PasswordCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -125,9 +130,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Focus(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
+            Command::Light(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),
+            Command::Password(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };
