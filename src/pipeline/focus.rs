@@ -202,7 +202,7 @@ impl Focus {
         if *self.0.pipeline.shared.state.borrow() != State::Live {
             return None;
         }
-        let picture = self.0.pipeline.hub().newest().filter(|picture| !picture.is_card)?;
+        let picture = self.0.pipeline.newest().filter(|picture| !picture.is_card)?;
         self.figure_of(picture).await
     }
 
