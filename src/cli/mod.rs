@@ -17,6 +17,7 @@ mod light;
 mod listening;
 mod media;
 mod model;
+mod password;
 mod placing;
 mod record;
 mod recount;
@@ -74,6 +75,8 @@ enum Command {
     Counts(counts::CountsCommand),
     #[command(subcommand)]
     Media(media::MediaCommand),
+    #[command(subcommand)]
+    Password(password::PasswordCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -131,6 +134,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),
+            Command::Password(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

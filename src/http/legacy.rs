@@ -4,13 +4,14 @@
 use std::fs::File;
 use std::path::Path;
 
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use rustix::fs::{Mode, OFlags};
 
 use super::body::Body;
 use super::ledger::AlbumError;
 use super::light::{self, LightWish};
+use super::power::{self, PowerAction, WrongKey};
 use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
 use super::{lens, page, pictures, wire};
@@ -357,10 +358,45 @@ pub async fn resume(request: Request) -> Response<Body> {
     back_to_page()
 }
 
+/// `GET /shutdown?key=`: switches the machine off. (`POST /shutdown`, above, is of another program.)
+pub async fn power_off(request: Request) -> Response<Body> {
+    by_key(&request, PowerAction::Off, "Error with shutdown").await
+}
+
+/// `GET /reboot?key=`.
+pub async fn reboot(request: Request) -> Response<Body> {
+    by_key(&request, PowerAction::Reboot, "Error with reboot").await
+}
+
+async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> Response<Body> {
+    let peer = request.link.peer();
+    match power::check_key(&request.site, request.asker(), request.query.get("key")) {
+        Ok(()) => {}
+        Err(wrong) => {
+            log::warn!("a wrong key came from {peer}: the machine is not {action}");
+            let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));
+            if let WrongKey::TooSoon(seconds) = wrong {
+                *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            return response;
+        }
+    }
+    match power::switch(&request.site, action, peer).await {
+        Ok(()) => no_store(say(StatusCode::OK, TEXT, "200")),
+        Err(_) => no_store(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words)),
+    }
+}
+
+/// `GET /get_controller_data`: there is no such controller.
+pub async fn get_controller_data(_: Request) -> Response<Body> {
+    no_store(say(StatusCode::FORBIDDEN, TEXT, "Controller unavailable"))
+}
+
 fn back_to_page() -> Response<Body> {
     let mut response = say(StatusCode::SEE_OTHER, TEXT, "");
     let headers = response.headers_mut();
     headers.remove(CONTENT_TYPE);
-    headers.insert(hyper::header::LOCATION, hyper::header::HeaderValue::from_static("./"));
+    headers.insert(hyper::header::LOCATION, HeaderValue::from_static("./"));
     response
 }

@@ -14,6 +14,7 @@
 //! picture. The ledger is read on threads of the runtime's pool, by a few at a time.
 //! On [`Stop`] the listeners close, streams end themselves, and what is left after a second is cut.
 
+mod access;
 mod body;
 mod connection;
 mod controls;
@@ -35,6 +36,7 @@ mod lens;
 mod light;
 mod lines;
 pub mod listen;
+mod logs;
 mod media;
 mod metrics;
 mod model;
@@ -44,6 +46,7 @@ mod page_media;
 mod payload;
 mod picture;
 mod pictures;
+mod power;
 mod preferences;
 mod problem;
 mod query;
@@ -56,6 +59,7 @@ mod routes;
 mod schemas;
 mod schemas_media;
 mod settings;
+mod sign_in;
 mod snapshots;
 mod socket;
 mod state;
@@ -77,7 +81,7 @@ mod zones;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -93,11 +97,13 @@ pub use crate::ui::bytes_in_words;
 pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
+pub use power::{NotSwitched, Power, PowerAction};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
 pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
-use crate::base::{Stop, clock};
+use crate::access::Access;
+use crate::base::{Recent, Stop, clock};
 use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
@@ -105,6 +111,7 @@ use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
+use access::Gate;
 use connection::{Link, Links};
 use events::Listeners;
 use ledger::{Album, Ledger};
@@ -155,6 +162,10 @@ pub struct Settings {
     pub counts_only: bool,
     /// Keys of `[retention]` that the operator's file sets, which nobody else changes: `snapshots_age`.
     pub pinned_retention: Vec<String>,
+    /// Who signs in stays so for so long.
+    pub session: Duration,
+    /// What the old addresses that switch the machine off ask for.
+    pub power_key: Option<String>,
 }
 
 impl Default for Settings {
@@ -172,6 +183,8 @@ impl Default for Settings {
             day_starts: 0,
             counts_only: false,
             pinned_retention: Vec::new(),
+            session: Duration::from_secs(30 * 86_400),
+            power_key: None,
         }
     }
 }
@@ -213,6 +226,14 @@ pub(crate) struct Site {
     /// Those who watch one: the view, whether it is of annotated pictures, and they.
     viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
+    /// Who may change something.
+    gate: Gate,
+    /// It listens beyond this machine.
+    is_reached: bool,
+    /// What was logged last.
+    recent: Recent,
+    /// What can switch the machine off.
+    power: Option<Arc<dyn Power>>,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
     /// Pictures that are made smaller at once.
@@ -229,9 +250,21 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights, machine } =
-            server;
+    fn new(server: Server, stop: Stop, is_reached: bool) -> Site {
+        let Server {
+            settings,
+            pipeline,
+            counting,
+            models,
+            preferences,
+            keeping,
+            access,
+            recent,
+            power,
+            views,
+            lights,
+            machine,
+        } = server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -256,6 +289,10 @@ impl Site {
             views,
             viewed: RefCell::default(),
             listeners: Listeners::default(),
+            gate: Gate::new(access),
+            is_reached,
+            recent,
+            power,
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
             replays: Arc::new(Semaphore::new(replay::PLACES)),
@@ -276,6 +313,11 @@ impl Site {
     /// How the server behaves now.
     fn settings(&self) -> Arc<Settings> {
         self.settings.borrow().clone()
+    }
+
+    /// Whoever reaches the camera can change it, and it can be reached from other machines.
+    fn is_open(&self) -> bool {
+        access::is_open(self)
     }
 
     /// What counts.
@@ -408,6 +450,9 @@ pub struct Server {
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    access: Option<Access>,
+    recent: Recent,
+    power: Option<Arc<dyn Power>>,
     views: Option<Views>,
     lights: Option<Lights>,
     machine: Option<Arc<dyn Diagnose>>,
@@ -425,6 +470,9 @@ impl Server {
             models: None,
             preferences: None,
             keeping: None,
+            access: None,
+            recent: Recent::default(),
+            power: None,
             views: None,
             lights: None,
             machine: None,
@@ -448,6 +496,24 @@ impl Server {
     #[must_use]
     pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
         Server { preferences: Some(preferences), ..self }
+    }
+
+    /// The same, where who changes something from another machine has to know a password.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Server {
+        Server { access: Some(access), ..self }
+    }
+
+    /// The same, which shows what was logged last.
+    #[must_use]
+    pub fn with_recent(self, recent: Recent) -> Server {
+        Server { recent, ..self }
+    }
+
+    /// The same, which can have the machine switched off.
+    #[must_use]
+    pub fn with_power(self, power: Arc<dyn Power>) -> Server {
+        Server { power: Some(power), ..self }
     }
 
     /// The same, where the machine is looked at.
@@ -480,8 +546,9 @@ impl Server {
     /// # Errors
     /// A listener cannot be used; later errors are logged and survived.
     pub async fn run(self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
+        let is_reached = listeners.iter().any(Listener::is_reached);
         let listeners = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<_>>>()?;
-        let site = Rc::new(Site::new(self, stop.clone()));
+        let site = Rc::new(Site::new(self, stop.clone(), is_reached));
         let tasks = LocalSet::new();
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
@@ -532,17 +599,17 @@ impl Door {
         })
     }
 
-    async fn accept(&self) -> io::Result<(Socket, Rc<str>)> {
+    async fn accept(&self) -> io::Result<(Socket, Rc<str>, Option<IpAddr>)> {
         match self {
             Door::Tcp(tcp) => {
                 let (socket, peer) = tcp.accept().await?;
                 // An IPv4 peer of an IPv6 socket is named as people know it.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Ok((Socket::Tcp(socket), peer.to_string().into()))
+                Ok((Socket::Tcp(socket), peer.to_string().into(), Some(peer.ip())))
             }
             Door::Unix(unix) => {
                 let (socket, _) = unix.accept().await?;
-                Ok((Socket::Unix(socket), "unix".into()))
+                Ok((Socket::Unix(socket), "unix".into(), None))
             }
         }
     }
@@ -553,7 +620,7 @@ async fn accept(site: Rc<Site>, door: Door) {
     let mut complained: Option<Instant> = None;
     let refusing = Rc::new(Cell::new(0));
     loop {
-        let (socket, peer) = match door.accept().await {
+        let (socket, peer, address) = match door.accept().await {
             Ok(accepted) => accepted,
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(e) => {
@@ -580,7 +647,7 @@ async fn accept(site: Rc<Site>, door: Door) {
             continue;
         }
         socket.prepare();
-        let link = Link::new(socket, peer);
+        let link = Link::new(socket, peer, address);
         site.links.enter(link.clone());
         tokio::task::spawn_local({
             let site = site.clone();

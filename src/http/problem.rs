@@ -1,7 +1,9 @@
 //! What went wrong with a request: one type, one `From` per error, two ways to say it
 //! (`application/problem+json`, RFC 9457, under `/api/`; plain text elsewhere). Pure.
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -33,6 +35,8 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// The methods that the address knows, for 405.
     pub allow: Option<String>,
+    /// A program is asked for the password by HTTP Basic.
+    pub challenge: bool,
     /// Which value is wrong, where one is.
     pub wrong: Option<Box<WrongField>>,
 }
@@ -79,7 +83,15 @@ struct Wire<'a> {
 impl Problem {
     /// A problem with nothing but its status and sentence.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), hint: None, retry_after: None, allow: None, wrong: None }
+        Problem {
+            status,
+            detail: detail.into(),
+            hint: None,
+            retry_after: None,
+            allow: None,
+            challenge: false,
+            wrong: None,
+        }
     }
 
     /// Names the value that is wrong, what is expected there, and what was given instead.
@@ -122,6 +134,9 @@ impl Problem {
         }
         if let Some(allow) = self.allow.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
             headers.insert(ALLOW, allow);
+        }
+        if self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tallycam\""));
         }
         // What the client has still to send is not waited for.
         if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
@@ -568,18 +583,19 @@ mod tests {
         let pinned = NotSet::Pinned { path: "name".into(), place: "config.toml:1".into() };
         let kept = NotSet::NotKept { file: "settings.toml".into(), reason: "full".into() };
         let rolled = NotSet::RolledBack { reason: "no picture".into(), hint: None };
-        for (not, status) in [
-            (NotSet::Wrong(vec![wrong]), 422),
-            (pinned, 409),
-            (NotSet::Changed, 412),
-            (rolled, 409),
-            (kept, 507),
+        for (not, status, field) in [
+            (NotSet::Wrong(vec![wrong.clone(), wrong]), 422, Some("lights.pixels")),
+            (pinned, 409, Some("name")),
+            (NotSet::Changed, 412, None),
+            (rolled, 409, None),
+            (kept, 507, None),
         ] {
             let detail = not.to_string();
             let (parts, body) = read(Problem::from(not).respond(true)).await;
             let json: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!((parts.status.as_u16(), json["detail"].as_str()), (status, Some(detail.as_str())));
-            assert_eq!(json["field"].as_str(), (status == 422).then_some("lights.pixels"));
+            assert_eq!(json["field"].as_str(), field);
+            assert_eq!(json["errors"].as_array().map(Vec::len), (status == 422).then_some(2));
         }
     }
 

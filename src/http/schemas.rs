@@ -18,6 +18,7 @@ pub fn all() -> Value {
         diagnosis::schemas(),
         lens::schemas(),
         light::schemas(),
+        of_access(),
         schemas_media::all(),
         settings::schemas(),
     ];
@@ -71,6 +72,23 @@ fn of_the_camera() -> Value {
             "model": text(), "looks_per_second": number(), "look_ms": number(), "tracks": count(),
             "scene": scene(), "lines": count(), "ledger": maybe(text()),
         })),
+    })
+}
+
+fn of_access() -> Value {
+    let level = json!({"type": "string", "enum": super::logs::LEVELS.map(|(word, _)| word)});
+    json!({
+        "Password": object(json!({"set": {"type": "boolean"}, "sessions": count(), "file": text()})),
+        "PasswordDraft": {
+            "type": "object", "required": ["password"],
+            "properties": {"password": text(), "current": text()},
+        },
+        "MadePassword": object(json!({"password": text()})),
+        "Log": object(json!({"items": list(object(json!({
+            "time": time(), "level": level, "target": text(), "message": text(),
+        })))})),
+        "OldLog": list(object(json!({"time": time(), "level": level, "message": text()}))),
+        "PowerWish": object(json!({"action": {"type": "string", "enum": ["off", "reboot"]}})),
     })
 }
 
