@@ -148,6 +148,11 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{text}{stop}")
 }
 
+/// What somebody else said as a sentence that stands by itself: with a capital, and an end.
+pub(super) fn whole_sentence(text: &str) -> String {
+    sentence(&capital(text))
+}
+
 /// Bytes as "8.9 MB".
 pub(super) fn bytes(bytes: u64) -> String {
     let mega = bytes as f64 / 1e6;

@@ -160,9 +160,9 @@ pub enum KeepError {
     /// `[privacy] counts_only`.
     #[error("no picture is kept: the configuration wants only counts")]
     CountsOnly,
-    /// There is no picture to be had; the words of the camera's state.
+    /// There is no picture to be had; the words of the camera's state, and what can be done.
     #[error("{0}")]
-    NoPicture(String),
+    NoPicture(String, Option<String>),
     /// A recording runs already.
     #[error("{0:?} is being recorded already")]
     Recording(String),
