@@ -247,6 +247,8 @@ impl Running {
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
+        let mut trying = self.keeping.is_waiting.then(|| every(keeping::LATER));
+        let mut opening: Option<JoinHandle<Option<keeping::Store>>> = None;
         let mut status = systemd::StatusLine::default();
         let mut states = self.pipeline.states();
         loop {
@@ -266,6 +268,19 @@ impl Running {
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
                 () = tick(&mut looking) => self.show(&mut status),
+                () = tick(&mut trying), if opening.is_none() => {
+                    let (config, pinned) = (self.config.clone(), self.keeping.pinned.clone());
+                    opening = Some(spawn_blocking(move || keeping::open_store_later(&config, &pinned)));
+                }
+                opened = joined(&mut opening) => match opened {
+                    Ok(None) => {}
+                    Ok(Some(Ok(store))) => {
+                        self.keeping.adopt(store);
+                        trying = None;
+                    }
+                    Ok(Some(Err(error))) => error!("no pictures are kept: {error}"),
+                    Err(panicked) => error!("the store of pictures could not be opened: {panicked}"),
+                },
                 Ok(()) = states.changed() => self.show(&mut status),
             }
         }
@@ -418,6 +433,18 @@ fn every(period: Duration) -> Interval {
 async fn tick(ticks: &mut Option<Interval>) {
     match ticks {
         Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
+    }
+}
+
+/// What a job gives, once; never, where there is none.
+async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match job {
+        Some(running) => {
+            let result = running.await;
+            *job = None;
+            result
+        }
         None => pending().await,
     }
 }

@@ -72,7 +72,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
@@ -176,7 +176,8 @@ pub(crate) struct Site {
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
     /// Where pictures are kept, and their store could be opened.
-    album: Option<Album>,
+    /// Made with the first look at the store, which may be opened late.
+    album: OnceLock<Album>,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -219,7 +220,7 @@ impl Site {
             counting,
             models,
             preferences,
-            album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
+            album: OnceLock::new(),
             keeping,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
@@ -273,8 +274,8 @@ impl Site {
 
     /// The store of pictures, to be read, where pictures may be given.
     fn album(&self) -> Result<Album, Problem> {
-        self.media()?;
-        Ok(self.album.clone().ok_or(NoKeeping)?)
+        let media = self.media()?;
+        Ok(self.album.get_or_init(|| Album::new(media.clone())).clone())
     }
 
     /// The clock on the wall.

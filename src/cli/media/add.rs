@@ -68,7 +68,13 @@ impl Add {
         let mut refused = 0;
         for path in &self.files {
             let wish = self.wish(&config, path)?;
-            match add(&config, &store, path, wish) {
+            let added = match File::open(path) {
+                Err(error) if self.files.len() > 1 => {
+                    Err(NotAdded::Refused { message: format!("it could not be read: {error}"), hint: None })
+                }
+                _ => add(&config, &store, path, wish),
+            };
+            match added {
                 Ok(added) => {
                     if !self.json {
                         print(&told(&added))?;

@@ -241,13 +241,16 @@ impl Keeping {
         let runtime = waits::runtime()?;
         let worker = Worker::spawn("record", {
             let shared = Arc::clone(&shared);
-            move |beat| match shared.store().cloned() {
-                Ok(media) => Recorder::new(shared, media, counts, obeyed, beat).run(&runtime),
-                // Nothing can be recorded, and nobody is let ask for it.
-                Err(_) => {
-                    while !shared.stop.sleep(Duration::from_secs(1)) {
-                        beat.beat();
+            move |beat| {
+                // Until there is a store nothing can be recorded, and nobody is let ask for it.
+                while shared.store().is_err() {
+                    beat.beat();
+                    if shared.stop.sleep(Duration::from_secs(1)) {
+                        return;
                     }
+                }
+                if let Ok(media) = shared.store().cloned() {
+                    Recorder::new(shared, media, counts, obeyed, beat).run(&runtime);
                 }
             }
         })?;
@@ -259,7 +262,13 @@ impl Keeping {
     /// # Errors
     /// It could not be opened.
     pub fn media(&self) -> Result<&Media, &MediaError> {
-        self.shared.media.as_ref()
+        self.shared.media.get().ok_or(&self.shared.why_none)
+    }
+
+    /// A store that could not be opened at the start is there now. The thread `record` begins within a second.
+    pub fn adopt(&self, media: Media) {
+        // One that is there already stays.
+        let _ = self.shared.media.set(media);
     }
 
     /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures are

@@ -195,3 +195,100 @@ pub(super) struct Run {
     /// The bytes of each write.
     pub piece: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, OpenFlags};
+
+    use super::*;
+    use crate::store::media::vfs;
+
+    const MAKE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
+
+    fn fill(connection: &Connection, id: i64) {
+        connection.execute("INSERT INTO t VALUES (?1, randomblob(300000))", [id]).unwrap();
+    }
+
+    fn made(file: &Path) -> Connection {
+        let connection = vfs::open(file, MAKE).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode=truncate; CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB)",
+            )
+            .unwrap();
+        connection
+    }
+
+    #[test]
+    fn runs_are_neighbours_of_one_size_and_bounded() {
+        let mut direct = Direct::new();
+        assert!(direct.take_run().is_none() && !direct.continues(100, 4096) && !direct.continues(0, 100));
+        for n in 0..MOST as u64 / 4096 {
+            assert!(direct.continues(8192 + n * 4096, 4096));
+            direct.gather(8192 + n * 4096, &[n as u8; 4096]);
+        }
+        assert!(!direct.continues(8192 + MOST as u64, 4096), "it is full");
+        let (run, is_long) = direct.take_run().unwrap();
+        assert_eq!((run.at, run.len, run.piece, is_long), (8192, MOST, 4096, true));
+        assert!(direct.bytes(run).chunks(4096).enumerate().all(|(n, page)| page == [n as u8; 4096]));
+        assert_eq!(direct.bytes(run).as_ptr().align_offset(BLOCK), 0);
+        direct.gather(0, &[1; 4096]);
+        assert!(
+            !direct.continues(8192, 4096) && !direct.continues(4096, 8192) && direct.continues(4096, 4096)
+        );
+        assert!(direct.take_run().is_some_and(|(run, is_long)| run.len == 4096 && !is_long));
+    }
+
+    /// What goes past the cache is found by connections that have read the same pages before.
+    #[test]
+    fn readers_see_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.db");
+        let writer = made(&file);
+        let reader = vfs::open(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        for id in 0..30 {
+            fill(&writer, id % 5 + 5 * (id / 20));
+            let sum = "SELECT count(*), sum(length(bytes)), group_concat(hex(substr(bytes, 1000, 8))) FROM t";
+            let read = |connection: &Connection| {
+                connection.query_row(sum, [], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+                })
+            };
+            assert_eq!(read(&reader).unwrap(), read(&writer).unwrap());
+            writer.execute("DELETE FROM t WHERE id = ?1", [(id + 1) % 5]).unwrap();
+        }
+        let ok: String = reader.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(ok, "ok");
+    }
+
+    /// The locks that this process has on a file, as the kernel lists them.
+    fn locks(file: &Path) -> usize {
+        let inode = format!(":{} ", std::fs::metadata(file).unwrap().ino());
+        let process = format!(" {} ", std::process::id());
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().filter(|line| line.contains(&inode) && line.contains(&process)).count()
+    }
+
+    #[test]
+    fn no_lock_of_a_reader_goes_with_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.db");
+        let writer = made(&file);
+        fill(&writer, 1);
+        let key = identity(&std::fs::metadata(&file).unwrap());
+        let reader = vfs::open(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM t LIMIT 1").unwrap();
+        assert!(locks(&file) > 0);
+        drop(writer);
+        assert!(locks(&file) > 0);
+        let parked = || files().get(&key).map(|uses| uses.parked.len());
+        if let Some(parked) = parked() {
+            assert!(parked <= 1, "one at most: {parked}");
+        }
+        // The next writer has the same descriptor.
+        drop(vfs::open(&file, MAKE).unwrap());
+        reader.execute_batch("COMMIT").unwrap();
+        drop(reader);
+        assert_eq!((parked(), locks(&file)), (None, 0));
+    }
+}
