@@ -15,23 +15,31 @@ use std::path::{Path, PathBuf};
 /// What each top-level module may use: the drawing in `src/lib.rs`, as a table.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("base", &[]),
+    ("access", &["base"]),
     ("media", &["base"]),
     ("source", &["base", "media"]),
     ("encode", &["base", "media"]),
     ("vision", &["base", "media"]),
+    ("lens", &["base", "media"]),
     ("lights", &["base", "media"]),
     ("config", &["base", "media"]),
     ("models", &["base", "media", "encode", "vision", "source"]),
     ("store", &["base", "media", "vision"]),
-    ("pipeline", &["base", "media", "source", "encode", "lights", "config", "vision", "store"]),
+    ("pipeline", &["base", "media", "source", "encode", "lens", "lights", "config", "vision", "store"]),
     ("ui", &["base", "media"]),
-    ("http", &["base", "media", "config", "store", "models", "pipeline", "ui"]),
-    ("daemon", &["base", "media", "source", "vision", "config", "store", "models", "pipeline", "http"]),
+    ("http", &["access", "base", "media", "config", "store", "models", "pipeline", "ui"]),
+    (
+        "daemon",
+        &[
+            "access", "base", "media", "source", "lens", "vision", "config", "store", "models", "pipeline",
+            "http",
+        ],
+    ),
     (
         "cli",
         &[
-            "base", "media", "source", "encode", "vision", "config", "store", "models", "pipeline", "ui",
-            "http", "daemon",
+            "access", "base", "media", "source", "encode", "vision", "config", "store", "models", "pipeline",
+            "ui", "http", "daemon",
         ],
     ),
 ];
@@ -53,6 +61,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("gpiocdev", &["lights/"], 1),
     ("gpiocdev_uapi", &["lights/"], 1),
     ("clap", &["cli/"], usize::MAX),
+    ("argon2", &["access/"], 1),
     ("listenfd", &["daemon/"], 1),
     ("sd_notify", &["daemon/"], 1),
     ("systemd_journal_logger", &["daemon/"], 1),

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::failure::CONFIGURATION;
 use super::{Failure, Given, print, print_json};
 use crate::config::{Origin, Resolved, default_text};
 
@@ -46,8 +47,15 @@ impl ConfigCommand {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         match self {
             ConfigCommand::Check(check) => {
-                let resolved = given.and(&check.given).load()?;
-                print(&format!("{}\n", summary(&resolved)))
+                let read = given.and(&check.given).load_all()?;
+                print(&format!("{}\n", summary(&read.resolved)))?;
+                match read.found.complaint.as_str() {
+                    "" => Ok(()),
+                    complaint => {
+                        print(&format!("\n{complaint}\n"))?;
+                        Err(Failure::Told(CONFIGURATION))
+                    }
+                }
             }
             ConfigCommand::Show(show) => {
                 let resolved = given.and(&show.given).load()?;
@@ -63,14 +71,18 @@ pub fn summary(resolved: &Resolved) -> String {
     let count = |is: fn(&Origin) -> bool| resolved.settings.iter().filter(|s| is(&s.origin)).count();
     let in_file = count(|origin| matches!(origin, Origin::File { .. }));
     let elsewhere = count(|origin| matches!(origin, Origin::Environment(_) | Origin::CommandLine));
+    let on_page = count(|origin| matches!(origin, Origin::Page { .. }));
     let keys = |n: usize| if n == 1 { String::from("1 key") } else { format!("{n} keys") };
-    let also = match elsewhere {
+    let mut also = match elsewhere {
         0 => String::new(),
         n => format!(", {} set by the environment or the command line", keys(n)),
     };
+    if on_page > 0 {
+        also.push_str(&format!(", {} set on the page", keys(on_page)));
+    }
     match &resolved.file {
         Some(file) => format!("{} is good: {} set in it{also}", file.display(), keys(in_file)),
-        None if elsewhere == 0 => String::from("no configuration file: everything is at its default"),
+        None if also.is_empty() => String::from("no configuration file: everything is at its default"),
         None => format!("no configuration file{also}"),
     }
 }
@@ -104,7 +116,11 @@ fn as_json(resolved: &Resolved) -> Value {
             let value: Value = serde_json::from_str(&setting.value).unwrap_or_default();
             let mut entry = json!({"value": value, "origin": setting.origin.word()});
             match &setting.origin {
-                Origin::File { line, .. } | Origin::Page { line, .. } => entry["line"] = json!(line),
+                Origin::File { line, .. } => entry["line"] = json!(line),
+                Origin::Page { file, line } => {
+                    entry["file"] = json!(file.display().to_string());
+                    entry["line"] = json!(line);
+                }
                 Origin::Environment(variable) => entry["variable"] = json!(variable),
                 Origin::Default | Origin::CommandLine => {}
             }

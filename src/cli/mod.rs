@@ -12,9 +12,11 @@ mod counts;
 mod daemon;
 mod devices;
 mod failure;
+mod focus;
 mod listening;
 mod media;
 mod model;
+mod password;
 mod placing;
 mod record;
 mod recount;
@@ -63,6 +65,7 @@ enum Command {
     Settings(settings::SettingsCommand),
     #[command(subcommand)]
     Model(model::ModelCommand),
+    Focus(focus::Focus),
     Snapshot(snapshot::Snapshot),
     Record(record::Record),
     Count(count::Count),
@@ -70,6 +73,8 @@ enum Command {
     Counts(counts::CountsCommand),
     #[command(subcommand)]
     Media(media::MediaCommand),
+    #[command(subcommand)]
+    Password(password::PasswordCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -100,7 +105,12 @@ impl Given {
 
     /// The configuration in force, with what was set on the page.
     fn load(&self) -> Result<Resolved, Complaints> {
-        Ok(Started::read(self.read())?.resolved)
+        Ok(self.load_all()?.resolved)
+    }
+
+    /// The same, with what is wrong with what was set on the page.
+    fn load_all(&self) -> Result<Started, Complaints> {
+        Started::read(self.read())
     }
 }
 
@@ -115,11 +125,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Controls(command) => command.run(&given),
             Command::Settings(command) => command.run(&given),
             Command::Model(command) => command.run(&given),
+            Command::Focus(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),
+            Command::Password(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

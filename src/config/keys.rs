@@ -149,6 +149,13 @@ pub const SECTIONS: &[Section] = &[
         about: "The web server. Nobody needs a password to look: give tallycam addresses that only your own \
                 network reaches.",
     },
+    Section {
+        name: "access",
+        about: "Who may change something. From other machines that takes a password, which is no key of this \
+                file: a service makes one at its first start and writes it to the journal, and `tallycam \
+                password` sets another one or takes it away. This machine itself needs none.",
+    },
+    Section { name: "power", about: "Switching this machine off and on again." },
     Section { name: "log", about: "What is written to the journal, or to the terminal when run by hand." },
 ];
 
@@ -975,6 +982,23 @@ pub const KEYS: &[Key] = &[
         default: r#""1m""#,
         aliases: &["keepalive", "idle_timeout"],
         about: "A connection on which nothing is asked for so long is closed. Streams are not meant by this.",
+    },
+    Key {
+        section: "access",
+        name: "session",
+        kind: Kind::Time(seconds(3600), seconds(1000 * 86_400), |c, time| c.access.session = time),
+        default: r#""30d""#,
+        aliases: &["session_length", "sign_in", "expiry"],
+        about: "Who signs in on the page stays signed in for so long.",
+    },
+    Key {
+        section: "power",
+        name: "key",
+        kind: Kind::Secret(|c, text| c.power.key = text),
+        default: r#""""#,
+        aliases: &["userkey", "user_key", "password"],
+        about: "What /shutdown?key= and /reboot?key= have to say, for programs written for the Flask one. It is \
+                never shown or logged. Without it they answer to nobody; the page's password does not need it.",
     },
     Key {
         section: "log",

@@ -74,6 +74,10 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// `[http]`.
     pub http: HttpConfig,
+    /// `[access]`.
+    pub access: AccessConfig,
+    /// `[power]`.
+    pub power: PowerConfig,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -422,6 +426,20 @@ pub struct HttpConfig {
     pub keep_alive: Duration,
 }
 
+/// `[access]`: who may change something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessConfig {
+    /// `session`: who signs in on the page stays signed in for so long; default 30 days, 1 h to 1000 days.
+    pub session: Duration,
+}
+
+/// `[power]`: switching the machine off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PowerConfig {
+    /// `key` that `/shutdown?key=` and `/reboot?key=` ask for; `None`, the default: they answer to no key.
+    pub key: Option<String>,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
@@ -531,6 +549,8 @@ impl Default for Config {
                 head_timeout: Duration::ZERO,
                 keep_alive: Duration::ZERO,
             },
+            access: AccessConfig { session: Duration::ZERO },
+            power: PowerConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };
         keys::put_defaults(&mut config);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ►
-//!         capture, detect, annotate, record, lights, views ► HTTP server ► READY=1
+//!         capture, detect, annotate, record, lights, views ► password ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
 //!         closed ► ledger and store closed ► light off ► done
@@ -13,9 +13,11 @@
 //! less than 3 s whatever viewers and drivers do, and less than 5 s where a look or a disk hangs, too;
 //! a second signal ends it at once.
 
+pub mod access;
 pub mod addresses;
 mod applying;
 pub mod counting;
+pub mod diagnosis;
 mod elsewhere;
 mod ending;
 pub mod keeping;
@@ -23,6 +25,7 @@ pub mod lights;
 pub mod log;
 pub mod models;
 pub mod picture;
+pub mod power;
 pub mod preferences;
 pub mod reload;
 pub mod settings_file;
@@ -42,7 +45,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::base::{Stop, Worker};
+use crate::access::Access;
+use crate::base::{Recent, Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
 use crate::http;
 use crate::media::Trouble;
@@ -144,7 +148,8 @@ pub fn serve(
     let pinned = models::pinned(&settings.resolved);
     let pinned_rules = keeping::pinned(&settings.resolved);
     let config = settings.resolved.config.clone();
-    log::start(config.log.level, &config.name);
+    let recent = Recent::default();
+    log::start(config.log.level, &config.name, recent.clone());
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
 
     // Before the first thread is started: systemd hands them over through the environment. They are
@@ -206,13 +211,14 @@ pub fn serve(
         }
     };
 
+    let rim = Rim { access: access::open(&counting::state_directory(&config)), recent };
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
         let threads = Threads { capture, counting, keeping, lights, views };
-        let mut running = start(settings, pipeline, threads, listeners, fallback_to_sim)?;
+        let mut running = start(settings, pipeline, threads, rim, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
         sockets::announce(&urls);
@@ -246,6 +252,12 @@ enum Reason {
     Server(String),
     /// A thread ended, which it should not.
     Thread(String),
+}
+
+/// What the server alone needs.
+struct Rim {
+    access: Access,
+    recent: Recent,
 }
 
 /// What works beside the main thread.
@@ -285,6 +297,7 @@ fn start(
     started: Started,
     pipeline: Pipeline,
     threads: Threads,
+    rim: Rim,
     listeners: Vec<http::Listener>,
     fallback_to_sim: bool,
 ) -> Result<Running, DaemonError> {
@@ -325,7 +338,11 @@ fn start(
         .with_preferences(Arc::new(settings.clone()))
         .with_keeping(keeping.keeping.clone())
         .with_lights(lights.0.clone())
-        .with_views(views.views.clone());
+        .with_views(views.views.clone())
+        .with_machine(Arc::new(diagnosis::Looks::new(sockets::addresses(&listeners))))
+        .with_access(rim.access)
+        .with_recent(rim.recent)
+        .with_power(Arc::new(power::Machine::default()));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
     Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal })
@@ -526,6 +543,8 @@ pub fn http_settings(config: &Config) -> http::Settings {
         stall: config.stream.stall,
         zone: store.zone,
         day_starts: store.day_starts,
+        session: config.access.session,
+        power_key: config.power.key.clone(),
         counts_only: config.privacy.counts_only,
         ..http::Settings::default()
     }
@@ -584,12 +603,13 @@ mod tests {
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
+        let rim = Rim { access: Access::open(folder.path()), recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {
                 let lights = Lights::start(&pipeline, None, lights::settings(&config))?;
                 let views = picture::start(&config, &pipeline).unwrap();
                 let threads = Threads { capture, counting, keeping, lights, views };
-                let mut running = start(started, pipeline, threads, Vec::new(), false)?;
+                let mut running = start(started, pipeline, threads, rim, Vec::new(), false)?;
                 let reason =
                     running.run(Arc::new(|| -> Operator { unreachable!("no SIGHUP is sent") })).await;
                 running.stop(reason).await

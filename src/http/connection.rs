@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -61,6 +62,7 @@ pub enum Verdict {
 pub struct Link {
     socket: Socket,
     peer: Rc<str>,
+    address: Option<IpAddr>,
     phase: Cell<(Phase, Instant)>,
     is_viewer: Cell<bool>,
     /// The answer under way is one of which a player takes as much as it needs.
@@ -83,11 +85,12 @@ pub struct Link {
 
 impl Link {
     /// A connection that has just been accepted.
-    pub fn new(socket: Socket, peer: Rc<str>) -> Rc<Link> {
+    pub fn new(socket: Socket, peer: Rc<str>, address: Option<IpAddr>) -> Rc<Link> {
         let now = Instant::now();
         Rc::new(Link {
             socket,
             peer,
+            address,
             phase: Cell::new((Phase::Fresh, now)),
             is_viewer: Cell::new(false),
             may_pause: Cell::new(false),
@@ -105,6 +108,11 @@ impl Link {
     /// The peer's address; of a Unix socket, "unix".
     pub fn peer(&self) -> &Rc<str> {
         &self.peer
+    }
+
+    /// The peer's address as a number; `None` over a Unix socket.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Whether all that was given to hyper has left this machine's buffers, so that the next

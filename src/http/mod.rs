@@ -14,34 +14,42 @@
 //! picture. The ledger is read on threads of the runtime's pool, by a few at a time.
 //! On [`Stop`] the listeners close, streams end themselves, and what is left after a second is cut.
 
+mod access;
 mod body;
 mod connection;
 mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
+mod diagnosis;
 mod download;
 mod etag;
 mod events;
 mod facts;
 mod facts_media;
+mod facts_settings;
 mod fields;
 mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod lens;
 mod light;
 mod lines;
 pub mod listen;
+mod logs;
 mod media;
 mod metrics;
 mod model;
 mod openapi;
 mod page;
+mod page_hands;
 mod page_media;
+mod page_settings;
 mod payload;
 mod picture;
 mod pictures;
+mod power;
 mod preferences;
 mod problem;
 mod query;
@@ -54,6 +62,7 @@ mod routes;
 mod schemas;
 mod schemas_media;
 mod settings;
+mod sign_in;
 mod snapshots;
 mod socket;
 mod state;
@@ -75,7 +84,7 @@ mod zones;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -87,19 +96,25 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
+pub use crate::ui::bytes_in_words;
+pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
+pub use power::{NotSwitched, Power, PowerAction};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
 pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
-use crate::base::{Stop, clock};
+use crate::access::Access;
+use crate::base::{Recent, Stop, clock};
 use crate::media::View;
 use crate::pipeline::counting::Counting;
+use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
+use access::Gate;
 use connection::{Link, Links};
 use events::Listeners;
 use ledger::{Album, Ledger};
@@ -150,6 +165,10 @@ pub struct Settings {
     pub counts_only: bool,
     /// Keys of `[retention]` that the operator's file sets, which nobody else changes: `snapshots_age`.
     pub pinned_retention: Vec<String>,
+    /// Who signs in stays so for so long.
+    pub session: Duration,
+    /// What the old addresses that switch the machine off ask for.
+    pub power_key: Option<String>,
 }
 
 impl Default for Settings {
@@ -167,6 +186,8 @@ impl Default for Settings {
             day_starts: 0,
             counts_only: false,
             pinned_retention: Vec::new(),
+            session: Duration::from_secs(30 * 86_400),
+            power_key: None,
         }
     }
 }
@@ -187,6 +208,12 @@ pub(crate) struct Site {
     lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
     album: Option<Album>,
+    /// The camera's lens.
+    focus: Focus,
+    /// What looks at the machine.
+    machine: Option<Arc<dyn Diagnose>>,
+    /// What it found.
+    looked: diagnosis::Looked,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -202,6 +229,14 @@ pub(crate) struct Site {
     /// Those who watch one: the view, whether it is of annotated pictures, and they.
     viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
+    /// Who may change something.
+    gate: Gate,
+    /// It listens beyond this machine.
+    is_reached: bool,
+    /// What was logged last.
+    recent: Recent,
+    /// What can switch the machine off.
+    power: Option<Arc<dyn Power>>,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
     /// Pictures that are made smaller at once.
@@ -218,8 +253,21 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping, views, lights } = server;
+    fn new(server: Server, stop: Stop, is_reached: bool) -> Site {
+        let Server {
+            settings,
+            pipeline,
+            counting,
+            models,
+            preferences,
+            keeping,
+            access,
+            recent,
+            power,
+            views,
+            lights,
+            machine,
+        } = server;
         let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -228,6 +276,9 @@ impl Site {
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
             settings,
+            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
+            machine,
+            looked: diagnosis::Looked::default(),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,
@@ -241,6 +292,10 @@ impl Site {
             views,
             viewed: RefCell::default(),
             listeners: Listeners::default(),
+            gate: Gate::new(access),
+            is_reached,
+            recent,
+            power,
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
             replays: Arc::new(Semaphore::new(replay::PLACES)),
@@ -261,6 +316,11 @@ impl Site {
     /// How the server behaves now.
     fn settings(&self) -> Arc<Settings> {
         self.settings.borrow().clone()
+    }
+
+    /// Whoever reaches the camera can change it, and it can be reached from other machines.
+    fn is_open(&self) -> bool {
+        access::is_open(self)
     }
 
     /// What counts.
@@ -393,8 +453,12 @@ pub struct Server {
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    access: Option<Access>,
+    recent: Recent,
+    power: Option<Arc<dyn Power>>,
     views: Option<Views>,
     lights: Option<Lights>,
+    machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
@@ -409,8 +473,12 @@ impl Server {
             models: None,
             preferences: None,
             keeping: None,
+            access: None,
+            recent: Recent::default(),
+            power: None,
             views: None,
             lights: None,
+            machine: None,
         }
     }
 
@@ -431,6 +499,30 @@ impl Server {
     #[must_use]
     pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
         Server { preferences: Some(preferences), ..self }
+    }
+
+    /// The same, where who changes something from another machine has to know a password.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Server {
+        Server { access: Some(access), ..self }
+    }
+
+    /// The same, which shows what was logged last.
+    #[must_use]
+    pub fn with_recent(self, recent: Recent) -> Server {
+        Server { recent, ..self }
+    }
+
+    /// The same, which can have the machine switched off.
+    #[must_use]
+    pub fn with_power(self, power: Arc<dyn Power>) -> Server {
+        Server { power: Some(power), ..self }
+    }
+
+    /// The same, where the machine is looked at.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
+        Server { machine: Some(machine), ..self }
     }
 
     /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
@@ -457,8 +549,9 @@ impl Server {
     /// # Errors
     /// A listener cannot be used; later errors are logged and survived.
     pub async fn run(self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
+        let is_reached = listeners.iter().any(Listener::is_reached);
         let listeners = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<_>>>()?;
-        let site = Rc::new(Site::new(self, stop.clone()));
+        let site = Rc::new(Site::new(self, stop.clone(), is_reached));
         let tasks = LocalSet::new();
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
@@ -509,17 +602,17 @@ impl Door {
         })
     }
 
-    async fn accept(&self) -> io::Result<(Socket, Rc<str>)> {
+    async fn accept(&self) -> io::Result<(Socket, Rc<str>, Option<IpAddr>)> {
         match self {
             Door::Tcp(tcp) => {
                 let (socket, peer) = tcp.accept().await?;
                 // An IPv4 peer of an IPv6 socket is named as people know it.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Ok((Socket::Tcp(socket), peer.to_string().into()))
+                Ok((Socket::Tcp(socket), peer.to_string().into(), Some(peer.ip())))
             }
             Door::Unix(unix) => {
                 let (socket, _) = unix.accept().await?;
-                Ok((Socket::Unix(socket), "unix".into()))
+                Ok((Socket::Unix(socket), "unix".into(), None))
             }
         }
     }
@@ -530,7 +623,7 @@ async fn accept(site: Rc<Site>, door: Door) {
     let mut complained: Option<Instant> = None;
     let refusing = Rc::new(Cell::new(0));
     loop {
-        let (socket, peer) = match door.accept().await {
+        let (socket, peer, address) = match door.accept().await {
             Ok(accepted) => accepted,
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(e) => {
@@ -557,7 +650,7 @@ async fn accept(site: Rc<Site>, door: Door) {
             continue;
         }
         socket.prepare();
-        let link = Link::new(socket, peer);
+        let link = Link::new(socket, peer, address);
         site.links.enter(link.clone());
         tokio::task::spawn_local({
             let site = site.clone();

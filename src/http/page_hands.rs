@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 use super::body::Body;
 use super::lens::{self, LensWish};
 use super::light::{self, LightWish};
-use super::page::{again, form, html, live_with, nothing_to_do, see};
+use super::page::{again, form, html, live_with_hands, nothing_to_do, see};
 use super::preferences::Changes;
 use super::problem::Problem;
 use super::query::Query;
@@ -46,7 +46,7 @@ pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
     };
     match done {
         Ok(_) => Ok(see("./")),
-        Err(problem) => live_with(site, problem).await,
+        Err(problem) => live_with_hands(site, problem).await,
     }
 }
 
@@ -92,7 +92,7 @@ pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
     };
     match done {
         Ok(()) => Ok(see("./#lens")),
-        Err(problem) => live_with(site, problem).await,
+        Err(problem) => live_with_hands(site, problem).await,
     }
 }
 
@@ -115,7 +115,7 @@ pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
     };
     match done {
         Ok(()) => Ok(see(if is_live { "./#light" } else { "lights" })),
-        Err(problem) if is_live => live_with(site, problem).await,
+        Err(problem) if is_live => live_with_hands(site, problem).await,
         Err(problem) => {
             let page = LightsPage { refused: Some(facts::refusal(&problem)), ..lights_page(site) };
             Ok(again(&problem, ui::lights_page(&page)))
@@ -156,7 +156,7 @@ pub async fn diagnosis(request: Request) -> Response<Body> {
 }
 
 /// `GET /log`.
-pub async fn log(request: Request) -> Response<Body> {
+pub async fn show_log(request: Request) -> Response<Body> {
     let site = &request.site;
     let asked = request.query.get("level").unwrap_or("info");
     let level = ui::LEVELS.iter().map(|(level, _)| *level).find(|level| *level == asked).unwrap_or("info");
@@ -164,7 +164,7 @@ pub async fn log(request: Request) -> Response<Body> {
         head: facts::head(&StateReport::of(site)),
         clock: site.clock(),
         level,
-        lines: logs::lines(site, level.parse().ok(), LINES),
+        lines: logs::lines(site, level.parse().unwrap_or(log::Level::Info), LINES),
     }))
 }
 

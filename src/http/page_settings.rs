@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::body::Body;
 use super::page::{again, form, html, nothing_to_do, see};
 use super::preferences::{Changes, NotSet};
+use super::power::PowerAction;
 use super::problem::Problem;
 use super::query::Query;
 use super::route::Request;
@@ -28,7 +29,7 @@ pub async fn settings(request: Request) -> Response<Body> {
 }
 
 fn show(site: &Site, done: Option<String>, page: SettingsPage) -> String {
-    ui::settings_page(&SettingsPage { has_power: power::is_there(site), done, ..page })
+    ui::settings_page(&SettingsPage { has_power: site.power.is_some(), done, ..page })
 }
 
 /// `POST /settings?do=…`, from the page's forms.
@@ -72,8 +73,12 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
             Err(none) => Err(none.into()),
         },
         Some("power") => {
-            let what = fields.get("what").unwrap_or_default();
-            power::make(site, what).await.map(|()| format!("settings?done={what}"))
+            let (action, word) = match fields.get("what") {
+                Some("off") => (PowerAction::Off, "off"),
+                Some("reboot") => (PowerAction::Reboot, "reboot"),
+                _ => return Err(nothing_to_do()),
+            };
+            power::switch(site, action, request.link.peer()).await.map(|()| format!("settings?done={word}"))
         }
         _ => return Err(nothing_to_do()),
     };

@@ -1,7 +1,9 @@
 //! What went wrong with a request: one type, one `From` per error, two ways to say it
 //! (`application/problem+json`, RFC 9457, under `/api/`; plain text elsewhere). Pure.
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -14,6 +16,7 @@ use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
 use crate::pipeline::counting::NoDetector;
+use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
 use crate::pipeline::{NoPicture, TooManyViews};
 use crate::store::media::MediaError;
@@ -32,6 +35,8 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// The methods that the address knows, for 405.
     pub allow: Option<String>,
+    /// A program is asked for the password by HTTP Basic.
+    pub challenge: bool,
     /// Which value is wrong, where one is.
     pub wrong: Option<Box<WrongField>>,
 }
@@ -78,7 +83,15 @@ struct Wire<'a> {
 impl Problem {
     /// A problem with nothing but its status and sentence.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), hint: None, retry_after: None, allow: None, wrong: None }
+        Problem {
+            status,
+            detail: detail.into(),
+            hint: None,
+            retry_after: None,
+            allow: None,
+            challenge: false,
+            wrong: None,
+        }
     }
 
     /// Names the value that is wrong, what is expected there, and what was given instead.
@@ -121,6 +134,9 @@ impl Problem {
         }
         if let Some(allow) = self.allow.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
             headers.insert(ALLOW, allow);
+        }
+        if self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tallycam\""));
         }
         // What the client has still to send is not waited for.
         if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
@@ -225,6 +241,21 @@ impl From<NoCounting> for Problem {
     fn from(none: NoCounting) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
             .hint("`backend` under [detect] in the configuration chooses what counts")
+    }
+}
+
+impl From<FocusError> for Problem {
+    fn from(error: FocusError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
+                "`tallycam devices` lists what the camera has; `kind` under [lens] says how it is focused",
+            ),
+            FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
+            FocusError::Controls(error) => error.into(),
+            FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does whatever moves the lens"),
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    controls, counts, crossings, download, events, legacy, light, lines, media, model, page, page_media,
-    picture, pictures, recordings, recount, replay, settings, snapshots, storage, tallies, thumbnail,
-    uploads, v1, zip, zones,
+    controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs, media, model,
+    page, page_hands, page_media, page_settings, picture, pictures, power, recordings, recount, replay, settings, sign_in, snapshots,
+    storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -137,6 +137,22 @@ const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
 
+const NO_PASSWORD: Answer = (503, "This server asks nobody for a password.", Content::Problem);
+const NOT_HERE: Answer = (
+    403,
+    "It is done on the camera's own machine only, or a browser sent this for another site.",
+    Content::Problem,
+);
+const POWER_KEY: Key =
+    ("key", "`key` under [power] of the configuration; where there is none no key is right.");
+const INVALID_KEY: Answer = (401, "`Invalid key`", Content::Text);
+const TOO_MANY_KEYS: Answer =
+    (429, "`Invalid key`: too many; Retry-After says when to try again.", Content::Text);
+const LENS: Answer = (200, "The lens.", Content::Json("Lens"));
+const NO_LENS: Answer = (403, "It cannot be focused from here, or not so: why.", Content::Problem);
+const OLD_NO_AUTOFOCUS: Answer = (403, "`Autofocus not supported`", Content::Text);
+const OLD_NO_FOCUS: Answer = (403, "`Changing focus not supported`", Content::Text);
+const OLD_NO_CAMERA: Answer = (503, "The camera cannot be asked now: why.", Content::Text);
 const CONTROLS: Answer = (
     200,
     "The camera's controls, and what came out otherwise; ETag is the version of the settings.",
@@ -384,6 +400,63 @@ pub static ROUTES: &[Route] = &[
         [("do", "`use` or `fetch`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which.", Content::Html), REFUSED,
             (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
+    route!(GET "/sign-in" sign_in::show, Pages, "Where one signs in and out.", [("next", "The page to go to afterwards.")],
+        [(200, "The page.", Content::Html)]),
+    route!(Changes::SigningIn, POST "/sign-in" sign_in::sign_in, Pages, "Signs in, from the page's form: `password` and `next`.", [], Wanted::Form,
+        [(303, "Signed in, with a cookie: on to `next`.", Content::Nothing), FOREIGN,
+            (422, "The page again: the password is wrong.", Content::Html),
+            (429, "The page again: too many wrong ones; Retry-After says when to try again.", Content::Html),
+            (503, "The page again: too many are being looked at.", Content::Html)]),
+    route!(Changes::SigningIn, POST "/sign-out" sign_in::sign_out, Pages, "Signs out, from a form.", [], Wanted::Form,
+        [(303, "Signed out: back to the page of signing in.", Content::Nothing), FOREIGN]),
+    route!(GET "/api/v1/password" sign_in::password, Api, "Whether there is a password, and how many are signed in.", [],
+        [(200, "How it stands.", Content::Json("Password")), NO_PASSWORD]),
+    route!(PUT "/api/v1/password" sign_in::set_password, Api, "Sets the password and ends all sessions. From other machines `current` has to be the one that holds now.", [],
+        Wanted::Json("PasswordDraft"),
+        [(200, "How it stands.", Content::Json("Password")), NOT_HERE, (422, "It is too short, or too long.", Content::Problem), NO_PASSWORD, NO_ROOM]),
+    route!(POST "/api/v1/password/random" sign_in::random, Api, "Makes a password and ends all sessions. Only on the camera's own machine.", [],
+        [(201, "The password, this once.", Content::Json("MadePassword")), NOT_HERE, NO_PASSWORD, NO_ROOM]),
+    route!(DELETE "/api/v1/password" sign_in::remove, Api, "Takes the password away: whoever reaches the camera can change it. Only on the camera's own machine.", [],
+        [(200, "How it stands.", Content::Json("Password")), NOT_HERE, NO_PASSWORD, NO_ROOM]),
+    route!(GET "/api/v1/log" logs::log, Api, "The last lines of the log, the oldest first.",
+        [("lines", "At most so many, 1 to 1000; 200 if not given."), ("level", "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")],
+        [(200, "The lines.", Content::Json("Log")), WRONG_QUERY]),
+    route!(POST "/api/v1/power" power::power, Api, "Switches the machine off, or off and on again, when what is being recorded is on the disk.", [],
+        Wanted::Json("PowerWish"),
+        [(202, "It is under way.", Content::Json("PowerWish")), API_FOREIGN, WRONG_DRAFT,
+            (500, "The system refused: why, and what to do.", Content::Problem), (503, "This program cannot do that.", Content::Problem)]),
+    route!(GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
+    route!(PATCH "/api/v1/lens" lens::patch, Api,
+        "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept.", [],
+        Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept.", [],
+        [LENS, NO_LENS, PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
+        "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
+        [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
+            (409, "One is under way.", Content::Problem), NO_CAMERA]),
+    route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was.", [], [LENS]),
+    route!(GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],
+        [(200, "What was found.", Content::Json("Diagnosis"))]),
+    route!(GET "/settings" page_settings::settings, Pages, "What can be changed while it runs.",
+        [("done", "What has just been done.")], [(200, "The page.", Content::Html)]),
+    route!(POST "/settings" page_settings::post_settings, Pages, "Changes settings and controls of the camera, or switches the machine, from the page's forms.",
+        [("do", "`set`, `reset`, `controls`, `control`, `default`, `import` or `power`.")], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it, or it was tried and did not work.", Content::Html),
+            (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED,
+            (503, "The page again: the camera or the machine cannot be asked.", Content::Html)]),
+    route!(POST "/picture" page_hands::post_picture, Pages, "Changes how everybody sees the picture, from the live page.", [], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it.", Content::Html)]),
+    route!(POST "/lens" page_hands::post_lens, Pages, "Moves the lens, from the live page.", [], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, (403, "The page again: it cannot be focused.", Content::Html),
+            (409, "The page again: the operator sets it.", Content::Html), REFUSED]),
+    route!(GET "/lights" page_hands::lights, Pages, "The light.", [], [(200, "The page.", Content::Html)]),
+    route!(POST "/lights" page_hands::post_lights, Pages, "Changes the light, from a form.", [], Wanted::Form,
+        [SEE_PAGE, FOREIGN, (403, "The page again: there is no such light.", Content::Html),
+            (409, "The page again: the operator sets it.", Content::Html), REFUSED]),
+    route!(GET "/diagnosis" page_hands::diagnosis, Pages, "What `tallycam check` finds.", [], [(200, "The page.", Content::Html)]),
+    route!(GET "/log" page_hands::show_log, Pages, "The last lines of the log.",
+        [("level", "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")], [(200, "The page.", Content::Html)]),
     route!(GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
@@ -396,6 +469,14 @@ pub static ROUTES: &[Route] = &[
         [(200, "`stopped`: the camera is released.", Content::Json("StreamStatus")), FOREIGN]),
     route!(POST "/shutdown" legacy::shutdown, Legacy, "As `/stop_stream`.", [],
         [(200, "`Capture released`", Content::Text), FOREIGN]),
+    route!(Changes::Keyed, GET "/shutdown" legacy::power_off, Legacy, "Switches the machine off.", [POWER_KEY],
+        [OLD_DONE, INVALID_KEY, FOREIGN, TOO_MANY_KEYS, (500, "`Error with shutdown`", Content::Text)]),
+    route!(Changes::Keyed, GET "/reboot" legacy::reboot, Legacy, "Switches the machine off and on again.", [POWER_KEY],
+        [OLD_DONE, INVALID_KEY, FOREIGN, TOO_MANY_KEYS, (500, "`Error with reboot`", Content::Text)]),
+    route!(GET "/logs" logs::old, Legacy, "The last lines of the log, the oldest first.", [],
+        [(200, "Times, levels and messages.", Content::Json("OldLog"))]),
+    route!(GET "/get_controller_data" legacy::get_controller_data, Legacy, "There is no such controller.", [],
+        [(403, "`Controller unavailable`", Content::Text)]),
     route!(GET "/get_counts" legacy::get_counts, Legacy, "How many went in and out.", [],
         [(200, "The counts.", Content::Json("Counts"))]),
     route!(GET "/media" page_media::media, Pages, "Snapshots and recordings.",
@@ -422,6 +503,12 @@ pub static ROUTES: &[Route] = &[
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: one is under way.", Content::Html), (503, "The page again, with why there is none.", Content::Html)]),
     route!(POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
         [(303, "Back to the page.", Content::Nothing), OLD_KEEP_WITHHELD, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
+    route!(Changes::Always, GET "/autofocus" legacy::autofocus, Legacy, "Switches autofocus.",
+        [("status", "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/set_focus" legacy::set_focus, Legacy, "Sends the lens to a place; autofocus off.",
+        [("value", "0 (far) to 1 (near).")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/step_focus" legacy::step_focus, Legacy, "Moves the lens by 0.05; autofocus off.",
+        [("direction", "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
         [("status", "`false` begins one, `true` ends it."), ("filename", "Its name, to which `.avi` is added."), ("date", "The date it is to have.")],
         [OLD_DONE, OLD_KEEP_WITHHELD, (500, "`Error with recording video`", Content::Text)]),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
-use super::{light, schemas_media, settings};
+use super::{diagnosis, lens, light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
@@ -15,7 +15,10 @@ pub fn all() -> Value {
         of_what_is_drawn(),
         of_what_is_counted(),
         of_models(),
+        diagnosis::schemas(),
+        lens::schemas(),
         light::schemas(),
+        of_access(),
         schemas_media::all(),
         settings::schemas(),
     ];
@@ -69,6 +72,23 @@ fn of_the_camera() -> Value {
             "model": text(), "looks_per_second": number(), "look_ms": number(), "tracks": count(),
             "scene": scene(), "lines": count(), "ledger": maybe(text()),
         })),
+    })
+}
+
+fn of_access() -> Value {
+    let level = json!({"type": "string", "enum": super::logs::LEVELS.map(|(word, _)| word)});
+    json!({
+        "Password": object(json!({"set": {"type": "boolean"}, "sessions": count(), "file": text()})),
+        "PasswordDraft": {
+            "type": "object", "required": ["password"],
+            "properties": {"password": text(), "current": text()},
+        },
+        "MadePassword": object(json!({"password": text()})),
+        "Log": object(json!({"items": list(object(json!({
+            "time": time(), "level": level, "target": text(), "message": text(),
+        })))})),
+        "OldLog": list(object(json!({"time": time(), "level": level, "message": text()}))),
+        "PowerWish": object(json!({"action": {"type": "string", "enum": ["off", "reboot"]}})),
     })
 }
 

@@ -68,6 +68,8 @@ pub struct StateReport {
     pub bytes: u64,
     /// How often the camera was opened.
     pub opens: u64,
+    /// Whoever reaches it can change it: there is no password, and it is reached from other machines.
+    pub open: bool,
     /// Seconds since the server started.
     pub uptime_s: f64,
     /// Whether the wall clock can be believed.
@@ -140,6 +142,7 @@ impl StateReport {
             pictures: status.pictures,
             bytes: status.bytes,
             opens: status.opens,
+            open: site.is_open(),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             wall_clock_trusted: crate::base::Stamp::now().wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
@@ -173,7 +176,7 @@ impl StateReport {
             "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
             "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
-            "uptime_s": number, "wall_clock_trusted": flag,
+            "open": flag, "uptime_s": number, "wall_clock_trusted": flag,
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
@@ -206,7 +209,7 @@ impl StateReport {
             keeping: None,
             hands: LiveHands::default(),
             is_counts_only: false,
-            is_open: false,
+            is_open: self.open,
         }
     }
 }

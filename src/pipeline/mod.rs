@@ -12,6 +12,7 @@ mod change;
 pub mod clip;
 mod commands;
 pub mod counting;
+pub mod focus;
 pub mod keeping;
 pub mod lights;
 mod rate;

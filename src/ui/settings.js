@@ -55,15 +55,9 @@
     } catch { /* the next time */ }
   };
 
-  // Which JSON the field's text is: the server says what is wrong with any other.
-  const meant = (e, value) => {
-    const input = field(e);
-    if (input.type === 'checkbox') return value === 'true';
-    if (value === '') return null;
-    if (input.inputMode && Number.isFinite(+value)) return +value;
-    if (e.dataset.list !== undefined) return value.split(',').map(one => one.trim()).filter(Boolean);
-    return value;
-  };
+  // What is typed, as the API wants it: texts are read by the server, which says what is wrong with them.
+  const meant = (e, value) => value === '' ? null : e.dataset.list === undefined || !value.includes(',') ? value
+    : value.split(',').map(one => one.trim()).filter(Boolean).map(one => isFinite(one) ? +one : one);
 
   const change = async (changes, rows, isAgain = 0) => {
     const [e] = rows;

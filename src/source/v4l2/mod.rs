@@ -13,6 +13,7 @@ mod choose;
 mod controls;
 mod device;
 mod failure;
+mod found;
 mod node;
 mod stride;
 mod sys;
@@ -29,6 +30,7 @@ use choose::Choice;
 use device::{Buffer, Device, Ready, StartError};
 
 pub use crate::media::{Format, Mode};
+pub use found::{is_usable, none_found, title, usable};
 pub use node::{Facts, Node, list, list_under};
 pub(super) use node::{Nodes, cameras_under};
 

@@ -27,7 +27,7 @@ pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: 
     let only: String = only.split_whitespace().map(|kind| format!(" for-{kind}")).collect();
     let hint = hint(setting, labels);
     let rules = format!(
-        " aria-describedby=\"{path}-hint {path}-org\"{}{}",
+        " aria-describedby=\"s-{path}-hint s-{path}-org\"{}{}",
         if setting.wrong.is_some() { " aria-invalid=\"true\"" } else { "" },
         if is_off { " disabled" } else { "" },
     );
@@ -37,10 +37,11 @@ pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: 
         format!("<input type=\"hidden\" name=\"was.{path}\" value=\"{}\">", Text(&setting.is))
     };
     format!(
-        "<div class=\"set{only}\" data-key=\"{path}\" data-was=\"{is}\"><div><label for=\"{path}\">{label}</label><span \
-         class=\"hint\" id=\"{path}-hint\">{hint}</span></div>{field}<span class=\"org\" \
-         id=\"{path}-org\">{origin}</span><p class=\"err\" id=\"{path}-said\" role=\"status\">{wrong}</p>{was}</div>\n",
+        "<div class=\"set{only}\" data-key=\"{path}\" data-was=\"{is}\"{list}><div><label for=\"s-{path}\">{label}</label><span \
+         class=\"hint\" id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" \
+         id=\"s-{path}-org\">{origin}</span><p class=\"err\" id=\"s-{path}-said\" role=\"status\">{wrong}</p>{was}</div>\n",
         is = Text(&setting.is),
+        list = if setting.field == Field::List { " data-list" } else { "" },
         label = Text(labels.label),
         field = field(setting, labels, &rules),
         origin = origin(setting, labels.label, is_fixed),
@@ -61,7 +62,7 @@ fn hint(setting: &Setting, labels: &Labels<'_>) -> String {
 
 fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
     let (path, text) = (Text(&setting.path), Text(&setting.text));
-    let begin = format!(" id=\"{path}\" name=\"{path}\"{rules}");
+    let begin = format!(" id=\"s-{path}\" name=\"{path}\"{rules}");
     let unit = |input: String| {
         if labels.unit.is_empty() {
             input
