@@ -52,7 +52,7 @@ pub(super) fn buttons(hands: &LiveHands) -> String {
         "{gray}\n      {half}\n      {light}<details id=\"turn\"><summary class=\"btn quiet\">Turn</summary><div \
          class=\"popped\"><p class=\"row\">{left}{right}</p><p class=\"row\">{mirror}{flip}</p><p class=\"small \
          muted\">Part, text, time: <a href=\"settings#picture\">Settings</a></p></div></details>\n      <form \
-         method=\"post\" action=\"picture\" id=\"view\"></form>\n      ",
+         method=\"post\" action=\"picture\" id=\"view\" hidden></form>\n      ",
         gray = toggle("gray", "Grayscale", view.is_gray, "view", " quiet"),
         half = toggle("half", "Half size", view.is_small, "view", " quiet"),
         mirror = toggle("mirror", "Mirror", view.is_mirrored, "view", ""),

@@ -242,10 +242,10 @@ fn panel(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Labels<'
     }
     let is_fixed = !page.fixed.is_empty();
     let mut body = String::new();
-    if group.id == "camera" && !page.modes.is_empty() {
-        body.push_str(&modes(page, is_fixed));
-    }
     for (setting, labels) in rows {
+        if setting.path == "source.width" && !page.modes.is_empty() {
+            body.push_str(&modes(page, is_fixed));
+        }
         let only = ONLY_FOR.iter().find(|(path, _)| *path == setting.path).map_or("", |(_, kinds)| *kinds);
         body.push_str(&fields::row(setting, labels, only, is_fixed));
     }
@@ -299,7 +299,7 @@ fn modes(page: &SettingsPage, is_fixed: bool) -> String {
             && width == mode.width.to_string()
             && height == mode.height.to_string();
         is_known |= is_it;
-        let rate = if mode.fps > 0.0 { format!(", up to {} a second", round(mode.fps)) } else { String::new() };
+        let rate = if mode.fps > 0.0 { format!(", {} fps", round(mode.fps)) } else { String::new() };
         let _ = write!(
             options,
             "<option value=\"{}\"{}>{} × {} {}{rate}</option>",
