@@ -441,7 +441,7 @@ fn rules_of_retention_are_one_truth_wherever_they_are_changed() {
     let mut daemon = place.start();
     assert_eq!(patch(&daemon, &json!({"retention.snapshots_age": "7d"})).status, 200);
     let rules = client::get(daemon.address, "/api/v1/media/retention").json();
-    assert_eq!(rules["rules"]["snapshots_age"], 7 * 86_400);
+    assert_eq!(rules["rules"]["snapshots_age"].as_f64(), Some(7.0 * 86_400.0));
     let lines = "Content-Type: application/json\r\n";
     let put = send(
         &daemon,

@@ -11,10 +11,11 @@ use super::daemon::{Daemon, Sent};
 use super::failure::{CONFIGURATION, DEVICE, FAILED, IO};
 use super::listening::{self, Address};
 use super::{Failure, Given, print, print_json, wiring};
-use crate::config::{Config, Listen, Resolved};
+use crate::config::{Config, Listen};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::keeping::retention;
+use crate::daemon::preferences::Started;
 use crate::http::{Finding, FindingReport, Verdict, room_finding};
 use crate::media::TroubleKind;
 use crate::store::media::{MediaError, MediaReader};
@@ -45,8 +46,8 @@ const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 impl Check {
     /// Looks at everything and tells what was found.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let mut found = match given.and(&self.given).load() {
-            Ok(resolved) => self.all(&resolved),
+        let mut found = match given.and(&self.given).load_all() {
+            Ok(read) => self.all(&read),
             Err(complaints) => {
                 let text = format!("{}\n\n{complaints}", complaints.summary());
                 vec![
@@ -68,13 +69,14 @@ impl Check {
         if code == 0 { Ok(()) } else { Err(Failure::Told(code)) }
     }
 
-    fn all(&self, resolved: &Resolved) -> Vec<Found> {
-        let config = &resolved.config;
+    fn all(&self, read: &Started) -> Vec<Found> {
+        let config = &read.resolved.config;
         let addresses: Vec<(&Listen, Address)> =
             config.http.listen.iter().map(|listen| (listen, listening::look(listen))).collect();
         let is_running = addresses.iter().any(|(_, address)| *address == Address::Ours);
         let mut found = vec![
-            (Finding::good("configuration", summary(resolved)), 0),
+            (Finding::good("configuration", summary(&read.resolved)), 0),
+            (settings(read), CONFIGURATION),
             (diagnosis::devices(config), DEVICE),
         ];
         let told = if is_running { daemon_says(config) } else { Vec::new() };
@@ -86,7 +88,9 @@ impl Check {
         if told.is_empty() {
             found.push((diagnosis::lens(config), FAILED));
         }
-        let told = told.into_iter().filter(|finding| !(self.no_camera && finding.name == "camera"));
+        // What is in the file now is for who looks at it, more than what the daemon has read.
+        let is_told = |name| !(self.no_camera && name == "camera") && name != "settings";
+        let told = told.into_iter().filter(|finding| is_told(finding.name));
         found.extend(told.map(|finding| (finding, DEVICE)));
         found.push((diagnosis::model(config), FAILED));
         found.push(ledger(config));
@@ -94,6 +98,18 @@ impl Check {
         found.extend(diagnosis::of_the_machine(config).into_iter().map(|finding| (finding, FAILED)));
         found.extend(addresses.iter().map(|(listen, address)| (listen_finding(listen, address), IO)));
         found
+    }
+}
+
+/// What was set on the page.
+fn settings(read: &Started) -> Finding {
+    let name = "settings";
+    let file = read.found.saved.file().display();
+    match (read.found.complaint.as_str(), read.found.saved.paths().count()) {
+        ("", 0) => Finding::none(name, "nothing was set on the page"),
+        ("", n) => Finding::good(name, format!("{file} is good: {n} set on the page")),
+        (complaint, _) => Finding::bad(name, format!("what was set on the page is not good\n\n{complaint}"))
+            .hint("mend the file, or change any setting: it is set aside then"),
     }
 }
 

@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(resolved.config.controls["sim"]["brightness"], 5);
         let origin = resolved.origin("stream.quality").unwrap();
         assert_eq!(origin, &Origin::Page { file: "state/settings.toml".into(), line: 11 });
-        assert_eq!((origin.word(), origin.to_string().as_str()), ("page", "state/settings.toml:10"));
+        assert_eq!((origin.word(), origin.to_string().as_str()), ("page", "state/settings.toml:11"));
         assert!(resolved.origin("name").unwrap().is_operators());
         assert!(!resolved.origin("stream.fps").unwrap().is_operators());
     }
