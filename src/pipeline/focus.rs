@@ -204,7 +204,7 @@ impl Focus {
         if *self.0.pipeline.shared.state.borrow() != State::Live {
             return None;
         }
-        let newest = self.0.pipeline.hub().newest().filter(|picture| !picture.is_card)?;
+        let newest = self.0.pipeline.newest().filter(|picture| !picture.is_card)?;
         // The very same, or one that is made because somebody asks.
         let mut pictures = self.0.pipeline.originals().subscribe();
         loop {
