@@ -1,11 +1,19 @@
-//! `tallycam config check|show|default`.
+//! `tallycam config check|show|default|import`.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::failure::CONFIGURATION;
+use super::settings::write_new;
 use super::{Failure, Given, print, print_json};
-use crate::config::{Origin, Resolved, default_text};
+use crate::config::{Origin, Resolved, convert_old, default_text};
+
+/// A longer file than this is none of the old program's.
+const LONGEST: u64 = 64 * 1024;
 
 /// Check, show or write the configuration.
 #[derive(Debug, Subcommand)]
@@ -13,6 +21,7 @@ pub enum ConfigCommand {
     Check(Check),
     Show(Show),
     Default(Defaults),
+    Import(Import),
 }
 
 /// Check the configuration; tell everything that is wrong, at once.
@@ -42,6 +51,22 @@ pub struct Defaults {
     _given: Given,
 }
 
+/// Turn the config.txt of the old Flask program into a configuration.
+///
+/// What has no counterpart is named in a comment. The old program's port, 5000, is listened on, too.
+#[derive(Debug, Args)]
+pub struct Import {
+    // Taken as by every command; what is in force does not matter here.
+    #[command(flatten)]
+    _given: Given,
+    /// The old file
+    #[arg(id = "from", value_name = "FILE")]
+    from: PathBuf,
+    /// Write it to this file, which must not be there yet; without it to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 impl ConfigCommand {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
@@ -62,6 +87,29 @@ impl ConfigCommand {
                 if show.json { print_json(&as_json(&resolved)) } else { print(&as_toml(&resolved)) }
             }
             ConfigCommand::Default(_) => print(&default_text()),
+            ConfigCommand::Import(import) => import.run(),
+        }
+    }
+}
+
+impl Import {
+    fn run(&self) -> Result<(), Failure> {
+        let name = self.from.display().to_string();
+        let unread = |error: std::io::Error| Failure::Io {
+            message: format!("{name} cannot be read: {error}"),
+            hint: None,
+        };
+        let mut bytes = Vec::new();
+        let file = File::open(&self.from).map_err(unread)?;
+        file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(unread(std::io::Error::other("it is longer than any such file")));
+        }
+        // The old program read whatever the system's encoding was: what is not ours is in comments and names.
+        let toml = convert_old(&name, &String::from_utf8_lossy(&bytes))?;
+        match &self.output {
+            None => print(&toml),
+            Some(file) => write_new(file, &toml),
         }
     }
 }

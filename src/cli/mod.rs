@@ -13,6 +13,7 @@ mod daemon;
 mod devices;
 mod failure;
 mod focus;
+mod light;
 mod listening;
 mod media;
 mod model;
@@ -68,6 +69,7 @@ enum Command {
     Focus(focus::Focus),
     Snapshot(snapshot::Snapshot),
     Record(record::Record),
+    Light(light::Light),
     Count(count::Count),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
@@ -128,6 +130,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Focus(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
+            Command::Light(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),

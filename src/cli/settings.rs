@@ -101,8 +101,8 @@ pub struct Import {
     #[command(flatten)]
     given: Given,
     /// A file that `tallycam settings export` wrote; - is standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(id = "from", value_name = "FILE")]
+    from: PathBuf,
 }
 
 /// The daemon's answer, as far as it is used here.
@@ -246,16 +246,16 @@ impl Export {
 
 impl Import {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let name = self.file.display();
+        let name = self.from.display();
         let unread = |error: std::io::Error| Failure::Io {
             message: format!("{name} cannot be read: {error}"),
             hint: None,
         };
         let mut text = String::new();
-        let read = if self.file.as_os_str() == "-" {
+        let read = if self.from.as_os_str() == "-" {
             std::io::stdin().take(LONGEST + 1).read_to_string(&mut text)
         } else {
-            File::open(&self.file).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
+            File::open(&self.from).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
         };
         read.map_err(unread)?;
         if text.len() as u64 > LONGEST {

@@ -206,6 +206,11 @@ impl<'t> Lines<'t> {
         line.split('\n').next().unwrap_or("").trim_end_matches('\r')
     }
 
+    /// The byte at which line `number` begins.
+    pub fn start_of(&self, number: usize) -> usize {
+        number.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len())
+    }
+
     /// The bytes that `span` covers.
     pub fn slice(&self, span: Range<usize>) -> &'t str {
         self.text.get(span).unwrap_or("")

@@ -16,8 +16,8 @@ use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
 use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
-use crate::store::Counts;
 use crate::store::media::{Media, MediaError};
+use crate::store::{Counts, StoreError};
 
 /// It does not work; everything is as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +67,42 @@ impl Parts {
             self.undone(self.source(to, from).await);
             return Err(refused);
         }
-        if let Err(refused) = self.rules(from, to).await {
+        let stored = match self.rules(from, to).await {
+            Ok(()) => {
+                let labelled = self.ledger(from, to).await;
+                if labelled.is_err() {
+                    self.undone(self.ledger(to, from).await);
+                    self.undone(self.rules(to, from).await);
+                }
+                labelled
+            }
+            refused => refused,
+        };
+        if let Err(refused) = stored {
             self.undone(self.detector(to, from).await);
             self.undone(self.source(to, from).await);
             return Err(refused);
         }
         self.told(from, to);
+        Ok(())
+    }
+
+    /// What stands in every row, and what hours and days are told by.
+    async fn ledger(&self, from: &Resolved, to: &Resolved) -> Result<(), Refused> {
+        let (before, after) = (counting::store_settings(&from.config), counting::store_settings(&to.config));
+        let is_renamed = before.camera != after.camera;
+        let is_moved = (&before.zone, before.day_starts) != (&after.zone, after.day_starts);
+        if let Some(counts) = &self.counts {
+            if is_moved {
+                counts.set_calendar(after.zone.clone(), after.day_starts).await?;
+            }
+            if is_renamed {
+                counts.set_camera(after.camera.clone()).await?;
+            }
+        }
+        if let Some(media) = self.media.as_ref().filter(|_| is_moved || is_renamed) {
+            media.set_words(after.camera, after.zone);
+        }
         Ok(())
     }
 
@@ -239,6 +269,12 @@ impl From<Trouble> for Refused {
 impl From<NoDetector> for Refused {
     fn from(none: NoDetector) -> Refused {
         Refused { reason: none.reason, hint: none.hint }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Refused {
+        Refused { reason: error.to_string(), hint: error.hint().map(str::to_owned) }
     }
 }
 

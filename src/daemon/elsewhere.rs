@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Origin, Resolved, Saved, kind, show_duration, show_size};
+use crate::config::{Origin, Resolved, kind, show_duration, show_size};
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::store::Counts;
 use crate::store::media::{Media, RetentionRules};
@@ -65,16 +65,6 @@ impl KeptElsewhere {
             lay(MODEL, kind::quoted(model), directory.unwrap_or_default().join("counts.db"));
         }
     }
-
-    /// Puts what was made on a page into `saved`, to be written where all is to be in one file.
-    pub fn put_into(resolved: &Resolved, saved: &mut Saved) {
-        for setting in &resolved.settings {
-            if matches!(setting.origin, Origin::Page { line: 0, .. }) && holds(&setting.path) {
-                // A value that is in force is one that is good.
-                let _ = saved.set(&setting.path, Some(&setting.value));
-            }
-        }
-    }
 }
 
 fn as_toml(rules: &RetentionRules) -> [(&'static str, String); 5] {
@@ -120,9 +110,5 @@ mod tests {
         assert_eq!(config.detect.model.as_deref(), Some("mine"));
         assert_eq!(resolved.origin("retention.min_free").unwrap().to_string(), "media.db");
         assert_eq!(resolved.origin("retention.snapshots_size"), Some(&Origin::Default));
-        let mut saved = Saved::nothing("settings.toml".into());
-        KeptElsewhere::put_into(&resolved, &mut saved);
-        let paths: Vec<&str> = saved.paths().collect();
-        assert_eq!(paths, ["detect.model", "retention.min_free", "retention.recordings_age"]);
     }
 }

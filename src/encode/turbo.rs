@@ -81,6 +81,8 @@ pub struct Decompressor {
 #[derive(Debug)]
 pub struct Turner {
     turbo: turbojpeg::Transformer,
+    /// It has seen a picture.
+    is_used: bool,
     /// As a [`Compressor`]'s.
     out: Vec<u8>,
 }
@@ -88,7 +90,7 @@ pub struct Turner {
 impl Turner {
     /// A turner.
     pub fn new() -> Result<Turner, CompressError> {
-        Ok(Turner { turbo: turbojpeg::Transformer::new()?, out: Vec::new() })
+        Ok(Turner { turbo: turbojpeg::Transformer::new()?, is_used: false, out: Vec::new() })
     }
 
     /// `jpeg` turned by `orientation`, of that only `part` (in pixels of the turned picture) if it is given, without
@@ -130,7 +132,15 @@ impl Turner {
         if self.out.len() < room || self.out.len() / 4 > room {
             self.out = vec![0; room.next_multiple_of(1 << 16)];
         }
-        match self.turbo.transform_to_slice(&transform, jpeg, &mut self.out) {
+        let mut done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
+        let is_of_use = |error: &turbojpeg::Error| matches!(error, turbojpeg::Error::TurboJpegError(words) if words.contains(EXTRANEOUS) || words.contains("too small"));
+        if done.as_ref().is_err_and(|error| !is_of_use(error)) && self.is_used {
+            // What a damaged picture has left in it (Huffman tables) fails good ones, too.
+            self.turbo = turbojpeg::Transformer::new()?;
+            done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
+        }
+        self.is_used = true;
+        match done {
             Ok(len) => Ok(&self.out[..len]),
             Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => {
                 // It is finished, and only its length is not told.
@@ -184,7 +194,16 @@ impl Decompressor {
 
     /// Reads the header of a JPEG.
     pub fn header(&mut self, jpeg: &[u8]) -> Result<Header, CompressError> {
-        Ok(Header(self.turbo.read_header(jpeg)?))
+        match self.turbo.read_header(jpeg) {
+            Ok(header) => Ok(Header(header)),
+            Err(error) => self.begin_anew(error),
+        }
+    }
+
+    /// What a damaged picture has left (Huffman tables) must not fail the next one.
+    fn begin_anew<T>(&mut self, error: turbojpeg::Error) -> Result<T, CompressError> {
+        *self = Decompressor::new()?;
+        Err(error.into())
     }
 
     /// Decodes a JPEG whose header gave `layout` into `planes`, which has room for it.
@@ -202,7 +221,8 @@ impl Decompressor {
             height: layout.height,
             subsamp: layout.subsamp,
         };
-        whole(self.turbo.decompress_to_yuv(jpeg, image))
+        let done = self.turbo.decompress_to_yuv(jpeg, image);
+        self.whole(done)
     }
 
     /// The same of luma alone: chroma is read over, which costs half as much. The plane has no padding.
@@ -220,20 +240,23 @@ impl Decompressor {
             height: layout.height,
             format: PixelFormat::GRAY,
         };
-        whole(self.turbo.decompress(jpeg, image))
+        let done = self.turbo.decompress(jpeg, image);
+        self.whole(done)
+    }
+
+    /// All of the picture is there, too, when only bytes before its end are too many.
+    fn whole(&mut self, done: Result<(), turbojpeg::Error>) -> Result<(), CompressError> {
+        match done {
+            Ok(()) => Ok(()),
+            Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => Ok(()),
+            Err(error) => self.begin_anew(error),
+        }
     }
 }
 
 /// What libjpeg says of bytes between the last block and the end. Many cheap cameras leave a few: all of the picture is
 /// there.
 const EXTRANEOUS: &str = "extraneous bytes before";
-
-fn whole(done: Result<(), turbojpeg::Error>) -> Result<(), CompressError> {
-    match done {
-        Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => Ok(()),
-        done => Ok(done?),
-    }
-}
 
 impl Header {
     /// Pixels in a row, rows.

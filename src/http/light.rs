@@ -20,7 +20,7 @@ use super::{Site, v1, wire};
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
 use crate::pipeline::Lights;
-use crate::pipeline::lights::{Color, LightStatus, LightsSettings, PRESETS, Paint, Shows, StripKind};
+use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKind};
 use crate::ui::{LightFacts, LightRange};
 
 const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
@@ -59,7 +59,7 @@ impl From<NoLight> for Problem {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct LightReport {
     kind: &'static str,
     on: bool,
@@ -74,6 +74,7 @@ struct LightReport {
     auto: Option<bool>,
     auto_below: Option<f64>,
     luma: Option<f64>,
+    pinned: Option<String>,
     presets: Vec<PresetReport>,
 }
 
@@ -179,7 +180,18 @@ pub fn facts(site: &Site) -> Option<LightFacts> {
         hint: hint.unwrap_or_default(),
         auto_below: settings.auto_below,
         luma: status.luma,
+        pinned: pinned(site),
     })
+}
+
+/// Where the operator's file sets a key that is changed here; those cannot be.
+fn pinned(site: &Site) -> Option<String> {
+    let in_force = site.preferences().ok()?.in_force();
+    let origin = |key: &str| in_force.resolved.origin(key).filter(|origin| origin.is_operators());
+    ["lights.on", "lights.brightness", "lights.color", "lights.ranges"]
+        .into_iter()
+        .find_map(origin)
+        .map(ToString::to_string)
 }
 
 /// Changes the light, with `expected` only if that is still the settings' version. Done when it shines so and is kept.
@@ -217,11 +229,7 @@ fn changes(wish: &LightWish) -> Changes {
 /// `GET /api/v1/light`.
 pub async fn get(request: Request) -> Response<Body> {
     let site = &request.site;
-    let report = match &site.lights {
-        Some(lights) => report(&lights.settings(), &lights.status()),
-        None => report(&LightsSettings::default(), &LightStatus::default()),
-    };
-    let mut response = v1::json(wire::json(&report));
+    let mut response = v1::json(wire::json(&report(site)));
     let version = site.preferences().ok().map(|set| set.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(hyper::header::ETAG, tag);
@@ -298,24 +306,36 @@ fn range(item: &Value) -> Option<PixelRange> {
     Some(PixelRange { from, to, color: read_color(object.get("color")?.as_str()?)? })
 }
 
-fn report(settings: &LightsSettings, status: &LightStatus) -> LightReport {
-    let (reason, hint) = why(status);
-    let range = |paint: &Paint| RangeReport { from: paint.from, to: paint.to, color: hex(paint.color) };
+/// The same for programs; of a light that is none its settings and nothing else.
+fn report(site: &Site) -> LightReport {
+    let presets = PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect();
+    let Some(facts) = facts(site) else {
+        return LightReport {
+            kind: StripKind::None.word(),
+            brightness: 255,
+            color: hex([255; 3]),
+            shows: Shows::Off.word(),
+            presets,
+            ..LightReport::default()
+        };
+    };
+    let range = |range: &LightRange| RangeReport { from: range.from, to: range.to, color: hex(range.color) };
     LightReport {
-        kind: settings.strip.kind.word(),
-        on: settings.is_on,
-        brightness: settings.light.brightness,
-        color: hex(settings.light.color),
-        ranges: settings.light.ranges.iter().map(range).collect(),
-        pixels: settings.strip.count(),
-        shows: status.shows.word(),
-        colors: status.pixels.iter().map(|color| hex(*color)).collect(),
-        reason,
-        hint,
-        auto: settings.auto_below.map(|_| status.shows == Shows::Auto),
-        auto_below: settings.auto_below,
-        luma: status.luma.map(|luma| (luma * 10.0).round() / 10.0),
-        presets: PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect(),
+        kind: facts.kind,
+        on: facts.is_on,
+        brightness: facts.brightness,
+        color: hex(facts.color),
+        ranges: facts.ranges.iter().map(range).collect(),
+        pixels: facts.pixels,
+        shows: facts.shows,
+        colors: facts.colors.iter().map(|color| hex(*color)).collect(),
+        reason: Some(facts.reason).filter(|reason| !reason.is_empty()),
+        hint: Some(facts.hint).filter(|hint| !hint.is_empty()),
+        auto: facts.auto_below.map(|_| facts.shows == Shows::Auto.word()),
+        auto_below: facts.auto_below,
+        luma: facts.luma.map(|luma| (luma * 10.0).round() / 10.0),
+        pinned: facts.pinned,
+        presets,
     }
 }
 
@@ -340,7 +360,7 @@ pub fn schemas() -> Value {
             "kind": {"type": "string", "enum": kinds}, "on": flag, "brightness": level, "color": color,
             "ranges": ranges, "pixels": count(), "shows": shows, "colors": list(color.clone()),
             "reason": maybe(text()), "hint": maybe(text()), "auto": maybe(flag.clone()),
-            "auto_below": maybe(number()), "luma": maybe(number()),
+            "auto_below": maybe(number()), "luma": maybe(number()), "pinned": maybe(text()),
             "presets": list(object(json!({"name": text(), "color": color}))),
         })),
         "LightPatch": {

@@ -583,18 +583,19 @@ mod tests {
         let pinned = NotSet::Pinned { path: "name".into(), place: "config.toml:1".into() };
         let kept = NotSet::NotKept { file: "settings.toml".into(), reason: "full".into() };
         let rolled = NotSet::RolledBack { reason: "no picture".into(), hint: None };
-        for (not, status) in [
-            (NotSet::Wrong(vec![wrong]), 422),
-            (pinned, 409),
-            (NotSet::Changed, 412),
-            (rolled, 409),
-            (kept, 507),
+        for (not, status, field) in [
+            (NotSet::Wrong(vec![wrong.clone(), wrong]), 422, Some("lights.pixels")),
+            (pinned, 409, Some("name")),
+            (NotSet::Changed, 412, None),
+            (rolled, 409, None),
+            (kept, 507, None),
         ] {
             let detail = not.to_string();
             let (parts, body) = read(Problem::from(not).respond(true)).await;
             let json: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!((parts.status.as_u16(), json["detail"].as_str()), (status, Some(detail.as_str())));
-            assert_eq!(json["field"].as_str(), (status == 422).then_some("lights.pixels"));
+            assert_eq!(json["field"].as_str(), field);
+            assert_eq!(json["errors"].as_array().map(Vec::len), (status == 422).then_some(2));
         }
     }
 

@@ -178,6 +178,7 @@ impl<'a> Capture<'a> {
         loop {
             self.beat.beat();
             if self.shared.is_asked()
+                && !self.shared.wishes().is_stopping
                 && let Some(swap) = self.obey(None)
             {
                 self.try_source(swap);
@@ -368,7 +369,9 @@ impl<'a> Capture<'a> {
                     let (broken, failed_reads) = {
                         let mut figures = shared.figures();
                         figures.broken += 1;
-                        figures.failed_reads = figures.failed_reads.saturating_add(1);
+                        // What is only tried makes nobody unhealthy.
+                        let failed = u32::from(self.trial.is_none());
+                        figures.failed_reads = figures.failed_reads.saturating_add(failed);
                         (figures.broken, figures.failed_reads)
                     };
                     // The first, then ever rarer: a cable that flickers must not fill the log.

@@ -162,14 +162,17 @@ impl Tuning {
     ) -> Vec<String> {
         let held = saved.of(self.identity.as_deref());
         let before = std::mem::replace(&mut self.held, held);
-        let gone: Vec<String> = before.into_keys().filter(|name| !self.held.contains_key(name)).collect();
+        let gone: Vec<String> =
+            before.keys().filter(|name| !self.held.contains_key(*name)).cloned().collect();
         let Some(source) = source else {
             for name in gone {
                 self.waiting.entry(name).or_insert(None);
             }
             return Vec::new();
         };
-        let is_news = |(name, value): &(&String, &i64)| self.asked.get(*name) != Some(value);
+        let is_news = |(name, value): &(&String, &i64)| {
+            before.get(*name) != Some(value) && self.asked.get(*name) != Some(value)
+        };
         let new: BTreeMap<String, i64> =
             self.held.iter().filter(is_news).map(|(name, value)| (name.clone(), *value)).collect();
         if new.is_empty() && gone.is_empty() {
@@ -335,4 +338,215 @@ fn upper_first(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::media::{Fourcc, Frame};
+    use crate::source::Delivers;
+
+    /// A camera with a focus that its auto mode rules, a gain of its own mind, and a button.
+    struct Camera {
+        delivers: Delivers,
+        identity: Option<String>,
+        controls: Vec<Control>,
+        asked: Vec<String>,
+        /// What is ruled is refused.
+        is_strict: bool,
+    }
+
+    fn control(name: &str, kind: ControlKind, default: i64) -> Control {
+        Control {
+            id: 1,
+            name: name.to_owned(),
+            title: name.to_owned(),
+            kind,
+            default,
+            value: default,
+            read_only: false,
+            inactive: false,
+        }
+    }
+
+    fn camera() -> Camera {
+        let range = ControlKind::Integer { min: 0, max: 100, step: 5 };
+        let delivers = Delivers {
+            name: String::from("Cam"),
+            fourcc: Fourcc::MJPG,
+            width: 0,
+            height: 0,
+            fps: None,
+            notes: Vec::new(),
+            is_simulated: false,
+        };
+        let controls = vec![
+            control("gain", range.clone(), 10),
+            control("focus", range, 0),
+            control("focus_auto", ControlKind::Boolean, 1),
+            control("press", ControlKind::Button, 0),
+        ];
+        let mut camera = Camera {
+            delivers,
+            identity: Some(String::from("cam-1")),
+            controls,
+            asked: Vec::new(),
+            is_strict: false,
+        };
+        camera.rule();
+        camera
+    }
+
+    impl Camera {
+        fn rule(&mut self) {
+            self.controls[1].inactive = self.controls[2].value != 0;
+        }
+
+        fn value(&self, name: &str) -> i64 {
+            self.controls.iter().find(|control| control.name == name).unwrap().value
+        }
+
+        fn asked(&mut self) -> Vec<String> {
+            std::mem::take(&mut self.asked)
+        }
+    }
+
+    impl Source for Camera {
+        fn delivers(&self) -> &Delivers {
+            &self.delivers
+        }
+
+        fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+            Ok(None)
+        }
+
+        fn identity(&self) -> Option<String> {
+            self.identity.clone()
+        }
+
+        fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+            Ok(self.controls.clone())
+        }
+
+        fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+            self.asked.push(format!("{}={}", wanted.name, wanted.value));
+            let is_strict = self.is_strict;
+            let control = self.controls.iter_mut().find(|control| control.name == wanted.name).unwrap();
+            if is_strict && control.inactive {
+                return Err(Trouble::new(TroubleKind::Unsupported, "not now"));
+            }
+            // Its gain never goes above 60, whatever it says.
+            control.value = if control.name == "gain" { wanted.value.min(60) } else { wanted.value };
+            let taken = control.value;
+            self.rule();
+            Ok(taken)
+        }
+    }
+
+    fn values(values: &[(&str, i64)]) -> Vec<ControlValue> {
+        values.iter().map(|&(name, value)| ControlValue { name: name.to_owned(), value }).collect()
+    }
+
+    fn saved(of: &[(&str, i64)]) -> SavedControls {
+        let of = of.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        SavedControls { cameras: BTreeMap::from([(String::from("cam-1"), of)]), ..SavedControls::default() }
+    }
+
+    #[test]
+    fn the_operators_values_go_before_those_of_the_camera() {
+        let mut saved = saved(&[("gain", 20), ("focus", 30)]);
+        saved.pinned.insert(String::from("gain"), 40);
+        assert_eq!(saved.of(Some("cam-1")), BTreeMap::from([("gain".into(), 40), ("focus".into(), 30)]));
+        assert_eq!(saved.of(Some("cam-2")), BTreeMap::from([("gain".into(), 40)]));
+        assert_eq!(saved.of(None), BTreeMap::from([("gain".into(), 40)]));
+    }
+
+    #[test]
+    fn a_camera_without_anything_saved_is_not_even_asked() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        assert_eq!(tuning.opened(&mut cam, &SavedControls::default()), [""; 0]);
+        assert!(tuning.known.is_none() && cam.asked.is_empty());
+    }
+
+    #[test]
+    fn what_is_saved_is_set_at_every_open_and_asked_once() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        let all = saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20), ("press", 1), ("zoom", 1)]);
+        let notes = tuning.opened(&mut cam, &all);
+        assert_eq!(cam.asked(), ["focus_auto=0", "gain=20", "focus=30"]);
+        assert!(notes.iter().any(|note| note.contains("press is a button")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("no control zoom")), "{notes:?}");
+        // The same again is nothing new; another value is, and what is gone goes back to the default.
+        assert_eq!(tuning.saved_changed(Some(&mut cam), &all).len(), 0);
+        assert_eq!(cam.asked(), [""; 0]);
+        tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 45), ("focus_auto", 0)]));
+        assert_eq!(cam.asked(), ["focus=45", "gain=10"]);
+        tuning.opened(&mut cam, &saved(&[("focus", 45)]));
+        assert_eq!(cam.asked(), ["focus=45"]);
+    }
+
+    #[test]
+    fn what_is_set_and_then_saved_is_asked_once() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        tuning.opened(&mut cam, &SavedControls::default());
+        let report = tuning.set(&mut cam, &values(&[("gain", 83)]), &SavedControls::default()).unwrap();
+        assert_eq!(report.controls[0].value, 60);
+        assert_eq!(
+            report.notes.len(),
+            2,
+            "rounded to a step, and not taken by the camera: {:?}",
+            report.notes
+        );
+        tuning.saved_changed(Some(&mut cam), &saved(&[("gain", 60)]));
+        assert_eq!(cam.asked(), ["gain=85"]);
+        // Set back, and no longer saved: once, too.
+        tuning.set(&mut cam, &values(&[("gain", 10)]), &saved(&[("gain", 60)])).unwrap();
+        tuning.saved_changed(Some(&mut cam), &SavedControls::default());
+        assert_eq!((cam.asked(), cam.value("gain")), (vec![String::from("gain=10")], 10));
+    }
+
+    #[test]
+    fn one_that_is_wrong_keeps_all_from_being_set() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        tuning.opened(&mut cam, &SavedControls::default());
+        let wanted = values(&[("gain", 20), ("gian", 3), ("focus", 101)]);
+        let Err(ControlsError::Wrong(wrong)) = tuning.set(&mut cam, &wanted, &SavedControls::default())
+        else {
+            panic!("it was set");
+        };
+        assert_eq!(wrong.iter().map(|wrong| wrong.name.as_str()).collect::<Vec<_>>(), ["gian", "focus"]);
+        assert_eq!(cam.asked(), [""; 0]);
+    }
+
+    #[test]
+    fn a_saved_value_comes_into_effect_when_its_auto_mode_is_switched_off() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        let kept = saved(&[("focus", 30)]);
+        let notes = tuning.opened(&mut cam, &kept);
+        assert!(notes[0].contains("focus cannot be set while an automatic mode rules it"), "{notes:?}");
+        cam.asked();
+        let report = tuning.set(&mut cam, &values(&[("focus_auto", 0)]), &kept).unwrap();
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
+        assert_eq!((report.controls[1].value, report.controls[1].inactive), (30, false));
+        // Who sets both has said what holds.
+        tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &kept).unwrap();
+        tuning.set(&mut cam, &values(&[("focus", 50), ("focus_auto", 0)]), &kept).unwrap();
+        assert_eq!(cam.asked(), ["focus_auto=1", "focus_auto=0", "focus=50"]);
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        tuning.opened(&mut cam, &SavedControls::default());
+        let wanted = values(&[("focus", 50), ("gain", 20)]);
+        let report = tuning.set(&mut cam, &wanted, &SavedControls::default()).unwrap();
+        assert_eq!(report.refused, ["focus"]);
+        assert_eq!((report.controls[0].value, report.controls[1].value), (20, 0));
+    }
 }

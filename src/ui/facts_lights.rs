@@ -31,6 +31,8 @@ pub struct LightFacts {
     pub auto_below: Option<f64>,
     /// How bright the picture is, of 255, where that is measured.
     pub luma: Option<f64>,
+    /// Where the operator's file sets one of these, which then cannot be changed: `config.toml:12`.
+    pub pinned: Option<String>,
 }
 
 /// Pixels with a colour of their own.

@@ -309,12 +309,17 @@ fn smaller_is_the_mean_of_what_was_there() {
                 let done = transformer.transform(&jpeg, &view, None, None, 95).unwrap();
                 assert_eq!((done.width, done.height), view.size_of((width as u32, height as u32)));
                 let (planes, is, _) = decoded(&done.jpeg);
-                let (large, size) =
-                    expected(&original[0], (width, height), &View { eighths: 8, ..view.clone() });
+                // Of odd sizes the edge that stands for fewer samples is turned, too.
+                let whole = Samples { bytes: &original[0], stride: width, width, height };
+                let wanted = View { eighths, ..View::default() }.size_of((width as u32, height as u32));
                 let mut small = Plane::default();
-                let samples = Samples { bytes: &large, stride: size.0, width: size.0, height: size.1 };
-                small.fit(samples, is, &mut Plane::default());
-                let (mean, _) = difference(&planes[0], &small.samples);
+                small.fit(whole, (wanted.0 as usize, wanted.1 as usize), &mut Plane::default());
+                let (small, size) = expected(&small.samples, (small.width, small.height), &view);
+                if size != is {
+                    // The part is not a whole number of samples at this scale.
+                    continue;
+                }
+                let (mean, _) = difference(&planes[0], &small);
                 assert!(mean < 5.0, "{width}×{height} {subsamp:?} {view:?}: {mean}");
                 assert_eq!(planes[1].is_empty(), subsamp.is_none() || view.gray);
             }
@@ -415,5 +420,5 @@ fn hostile_pictures_are_errors_or_pictures() {
             }
         }
     }
-    assert!(transformer.transform(&good, &views[0], None, None, 80).is_ok());
+    transformer.transform(&good, &views[0], None, None, 80).unwrap();
 }

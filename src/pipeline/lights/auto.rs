@@ -146,7 +146,7 @@ mod tests {
             room.seconds(12 * 3600, 20.0);
             assert!(room.is_on());
             let offs: Vec<u64> = room.switched.iter().filter(|(_, on)| !on).map(|(at, _)| *at).collect();
-            assert_eq!(offs.len(), 5, "{offs:?}");
+            assert_eq!(offs.len(), 6, "{offs:?}");
             assert!(offs.windows(2).all(|pair| pair[1] - pair[0] >= 1800), "{offs:?}");
             let dark = room.switched.windows(2).filter(|pair| !pair[0].1).map(|pair| pair[1].0 - pair[0].0);
             assert!(dark.max() <= Some(2), "{:?}", room.switched);
