@@ -123,7 +123,9 @@ fn in_words(light: &Value) -> String {
     let text = |key: &str| light.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| light.get(key).and_then(Value::as_u64).unwrap_or_default();
     if text("kind") == "none" {
-        return String::from("there is no light: `kind` under [lights] in the configuration says what there is\n");
+        return String::from(
+            "there is no light: `kind` under [lights] in the configuration says what there is\n",
+        );
     }
     let state = match (text("shows"), light.get("on").and_then(Value::as_bool)) {
         ("auto", _) => "on by itself",
