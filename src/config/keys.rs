@@ -30,9 +30,10 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
-    /// Whether it can be set on the page. Where things are kept cannot: what is set on the page lies there.
+    /// Whether it can be set on the page, by the API, by anybody but the operator. Where things are kept cannot: what is
+    /// set on the page lies there. Nor can a program that is run: a browser runs no programs on this machine.
     pub fn is_for_pages(&self) -> bool {
-        (self.section, self.name) != ("store", "directory")
+        !matches!((self.section, self.name), ("store", "directory") | ("source", "command"))
     }
 
     /// Whether it takes effect while the daemon runs; else only when it starts anew.
