@@ -194,7 +194,7 @@ pub(super) const GROUPS: &[Group] = &[
         about: "",
         rows: &[
             ("privacy.counts_only", "Figures only", "No picture is kept or shown to anybody", ""),
-            ("access.session", "Signed in for", "After the last visit", ""),
+            ("access.session", "Signed in for", "Then the password is asked for again", ""),
             ("http.max_connections", "Most connections at once", "", "connections"),
             ("http.max_head", "Longest request head", "", "bytes"),
             ("http.head_timeout", "A request arrives within", "", ""),
