@@ -71,7 +71,8 @@ impl Set {
         let lines: Vec<String> = all.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         std::fs::write(&self.file, lines.concat()).unwrap();
         let version = in_force.version + 1;
-        *in_force = Arc::new(InForce { version, resolved, complaint: String::new(), needs_restart: Vec::new() });
+        *in_force =
+            Arc::new(InForce { version, resolved, complaint: String::new(), needs_restart: Vec::new() });
         Ok(Arc::clone(&in_force))
     }
 }
@@ -89,7 +90,7 @@ impl Preferences for Set {
         String::new()
     }
 
-    fn import(&self, _: String) -> Changing<'_> {
+    fn import(&self, _: String, _: Option<u64>) -> Changing<'_> {
         unreachable!("no test imports")
     }
 }
@@ -207,7 +208,10 @@ fn the_light_is_told_and_changed() {
     assert_eq!(answer.json()["color"], "FF0000");
     lit.shows(&["640000"; 4]);
     let light = lit.light();
-    assert_eq!((&light["on"], &light["shows"], &light["brightness"]), (&json!(true), &json!("on"), &json!(128)));
+    assert_eq!(
+        (&light["on"], &light["shows"], &light["brightness"]),
+        (&json!(true), &json!("on"), &json!(128))
+    );
 
     let ranges = json!([{"from": 1, "to": 2, "color": "00FF00"}, {"from": 3, "color": "0000FF"}]);
     let answer = lit.patch(json!({"preset": "white", "brightness": 255, "ranges": ranges}));
@@ -220,7 +224,10 @@ fn the_light_is_told_and_changed() {
     assert_eq!(lit.patch(json!({"on": true})).status, 200);
     lit.shows(&["C8C8C8"; 4]);
     let state = lit.state();
-    assert_eq!(state["light"], json!({"kind": "sim", "on": true, "shows": "on", "reason": null, "hint": null}));
+    assert_eq!(
+        state["light"],
+        json!({"kind": "sim", "on": true, "shows": "on", "reason": null, "hint": null})
+    );
     let figures = lit.get("/metrics");
     assert!(figures.text().contains("tallycam_light_on{camera=\"camera\"} 1\n"), "{}", figures.text());
 }
@@ -238,7 +245,10 @@ fn what_is_wrong_is_named_with_its_range() {
         let problem = answer.json();
         assert_eq!(answer.status, 400, "{body}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-        assert_eq!((&problem["field"], &problem["range"], &problem["given"]), (&json!(field), &json!(range), &json!(given)));
+        assert_eq!(
+            (&problem["field"], &problem["range"], &problem["given"]),
+            (&json!(field), &json!(range), &json!(given))
+        );
     }
     for body in ["", "[]", "{\"colour\":1}", "nonsense", "{\"on\":null}"] {
         let answer = lit.send("PATCH", "/api/v1/light", "application/json", body);

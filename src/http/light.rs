@@ -308,8 +308,7 @@ fn range(item: &Value) -> Option<PixelRange> {
 
 /// The same for programs; of a light that is none its settings and nothing else.
 fn report(site: &Site) -> LightReport {
-    let presets =
-        PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect();
+    let presets = PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect();
     let Some(facts) = facts(site) else {
         return LightReport {
             kind: StripKind::None.word(),
