@@ -85,6 +85,8 @@ fn help_is_worded_as_its_golden_files() {
         ("help-controls-list.txt", &["controls", "list", "--help"]),
         ("help-controls-set.txt", &["controls", "set", "--help"]),
         ("help-controls-reset.txt", &["controls", "reset", "--help"]),
+        ("help-light.txt", &["light", "--help"]),
+        ("help-light-set.txt", &["light", "set", "--help"]),
         ("help-model.txt", &["model", "--help"]),
         ("help-model-list.txt", &["model", "list", "--help"]),
         ("help-model-check.txt", &["model", "check", "--help"]),
