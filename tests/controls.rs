@@ -342,6 +342,49 @@ fn every_kind_of_control_is_offered() {
 }
 
 #[test]
+fn another_size_format_or_rate_is_taken_without_a_restart_and_taken_back_where_it_does_not_work() {
+    let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").fps("30,15");
+    let bench = Bench::new(camera, &[]);
+    let mut viewer = bench.watch();
+    assert_eq!(bench.patch(r#"{"brightness": 7}"#).status, 200);
+    let settings =
+        |body: &str| bench.send("PATCH", "/api/v1/settings", "Content-Type: application/json\r\n", body);
+    // The rate is what the log says of the last open.
+    let rate = || {
+        bench.daemon.log().lines().rev().find_map(|line| Some(line.split_once("camera open: ")?.1.to_owned()))
+    };
+    let delivers = || {
+        let state = bench.daemon.state();
+        let rate = rate().unwrap();
+        let fps = rate.rsplit_once("at ").unwrap().1.trim_end_matches(" fps").parse::<f64>().unwrap();
+        (state["width"].clone(), state["format"].clone(), fps)
+    };
+    for (body, now) in [
+        (r#"{"source.width": 320, "source.height": 240}"#, (json!(320), json!("MJPG"), 30.0)),
+        (r#"{"source.format": "YUYV"}"#, (json!(320), json!("YUYV"), 30.0)),
+        (r#"{"source.fps": 15, "source.format": null}"#, (json!(320), json!("MJPG"), 15.0)),
+    ] {
+        let answer = settings(body);
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text());
+        assert_eq!(delivers(), now, "{body}");
+        // Its controls are set again, as after every open.
+        assert_eq!(bench.set().last().unwrap(), "brightness=7");
+    }
+    assert_eq!(bench.set().len(), 4);
+
+    let refused = settings(r#"{"source.format": "NV12"}"#);
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("NV12"), "{}", refused.text());
+    bench.live();
+    assert_eq!(delivers(), (json!(320), json!("MJPG"), 15.0));
+    assert!(!bench.saved().contains("NV12"), "{}", bench.saved());
+    // The viewer has seen it all.
+    for _ in 0..3 {
+        viewer.part();
+    }
+}
+
+#[test]
 fn a_source_without_controls_says_so() {
     let served = served::serve(&TestCam::new(), tallycam::http::Settings::default());
     let report = served.get("/api/v1/controls").json();

@@ -112,7 +112,7 @@ pub const SECTIONS: &[Section] = &[
         about: "The same for certain cameras, each by the identity that `tallycam controls` names. The page keeps \
                 what is set there so, in a file of its own. What stands in [source.controls] goes before it. \
                 For example:\n\
-                \x20 [controls.\"usb-046d_HD_Pro_Webcam_C920-video\"]\n\
+                \x20 [controls.\"usb-046d_HD_Pro_Webcam_C920\"]\n\
                 \x20 focus_absolute = 30",
     },
     Section { name: "stream", about: "The pictures that viewers get." },

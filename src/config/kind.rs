@@ -124,7 +124,7 @@ pub(super) type Fault = (String, Option<String>);
 
 impl Kind {
     /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, a
-    /// URL without its password). On error `config` is as it was.
+    /// URL without its password, also where it is a word of a command). On error `config` is as it was.
     ///
     /// # Errors
     /// [`Wrong`], when this is no such value or not in its range.
@@ -359,7 +359,7 @@ impl Kind {
                 if command.first().is_some_and(String::is_empty) {
                     return Err(wrong((String::from("must begin with a program's name"), None)));
                 }
-                let shown: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+                let shown: Vec<String> = command.iter().map(|word| quoted(&without_password(word))).collect();
                 put(config, command);
                 format!("[{}]", shown.join(", "))
             }

@@ -154,8 +154,22 @@ pub fn serve(
 
     // Before the first thread is started: systemd hands them over through the environment. They are
     // served when everything else is up. A second daemon ends here and leaves the ledger alone.
-    let listeners = sockets::open(&config.http.listen)?;
-    let opener = source::opener(&config.source, fallback_to_sim)?;
+    // What was set on the page must not be what keeps the page away.
+    let alone = settings.operator.resolve(None)?.config;
+    let listeners = sockets::open(&config.http.listen).or_else(|error| {
+        if alone.http.listen == config.http.listen {
+            return Err(error);
+        }
+        error!("[http] listen, as it was set on the page, cannot be used: {error}");
+        sockets::open(&alone.http.listen)
+    })?;
+    let opener = source::opener(&config.source, fallback_to_sim).or_else(|trouble| {
+        if alone.source == config.source {
+            return Err(trouble);
+        }
+        error!("[source], as it was set on the page, cannot be used: {}", trouble.line());
+        source::opener(&alone.source, fallback_to_sim)
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -422,7 +422,7 @@ fn without_its_password(path: &str, toml: Option<&str>) -> Option<WrongSetting> 
     let key = keys::find(section, name)?;
     let has_stand_in = match key.kind {
         kind::Kind::Secret(_) => toml == "\"***\"",
-        kind::Kind::Url(_) => toml.contains(":***@"),
+        kind::Kind::Url(_) | kind::Kind::Command(_) => toml.contains(":***@"),
         _ => false,
     };
     has_stand_in.then(|| WrongSetting {

@@ -275,6 +275,12 @@ impl Pipeline {
         &self.shared.originals
     }
 
+    /// The newest picture there is, to be looked at by the program itself: as shown, or, while nobody looks and it is not
+    /// made for that, the camera's own. Cards, too.
+    fn newest(&self) -> Option<Picture> {
+        self.shared.hub.newest().or_else(|| self.shared.originals.newest())
+    }
+
     /// What is done to the pictures for everyone, from the next frame on. Nobody's stream is cut.
     pub fn set_view(&self, view: View) {
         self.shared.view.send_if_modified(|now| {

@@ -51,6 +51,11 @@ impl Daemon {
         self.child.id()
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap_or_default()
+    }
+
     /// What `/api/v1/state` says.
     pub fn state(&self) -> Value {
         client::get(self.address, "/api/v1/state").json()
