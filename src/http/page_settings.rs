@@ -67,7 +67,7 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
         }
         Some("import") => match site.preferences() {
             Ok(preferences) => {
-                let done = preferences.import(fields.get("toml").unwrap_or_default().to_owned()).await;
+                let done = preferences.import(fields.get("toml").unwrap_or_default().to_owned(), None).await;
                 done.map(|_| String::from("settings?done=import")).map_err(Problem::from)
             }
             Err(none) => Err(none.into()),
@@ -78,7 +78,7 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
                 Some("reboot") => (PowerAction::Reboot, "reboot"),
                 _ => return Err(nothing_to_do()),
             };
-            power::switch(site, action, request.link.peer()).await.map(|()| format!("settings?done={word}"))
+            power::ask(&request, action).await.map(|()| format!("settings?done={word}"))
         }
         _ => return Err(nothing_to_do()),
     };

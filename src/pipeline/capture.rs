@@ -270,6 +270,7 @@ impl<'a> Capture<'a> {
         }
         let fps = delivers.fps;
         let mut terms = Terms::new(shared.settings(), fps, source.first_frame_within());
+        self.set_quality(terms.settings.quality);
         let size = {
             let size = (delivers.width, delivers.height);
             shared.figures().opened(delivers);

@@ -77,7 +77,7 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
 fn said(said: &str) -> String {
     let mut lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
-    let mut html = format!("<p>{}</p>", Words(&sentence(first)));
+    let mut html = format!("<p>{}</p>", Words(&sentence(&capital(first))));
     let rest: Vec<&str> = lines.collect();
     if !rest.is_empty() {
         let _ = write!(html, "<pre tabindex=\"0\">{}</pre>", Text(&rest.join("\n")));

@@ -65,7 +65,7 @@ fn card(light: &LightFacts, is_live: bool) -> String {
     let back = if is_live { "<input type=\"hidden\" name=\"back\" value=\"live\">" } else { "" };
     format!(
         "<form method=\"post\" action=\"lights\" id=\"light-form\">{back}\n\
-         <p class=\"small bad\" id=\"light-why\"{why_hidden}>{why}</p>\n{dots}\
+         <p class=\"small bad\" id=\"light-why\"{why_hidden}>{why}</p>\n{pinned}{dots}\
          <p class=\"row\"><button class=\"btn\" id=\"light-on\" name=\"on\" value=\"{other}\" \
          aria-pressed=\"{on}\">Light</button> <span class=\"muted\" id=\"light-shows\">{shows}</span></p>\n\
          <p class=\"field\"><label for=\"brightness\">Brightness</label><span class=\"unit\"><input id=\"brightness\" \
@@ -75,6 +75,9 @@ fn card(light: &LightFacts, is_live: bool) -> String {
          <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
         why_hidden = hidden_if(light.reason.is_empty()),
         why = Words(format!("{} {}", sentence(&light.reason), sentence(&light.hint)).trim()),
+        pinned = light.pinned.as_ref().map_or_else(String::new, |place| {
+            format!("<p class=\"small\"><b>Set in {}</b>: change it there.</p>\n", Text(place))
+        }),
         dots = if light.has_colors { dots(light) } else { String::new() },
         on = light.is_on,
         other = !light.is_on,

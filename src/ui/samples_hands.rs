@@ -21,6 +21,7 @@ pub(super) fn light() -> LightFacts {
         hint: String::new(),
         auto_below: None,
         luma: None,
+        pinned: None,
     }
 }
 
@@ -45,7 +46,7 @@ pub(super) fn live() -> LiveHands {
 /// All that is text in it.
 pub(super) fn filled_with(hands: LiveHands, text: &dyn Fn() -> String) -> LiveHands {
     LiveHands {
-        light: hands.light.map(|light| LightFacts { reason: text(), hint: text(), ..light }),
+        light: hands.light.map(|light| LightFacts { reason: text(), hint: text(), pinned: Some(text()), ..light }),
         lens: LensFacts { swept: text(), ..hands.lens },
         said: text(),
         ..hands

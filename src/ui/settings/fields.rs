@@ -135,6 +135,7 @@ fn default(setting: &Setting) -> String {
         (_, "") => "none".into(),
         (Field::Choice(_), word) => in_words(&setting.path, word),
         (_, text) if text.chars().count() > 24 => "the default".into(),
+        (Field::Text, text) => format!("“{text}”"),
         (_, text) => text.to_owned(),
     }
 }
