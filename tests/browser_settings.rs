@@ -354,18 +354,18 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
     let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
     browser.goto(&url(&daemon, ""));
     let dots = "return [...document.querySelectorAll('#dots circle')].map(dot => dot.getAttribute('fill').slice(1).toUpperCase())";
-    assert_eq!(browser.script(dots), json!(["000000"; 8]));
+    assert_eq!(browser.script(dots), json!(vec!["000000"; 8]));
     browser.click("#light-too");
-    browser.wait_until("the dots shine", || browser.script(dots) == json!(["FFFFFF"; 8]));
+    browser.wait_until("the dots shine", || browser.script(dots) == json!(vec!["FFFFFF"; 8]));
     assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
     browser.script(
         "const colour = document.getElementById('color'); colour.value = '#ff0000';
          colour.dispatchEvent(new Event('input', { bubbles: true }))",
     );
-    browser.wait_until("they are red", || browser.script(dots) == json!(["FF0000"; 8]));
+    browser.wait_until("they are red", || browser.script(dots) == json!(vec!["FF0000"; 8]));
     // Somebody else's doing is seen, too.
     send(&daemon, "PATCH", "/api/v1/light", &json!({"on": false}));
-    browser.wait_until("they are dark", || browser.script(dots) == json!(["000000"; 8]));
+    browser.wait_until("they are dark", || browser.script(dots) == json!(vec!["000000"; 8]));
     browser.wait_for("document.getElementById('light-too').getAttribute('aria-pressed') === 'false'");
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
