@@ -399,7 +399,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     let place = Place::new();
     let daemon = place.start();
     let secret = json!({
-        "source.password": "s3cret", "source.command": ["play", "rtsp://me:s3cret@cam/"], "source.username": "me", "name": "door", "retention.recordings_age": "30d",
+        "source.password": "s3cret", "source.url": "http://me:s3cret@127.0.0.1:9/", "source.username": "me", "name": "door", "retention.recordings_age": "30d",
     });
     let answer = patch(&daemon, &secret);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -592,4 +592,27 @@ fn what_counts_is_changed_while_it_runs() {
     let refused = patch(&daemon, &json!({"detect.backend": "replay"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(value(&daemon, "detect.backend"), "motion");
+}
+
+#[test]
+fn no_program_is_run_that_the_operator_has_not_named() {
+    let place = Place::new();
+    let daemon = place.start();
+    let told = place.file().with_file_name("told");
+    let command = json!(["touch", told.to_str().unwrap()]);
+    for wish in [
+        json!({"source.kind": "exec", "source.command": command}),
+        json!({"source.command": command}),
+        json!({"source.kind": "exec"}),
+    ] {
+        let answer = patch(&daemon, &wish);
+        assert_eq!(answer.status, 422, "{wish}: {}", answer.text());
+    }
+    let file = format!("[source]\nkind = \"exec\"\ncommand = {command}\n");
+    assert_eq!(send(&daemon, "PUT", "/api/v1/settings.toml", "", &file).status, 422);
+    drop(daemon);
+    fs::write(place.file(), file).unwrap();
+    let daemon = place.start();
+    assert_eq!(value(&daemon, "source.command"), json!([]));
+    assert!(!told.exists(), "it was run");
 }

@@ -242,11 +242,12 @@ fn meant(path: &str) -> Result<Meant, (String, Option<String>)> {
     }
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     match keys::find(section, name) {
-        Some(key) if key.is_for_pages() => Ok(Meant::Key(key)),
-        Some(_) => Err((
-            format!("`{path}` can be set in the configuration file only"),
-            Some(String::from("what is set here is kept in that directory")),
-        )),
+        Some(key) => match key.why_operators() {
+            None => Ok(Meant::Key(key)),
+            Some(why) => {
+                Err((format!("`{path}` can be set in the configuration file only"), Some(why.to_owned())))
+            }
+        },
         None if keys::is_section(path) => Err((format!("`{path}` is a section, not a key"), None)),
         None if section.is_empty() || keys::is_section(section) => Err(resolve::unknown_key(section, name)),
         None => Err(resolve::unknown_section(section)),
