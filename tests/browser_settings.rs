@@ -89,8 +89,8 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
     browser.goto(&url(&daemon, "settings"));
     assert!(origin(&browser, "stream.quality").starts_with("Default"));
     type_into(&browser, "stream.quality", "61");
-    browser.wait_for("document.querySelector(\"[data-key='stream.quality'] .err\").textContent === 'Saved.'");
-    assert_eq!(setting(&daemon, "stream.quality"), (json!(61), "page".into()));
+    browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(61), "page".into()));
+    browser.wait_until("the page says so", || said(&browser, "stream.quality") == "Saved.");
     browser.wait_until("the page says where it comes from", || {
         origin(&browser, "stream.quality") == "Set on this page. Back to 80"
     });
@@ -266,8 +266,6 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     let device = format!("source.device={}", camera.path().display());
     let sets = ["--set", "source.kind=v4l2", "--set", &device, "--set", "detect.backend=none"];
     let daemon = Daemon::start(camera.command(PROGRAM), &sets);
-    browser.goto(&url(&daemon, "settings#controls"));
-    assert!(browser.text("#controls").contains("Bench Camera"), "{}", browser.text("#controls"));
     let told = |line: &str| {
         let ctrl = format!("ctrl {line}");
         browser.wait_until(&ctrl, || camera.log().lines().any(|own| own.ends_with(&ctrl)));
@@ -276,6 +274,8 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     let mut viewer = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
     viewer.watch("/stream");
     common::wait_until("the camera is live", || daemon.state()["state"] == "live");
+    browser.goto(&url(&daemon, "settings#controls"));
+    assert!(browser.text("#controls").contains("Bench Camera"), "{}", browser.text("#controls"));
 
     // A switch frees what it ruled, a slider by the keyboard, a menu, a button.
     browser.click("#c-white_balance_automatic");
@@ -364,18 +364,18 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
     let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
     browser.goto(&url(&daemon, ""));
     let dots = "return [...document.querySelectorAll('#dots circle')].map(dot => dot.getAttribute('fill').slice(1).toUpperCase())";
-    assert_eq!(browser.script(dots), json!(["000000"; 8]));
+    assert_eq!(browser.script(dots), json!(vec!["000000"; 8]));
     browser.click("#light-too");
-    browser.wait_until("the dots shine", || browser.script(dots) == json!(["FFFFFF"; 8]));
+    browser.wait_until("the dots shine", || browser.script(dots) == json!(vec!["FFFFFF"; 8]));
     assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
     browser.script(
         "const colour = document.getElementById('color'); colour.value = '#ff0000';
          colour.dispatchEvent(new Event('input', { bubbles: true }))",
     );
-    browser.wait_until("they are red", || browser.script(dots) == json!(["FF0000"; 8]));
+    browser.wait_until("they are red", || browser.script(dots) == json!(vec!["FF0000"; 8]));
     // Somebody else's doing is seen, too.
     send(&daemon, "PATCH", "/api/v1/light", &json!({"on": false}));
-    browser.wait_until("they are dark", || browser.script(dots) == json!(["000000"; 8]));
+    browser.wait_until("they are dark", || browser.script(dots) == json!(vec!["000000"; 8]));
     browser.wait_for("document.getElementById('light-too').getAttribute('aria-pressed') === 'false'");
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
@@ -398,7 +398,7 @@ fn the_picture_is_turned_from_the_page() {
 
 #[test]
 fn a_focus_sweep_from_the_page_finds_the_sharpest() {
-    let Some((browser, daemon)) = start(Wanted::DESKTOP, &["source.fps=30"]) else { return };
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &["source.width=320", "source.height=240", "detect.backend=\"none\""]) else { return };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
@@ -437,15 +437,12 @@ fn a_camera_without_focus_and_light_has_no_cards_and_the_diagnosis_says_why() {
 #[test]
 fn a_change_from_elsewhere_asks_for_the_password_once() {
     let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
-    browser.goto(&url(&daemon, "settings"));
-    assert!(browser.text("#open").contains("Anyone on this network can watch and change this camera."));
     let set = send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));
     assert_eq!(set.status, 200, "{}", set.text());
     // As through a proxy of this machine.
     browser.devtools("Network.enable", json!({}));
     browser.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "X-Forwarded-For": "10.0.0.7" } }));
     browser.goto(&url(&daemon, "settings"));
-    assert_eq!(browser.script("return document.getElementById('open')"), Value::Null);
     type_into(&browser, "stream.quality", "61");
     browser.wait_for("location.pathname.endsWith('/sign-in')");
     assert_eq!(setting(&daemon, "stream.quality").0, 80);

@@ -54,7 +54,8 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
                 if finding.hint.is_empty() {
                     String::new()
                 } else {
-                    format!("<p><b>Do this:</b> {}</p>", Words(&sentence(&finding.hint)))
+                    let todo = if matches!(state, "bad" | "warning") { "<b>Do this:</b> " } else { "" };
+                    format!("<p>{todo}{}</p>", Words(&sentence(&finding.hint)))
                 },
             );
         }

@@ -90,7 +90,7 @@ pub fn live_page(page: &LivePage) -> String {
         } else {
             " main"
         },
-        keeps = if kept.is_some() { " keeps" } else { "" },
+        keeps = if is_only { "" } else { " keeps" },
         acts = kept
             .map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
