@@ -348,6 +348,35 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
 }
 
 #[test]
+fn the_password_is_changed_on_the_page() {
+    let (camera, _folder) = camera();
+    let (mine, other) = (camera.signed_in(), camera.signed_in());
+    let change = |body: &str| camera.beyond("POST", "/password", &format!("{FORM}{mine}"), body);
+    for (body, status, said) in [
+        (
+            "current=wrong&password=another+horse&again=another+horse",
+            403,
+            "The current password is another one",
+        ),
+        ("current=correct+horse&password=another+horse&again=another+hors", 422, "are not the same"),
+        ("current=correct+horse&password=short&again=short", 422, "has 8 to 200 characters"),
+    ] {
+        let answer = change(body);
+        assert_eq!(answer.status, status, "{body}");
+        assert!(answer.text().to_lowercase().contains(&said.to_lowercase()), "{}", answer.text());
+        assert!(!answer.text().contains("horse"), "no password is shown again");
+    }
+    let answer = change("current=correct+horse&password=another+horse&again=another+horse");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in")));
+    let anew = cookie(&answer);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &anew, "").status, 200);
+    for gone in [mine, other] {
+        assert_eq!(camera.beyond("POST", "/api/v1/resume", &gone, "").status, 401);
+    }
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("", "another horse"), "").status, 200);
+}
+
+#[test]
 fn who_removes_the_password_is_told_so_on_every_page() {
     const WORDS: &str = "Anyone on this network can watch and change this camera.";
     let (camera, _folder) = camera();

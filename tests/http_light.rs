@@ -90,7 +90,7 @@ impl Preferences for Set {
         String::new()
     }
 
-    fn import(&self, _: String) -> Changing<'_> {
+    fn import(&self, _: String, _: Option<u64>) -> Changing<'_> {
         unreachable!("no test imports")
     }
 }

@@ -657,7 +657,7 @@ fn the_old_switches_and_the_api_change_what_everyone_sees() {
         (String::new(), r#"{"scale":"1/3"}"#, 422, Some("picture.scale")),
         (String::new(), r#"{"gray":"NaN"}"#, 422, Some("picture.gray")),
         (String::new(), r#"{"hue":1}"#, 422, Some("picture.hue")),
-        (String::new(), r#"{"mirror":false}"#, 409, None),
+        (String::new(), r#"{"mirror":false}"#, 409, Some("picture.mirror")),
     ] {
         let answer = send("PATCH", &lines, body);
         assert_eq!(

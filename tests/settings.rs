@@ -399,11 +399,14 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     let place = Place::new();
     let daemon = place.start();
     let secret = json!({
-        "source.password": "s3cret", "source.username": "me", "name": "door", "retention.recordings_age": "30d",
+        "source.password": "s3cret", "source.command": ["play", "rtsp://me:s3cret@cam/"], "source.username": "me", "name": "door", "retention.recordings_age": "30d",
     });
     let answer = patch(&daemon, &secret);
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(of(&answer.json(), "source.password")["value"], "***");
+    assert!(!answer.text().contains("s3cret"));
+    let stars = json!({"source.url": "http://me:***@other/"});
+    assert_eq!(patch(&daemon, &stars).status, 422, "a password that is not known");
     let exported = client::get(daemon.address, "/api/v1/settings.toml");
     assert_eq!(exported.header("content-type"), Some("application/toml"));
     let exported = exported.text().to_owned();
@@ -422,7 +425,11 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     {
         assert_eq!(of(&imported, path)["value"], want, "{path}");
     }
-    assert!(fs::read_to_string(place.file()).unwrap().contains("s3cret"), "it is still known");
+    assert_eq!(
+        fs::read_to_string(place.file()).unwrap().matches("s3cret").count(),
+        2,
+        "they are still known"
+    );
     for body in ["name = ", "name = 7", "[wifi]\nssid = 1\n"] {
         let refused = send(&daemon, "PUT", "/api/v1/settings.toml", "", body);
         assert_eq!(refused.status, 422, "{body}");
@@ -498,7 +505,11 @@ fn the_command_line_speaks_to_the_daemon_that_runs() {
     assert_eq!(run(&["settings", "get", "name"]).1, "Front door\n");
     let (_, shown, _) = run(&["config", "show"]);
     assert!(shown.contains("settings.toml:"), "{shown}");
-    assert!(run(&["config", "check"]).1.contains("3 keys"), "{}", run(&["config", "check"]).1);
+    assert!(
+        run(&["config", "check"]).1.contains("5 keys set on the page"),
+        "{}",
+        run(&["config", "check"]).1
+    );
 }
 
 #[test]
@@ -534,6 +545,35 @@ fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
     assert!(daemon.state()["source"].to_string().contains("pictures"), "{}", daemon.state()["source"]);
     let saved = Saved::load(Path::new(&place.file())).unwrap().0;
     assert_eq!(saved.get("source.kind"), Some("\"files\""));
+}
+
+#[test]
+fn hours_and_days_are_told_anew_in_another_time_zone() {
+    let place = Place::new();
+    let daemon = place.start();
+    let offset = || {
+        let counts = client::get(
+            daemon.address,
+            "/api/v1/counts?bucket=day&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z",
+        );
+        assert_eq!(counts.status, 200, "{}", counts.text());
+        let counts = counts.json();
+        (counts["time_zone"].clone(), counts["items"][0]["start"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(patch(&daemon, &json!({"counts.time_zone": "UTC"})).status, 200);
+    assert_eq!(offset().0, "UTC");
+    let changed = patch(
+        &daemon,
+        &json!({"counts.time_zone": "Asia/Kathmandu", "counts.day_starts": 4, "name": "gate"}),
+    );
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let (zone, start) = offset();
+    assert_eq!(zone, "Asia/Kathmandu");
+    // Four in the morning there is a quarter past ten in the evening before.
+    assert!(start.contains("T04:00:00") || start.contains("T22:15:00"), "{start}");
+    assert_eq!(changed.json()["needs_restart"], json!([]));
+    let refused = patch(&daemon, &json!({"counts.time_zone": "Middle/Earth"}));
+    assert_eq!(refused.status, 422);
 }
 
 #[test]

@@ -247,7 +247,15 @@ impl Answer {
             404 => String::from("what answers there does not know this request; is it another version?"),
             _ => format!("the answer was {status}"),
         });
-        Err(Failure::Failed { message: format!("{what}: {detail}"), hint: word("hint") })
+        let hint = match status {
+            // We are not asked at the addresses that only this machine reaches.
+            401 => Some(String::from(
+                "add one that only this machine reaches to [http] listen (\"127.0.0.1:PORT\" or \"unix:/PATH\"): \
+                 there no password is asked for",
+            )),
+            _ => word("hint"),
+        };
+        Err(Failure::Failed { message: format!("{what}: {detail}"), hint })
     }
 
     /// The answer's JSON.

@@ -85,8 +85,8 @@ impl Light {
         };
         let sent = Value::Object(wish);
         let what = "the light was not changed";
-        let light = daemon(&given.and(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
-        say(&light, plain.json)
+        let light: Value = daemon(&given.and(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
+        if plain.json { print_json(&light) } else { print(&in_words(&light)) }
     }
 }
 
@@ -106,16 +106,12 @@ fn one(key: &str, value: bool) -> Map<String, Value> {
 }
 
 fn daemon(given: &Given) -> Result<Daemon, Failure> {
-    Daemon::needed(&given.load()?.config, "the light")
+    Daemon::needed(&given.load()?.config, "switching and showing the light")
 }
 
 fn shown(given: &Given, json: bool) -> Result<(), Failure> {
-    let light = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be told")?;
-    say(&light, json)
-}
-
-fn say(light: &Value, json: bool) -> Result<(), Failure> {
-    if json { print_json(light) } else { print(&in_words(light)) }
+    let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be told")?;
+    if json { print_json(&light) } else { print(&format!("{}{}", in_words(&light), presets(&light))) }
 }
 
 /// The light as lines for people.
@@ -148,12 +144,17 @@ fn in_words(light: &Value) -> String {
             words.push_str(&format!("{before}: {}\n", text(key)));
         }
     }
-    if text("kind") != "gpio" {
-        let presets = light.get("presets").and_then(Value::as_array).into_iter().flatten();
-        let names: Vec<&str> = presets.filter_map(|preset| preset.get("name")?.as_str()).collect();
-        words.push_str(&format!("presets: {}\n", names.join(", ")));
-    }
     words
+}
+
+/// The colours with a name, of a light that has colours.
+fn presets(light: &Value) -> String {
+    if matches!(light.get("kind").and_then(Value::as_str), Some("none" | "gpio")) {
+        return String::new();
+    }
+    let presets = light.get("presets").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = presets.filter_map(|preset| preset.get("name")?.as_str()).collect();
+    format!("presets: {}\n", names.join(", "))
 }
 
 #[cfg(test)]
@@ -171,12 +172,14 @@ mod tests {
         });
         assert_eq!(
             in_words(&strip),
-            "on, brightness 128, color FF0000, 16 pixels (sim)\npixels 0 to 3: 00FF00\npresets: white, red\n"
+            "on, brightness 128, color FF0000, 16 pixels (sim)\npixels 0 to 3: 00FF00\n"
         );
+        assert_eq!(presets(&strip), "presets: white, red\n");
         let lamp = json!({
             "kind": "gpio", "on": false, "shows": "off", "brightness": 255, "color": "FFFFFF", "pixels": 1,
             "reason": "GPIO 17 may not be used.", "hint": "Ask.",
         });
+        assert_eq!(presets(&lamp), "");
         assert_eq!(
             in_words(&lamp),
             "off, brightness 255 (gpio)\ntrouble: GPIO 17 may not be used.\nhint: Ask.\n"

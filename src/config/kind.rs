@@ -124,7 +124,7 @@ pub(super) type Fault = (String, Option<String>);
 
 impl Kind {
     /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, a
-    /// URL without its password). On error `config` is as it was.
+    /// URL without its password, also where it is a word of a command). On error `config` is as it was.
     ///
     /// # Errors
     /// [`Wrong`], when this is no such value or not in its range.
@@ -277,14 +277,14 @@ impl Kind {
                 quoted(&pixels.map_or_else(|| String::from("auto"), |(w, h)| format!("{w}x{h}")))
             }
             Kind::Size(put) => {
-                let bytes = text.and_then(size::parse).ok_or_else(|| other(with_unit_of_size(given)))?;
+                let bytes = amount(text, given).ok_or_else(|| other(with_unit_of_size(given)))?;
                 put(config, bytes);
                 quoted(&size::show(bytes))
             }
             Kind::SizeOrUnlimited(put) => {
                 let bytes = match text {
                     Some("unlimited") => None,
-                    _ => Some(text.and_then(size::parse).ok_or_else(|| other(with_unit_of_size(given)))?),
+                    _ => Some(amount(text, given).ok_or_else(|| other(with_unit_of_size(given)))?),
                 };
                 put(config, bytes);
                 quoted(&bytes.map_or_else(|| String::from("unlimited"), size::show))
@@ -359,7 +359,7 @@ impl Kind {
                 if command.first().is_some_and(String::is_empty) {
                     return Err(wrong((String::from("must begin with a program's name"), None)));
                 }
-                let shown: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+                let shown: Vec<String> = command.iter().map(|word| quoted(&without_password(word))).collect();
                 put(config, command);
                 format!("[{}]", shown.join(", "))
             }
@@ -680,6 +680,15 @@ fn with_unit(given: &DeValue<'_>) -> Option<String> {
 fn pixels(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once(['x', 'X', '×'])?;
     Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
+}
+
+/// An amount of bytes; none at all needs no unit.
+fn amount(text: Option<&str>, given: &DeValue<'_>) -> Option<u64> {
+    let is_nothing = match text {
+        Some(text) => text.trim() == "0",
+        None => number(given) == Some(0.0),
+    };
+    if is_nothing { Some(0) } else { text.and_then(size::parse) }
 }
 
 fn with_unit_of_size(given: &DeValue<'_>) -> Option<String> {

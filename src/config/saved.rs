@@ -271,7 +271,11 @@ fn split(path: &str) -> Vec<String> {
 /// A value as it is to be kept: as it is shown, unless something is hidden then.
 pub(super) fn to_keep(key: &Key, given: &DeValue<'_>, shown: String) -> String {
     match (key.kind, given) {
-        (Kind::Secret(_) | Kind::Url(_), DeValue::String(text)) => quoted(text),
+        (Kind::Secret(_) | Kind::Url(_) | Kind::Command(_), DeValue::String(text)) => quoted(text),
+        (Kind::Command(_), DeValue::Array(words)) => {
+            let words = words.iter().filter_map(|word| word.get_ref().as_str()).map(quoted);
+            format!("[{}]", words.collect::<Vec<_>>().join(", "))
+        }
         _ => shown,
     }
 }
@@ -335,6 +339,7 @@ mod tests {
             ("source.password", "\"s3cret\""),
             ("source.url", "\"http://me:pw@cam/\""),
             ("lights.color", "\"#ff8800\""),
+            ("source.command", "[\"ffmpeg\", \"rtsp://me:pw@cam/\"]"),
         ] {
             saved.set(path, Some(text)).unwrap();
         }
@@ -342,7 +347,8 @@ mod tests {
         let body = text.strip_prefix(HEAD).unwrap();
         assert_eq!(
             body,
-            "\nname = \"Front \\\"door\\\"\"\n\n[source]\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\n\
+            "\nname = \"Front \\\"door\\\"\"\n\n[source]\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\
+             command = [\"ffmpeg\", \"rtsp://me:pw@cam/\"]\n\n\
              [source.controls]\ngain = 1\n\n[controls.\"sim\"]\n\"odd name\" = 3\n\n[controls.\"usb.x\"]\n\
              brightness = 128\n\n[stream]\nquality = 70\nidle_stop = \"5m\"\n\n[lights]\ncolor = \"FF8800\"\n"
         );

@@ -64,11 +64,11 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
     }
-    let wait = match snapshots::picture(&request).await? {
+    let wait = match snapshots::picture(&request, true).await? {
         None => SNAPSHOT_WAIT,
         Some(Ok(picture)) => return Ok(jpeg(&picture)),
         // It has been waited for; the card is the same in every form.
-        Some(Err(KeepError::NoPicture(_))) => Duration::ZERO,
+        Some(Err(KeepError::NoPicture(..))) => Duration::ZERO,
         Some(Err(error)) => return Err(error.into()),
     };
     match request.site.pipeline.snapshot(wait).await {
@@ -88,7 +88,7 @@ pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
     }
-    if let Some(picture) = snapshots::picture(&request).await? {
+    if let Some(picture) = snapshots::picture(&request, false).await? {
         return Ok(jpeg(&picture?));
     }
     let picture = request.site.pipeline.snapshot(SNAPSHOT_WAIT).await;

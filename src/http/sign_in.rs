@@ -52,6 +52,59 @@ pub async fn sign_out(request: Request) -> Response<Body> {
     with_cookie(page::see("sign-in"), cookie)
 }
 
+/// `POST /password`, from the page's form: sets another one, and signs whoever did so in anew.
+pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
+    let gate = &request.site.gate;
+    let form = page::form(&request);
+    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    let done = async {
+        let access = access(&request)?;
+        if field("password") != field("again") {
+            let detail = "the new password and its repetition are not the same";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        replace(&request, access, field("password"), field("current")).await?;
+        gate.begin(&request.headers, session_length(&request.site)).await
+    };
+    match done.await {
+        Ok(cookie) => Ok(with_cookie(page::see("sign-in"), Some(cookie))),
+        Err(problem) => {
+            let refusal = facts::refusal(&problem);
+            let page = sign_in_page(&request, String::from("./"), Some(refusal));
+            Ok(page::again(&problem, ui::sign_in_page(&page)))
+        }
+    }
+}
+
+/// Sets the password; from other machines only for who knows the one that holds now, so that a browser that somebody
+/// left signed in locks nobody out.
+async fn replace(
+    request: &Request,
+    access: &Access,
+    password: String,
+    current: String,
+) -> Result<(), Problem> {
+    if !request.asker().is_here() {
+        if access.is_open() {
+            return Err(only_here());
+        }
+        request.site.gate.prove(request.asker(), current).await.map_err(|denied| {
+            let problem = Problem::from(denied.clone());
+            match denied {
+                Denied::Wrong => Problem {
+                    status: StatusCode::FORBIDDEN,
+                    detail: String::from("the current password is another one"),
+                    ..problem
+                },
+                _ => problem,
+            }
+        })?;
+    }
+    change(access, move |access| access.set(&password)).await?;
+    log::info!("the password was changed by {}", request.link.peer());
+    Ok(())
+}
+
 fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
     let gate = &request.site.gate;
     SignInPage {
@@ -97,27 +150,9 @@ pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
 /// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
     let draft: PasswordDraft = payload::read(&request.headers, &request.body)?;
-    let access = access(&request)?.clone();
-    if !request.asker().is_here() {
-        if access.is_open() {
-            return Err(only_here());
-        }
-        let current = draft.current.unwrap_or_default();
-        request.site.gate.prove(request.asker(), current).await.map_err(|denied| {
-            let problem = Problem::from(denied.clone());
-            match denied {
-                Denied::Wrong => Problem {
-                    status: StatusCode::FORBIDDEN,
-                    detail: String::from("`current` is not the camera's password"),
-                    ..problem
-                },
-                _ => problem,
-            }
-        })?;
-    }
-    change(&access, move |access| access.set(&draft.password)).await?;
-    log::info!("the password was changed by {}", request.link.peer());
-    Ok(report(&access))
+    let access = access(&request)?;
+    replace(&request, access, draft.password, draft.current.unwrap_or_default()).await?;
+    Ok(report(access))
 }
 
 /// `POST /api/v1/password/random`: makes one. Only from this machine.

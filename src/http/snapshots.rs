@@ -48,20 +48,32 @@ fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
     })
 }
 
-/// The picture in the form that the query asks for, or why there is none; `None`: in the usual one.
+/// The picture in the form that the query asks for, or why there is none; `None`: in the usual one. On an old address
+/// (`is_old`) what means nothing changes nothing.
 ///
 /// # Errors
 /// The query means nothing, or there is nothing that makes such pictures.
-pub async fn picture(request: &Request) -> Result<Option<Result<Picture, KeepError>>, Problem> {
-    let Some((which, change)) = asked(&request.query)? else { return Ok(None) };
+pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Picture, KeepError>>, Problem> {
+    let asked = if is_old { asked_of_old(&request.query) } else { asked(&request.query)? };
+    let Some((which, change)) = asked else { return Ok(None) };
     Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
 }
 
 fn asked(query: &Query) -> Result<Option<(Which, PictureChange)>, WrongValue> {
     let which = query.one_of("picture", &WHICH)?.unwrap_or_default();
     let change = wanted_change(query)?;
+    Ok(unless_usual(which, change))
+}
+
+fn asked_of_old(query: &Query) -> Option<(Which, PictureChange)> {
+    let which = query.one_of("picture", &WHICH).ok().flatten().unwrap_or_default();
+    let width = query.whole("w", WIDTHS).ok().flatten().and_then(|width| u32::try_from(width).ok());
+    unless_usual(which, PictureChange { width, view: view::of_old_query(query) })
+}
+
+fn unless_usual(which: Which, change: PictureChange) -> Option<(Which, PictureChange)> {
     let is_usual = which == Which::Shown && change == PictureChange::default();
-    Ok((!is_usual).then_some((which, change)))
+    (!is_usual).then_some((which, change))
 }
 
 #[cfg(test)]
@@ -80,6 +92,10 @@ mod tests {
         assert_eq!(of("w=320&rotate=90&gray=1&picture=original"), Ok(Some((Which::Original, change))));
         for wrong in ["w=15", "w=8193", "w=a", "rotate=45", "rotate=360", "gray=yes", "picture=best"] {
             assert!(of(wrong).is_err(), "{wrong}");
+            assert_eq!(asked_of_old(&Query::parse(wrong)), None, "{wrong}");
         }
+        let some = asked_of_old(&Query::parse("w=huge&rotate=180&gray=maybe&picture=original"));
+        let view = View { rotate: 180, ..View::default() };
+        assert_eq!(some, Some((Which::Original, PictureChange { width: None, view })));
     }
 }

@@ -144,6 +144,16 @@ impl State {
         }
     }
 
+    /// What can be done where a picture was wanted: also of a pause, which nobody has to be told of who sees the state.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            State::Paused => {
+                Some(String::from("Resume the camera: on the live page, or by POST /api/v1/resume."))
+            }
+            state => state.hint(),
+        }
+    }
+
     /// What the reader can do, in a sentence.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -273,6 +283,12 @@ impl Pipeline {
     /// pictures while nothing is. Cards are here, too. What has to be encoded is made only while somebody subscribes.
     pub fn originals(&self) -> &Hub {
         &self.shared.originals
+    }
+
+    /// The newest picture there is, to be looked at by the program itself: as shown, or, while nobody looks and it is not
+    /// made for that, the camera's own. Cards, too.
+    fn newest(&self) -> Option<Picture> {
+        self.shared.hub.newest().or_else(|| self.shared.originals.newest())
     }
 
     /// What is done to the pictures for everyone, from the next frame on. Nobody's stream is cut.

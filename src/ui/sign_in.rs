@@ -21,18 +21,11 @@ pub struct SignInPage {
 }
 
 /// The page as HTML, at `sign-in`. It posts `password` and `next` to `sign-in`, which leads on (303) or gives the
-/// page again; and nothing to `sign-out`, which leads back here.
+/// page again; nothing to `sign-out`, which leads back here; and `current`, `password` and `again` to `password`, which does
+/// likewise.
 pub fn sign_in_page(page: &SignInPage) -> String {
     let (title, lead, panel) = if page.is_signed_in {
-        (
-            "Signed in",
-            "This browser may change the camera until it signs out.",
-            String::from(
-                "<section class=\"panel\"><form class=\"row\" method=\"post\" action=\"sign-out\">\
-                 <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">To the picture</a>\
-                 </form></section>\n",
-            ),
-        )
+        ("Signed in", "This browser may change the camera until it signs out.", String::from(SIGNED_IN))
     } else if page.has_password {
         ("Sign in", "Watching needs no password. Changing something does.", form(page))
     } else {
@@ -45,8 +38,22 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
         panel = panel,
     );
-    Frame::of(&page.head, Tab::Elsewhere, title, &["head.js"]).around(&main)
+    Frame::of(&page.head, Tab::SignIn, title, &["head.js"]).around(&main)
 }
+
+/// What somebody can do who is signed in.
+const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"post\" action=\"sign-out\">\
+    <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">To the picture</a></form></section>\n\
+    <section class=\"panel\" aria-labelledby=\"change-head\"><h2 id=\"change-head\">Another password</h2>\
+    <form method=\"post\" action=\"password\">\
+    <label class=\"field\"><span>The password as it is</span>\
+    <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>\
+    <label class=\"field\"><span>The new one, 8 characters and more</span>\
+    <input type=\"password\" name=\"password\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
+    <label class=\"field\"><span>The new one again</span>\
+    <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
+    <p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
+    <p class=\"small muted\">Whoever else is signed in has to sign in again.</p></section>\n";
 
 fn form(page: &SignInPage) -> String {
     format!(
@@ -74,7 +81,8 @@ mod tests {
         assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");
         assert!(html.contains("action=\"sign-in\"") && !html.contains("action=\"sign-out\""));
         let html = sign_in_page(&SignInPage { is_signed_in: true, ..page.clone() });
-        assert!(!html.contains("type=\"password\"") && html.contains("action=\"sign-out\""));
+        assert!(!html.contains("action=\"sign-in\"") && html.contains("action=\"sign-out\""));
+        assert!(html.contains("action=\"password\""));
         let html = sign_in_page(&SignInPage { has_password: false, ..page });
         assert!(!html.contains("<form"));
     }

@@ -245,7 +245,7 @@ impl Dusk {
             return auto.is_on();
         }
         let is_live = *pipeline.states().borrow() == State::Live;
-        let picture = pipeline.hub().newest().filter(|picture| is_live && !picture.is_card);
+        let picture = pipeline.newest().filter(|picture| is_live && !picture.is_card);
         let Some(picture) = picture else {
             if self.seen.is_none_or(|at| at.elapsed() >= UNSEEN) {
                 auto.forget();
