@@ -112,7 +112,9 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
     browser.wait_until("a switch is set at once", || setting(&daemon, "picture.gray").0 == true);
     browser.wait_until("it offers the way back", || origin(&browser, "picture.gray").contains("Back to off"));
     browser.click("[data-key='picture.gray'] .link");
-    browser.wait_until("and is taken back", || setting(&daemon, "picture.gray") == (json!(false), "default".into()));
+    browser.wait_until("and is taken back", || {
+        setting(&daemon, "picture.gray") == (json!(false), "default".into())
+    });
     // What it looks for is a list.
     type_into(&browser, "detect.classes", "person, car");
     browser.wait_until("a list is set", || setting(&daemon, "detect.classes").0 == json!(["person", "car"]));
@@ -175,7 +177,8 @@ fn everything_can_be_set_without_scripts() {
     browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(64), "page".into()));
     assert_eq!(setting(&daemon, "stream.idle_stop").0, "2m");
     assert_eq!(setting(&daemon, "stream.max_viewers").1, "default", "what was not touched is nobody's");
-    browser.wait_until("the page is there again", || origin(&browser, "stream.quality").contains("Back to 80"));
+    browser
+        .wait_until("the page is there again", || origin(&browser, "stream.quality").contains("Back to 80"));
     // What is wrong comes back with what was typed.
     browser.fill("#s-stream\\.quality", "500");
     browser.click("#stream .btn.main");
@@ -216,7 +219,7 @@ fn forms_are_carried_out_or_come_back() {
         ("/settings?do=set", "stream.quality=abc&was.stream.quality=80", 422),
         ("/settings?do=set", "stream.quality=60&was.stream.quality=70", 412),
         ("/settings?do=set", "no.such=60&was.no.such=70", 303),
-        ("/settings?do=set", "source.command=rm&was.source.command=", 409),
+        ("/settings?do=set", "source.command=rm&was.source.command=", 422),
         ("/settings?do=controls", "no_such=1&was.no_such=0", 422),
         ("/settings?do=import", "toml=%5Bstream%5D%0Aqality+%3D+1", 422),
         ("/settings?do=power", "what=explode", 400),
@@ -245,7 +248,12 @@ fn forms_are_carried_out_or_come_back() {
     assert_eq!(setting(&daemon, "name").0, "camera");
     let encoded: String = file.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let answer = post(&daemon, "/settings?do=import", &format!("toml={encoded}"));
-    assert_eq!((answer.status, answer.header("location")), (303, Some("settings?done=import")), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("settings?done=import")),
+        "{}",
+        answer.text()
+    );
     assert_eq!(setting(&daemon, "name").0, "Gate");
 }
 
@@ -272,7 +280,9 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     // A switch frees what it ruled, a slider by the keyboard, a menu, a button.
     browser.click("#c-white_balance_automatic");
     told("white_balance_automatic=0");
-    browser.wait_for("!document.querySelector(\"[data-control='white_balance_temperature']\").classList.contains('idle')");
+    browser.wait_for(
+        "!document.querySelector(\"[data-control='white_balance_temperature']\").classList.contains('idle')",
+    );
     for (name, key, then) in [
         ("brightness", RIGHT, "brightness=129"),
         ("contrast", RIGHT, "contrast=33"),
@@ -465,7 +475,9 @@ fn the_keyboard_reaches_every_setting() {
         .filter(e => e.type !== 'hidden' && !e.disabled && e.checkVisibility()).length";
     let count = browser.script(&format!("return {wanted}")).as_u64().unwrap();
     assert!(count > 60, "{count}");
-    browser.script("window.reached = new Set(); document.addEventListener('focusin', e => reached.add(e.target))");
+    browser.script(
+        "window.reached = new Set(); document.addEventListener('focusin', e => reached.add(e.target))",
+    );
     for _ in 0..count + 20 {
         browser.press(TAB);
     }

@@ -268,7 +268,9 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
 /// `POST /database?do=…`, from the page's forms.
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    if let (Some("new"), Err(MediaError::File { file, .. })) = (request.query.get("do"), site.keeping()?.media()) {
+    if let (Some("new"), Err(MediaError::File { file, .. })) =
+        (request.query.get("do"), site.keeping()?.media())
+    {
         return set_aside(site, file.clone()).await;
     }
     let media = site.media()?;

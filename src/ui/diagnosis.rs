@@ -20,8 +20,12 @@ pub struct DiagnosisPage {
 }
 
 /// States in the order of their parts, each with the part's heading and the word beside a finding.
-const PARTS: [(&str, &str, &str); 4] =
-    [("bad", "To mend", "Mend"), ("warning", "To know", "Know"), ("good", "In order", "Good"), ("none", "Not there", "None")];
+const PARTS: [(&str, &str, &str); 4] = [
+    ("bad", "To mend", "Mend"),
+    ("warning", "To know", "Know"),
+    ("good", "In order", "Good"),
+    ("none", "Not there", "None"),
+];
 
 /// The page as HTML, at `diagnosis`.
 pub fn diagnosis_page(page: &DiagnosisPage) -> String {

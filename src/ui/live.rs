@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::escape::{Text, Words};
 use super::facts::DrawnLine;
-use super::live_hands::{self as hands, LiveHands};
 use super::live_counting::{self as counting, LiveCounting};
+use super::live_hands::{self as hands, LiveHands};
 use super::live_keeping::{self as keeping, LiveKeeping};
 use super::words::sentence;
 use super::{Frame, Tab, draw};

@@ -80,9 +80,9 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
             "<input inputmode=\"{}\" autocomplete=\"off\" value=\"{text}\"{begin}>",
             if *is_whole { "numeric" } else { "decimal" }
         )),
-        Field::NumberOr { word, .. } => unit(format!(
-            "<input autocomplete=\"off\" value=\"{text}\" placeholder=\"{word}\"{begin}>"
-        )),
+        Field::NumberOr { word, .. } => {
+            unit(format!("<input autocomplete=\"off\" value=\"{text}\" placeholder=\"{word}\"{begin}>"))
+        }
         Field::Choice(words) => {
             let mut options = String::new();
             for word in words {
