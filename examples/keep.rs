@@ -226,7 +226,7 @@ fn large(directory: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A backup of about 100 MB, with nothing else going on and while 3 MB/s are recorded.
+/// A backup of about 400 MB, with nothing else going on and while 3 MB/s are recorded.
 fn backups(directory: &Path) -> Result<(), Failure> {
     let _ = std::fs::remove_dir_all(directory);
     let (media, worker) = Media::open(settings(directory, None))?;
@@ -242,7 +242,7 @@ fn backups(directory: &Path) -> Result<(), Failure> {
         chunk
     };
     let mut handle = media.begin_recording(new("first.mp4"))?;
-    for number in 0..33 {
+    for number in 0..140 {
         handle.append_waiting(second(number))?;
     }
     handle.end(Ended::Asked)?;

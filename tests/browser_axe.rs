@@ -40,7 +40,11 @@ fn fetch(folder: &Path) -> Result<PathBuf, String> {
         let output = Command::new(program).args(arguments).current_dir(folder).output();
         let output = output.map_err(|error| format!("{program}: {error} (Debian: npm)"))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(output.stdout) } else { Err(format!("{program} {arguments:?}: {said}")) }
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(format!("{program} {arguments:?}: {said}"))
+        }
     };
     let packed = run("npm", &["pack", "--silent", AXE])?;
     let packed = String::from_utf8_lossy(&packed).trim().to_owned();
@@ -76,8 +80,19 @@ fn nothing_serious_is_found_on_any_page() {
     let picture = post(&daemon, "/api/v1/snapshots", &json!({ "name": "One.jpg" }));
     let player = format!("player?id={}", picture["id"]);
     let pages = [
-        "", "counts", "media", &player, "lines", "lines?line=new", "models", "settings", "lights", "diagnosis", "log",
-        "database", "sign-in",
+        "",
+        "counts",
+        "media",
+        &player,
+        "lines",
+        "lines?line=new",
+        "models",
+        "settings",
+        "lights",
+        "diagnosis",
+        "log",
+        "database",
+        "sign-in",
     ];
     let mut wrong = Vec::new();
     for (is_dark, size) in
@@ -89,11 +104,15 @@ fn nothing_serious_is_found_on_any_page() {
             browser.wait_for("document.readyState !== 'loading'");
             for state in ["closed", "open"] {
                 if state == "open" {
-                    browser.script("document.querySelectorAll('details').forEach(one => { one.open = true; })");
+                    browser
+                        .script("document.querySelectorAll('details').forEach(one => { one.open = true; })");
                 }
                 let found = findings(&browser, &axe);
                 if found != json!([]) {
-                    wrong.push(format!("/{page}, {state}, dark: {is_dark}, phone: {}: {found:#}", size.is_phone));
+                    wrong.push(format!(
+                        "/{page}, {state}, dark: {is_dark}, phone: {}: {found:#}",
+                        size.is_phone
+                    ));
                 }
             }
         }

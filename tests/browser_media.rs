@@ -205,6 +205,93 @@ fn a_seek_lands_on_the_right_picture_and_the_address_says_where() {
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
+/// What `ffprobe` says of a film: the times of its pictures in seconds, and how long it is.
+fn probed(file: &std::path::Path) -> Option<(Vec<f64>, f64)> {
+    let ask = |entries: &str| {
+        let arguments = ["-v", "error", "-select_streams", "v", "-of", "csv=p=0", "-show_entries", entries];
+        let output = Command::new("ffprobe").args(arguments).arg(file).output().ok()?;
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let lines = String::from_utf8(output.stdout).unwrap();
+        Some(lines.lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect::<Vec<f64>>())
+    };
+    Some((ask("packet=pts_time")?, *ask("format=duration")?.first()?))
+}
+
+/// Two sources in turn, the second cut off by a kill in the midst of it: both play and agree with what others read.
+#[test]
+fn what_two_sources_gave_plays_after_a_kill() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("store.directory={}", folder.path().display());
+    let serve = |more: &[&str]| {
+        let sets = [&["--set", &store, "--set", "detect.backend=none"], more].concat();
+        Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &sets)
+    };
+    let sim = serve(&["--set", "source.kind=sim", "--set", "source.fps=10"]);
+    let first = record(&sim, "First", 20)["id"].clone();
+    drop(sim);
+    // Another tallycam is the camera of the network.
+    let sets = [
+        "--set",
+        "source.kind=sim",
+        "--set",
+        "source.fps=15",
+        "--set",
+        "source.width=320",
+        "--set",
+        "source.height=180",
+    ];
+    let camera = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &sets);
+    let address = format!("source.url=\"{}\"", url(&camera, "stream.mjpg"));
+    let mut killed = serve(&["--set", "source.kind=url", "--set", &address]);
+    let begun = post(&killed, "/api/v1/recordings", &json!({ "name": "Second" }));
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let second = begun.json()["id"].clone();
+    common::wait_until("some of it is on the disk", || {
+        get(&killed, &format!("/api/v1/media/{second}/index"))["items"]
+            .as_array()
+            .is_some_and(|rows| rows.len() >= 20)
+    });
+    killed.kill();
+
+    let daemon = serve(&["--set", "source.kind=sim"]);
+    for id in [&first, &second] {
+        let item = get(&daemon, &format!("/api/v1/media/{id}"));
+        assert_eq!(item["open"], false, "{item}");
+        let times = times(&daemon, id);
+        assert!(times.len() >= 20 && item["frames"] == times.len(), "{item}");
+        browser.goto(&url(&daemon, &format!("player?id={id}")));
+        wait_for_picture(&browser, frame(&daemon, id, "n=0").0);
+        browser.click("#play");
+        let mut looks = std::collections::HashSet::new();
+        browser.wait_until("the picture moves", || {
+            looks.insert(browser.script(LOOK).to_string());
+            looks.len() >= 4
+        });
+        let n = 13;
+        browser.goto(&url(&daemon, &format!("player?id={id}&t={:.6}", (times[n] + times[n + 1]) / 2.0)));
+        wait_for_picture(&browser, frame(&daemon, id, &format!("n={n}")).0);
+        assert_is_picture(&browser, n as u64);
+
+        let film = client::get(daemon.address, &format!("/api/v1/media/{id}/content?as=mp4"));
+        assert_eq!(film.status, 200);
+        let file = folder.path().join(format!("{id}.mp4"));
+        std::fs::write(&file, &film.body).unwrap();
+        let Some((packets, duration)) = probed(&file) else { continue };
+        assert_eq!(packets.len(), times.len(), "{item}");
+        for (packet, time) in packets.iter().zip(&times) {
+            assert!((packet - time).abs() < 1e-4, "{packet} is not {time}");
+        }
+        let until = item["duration"].as_f64().unwrap();
+        assert!((duration - until).abs() < 0.2, "{duration} is not {until}");
+    }
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
 #[test]
 fn keys_step_play_and_seek() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };

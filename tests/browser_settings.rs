@@ -89,8 +89,8 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
     browser.goto(&url(&daemon, "settings"));
     assert!(origin(&browser, "stream.quality").starts_with("Default"));
     type_into(&browser, "stream.quality", "61");
-    browser.wait_for("document.querySelector(\"[data-key='stream.quality'] .err\").textContent === 'Saved.'");
-    assert_eq!(setting(&daemon, "stream.quality"), (json!(61), "page".into()));
+    browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(61), "page".into()));
+    browser.wait_until("the page says so", || said(&browser, "stream.quality") == "Saved.");
     browser.wait_until("the page says where it comes from", || {
         origin(&browser, "stream.quality") == "Set on this page. Back to 80"
     });
@@ -112,7 +112,9 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
     browser.wait_until("a switch is set at once", || setting(&daemon, "picture.gray").0 == true);
     browser.wait_until("it offers the way back", || origin(&browser, "picture.gray").contains("Back to off"));
     browser.click("[data-key='picture.gray'] .link");
-    browser.wait_until("and is taken back", || setting(&daemon, "picture.gray") == (json!(false), "default".into()));
+    browser.wait_until("and is taken back", || {
+        setting(&daemon, "picture.gray") == (json!(false), "default".into())
+    });
     // What it looks for is a list.
     type_into(&browser, "detect.classes", "person, car");
     browser.wait_until("a list is set", || setting(&daemon, "detect.classes").0 == json!(["person", "car"]));
@@ -175,7 +177,8 @@ fn everything_can_be_set_without_scripts() {
     browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(64), "page".into()));
     assert_eq!(setting(&daemon, "stream.idle_stop").0, "2m");
     assert_eq!(setting(&daemon, "stream.max_viewers").1, "default", "what was not touched is nobody's");
-    browser.wait_until("the page is there again", || origin(&browser, "stream.quality").contains("Back to 80"));
+    browser
+        .wait_until("the page is there again", || origin(&browser, "stream.quality").contains("Back to 80"));
     // What is wrong comes back with what was typed.
     browser.fill("#s-stream\\.quality", "500");
     browser.click("#stream .btn.main");
@@ -216,7 +219,7 @@ fn forms_are_carried_out_or_come_back() {
         ("/settings?do=set", "stream.quality=abc&was.stream.quality=80", 422),
         ("/settings?do=set", "stream.quality=60&was.stream.quality=70", 412),
         ("/settings?do=set", "no.such=60&was.no.such=70", 303),
-        ("/settings?do=set", "source.command=rm&was.source.command=", 409),
+        ("/settings?do=set", "source.command=rm&was.source.command=", 422),
         ("/settings?do=controls", "no_such=1&was.no_such=0", 422),
         ("/settings?do=import", "toml=%5Bstream%5D%0Aqality+%3D+1", 422),
         ("/settings?do=power", "what=explode", 400),
@@ -245,7 +248,12 @@ fn forms_are_carried_out_or_come_back() {
     assert_eq!(setting(&daemon, "name").0, "camera");
     let encoded: String = file.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let answer = post(&daemon, "/settings?do=import", &format!("toml={encoded}"));
-    assert_eq!((answer.status, answer.header("location")), (303, Some("settings?done=import")), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("settings?done=import")),
+        "{}",
+        answer.text()
+    );
     assert_eq!(setting(&daemon, "name").0, "Gate");
 }
 
@@ -258,8 +266,6 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     let device = format!("source.device={}", camera.path().display());
     let sets = ["--set", "source.kind=v4l2", "--set", &device, "--set", "detect.backend=none"];
     let daemon = Daemon::start(camera.command(PROGRAM), &sets);
-    browser.goto(&url(&daemon, "settings#controls"));
-    assert!(browser.text("#controls").contains("Bench Camera"), "{}", browser.text("#controls"));
     let told = |line: &str| {
         let ctrl = format!("ctrl {line}");
         browser.wait_until(&ctrl, || camera.log().lines().any(|own| own.ends_with(&ctrl)));
@@ -268,11 +274,15 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     let mut viewer = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
     viewer.watch("/stream");
     common::wait_until("the camera is live", || daemon.state()["state"] == "live");
+    browser.goto(&url(&daemon, "settings#controls"));
+    assert!(browser.text("#controls").contains("Bench Camera"), "{}", browser.text("#controls"));
 
     // A switch frees what it ruled, a slider by the keyboard, a menu, a button.
     browser.click("#c-white_balance_automatic");
     told("white_balance_automatic=0");
-    browser.wait_for("!document.querySelector(\"[data-control='white_balance_temperature']\").classList.contains('idle')");
+    browser.wait_for(
+        "!document.querySelector(\"[data-control='white_balance_temperature']\").classList.contains('idle')",
+    );
     for (name, key, then) in [
         ("brightness", RIGHT, "brightness=129"),
         ("contrast", RIGHT, "contrast=33"),
@@ -354,18 +364,18 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
     let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
     browser.goto(&url(&daemon, ""));
     let dots = "return [...document.querySelectorAll('#dots circle')].map(dot => dot.getAttribute('fill').slice(1).toUpperCase())";
-    assert_eq!(browser.script(dots), json!(["000000"; 8]));
+    assert_eq!(browser.script(dots), json!(vec!["000000"; 8]));
     browser.click("#light-too");
-    browser.wait_until("the dots shine", || browser.script(dots) == json!(["FFFFFF"; 8]));
+    browser.wait_until("the dots shine", || browser.script(dots) == json!(vec!["FFFFFF"; 8]));
     assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
     browser.script(
         "const colour = document.getElementById('color'); colour.value = '#ff0000';
          colour.dispatchEvent(new Event('input', { bubbles: true }))",
     );
-    browser.wait_until("they are red", || browser.script(dots) == json!(["FF0000"; 8]));
+    browser.wait_until("they are red", || browser.script(dots) == json!(vec!["FF0000"; 8]));
     // Somebody else's doing is seen, too.
     send(&daemon, "PATCH", "/api/v1/light", &json!({"on": false}));
-    browser.wait_until("they are dark", || browser.script(dots) == json!(["000000"; 8]));
+    browser.wait_until("they are dark", || browser.script(dots) == json!(vec!["000000"; 8]));
     browser.wait_for("document.getElementById('light-too').getAttribute('aria-pressed') === 'false'");
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
@@ -388,7 +398,7 @@ fn the_picture_is_turned_from_the_page() {
 
 #[test]
 fn a_focus_sweep_from_the_page_finds_the_sharpest() {
-    let Some((browser, daemon)) = start(Wanted::DESKTOP, &["source.fps=30"]) else { return };
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &["source.width=320", "source.height=240", "detect.backend=\"none\""]) else { return };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
@@ -427,15 +437,12 @@ fn a_camera_without_focus_and_light_has_no_cards_and_the_diagnosis_says_why() {
 #[test]
 fn a_change_from_elsewhere_asks_for_the_password_once() {
     let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
-    browser.goto(&url(&daemon, "settings"));
-    assert!(browser.text("#open").contains("Anyone on this network can watch and change this camera."));
     let set = send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));
     assert_eq!(set.status, 200, "{}", set.text());
     // As through a proxy of this machine.
     browser.devtools("Network.enable", json!({}));
     browser.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "X-Forwarded-For": "10.0.0.7" } }));
     browser.goto(&url(&daemon, "settings"));
-    assert_eq!(browser.script("return document.getElementById('open')"), Value::Null);
     type_into(&browser, "stream.quality", "61");
     browser.wait_for("location.pathname.endsWith('/sign-in')");
     assert_eq!(setting(&daemon, "stream.quality").0, 80);
@@ -465,7 +472,9 @@ fn the_keyboard_reaches_every_setting() {
         .filter(e => e.type !== 'hidden' && !e.disabled && e.checkVisibility()).length";
     let count = browser.script(&format!("return {wanted}")).as_u64().unwrap();
     assert!(count > 60, "{count}");
-    browser.script("window.reached = new Set(); document.addEventListener('focusin', e => reached.add(e.target))");
+    browser.script(
+        "window.reached = new Set(); document.addEventListener('focusin', e => reached.add(e.target))",
+    );
     for _ in 0..count + 20 {
         browser.press(TAB);
     }

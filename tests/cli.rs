@@ -112,6 +112,8 @@ fn help_is_worded_as_its_golden_files() {
         ("help-controls-list.txt", &["controls", "list", "--help"]),
         ("help-controls-set.txt", &["controls", "set", "--help"]),
         ("help-controls-reset.txt", &["controls", "reset", "--help"]),
+        ("help-light.txt", &["light", "--help"]),
+        ("help-light-set.txt", &["light", "set", "--help"]),
         ("help-focus.txt", &["focus", "--help"]),
         ("help-focus-show.txt", &["focus", "show", "--help"]),
         ("help-focus-auto.txt", &["focus", "auto", "--help"]),

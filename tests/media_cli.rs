@@ -176,6 +176,20 @@ fn changes(items: &Items, more: &[&str]) {
         "tallycam: new.jpg: there is an item called \"new.jpg\" already\nhint: --name gives it another one\n"
     );
 
+    // What cannot be added does not stop the others.
+    fs::write(folder.join("third.jpg"), jpeg(12)).unwrap();
+    let (code, out, err) = run(&["add", "none.jpg", "new.jpg", "not-there.jpg", "third.jpg"]);
+    assert_eq!(code, 1, "{out} {err}");
+    assert!(out.lines().count() == 1 && out.contains(" third.jpg: "), "{out}");
+    let lines: Vec<&str> = err.lines().collect();
+    assert!(
+        lines[0].starts_with("tallycam: none.jpg: ") && lines[1].starts_with("tallycam: new.jpg: "),
+        "{err}"
+    );
+    assert!(lines[2].starts_with("tallycam: not-there.jpg: "), "{err}");
+    assert_eq!(lines[3], "tallycam: 3 of 4 files could not be added");
+    assert_eq!(run(&["remove", "third.jpg"]).0, 0);
+
     let (code, out, _) = run(&["remove", "two.mjpeg", "new.jpg", "5"]);
     assert_eq!(code, 0);
     assert!(out.starts_with("2 items removed, "), "{out}");
@@ -340,6 +354,34 @@ fn the_daemon_takes_and_keeps_pictures_and_recordings() {
         assert_eq!((code, out.as_str()), (1, ""));
         assert!(err.contains("is done by the daemon, and none runs here\nhint: start it"), "{err}");
     }
+}
+
+/// A command that has the store for longer than the daemon waits for it.
+#[test]
+fn a_daemon_whose_store_another_has_at_the_start_gets_it_later() {
+    let items = three();
+    fs::create_dir_all(items.state()).unwrap();
+    let lock = fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(items.state().join("media.lock"))
+        .unwrap();
+    lock.lock().unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
+    let state = format!("store.directory={}", items.state().display());
+    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", &state];
+    let daemon = Daemon::start(program, &sets);
+    let status = || common::client::get(daemon.address, "/api/v1/media").status;
+    common::wait_until("it serves without it", || status() == 503);
+    lock.unlock().unwrap();
+    common::wait_until("it has it", || status() == 200);
+    common::wait_until("it records", || {
+        let request = "POST /api/v1/recordings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \
+                       application/json\r\nContent-Length: 2\r\n\r\n{}";
+        common::client::ask(daemon.address, request).status == 201
+    });
 }
 
 #[test]

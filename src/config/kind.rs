@@ -277,14 +277,14 @@ impl Kind {
                 quoted(&pixels.map_or_else(|| String::from("auto"), |(w, h)| format!("{w}x{h}")))
             }
             Kind::Size(put) => {
-                let bytes = text.and_then(size::parse).ok_or_else(|| other(with_unit_of_size(given)))?;
+                let bytes = amount(text, given).ok_or_else(|| other(with_unit_of_size(given)))?;
                 put(config, bytes);
                 quoted(&size::show(bytes))
             }
             Kind::SizeOrUnlimited(put) => {
                 let bytes = match text {
                     Some("unlimited") => None,
-                    _ => Some(text.and_then(size::parse).ok_or_else(|| other(with_unit_of_size(given)))?),
+                    _ => Some(amount(text, given).ok_or_else(|| other(with_unit_of_size(given)))?),
                 };
                 put(config, bytes);
                 quoted(&bytes.map_or_else(|| String::from("unlimited"), size::show))
@@ -680,6 +680,15 @@ fn with_unit(given: &DeValue<'_>) -> Option<String> {
 fn pixels(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once(['x', 'X', '×'])?;
     Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
+}
+
+/// An amount of bytes; none at all needs no unit.
+fn amount(text: Option<&str>, given: &DeValue<'_>) -> Option<u64> {
+    let is_nothing = match text {
+        Some(text) => text.trim() == "0",
+        None => number(given) == Some(0.0),
+    };
+    if is_nothing { Some(0) } else { text.and_then(size::parse) }
 }
 
 fn with_unit_of_size(given: &DeValue<'_>) -> Option<String> {

@@ -16,7 +16,7 @@ use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::http;
 use crate::media::Trouble;
 use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
-use crate::store::media::{Media, MediaError};
+use crate::store::media::MediaError;
 use crate::store::{Counts, StoreError};
 
 /// It does not work; everything is as it was.
@@ -41,8 +41,6 @@ pub struct Parts {
     pub keeping: Keeping,
     /// The light.
     pub lights: Lights,
-    /// The store of pictures, if it could be opened.
-    pub media: Option<Media>,
     /// The ledger, if it could be opened.
     pub counts: Option<Counts>,
     /// What the server goes by.
@@ -54,7 +52,7 @@ pub struct Parts {
 impl Parts {
     /// Settings that are kept in the databases.
     pub fn elsewhere(&self) -> Elsewhere {
-        Elsewhere { media: self.media.clone(), counts: self.counts.clone() }
+        Elsewhere { keeping: self.keeping.clone(), counts: self.counts.clone() }
     }
 
     /// Puts `to` in force, where `from` is.
@@ -100,7 +98,7 @@ impl Parts {
                 counts.set_camera(after.camera.clone()).await?;
             }
         }
-        if let Some(media) = self.media.as_ref().filter(|_| is_moved || is_renamed) {
+        if let (Ok(media), true) = (self.keeping.media(), is_moved || is_renamed) {
             media.set_words(after.camera, after.zone);
         }
         Ok(())
@@ -109,7 +107,7 @@ impl Parts {
     /// Rules of the operator's file that are others now, and those of the page where it has none any more. Blocks for as
     /// long as a small file is read.
     pub fn adopt_rules(&self, to: &Resolved) {
-        if let Some(media) = &self.media {
+        if let Ok(media) = self.keeping.media() {
             media.set_retention(keeping::retention(&to.config));
             keeping::adopt_saved(media, &keeping::pinned(to));
         }
@@ -172,7 +170,7 @@ impl Parts {
         if rules == keeping::retention(&from.config) {
             return Ok(());
         }
-        let Some(media) = &self.media else {
+        let Ok(media) = self.keeping.media() else {
             return Err(Refused {
                 reason: String::from(
                     "the rules of [retention] are kept in media.db, which could not be opened",

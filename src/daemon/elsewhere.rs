@@ -6,15 +6,16 @@
 use std::path::PathBuf;
 
 use crate::config::{Origin, Resolved, kind, show_duration, show_size};
+use crate::pipeline::Keeping;
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::store::Counts;
-use crate::store::media::{Media, RetentionRules};
+use crate::store::media::RetentionRules;
 
 /// The databases, where they could be opened.
 #[derive(Debug, Clone)]
 pub struct Elsewhere {
-    /// `media.db`.
-    pub media: Option<Media>,
+    /// What has `media.db`, which may be opened late.
+    pub keeping: Keeping,
     /// `counts.db`.
     pub counts: Option<Counts>,
 }
@@ -38,7 +39,7 @@ impl Elsewhere {
     /// What is kept there now.
     pub fn now(&self) -> KeptElsewhere {
         KeptElsewhere {
-            rules: self.media.as_ref().map(|media| (media.file().to_owned(), media.retention())),
+            rules: self.keeping.media().ok().map(|media| (media.file().to_owned(), media.retention())),
             model: self.counts.as_ref().and_then(|counts| counts.setting(MODEL_SETTING)),
         }
     }

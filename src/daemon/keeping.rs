@@ -15,6 +15,9 @@ const LOCKED_WITHIN: Duration = Duration::from_secs(5);
 /// Between two tries to get it.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// The same while the daemon serves without it.
+pub const LATER: Duration = Duration::from_secs(2);
+
 /// Keeping at work, with everything that is to be ended in order.
 #[derive(Debug)]
 pub struct Running {
@@ -24,6 +27,8 @@ pub struct Running {
     pub recorder: Worker,
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
+    /// Another tallycam had the store at the start: it is tried again.
+    pub is_waiting: bool,
 }
 
 impl Running {
@@ -35,6 +40,14 @@ impl Running {
     /// Those of them whose hearts the watchdog listens to: the store's waits for the disk as long as that takes.
     pub fn vital(&self) -> impl Iterator<Item = &Worker> {
         std::iter::once(&self.recorder)
+    }
+
+    /// Takes a store that was opened late.
+    pub fn adopt(&mut self, (media, writer): (Media, Worker)) {
+        log::info!("the store of pictures is there now: they are kept");
+        self.keeping.adopt(media.clone());
+        self.store = Some((media, writer));
+        self.is_waiting = false;
     }
 
     /// Has everything end, for a daemon that does not start.
@@ -55,6 +68,18 @@ pub fn open_store(config: &Config, pinned: &[String]) -> Store {
     let (media, writer) = patiently(LOCKED_WITHIN, || Media::open(media_settings(config)))?;
     adopt_saved(&media, pinned);
     Ok((media, writer))
+}
+
+/// The same at once, for a daemon that serves already; `None`: another tallycam has it still.
+pub fn open_store_later(config: &Config, pinned: &[String]) -> Option<Store> {
+    let opened = match Media::open(media_settings(config)) {
+        Err(MediaError::Locked { .. }) => return None,
+        opened => opened,
+    };
+    if let Ok((media, _)) = &opened {
+        adopt_saved(media, pinned);
+    }
+    Some(opened)
 }
 
 /// What `open` gives; while another tallycam has the store it is asked again, at most for `patience`.
@@ -108,16 +133,18 @@ pub fn start(
     store: Store,
     counts: Option<Counts>,
 ) -> Result<Running, KeepingError> {
+    let is_waiting = matches!(store, Err(MediaError::Locked { .. }));
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            log::error!("no pictures are kept: {error}{hint}");
+            let then = if is_waiting { "; it is tried again until it ends" } else { "" };
+            log::error!("no pictures are kept: {error}{hint}{then}");
             (Err(error), None)
         }
     };
     match Keeping::start(pipeline, media, counts, settings(config)) {
-        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store }),
+        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store, is_waiting }),
         Err(error) => {
             if let Some((media, writer)) = store {
                 close(Ok((media, writer)));
@@ -201,6 +228,17 @@ mod tests {
             min_free: None,
         };
         assert_eq!(retention(&config), rules);
+    }
+
+    #[test]
+    fn no_room_kept_free_needs_no_unit() {
+        for none in ["0", "\"0\"", "\"0B\""] {
+            let file = format!("[retention]\nmin_free = {none}\nrecordings_size = \"1GB\"\n");
+            let resolved = Config::from_text(Path::new("config.toml"), &file, &[], []).unwrap();
+            assert_eq!(retention(&resolved.config).min_free, None, "{none}");
+        }
+        let without = Config::from_text(Path::new("config.toml"), "[retention]\nmin_free = 5\n", &[], []);
+        assert!(without.is_err(), "5 of what?");
     }
 
     #[test]

@@ -48,7 +48,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::access::Access;
 use crate::base::{Recent, Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
-use crate::http;
+use crate::http::{self, Preferences as _};
 use crate::media::Trouble;
 use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
@@ -340,7 +340,6 @@ fn start(
             shelf: counting.shelf.clone(),
             keeping: keeping.keeping.clone(),
             lights: lights.0.clone(),
-            media: keeping.store.as_ref().map(|(media, _)| media.clone()),
             counts: counting.ledger.as_ref().map(|(counts, _)| counts.clone()),
             http: live,
             fallback_to_sim,
@@ -372,6 +371,8 @@ impl Running {
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
+        let mut trying = self.threads.keeping.is_waiting.then(|| every(keeping::LATER));
+        let mut opening: Option<JoinHandle<Option<keeping::Store>>> = None;
         let mut status = systemd::StatusLine::default();
         let mut states = self.pipeline.states();
         loop {
@@ -391,6 +392,21 @@ impl Running {
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
                 () = tick(&mut looking) => self.show(&mut status),
+                () = tick(&mut trying), if opening.is_none() => {
+                    let resolved = self.settings.in_force().resolved.clone();
+                    let pinned = keeping::pinned(&resolved);
+                    opening =
+                        Some(spawn_blocking(move || keeping::open_store_later(&resolved.config, &pinned)));
+                }
+                opened = joined(&mut opening) => match opened {
+                    Ok(None) => {}
+                    Ok(Some(Ok(store))) => {
+                        self.threads.keeping.adopt(store);
+                        trying = None;
+                    }
+                    Ok(Some(Err(error))) => error!("no pictures are kept: {error}"),
+                    Err(panicked) => error!("the store of pictures could not be opened: {panicked}"),
+                },
                 Ok(()) = states.changed() => self.show(&mut status),
             }
         }
@@ -521,6 +537,18 @@ fn every(period: Duration) -> Interval {
 async fn tick(ticks: &mut Option<Interval>) {
     match ticks {
         Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
+    }
+}
+
+/// What a job gives, once; never, where there is none.
+async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match job {
+        Some(running) => {
+            let result = running.await;
+            *job = None;
+            result
+        }
         None => pending().await,
     }
 }

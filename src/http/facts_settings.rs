@@ -35,14 +35,17 @@ pub async fn page(site: &Site) -> SettingsPage {
             complaint: in_force.complaint.clone(),
             ..SettingsPage::default()
         },
-        Err(none) => SettingsPage { head, controls, no_controls, fixed: none.to_string(), ..SettingsPage::default() },
+        Err(none) => {
+            SettingsPage { head, controls, no_controls, fixed: none.to_string(), ..SettingsPage::default() }
+        }
     }
 }
 
 /// One setting; `None` for what is no key: lines, zones, controls.
 fn of(setting: &config::Setting, in_force: &InForce) -> Option<Setting> {
     let key = key(&setting.path)?;
-    let is = if key.kind.is_secret() && setting.value == "\"\"" { String::new() } else { text(&setting.value) };
+    let is =
+        if key.kind.is_secret() && setting.value == "\"\"" { String::new() } else { text(&setting.value) };
     Some(Setting {
         path: setting.path.clone(),
         field: field(key),
@@ -230,7 +233,8 @@ pub async fn refused(site: &Site, form: &Query, not: NotSet) -> (Problem, Settin
             let setting = page.settings.iter_mut().find(|own| own.path == wrong.path);
             if let Some(setting) = setting {
                 let hint = wrong.hint.as_ref().map(|hint| format!(". {hint}"));
-                setting.wrong = Some(wrong.message.trim_end_matches('.').to_owned() + &hint.unwrap_or_default());
+                setting.wrong =
+                    Some(wrong.message.trim_end_matches('.').to_owned() + &hint.unwrap_or_default());
             }
         }
     }
@@ -238,8 +242,12 @@ pub async fn refused(site: &Site, form: &Query, not: NotSet) -> (Problem, Settin
     let problem = Problem::from(not);
     page.refused = Some(if is_changed {
         Refusal {
-            detail: String::from("Somebody else has set one of these meanwhile: nothing of yours was changed."),
-            hint: String::from("What is in force now stands at the field; send it again if yours is to hold."),
+            detail: String::from(
+                "Somebody else has set one of these meanwhile: nothing of yours was changed.",
+            ),
+            hint: String::from(
+                "What is in force now stands at the field; send it again if yours is to hold.",
+            ),
         }
     } else {
         facts::refusal(&problem)
@@ -271,7 +279,9 @@ mod tests {
         let changes = |form: &str| changes(&Query::parse(form), &in_force);
         assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(Changes::new()));
         assert_eq!(
-            changes("stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false"),
+            changes(
+                "stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false"
+            ),
             Ok(Changes::from([
                 ("name".into(), None),
                 ("picture.gray".into(), Some("true".into())),
@@ -293,7 +303,9 @@ mod tests {
         let in_force = in_force("");
         let changes = |form: &str| changes(&Query::parse(form), &in_force).unwrap();
         assert_eq!(
-            changes("detect.classes=person,+car&was.detect.classes=&picture.crop=0,0,.5,1&was.picture.crop=none"),
+            changes(
+                "detect.classes=person,+car&was.detect.classes=&picture.crop=0,0,.5,1&was.picture.crop=none"
+            ),
             Changes::from([
                 ("detect.classes".into(), Some("[\"person\", \"car\"]".into())),
                 ("picture.crop".into(), Some("[0,0,.5,1]".into())),
@@ -318,7 +330,10 @@ mod tests {
         assert_eq!(settings.len(), crate::config::keys::KEYS.len());
         let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
         assert_eq!(of("name").origin, Whence::Pinned("c.toml line 1".into()));
-        assert_eq!((of("stream.idle_stop").text.as_str(), of("stream.idle_stop").default.as_str()), ("30s", "30s"));
+        assert_eq!(
+            (of("stream.idle_stop").text.as_str(), of("stream.idle_stop").default.as_str()),
+            ("30s", "30s")
+        );
         assert_eq!(of("http.head_timeout").field, Field::Time("1s".into(), "5m".into(), None));
         for setting in &settings {
             assert!(setting.origin != Whence::Default || setting.text == setting.default, "{}", setting.path);

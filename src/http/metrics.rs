@@ -172,7 +172,11 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay) {
         let key = (count.line, count.direction.word(), count.class);
         *crossings.entry(key).or_default() += count.count;
     }
-    page.family("tallycam_crossings_total", "counter", "Crossings on record.");
+    page.family(
+        "tallycam_crossings_total",
+        "counter",
+        "Crossings on record. What a recount corrects enters at the next start, where it may fall; /api/v1/counts has it at once.",
+    );
     for ((line, direction, class), count) in &crossings {
         page.sample(
             "tallycam_crossings_total",

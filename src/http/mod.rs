@@ -87,7 +87,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
@@ -207,7 +207,8 @@ pub(crate) struct Site {
     /// The light.
     lights: Option<Lights>,
     /// Where pictures are kept, and their store could be opened.
-    album: Option<Album>,
+    /// Made with the first look at the store, which may be opened late.
+    album: OnceLock<Album>,
     /// The camera's lens.
     focus: Focus,
     /// What looks at the machine.
@@ -284,7 +285,7 @@ impl Site {
             counting,
             models,
             preferences,
-            album: keeping.as_ref().and_then(|keeping| keeping.media().ok()).cloned().map(Album::new),
+            album: OnceLock::new(),
             keeping,
             lights,
             room: Room::default(),
@@ -354,8 +355,8 @@ impl Site {
 
     /// The store of pictures, to be read, where pictures may be given.
     fn album(&self) -> Result<Album, Problem> {
-        self.media()?;
-        Ok(self.album.clone().ok_or(NoKeeping)?)
+        let media = self.media()?;
+        Ok(self.album.get_or_init(|| Album::new(media.clone())).clone())
     }
 
     /// The clock on the wall.

@@ -80,7 +80,9 @@ pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
             Ok(())
         }
         (Some(_), _) => return Err(nothing_to_do()),
-        (None, Some(auto)) => lens::set(site, LensWish { auto: Some(auto == "true"), ..LensWish::default() }).await,
+        (None, Some(auto)) => {
+            lens::set(site, LensWish { auto: Some(auto == "true"), ..LensWish::default() }).await
+        }
         // The slider is sent with every button of the form.
         (None, None) => match number("step") {
             Some(step) => lens::set(site, LensWish { step: Some(step), ..LensWish::default() }).await,
@@ -138,9 +140,9 @@ fn light_wish(fields: &Query) -> Result<LightWish, Problem> {
     if let Some(preset) = fields.get("preset") {
         return Ok(LightWish { color: color_of(preset)?, ..LightWish::default() });
     }
-    let brightness = fields.get("brightness").map(|text| {
-        text.parse::<u8>().map_err(|_| wrong("brightness, a whole number from 0 to 255", text))
-    });
+    let brightness = fields
+        .get("brightness")
+        .map(|text| text.parse::<u8>().map_err(|_| wrong("brightness, a whole number from 0 to 255", text)));
     let color = fields.get("color").map(color_of).transpose()?.flatten();
     Ok(LightWish { brightness: brightness.transpose()?, color, ..LightWish::default() })
 }

@@ -16,7 +16,7 @@ use super::route::Request;
 use super::state::StateReport;
 use super::{Site, facts, facts_media, media, storage};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
-use crate::store::media::{Item, Kind, Media, MediaEdit, MediaError, RetentionRules};
+use crate::store::media::{Item, Kind, Media, MediaEdit, MediaError, RetentionRules, begins_to_age_by};
 use crate::ui::{
     self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, Rules, SPEEDS,
 };
@@ -244,8 +244,8 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
     let rules = media.map(Media::retention);
     let plan = match (&rules, site.album()) {
         (Some(rules), Ok(album)) => {
-            let rules = rules.clone();
-            album.read(move |reader| reader.plan(&rules)).await.ok()
+            let (rules, now) = (rules.clone(), media.map(Media::by_which_items_age));
+            album.read(move |reader| reader.plan(&rules, now.unwrap_or_else(begins_to_age_by))).await.ok()
         }
         _ => None,
     };
@@ -268,7 +268,9 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
 /// `POST /database?do=…`, from the page's forms.
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    if let (Some("new"), Err(MediaError::File { file, .. })) = (request.query.get("do"), site.keeping()?.media()) {
+    if let (Some("new"), Err(MediaError::File { file, .. })) =
+        (request.query.get("do"), site.keeping()?.media())
+    {
         return set_aside(site, file.clone()).await;
     }
     let media = site.media()?;
@@ -343,7 +345,8 @@ async fn set_aside(site: &Site, file: PathBuf) -> Result<Response<Body>, Problem
 /// What `rules` would do, with them in their fields.
 async fn trial(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
-    let plan = site.album()?.read(move |reader| reader.plan(&asked)).await?;
+    let now = site.media()?.by_which_items_age();
+    let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
     let page = DatabasePage {
         rules: facts_media::rules(&rules, &site.settings().pinned_retention),
         plan: Some(facts_media::plan(&plan, true)),

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::body::Body;
 use super::page::{again, form, html, nothing_to_do, see};
-use super::preferences::{Changes, NotSet};
 use super::power::PowerAction;
+use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
 use super::query::Query;
 use super::route::Request;
@@ -20,7 +20,9 @@ const TRIES: usize = 5;
 /// `GET /settings`.
 pub async fn settings(request: Request) -> Response<Body> {
     let done = match request.query.get("done") {
-        Some("import") => Some("These settings are in force, in the place of those that were set here before"),
+        Some("import") => {
+            Some("These settings are in force, in the place of those that were set here before")
+        }
         Some("off") => Some("The machine is switching off"),
         Some("reboot") => Some("The machine is restarting: this page is back in about a minute"),
         _ => None,

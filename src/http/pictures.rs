@@ -68,7 +68,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
         None => SNAPSHOT_WAIT,
         Some(Ok(picture)) => return Ok(jpeg(&picture)),
         // It has been waited for; the card is the same in every form.
-        Some(Err(KeepError::NoPicture(_))) => Duration::ZERO,
+        Some(Err(KeepError::NoPicture(..))) => Duration::ZERO,
         Some(Err(error)) => return Err(error.into()),
     };
     match request.site.pipeline.snapshot(wait).await {

@@ -420,8 +420,10 @@ impl From<KeepError> for Problem {
         let detail = error.to_string();
         match error {
             KeepError::CountsOnly => Withheld.into(),
-            KeepError::NoPicture(_) => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE)
+            KeepError::NoPicture(_, hint) => {
+                let problem =
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
+                Problem { hint, ..problem }
             }
             KeepError::Recording(_) => {
                 Problem::new(StatusCode::CONFLICT, detail).hint("stop that recording first")
@@ -521,7 +523,7 @@ impl From<&NoPicture> for Problem {
     fn from(none: &NoPicture) -> Problem {
         let detail = format!("{}. {}", none.state.headline(), none.state.reason());
         Problem {
-            hint: none.state.hint(),
+            hint: none.state.remedy(),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.trim_end()).retry_after(RETRY_PICTURE)
         }
     }

@@ -5,8 +5,8 @@ use hyper::Method;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
     controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs, media, model,
-    page, page_hands, page_media, page_settings, picture, pictures, power, recordings, recount, replay, settings, sign_in, snapshots,
-    storage, tallies, thumbnail, uploads, v1, zip, zones,
+    page, page_hands, page_media, page_settings, picture, pictures, power, recordings, recount, replay,
+    settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {

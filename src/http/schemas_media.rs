@@ -120,7 +120,7 @@ fn retention() -> Value {
     let mut goes = item();
     goes["properties"]["why"] = json!({"type": "string", "enum": ["age", "bytes", "free"]});
     object(json!({
-        "rules": rules(), "pinned": list(text()),
+        "rules": rules(), "pinned": list(text()), "clock_trusted": flag(),
         "plan": object(json!({
             "items": list(goes), "count": count(), "bytes": count(), "unmet": maybe(text()),
         })),

@@ -128,8 +128,10 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
 /// What `rules` would do.
 async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
-    let plan = site.album()?.read(move |reader| reader.plan(&asked)).await?;
-    let report = RetentionReport::of(&rules, &site.settings().pinned_retention, &plan, MOST_PLANNED);
+    let now = site.media()?.by_which_items_age();
+    let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
+    let pinned = &site.settings().pinned_retention;
+    let report = RetentionReport::of(&rules, pinned, &plan, now.wall_trusted, MOST_PLANNED);
     Ok(v1::json(wire::json(&report)))
 }
 

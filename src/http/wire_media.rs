@@ -258,6 +258,8 @@ impl From<&RetentionRules> for RulesReport {
 pub struct RetentionReport {
     rules: RulesReport,
     pinned: Vec<String>,
+    /// Whether the clock is believed: else nothing goes by age.
+    clock_trusted: bool,
     plan: PlanReport,
 }
 
@@ -278,11 +280,12 @@ struct GoesReport {
 }
 
 impl RetentionReport {
-    /// `plan` is what `rules` would do; at most `most` of its items are listed.
+    /// `plan` is what `rules` would do, with a clock that `is_clock_trusted` or not; at most `most` of its items are listed.
     pub fn of(
         rules: &RetentionRules,
         pinned: &[String],
         plan: &RetentionPlan,
+        is_clock_trusted: bool,
         most: usize,
     ) -> RetentionReport {
         let goes = |(item, why): &(Item, _)| GoesReport {
@@ -292,6 +295,7 @@ impl RetentionReport {
         RetentionReport {
             rules: rules.into(),
             pinned: pinned.to_vec(),
+            clock_trusted: is_clock_trusted,
             plan: PlanReport {
                 items: plan.goes.iter().take(most).map(goes).collect(),
                 count: plan.goes.len(),

@@ -2,7 +2,8 @@
 //!
 //! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow
 //! skips ahead, and publishing costs the publisher the same whether all keep up or none does. Who wants every
-//! picture (a recorder) has a queue of its own, bounded in bytes: when it is full, its oldest pictures are forgotten.
+//! picture (a recorder) has a queue of its own, bounded in bytes: when it is full, its oldest pictures are forgotten. It
+//! may let pictures wait and be woken for many at once.
 //! Subscribers may be threads ([`Subscriber::next_timeout`], [`Pictures`]) or tasks
 //! ([`Subscriber::poll_next`]).
 
@@ -52,6 +53,8 @@ struct Queue {
     waiting: VecDeque<(u64, Picture)>,
     bytes: usize,
     most_bytes: usize,
+    /// The subscriber is woken only when so many wait, or a card does.
+    wakes_at: usize,
 }
 
 impl Queue {
@@ -62,6 +65,11 @@ impl Queue {
         while self.bytes > self.most_bytes && self.waiting.len() > 1 {
             self.pop();
         }
+    }
+
+    /// Whether the subscriber is to be woken.
+    fn wakes(&self) -> bool {
+        self.bytes >= self.wakes_at || self.waiting.back().is_some_and(|(_, newest)| newest.is_card)
     }
 
     fn pop(&mut self) -> Option<(u64, Picture)> {
@@ -123,7 +131,7 @@ impl Hub {
     /// A subscriber that gets every picture, the newest there is first. Pictures that it has not taken wait for it,
     /// at most `most_bytes` of them together; beyond that the oldest are skipped.
     pub fn subscribe_to_all(&self, most_bytes: usize) -> Subscriber {
-        self.subscribe_with(Some(Queue { waiting: VecDeque::new(), bytes: 0, most_bytes }))
+        self.subscribe_with(Some(Queue { waiting: VecDeque::new(), bytes: 0, most_bytes, wakes_at: 0 }))
     }
 
     fn subscribe_with(&self, queue: Option<Queue>) -> Subscriber {
@@ -145,7 +153,9 @@ impl Hub {
         let mut state = self.lock();
         change(&mut state);
         let mut waking = std::mem::take(&mut state.waking);
-        waking.extend(state.tasks.iter_mut().filter_map(|slot| slot.waker.take()));
+        let is_closed = state.closed;
+        let is_due = |slot: &&mut Slot| is_closed || slot.queue.as_ref().is_none_or(Queue::wakes);
+        waking.extend(state.tasks.iter_mut().filter(is_due).filter_map(|slot| slot.waker.take()));
         let threads = state.threads_waiting > 0;
         drop(state);
         if threads {
@@ -215,6 +225,21 @@ impl Subscriber {
             state = hub.0.threads.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             state.threads_waiting -= 1;
         }
+    }
+
+    /// Of a subscriber to all, as a task: from now on it is woken only when `bytes` of pictures wait, by a card, and by
+    /// the end. What waits can be taken at any time. Waits for a subscriber to the newest are as before.
+    pub fn wake_at(&mut self, bytes: usize) {
+        if let Some(queue) = &mut self.hub.lock().tasks[self.slot].queue {
+            queue.wakes_at = bytes;
+        }
+    }
+
+    /// What is there to be taken now, without waiting: `Some(None)` when the hub is closed.
+    pub fn try_next(&mut self) -> Option<Option<Picture>> {
+        let hub = self.hub.clone();
+        let mut state = hub.lock();
+        self.take(&mut state)
     }
 
     /// How many publications this subscriber did not see since it came.
@@ -337,6 +362,38 @@ mod tests {
         // Its place in the hub is used again by one who wants the newest only.
         drop(all);
         assert!(hub.subscribe().hub.lock().tasks[0].queue.is_none());
+    }
+
+    #[tokio::test]
+    async fn one_with_patience_is_woken_for_many_for_a_card_and_at_the_end() {
+        let hub = Hub::new();
+        let mut all = hub.subscribe_to_all(100);
+        all.wake_at(30);
+        let woken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        struct Count(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let waker = Waker::from(Arc::new(Count(Arc::clone(&woken))));
+        let mut context = Context::from_waker(&waker);
+        let times = || woken.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(all.poll_next(&mut context).is_pending());
+        (1..=2).for_each(|n| hub.publish(sized(n, 10)));
+        assert_eq!(times(), 0);
+        hub.publish(sized(3, 10));
+        assert_eq!(times(), 1);
+        // All are there, and what comes while nobody waits is, too.
+        let taken: Vec<u64> = std::iter::from_fn(|| all.try_next().flatten()).map(|p| p.sequence).collect();
+        assert_eq!((taken, all.skipped()), (vec![1, 2, 3], 0));
+        assert!(all.poll_next(&mut context).is_pending());
+        hub.publish(PictureBuilder::with_capacity(0).finish(1, 1, Stamp::now(), 4, true));
+        assert_eq!((times(), take(&mut all)), (2, Some(4)));
+        assert!(all.poll_next(&mut context).is_pending());
+        hub.close();
+        assert_eq!(times(), 3);
+        assert!(matches!(all.try_next(), Some(None)));
     }
 
     #[test]

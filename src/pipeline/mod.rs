@@ -144,6 +144,16 @@ impl State {
         }
     }
 
+    /// What can be done where a picture was wanted: also of a pause, which nobody has to be told of who sees the state.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            State::Paused => {
+                Some(String::from("Resume the camera: on the live page, or by POST /api/v1/resume."))
+            }
+            state => state.hint(),
+        }
+    }
+
     /// What the reader can do, in a sentence.
     pub fn hint(&self) -> Option<String> {
         match self {

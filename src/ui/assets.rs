@@ -141,7 +141,11 @@ mod tests {
             if asset.path.ends_with(".js") {
                 for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
                     let quotes = line.replace("'`'", "").matches('`').count();
-                    assert!(quotes.is_multiple_of(2), "a text goes on in the next line of {}: {line}", asset.path);
+                    assert!(
+                        quotes.is_multiple_of(2),
+                        "a text goes on in the next line of {}: {line}",
+                        asset.path
+                    );
                     assert!(!line.contains('\t'), "{}: {line}", asset.path);
                 }
             } else if asset.path.ends_with(".css") {

@@ -20,8 +20,12 @@ pub struct DiagnosisPage {
 }
 
 /// States in the order of their parts, each with the part's heading and the word beside a finding.
-const PARTS: [(&str, &str, &str); 4] =
-    [("bad", "To mend", "Mend"), ("warning", "To know", "Know"), ("good", "In order", "Good"), ("none", "Not there", "None")];
+const PARTS: [(&str, &str, &str); 4] = [
+    ("bad", "To mend", "Mend"),
+    ("warning", "To know", "Know"),
+    ("good", "In order", "Good"),
+    ("none", "Not there", "None"),
+];
 
 /// The page as HTML, at `diagnosis`.
 pub fn diagnosis_page(page: &DiagnosisPage) -> String {
@@ -50,7 +54,8 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
                 if finding.hint.is_empty() {
                     String::new()
                 } else {
-                    format!("<p><b>Do this:</b> {}</p>", Words(&sentence(&finding.hint)))
+                    let todo = if matches!(state, "bad" | "warning") { "<b>Do this:</b> " } else { "" };
+                    format!("<p>{todo}{}</p>", Words(&sentence(&finding.hint)))
                 },
             );
         }

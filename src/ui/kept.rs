@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::escape::{Text, Words};
 use super::facts::Clock;
-use super::words::{capital, how_many, length, running, sentence, size, thousands, when, zoned};
+use super::words::{capital, how_many, length, running, size, thousands, when, whole_sentence, zoned};
 
 /// A snapshot or a recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -272,8 +272,8 @@ impl KeepingTrouble {
         format!(
             "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b> {} {} The picture and counting go on.</p></div>",
             self.head(),
-            Words(&sentence(&self.reason)),
-            Words(&sentence(&self.hint)),
+            Words(&whole_sentence(&self.reason)),
+            Words(&whole_sentence(&self.hint)),
         )
     }
 }

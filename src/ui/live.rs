@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::escape::{Text, Words};
 use super::facts::DrawnLine;
-use super::live_hands::{self as hands, LiveHands};
 use super::live_counting::{self as counting, LiveCounting};
+use super::live_hands::{self as hands, LiveHands};
 use super::live_keeping::{self as keeping, LiveKeeping};
 use super::words::sentence;
 use super::{Frame, Tab, draw};
@@ -90,7 +90,7 @@ pub fn live_page(page: &LivePage) -> String {
         } else {
             " main"
         },
-        keeps = if kept.is_some() { " keeps" } else { "" },
+        keeps = if is_only { "" } else { " keeps" },
         acts = kept
             .map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),

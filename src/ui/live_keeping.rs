@@ -5,7 +5,7 @@ use super::escape::{Text, Words};
 use super::facts::Clock;
 use super::kept::{KeepingTrouble, MediaRow, RecordingNow, item};
 use super::live::hidden_if;
-use super::words::sentence;
+use super::words::whole_sentence;
 
 /// What the live page shows of what is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ pub(super) fn trouble(keeping: &LiveKeeping) -> String {
         trouble.map(KeepingTrouble::head).unwrap_or_default(),
         trouble
             .map(|trouble| {
-                let words = format!("{} {}", sentence(&trouble.reason), sentence(&trouble.hint));
+                let words = format!("{} {}", whole_sentence(&trouble.reason), whole_sentence(&trouble.hint));
                 Words(words.trim()).to_string()
             })
             .unwrap_or_default(),
@@ -135,7 +135,7 @@ mod tests {
                 hint: "delete something".into(),
             });
         });
-        assert!(html.contains("id=\"disk\" role=\"alert\"><p><b id=\"disk-head\">The disk is full.</b> <span id=\"disk-why\">there is no room left on the disk for pictures. delete something.</span>"), "{html}");
+        assert!(html.contains("id=\"disk\" role=\"alert\"><p><b id=\"disk-head\">The disk is full.</b> <span id=\"disk-why\">There is no room left on the disk for pictures. Delete something.</span>"), "{html}");
     }
 
     #[test]

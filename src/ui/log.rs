@@ -22,7 +22,7 @@ pub struct LogPage {
 
 /// Levels, most urgent first, and what they are called together with those before them.
 pub const LEVELS: [(&str, &str); 5] =
-    [("error", "Errors"), ("warn", "Warnings"), ("info", "Normal"), ("debug", "Detailed"), ("trace", "All")];
+    [("error", "Errors"), ("warn", "Warnings"), ("info", "Normal"), ("debug", "More"), ("trace", "All")];
 
 /// The page as HTML, at `log`, with `level`.
 pub fn log_page(page: &LogPage) -> String {

@@ -380,10 +380,10 @@ mod tests {
             ..samples::media()
         };
         let html = media_page(&page);
-        let banner = html.find("<b>The disk is full.</b> there is no room left").unwrap();
+        let banner = html.find("<b>The disk is full.</b> There is no room left").unwrap();
         assert!(banner < html.find("id=\"days\"").unwrap());
         assert!(
-            html.contains("delete something, or let retention keep less. The picture and counting go on.")
+            html.contains("Delete something, or let retention keep less. The picture and counting go on.")
         );
     }
 

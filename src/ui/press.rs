@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_script_keeps_its_lines() {
-        let script = "// What it is for.\n'use strict';\n{\n  // why\n  const a = 'x  // y'; // so\n\n    f(a);\n}\n";
+        let script =
+            "// What it is for.\n'use strict';\n{\n  // why\n  const a = 'x  // y'; // so\n\n    f(a);\n}\n";
         assert_eq!(
             pressed(script, Press::Script),
             "'use strict';\n{\nconst a = 'x  // y'; // so\nf(a);\n}\n"

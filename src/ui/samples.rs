@@ -650,7 +650,12 @@ mod tests {
             [
                 live_page(&live),
                 settings_page(&settings),
-                settings_page(&SettingsPage { fixed: text(), controls: None, no_controls: text(), ..settings }),
+                settings_page(&SettingsPage {
+                    fixed: text(),
+                    controls: None,
+                    no_controls: text(),
+                    ..settings
+                }),
                 lights_page(&LightsPage {
                     head: head.clone(),
                     light: live.hands.light.clone(),
@@ -659,7 +664,12 @@ mod tests {
                 diagnosis_page(&DiagnosisPage {
                     head: head.clone(),
                     clock: clock(),
-                    findings: vec![FindingFacts { name: text(), state: "bad".into(), said: text(), hint: text() }],
+                    findings: vec![FindingFacts {
+                        name: text(),
+                        state: "bad".into(),
+                        said: text(),
+                        hint: text(),
+                    }],
                 }),
                 log_page(&LogPage {
                     head: head.clone(),

@@ -46,7 +46,12 @@ pub(super) fn live() -> LiveHands {
 /// All that is text in it.
 pub(super) fn filled_with(hands: LiveHands, text: &dyn Fn() -> String) -> LiveHands {
     LiveHands {
-        light: hands.light.map(|light| LightFacts { reason: text(), hint: text(), pinned: Some(text()), ..light }),
+        light: hands.light.map(|light| LightFacts {
+            reason: text(),
+            hint: text(),
+            pinned: Some(text()),
+            ..light
+        }),
         lens: LensFacts { swept: text(), ..hands.lens },
         said: text(),
         ..hands
@@ -94,12 +99,27 @@ pub(super) fn settings() -> SettingsPage {
             setting("source.device", Field::Text, "usb-046d_C920-video-index0", ""),
             setting("source.url", Field::Text, "", ""),
             setting("source.password", Field::Secret, "", ""),
-            setting("source.width", Field::NumberOr { least: 16.0, most: 8192.0, word: "auto" }, "960", "auto"),
-            setting("source.height", Field::NumberOr { least: 16.0, most: 8192.0, word: "auto" }, "720", "auto"),
+            setting(
+                "source.width",
+                Field::NumberOr { least: 16.0, most: 8192.0, word: "auto" },
+                "960",
+                "auto",
+            ),
+            setting(
+                "source.height",
+                Field::NumberOr { least: 16.0, most: 8192.0, word: "auto" },
+                "720",
+                "auto",
+            ),
             setting("source.format", words(&["MJPG", "YUYV", "auto"]), "auto", "auto"),
             setting("source.fps", rate(), "auto", "auto"),
             setting("stream.quality", whole(1.0, 100.0), "80", "80"),
-            setting("stream.idle_stop", Field::Time(String::new(), String::new(), Some("never")), "30s", "30s"),
+            setting(
+                "stream.idle_stop",
+                Field::Time(String::new(), String::new(), Some("never")),
+                "30s",
+                "30s",
+            ),
             setting("stream.max_viewers", whole(1.0, 10_000.0), "60", "200"),
             setting("picture.gray", Field::Switch, "true", "false"),
             setting("picture.scale", words(&["1", "1/2", "1/4", "1/8"]), "1", "1"),
@@ -122,7 +142,13 @@ pub(super) fn settings() -> SettingsPage {
             camera: "HD Pro Webcam C920 (/dev/video0)".into(),
             identity: "usb-046d_C920".into(),
             controls: vec![
-                control("brightness", "Brightness", ControlKind::Integer { min: 0, max: 255, step: 1 }, 128, 140),
+                control(
+                    "brightness",
+                    "Brightness",
+                    ControlKind::Integer { min: 0, max: 255, step: 1 },
+                    128,
+                    140,
+                ),
                 control("white_balance_automatic", "White Balance, Automatic", ControlKind::Boolean, 1, 1),
                 control(
                     "auto_exposure",
@@ -214,7 +240,8 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
             finding("lens", "none", "this camera has no control for focus", ""),
         ],
     };
-    let lines = [("info", "source", "camera is back after 79 min"), ("warn", "power", "under-voltage <again>")];
+    let lines =
+        [("info", "source", "camera is back after 79 min"), ("warn", "power", "under-voltage <again>")];
     vec![
         ("settings.html", settings_page(&settings())),
         ("settings-refused.html", settings_page(&refused)),

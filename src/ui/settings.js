@@ -28,16 +28,17 @@
     return { status: answer.status, said };
   };
 
-  // What the server says now, in every row that nobody is at.
-  const show = items => {
-    for (const item of items) {
-      const e = row(item.path);
-      if (!e) continue;
-      const input = field(e), value = text(item.value);
-      if (item.kind !== 'secret' && input !== document.activeElement && typed(input) === e.dataset.was) put_(input, value);
-      if (item.kind !== 'secret') e.dataset.was = value;
-      const was = e.querySelector('[name^="was."]');
-      if (was) was.value = value;
+  // What the server says now, in every row that nobody is at: `was` is what its reader has seen, `now` what is so.
+  const show = (items, keys = [], sender, sent) => {
+    for (const { path, value: said, kind } of items) {
+      const e = row(path);
+      if (!e || kind === 'secret') continue;
+      const input = field(e), value = e.dataset.now = text(said), isOwn = keys.includes(path), { was } = e.dataset;
+      if (!isOwn && (value === was || input === document.activeElement || typed(input) !== was)) continue;
+      if (e !== sender || typed(input) === sent) put_(input, value);
+      e.dataset.was = value;
+      const hidden = e.querySelector('[name^="was."]');
+      if (hidden) hidden.value = value;
     }
   };
   // The words beside the fields are the server's.
@@ -59,37 +60,36 @@
   const meant = (e, value) => value === '' ? null : e.dataset.list === undefined || !value.includes(',') ? value
     : value.split(',').map(one => one.trim()).filter(Boolean).map(one => isFinite(one) ? +one : one);
 
-  const change = async (changes, rows, isAgain = 0) => {
-    const [e] = rows;
+  // One after the other, so that what is typed last holds.
+  let queue = Promise.resolve();
+  const change = (changes, e) => { queue = queue.then(() => send_(changes, e)); return queue; };
+  const send_ = async (changes, e, tries = 5) => {
+    const keys = Object.keys(changes), sent = typed(field(e));
     say(e, 'Saving …');
     try {
-      tag ??= (await ask('GET')) && tag;
+      if (!tag) show((await ask('GET')).said.items);
+      const theirs = keys.map(row).find(one => one && one.dataset.now !== undefined && one.dataset.now !== one.dataset.was);
+      if (theirs) return conflict(e, changes, theirs);
       const { status, said } = await ask('PATCH', changes, tag);
       if (status < 300) {
-        show(said.items ?? (await ask('GET')).said.items);
+        show(said.items, keys, e, sent);
         const needs = said.needs_restart ?? [];
-        say(e, Object.keys(changes).some(key => needs.includes(key)) ? 'Saved. In force after a restart.' : 'Saved.');
+        say(e, keys.some(key => needs.includes(key)) ? 'Saved. In force after a restart.' : 'Saved.');
         put('news', `${name(e)}: saved.`);
         renew();
-      } else if (status === 412 && isAgain < 5) {
-        // Somebody has changed something; if it was something else, nothing is in the way.
-        const { said: now } = await ask('GET');
-        const others = now.items.filter(item => item.path in changes && row(item.path) && text(item.value) !== row(item.path).dataset.was);
-        if (!others.length) return change(changes, rows, isAgain + 1);
-        conflict(e, changes, rows, others[0]);
-      } else {
-        const wrong = said.errors?.[0] ?? said;
-        say(e, [wrong.detail ?? wrong.message ?? said.detail, said.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${status}.`, true);
-      }
+      } else if (status === 412 && tries) {
+        // Somebody has changed something; if it was something else, it is in nobody's way.
+        show((await ask('GET')).said.items);
+        await send_(changes, e, tries - 1);
+      } else say(e, [said.detail, said.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${status}.`, true);
     } catch (error) { say(e, `Not saved: ${error.message}`, true); }
   };
-  const conflict = (e, changes, rows, other) => {
-    const value = text(other.value), input = field(e);
+  const conflict = (e, changes, theirs) => {
+    const value = theirs.dataset.now;
     say(e, `Somebody else has set this to ${value || 'nothing'} meanwhile. Yours is not saved. `, true);
-    const button = (words, act) => Object.assign(make('button', 'link', words), { type: 'button', onclick: act });
+    const button = (words, act) => Object.assign(make('button', 'link', words), { type: 'button', onclick: () => { theirs.dataset.was = value; act(); } });
     e.querySelector('.err').append(
-      button('Take theirs', () => { e.dataset.was = value; put_(input, value); say(e, ''); renew(); }), ' ',
-      button('Set mine', () => { e.dataset.was = value; change(changes, rows); }));
+      button('Take theirs', () => { put_(field(theirs), value); say(e, ''); renew(); }), ' ', button('Set mine', () => change(changes, e)));
   };
   main.addEventListener('change', ev => {
     const e = ev.target.closest('[data-key]');
@@ -97,11 +97,11 @@
       const word = ev.target.value, [format, size] = word.split('-'), [width, height] = (size ?? '').split('x').map(Number);
       if (!word) return;
       const keys = ['source.format', 'source.width', 'source.height'];
-      change(word === 'auto' ? Object.fromEntries(keys.map(key => [key, null])) : { 'source.format': format, 'source.width': width, 'source.height': height },
-        [ev.target.closest('.set'), ...keys.map(row)]);
+      change(word === 'auto' ? Object.fromEntries(keys.map(key => [key, null]))
+        : { 'source.format': format, 'source.width': width, 'source.height': height }, ev.target.closest('.set'));
     } else if (e) {
       const value = typed(ev.target);
-      if (value !== e.dataset.was) change({ [e.dataset.key]: meant(e, value) }, [e]); else say(e, '');
+      change({ [e.dataset.key]: meant(e, value) }, e);
     }
   });
 
@@ -145,7 +145,7 @@
     const e = ev.submitter?.closest('.set');
     if (form?.id === 'reset') {
       const own = row(value);
-      await change({ [value]: null }, [own]);
+      await change({ [value]: null }, own);
       put_(field(own), own.dataset.was);
     } else if (form?.id === 'press') controls(e, 'PATCH', 'controls', { [value]: true });
     else if (form?.id === 'default') controls(...(value ? [e, 'PATCH', 'controls', { [value]: null }] : [null, 'POST', 'controls/reset']));

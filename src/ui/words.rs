@@ -148,6 +148,13 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{text}{stop}")
 }
 
+/// What somebody else said as a sentence that stands by itself: with a capital, unless it begins with the name of a
+/// file, and an end.
+pub(super) fn whole_sentence(text: &str) -> String {
+    let first = text.split([' ', ',', ';']).next().unwrap_or_default();
+    if first.chars().all(char::is_alphabetic) { sentence(&capital(text)) } else { sentence(text) }
+}
+
 /// Bytes as "8.9 MB".
 pub(super) fn bytes(bytes: u64) -> String {
     let mega = bytes as f64 / 1e6;

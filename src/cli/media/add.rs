@@ -65,19 +65,40 @@ impl Add {
         }
         let store = Store::open(&config)?;
         let mut items = Vec::new();
+        let mut refused = 0;
         for path in &self.files {
             let wish = self.wish(&config, path)?;
-            let added = add(&config, &store, path, wish).map_err(|not| not.failure(path))?;
-            if !self.json {
-                print(&told(&added))?;
+            let added = match File::open(path) {
+                Err(error) if self.files.len() > 1 => {
+                    Err(NotAdded::Refused { message: format!("it could not be read: {error}"), hint: None })
+                }
+                _ => add(&config, &store, path, wish),
+            };
+            match added {
+                Ok(added) => {
+                    if !self.json {
+                        print(&told(&added))?;
+                    }
+                    items.push(added.item);
+                }
+                // One of several: the others are taken all the same.
+                Err(NotAdded::Refused { message, hint }) if self.files.len() > 1 => {
+                    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                    eprintln!("tallycam: {}: {message}{hint}", path.display());
+                    refused += 1;
+                }
+                Err(not) => return Err(not.failure(path)),
             }
-            items.push(added.item);
         }
-        if !self.json {
+        if self.json {
+            let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
+            print_json(&json!({"items": items, "next": null}))?;
+        }
+        if refused == 0 {
             return Ok(());
         }
-        let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
-        print_json(&json!({"items": items, "next": null}))
+        let message = format!("{refused} of {} files could not be added", self.files.len());
+        Err(Failure::Failed { message, hint: Some(String::from("the lines above say why")) })
     }
 
     fn wish(&self, config: &Config, path: &Path) -> Result<Wish, Failure> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{ItemReport, Own, Store, bytes, file, holder, many, reader, unread};
+use crate::base::Stamp;
 use crate::base::clock::rfc3339;
 use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
 use crate::cli::placing::{is_there, not_written, place};
@@ -18,7 +19,8 @@ use crate::config::{Config, Resolved, show_duration};
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::retention;
 use crate::store::media::{
-    CheckReport, MediaError, MediaReader, RetentionPlan, RetentionRules, Storage, check_offline, verify_copy,
+    CheckReport, MediaError, MediaReader, RetentionPlan, RetentionRules, Storage, begins_to_age_by,
+    check_offline, verify_copy,
 };
 
 /// Check everything that is kept: every picture, every index, the file itself.
@@ -239,9 +241,9 @@ impl Retention {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let resolved = given.and(&self.given).load()?;
         let reader = reader(&resolved.config)?;
-        let rules = rules_in_force(&resolved, &reader)?;
+        let (rules, now) = rules_in_force(&resolved, &reader)?;
         let storage = reader.storage(&rules).map_err(unread)?;
-        let plan = if self.plan { Some(reader.plan(&rules).map_err(unread)?) } else { None };
+        let plan = if self.plan { Some(reader.plan(&rules, now).map_err(unread)?) } else { None };
         if self.json {
             print_json(&report(&rules, &storage, plan.as_ref()))
         } else {
@@ -250,17 +252,19 @@ impl Retention {
     }
 }
 
-/// The daemon's rules where it runs, else the configuration's with those that were made on the page.
-fn rules_in_force(resolved: &Resolved, reader: &MediaReader) -> Result<RetentionRules, Failure> {
+/// The daemon's rules where it runs, else the configuration's with those that were made on the page; and the present by
+/// which items age: whether the clock is believed, the daemon knows.
+fn rules_in_force(resolved: &Resolved, reader: &MediaReader) -> Result<(RetentionRules, Stamp), Failure> {
     if let Some(daemon) = Daemon::find(&resolved.config) {
         let answer: InForce =
             daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
-        return Ok(answer.rules.into());
+        return Ok((answer.rules.into(), Stamp { wall_trusted: answer.clock_trusted, ..Stamp::now() }));
     }
     let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
     let pinned = set.filter_map(|setting| setting.path.strip_prefix("retention.")).map(str::to_owned);
     let pinned: Vec<String> = pinned.collect();
-    reader.rules_in_force(retention(&resolved.config), &pinned).map_err(unread)
+    let rules = reader.rules_in_force(retention(&resolved.config), &pinned).map_err(unread)?;
+    Ok((rules, begins_to_age_by()))
 }
 
 /// The rules in the API's words: seconds, bytes, `null` for no limit.
@@ -276,6 +280,7 @@ struct Rules {
 #[derive(Debug, Deserialize)]
 struct InForce {
     rules: Rules,
+    clock_trusted: bool,
 }
 
 impl From<Rules> for RetentionRules {

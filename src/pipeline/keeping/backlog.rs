@@ -71,6 +71,11 @@ impl Backlog {
         self.bytes = 0;
     }
 
+    /// How many pictures.
+    pub fn len(&self) -> usize {
+        self.shots.len()
+    }
+
     /// Bytes of its pictures.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -164,9 +164,9 @@ pub enum KeepError {
     /// `[privacy] counts_only`.
     #[error("no picture is kept: the configuration wants only counts")]
     CountsOnly,
-    /// There is no picture to be had; the words of the camera's state.
+    /// There is no picture to be had; the words of the camera's state, and what can be done.
     #[error("{0}")]
-    NoPicture(String),
+    NoPicture(String, Option<String>),
     /// A recording runs already.
     #[error("{0:?} is being recorded already")]
     Recording(String),
@@ -245,13 +245,16 @@ impl Keeping {
         let runtime = waits::runtime()?;
         let worker = Worker::spawn("record", {
             let shared = Arc::clone(&shared);
-            move |beat| match shared.media.clone() {
-                Ok(media) => Recorder::new(shared, media, counts, obeyed, beat).run(&runtime),
-                // Nothing can be recorded, and nobody is let ask for it.
-                Err(_) => {
-                    while !shared.stop.sleep(Duration::from_secs(1)) {
-                        beat.beat();
+            move |beat| {
+                // Until there is a store nothing can be recorded, and nobody is let ask for it.
+                while shared.store().is_err() {
+                    beat.beat();
+                    if shared.stop.sleep(Duration::from_secs(1)) {
+                        return;
                     }
+                }
+                if let Ok(media) = shared.store().cloned() {
+                    Recorder::new(shared, media, counts, obeyed, beat).run(&runtime);
                 }
             }
         })?;
@@ -276,7 +279,13 @@ impl Keeping {
     /// # Errors
     /// It could not be opened.
     pub fn media(&self) -> Result<&Media, &MediaError> {
-        self.shared.media.as_ref()
+        self.shared.media.get().ok_or(&self.shared.why_none)
+    }
+
+    /// A store that could not be opened at the start is there now. The thread `record` begins within a second.
+    pub fn adopt(&self, media: Media) {
+        // One that is there already stays.
+        let _ = self.shared.media.set(media);
     }
 
     /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures are

@@ -5,6 +5,9 @@
 //!  └ armed: the ring of the pre-roll                     └ row being made (pool), then chunk by chunk    └ (pool)
 //! ```
 //!
+//! While one runs, or the ring is filled, pictures wait in the hub and are taken several at once; whatever else happens,
+//! those that wait are taken first, so that it finds the recording as if each had been taken as it came.
+//!
 //! It waits on its own small runtime. What blocks (a row that is made, the last chunk on its way to the disk) runs on that
 //! runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording is
 //! wanted, running or ending; one that a person wants while another ends waits for that.
@@ -20,7 +23,7 @@ use super::backlog::{Backlog, Shot};
 use super::order::{Order, Running};
 use super::recording::Tally;
 use super::shared::{Begun, Command, EndTold, Held, Shared};
-use super::snapshot::in_words;
+use super::snapshot::{in_words, no_picture};
 use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
 use super::view::{Seen, View};
@@ -31,7 +34,7 @@ use crate::base::clock::{monotonic_us, wall_us};
 use crate::pipeline::State;
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Origin, RecordingHandle};
-use crate::store::{Counts, Crossing};
+use crate::store::{Counts, Crossing, LineRow};
 
 /// How the store began a recording.
 type HasBegun = Result<(RecordingHandle, Item), MediaError>;
@@ -51,6 +54,9 @@ const AGAIN_US: u64 = 50_000;
 /// Longest sleep between heartbeats.
 const HEARTBEAT_US: u64 = 1_000_000;
 
+/// Pictures that are let wait are looked for this often, microseconds.
+const LOOK_US: u64 = 250_000;
+
 /// The status is told this often at most, microseconds.
 const TELL_US: u64 = 250_000;
 
@@ -63,6 +69,8 @@ pub struct Recorder<'a> {
     counts: Option<Counts>,
     crossings: Option<broadcast::Receiver<Arc<Crossing>>>,
     trigger: Option<Trigger>,
+    /// Those that a crossing may be of, where one records.
+    lines: Option<watch::Receiver<Arc<Vec<LineRow>>>>,
     states: watch::Receiver<State>,
     settings: watch::Receiver<Arc<KeepingSettings>>,
     view: Option<View>,
@@ -86,6 +94,8 @@ pub struct Recorder<'a> {
     dropped: u64,
     /// Why a crossing could not be recorded, or a recording not ended well.
     failure: Option<String>,
+    /// Lines that are to record and are not there.
+    unknown: Option<String>,
     told_us: u64,
 }
 
@@ -98,6 +108,8 @@ impl<'a> Recorder<'a> {
         beat: &'a Beat,
     ) -> Recorder<'a> {
         Recorder {
+            lines: None,
+            unknown: None,
             states: shared.pipeline.states(),
             settings: shared.settings.subscribe(),
             ring_limit: None,
@@ -137,17 +149,36 @@ impl<'a> Recorder<'a> {
                 tokio::select! {
                     biased;
                     () = stop.stopped() => break,
-                    Some(command) = self.commands.recv() => self.obey(command),
-                    begun = done(&mut self.beginning) => self.row_made(begun),
+                    Some(command) = self.commands.recv() => {
+                        self.catch_up();
+                        self.obey(command);
+                    }
+                    begun = done(&mut self.beginning) => {
+                        self.catch_up();
+                        self.row_made(begun);
+                    }
                     ended = done(&mut self.ending) => self.ended(ended),
-                    Ok(()) = self.states.changed() => self.state_changed(),
-                    Ok(()) = self.settings.changed() => self.heed_settings(),
-                    crossing = crossed(&mut self.crossings) => self.crossed(&crossing),
-                    seen = next(&mut self.view) => self.see(seen),
-                    () = tokio::time::sleep(sleep) => {}
+                    Ok(()) = self.states.changed() => {
+                        self.catch_up();
+                        self.state_changed();
+                    }
+                    Ok(()) = self.settings.changed() => {
+                        self.catch_up();
+                        self.heed_settings();
+                    }
+                    crossing = crossed(&mut self.crossings) => {
+                        self.catch_up();
+                        self.crossed(&crossing);
+                    }
+                    seen = next(&mut self.view) => {
+                        self.see(seen);
+                        self.catch_up();
+                    }
+                    () = tokio::time::sleep(sleep) => self.catch_up(),
                 }
                 self.tend();
             }
+            self.catch_up();
             self.close().await;
         });
     }
@@ -162,6 +193,12 @@ impl<'a> Recorder<'a> {
             (Some(_), heard) => heard,
             (None, _) => None,
         };
+        self.lines = self.trigger.as_ref().and(self.counts.as_ref()).map(|counts| {
+            let mut lines = counts.lines();
+            lines.mark_changed();
+            lines
+        });
+        self.unknown = None;
         self.ring_limit = settings.fps.map(RateLimit::new);
         if settings.pre_roll.is_zero() || !may_keep {
             self.armed = None;
@@ -183,7 +220,7 @@ impl<'a> Recorder<'a> {
 
     /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
     async fn close(&mut self) {
-        let stops = || KeepError::NoPicture(String::from("tallycam stops"));
+        let stops = || KeepError::NoPicture(String::from("tallycam stops"), None);
         self.refuse_wanted(&stops());
         if let Some(next) = self.next.take() {
             next.refuse(stops());
@@ -206,7 +243,9 @@ impl<'a> Recorder<'a> {
         // One that is to end waits for its row only.
         let running = self.running.as_ref().filter(|running| running.is_to_end.is_none());
         let again = running.filter(|r| r.recording.is_refused()).map(|_| now_us + AGAIN_US);
+        let is_patient = self.view.as_ref().is_some_and(View::is_patient);
         [
+            is_patient.then_some(now_us + LOOK_US),
             self.wanted.as_ref().map(|order| order.until_us),
             running.and_then(|r| r.recording.chunk_ends_us()),
             running.and_then(|r| r.until_us),
@@ -304,7 +343,7 @@ impl<'a> Recorder<'a> {
     fn want(&mut self, order: Order) {
         let state = self.states.borrow_and_update().clone();
         if matches!(state, State::Paused | State::Trouble(_)) {
-            order.refuse(KeepError::NoPicture(in_words(&state)));
+            order.refuse(no_picture(&state));
             return;
         }
         // The camera may have been let go meanwhile.
@@ -452,7 +491,7 @@ impl<'a> Recorder<'a> {
         if let Some(view) = &mut self.view {
             view.break_off();
         }
-        self.refuse_wanted(&KeepError::NoPicture(in_words(&state)));
+        self.refuse_wanted(&no_picture(&state));
         if state == State::Paused {
             self.finish(Ended::Stopped);
         }
@@ -476,6 +515,13 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Takes every picture that waits.
+    fn catch_up(&mut self) {
+        while let Some(seen) = self.view.as_mut().and_then(View::try_next) {
+            self.see(seen);
+        }
+    }
+
     fn see(&mut self, seen: Seen) {
         match seen {
             Seen::Shot(shot) => self.take(shot),
@@ -485,7 +531,7 @@ impl<'a> Recorder<'a> {
                 self.view = None;
                 self.armed = None;
                 self.finish(Ended::Stopped);
-                self.refuse_wanted(&KeepError::NoPicture(String::from("tallycam stops")));
+                self.refuse_wanted(&KeepError::NoPicture(String::from("tallycam stops"), None));
             }
         }
     }
@@ -510,6 +556,8 @@ impl<'a> Recorder<'a> {
                 shot.is_after_gap = missed > 0;
             }
             self.backlog.push(shot);
+            // As of its own time: of those that waited with it the last one ends no chunk of the first.
+            self.pump(at_us);
         } else if self.wanted.is_some() {
             if !is_lapse || self.shared.pipeline.is_warm(&shot.picture) {
                 self.backlog.push(shot);
@@ -526,16 +574,26 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Hands on what the recording takes.
+    fn pump(&mut self, now_us: u64) {
+        let settings = self.shared.settings();
+        let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
+        if let Some(running) = &mut self.running {
+            running.recording.pump(&mut self.backlog, room, now_us);
+        }
+    }
+
     /// What time alone brings about, and what is to be handed on.
     fn tend(&mut self) {
         let now_us = monotonic_us();
         if self.wanted.as_ref().is_some_and(|order| now_us >= order.until_us) {
-            self.refuse_wanted(&KeepError::NoPicture(String::from("The camera gave no picture in time.")));
+            self.refuse_wanted(&KeepError::NoPicture(
+                String::from("The camera gave no picture in time."),
+                None,
+            ));
         }
-        if let Some(running) = &mut self.running {
-            let settings = self.shared.settings();
-            let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
-            running.recording.pump(&mut self.backlog, room, now_us);
+        self.pump(now_us);
+        if let Some(running) = &self.running {
             let is_after = |time: Option<u64>| time.is_some_and(|time_us| now_us >= time_us);
             if running.recording.is_closed() {
                 self.finish(Ended::Stopped);
@@ -547,9 +605,28 @@ impl<'a> Recorder<'a> {
                 self.tend_lapse(now_us);
             }
         }
+        // One picture matters to a recording that is to begin, and to a time-lapse.
+        let is_patient = self.wanted.is_none() && self.running.as_ref().is_none_or(|r| r.lapse.is_none());
+        if let Some(view) = &mut self.view {
+            view.set_patient(is_patient);
+        }
+        self.look_at_lines();
         if now_us >= self.told_us + TELL_US || self.is_news() {
             self.tell(now_us);
         }
+    }
+
+    /// Whether the lines that are to record are there. What is wrong is logged once.
+    fn look_at_lines(&mut self) {
+        let (Some(lines), Some(trigger)) = (&mut self.lines, &self.trigger) else { return };
+        if !lines.has_changed().unwrap_or(false) {
+            return;
+        }
+        let unknown = trigger.unknown(lines.borrow_and_update().iter().map(|line| line.draft.name.as_str()));
+        if let Some(unknown) = unknown.as_ref().filter(|now| self.unknown.as_ref() != Some(now)) {
+            log::warn!("{unknown}");
+        }
+        self.unknown = unknown;
     }
 
     /// Lets the camera of a time-lapse sleep, and wakes it in time.
@@ -587,7 +664,7 @@ impl<'a> Recorder<'a> {
         let status = RecordingStatus {
             now: running.map(Running::recorded).or_else(|| self.closing.clone()),
             dropped: self.dropped + tally.dropped,
-            trouble: store.or(camera).or_else(|| self.failure.clone()),
+            trouble: store.or(camera).or_else(|| self.failure.clone()).or_else(|| self.unknown.clone()),
             pre_roll_s: match self.running {
                 None if self.armed.is_some() => self.backlog.span_us() as f64 / 1e6,
                 _ => 0.0,

@@ -88,7 +88,7 @@ pub struct Recording<S> {
     terms: Terms,
     began_us: u64,
     chunking: Chunking,
-    /// Since when the chunk under way has waited for more.
+    /// When the first picture of the chunk under way was taken.
     open_since_us: Option<u64>,
     /// A chunk that has ended and that the store has not taken yet.
     closed: Option<Chunk>,
@@ -164,14 +164,16 @@ impl<S: Sink> Recording<S> {
             }
             return;
         }
-        if self.chunk_ends_us().is_some_and(|ends_us| now_us >= ends_us) {
+        while self.hand_over(backlog.bytes() > room) && self.take_next(backlog) {}
+        // What has waited until now belongs to it still.
+        if self.closed.is_none() && self.chunk_ends_us().is_some_and(|ends_us| now_us >= ends_us) {
             self.close();
+            self.hand_over(false);
         }
-        while self.hand_over(backlog.bytes() > room) && self.take_next(backlog, now_us) {}
     }
 
     /// Takes one picture, or ends a chunk before it; `false`: there is none to be taken.
-    fn take_next(&mut self, backlog: &mut Backlog, now_us: u64) -> bool {
+    fn take_next(&mut self, backlog: &mut Backlog) -> bool {
         if self.is_over {
             return false;
         }
@@ -187,7 +189,7 @@ impl<S: Sink> Recording<S> {
             self.next = Some(shot);
         } else {
             self.chunking.push(&shot);
-            self.open_since_us.get_or_insert(now_us);
+            self.open_since_us.get_or_insert(at_us);
             self.tally.frames += 1;
             self.tally.bytes += len;
             self.tally.duration_us = self.tally.duration_us.max(at_us.saturating_sub(self.began_us));
@@ -270,15 +272,27 @@ impl<S: Sink> Recording<S> {
                             "the end of a recording is lost, {frames} pictures, {bytes} bytes: {error}"
                         );
                         self.tally.dropped += frames;
+                        self.tally.frames -= frames;
+                        self.tally.bytes -= bytes;
                         break;
                     }
                 }
-            } else if !self.take_next(&mut backlog, 0) {
+            } else if !self.take_next(&mut backlog) {
                 self.close();
                 if self.closed.is_none() {
                     break;
                 }
             }
+        }
+        // What is left was not taken: the store was closed before the end, or takes nothing.
+        if let Some(chunk) = self.closed.take() {
+            self.forget(&chunk);
+        }
+        // Its gap, if it has one, is not counted yet.
+        let under_way = Chunk { is_after_gap: false, ..self.chunking.take() };
+        self.forget(&under_way);
+        if !self.is_over {
+            self.tally.dropped += u64::from(self.next.is_some()) + backlog.len() as u64;
         }
         (sink.end(ended), self.tally)
     }
@@ -507,8 +521,9 @@ mod tests {
         disk.0.lock().unwrap().is_aside = true;
         let backlog = run(&mut recording, 1000, 30..60, 10);
         assert!(recording.is_closed());
-        recording.finish(backlog, Ended::Stopped).0.unwrap();
-        assert_eq!(disk.pictures().len(), 28);
+        let tally = recording.finish(backlog, Ended::Stopped).1;
+        // What had not been written by then is told as lost.
+        assert_eq!((disk.pictures().len(), tally.frames, tally.bytes, tally.dropped), (28, 28, 280, 32));
     }
 
     #[test]

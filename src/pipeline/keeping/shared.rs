@@ -1,7 +1,7 @@
 //! What the thread `record` and every [`super::Keeping`] handle share: wishes one way, status the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -32,7 +32,10 @@ pub enum Command {
 #[derive(Debug)]
 pub struct Shared {
     pub pipeline: Pipeline,
-    pub media: Result<Media, MediaError>,
+    /// The store; it may come later.
+    pub media: OnceLock<Media>,
+    /// Why there was none at the start.
+    pub why_none: MediaError,
     pub settings: watch::Sender<Arc<KeepingSettings>>,
     pub commands: mpsc::Sender<Command>,
     pub status: watch::Sender<Arc<RecordingStatus>>,
@@ -49,9 +52,14 @@ impl Shared {
         settings: KeepingSettings,
         commands: mpsc::Sender<Command>,
     ) -> Shared {
+        let (media, why_none) = match media {
+            Ok(media) => (OnceLock::from(media), MediaError::Busy),
+            Err(error) => (OnceLock::new(), error),
+        };
         Shared {
             pipeline,
             media,
+            why_none,
             settings: watch::Sender::new(Arc::new(settings)),
             commands,
             status: watch::Sender::default(),
@@ -71,7 +79,7 @@ impl Shared {
         if self.settings().counts_only {
             return Err(KeepError::CountsOnly);
         }
-        self.media.as_ref().map_err(|error| KeepError::Media(error.clone()))
+        self.media.get().ok_or_else(|| KeepError::Media(self.why_none.clone()))
     }
 
     /// How many of the pipeline's demands are the recorder's.

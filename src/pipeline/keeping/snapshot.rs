@@ -107,13 +107,18 @@ fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Pic
 
 impl From<&NoPicture> for KeepError {
     fn from(none: &NoPicture) -> KeepError {
-        KeepError::NoPicture(match &none.state {
+        match &none.state {
             State::Asleep | State::Waking | State::Live => {
-                String::from("The camera gave no picture in time.")
+                KeepError::NoPicture(String::from("The camera gave no picture in time."), None)
             }
-            state => in_words(state),
-        })
+            state => no_picture(state),
+        }
     }
+}
+
+/// Why a camera in this state gives no picture, with what can be done.
+pub fn no_picture(state: &State) -> KeepError {
+    KeepError::NoPicture(in_words(state), state.remedy())
 }
 
 /// Headline and reason of a state, in sentences.

@@ -25,6 +25,27 @@ impl Trigger {
         self.after
     }
 
+    /// What is wrong with its names, where none of the `lines` there are has one of them.
+    pub fn unknown<'a>(&self, lines: impl Iterator<Item = &'a str>) -> Option<String> {
+        let there: Vec<&str> = lines.collect();
+        let is_unknown = |name: &&String| *name != "*" && !there.contains(&name.as_str());
+        let unknown: Vec<String> =
+            self.lines.iter().filter(is_unknown).map(|name| format!("{name:?}")).collect();
+        if unknown.is_empty() {
+            return None;
+        }
+        let there: Vec<String> = there.iter().map(|name| format!("{name:?}")).collect();
+        let there = if there.is_empty() {
+            String::from("there is no line yet")
+        } else {
+            format!("lines are {}", there.join(", "))
+        };
+        Some(format!(
+            "nothing is recorded at crossings of {}: no line is called so; {there} (`on_crossing` under [record])",
+            unknown.join(", ")
+        ))
+    }
+
     /// Whether `crossing`, told at `now_us` while `scene` is shown, is one of those.
     pub fn is_for(&self, crossing: &Crossing, scene: Scene, now_us: u64) -> bool {
         let is_named = self.lines.iter().any(|name| name == "*" || **name == *crossing.line);
@@ -74,6 +95,22 @@ mod tests {
         assert!(!door.is_for(&crossing("door"), Scene::Camera, now));
         assert!(any.is_for(&crossing("door"), Scene::Camera, now));
         assert!(!any.is_for(&crossing("door"), Scene::Sim, now));
+    }
+
+    #[test]
+    fn a_name_that_no_line_has_is_told() {
+        let of = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
+            Trigger::new(&lines, Duration::from_secs(5)).unwrap()
+        };
+        assert_eq!(of(&["*"]).unknown([].into_iter()), None);
+        assert_eq!(of(&["Door", "*"]).unknown(["Door", "Gate"].into_iter()), None);
+        let said = of(&["Gate", "Gat"]).unknown(["Door", "Gate"].into_iter()).unwrap();
+        assert!(
+            said.contains("crossings of \"Gat\":") && said.contains("lines are \"Door\", \"Gate\""),
+            "{said}"
+        );
+        assert!(of(&["Gate"]).unknown([].into_iter()).unwrap().contains("there is no line yet"));
     }
 
     #[test]

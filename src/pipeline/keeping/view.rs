@@ -1,5 +1,6 @@
 //! The recorder's look at the hub: each new picture, and whether some are missing before it. There is one only while
-//! something may be recorded: otherwise nobody is woken by pictures.
+//! something may be recorded: otherwise nobody is woken by pictures. While nothing hangs on the single picture, it lets
+//! them wait and takes many at once: waking the thread for each costs as much as copying it.
 
 use crate::media::{Picture, Subscriber};
 use crate::pipeline::Pipeline;
@@ -9,6 +10,9 @@ use super::continuity::Continuity;
 
 /// Pictures that wait for the recorder, together: on a machine that is busy for a moment none is missed.
 const WAITING_BYTES: usize = 4 << 20;
+
+/// So many waiting pictures, in bytes, wake a recorder that lets them wait.
+const MANY_BYTES: usize = 512 << 10;
 
 /// What came.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ pub struct View {
     subscriber: Subscriber,
     skipped: u64,
     continuity: Continuity,
+    is_patient: bool,
 }
 
 impl View {
@@ -45,13 +50,34 @@ impl View {
             subscriber: hub.subscribe_to_all(WAITING_BYTES),
             skipped: 0,
             continuity: Continuity::default(),
+            is_patient: false,
         }
+    }
+
+    /// Whether pictures are let wait: then whoever owns this looks by itself ([`View::try_next`]) before long.
+    pub fn set_patient(&mut self, is_patient: bool) {
+        if std::mem::replace(&mut self.is_patient, is_patient) != is_patient {
+            self.subscriber.wake_at(if is_patient { MANY_BYTES } else { 0 });
+        }
+    }
+
+    /// Whether pictures are let wait.
+    pub fn is_patient(&self) -> bool {
+        self.is_patient
     }
 
     /// The next picture.
     pub async fn next(&mut self) -> Seen {
         let Some(picture) = self.subscriber.next().await else { return Seen::End };
         self.see(picture)
+    }
+
+    /// The next picture, if it waits.
+    pub fn try_next(&mut self) -> Option<Seen> {
+        Some(match self.subscriber.try_next()? {
+            Some(picture) => self.see(picture),
+            None => Seen::End,
+        })
     }
 
     /// The camera has stopped seeing.

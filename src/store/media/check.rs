@@ -26,7 +26,7 @@ use super::jobs::{Job, JobDesk, Next};
 use super::rows::{self, ReadError, Sums, unsigned};
 use super::schema::{FILE_NAME, GOING, OPEN, chunk_id, chunk_number, lock, media_error, open_to_write};
 use super::storage::Totals;
-use super::{CheckReport, ChunkFrame, Ended, Item, Kind, MediaError, frames};
+use super::{CheckReport, ChunkFrame, Ended, Item, Kind, MediaError, frames, vfs};
 
 /// Mends something within a transaction, and says how in a sentence.
 type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, ReadError>;
@@ -63,8 +63,7 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
         Ok(connection) => (connection, None),
         Err(error) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection =
-                Connection::open_with_flags(&file, flags).map_err(|error| media_error(&file, &error))?;
+            let connection = vfs::open(&file, flags).map_err(|error| media_error(&file, &error))?;
             // Something of it must be there to be looked at.
             if connection.query_row("SELECT count(*) FROM items", [], |_| Ok(())).is_err() {
                 return Err(error);

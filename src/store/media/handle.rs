@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
     NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, names, retention, rules,
 };
-use crate::base::Worker;
+use crate::base::{Stamp, Worker};
 use crate::store::inbox::{Inbox, Refused as Full};
 use crate::store::mending::{Clock, SystemClock};
 
@@ -24,6 +25,10 @@ const CAPACITY: usize = 32;
 
 /// Chunks of a recording that wait for the disk at most.
 const MOST_WAITING: usize = 2;
+
+/// A clock that nothing keeps right is gone by for ages when it has not been set for so long: one that jumps ahead has
+/// nothing removed until then.
+const STEADY_US: u64 = 3_600_000_000;
 
 /// How long a sender waits for a place in a full inbox.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,15 +39,20 @@ const END_PATIENCE: Duration = Duration::from_secs(30);
 /// What the writer shares with the handles.
 pub(super) struct Shared {
     pub inbox: Inbox<Command>,
+    clock: Arc<dyn Clock + Sync>,
+    /// Since when the wall clock has gone on without being set.
+    steady_us: AtomicU64,
     status: watch::Sender<Arc<MediaStatus>>,
     retention: Mutex<RetentionRules>,
     tracks: Mutex<BTreeMap<u64, Weak<Track>>>,
 }
 
 impl Shared {
-    fn new(retention: RetentionRules) -> Shared {
+    fn new(retention: RetentionRules, clock: Arc<dyn Clock + Sync>) -> Shared {
         Shared {
             inbox: Inbox::new(CAPACITY),
+            steady_us: AtomicU64::new(clock.now().monotonic_us),
+            clock,
             status: watch::Sender::default(),
             retention: Mutex::new(retention),
             tracks: Mutex::default(),
@@ -60,6 +70,19 @@ impl Shared {
             }
             is_other
         });
+    }
+
+    /// The wall clock was set.
+    pub(super) fn clock_was_set(&self, now: Stamp) {
+        self.steady_us.store(now.monotonic_us, Ordering::Relaxed);
+    }
+
+    /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
+    /// what is removed does not come back when the clock does.
+    pub(super) fn by_which_items_age(&self, now: Stamp) -> Stamp {
+        let steady_us = now.monotonic_us.saturating_sub(self.steady_us.load(Ordering::Relaxed));
+        let is_believed = steady_us >= STEADY_US || self.clock.is_synchronised();
+        Stamp { wall_trusted: now.wall_trusted && is_believed, ..now }
     }
 
     /// The rules in force.
@@ -143,6 +166,12 @@ impl Track {
     }
 }
 
+/// The present as retention takes it where no writer runs: as one that begins now would.
+pub fn begins_to_age_by() -> Stamp {
+    let now = Stamp::now();
+    Stamp { wall_trusted: now.wall_trusted && SystemClock.is_synchronised(), ..now }
+}
+
 /// The store. Clones share it.
 #[derive(Clone)]
 pub struct Media {
@@ -180,7 +209,7 @@ impl Media {
         anew::complete(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = open_to_write(&file)?;
-        let shared = Arc::new(Shared::new(settings.retention.clone()));
+        let shared = Arc::new(Shared::new(settings.retention.clone(), Arc::clone(&clock)));
         let writer = Writer::begin(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
             .map_err(|error| media_error(&file, &error))?;
         Ok((Media { shared, file }, writer))
@@ -353,6 +382,12 @@ impl Media {
     /// The rules in force.
     pub fn retention(&self) -> RetentionRules {
         self.shared.retention()
+    }
+
+    /// The present as retention takes it: a clock that nothing keeps right and that was set not long ago is not believed,
+    /// and then nothing goes by age. For [`MediaReader::plan`].
+    pub fn by_which_items_age(&self) -> Stamp {
+        self.shared.by_which_items_age(self.shared.clock.now())
     }
 
     /// Has the writer end once everything is written: recordings that are open are closed.

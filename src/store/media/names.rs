@@ -34,7 +34,29 @@ pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
     if date.chars().any(char::is_control) {
         return Err(MediaError::Wrong(String::from("a date has no control characters")));
     }
+    if is_no_day(date) {
+        return Err(MediaError::Wrong(format!(
+            "{date:?} is no date: there is no such day or time; write one such as 2026-11-20 or 2026-11-20T14:05"
+        )));
+    }
     Ok(())
+}
+
+/// Whether it is written like a day, or a time on one, and is none. Words that are not written so are kept as they are.
+fn is_no_day(date: &str) -> bool {
+    let is_written_so = |text: &str| {
+        text.bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
+    };
+    let date = date.trim();
+    match date.split_at_checked(10) {
+        Some((day, "")) if is_written_so(day) => day.parse::<civil::Date>().is_err(),
+        Some((day, time)) if is_written_so(day) && time.starts_with('T') => {
+            date.parse::<civil::DateTime>().is_err()
+        }
+        _ => false,
+    }
 }
 
 /// Refuses what is no note.
@@ -197,6 +219,18 @@ mod tests {
         assert_eq!(free("no extension", &taken), "no extension-2");
         assert_eq!(free(".hidden", &taken), ".hidden-2");
         assert_eq!(free("v1. what is this", &taken), "v1. what is this-2");
+    }
+
+    #[test]
+    fn what_is_written_like_a_date_is_one() {
+        for date in
+            ["2026-11-20", "2026-11-20T14:05", "2026-11-20T14:05:06", "in May", "20. 11. 2026", "", "2026-11"]
+        {
+            assert!(check_date(date).is_ok(), "{date}");
+        }
+        for date in ["2026-13-45", "2026-02-29", " 2026-00-10", "2026-11-20T25:00", "2026-13-45T10:00"] {
+            assert!(matches!(check_date(date), Err(MediaError::Wrong(_))), "{date}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::Stamp;
 use bytes::Bytes;
 use rusqlite::types::Value;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension, params, params_from_iter};
@@ -168,12 +169,13 @@ impl MediaReader {
         self.tell(self.within(|| storage::read(&self.connection, &self.file, rules, now)))
     }
 
-    /// What retention by these rules would do now.
+    /// What retention by these rules would do at `now`: the present as the writer takes it
+    /// ([`super::Media::by_which_items_age`]), or where there is none as one that begins takes it
+    /// ([`super::begins_to_age_by`]).
     ///
     /// # Errors
     /// As [`MediaReader::item`].
-    pub fn plan(&self, rules: &RetentionRules) -> Result<RetentionPlan, MediaError> {
-        let now = crate::base::Stamp::now();
+    pub fn plan(&self, rules: &RetentionRules, now: Stamp) -> Result<RetentionPlan, MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         self.tell(self.within(|| {
             let totals = storage::Totals::read(&self.connection)?;

@@ -119,7 +119,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
         });
     }
     let open = |flags| {
-        let connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = vfs::open(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(READER_PATIENCE)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         let identified = SHAPE.identify(&connection)?;

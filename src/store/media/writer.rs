@@ -48,10 +48,6 @@ const QUIET_US: u64 = 5_000_000;
 /// Between two looks at retention while nothing is written, and when it cannot be met.
 const RETIRING_US: u64 = 30_000_000;
 
-/// A clock that nothing keeps right is gone by for ages when it has not been set for so long: one that jumps ahead has
-/// nothing removed until then.
-const STEADY_US: u64 = 3_600_000_000;
-
 /// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
 const LEAST_BACK: u64 = 16 << 20;
 
@@ -103,8 +99,6 @@ pub(super) struct Writer {
     /// What no turn has committed yet.
     held: VecDeque<Command>,
     jobs: Vec<Running>,
-    /// Since when the wall clock has gone on without being set.
-    steady_us: u64,
     /// When pictures were written last, and when something was freed last.
     written_us: u64,
     freed_us: u64,
@@ -164,7 +158,6 @@ impl Writer {
             state,
             held: VecDeque::new(),
             jobs: Vec::new(),
-            steady_us: now.monotonic_us,
             written_us: 0,
             freed_us: 0,
             is_hurried: false,
@@ -275,7 +268,7 @@ impl Writer {
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
         if wall.offset_us != self.state.wall.offset_us {
-            self.steady_us = now.monotonic_us;
+            self.shared.clock_was_set(now);
         }
         if commands.is_empty() && change == Change::None {
             return;
@@ -469,10 +462,20 @@ impl Writer {
             written: 0,
             is_changed: false,
         };
+        let mut lost = 0;
         for command in commands.iter_mut() {
             match command {
                 Command::Chunk(track, chunk, was_tried) => {
-                    let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else { continue };
+                    let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else {
+                        // It was closed meanwhile, with the store that was set aside or by a failure.
+                        log::warn!(
+                            "{} pictures came after recording {} was closed, and are lost",
+                            chunk.frames.len(),
+                            track.id
+                        );
+                        lost += 1;
+                        continue;
+                    };
                     // A commit may be told as failed and be on the disk all the same: then so is this chunk.
                     let is_there = chunk.frames.last().is_some_and(|last| last.at_us <= sums.to_us);
                     if *was_tried && sums.frames > 0 && is_there {
@@ -525,7 +528,7 @@ impl Writer {
                 &self.directory,
                 &shared.retention(),
                 &mut state.totals,
-                self.by_which_items_age(turn.now),
+                shared.by_which_items_age(turn.now),
             )?;
             state.is_freeing |= gone > 0;
             is_changed |= gone > 0;
@@ -534,6 +537,7 @@ impl Writer {
             state.is_freeing = freeing::free(&transaction, bytes, &mut state.totals)?;
         }
         transaction.commit()?;
+        shared.change_status(|status| status.chunks_dropped += lost);
         Ok(Written { state, bytes, is_changed, unmet })
     }
 
@@ -541,13 +545,6 @@ impl Writer {
     /// through all rows then.
     fn may_retire(&self, now: Stamp) -> bool {
         self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
-    }
-
-    /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
-    /// what is removed does not come back when the clock does.
-    fn by_which_items_age(&self, now: Stamp) -> Stamp {
-        let is_steady = now.monotonic_us.saturating_sub(self.steady_us) >= STEADY_US;
-        Stamp { wall_trusted: now.wall_trusted && (is_steady || self.clock.is_synchronised()), ..now }
     }
 
     fn note_retention(&mut self, now: Stamp, unmet: Option<String>) {
@@ -571,7 +568,7 @@ impl Writer {
             &self.directory,
             &rules,
             &mut totals,
-            self.by_which_items_age(now),
+            self.shared.by_which_items_age(now),
         )?;
         transaction.commit()?;
         if gone > 0 {

@@ -71,7 +71,8 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
     } else {
         ""
     };
-    let hint = [range.as_str(), more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
+    let hint =
+        [range.as_str(), more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
     let begin = format!(
         " id=\"c-{name}\" name=\"{name}\" aria-describedby=\"c-{name}-hint c-{name}-org\"{}",
         if is_off { " disabled" } else { "" }
@@ -136,7 +137,11 @@ fn origin(control: &Control, facts: &ControlsFacts, is_off: bool, is_pinned: boo
     let default = in_words(control, control.default);
     let is_saved = facts.saved.contains(&control.name);
     if is_off || (!is_saved && control.value == control.default) {
-        return if control.value == control.default { "Default".into() } else { format!("Default {}", Text(&default)) };
+        return if control.value == control.default {
+            "Default".into()
+        } else {
+            format!("Default {}", Text(&default))
+        };
     }
     format!(
         "{}<button class=\"link\" form=\"default\" name=\"name\" value=\"{}\" aria-label=\"{}: back to {}\">Back to \

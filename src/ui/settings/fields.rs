@@ -53,9 +53,11 @@ pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: 
 fn hint(setting: &Setting, labels: &Labels<'_>) -> String {
     let parts = [labels.hint.to_owned(), range(setting)];
     let mut words: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    if words.is_empty() && !setting.about.is_empty() && labels.hint.is_empty() {
-        let first = setting.about.split(['\n']).next().unwrap_or_default();
-        words.push(first.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned());
+    // The configuration's own words, where they are few.
+    let first = setting.about.split(['\n', ':', ';']).next().unwrap_or_default();
+    let first = first.split(". ").next().unwrap_or_default().trim_end_matches('.');
+    if words.is_empty() && first.chars().count() <= 80 && !first.starts_with("For \"") {
+        words.push(first.to_owned());
     }
     Words(&words.join(". ")).to_string()
 }
@@ -80,9 +82,9 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
             "<input inputmode=\"{}\" autocomplete=\"off\" value=\"{text}\"{begin}>",
             if *is_whole { "numeric" } else { "decimal" }
         )),
-        Field::NumberOr { word, .. } => unit(format!(
-            "<input autocomplete=\"off\" value=\"{text}\" placeholder=\"{word}\"{begin}>"
-        )),
+        Field::NumberOr { word, .. } => {
+            unit(format!("<input autocomplete=\"off\" value=\"{text}\" placeholder=\"{word}\"{begin}>"))
+        }
         Field::Choice(words) => {
             let mut options = String::new();
             for word in words {

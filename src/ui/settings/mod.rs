@@ -174,7 +174,8 @@ pub fn settings_page(page: &SettingsPage) -> String {
                 Some((rest.remove(at), fields::Labels { label: row.1, hint: row.2, unit: row.3 }))
             })
             .collect();
-        let html = if group.id == CONTROLS { controls::panel(page, group) } else { panel(page, group, &rows) };
+        let html =
+            if group.id == CONTROLS { controls::panel(page, group) } else { panel(page, group, &rows) };
         if !html.is_empty() {
             // Writing to a string does not fail.
             let _ = write!(nav, "<a href=\"#{}\">{}</a>", group.id, group.title);
@@ -319,7 +320,8 @@ fn modes(page: &SettingsPage, is_fixed: bool) -> String {
          id=\"mode\" name=\"mode\" aria-describedby=\"mode-hint\"{disabled}>{options}</select><span \
          class=\"org\">{origin}</span><p class=\"err\" id=\"mode-said\" role=\"status\"></p></div>\n",
         disabled = if is_fixed || pinned.is_some() { " disabled" } else { "" },
-        origin = pinned.map(|place| format!("<b>Set in {}</b>: change it there", Text(place))).unwrap_or_default(),
+        origin =
+            pinned.map(|place| format!("<b>Set in {}</b>: change it there", Text(place))).unwrap_or_default(),
     )
 }
 

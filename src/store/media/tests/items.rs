@@ -348,6 +348,46 @@ fn a_store_that_is_set_aside_is_whole() {
 }
 
 #[test]
+fn what_comes_after_the_store_was_set_aside_is_counted_as_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let mut handle = bench.begin(Some("ride"));
+    bench.append(&mut handle, chunk(0, 10, 1000));
+    // It is on its way while the store is set aside, behind that.
+    let media = bench.media.clone();
+    let (tell, _told) = tokio::sync::oneshot::channel();
+    let mut commands = std::collections::VecDeque::from([super::super::writer::Command::Anew(tell)]);
+    handle.append(chunk(10, 10, 1000)).expect("taken");
+    commands.extend(media.taken());
+    assert_eq!(media.status().borrow().chunks_dropped, 0);
+    bench.writer.turn(commands);
+    assert_eq!(media.status().borrow().chunks_dropped, 1);
+    assert!(handle.is_closed());
+    bench.assert_sound();
+}
+
+#[test]
+fn a_trial_of_the_rules_believes_the_clock_as_retention_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    bench.snapshot(Some("old.jpg"), &jpeg(1, 1000)).expect("kept");
+    let rules = RetentionRules {
+        snapshots_age: Some(std::time::Duration::from_secs(86_400)),
+        ..RetentionRules::default()
+    };
+    let goes = |bench: &Bench| {
+        let now = bench.media.by_which_items_age();
+        bench.reader().plan(&rules, now).expect("planned").goes.len()
+    };
+    // It jumps ahead, and nothing says that it is right.
+    bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall + 400 * 86_400 * S, false));
+    bench.writer.turn(std::collections::VecDeque::new());
+    assert_eq!(goes(&bench), 0);
+    bench.clock.pass(3601 * S);
+    assert_eq!(goes(&bench), 1);
+}
+
+#[test]
 fn a_cut_between_the_two_moves_of_setting_aside_leaves_a_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
