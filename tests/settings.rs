@@ -399,7 +399,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     let place = Place::new();
     let daemon = place.start();
     let secret = json!({
-        "source.password": "s3cret", "source.url": "http://me:s3cret@127.0.0.1:9/", "source.username": "me", "name": "door", "retention.recordings_age": "30d",
+        "source.password": "s3cret", "source.username": "me", "name": "door", "retention.recordings_age": "30d",
     });
     let answer = patch(&daemon, &secret);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -440,6 +440,31 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
         );
     }
     assert_eq!(value(&daemon, "name"), "door");
+}
+
+#[test]
+fn nobody_but_the_operator_has_a_program_run() {
+    let place = Place::new();
+    let ran = place.folder.path().join("ran");
+    let command = json!(["touch", ran.to_str().unwrap()]);
+    let mut daemon = place.start();
+    let refused = patch(&daemon, &json!({"source.kind": "exec", "source.command": command}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(refused.json()["errors"][0]["path"], "source.command");
+    let toml = format!("[source]\nkind = \"exec\"\ncommand = {command}\n");
+    let refused = send(&daemon, "PUT", "/api/v1/settings.toml", "", &toml);
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    daemon.kill();
+    fs::write(place.file(), &toml).unwrap();
+    let daemon = place.start();
+    let now = all(&daemon);
+    assert!(now["complaint"].as_str().unwrap().contains("`source.command`"), "{}", now["complaint"]);
+    assert_eq!(
+        (of(&now, "source.kind")["value"].clone(), of(&now, "source.command")["value"].clone()),
+        (json!("auto"), json!([]))
+    );
+    client::get(daemon.address, "/snapshot.jpg");
+    assert!(!ran.exists());
 }
 
 #[test]

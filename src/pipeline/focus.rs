@@ -388,7 +388,7 @@ impl Sweeping {
     async fn search(&mut self) -> Result<Option<(i64, f64)>, Broken> {
         let mut most = 0.0_f64;
         self.or_cancelled(self.first_picture()).await?;
-        while let Some(at) = self.search.next() {
+        while let Some(at) = self.search.next_place() {
             let sharpness = self.or_cancelled(self.look_at(at)).await?;
             most = most.max(sharpness);
             self.search.saw(sharpness);
