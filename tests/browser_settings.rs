@@ -404,7 +404,11 @@ fn the_picture_is_turned_from_the_page() {
 
 #[test]
 fn a_focus_sweep_from_the_page_finds_the_sharpest() {
-    let Some((browser, daemon)) = start(Wanted::DESKTOP, &["source.width=320", "source.height=240", "detect.backend=\"none\""]) else { return };
+    let Some((browser, daemon)) =
+        start(Wanted::DESKTOP, &["source.width=320", "source.height=240", "detect.backend=\"none\""])
+    else {
+        return;
+    };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
