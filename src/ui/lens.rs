@@ -78,13 +78,17 @@ mod tests {
     fn a_lens_offers_what_it_has() {
         let lens = samples_hands::live().lens;
         let html = section(&lens);
-        for words in ["value=\"0.350\"", ">0.35</output>", "id=\"sharpness\">212<", "id=\"sweep\"", "id=\"auto\""] {
+        for words in
+            ["value=\"0.350\"", ">0.35</output>", "id=\"sharpness\">212<", "id=\"sweep\"", "id=\"auto\""]
+        {
             assert!(html.contains(words), "no {words} in {html}");
         }
         assert!(html.contains("id=\"sweeping\" hidden"));
         // One that only takes steps.
         let html = section(&LensFacts { has_position: false, position: None, auto: None, ..lens.clone() });
-        assert!(!html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +"));
+        assert!(
+            !html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +")
+        );
         let html = section(&LensFacts { sweep: Some((7, 25)), sharpness: None, ..lens });
         assert!(html.contains("max=\"25\" value=\"7\"") && html.contains("id=\"sharpness\">–<"));
     }

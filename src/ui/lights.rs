@@ -151,10 +151,15 @@ mod tests {
         let html = card(&light, false);
         assert_eq!(html.matches("<circle cx=\"").count(), 16 + light.presets.len());
         assert!(html.contains("fill=\"#0072B2\"") && html.contains("value=\"#ffb46b\""));
-        assert!(html.contains("name=\"on\" value=\"false\" aria-pressed=\"true\""), "pressing it again puts it out");
+        assert!(
+            html.contains("name=\"on\" value=\"false\" aria-pressed=\"true\""),
+            "pressing it again puts it out"
+        );
         let html = card(&LightFacts { has_colors: false, is_on: false, shows: "auto", ..light }, true);
         assert!(!html.contains("circle") && !html.contains("type=\"color\""));
-        assert!(html.contains("on, since the picture is dark") && html.contains("name=\"back\" value=\"live\""));
+        assert!(
+            html.contains("on, since the picture is dark") && html.contains("name=\"back\" value=\"live\"")
+        );
     }
 
     #[test]
@@ -165,7 +170,10 @@ mod tests {
             ..samples_hands::light()
         };
         let html = card(&light, false);
-        assert!(html.contains("/dev/spidev0.0 is not there. <code>dtparam=spi=on</code> makes it."), "{html}");
+        assert!(
+            html.contains("/dev/spidev0.0 is not there. <code>dtparam=spi=on</code> makes it."),
+            "{html}"
+        );
         assert!(lights_page(&LightsPage::default()).contains("settings#lights"));
     }
 }

@@ -367,7 +367,9 @@ mod tests {
             assert!(quality.contains(words), "no {words} in {quality}");
         }
         let kind = row(&html, "source.kind");
-        assert!(kind.contains(" disabled") && kind.contains("<b>Set in /etc/tallycam/config.toml line 14</b>"));
+        assert!(
+            kind.contains(" disabled") && kind.contains("<b>Set in /etc/tallycam/config.toml line 14</b>")
+        );
         assert!(!kind.contains("name=\"was."), "what cannot be changed is not sent");
         let name = row(&html, "name");
         assert!(name.contains("<b>Set on this page</b>") && name.contains("Back to “camera”"), "{name}");
