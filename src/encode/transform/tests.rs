@@ -30,7 +30,10 @@ fn looks(jpeg: &[u8]) -> [[i32; 3]; 4] {
 }
 
 /// The planes of a JPEG without padding, its size, and that of its chroma.
-fn decoded(jpeg: &[u8]) -> ([Vec<u8>; 3], (usize, usize), (usize, usize)) {
+/// The planes, the size of luma and that of chroma.
+type Planes = ([Vec<u8>; 3], (usize, usize), (usize, usize));
+
+fn decoded(jpeg: &[u8]) -> Planes {
     let mut decompressor = Decompressor::new().unwrap();
     let header = decompressor.header(jpeg).unwrap();
     let layout = header.layout(8).unwrap();
