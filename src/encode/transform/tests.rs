@@ -30,7 +30,6 @@ fn looks(jpeg: &[u8]) -> [[i32; 3]; 4] {
 }
 
 /// The planes of a JPEG without padding, its size, and that of its chroma.
-/// The planes, the size of luma and that of chroma.
 type Planes = ([Vec<u8>; 3], (usize, usize), (usize, usize));
 
 fn decoded(jpeg: &[u8]) -> Planes {
