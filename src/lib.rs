@@ -8,7 +8,7 @@
 //! ```text
 //! 4  cli
 //! 3  daemon ─► http (+ ui) ─► pipeline ─► store, models
-//! 2  source   encode   vision   config
+//! 2  source   encode   vision   lens   lights   config   access
 //! 1  media
 //! 0  base
 //! ```
@@ -27,12 +27,15 @@
 //! [`pipeline::Pipeline`] turns a [`source::Opener`] into pictures; [`media::Hub`] hands them out,
 //! as an iterator or (through [`http::stream`]) as an HTTP body. `examples/embed.rs` shows both.
 
+pub mod access;
 pub mod base;
 pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod encode;
 pub mod http;
+pub mod lens;
+pub mod lights;
 pub mod media;
 pub mod models;
 pub mod pipeline;

@@ -159,7 +159,7 @@ fn a_page_and_its_files() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
     let icon = served.get("/icon.svg");
     let etag = icon.header("etag").unwrap();
     assert_eq!(icon.header("cache-control"), Some("no-cache"));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::testcam::{LARGER, Manner, Running, TestCam, USUAL, number_of, numbered_jpeg, trouble};
 use common::{DEADLINE, wait_until};
 use tallycam::base::{Worker, clock};
-use tallycam::media::TroubleKind;
+use tallycam::media::{TroubleKind, View};
 use tallycam::pipeline::keeping::{
     KeepError, PictureChange, RecordingStatus, RecordingWish, SnapshotWish, Which,
 };
@@ -469,13 +469,17 @@ fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
 fn a_changed_picture_is_kept_as_it_was_wanted() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, KeepingSettings::default());
-    let change = PictureChange { width: Some(24), rotate: 90, gray: true };
+    let view = View { rotate: 90, gray: true, ..View::default() };
+    let change = PictureChange { width: Some(24), view };
     let wish = SnapshotWish { change, ..SnapshotWish::default() };
     let item = bench.runtime.block_on(bench.keeping.snapshot(wish)).unwrap();
     assert_eq!((item.width, item.height), (24, 32));
     assert!(item.name.ends_with(".jpg"));
     assert!(matches!(
-        bench.picture(Which::Shown, PictureChange { rotate: 1, ..change }),
+        bench.picture(
+            Which::Shown,
+            PictureChange { view: View { rotate: 1, ..View::default() }, ..PictureChange::default() }
+        ),
         Err(KeepError::Wrong(_))
     ));
 }

@@ -247,12 +247,16 @@ fn hangup_reads_the_configuration_again() {
     service.hear("READY=1");
     assert!(service.log().contains("log.level is now debug"), "{}", service.log());
 
-    service.configure(&CONFIG.replace("320", "640"));
+    service.configure(&format!("{}[store]\ndirectory = \"elsewhere\"\n", CONFIG.replace("320", "640")));
     service.signal(Signal::HUP);
     service.hear("RELOADING=1");
     service.hear("READY=1");
     let log = service.log();
-    assert!(log.contains("only after a restart: source.width"), "{log}");
+    assert!(log.contains("only after a restart: store.directory"), "{log}");
+    assert!(
+        ask(connect(address), "/api/v1/settings")
+            .contains("\"path\":\"source.width\",\"section\":\"source\",\"name\":\"width\",\"value\":640")
+    );
 
     service.configure("[source]\nkindd = \"sim\"\n");
     service.signal(Signal::HUP);

@@ -359,50 +359,65 @@ fn nothing_but_short_frames_is_a_broken_camera() {
 }
 
 #[test]
-fn controls_are_set_at_every_open_auto_modes_first() {
-    with_camera("controls_are_set_at_every_open_auto_modes_first", FakeCam::new(), |bench| {
+fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
+    let name = "controls_are_set_while_it_streams_and_told_as_the_camera_took_them";
+    with_camera(name, FakeCam::new(), |bench| {
         let control = |name: &str, value| ControlValue { name: name.to_owned(), value };
-        let wanted = Wanted {
-            controls: vec![
-                control("focus_absolute", 40),
-                control("brightness", 300),
-                control("exposure_time_absolute", 100),
-                control("auto_exposure", 1),
-                control("sharpness", 3),
-                control("focus_automatic_continuous", 0),
-            ],
-            ..Wanted::ANYTHING
-        };
-        let mut set = vec![
-            "ctrl auto_exposure=1",
-            "ctrl focus_automatic_continuous=0",
-            "ctrl focus_absolute=40",
-            "ctrl exposure_time_absolute=100",
-        ];
-        let source = bench.open(wanted.clone());
-        assert_eq!(bench.log("ctrl"), set);
-        assert_eq!(
-            source.delivers().notes,
-            [
-                "The camera's control brightness takes 0 to 255, not 300.",
-                "The camera has no control sharpness; `tallycam devices` lists those it has.",
-            ]
+        let mut source = bench.open(Wanted::ANYTHING);
+        next(&mut source, |_| ());
+        assert_eq!(source.set_control(&control("focus_automatic_continuous", 0)).unwrap(), 0);
+        assert_eq!(source.set_control(&control("focus_absolute", 43)).unwrap(), 45, "what the camera took");
+        assert_eq!(source.set_control(&control("auto_exposure", 1)).unwrap(), 1);
+        source.set_control(&control("do_white_balance", 1)).unwrap();
+        let gap = source.set_control(&control("auto_exposure", 2)).unwrap_err();
+        assert!(
+            gap.line().contains("does not set its control auto_exposure to 2: Invalid argument"),
+            "{gap}"
         );
-        drop(source);
-        drop(bench.open(wanted));
-        set.extend_from_within(..);
-        assert_eq!(bench.log("ctrl"), set);
+        let none = source.set_control(&control("sharpness", 3)).unwrap_err();
+        assert!(none.line().contains("has no control sharpness"), "{none}");
+        next(&mut source, |_| ());
+        let set =
+            ["focus_automatic_continuous=0", "focus_absolute=45", "auto_exposure=1", "do_white_balance=1"];
+        assert_eq!(bench.log("ctrl"), set.map(|set| format!("ctrl {set}")));
+        assert_eq!(bench.log("streamon").len(), 1);
 
+        let controls = source.controls().unwrap();
         let path = bench.root.join("dev/video3");
-        let controls = v4l2::read_controls(path.to_str().unwrap()).unwrap();
+        assert_eq!(v4l2::read_controls(path.to_str().unwrap()).unwrap(), controls);
         let find = |name: &str| controls.iter().find(|c| c.name == name).unwrap();
-        assert_eq!(find("focus_absolute").value, 40);
+        assert_eq!(find("focus_absolute").value, 45);
         assert_eq!(find("focus_absolute").kind, ControlKind::Integer { min: 0, max: 255, step: 5 });
-        assert!(!find("focus_absolute").inactive);
+        assert!(!find("focus_absolute").inactive && find("white_balance_temperature").inactive);
         let modes = vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())];
         assert_eq!(find("auto_exposure").kind, ControlKind::Menu(modes));
         assert_eq!((find("auto_exposure").value, find("auto_exposure").default), (1, 3));
         assert_eq!(find("focus_automatic_continuous").kind, ControlKind::Boolean);
+        assert_eq!(find("do_white_balance").kind, ControlKind::Button);
+    });
+}
+
+#[test]
+fn a_closed_camera_tells_its_name_controls_and_formats() {
+    let cam = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").fps("30,10");
+    with_camera("a_closed_camera_tells_its_name_controls_and_formats", cam, |bench| {
+        let mut opener = bench.opener(Wanted::ANYTHING);
+        let identity = opener.identity().unwrap();
+        assert!(identity.starts_with("fakecam:Fake Camera:"), "{identity}");
+        assert_eq!(opener.controls().unwrap().len(), 11);
+        let formats = opener.formats().unwrap();
+        assert_eq!(
+            formats.iter().map(|format| format.fourcc).collect::<Vec<_>>(),
+            [Fourcc::MJPG, Fourcc::YUYV]
+        );
+        assert_eq!((formats[1].modes[1].width, formats[1].modes[1].fps.clone()), (320, vec![30.0, 10.0]));
+        assert_eq!(bench.log("streamon"), [""; 0]);
+
+        let by_id = bench.root.join("dev/v4l/by-id");
+        std::fs::create_dir_all(&by_id).unwrap();
+        std::os::unix::fs::symlink("../../video3", by_id.join("usb-Fake_Camera_7-video-index0")).unwrap();
+        assert_eq!(opener.identity().as_deref(), Some("usb-Fake_Camera_7"));
+        assert_eq!(bench.open(Wanted::ANYTHING).identity().as_deref(), Some("usb-Fake_Camera_7"));
     });
 }
 

@@ -1,10 +1,19 @@
-//! `tallycam config check|show|default`.
+//! `tallycam config check|show|default|import`.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::failure::CONFIGURATION;
+use super::settings::write_new;
 use super::{Failure, Given, print, print_json};
-use crate::config::{Origin, Resolved, default_text};
+use crate::config::{Origin, Resolved, convert_old, default_text};
+
+/// A longer file than this is none of the old program's.
+const LONGEST: u64 = 64 * 1024;
 
 /// Check, show or write the configuration.
 #[derive(Debug, Subcommand)]
@@ -12,6 +21,7 @@ pub enum ConfigCommand {
     Check(Check),
     Show(Show),
     Default(Defaults),
+    Import(Import),
 }
 
 /// Check the configuration; tell everything that is wrong, at once.
@@ -41,19 +51,65 @@ pub struct Defaults {
     _given: Given,
 }
 
+/// Turn the config.txt of the old Flask program into a configuration.
+///
+/// What has no counterpart is named in a comment. The old program's port, 5000, is listened on, too.
+#[derive(Debug, Args)]
+pub struct Import {
+    // Taken as by every command; what is in force does not matter here.
+    #[command(flatten)]
+    _given: Given,
+    /// The old file
+    #[arg(id = "from", value_name = "FILE")]
+    from: PathBuf,
+    /// Write it to this file, which must not be there yet; without it to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 impl ConfigCommand {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         match self {
             ConfigCommand::Check(check) => {
-                let resolved = given.and(&check.given).load()?;
-                print(&format!("{}\n", summary(&resolved)))
+                let read = given.and(&check.given).load_all()?;
+                print(&format!("{}\n", summary(&read.resolved)))?;
+                match read.found.complaint.as_str() {
+                    "" => Ok(()),
+                    complaint => {
+                        print(&format!("\n{complaint}\n"))?;
+                        Err(Failure::Told(CONFIGURATION))
+                    }
+                }
             }
             ConfigCommand::Show(show) => {
                 let resolved = given.and(&show.given).load()?;
                 if show.json { print_json(&as_json(&resolved)) } else { print(&as_toml(&resolved)) }
             }
             ConfigCommand::Default(_) => print(&default_text()),
+            ConfigCommand::Import(import) => import.run(),
+        }
+    }
+}
+
+impl Import {
+    fn run(&self) -> Result<(), Failure> {
+        let name = self.from.display().to_string();
+        let unread = |error: std::io::Error| Failure::Io {
+            message: format!("{name} cannot be read: {error}"),
+            hint: None,
+        };
+        let mut bytes = Vec::new();
+        let file = File::open(&self.from).map_err(unread)?;
+        file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(unread(std::io::Error::other("it is longer than any such file")));
+        }
+        // The old program read whatever the system's encoding was: what is not ours is in comments and names.
+        let toml = convert_old(&name, &String::from_utf8_lossy(&bytes))?;
+        match &self.output {
+            None => print(&toml),
+            Some(file) => write_new(file, &toml),
         }
     }
 }
@@ -63,14 +119,18 @@ pub fn summary(resolved: &Resolved) -> String {
     let count = |is: fn(&Origin) -> bool| resolved.settings.iter().filter(|s| is(&s.origin)).count();
     let in_file = count(|origin| matches!(origin, Origin::File { .. }));
     let elsewhere = count(|origin| matches!(origin, Origin::Environment(_) | Origin::CommandLine));
+    let on_page = count(|origin| matches!(origin, Origin::Page { .. }));
     let keys = |n: usize| if n == 1 { String::from("1 key") } else { format!("{n} keys") };
-    let also = match elsewhere {
+    let mut also = match elsewhere {
         0 => String::new(),
         n => format!(", {} set by the environment or the command line", keys(n)),
     };
+    if on_page > 0 {
+        also.push_str(&format!(", {} set on the page", keys(on_page)));
+    }
     match &resolved.file {
         Some(file) => format!("{} is good: {} set in it{also}", file.display(), keys(in_file)),
-        None if elsewhere == 0 => String::from("no configuration file: everything is at its default"),
+        None if also.is_empty() => String::from("no configuration file: everything is at its default"),
         None => format!("no configuration file{also}"),
     }
 }
@@ -105,6 +165,10 @@ fn as_json(resolved: &Resolved) -> Value {
             let mut entry = json!({"value": value, "origin": setting.origin.word()});
             match &setting.origin {
                 Origin::File { line, .. } => entry["line"] = json!(line),
+                Origin::Page { file, line } => {
+                    entry["file"] = json!(file.display().to_string());
+                    entry["line"] = json!(line);
+                }
                 Origin::Environment(variable) => entry["variable"] = json!(variable),
                 Origin::Default | Origin::CommandLine => {}
             }

@@ -41,6 +41,8 @@ pub enum Sent<'a> {
     Nothing,
     /// JSON.
     Json(&'a Value),
+    /// A file of settings.
+    Text(&'a str),
     /// A file, from its beginning, as long as it is now.
     File(&'a mut File),
 }
@@ -156,6 +158,7 @@ fn talk(connection: Connection, method: &str, path: &str, sent: Sent<'_>) -> io:
             text = value.to_string();
             ("application/json", text.len() as u64, Box::new(text.as_bytes()))
         }
+        Sent::Text(text) => ("application/toml", text.len() as u64, Box::new(text.as_bytes())),
         Sent::File(file) => {
             let len = file.metadata()?.len();
             ("application/octet-stream", len, Box::new(file.take(len)))
@@ -244,7 +247,15 @@ impl Answer {
             404 => String::from("what answers there does not know this request; is it another version?"),
             _ => format!("the answer was {status}"),
         });
-        Err(Failure::Failed { message: format!("{what}: {detail}"), hint: word("hint") })
+        let hint = match status {
+            // We are not asked at the addresses that only this machine reaches.
+            401 => Some(String::from(
+                "add one that only this machine reaches to [http] listen (\"127.0.0.1:PORT\" or \"unix:/PATH\"): \
+                 there no password is asked for",
+            )),
+            _ => word("hint"),
+        };
+        Err(Failure::Failed { message: format!("{what}: {detail}"), hint })
     }
 
     /// The answer's JSON.

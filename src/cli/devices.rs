@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Failure, Given, print, print_json};
-use crate::media::{Control, ControlKind, Trouble, TroubleKind};
-use crate::source::v4l2::{self, Format, Mode, Node};
+use crate::media::{Control, ControlKind};
+use crate::source::v4l2::{self, Format, Mode, Node, is_usable, none_found};
 
 /// List the cameras of this machine: names, formats, sizes, frames a second, controls.
 ///
@@ -20,18 +20,6 @@ pub struct Devices {
     json: bool,
 }
 
-/// Its name and path in a few words.
-pub fn title(node: &Node) -> String {
-    match &node.facts {
-        Ok(facts) => format!("{} ({})", facts.card, node.path.display()),
-        Err(_) => node.path.display().to_string(),
-    }
-}
-
-fn is_usable(node: &Node) -> bool {
-    node.facts.as_ref().is_ok_and(|facts| facts.unusable.is_none())
-}
-
 impl Devices {
     /// Lists the cameras.
     pub fn run(&self) -> Result<(), Failure> {
@@ -42,27 +30,6 @@ impl Devices {
             print(&as_text(&nodes))?;
         }
         if nodes.iter().any(is_usable) { Ok(()) } else { Err(Failure::Device(none_found(&nodes))) }
-    }
-}
-
-/// Those of `nodes` whose pictures can be shown.
-pub fn usable(nodes: &[Node]) -> impl Iterator<Item = &Node> {
-    nodes.iter().filter(|node| is_usable(node))
-}
-
-/// That there is no camera to show, and what to do about it.
-pub fn none_found(nodes: &[Node]) -> Trouble {
-    let denied = nodes.iter().find_map(|node| node.facts.as_ref().err());
-    match denied {
-        Some(trouble) => trouble.clone(),
-        None if nodes.is_empty() => Trouble::new(TroubleKind::Absent, "no camera was found").hint(
-            "plug one in and look again; in a container, pass it in (--device /dev/video0); \
-             a network camera is set by [source] kind = \"url\" and url",
-        ),
-        None => Trouble::new(TroubleKind::Absent, "no camera was found among the video devices").hint(
-            "a Raspberry Pi's own devices are no cameras: check the ribbon cable with `rpicam-hello --list-cameras`, \
-             or plug in a USB camera",
-        ),
     }
 }
 
@@ -218,7 +185,9 @@ fn control_json(control: &Control) -> Value {
 mod tests {
     use super::*;
     use crate::media::Fourcc;
+    use crate::media::{Trouble, TroubleKind};
     use crate::source::v4l2::Facts;
+    use crate::source::v4l2::usable;
 
     fn control(name: &str, kind: ControlKind) -> Control {
         Control {

@@ -6,18 +6,23 @@
 
 mod check;
 mod config;
+mod controls;
 mod count;
 mod counts;
 mod daemon;
 mod devices;
 mod failure;
+mod focus;
+mod light;
 mod listening;
 mod media;
 mod model;
+mod password;
 mod placing;
 mod record;
 mod recount;
 mod serve;
+mod settings;
 mod snapshot;
 mod wiring;
 
@@ -29,7 +34,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Complaints, Config, Resolved};
+use crate::config::{Complaints, Operator, Resolved};
+use crate::daemon::preferences::Started;
 
 pub use failure::Failure;
 
@@ -55,14 +61,22 @@ enum Command {
     Config(config::ConfigCommand),
     Devices(devices::Devices),
     #[command(subcommand)]
+    Controls(controls::ControlsCommand),
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
+    #[command(subcommand)]
     Model(model::ModelCommand),
+    Focus(focus::Focus),
     Snapshot(snapshot::Snapshot),
     Record(record::Record),
+    Light(light::Light),
     Count(count::Count),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
     #[command(subcommand)]
     Media(media::MediaCommand),
+    #[command(subcommand)]
+    Password(password::PasswordCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -86,9 +100,19 @@ impl Given {
         }
     }
 
-    /// The configuration in force.
+    /// What the operator gives.
+    fn read(&self) -> Operator {
+        Operator::read(self.file.as_deref(), &self.sets, std::env::vars_os())
+    }
+
+    /// The configuration in force, with what was set on the page.
     fn load(&self) -> Result<Resolved, Complaints> {
-        Config::load(self.file.as_deref(), &self.sets, std::env::vars_os())
+        Ok(self.load_all()?.resolved)
+    }
+
+    /// The same, with what is wrong with what was set on the page.
+    fn load_all(&self) -> Result<Started, Complaints> {
+        Started::read(self.read())
     }
 }
 
@@ -100,12 +124,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
+            Command::Controls(command) => command.run(&given),
+            Command::Settings(command) => command.run(&given),
             Command::Model(command) => command.run(&given),
+            Command::Focus(command) => command.run(&given),
             Command::Snapshot(command) => command.run(&given),
             Command::Record(command) => command.run(&given),
+            Command::Light(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),
+            Command::Password(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

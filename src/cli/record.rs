@@ -56,6 +56,9 @@ struct Begin {
     /// End at this size: 500MB, 2GB; without it as configured
     #[arg(long, value_name = "SIZE")]
     size: Option<String>,
+    /// Which pictures: the camera's own, or those that viewers see (turned, cropped, with the time written in)
+    #[arg(long, value_name = "WHICH", value_parser = ["original", "shown"])]
+    picture: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -108,6 +111,7 @@ impl Begin {
             ("every", &self.every),
             ("duration", &self.duration),
             ("bytes", &self.size),
+            ("picture", &self.picture),
         ];
         let mut wish: Map<String, Value> = texts
             .into_iter()

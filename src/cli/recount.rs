@@ -19,6 +19,7 @@ use crate::base::clock::rfc3339;
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{make_detector, settings, state_directory, store_settings};
 use crate::daemon::models::Shelf;
+use crate::daemon::picture;
 use crate::http::{RecountBody, RecountReport};
 use crate::pipeline::Made;
 use crate::pipeline::counting::MODEL_SETTING;
@@ -105,11 +106,19 @@ impl Recount {
         let made = self.detector(config, ledger, scene)?;
         let backend = made.backend;
         let mut notes = made.notes.clone();
+        let geometry = picture::view(config).geometry();
         let progress = Progress::of(item);
-        let counted =
-            count_recording(media, item, made, &settings(config), &lines, scene, self.fps, |done| {
-                progress.tell(done)
-            });
+        let counted = count_recording(
+            media,
+            item,
+            made,
+            &settings(config),
+            &lines,
+            scene,
+            self.fps,
+            geometry,
+            |done| progress.tell(done),
+        );
         progress.end();
         let mut counted = counted.map_err(|error| failed(item, error))?;
         notes.append(&mut counted.notes);

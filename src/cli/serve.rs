@@ -29,7 +29,7 @@ impl Serve {
     /// Serves until stopped.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let given = given.and(&self.given);
-        let resolved = given.load()?;
-        wiring::serve(resolved, move || given.load(), self.fallback == Some(Fallback::Sim))
+        let operator = given.read();
+        wiring::serve(operator, move || given.read(), self.fallback == Some(Fallback::Sim))
     }
 }

@@ -65,7 +65,11 @@ impl Snapshot {
             given.sets.push(String::from("source.kind=url"));
             given.sets.push(format!("source.url={url}"));
         }
-        let config = given.load()?.config;
+        let mut config = given.load()?.config;
+        if self.url.is_some() {
+            // What is taken from elsewhere is taken as it is: it may be our own daemon's.
+            config.picture = Config::default().picture;
+        }
         if self.keep {
             return self.keep(&config);
         }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::Failure;
 use crate::base::Worker;
-use crate::config::{Complaints, Config, Resolved};
+use crate::config::{Config, Operator};
+use crate::daemon::picture;
 use crate::daemon::source::opener;
-use crate::daemon::{self, DaemonError, pipeline_settings};
+use crate::daemon::{self, DaemonError, pipeline_settings, saved_controls};
 use crate::media::{Picture, Trouble, TroubleKind};
 use crate::pipeline::{Pipeline, State};
 use crate::source::Delivers;
@@ -25,16 +26,17 @@ pub struct Taken {
 /// Serves until stopped.
 ///
 /// # Errors
-/// [`Failure::Device`] where `[source]` cannot be used, [`Failure::Io`] where an address cannot be
+/// [`Failure::Configuration`] where it is wrong, [`Failure::Device`] where `[source]` cannot be used, [`Failure::Io`] where an address cannot be
 /// served on, [`Failure::Failed`] for the rest.
 pub fn serve(
-    resolved: Resolved,
-    reload: impl Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+    operator: Operator,
+    reload: impl Fn() -> Operator + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), Failure> {
-    daemon::serve(resolved, reload, fallback_to_sim).map_err(|error| {
+    daemon::serve(operator, reload, fallback_to_sim).map_err(|error| {
         let (message, hint) = (error.to_string(), error.hint());
         match error {
+            DaemonError::Configuration(complaints) => Failure::Configuration(complaints),
             DaemonError::Source(trouble) => Failure::Device(trouble),
             DaemonError::Listen(_) | DaemonError::NoSocket { .. } => Failure::Io { message, hint },
             _ => Failure::Failed { message, hint },
@@ -58,6 +60,8 @@ pub fn take_picture(config: &Config, wait: Duration) -> Result<Taken, Failure> {
         .map_err(|error| failed(&error))?;
     let (pipeline, worker) = Pipeline::start(opener(&config.source, false)?, pipeline_settings(config))
         .map_err(|error| failed(&error))?;
+    pipeline.set_saved_controls(saved_controls(config));
+    pipeline.set_view(picture::view(config));
     let taken = runtime.block_on(pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
     let delivers = pipeline.status().delivers;
     end(&pipeline, worker);

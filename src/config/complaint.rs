@@ -21,6 +21,23 @@ pub struct Complaint {
     pub(super) hint: Option<String>,
 }
 
+impl Complaint {
+    /// Where: `config.toml:12:11`, `--set`, `environment`.
+    pub fn place(&self) -> &str {
+        &self.place.at
+    }
+
+    /// What is wrong and what was expected: a sentence without its full stop.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to write instead.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
 /// Where a complaint points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
@@ -187,6 +204,11 @@ impl<'t> Lines<'t> {
             number.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len());
         let line = self.text.get(start..).unwrap_or("");
         line.split('\n').next().unwrap_or("").trim_end_matches('\r')
+    }
+
+    /// The byte at which line `number` begins.
+    pub fn start_of(&self, number: usize) -> usize {
+        number.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len())
     }
 
     /// The bytes that `span` covers.

@@ -30,6 +30,37 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
+    /// Whether it can be set on the page. Where things are kept cannot: what is set on the page lies there.
+    pub fn is_for_pages(&self) -> bool {
+        (self.section, self.name) != ("store", "directory")
+    }
+
+    /// Whether it takes effect while the daemon runs; else only when it starts anew.
+    pub fn is_live(&self) -> bool {
+        !AT_START.contains(&(self.section, self.name))
+    }
+
+    /// What its numbers count, for people; empty where they say it themselves.
+    pub fn unit(&self) -> &'static str {
+        match (self.section, self.name) {
+            ("source", "width" | "height") | ("detect", "size") => "pixels",
+            ("detect", "fps") => "looks a second",
+            (_, "fps") => "pictures a second",
+            ("stream", "quality") => "of 100",
+            ("stream", "max_viewers") => "streams",
+            ("picture", "rotate") => "degrees",
+            ("lights", "pixels") => "pixels",
+            ("lights", "brightness" | "limit" | "auto_below") => "of 255",
+            ("detect", "threads") => "cores",
+            ("counts", "day_starts") => "o'clock",
+            ("snapshot", "warm_up") => "frames",
+            ("source", "failed_reads") => "reads",
+            ("http", "max_connections") => "connections",
+            ("http", "max_head") => "bytes",
+            _ => "",
+        }
+    }
+
     /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.
     pub fn variable(&self) -> String {
         variable(&self.path())
@@ -46,6 +77,9 @@ pub const VARIABLE_PREFIX: &str = "TALLYCAM_";
 
 /// The section whose keys are a camera's own controls.
 pub const CONTROLS: &str = "source.controls";
+
+/// The section of tables whose keys are the controls of one camera each, by its identity.
+pub const BY_CAMERA: &str = "controls";
 
 /// One section.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +106,14 @@ pub const SECTIONS: &[Section] = &[
                 \x20 brightness = 128\n\
                 \x20 auto_exposure = 1\n\
                 \x20 white_balance_automatic = false",
+    },
+    Section {
+        name: BY_CAMERA,
+        about: "The same for certain cameras, each by the identity that `tallycam controls` names. The page keeps \
+                what is set there so, in a file of its own. What stands in [source.controls] goes before it. \
+                For example:\n\
+                \x20 [controls.\"usb-046d_HD_Pro_Webcam_C920\"]\n\
+                \x20 focus_absolute = 30",
     },
     Section { name: "stream", about: "The pictures that viewers get." },
     Section {
@@ -107,6 +149,13 @@ pub const SECTIONS: &[Section] = &[
         about: "The web server. Nobody needs a password to look: give tallycam addresses that only your own \
                 network reaches.",
     },
+    Section {
+        name: "access",
+        about: "Who may change something. From other machines that takes a password, which is no key of this \
+                file: a service makes one at its first start and writes it to the journal, and `tallycam \
+                password` sets another one or takes it away. This machine itself needs none.",
+    },
+    Section { name: "power", about: "Switching this machine off and on again." },
     Section { name: "log", about: "What is written to the journal, or to the terminal when run by hand." },
 ];
 
@@ -238,6 +287,9 @@ impl SourceKind {
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
+/// What takes effect only when the daemon starts: where it listens and keeps things.
+const AT_START: [(&str, &str); 2] = [("http", "listen"), ("store", "directory")];
 
 /// Every key, in the order of the shipped file.
 pub const KEYS: &[Key] = &[
@@ -830,6 +882,15 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "lights",
+        name: "ranges",
+        kind: Kind::Ranges(|c, ranges| c.lights.ranges = ranges),
+        default: "[]",
+        aliases: &["segments", "pixel_colors"],
+        about: "Pixels that shine in a colour of their own while the light is on, the first one being 0: \
+                [\"0-3 FF0000\", \"7 0000FF\"].",
+    },
+    Key {
+        section: "lights",
         name: "status",
         kind: Kind::Boolean(|c, yes| c.lights.status = yes),
         default: "false",
@@ -921,6 +982,23 @@ pub const KEYS: &[Key] = &[
         default: r#""1m""#,
         aliases: &["keepalive", "idle_timeout"],
         about: "A connection on which nothing is asked for so long is closed. Streams are not meant by this.",
+    },
+    Key {
+        section: "access",
+        name: "session",
+        kind: Kind::Time(seconds(3600), seconds(1000 * 86_400), |c, time| c.access.session = time),
+        default: r#""30d""#,
+        aliases: &["session_length", "sign_in", "expiry"],
+        about: "Who signs in on the page stays signed in for so long.",
+    },
+    Key {
+        section: "power",
+        name: "key",
+        kind: Kind::Secret(|c, text| c.power.key = text),
+        default: r#""""#,
+        aliases: &["userkey", "user_key", "password"],
+        about: "What /shutdown?key= and /reboot?key= have to say, for programs written for the Flask one. It is \
+                never shown or logged. Without it they answer to nobody; the page's password does not need it.",
     },
     Key {
         section: "log",

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeValue};
 
 use super::complaint::{masked, nearest, one_of};
-use super::{Config, Listen, duration, listen, size};
+use super::{Config, Listen, MOST_PIXELS, MOST_RANGES, PixelRange, duration, listen, size};
 use crate::media::Fourcc;
 
 /// What a key holds, its limits, and where it goes.
@@ -51,6 +51,8 @@ pub enum Kind {
     Crop(fn(&mut Config, Option<[f64; 4]>)),
     /// A colour as `"RRGGBB"`.
     Color(fn(&mut Config, [u8; 3])),
+    /// Pixels of a strip with a colour of their own: a list of texts such as `"0-3 FF0000"`.
+    Ranges(fn(&mut Config, Vec<PixelRange>)),
     /// A list of words, or one word.
     Words(fn(&mut Config, Vec<String>)),
     /// A time zone by its IANA name, or `"auto"`.
@@ -67,6 +69,29 @@ pub enum Kind {
     Path(fn(&mut Config, Option<PathBuf>)),
     /// Addresses to listen on, at least one.
     Listen(fn(&mut Config, Vec<Listen>)),
+}
+
+/// What values look like.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shape {
+    /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`, `size`, `crop`,
+    /// `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
+    pub word: &'static str,
+    /// The least, of a time in seconds.
+    pub least: Option<f64>,
+    /// The most.
+    pub most: Option<f64>,
+    /// All there are, of a choice.
+    pub choices: Vec<String>,
+    /// A word that may stand in its place: `auto`, `never`, `off`, `unlimited`, `none`.
+    pub or: Option<&'static str>,
+}
+
+impl Shape {
+    /// Whether a value is written in quotes: all but numbers, flags and lists are.
+    pub fn is_text(&self) -> bool {
+        !matches!(self.word, "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "command")
+    }
 }
 
 /// A value that is not what its key holds.
@@ -99,7 +124,7 @@ pub(super) type Fault = (String, Option<String>);
 
 impl Kind {
     /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, a
-    /// URL without its password). On error `config` is as it was.
+    /// URL without its password, also where it is a word of a command). On error `config` is as it was.
     ///
     /// # Errors
     /// [`Wrong`], when this is no such value or not in its range.
@@ -264,6 +289,17 @@ impl Kind {
                 put(config, bytes);
                 quoted(&bytes.map_or_else(|| String::from("unlimited"), size::show))
             }
+            Kind::Ranges(put) => {
+                let ranges = match given {
+                    DeValue::String(one) if one.is_empty() => Vec::new(),
+                    DeValue::String(one) => vec![pixel_range(one).ok_or_else(|| other(None))?],
+                    DeValue::Array(list) => ranges(list)?,
+                    _ => return Err(other(None)),
+                };
+                let shown: Vec<String> = ranges.iter().map(|range| quoted(&range.to_string())).collect();
+                put(config, ranges);
+                format!("[{}]", shown.join(", "))
+            }
             Kind::Words(put) => {
                 let words = words(given).map_err(|fault| match fault {
                     Ok(wrong) => wrong,
@@ -323,7 +359,7 @@ impl Kind {
                 if command.first().is_some_and(String::is_empty) {
                     return Err(wrong((String::from("must begin with a program's name"), None)));
                 }
-                let shown: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+                let shown: Vec<String> = command.iter().map(|word| quoted(&without_password(word))).collect();
                 put(config, command);
                 format!("[{}]", shown.join(", "))
             }
@@ -365,6 +401,49 @@ impl Kind {
         })
     }
 
+    /// What a program or a form has to know to offer values of it.
+    pub fn shape(self) -> Shape {
+        let plain = |word| Shape { word, ..Shape::default() };
+        let from_to =
+            |word, least: f64, most: f64| Shape { least: Some(least), most: Some(most), ..plain(word) };
+        let one_of = |words: Vec<String>| Shape { choices: words, ..plain("choice") };
+        match self {
+            Kind::Label(_) | Kind::Text(_) => plain("text"),
+            Kind::Secret(_) => plain("secret"),
+            Kind::Choice(words, _) => one_of(words.iter().map(|word| (*word).to_owned()).collect()),
+            Kind::Format(_) => {
+                let known = Fourcc::USABLE.iter().map(|format| format.to_string());
+                one_of(std::iter::once(String::from("auto")).chain(known).collect())
+            }
+            Kind::OneOf(numbers, _) => one_of(numbers.iter().map(i64::to_string).collect()),
+            Kind::Boolean(_) => plain("boolean"),
+            Kind::Integer(least, i64::MAX, _) => Shape { least: Some(least as f64), ..plain("integer") },
+            Kind::Integer(least, most, _) => from_to("integer", least as f64, most as f64),
+            Kind::AutoInteger(least, most, _) => {
+                Shape { or: Some("auto"), ..from_to("integer", least as f64, most as f64) }
+            }
+            Kind::Number(least, most, _) => from_to("number", least, most),
+            Kind::NumberOrOff(least, most, _) => Shape { or: Some("off"), ..from_to("number", least, most) },
+            Kind::AutoNumber(least, most, _) => Shape { or: Some("auto"), ..from_to("number", least, most) },
+            Kind::Time(least, most, _) => from_to("time", least.as_secs_f64(), most.as_secs_f64()),
+            Kind::TimeOrNever(_) => Shape { or: Some("never"), ..plain("time") },
+            Kind::AutoPixels(least, most, _) => {
+                Shape { or: Some("auto"), ..from_to("pixels", f64::from(least), f64::from(most)) }
+            }
+            Kind::Size(_) => plain("size"),
+            Kind::SizeOrUnlimited(_) => Shape { or: Some("unlimited"), ..plain("size") },
+            Kind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
+            Kind::Color(_) => plain("color"),
+            Kind::Ranges(_) => plain("ranges"),
+            Kind::Words(_) | Kind::Listen(_) => plain("list"),
+            Kind::Zone(_) => Shape { or: Some("auto"), ..plain("zone") },
+            Kind::Device(_) => plain("device"),
+            Kind::Url(_) => plain("url"),
+            Kind::Command(_) => plain("command"),
+            Kind::Path(_) => plain("path"),
+        }
+    }
+
     /// Whether its value must not be shown.
     pub fn is_secret(self) -> bool {
         matches!(self, Kind::Secret(_))
@@ -403,6 +482,9 @@ impl Kind {
             Kind::SizeOrUnlimited(_) => {
                 String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
             }
+            Kind::Ranges(_) => {
+                String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]")
+            }
             Kind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
             Kind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
             Kind::Format(_) => {
@@ -440,6 +522,30 @@ pub fn color(text: &str) -> Option<[u8; 3]> {
     let all = u32::from_str_radix(digits, 16).ok()?;
     let [_, red, green, blue] = all.to_be_bytes();
     Some([red, green, blue])
+}
+
+/// Pixels from 0 to 999 and their colour: `0-3 FF0000`, or `7 0000FF` for one of them.
+pub fn pixel_range(text: &str) -> Option<PixelRange> {
+    let (pixels, color_of) = text.trim().split_once(char::is_whitespace)?;
+    let (from, to) = pixels.split_once('-').unwrap_or((pixels, pixels));
+    let pixel = |digits: &str| {
+        let is_plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        digits.parse().ok().filter(|pixel| is_plain && *pixel < MOST_PIXELS)
+    };
+    let range = PixelRange { from: pixel(from)?, to: pixel(to)?, color: color(color_of.trim())? };
+    (range.from <= range.to).then_some(range)
+}
+
+fn ranges(list: &DeArray<'_>) -> Result<Vec<PixelRange>, Wrong> {
+    items(list, |item, before: &[PixelRange]| {
+        if before.len() >= MOST_RANGES {
+            return Err((format!("must be a list of at most {MOST_RANGES}"), None));
+        }
+        item.as_str().and_then(pixel_range).ok_or_else(|| {
+            let must = "must list pixels and a colour such as \"0-3 FF0000\"";
+            (format!("{must}, not {}", found(item)), None)
+        })
+    })
 }
 
 /// Reads the value of a camera control: a whole number, or a boolean as 0 and 1.
@@ -521,7 +627,7 @@ pub(super) fn found(given: &DeValue<'_>) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.chars().count() <= 40 {
         return text.to_owned();
     }
@@ -745,6 +851,26 @@ mod tests {
             ("nothing", "nothing"),
         ] {
             assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn pixels_and_their_colours() {
+        for (text, said) in [
+            ("0-3 ff0000", Some("0-3 FF0000")),
+            (" 7   #0000FF ", Some("7 0000FF")),
+            ("7-7 0000FF", Some("7 0000FF")),
+            ("0-999 000000", Some("0-999 000000")),
+            ("3-0 FF0000", None),
+            ("0-1000 FF0000", None),
+            ("-3 FF0000", None),
+            ("0- FF0000", None),
+            ("+1 FF0000", None),
+            ("0-3", None),
+            ("0-3 red", None),
+            ("", None),
+        ] {
+            assert_eq!(pixel_range(text).map(|range| range.to_string()).as_deref(), said, "{text:?}");
         }
     }
 

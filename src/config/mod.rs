@@ -2,7 +2,7 @@
 //! meant; and complaints that point at what is wrong.
 //!
 //! Order of precedence, highest first: command line (`--set`), environment (`TALLYCAM_SECTION_KEY`),
-//! file, default. Every value knows where it came from.
+//! file, what was set on the page ([`Saved`]), default. Every value knows where it came from.
 //!
 //! Plain data and pure functions, except for reading the one file; lives on whichever thread asks
 //! (at start the main one, at a reload the daemon's). [`keys`] is the one table of all keys: reading,
@@ -16,7 +16,9 @@ mod file;
 pub mod keys;
 pub mod kind;
 mod listen;
+mod old;
 mod resolve;
+mod saved;
 mod shipped;
 mod size;
 
@@ -24,10 +26,15 @@ pub use complaint::{Complaint, Complaints};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use duration::parse as parse_duration;
 pub use duration::show as show_duration;
-pub use resolve::{FILES, Origin, Resolved, Setting};
+pub use old::convert as convert_old;
+pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
+pub use saved::{Saved, WrongChange, bare, control_of, control_path};
 pub use shipped::default_text;
 pub use size::parse as parse_size;
+pub use size::show as show_size;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +46,8 @@ pub struct Config {
     pub name: String,
     /// `[source]`.
     pub source: SourceConfig,
+    /// `[controls."IDENTITY"]`: controls of certain cameras, by identity and name; booleans are 0 and 1.
+    pub controls: BTreeMap<String, BTreeMap<String, i64>>,
     /// `[stream]`.
     pub stream: StreamConfig,
     /// `[picture]`.
@@ -67,6 +76,10 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// `[http]`.
     pub http: HttpConfig,
+    /// `[access]`.
+    pub access: AccessConfig,
+    /// `[power]`.
+    pub power: PowerConfig,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -220,6 +233,34 @@ pub enum ColorOrder {
     Bgrw,
 }
 
+/// A strip has at most so many pixels.
+pub const MOST_PIXELS: u16 = 1000;
+
+/// At most so many ranges of pixels have a colour of their own.
+pub const MOST_RANGES: usize = 100;
+
+/// Pixels with a colour of their own. Written as `0-3 FF0000`, or `7 0000FF`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PixelRange {
+    /// The first of them, from 0.
+    pub from: u16,
+    /// The last of them, not before the first.
+    pub to: u16,
+    /// Red, green and blue.
+    pub color: [u8; 3],
+}
+
+impl fmt::Display for PixelRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PixelRange { from, to, color: [red, green, blue] } = self;
+        write!(f, "{from}")?;
+        if to > from {
+            write!(f, "-{to}")?;
+        }
+        write!(f, " {red:02X}{green:02X}{blue:02X}")
+    }
+}
+
 /// `[lights]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LightsConfig {
@@ -247,6 +288,8 @@ pub struct LightsConfig {
     pub brightness: u8,
     /// `color`: red, green, blue; default white.
     pub color: [u8; 3],
+    /// `ranges`: pixels with a colour of their own, later ones over earlier ones; default none.
+    pub ranges: Vec<PixelRange>,
     /// `status`: the first pixel tells how things are; default false.
     pub status: bool,
     /// `shot`: full light for a snapshot; default false.
@@ -385,6 +428,20 @@ pub struct HttpConfig {
     pub keep_alive: Duration,
 }
 
+/// `[access]`: who may change something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessConfig {
+    /// `session`: who signs in on the page stays signed in for so long; default 30 days, 1 h to 1000 days.
+    pub session: Duration,
+}
+
+/// `[power]`: switching the machine off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PowerConfig {
+    /// `key` that `/shutdown?key=` and `/reboot?key=` ask for; `None`, the default: they answer to no key.
+    pub key: Option<String>,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
@@ -416,6 +473,7 @@ impl Default for Config {
                 failed_reads: 0,
                 controls: Vec::new(),
             },
+            controls: BTreeMap::new(),
             stream: StreamConfig {
                 quality: 0,
                 fps: None,
@@ -447,6 +505,7 @@ impl Default for Config {
                 on: false,
                 brightness: 0,
                 color: [0; 3],
+                ranges: Vec::new(),
                 status: false,
                 shot: false,
                 settle: Duration::ZERO,
@@ -492,6 +551,8 @@ impl Default for Config {
                 head_timeout: Duration::ZERO,
                 keep_alive: Duration::ZERO,
             },
+            access: AccessConfig { session: Duration::ZERO },
+            power: PowerConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };
         keys::put_defaults(&mut config);

@@ -1,5 +1,5 @@
-//! The configuration as meant: command line before environment before file before default, and
-//! for every value where it came from.
+//! The configuration as meant: command line before environment before file before what was set on the page before
+//! default, and for every value where it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -10,8 +10,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::complaint::{Complaint, Complaints, Lines, Place, Said, nearest};
-use super::keys::{self, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
+use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
 use super::kind::{self, Wrong};
+use super::saved::{self, Saved, Value};
 use super::{Config, SourceKind, drawn, file};
 
 /// Where the file is looked for when none is named; the first that is there counts.
@@ -22,6 +23,13 @@ pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
 pub enum Origin {
     /// The table of keys.
     Default,
+    /// It was set on the page, by the API or on the command line of a running daemon, and is kept in this file.
+    Page {
+        /// `settings.toml` in the state directory.
+        file: PathBuf,
+        /// The line, from 1; 0 where it is kept in a database.
+        line: usize,
+    },
     /// The file, at this line (from 1).
     File {
         /// The file as it was named.
@@ -36,13 +44,22 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// One lower-case word for programs: `default`, `file`, `environment`, `command_line`.
+    /// One lower-case word for programs: `default`, `page`, `file`, `environment`, `command_line`.
     pub fn word(&self) -> &'static str {
         match self {
             Origin::Default => "default",
+            Origin::Page { .. } => "page",
             Origin::File { .. } => "file",
             Origin::Environment(_) => "environment",
             Origin::CommandLine => "command_line",
+        }
+    }
+
+    /// Whether the operator has set it, so that it cannot be set on the page.
+    pub fn is_operators(&self) -> bool {
+        match self {
+            Origin::Default | Origin::Page { .. } => false,
+            Origin::File { .. } | Origin::Environment(_) | Origin::CommandLine => true,
         }
     }
 }
@@ -51,7 +68,10 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
-            Origin::File { file, line } => write!(f, "{}:{line}", file.display()),
+            Origin::Page { file, line: 0 } => write!(f, "{}", file.display()),
+            Origin::Page { file, line } | Origin::File { file, line } => {
+                write!(f, "{}:{line}", file.display())
+            }
             Origin::Environment(variable) => write!(f, "environment {variable}"),
             Origin::CommandLine => f.write_str("--set"),
         }
@@ -61,7 +81,8 @@ impl fmt::Display for Origin {
 /// One value in force, as it may be shown to anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// `section.key`; a camera control is `source.controls.NAME`.
+    /// `section.key`; a camera control is `source.controls.NAME`, that of a certain camera
+    /// `controls."IDENTITY".NAME`.
     pub path: String,
     /// The value as TOML (which is JSON, too): a secret as `"***"`, a URL without its password.
     pub value: String,
@@ -83,13 +104,102 @@ pub struct Resolved {
 impl Resolved {
     /// Where the value of `path` (`section.key`) came from; `None` for what is no key.
     pub fn origin(&self, path: &str) -> Option<&Origin> {
-        self.settings.iter().find(|setting| setting.path == path).map(|setting| &setting.origin)
+        self.setting(path).map(|setting| &setting.origin)
+    }
+
+    /// The value of `path` and where it came from.
+    pub fn setting(&self, path: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.path == path)
+    }
+
+    /// Puts another value in the place of that of the key `path`: one that is kept elsewhere. Whether it is one for it.
+    pub fn lay(&mut self, path: &str, toml: &str, origin: Origin) -> bool {
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let Some(key) = keys::find(section, name) else { return false };
+        let Some(setting) = self.settings.iter_mut().find(|setting| setting.path == path) else {
+            return false;
+        };
+        match key.kind.take_text(toml, &mut self.config) {
+            Ok(value) => {
+                (setting.value, setting.origin) = (value, origin);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Everything that the operator gives: file, environment and command line. What is set on the page goes below it.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// The file and its text.
+    file: Option<(PathBuf, String)>,
+    /// Why the file cannot be read.
+    unread: Option<Complaint>,
+    sets: Vec<String>,
+    /// Variables that may be ours.
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Operator {
+    /// Reads the file at `path` (or the first of [`FILES`] that is there, or none), and takes the variables of
+    /// `environment` that are ours, and `sets`, each `section.key=value`. That a file cannot be read is told by
+    /// [`Operator::resolve`], with everything else that is wrong.
+    pub fn read(
+        path: Option<&Path>,
+        sets: &[String],
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Operator {
+        let looked_up = || FILES.iter().map(PathBuf::from).find(|file| file.try_exists().unwrap_or(true));
+        let path = path.map(PathBuf::from).or_else(looked_up);
+        // When the file cannot be read, the complaints about the rest are still worth telling.
+        let (file, unread) = match path.map(|path| (file::read(&path), path)) {
+            None => (None, None),
+            Some((Ok(text), path)) => (Some((path, text)), None),
+            Some((Err(complaint), _)) => (None, Some(*complaint)),
+        };
+        Operator { file, unread, sets: sets.to_vec(), environment: environment.into_iter().collect() }
+    }
+
+    /// What is in force, with `saved` in the place of defaults.
+    ///
+    /// # Errors
+    /// Everything that is wrong in what the operator gives, at once; or that what was saved cannot be together with it.
+    pub fn resolve(&self, saved: Option<&Saved>) -> Result<Resolved, Complaints> {
+        let mut resolving = Resolving::new(self.unread.clone());
+        if let Some(saved) = saved {
+            resolving.saved(saved);
+        }
+        let file = self.file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        if let Some((path, text)) = file {
+            resolving.file(path, text);
+        }
+        resolving.environment(self.environment.iter().cloned());
+        resolving.command_line(&self.sets);
+        resolving.what_kind_needs();
+        resolving.finish(file.map(|(path, _)| path.to_owned()))
+    }
+
+    /// As [`Operator::resolve`]. What was saved and cannot be together with the rest (a kind of source whose key has
+    /// gone) is left out, and complained of.
+    ///
+    /// # Errors
+    /// Everything that is wrong in what the operator gives, at once.
+    pub fn resolve_with(&self, saved: &Saved) -> Result<(Resolved, Option<Complaints>), Complaints> {
+        let alone = self.resolve(None)?;
+        let complaints = match self.resolve(Some(saved)) {
+            Ok(resolved) => return Ok((resolved, None)),
+            Err(complaints) => complaints,
+        };
+        let without = self.resolve(Some(&saved.without("source.kind"))).unwrap_or(alone);
+        Ok((without, Some(complaints)))
     }
 }
 
 impl Config {
     /// Reads the configuration: the file at `path` (or the first of [`FILES`] that is there, or
-    /// none), the variables of `environment` that are ours, and `sets`, each `section.key=value`.
+    /// none), the variables of `environment` that are ours, and `sets`, each `section.key=value`. What was set on the
+    /// page is not looked at.
     ///
     /// # Errors
     /// Everything that is wrong in any of them, at once.
@@ -98,15 +208,7 @@ impl Config {
         sets: &[String],
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Resolved, Complaints> {
-        let looked_up = || FILES.iter().map(PathBuf::from).find(|file| file.try_exists().unwrap_or(true));
-        let path = path.map(PathBuf::from).or_else(looked_up);
-        // When the file cannot be read, the complaints about the rest are still worth telling.
-        let (text, unread) = match path.as_deref().map(file::read) {
-            None => (None, None),
-            Some(Ok(text)) => (Some(text), None),
-            Some(Err(complaint)) => (None, Some(*complaint)),
-        };
-        resolve(path.as_deref().zip(text.as_deref()), unread, sets, environment)
+        Operator::read(path, sets, environment).resolve(None)
     }
 
     /// As [`Config::load`], of a file's text that is called `name` in complaints.
@@ -119,24 +221,20 @@ impl Config {
         sets: &[String],
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Resolved, Complaints> {
-        resolve(Some((name, text)), None, sets, environment)
+        let environment = environment.into_iter().collect();
+        let file = Some((name.to_owned(), text.to_owned()));
+        Operator { file, unread: None, sets: sets.to_vec(), environment }.resolve(None)
     }
 }
 
-fn resolve(
-    file: Option<(&Path, &str)>,
-    unread: Option<Complaint>,
-    sets: &[String],
-    environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Resolved, Complaints> {
-    let mut resolving = Resolving::new(unread);
-    if let Some((path, text)) = file {
-        resolving.file(path, text);
-    }
-    resolving.environment(environment);
-    resolving.command_line(sets);
-    resolving.what_kind_needs();
-    resolving.finish(file.map(|(path, _)| path.to_owned()))
+/// What was saved in `text`, the file at `path`, as far as it can be used; and what is wrong with it.
+pub(super) fn read_saved(path: &Path, text: &str) -> (Saved, Vec<Complaint>, bool) {
+    let mut resolving = Resolving::new(None);
+    resolving.typed = Some(BTreeMap::new());
+    resolving.file(path, text);
+    resolving.complaints.sort_by_key(|complaint| complaint.place.order);
+    let values = resolving.typed.unwrap_or_default();
+    (Saved::new(path.to_owned(), values), resolving.complaints, resolving.is_broken)
 }
 
 /// The work in progress: each giver's values are laid over those before.
@@ -151,6 +249,8 @@ struct Resolving {
     is_broken: bool,
     /// Where `source.kind` was set.
     kind_place: Option<Place>,
+    /// Of a file of what was saved: its values as they are to be written again.
+    typed: Option<BTreeMap<String, Value>>,
 }
 
 /// A value with the place of its parts: the file's, or that of a text given elsewhere.
@@ -171,6 +271,7 @@ impl Resolving {
             complaints: unread.into_iter().collect(),
             faulty: BTreeSet::new(),
             kind_place: None,
+            typed: None,
         }
     }
 
@@ -202,12 +303,42 @@ impl Resolving {
     }
 
     fn control(&mut self, name: &str, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
-        let path = format!("{CONTROLS}.{name}");
         let read = kind::control(value).map(|number| {
             self.controls.insert(name.to_owned(), number);
             number.to_string()
         });
+        let path = format!("{CONTROLS}.{}", saved::bare(name));
+        self.type_out(&path, &read, given);
         self.read(path, read, given);
+    }
+
+    /// `[controls."CAMERA"]`: controls of certain cameras.
+    fn by_camera(&mut self, camera: &str, name: &str, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
+        let read = kind::control(value).map(|number| {
+            self.config.controls.entry(camera.to_owned()).or_default().insert(name.to_owned(), number);
+            number.to_string()
+        });
+        let path = saved::control_path(camera, name);
+        self.type_out(&path, &read, given);
+        self.read(path, read, given);
+    }
+
+    /// Notes a value of a file of what was saved, as it is to be written again.
+    fn type_out(&mut self, path: &str, read: &Result<String, Wrong>, given: &Given<'_>) {
+        if let (Some(typed), Ok(toml), Origin::File { line, .. }) = (&mut self.typed, read, &given.origin) {
+            typed.insert(path.to_owned(), Value { toml: toml.clone(), line: *line });
+        }
+    }
+
+    /// What was saved, which is known to be good by itself.
+    fn saved(&mut self, saved: &Saved) {
+        for (path, Value { toml, line }) in saved.values() {
+            let text = format!("{path} = {toml}");
+            let at = saved.file().display();
+            let place = |_| Place { at: format!("{at}:{line}"), ..Place::given(Said::File, 0, &text, 0..0) };
+            let origin = Origin::Page { file: saved.file().to_owned(), line: *line };
+            self.text(path, toml, 0, &place, origin);
+        }
     }
 
     fn file(&mut self, path: &Path, text: &str) {
@@ -224,8 +355,13 @@ impl Resolving {
     fn top(&mut self, table: &DeTable<'_>, path: &Path, lines: &Lines<'_>) {
         for (name, value) in table {
             let word = name.get_ref().as_ref();
-            if keys::is_section(word) {
+            if word == BY_CAMERA {
+                self.cameras(value, path, lines);
+            } else if keys::is_section(word) {
                 self.section(word, value, path, lines);
+            } else if is_drawn(word) && self.typed.is_some() {
+                let hint = Some(String::from("draw them on the page, or put them in the configuration file"));
+                self.complain(lines.place(name.span()), format!("`{word}` is not kept here"), hint);
             } else if is_drawn(word) {
                 let file = path.file_name().map_or_else(|| path.display(), |name| Path::new(name).display());
                 let origin = |at| format!("{file}:{}", lines.line(at));
@@ -306,10 +442,46 @@ impl Resolving {
         }
     }
 
+    /// `[controls]`: a table for each camera.
+    fn cameras(&mut self, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
+        let hint = || {
+            let text =
+                "a camera comes first: [controls.\"CAMERA\"]; for whatever camera is open: [source.controls]";
+            Some(String::from(text))
+        };
+        let Some(cameras) = value.get_ref().as_table() else {
+            let message = format!("`{BY_CAMERA}` is a section, not a key");
+            return self.complain(lines.place(value.span()), message, hint());
+        };
+        for (camera, value) in cameras {
+            let Some(controls) = value.get_ref().as_table() else {
+                let message = format!("`{}` in [{BY_CAMERA}] is no camera's table", camera.get_ref());
+                self.complain(lines.place(camera.span()), message, hint());
+                continue;
+            };
+            for (name, value) in controls {
+                let given = Given {
+                    place: &|span| lines.place(span),
+                    span: value.span(),
+                    origin: Origin::File { file: path.to_owned(), line: lines.line(name.span().start) },
+                };
+                self.by_camera(camera.get_ref(), name.get_ref(), value, &given);
+            }
+        }
+    }
+
     fn key(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
+        if self.typed.is_some() && !key.is_for_pages() {
+            let message = format!("`{}` is not kept here", key.path());
+            let hint = Some(String::from("set it in the configuration file"));
+            return self.complain(lines.place(value.span()), message, hint);
+        }
         let origin = Origin::File { file: path.to_owned(), line: lines.line(value.span().start) };
+        let given = Given { place: &|span| lines.place(span), span: value.span(), origin };
         let read = key.kind.take(value, &mut self.config);
-        self.read(key.path(), read, &Given { place: &|span| lines.place(span), span: value.span(), origin });
+        let typed = read.clone().map(|shown| saved::to_keep(key, value.get_ref(), shown));
+        self.type_out(&key.path(), &typed, &given);
+        self.read(key.path(), read, &given);
     }
 
     fn environment(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) {
@@ -330,8 +502,8 @@ impl Resolving {
                 self.text(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some(what) = DRAWN.iter().find(|what| *variable == keys::variable(what)) {
                 self.text(what, value, from, &place, Origin::Environment(variable.clone()));
-            } else if *variable == keys::variable(CONTROLS) {
-                self.text(CONTROLS, value, from, &place, Origin::Environment(variable.clone()));
+            } else if let Some(what) = [CONTROLS, BY_CAMERA].iter().find(|w| *variable == keys::variable(w)) {
+                self.text(what, value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some((message, hint)) = unknown_variable(variable) {
                 self.complain(place(0..variable.len()), message, hint);
             }
@@ -374,6 +546,10 @@ impl Resolving {
         } else if is_drawn(path) {
             let origin = given.origin.to_string();
             self.drawn(path, &value(), &|_| origin.clone(), &given);
+        } else if let Some((camera, name)) = saved::control_of(path) {
+            self.by_camera(&camera, &name, &value(), &given);
+        } else if path == BY_CAMERA {
+            self.cameras_in(&value(), &given);
         } else if section == CONTROLS && !name.is_empty() {
             self.control(name, &value(), &given);
         } else if path == CONTROLS {
@@ -397,6 +573,21 @@ impl Resolving {
                 unknown_section(section)
             };
             self.complain(place(0..path.len()), message, hint);
+        }
+    }
+
+    /// `{ "CAMERA" = { brightness = 128 } }`, as the environment or the command line gives it.
+    fn cameras_in(&mut self, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
+        let cameras = value.get_ref().as_table();
+        let Some(cameras) = cameras.filter(|all| all.values().all(|c| c.get_ref().is_table())) else {
+            let message =
+                format!("`{BY_CAMERA}` must be a table such as {{ \"CAMERA\" = {{ brightness = 128 }} }}");
+            return self.complain((given.place)(given.span.clone()), message, None);
+        };
+        for (camera, controls) in cameras {
+            for (name, value) in controls.get_ref().as_table().into_iter().flatten() {
+                self.by_camera(camera.get_ref(), name.get_ref(), value, given);
+            }
         }
     }
 
@@ -442,6 +633,7 @@ impl Resolving {
             }
             let below: &[&str] = match section {
                 CONTROLS => &[CONTROLS],
+                BY_CAMERA => &["controls."],
                 // Lines and zones stand where the file explains them.
                 "detect" => &["line.", "zone."],
                 _ => &[],
@@ -463,7 +655,7 @@ fn is_drawn(word: &str) -> bool {
     DRAWN.contains(&word)
 }
 
-fn unknown_section(name: &str) -> (String, Option<String>) {
+pub(super) fn unknown_section(name: &str) -> (String, Option<String>) {
     let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
     let hint = match nearest(name, SECTIONS.iter().map(|section| section.name)) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -472,7 +664,7 @@ fn unknown_section(name: &str) -> (String, Option<String>) {
     (format!("there is no section `{name}`"), Some(hint))
 }
 
-fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
+pub(super) fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
     let message = match section {
         "" => format!("there is no key `{name}` outside the sections"),
         section => format!("there is no key `{name}` in [{section}]"),

@@ -1,7 +1,7 @@
 //! The shipped `config.toml`, made from the table of keys: every key explained and commented out
 //! at its default, so that it pins nothing.
 
-use super::keys::{CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
+use super::keys::{BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
 
 /// Width of the text, in characters.
 const WIDTH: usize = 100;
@@ -14,7 +14,8 @@ leave the rest as it is, and newer versions may bring better defaults. After a c
 when it is told to reload (`systemctl reload tallycam`).\n\
 \n\
 A key can also be set by an environment variable, named in its last line here, or for one run by \
-`--set section.key=value`. The command line goes before the environment, the environment before this file. \
+`--set section.key=value`. The command line goes before the environment, the environment before this file, and this file before what is set \
+on the page: a key that is set here cannot be changed there. \
 `tallycam config show` tells what is in force and where each value comes from. An empty environment \
 variable sets nothing.";
 
@@ -52,6 +53,14 @@ pub fn default_text() -> String {
             explain(
                 &mut out,
                 &format!("Environment: {VARIABLE_PREFIX}SOURCE_CONTROLS, as {{ brightness = 128 }}."),
+            );
+        }
+        if section.name == BY_CAMERA {
+            explain(
+                &mut out,
+                &format!(
+                    "Environment: {VARIABLE_PREFIX}CONTROLS, as {{ \"CAMERA\" = {{ brightness = 128 }} }}."
+                ),
             );
         }
         for key in KEYS.iter().filter(|key| key.section == section.name) {

@@ -60,13 +60,18 @@ pub type Ledger = Result<(Counts, Worker), StoreError>;
 /// cut has left is mended here.
 pub fn open_ledger(config: &Config) -> Ledger {
     let (counts, writer) = Counts::open(store_settings(config))?;
+    pin(&counts, config);
+    Ok((counts, writer))
+}
+
+/// Draws the lines and zones of the file. Blocks until they are on record.
+pub fn pin(counts: &Counts, config: &Config) {
     let lines = config.lines.iter().map(line_draft).collect();
     let zones = config.zones.iter().map(zone_draft).collect();
     if let Err(error) = counts.pin(lines, zones) {
         // The file has been checked: this is the ledger's trouble, and the lines of the page still count.
         log::error!("the lines of the configuration are not counted on: {error}");
     }
-    Ok((counts, writer))
 }
 
 /// Starts counting. Without a ledger it runs all the same, and says why nothing is recorded.
@@ -148,7 +153,7 @@ fn directory(configured: Option<&Path>, handed_over: Option<std::ffi::OsString>)
     handed_over.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("data"))
 }
 
-fn zone(name: Option<&str>) -> TimeZone {
+pub(super) fn zone(name: Option<&str>) -> TimeZone {
     let Some(name) = name else { return TimeZone::system() };
     TimeZone::get(name).unwrap_or_else(|error| {
         log::error!("[counts] time_zone: {error}; days and hours are told in the system's time zone");
@@ -198,7 +203,7 @@ pub fn make_detector(config: DetectConfig, shelf: Shelf) -> MakeDetector {
             DetectorKind::Onnx => shelf.detector(&config, chosen),
             DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector(
                 "the configuration lets no model look",
-                "set [detect] backend to \"auto\" or \"onnx\" and restart",
+                "set [detect] backend to \"auto\" or \"onnx\"",
             )),
             DetectorKind::Motion => Ok(motion(Vec::new())),
             DetectorKind::Replay => replay(&config, scene),

@@ -7,7 +7,7 @@ use ::log::{info, warn};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::{counting, keeping};
+use super::{Threads, counting, keeping};
 use crate::base::{Stop, Worker};
 use crate::pipeline::Pipeline;
 
@@ -29,6 +29,9 @@ const RECORDING_ENDS_WITHIN: Duration = Duration::from_millis(1500);
 /// the disk by then.
 const STORE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
+/// A light that is not off so long after that is left as it is.
+const LIGHT_ENDS_WITHIN: Duration = Duration::from_millis(500);
+
 /// All steps of a stop together take at most so long: the service's unit allows 5 s.
 const STOP_TAKES: Duration = Duration::from_millis(4800);
 
@@ -37,10 +40,9 @@ pub(super) async fn stop_in_order(
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     pipeline: Pipeline,
-    capture: Worker,
-    counting: counting::Running,
-    keeping: keeping::Running,
+    threads: Threads,
 ) {
+    let Threads { capture, counting, keeping, lights: (lights, light), views } = threads;
     let began = Instant::now();
     let within = |limit| keeping::left(STOP_TAKES, began.elapsed(), limit);
     let ms = || began.elapsed().as_millis();
@@ -56,14 +58,18 @@ pub(super) async fn stop_in_order(
     // released, and longer.
     counting.counting.stop();
     keeping.keeping.stop();
+    views.views.stop();
     report("camera released", join(capture, within(CAPTURE_ENDS_WITHIN)).await, ms());
     let counting::Running { workers, ledger, .. } = counting;
     for worker in workers {
         let done = format!("{} ended", worker.name());
         report(&done, join(worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     }
+    report("views ended", join(views.worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     let keeping::Running { recorder, store, .. } = keeping;
     report("recording closed", join(recorder, within(RECORDING_ENDS_WITHIN)).await, ms());
+    // No picture is taken any more. It goes off while the disk is waited for.
+    lights.stop();
     // Both at once: they may wait for the same disk.
     if let Some((counts, _)) = &ledger {
         counts.stop();
@@ -80,6 +86,7 @@ pub(super) async fn stop_in_order(
         let left = keeping::left(stores_end, stopped.elapsed(), stores_end);
         report("store of pictures written and closed", join(writer, left).await, ms());
     }
+    report("light off", join(light, within(LIGHT_ENDS_WITHIN)).await, ms());
     info!("stop: done, {} ms", ms());
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::counting::{state_directory, store_settings};
 use crate::base::Worker;
-use crate::config::{Config, Origin, Resolved};
+use crate::config::{Config, Resolved};
 use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
 use crate::store::Counts;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
@@ -28,9 +28,7 @@ pub struct Running {
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
     /// Another tallycam had the store at the start: it is tried again.
-    pub is_waiting: bool,
-    /// Rules of `[retention]` that the operator has set, and the page cannot.
-    pub pinned: Vec<String>,
+    pub waiting: Option<Late>,
 }
 
 impl Running {
@@ -49,7 +47,7 @@ impl Running {
         log::info!("the store of pictures is there now: they are kept");
         self.keeping.adopt(media.clone());
         self.store = Some((media, writer));
-        self.is_waiting = false;
+        self.waiting = None;
     }
 
     /// Has everything end, for a daemon that does not start.
@@ -57,14 +55,6 @@ impl Running {
         self.keeping.stop();
         if let Some((media, _)) = &self.store {
             media.stop();
-        }
-    }
-
-    /// Other rules of what is kept how long, from now on. The page stops offering what is pinned only after a restart.
-    pub fn set_retention(&self, read: &Resolved) {
-        if let Some((media, _)) = &self.store {
-            media.set_retention(retention(&read.config));
-            adopt_saved(media, &pinned(read));
         }
     }
 }
@@ -80,16 +70,25 @@ pub fn open_store(config: &Config, pinned: &[String]) -> Store {
     Ok((media, writer))
 }
 
-/// The same at once, for a daemon that serves already; `None`: another tallycam has it still.
-pub fn open_store_later(config: &Config, pinned: &[String]) -> Option<Store> {
-    let opened = match Media::open(media_settings(config)) {
-        Err(MediaError::Locked { .. }) => return None,
-        opened => opened,
-    };
-    if let Ok((media, _)) = &opened {
-        adopt_saved(media, pinned);
+/// A store that another tallycam had at the start, and how it is opened.
+#[derive(Debug, Clone)]
+pub struct Late {
+    settings: MediaSettings,
+    pinned: Vec<String>,
+}
+
+impl Late {
+    /// Opens it, for a daemon that serves already; `None`: the other one has it still.
+    pub fn open(self) -> Option<Store> {
+        let opened = match Media::open(self.settings) {
+            Err(MediaError::Locked { .. }) => return None,
+            opened => opened,
+        };
+        if let Ok((media, _)) = &opened {
+            adopt_saved(media, &self.pinned);
+        }
+        Some(opened)
     }
-    Some(opened)
 }
 
 /// What `open` gives; while another tallycam has the store it is asked again, at most for `patience`.
@@ -113,7 +112,7 @@ fn patiently<T>(
 }
 
 /// Rules that were made on the page hold where the operator has set none.
-fn adopt_saved(media: &Media, pinned: &[String]) {
+pub fn adopt_saved(media: &Media, pinned: &[String]) {
     if let Err(error) = media.adopt_saved_retention(pinned) {
         log::error!("rules of what is kept how long that were made on the page are not in force: {error}");
     }
@@ -121,7 +120,7 @@ fn adopt_saved(media: &Media, pinned: &[String]) {
 
 /// The keys of `[retention]` that the operator has set, in the file or elsewhere.
 pub fn pinned(resolved: &Resolved) -> Vec<String> {
-    let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
+    let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
     set.filter_map(|setting| setting.path.strip_prefix("retention.").map(str::to_owned)).collect()
 }
 
@@ -145,6 +144,7 @@ pub fn start(
     pinned: Vec<String>,
 ) -> Result<Running, KeepingError> {
     let is_waiting = matches!(store, Err(MediaError::Locked { .. }));
+    let waiting = is_waiting.then(|| Late { settings: media_settings(config), pinned });
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
         Err(error) => {
@@ -155,7 +155,7 @@ pub fn start(
         }
     };
     match Keeping::start(pipeline, media, counts, settings(config)) {
-        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store, is_waiting, pinned }),
+        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store, waiting }),
         Err(error) => {
             if let Some((media, writer)) = store {
                 close(Ok((media, writer)));

@@ -2,7 +2,7 @@
 //! as readable lines to standard error.
 //!
 //! Every thread logs; a line is written with one call, so lines never mix. The level can be
-//! changed while the program runs ([`set_level`]). Other crates' lines are kept out below
+//! changed while the program runs ([`set_level`]). The last lines stay in memory, for the page and the API. Other crates' lines are kept out below
 //! warnings: what they say is no part of the appliance's story.
 
 use std::fmt::Write as _;
@@ -12,13 +12,16 @@ use jiff::tz::TimeZone;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::JournalLog;
 
-use crate::base::clock;
+use crate::base::recent::Line;
+use crate::base::{Recent, clock};
 
 /// Starts logging for the whole program, once; a second call only sets the level.
 ///
+/// Every line goes into `recent`, too.
+///
 /// `camera` goes into the journal as the field `CAMERA`, so that
 /// `journalctl CAMERA=door` shows the lines of one camera's instance.
-pub fn start(level: LevelFilter, camera: &str) {
+pub fn start(level: LevelFilter, camera: &str, recent: Recent) {
     let sink = match systemd_journal_logger::connected_to_journal().then(JournalLog::new) {
         Some(Ok(journal)) => Sink::Journal(
             journal.add_extra_field("CAMERA", camera).with_syslog_identifier(String::from("tallycam")),
@@ -26,7 +29,7 @@ pub fn start(level: LevelFilter, camera: &str) {
         _ => Sink::Lines { coloured: wants_colour(), zone: TimeZone::system() },
     };
     // Refused when there is a logger already: that one stays.
-    let _ = log::set_boxed_logger(Box::new(Logger(sink)));
+    let _ = log::set_boxed_logger(Box::new(Logger { sink, recent }));
     set_level(level);
 }
 
@@ -40,7 +43,10 @@ fn wants_colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-struct Logger(Sink);
+struct Logger {
+    sink: Sink,
+    recent: Recent,
+}
 
 enum Sink {
     Journal(JournalLog),
@@ -56,11 +62,18 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
+        let wall_us = clock::wall_us();
+        self.recent.add(Line {
+            wall_us,
+            level: record.level(),
+            place: place(record.target()).to_owned(),
+            text: record.args().to_string(),
+        });
         // A log that cannot be written is no reason to stop showing pictures.
-        match &self.0 {
+        match &self.sink {
             Sink::Journal(journal) => drop(journal.journal_send(record)),
             Sink::Lines { coloured, zone } => {
-                let line = line(record, clock::wall_us(), zone, *coloured);
+                let line = line(record, wall_us, zone, *coloured);
                 drop(std::io::stderr().write_all(line.as_bytes()));
             }
         }
@@ -150,11 +163,31 @@ mod tests {
 
     #[test]
     fn other_crates_are_heard_from_warnings_up() {
-        let logger = Logger(Sink::Lines { coloured: false, zone: TimeZone::UTC });
+        let sink = Sink::Lines { coloured: false, zone: TimeZone::UTC };
+        let logger = Logger { sink, recent: Recent::default() };
         let hears = |level, target| logger.enabled(&Metadata::builder().level(level).target(target).build());
         assert!(hears(Level::Trace, "tallycam::http"));
         assert!(hears(Level::Warn, "rustls::client"));
         assert!(!hears(Level::Info, "rustls::client"));
         assert!(!hears(Level::Info, "tallycamera"));
+    }
+
+    #[test]
+    fn what_is_heard_is_kept() {
+        let recent = Recent::default();
+        let sink = Sink::Lines { coloured: false, zone: TimeZone::UTC };
+        let logger = Logger { sink, recent: recent.clone() };
+        let say = |level, target| {
+            let message = format_args!("the camera is open");
+            logger.log(&Record::builder().level(level).target(target).args(message).build());
+        };
+        say(Level::Info, "tallycam::source::v4l2");
+        say(Level::Info, "rustls::client");
+        let lines = recent.lines(Level::Trace, 10);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(
+            (lines[0].level, lines[0].place.as_str(), lines[0].text.as_str()),
+            (Level::Info, "source::v4l2", "the camera is open")
+        );
     }
 }

@@ -1,11 +1,11 @@
 //! The daemon's life: what is started in which order, what keeps it going, and how it ends.
 //!
 //! ```text
-//! start   configuration ► log ► sockets (systemd's or own) ► ledger, store of pictures ► capture, detect,
-//!         annotate, record ► HTTP server ► READY=1
+//! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ►
+//!         capture, detect, annotate, record, lights, views ► password ► HTTP server ► READY=1
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
-//!         closed ► ledger and store closed ► done
+//!         closed ► ledger and store closed ► light off ► done
 //! ```
 //!
 //! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
@@ -13,13 +13,22 @@
 //! less than 3 s whatever viewers and drivers do, and less than 5 s where a look or a disk hangs, too;
 //! a second signal ends it at once.
 
+pub mod access;
 pub mod addresses;
+mod applying;
 pub mod counting;
+pub mod diagnosis;
+mod elsewhere;
 mod ending;
 pub mod keeping;
+pub mod lights;
 pub mod log;
 pub mod models;
+pub mod picture;
+pub mod power;
+pub mod preferences;
 pub mod reload;
+pub mod settings_file;
 pub mod sockets;
 pub mod source;
 pub mod systemd;
@@ -32,18 +41,26 @@ use std::time::{Duration, Instant};
 
 use ::log::{error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::base::{Stop, Worker};
-use crate::config::{Complaints, Config, Resolved};
+use crate::access::Access;
+use crate::base::{Recent, Stop, Worker};
+use crate::config::{Complaints, Config, Operator};
 use crate::http;
 use crate::media::Trouble;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Lights, Pipeline};
+use applying::Parts;
+pub use applying::saved_controls;
+use preferences::{Settings, Started};
 
 /// Why the daemon could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
+    /// What the operator gives is wrong.
+    #[error(transparent)]
+    Configuration(#[from] Complaints),
     /// `[source]` cannot be used as it is.
     #[error(transparent)]
     Source(#[from] Trouble),
@@ -67,6 +84,9 @@ pub enum DaemonError {
     /// The thread that records could not be started.
     #[error(transparent)]
     Keeping(#[from] pipeline::KeepingError),
+    /// The thread of the light could not be started.
+    #[error(transparent)]
+    Lights(#[from] pipeline::LightsError),
     /// The operating system gives no runtime or no signals.
     #[error("the operating system refused {what}: {error}")]
     System {
@@ -98,9 +118,11 @@ impl DaemonError {
             DaemonError::Thread(_) => {
                 Some(String::from("this is a mistake in tallycam: please report the lines above"))
             }
-            DaemonError::Pipeline(_)
+            DaemonError::Configuration(_)
+            | DaemonError::Pipeline(_)
             | DaemonError::Counting(_)
             | DaemonError::Keeping(_)
+            | DaemonError::Lights(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
             | DaemonError::Hurried(_) => None,
@@ -110,27 +132,44 @@ impl DaemonError {
 
 /// Serves until SIGTERM or SIGINT, then stops cleanly.
 ///
-/// `reload` is asked for the configuration at every SIGHUP. With `fallback_to_sim`, `auto` shows
+/// What was set on the page is read from the state directory, and goes below what `operator` gives. `reload` is asked for
+/// what the operator gives then at every SIGHUP. With `fallback_to_sim`, `auto` shows
 /// the simulated scene where there is no camera.
 ///
 /// # Errors
 /// [`DaemonError`]. After one the process should exit: what was left behind goes with it.
 pub fn serve(
-    resolved: Resolved,
-    reload: impl Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+    operator: Operator,
+    reload: impl Fn() -> Operator + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
     let began = Instant::now();
-    let pinned = models::pinned(&resolved);
-    let pinned_rules = keeping::pinned(&resolved);
-    let config = resolved.config;
-    log::start(config.log.level, &config.name);
+    let settings = Started::read(operator)?;
+    let pinned = models::pinned(&settings.resolved);
+    let pinned_rules = keeping::pinned(&settings.resolved);
+    let config = settings.resolved.config.clone();
+    let recent = Recent::default();
+    log::start(config.log.level, &config.name, recent.clone());
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
 
     // Before the first thread is started: systemd hands them over through the environment. They are
     // served when everything else is up. A second daemon ends here and leaves the ledger alone.
-    let listeners = sockets::open(&config.http.listen)?;
-    let opener = source::opener(&config.source, fallback_to_sim)?;
+    // What was set on the page must not be what keeps the page away.
+    let alone = settings.operator.resolve(None)?.config;
+    let listeners = sockets::open(&config.http.listen).or_else(|error| {
+        if alone.http.listen == config.http.listen {
+            return Err(error);
+        }
+        error!("[http] listen, as it was set on the page, cannot be used: {error}");
+        sockets::open(&alone.http.listen)
+    })?;
+    let opener = source::opener(&config.source, fallback_to_sim).or_else(|trouble| {
+        if alone.source == config.source {
+            return Err(trouble);
+        }
+        error!("[source], as it was set on the page, cannot be used: {}", trouble.line());
+        source::opener(&alone.source, fallback_to_sim)
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -145,6 +184,7 @@ pub fn serve(
             return Err(error.into());
         }
     };
+    pipeline.set_saved_controls(applying::saved_controls(&config));
     let shelf = models::Shelf::new(&counting::state_directory(&config), pinned);
     let counting = match counting::start(&config, &pipeline, ledger, shelf) {
         Ok(counting) => counting,
@@ -164,13 +204,35 @@ pub fn serve(
             return Err(error.into());
         }
     };
+    let kept = Some(keeping.keeping.clone());
+    let lights = match Lights::start(&pipeline, kept, lights::settings(&config)) {
+        Ok(lights) => lights,
+        Err(error) => {
+            pipeline.stop();
+            counting.let_end();
+            keeping.let_end();
+            return Err(error.into());
+        }
+    };
 
+    let views = match picture::start(&config, &pipeline) {
+        Ok(views) => views,
+        Err(error) => {
+            pipeline.stop();
+            counting.let_end();
+            keeping.let_end();
+            return Err(error.into());
+        }
+    };
+
+    let rim = Rim { access: access::open(&counting::state_directory(&config)), recent };
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
-        let mut running = start(config, pipeline, capture, counting, keeping, listeners)?;
+        let threads = Threads { capture, counting, keeping, lights, views };
+        let mut running = start(settings, pipeline, threads, rim, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::ready();
         sockets::announce(&urls);
@@ -187,11 +249,9 @@ pub fn serve(
 
 /// The daemon between READY and STOPPING.
 struct Running {
-    config: Config,
+    settings: Settings,
     pipeline: Pipeline,
-    capture: Worker,
-    counting: counting::Running,
-    keeping: keeping::Running,
+    threads: Threads,
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
@@ -208,46 +268,110 @@ enum Reason {
     Thread(String),
 }
 
-fn start(
-    config: Config,
-    pipeline: Pipeline,
+/// What the server alone needs.
+struct Rim {
+    access: Access,
+    recent: Recent,
+}
+
+/// What works beside the main thread.
+struct Threads {
     capture: Worker,
     counting: counting::Running,
     keeping: keeping::Running,
+    /// The light and the thread `lights`. The watchdog does not listen to its heart: a strip that hangs is no reason to
+    /// restart a camera.
+    lights: (Lights, Worker),
+    views: picture::Running,
+}
+
+impl Threads {
+    /// All without which something is not done that should be.
+    fn all(&self) -> impl Iterator<Item = &Worker> {
+        let own = [&self.capture, &self.lights.1, &self.views.worker];
+        own.into_iter().chain(self.counting.threads()).chain(self.keeping.threads())
+    }
+
+    /// Those whose hearts the watchdog listens to.
+    fn vital(&self) -> impl Iterator<Item = &Worker> {
+        let own = [&self.capture, &self.views.worker];
+        own.into_iter().chain(self.counting.vital()).chain(self.keeping.vital())
+    }
+
+    /// Has everything end, for a daemon that does not start.
+    fn let_end(&self) {
+        self.counting.let_end();
+        self.keeping.let_end();
+        self.lights.0.stop();
+        self.views.views.stop();
+    }
+}
+
+fn start(
+    started: Started,
+    pipeline: Pipeline,
+    threads: Threads,
+    rim: Rim,
     listeners: Vec<http::Listener>,
+    fallback_to_sim: bool,
 ) -> Result<Running, DaemonError> {
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
             // Workers are joined when they are dropped: let them end.
             pipeline.stop();
-            counting.let_end();
-            keeping.let_end();
+            threads.let_end();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
+    let Threads { counting, keeping, lights, views, .. } = &threads;
     let stop = Stop::new();
-    let handle = Some(counting.counting.clone());
-    let settings = http::Settings { pinned_retention: keeping.pinned.clone(), ..http_settings(&config) };
-    let server = http::Server::new(settings, pipeline.clone(), handle)
+    let (live, live_settings) = watch::channel(Arc::new(applying::server_settings(&started.resolved)));
+    let server = http::Server::new(
+        http_settings(&started.resolved.config),
+        pipeline.clone(),
+        Some(counting.counting.clone()),
+    );
+    let settings = Settings::new(
+        started,
+        Parts {
+            pipeline: pipeline.clone(),
+            counting: counting.counting.clone(),
+            shelf: counting.shelf.clone(),
+            keeping: keeping.keeping.clone(),
+            lights: lights.0.clone(),
+            counts: counting.ledger.as_ref().map(|(counts, _)| counts.clone()),
+            http: live,
+            fallback_to_sim,
+        },
+    );
+    let server = server
+        .with_live_settings(live_settings)
         .with_models(Arc::new(counting.shelf.clone()))
-        .with_keeping(keeping.keeping.clone());
+        .with_preferences(Arc::new(settings.clone()))
+        .with_keeping(keeping.keeping.clone())
+        .with_lights(lights.0.clone())
+        .with_views(views.views.clone())
+        .with_machine(Arc::new(diagnosis::Looks::new(sockets::addresses(&listeners))))
+        .with_access(rim.access)
+        .with_recent(rim.recent)
+        .with_power(Arc::new(power::Machine::default()));
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { config, pipeline, capture, counting, keeping, stop, server, signals, has_terminal })
+    Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal })
 }
 
 impl Running {
     /// Runs until a signal asks for the end, or the server is gone.
     async fn run<R>(&mut self, reload: Arc<R>) -> Reason
     where
-        R: Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+        R: Fn() -> Operator + Send + Sync + 'static,
     {
-        let hearts = std::iter::once(&self.capture).chain(self.counting.vital()).chain(self.keeping.vital());
+        let hearts = self.threads.vital();
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
-        let mut trying = self.keeping.is_waiting.then(|| every(keeping::LATER));
+        let mut trying = self.threads.keeping.waiting.is_some().then(|| every(keeping::LATER));
         let mut opening: Option<JoinHandle<Option<keeping::Store>>> = None;
         let mut status = systemd::StatusLine::default();
         let mut states = self.pipeline.states();
@@ -263,19 +387,18 @@ impl Running {
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
                 ended = &mut self.server => return Reason::Server(why(ended)),
-                name = ended(std::iter::once(&self.capture).chain(self.counting.threads()).chain(self.keeping.threads())) => {
+                name = ended(self.threads.all()) => {
                     return Reason::Thread(name);
                 }
                 () = tick(&mut feeding) => watchdog.feed(),
                 () = tick(&mut looking) => self.show(&mut status),
                 () = tick(&mut trying), if opening.is_none() => {
-                    let (config, pinned) = (self.config.clone(), self.keeping.pinned.clone());
-                    opening = Some(spawn_blocking(move || keeping::open_store_later(&config, &pinned)));
+                    opening = self.threads.keeping.waiting.clone().map(|late| spawn_blocking(move || late.open()));
                 }
                 opened = joined(&mut opening) => match opened {
                     Ok(None) => {}
                     Ok(Some(Ok(store))) => {
-                        self.keeping.adopt(store);
+                        self.threads.keeping.adopt(store);
                         trying = None;
                     }
                     Ok(Some(Err(error))) => error!("no pictures are kept: {error}"),
@@ -288,8 +411,8 @@ impl Running {
 
     fn show(&self, status: &mut systemd::StatusLine) {
         let now = self.pipeline.status();
-        let counting = self.counting.counting.status();
-        let keeping = &self.keeping.keeping;
+        let counting = self.threads.counting.counting.status();
+        let keeping = &self.threads.keeping.keeping;
         // Counting and recording need the camera, too, and are no viewers.
         let others = usize::from(counting.holds_camera) + keeping.demands();
         let viewers = now.demands.saturating_sub(others);
@@ -299,38 +422,23 @@ impl Running {
     /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
     async fn reload<R>(&mut self, reload: Arc<R>)
     where
-        R: Fn() -> Result<Resolved, Complaints> + Send + Sync + 'static,
+        R: Fn() -> Operator + Send + Sync + 'static,
     {
         info!("SIGHUP: reading the configuration again");
         systemd::reloading();
         // A file may lie on a disk that sleeps: not on the runtime's own thread.
-        match spawn_blocking(move || reload()).await {
-            Ok(Ok(read)) => self.apply(&read),
-            Ok(Err(complaints)) => {
-                error!("the configuration is kept as it was, for the file is not good:\n{complaints}")
+        let reloaded = match spawn_blocking(move || reload()).await {
+            Ok(operator) => self.settings.reload(operator).await,
+            Err(panicked) => Err(panicked.to_string()),
+        };
+        match reloaded {
+            Ok(now) if now.needs_restart.is_empty() => info!("the configuration is in force"),
+            Ok(now) => {
+                warn!("changed, but in force only after a restart: {}", now.needs_restart.join(", "));
             }
-            Err(panicked) => error!("the configuration is kept as it was: {panicked}"),
+            Err(why) => error!("the configuration is kept as it was, {why}"),
         }
         systemd::ready();
-    }
-
-    fn apply(&mut self, resolved: &Resolved) {
-        let read = &resolved.config;
-        let level = read.log.level;
-        if level != self.config.log.level {
-            self.config.log.level = level;
-            log::set_level(level);
-            info!("log.level is now {}", level.as_str().to_lowercase());
-        }
-        if read.retention != self.config.retention {
-            self.config.retention = read.retention.clone();
-            self.keeping.set_retention(resolved);
-            info!("the rules of [retention] are in force");
-        }
-        match reload::needing_restart(&self.config, read).as_slice() {
-            [] => info!("the configuration is in force"),
-            keys => warn!("changed, but in force only after a restart: {}", keys.join(", ")),
-        }
     }
 
     /// Ends everything, in order, or at once when a second signal comes.
@@ -352,14 +460,7 @@ impl Running {
             }
         };
         systemd::stopping();
-        let mut steps = Box::pin(ending::stop_in_order(
-            self.stop,
-            self.server,
-            self.pipeline,
-            self.capture,
-            self.counting,
-            self.keeping,
-        ));
+        let mut steps = Box::pin(ending::stop_in_order(self.stop, self.server, self.pipeline, self.threads));
         tokio::select! {
             () = &mut steps => ended,
             name = self.signals.next_end() => {
@@ -481,6 +582,9 @@ pub fn http_settings(config: &Config) -> http::Settings {
         stall: config.stream.stall,
         zone: store.zone,
         day_starts: store.day_starts,
+        session: config.access.session,
+        power_key: config.power.key.clone(),
+        counts_only: config.privacy.counts_only,
         ..http::Settings::default()
     }
 }
@@ -488,6 +592,8 @@ pub fn http_settings(config: &Config) -> http::Settings {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::path::Path;
 
     use super::*;
     use crate::source::{Opener, Source};
@@ -529,16 +635,22 @@ mod tests {
         let demand = pipeline.demand();
         let config = Config::default();
         let folder = tempfile::tempdir().unwrap();
+        let sets = [format!("store.directory={}", folder.path().display())];
+        let started = Started::read(Operator::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
+        pipeline.set_saved_controls(applying::saved_controls(&config));
         let shelf = models::Shelf::new(folder.path(), None);
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None, Vec::new()).unwrap();
+        let rim = Rim { access: Access::open(folder.path()), recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {
-                let mut running = start(config, pipeline, capture, counting, keeping, Vec::new())?;
-                let reason = running
-                    .run(Arc::new(|| -> Result<Resolved, Complaints> { unreachable!("no SIGHUP is sent") }))
-                    .await;
+                let lights = Lights::start(&pipeline, None, lights::settings(&config))?;
+                let views = picture::start(&config, &pipeline).unwrap();
+                let threads = Threads { capture, counting, keeping, lights, views };
+                let mut running = start(started, pipeline, threads, rim, Vec::new(), false)?;
+                let reason =
+                    running.run(Arc::new(|| -> Operator { unreachable!("no SIGHUP is sent") })).await;
                 running.stop(reason).await
             })
             .await;

@@ -1,6 +1,7 @@
 //! Models for the daemon: the one that is to look, as a detector, and those that the page offers.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
@@ -16,31 +17,40 @@ pub const SHIPPED: &str = "ssdlite_mobilenet_v2";
 pub struct Shelf {
     models: Models,
     /// Where the operator names the model.
-    pinned: Option<String>,
+    pinned: Arc<Mutex<Option<String>>>,
 }
 
 impl Shelf {
     /// The usual folders, and our own in `state_directory`. `pinned`: where the operator names the model
     /// (`config.toml:88`), if so.
     pub fn new(state_directory: &Path, pinned: Option<String>) -> Shelf {
-        Shelf { models: Models::new(state_directory), pinned }
+        Shelf { models: Models::new(state_directory), pinned: Arc::new(Mutex::new(pinned)) }
+    }
+
+    /// The operator names the model there, or no longer.
+    pub fn set_pinned(&self, pinned: Option<String>) {
+        *self.pinned.lock().unwrap_or_else(PoisonError::into_inner) = pinned;
     }
 
     /// The models of one folder only.
     #[cfg(test)]
     pub fn in_folder(folder: &Path) -> Shelf {
-        Shelf { models: Models::in_places(Vec::new(), folder.to_owned()), pinned: None }
+        Shelf { models: Models::in_places(Vec::new(), folder.to_owned()), pinned: Arc::default() }
     }
 
-    /// The detector of the operator's model, else of the one `chosen` on the page, else of the shipped
-    /// one. Takes seconds. The operator may name a file anywhere; who chooses on the page, a model that is
+    /// The detector of the operator's model, else of the one `chosen` on the page, else of the one that settings name,
+    /// else of the shipped one. Takes seconds. The operator may name a file anywhere; everybody else, a model that is
     /// at hand: no browser has files of this machine opened.
     ///
     /// # Errors
     /// There is no such model, or it cannot be used.
     pub fn detector(&self, config: &DetectConfig, chosen: Option<&str>) -> Result<Made, NoDetector> {
-        let wanted = config.model.as_deref().or(chosen).unwrap_or(SHIPPED);
-        let path = config.model.as_deref().and_then(as_path);
+        let named = config.model.as_deref();
+        let (wanted, path) = match self.pinned() {
+            Some(_) => (named.or(chosen), named.and_then(as_path)),
+            None => (chosen.or(named), None),
+        };
+        let wanted = wanted.unwrap_or(SHIPPED);
         let loaded = match path {
             Some(path) => models::load_file(path),
             None => self.models.load(wanted),
@@ -66,14 +76,14 @@ fn as_path(wanted: &str) -> Option<&Path> {
     (wanted.contains('/') || path.extension().is_some_and(|ending| ending == "onnx")).then_some(path)
 }
 
-/// Where the operator says what looks, so that the page cannot: the model, or a back end without one.
+/// Where the operator says what looks, so that nobody else can: the model, or a back end without one.
 pub fn pinned(resolved: &Resolved) -> Option<String> {
     let detect = &resolved.config.detect;
     let key = match detect.backend {
         DetectorKind::Auto | DetectorKind::Onnx => detect.model.as_ref().map(|_| "detect.model")?,
         DetectorKind::Motion | DetectorKind::Replay | DetectorKind::None => "detect.backend",
     };
-    resolved.origin(key).map(Origin::to_string)
+    resolved.origin(key).filter(|origin| origin.is_operators()).map(Origin::to_string)
 }
 
 fn no_model(error: &ModelError) -> NoDetector {
@@ -112,7 +122,7 @@ impl Offered for Shelf {
     }
 
     fn pinned(&self) -> Option<String> {
-        self.pinned.clone()
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn fetch(&self, name: &str) -> Result<(), NotFetched> {
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn a_path_is_looked_for_where_it_says() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(folder.path(), None);
+        let shelf = Shelf::new(folder.path(), Some(String::from("config.toml:88")));
         let config = DetectConfig {
             model: Some(folder.path().join("mine.onnx").display().to_string()),
             ..Config::default().detect
@@ -155,6 +165,9 @@ mod tests {
         std::fs::write(&path, "no network").unwrap();
         for chosen in [path.to_str().unwrap(), "../mine.onnx", "models/../../mine.onnx"] {
             let refused = shelf.detector(&Config::default().detect, Some(chosen)).err().unwrap();
+            assert!(refused.reason.contains("no name"), "{refused}");
+            let kept = DetectConfig { model: Some(chosen.to_owned()), ..Config::default().detect };
+            let refused = shelf.detector(&kept, None).err().unwrap();
             assert!(refused.reason.contains("no name"), "{refused}");
         }
     }

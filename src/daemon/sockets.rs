@@ -5,6 +5,7 @@
 //! `.socket` unit is the only place that decides.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::net::TcpListener;
 
 use listenfd::ListenFd;
@@ -46,18 +47,24 @@ fn take(mut fds: ListenFd) -> Result<Vec<http::Listener>, DaemonError> {
         .collect()
 }
 
+/// Where `listeners` are reached over TCP, and whether IPv4 clients reach them there.
+pub fn addresses(listeners: &[http::Listener]) -> Vec<(SocketAddr, bool)> {
+    let tcp = listeners.iter().filter_map(|listener| match listener {
+        http::Listener::Tcp(tcp) => Some((tcp.local_addr().ok()?, serves_ipv4(tcp))),
+        http::Listener::Unix(_) => None,
+    });
+    tcp.collect()
+}
+
 /// The addresses at which people find the page served on `listeners`.
 pub fn urls(listeners: &[http::Listener]) -> Vec<String> {
     let machine = Machine::look();
-    let mut urls = Vec::new();
     for listener in listeners {
         info!("listening on {}", listener.address());
-        if let http::Listener::Tcp(tcp) = listener
-            && let Ok(address) = tcp.local_addr()
-        {
-            urls.extend(machine.urls(address, serves_ipv4(tcp)));
-        }
     }
+    let listening = addresses(listeners);
+    let mut urls: Vec<String> =
+        listening.iter().flat_map(|(address, with_ipv4)| machine.urls(*address, *with_ipv4)).collect();
     urls.dedup();
     urls
 }

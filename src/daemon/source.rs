@@ -2,7 +2,7 @@
 
 use crate::base::Stop;
 use crate::config::{SourceConfig, SourceKind};
-use crate::media::{ControlValue, Fourcc, Trouble, TroubleKind};
+use crate::media::{Fourcc, Trouble, TroubleKind};
 use crate::source::{Opener, Source, Wanted, auto, exec, files, sim, url, v4l2};
 
 /// The opener that `source` asks for.
@@ -73,12 +73,7 @@ fn wanted(source: &SourceConfig) -> Result<Wanted, Trouble> {
             })
         })
         .transpose()?;
-    let controls = source
-        .controls
-        .iter()
-        .map(|(name, value)| ControlValue { name: name.clone(), value: *value })
-        .collect();
-    Ok(Wanted { width: source.width, height: source.height, fps: source.fps, format, controls })
+    Ok(Wanted { width: source.width, height: source.height, fps: source.fps, format })
 }
 
 #[cfg(test)]

@@ -184,6 +184,7 @@ mod tests {
             broken: 0,
             pictures: 0,
             bytes: 0,
+            changed: 0,
             opens: 0,
             failed_reads: 0,
             is_healthy: true,

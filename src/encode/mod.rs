@@ -5,6 +5,7 @@
 //! (YU12, the Y of NV12) are handed over where they lie.
 
 pub mod avi;
+mod plane;
 mod planes;
 pub mod reduce;
 pub mod transform;
@@ -62,6 +63,9 @@ pub enum EncodeError {
     /// libjpeg-turbo refused.
     #[error(transparent)]
     Compress(#[from] CompressError),
+    /// It could not be changed as it is to be shown.
+    #[error("the camera's picture cannot be shown as it is wanted")]
+    Change(#[from] TransformError),
 }
 
 /// Turns frames into pictures. Owns the compressor, the planes it works on and the pictures'
@@ -83,6 +87,14 @@ impl Encoder {
         Ok(Encoder { compressor, planes: Planes::default(), pool: PicturePool::default() })
     }
 
+    /// Another quality, 1–100, from the next picture on.
+    ///
+    /// # Errors
+    /// libjpeg-turbo refuses it.
+    pub fn set_quality(&mut self, quality: u8) -> Result<(), CompressError> {
+        self.compressor.set_quality(quality)
+    }
+
     /// Makes a picture of `frame`.
     ///
     /// # Errors
@@ -100,33 +112,39 @@ impl Encoder {
     }
 
     fn compress(&mut self, frame: &Frame<'_>, is_card: bool) -> Result<Picture, EncodeError> {
-        let needed =
-            frame.fourcc.frame_len(frame.stride, frame.height).ok_or(EncodeError::Format(frame.fourcc))?;
-        // Embedding programs have sources of their own: what is wrong there must not panic here.
-        let fits = frame.fourcc.tight_stride(frame.width).is_some_and(|tight| tight <= frame.stride);
-        if frame.width == 0 || frame.height == 0 || !fits {
-            return Err(EncodeError::Size {
-                fourcc: frame.fourcc,
-                width: frame.width,
-                height: frame.height,
-                stride: frame.stride,
-            });
-        }
-        if frame.data.len() < needed {
-            return Err(EncodeError::Short {
-                fourcc: frame.fourcc,
-                width: frame.width,
-                height: frame.height,
-                needed,
-                len: frame.data.len(),
-            });
-        }
-        let planar = self.planes.of(frame).ok_or(EncodeError::Format(frame.fourcc))?;
+        check(frame)?;
+        let planar = self.planes.of(frame, false).ok_or(EncodeError::Format(frame.fourcc))?;
         let jpeg = self.compressor.compress(&planar)?;
         let mut picture = self.pool.builder(jpeg.len());
         picture.push(jpeg);
         Ok(picture.finish(frame.width, frame.height, frame.stamp, frame.sequence, is_card))
     }
+}
+
+/// Whether the bytes of a raw frame are as many as its format and size need.
+fn check(frame: &Frame<'_>) -> Result<(), EncodeError> {
+    let needed =
+        frame.fourcc.frame_len(frame.stride, frame.height).ok_or(EncodeError::Format(frame.fourcc))?;
+    // Embedding programs have sources of their own: what is wrong there must not panic here.
+    let fits = frame.fourcc.tight_stride(frame.width).is_some_and(|tight| tight <= frame.stride);
+    if frame.width == 0 || frame.height == 0 || !fits {
+        return Err(EncodeError::Size {
+            fourcc: frame.fourcc,
+            width: frame.width,
+            height: frame.height,
+            stride: frame.stride,
+        });
+    }
+    if frame.data.len() < needed {
+        return Err(EncodeError::Short {
+            fourcc: frame.fourcc,
+            width: frame.width,
+            height: frame.height,
+            needed,
+            len: frame.data.len(),
+        });
+    }
+    Ok(())
 }
 
 /// The camera's bytes as they are, less padding behind the end, plus the standard Huffman tables

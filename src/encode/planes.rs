@@ -32,8 +32,11 @@ pub struct Planes {
 impl Planes {
     /// `frame` as planes: where they lie if they are apart already, else taken apart into the
     /// scratch. `None` for a format this does not know. The frame is as long as its format and
-    /// size need (the caller has checked).
-    pub fn of<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Planar<'a>> {
+    /// size need (the caller has checked). With `luma_only` it is grey, and chroma is not looked at.
+    pub fn of<'a>(&'a mut self, frame: &Frame<'a>, luma_only: bool) -> Option<Planar<'a>> {
+        if luma_only {
+            return self.luma_of(frame);
+        }
         let (width, height) = (frame.width as usize, frame.height as usize);
         let stride = frame.stride as usize;
         let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
@@ -77,6 +80,26 @@ impl Planes {
             Fourcc::UYVY => self.unpack::<1>(frame, width, height),
             _ => None,
         }
+    }
+
+    fn luma_of<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Planar<'a>> {
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        let stride = frame.stride as usize;
+        let (y, y_stride) = match frame.fourcc {
+            Fourcc::GREY | Fourcc::YU12 | Fourcc::NV12 => (frame.data, stride),
+            Fourcc::YUYV | Fourcc::UYVY => {
+                let is_first = frame.fourcc == Fourcc::YUYV;
+                self.y.resize(width * height, 0);
+                for (row, to) in frame.data.chunks(stride).zip(self.y.chunks_exact_mut(width)) {
+                    // Of an odd width the last pair may be cut off behind its luma.
+                    let row = &row[..(2 * width).min(stride)];
+                    if is_first { take_every_second::<0>(row, to) } else { take_every_second::<1>(row, to) }
+                }
+                (&self.y[..], width)
+            }
+            _ => return None,
+        };
+        Some(Planar { width, height, y, y_stride, u: &[], v: &[], chroma_stride: 0 })
     }
 
     /// Packed 4:2:2 with luma in byte `LUMA` of each pair. Chroma rows are averaged by twos.
@@ -190,9 +213,11 @@ mod tests {
         .concat();
         for (fourcc, data) in [(Fourcc::YUYV, yuyv), (Fourcc::UYVY, uyvy)] {
             let mut planes = Planes::default();
-            let p = planes.of(&frame(fourcc, 4, 2, 12, &data)).unwrap();
+            let p = planes.of(&frame(fourcc, 4, 2, 12, &data), false).unwrap();
             assert_eq!((p.y, p.y_stride), (&[1, 2, 3, 4, 5, 6, 7, 8][..], 4), "{fourcc}");
             assert_eq!((p.u, p.v, p.chroma_stride), (&[11, 21][..], &[31, 41][..], 2), "{fourcc}");
+            let p = planes.of(&frame(fourcc, 4, 2, 12, &data), true).unwrap();
+            assert_eq!((p.y, p.u.len()), (&[1, 2, 3, 4, 5, 6, 7, 8][..], 0), "{fourcc}");
         }
     }
 
@@ -200,7 +225,7 @@ mod tests {
     fn an_odd_last_row_stands_for_itself() {
         let data = [[1, 10, 2, 30], [3, 20, 4, 40], [5, 50, 6, 60]].concat();
         let mut planes = Planes::default();
-        let p = planes.of(&frame(Fourcc::YUYV, 2, 3, 4, &data)).unwrap();
+        let p = planes.of(&frame(Fourcc::YUYV, 2, 3, 4, &data), false).unwrap();
         assert_eq!((p.y, p.u, p.v), (&[1, 2, 3, 4, 5, 6, 5, 6][..], &[15, 50][..], &[35, 60][..]));
     }
 
@@ -209,11 +234,11 @@ mod tests {
         let mut data: Vec<u8> = (1..=8).collect();
         data.extend([10, 20, 30, 40]);
         let mut planes = Planes::default();
-        let p = planes.of(&frame(Fourcc::YU12, 4, 2, 4, &data)).unwrap();
+        let p = planes.of(&frame(Fourcc::YU12, 4, 2, 4, &data), false).unwrap();
         assert_eq!((p.y.as_ptr(), p.u, p.v), (data.as_ptr(), &[10, 20][..], &[30, 40][..]));
-        let p = planes.of(&frame(Fourcc::NV12, 4, 2, 4, &data)).unwrap();
+        let p = planes.of(&frame(Fourcc::NV12, 4, 2, 4, &data), false).unwrap();
         assert_eq!((p.y.as_ptr(), p.u, p.v), (data.as_ptr(), &[10, 30][..], &[20, 40][..]));
-        let p = planes.of(&frame(Fourcc::GREY, 4, 2, 4, &data)).unwrap();
+        let p = planes.of(&frame(Fourcc::GREY, 4, 2, 4, &data), false).unwrap();
         assert!(p.u.is_empty() && p.v.is_empty());
     }
 
@@ -228,10 +253,13 @@ mod tests {
                 let stride = fourcc.tight_stride(even).unwrap() + 2 * pad;
                 let data = vec![7; fourcc.frame_len(stride, height).unwrap()];
                 let mut planes = Planes::default();
-                let p = planes.of(&frame(fourcc, width, height, stride, &data)).unwrap();
+                let p = planes.of(&frame(fourcc, width, height, stride, &data), false).unwrap();
                 let even = |n: usize| if fourcc == Fourcc::GREY { n } else { n.next_multiple_of(2) };
                 assert!(p.y.len() >= p.y_stride * (even(p.height) - 1) + even(p.width));
                 assert!(p.u.iter().chain(p.v).chain(p.y).all(|&b| b == 7));
+                let p = planes.of(&frame(fourcc, width, height, stride, &data), true).unwrap();
+                assert!(p.u.is_empty() && p.y.len() >= p.y_stride * (p.height - 1) + p.width);
+                assert!(p.y.iter().all(|&b| b == 7));
             }
         }
     }

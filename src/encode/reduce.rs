@@ -4,8 +4,9 @@
 //! is converted to RGB and back. Lives on the thread of whoever looks at pictures, and takes no
 //! memory for a picture after the first of its size.
 
+use super::plane::{Plane, Samples};
 use super::turbo::{CompressError, Decompressor, YuvLayout};
-use crate::media::{Picture, SmallImage};
+use crate::media::{Geometry, Orientation, Part, Picture, SmallImage};
 
 /// The JPEG of a picture could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub struct Reducer {
     decompressor: Decompressor,
     /// The planes as libjpeg-turbo leaves them: padded to whole blocks of chroma.
     planes: Vec<u8>,
+    /// For what is turned.
+    plane: Plane,
+    spare: Plane,
 }
 
 impl Reducer {
@@ -44,7 +48,12 @@ impl Reducer {
     /// # Errors
     /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<Reducer, CompressError> {
-        Ok(Reducer { decompressor: Decompressor::new()?, planes: Vec::new() })
+        Ok(Reducer {
+            decompressor: Decompressor::new()?,
+            planes: Vec::new(),
+            plane: Plane::default(),
+            spare: Plane::default(),
+        })
     }
 
     /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has
@@ -60,13 +69,30 @@ impl Reducer {
         least: (u32, u32),
         out: &mut SmallImage,
     ) -> Result<(), ReduceError> {
+        self.reduce_shown(picture, &Geometry::default(), least, out)
+    }
+
+    /// The same of what `geometry` shows of the picture: `least` pixels are of that, and so is what `out` says it is of.
+    ///
+    /// # Errors
+    /// As [`Reducer::reduce`].
+    pub fn reduce_shown(
+        &mut self,
+        picture: &Picture,
+        geometry: &Geometry,
+        least: (u32, u32),
+        out: &mut SmallImage,
+    ) -> Result<(), ReduceError> {
         let (sequence, jpeg) = (picture.sequence, picture.jpeg());
         let broken = |source| ReduceError::Broken { sequence, len: jpeg.len(), source };
         let header = self.decompressor.header(&jpeg).map_err(broken)?;
         let (width, height) = header.size();
-        let (least_width, least_height) = (least.0 as usize, least.1 as usize);
+        let size = (width as u32, height as u32);
+        let part = geometry.source_part_of(size);
+        let (least_width, least_height) = geometry.orientation.size_of((least.0 as usize, least.1 as usize));
+        let (wide, high) = (part.width as usize, part.height as usize);
         let eighths = (1..8)
-            .find(|n| (width * n).div_ceil(8) >= least_width && (height * n).div_ceil(8) >= least_height)
+            .find(|n| (wide * n).div_ceil(8) >= least_width && (high * n).div_ceil(8) >= least_height)
             .unwrap_or(8);
         let layout = header.layout(eighths).map_err(|what| ReduceError::Kind { sequence, what })?;
         if self.planes.len() != layout.len() {
@@ -75,11 +101,50 @@ impl Reducer {
         self.decompressor.decompress(&jpeg, &layout, &mut self.planes).map_err(broken)?;
         out.width = layout.width;
         out.height = layout.height;
-        out.of = (width as u32, height as u32);
+        out.of = geometry.size_of(size);
         out.stamp = picture.stamp;
         out.sequence = picture.sequence;
         self.take_apart(&layout, out);
+        if !geometry.is_plain() {
+            self.show(geometry.orientation, part, size, out);
+        }
         Ok(())
+    }
+
+    /// Leaves of `out`, a small image of a picture of `size`, what lies within `part`, turned.
+    fn show(&mut self, orientation: Orientation, part: Part, size: (u32, u32), out: &mut SmallImage) {
+        let luma = (out.width, out.height);
+        let chroma = (out.chroma_width, out.chroma_height);
+        (out.width, out.height) = self.show_plane(orientation, part, size, luma, &mut out.y);
+        if chroma.0 > 0 && chroma.1 > 0 {
+            (out.chroma_width, out.chroma_height) =
+                self.show_plane(orientation, part, size, chroma, &mut out.u);
+            self.show_plane(orientation, part, size, chroma, &mut out.v);
+        }
+    }
+
+    fn show_plane(
+        &mut self,
+        orientation: Orientation,
+        part: Part,
+        size: (u32, u32),
+        (width, height): (usize, usize),
+        plane: &mut Vec<u8>,
+    ) -> (usize, usize) {
+        // The same part of fewer samples: to the nearest one.
+        let scale = |from: u32, length: u32, of: u32, now: usize| {
+            let place = |at: u32| ((at as usize * now * 2 + of as usize) / (of as usize * 2)).min(now);
+            let first = place(from).min(now - 1);
+            (first as u32, place(from + length).max(first + 1) as u32 - first as u32)
+        };
+        let ((left, wide), (top, high)) =
+            (scale(part.left, part.width, size.0, width), scale(part.top, part.height, size.1, height));
+        let samples = Samples { bytes: plane, stride: width, width, height };
+        let part = samples.part(Part { left, top, width: wide, height: high });
+        self.plane.fit(part, (part.width, part.height), &mut self.spare);
+        self.plane.orient(orientation, &mut self.spare);
+        std::mem::swap(&mut self.plane.samples, plane);
+        (self.plane.width, self.plane.height)
     }
 
     /// Copies the planes out without their padding.

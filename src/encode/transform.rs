@@ -1,16 +1,23 @@
-//! A finished JPEG made smaller, turned, or without its colour: what `?w=`, `?rotate=`, `?gray=` and thumbnails are
-//! made with. Nothing to be done gives the very bytes that came.
+//! A picture changed as a [`View`] wants it: turned, mirrored, cropped, made smaller, without its colour, written into.
+//! What streams, snapshots, `?w=` and thumbnails are made with. Nothing to be done gives the very bytes that came.
 //!
-//! Turning and taking the colour away are lossless (libjpeg-turbo moves the coefficients of whole blocks); of a picture
-//! whose size is no multiple of its blocks, turning cuts up to 15 pixels off an edge. Smaller pictures are decoded
-//! at the next larger eighth in the DCT domain, averaged down to the very width as planes, and encoded anew. Blocks
-//! the thread that calls, for some milliseconds.
+//! Of a finished JPEG as little is decoded as can be. Turning, cropping and taking the colour away are done to the
+//! coefficients of whole blocks, without loss, where the blocks come out even ([`Header::is_lossless`]); where they do not
+//! (1080 rows of 4:2:0 are no whole number of blocks) the picture is decoded and encoded, so that its size is always
+//! exact and no edge is lost. Smaller pictures are decoded at that scale in the DCT domain. Of a raw frame the planes are
+//! changed before they are compressed, so that less is compressed than without the change.
+//!
+//! Blocks the thread that calls, for some milliseconds at most. Reuses its buffers.
 
 use bytes::Bytes;
 
-use super::planes::Planar;
-use super::turbo::{CompressError, Compressor, Decompressor, Header, Turner};
+use super::EncodeError;
+use super::plane::{Plane, Samples};
+use super::planes::{Planar, Planes};
+use super::turbo::{CompressError, Compressor, Decompressor, Header, Turner, YuvLayout};
+use crate::media::caption::{Caption, Paper};
 use crate::media::jpeg::{self, JpegError};
+use crate::media::{Frame, Part, Picture, PicturePool, View};
 
 /// The narrowest and the widest that may be asked for.
 pub const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
@@ -21,11 +28,8 @@ pub enum TransformError {
     /// It is no JPEG.
     #[error("the picture is no JPEG that is understood: {0}")]
     Jpeg(#[from] JpegError),
-    /// It is turned by quarters only.
-    #[error("a picture can be turned by 90, 180 or 270 degrees, not by {0}")]
-    Angle(u16),
     /// It holds no luma and chroma: CMYK, lossless, or subsampled as nobody does.
-    #[error("the picture cannot be made smaller: {0}")]
+    #[error("the picture cannot be changed so: {0}")]
     Kind(&'static str),
     /// libjpeg-turbo refused.
     #[error(transparent)]
@@ -49,10 +53,69 @@ pub struct Transformer {
     decompressor: Decompressor,
     compressor: Compressor,
     turner: Turner,
+    caption: Caption,
     /// The planes as libjpeg-turbo leaves them.
     decoded: Vec<u8>,
-    planes: [Plane; 3],
-    turned: Plane,
+    /// The planes of a raw frame.
+    raw: Planes,
+    shaped: Shaped,
+    pool: PicturePool,
+}
+
+/// What is made of a picture, all of it known before any is decoded.
+struct Plan<'a> {
+    view: &'a View,
+    /// The part that is shown, before it is turned.
+    part: Part,
+    /// The size that is wanted.
+    size: (u32, u32),
+    gray: bool,
+    words: Option<&'a str>,
+}
+
+/// Where the JPEG that was made lies.
+enum Made<'a> {
+    /// It is the one that came.
+    Same,
+    New(&'a [u8]),
+}
+
+impl<'a> Plan<'a> {
+    /// Of a picture of `size` pixels, shown at most `width` pixels wide.
+    fn new(
+        view: &'a View,
+        size: (u32, u32),
+        width: Option<u32>,
+        has_colour: bool,
+        words: Option<&'a str>,
+    ) -> Plan<'a> {
+        let shown = view.size_of(size);
+        let size_wanted = match width.map(|width| width.clamp(*WIDTHS.start(), *WIDTHS.end())) {
+            Some(width) if width < shown.0 => {
+                let height =
+                    (u64::from(shown.1) * u64::from(width) + u64::from(shown.0) / 2) / u64::from(shown.0);
+                (width, (height as u32).max(1))
+            }
+            _ => shown,
+        };
+        Plan {
+            view,
+            part: view.geometry().source_part_of(size),
+            size: size_wanted,
+            gray: view.gray && has_colour,
+            words,
+        }
+    }
+
+    /// The size before it is turned.
+    fn unturned(&self) -> (usize, usize) {
+        let (width, height) = self.view.geometry().orientation.size_of(self.size);
+        (width as usize, height as usize)
+    }
+
+    fn is_smaller(&self) -> bool {
+        self.unturned() != (self.part.width as usize, self.part.height as usize)
+    }
 }
 
 impl Transformer {
@@ -65,352 +128,299 @@ impl Transformer {
             decompressor: Decompressor::new()?,
             compressor: Compressor::new(75)?,
             turner: Turner::new()?,
+            caption: Caption::default(),
             decoded: Vec::new(),
-            planes: Default::default(),
-            turned: Plane::default(),
+            raw: Planes::default(),
+            shaped: Shaped::default(),
+            pool: PicturePool::default(),
         })
     }
 
-    /// `jpeg` with at most `width` pixels a row (never more than it has), turned clockwise by `rotate` degrees (0, 90,
-    /// 180, 270), without colour if `gray`. `quality` (1–100, libjpeg's scale) is used where it must be encoded anew:
-    /// for a smaller width.
+    /// `jpeg` as `view` shows it, with at most `width` pixels a row, never more than it has, and with `words` written into
+    /// it ([`View::words`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded anew.
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.
     pub fn transform(
         &mut self,
         jpeg: &Bytes,
+        view: &View,
         width: Option<u32>,
-        rotate: u16,
-        gray: bool,
+        words: Option<&str>,
         quality: u8,
     ) -> Result<Transformed, TransformError> {
-        if !rotate.is_multiple_of(90) {
-            return Err(TransformError::Angle(rotate));
-        }
-        let quarters = rotate / 90 % 4;
-        // Also keeps pictures of absurd sizes away from the buffers.
-        let found = jpeg::inspect(jpeg)?;
-        let lies = quarters % 2 == 1;
-        let now = if lies { (found.height, found.width) } else { (found.width, found.height) };
-        let width =
-            width.map(|width| width.clamp(*WIDTHS.start(), *WIDTHS.end())).filter(|width| *width < now.0);
-        let gray = gray && found.components != 1;
-        let Some(width) = width else {
-            if quarters == 0 && !gray {
-                return Ok(Transformed { jpeg: jpeg.clone(), width: now.0, height: now.1 });
-            }
-            let jpeg = self.turner.turn(jpeg, quarters, gray)?;
-            let (width, height) = self.decompressor.header(&jpeg)?.size();
-            return Ok(Transformed { jpeg: jpeg.into(), width: width as u32, height: height as u32 });
+        let (made, (width, height)) = self.make(jpeg, view, width, words, quality)?;
+        let jpeg = match made {
+            Made::Same => jpeg.clone(),
+            Made::New(made) => Bytes::copy_from_slice(made),
         };
-        let header = self.decompressor.header(jpeg)?;
-        let height = (u64::from(now.1) * u64::from(width) + u64::from(now.0) / 2) / u64::from(now.0);
-        let height = (height as u32).max(1);
-        let size = if lies { (height, width) } else { (width, height) };
-        let gray = gray || header.is_gray();
-        self.decode(jpeg, &header, (size.0 as usize, size.1 as usize), gray)?;
-        for plane in &mut self.planes[..if gray { 1 } else { 3 }] {
-            plane.turn(quarters, &mut self.turned);
-        }
-        let (wide, high) = (width as usize, height as usize);
-        if !gray {
-            self.planes[0].make_even();
-        }
-        let [y, u, v] = &self.planes;
-        let none: &[u8] = &[];
-        let planar = Planar {
-            width: wide,
-            height: high,
-            y: &y.samples,
-            y_stride: y.width,
-            u: if gray { none } else { &u.samples },
-            v: if gray { none } else { &v.samples },
-            chroma_stride: if gray { 0 } else { u.width },
-        };
-        self.compressor.set_quality(quality)?;
-        let jpeg = Bytes::copy_from_slice(self.compressor.compress(&planar)?);
         Ok(Transformed { jpeg, width, height })
     }
 
-    /// Decodes `jpeg` into planes of 4:2:0 for `size` pixels, or into the first one only if `gray`.
-    fn decode(
+    /// `picture` as `view` shows it, with its own stamp and number; the same picture where there is nothing to do.
+    ///
+    /// # Errors
+    /// [`TransformError`]; the next picture may be tried.
+    pub fn show(&mut self, picture: &Picture, view: &View, quality: u8) -> Result<Picture, TransformError> {
+        let words = view.words(&picture.stamp);
+        let pool = self.pool.clone();
+        let (made, (width, height)) = self.make(&picture.jpeg(), view, None, words.as_deref(), quality)?;
+        let Made::New(jpeg) = made else { return Ok(picture.clone()) };
+        let mut builder = pool.builder(jpeg.len());
+        builder.push(jpeg);
+        Ok(builder.finish(width, height, picture.stamp, picture.sequence, picture.is_card))
+    }
+
+    /// A picture of the raw `frame`, as `view` shows it.
+    ///
+    /// # Errors
+    /// As [`super::Encoder::encode`].
+    pub fn show_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        view: &View,
+        quality: u8,
+    ) -> Result<Picture, EncodeError> {
+        super::check(frame)?;
+        let words = view.words(&frame.stamp);
+        let planar = self.raw.of(frame, view.gray).ok_or(EncodeError::Format(frame.fourcc))?;
+        let has_colour = !planar.u.is_empty();
+        let plan = Plan::new(view, (frame.width, frame.height), None, has_colour, words.as_deref());
+        self.compressor.set_quality(quality)?;
+        let ground = Ground::of(&planar, plan.part);
+        let jpeg = self.shaped.make(&ground, &plan, &mut self.caption, &mut self.compressor)?;
+        let mut builder = self.pool.builder(jpeg.len());
+        builder.push(jpeg);
+        Ok(builder.finish(plan.size.0, plan.size.1, frame.stamp, frame.sequence, false))
+    }
+
+    fn make(
         &mut self,
         jpeg: &[u8],
-        header: &Header,
-        size: (usize, usize),
-        gray: bool,
-    ) -> Result<(), TransformError> {
-        let (width, height) = header.size();
+        view: &View,
+        width: Option<u32>,
+        words: Option<&str>,
+        quality: u8,
+    ) -> Result<(Made<'_>, (u32, u32)), TransformError> {
+        // Also keeps pictures of absurd sizes away from the buffers.
+        let found = jpeg::inspect(jpeg)?;
+        let size = (found.width, found.height);
+        let plan = Plan::new(view, size, width, found.components != 1, words);
+        let geometry = view.geometry();
+        let is_at_its_size = plan.words.is_none() && !plan.is_smaller();
+        if is_at_its_size && geometry.is_plain() && !plan.gray {
+            return Ok((Made::Same, size));
+        }
+        let header = self.decompressor.header(jpeg)?;
+        if is_at_its_size {
+            let part = geometry.crop.map(|_| geometry.part_of(size));
+            if header.is_lossless(geometry.orientation, part, plan.gray || header.is_gray()) {
+                let turned = self.turner.turn(jpeg, geometry.orientation, part, plan.gray)?;
+                return Ok((Made::New(turned), plan.size));
+            }
+        }
+        let layout = self.decode(jpeg, &header, &plan)?;
+        self.compressor.set_quality(quality)?;
+        let ground = Ground::decoded(&layout, &self.decoded, plan.gray, size, plan.part, plan.unturned());
+        let made = self.shaped.make(&ground, &plan, &mut self.caption, &mut self.compressor)?;
+        Ok((Made::New(made), plan.size))
+    }
+
+    /// Decodes `jpeg` at the least scale at which the part that is shown has the size that is wanted.
+    fn decode(&mut self, jpeg: &[u8], header: &Header, plan: &Plan<'_>) -> Result<YuvLayout, TransformError> {
+        let wanted = plan.unturned();
+        let (width, height) = (plan.part.width as usize, plan.part.height as usize);
         let eighths = (1..8)
-            .find(|n| (width * n).div_ceil(8) >= size.0 && (height * n).div_ceil(8) >= size.1)
+            .find(|n| (width * n).div_ceil(8) >= wanted.0 && (height * n).div_ceil(8) >= wanted.1)
             .unwrap_or(8);
         let layout = header.layout(eighths).map_err(TransformError::Kind)?;
-        if self.decoded.len() < layout.len() {
-            self.decoded.resize(layout.len(), 0);
+        let room = if plan.gray { layout.width * layout.height } else { layout.len() };
+        if self.decoded.len() < room {
+            self.decoded.resize(room, 0);
         }
-        let decoded = &mut self.decoded[..layout.len()];
-        self.decompressor.decompress(jpeg, &layout, decoded)?;
-        let (luma, chroma) = decoded.split_at(layout.y_stride * layout.y_rows);
-        self.planes[0].average(luma, layout.y_stride, (layout.width, layout.height), size);
-        if !gray {
-            let from = (layout.width.div_ceil(layout.across), layout.height.div_ceil(layout.down));
-            let to = (size.0.div_ceil(2), size.1.div_ceil(2));
-            let (u, v) = chroma.split_at(layout.chroma_stride * layout.chroma_rows);
-            self.planes[1].average(u, layout.chroma_stride, from, to);
-            self.planes[2].average(v, layout.chroma_stride, from, to);
+        if plan.gray {
+            self.decompressor.decompress_luma(jpeg, &layout, &mut self.decoded[..room])?;
+        } else {
+            self.decompressor.decompress(jpeg, &layout, &mut self.decoded[..room])?;
         }
-        Ok(())
+        Ok(layout)
     }
 }
 
-/// One plane of samples, rows back to back.
-#[derive(Debug, Default)]
-struct Plane {
-    samples: Vec<u8>,
-    width: usize,
-    height: usize,
-    /// Sums of the columns of one row that is being made.
-    sums: Vec<u32>,
+/// Planes that a picture is made of, and what part of them is shown.
+struct Ground<'a> {
+    y: Samples<'a>,
+    /// Blue and red; `None` for grey.
+    chroma: Option<[Samples<'a>; 2]>,
+    /// The part of the luma.
+    part: Part,
+    /// Samples of luma, across and down, that one of chroma stands for.
+    across: usize,
+    down: usize,
 }
 
-/// Weights of samples are counted in so many parts.
-const PARTS: usize = 64;
-
-impl Plane {
-    /// The `from` samples (a row and rows) of `samples` as `to` samples: each the average of those that it covers,
-    /// weighed by how much of them. Enlarging repeats.
-    fn average(&mut self, samples: &[u8], stride: usize, from: (usize, usize), to: (usize, usize)) {
-        (self.width, self.height) = to;
-        self.samples.clear();
-        self.samples.reserve(to.0 * to.1);
-        if from == to {
-            for row in samples.chunks(stride).take(to.1) {
-                self.samples.extend_from_slice(&row[..to.0]);
-            }
-            return;
-        }
-        for y in 0..to.1 {
-            // Rows are averaged first: one pass over each, which the compiler makes vectors of.
-            self.sums.clear();
-            self.sums.resize(from.0, 0);
-            let weight = covered(y, from.1, to.1, |row, weight| {
-                let row = &samples[row * stride..][..from.0];
-                for (sum, sample) in self.sums.iter_mut().zip(row) {
-                    *sum += u32::from(*sample) * weight;
-                }
-            });
-            for x in 0..to.0 {
-                let mut sum = 0u64;
-                let across = covered(x, from.0, to.0, |column, weight| {
-                    sum += u64::from(self.sums[column]) * u64::from(weight);
-                });
-                let all = u64::from(weight) * u64::from(across);
-                self.samples.push(((sum + all / 2) / all) as u8);
-            }
-        }
+impl<'a> Ground<'a> {
+    /// A raw frame's planes, of which `part` is shown.
+    fn of(planar: &Planar<'a>, part: Part) -> Ground<'a> {
+        let (width, height) = (planar.width, planar.height);
+        let y = Samples { bytes: planar.y, stride: planar.y_stride, width, height };
+        let (wide, high) = (width.div_ceil(2), height.div_ceil(2));
+        let plane = |bytes| Samples { bytes, stride: planar.chroma_stride, width: wide, height: high };
+        let chroma = (!planar.u.is_empty()).then(|| [plane(planar.u), plane(planar.v)]);
+        Ground { y, chroma, part, across: 2, down: 2 }
     }
 
-    /// Turns it clockwise by `quarters` quarters; `spare` is used for it.
-    fn turn(&mut self, quarters: u16, spare: &mut Plane) {
-        let (width, height) = (self.width, self.height);
-        match quarters {
-            1 | 3 => {
-                spare.samples.clear();
-                spare.samples.reserve(width * height);
-                for x in 0..width {
-                    let column = if quarters == 1 { x } else { width - 1 - x };
-                    let from_below = quarters == 1;
-                    let row = |y: usize| if from_below { height - 1 - y } else { y };
-                    spare.samples.extend((0..height).map(|y| self.samples[row(y) * width + column]));
-                }
-                (self.width, self.height) = (height, width);
-                std::mem::swap(&mut self.samples, &mut spare.samples);
-            }
-            2 => self.samples.reverse(),
-            _ => {}
-        }
-    }
-
-    /// Repeats the last row and column where their number is odd, as the compressor wants it.
-    fn make_even(&mut self) {
-        if self.width % 2 == 1 {
-            let mut even = Vec::with_capacity((self.width + 1) * (self.height + 1));
-            for row in self.samples.chunks_exact(self.width) {
-                even.extend_from_slice(row);
-                even.extend(row.last());
-            }
-            self.samples = even;
-            self.width += 1;
-        }
-        if self.height % 2 == 1 {
-            let last = self.samples.len() - self.width;
-            self.samples.extend_from_within(last..);
-            self.height += 1;
-        }
-    }
-}
-
-/// Calls `each` with every one of `from` samples that the sample `n` of `to` covers, and with how much of it, in
-/// [`PARTS`]; gives their sum, at least 1.
-fn covered(n: usize, from: usize, to: usize, mut each: impl FnMut(usize, u32)) -> u32 {
-    let begin = n * from * PARTS / to;
-    let end = ((n + 1) * from * PARTS / to).max(begin + 1);
-    let mut all = 0;
-    let mut at = begin;
-    while at < end {
-        let sample = at / PARTS;
-        let next = ((sample + 1) * PARTS).min(end);
-        let weight = (next - at) as u32;
-        each(sample.min(from - 1), weight);
-        all += weight;
-        at = next;
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    /// A JPEG of `width` × `height`: left half dark, right half light, the upper half red, the lower one blue.
-    fn quarters(width: usize, height: usize) -> Bytes {
-        let (wide, high) = (width.next_multiple_of(2), height.next_multiple_of(2));
-        let y: Vec<u8> = (0..wide * high).map(|i| if i % wide < wide / 2 { 60 } else { 180 }).collect();
-        let half = wide / 2 * (high / 2);
-        let chroma = |upper, lower| -> Vec<u8> {
-            (0..half).map(|i| if i / (wide / 2) < high / 4 { upper } else { lower }).collect()
-        };
-        let (u, v) = (chroma(100, 200), chroma(200, 100));
-        let planar = Planar { width, height, y: &y, y_stride: wide, u: &u, v: &v, chroma_stride: wide / 2 };
-        Bytes::copy_from_slice(Compressor::new(95).unwrap().compress(&planar).unwrap())
-    }
-
-    /// Luma, U and V in the middle of the four quarters: upper left, upper right, lower left, lower right.
-    fn looks(jpeg: &Bytes) -> [[i32; 3]; 4] {
-        let mut transformer = Transformer::new().unwrap();
-        let header = transformer.decompressor.header(jpeg).unwrap();
-        let (width, height) = header.size();
-        transformer.decode(jpeg, &header, (width, height), header.is_gray()).unwrap();
-        [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| {
-            let at = |plane: &Plane| match plane.samples.is_empty() {
-                true => 0,
-                false => i32::from(plane.samples[plane.height * y / 4 * plane.width + plane.width * x / 4]),
+    /// What libjpeg-turbo has decoded, maybe at a smaller scale than the picture of `size`, of which `part` is shown, to be
+    /// made `wanted`.
+    fn decoded(
+        layout: &YuvLayout,
+        planes: &'a [u8],
+        luma_only: bool,
+        size: (u32, u32),
+        part: Part,
+        wanted: (usize, usize),
+    ) -> Ground<'a> {
+        let (width, height) = (layout.width, layout.height);
+        let stride = if luma_only { width } else { layout.y_stride };
+        let y = Samples { bytes: planes, stride, width, height };
+        let chroma = (!luma_only && layout.chroma_stride > 0).then(|| {
+            let len = layout.chroma_stride * layout.chroma_rows;
+            let plane = |from: usize| Samples {
+                bytes: &planes[from..from + len],
+                stride: layout.chroma_stride,
+                width: width.div_ceil(layout.across),
+                height: height.div_ceil(layout.down),
             };
-            [at(&transformer.planes[0]), at(&transformer.planes[1]), at(&transformer.planes[2])]
+            let luma = layout.y_stride * layout.y_rows;
+            [plane(luma), plane(luma + len)]
+        });
+        // The part at this scale: to the nearest sample, and exactly as large as wanted where the scale allows.
+        let scale = |from: u32, length: u32, of: u32, now: usize, wanted: usize| {
+            let of = u64::from(of.max(1));
+            let length = (u64::from(length) * now as u64).div_ceil(of).clamp(1, now as u64);
+            let length =
+                if length.abs_diff(wanted as u64) <= 1 { (wanted as u64).min(now as u64) } else { length };
+            let first = ((u64::from(from) * now as u64 + of / 2) / of).min(now as u64 - length);
+            (first as u32, length as u32)
+        };
+        let (left, wide) = scale(part.left, part.width, size.0, width, wanted.0);
+        let (top, high) = scale(part.top, part.height, size.1, height, wanted.1);
+        let part = Part { left, top, width: wide, height: high };
+        Ground { y, chroma, part, across: layout.across, down: layout.down }
+    }
+
+    /// The part where it lies, if that is how the compressor wants it.
+    fn lying(&self, colour: Option<[Samples<'a>; 2]>) -> Option<Planar<'a>> {
+        let (left, top) = (self.part.left as usize, self.part.top as usize);
+        let (width, height) = (self.part.width as usize, self.part.height as usize);
+        let from = |plane: Samples<'a>, left: usize, top: usize, width: usize, height: usize| {
+            let bytes = plane.bytes.get(top * plane.stride + left..)?;
+            // Rows beyond the last one and samples beside them are there where the compressor reads whole blocks.
+            (left + width <= plane.stride && bytes.len() >= plane.stride * (height - 1) + width)
+                .then_some(bytes)
+        };
+        let Some([u, v]) = colour else {
+            let y = from(self.y, left, top, width, height)?;
+            return Some(Planar {
+                width,
+                height,
+                y,
+                y_stride: self.y.stride,
+                u: &[],
+                v: &[],
+                chroma_stride: 0,
+            });
+        };
+        let is_even = left.is_multiple_of(2) && top.is_multiple_of(2);
+        if (self.across, self.down) != (2, 2) || !is_even {
+            return None;
+        }
+        let chroma = |plane| from(plane, left / 2, top / 2, width.div_ceil(2), height.div_ceil(2));
+        Some(Planar {
+            width,
+            height,
+            y: from(self.y, left, top, width.next_multiple_of(2), height.next_multiple_of(2))?,
+            y_stride: self.y.stride,
+            u: chroma(u)?,
+            v: chroma(v)?,
+            chroma_stride: u.stride,
         })
     }
 
-    #[track_caller]
-    fn assert_like(jpeg: &Bytes, want: [[i32; 3]; 4]) {
-        let is = looks(jpeg);
-        for (is, want) in is.as_flattened().iter().zip(want.as_flattened()) {
-            assert!((is - want).abs() <= 6, "{is:?} is not like {want:?}");
+    /// The part of the chroma that belongs to the part of the luma.
+    fn chroma_part(&self) -> Part {
+        let (across, down) = (self.across as u32, self.down as u32);
+        let Part { left, top, width, height } = self.part;
+        let (from, upper) = (left / across, top / down);
+        Part {
+            left: from,
+            top: upper,
+            width: (left + width).div_ceil(across) - from,
+            height: (top + height).div_ceil(down) - upper,
         }
-    }
-
-    const UPPER_LEFT: [i32; 3] = [60, 100, 200];
-    const UPPER_RIGHT: [i32; 3] = [180, 100, 200];
-    const LOWER_LEFT: [i32; 3] = [60, 200, 100];
-    const LOWER_RIGHT: [i32; 3] = [180, 200, 100];
-
-    #[test]
-    fn nothing_to_do_gives_the_very_bytes() {
-        let mut transformer = Transformer::new().unwrap();
-        let jpeg = quarters(64, 48);
-        for (width, rotate) in [(None, 0), (Some(64), 0), (Some(8000), 0), (None, 360)] {
-            let done = transformer.transform(&jpeg, width, rotate, false, 50).unwrap();
-            assert_eq!((done.width, done.height), (64, 48));
-            assert_eq!(done.jpeg.as_ptr(), jpeg.as_ptr(), "not even copied");
-        }
-        let gray = transformer.transform(&jpeg, None, 0, true, 50).unwrap().jpeg;
-        assert_eq!(transformer.transform(&gray, None, 0, true, 50).unwrap().jpeg.as_ptr(), gray.as_ptr());
-    }
-
-    #[test]
-    fn it_turns_clockwise_at_its_own_size_and_smaller() {
-        let mut transformer = Transformer::new().unwrap();
-        let jpeg = quarters(128, 96);
-        for (rotate, want) in [
-            (90, [LOWER_LEFT, UPPER_LEFT, LOWER_RIGHT, UPPER_RIGHT]),
-            (180, [LOWER_RIGHT, LOWER_LEFT, UPPER_RIGHT, UPPER_LEFT]),
-            (270, [UPPER_RIGHT, LOWER_RIGHT, UPPER_LEFT, LOWER_LEFT]),
-        ] {
-            let lies = rotate != 180;
-            let whole = transformer.transform(&jpeg, None, rotate, false, 90).unwrap();
-            assert_eq!((whole.width, whole.height), if lies { (96, 128) } else { (128, 96) });
-            assert_like(&whole.jpeg, want);
-            // Lossless: back again it is what it was, bit for bit (but for what is written around the blocks).
-            let back = transformer.transform(&whole.jpeg, None, 360 - rotate, false, 1).unwrap();
-            assert_eq!(looks(&back.jpeg), looks(&jpeg));
-            let small = transformer.transform(&jpeg, Some(51), rotate, false, 90).unwrap();
-            assert_eq!((small.width, small.height), if lies { (51, 68) } else { (51, 38) });
-            assert_like(&small.jpeg, want);
-        }
-        assert!(matches!(transformer.transform(&jpeg, None, 45, false, 90), Err(TransformError::Angle(45))));
-    }
-
-    #[test]
-    fn colour_goes_and_light_stays() {
-        let mut transformer = Transformer::new().unwrap();
-        let jpeg = quarters(128, 96);
-        for width in [None, Some(40)] {
-            let gray = transformer.transform(&jpeg, width, 0, true, 90).unwrap();
-            assert_eq!(jpeg::inspect(&gray.jpeg).unwrap().components, 1);
-            assert_like(
-                &gray.jpeg,
-                [UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT].map(|[y, ..]| [y, 0, 0]),
-            );
-        }
-    }
-
-    #[test]
-    fn any_width_is_met_and_the_shape_is_kept() {
-        let mut transformer = Transformer::new().unwrap();
-        for (width, height) in [(640, 480), (101, 67), (1920, 1080), (17, 200)] {
-            let jpeg = quarters(width, height);
-            for wanted in [16, 33, 100, 320, 500] {
-                let done = transformer.transform(&jpeg, Some(wanted), 0, false, 75).unwrap();
-                assert_eq!(done.width, wanted.min(width as u32));
-                let right = f64::from(done.width) * height as f64 / width as f64;
-                assert!((f64::from(done.height) - right).abs() <= 0.5, "{done:?}");
-                let seen = jpeg::inspect(&done.jpeg).unwrap();
-                assert_eq!((seen.width, seen.height), (done.width, done.height));
-                if done.width > 16 {
-                    assert_like(&done.jpeg, [UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT]);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn turning_cuts_only_what_is_no_whole_block() {
-        let mut transformer = Transformer::new().unwrap();
-        let jpeg = quarters(100, 70);
-        let done = transformer.transform(&jpeg, None, 180, false, 90).unwrap();
-        assert_eq!((done.width, done.height), (96, 64));
-        assert_like(&done.jpeg, [LOWER_RIGHT, LOWER_LEFT, UPPER_RIGHT, UPPER_LEFT]);
-    }
-
-    #[test]
-    fn what_is_none_is_an_error_and_the_next_is_taken() {
-        let mut transformer = Transformer::new().unwrap();
-        let good = quarters(64, 48);
-        for bad in [Bytes::new(), Bytes::from_static(b"GIF89a"), good.slice(..good.len() / 2)] {
-            assert!(transformer.transform(&bad, Some(32), 90, true, 75).is_err());
-        }
-        assert!(transformer.transform(&good, Some(32), 90, true, 75).is_ok());
-    }
-
-    #[test]
-    fn averages_weigh_what_is_covered() {
-        let mut plane = Plane::default();
-        plane.average(&[0, 90, 180], 3, (3, 1), (2, 1));
-        assert_eq!(plane.samples, [30, 150]);
-        plane.average(&[10, 20, 9, 30, 40, 9], 3, (2, 2), (1, 1));
-        assert_eq!(plane.samples, [25]);
-        plane.average(&[7], 1, (1, 1), (2, 2));
-        assert_eq!(plane.samples, [7; 4]);
     }
 }
+
+/// Planes of 4:2:0 as they are compressed.
+#[derive(Debug, Default)]
+struct Shaped {
+    planes: [Plane; 3],
+    spare: Plane,
+}
+
+impl Shaped {
+    /// Makes the JPEG that `plan` wants of `ground`.
+    fn make<'a>(
+        &mut self,
+        ground: &Ground<'_>,
+        plan: &Plan<'_>,
+        caption: &mut Caption,
+        compressor: &'a mut Compressor,
+    ) -> Result<&'a [u8], CompressError> {
+        let colour = ground.chroma.filter(|_| !plan.gray);
+        let part = ground.part;
+        let wanted = plan.unturned();
+        let orientation = plan.view.geometry().orientation;
+        let (width, height) = (plan.size.0 as usize, plan.size.1 as usize);
+        let as_it_lies = (part.width as usize, part.height as usize) == wanted
+            && orientation == Default::default()
+            && plan.words.is_none();
+        if as_it_lies && let Some(planar) = ground.lying(colour) {
+            return compressor.compress(&planar);
+        }
+        self.planes[0].fit(ground.y.part(part), wanted, &mut self.spare);
+        self.planes[0].orient(orientation, &mut self.spare);
+        if let Some(chroma) = colour {
+            let half = (wanted.0.div_ceil(2), wanted.1.div_ceil(2));
+            let part = ground.chroma_part();
+            for (plane, from) in self.planes[1..].iter_mut().zip(chroma) {
+                plane.fit(from.part(part), half, &mut self.spare);
+                plane.orient(orientation, &mut self.spare);
+            }
+        }
+        let [y, u, v] = &mut self.planes;
+        if let Some(words) = plan.words {
+            let (u, v): (&mut [u8], &mut [u8]) = match colour {
+                Some(_) => (&mut u.samples, &mut v.samples),
+                None => (&mut [], &mut []),
+            };
+            caption.write(words, Paper { width, height, y: &mut y.samples, u, v });
+        }
+        if colour.is_some() {
+            y.make_even(&mut self.spare);
+        }
+        let none: &[u8] = &[];
+        compressor.compress(&Planar {
+            width,
+            height,
+            y: &y.samples,
+            y_stride: y.width,
+            u: if colour.is_some() { &u.samples } else { none },
+            v: if colour.is_some() { &v.samples } else { none },
+            chroma_stride: if colour.is_some() { u.width } else { 0 },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

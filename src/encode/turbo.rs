@@ -1,11 +1,12 @@
 //! libjpeg-turbo: the only file that names `turbojpeg`.
 
 use turbojpeg::{
-    Colorspace, DecompressHeader, Image, PixelFormat, ScalingFactor, Subsamp, Transform, TransformOp,
-    YuvImage, YuvPlanesImage, compressed_buf_len,
+    Colorspace, DecompressHeader, Image, PixelFormat, ScalingFactor, Subsamp, Transform, TransformCrop,
+    TransformOp, YuvImage, YuvPlanesImage, compressed_buf_len,
 };
 
 use super::planes::Planar;
+use crate::media::{Orientation, Part, jpeg};
 
 /// libjpeg-turbo's own words.
 #[derive(Debug, thiserror::Error)]
@@ -75,34 +76,85 @@ pub struct Decompressor {
     turbo: turbojpeg::Decompressor,
 }
 
-/// Turns JPEGs, and takes their colour away, without decoding their blocks: what is left is bit for bit what was
-/// there.
+/// Turns JPEGs, cuts parts out and takes their colour away, without decoding their blocks: what is left is bit for bit
+/// what was there.
 #[derive(Debug)]
 pub struct Turner {
     turbo: turbojpeg::Transformer,
+    /// It has seen a picture.
+    is_used: bool,
+    /// As a [`Compressor`]'s.
+    out: Vec<u8>,
 }
 
 impl Turner {
     /// A turner.
     pub fn new() -> Result<Turner, CompressError> {
-        Ok(Turner { turbo: turbojpeg::Transformer::new()? })
+        Ok(Turner { turbo: turbojpeg::Transformer::new()?, is_used: false, out: Vec::new() })
     }
 
-    /// `jpeg` turned clockwise by `quarters` quarters, without colour if `gray`. Blocks that are not whole cannot be
-    /// moved from the right or lower edge to another one: they are cut off. What is written about the picture in it
-    /// goes when it is turned, for it says how to turn it.
-    pub fn turn(&mut self, jpeg: &[u8], quarters: u16, gray: bool) -> Result<Vec<u8>, CompressError> {
-        let op = match quarters % 4 {
-            1 => TransformOp::Rot90,
-            2 => TransformOp::Rot180,
-            3 => TransformOp::Rot270,
-            _ => TransformOp::None,
+    /// `jpeg` turned by `orientation`, of that only `part` (in pixels of the turned picture) if it is given, without
+    /// colour if `gray`; until the next call. What is written about the picture in it goes when it is turned or cut, for
+    /// it says how to show it.
+    ///
+    /// It fails where blocks that are not whole would have to move away from the right or lower edge, or where the part
+    /// does not begin with a block: ask [`Header::is_lossless`] before.
+    pub fn turn(
+        &mut self,
+        jpeg: &[u8],
+        orientation: Orientation,
+        part: Option<Part>,
+        gray: bool,
+    ) -> Result<&[u8], CompressError> {
+        let op = match (orientation.quarters % 4, orientation.mirrored) {
+            (0, false) => TransformOp::None,
+            (0, true) => TransformOp::Hflip,
+            (1, false) => TransformOp::Rot90,
+            (1, true) => TransformOp::Transpose,
+            (2, false) => TransformOp::Rot180,
+            (2, true) => TransformOp::Vflip,
+            (_, false) => TransformOp::Rot270,
+            (_, true) => TransformOp::Transverse,
         };
         let mut transform = Transform::op(op);
         transform.gray = gray;
-        transform.trim = true;
-        transform.copy_none = op != TransformOp::None;
-        Ok(self.turbo.transform_to_vec(&transform, jpeg)?)
+        transform.perfect = true;
+        transform.copy_none = op != TransformOp::None || part.is_some();
+        transform.crop = part.map(|part| TransformCrop {
+            x: part.left as usize,
+            y: part.top as usize,
+            width: Some(part.width as usize),
+            height: Some(part.height as usize),
+        });
+        // Blocks are written with other Huffman tables than they came with: they may take more room than before, but
+        // not twice as much, and what is copied beside them was there.
+        let room = 2 * jpeg.len() + 4096;
+        if self.out.len() < room || self.out.len() / 4 > room {
+            self.out = vec![0; room.next_multiple_of(1 << 16)];
+        }
+        let mut done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
+        let is_of_use = |error: &turbojpeg::Error| matches!(error, turbojpeg::Error::TurboJpegError(words) if words.contains(EXTRANEOUS) || words.contains("too small"));
+        if done.as_ref().is_err_and(|error| !is_of_use(error)) && self.is_used {
+            // What a damaged picture has left in it (Huffman tables) fails good ones, too.
+            self.turbo = turbojpeg::Transformer::new()?;
+            done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
+        }
+        self.is_used = true;
+        match done {
+            Ok(len) => Ok(&self.out[..len]),
+            Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => {
+                // It is finished, and only its length is not told.
+                let end = jpeg::EndSearch::new().advance(&self.out).ok().flatten();
+                let error = CompressError(turbojpeg::Error::TurboJpegError(words));
+                end.map(|end| &self.out[..end]).ok_or(error)
+            }
+            Err(turbojpeg::Error::TurboJpegError(words)) if words.contains("too small") => {
+                // They do.
+                self.out = self.turbo.transform_to_vec(&transform, jpeg)?;
+                Ok(&self.out)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -142,7 +194,16 @@ impl Decompressor {
 
     /// Reads the header of a JPEG.
     pub fn header(&mut self, jpeg: &[u8]) -> Result<Header, CompressError> {
-        Ok(Header(self.turbo.read_header(jpeg)?))
+        match self.turbo.read_header(jpeg) {
+            Ok(header) => Ok(Header(header)),
+            Err(error) => self.begin_anew(error),
+        }
+    }
+
+    /// What a damaged picture has left (Huffman tables) must not fail the next one.
+    fn begin_anew<T>(&mut self, error: turbojpeg::Error) -> Result<T, CompressError> {
+        *self = Decompressor::new()?;
+        Err(error.into())
     }
 
     /// Decodes a JPEG whose header gave `layout` into `planes`, which has room for it.
@@ -160,16 +221,42 @@ impl Decompressor {
             height: layout.height,
             subsamp: layout.subsamp,
         };
-        match self.turbo.decompress_to_yuv(jpeg, image) {
-            // Many cheap cameras leave a few bytes between the last block and the end: all of the
-            // picture is there.
-            Err(turbojpeg::Error::TurboJpegError(words)) if words.contains("extraneous bytes before") => {
-                Ok(())
-            }
-            done => Ok(done?),
+        let done = self.turbo.decompress_to_yuv(jpeg, image);
+        self.whole(done)
+    }
+
+    /// The same of luma alone: chroma is read over, which costs half as much. The plane has no padding.
+    pub fn decompress_luma(
+        &mut self,
+        jpeg: &[u8],
+        layout: &YuvLayout,
+        plane: &mut [u8],
+    ) -> Result<(), CompressError> {
+        self.turbo.set_scaling_factor(layout.scale)?;
+        let image = Image {
+            pixels: plane,
+            width: layout.width,
+            pitch: layout.width,
+            height: layout.height,
+            format: PixelFormat::GRAY,
+        };
+        let done = self.turbo.decompress(jpeg, image);
+        self.whole(done)
+    }
+
+    /// All of the picture is there, too, when only bytes before its end are too many.
+    fn whole(&mut self, done: Result<(), turbojpeg::Error>) -> Result<(), CompressError> {
+        match done {
+            Ok(()) => Ok(()),
+            Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => Ok(()),
+            Err(error) => self.begin_anew(error),
         }
     }
 }
+
+/// What libjpeg says of bytes between the last block and the end. Many cheap cameras leave a few: all of the picture is
+/// there.
+const EXTRANEOUS: &str = "extraneous bytes before";
 
 impl Header {
     /// Pixels in a row, rows.
@@ -180,6 +267,30 @@ impl Header {
     /// Whether it has no colour.
     pub fn is_gray(&self) -> bool {
         self.0.subsamp == Subsamp::Gray
+    }
+
+    /// Whether it can be turned so without being decoded, and `part` (in pixels of the turned picture) cut out: no blocks
+    /// that are not whole come to lie at the left or upper edge, and the part begins with a block.
+    pub fn is_lossless(&self, orientation: Orientation, part: Option<Part>, gray: bool) -> bool {
+        let (width, height) = match (gray, self.0.subsamp) {
+            (_, Subsamp::Unknown) => return orientation == Orientation::default() && part.is_none(),
+            // Of luma alone each block stands for itself.
+            (true, _) => (8, 8),
+            (false, subsamp) => subsamp.mcu_size(),
+        };
+        let (reverses_columns, reverses_rows) = match (orientation.quarters % 4, orientation.mirrored) {
+            (0, false) | (1, true) => (false, false),
+            (0, true) | (3, false) => (true, false),
+            (1, false) | (2, true) => (false, true),
+            _ => (true, true),
+        };
+        let is_whole = (!reverses_columns || self.0.width.is_multiple_of(width))
+            && (!reverses_rows || self.0.height.is_multiple_of(height));
+        let (across, down) = orientation.size_of((width, height));
+        is_whole
+            && part.is_none_or(|part| {
+                (part.left as usize).is_multiple_of(across) && (part.top as usize).is_multiple_of(down)
+            })
     }
 
     /// The planes at `eighths`/8 of the size. The error says what the JPEG is instead.
@@ -222,5 +333,52 @@ impl YuvLayout {
     /// Bytes of all planes.
     pub fn len(&self) -> usize {
         self.y_stride * self.y_rows + 2 * self.chroma_stride * self.chroma_rows
+    }
+}
+
+/// JPEGs of any subsampling, for tests.
+#[cfg(test)]
+pub mod testing {
+    #![allow(clippy::unwrap_used)]
+    use bytes::Bytes;
+    use turbojpeg::{Image, PixelFormat, Subsamp, YuvPlanesImage};
+
+    /// Planes of which the chroma stands for so many samples across and down.
+    pub fn compress(
+        y: &[u8],
+        u: &[u8],
+        v: &[u8],
+        width: usize,
+        height: usize,
+        (across, down): (usize, usize),
+    ) -> Bytes {
+        let mut turbo = turbojpeg::Compressor::new().unwrap();
+        turbo.set_quality(95).unwrap();
+        let wide = width.next_multiple_of(across);
+        let image = YuvPlanesImage {
+            y_plane: y,
+            u_plane: u,
+            v_plane: v,
+            width,
+            height,
+            y_stride: wide,
+            u_stride: wide / across,
+            v_stride: wide / across,
+            subsamp: match (across, down) {
+                (1, 1) => Subsamp::None,
+                (2, 1) => Subsamp::Sub2x1,
+                _ => Subsamp::Sub2x2,
+            },
+        };
+        Bytes::from(turbo.compress_yuv_planes_to_vec(&image).unwrap())
+    }
+
+    /// Luma alone.
+    pub fn compress_gray(y: &[u8], width: usize, height: usize) -> Bytes {
+        let mut turbo = turbojpeg::Compressor::new().unwrap();
+        turbo.set_quality(95).unwrap();
+        turbo.set_subsamp(Subsamp::Gray).unwrap();
+        let image = Image { pixels: y, width, pitch: width, height, format: PixelFormat::GRAY };
+        Bytes::from(turbo.compress_to_vec(image).unwrap())
     }
 }

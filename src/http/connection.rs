@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -61,6 +62,7 @@ pub enum Verdict {
 pub struct Link {
     socket: Socket,
     peer: Rc<str>,
+    address: Option<IpAddr>,
     phase: Cell<(Phase, Instant)>,
     is_viewer: Cell<bool>,
     /// The answer under way is one of which a player takes as much as it needs.
@@ -83,11 +85,12 @@ pub struct Link {
 
 impl Link {
     /// A connection that has just been accepted.
-    pub fn new(socket: Socket, peer: Rc<str>) -> Rc<Link> {
+    pub fn new(socket: Socket, peer: Rc<str>, address: Option<IpAddr>) -> Rc<Link> {
         let now = Instant::now();
         Rc::new(Link {
             socket,
             peer,
+            address,
             phase: Cell::new((Phase::Fresh, now)),
             is_viewer: Cell::new(false),
             may_pause: Cell::new(false),
@@ -105,6 +108,11 @@ impl Link {
     /// The peer's address; of a Unix socket, "unix".
     pub fn peer(&self) -> &Rc<str> {
         &self.peer
+    }
+
+    /// The peer's address as a number; `None` over a Unix socket.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Whether all that was given to hyper has left this machine's buffers, so that the next
@@ -274,7 +282,7 @@ impl Write for LinkIo {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
-    let settings = &site.settings;
+    let settings = site.settings();
     let service = service_fn({
         let (site, link) = (site.clone(), link.clone());
         move |request| {
@@ -418,18 +426,20 @@ impl Links {
 
 /// Holds connections to their time limits, as long as the server lives. While there are none it
 /// does nothing at all.
-pub(super) async fn sweep(links: &Links, settings: &Settings) {
-    // Often enough for the shortest limit, and at most once a second for the usual ones.
-    let shortest = settings.stall.min(settings.head_timeout).min(settings.keep_alive);
-    let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+pub(super) async fn sweep(site: &Site) {
+    let links = &site.links;
     loop {
         if links.count() == 0 {
             links.arrival.notified().await;
         }
+        // Often enough for the shortest limit, and at most once a second for the usual ones.
+        let settings = site.settings();
+        let shortest = settings.stall.min(settings.head_timeout).min(settings.keep_alive);
+        let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
         tokio::time::sleep(pause).await;
-        let now = Instant::now();
+        let (settings, now) = (site.settings(), Instant::now());
         for link in links.open.borrow().iter() {
-            let Some(verdict) = link.judge(now, settings) else { continue };
+            let Some(verdict) = link.judge(now, &settings) else { continue };
             match verdict {
                 Verdict::Shed if link.is_viewer.get() => {
                     log::info!("viewer {} took nothing for {:?} and was let go", link.peer, settings.stall);

@@ -90,7 +90,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         return Ok(table("counts.csv", rows_as_csv(&rows, by, &clock.zone)));
     }
     Ok(v1::json(wire::json(&CountsReport {
-        camera: &site.settings.name,
+        camera: &site.settings().name,
         scene: scene.word(),
         time_zone: zone_name(site),
         from: rfc3339(from_us),
@@ -293,7 +293,7 @@ pub fn as_table(name: &'static str, body: Body) -> Response<Body> {
 
 /// The zone's name, or its offset where it has none.
 fn zone_name(site: &Site) -> String {
-    let zone = &site.settings.zone;
+    let zone = &site.settings().zone;
     zone.iana_name().map_or_else(
         || {
             let now = when::local(site.clock().now_us, zone);

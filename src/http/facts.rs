@@ -29,6 +29,7 @@ pub fn head(report: &StateReport) -> Head {
         version: report.version.to_owned(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
+        is_open: report.open,
     }
 }
 

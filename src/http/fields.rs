@@ -31,6 +31,8 @@ pub enum FieldError {
         key: &'static str,
         /// What it should be.
         expected: String,
+        /// What was given, at most 100 characters of it, where that is known.
+        given: Option<String>,
     },
 }
 
@@ -77,7 +79,7 @@ impl Fields {
     /// [`FieldError::Wrong`].
     pub fn no_null(&self, keys: &[&'static str]) -> Result<(), FieldError> {
         match keys.iter().find(|key| self.0.get(**key).is_some_and(Value::is_null)) {
-            Some(key) => Err(wrong(key, "left out, or have a value; null is none")),
+            Some(key) => Err(self.wrong(key, "left out, or have a value; null is none")),
             None => Ok(()),
         }
     }
@@ -90,7 +92,20 @@ impl Fields {
         match self.value(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(wrong(key, "a text")),
+            Some(_) => Err(self.wrong(key, "a text")),
+        }
+    }
+
+    /// What is said of `key`, as a query would say it: `1` and `0` for true and false, a list with commas.
+    pub fn as_text(&self, key: &str) -> Option<String> {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(flag) => String::from(if *flag { "1" } else { "0" }),
+            other => other.to_string(),
+        };
+        match self.0.get(key).filter(|value| !value.is_null())? {
+            Value::Array(list) => Some(list.iter().map(text).collect::<Vec<_>>().join(",")),
+            value => Some(text(value)),
         }
     }
 
@@ -101,7 +116,7 @@ impl Fields {
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
             Some(Value::String(word)) if matches!(word.as_str(), "1" | "true" | "on") => Ok(Some(true)),
             Some(Value::String(word)) if matches!(word.as_str(), "0" | "false" | "off") => Ok(Some(false)),
-            Some(_) => Err(wrong(key, "true or false")),
+            Some(_) => Err(self.wrong(key, "true or false")),
         }
     }
 
@@ -112,17 +127,16 @@ impl Fields {
         number
             .filter(|number| range.contains(number))
             .map(Some)
-            .ok_or_else(|| wrong(key, format!("a number from {} to {}", range.start(), range.end())))
+            .ok_or_else(|| self.wrong(key, format!("a number from {} to {}", range.start(), range.end())))
     }
 
     /// A whole number in a range.
     pub fn whole(&self, key: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-        number
-            .filter(|number| range.contains(number))
-            .map(Some)
-            .ok_or_else(|| wrong(key, format!("a whole number from {} to {}", range.start(), range.end())))
+        number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+            self.wrong(key, format!("a whole number from {} to {}", range.start(), range.end()))
+        })
     }
 
     /// One of some words.
@@ -131,7 +145,7 @@ impl Fields {
         let found = words.iter().find(|(word, _)| value.as_str() == Some(word));
         found.map(|(_, meant)| Some(*meant)).ok_or_else(|| {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            wrong(key, format!("one of {}", words.join(", ")))
+            self.wrong(key, format!("one of {}", words.join(", ")))
         })
     }
 
@@ -143,7 +157,8 @@ impl Fields {
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
             None => value.as_str().and_then(parse_duration),
         };
-        time.map(Some).ok_or_else(|| wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
+        time.map(Some)
+            .ok_or_else(|| self.wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
     }
 
     /// An amount of bytes: a number, or as in the configuration (`"2GB"`).
@@ -151,12 +166,12 @@ impl Fields {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         let bytes = number.or_else(|| value.as_str().and_then(parse_size));
-        bytes.map(Some).ok_or_else(|| wrong(key, "a number of bytes, or an amount such as \"2GB\""))
+        bytes.map(Some).ok_or_else(|| self.wrong(key, "a number of bytes, or an amount such as \"2GB\""))
     }
 
     /// Numbers of items, at most `most`: a list, or in a form a text with commas. None twice.
     pub fn ids(&self, key: &'static str, most: usize) -> Result<Vec<u64>, FieldError> {
-        let expected = || wrong(key, format!("a list of 1 to {most} numbers of items, as in [1, 2]"));
+        let expected = || self.wrong(key, format!("a list of 1 to {most} numbers of items, as in [1, 2]"));
         let ids: Option<Vec<u64>> = match self.value(key) {
             Some(Value::Array(list)) => {
                 let id = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
@@ -174,6 +189,20 @@ impl Fields {
         Ok(ids)
     }
 
+    /// `key` is not what it should be.
+    pub fn wrong(&self, key: &'static str, expected: impl Into<String>) -> FieldError {
+        let given = self.0.get(key).map(|value| match value {
+            Value::String(text) => text.chars().take(100).collect(),
+            other => other.to_string().chars().take(100).collect(),
+        });
+        FieldError::Wrong { key, expected: expected.into(), given }
+    }
+
+    /// A value as it was sent; `null` is none.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.value(key)
+    }
+
     fn value(&self, key: &str) -> Option<&Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }
@@ -187,7 +216,7 @@ impl From<Map<String, Value>> for Fields {
 
 /// `key` is there and is not what it should be.
 pub fn wrong(key: &'static str, expected: impl Into<String>) -> FieldError {
-    FieldError::Wrong { key, expected: expected.into() }
+    FieldError::Wrong { key, expected: expected.into(), given: None }
 }
 
 #[cfg(test)]

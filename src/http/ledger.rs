@@ -51,6 +51,11 @@ impl Readable for Counts {
     fn open_reader(&self) -> Result<Reader, StoreError> {
         self.reader()
     }
+
+    fn file_number(&self) -> u64 {
+        // Sums by another calendar are as those of another file.
+        self.calendars()
+    }
 }
 
 impl Readable for Media {

@@ -4,16 +4,20 @@
 use std::fs::File;
 use std::path::Path;
 
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use rustix::fs::{Mode, OFlags};
 
 use super::body::Body;
 use super::ledger::AlbumError;
+use super::light::{self, LightWish};
+use super::power::{self, PowerAction, WrongKey};
 use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
-use super::{page, pictures, wire};
+use super::{lens, page, pictures, wire};
+use crate::config::kind::color;
 use crate::pipeline::Held;
+use crate::pipeline::focus::Move;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
 use crate::store::media::MediaError;
@@ -74,6 +78,62 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
     old_answer(&request, done, "Error with recording video")
 }
 
+/// `GET /autofocus`: `false` switches it on, `true` off, as with the other switches of the old programs: it is what the
+/// button was showing.
+pub async fn autofocus(request: Request) -> Result<Response<Body>, Problem> {
+    let is_on = match one(&request, "status")? {
+        "false" => true,
+        "true" => false,
+        _ => return Err(Problem::new(StatusCode::BAD_REQUEST, "status is neither false nor true")),
+    };
+    focused(&request, Move::Auto(is_on), "Autofocus not supported").await
+}
+
+/// `GET /set_focus`: to a place, 0…1.
+pub async fn set_focus(request: Request) -> Result<Response<Body>, Problem> {
+    one(&request, "value")?;
+    let wanted = request.query.number("value").filter(|place| (0.0..=1.0).contains(place));
+    let Some(place) = wanted else {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "value is no number from 0 to 1"));
+    };
+    focused(&request, Move::To(place), NO_FOCUS).await
+}
+
+/// `GET /step_focus`: by 0.05. A plus that nobody has escaped is a space by the time it is here.
+pub async fn step_focus(request: Request) -> Result<Response<Body>, Problem> {
+    let by = match one(&request, "direction")? {
+        "+" | " " => 0.05,
+        "-" => -0.05,
+        _ => return Err(Problem::new(StatusCode::BAD_REQUEST, "direction is neither + nor -")),
+    };
+    focused(&request, Move::By(by), NO_FOCUS).await
+}
+
+const NO_FOCUS: &str = "Changing focus not supported";
+
+/// `200`, or 403 in these words where this camera's lens cannot be moved so.
+async fn focused(request: &Request, wish: Move, words: &'static str) -> Result<Response<Body>, Problem> {
+    match lens::make(&request.site, wish).await {
+        Ok(()) => Ok(no_store(say(StatusCode::OK, TEXT, "200"))),
+        Err(problem) if problem.status == StatusCode::FORBIDDEN => {
+            Ok(no_store(say(StatusCode::FORBIDDEN, TEXT, words)))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The value of a key that is to be there, once.
+fn one<'a>(request: &'a Request, key: &str) -> Result<&'a str, Problem> {
+    let mut values = request.query.pairs().iter().filter(|(name, _)| name == key);
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Ok(value),
+        (None, _) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key} is not given"))),
+        (Some(_), Some(_)) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key} is given more than once")))
+        }
+    }
+}
+
 /// `GET /get_database`: every item by its number.
 pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
     #[derive(serde::Serialize)]
@@ -102,7 +162,7 @@ pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
         stamp: None,
         fps: None,
         source: format!("file {wanted}"),
-        zone: site.settings.zone.clone(),
+        zone: site.settings().zone.clone(),
     };
     let added = tokio::task::spawn_blocking({
         let wanted = wanted.clone();
@@ -172,6 +232,47 @@ fn name(request: &Request, extension: &str) -> Option<String> {
 
 fn date(request: &Request) -> Option<String> {
     request.query.get("date").filter(|date| !date.is_empty()).map(str::to_owned)
+}
+
+/// `GET /light`: `false` switches it on and `true` off, as the old documentation says; the other way round with
+/// `[lights] old_status = "program"`.
+pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
+    if !light::has(&request.site) {
+        return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing light not supported"));
+    }
+    let is_on = match (request.query.get("status"), light::is_old_status_the_programs(&request.site)) {
+        (Some("false"), is_programs) => !is_programs,
+        (Some("true"), is_programs) => is_programs,
+        _ => return Ok(say(StatusCode::BAD_REQUEST, TEXT, "status is neither false nor true")),
+    };
+    light::change(&request.site, LightWish { is_on: Some(is_on), ..LightWish::default() }, None).await?;
+    Ok(say(StatusCode::OK, TEXT, "200"))
+}
+
+/// `GET /set_brightness`.
+pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem> {
+    if !light::has(&request.site) {
+        return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing brightness not supported"));
+    }
+    let digits = request.query.get("value").filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let Some(brightness) = digits.and_then(|digits| digits.parse().ok()) else {
+        return Ok(say(StatusCode::BAD_REQUEST, TEXT, "value is no whole number from 0 to 255"));
+    };
+    light::change(&request.site, LightWish { brightness: Some(brightness), ..LightWish::default() }, None)
+        .await?;
+    Ok(say(StatusCode::OK, TEXT, "200"))
+}
+
+/// `GET /set_color`: a light that is off stays off, and has this colour when it is switched on.
+pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
+    if !light::has_colors(&request.site) {
+        return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing color not supported"));
+    }
+    let Some(color) = request.query.get("value").and_then(color) else {
+        return Ok(say(StatusCode::BAD_REQUEST, TEXT, "value is no colour as RRGGBB"));
+    };
+    light::change(&request.site, LightWish { color: Some(color), ..LightWish::default() }, None).await?;
+    Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
 /// `200`, or the old words for whatever went wrong; that no picture may be kept at all is said as everywhere.
@@ -257,10 +358,45 @@ pub async fn resume(request: Request) -> Response<Body> {
     back_to_page()
 }
 
+/// `GET /shutdown?key=`: switches the machine off. (`POST /shutdown`, above, is of another program.)
+pub async fn power_off(request: Request) -> Response<Body> {
+    by_key(&request, PowerAction::Off, "Error with shutdown").await
+}
+
+/// `GET /reboot?key=`.
+pub async fn reboot(request: Request) -> Response<Body> {
+    by_key(&request, PowerAction::Reboot, "Error with reboot").await
+}
+
+async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> Response<Body> {
+    let peer = request.link.peer();
+    match power::check_key(&request.site, request.asker(), request.query.get("key")) {
+        Ok(()) => {}
+        Err(wrong) => {
+            log::warn!("a wrong key came from {peer}: the machine is not {action}");
+            let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));
+            if let WrongKey::TooSoon(seconds) = wrong {
+                *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            return response;
+        }
+    }
+    match power::switch(&request.site, action, peer).await {
+        Ok(()) => no_store(say(StatusCode::OK, TEXT, "200")),
+        Err(_) => no_store(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words)),
+    }
+}
+
+/// `GET /get_controller_data`: there is no such controller.
+pub async fn get_controller_data(_: Request) -> Response<Body> {
+    no_store(say(StatusCode::FORBIDDEN, TEXT, "Controller unavailable"))
+}
+
 fn back_to_page() -> Response<Body> {
     let mut response = say(StatusCode::SEE_OTHER, TEXT, "");
     let headers = response.headers_mut();
     headers.remove(CONTENT_TYPE);
-    headers.insert(hyper::header::LOCATION, hyper::header::HeaderValue::from_static("./"));
+    headers.insert(hyper::header::LOCATION, HeaderValue::from_static("./"));
     response
 }

@@ -40,6 +40,17 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Whether other machines reach it: it is not bound to a loopback address. What a Unix socket is shown to is for the
+    /// web server in front to say.
+    pub fn is_reached(&self) -> bool {
+        match self {
+            Listener::Tcp(tcp) => tcp.local_addr().is_ok_and(|a| !a.ip().to_canonical().is_loopback()),
+            Listener::Unix(_) => false,
+        }
+    }
+}
+
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {

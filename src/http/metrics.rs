@@ -8,6 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use super::Site;
+use super::light::LightSummary;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{Keeping, State};
 use crate::store::Counts;
@@ -19,7 +20,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All figures, as text.
 pub fn text(site: &Site) -> String {
     let status = site.pipeline.status();
-    let mut page = Page { text: String::with_capacity(8192), camera: escape(&site.settings.name) };
+    let mut page = Page { text: String::with_capacity(8192), camera: escape(&site.settings().name) };
     page.family("tallycam_build_info", "gauge", "The program's version.");
     page.sample("tallycam_build_info", &[("version", super::VERSION)], 1);
     let word = status.state.word();
@@ -63,6 +64,21 @@ pub fn text(site: &Site) -> String {
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(site.answered.get()) {
         page.sample("tallycam_http_requests_total", &[("class", class)], count);
     }
+    page.family(
+        "tallycam_pictures_changed_total",
+        "counter",
+        "Pictures that were changed, for all or for single viewers.",
+    );
+    page.sample("tallycam_pictures_changed_total", &[("for", "all")], status.changed);
+    if let Some(views) = &site.views {
+        page.sample("tallycam_pictures_changed_total", &[("for", "views")], views.made());
+        page.one(
+            "tallycam_views",
+            "gauge",
+            "Different views of the picture that are being watched.",
+            views.count(),
+        );
+    }
     if let Some(counting) = &site.counting {
         looks(&mut page, &counting.status());
         if let Ok(counts) = counting.counts() {
@@ -71,6 +87,15 @@ pub fn text(site: &Site) -> String {
     }
     if let Ok(keeping) = site.keeping() {
         kept(&mut page, keeping, site.room.known().as_deref());
+    }
+    if let Some(light) = LightSummary::of(site) {
+        page.one("tallycam_light_on", "gauge", "1 while the light shines.", u8::from(light.shows != "off"));
+        page.one(
+            "tallycam_light_healthy",
+            "gauge",
+            "0 while it does not work.",
+            u8::from(light.reason.is_none()),
+        );
     }
     process(&mut page);
     page.text

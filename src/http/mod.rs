@@ -14,11 +14,14 @@
 //! picture. The ledger is read on threads of the runtime's pool, by a few at a time.
 //! On [`Stop`] the listeners close, streams end themselves, and what is left after a second is cut.
 
+mod access;
 mod body;
 mod connection;
+mod controls;
 mod counts;
 mod crossings;
 pub mod csv;
+mod diagnosis;
 mod download;
 mod etag;
 mod events;
@@ -29,8 +32,11 @@ mod form_data;
 mod guard;
 mod ledger;
 mod legacy;
+mod lens;
+mod light;
 mod lines;
 pub mod listen;
+mod logs;
 mod media;
 mod metrics;
 mod model;
@@ -38,7 +44,9 @@ mod openapi;
 mod page;
 mod page_media;
 mod payload;
+mod picture;
 mod pictures;
+mod power;
 mod preferences;
 mod problem;
 mod query;
@@ -50,6 +58,8 @@ mod route;
 mod routes;
 mod schemas;
 mod schemas_media;
+mod settings;
+mod sign_in;
 mod snapshots;
 mod socket;
 mod state;
@@ -60,43 +70,52 @@ mod thumbnail;
 mod upload;
 mod uploads;
 mod v1;
+mod view;
 mod viewers;
 pub mod when;
 mod wire;
+mod wire_controls;
 mod wire_media;
 mod zip;
 mod zones;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use jiff::tz::TimeZone;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
+pub use crate::ui::bytes_in_words;
+pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
+pub use power::{NotSwitched, Power, PowerAction};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
 pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
-use crate::base::{Stop, clock};
+use crate::access::Access;
+use crate::base::{Recent, Stop, clock};
+use crate::media::View;
 use crate::pipeline::counting::Counting;
-use crate::pipeline::{Keeping, Pipeline, Status};
+use crate::pipeline::focus::{Focus, FocusSettings};
+use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
+use access::Gate;
 use connection::{Link, Links};
 use events::Listeners;
 use ledger::{Album, Ledger};
-use problem::{NoCounting, NoKeeping, Problem, Withheld};
+use problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
 use socket::Socket;
 use storage::Room;
 use viewers::{Places, Viewers};
@@ -143,6 +162,10 @@ pub struct Settings {
     pub counts_only: bool,
     /// Keys of `[retention]` that the operator's file sets, which nobody else changes: `snapshots_age`.
     pub pinned_retention: Vec<String>,
+    /// Who signs in stays so for so long.
+    pub session: Duration,
+    /// What the old addresses that switch the machine off ask for.
+    pub power_key: Option<String>,
 }
 
 impl Default for Settings {
@@ -160,6 +183,8 @@ impl Default for Settings {
             day_starts: 0,
             counts_only: false,
             pinned_retention: Vec::new(),
+            session: Duration::from_secs(30 * 86_400),
+            power_key: None,
         }
     }
 }
@@ -167,7 +192,8 @@ impl Default for Settings {
 /// What handlers share: settings, the camera, what is counted, and who is there.
 #[derive(Debug)]
 pub(crate) struct Site {
-    settings: Settings,
+    /// What is in force now: see [`Site::settings`].
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
@@ -175,9 +201,16 @@ pub(crate) struct Site {
     preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
     keeping: Option<Keeping>,
-    /// Where pictures are kept, and their store could be opened.
-    /// Made with the first look at the store, which may be opened late.
+    /// The light.
+    lights: Option<Lights>,
+    /// Where pictures are kept. Made with the first look at the store, which may be opened late.
     album: OnceLock<Album>,
+    /// The camera's lens.
+    focus: Focus,
+    /// What looks at the machine.
+    machine: Option<Arc<dyn Diagnose>>,
+    /// What it found.
+    looked: diagnosis::Looked,
     /// What was last seen of the room for pictures.
     room: Room,
     /// Files that are taken in at the same time.
@@ -188,7 +221,19 @@ pub(crate) struct Site {
     viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     annotated: Option<Rc<Viewers>>,
+    /// What makes views of their own.
+    views: Option<Views>,
+    /// Those who watch one: the view, whether it is of annotated pictures, and they.
+    viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     listeners: Listeners,
+    /// Who may change something.
+    gate: Gate,
+    /// It listens beyond this machine.
+    is_reached: bool,
+    /// What was logged last.
+    recent: Recent,
+    /// What can switch the machine off.
+    power: Option<Arc<dyn Power>>,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
     /// Pictures that are made smaller at once.
@@ -205,9 +250,22 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    fn new(server: Server, stop: Stop) -> Site {
-        let Server { settings, pipeline, counting, models, preferences, keeping } = server;
-        let places = Places::new(settings.max_viewers);
+    fn new(server: Server, stop: Stop, is_reached: bool) -> Site {
+        let Server {
+            settings,
+            pipeline,
+            counting,
+            models,
+            preferences,
+            keeping,
+            access,
+            recent,
+            power,
+            views,
+            lights,
+            machine,
+        } = server;
+        let places = Places::new(settings.clone());
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
@@ -215,6 +273,9 @@ impl Site {
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
             settings,
+            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
+            machine,
+            looked: diagnosis::Looked::default(),
             pipeline,
             ledger: ledger.cloned().map(Ledger::new),
             counting,
@@ -222,9 +283,16 @@ impl Site {
             preferences,
             album: OnceLock::new(),
             keeping,
+            lights,
             room: Room::default(),
             uploading: Arc::new(Semaphore::new(uploads::PLACES)),
+            views,
+            viewed: RefCell::default(),
             listeners: Listeners::default(),
+            gate: Gate::new(access),
+            is_reached,
+            recent,
+            power,
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
             replays: Arc::new(Semaphore::new(replay::PLACES)),
@@ -238,9 +306,18 @@ impl Site {
     }
 
     /// Settings, to be changed.
-    #[expect(dead_code, reason = "used by the routes of settings, which come next")]
-    fn preferences(&self) -> Option<&Arc<dyn Preferences>> {
-        self.preferences.as_ref()
+    fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
+        self.preferences.as_ref().ok_or(NoPreferences)
+    }
+
+    /// How the server behaves now.
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    /// Whoever reaches the camera can change it, and it can be reached from other machines.
+    fn is_open(&self) -> bool {
+        access::is_open(self)
     }
 
     /// What counts.
@@ -280,11 +357,8 @@ impl Site {
 
     /// The clock on the wall.
     fn clock(&self) -> Clock {
-        Clock {
-            now_us: clock::wall_us(),
-            zone: self.settings.zone.clone(),
-            day_starts: self.settings.day_starts,
-        }
+        let settings = self.settings();
+        Clock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.
@@ -295,7 +369,7 @@ impl Site {
 
     /// Whether nobody is given a picture.
     fn is_counts_only(&self) -> bool {
-        self.settings.counts_only
+        self.settings().counts_only
             || self.counting.as_ref().is_some_and(Counting::is_counts_only)
             || self.keeping.as_ref().is_some_and(Keeping::is_counts_only)
     }
@@ -321,13 +395,39 @@ impl Site {
     }
 
     /// Does `each` with all who watch, whatever they watch.
-    fn each_viewers(&self, each: impl FnMut(&Rc<Viewers>)) {
-        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(each);
+    fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
+        [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
+        self.viewed
+            .borrow()
+            .iter()
+            .filter_map(|(_, _, viewers)| viewers.upgrade())
+            .for_each(|one| each(&one));
+    }
+
+    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
+    /// no views are made.
+    fn viewers_of(&self, view: &View, is_annotated: bool) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+        let Some(views) = &self.views else { return Ok(None) };
+        let over = match (&self.counting, is_annotated) {
+            (Some(counting), true) => Some(counting.annotated()),
+            (_, true) => return Ok(None),
+            (_, false) => None,
+        };
+        let mut all = self.viewed.borrow_mut();
+        all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
+        let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);
+        if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
+            return Ok(Some(viewers));
+        }
+        let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
+        all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
+        tokio::task::spawn_local(viewers::relay(viewers.clone()));
+        Ok(Some(viewers))
     }
 
     /// Pictures that viewers did not get, since the start.
     fn skipped(&self) -> u64 {
-        let mut skipped = 0;
+        let mut skipped = self.places.skipped_before();
         self.each_viewers(|viewers| skipped += viewers.skipped());
         skipped
     }
@@ -344,19 +444,46 @@ impl Site {
 /// Serves a pipeline's pictures, and what is counted in them, over HTTP.
 #[derive(Debug)]
 pub struct Server {
-    settings: Settings,
+    settings: watch::Receiver<Arc<Settings>>,
     pipeline: Pipeline,
     counting: Option<Counting>,
     models: Option<Arc<dyn Models>>,
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
+    access: Option<Access>,
+    recent: Recent,
+    power: Option<Arc<dyn Power>>,
+    views: Option<Views>,
+    lights: Option<Lights>,
+    machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
     pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
-        Server { settings, pipeline, counting, models: None, preferences: None, keeping: None }
+        let settings = watch::Sender::new(Arc::new(settings)).subscribe();
+        Server {
+            settings,
+            pipeline,
+            counting,
+            models: None,
+            preferences: None,
+            keeping: None,
+            access: None,
+            recent: Recent::default(),
+            power: None,
+            views: None,
+            lights: None,
+            machine: None,
+        }
+    }
+
+    /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
+    /// end by those that it began with.
+    #[must_use]
+    pub fn with_live_settings(self, settings: watch::Receiver<Arc<Settings>>) -> Server {
+        Server { settings, ..self }
     }
 
     /// The same, where models can be chosen and fetched.
@@ -371,10 +498,46 @@ impl Server {
         Server { preferences: Some(preferences), ..self }
     }
 
+    /// The same, where who changes something from another machine has to know a password.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Server {
+        Server { access: Some(access), ..self }
+    }
+
+    /// The same, which shows what was logged last.
+    #[must_use]
+    pub fn with_recent(self, recent: Recent) -> Server {
+        Server { recent, ..self }
+    }
+
+    /// The same, which can have the machine switched off.
+    #[must_use]
+    pub fn with_power(self, power: Arc<dyn Power>) -> Server {
+        Server { power: Some(power), ..self }
+    }
+
+    /// The same, where the machine is looked at.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
+        Server { machine: Some(machine), ..self }
+    }
+
+    /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
+    #[must_use]
+    pub fn with_views(self, views: Views) -> Server {
+        Server { views: Some(views), ..self }
+    }
+
     /// The same, where pictures are kept.
     #[must_use]
     pub fn with_keeping(self, keeping: Keeping) -> Server {
         Server { keeping: Some(keeping), ..self }
+    }
+
+    /// The same, where there may be a light.
+    #[must_use]
+    pub fn with_lights(self, lights: Lights) -> Server {
+        Server { lights: Some(lights), ..self }
     }
 
     /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the
@@ -383,14 +546,16 @@ impl Server {
     /// # Errors
     /// A listener cannot be used; later errors are logged and survived.
     pub async fn run(self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
+        let is_reached = listeners.iter().any(Listener::is_reached);
         let listeners = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<_>>>()?;
-        let site = Rc::new(Site::new(self, stop.clone()));
+        let site = Rc::new(Site::new(self, stop.clone(), is_reached));
         let tasks = LocalSet::new();
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
             let site = site.clone();
-            async move { connection::sweep(&site.links, &site.settings).await }
+            async move { connection::sweep(&site).await }
         });
+        tasks.spawn_local(heed_settings(site.clone()));
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
         tasks
@@ -409,6 +574,16 @@ impl Server {
     }
 }
 
+/// Does what other settings demand of those who are there already.
+async fn heed_settings(site: Rc<Site>) {
+    let mut settings = site.settings.clone();
+    while settings.changed().await.is_ok() {
+        if site.is_counts_only() {
+            site.each_viewers(|viewers| viewers.dismiss());
+        }
+    }
+}
+
 /// A listener on the runtime.
 enum Door {
     Tcp(TcpListener),
@@ -424,17 +599,17 @@ impl Door {
         })
     }
 
-    async fn accept(&self) -> io::Result<(Socket, Rc<str>)> {
+    async fn accept(&self) -> io::Result<(Socket, Rc<str>, Option<IpAddr>)> {
         match self {
             Door::Tcp(tcp) => {
                 let (socket, peer) = tcp.accept().await?;
                 // An IPv4 peer of an IPv6 socket is named as people know it.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Ok((Socket::Tcp(socket), peer.to_string().into()))
+                Ok((Socket::Tcp(socket), peer.to_string().into(), Some(peer.ip())))
             }
             Door::Unix(unix) => {
                 let (socket, _) = unix.accept().await?;
-                Ok((Socket::Unix(socket), "unix".into()))
+                Ok((Socket::Unix(socket), "unix".into(), None))
             }
         }
     }
@@ -445,7 +620,7 @@ async fn accept(site: Rc<Site>, door: Door) {
     let mut complained: Option<Instant> = None;
     let refusing = Rc::new(Cell::new(0));
     loop {
-        let (socket, peer) = match door.accept().await {
+        let (socket, peer, address) = match door.accept().await {
             Ok(accepted) => accepted,
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(e) => {
@@ -458,9 +633,9 @@ async fn accept(site: Rc<Site>, door: Door) {
             }
         };
         site.accepted.set(site.accepted.get() + 1);
-        if site.links.count() >= site.settings.max_connections {
+        if site.links.count() >= site.settings().max_connections {
             site.refused.set(site.refused.get() + 1);
-            log::debug!("{peer}: refused, {} connections are open", site.settings.max_connections);
+            log::debug!("{peer}: refused, {} connections are open", site.settings().max_connections);
             if refusing.get() < REFUSALS {
                 refusing.set(refusing.get() + 1);
                 let refusing = refusing.clone();
@@ -472,7 +647,7 @@ async fn accept(site: Rc<Site>, door: Door) {
             continue;
         }
         socket.prepare();
-        let link = Link::new(socket, peer);
+        let link = Link::new(socket, peer, address);
         site.links.enter(link.clone());
         tokio::task::spawn_local({
             let site = site.clone();

@@ -31,7 +31,13 @@ pub fn document() -> Value {
             tag(Tag::Pages, "Pages for people."),
         ],
         "paths": paths,
-        "components": {"schemas": schemas::all()},
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic", "description": "The camera's password; any user name."},
+                "session": {"type": "apiKey", "in": "cookie", "name": "tallycam_…", "description": "From `/sign-in`."},
+            },
+        },
     })
 }
 
@@ -55,6 +61,13 @@ fn operation(route: &Route) -> Value {
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
         }
     }
+    let asks = route.may_change() && route.asks_for_password();
+    if asks {
+        for (status, words) in PASSWORD_PROBLEMS {
+            let content = content_of(if doc.tag == Tag::Api { Content::Problem } else { Content::Text });
+            responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
+        }
+    }
     let mut parameters: Vec<Value> = doc
         .query
         .iter()
@@ -75,11 +88,21 @@ fn operation(route: &Route) -> Value {
         }));
     }
     let mut operation = json!({"tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
+    if asks {
+        // Nothing is asked for on the camera's own machine, and where there is no password.
+        operation["security"] = json!([{"basic": []}, {"session": []}, {}]);
+    }
     if let Some(body) = request_body(doc.body) {
         operation["requestBody"] = body;
     }
     operation
 }
+
+/// What may be wrong with who changes something. A page's form is led to `/sign-in` instead (303).
+const PASSWORD_PROBLEMS: [(&str, &str); 2] = [
+    ("401", "It needs the camera's password, or that was wrong."),
+    ("429", "Too many wrong passwords came from there; Retry-After says when to try again."),
+];
 
 /// What may be wrong with any body.
 const BODY_PROBLEMS: [(&str, &str); 4] = [
@@ -101,6 +124,10 @@ fn request_body(wanted: Wanted) -> Option<Value> {
         }
         Wanted::Json(name) | Wanted::LongJson(name) => (named(name), true),
         Wanted::JsonOrNothing(name) => (named(name), false),
+        Wanted::Toml => {
+            let file = json!({"application/toml": {"schema": {"type": "string"}}});
+            return Some(json!({"required": true, "content": file}));
+        }
         Wanted::Form => {
             let form = json!({"application/x-www-form-urlencoded": {"schema": {"type": "object"}}});
             return Some(json!({"required": false, "content": form}));
@@ -134,6 +161,7 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],
         Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],
+        Content::Toml => vec![("application/toml", text())],
         Content::AnyJson => vec![("application/json", json!({"type": "object"}))],
         Content::Problem => vec![("application/problem+json", named("Problem"))],
     };

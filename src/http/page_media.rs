@@ -250,7 +250,7 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
         file: media.map(|media| media.file().display().to_string()).unwrap_or_default(),
         // What was known a moment ago may be of another file.
         room: storage::measure(site).await.ok().map(|storage| facts_media::room(&storage)),
-        rules: facts_media::rules(&rules.unwrap_or_default(), &site.settings.pinned_retention),
+        rules: facts_media::rules(&rules.unwrap_or_default(), &site.settings().pinned_retention),
         plan: plan.map(|plan| facts_media::plan(&plan, false)),
         checked: None,
         done: None,
@@ -293,7 +293,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
             media.remove_aside(name).await.map(|()| "database?done=aside#aside")
         }
         Some("retention") => {
-            let pinned = &site.settings.pinned_retention;
+            let pinned = &site.settings().pinned_retention;
             let rules = match rules_of(&fields, media.retention(), pinned) {
                 Ok(rules) => rules,
                 Err(problem) => {
@@ -320,7 +320,7 @@ async fn trial(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Pro
     let now = site.media()?.by_which_items_age();
     let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
     let page = DatabasePage {
-        rules: facts_media::rules(&rules, &site.settings.pinned_retention),
+        rules: facts_media::rules(&rules, &site.settings().pinned_retention),
         plan: Some(facts_media::plan(&plan, true)),
         ..database_page(site, None).await
     };

@@ -28,6 +28,9 @@ pub enum PayloadError {
         "the request's body is not what is wanted here: it should be an object, as in {{\"name\": \"Front door\"}}"
     )]
     NoObject,
+    /// A key is there twice: which of its values is meant?
+    #[error("{0:?} is given twice")]
+    Repeated(String),
     /// It is an object, and not what is wanted.
     #[error("the request's body is not what is wanted here: {0}")]
     Wrong(String),
@@ -76,6 +79,55 @@ pub fn read_or_nothing<T: DeserializeOwned>(
         return Err(PayloadError::NoObject);
     }
     serde_json::from_value(value).map(Some).map_err(|e| PayloadError::Wrong(e.to_string()))
+}
+
+/// Reads a body key by key, in its order, of JSON or of a form, whose values are texts. No key is there twice.
+///
+/// # Errors
+/// [`PayloadError`].
+pub fn read_pairs(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value)>, PayloadError> {
+    let begin = body.iter().find(|byte| !byte.is_ascii_whitespace()).ok_or(PayloadError::Missing)?;
+    let kind = kind(headers);
+    let is_form = kind == "application/x-www-form-urlencoded" && !matches!(begin, b'{' | b'[');
+    let pairs = if is_form {
+        let fields = Query::parse(&String::from_utf8_lossy(body));
+        fields.pairs().iter().map(|(key, text)| (key.clone(), Value::from(text.as_str()))).collect()
+    } else {
+        // What is no object is told from what is no JSON.
+        read::<Map<String, Value>>(headers, body)?;
+        serde_json::from_slice::<Pairs>(body).map_err(|e| PayloadError::NotJson(e.to_string()))?.0
+    };
+    let is_repeated =
+        |(at, (key, _)): (usize, &(String, Value))| pairs[..at].iter().any(|(other, _)| other == key);
+    match pairs.iter().enumerate().find(|pair| is_repeated(*pair)) {
+        Some((_, (key, _))) => Err(PayloadError::Repeated(key.chars().take(60).collect())),
+        None => Ok(pairs),
+    }
+}
+
+/// An object's keys and values in their order, with those that are there twice.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> serde::Deserialize<'de> for Pairs {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Pairs, D::Error> {
+        struct Each;
+        impl<'de> serde::de::Visitor<'de> for Each {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Pairs, M::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        from.deserialize_map(Each)
+    }
 }
 
 /// Reads a long body of JSON as `T`, without a tree of all its values in between: that would take ten times
@@ -214,6 +266,25 @@ mod tests {
         assert_eq!(read_long::<Door>(b" "), Err(PayloadError::Missing));
         assert!(matches!(read_long::<Door>(b"{\"name\":5}"), Err(PayloadError::Wrong(_))));
         assert!(matches!(read_long::<Door>(b"{\"name\":\"a"), Err(PayloadError::NotJson(_))));
+    }
+
+    #[test]
+    fn pairs_keep_their_order_and_none_is_there_twice() {
+        let pairs = |kind: &'static str, body: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            read_pairs(&headers, body.as_bytes())
+        };
+        let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+        let of = |key: &str, value: Value| (key.to_owned(), value);
+        assert_eq!(pairs(json, "{\"b\":1,\"a\":null}"), Ok(vec![of("b", json!(1)), of("a", Value::Null)]));
+        assert_eq!(pairs(form, "b=1&a="), Ok(vec![of("b", json!("1")), of("a", json!(""))]));
+        assert_eq!(pairs(json, "{\"a\":1,\"b\":2,\"a\":3}"), Err(PayloadError::Repeated("a".into())));
+        assert_eq!(pairs(form, "a=1&a=1"), Err(PayloadError::Repeated("a".into())));
+        assert_eq!(pairs(json, "[1]"), Err(PayloadError::NoObject));
+        assert_eq!(pairs(json, " "), Err(PayloadError::Missing));
+        assert!(matches!(pairs(json, "{\"a\":NaN}"), Err(PayloadError::NotJson(_))));
+        assert_eq!(pairs("image/png", "x"), Err(PayloadError::Kind("image/png".into())));
     }
 
     proptest::proptest! {

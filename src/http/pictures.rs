@@ -9,14 +9,15 @@ use hyper::{Method, Response, StatusCode};
 use super::body::Body;
 use super::problem::{Problem, RETRY_PICTURE, Withheld};
 use super::route::{Request, no_store};
-use super::{snapshots, stream};
+use super::{snapshots, stream, view};
 use crate::media::Picture;
 use crate::pipeline::keeping::KeepError;
 
 /// A sleeping camera's first picture is waited for so long.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
 
-/// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`.
+/// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`, and changed as
+/// `?gray=`, `?scale=`, `?rotate=`, `?mirror=`, `?flip=` and `?crop=` say.
 /// Other keys, and values that are none, change nothing.
 pub async fn stream(request: Request) -> Result<Response<Body>, Problem> {
     let is_annotated = matches!(request.query.get("annotated"), Some("1" | "true"));
@@ -38,6 +39,17 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
         return Ok(stream::head(Body::full("")));
     }
     let fps = request.query.number("fps");
+    let view = view::of_old_query(&request.query);
+    let is_annotated = is_annotated && site.annotated.is_some();
+    if !view.is_plain()
+        && let Some(viewers) = site.viewers_of(&view, is_annotated)?
+    {
+        let demand = match &site.counting {
+            Some(counting) if is_annotated => counting.annotate(),
+            _ => site.pipeline.demand(),
+        };
+        return Ok(stream::head(Body::viewer(viewers.admit(&request.link, fps, demand)?)));
+    }
     let viewer = match (&site.annotated, &site.counting) {
         (Some(viewers), Some(counting)) if is_annotated => {
             viewers.admit(&request.link, fps, counting.annotate())
@@ -52,7 +64,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
     }
-    let wait = match snapshots::picture(&request).await? {
+    let wait = match snapshots::picture(&request, true).await? {
         None => SNAPSHOT_WAIT,
         Some(Ok(picture)) => return Ok(jpeg(&picture)),
         // It has been waited for; the card is the same in every form.
@@ -76,7 +88,7 @@ pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
     }
-    if let Some(picture) = snapshots::picture(&request).await? {
+    if let Some(picture) = snapshots::picture(&request, false).await? {
         return Ok(jpeg(&picture?));
     }
     let picture = request.site.pipeline.snapshot(SNAPSHOT_WAIT).await;

@@ -1,7 +1,9 @@
 //! What went wrong with a request: one type, one `From` per error, two ways to say it
 //! (`application/problem+json`, RFC 9457, under `/api/`; plain text elsewhere). Pure.
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -11,10 +13,12 @@ use super::guard::Foreign;
 use super::ledger::ReadError;
 use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
+use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
-use crate::pipeline::NoPicture;
 use crate::pipeline::counting::NoDetector;
+use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
+use crate::pipeline::{NoPicture, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
 
@@ -31,9 +35,39 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// The methods that the address knows, for 405.
     pub allow: Option<String>,
+    /// A program is asked for the password by HTTP Basic.
+    pub challenge: bool,
+    /// Which value is wrong, where one is.
+    pub wrong: Option<Box<WrongField>>,
 }
 
-/// The wire form (RFC 9457 §3.1); `hint` is an extension member.
+/// A value that is wrong. Each of its members is one of the problem's (RFC 9457 §3.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WrongField {
+    /// The key it was sent for: `brightness`, `lights.brightness`.
+    pub field: String,
+    /// What is expected there: "a whole number from 0 to 255"; empty where that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub range: String,
+    /// What was given, as text, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
+    /// Everything that is wrong with what was sent, where that may be several values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<WrongValueOf>,
+}
+
+/// One of several values that are wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrongValueOf {
+    /// The setting's key.
+    path: String,
+    given: String,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
 #[derive(Serialize)]
 struct Wire<'a> {
     r#type: &'static str,
@@ -42,12 +76,35 @@ struct Wire<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    #[serde(flatten)]
+    wrong: Option<&'a WrongField>,
 }
 
 impl Problem {
     /// A problem with nothing but its status and sentence.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), hint: None, retry_after: None, allow: None }
+        Problem {
+            status,
+            detail: detail.into(),
+            hint: None,
+            retry_after: None,
+            allow: None,
+            challenge: false,
+            wrong: None,
+        }
+    }
+
+    /// Names the value that is wrong, what is expected there, and what was given instead.
+    #[must_use]
+    pub fn wrong(
+        mut self,
+        field: impl Into<String>,
+        range: impl Into<String>,
+        given: impl Into<String>,
+    ) -> Problem {
+        let (field, range, given) = (field.into(), range.into(), Some(given.into()));
+        self.wrong = Some(Box::new(WrongField { field, range, given, ..WrongField::default() }));
+        self
     }
 
     /// Adds what the caller can do.
@@ -78,6 +135,9 @@ impl Problem {
         if let Some(allow) = self.allow.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
             headers.insert(ALLOW, allow);
         }
+        if self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tallycam\""));
+        }
         // What the client has still to send is not waited for.
         if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -92,6 +152,7 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             hint: self.hint.as_deref(),
+            wrong: self.wrong.as_deref(),
         };
         // Strings and a number: this cannot fail.
         serde_json::to_string(&wire).unwrap_or_default()
@@ -147,6 +208,14 @@ impl From<Full> for Problem {
     }
 }
 
+impl From<TooManyViews> for Problem {
+    fn from(many: TooManyViews) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
+            .hint("watch one that others watch, too, or the picture as everyone sees it")
+            .retry_after(5)
+    }
+}
+
 /// No room for another who listens to events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("all {limit} places for those who listen to events are taken")]
@@ -175,6 +244,21 @@ impl From<NoCounting> for Problem {
     }
 }
 
+impl From<FocusError> for Problem {
+    fn from(error: FocusError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
+                "`tallycam devices` lists what the camera has; `kind` under [lens] says how it is focused",
+            ),
+            FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
+            FocusError::Controls(error) => error.into(),
+            FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does whatever moves the lens"),
+        }
+    }
+}
+
 /// No picture is given to anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this camera counts only: it shows no pictures and keeps none")]
@@ -192,7 +276,9 @@ impl From<PayloadError> for Problem {
         let status = match error {
             PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PayloadError::NoObject | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PayloadError::NoObject | PayloadError::Repeated(_) | PayloadError::Wrong(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
         };
         Problem::new(status, error.to_string()).hint(error.hint())
     }
@@ -203,15 +289,66 @@ impl From<FieldError> for Problem {
         match error {
             // Of these routes every body that cannot be read is a bad request.
             FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
-            error => Problem::new(StatusCode::BAD_REQUEST, error.to_string())
-                .hint("/api/v1/openapi.json says what is wanted"),
+            error => {
+                let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+                    .hint("/api/v1/openapi.json says what is wanted");
+                let FieldError::Wrong { key, expected, given } = error else { return problem };
+                let wrong = WrongField { field: key.to_owned(), range: expected, given, errors: Vec::new() };
+                Problem { wrong: Some(Box::new(wrong)), ..problem }
+            }
         }
     }
 }
 
 impl From<WrongValue> for Problem {
     fn from(wrong: WrongValue) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, wrong.to_string())
+        Problem::new(StatusCode::BAD_REQUEST, wrong.to_string()).wrong(wrong.key, wrong.expected, wrong.value)
+    }
+}
+
+impl From<WrongSetting> for WrongValueOf {
+    fn from(wrong: WrongSetting) -> WrongValueOf {
+        let WrongSetting { path, given, message, hint } = wrong;
+        WrongValueOf { path, given, message, hint }
+    }
+}
+
+impl From<NotSet> for Problem {
+    fn from(not: NotSet) -> Problem {
+        let detail = not.to_string();
+        match not {
+            NotSet::Wrong(wrong) => {
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+                let Some(WrongSetting { path, given, hint, .. }) = wrong.first().cloned() else {
+                    return problem;
+                };
+                let mut problem = Problem { hint, ..problem.wrong(path, "", given) };
+                if let Some(first) = &mut problem.wrong {
+                    first.errors = wrong.into_iter().map(WrongValueOf::from).collect();
+                }
+                problem
+            }
+            NotSet::Pinned { path, .. } => {
+                let field = WrongField { field: path, ..WrongField::default() };
+                Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
+            }
+            NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+                .hint("look at them as they are now, and change those"),
+            NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
+            NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
+                .hint("`tallycam check` says what is wrong with the directory"),
+        }
+    }
+}
+
+/// Settings cannot be changed here: a program that embeds the server keeps them itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("settings cannot be changed here")]
+pub struct NoPreferences;
+
+impl From<NoPreferences> for Problem {
+    fn from(none: NoPreferences) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
     }
 }
 
@@ -403,7 +540,9 @@ const RETRY_LEDGER: u32 = 2;
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::http::fields::Fields;
     use http_body_util::BodyExt;
+    use hyper::HeaderMap;
 
     async fn read(response: Response<Body>) -> (hyper::http::response::Parts, String) {
         let (parts, body) = response.into_parts();
@@ -422,6 +561,44 @@ mod tests {
         assert_eq!(json["status"], 503);
         assert_eq!(json["detail"], "all 3 places for viewers are taken");
         assert!(json["hint"].as_str().unwrap().contains("max_viewers"));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_value_is_named_with_its_range_and_what_was_given() {
+        let fields = Fields::read(&HeaderMap::new(), br#"{"w": 300}"#, &["w"]).unwrap();
+        let problem = Problem::from(fields.whole("w", 0..=255).unwrap_err());
+        let json: serde_json::Value = serde_json::from_str(&read(problem.respond(true)).await.1).unwrap();
+        assert_eq!(
+            (&json["field"], &json["range"], &json["given"]),
+            (&"w".into(), &"a whole number from 0 to 255".into(), &"300".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_not_set_says_why() {
+        let wrong = WrongSetting {
+            path: "lights.pixels".into(),
+            given: "0".into(),
+            message: "must be more".into(),
+            hint: Some("write 1".into()),
+        };
+        let pinned = NotSet::Pinned { path: "name".into(), place: "config.toml:1".into() };
+        let kept = NotSet::NotKept { file: "settings.toml".into(), reason: "full".into() };
+        let rolled = NotSet::RolledBack { reason: "no picture".into(), hint: None };
+        for (not, status, field) in [
+            (NotSet::Wrong(vec![wrong.clone(), wrong]), 422, Some("lights.pixels")),
+            (pinned, 409, Some("name")),
+            (NotSet::Changed, 412, None),
+            (rolled, 409, None),
+            (kept, 507, None),
+        ] {
+            let detail = not.to_string();
+            let (parts, body) = read(Problem::from(not).respond(true)).await;
+            let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!((parts.status.as_u16(), json["detail"].as_str()), (status, Some(detail.as_str())));
+            assert_eq!(json["field"].as_str(), field);
+            assert_eq!(json["errors"].as_array().map(Vec::len), (status == 422).then_some(2));
+        }
     }
 
     #[tokio::test]

@@ -6,9 +6,12 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} is {value:?}, and should be {expected}")]
 pub struct WrongValue {
-    key: &'static str,
-    value: String,
-    expected: String,
+    /// Of which key.
+    pub key: &'static str,
+    /// What was given, at most 100 characters of it.
+    pub value: String,
+    /// What it should be.
+    pub expected: String,
 }
 
 impl WrongValue {
@@ -94,6 +97,19 @@ impl Query {
 /// A segment of a path, decoded: as a query, but that a `+` stands for itself.
 pub fn decode_path(text: &str) -> String {
     decode(&text.replace('+', "%2B"))
+}
+
+/// A value for a query: all but letters, digits and `-._~` is escaped.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
 }
 
 fn decode(text: &str) -> String {

@@ -13,7 +13,7 @@ use super::wire_media::RecordingReport;
 use super::{media, v1, wire};
 use crate::pipeline::keeping::RecordingWish;
 
-const KEYS: [&str; 7] = ["name", "date", "note", "fps", "every", "duration", "bytes"];
+const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];
 
 /// Pictures a second.
 const RATES: RangeInclusive<f64> = 0.01..=1000.0;
@@ -49,6 +49,7 @@ fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
             Some(0) => return Err(wrong("bytes", "more than nothing")),
             bytes => bytes,
         },
+        as_shown: fields.one_of("picture", &[("shown", true), ("original", false)])?.unwrap_or(false),
     })
 }
 
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!(wish.every, Some(Duration::from_secs(90)));
         assert_eq!(wish.duration, Some(Duration::from_secs(7200)));
         assert_eq!((wish.bytes, wish.fps), (Some(1_000_000_000), None));
+        assert!(!wish.as_shown && of(r#"{"picture":"shown"}"#).unwrap().as_shown);
         assert_eq!(of(r#"{"name":"","fps":null}"#).unwrap(), RecordingWish::default());
         for wrong in [
             r#"{"fps":0}"#,
@@ -89,6 +91,7 @@ mod tests {
             r#"{"bytes":0}"#,
             r#"{"length":1}"#,
             r#"{"name":5}"#,
+            r#"{"picture":"largest"}"#,
         ] {
             assert!(of(wrong).is_err(), "{wrong}");
         }

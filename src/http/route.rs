@@ -13,8 +13,10 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
+use super::access::Asker;
 use super::body::Body;
 use super::connection::Link;
 use super::problem::{BodyError, Miss, Problem};
@@ -47,6 +49,8 @@ pub struct Request {
     pub query: Query,
     /// The headers.
     pub headers: HeaderMap,
+    /// Of HTTP.
+    pub version: Version,
     /// The number in the path, where the route has one; else 0.
     pub id: u64,
     /// The name in the path, decoded, where the route has one; else empty.
@@ -55,6 +59,13 @@ pub struct Request {
     pub body: Bytes,
     /// The body as it comes, of a route that takes it so.
     pub upload: Option<Upload>,
+}
+
+impl Request {
+    /// Who asks.
+    pub fn asker(&self) -> Asker<'_> {
+        Asker { address: self.link.address(), version: self.version, headers: &self.headers }
+    }
 }
 
 /// What answers a request.
@@ -92,7 +103,8 @@ pub struct Route {
     pub handler: Handler,
 }
 
-/// When a route changes something: then it is closed to other sites, and not answered for a mere `HEAD`.
+/// When a route changes something: then it is closed to other sites and to whoever does not know the password, and not
+/// answered for a mere `HEAD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
     /// As its method says: never by `GET`, else always.
@@ -101,6 +113,10 @@ pub enum Changes {
     Always,
     /// When the query has this key, though its method is `GET`: an old address.
     WithKey(&'static str),
+    /// Always, though its method is `GET`: an old address, which asks for a key of its own instead of the password.
+    Keyed,
+    /// As its method says, but without the password: it is the way to show it.
+    SigningIn,
 }
 
 /// What the document says of a route.
@@ -143,6 +159,8 @@ pub enum Wanted {
     JsonOrNothing(&'static str),
     /// What a page's form sends.
     Form,
+    /// A file of settings.
+    Toml,
     /// A file, of any length: the handler takes it as it comes.
     File,
 }
@@ -170,6 +188,8 @@ pub enum Content {
     Json(&'static str),
     /// JSON of no fixed form.
     AnyJson,
+    /// A file of settings.
+    Toml,
     /// A problem (RFC 9457).
     Problem,
     /// An icon.
@@ -212,11 +232,21 @@ impl Route {
         Some(InPath { id, name: String::new() })
     }
 
+    /// Whether who changes something by it has to know the password.
+    pub(super) fn asks_for_password(&self) -> bool {
+        !matches!(self.changes, Changes::Keyed | Changes::SigningIn)
+    }
+
+    /// Whether some request of it changes something.
+    pub(super) fn may_change(&self) -> bool {
+        !matches!(self.changes, Changes::AsUsual | Changes::SigningIn) || self.method != Method::GET
+    }
+
     /// Whether a request with this query changes something.
     fn is_change(&self, query: &Query) -> bool {
         match self.changes {
-            Changes::AsUsual => self.method != Method::GET,
-            Changes::Always => true,
+            Changes::AsUsual | Changes::SigningIn => self.method != Method::GET,
+            Changes::Always | Changes::Keyed => true,
             Changes::WithKey(key) => query.get(key).is_some(),
         }
     }
@@ -266,14 +296,15 @@ pub async fn serve(
     link: Rc<Link>,
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path();
-    let method = head.method.clone();
-    let answered = answer(&site, &link, &method, path, head.uri.query(), head.headers, body).await;
+    let (Parts { method, uri, version, headers, .. }, body) = request.into_parts();
+    let path = uri.path();
+    let answered = answer(&site, &link, &method, &uri, version, headers, body).await;
     let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Other sites learn nothing. Our own must: under `no-referrer` a browser calls the origin of a form `null` (Fetch
+    // §3.2), and the guard would take it for another site's.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves. Scripts of
     // other sites may show them too, but not read them: `Access-Control-Allow-Origin` is not given.
     headers.insert(
@@ -289,33 +320,44 @@ async fn answer(
     site: &Rc<Site>,
     link: &Rc<Link>,
     method: &Method,
-    path: &str,
-    query: Option<&str>,
+    uri: &Uri,
+    version: Version,
     headers: HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
+    let path = uri.path();
     let (route, InPath { id, name }) = match find(method, path)? {
         Found::Route(route, said) => (route, said),
         Found::Asset(asset) => return Ok(page::asset(asset, &headers)),
         Found::Options(allow) => return Ok(options(&allow)),
     };
-    let query = Query::parse(query.unwrap_or_default());
+    let query = Query::parse(uri.query().unwrap_or_default());
     if route.is_change(&query) {
         if method == Method::HEAD {
             let allow = String::from("GET, OPTIONS");
             return Err(Miss::Method { path: path.to_owned(), allow }.into());
         }
         guard::check(&headers).inspect_err(|e| log::warn!("{method} {path} from {}: {e}", link.peer()))?;
+        if route.asks_for_password() {
+            let asker = Asker { address: link.address(), version, headers: &headers };
+            if let Err(denied) = site.gate.admit(asker).await {
+                log::info!("{method} {path} from {}: {denied}", link.peer());
+                // What is still on its way is not waited for.
+                link.cut();
+                return denied.answer(route, path, &headers);
+            }
+        }
     }
     let (mut upload, mut whole) = (None, Bytes::new());
     if route.doc.body == Wanted::File {
-        upload = Some(Upload::new(body, link.clone(), site.settings.head_timeout));
+        upload = Some(Upload::new(body, link.clone(), site.settings().head_timeout));
     } else if !body.is_end_stream() {
         let limit = if matches!(route.doc.body, Wanted::LongJson(_)) { MAX_LONG_BODY } else { MAX_BODY };
-        whole = take(body, limit, site.settings.head_timeout).await.inspect_err(|_| link.cut())?;
+        whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
     let (site, link, method) = (site.clone(), link.clone(), method.clone());
-    (route.handler)(Request { site, link, method, query, headers, id, name, body: whole, upload }).await
+    (route.handler)(Request { site, link, method, version, query, headers, id, name, body: whole, upload })
+        .await
 }
 
 /// Takes the body of a request, whether its route wants one or not: the connection's next request

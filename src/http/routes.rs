@@ -4,8 +4,9 @@ use hyper::Method;
 
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    counts, crossings, download, events, legacy, lines, media, model, page, page_media, pictures, recordings,
-    recount, replay, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs, media, model,
+    page, page_media, picture, pictures, power, recordings, recount, replay, settings, sign_in, snapshots,
+    storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -41,8 +42,11 @@ type Answer = (u16, &'static str, Content);
 
 const FPS: Key = ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
 const STREAM: Answer = (200, "Pictures, until the viewer leaves.", Content::Multipart);
-const FULL: Answer =
-    (503, "All places for viewers are taken; Retry-After says when to try again.", Content::Text);
+const FULL: Answer = (
+    503,
+    "All places for viewers are taken, or eight other views are being watched; Retry-After says when to try again.",
+    Content::Text,
+);
 const JPEG: Answer = (200, "The newest picture; X-Timestamp is when it was taken.", Content::Jpeg);
 const CARD: Answer = (503, "There is no live picture: a card that says why.", Content::Jpeg);
 const STATE: Answer = (200, "How things are.", Content::Json("State"));
@@ -86,6 +90,12 @@ const PICTURE: Key =
     ("picture", "`shown`, as viewers see it; `original`, the camera's own; `largest`, of its largest size.");
 const WIDTH: Key = ("w", "At most so many pixels in a row, 16 to 8192.");
 const ROTATE: Key = ("rotate", "Turned clockwise by 0, 90, 180 or 270 degrees.");
+const SCALE: Key = ("scale", "`1/2`, `1/4` or `1/8` of its width and height.");
+const MIRROR: Key = ("mirror", "`1`: left and right are swapped.");
+const FLIP: Key = ("flip", "`1`: top and bottom are swapped.");
+const CROP: Key = ("crop", "`left,top,width,height`: this part of the turned picture, as fractions.");
+const STATUS: Key = ("status", "`false` switches it on, `true` off.");
+const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
 const GRAY: Key = ("gray", "`1`: without colour.");
 const KEEP_WITHHELD: Answer = (
     403,
@@ -111,35 +121,94 @@ const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
 const FILE_NAME: Key = ("filename", "The item's name.");
 
+const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
+const NO_LIGHT: Answer = (
+    403,
+    "A browser sent this for another site; or there is no light, or none with colours.",
+    Content::Problem,
+);
+const PINNED: Answer = (409, "The operator's file sets it.", Content::Problem);
+const NO_SETTINGS: Answer = (503, "Settings cannot be changed here.", Content::Problem);
+const OLD_PINNED: Answer = (409, "The operator's file sets it.", Content::Text);
+const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
+
 const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
 const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
 
+const NO_PASSWORD: Answer = (503, "This server asks nobody for a password.", Content::Problem);
+const NOT_HERE: Answer = (
+    403,
+    "It is done on the camera's own machine only, or a browser sent this for another site.",
+    Content::Problem,
+);
+const POWER_KEY: Key =
+    ("key", "`key` under [power] of the configuration; where there is none no key is right.");
+const INVALID_KEY: Answer = (401, "`Invalid key`", Content::Text);
+const TOO_MANY_KEYS: Answer =
+    (429, "`Invalid key`: too many; Retry-After says when to try again.", Content::Text);
+const LENS: Answer = (200, "The lens.", Content::Json("Lens"));
+const NO_LENS: Answer = (403, "It cannot be focused from here, or not so: why.", Content::Problem);
+const OLD_NO_AUTOFOCUS: Answer = (403, "`Autofocus not supported`", Content::Text);
+const OLD_NO_FOCUS: Answer = (403, "`Changing focus not supported`", Content::Text);
+const OLD_NO_CAMERA: Answer = (503, "The camera cannot be asked now: why.", Content::Text);
+const CONTROLS: Answer = (
+    200,
+    "The camera's controls, and what came out otherwise; ETag is the version of the settings.",
+    Content::Json("Controls"),
+);
+const NO_CAMERA: Answer = (503, "The camera cannot be asked now: why.", Content::Problem);
+const WRONG_CONTROL: Answer = (
+    422,
+    "A control that the camera does not have, or a value that it does not take: which, its range, what was given.",
+    Content::Problem,
+);
+const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", Content::Problem);
+
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(GET "/" legacy::root, Pages, "The live page.",
-        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS],
+        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [(200, "The page; or pictures, with `action`.", Content::Html), WITHHELD]),
-    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED], [STREAM, FULL, WITHHELD]),
-    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS], [STREAM, FULL, WITHHELD]),
-    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY], [JPEG, CARD, WITHHELD]),
+    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [JPEG, CARD, WITHHELD]),
     route!(Changes::WithKey("filename"), GET "/snapshot" legacy::snapshot, Pictures, "The newest picture; or keeps it, with `filename`.",
         [("filename", "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), ("date", "The date it is to have."),
-            PICTURE, WIDTH, ROTATE, GRAY],
+            PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, CARD, OLD_KEEP_WITHHELD, (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
+    route!(GET "/api/v1/picture" picture::get, Api, "What is done to the picture for everyone. ETag is the settings' version.", [],
+        [(200, "What is done.", Content::Json("Picture"))]),
+    route!(PATCH "/api/v1/picture" picture::change, Api, "Changes what is said, from the next picture on; `null`: as if never set. If-Match is heeded.", [],
+        Wanted::Json("PicturePatch"),
+        [(200, "What is done now.", Content::Json("Picture")), WRONG_BODY, API_FOREIGN, CONFLICT, CHANGED, WRONG_DRAFT,
+            (503, "Settings cannot be changed here.", Content::Problem), NO_ROOM]),
+    route!(Changes::Always, GET "/grayscale" picture::grayscale, Legacy, "Takes the colour away, or gives it back.", [STATUS],
+        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
+    route!(Changes::Always, GET "/resolution" picture::resolution, Legacy, "Half of the width and height, or all.", [STATUS],
+        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
     route!(GET "/health" legacy::health, Legacy, "Whether the camera delivers, and what crosses is recorded.", [],
         [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row, or the ledger takes no crossings.", Content::Text)]),
     route!(GET "/state" v1::state, Api, "How things are.", [], [STATE]),
     route!(GET "/metrics" v1::figures, Api, "Figures for Prometheus.", [],
         [(200, "Text format 0.0.4.", Content::Metrics)]),
     route!(GET "/api/v1/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, ROTATE, GRAY],
+    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
-    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, ROTATE, GRAY],
+    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
+    route!(GET "/api/v1/controls" controls::list, Api, "The camera's own controls, with their ranges and values.", [],
+        [CONTROLS, NO_CAMERA]),
+    route!(PATCH "/api/v1/controls" controls::change, Api, "Sets controls, all or none: auto modes first, on the camera at once, and kept for this camera. `null` is the default; `true` presses a button.", [],
+        Wanted::Json("ControlsPatch"),
+        [CONTROLS, WRONG_CONTROL, PINNED, CHANGED, NO_CAMERA, NOT_KEPT]),
+    route!(POST "/api/v1/controls/reset" controls::reset, Api, "Every control as the camera has it by default, and none kept.", [],
+        [CONTROLS, API_FOREIGN, CHANGED, NO_CAMERA, NOT_KEPT]),
+    route!(GET "/api/v1/formats" controls::formats, Api, "The formats, sizes and rates that the camera offers.", [],
+        [(200, "Each size of each format.", Content::Json("Formats")), NO_CAMERA]),
     route!(POST "/api/v1/snapshots" snapshots::add, Api, "Takes a picture and keeps it. A name that is taken gets a number.", [],
         Wanted::JsonOrNothing("SnapshotDraft"),
         [NEW_ITEM, KEEP_WITHHELD, WRONG_DRAFT, NO_STORE, NO_ROOM]),
@@ -190,7 +259,7 @@ pub static ROUTES: &[Route] = &[
         "One picture of it. X-Timestamp is when it was taken, X-Frame its number, X-Time its second.",
         [("t", "The one that is shown at this second; the first one if not given."), ("n", "The one of this number, from 0."),
             ("w", "At most so many pixels a row, 16 to 8192."), ("rotate", "Turned clockwise by `90`, `180` or `270` degrees."),
-            ("gray", "`1`: without colour."), DOWNLOAD],
+            GRAY, SCALE, MIRROR, FLIP, CROP, DOWNLOAD],
         [(200, "The picture.", Content::Jpeg), WRONG_QUERY, API_WITHHELD, (404, "There is no such item, or picture.", Content::Problem),
             (422, "The picture cannot be changed so.", Content::Problem), NO_STORE]),
     route!(GET "/api/v1/media/{id}/frames" replay::frames, Api, "A recording at its own pace, for an img tag. Slow clients skip; gaps take two seconds at most.",
@@ -227,6 +296,11 @@ pub static ROUTES: &[Route] = &[
         [(200, "How much.", Content::Json("VacuumReport")), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
     route!(GET "/api/v1/media/backup" storage::backup, Api, "The whole store as it is now, while it goes on.", [],
         [(200, "A file of SQLite.", Content::Database), API_WITHHELD, NO_STORE]),
+    route!(GET "/api/v1/light" light::get, Api, "The light: what was set, what its pixels show, and why if it does not work.", [],
+        [(200, "The light; ETag is the settings' version.", Content::Json("Light"))]),
+    route!(PATCH "/api/v1/light" light::patch, Api,
+        "Changes what is said, at once and for good; answered when it is kept. If-Match is heeded.", [], Wanted::Json("LightPatch"),
+        [(200, "The light.", Content::Json("Light")), WRONG_BODY, NO_LIGHT, PINNED, CHANGED, NO_SETTINGS, NO_ROOM]),
     route!(POST "/api/v1/pause" v1::pause, Api, "Lets the camera go until it is resumed.", [], [STATE, API_FOREIGN]),
     route!(POST "/api/v1/resume" v1::resume, Api, "Ends a pause: the camera opens on demand.", [], [STATE, API_FOREIGN]),
     route!(GET "/api/v1/still.jpg" pictures::still, Api, "A picture to draw lines on; also where only counts are wanted.", [],
@@ -293,6 +367,21 @@ pub static ROUTES: &[Route] = &[
         [MODEL, API_FOREIGN, (404, "The catalogue has none of this name.", Content::Problem), WRONG_DRAFT,
             (502, "What came is not what should have come.", Content::Problem),
             (503, "There is no way to where it lies, or no models here.", Content::Problem)]),
+    route!(GET "/api/v1/settings" settings::list, Api, "Every setting, where its value comes from, and what it may be.", [],
+        [SETTINGS, NO_SETTINGS]),
+    route!(PATCH "/api/v1/settings" settings::change, Api,
+        "Changes settings while everything runs, all of them or none; `null` is as if it had never been set. Answered when they are in force and on the disk. If-Match is heeded.",
+        [], Wanted::Json("SettingsPatch"),
+        [SETTINGS, API_FOREIGN, (409, "The operator sets it elsewhere, or it does not work: all is as it was.", Content::Problem), CHANGED,
+            WRONG_DRAFT, NO_SETTINGS, (507, "It could not be kept: all is as it was.", Content::Problem)]),
+    route!(GET "/api/v1/settings.toml" settings::export, Api,
+        "What was set here, as a configuration file; stars in the place of passwords.", [],
+        [(200, "The file.", Content::Toml), NO_SETTINGS]),
+    route!(PUT "/api/v1/settings.toml" settings::import, Api,
+        "Takes the place of everything that was set here. Stars in the place of a password leave it as it is. If-Match is heeded.",
+        [], Wanted::Toml,
+        [SETTINGS, API_FOREIGN, (409, "It does not work: all is as it was.", Content::Problem), CHANGED, WRONG_DRAFT, NO_SETTINGS,
+            (507, "It could not be kept: all is as it was.", Content::Problem)]),
     route!(GET "/lines" page::lines, Pages, "The line editor.", [("line", "The number of the line to edit, or `new`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(POST "/lines" page::post_line, Pages, "Draws, changes or deletes a line, from the page's form.", [], Wanted::Form,
@@ -311,6 +400,47 @@ pub static ROUTES: &[Route] = &[
         [("do", "`use` or `fetch`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which.", Content::Html), REFUSED,
             (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
+    route!(GET "/sign-in" sign_in::show, Pages, "Where one signs in and out.", [("next", "The page to go to afterwards.")],
+        [(200, "The page.", Content::Html)]),
+    route!(Changes::SigningIn, POST "/sign-in" sign_in::sign_in, Pages, "Signs in, from the page's form: `password` and `next`.", [], Wanted::Form,
+        [(303, "Signed in, with a cookie: on to `next`.", Content::Nothing), FOREIGN,
+            (422, "The page again: the password is wrong.", Content::Html),
+            (429, "The page again: too many wrong ones; Retry-After says when to try again.", Content::Html),
+            (503, "The page again: too many are being looked at.", Content::Html)]),
+    route!(Changes::SigningIn, POST "/sign-out" sign_in::sign_out, Pages, "Signs out, from a form.", [], Wanted::Form,
+        [(303, "Signed out: back to the page of signing in.", Content::Nothing), FOREIGN]),
+    route!(POST "/password" sign_in::change_password, Pages, "Sets another password, from the page's form: `current`, `password` and `again`.", [], Wanted::Form,
+        [(303, "It is set: back to the page of signing in, signed in anew.", Content::Nothing), REFUSED,
+            (403, "The page again: `current` is another one; or a browser sent this for another site.", Content::Html)]),
+    route!(GET "/api/v1/password" sign_in::password, Api, "Whether there is a password, and how many are signed in.", [],
+        [(200, "How it stands.", Content::Json("Password")), NO_PASSWORD]),
+    route!(PUT "/api/v1/password" sign_in::set_password, Api, "Sets the password and ends all sessions. From other machines `current` has to be the one that holds now.", [],
+        Wanted::Json("PasswordDraft"),
+        [(200, "How it stands.", Content::Json("Password")), NOT_HERE, (422, "It is too short, or too long.", Content::Problem), NO_PASSWORD, NO_ROOM]),
+    route!(POST "/api/v1/password/random" sign_in::random, Api, "Makes a password and ends all sessions. Only on the camera's own machine.", [],
+        [(201, "The password, this once.", Content::Json("MadePassword")), NOT_HERE, NO_PASSWORD, NO_ROOM]),
+    route!(DELETE "/api/v1/password" sign_in::remove, Api, "Takes the password away: whoever reaches the camera can change it. Only on the camera's own machine.", [],
+        [(200, "How it stands.", Content::Json("Password")), NOT_HERE, NO_PASSWORD, NO_ROOM]),
+    route!(GET "/api/v1/log" logs::log, Api, "The last lines of the log, the oldest first.",
+        [("lines", "At most so many, 1 to 1000; 200 if not given."), ("level", "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")],
+        [(200, "The lines.", Content::Json("Log")), WRONG_QUERY]),
+    route!(POST "/api/v1/power" power::power, Api, "Switches the machine off, or off and on again, when what is being recorded is on the disk.", [],
+        Wanted::Json("PowerWish"),
+        [(202, "It is under way.", Content::Json("PowerWish")), API_FOREIGN, WRONG_DRAFT,
+            (500, "The system refused: why, and what to do.", Content::Problem), (503, "This program cannot do that.", Content::Problem)]),
+    route!(GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
+    route!(PATCH "/api/v1/lens" lens::patch, Api,
+        "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept.", [],
+        Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept.", [],
+        [LENS, NO_LENS, PINNED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
+        "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
+        [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
+            (409, "One is under way.", Content::Problem), NO_CAMERA]),
+    route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was.", [], [LENS]),
+    route!(GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],
+        [(200, "What was found.", Content::Json("Diagnosis"))]),
     route!(GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
@@ -323,6 +453,14 @@ pub static ROUTES: &[Route] = &[
         [(200, "`stopped`: the camera is released.", Content::Json("StreamStatus")), FOREIGN]),
     route!(POST "/shutdown" legacy::shutdown, Legacy, "As `/stop_stream`.", [],
         [(200, "`Capture released`", Content::Text), FOREIGN]),
+    route!(Changes::Keyed, GET "/shutdown" legacy::power_off, Legacy, "Switches the machine off.", [POWER_KEY],
+        [OLD_DONE, INVALID_KEY, FOREIGN, TOO_MANY_KEYS, (500, "`Error with shutdown`", Content::Text)]),
+    route!(Changes::Keyed, GET "/reboot" legacy::reboot, Legacy, "Switches the machine off and on again.", [POWER_KEY],
+        [OLD_DONE, INVALID_KEY, FOREIGN, TOO_MANY_KEYS, (500, "`Error with reboot`", Content::Text)]),
+    route!(GET "/logs" logs::old, Legacy, "The last lines of the log, the oldest first.", [],
+        [(200, "Times, levels and messages.", Content::Json("OldLog"))]),
+    route!(GET "/get_controller_data" legacy::get_controller_data, Legacy, "There is no such controller.", [],
+        [(403, "`Controller unavailable`", Content::Text)]),
     route!(GET "/get_counts" legacy::get_counts, Legacy, "How many went in and out.", [],
         [(200, "The counts.", Content::Json("Counts"))]),
     route!(GET "/media" page_media::media, Pages, "Snapshots and recordings.",
@@ -349,6 +487,12 @@ pub static ROUTES: &[Route] = &[
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: one is under way.", Content::Html), (503, "The page again, with why there is none.", Content::Html)]),
     route!(POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
         [(303, "Back to the page.", Content::Nothing), OLD_KEEP_WITHHELD, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
+    route!(Changes::Always, GET "/autofocus" legacy::autofocus, Legacy, "Switches autofocus.",
+        [("status", "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/set_focus" legacy::set_focus, Legacy, "Sends the lens to a place; autofocus off.",
+        [("value", "0 (far) to 1 (near).")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+    route!(Changes::Always, GET "/step_focus" legacy::step_focus, Legacy, "Moves the lens by 0.05; autofocus off.",
+        [("direction", "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
         [("status", "`false` begins one, `true` ends it."), ("filename", "Its name, to which `.avi` is added."), ("date", "The date it is to have.")],
         [OLD_DONE, OLD_KEEP_WITHHELD, (500, "`Error with recording video`", Content::Text)]),
@@ -361,6 +505,15 @@ pub static ROUTES: &[Route] = &[
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_UNKNOWN, (409, "It is being recorded.", Content::Text), OLD_NO_STORE]),
     route!(Changes::Always, GET "/database/new" legacy::database_new, Legacy, "Sets the store aside and begins an empty one.", [],
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_NO_STORE]),
+    route!(Changes::Always, GET "/light" legacy::light, Legacy, "Switches the light on or off.",
+        [("status", "`false` switches it on, `true` off; the other way round with `old_status = \"program\"` under [lights].")],
+        [OLD_DONE, OLD_WRONG, (403, "`Changing light not supported`", Content::Text), OLD_PINNED]),
+    route!(Changes::Always, GET "/set_brightness" legacy::set_brightness, Legacy, "How bright the light is.",
+        [("value", "0 to 255.")],
+        [OLD_DONE, OLD_WRONG, (403, "`Changing brightness not supported`", Content::Text), OLD_PINNED]),
+    route!(Changes::Always, GET "/set_color" legacy::set_color, Legacy, "The light's colour.",
+        [("value", "Red, green and blue as RRGGBB.")],
+        [OLD_DONE, OLD_WRONG, (403, "`Changing color not supported`", Content::Text), OLD_PINNED]),
     route!(GET "/media/{name}" download::named, Legacy,
         "An item by its exact name. A recording is what the ending of its name says (`.avi`, `.mjpeg`), else MP4.", [DOWNLOAD],
         [(200, "The file.", Content::File), (206, "The part that was asked for.", Content::File), (304, "It is the same.", Content::Nothing),

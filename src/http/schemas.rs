@@ -2,14 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::schemas_media;
+use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
+use super::wire_controls::{ControlsReport, FormatsReport};
+use super::{diagnosis, lens, light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
 pub fn all() -> Value {
-    let parts =
-        [of_the_camera(), of_what_is_drawn(), of_what_is_counted(), of_models(), schemas_media::all()];
+    let parts = [
+        of_the_camera(),
+        of_what_is_drawn(),
+        of_what_is_counted(),
+        of_models(),
+        diagnosis::schemas(),
+        lens::schemas(),
+        light::schemas(),
+        of_access(),
+        schemas_media::all(),
+        settings::schemas(),
+    ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -17,6 +29,8 @@ fn of_the_camera() -> Value {
     json!({
         "State": StateReport::schema(),
         "Viewer": ViewerReport::schema(),
+        "Picture": PictureReport::schema(),
+        "PicturePatch": PictureReport::change_schema(),
         "Problem": {
             "type": "object",
             "required": ["type", "title", "status", "detail"],
@@ -26,6 +40,14 @@ fn of_the_camera() -> Value {
                 "status": {"type": "integer"},
                 "detail": {"type": "string"},
                 "hint": {"type": "string"},
+                "field": {"type": "string"},
+                "range": {"type": "string"},
+                "given": {"type": "string"},
+                "errors": list(json!({
+                    "type": "object",
+                    "required": ["path", "given", "message", "hint"],
+                    "properties": {"path": text(), "given": text(), "message": text(), "hint": maybe(text())},
+                })),
             },
         },
         "StreamStatus": {
@@ -36,6 +58,13 @@ fn of_the_camera() -> Value {
                 "message": {"type": "string"},
             },
         },
+        "Controls": ControlsReport::schema(),
+        "Control": ControlsReport::item_schema(),
+        "ControlsPatch": {
+            "type": "object", "minProperties": 1,
+            "additionalProperties": {"type": ["integer", "boolean", "null"]},
+        },
+        "Formats": FormatsReport::schema(),
         "Counts": object(json!({"in_count": count(), "out_count": count()})),
         "Counting": object(json!({
             "word": {"type": "string", "enum": ["counting", "idle", "waiting", "off", "trouble"]},
@@ -43,6 +72,23 @@ fn of_the_camera() -> Value {
             "model": text(), "looks_per_second": number(), "look_ms": number(), "tracks": count(),
             "scene": scene(), "lines": count(), "ledger": maybe(text()),
         })),
+    })
+}
+
+fn of_access() -> Value {
+    let level = json!({"type": "string", "enum": super::logs::LEVELS.map(|(word, _)| word)});
+    json!({
+        "Password": object(json!({"set": {"type": "boolean"}, "sessions": count(), "file": text()})),
+        "PasswordDraft": {
+            "type": "object", "required": ["password"],
+            "properties": {"password": text(), "current": text()},
+        },
+        "MadePassword": object(json!({"password": text()})),
+        "Log": object(json!({"items": list(object(json!({
+            "time": time(), "level": level, "target": text(), "message": text(),
+        })))})),
+        "OldLog": list(object(json!({"time": time(), "level": level, "message": text()}))),
+        "PowerWish": object(json!({"action": {"type": "string", "enum": ["off", "reboot"]}})),
     })
 }
 

@@ -5,16 +5,18 @@ use std::time::Duration;
 use hyper::Response;
 
 use super::body::Body;
-use super::fields::{FieldError, Fields, wrong};
+use super::fields::{FieldError, Fields};
 use super::media;
 use super::problem::Problem;
 use super::query::{Query, WrongValue};
 use super::route::Request;
 use super::thumbnail::wanted_change;
+use super::view;
 use crate::media::Picture;
 use crate::pipeline::keeping::{KeepError, PictureChange, SnapshotWish, Which};
 
-const KEYS: [&str; 7] = ["name", "date", "note", "picture", "w", "rotate", "gray"];
+const KEYS: [&str; 11] =
+    ["name", "date", "note", "picture", "w", "gray", "scale", "rotate", "mirror", "flip", "crop"];
 
 const WHICH: [(&str, Which); 3] =
     [("shown", Which::Shown), ("original", Which::Original), ("largest", Which::Largest)];
@@ -34,7 +36,6 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
-    let rotate = fields.whole("rotate", 0..=270)?.unwrap_or(0);
     Ok(SnapshotWish {
         name: fields.text("name")?.filter(|name| !name.is_empty()),
         date: fields.text("date")?.filter(|date| !date.is_empty()),
@@ -42,46 +43,59 @@ fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
         which: fields.one_of("picture", &WHICH)?.unwrap_or_default(),
         change: PictureChange {
             width: fields.whole("w", WIDTHS)?.and_then(|width| u32::try_from(width).ok()),
-            rotate: turn(rotate).ok_or_else(|| wrong("rotate", "0, 90, 180 or 270"))?,
-            gray: fields.flag("gray")?.unwrap_or(false),
+            view: view::of_fields(fields)?,
         },
     })
 }
 
-/// The picture in the form that the query asks for, or why there is none; `None`: in the usual one.
+/// The picture in the form that the query asks for, or why there is none; `None`: in the usual one. On an old address
+/// (`is_old`) what means nothing changes nothing.
 ///
 /// # Errors
 /// The query means nothing, or there is nothing that makes such pictures.
-pub async fn picture(request: &Request) -> Result<Option<Result<Picture, KeepError>>, Problem> {
-    let Some((which, change)) = asked(&request.query)? else { return Ok(None) };
+pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Picture, KeepError>>, Problem> {
+    let asked = if is_old { asked_of_old(&request.query) } else { asked(&request.query)? };
+    let Some((which, change)) = asked else { return Ok(None) };
     Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
 }
 
 fn asked(query: &Query) -> Result<Option<(Which, PictureChange)>, WrongValue> {
     let which = query.one_of("picture", &WHICH)?.unwrap_or_default();
     let change = wanted_change(query)?;
-    let is_usual = which == Which::Shown && change == PictureChange::default();
-    Ok((!is_usual).then_some((which, change)))
+    Ok(unless_usual(which, change))
 }
 
-fn turn(degrees: u64) -> Option<u16> {
-    u16::try_from(degrees).ok().filter(|degrees| matches!(degrees, 0 | 90 | 180 | 270))
+fn asked_of_old(query: &Query) -> Option<(Which, PictureChange)> {
+    let which = query.one_of("picture", &WHICH).ok().flatten().unwrap_or_default();
+    let width = query.whole("w", WIDTHS).ok().flatten().and_then(|width| u32::try_from(width).ok());
+    unless_usual(which, PictureChange { width, view: view::of_old_query(query) })
+}
+
+fn unless_usual(which: Which, change: PictureChange) -> Option<(Which, PictureChange)> {
+    let is_usual = which == Which::Shown && change == PictureChange::default();
+    (!is_usual).then_some((which, change))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::media::View;
 
     #[test]
     fn the_query_says_which_picture() {
         let of = |text: &str| asked(&Query::parse(text));
         assert_eq!(of(""), Ok(None));
         assert_eq!(of("123&_=4&gray=0&rotate=0&picture=shown"), Ok(None));
-        let change = PictureChange { width: Some(320), rotate: 90, gray: true };
+        let view = View { rotate: 90, gray: true, ..View::default() };
+        let change = PictureChange { width: Some(320), view };
         assert_eq!(of("w=320&rotate=90&gray=1&picture=original"), Ok(Some((Which::Original, change))));
         for wrong in ["w=15", "w=8193", "w=a", "rotate=45", "rotate=360", "gray=yes", "picture=best"] {
             assert!(of(wrong).is_err(), "{wrong}");
+            assert_eq!(asked_of_old(&Query::parse(wrong)), None, "{wrong}");
         }
+        let some = asked_of_old(&Query::parse("w=huge&rotate=180&gray=maybe&picture=original"));
+        let view = View { rotate: 180, ..View::default() };
+        assert_eq!(some, Some((Which::Original, PictureChange { width: None, view })));
     }
 }

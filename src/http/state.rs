@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Site;
+use super::light::LightSummary;
 use super::wire::CountingReport;
 use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::clock;
@@ -67,6 +68,8 @@ pub struct StateReport {
     pub bytes: u64,
     /// How often the camera was opened.
     pub opens: u64,
+    /// Whoever reaches it can change it: there is no password, and it is reached from other machines.
+    pub open: bool,
     /// Seconds since the server started.
     pub uptime_s: f64,
     /// Whether the wall clock can be believed.
@@ -77,6 +80,8 @@ pub struct StateReport {
     pub recording: Option<RecordingReport>,
     /// What is kept and the room there is; `null` where nothing is kept, and before that has been looked at.
     pub storage: Option<StorageSummary>,
+    /// The light; `null` where there is none.
+    pub light: Option<LightSummary>,
 }
 
 /// One who watches.
@@ -110,7 +115,7 @@ impl StateReport {
         });
         let counting = site.counting.as_ref();
         StateReport {
-            name: site.settings.name.clone(),
+            name: site.settings().name.clone(),
             version: super::VERSION,
             state: state.word(),
             headline: state.headline(),
@@ -137,11 +142,13 @@ impl StateReport {
             pictures: status.pictures,
             bytes: status.bytes,
             opens: status.opens,
+            open: site.is_open(),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             wall_clock_trusted: crate::base::Stamp::now().wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
             recording: site.keeping().ok().map(|keeping| RecordingReport::from(&keeping.status())),
             storage: StorageSummary::of(site),
+            light: LightSummary::of(site),
         }
     }
 
@@ -169,10 +176,11 @@ impl StateReport {
             "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
             "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
-            "uptime_s": number, "wall_clock_trusted": flag,
+            "open": flag, "uptime_s": number, "wall_clock_trusted": flag,
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
+            "light": {"oneOf": [{"$ref": "#/components/schemas/LightSummary"}, {"type": "null"}]},
         });
         object(properties)
     }
@@ -200,6 +208,7 @@ impl StateReport {
             counting: None,
             keeping: None,
             is_counts_only: false,
+            is_open: self.open,
         }
     }
 }

@@ -111,7 +111,7 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
     let site = &request.site;
     let media = site.media()?;
     let fields = Fields::read(&request.headers, &request.body, &RULES)?;
-    let pinned = &site.settings.pinned_retention;
+    let pinned = &site.settings().pinned_retention;
     if let Some(key) = pinned.iter().find(|key| fields.has(key)) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -130,7 +130,7 @@ async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Prob
     let asked = rules.clone();
     let now = site.media()?.by_which_items_age();
     let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
-    let pinned = &site.settings.pinned_retention;
+    let pinned = &site.settings().pinned_retention;
     let report = RetentionReport::of(&rules, pinned, &plan, now.wall_trusted, MOST_PLANNED);
     Ok(v1::json(wire::json(&report)))
 }
@@ -194,7 +194,7 @@ pub async fn vacuum(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let media = site.media()?;
-    let day = when::local(site.clock().now_us, &site.settings.zone);
+    let day = when::local(site.clock().now_us, &site.settings().zone);
     let name = format!("tallycam-media-{}.db", day.get(..10).unwrap_or_default());
     let body = if request.method == Method::HEAD {
         // Its length is known only when the copy begins.

@@ -13,6 +13,8 @@ use super::problem::Problem;
 use super::query::{Query, WrongValue};
 use super::range;
 use super::route::Request;
+use super::view;
+use crate::base::Stamp;
 use crate::media::zip;
 use crate::pipeline::keeping::PictureChange;
 use crate::pipeline::{TransformError, change};
@@ -115,17 +117,14 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// `?w=`, `?rotate=` and `?gray=`.
+/// `?w=`, and what is to be done to the picture.
 ///
 /// # Errors
 /// A value means nothing.
 pub fn wanted_change(query: &Query) -> Result<PictureChange, WrongValue> {
-    let angles = [("0", 0), ("90", 90), ("180", 180), ("270", 270)];
-    let words = [("1", true), ("true", true), ("0", false), ("false", false)];
     Ok(PictureChange {
         width: query.whole("w", 16..=8192)?.map(|width| width as u32),
-        rotate: query.one_of("rotate", &angles)?.unwrap_or(0),
-        gray: query.one_of("gray", &words)?.unwrap_or(false),
+        view: view::of_query(query)?,
     })
 }
 
@@ -164,7 +163,9 @@ async fn picture(
     let made = tokio::task::spawn_blocking(move || {
         // Kept until it is made, even if nobody waits for it any more.
         let _place = place;
-        match change(&found.jpeg, &wanted_change, quality) {
+        // Nothing is written into what is kept: its time does not matter.
+        let taken = Stamp { monotonic_us: 0, wall_us: 0, wall_trusted: false };
+        match change(&found.jpeg, &wanted_change, &taken, quality) {
             Ok(made) => found.jpeg = made.jpeg,
             // A picture of a kind that cannot be made smaller is better than none.
             Err(TransformError::Kind(_)) => {}

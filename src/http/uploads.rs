@@ -77,7 +77,7 @@ async fn take(mut request: Request) -> Result<Vec<Item>, Problem> {
         note: text("note").unwrap_or_default(),
         stamp: None,
         fps: fps.transpose()?,
-        zone: site.settings.zone.clone(),
+        zone: site.settings().zone.clone(),
     };
     let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let boundary = boundary(kind);

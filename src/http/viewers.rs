@@ -11,18 +11,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
+use super::Settings;
 use super::connection::Link;
 use super::problem::Full;
 use super::stream::{OPENING, Rhythm};
 use crate::base::clock;
 use crate::media::{Hub, Picture, Subscriber};
-use crate::pipeline::{Demand, RateMeter};
+use crate::pipeline::{Demand, RateMeter, Viewed};
 
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -30,14 +32,21 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How many may watch, whatever they watch.
 #[derive(Debug)]
 pub struct Places {
-    limit: usize,
+    settings: watch::Receiver<Arc<Settings>>,
     taken: Cell<usize>,
+    /// Skips of viewers whose view is no longer made.
+    skipped_before: Cell<u64>,
 }
 
 impl Places {
-    /// So many.
-    pub fn new(limit: usize) -> Rc<Places> {
-        Rc::new(Places { limit, taken: Cell::new(0) })
+    /// As many as the settings allow at each moment.
+    pub fn new(settings: watch::Receiver<Arc<Settings>>) -> Rc<Places> {
+        Rc::new(Places { settings, taken: Cell::new(0), skipped_before: Cell::new(0) })
+    }
+
+    /// Pictures that viewers of views that are no longer made did not get.
+    pub fn skipped_before(&self) -> u64 {
+        self.skipped_before.get()
     }
 
     /// How many are taken.
@@ -58,6 +67,8 @@ pub struct Viewers {
     published: Cell<u64>,
     ended: Cell<bool>,
     arrival: Notify,
+    /// Of a view of its own: it is made as long as there are viewers, and these end with the last one.
+    viewed: Option<Viewed>,
     /// The relay's own waker, and the time to which its timer is set.
     relay: RefCell<Option<Waker>>,
     armed: Cell<Option<Instant>>,
@@ -78,6 +89,8 @@ pub struct Viewer {
     waker: RefCell<Option<Waker>>,
     wakes_on_news: Cell<bool>,
     wakes_at: Cell<Option<Instant>>,
+    /// No more is shown.
+    is_dismissed: Cell<bool>,
 }
 
 impl Viewer {
@@ -114,9 +127,20 @@ impl Viewers {
             published: Cell::new(0),
             ended: Cell::new(false),
             arrival: Notify::new(),
+            viewed: None,
             relay: RefCell::default(),
             armed: Cell::new(None),
         })
+    }
+
+    /// Those of a view of its own.
+    pub fn of_view(viewed: Viewed, places: Rc<Places>) -> Rc<Viewers> {
+        let mut viewers = Viewers::new(viewed.hub().clone(), places);
+        // Nobody else has it yet.
+        if let Some(viewers) = Rc::get_mut(&mut viewers) {
+            viewers.viewed = Some(viewed);
+        }
+        viewers
     }
 
     /// Lets a viewer in, over the connection `link`, with at most `fps` pictures a second.
@@ -129,9 +153,10 @@ impl Viewers {
         fps: Option<f64>,
         demand: Demand,
     ) -> Result<ViewerBody, Full> {
-        let Places { limit, taken } = &*self.places;
-        if taken.get() >= *limit {
-            return Err(Full { limit: *limit });
+        let Places { settings, taken, .. } = &*self.places;
+        let limit = settings.borrow().max_viewers;
+        if taken.get() >= limit {
+            return Err(Full { limit });
         }
         taken.set(taken.get() + 1);
         let viewer = Rc::new(Viewer {
@@ -143,6 +168,7 @@ impl Viewers {
             waker: RefCell::default(),
             wakes_on_news: Cell::new(false),
             wakes_at: Cell::new(None),
+            is_dismissed: Cell::new(false),
         });
         self.present.borrow_mut().push(viewer.clone());
         self.arrival.notify_one();
@@ -180,6 +206,14 @@ impl Viewers {
         self.ended.set(true);
         self.each(|viewer| viewer.wake());
         self.arrival.notify_one();
+    }
+
+    /// Ends the streams of all who watch now; others may come.
+    pub fn dismiss(&self) {
+        self.each(|viewer| {
+            viewer.is_dismissed.set(true);
+            viewer.wake();
+        });
     }
 
     fn leave(&self, viewer: &Rc<Viewer>) {
@@ -232,6 +266,10 @@ impl Viewers {
 pub async fn relay(viewers: Rc<Viewers>) {
     while !viewers.ended.get() {
         if viewers.count() == 0 {
+            if viewers.viewed.is_some() {
+                viewers.places.skipped_before.set(viewers.places.skipped_before.get() + viewers.skipped());
+                return;
+            }
             viewers.arrival.notified().await;
             continue;
         }
@@ -290,7 +328,7 @@ pub struct ViewerBody {
 impl ViewerBody {
     /// The next bytes of the stream; `Ready(None)` at its end. Takes no memory.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.viewers.ended.get() {
+        if self.viewers.ended.get() || self.viewer.is_dismissed.get() {
             return Poll::Ready(None);
         }
         if !self.opened {

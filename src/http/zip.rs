@@ -65,7 +65,7 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     let zip = Zip::new(entries.collect());
     let mut response = no_store(Response::new(Body::full("")));
     let [year, month, day, ..] = local((clock.now_us / 1_000_000) as i64, &clock.zone);
-    let name = format!("{} {year:04}-{month:02}-{day:02}.zip", stem(&request.site.settings.name));
+    let name = format!("{} {year:04}-{month:02}-{day:02}.zip", stem(&request.site.settings().name));
     put(&mut response, CONTENT_TYPE, "application/zip");
     put(&mut response, CONTENT_DISPOSITION, &disposition(true, &name));
     put(&mut response, CONTENT_LENGTH, &zip.len().to_string());

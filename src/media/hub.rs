@@ -107,6 +107,17 @@ impl Hub {
         self.change(|state| state.closed = true);
     }
 
+    /// Whether anybody subscribes.
+    pub fn is_watched(&self) -> bool {
+        let state = self.lock();
+        state.tasks.len() > state.free.len()
+    }
+
+    /// Whether this is another handle of the same hub.
+    pub fn is(&self, other: &Hub) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The newest picture, if there is one.
     pub fn newest(&self) -> Option<Picture> {
         self.lock().newest.clone()
@@ -399,8 +410,12 @@ mod tests {
     #[test]
     fn slots_are_used_again() {
         let hub = Hub::new();
+        assert!(!hub.is_watched());
         for _ in 0..100 {
-            drop(hub.subscribe());
+            let one = hub.subscribe();
+            assert!(hub.is_watched());
+            drop(one);
+            assert!(!hub.is_watched());
         }
         assert_eq!(hub.lock().tasks.len(), 1);
     }

@@ -2,8 +2,10 @@
 //! No device, file or socket is known here.
 
 pub mod canvas;
+pub mod caption;
 pub mod control;
 pub mod film;
+pub mod format;
 pub mod fourcc;
 pub mod frame;
 pub mod hub;
@@ -12,12 +14,15 @@ pub mod picture;
 pub mod small_image;
 pub mod still_card;
 pub mod trouble;
+pub mod view;
 pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
+pub use format::{Format, Mode};
 pub use fourcc::Fourcc;
 pub use frame::Frame;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
 pub use small_image::{ReduceFrameError, SmallImage};
 pub use trouble::{Trouble, TroubleKind};
+pub use view::{Geometry, Orientation, Part, View, WrongView};

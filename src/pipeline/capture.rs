@@ -6,20 +6,30 @@
 //! when a wish changes; the heart beats at least once a second unless a driver does not return; a
 //! picture is encoded once, whoever watches; the hub is closed when this ends, by a panic too.
 
+mod card;
+mod largest;
+mod orders;
+mod showing;
+mod terms;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{Beat, Stamp, Stop};
+use crate::base::{Beat, Stop};
 use crate::encode::Encoder;
-use crate::media::still_card::{self, CardText};
-use crate::media::{Fourcc, Picture, Trouble, TroubleKind};
+use crate::media::{Fourcc, Trouble, TroubleKind};
 use crate::source::{Opener, Source};
 
+use super::State;
 use super::backoff::{Backoff, SHORTEST};
 use super::rate::RateLimit;
-use super::shared::{Largest, Shared, Wishes};
-use super::warm_up::WarmUp;
-use super::{Settings, State};
+use super::shared::{Shared, Wishes};
+use super::tuning::Tuning;
+pub use card::{CARD_SIZE, draw_card};
+use orders::{Swap, Trial, given_up, let_go};
+pub use showing::Shots;
+use showing::Showing;
+use terms::Terms;
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
 const FRAME_WAIT: Duration = Duration::from_millis(200);
@@ -35,12 +45,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Viewers who wait for a camera to wake get a card that says so after this time. Not at once:
 /// most cameras are faster, and a program that takes the first picture wants a real one.
 const WAKING_CARD: Duration = Duration::from_secs(2);
-/// The size of cards before the first picture, in pixels.
-pub const CARD_SIZE: (u32, u32) = (1280, 720);
-/// Cards are at most so wide and high, in pixels: what a picture claims to have is no reason to
-/// draw as many.
-const LARGEST_CARD: u32 = 1920;
-
 /// Why a stream of frames ended.
 enum End {
     /// Nobody needs it, a pause, or the stop: look at the wishes.
@@ -51,6 +55,8 @@ enum End {
     Replaced(Box<dyn Source>),
     /// Somebody waits for a picture of the largest size: it is opened anew for that, and then as before.
     ForLargest,
+    /// Another source is to be tried.
+    Swap(Swap),
 }
 
 /// The thread's own things.
@@ -58,6 +64,7 @@ pub struct Capture<'a> {
     shared: Arc<Shared>,
     opener: Box<dyn Opener>,
     encoder: Encoder,
+    showing: Showing,
     beat: &'a Beat,
     /// How many times a source was opened, or tried to be.
     openings: u64,
@@ -66,6 +73,12 @@ pub struct Capture<'a> {
     trouble: Option<Retry>,
     /// When the last trouble was ended by a picture, and how far its pauses had grown.
     recovery: Option<(Instant, Backoff)>,
+    /// The camera's controls.
+    tuning: Tuning,
+    /// A source that has not given a picture yet, in the place of another that waits for its failure.
+    trial: Option<Trial>,
+    /// It is tried only to see whether it gives a picture: nobody needed the camera.
+    was_tried_asleep: bool,
 }
 
 struct Retry {
@@ -85,7 +98,19 @@ impl<'a> Capture<'a> {
         encoder: Encoder,
         beat: &'a Beat,
     ) -> Capture<'a> {
-        Capture { shared, opener, encoder, beat, openings: 0, trouble: None, recovery: None }
+        Capture {
+            showing: Showing::new(shared.view.subscribe()),
+            shared,
+            opener,
+            encoder,
+            beat,
+            openings: 0,
+            trouble: None,
+            recovery: None,
+            tuning: Tuning::default(),
+            trial: None,
+            was_tried_asleep: false,
+        }
     }
 
     /// Runs until the pipeline is stopped.
@@ -100,6 +125,16 @@ impl<'a> Capture<'a> {
                         self.give_largest(&interrupt);
                         self.open(&interrupt)
                     }
+                    End::Swap(swap) => {
+                        self.try_source(swap);
+                        self.open(&interrupt)
+                    }
+                    End::Failed(trouble) if self.trial.is_some() => {
+                        if !self.roll_back(trouble) {
+                            break;
+                        }
+                        self.open(&interrupt)
+                    }
                     End::Failed(trouble) => {
                         self.failed(trouble);
                         break;
@@ -107,6 +142,8 @@ impl<'a> Capture<'a> {
                     End::Released => break,
                 };
             }
+            // What was let go before it could give a picture has not been tried.
+            self.roll_back(let_go());
             self.shared.opening.send_replace(None);
         }
     }
@@ -131,80 +168,7 @@ impl<'a> Capture<'a> {
     /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended.
     fn is_needed(&self) -> bool {
         let wishes = self.shared.wishes();
-        self.trouble.is_some() || wishes.demands > 0 || wishes.is_held
-    }
-
-    /// Whether the camera is to be opened anew for a picture larger than `now`. Who waits for one where there is
-    /// nothing larger is told so.
-    fn is_largest_wanted(&mut self, now: Option<(u32, u32)>) -> bool {
-        if self.shared.wishes().largest.is_empty() {
-            return false;
-        }
-        self.beat.beat_before(OPEN_TAKES);
-        let pixels = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
-        let largest = self.opener.largest_size().map_or(0, pixels);
-        self.beat.beat();
-        let is_larger = largest > now.map_or(0, pixels);
-        if !is_larger {
-            self.answer(&Largest::NothingLarger);
-        }
-        is_larger
-    }
-
-    /// Takes one picture of the largest size for all who wait for one. Nobody else sees it.
-    fn give_largest(&mut self, interrupt: &Stop) {
-        let largest = self.take_largest(interrupt);
-        if let Largest::Failed(trouble) = &largest {
-            log::warn!("no picture of the camera's largest size: {trouble}");
-        }
-        self.answer(&largest);
-    }
-
-    fn answer(&self, largest: &Largest) {
-        let waiting = std::mem::take(&mut self.shared.wishes().largest);
-        for waits in waiting {
-            // Who has gone does not mind.
-            let _ = waits.send(largest.clone());
-        }
-    }
-
-    fn take_largest(&mut self, interrupt: &Stop) -> Largest {
-        self.beat.beat_before(OPEN_TAKES);
-        let mut source = match self.opener.open_largest(interrupt) {
-            Ok(source) => source,
-            Err(trouble) => return Largest::Failed(trouble),
-        };
-        log::info!("camera open for one picture: {}", in_words(source.delivers()));
-        let allowed = source.first_frame_within().max(silence(&self.shared.settings, source.delivers().fps));
-        let mut warming = WarmUp::of(self.shared.figures().warm_up);
-        let began = Instant::now();
-        let mut last_frame = began;
-        loop {
-            self.beat.beat();
-            if interrupt.is_set() {
-                let what = String::from("the camera was let go before its picture was taken");
-                return Largest::Failed(Trouble::new(TroubleKind::Failed, what));
-            }
-            let frame = match source.next(FRAME_WAIT) {
-                Ok(Some(frame)) => frame,
-                Ok(None) if last_frame.elapsed() >= allowed => {
-                    return Largest::Failed(silent(&self.opener.describe(), allowed));
-                }
-                Ok(None) => continue,
-                Err(trouble) => return Largest::Failed(trouble),
-            };
-            last_frame = Instant::now();
-            if !warming.is_over(frame.stamp.monotonic_us) {
-                continue;
-            }
-            match self.encoder.encode(&frame) {
-                Ok(picture) => return Largest::Picture(picture),
-                Err(error) if began.elapsed() >= allowed.saturating_mul(2) => {
-                    return Largest::Failed(broken_pictures(&self.opener.describe(), &error));
-                }
-                Err(_) => {}
-            }
-        }
+        self.trouble.is_some() || self.trial.is_some() || wishes.demands > 0 || wishes.is_held
     }
 
     /// Sleeps until the camera is to be opened, and returns what can interrupt that; `None` at the
@@ -213,17 +177,32 @@ impl<'a> Capture<'a> {
         let shared = Arc::clone(&self.shared);
         loop {
             self.beat.beat();
+            if self.shared.is_asked()
+                && !self.shared.wishes().is_stopping
+                && let Some(swap) = self.obey(None)
+            {
+                self.try_source(swap);
+            }
             // Before the lock, which the server's thread takes too: this may touch a file system.
             let came_back = self.came_back();
             let mut wishes = shared.wishes();
             if wishes.is_stopping {
                 return None;
             }
+            if shared.has_been_asked() {
+                // Since the look above: nobody is to wait for the end of a sleep.
+                continue;
+            }
             if wishes.is_paused || self.trouble.is_some() {
                 // There is none to be had: who waits for one looks at the state.
                 wishes.largest.clear();
             }
-            let wait = if wishes.is_paused {
+            let wait = if self.trial.is_some() {
+                if *shared.state.borrow() == State::Asleep {
+                    shared.enter(State::Waking);
+                }
+                return Some(self.begin_opening(&mut wishes));
+            } else if wishes.is_paused {
                 if *shared.state.borrow() != State::Paused {
                     drop(wishes);
                     self.paused();
@@ -245,13 +224,13 @@ impl<'a> Capture<'a> {
                 (retry.at - now).min(LOOK)
             } else if wishes.demands > 0 || wishes.is_held || !wishes.largest.is_empty() {
                 if *shared.state.borrow() == State::Paused {
-                    shared.hub.clear();
+                    shared.clear();
                 }
                 shared.enter(State::Waking);
                 return Some(self.begin_opening(&mut wishes));
             } else {
                 // Nobody is to take an old picture for a new one.
-                shared.hub.clear();
+                shared.clear();
                 shared.enter(State::Asleep);
                 HEARTBEAT
             };
@@ -282,16 +261,15 @@ impl<'a> Capture<'a> {
     /// Takes frames and publishes pictures until the camera is to be let go or fails.
     fn stream(&mut self, mut source: Box<dyn Source>, interrupt: &Stop) -> End {
         let shared = Arc::clone(&self.shared);
-        let settings = &shared.settings;
-        let delivers = source.delivers().clone();
+        let mut delivers = source.delivers().clone();
         log::info!("camera open: {} {}", delivers.name, in_words(&delivers));
+        let saved = Arc::clone(&shared.wishes().saved);
+        delivers.notes.extend(self.tuning.opened(&mut *source, &saved));
         for note in &delivers.notes {
             log::warn!("{note}");
         }
-        let silent_after = silence(settings, delivers.fps);
-        // Of pictures held down to fewer, as many must be broken.
-        let broken_after = silent_after.max(silence(settings, settings.fps));
-        let first_within = source.first_frame_within().max(silent_after);
+        let fps = delivers.fps;
+        let mut terms = Terms::new(shared.settings(), fps, source.first_frame_within());
         let size = {
             let size = (delivers.width, delivers.height);
             shared.figures().opened(delivers);
@@ -299,7 +277,7 @@ impl<'a> Capture<'a> {
         };
         shared.wish(|wishes| wishes.last_needed = Instant::now());
 
-        let mut limit = settings.fps.map(RateLimit::new);
+        let mut limit = terms.settings.fps.map(RateLimit::new);
         let opened = Instant::now();
         let (mut last_frame, mut last_good, mut last_look) = (opened, opened, opened);
         let mut next_sequence = None;
@@ -313,6 +291,20 @@ impl<'a> Capture<'a> {
             }
             if self.is_largest_wanted(Some(size)) {
                 return End::ForLargest;
+            }
+            if shared.is_asked() {
+                if let Some(swap) = self.obey(Some(&mut *source)) {
+                    log::info!("camera closed: another source is tried");
+                    return End::Swap(swap);
+                }
+                let new = shared.settings();
+                if new != terms.settings {
+                    if new.fps != terms.settings.fps {
+                        limit = new.fps.map(RateLimit::new);
+                    }
+                    terms = Terms::new(new, fps, source.first_frame_within());
+                    self.set_quality(terms.settings.quality);
+                }
             }
             if last_look.elapsed() >= LOOK_FOR_BETTER {
                 self.beat.beat_before(OPEN_TAKES);
@@ -329,10 +321,11 @@ impl<'a> Capture<'a> {
                 shared.enter(State::Waking);
                 self.show_card(&State::Waking);
             }
+            self.catch_up(terms.settings.quality);
             let frame = match source.next(FRAME_WAIT) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
-                    let allowed = if is_first { first_within } else { silent_after };
+                    let allowed = if is_first { terms.first_within } else { terms.silent_after };
                     if last_frame.elapsed() >= allowed {
                         return End::Failed(silent(&self.opener.describe(), allowed));
                     }
@@ -351,11 +344,14 @@ impl<'a> Capture<'a> {
             if limit.as_mut().is_some_and(|limit| !limit.passes(frame.stamp.monotonic_us)) {
                 continue;
             }
-            match self.encoder.encode(&frame) {
-                Ok(picture) => {
+            match self.make(&frame, terms.settings.quality) {
+                Ok(shots) => {
                     last_good = last_frame;
+                    if self.trial.is_some() && !self.has_passed() {
+                        return End::Failed(given_up());
+                    }
                     // First the picture, then the word: who reads "live" finds one.
-                    shared.publish(picture);
+                    shared.publish(shots);
                     if is_first || self.trouble.is_some() {
                         is_first = false;
                         if let Some(retry) = self.trouble.take() {
@@ -363,24 +359,31 @@ impl<'a> Capture<'a> {
                             self.recovery = Some((last_frame, retry.backoff));
                         }
                         shared.enter(State::Live);
+                        if std::mem::take(&mut self.was_tried_asleep) && !self.is_needed() {
+                            log::info!("camera closed: nobody needs it");
+                            return End::Released;
+                        }
                     }
                 }
                 Err(error) => {
                     let (broken, failed_reads) = {
                         let mut figures = shared.figures();
                         figures.broken += 1;
-                        figures.failed_reads = figures.failed_reads.saturating_add(1);
+                        // What is only tried makes nobody unhealthy.
+                        let failed = u32::from(self.trial.is_none());
+                        figures.failed_reads = figures.failed_reads.saturating_add(failed);
                         (figures.broken, figures.failed_reads)
                     };
                     // The first, then ever rarer: a cable that flickers must not fill the log.
-                    if broken.is_power_of_two() || failed_reads == settings.failed_reads {
+                    if broken.is_power_of_two() || failed_reads == terms.settings.failed_reads {
                         log::warn!("{}, {broken} so far", chain(&error));
                     }
                     let without = last_good.elapsed();
-                    if without >= broken_after.saturating_mul(4) {
+                    let is_hopeless = if self.trial.is_some() { 1 } else { 4 };
+                    if without >= terms.broken_after.saturating_mul(is_hopeless) {
                         return End::Failed(broken_pictures(&self.opener.describe(), &error));
                     }
-                    if without >= broken_after && self.trouble.is_none() {
+                    if without >= terms.broken_after && self.trouble.is_none() {
                         let trouble = broken_pictures(&self.opener.describe(), &error);
                         self.in_trouble(trouble);
                     }
@@ -400,7 +403,9 @@ impl<'a> Capture<'a> {
             && !wishes.is_held
             // A camera that comes back is kept until its first picture: that ends the trouble.
             && self.trouble.is_none()
-            && self.shared.settings.idle_stop.is_some_and(|idle| wishes.last_needed.elapsed() >= idle)
+            // And one that is tried, since that decides.
+            && self.trial.is_none()
+            && wishes.settings.idle_stop.is_some_and(|idle| wishes.last_needed.elapsed() >= idle)
         {
             Some("nobody needs it")
         } else {
@@ -461,49 +466,18 @@ impl<'a> Capture<'a> {
     fn show_card(&mut self, state: &State) {
         let size = self.shared.figures().size.unwrap_or(CARD_SIZE);
         match draw_card(&mut self.encoder, state, size) {
-            Some(card) => self.shared.hub.publish(card),
-            None => self.shared.hub.clear(),
+            Some(card) => self.shared.publish_card(card),
+            None => self.shared.clear(),
         }
     }
 }
 
 impl Drop for Capture<'_> {
     fn drop(&mut self) {
-        self.shared.hub.close();
+        // Who waits for an answer is told that there will be none.
+        self.shared.wishes().commands = None;
+        self.shared.close();
     }
-}
-
-/// The card that tells of `state`, in a picture of `size` pixels, or of its shape where that is
-/// too large.
-pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Option<Picture> {
-    let (width, height) = card_size(size);
-    let canvas = still_card::draw(&card_text(state), width, height);
-    encoder
-        .encode_card(&canvas.frame(Stamp::now(), 0))
-        .inspect_err(|error| log::error!("no still card: {error}"))
-        .ok()
-}
-
-fn card_size((width, height): (u32, u32)) -> (u32, u32) {
-    let longest = u64::from(width.max(height).max(LARGEST_CARD));
-    // No more than LARGEST_CARD: it fits.
-    let fit = |side: u32| (u64::from(side) * u64::from(LARGEST_CARD) / longest).max(1) as u32;
-    (fit(width), fit(height))
-}
-
-/// What the card says of `state`.
-fn card_text(state: &State) -> CardText {
-    CardText { headline: state.headline().to_owned(), body: state.reason(), hint: state.hint() }
-}
-
-/// How long without a frame is silence: a camera that promises one in ten seconds is not silent
-/// after three.
-fn silence(settings: &Settings, fps: Option<f64>) -> Duration {
-    let frames = fps.filter(|fps| *fps > 0.0).map_or(Duration::ZERO, |fps| {
-        // Fewer than one in the age of the universe is never.
-        Duration::try_from_secs_f64(3.0 / fps).unwrap_or(Duration::MAX)
-    });
-    settings.silent_after.max(frames)
 }
 
 fn silent(source: &str, time: Duration) -> Trouble {
@@ -535,26 +509,4 @@ fn in_words(delivers: &crate::source::Delivers) -> String {
     let format = if delivers.fourcc == Fourcc::JPEG { Fourcc::MJPG } else { delivers.fourcc };
     let fps = delivers.fps.map_or_else(String::new, |fps| format!(" at {fps:.4} fps"));
     format!("{size}{format}{fps}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_card_is_as_large_as_the_picture_within_bounds() {
-        for (picture, card) in [
-            ((640, 480), (640, 480)),
-            ((1920, 1080), (1920, 1080)),
-            ((3840, 2160), (1920, 1080)),
-            ((10_000, 10_000), (1920, 1920)),
-            ((1, 65_535), (1, 1920)),
-        ] {
-            assert_eq!(card_size(picture), card);
-        }
-        let mut encoder = Encoder::new(80).unwrap();
-        let drawn =
-            draw_card(&mut encoder, &State::Paused, (10_000, 2)).map(|card| (card.width, card.height));
-        assert_eq!(drawn, Some((1920, 2)), "cards have even sides");
-    }
 }

@@ -4,15 +4,21 @@
 use bytes::Bytes;
 
 use super::keeping::PictureChange;
+use crate::base::Stamp;
 use crate::encode::Transformer;
 pub use crate::encode::{TransformError, Transformed};
 
-/// `jpeg`, changed as wanted; `quality` (1–100) is used where it must be encoded anew. Nothing wanted gives the very
+/// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded anew. Nothing wanted gives the very
 /// bytes.
 ///
 /// # Errors
 /// [`TransformError`].
-pub fn change(jpeg: &Bytes, wanted: &PictureChange, quality: u8) -> Result<Transformed, TransformError> {
-    let PictureChange { width, rotate, gray } = *wanted;
-    Transformer::new()?.transform(jpeg, width, rotate, gray, quality)
+pub fn change(
+    jpeg: &Bytes,
+    wanted: &PictureChange,
+    taken: &Stamp,
+    quality: u8,
+) -> Result<Transformed, TransformError> {
+    let words = wanted.view.words(taken);
+    Transformer::new()?.transform(jpeg, &wanted.view, wanted.width, words.as_deref(), quality)
 }

@@ -10,11 +10,16 @@ mod backoff;
 mod capture;
 mod change;
 pub mod clip;
+mod commands;
 pub mod counting;
+pub mod focus;
 pub mod keeping;
+pub mod lights;
 mod rate;
 pub mod recount;
 mod shared;
+mod tuning;
+mod views;
 mod warm_up;
 
 use std::sync::Arc;
@@ -26,19 +31,23 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::{Stamp, Worker};
 use crate::encode::Encoder;
-use crate::media::{Hub, Picture, Trouble, TroubleKind};
+use crate::media::{Hub, Picture, Trouble, TroubleKind, View};
 use crate::source::{Delivers, Opener};
 
+pub use crate::source::controls::unknown as unknown_control;
 use capture::Capture;
 pub use change::{TransformError, Transformed, change};
+pub use commands::{CameraControls, ControlsError, SavedControls, WrongControl};
 pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
     ShownTrack,
 };
 pub use keeping::{Keeping, KeepingError, KeepingSettings};
+pub use lights::{Lights, LightsError, LightsSettings};
 pub use rate::RateMeter;
 pub use shared::Demand;
 use shared::{Largest, Shared};
+pub use views::{TooManyViews, Viewed, Views};
 
 /// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
@@ -185,6 +194,8 @@ pub struct Status {
     pub pictures: u64,
     /// Bytes of JPEG published.
     pub bytes: u64,
+    /// Pictures that were changed for everyone.
+    pub changed: u64,
     /// Successful opens.
     pub opens: u64,
     /// Failed reads (opens, silences, broken frames) in a row.
@@ -268,6 +279,39 @@ impl Pipeline {
         &self.shared.hub
     }
 
+    /// Where the camera's own pictures appear, before anything is done to them ([`Pipeline::set_view`]): the very same
+    /// pictures while nothing is. Cards are here, too. What has to be encoded is made only while somebody subscribes.
+    pub fn originals(&self) -> &Hub {
+        &self.shared.originals
+    }
+
+    /// The newest picture there is, to be looked at by the program itself: as shown, or, while nobody looks and it is not
+    /// made for that, the camera's own. Cards, too.
+    fn newest(&self) -> Option<Picture> {
+        self.shared.hub.newest().or_else(|| self.shared.originals.newest())
+    }
+
+    /// What is done to the pictures for everyone, from the next frame on. Nobody's stream is cut.
+    pub fn set_view(&self, view: View) {
+        self.shared.view.send_if_modified(|now| {
+            let is_new = **now != view;
+            if is_new {
+                *now = Arc::new(view);
+            }
+            is_new
+        });
+    }
+
+    /// JPEG quality of pictures that are encoded, 1–100.
+    fn quality(&self) -> u8 {
+        self.shared.wishes().settings.quality
+    }
+
+    /// What is done to the pictures for everyone, to be looked at and waited for.
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.shared.view.subscribe()
+    }
+
     /// Wakes the camera and keeps it awake until the returned value is dropped (and `idle_stop`
     /// has passed). Takes no effect on a paused camera.
     pub fn demand(&self) -> Demand {
@@ -287,7 +331,7 @@ impl Pipeline {
     /// What the pictures come from, in words: the camera's name, or what is (to be) opened.
     fn source_name(&self) -> String {
         let figures = self.shared.figures();
-        figures.delivers.as_ref().map_or_else(|| self.shared.source.clone(), |delivers| delivers.name.clone())
+        figures.delivers.as_ref().map_or_else(|| figures.source.clone(), |delivers| delivers.name.clone())
     }
 
     /// Whether `picture` was captured after the camera had settled.
@@ -298,14 +342,14 @@ impl Pipeline {
     /// How things are.
     pub fn status(&self) -> Status {
         let state = self.shared.state.borrow().clone();
-        let (demands, is_held) = {
+        let (demands, is_held, failed_reads) = {
             let wishes = self.shared.wishes();
-            (wishes.demands, wishes.is_held)
+            (wishes.demands, wishes.is_held, wishes.settings.failed_reads)
         };
         let figures = self.shared.figures();
         Status {
             since: figures.since,
-            source: self.shared.source.clone(),
+            source: figures.source.clone(),
             delivers: figures.delivers.clone(),
             size: figures.size,
             fps: match state {
@@ -317,9 +361,10 @@ impl Pipeline {
             broken: figures.broken,
             pictures: figures.pictures,
             bytes: figures.bytes,
+            changed: figures.changed,
             opens: figures.opens,
             failed_reads: figures.failed_reads,
-            is_healthy: figures.failed_reads < self.shared.settings.failed_reads,
+            is_healthy: figures.failed_reads < failed_reads,
             is_held,
             demands,
             state,
@@ -374,7 +419,7 @@ impl Pipeline {
         // At once, so that whoever asks next is not told of a pause that is over. The capture
         // thread may have been faster: then it stands as that says.
         if *self.shared.state.borrow() == State::Paused {
-            self.shared.hub.clear();
+            self.shared.clear();
         }
         self.shared.enter_if(|now| *now == State::Paused, State::Asleep);
     }
@@ -398,7 +443,7 @@ impl Pipeline {
             loop {
                 let state = states.borrow_and_update().clone();
                 if is_over(&self.shared.wishes()) {
-                    let what = format!("{} was let go before its first picture", self.shared.source);
+                    let what = format!("{} was let go before its first picture", self.shared.source());
                     return Err(Trouble::new(TroubleKind::Failed, what));
                 }
                 match state {
@@ -417,7 +462,7 @@ impl Pipeline {
             Ok(Ok(())) => return Held::Started,
             Ok(Err(trouble)) => trouble,
             Err(_) => {
-                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source))
+                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source()))
             }
         };
         self.shared.wish(|wishes| {
@@ -429,14 +474,60 @@ impl Pipeline {
         Held::CouldNotOpen(trouble)
     }
 
-    /// The newest live picture; wakes a sleeping camera and waits at most `wait` for its first one that is good.
+    /// From now on snapshots have this light, where they are to have one.
+    fn use_light(&self, switch: lights::Switch) {
+        // A pipeline has one light all its life.
+        let _ = self.shared.light.set(switch);
+    }
+
+    /// Full light for a snapshot, where it is to have one and there is a picture to be had.
+    async fn shot(&self) -> Option<lights::Shot> {
+        let light = self.shared.light.get()?;
+        let is_hopeless = matches!(*self.shared.state.borrow(), State::Trouble(_) | State::Paused);
+        if is_hopeless { None } else { light.shot().await }
+    }
+
+    /// The newest live picture, in full light where snapshots are to have that; wakes a sleeping camera and waits at
+    /// most `wait` (and what the light takes) for its first one that is good.
     ///
     /// # Errors
     /// [`NoPicture`] with a still card: paused, in trouble, or no picture in time.
     pub async fn snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.lit_of(&self.shared.hub, wait).await
+    }
+
+    /// The same of the camera's own pictures.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`].
+    pub async fn original(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.lit_of(&self.shared.originals, wait).await
+    }
+
+    /// The newest live picture in the light there is.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`].
+    pub async fn unlit_snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.newest_of(&self.shared.hub, wait, None).await
+    }
+
+    async fn lit_of(&self, hub: &Hub, wait: Duration) -> Result<Picture, NoPicture> {
         let _demand = self.demand();
-        let until = Instant::now() + wait;
-        let mut pictures = self.shared.hub.subscribe();
+        let shot = self.shot().await;
+        self.newest_of(hub, wait, shot.as_ref()).await
+    }
+
+    async fn newest_of(
+        &self,
+        hub: &Hub,
+        wait: Duration,
+        shot: Option<&lights::Shot>,
+    ) -> Result<Picture, NoPicture> {
+        let _demand = self.demand();
+        let until = Instant::now() + wait + shot.map_or(Duration::ZERO, lights::Shot::left);
+        let is_lit = |picture: &Picture| shot.is_none_or(|shot| shot.is_in(picture));
+        let mut pictures = hub.subscribe();
         let mut states = self.states();
         loop {
             // Each lock is let go before the next is taken: the capture thread takes both.
@@ -446,7 +537,9 @@ impl Pipeline {
             }
             tokio::select! {
                 picture = timeout_at(until, pictures.next()) => match picture {
-                    Ok(Some(picture)) if !picture.is_card && self.is_warm(&picture) => return Ok(picture),
+                    Ok(Some(picture)) if !picture.is_card && self.is_warm(&picture) && is_lit(&picture) => {
+                        return Ok(picture);
+                    }
                     Ok(Some(_)) => {}
                     Ok(None) | Err(_) => break,
                 },
@@ -464,11 +557,15 @@ impl Pipeline {
     /// # Errors
     /// [`NoPicture`], as for a snapshot; its state may be trouble that only this picture had.
     pub async fn largest(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        let until = Instant::now() + wait;
         let state = self.shared.state.borrow().clone();
         if matches!(state, State::Trouble(_) | State::Paused) || self.is_ending() {
             return Err(NoPicture { card: self.card(&state).await, state });
         }
+        let shot = self.shot().await;
+        if let Some(shot) = &shot {
+            shot.settled().await;
+        }
+        let until = Instant::now() + wait;
         let asked = self.shared.wish(shared::Wishes::ask_for_largest);
         let answer = match asked {
             Some(answered) => timeout_at(until, answered).await,
@@ -495,7 +592,7 @@ impl Pipeline {
             return Some(card);
         }
         let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
-        let (quality, state) = (self.shared.settings.quality, state.clone());
+        let (quality, state) = (self.shared.settings().quality, state.clone());
         spawn_blocking(move || {
             let mut encoder = Encoder::new(quality).ok()?;
             capture::draw_card(&mut encoder, &state, size)
@@ -510,7 +607,7 @@ impl Pipeline {
             wishes.is_stopping = true;
             wishes.interrupt.set();
         });
-        self.shared.hub.close();
+        self.shared.close();
     }
 
     /// The source that was opened last, open or closed by now; `None` before the first.

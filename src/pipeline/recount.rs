@@ -13,9 +13,10 @@ use bytes::Bytes;
 
 use super::counting::look::{Reading, Watch};
 use super::counting::{CountingSettings, Made, NoDetector};
+use super::keeping::AS_SHOWN;
 use crate::base::Stamp;
 use crate::encode::CompressError;
-use crate::media::PictureBuilder;
+use crate::media::{Geometry, PictureBuilder};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
 use crate::store::{FoundAgain, LineRow, Scene};
 
@@ -70,6 +71,7 @@ pub struct RecordingCount {
 }
 
 /// Counts who crosses the `lines` of `scene` in a recording, at most `fps` looks a second (`None`: every picture).
+/// Of a recording of the camera's own pictures what `geometry` shows is counted; one of what viewers saw is as it is.
 /// `progress` is told how many pictures are done after each chunk.
 ///
 /// # Errors
@@ -83,6 +85,7 @@ pub fn count_recording(
     lines: &[LineRow],
     scene: Scene,
     fps: Option<f64>,
+    geometry: Geometry,
     mut progress: impl FnMut(u64),
 ) -> Result<RecordingCount, RecountError> {
     let mut watch = Watch::new(made, settings, 0)?;
@@ -96,6 +99,7 @@ pub fn count_recording(
     let mut looker = Looker {
         watch,
         reading: Reading::new()?,
+        geometry: if item.source.ends_with(AS_SHOWN) { Geometry::default() } else { geometry },
         item,
         least_step_us: fps.map_or(0, |fps| (1e6 / fps) as u64),
         next_look_us: 0,
@@ -131,6 +135,7 @@ pub fn count_recording(
 struct Looker<'a> {
     watch: Watch,
     reading: Reading,
+    geometry: Geometry,
     item: &'a Item,
     /// Between two looks at least; 0: every picture is looked at.
     least_step_us: u64,
@@ -187,7 +192,7 @@ impl Looker<'_> {
         builder.push(jpeg);
         let stamp = Stamp { monotonic_us: at_us, wall_us: at_us, wall_trusted: self.item.is_sure };
         let picture = builder.finish(width, height, stamp, frame.sequence, false);
-        match self.watch.look(&mut self.reading, &picture) {
+        match self.watch.look(&mut self.reading, &picture, &self.geometry) {
             Ok(seen) => self.crossings.extend(seen.crossed.into_iter().map(|crossed| FoundAgain {
                 line: crossed.line,
                 track: crossed.track,

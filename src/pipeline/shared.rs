@@ -3,16 +3,21 @@
 //! Locks are taken in this order, or one at a time: wishes, opening, state, figures; the hub's own is the
 //! last of all.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
 use crate::base::{Stamp, Stop};
-use crate::media::{Hub, Picture, Trouble};
+use crate::media::{Hub, Picture, Trouble, View};
 use crate::source::Delivers;
 
+use super::capture::Shots;
+use super::commands::{Command, SavedControls};
 use super::counting::Annotating;
+use super::lights::Switch;
 use super::rate::RateMeter;
 use super::warm_up::WarmUp;
 use super::{Settings, State};
@@ -34,17 +39,23 @@ pub enum Largest {
 /// Shared by the capture thread, every [`super::Pipeline`] handle and every [`super::Demand`].
 #[derive(Debug)]
 pub struct Shared {
+    /// As viewers see it.
     pub hub: Hub,
-    pub settings: Settings,
-    /// What is to be opened, in words.
-    pub source: String,
+    /// The camera's own.
+    pub originals: Hub,
+    /// What is done to the pictures for everyone.
+    pub view: watch::Sender<Arc<View>>,
     wishes: Mutex<Wishes>,
+    /// Something new is asked of the capture thread, which looks at this between two frames.
+    is_asked: AtomicBool,
     changed: Condvar,
     pub figures: Mutex<Figures>,
     pub state: watch::Sender<State>,
     /// Which source the capture thread has open (or is opening), counted from 1. It changes from
     /// `None` with the wishes locked: who has changed a wish knows what was opened before.
     pub opening: watch::Sender<Option<u64>>,
+    /// The light for snapshots, once there is one.
+    pub light: OnceLock<Switch>,
 }
 
 /// What others want of the capture thread.
@@ -69,6 +80,14 @@ pub struct Wishes {
     pub interrupt: Stop,
     /// Who waits for a picture of the camera's largest size. Dropped unanswered while there is none to be had.
     pub largest: Vec<oneshot::Sender<Largest>>,
+    /// What else is asked, in its order; at most [`AT_ONCE`](super::commands::AT_ONCE). None is taken any more when the thread has ended.
+    pub commands: Option<VecDeque<Command>>,
+    /// How the pipeline behaves.
+    pub settings: Settings,
+    /// Which values controls are to have.
+    pub saved: Arc<SavedControls>,
+    /// Others than the capture thread has seen.
+    pub has_new_saved: bool,
     /// Demands so far: one that nobody else came during is told from others.
     taken: u64,
 }
@@ -89,6 +108,8 @@ impl Wishes {
 #[derive(Debug)]
 pub struct Figures {
     pub since: Stamp,
+    /// What is (to be) opened, in words.
+    pub source: String,
     pub delivers: Option<Delivers>,
     /// Since when the source that was opened last is open.
     pub opened_us: u64,
@@ -105,6 +126,8 @@ pub struct Figures {
     pub broken: u64,
     pub pictures: u64,
     pub bytes: u64,
+    /// Pictures that were changed for everyone.
+    pub changed: u64,
     pub opens: u64,
     /// Attempts to open that ended in trouble, and streams that did.
     pub failures: u64,
@@ -115,8 +138,9 @@ impl Shared {
     pub fn new(source: String, settings: Settings) -> Shared {
         Shared {
             hub: Hub::new(),
-            settings,
-            source,
+            originals: Hub::new(),
+            view: watch::Sender::default(),
+            is_asked: AtomicBool::new(false),
             wishes: Mutex::new(Wishes {
                 demands: 0,
                 last_needed: Instant::now(),
@@ -129,11 +153,16 @@ impl Shared {
                 try_again: false,
                 interrupt: Stop::new(),
                 largest: Vec::new(),
+                commands: Some(VecDeque::new()),
+                settings,
+                saved: Arc::default(),
+                has_new_saved: false,
                 taken: 0,
             }),
             changed: Condvar::new(),
             figures: Mutex::new(Figures {
                 since: Stamp::now(),
+                source,
                 delivers: None,
                 opened_us: 0,
                 warm_up: 0,
@@ -146,12 +175,14 @@ impl Shared {
                 broken: 0,
                 pictures: 0,
                 bytes: 0,
+                changed: 0,
                 opens: 0,
                 failures: 0,
                 failed_reads: 0,
             }),
             state: watch::Sender::new(State::Asleep),
             opening: watch::Sender::new(None),
+            light: OnceLock::new(),
         }
     }
 
@@ -165,6 +196,40 @@ impl Shared {
         let result = change(&mut self.wishes());
         self.changed.notify_all();
         result
+    }
+
+    /// Asks something of the capture thread; it does it between two frames, or wakes for it.
+    pub fn ask<T>(&self, ask: impl FnOnce(&mut Wishes) -> T) -> T {
+        self.wish(|wishes| {
+            let result = ask(wishes);
+            self.is_asked.store(true, Ordering::Release);
+            result
+        })
+    }
+
+    /// Whether something was asked since the last time. Costs a frame one look.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed) && self.is_asked.swap(false, Ordering::Acquire)
+    }
+
+    /// As [`Shared::is_asked`], and stays so.
+    pub fn has_been_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
+    }
+
+    /// Something is left that was asked.
+    pub fn ask_again(&self) {
+        self.is_asked.store(true, Ordering::Release);
+    }
+
+    /// How the pipeline behaves.
+    pub fn settings(&self) -> Settings {
+        self.wishes().settings.clone()
+    }
+
+    /// What is (to be) opened, in words.
+    pub fn source(&self) -> String {
+        self.figures().source.clone()
     }
 
     /// The capture thread's sleep: until wishes change, but at most `time`.
@@ -193,13 +258,38 @@ impl Shared {
         });
     }
 
-    /// Counts and publishes a live picture.
-    pub fn publish(&self, picture: Picture) {
+    /// Forgets the newest pictures.
+    pub fn clear(&self) {
+        self.hub.clear();
+        self.originals.clear();
+    }
+
+    /// No more pictures will come.
+    pub fn close(&self) {
+        self.hub.close();
+        self.originals.close();
+    }
+
+    /// Publishes a still card.
+    pub fn publish_card(&self, card: Picture) {
+        self.originals.publish(card.clone());
+        self.hub.publish(card);
+    }
+
+    /// Counts and publishes live pictures.
+    pub fn publish(&self, Shots { shown, original }: Shots) {
+        let (picture, size) = match (&shown, &original) {
+            (Some(shown), _) => (shown, (shown.width, shown.height)),
+            (None, Some(original)) => {
+                (original, self.view.borrow().size_of((original.width, original.height)))
+            }
+            (None, None) => return,
+        };
         {
             let mut figures = self.figures();
             figures.pictures += 1;
             figures.bytes += picture.jpeg_len() as u64;
-            figures.size = Some((picture.width, picture.height));
+            figures.size = Some(size);
             figures.failed_reads = 0;
             let at_us = picture.stamp.monotonic_us;
             figures.rate.count(at_us);
@@ -207,7 +297,15 @@ impl Shared {
                 figures.warm_us = Some(at_us);
             }
         }
-        self.hub.publish(picture);
+        // What nobody wanted is not made: who comes next is not to take an old one for it.
+        match original {
+            Some(original) => self.originals.publish(original),
+            None => self.originals.clear(),
+        }
+        match shown {
+            Some(shown) => self.hub.publish(shown),
+            None => self.hub.clear(),
+        }
     }
 }
 

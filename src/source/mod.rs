@@ -7,6 +7,7 @@
 pub mod auto;
 pub mod avi;
 pub mod clip;
+pub mod controls;
 pub mod exec;
 pub mod files;
 pub mod multipart;
@@ -18,7 +19,7 @@ pub mod v4l2;
 use std::time::Duration;
 
 use crate::base::Stop;
-use crate::media::{ControlValue, Fourcc, Frame, Trouble};
+use crate::media::{Control, ControlValue, Format, Fourcc, Frame, Trouble, TroubleKind};
 
 /// What is wanted of a camera. `None` leaves the choice to the back end, which takes what suits
 /// the pipeline best (a camera's own JPEG before raw frames).
@@ -32,14 +33,11 @@ pub struct Wanted {
     pub fps: Option<f64>,
     /// Pixel format.
     pub format: Option<Fourcc>,
-    /// Controls to set after every open, in the order given (a back end puts auto modes first).
-    pub controls: Vec<ControlValue>,
 }
 
 impl Wanted {
     /// No wishes.
-    pub const ANYTHING: Wanted =
-        Wanted { width: None, height: None, fps: None, format: None, controls: Vec::new() };
+    pub const ANYTHING: Wanted = Wanted { width: None, height: None, fps: None, format: None };
 }
 
 /// What an open source delivers.
@@ -101,6 +99,31 @@ pub trait Opener: Send {
     fn is_there(&self) -> Option<bool> {
         None
     }
+
+    /// The lasting name of the camera that would be opened, or is: what is saved for it is kept under this name. The
+    /// same camera has the same one at another port or after a restart. `None`: nothing can be saved for it, or it is
+    /// not there.
+    fn identity(&mut self) -> Option<String> {
+        None
+    }
+
+    /// The controls of the camera that would be opened, by a look that starts no frames and disturbs nobody. Asked
+    /// while the source is closed; an open one is asked by [`Source::controls`]. Empty: it has none.
+    ///
+    /// # Errors
+    /// What keeps it from being looked at.
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    /// The formats, sizes and rates that can be chosen, in the camera's own order. Asked while it is open, too, and
+    /// must not disturb that. Empty: there is nothing to choose.
+    ///
+    /// # Errors
+    /// What keeps it from being looked at.
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        Ok(Vec::new())
+    }
 }
 
 /// An open source of frames. Dropping it lets the device go.
@@ -122,4 +145,27 @@ pub trait Source {
     /// # Errors
     /// The source is of no more use and is to be dropped.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble>;
+
+    /// The lasting name of the camera that is open, as [`Opener::identity`].
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
+    /// Its controls with their present values and flags, in its own order. Empty: it has none. Asked between frames.
+    ///
+    /// # Errors
+    /// They could not be read.
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    /// Sets one control, at once, without touching the frames, and gives the value that the camera really took (what
+    /// it says afterwards). The frames that are captured from now on show it.
+    ///
+    /// # Errors
+    /// There is no such control, or the camera refuses the value.
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+        let what = format!("{} has no control {}", self.delivers().name, wanted.name);
+        Err(Trouble::new(TroubleKind::Unsupported, what))
+    }
 }

@@ -16,6 +16,8 @@ pub struct Head {
     pub state: String,
     /// The state in words: "Live", "Asleep", "Camera in use".
     pub headline: String,
+    /// Whoever reaches the camera can change it: there is no password. Every page says so.
+    pub is_open: bool,
 }
 
 /// The clock on the wall.
@@ -170,6 +172,19 @@ pub struct SetToZero {
     pub time_us: u64,
     /// Of which line; `None`: of all.
     pub line_id: Option<u64>,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub time_us: u64,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: &'static str,
+    /// Which part of the program: `source::v4l2`.
+    pub place: String,
+    /// What it said; may have several lines.
+    pub text: String,
 }
 
 /// What went wrong with something that was sent from a page.

@@ -45,6 +45,8 @@ pub struct LivePage {
     pub keeping: Option<LiveKeeping>,
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
+    /// Whoever reaches the camera can change it: there is no password.
+    pub is_open: bool,
 }
 
 /// The live page as HTML.
@@ -126,6 +128,7 @@ pub fn live_page(page: &LivePage) -> String {
             (Some(_), None) => &["page.js", "tallycam.js", "overlay.js"],
             (None, None) => &["page.js", "tallycam.js"],
         },
+        is_open: page.is_open,
     }
     .around(&main)
 }
@@ -238,6 +241,7 @@ mod tests {
             counting: None,
             keeping: None,
             is_counts_only: false,
+            is_open: false,
         }
     }
 

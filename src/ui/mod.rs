@@ -15,6 +15,9 @@ mod database;
 mod draw;
 mod escape;
 mod facts;
+mod facts_diagnosis;
+mod facts_lens;
+mod facts_lights;
 mod kept;
 mod lines;
 mod live;
@@ -24,15 +27,19 @@ mod media;
 mod models;
 mod player;
 mod range;
+mod sign_in;
 mod words;
 
 pub use assets::{Asset, asset};
 pub use counts::{CountsPage, counts_page};
 pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
 pub use facts::{
-    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, NotCounted, Refusal,
-    SetToZero,
+    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
+    Refusal, SetToZero,
 };
+pub use facts_diagnosis::FindingFacts;
+pub use facts_lens::LensFacts;
+pub use facts_lights::{LightFacts, LightRange};
 pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
@@ -42,6 +49,7 @@ pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use models::{CatalogueModel, FoundModel, ModelsPage, models_page};
 pub use player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use range::{CountsAsk, Heat, Span};
+pub use sign_in::{SignInPage, sign_in_page};
 
 use std::fmt::Write;
 
@@ -60,6 +68,8 @@ enum Tab {
     Media,
     Lines,
     Models,
+    /// No tab leads to it.
+    Elsewhere,
 }
 
 impl Tab {
@@ -71,6 +81,9 @@ impl Tab {
         (Tab::Models, "models", "Models"),
     ];
 }
+
+/// Stands above every page of a camera without a password.
+const OPEN: &str = "<div class=\"banner\" id=\"open\"><p><b>Anyone on this network can watch and change this camera.</b> <code>tallycam password random</code> on its machine makes a password.</p></div>\n";
 
 /// What is around every page: head, tabs and footer.
 struct Frame<'a> {
@@ -90,6 +103,8 @@ struct Frame<'a> {
     tab: Tab,
     /// The scripts it runs.
     scripts: &'a [&'a str],
+    /// Whoever reaches the camera can change it.
+    is_open: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -104,6 +119,7 @@ impl<'a> Frame<'a> {
             figures: "",
             tab,
             scripts,
+            is_open: head.is_open,
         }
     }
 
@@ -128,6 +144,7 @@ impl<'a> Frame<'a> {
             figures = Text(self.figures),
             tabs = tabs,
             scripts = scripts,
+            open = if self.is_open { OPEN } else { "" },
             main = main,
         )
     }

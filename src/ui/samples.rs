@@ -17,7 +17,23 @@ pub(super) fn clock() -> Clock {
 }
 
 pub(super) fn head() -> Head {
-    Head { name: "Yard".into(), version: "0.1.0".into(), state: "live".into(), headline: "Live".into() }
+    Head {
+        name: "Yard".into(),
+        version: "0.1.0".into(),
+        state: "live".into(),
+        headline: "Live".into(),
+        is_open: false,
+    }
+}
+
+pub(super) fn sign_in() -> SignInPage {
+    SignInPage {
+        head: head(),
+        next: "lines?line=2".into(),
+        has_password: true,
+        is_signed_in: false,
+        refused: None,
+    }
 }
 
 pub(super) fn facts() -> CountingFacts {
@@ -197,6 +213,7 @@ pub(super) fn live() -> LivePage {
         }),
         keeping: Some(samples_media::live()),
         is_counts_only: false,
+        is_open: false,
     }
 }
 
@@ -312,7 +329,28 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         ("live-only.html", live_page(&only)),
         ("live-none.html", live_page(&none)),
         ("live-lost.html", live_page(&lost)),
+        ("live-open.html", live_page(&LivePage { is_open: true, ..live() })),
         ("live-off.html", live_page(&LivePage { counting: None, keeping: None, ..live() })),
+        ("sign-in.html", sign_in_page(&sign_in())),
+        (
+            "sign-in-refused.html",
+            sign_in_page(&SignInPage {
+                refused: Some(Refusal {
+                    detail: "The password is wrong.".into(),
+                    hint: "`tallycam password show-how` says where it is found.".into(),
+                }),
+                ..sign_in()
+            }),
+        ),
+        ("sign-in-done.html", sign_in_page(&SignInPage { is_signed_in: true, ..sign_in() })),
+        (
+            "sign-in-open.html",
+            sign_in_page(&SignInPage {
+                has_password: false,
+                head: Head { is_open: true, ..head() },
+                ..sign_in()
+            }),
+        ),
         ("lines.html", lines_page(&editor())),
         ("lines-new.html", lines_page(&LinesPage { chosen: ChosenLine::New, ..editor() })),
         ("lines-pinned.html", lines_page(&LinesPage { chosen: ChosenLine::Number(2), ..editor() })),
@@ -470,7 +508,7 @@ mod tests {
     fn no_text_becomes_markup() {
         let filled_with = |text: &str| {
             let text = || text.to_owned();
-            let head = Head { name: text(), version: text(), state: text(), headline: text() };
+            let head = Head { name: text(), version: text(), state: text(), headline: text(), is_open: true };
             let line = DrawnLine {
                 name: text(),
                 in_name: text(),

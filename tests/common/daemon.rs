@@ -33,8 +33,9 @@ impl Daemon {
             .args(["--set", &format!("http.listen=[\"{address}\"]")])
             .env("STATE_DIRECTORY", state.path())
             .stdin(Stdio::null())
-            .stdout(log.reopen().unwrap())
-            .stderr(log.reopen().unwrap())
+            // One place in the file for both: neither writes over the other.
+            .stdout(log.as_file().try_clone().unwrap())
+            .stderr(log.as_file().try_clone().unwrap())
             .spawn()
             .unwrap();
         let mut daemon = Daemon { address, child, log, _state: state };
@@ -50,9 +51,19 @@ impl Daemon {
         self.child.id()
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap_or_default()
+    }
+
     /// What `/api/v1/state` says.
     pub fn state(&self) -> Value {
         client::get(self.address, "/api/v1/state").json()
+    }
+
+    /// What it has written to standard output and standard error.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
     }
 
     /// Ends it without a word.

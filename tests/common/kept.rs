@@ -49,6 +49,16 @@ pub fn keep(cam: &TestCam) -> Kept {
 
 /// Keeps what `cam` shows.
 pub fn keep_with(cam: &TestCam, http: http::Settings, keeping: KeepingSettings) -> Kept {
+    keep_by(cam, http, keeping, |server| server)
+}
+
+/// The same by a server that can do more.
+pub fn keep_by(
+    cam: &TestCam,
+    http: http::Settings,
+    keeping: KeepingSettings,
+    more: impl FnOnce(Server) -> Server,
+) -> Kept {
     let directory = tempfile::tempdir().unwrap();
     let (media, writer) = Media::open(MediaSettings {
         directory: directory.path().to_owned(),
@@ -59,8 +69,9 @@ pub fn keep_with(cam: &TestCam, http: http::Settings, keeping: KeepingSettings) 
     .unwrap();
     let run = cam.pipeline(tallycam::pipeline::Settings::default());
     let (keeping, recorder) = Keeping::start(&run.pipeline, Ok(media.clone()), None, keeping).unwrap();
-    let served =
-        serve_run(run, None, |pipeline| Server::new(http, pipeline, None).with_keeping(keeping.clone()));
+    let served = serve_run(run, None, |pipeline| {
+        more(Server::new(http, pipeline, None).with_keeping(keeping.clone()))
+    });
     Kept { served, keeping, media, workers: vec![recorder, writer], directory }
 }
 

@@ -41,7 +41,17 @@ pub fn serve_with(
 
 /// Serves the pipeline `run` with the server that `make` makes of it.
 pub fn serve_run(run: Running, unix: Option<&Path>, make: impl FnOnce(Pipeline) -> Server) -> Served {
-    let tcp = listen::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+    serve_at("127.0.0.1:0", run, unix, make)
+}
+
+/// The same on this address.
+pub fn serve_at(
+    address: &str,
+    run: Running,
+    unix: Option<&Path>,
+    make: impl FnOnce(Pipeline) -> Server,
+) -> Served {
+    let tcp = listen::bind(&Listen::Tcp(address.parse().unwrap())).unwrap();
     let address = tcp.address().parse().unwrap();
     let unix = unix.map(|path| listen::bind(&Listen::Unix(path.to_owned())).unwrap());
     let listeners: Vec<_> = [tcp].into_iter().chain(unix).collect();

@@ -37,6 +37,7 @@ struct Script {
     picture_len: usize,
     has_larger: bool,
     is_simulated: bool,
+    first_within: Duration,
     requested: u64,
     sequence: u64,
     opens: u64,
@@ -55,6 +56,7 @@ impl TestCam {
             picture_len: 0,
             has_larger: false,
             is_simulated: false,
+            first_within: Duration::from_secs(5),
             requested: 0,
             sequence: 0,
             opens: 0,
@@ -73,6 +75,12 @@ impl TestCam {
     /// It can do [`LARGER`], too.
     pub fn with_larger(self) -> TestCam {
         self.lock().has_larger = true;
+        self
+    }
+
+    /// Its first frame may take so long.
+    pub fn first_within(self, time: Duration) -> TestCam {
+        self.lock().first_within = time;
         self
     }
 
@@ -178,6 +186,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// What was started elsewhere.
+    pub fn of(pipeline: Pipeline, worker: Worker) -> Running {
+        Running { pipeline, worker: Some(worker) }
+    }
+
     /// The capture thread.
     pub fn worker(&self) -> &Worker {
         self.worker.as_ref().unwrap()
@@ -232,6 +245,10 @@ struct Open {
 impl Source for Open {
     fn delivers(&self) -> &Delivers {
         &self.delivers
+    }
+
+    fn first_frame_within(&self) -> Duration {
+        self.cam.lock().first_within
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MORE_BASE (V4L2_CTRL_CLASS_IMAGE_PROC | 0x1f00)
+
 static struct control {
     uint32_t id;
     enum v4l2_ctrl_type type;
@@ -33,6 +35,17 @@ static struct control {
     { V4L2_CID_FOCUS_ABSOLUTE, V4L2_CTRL_TYPE_INTEGER, "Focus, Absolute", "focus_absolute", 0, 255, 5, 0, 0 },
     { V4L2_CID_FOCUS_AUTO, V4L2_CTRL_TYPE_BOOLEAN, "Focus, Automatic Continuous",
       "focus_automatic_continuous", 0, 1, 1, 1, 0 },
+    /* with the fault "more": one of every other kind */
+    { V4L2_CID_IMAGE_PROC_CLASS, V4L2_CTRL_TYPE_CTRL_CLASS, "Image Processing Controls", "", 0, 0, 0, 0, 0 },
+    { V4L2_CID_LINK_FREQ, V4L2_CTRL_TYPE_INTEGER_MENU, "Link Frequency", "link_frequency", 0, 2, 1, 0, 0 },
+    { V4L2_CID_PIXEL_RATE, V4L2_CTRL_TYPE_INTEGER64, "Pixel Rate", "pixel_rate", 1000, 2000000000, 1000,
+      50000000, 0 },
+    { MORE_BASE, V4L2_CTRL_TYPE_BITMASK, "Detectors", "detectors", 0, 7, 0, 1, 0 },
+    { MORE_BASE + 1, V4L2_CTRL_TYPE_STRING, "Serial", "serial", 0, 15, 1, 0, 0 },
+    { MORE_BASE + 2, V4L2_CTRL_TYPE_INTEGER, "Temperature", "temperature", -40, 125, 1, 20, 0 },
+    { MORE_BASE + 3, V4L2_CTRL_TYPE_INTEGER, "Brightness", "brightness_2", 0, 9, 1, 4, 0 },
+    { MORE_BASE + 4, V4L2_CTRL_TYPE_INTEGER, "Unused", "unused", 0, 9, 1, 4, 0 },
+    { MORE_BASE + 5, V4L2_CTRL_TYPE_INTEGER, "Step, Relative", "step_relative", -9, 9, 1, 0, 0 },
 };
 enum { NCONTROLS = sizeof controls / sizeof *controls };
 
@@ -57,6 +70,11 @@ void reset_controls(void)
 static int left_out(const struct control *c)
 {
     if (fault("nocontrols", 0, NULL))
+        return 1;
+    if (V4L2_CTRL_ID2CLASS(c->id) == V4L2_CTRL_CLASS_IMAGE_PROC)
+        return !fault("more", 0, NULL);
+    /* a camera that comes back from an unplugging as another one */
+    if (c->id == V4L2_CID_SATURATION && camera.generation > 1 && fault("vanish", 0, NULL))
         return 1;
     return (c->id == V4L2_CID_FOCUS_ABSOLUTE || c->id == V4L2_CID_FOCUS_AUTO) && fault("nofocus", 0, NULL);
 }
@@ -98,6 +116,12 @@ static uint32_t flags_of(const struct control *c)
         return value_of(V4L2_CID_EXPOSURE_AUTO) != V4L2_EXPOSURE_MANUAL ? V4L2_CTRL_FLAG_INACTIVE : 0;
     case V4L2_CID_FOCUS_ABSOLUTE:
         return value_of(V4L2_CID_FOCUS_AUTO) ? V4L2_CTRL_FLAG_INACTIVE : 0;
+    case MORE_BASE + 2:
+        return V4L2_CTRL_FLAG_READ_ONLY | V4L2_CTRL_FLAG_VOLATILE;
+    case MORE_BASE + 4:
+        return V4L2_CTRL_FLAG_DISABLED;
+    case MORE_BASE + 5:
+        return V4L2_CTRL_FLAG_WRITE_ONLY;
     case V4L2_CID_AUTO_WHITE_BALANCE:
     case V4L2_CID_EXPOSURE_AUTO:
     case V4L2_CID_FOCUS_AUTO:
@@ -111,13 +135,14 @@ int query_control(struct v4l2_queryctrl *query)
     struct control *c = find(query->id);
     if (!c)
         return EINVAL;
+    int wide = c->type == V4L2_CTRL_TYPE_INTEGER64; /* its range does not fit here */
     *query = (struct v4l2_queryctrl){
         .id = c->id,
         .type = c->type,
-        .minimum = c->min,
-        .maximum = c->max,
-        .step = c->step,
-        .default_value = c->standard,
+        .minimum = wide ? 0 : c->min,
+        .maximum = wide ? 0 : c->max,
+        .step = wide ? 0 : c->step,
+        .default_value = wide ? 0 : c->standard,
         .flags = flags_of(c),
     };
     snprintf((char *)query->name, sizeof query->name, "%s", c->title);
@@ -146,6 +171,11 @@ int query_ext_control(struct v4l2_query_ext_ctrl *query)
 
 int query_menu(struct v4l2_querymenu *item)
 {
+    if (item->id == V4L2_CID_LINK_FREQ && find(item->id) && item->index <= 2) {
+        item->value = 100000000LL * (item->index + 1);
+        item->reserved = 0;
+        return 0;
+    }
     const char *name = find(item->id) ? menu_item(item->id, item->index) : NULL;
     if (!name)
         return EINVAL;
@@ -161,8 +191,26 @@ static int check(const struct control *c, int *value, int set)
         return EINVAL;
     if (c->type == V4L2_CTRL_TYPE_CTRL_CLASS || (c->type == V4L2_CTRL_TYPE_BUTTON && !set))
         return EACCES;
+    uint32_t flags = flags_of(c);
+    if (c->type == V4L2_CTRL_TYPE_STRING || (set && flags & V4L2_CTRL_FLAG_READ_ONLY))
+        return EACCES;
+    if (!set && flags & V4L2_CTRL_FLAG_WRITE_ONLY)
+        return EACCES;
     if (!set || c->type == V4L2_CTRL_TYPE_BUTTON)
         return 0;
+    /* as uvcvideo: what an automatic mode rules is not taken */
+    if (flags & V4L2_CTRL_FLAG_INACTIVE && fault("strict", 0, NULL))
+        return EACCES;
+    if (fault("liar", 0, NULL)) {
+        if (c->id == V4L2_CID_CONTRAST && *value > 64)
+            return ERANGE;
+        if (c->id == V4L2_CID_SATURATION && *value > 50)
+            return 0; /* says yes, and see set() */
+    }
+    if (c->type == V4L2_CTRL_TYPE_INTEGER_MENU)
+        return *value < c->min || *value > c->max ? ERANGE : 0;
+    if (c->type == V4L2_CTRL_TYPE_BITMASK)
+        return *value & ~c->max ? ERANGE : 0;
     if (c->type == V4L2_CTRL_TYPE_MENU) {
         if (*value < c->min || *value > c->max)
             return ERANGE;
@@ -181,7 +229,16 @@ static int check(const struct control *c, int *value, int set)
 static void set(struct control *c, int value)
 {
     say("ctrl %s=%d", c->key, value);
+    if (c->id == V4L2_CID_SATURATION && value > 50 && fault("liar", 0, NULL))
+        value = 50;
     c->value = value;
+}
+
+static int refuse(const struct control *c, int value, int error)
+{
+    if (c)
+        say("refused %s=%d", c->key, value);
+    return error;
 }
 
 int one_control(unsigned long request, struct v4l2_control *control)
@@ -190,7 +247,7 @@ int one_control(unsigned long request, struct v4l2_control *control)
     struct control *c = find(control->id & V4L2_CTRL_ID_MASK);
     int error = check(c, &control->value, writing);
     if (error)
-        return error;
+        return writing ? refuse(c, control->value, error) : error;
     if (writing)
         set(c, control->value);
     else
@@ -215,7 +272,7 @@ int many_controls(unsigned long request, struct v4l2_ext_controls *list)
             error = EINVAL;
         if (error) {
             list->error_idx = request == VIDIOC_TRY_EXT_CTRLS ? i : list->count;
-            return error;
+            return request == VIDIOC_S_EXT_CTRLS ? refuse(c, value, error) : error;
         }
     }
     for (uint32_t i = 0; i < list->count; i++) {
@@ -223,6 +280,8 @@ int many_controls(unsigned long request, struct v4l2_ext_controls *list)
         struct control *c = find(one->id & V4L2_CTRL_ID_MASK);
         if (request == VIDIOC_S_EXT_CTRLS)
             set(c, one->value);
+        else if (reading && c->type == V4L2_CTRL_TYPE_INTEGER64)
+            one->value64 = defaults ? c->standard : c->value;
         else if (reading)
             one->value = defaults ? c->standard : c->value;
     }

@@ -15,7 +15,7 @@ use crate::base::clock::rfc3339;
 use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print, print_json};
-use crate::config::{Config, Origin, Resolved, show_duration};
+use crate::config::{Config, Resolved, show_duration};
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::retention;
 use crate::store::media::{
@@ -260,7 +260,7 @@ fn rules_in_force(resolved: &Resolved, reader: &MediaReader) -> Result<(Retentio
             daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
         return Ok((answer.rules.into(), Stamp { wall_trusted: answer.clock_trusted, ..Stamp::now() }));
     }
-    let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
+    let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
     let pinned = set.filter_map(|setting| setting.path.strip_prefix("retention.")).map(str::to_owned);
     let pinned: Vec<String> = pinned.collect();
     let rules = reader.rules_in_force(retention(&resolved.config), &pinned).map_err(unread)?;

@@ -199,7 +199,7 @@ impl Talk {
         self.send_tallies().await?;
         let mut has_overlay = self.types.overlay;
         let mut state = every(LOOK_AT_STATE);
-        let mut heartbeat = every(self.site.settings.heartbeat);
+        let mut heartbeat = every(self.site.settings().heartbeat);
         loop {
             match self.news(&mut state, &mut heartbeat, has_overlay).await? {
                 News::Crossing(crossing) => self.send_crossing(&crossing).await?,

@@ -18,7 +18,7 @@ use super::shared::{Shared, Wishes};
 use crate::base::Beat;
 use crate::encode::Encoder;
 use crate::media::canvas::{Canvas, Ink};
-use crate::media::{Picture, Subscriber};
+use crate::media::{Geometry, Picture, Subscriber};
 
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ impl<'a> Annotator<'a> {
     }
 
     fn annotate(&mut self, picture: &Picture) {
-        let image = match self.reading.read(picture, (picture.width, picture.height)) {
+        let image = match self.reading.read(picture, &Geometry::default(), (picture.width, picture.height)) {
             Ok(image) => image,
             Err(error) => return self.report(&error),
         };

@@ -17,13 +17,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::look::{Crossed, LookError, MIDDLE, Reading, Seen, Watch};
-use super::shared::{ModelRequest, Shared, Wishes, nothing_seen};
+use super::shared::{Request, Shared, Wish, Wishes, nothing_seen};
 use super::standing::{self, Facts, Looking};
 use super::thumbnail::Cutter;
 use super::unrecorded::Unrecorded;
-use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
+use super::{CountingSettings, MODEL_SETTING, MakeDetector, NoDetector, Overlay};
 use crate::base::{Beat, GivingWay, Stamp};
-use crate::media::{Picture, Subscriber};
+use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
@@ -52,7 +52,7 @@ type MadeFor = (Scene, Option<String>);
 /// Where a thread's life goes on.
 enum Event {
     Picture(Picture),
-    Model(ModelRequest),
+    Asked(Request),
     Changed,
     Stopped,
 }
@@ -79,13 +79,16 @@ struct LastLook {
 pub struct Detect<'a> {
     shared: Arc<Shared>,
     make: MakeDetector,
-    asked: mpsc::Receiver<ModelRequest>,
+    asked: mpsc::Receiver<Request>,
     reading: Reading,
     cutter: Cutter,
     beat: &'a Beat,
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
     states: watch::Receiver<State>,
+    views: watch::Receiver<Arc<View>>,
+    /// Which way up the pictures are looked at, and what part of them: lines are fractions of that.
+    geometry: Geometry,
     wishes: watch::Receiver<Wishes>,
     holds: u64,
     demand: Option<Demand>,
@@ -117,13 +120,13 @@ impl<'a> Detect<'a> {
     pub fn new(
         shared: Arc<Shared>,
         make: MakeDetector,
-        asked: mpsc::Receiver<ModelRequest>,
+        asked: mpsc::Receiver<Request>,
         reading: Reading,
         cutter: Cutter,
         beat: &'a Beat,
     ) -> Detect<'a> {
         let chosen = shared.ledger.as_ref().ok().and_then(|counts| counts.setting(MODEL_SETTING));
-        let scene = shared.settings.scene;
+        let scene = shared.settings().scene;
         Detect {
             make,
             asked,
@@ -133,6 +136,8 @@ impl<'a> Detect<'a> {
             lines: shared.lines(),
             zones: shared.zones(),
             states: shared.pipeline.states(),
+            geometry: shared.pipeline.view().borrow().geometry(),
+            views: shared.pipeline.view(),
             wishes: shared.wishes.subscribe(),
             holds: 0,
             demand: None,
@@ -167,14 +172,14 @@ impl<'a> Detect<'a> {
     pub fn run(mut self, runtime: &Runtime) {
         // On a small machine a network can take all there is: the stream must not wait for that.
         let mut way = GivingWay::begin(&["network-"]);
-        self.enter_scene(self.shared.settings.scene);
+        self.enter_scene(self.shared.settings().scene);
         loop {
             self.beat.beat();
             way.attend();
             self.settle();
             match runtime.block_on(self.wait()) {
                 Event::Picture(picture) => self.picture(&picture),
-                Event::Model(request) => self.change_model(request),
+                Event::Asked(request) => self.obey(request),
                 Event::Changed => {}
                 Event::Stopped => break,
             }
@@ -191,11 +196,12 @@ impl<'a> Detect<'a> {
             tokio::select! {
                 biased;
                 () = self.shared.stop.stopped() => return Event::Stopped,
-                Some(request) = self.asked.recv() => return Event::Model(request),
+                Some(request) = self.asked.recv() => return Event::Asked(request),
                 // Their senders live as long as `self.shared`: these do not fail.
                 Ok(()) = self.lines.changed() => return Event::Changed,
                 Ok(()) = self.zones.changed() => return Event::Changed,
                 Ok(()) = self.states.changed() => return Event::Changed,
+                Ok(()) = self.views.changed() => return Event::Changed,
                 Ok(()) = self.wishes.changed() => return Event::Changed,
                 picture = next_picture(&mut self.pictures) => match picture {
                     Some(picture) if self.is_to_be_looked_at(&picture) => return Event::Picture(picture),
@@ -221,7 +227,7 @@ impl<'a> Detect<'a> {
 
     /// How long after this look pictures are overdue.
     fn patience(&self, last: &LastLook) -> Duration {
-        let pace = self.shared.settings.fps.map_or(0.0, |fps| 1.0 / fps);
+        let pace = self.shared.settings().fps.map_or(0.0, |fps| 1.0 / fps);
         let step = last.step.as_secs_f64().max(pace);
         OVERDUE.max(Duration::try_from_secs_f64(step * OVERDUE_STEPS).unwrap_or(OVERDUE))
     }
@@ -235,6 +241,7 @@ impl<'a> Detect<'a> {
         // The ledger may keep us waiting for some seconds each time.
         self.beat.beat();
         self.heed_source();
+        self.heed_view();
         let wishes = *self.wishes.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
         if camera != State::Live {
@@ -249,11 +256,11 @@ impl<'a> Detect<'a> {
             self.refused = None;
         }
 
-        let configured = self.shared.settings.scene;
+        let configured = self.shared.settings().scene;
         let lines_in = |scene| lines.iter().filter(|row| super::lines::is_of(row.scene, scene)).count();
         let zones_in = |scene| zones.iter().filter(|row| super::lines::is_of(row.scene, scene)).count();
         let drawn = lines_in(self.scene);
-        let may = self.shared.settings.is_on && camera != State::Paused;
+        let may = self.shared.settings().is_on && camera != State::Paused;
         let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;
         // A stand-in may be shown that nothing is counted in: the camera it stands in for is to come back.
         let there = lines_in(configured) + zones_in(configured) > 0;
@@ -266,7 +273,7 @@ impl<'a> Detect<'a> {
         }
         if may && (here || wishes.annotating > 0) {
             if self.pictures.is_none() {
-                self.pictures = Some(self.shared.pipeline.hub().subscribe());
+                self.pictures = Some(self.shared.pipeline.originals().subscribe());
             }
         } else if self.pictures.take().is_some() {
             self.forget_looks();
@@ -307,16 +314,35 @@ impl<'a> Detect<'a> {
         if let Some((_, watch)) = &mut self.watch {
             watch.restart();
         }
-        let is_simulated = newest.is_some_and(|source| source.is_simulated);
-        let scene = if is_simulated { Scene::Sim } else { self.shared.settings.scene };
-        if scene != self.scene {
-            log::info!("counting: the scene is \"{}\" now", scene.word());
-            self.enter_scene(scene);
+        self.enter_scene(self.scene_now());
+    }
+
+    /// What the source shows.
+    fn scene_now(&self) -> Scene {
+        let is_simulated = self.source.is_some_and(|source| source.is_simulated);
+        if is_simulated { Scene::Sim } else { self.shared.settings().scene }
+    }
+
+    /// Heeds that pictures may be shown another way up, or another part of them: nobody is followed from one into the
+    /// other. What else is done to them is not looked at.
+    fn heed_view(&mut self) {
+        let geometry = self.views.borrow_and_update().geometry();
+        if geometry == self.geometry {
+            return;
         }
+        self.geometry = geometry;
+        self.forget_looks();
+        if let Some((_, watch)) = &mut self.watch {
+            watch.restart();
+        }
+        log::info!("counting: the picture is shown in another way; everybody is forgotten");
     }
 
     fn enter_scene(&mut self, scene: Scene) {
-        self.scene = scene;
+        if scene != self.scene {
+            log::info!("counting: the scene is \"{}\" now", scene.word());
+            self.scene = scene;
+        }
         self.show_scene();
     }
 
@@ -398,15 +424,13 @@ impl<'a> Detect<'a> {
                 hint: Some(String::from("please report the lines of the log before this")),
             })
         })?;
-        let watch = Watch::new(made, &self.shared.settings, self.highest_track)?;
+        let watch = Watch::new(made, &self.shared.settings(), self.highest_track)?;
         self.beat.beat();
         log::info!("counting: {} ({}) is ready after {:?}", watch.name, watch.backend, began.elapsed());
         Ok(watch)
     }
 
     fn use_watch(&mut self, made_for: MadeFor, watch: Watch) {
-        let fps = if watch.backend == "motion" { MOTION_FPS } else { MODEL_FPS };
-        self.limit = RateLimit::new(self.shared.settings.fps.unwrap_or(fps));
         {
             let mut figures = self.shared.figures();
             let status = &mut figures.status;
@@ -417,9 +441,17 @@ impl<'a> Detect<'a> {
             figures.times = super::shared::Times::default();
         }
         self.watch = Some((made_for, watch));
+        self.set_pace();
         self.working_since = Instant::now();
         self.drawn.is_set = false;
         (self.refused, self.remake_at, self.failing) = (None, None, None);
+    }
+
+    /// At most so many looks a second as are wanted of this detector.
+    fn set_pace(&mut self) {
+        let is_motion = self.watch.as_ref().is_some_and(|(_, watch)| watch.backend == "motion");
+        let usual = if is_motion { MOTION_FPS } else { MODEL_FPS };
+        self.limit = RateLimit::new(self.shared.settings().fps.unwrap_or(usual));
     }
 
     /// Lets go of the detector. It may have panicked, and may do so again.
@@ -432,29 +464,76 @@ impl<'a> Detect<'a> {
         }
     }
 
-    /// Another model is wanted: it is made at once, so that whoever asked is told.
-    fn change_model(&mut self, request: ModelRequest) {
-        let answer = if self.shared.settings.is_on {
-            self.make(self.scene, request.name.as_deref()).map(|watch| {
-                self.drop_watch();
-                self.chosen.clone_from(&request.name);
-                self.use_watch((self.scene, request.name), watch);
-            })
-        } else {
-            Err(NoDetector {
-                reason: String::from("counting is switched off"),
-                hint: Some(String::from("set [detect] backend to \"auto\" and restart")),
-            })
+    /// Something is wanted to be otherwise: it is made so at once, so that whoever asked is told.
+    fn obey(&mut self, request: Request) {
+        let answer = match request.wish {
+            Wish::Model(name) => self.change_model(name),
+            Wish::Settings(settings, make) => self.change_settings(settings, make),
         };
         // Whoever asked may have gone.
         let _ = request.answer.send(answer);
+    }
+
+    fn change_model(&mut self, name: Option<String>) -> Result<(), NoDetector> {
+        if !self.shared.settings().is_on {
+            return Err(NoDetector {
+                reason: String::from("counting is switched off"),
+                hint: Some(String::from("set [detect] backend to \"auto\"")),
+            });
+        }
+        let watch = self.make(self.scene, name.as_deref())?;
+        self.drop_watch();
+        self.chosen.clone_from(&name);
+        self.use_watch((self.scene, name), watch);
+        Ok(())
+    }
+
+    /// Another detector, or one for other classes, is made before the one at work is let go. One that was not needed so
+    /// far is made, too, to see whether it can be; nothing is made where nothing is to be counted.
+    fn change_settings(
+        &mut self,
+        settings: CountingSettings,
+        make: Option<MakeDetector>,
+    ) -> Result<(), NoDetector> {
+        let before = self.shared.settings();
+        let is_watch_another =
+            make.is_some() || settings.classes != before.classes || settings.score != before.score;
+        let is_needed = make.is_some() || self.watch.is_some();
+        let settings = Arc::new(settings);
+        self.shared.set_settings(Arc::clone(&settings));
+        let make_before = make.map(|make| std::mem::replace(&mut self.make, make));
+        self.enter_scene(self.scene_now());
+        if !settings.is_on {
+            self.drop_watch();
+            self.forget_looks();
+        } else if is_watch_another && is_needed {
+            let chosen = self.chosen.clone();
+            match self.make(self.scene, chosen.as_deref()) {
+                Ok(watch) => {
+                    self.drop_watch();
+                    self.use_watch((self.scene, chosen), watch);
+                }
+                Err(refused) => {
+                    self.shared.set_settings(before);
+                    if let Some(make) = make_before {
+                        self.make = make;
+                    }
+                    self.enter_scene(self.scene_now());
+                    return Err(refused);
+                }
+            }
+        } else {
+            self.set_pace();
+        }
+        self.refused = None;
+        Ok(())
     }
 
     fn look(&mut self, picture: &Picture) {
         let Some((_, watch)) = &mut self.watch else { return };
         self.beat.beat_before(LOOK_TAKES);
         let began = Instant::now();
-        let looked = watch.look(&mut self.reading, picture);
+        let looked = watch.look(&mut self.reading, picture, &self.geometry);
         let tells_classes = watch.tells_classes;
         self.beat.beat();
         match looked {
@@ -499,7 +578,8 @@ impl<'a> Detect<'a> {
 
     /// Hands the crossings to the ledger.
     fn take_down(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
-        let with_thumbnails = self.shared.settings.thumbnails && !self.shared.settings.counts_only;
+        let settings = self.shared.settings();
+        let with_thumbnails = settings.thumbnails && !settings.counts_only;
         for crossed in crossed.into_iter().filter(|crossed| crossed.line != MIDDLE) {
             let bounds = crossed.bounds.filter(|_| with_thumbnails);
             self.unrecorded.add(NewCrossing {
@@ -511,7 +591,8 @@ impl<'a> Detect<'a> {
                 direction: crossed.direction,
                 score: crossed.score,
                 monotonic_us: crossed.monotonic_us,
-                thumbnail: bounds.and_then(|bounds| self.cutter.cut(&mut self.reading, picture, bounds)),
+                thumbnail: bounds
+                    .and_then(|bounds| self.cutter.cut(&mut self.reading, picture, &self.geometry, bounds)),
             });
         }
         self.unrecorded.offer(&self.shared.ledger);
@@ -569,7 +650,7 @@ impl<'a> Detect<'a> {
             (None, Some(_)) => Looking::Fine,
         };
         let standing = standing::stand(&Facts {
-            is_on: self.shared.settings.is_on,
+            is_on: self.shared.settings().is_on,
             scene: self.scene,
             ledger: ledger.as_deref(),
             ledger_hint,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::lines::{self, Chosen};
 use super::{CountingSettings, Made, NoDetector, Overlay, ShownTrack};
 use crate::encode::{CompressError, ReduceError, Reducer};
-use crate::media::{Picture, SmallImage};
+use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, Scene, ZoneRow};
 use crate::vision::{
     Aspect, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector, Direction,
@@ -90,12 +90,17 @@ impl Reading {
         Ok(Reading { reducer: Reducer::new()?, image: SmallImage::empty() })
     }
 
-    /// `picture` with at least this width and height, until the next call.
+    /// What `geometry` shows of `picture`, with at least this width and height, until the next call.
     ///
     /// # Errors
     /// It is none.
-    pub fn read(&mut self, picture: &Picture, least: (u32, u32)) -> Result<&SmallImage, ReduceError> {
-        self.reducer.reduce(picture, least, &mut self.image)?;
+    pub fn read(
+        &mut self,
+        picture: &Picture,
+        geometry: &Geometry,
+        least: (u32, u32),
+    ) -> Result<&SmallImage, ReduceError> {
+        self.reducer.reduce_shown(picture, geometry, least, &mut self.image)?;
         Ok(&self.image)
     }
 }
@@ -192,12 +197,17 @@ impl Watch {
         self.base + self.counter.highest_id()
     }
 
-    /// Looks at `picture`.
+    /// Looks at what `geometry` shows of `picture`: lines and boxes are fractions of that.
     ///
     /// # Errors
     /// See [`LookError`].
-    pub fn look(&mut self, reading: &mut Reading, picture: &Picture) -> Result<Seen, LookError> {
-        let size = (picture.width, picture.height);
+    pub fn look(
+        &mut self,
+        reading: &mut Reading,
+        picture: &Picture,
+        geometry: &Geometry,
+    ) -> Result<Seen, LookError> {
+        let size = geometry.size_of((picture.width, picture.height));
         if size != self.size {
             if self.size != (0, 0) {
                 self.detector.restart();
@@ -206,7 +216,7 @@ impl Watch {
             self.size = size;
         }
         let least = self.detector.least_size(size.0, size.1);
-        let image = reading.read(picture, least)?;
+        let image = reading.read(picture, geometry, least)?;
         let began = Instant::now();
         let (detector, found) = (&mut self.detector, &mut self.found);
         catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))

@@ -36,7 +36,7 @@ use detect::Detect;
 use look::Reading;
 pub use look::counter_options;
 pub(super) use shared::Annotating;
-use shared::{ModelRequest, Shared};
+use shared::{Request, Shared, Wish};
 
 /// The setting of the ledger that remembers which model was chosen on the page.
 pub const MODEL_SETTING: &str = "detect.model";
@@ -172,7 +172,7 @@ pub enum CountingError {
 #[derive(Debug, Clone)]
 pub struct Counting {
     shared: Arc<Shared>,
-    requests: mpsc::Sender<ModelRequest>,
+    requests: mpsc::Sender<Request>,
 }
 
 impl Counting {
@@ -208,7 +208,7 @@ impl Counting {
 
     fn start_annotating(&self) -> Result<Worker, CountingError> {
         let shared = Arc::clone(&self.shared);
-        let (reading, encoder) = (Reading::new()?, Encoder::new(shared.pipeline.shared.settings.quality)?);
+        let (reading, encoder) = (Reading::new()?, Encoder::new(shared.pipeline.shared.settings().quality)?);
         let runtime = shared::runtime()?;
         let worker = Worker::spawn("annotate", move |beat| {
             Annotator::new(shared, reading, encoder, beat).run(&runtime);
@@ -227,7 +227,7 @@ impl Counting {
     /// Why what crosses is not recorded, though it should be: the ledger could not be opened, or takes
     /// nothing. A daemon of which this is so is not healthy, for it loses what it is there to count.
     pub fn ledger_trouble(&self) -> Option<String> {
-        if !self.shared.settings.is_on {
+        if !self.shared.settings().is_on {
             return None;
         }
         match &self.shared.ledger {
@@ -283,11 +283,7 @@ impl Counting {
     /// # Errors
     /// It cannot be used; the one before still is.
     pub async fn use_model(&self, name: Option<String>) -> Result<(), NoDetector> {
-        let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
-        let (answer, answered) = oneshot::channel();
-        let request = ModelRequest { name: name.clone(), answer };
-        self.requests.send(request).await.map_err(|_| ends())?;
-        answered.await.map_err(|_| ends())??;
+        self.ask(Wish::Model(name.clone())).await?;
         match &self.shared.ledger {
             Ok(counts) => {
                 if let Err(error) = counts.set_setting(MODEL_SETTING, name).await {
@@ -299,18 +295,38 @@ impl Counting {
         Ok(())
     }
 
+    /// Counts by other settings from now on, and with detectors that `make` makes, if that is another one. Returns when
+    /// it is so, which may take seconds where another detector is wanted.
+    ///
+    /// # Errors
+    /// The detector cannot be had; all is as it was then.
+    pub async fn set_settings(
+        &self,
+        settings: CountingSettings,
+        make: Option<MakeDetector>,
+    ) -> Result<(), NoDetector> {
+        self.ask(Wish::Settings(settings, make)).await
+    }
+
+    async fn ask(&self, wish: Wish) -> Result<(), NoDetector> {
+        let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request { wish, answer }).await.map_err(|_| ends())?;
+        answered.await.map_err(|_| ends())?
+    }
+
     /// A still picture for the line editor: the only one there is under `counts_only`. Wakes a
     /// sleeping camera and waits at most `wait`.
     ///
     /// # Errors
     /// As [`Pipeline::snapshot`].
     pub async fn still(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.shared.pipeline.snapshot(wait).await
+        self.shared.pipeline.unlit_snapshot(wait).await
     }
 
     /// Whether no picture is kept or served.
     pub fn is_counts_only(&self) -> bool {
-        self.shared.settings.counts_only
+        self.shared.settings().counts_only
     }
 
     /// Ends the threads. Join the workers afterwards.

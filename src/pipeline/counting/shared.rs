@@ -1,13 +1,13 @@
 //! What the threads of counting and everyone else share: wishes one way, overlay, figures and
 //! annotated pictures the other.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
-use super::{CountingSettings, CountingStatus, NoDetector, Overlay};
+use super::{CountingSettings, CountingStatus, MakeDetector, NoDetector, Overlay};
 use crate::base::{Stamp, Stop};
 use crate::media::Hub;
 use crate::pipeline::{Demand, Pipeline, RateMeter};
@@ -27,13 +27,20 @@ pub struct Wishes {
     pub annotating: usize,
 }
 
-/// Somebody wants another model.
-#[derive(Debug)]
-pub struct ModelRequest {
-    /// Its name; `None`: the configured one.
-    pub name: Option<String>,
-    /// Told when it is in use, or why it is not.
+/// Somebody wants to have it counted otherwise.
+pub struct Request {
+    /// How.
+    pub wish: Wish,
+    /// Told when it is so, or why it is not: then all is as before.
     pub answer: oneshot::Sender<Result<(), NoDetector>>,
+}
+
+/// What is wanted to be otherwise.
+pub enum Wish {
+    /// The model, by its name; `None`: the configured one.
+    Model(Option<String>),
+    /// The settings, and, where it is not to be as before, what makes detectors.
+    Settings(CountingSettings, Option<MakeDetector>),
 }
 
 /// Shared by the two threads and every [`super::Counting`] handle.
@@ -41,7 +48,7 @@ pub struct ModelRequest {
 pub struct Shared {
     pub pipeline: Pipeline,
     pub ledger: Result<Counts, StoreError>,
-    pub settings: CountingSettings,
+    settings: RwLock<Arc<CountingSettings>>,
     pub wishes: watch::Sender<Wishes>,
     pub overlay: watch::Sender<Arc<Overlay>>,
     pub annotated: Hub,
@@ -122,7 +129,7 @@ impl Shared {
         Shared {
             pipeline,
             ledger,
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             wishes: watch::Sender::new(Wishes::default()),
             overlay: watch::Sender::new(Arc::new(nothing_seen())),
             annotated: Hub::new(),
@@ -138,6 +145,16 @@ impl Shared {
             no_zones: watch::Sender::new(Arc::new(Vec::new())),
             no_tallies: watch::Sender::new(Arc::new(Tallies::default())),
         }
+    }
+
+    /// How counting is done now.
+    pub fn settings(&self) -> Arc<CountingSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It is done otherwise from now on.
+    pub fn set_settings(&self, settings: Arc<CountingSettings>) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     pub fn figures(&self) -> MutexGuard<'_, Figures> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::look::Reading;
 use crate::encode::{CompressError, Encoder};
 use crate::media::canvas::{Canvas, Ink};
-use crate::media::{Picture, SmallImage};
+use crate::media::{Geometry, Picture, SmallImage};
 
 /// The longer side of a thumbnail, in pixels.
 const LONGEST: u32 = 160;
@@ -31,10 +31,17 @@ impl Cutter {
         Ok(Cutter { encoder: Encoder::new(QUALITY)?, canvas: Canvas::new(2, 2, Ink::srgb(0)) })
     }
 
-    /// A JPEG of what is within `bounds` (left, top, right, bottom in fractions of the picture);
-    /// `None` if that is outside of it, or no such JPEG can be made.
-    pub fn cut(&mut self, reading: &mut Reading, picture: &Picture, bounds: [f32; 4]) -> Option<Bytes> {
-        let image = reading.read(picture, (picture.width, picture.height)).ok()?;
+    /// A JPEG of what is within `bounds` (left, top, right, bottom in fractions of what `geometry` shows of the
+    /// picture); `None` if that is outside of it, or no such JPEG can be made.
+    pub fn cut(
+        &mut self,
+        reading: &mut Reading,
+        picture: &Picture,
+        geometry: &Geometry,
+        bounds: [f32; 4],
+    ) -> Option<Bytes> {
+        let size = geometry.size_of((picture.width, picture.height));
+        let image = reading.read(picture, geometry, size).ok()?;
         self.canvas.show(&crop(image, bounds)?);
         let frame = self.canvas.frame(picture.stamp, picture.sequence);
         self.encoder.encode(&frame).ok().map(|thumbnail| thumbnail.jpeg())

@@ -36,6 +36,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::Worker;
+use crate::media::View;
 use crate::store::Counts;
 use crate::store::media::{AsideFile, Item, Media, MediaError, Origin};
 
@@ -51,6 +52,9 @@ const FPS: std::ops::RangeInclusive<f64> = 0.01..=240.0;
 
 /// Times between two pictures of a time-lapse.
 const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// Behind the source of a recording whose pictures are those that viewers saw.
+pub const AS_SHOWN: &str = ", as shown";
 
 /// The longest that [`Keeping::closed`] waits.
 const CLOSES_WITHIN: Duration = Duration::from_secs(2);
@@ -114,6 +118,8 @@ pub struct RecordingWish {
     pub duration: Option<Duration>,
     /// Ends at so many bytes; `None`: as configured.
     pub bytes: Option<u64>,
+    /// The pictures as viewers see them, not the camera's own. Such a recording has no pre-roll.
+    pub as_shown: bool,
 }
 
 /// Which picture a snapshot is.
@@ -144,14 +150,12 @@ pub struct SnapshotWish {
 }
 
 /// What is done with a picture before it is given or kept. The default leaves its bytes as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PictureChange {
     /// At most so many pixels a row, 16–8192; never more than it has.
     pub width: Option<u32>,
-    /// Turned clockwise by 0, 90, 180 or 270 degrees.
-    pub rotate: u16,
-    /// Without colour.
-    pub gray: bool,
+    /// As this shows it. Nothing is written into it.
+    pub view: View,
 }
 
 /// A picture could not be taken or kept, or a recording not begun.
@@ -243,18 +247,31 @@ impl Keeping {
             let shared = Arc::clone(&shared);
             move |beat| {
                 // Until there is a store nothing can be recorded, and nobody is let ask for it.
-                while shared.store().is_err() {
+                while shared.media.get().is_none() {
                     beat.beat();
                     if shared.stop.sleep(Duration::from_secs(1)) {
                         return;
                     }
                 }
-                if let Ok(media) = shared.store().cloned() {
+                if let Some(media) = shared.media.get().cloned() {
                     Recorder::new(shared, media, counts, obeyed, beat).run(&runtime);
                 }
             }
         })?;
         Ok((Keeping { shared }, worker))
+    }
+
+    /// Keeps by other settings from now on. A recording under way goes on as it was begun, but is ended where no picture
+    /// is to be kept any more.
+    pub fn set_settings(&self, settings: KeepingSettings) {
+        self.shared.pipeline.set_warm_up(settings.warm_up);
+        self.shared.settings.send_if_modified(|now| {
+            let is_another = **now != settings;
+            if is_another {
+                *now = Arc::new(settings);
+            }
+            is_another
+        });
     }
 
     /// The store, or why there is none.
@@ -325,7 +342,7 @@ impl Keeping {
 
     /// Whether no picture is kept or given.
     pub fn is_counts_only(&self) -> bool {
-        self.shared.settings.counts_only
+        self.shared.settings().counts_only
     }
 
     /// How many of the pipeline's demands are for recordings and the pre-roll, and no viewers.

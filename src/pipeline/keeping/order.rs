@@ -6,7 +6,7 @@ use super::recording::{Recording, Terms};
 use super::shared::Begun;
 use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
-use super::{KeepError, KeepingSettings, Recorded, RecordingWish};
+use super::{AS_SHOWN, KeepError, KeepingSettings, Recorded, RecordingWish};
 use crate::base::Stamp;
 use crate::base::clock::monotonic_us;
 use crate::store::media::{Ended, NewRecording, Origin, RecordingHandle};
@@ -24,6 +24,7 @@ pub struct Running {
     pub recording: Recording<RecordingHandle>,
     pub id: u64,
     pub name: String,
+    pub as_shown: bool,
     pub origin: Origin,
     pub every: Option<Duration>,
     pub began_us: u64,
@@ -75,6 +76,7 @@ impl Order {
             recording: Recording::new(first.monotonic_us, terms),
             id: 0,
             name: wish.name.clone().unwrap_or_default(),
+            as_shown: wish.as_shown,
             origin: self.origin,
             every: wish.every,
             began_us: first.wall_us,
@@ -91,7 +93,7 @@ impl Order {
             may_rename: true,
             date: wish.date,
             stamp: first,
-            source,
+            source: if wish.as_shown { source + AS_SHOWN } else { source },
             origin: self.origin,
             note: wish.note,
         };

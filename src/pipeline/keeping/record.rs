@@ -28,7 +28,7 @@ use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
 use super::view::{Seen, View};
 use super::waits::{crossed, done, ended_before, make_row, next};
-use super::{KeepError, Recorded, RecordingStatus, RecordingWish};
+use super::{KeepError, KeepingSettings, Recorded, RecordingStatus, RecordingWish};
 use crate::base::Beat;
 use crate::base::clock::{monotonic_us, wall_us};
 use crate::pipeline::State;
@@ -72,6 +72,7 @@ pub struct Recorder<'a> {
     /// Those that a crossing may be of, where one records.
     lines: Option<watch::Receiver<Arc<Vec<LineRow>>>>,
     states: watch::Receiver<State>,
+    settings: watch::Receiver<Arc<KeepingSettings>>,
     view: Option<View>,
     /// For the pre-roll.
     armed: Option<Held>,
@@ -106,25 +107,18 @@ impl<'a> Recorder<'a> {
         commands: mpsc::Receiver<Command>,
         beat: &'a Beat,
     ) -> Recorder<'a> {
-        let settings = &shared.settings;
-        let trigger = Trigger::new(&settings.on_crossing, settings.after_crossing);
-        let crossings = trigger.as_ref().and(counts.as_ref()).map(Counts::committed);
-        let lines = trigger.as_ref().and(counts.as_ref()).map(|counts| {
-            let mut lines = counts.lines();
-            lines.mark_changed();
-            lines
-        });
         Recorder {
-            lines,
+            lines: None,
             unknown: None,
             states: shared.pipeline.states(),
-            ring_limit: settings.fps.map(RateLimit::new),
+            settings: shared.settings.subscribe(),
+            ring_limit: None,
             media,
             beat,
             commands,
             counts,
-            crossings,
-            trigger,
+            crossings: None,
+            trigger: None,
             view: None,
             armed: None,
             demand: None,
@@ -147,10 +141,7 @@ impl<'a> Recorder<'a> {
     /// Runs until [`super::Keeping::stop`]; what is being recorded then is closed.
     pub fn run(mut self, runtime: &Runtime) {
         runtime.block_on(async {
-            if !self.shared.settings.pre_roll.is_zero() {
-                self.armed = Some(Held::new(&self.shared, false));
-                self.look_at_hub();
-            }
+            self.heed_settings();
             let stop = self.shared.stop.clone();
             while !stop.is_set() {
                 self.beat.beat();
@@ -171,6 +162,10 @@ impl<'a> Recorder<'a> {
                         self.catch_up();
                         self.state_changed();
                     }
+                    Ok(()) = self.settings.changed() => {
+                        self.catch_up();
+                        self.heed_settings();
+                    }
                     crossing = crossed(&mut self.crossings) => {
                         self.catch_up();
                         self.crossed(&crossing);
@@ -186,6 +181,41 @@ impl<'a> Recorder<'a> {
             self.catch_up();
             self.close().await;
         });
+    }
+
+    /// What starts recordings, and what is held for them, is as the settings want it from now on.
+    fn heed_settings(&mut self) {
+        let settings = Arc::clone(&self.settings.borrow_and_update());
+        let may_keep = !settings.counts_only;
+        self.trigger = Trigger::new(&settings.on_crossing, settings.after_crossing).filter(|_| may_keep);
+        self.crossings = match (&self.trigger, self.crossings.take()) {
+            (Some(_), None) => self.counts.as_ref().map(Counts::committed),
+            (Some(_), heard) => heard,
+            (None, _) => None,
+        };
+        self.lines = self.trigger.as_ref().and(self.counts.as_ref()).map(|counts| {
+            let mut lines = counts.lines();
+            lines.mark_changed();
+            lines
+        });
+        self.unknown = None;
+        self.ring_limit = settings.fps.map(RateLimit::new);
+        if settings.pre_roll.is_zero() || !may_keep {
+            self.armed = None;
+        } else if self.armed.is_none() {
+            self.armed = Some(Held::new(&self.shared, false));
+        }
+        if !may_keep {
+            self.refuse_wanted(&KeepError::CountsOnly);
+            if let Some(next) = self.next.take() {
+                next.refuse(KeepError::CountsOnly);
+            }
+            self.finish(Ended::Stopped);
+            self.backlog.clear();
+        } else if self.armed.is_none() && self.running.is_none() && self.wanted.is_none() {
+            self.backlog.clear();
+        }
+        self.look_at_hub();
     }
 
     /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
@@ -317,9 +347,9 @@ impl<'a> Recorder<'a> {
             return;
         }
         // The camera may have been let go meanwhile.
-        let pre_roll_us = self.shared.settings.pre_roll.as_micros() as u64;
+        let pre_roll_us = self.shared.settings().pre_roll.as_micros() as u64;
         self.backlog.forget_before(monotonic_us().saturating_sub(pre_roll_us));
-        let lapse = order.lapse(&self.shared.settings, 0);
+        let lapse = order.lapse(&self.shared.settings(), 0);
         if lapse.is_some() {
             self.backlog.clear();
         }
@@ -337,7 +367,7 @@ impl<'a> Recorder<'a> {
         let Some(first) = self.backlog.front().map(|shot| shot.picture.stamp) else { return };
         let Some(order) = self.wanted.take() else { return };
         let (running, new) = order.begin(
-            &self.shared.settings,
+            &self.shared.settings(),
             self.trigger.as_ref(),
             first,
             self.shared.pipeline.source_name(),
@@ -470,10 +500,18 @@ impl<'a> Recorder<'a> {
     /// Subscribes to the hub, or ends that, as it is needed.
     fn look_at_hub(&mut self) {
         let is_needed = self.armed.is_some() || self.demand.is_some();
-        match (&self.view, is_needed) {
-            (None, true) => self.view = Some(View::new(&self.shared.pipeline)),
-            (Some(_), false) => self.view = None,
-            _ => {}
+        let as_shown = self.wanted.as_ref().is_some_and(|order| order.wish.as_shown)
+            || self.running.as_ref().is_some_and(|running| running.as_shown);
+        match &self.view {
+            _ if !is_needed => self.view = None,
+            Some(view) if view.as_shown == as_shown => {}
+            before => {
+                if before.is_some() {
+                    // The pre-roll is of other pictures.
+                    self.backlog = Backlog::default();
+                }
+                self.view = Some(View::new(&self.shared.pipeline, as_shown));
+            }
         }
     }
 
@@ -530,7 +568,7 @@ impl<'a> Recorder<'a> {
             if self.ring_limit.as_mut().is_none_or(|limit| limit.passes(at_us)) {
                 shot.is_after_gap = std::mem::take(&mut self.ring_gap);
                 self.backlog.push(shot);
-                let settings = &self.shared.settings;
+                let settings = self.shared.settings();
                 self.backlog.trim(settings.pre_roll.as_micros() as u64, settings.pre_roll_bytes);
             }
         }
@@ -538,7 +576,7 @@ impl<'a> Recorder<'a> {
 
     /// Hands on what the recording takes.
     fn pump(&mut self, now_us: u64) {
-        let settings = &self.shared.settings;
+        let settings = self.shared.settings();
         let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
         if let Some(running) = &mut self.running {
             running.recording.pump(&mut self.backlog, room, now_us);

@@ -36,7 +36,7 @@ pub struct Shared {
     pub media: OnceLock<Media>,
     /// Why there was none at the start.
     pub why_none: MediaError,
-    pub settings: KeepingSettings,
+    pub settings: watch::Sender<Arc<KeepingSettings>>,
     pub commands: mpsc::Sender<Command>,
     pub status: watch::Sender<Arc<RecordingStatus>>,
     pub stop: Stop,
@@ -60,7 +60,7 @@ impl Shared {
             pipeline,
             media,
             why_none,
-            settings,
+            settings: watch::Sender::new(Arc::new(settings)),
             commands,
             status: watch::Sender::default(),
             stop: Stop::new(),
@@ -69,9 +69,14 @@ impl Shared {
         }
     }
 
+    /// How pictures are kept now.
+    pub fn settings(&self) -> Arc<KeepingSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
     /// The store, if pictures may be kept in it.
     pub fn store(&self) -> Result<&Media, KeepError> {
-        if self.settings.counts_only {
+        if self.settings().counts_only {
             return Err(KeepError::CountsOnly);
         }
         self.media.get().ok_or_else(|| KeepError::Media(self.why_none.clone()))

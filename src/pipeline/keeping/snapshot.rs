@@ -33,20 +33,27 @@ impl Keeping {
         check(&change)?;
         let until = Instant::now() + wait;
         let pipeline = &self.shared.pipeline;
-        let taken = match which {
-            // What viewers see is the camera's own picture, until something is drawn or changed for all of them.
-            Which::Shown | Which::Original => pipeline.snapshot(wait).await,
-            Which::Largest => pipeline.largest(wait).await,
+        let is_as_it_is = change == PictureChange::default();
+        let (taken, view) = match which {
+            Which::Shown if is_as_it_is => (pipeline.snapshot(wait).await, change.view),
+            // What is done for everyone and what is wanted here are one change, of the camera's own picture.
+            Which::Shown => {
+                let everyone = pipeline.view().borrow().clone();
+                (pipeline.original(wait).await, everyone.then(&change.view))
+            }
+            Which::Original => (pipeline.original(wait).await, change.view),
+            Which::Largest => (pipeline.largest(wait).await, change.view),
         };
         let picture = taken.map_err(|none| KeepError::from(&none))?;
-        if change == PictureChange::default() {
+        if is_as_it_is {
             return Ok(picture);
         }
+        let change = PictureChange { view, ..change };
         let turn = timeout_at(until, self.shared.changing.clone().acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(KeepError::Picture(String::from("others are being changed; try again in a moment")));
         };
-        let quality = pipeline.shared.settings.quality;
+        let quality = pipeline.shared.settings().quality;
         let changed = spawn_blocking(move || {
             let _turn = turn;
             changed(&picture, &change, quality)
@@ -82,8 +89,8 @@ fn check(change: &PictureChange) -> Result<(), KeepError> {
         let (least, most) = (WIDTHS.start(), WIDTHS.end());
         return Err(KeepError::Wrong(format!("a width of {width} is none: {least} to {most} pixels")));
     }
-    if ![0, 90, 180, 270].contains(&change.rotate) {
-        let turn = change.rotate;
+    let turn = change.view.rotate;
+    if ![0, 90, 180, 270].contains(&turn) {
         return Err(KeepError::Wrong(format!("a turn by {turn} degrees is none: 0, 90, 180 or 270")));
     }
     Ok(())
@@ -91,8 +98,8 @@ fn check(change: &PictureChange) -> Result<(), KeepError> {
 
 /// The picture changed as wanted, with its own stamp and number.
 fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, KeepError> {
-    let changed =
-        change(&picture.jpeg(), wanted, quality).map_err(|error| KeepError::Picture(error.to_string()))?;
+    let changed = change(&picture.jpeg(), wanted, &picture.stamp, quality)
+        .map_err(|error| KeepError::Picture(error.to_string()))?;
     let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
     builder.push(&changed.jpeg);
     Ok(builder.finish(changed.width, changed.height, picture.stamp, picture.sequence, false))
@@ -123,10 +130,12 @@ pub fn in_words(state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::View;
 
     #[test]
     fn wishes_out_of_range_are_refused_before_a_picture_is_taken() {
-        let change = |width, rotate| PictureChange { width, rotate, gray: true };
+        let change =
+            |width, rotate| PictureChange { width, view: View { rotate, gray: true, ..View::default() } };
         for fine in [change(None, 0), change(Some(16), 90), change(Some(8192), 270)] {
             assert!(check(&fine).is_ok());
         }

@@ -29,6 +29,8 @@ pub enum Seen {
 #[derive(Debug)]
 pub struct View {
     pipeline: Pipeline,
+    /// What viewers see, not the camera's own pictures.
+    pub as_shown: bool,
     /// Which source the newest picture is of.
     source: Option<u64>,
     subscriber: Subscriber,
@@ -39,11 +41,13 @@ pub struct View {
 
 impl View {
     /// From the newest picture on.
-    pub fn new(pipeline: &Pipeline) -> View {
+    pub fn new(pipeline: &Pipeline, as_shown: bool) -> View {
+        let hub = if as_shown { pipeline.hub() } else { pipeline.originals() };
         View {
+            as_shown,
             pipeline: pipeline.clone(),
             source: None,
-            subscriber: pipeline.hub().subscribe_to_all(WAITING_BYTES),
+            subscriber: hub.subscribe_to_all(WAITING_BYTES),
             skipped: 0,
             continuity: Continuity::default(),
             is_patient: false,

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::base::Stop;
-use crate::media::{Frame, Trouble, TroubleKind};
+use crate::media::{Control, ControlValue, Format, Frame, Trouble, TroubleKind};
 
 use super::v4l2::{self, Nodes, V4l2Opener};
 use super::{Delivers, Opener, Source, Wanted};
@@ -142,6 +142,25 @@ impl AutoOpener {
     }
 }
 
+impl AutoOpener {
+    /// Looks at the camera that was opened last, or else would be opened first; `None`: there is none.
+    fn at_hand<T>(&mut self, look: impl FnOnce(&mut dyn Opener) -> T) -> Option<T> {
+        if let (Some(fallback), Some(_)) = (&mut self.fallback, self.stands_in_for) {
+            return Some(look(&mut **fallback));
+        }
+        if let Some(last) = &mut self.last {
+            return Some(look(&mut *last.opener));
+        }
+        let stop = Stop::new();
+        let first = self.finders.iter().flat_map(|finder| finder.find(&stop)).next();
+        match (first, &mut self.fallback) {
+            (Some(mut found), _) => Some(look(&mut *found.opener)),
+            (None, Some(fallback)) if !self.has_worked => Some(look(&mut **fallback)),
+            (None, _) => None,
+        }
+    }
+}
+
 struct Opened {
     name: String,
     opener: Box<dyn Opener>,
@@ -214,6 +233,18 @@ impl Opener for AutoOpener {
     fn is_there(&self) -> Option<bool> {
         Some(self.nodes.has_new())
     }
+
+    fn identity(&mut self) -> Option<String> {
+        self.at_hand(|camera| camera.identity()).flatten()
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        self.at_hand(|camera| camera.controls()).unwrap_or_else(|| Err(v4l2::no_camera()))
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        self.at_hand(|camera| camera.formats()).unwrap_or_else(|| Err(v4l2::no_camera()))
+    }
 }
 
 /// The trouble that helps most: what can be mended at the camera before what cannot.
@@ -264,6 +295,18 @@ impl Source for Noted {
             self.gave_frames.store(true, Ordering::Relaxed);
         }
         Ok(frame)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.source.identity()
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        self.source.controls()
+    }
+
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+        self.source.set_control(wanted)
     }
 }
 

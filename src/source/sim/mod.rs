@@ -3,12 +3,14 @@
 //!
 //! The demo, the test bench and the bug report all use it: a seed and a frame's number give the
 //! same picture at any pace, and [`crossings`] and [`boxes`] say what is in it. A caption in the
-//! picture names it for what it is.
+//! picture names it for what it is. It has the controls of a camera with a lens, which blurs what is out of focus
+//! (`optics.rs`); until they are touched the picture is what the seed says.
 //!
 //! It lives on the capture thread. The empty street is drawn once; for a frame, only what moved is
 //! put back and drawn anew, without allocating.
 
 mod figures;
+mod optics;
 mod scene;
 mod street;
 
@@ -20,7 +22,8 @@ use super::pace::Pace;
 use super::{Delivers, Opener, Source, Wanted};
 use crate::base::{Stamp, Stop};
 use crate::media::canvas::{Area, Canvas, Face, Ink, Mask};
-use crate::media::{Fourcc, Frame, Trouble};
+use crate::media::{Control, ControlValue, Fourcc, Frame, Trouble, TroubleKind};
+use optics::{Knobs, Optics};
 use scene::{CROWD, Mover, Place, Scene};
 
 /// The scene's name, in the log, on the page and in the picture.
@@ -44,7 +47,11 @@ pub struct SimOpener {
     delivers: Delivers,
     fps: f64,
     real_time: bool,
+    knobs: Knobs,
 }
+
+/// The simulated camera's lasting name.
+const IDENTITY: &str = "sim";
 
 impl SimOpener {
     /// The street of `seed`. In `real_time` frames come at their pace, and one that would be late
@@ -67,9 +74,7 @@ impl SimOpener {
         if let Some(format) = wanted.format.filter(|f| *f != Fourcc::YU12) {
             notes.push(format!("The simulated scene has no {format}: it delivers {}.", Fourcc::YU12));
         }
-        if !wanted.controls.is_empty() {
-            notes.push("The simulated scene has no controls to set.".to_owned());
-        }
+        let knobs = Knobs::new();
         let delivers = Delivers {
             name: NAME.to_owned(),
             fourcc: Fourcc::YU12,
@@ -79,7 +84,7 @@ impl SimOpener {
             notes,
             is_simulated: true,
         };
-        SimOpener { seed, delivers, fps, real_time }
+        SimOpener { seed, delivers, fps, real_time, knobs }
     }
 }
 
@@ -117,7 +122,17 @@ impl Opener for SimOpener {
             begun: None,
             last: None,
             painter: Painter::new(self.seed, self.delivers.width, self.delivers.height),
+            knobs: self.knobs.clone(),
+            optics: Optics::default(),
         }))
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        Some(IDENTITY.to_owned())
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        Ok(self.knobs.list())
     }
 
     fn is_there(&self) -> Option<bool> {
@@ -135,6 +150,8 @@ struct SimSource {
     begun: Option<Instant>,
     last: Option<u64>,
     painter: Painter,
+    knobs: Knobs,
+    optics: Optics,
 }
 
 impl Source for SimSource {
@@ -154,7 +171,27 @@ impl Source for SimSource {
         let number = frame_after(self.last, due);
         self.last = Some(number);
         self.painter.paint(number, self.fps);
-        Ok(Some(self.painter.canvas.frame(Stamp::now(), number)))
+        let frame = self.painter.canvas.frame(Stamp::now(), number);
+        let size = (frame.width as usize, frame.height as usize);
+        Ok(Some(match self.optics.see(frame.data, size.0, size.1, self.knobs.for_frame()) {
+            Some(data) => Frame { data, ..frame },
+            None => frame,
+        }))
+    }
+
+    fn identity(&self) -> Option<String> {
+        Some(IDENTITY.to_owned())
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        Ok(self.knobs.list())
+    }
+
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+        self.knobs.set(wanted).ok_or_else(|| {
+            let what = format!("{NAME} has no control {}", wanted.name);
+            Trouble::new(TroubleKind::Unsupported, what)
+        })
     }
 }
 

@@ -346,7 +346,6 @@ mod tests {
             height: some(height),
             fps: (fps > 0.0).then_some(fps),
             format: format.parse().ok(),
-            controls: Vec::new(),
         }
     }
 

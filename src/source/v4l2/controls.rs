@@ -1,163 +1,231 @@
-//! In which order controls are set, and which values are refused: pure functions.
-//!
-//! A manual value means nothing to a camera whose auto mode rules it, so auto modes are set first,
-//! whatever the order in the configuration.
+//! From what a device says of its controls to [`Control`]s: pure. What no slider, switch or menu could set is left out,
+//! with the reason.
 
-use crate::media::{Control, ControlKind, ControlValue};
+use std::io;
 
-/// One control to set.
+use super::sys::ControlAnswer;
+use crate::media::control::control_name;
+use crate::media::{Control, ControlKind};
+
+/// `V4L2_CTRL_TYPE_…` of `linux/videodev2.h`.
+const INTEGER: u32 = 1;
+const BOOLEAN: u32 = 2;
+const MENU: u32 = 3;
+const BUTTON: u32 = 4;
+const INTEGER64: u32 = 5;
+const CLASS: u32 = 6;
+const STRING: u32 = 7;
+const BITMASK: u32 = 8;
+const INTEGER_MENU: u32 = 9;
+
+/// `V4L2_CTRL_FLAG_…`.
+const DISABLED: u32 = 0x01;
+const GRABBED: u32 = 0x02;
+const READ_ONLY: u32 = 0x04;
+const INACTIVE: u32 = 0x10;
+const WRITE_ONLY: u32 = 0x40;
+
+/// Choices of a menu that are asked for; a camera that claims to have more is not asked for ever.
+const CHOICES: u32 = 256;
+
+/// How a control is asked for what its first answer does not tell.
+pub trait Ask {
+    /// The present value of a control of 32 bits.
+    ///
+    /// # Errors
+    /// The system's.
+    fn value(&self, id: u32) -> io::Result<i32>;
+
+    /// Range, default and present value of a control of 64 bits: smallest, largest, step, default, value.
+    ///
+    /// # Errors
+    /// The system's.
+    fn wide(&self, id: u32) -> io::Result<[i64; 5]>;
+
+    /// Choice `index` of a menu; `None`: a gap.
+    fn choice(&self, id: u32, index: u32, is_number: bool) -> Option<String>;
+}
+
+/// Why a control is left out: it has no use here (`None`), or the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// The device's number for the control.
-    pub id: u32,
-    /// The control's name, for messages.
-    pub name: String,
-    /// The value.
-    pub value: i64,
-}
+pub struct LeftOut(pub Option<String>);
 
-/// What of `wanted` can be set on a camera with `controls`, in the order to set it, and a sentence
-/// for everything that cannot.
-pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> (Vec<Setting>, Vec<String>) {
-    let mut modes = Vec::new();
-    let mut values = Vec::new();
-    let mut notes = Vec::new();
-    for wish in wanted {
-        match controls.iter().find(|control| control.name == wish.name) {
-            None => notes.push(unknown(controls, &wish.name)),
-            Some(control) => match objection(control, wish.value) {
-                Some(note) => notes.push(note),
-                None => {
-                    let list = if is_auto_mode(control) { &mut modes } else { &mut values };
-                    list.push(Setting { id: control.id, name: wish.name.clone(), value: wish.value });
-                }
-            },
-        }
+/// The control that `answer` tells of.
+///
+/// # Errors
+/// Why it is left out.
+pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut> {
+    let ControlAnswer { id, kind, title, minimum, maximum, step, default, flags } = answer;
+    if kind == CLASS || flags & DISABLED != 0 {
+        return Err(LeftOut(None));
     }
-    modes.append(&mut values);
-    (modes, notes)
-}
-
-/// Whether the control decides if others have an effect. V4L2 does not say; the names do.
-fn is_auto_mode(control: &Control) -> bool {
-    matches!(control.kind, ControlKind::Boolean | ControlKind::Menu(_))
-        && (control.name.contains("auto") || control.name.contains("dynamic_framerate"))
-}
-
-fn unknown(controls: &[Control], name: &str) -> String {
-    let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
-    let nearest = controls.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|c| likeness(c) > 0.8) {
-        Some(near) => format!("The camera has no control {name}; it has {}.", near.name),
-        None => format!("The camera has no control {name}; `tallycam devices` lists those it has."),
+    let left_out = |why: String| LeftOut(Some(why));
+    // One that can only be set has no value to show: what it has after power-on is the likeliest.
+    let value = |default: i64| {
+        if flags & WRITE_ONLY != 0 {
+            return Ok(default);
+        }
+        ask.value(id).map(i64::from).map_err(|error| left_out(format!("its value cannot be read: {error}")))
+    };
+    let (kind, default, value) = match kind {
+        INTEGER => {
+            let range = ControlKind::Integer {
+                min: minimum.into(),
+                max: maximum.into(),
+                step: i64::from(step).max(1),
+            };
+            (range, default.into(), value(default.into())?)
+        }
+        BOOLEAN => {
+            let default = i64::from(default != 0);
+            (ControlKind::Boolean, default, i64::from(value(default)? != 0))
+        }
+        MENU | INTEGER_MENU => {
+            let first = u32::try_from(minimum).unwrap_or(0);
+            let last = u32::try_from(maximum).unwrap_or(0).min(first.saturating_add(CHOICES - 1));
+            let choice = |index| Some((i64::from(index), ask.choice(id, index, kind == INTEGER_MENU)?));
+            let choices: Vec<(i64, String)> = (first..=last).filter_map(choice).collect();
+            if choices.is_empty() {
+                return Err(left_out(String::from("it is a menu without choices")));
+            }
+            (ControlKind::Menu(choices), default.into(), value(default.into())?)
+        }
+        BUTTON => (ControlKind::Button, 0, 0),
+        INTEGER64 => {
+            let [min, max, step, default, value] =
+                ask.wide(id).map_err(|error| left_out(format!("its value cannot be read: {error}")))?;
+            (ControlKind::Integer { min, max, step: step.max(1) }, default, value)
+        }
+        BITMASK => {
+            // The bits that may be set are those of the largest value; the driver refuses others.
+            let bits = |number: i32| i64::from(number as u32);
+            let value = if flags & WRITE_ONLY == 0 {
+                value(bits(default)).map(|value| bits(value as i32))?
+            } else {
+                bits(default)
+            };
+            (ControlKind::Integer { min: 0, max: bits(maximum), step: 1 }, bits(default), value)
+        }
+        STRING => return Err(left_out(String::from("it is a text"))),
+        other => return Err(left_out(format!("it is of a kind ({other:#x}) that is no number"))),
+    };
+    if let ControlKind::Integer { min, max, .. } = kind
+        && min > max
+    {
+        return Err(left_out(format!("its range, from {min} to {max}, is none")));
     }
+    let name = control_name(&title);
+    Ok(Control {
+        id,
+        name: if name.is_empty() { format!("control_{id:08x}") } else { name },
+        title,
+        kind,
+        default,
+        value,
+        read_only: flags & (READ_ONLY | GRABBED) != 0,
+        inactive: flags & INACTIVE != 0,
+    })
 }
 
-/// Why `value` cannot be set; `None`: it can.
-fn objection(control: &Control, value: i64) -> Option<String> {
-    let name = &control.name;
-    if control.read_only {
-        return Some(format!("The camera's control {name} can be read but not set."));
-    }
-    match control.kind {
-        ControlKind::Integer { min, max, .. } if !(min..=max).contains(&value) => {
-            Some(format!("The camera's control {name} takes {min} to {max}, not {value}."))
+/// Gives every control a name of its own: of two with the same title the second becomes `NAME_2`.
+pub fn name_apart(controls: &mut [Control]) {
+    for at in 1..controls.len() {
+        let (before, rest) = controls.split_at_mut(at);
+        let Some(control) = rest.first_mut() else { return };
+        let title = control.name.clone();
+        let mut number = 2;
+        while before.iter().any(|other| other.name == control.name) {
+            control.name = format!("{title}_{number}");
+            number += 1;
         }
-        ControlKind::Boolean if !(0..=1).contains(&value) => {
-            Some(format!("The camera's control {name} takes 0 (off) or 1 (on), not {value}."))
-        }
-        ControlKind::Menu(ref choices) if !choices.iter().any(|&(number, _)| number == value) => {
-            let list: Vec<String> =
-                choices.iter().map(|(number, title)| format!("{number} ({title})")).collect();
-            Some(format!("The camera's control {name} takes {}, not {value}.", list.join(", ")))
-        }
-        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::media::control::control_name;
+    #![allow(clippy::unwrap_used)]
 
-    fn control(id: u32, title: &str, kind: ControlKind) -> Control {
-        Control {
-            id,
-            name: control_name(title),
-            title: title.to_owned(),
-            kind,
-            default: 0,
-            value: 0,
-            read_only: false,
-            inactive: false,
+    use super::*;
+
+    /// Answers with the same value to everything, and has the choices 1 and 3.
+    struct Answers(io::Result<i32>);
+
+    impl Ask for Answers {
+        fn value(&self, _id: u32) -> io::Result<i32> {
+            self.0.as_ref().map(|value| *value).map_err(|error| io::Error::from(error.kind()))
+        }
+
+        fn wide(&self, _id: u32) -> io::Result<[i64; 5]> {
+            Ok([-1 << 40, 1 << 40, 1 << 20, 0, 7])
+        }
+
+        fn choice(&self, _id: u32, index: u32, is_number: bool) -> Option<String> {
+            let word = if is_number { "30000" } else { "Manual" };
+            [1, 3].contains(&index).then(|| word.to_owned())
         }
     }
 
-    fn camera() -> Vec<Control> {
-        let number = ControlKind::Integer { min: 3, max: 2047, step: 1 };
-        let exposure = vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())];
-        let mut serial = control(9, "Serial Number", number.clone());
-        serial.read_only = true;
-        vec![
-            control(1, "Exposure Time, Absolute", number.clone()),
-            control(2, "Focus, Absolute", number.clone()),
-            control(3, "Auto Exposure", ControlKind::Menu(exposure)),
-            control(4, "Focus, Automatic Continuous", ControlKind::Boolean),
-            control(5, "Exposure, Dynamic Framerate", ControlKind::Boolean),
-            // An integer whose name happens to speak of automatics is a value like any other.
-            control(6, "Auto Exposure Bias", number),
-            control(7, "Do White Balance", ControlKind::Button),
-            serial,
-        ]
+    fn answer(kind: u32, flags: u32) -> ControlAnswer {
+        let title = String::from("Gain, Analogue");
+        ControlAnswer { id: 9, kind, title, minimum: 0, maximum: 3, step: 0, default: 1, flags }
     }
 
-    fn wish(name: &str, value: i64) -> ControlValue {
-        ControlValue { name: name.to_owned(), value }
+    fn kind_of(kind: u32) -> ControlKind {
+        control(answer(kind, 0), &Answers(Ok(2))).unwrap().kind
     }
 
     #[test]
-    fn auto_modes_come_first_and_else_the_order_stays() {
-        let (settings, notes) = plan(
-            &camera(),
-            &[
-                wish("focus_absolute", 40),
-                wish("auto_exposure_bias", 9),
-                wish("focus_automatic_continuous", 0),
-                wish("exposure_time_absolute", 100),
-                wish("auto_exposure", 1),
-                wish("do_white_balance", 1),
-                wish("exposure_dynamic_framerate", 0),
-            ],
-        );
-        assert_eq!(settings.iter().map(|s| s.id).collect::<Vec<_>>(), [4, 3, 5, 2, 6, 1, 7]);
-        assert_eq!(notes, [""; 0]);
+    fn every_kind_that_can_be_set_is_offered() {
+        assert_eq!(kind_of(INTEGER), ControlKind::Integer { min: 0, max: 3, step: 1 });
+        assert_eq!(kind_of(BOOLEAN), ControlKind::Boolean);
+        assert_eq!(kind_of(MENU), ControlKind::Menu(vec![(1, "Manual".into()), (3, "Manual".into())]));
+        assert_eq!(kind_of(INTEGER_MENU), ControlKind::Menu(vec![(1, "30000".into()), (3, "30000".into())]));
+        assert_eq!(kind_of(BUTTON), ControlKind::Button);
+        assert_eq!(kind_of(INTEGER64), ControlKind::Integer { min: -1 << 40, max: 1 << 40, step: 1 << 20 });
+        assert_eq!(kind_of(BITMASK), ControlKind::Integer { min: 0, max: 3, step: 1 });
+        let bits = ControlAnswer { maximum: -1, default: -1, ..answer(BITMASK, 0) };
+        let bits = control(bits, &Answers(Ok(-2))).unwrap();
+        assert_eq!(bits.kind, ControlKind::Integer { min: 0, max: 0xffff_ffff, step: 1 });
+        assert_eq!((bits.default, bits.value), (0xffff_ffff, 0xffff_fffe));
     }
 
     #[test]
-    fn what_cannot_be_set_is_told_and_the_rest_is_set() {
-        let (settings, notes) = plan(
-            &camera(),
-            &[
-                wish("focus_absolut", 40),
-                wish("zoom", 1),
-                wish("exposure_time_absolute", 5000),
-                wish("auto_exposure", 2),
-                wish("focus_automatic_continuous", 2),
-                wish("serial_number", 7),
-                wish("focus_absolute", 3),
-            ],
-        );
-        assert_eq!(settings, [Setting { id: 2, name: "focus_absolute".to_owned(), value: 3 }]);
+    fn flags_are_told() {
+        let with = |flags| control(answer(INTEGER, flags), &Answers(Ok(2))).unwrap();
+        assert_eq!((with(0).read_only, with(0).inactive), (false, false));
+        assert!(with(READ_ONLY).read_only && with(GRABBED).read_only && with(INACTIVE).inactive);
+        let unread =
+            control(answer(INTEGER, WRITE_ONLY), &Answers(Err(io::ErrorKind::PermissionDenied.into())));
+        assert_eq!(unread.unwrap().value, 1, "the default stands for a value that cannot be read");
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_reason() {
+        let why = |answer, value: io::Result<i32>| control(answer, &Answers(value)).unwrap_err().0;
+        assert_eq!(why(answer(CLASS, 0), Ok(0)), None);
+        assert_eq!(why(answer(INTEGER, DISABLED), Ok(0)), None);
+        assert_eq!(why(answer(STRING, 0), Ok(0)).unwrap(), "it is a text");
+        assert!(why(answer(0x100, 0), Ok(0)).unwrap().contains("0x100"));
+        let refused = why(answer(INTEGER, 0), Err(io::ErrorKind::PermissionDenied.into())).unwrap();
+        assert!(refused.starts_with("its value cannot be read"), "{refused}");
+        let none = ControlAnswer { minimum: 5, maximum: 4, ..answer(INTEGER, 0) };
+        assert_eq!(why(none, Ok(0)).unwrap(), "its range, from 5 to 4, is none");
+        // Nor is a camera asked for four thousand million choices.
+        let many = ControlAnswer { minimum: 4, maximum: i32::MAX, ..answer(MENU, 0) };
+        assert_eq!(why(many, Ok(0)).unwrap(), "it is a menu without choices");
+    }
+
+    #[test]
+    fn two_of_the_same_title_have_two_names() {
+        let one = || control(answer(INTEGER, 0), &Answers(Ok(2))).unwrap();
+        let mut controls = [one(), one(), one()];
+        name_apart(&mut controls);
         assert_eq!(
-            notes,
-            [
-                "The camera has no control focus_absolut; it has focus_absolute.",
-                "The camera has no control zoom; `tallycam devices` lists those it has.",
-                "The camera's control exposure_time_absolute takes 3 to 2047, not 5000.",
-                "The camera's control auto_exposure takes 1 (Manual Mode), 3 (Aperture Priority Mode), not 2.",
-                "The camera's control focus_automatic_continuous takes 0 (off) or 1 (on), not 2.",
-                "The camera's control serial_number can be read but not set.",
-            ]
+            controls.map(|control| control.name),
+            ["gain_analogue", "gain_analogue_2", "gain_analogue_3"]
         );
+        let title = String::from("***");
+        let nameless = control(ControlAnswer { title, ..answer(INTEGER, 0) }, &Answers(Ok(2))).unwrap();
+        assert_eq!(nameless.name, "control_00000009");
     }
 }

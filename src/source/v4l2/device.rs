@@ -19,12 +19,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::FdFlags;
 
-use crate::media::control::control_name;
-use crate::media::{Control, ControlKind, Fourcc, Trouble, TroubleKind};
+use crate::media::{Control, Fourcc, Trouble, TroubleKind};
 
 use super::choose::{Choice, Interval, Intervals, Offer, Sizes};
-use super::controls::Setting;
-use super::{failure, sys};
+use super::controls::{Ask, LeftOut};
+use super::{controls, failure, sys};
 
 /// Held while a device is opened or closed: between, the process's descriptors of it stand still.
 static DESCRIPTORS: Mutex<()> = Mutex::new(());
@@ -176,26 +175,42 @@ impl Device {
         }
     }
 
-    /// The controls it offers, in its own order; those whose value cannot be read are left out.
+    /// The controls it offers, in its own order; those that cannot be set by a number or whose value cannot be read
+    /// are left out.
     pub fn controls(&self) -> Vec<Control> {
-        let mut controls = Vec::new();
+        let mut found = Vec::new();
         let mut last = 0;
-        while let Some(id) = sys::control_after(self.fd(), last) {
-            last = id;
-            match self.camera.get_control(id) {
-                Ok(control) => controls.extend(as_control(control)),
-                Err(error) => log::debug!("control {id:#x} of {}: {error}", self.path.display()),
+        while let Some(answer) = sys::control_after(self.fd(), last) {
+            last = answer.id;
+            let title = answer.title.clone();
+            match controls::control(answer, self) {
+                Ok(control) => found.push(control),
+                Err(LeftOut(None)) => {}
+                Err(LeftOut(Some(why))) => {
+                    log::debug!("control {title} ({last:#x}) of {} is left out: {why}", self.path.display());
+                }
             }
         }
-        controls
+        controls::name_apart(&mut found);
+        found
     }
 
-    /// Sets one control.
+    /// Sets a control.
     ///
     /// # Errors
     /// The system's: `ERANGE`, `EINVAL`, `EACCES`, or what the device says.
-    pub fn set(&self, setting: &Setting) -> io::Result<()> {
-        self.camera.set_control(setting.id, &setting.value)
+    pub fn set(&self, id: u32, value: i64) -> io::Result<()> {
+        self.camera.set_control(id, &value)
+    }
+
+    /// The present value of a control, and whether another rules it.
+    ///
+    /// # Errors
+    /// The system's; also for what [`Device::controls`] leaves out.
+    pub fn control(&self, id: u32) -> io::Result<Control> {
+        let answer = sys::control(self.fd(), id)?;
+        controls::control(answer, self)
+            .map_err(|LeftOut(why)| io::Error::other(why.unwrap_or_else(|| String::from("it is not in use"))))
     }
 
     /// Sets the mode and starts the stream with `buffers` buffers.
@@ -339,40 +354,21 @@ fn open_with_descriptor(name: &str, rdev: u64) -> io::Result<(rscam::Camera, Raw
     descriptor.map(|fd| (camera, fd)).ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
 }
 
-fn as_control(control: rscam::Control) -> Option<Control> {
-    if control.flags & rscam::FLAG_DISABLED != 0 {
-        return None;
+impl Ask for Device {
+    fn value(&self, id: u32) -> io::Result<i32> {
+        sys::control_value(self.fd(), id)
     }
-    let (kind, default, value) = match control.data {
-        rscam::CtrlData::Integer { value, default, minimum, maximum, step } => (
-            ControlKind::Integer { min: minimum.into(), max: maximum.into(), step: i64::from(step).max(1) },
-            default.into(),
-            value.into(),
-        ),
-        rscam::CtrlData::Integer64 { value, default, minimum, maximum, step } => {
-            (ControlKind::Integer { min: minimum, max: maximum, step: step.max(1) }, default, value)
+
+    fn wide(&self, id: u32) -> io::Result<[i64; 5]> {
+        match self.camera.get_control(id)?.data {
+            rscam::CtrlData::Integer64 { value, default, minimum, maximum, step } => {
+                Ok([minimum, maximum, step, default, value])
+            }
+            _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
-        rscam::CtrlData::Boolean { value, default } => (ControlKind::Boolean, default.into(), value.into()),
-        rscam::CtrlData::Menu { value, default, items } => {
-            let items = items.into_iter().map(|item| (i64::from(item.index), item.name));
-            (ControlKind::Menu(items.collect()), default.into(), value.into())
-        }
-        rscam::CtrlData::IntegerMenu { value, default, items } => {
-            let items = items.into_iter().map(|item| (i64::from(item.index), item.value.to_string()));
-            (ControlKind::Menu(items.collect()), default.into(), value.into())
-        }
-        rscam::CtrlData::Button => (ControlKind::Button, 0, 0),
-        // Headings, texts and bit fields are nothing a slider or a switch could set.
-        _ => return None,
-    };
-    Some(Control {
-        id: control.id,
-        name: control_name(&control.name),
-        title: control.name,
-        kind,
-        default,
-        value,
-        read_only: control.flags & (rscam::FLAG_READ_ONLY | rscam::FLAG_GRABBED) != 0,
-        inactive: control.flags & rscam::FLAG_INACTIVE != 0,
-    })
+    }
+
+    fn choice(&self, id: u32, index: u32, is_number: bool) -> Option<String> {
+        sys::choice(self.fd(), id, index, is_number)
+    }
 }

@@ -6,13 +6,14 @@
 //! ```
 //!
 //! `choose`, `controls` and `stride` are pure; `device` holds the open device and is the only file
-//! that names rscam; `sys` makes the requests rscam lacks; `node` finds and lists; `failure` says
-//! what an error means. An open source lives on the capture thread.
+//! that names rscam; `sys` makes the requests rscam lacks; `node` finds, lists and names; `failure`
+//! says what an error means. An open source lives on the capture thread.
 
 mod choose;
 mod controls;
 mod device;
 mod failure;
+mod found;
 mod node;
 mod stride;
 mod sys;
@@ -22,13 +23,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::{Stamp, Stop};
-use crate::media::{Control, Frame, Trouble, TroubleKind};
+use crate::media::{Control, ControlKind, ControlValue, Frame, Trouble, TroubleKind};
 
 use super::{Delivers, Opener, Source, Wanted};
 use choose::Choice;
 use device::{Buffer, Device, Ready, StartError};
 
-pub use node::{Facts, Format, Mode, Node, list, list_under};
+pub use crate::media::{Format, Mode};
+pub use found::{is_usable, none_found, title, usable};
+pub use node::{Facts, Node, list, list_under};
 pub(super) use node::{Nodes, cameras_under};
 
 /// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture
@@ -70,7 +73,7 @@ impl V4l2Opener {
         self.device.as_deref().map(|name| node::named(&self.root, name))
     }
 
-    /// The camera that one larger picture is wanted of: the one that is configured, was opened last, or comes first.
+    /// The camera that is looked at without being opened here: the one that is configured, was opened last, or comes first.
     fn known(&self) -> Option<PathBuf> {
         self.path().or_else(|| self.last.clone()).or_else(|| cameras_under(&self.root).next())
     }
@@ -83,7 +86,7 @@ impl Opener for V4l2Opener {
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
         if let Some(path) = self.path() {
-            return Ok(Box::new(V4l2Source::open(&path, &self.wanted)?));
+            return Ok(Box::new(V4l2Source::open(&self.root, &path, &self.wanted)?));
         }
         self.nodes.look();
         let mut first = None;
@@ -91,7 +94,7 @@ impl Opener for V4l2Opener {
             if stop.is_set() {
                 break;
             }
-            match V4l2Source::open(&path, &self.wanted) {
+            match V4l2Source::open(&self.root, &path, &self.wanted) {
                 Ok(source) => {
                     self.last = Some(path);
                     return Ok(Box::new(source));
@@ -113,7 +116,7 @@ impl Opener for V4l2Opener {
         };
         // The rate does not matter for one picture: the largest size has often only a slow one.
         let wanted = Wanted { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
-        Ok(Box::new(V4l2Source::open(&path, &wanted)?))
+        Ok(Box::new(V4l2Source::open(&self.root, &path, &wanted)?))
     }
 
     fn is_there(&self) -> Option<bool> {
@@ -121,6 +124,22 @@ impl Opener for V4l2Opener {
             Some(path) => Some(path.exists()),
             None => Some(self.nodes.has_new()),
         }
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        let path = self.known()?;
+        let (_, capability) = node::look(&path).ok()?;
+        Some(node::identity(&self.root, &path, &capability))
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        let (device, _) = node::look(&self.known().ok_or_else(no_camera)?)?;
+        Ok(device.controls())
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        let (device, _) = node::look(&self.known().ok_or_else(no_camera)?)?;
+        Ok(node::formats(&device))
     }
 }
 
@@ -148,12 +167,15 @@ struct V4l2Source {
     delivers: Delivers,
     /// Bytes a row and bytes a buffer, as the driver says.
     said: (u32, u32),
+    identity: String,
+    /// Its controls as they were read last: what their names mean. Empty: not read yet.
+    controls: Vec<Control>,
     numbers: Numbers,
     bad: Bad,
 }
 
 impl V4l2Source {
-    fn open(path: &Path, wanted: &Wanted) -> Result<V4l2Source, Trouble> {
+    fn open(root: &Path, path: &Path, wanted: &Wanted) -> Result<V4l2Source, Trouble> {
         let (mut device, capability) = node::look(path)?;
         if let Some(reason) = node::unusable(&capability) {
             let what = format!("{} ({}) {reason}", path.display(), capability.card);
@@ -166,7 +188,6 @@ impl V4l2Source {
             Trouble::new(TroubleKind::Unsupported, format!("{} ({}) {no}", path.display(), capability.card))
                 .hint("leave [source] format out, or name one that is there")
         })?;
-        let mut notes = set_controls(&device, wanted);
         let started = match device.start(&choice, BUFFERS) {
             // rscam does not notice that it was given fewer buffers than it asked for.
             Err(StartError::System(e)) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) => {
@@ -178,7 +199,7 @@ impl V4l2Source {
         };
         let started = started.map_err(|error| start_trouble(path, &choice, error))?;
         let (width, height) = (started.format.width, started.format.height);
-        notes.splice(0..0, choose::notes(wanted, (width, height), started.interval));
+        let notes = choose::notes(wanted, (width, height), started.interval);
         Ok(V4l2Source {
             lent: None,
             device,
@@ -192,6 +213,8 @@ impl V4l2Source {
                 is_simulated: false,
             },
             said: (started.format.bytes_per_line, started.format.size_image),
+            identity: node::identity(root, path, &capability),
+            controls: Vec::new(),
             numbers: Numbers::default(),
             bad: Bad::default(),
         })
@@ -298,23 +321,37 @@ impl Source for V4l2Source {
             sequence,
         }))
     }
-}
 
-/// Sets what is wanted of the controls; what cannot be set is told.
-fn set_controls(device: &Device, wanted: &Wanted) -> Vec<String> {
-    if wanted.controls.is_empty() {
-        return Vec::new();
+    fn identity(&self) -> Option<String> {
+        Some(self.identity.clone())
     }
-    let (settings, mut notes) = controls::plan(&device.controls(), &wanted.controls);
-    for setting in settings {
-        if let Err(error) = device.set(&setting) {
-            notes.push(format!(
-                "The camera's control {} could not be set to {}: {error}.",
-                setting.name, setting.value
-            ));
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        self.controls = self.device.controls();
+        Ok(self.controls.clone())
+    }
+
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+        if self.controls.is_empty() {
+            self.controls = self.device.controls();
         }
+        let known = self.controls.iter().find(|control| control.name == wanted.name);
+        let Some(control) = known else {
+            let what = format!("{} has no control {}", self.delivers.name, wanted.name);
+            return Err(Trouble::new(TroubleKind::Unsupported, what));
+        };
+        if let Err(error) = self.device.set(control.id, wanted.value) {
+            let gone = matches!(error.raw_os_error(), Some(libc::ENODEV));
+            let kind = if gone { TroubleKind::Unplugged } else { TroubleKind::Unsupported };
+            let what = format!("the camera does not set its control {} to {}", wanted.name, wanted.value);
+            return Err(Trouble::new(kind, what).because(error));
+        }
+        if control.kind == ControlKind::Button {
+            return Ok(wanted.value);
+        }
+        // One that can be set but not read is taken at its word.
+        Ok(self.device.control(control.id).map_or(wanted.value, |now| now.value))
     }
-    notes
 }
 
 fn start_trouble(path: &Path, choice: &Choice, error: StartError) -> Trouble {

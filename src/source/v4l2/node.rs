@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::media::{Control, Fourcc, Trouble, TroubleKind};
+use crate::media::{Control, Format, Mode, Trouble, TroubleKind};
 
 use super::choose::{Interval, Intervals, Sizes};
 use super::device::Device;
@@ -35,31 +35,6 @@ pub struct Facts {
     pub formats: Vec<Format>,
     /// Its controls; empty where it is of no use.
     pub controls: Vec<Control>,
-}
-
-/// One pixel format a camera offers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Format {
-    /// The format.
-    pub fourcc: Fourcc,
-    /// The driver's words for it.
-    pub description: String,
-    /// Its sizes with their rates, in the driver's order; of a range of sizes the smallest and the largest.
-    pub modes: Vec<Mode>,
-    /// Sizes between those listed can be had too, in these steps of width and height.
-    pub steps: Option<(u32, u32)>,
-}
-
-/// One size of a format.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mode {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Frames a second, in the driver's order; of a range of rates the highest and the lowest.
-    /// Empty when the driver does not tell.
-    pub fps: Vec<f64>,
 }
 
 /// Every video node of this machine, by number. Looks only: a camera that is streaming to somebody
@@ -201,6 +176,16 @@ fn by_id(root: &Path, node: &Path) -> Option<PathBuf> {
     links.into_iter().next()
 }
 
+/// The lasting name of the camera at `path`, under which its controls are saved: the name of its link in
+/// `/dev/v4l/by-id` without the number of the node; of a camera without one its driver, name and place.
+pub(super) fn identity(root: &Path, path: &Path, capability: &Capability) -> String {
+    let link = by_id(root, path).and_then(|link| Some(link.file_name()?.to_str()?.to_owned()));
+    match link {
+        Some(name) => name.rsplit_once("-video-index").map_or(name.as_str(), |(camera, _)| camera).to_owned(),
+        None => format!("{}:{}:{}", capability.driver, capability.card, capability.bus),
+    }
+}
+
 fn facts(path: &Path) -> Result<Facts, Trouble> {
     let (device, capability) = look(path)?;
     let unusable = unusable(&capability);
@@ -210,7 +195,8 @@ fn facts(path: &Path) -> Result<Facts, Trouble> {
     Ok(Facts { card, driver, bus, unusable, formats, controls })
 }
 
-fn formats(device: &Device) -> Vec<Format> {
+/// The formats, sizes and rates that an open device offers.
+pub(super) fn formats(device: &Device) -> Vec<Format> {
     let mode = |fourcc, (width, height)| {
         let fps = match device.intervals(fourcc, (width, height)) {
             Intervals::List(list) => list.into_iter().map(Interval::fps).collect(),
@@ -291,6 +277,14 @@ mod tests {
         }
         symlink("../../video2", dev.join("v4l/by-id/usb-cam-index0")).unwrap();
         assert_eq!(paths_under(root.path()), [dev.join("video2"), dev.join("video10")]);
+
+        symlink("../../video10", dev.join("v4l/by-id/usb-046d_C920_5A-video-index0")).unwrap();
+        let said = node("uvcvideo", 0);
+        let identity = |name: &str| identity(root.path(), &dev.join(name), &said);
+        assert_eq!(identity("video10"), "usb-046d_C920_5A");
+        assert_eq!(identity("video2"), "usb-cam-index0");
+        assert_eq!(identity("video-old"), "uvcvideo::");
+        std::fs::remove_file(dev.join("v4l/by-id/usb-046d_C920_5A-video-index0")).unwrap();
 
         let nodes = list_under(root.path());
         assert_eq!(nodes[0].by_id, Some(dev.join("v4l/by-id/usb-cam-index0")));

@@ -201,13 +201,98 @@ unsafe impl Request for RawControl {
     const OPCODE: Opcode = opcode::read_write::<RawControl>(b'V', 36);
 }
 
-/// The number of the first control after `id` (0 to begin); `None` at the end.
+/// What a device says of one control. Numbers are those of 32-bit controls; others have ranges of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlAnswer {
+    /// `V4L2_CID_…`.
+    pub id: u32,
+    /// `V4L2_CTRL_TYPE_…`.
+    pub kind: u32,
+    /// Its title.
+    pub title: String,
+    /// Smallest value, or first choice of a menu.
+    pub minimum: i32,
+    /// Largest value, or last choice of a menu.
+    pub maximum: i32,
+    /// Distance between values; drivers give 0 and less, too.
+    pub step: i32,
+    /// Value after power-on.
+    pub default: i32,
+    /// `V4L2_CTRL_FLAG_…`.
+    pub flags: u32,
+}
+
+/// `VIDIOC_QUERYCTRL`.
+///
+/// # Errors
+/// The system's: `EINVAL` where there is no such control.
+pub fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<ControlAnswer> {
+    let mut raw = RawControl { id, ..RawControl::default() };
+    ask(fd, &mut raw)?;
+    Ok(ControlAnswer {
+        id: raw.id,
+        kind: raw.kind,
+        title: text(&raw.name),
+        minimum: raw.minimum,
+        maximum: raw.maximum,
+        step: raw.step,
+        default: raw.default_value,
+        flags: raw.flags,
+    })
+}
+
+/// The first control after `id` (0 to begin); `None` at the end.
 ///
 /// rscam's own walk stands still at a control whose value cannot be read, so the walk is made here.
-pub fn control_after(fd: BorrowedFd<'_>, id: u32) -> Option<u32> {
-    let mut raw = RawControl { id: id | NEXT_CONTROL, ..RawControl::default() };
+pub fn control_after(fd: BorrowedFd<'_>, id: u32) -> Option<ControlAnswer> {
     // A driver that does not go forward would be asked for ever.
-    ask(fd, &mut raw).ok().map(|()| raw.id).filter(|&next| next > id)
+    control(fd, id | NEXT_CONTROL).ok().filter(|next| next.id > id)
+}
+
+/// `struct v4l2_control`.
+#[repr(C)]
+struct RawValue {
+    id: u32,
+    value: i32,
+}
+
+// SAFETY: VIDIOC_G_CTRL is `_IOWR('V', 27, struct v4l2_control)`.
+unsafe impl Request for RawValue {
+    const OPCODE: Opcode = opcode::read_write::<RawValue>(b'V', 27);
+}
+
+/// `VIDIOC_G_CTRL`: the present value of a control of 32 bits.
+///
+/// # Errors
+/// The system's: `EACCES` for one that can only be set.
+pub fn control_value(fd: BorrowedFd<'_>, id: u32) -> io::Result<i32> {
+    let mut raw = RawValue { id, value: 0 };
+    ask(fd, &mut raw)?;
+    Ok(raw.value)
+}
+
+/// `struct v4l2_querymenu`, which is packed in C. Of its union the name; a number lies in the first 8 bytes.
+#[repr(C)]
+struct RawChoice {
+    id: u32,
+    index: u32,
+    name: [u8; 32],
+    reserved: u32,
+}
+
+// SAFETY: VIDIOC_QUERYMENU is `_IOWR('V', 37, struct v4l2_querymenu)`.
+unsafe impl Request for RawChoice {
+    const OPCODE: Opcode = opcode::read_write::<RawChoice>(b'V', 37);
+}
+
+/// `VIDIOC_QUERYMENU`: choice `index` of a menu, in words, or of an integer menu as a number; `None`: a gap.
+pub fn choice(fd: BorrowedFd<'_>, id: u32, index: u32, is_number: bool) -> Option<String> {
+    let mut raw = RawChoice { id, index, name: [0; 32], reserved: 0 };
+    ask(fd, &mut raw).ok()?;
+    if !is_number {
+        return Some(text(&raw.name));
+    }
+    raw.name.first_chunk().map(|bytes| i64::from_ne_bytes(*bytes).to_string())
 }
 
 /// `struct v4l2_buffer`.
@@ -314,6 +399,8 @@ mod tests {
         assert_eq!(RawFormat::OPCODE, 0xc0d0_5604);
         assert_eq!(RawParameters::OPCODE, 0xc0cc_5615);
         assert_eq!(RawControl::OPCODE, 0xc044_5624);
+        assert_eq!(RawValue::OPCODE, 0xc008_561b);
+        assert_eq!(RawChoice::OPCODE, 0xc02c_5625);
         assert_eq!(RawBuffer::OPCODE, 0xc058_5609);
         assert_eq!(std::mem::offset_of!(RawFormat, width), 8);
         assert_eq!(std::mem::offset_of!(RawBuffer, timestamp), 24);
@@ -329,6 +416,8 @@ mod tests {
         assert!(interval(null.as_fd()).is_err());
         assert!(frame_number(null.as_fd(), 0).is_err());
         assert_eq!(control_after(null.as_fd(), 0), None);
+        assert!(control_value(null.as_fd(), 1).is_err());
+        assert_eq!(choice(null.as_fd(), 1, 0, false), None);
     }
 
     #[test]

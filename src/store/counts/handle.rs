@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::params;
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub tallies: watch::Sender<Arc<Tallies>>,
     pub committed: broadcast::Sender<Arc<Crossing>>,
     board: Mutex<Board>,
+    /// What days and hours are told by, and how often that was another one.
+    calendar: RwLock<(Calendar, u64)>,
 }
 
 /// Small things under one lock, held for no longer than a copy takes.
@@ -64,7 +66,7 @@ pub(super) struct Live {
 }
 
 impl Shared {
-    fn new() -> Shared {
+    fn new(calendar: Calendar) -> Shared {
         Shared {
             inbox: Inbox::new(CAPACITY),
             lines: watch::Sender::default(),
@@ -80,6 +82,7 @@ impl Shared {
                 lost: 0,
                 live: None,
             }),
+            calendar: RwLock::new((calendar, 0)),
         }
     }
 
@@ -107,6 +110,16 @@ impl Shared {
         self.board().live.clone()
     }
 
+    /// What days and hours are told by, and how often that was another one.
+    fn calendar(&self) -> (Calendar, u64) {
+        self.calendar.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_calendar(&self, calendar: Calendar) {
+        let mut now = self.calendar.write().unwrap_or_else(PoisonError::into_inner);
+        *now = (calendar, now.1 + 1);
+    }
+
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,7 +130,6 @@ impl Shared {
 pub struct Counts {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock + Sync>,
-    calendar: Calendar,
     file: PathBuf,
     run: u64,
 }
@@ -152,19 +164,19 @@ impl Counts {
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = schema::open_to_write(&file)?;
         let calendar = Calendar::new(settings.zone, settings.day_starts);
-        let shared = Arc::new(Shared::new());
+        let shared = Arc::new(Shared::new(calendar.clone()));
         let writer = Writer::begin(
             connection,
             lock,
             file.clone(),
             &settings.camera,
-            calendar.clone(),
+            calendar,
             Arc::clone(&clock),
             Arc::clone(&shared),
         )
         .map_err(|error| store_error(&file, &error))?;
         let run = writer.run_id();
-        Ok((Counts { shared, clock, calendar, file, run }, writer))
+        Ok((Counts { shared, clock, file, run }, writer))
     }
 
     /// The number of this run of the daemon.
@@ -332,8 +344,41 @@ impl Counts {
     /// # Errors
     /// It is none, or a line that was counted on is gone or has been changed meanwhile.
     pub async fn recount(&self, recount: Recount) -> Result<Recounted, EditError> {
-        let calendar = self.calendar.clone();
-        self.edit(move |desk| recounts::replace(desk, &calendar, &recount)).await
+        self.edit(move |desk| recounts::replace(desk, desk.calendar, &recount)).await
+    }
+
+    /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made anew,
+    /// which takes as long as there are crossings. Readers that were opened before do not know of it.
+    ///
+    /// # Errors
+    /// It could not be written: all is as it was.
+    pub async fn set_calendar(&self, zone: jiff::tz::TimeZone, day_starts: u8) -> Result<(), StoreError> {
+        let (tell, told) = oneshot::channel();
+        self.push(Command::Calendar(Calendar::new(zone, day_starts), tell))?;
+        told.await.unwrap_or(Err(StoreError::Busy))
+    }
+
+    /// How often days and hours were told by another calendar: a reader that was opened before is to be opened anew.
+    pub fn calendars(&self) -> u64 {
+        self.shared.calendar().1
+    }
+
+    /// The camera is called so from now on, in all crossings of this run.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub async fn set_camera(&self, name: String) -> Result<(), StoreError> {
+        let rename = move |desk: &Desk<'_>| {
+            let run = desk.moment.run;
+            desk.connection
+                .execute("UPDATE runs SET camera = ?2 WHERE id = ?1", rusqlite::params![run, name])
+                .map_err(super::rows::ReadError::from)?;
+            Ok(())
+        };
+        self.edit(rename).await.map_err(|error| match error {
+            EditError::Store(error) => error,
+            _ => StoreError::Busy,
+        })
     }
 
     /// Something small that outlives restarts, such as the model that was chosen on the page.
@@ -376,7 +421,12 @@ impl Counts {
     /// # Errors
     /// The file cannot be read.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::beside(&self.file, self.calendar.clone(), Arc::clone(&self.clock), Arc::clone(&self.shared))
+        Reader::beside(
+            &self.file,
+            self.shared.calendar().0,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.shared),
+        )
     }
 
     /// Everything that waits is written, then the thread ends.

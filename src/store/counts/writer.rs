@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::oneshot;
 
 use super::calendar::Calendar;
 use super::handle::Shared;
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Show(Scene),
     /// A change that somebody waits for.
     Edit(Edit),
+    /// Days and hours are told by another calendar from now on.
+    Calendar(Calendar, oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// A change, made within the transaction. It gives what is to be told once the commit is known.
@@ -69,6 +72,8 @@ pub(super) struct Desk<'a> {
     pub moment: Moment,
     /// The scene that is shown.
     pub scene: Scene,
+    /// What days and hours are told by.
+    pub calendar: &'a Calendar,
     /// The ledger's file, for words about it.
     pub file: &'a Path,
 }
@@ -276,7 +281,11 @@ impl Writer {
     /// One turn: takes `commands`, writes, tells.
     pub(super) fn turn(&mut self, commands: VecDeque<Command>) {
         for command in commands {
-            self.hold(command);
+            match command {
+                // Whoever asked may have gone.
+                Command::Calendar(calendar, answer) => drop(answer.send(self.change_calendar(calendar))),
+                command => self.hold(command),
+            }
         }
         let now = self.clock.now();
         let mono_us = now.monotonic_us as i64;
@@ -325,6 +334,21 @@ impl Writer {
             }
         }
         self.last_commit_us = self.clock.now().monotonic_us as i64;
+    }
+
+    /// Has days and hours begin by another calendar; all sums are made anew. What waits is written by that one.
+    fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
+        let written = (|| {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            keep_calendar(&transaction, &calendar)?;
+            transaction.commit().map_err(ReadError::from)
+        })();
+        written.map_err(|error| store_error(&self.file, &error))?;
+        self.calendar = calendar.clone();
+        self.shared.set_calendar(calendar);
+        let told = self.tell(false, true, true);
+        self.settle(told);
+        Ok(())
     }
 
     /// The last turn, then the file is closed.
@@ -430,7 +454,7 @@ impl Writer {
         let mut is_edited = false;
         for command in held.iter_mut() {
             let moment = Moment { run, mono_us, wall_us: wall.wall_us(mono_us), is_sure: wall.is_sure };
-            let desk = Desk { connection: &transaction, moment, scene: state.scene, file };
+            let desk = Desk { connection: &transaction, moment, scene: state.scene, calendar, file };
             match command {
                 Command::Record(crossings) => {
                     if crossings.iter().any(|crossing| !line_ids.contains(&crossing.line)) {
@@ -463,6 +487,8 @@ impl Writer {
                         }
                     }
                 }
+                // Done at once, and not held.
+                Command::Calendar(..) => {}
                 Command::Edit(edit) => {
                     // An edit that takes crossings out finds their sums where it looks for them.
                     sums.write(&transaction)?;

@@ -373,6 +373,12 @@ impl Media {
         let _ = self.shared.inbox.push_beyond(Command::Rules(is_lower));
     }
 
+    /// What is added from now on is from the camera of this name, and has its date in this time zone.
+    pub fn set_words(&self, camera: String, zone: jiff::tz::TimeZone) {
+        // A writer that has ended adds nothing.
+        let _ = self.shared.inbox.push_beyond(Command::Words(camera, zone));
+    }
+
     /// The rules in force.
     pub fn retention(&self) -> RetentionRules {
         self.shared.retention()

@@ -69,6 +69,8 @@ pub(super) enum Command {
     Job(Box<dyn Job>),
     /// There are other rules of retention; whether less is to be kept by them.
     Rules(bool),
+    /// The camera's name and the time zone are others from now on.
+    Words(String, TimeZone),
 }
 
 /// Who waits for the end of a recording.
@@ -240,6 +242,7 @@ impl Writer {
                     self.is_hurried_by_rules = true;
                     self.is_lowered |= is_lower;
                 }
+                Command::Words(camera, zone) => (self.camera, self.zone) = (camera, zone),
                 command => self.held.push_back(command),
             }
         }
@@ -512,7 +515,7 @@ impl Writer {
                     }
                     transaction.execute_batch("RELEASE edit")?;
                 }
-                Command::Anew(_) | Command::Job(_) | Command::Rules(_) => {}
+                Command::Anew(_) | Command::Job(_) | Command::Rules(_) | Command::Words(..) => {}
             }
         }
         let bytes = desk.written;

@@ -1,0 +1,136 @@
+//! The file: JSON that only its owner can read, replaced as a whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Value, json};
+
+use super::AccessError;
+use super::password::{Hash, random};
+use super::sessions::{Session, Sessions};
+
+/// Its name.
+pub(super) const NAME: &str = "access.json";
+
+/// Who may write it holds a lock on this one: the file itself is another one after each change.
+const CLAIM: &str = "access.lock";
+
+/// A longer file is none.
+const LONGEST: u64 = 256 * 1024;
+
+/// What is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Part of the cookie's name.
+    pub mark: String,
+    pub password: Option<Hash>,
+    /// There was a password, and its owner took it away.
+    pub was_removed: bool,
+    pub sessions: Sessions,
+}
+
+/// Takes the right to write in `directory`, until what it gives is dropped.
+pub(super) fn claim(directory: &Path) -> Option<File> {
+    let lock = lock_file(directory).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(lock)
+}
+
+/// Whether another program has that right.
+pub(super) fn is_claimed(directory: &Path) -> bool {
+    lock_file(directory).is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
+}
+
+fn lock_file(directory: &Path) -> io::Result<File> {
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(directory.join(CLAIM))?;
+    hand_over(&lock, directory);
+    Ok(lock)
+}
+
+/// What root makes for a service's user is to be that user's, as the folder is.
+fn hand_over(file: &File, folder: &Path) {
+    if let (Ok(ours), Ok(wanted)) = (file.metadata(), fs::metadata(folder))
+        && (ours.uid(), ours.gid()) != (wanted.uid(), wanted.gid())
+    {
+        // Only root may, and only for root does it matter.
+        let _ = fchown(file, Some(wanted.uid()), Some(wanted.gid()));
+    }
+}
+
+/// A new mark.
+pub(super) fn mark() -> Result<String, AccessError> {
+    Ok(random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What `file` says; nothing where there is none.
+pub(super) fn read(file: &Path) -> Result<Kept, String> {
+    let text = match fs::metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
+        Ok(facts) if facts.len() > LONGEST => return Err(format!("{} is too long", file.display())),
+        _ => fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?,
+    };
+    let value: Value = serde_json::from_slice(&text).unwrap_or_default();
+    understood(&value).ok_or_else(|| format!("{} is not understood", file.display()))
+}
+
+fn understood(value: &Value) -> Option<Kept> {
+    let mark = value.get("mark")?.as_str()?;
+    let is_mark = mark.len() == 8 && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let password = match value.get("password")? {
+        Value::Null => None,
+        text => Some(Hash::read(text.as_str()?)?),
+    };
+    let sessions = value.get("sessions")?.as_array()?.iter().map(|session| {
+        let digest = digest(session.get("sha256")?.as_str()?)?;
+        Some(Session { digest, until_s: session.get("until")?.as_u64()? })
+    });
+    let sessions = Sessions::new(sessions.collect::<Option<_>>()?);
+    is_mark.then(|| Kept { mark: mark.to_owned(), was_removed: password.is_none(), password, sessions })
+}
+
+fn digest(hex: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (at, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// Replaces `file`; when it returns, that has outlived a power cut.
+pub(super) fn write(file: &Path, kept: &Kept) -> io::Result<()> {
+    let sessions: Vec<Value> = kept
+        .sessions
+        .all()
+        .iter()
+        .map(|session| {
+            let hex: String = session.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            json!({"sha256": hex, "until": session.until_s})
+        })
+        .collect();
+    let password = kept.password.as_ref().map(Hash::text);
+    let value = json!({"mark": kept.mark, "password": password, "sessions": sessions});
+    let part = file.with_extension("part");
+    // One that was left behind may have another mode.
+    let _ = fs::remove_file(&part);
+    let written =
+        OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).and_then(|mut open| {
+            file.parent().inspect(|folder| hand_over(&open, folder));
+            open.write_all(format!("{value:#}\n").as_bytes())?;
+            open.sync_all()
+        });
+    let placed = written
+        .and_then(|()| fs::rename(&part, file))
+        .and_then(|()| file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()));
+    placed.inspect_err(|_| drop(fs::remove_file(&part)))
+}

@@ -1,0 +1,201 @@
+//! Passwords: made at random for people to read off a screen, and kept as hashes that cost to guess.
+//!
+//! Argon2id (RFC 9106) with the least memory that OWASP's password storage cheat sheet recommends, 19 MiB and two
+//! passes: a quarter of a second on the slowest Pi, whose 512 MiB also hold a camera's pictures and a network.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::AccessError;
+
+/// Characters that a password has at least, when a person chooses it.
+pub const SHORTEST: usize = 8;
+
+/// And at most.
+pub const LONGEST: usize = 200;
+
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+
+/// A kept hash that wants more was not made here, and is not begun with.
+const MOST_MEMORY_KIB: u32 = 256 * 1024;
+const MOST_PASSES: u32 = 20;
+
+/// Letters and digits that nobody takes for another one, on a screen, in handwriting, or read out.
+const LETTERS: &[u8; 25] = b"acdefghjkmnpqrtuvwxy34679";
+
+/// A password as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hash {
+    memory_kib: u32,
+    passes: u32,
+    salt: [u8; 16],
+    hash: [u8; 32],
+}
+
+/// Random bytes.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], AccessError>
+where
+    [u8; N]: Sized,
+{
+    let mut bytes = [0; N];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| AccessError::NoHash("the operating system gives no random numbers"))?;
+    Ok(bytes)
+}
+
+/// A password of 15 random letters and digits in groups of five, 69 bits: `k7mqx-hyetf-9rthn`.
+///
+/// # Errors
+/// The operating system gives no random numbers.
+pub fn random_password() -> Result<String, AccessError> {
+    let mut password = String::with_capacity(17);
+    while password.len() < 17 {
+        for byte in random::<32>()? {
+            // All of the 25 are equally likely: 250 is the last multiple within a byte.
+            if byte >= 250 || password.len() == 17 {
+                continue;
+            }
+            password.push(char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
+            if matches!(password.len(), 5 | 11) {
+                password.push('-');
+            }
+        }
+    }
+    Ok(password)
+}
+
+/// Refuses what is no password.
+pub(super) fn fit(password: &str) -> Result<(), AccessError> {
+    let length = password.chars().count();
+    let is_fit = (SHORTEST..=LONGEST).contains(&length) && !password.chars().any(char::is_control);
+    if is_fit { Ok(()) } else { Err(AccessError::Unfit) }
+}
+
+/// Whether two secrets are the same, in a time that tells nothing of where they differ.
+pub fn is_same(given: &str, right: &str) -> bool {
+    let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let (given, right) = (digest(given), digest(right));
+    let differing = given.as_ref().iter().zip(right.as_ref()).fold(0, |sum, (a, b)| sum | (a ^ b));
+    std::hint::black_box(differing) == 0
+}
+
+impl Hash {
+    /// The hash of `password` with a salt of its own. Takes its time.
+    pub fn of(password: &str) -> Result<Hash, AccessError> {
+        let mut hash = Hash { memory_kib: MEMORY_KIB, passes: PASSES, salt: random()?, hash: [0; 32] };
+        hash.hash = hash.made_of(password).ok_or(AccessError::NoHash("there is no memory for it"))?;
+        Ok(hash)
+    }
+
+    /// Whether it is that of `password`. Takes its time.
+    pub fn is_of(&self, password: &str) -> bool {
+        let Some(made) = self.made_of(password) else { return false };
+        let differing = made.iter().zip(&self.hash).fold(0, |sum, (a, b)| sum | (a ^ b));
+        std::hint::black_box(differing) == 0
+    }
+
+    fn made_of(&self, password: &str) -> Option<[u8; 32]> {
+        let params = Params::new(self.memory_kib, self.passes, 1, Some(32)).ok()?;
+        let mut hash = [0; 32];
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon2.hash_password_into(password.as_bytes(), &self.salt, &mut hash).ok()?;
+        Some(hash)
+    }
+
+    /// As text, in the PHC string format.
+    pub fn text(&self) -> String {
+        format!(
+            "$argon2id$v=19$m={},t={},p=1${}${}",
+            self.memory_kib,
+            self.passes,
+            STANDARD_NO_PAD.encode(self.salt),
+            STANDARD_NO_PAD.encode(self.hash)
+        )
+    }
+
+    /// What [`Hash::text`] has written.
+    pub fn read(text: &str) -> Option<Hash> {
+        let rest = text.strip_prefix("$argon2id$v=19$m=")?.replace(",t=", "$").replace(",p=1$", "$");
+        let [memory, passes, salt, hash] = *rest.split('$').collect::<Vec<_>>() else { return None };
+        let memory_kib = memory.parse().ok().filter(|kib| (8..=MOST_MEMORY_KIB).contains(kib))?;
+        let passes = passes.parse().ok().filter(|passes| (1..=MOST_PASSES).contains(passes))?;
+        let salt = STANDARD_NO_PAD.decode(salt).ok()?.try_into().ok()?;
+        let hash = STANDARD_NO_PAD.decode(hash).ok()?.try_into().ok()?;
+        Some(Hash { memory_kib, passes, salt, hash })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn random_passwords_are_long_readable_and_differ() {
+        let mut seen = std::collections::HashSet::new();
+        let mut letters = std::collections::HashSet::new();
+        for _ in 0..500 {
+            let password = random_password().unwrap();
+            assert_eq!(password.len(), 17);
+            let groups: Vec<&str> = password.split('-').collect();
+            assert!(groups.len() == 3 && groups.iter().all(|group| group.len() == 5), "{password}");
+            assert!(!password.contains(|c| "0o1il5s2z8b".contains(c)), "{password}");
+            letters.extend(password.chars().filter(|&c| c != '-'));
+            assert!(seen.insert(password));
+        }
+        assert_eq!(letters.len(), 25, "every one of them is used");
+        assert!(15.0 * 25_f64.log2() > 60.0);
+    }
+
+    #[test]
+    fn a_hash_is_written_and_read_and_has_a_salt_of_its_own() {
+        let (a, b) = (Hash::of("correct horse").unwrap(), Hash::of("correct horse").unwrap());
+        assert_ne!(a, b);
+        assert!(a.text().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", a.text());
+        let read = Hash::read(&a.text()).unwrap();
+        assert_eq!(read, a);
+        assert!(read.is_of("correct horse") && !read.is_of("wrong horse"));
+    }
+
+    /// RFC 9106 §5.3 wants a secret and associated data; these are of the reference implementation's test.c.
+    #[test]
+    fn the_hash_is_argon2id() {
+        let hash = Hash { memory_kib: 65536, passes: 2, salt: [0; 16], hash: [0; 32] };
+        let params = Params::new(hash.memory_kib, hash.passes, 1, Some(32)).unwrap();
+        let mut made = [0; 32];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(b"password", b"somesalt", &mut made)
+            .unwrap();
+        let hex: String = made.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7");
+    }
+
+    #[test]
+    fn nonsense_is_no_hash() {
+        let good = Hash::of("correct horse").unwrap().text();
+        for (from, to) in [
+            ("argon2id", "argon2i"),
+            ("m=19456", "m=1"),
+            ("m=19456", "m=4000000000"),
+            ("t=2", "t=0"),
+            ("t=2", "t=1000"),
+            ("p=1", "p=4"),
+            ("v=19", "v=16"),
+        ] {
+            assert_eq!(Hash::read(&good.replace(from, to)), None, "{to}");
+        }
+        for cut in 0..good.len() {
+            assert_eq!(Hash::read(&good[..cut]), None);
+        }
+    }
+
+    #[test]
+    fn secrets_are_the_same_or_not() {
+        assert!(is_same("", "") && is_same("ünder", "ünder"));
+        assert!(!is_same("a", "b") && !is_same("a", "aa") && !is_same("", "a"));
+    }
+}

@@ -1,0 +1,120 @@
+//! The last lines of the log, kept in memory for the page and the API: there need not be a journal, and whoever looks
+//! at the page may not be allowed to read it.
+//!
+//! Any thread adds a line, for the price of one lock and one copy of its text. At most [`LINES`] lines and [`BYTES`]
+//! bytes of text are kept; the oldest make room.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use log::Level;
+
+/// So many lines at most.
+pub const LINES: usize = 1000;
+
+/// So many bytes of text at most.
+pub const BYTES: usize = 256 * 1024;
+
+/// Of a longer line the beginning is kept.
+const LONGEST: usize = 4096;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When, in microseconds since 1970.
+    pub wall_us: u64,
+    /// How urgent.
+    pub level: Level,
+    /// Which part of the program: `source::v4l2`.
+    pub place: String,
+    /// What was said; may have several lines.
+    pub text: String,
+}
+
+/// The last lines. A clone is the same list.
+#[derive(Debug, Clone, Default)]
+pub struct Recent(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    lines: VecDeque<Line>,
+    bytes: usize,
+}
+
+impl Line {
+    fn bytes(&self) -> usize {
+        self.place.len() + self.text.len()
+    }
+}
+
+impl Recent {
+    /// Adds a line.
+    pub fn add(&self, mut line: Line) {
+        if line.text.len() > LONGEST {
+            let cut = (0..=LONGEST).rev().find(|&at| line.text.is_char_boundary(at)).unwrap_or(0);
+            line.text.truncate(cut);
+            line.text.push('…');
+        }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += line.bytes();
+        kept.lines.push_back(line);
+        while kept.lines.len() > LINES || kept.bytes > BYTES {
+            let Some(gone) = kept.lines.pop_front() else { break };
+            kept.bytes -= gone.bytes();
+        }
+    }
+
+    /// The newest `most` lines that are at least as urgent as `least`, the oldest of them first.
+    pub fn lines(&self, least: Level, most: usize) -> Vec<Line> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let urgent = kept.lines.iter().rev().filter(|line| line.level <= least);
+        let mut lines: Vec<Line> = urgent.take(most).cloned().collect();
+        lines.reverse();
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(n: u64, level: Level, text: String) -> Line {
+        Line { wall_us: n, level, place: String::from("http"), text }
+    }
+
+    #[test]
+    fn the_newest_lines_are_kept() {
+        let recent = Recent::default();
+        for n in 0..LINES as u64 + 10 {
+            recent.add(line(n, Level::Info, n.to_string()));
+        }
+        let lines = recent.lines(Level::Trace, usize::MAX);
+        assert_eq!(lines.len(), LINES);
+        assert_eq!((lines[0].wall_us, lines[LINES - 1].wall_us), (10, LINES as u64 + 9));
+        let last: Vec<u64> = recent.lines(Level::Info, 3).iter().map(|line| line.wall_us).collect();
+        assert_eq!(last, [1007, 1008, 1009]);
+    }
+
+    #[test]
+    fn long_lines_do_not_take_the_memory() {
+        let recent = Recent::default();
+        for n in 0..LINES as u64 {
+            recent.add(line(n, Level::Warn, "ü".repeat(100_000)));
+        }
+        let lines = recent.lines(Level::Trace, usize::MAX);
+        assert!(lines.iter().map(|line| line.text.len()).sum::<usize>() <= BYTES);
+        assert!(lines.iter().all(|line| line.text.len() <= LONGEST + 3 && line.text.ends_with("ü…")));
+    }
+
+    #[test]
+    fn the_less_urgent_are_left_out() {
+        let recent = Recent::default();
+        for (n, level) in [Level::Error, Level::Debug, Level::Warn, Level::Info].into_iter().enumerate() {
+            recent.add(line(n as u64, level, String::new()));
+        }
+        let of = |level| recent.lines(level, 10).iter().map(|line| line.wall_us).collect::<Vec<_>>();
+        assert_eq!(of(Level::Warn), [0, 2]);
+        assert_eq!(of(Level::Trace), [0, 1, 2, 3]);
+        assert_eq!(of(Level::Error), [0]);
+    }
+}

@@ -1,0 +1,263 @@
+//! `tallycam controls`: the daemon, which has the camera, shows and sets the camera's own controls.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+
+use super::daemon::{Daemon, Sent};
+use super::failure::FAILED;
+use super::{Failure, Given, print, print_json};
+
+const CONTROLS: &str = "/api/v1/controls";
+
+/// Show and set the camera's own controls: brightness, exposure, focus …
+///
+/// The daemon (`tallycam serve`) has the camera: this asks it. What is set holds at once, is kept for this camera, and
+/// is set again whenever it is opened.
+#[derive(Debug, Subcommand)]
+pub enum ControlsCommand {
+    List(List),
+    Set(Set),
+    Reset(Reset),
+}
+
+/// List the controls with their values and ranges
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    given: Given,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Set controls: all of them, or none where one is wrong
+#[derive(Debug, Args)]
+pub struct Set {
+    #[command(flatten)]
+    given: Given,
+    /// What is to be set: a number, `on` or `off`, a menu's number, `default`; `on` presses a button
+    #[arg(value_name = "NAME=VALUE", required = true)]
+    values: Vec<String>,
+    /// Print all controls as they are then, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Set every control to the camera's default, and keep none
+#[derive(Debug, Args)]
+pub struct Reset {
+    #[command(flatten)]
+    given: Given,
+    /// Print all controls as they are then, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl ControlsCommand {
+    /// Does it.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        match self {
+            ControlsCommand::List(list) => list.run(given),
+            ControlsCommand::Set(set) => set.run(given),
+            ControlsCommand::Reset(reset) => reset.run(given),
+        }
+    }
+}
+
+fn daemon(given: &Given) -> Result<Daemon, Failure> {
+    let config = given.load()?.config;
+    Ok(Daemon::needed(&config, "setting the camera")?.patient(PATIENCE))
+}
+
+/// A camera that is being opened answers when it is.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+impl List {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let daemon = daemon(&given.and(&self.given))?;
+        let report: Value =
+            daemon.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be told")?;
+        if self.json { print_json(&report) } else { print(&as_text(&report)) }
+    }
+}
+
+impl Set {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let wanted = wanted(&self.values)?;
+        let daemon = daemon(&given.and(&self.given))?;
+        let names: Vec<String> = wanted.keys().cloned().collect();
+        let report: Value =
+            daemon.json("PATCH", CONTROLS, Sent::Json(&Value::Object(wanted)), "nothing was set")?;
+        if self.json {
+            print_json(&report)?;
+        } else {
+            print(&lines(&report, |name| names.iter().any(|wanted| wanted == name)))?;
+        }
+        told(&report)
+    }
+}
+
+impl Reset {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let daemon = daemon(&given.and(&self.given))?;
+        let path = format!("{CONTROLS}/reset");
+        let report: Value = daemon.json("POST", &path, Sent::Nothing, "nothing was set")?;
+        if self.json {
+            print_json(&report)?;
+        } else {
+            print(&as_text(&report))?;
+        }
+        told(&report)
+    }
+}
+
+/// Says what came out otherwise; what the camera did not set is a failure.
+fn told(report: &Value) -> Result<(), Failure> {
+    for note in list(report, "notes").iter().filter_map(Value::as_str) {
+        eprintln!("tallycam: {note}");
+    }
+    if list(report, "refused").is_empty() { Ok(()) } else { Err(Failure::Told(FAILED)) }
+}
+
+/// `NAME=VALUE`, each name once.
+fn wanted(values: &[String]) -> Result<Map<String, Value>, Failure> {
+    let usage = |message: String| Failure::Usage {
+        message,
+        hint: Some(String::from(
+            "as in `tallycam controls set brightness=128`; `tallycam controls list` lists them",
+        )),
+    };
+    let mut wanted = Map::new();
+    for text in values {
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| usage(format!("{text:?} is not NAME=VALUE")))?;
+        let value = match value.trim() {
+            "on" | "true" => Value::from(true),
+            "off" | "false" => Value::from(false),
+            "default" => Value::Null,
+            number => number.parse::<i64>().map_or_else(|_| Value::from(number), Value::from),
+        };
+        if wanted.insert(name.trim().to_owned(), value).is_some() {
+            return Err(usage(format!("{} is given twice", name.trim())));
+        }
+    }
+    Ok(wanted)
+}
+
+fn as_text(report: &Value) -> String {
+    let name = report.pointer("/camera/name").and_then(Value::as_str).unwrap_or_default();
+    match report.get("reason").and_then(Value::as_str) {
+        Some(reason) => format!("{reason}\n"),
+        None => format!("{name}\n{}", lines(report, |_| true)),
+    }
+}
+
+/// A line for each control that is `meant`.
+fn lines(report: &Value, meant: impl Fn(&str) -> bool) -> String {
+    let items: Vec<&Value> = list(report, "items").iter().filter(|item| meant(text(item, "name"))).collect();
+    let widest = items.iter().map(|item| text(item, "name").len()).max().unwrap_or(0);
+    items.iter().map(|item| format!("  {:<widest$}  {}\n", text(item, "name"), line(item))).collect()
+}
+
+/// "128, from 0 to 255, default 128; kept".
+fn line(item: &Value) -> String {
+    let is = |key: &str| item.get(key).and_then(Value::as_bool).unwrap_or_default();
+    let of = |key: &str| item.get(key).map(word).unwrap_or_default();
+    let (value, default) = (of("value"), of("default"));
+    let mut line = match text(item, "kind") {
+        "button" => String::from("a button"),
+        "menu" => {
+            let choices = list(item, "choices").iter();
+            let choices: Vec<String> = choices
+                .map(|choice| {
+                    format!("{} {}", choice.get("value").map(word).unwrap_or_default(), text(choice, "title"))
+                })
+                .collect();
+            format!("{value}, of {}; default {default}", choices.join(", "))
+        }
+        "integer" => {
+            let steps = match of("step").as_str() {
+                "1" => String::new(),
+                step => format!(" in steps of {step}"),
+            };
+            format!("{value}, from {} to {}{steps}, default {default}", of("min"), of("max"))
+        }
+        _ => format!("{value}, default {default}"),
+    };
+    if let Some(place) = item.get("place").and_then(Value::as_str) {
+        line.push_str(&format!(" (set in {place})"));
+    } else if is("saved") {
+        line.push_str(" (kept)");
+    }
+    if is("read_only") {
+        line.push_str(" (cannot be set)");
+    } else if is("inactive") {
+        line.push_str(" (of no effect now: an automatic mode rules it)");
+    }
+    line
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::Bool(true) => String::from("on"),
+        Value::Bool(false) => String::from("off"),
+        Value::Null => String::new(),
+        value => value.to_string(),
+    }
+}
+
+fn text<'a>(item: &'a Value, key: &str) -> &'a str {
+    item.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(item: &'a Value, key: &str) -> &'a [Value] {
+    item.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_numbers_words_or_nothing() {
+        let texts: Vec<String> =
+            ["gain=-3", "flip = on", "mains=off", "zoom=default", "x=1.5"].map(str::to_owned).into();
+        let wanted = wanted(&texts).unwrap();
+        assert_eq!(
+            Value::Object(wanted),
+            json!({"gain": -3, "flip": true, "mains": false, "zoom": null, "x": "1.5"})
+        );
+    }
+
+    #[test]
+    fn what_is_no_assignment_is_a_usage_error() {
+        for texts in [&["gain"][..], &["gain=1", "gain=2"]] {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            assert!(matches!(wanted(&texts), Err(Failure::Usage { .. })), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_says_value_range_and_flags() {
+        let report = json!({"camera": {"name": "Cam"}, "items": [
+            {"name": "focus", "kind": "integer", "min": 0, "max": 255, "step": 5, "value": 40, "default": 0,
+                "saved": true, "inactive": true},
+            {"name": "flip", "kind": "boolean", "value": true, "default": false, "place": "config.toml:3"},
+            {"name": "mains", "kind": "menu", "value": 3, "default": 1,
+                "choices": [{"value": 1, "title": "50 Hz"}, {"value": 3, "title": "60 Hz"}]},
+            {"name": "press", "kind": "button", "value": null, "default": null},
+        ]});
+        assert_eq!(
+            as_text(&report),
+            "Cam\n\
+             \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (of no effect now: an automatic mode rules it)\n\
+             \x20 flip   on, default off (set in config.toml:3)\n\
+             \x20 mains  3, of 1 50 Hz, 3 60 Hz; default 1\n\
+             \x20 press  a button\n"
+        );
+        assert_eq!(as_text(&json!({"reason": "It has none."})), "It has none.\n");
+    }
+}

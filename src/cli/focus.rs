@@ -1,0 +1,209 @@
+//! `tallycam focus`: the lens of the daemon that runs.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::daemon::{Daemon, Sent};
+use super::{Failure, Given, print, print_json};
+use crate::base::Stop;
+
+/// Show and set the lens. The daemon that runs does it.
+#[derive(Debug, Args)]
+pub struct Focus {
+    #[command(flatten)]
+    how: How,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+/// What may be given with each of them.
+#[derive(Debug, Args)]
+struct How {
+    #[command(flatten)]
+    given: Given,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Where the lens stands, and how sharp the picture is
+    Show {
+        #[command(flatten)]
+        how: How,
+    },
+    /// Switch autofocus
+    Auto {
+        /// on or off
+        #[arg(value_parser = ["on", "off"])]
+        to: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Send the lens to a place, from 0 (far) to 1 (near); autofocus off
+    Set {
+        /// The place
+        #[arg(value_name = "PLACE", value_parser = place, allow_hyphen_values = true)]
+        to: f64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Move the lens by a step, as in +0.05 or -0.05; autofocus off
+    Step {
+        /// How far
+        #[arg(value_name = "STEP", value_parser = step, allow_hyphen_values = true)]
+        by: f64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// As the camera has it by itself
+    Reset {
+        #[command(flatten)]
+        how: How,
+    },
+    /// Look for the sharpest place and leave the lens there
+    Sweep {
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+impl What {
+    fn how(&self) -> &How {
+        match self {
+            What::Show { how }
+            | What::Auto { how, .. }
+            | What::Set { how, .. }
+            | What::Step { how, .. }
+            | What::Reset { how }
+            | What::Sweep { how } => how,
+        }
+    }
+}
+
+/// A sweep looks at 25 places, each after a while.
+const SWEEPS_WITHIN: Duration = Duration::from_secs(300);
+
+/// How often it is asked how far it is.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+
+/// The camera may have to be looked at first, and its driver may be slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn number(text: &str, least: f64, expected: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|number: &f64| (least..=1.0).contains(number));
+    number.ok_or_else(|| format!("should be {expected}"))
+}
+
+fn place(text: &str) -> Result<f64, String> {
+    number(text, 0.0, "a number from 0 to 1")
+}
+
+fn step(text: &str) -> Result<f64, String> {
+    let expected = "a number from -1 to 1 that is not 0";
+    number(text, -1.0, expected)
+        .and_then(|by| if by == 0.0 { Err(format!("should be {expected}")) } else { Ok(by) })
+}
+
+impl Focus {
+    /// Asks the daemon and prints how the lens is then.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let how = self.what.as_ref().map_or(&self.how, What::how);
+        let config = given.and(&self.how.given).and(&how.given).load()?.config;
+        let daemon = Daemon::needed(&config, "focusing")?.patient(PATIENCE);
+        let not = "the lens was not moved";
+        let patch = |change: Value| daemon.json("PATCH", LENS, Sent::Json(&change), not);
+        let lens: Value = match &self.what {
+            None | Some(What::Show { .. }) => show(&daemon)?,
+            Some(What::Auto { to, .. }) => patch(json!({"auto": to == "on"}))?,
+            Some(What::Set { to, .. }) => patch(json!({"position": to}))?,
+            Some(What::Step { by, .. }) => patch(json!({"step": by}))?,
+            Some(What::Reset { .. }) => daemon.json("POST", "/api/v1/lens/reset", Sent::Nothing, not)?,
+            Some(What::Sweep { .. }) => sweep(&daemon)?,
+        };
+        if self.how.json || how.json { print_json(&lens) } else { print(&in_words(&lens)) }
+    }
+}
+
+const LENS: &str = "/api/v1/lens";
+
+fn show(daemon: &Daemon) -> Result<Value, Failure> {
+    daemon.json("GET", LENS, Sent::Nothing, "the lens was not looked at")
+}
+
+/// Begins a sweep and waits for its end.
+fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
+    let mut lens: Value =
+        daemon.json("POST", "/api/v1/lens/sweep", Sent::Nothing, "the lens was not swept")?;
+    let wait = Stop::new();
+    for _ in 0..SWEEPS_WITHIN.as_millis() / ASK_EVERY.as_millis() {
+        if lens["sweep"].is_null() {
+            let last = &lens["last_sweep"];
+            if last["found"] == json!(true) {
+                return Ok(lens);
+            }
+            let said = last["said"].as_str().unwrap_or("nothing is known of the sweep");
+            return Err(Failure::Failed { message: said.to_owned(), hint: None });
+        }
+        wait.sleep(ASK_EVERY);
+        lens = show(daemon)?;
+    }
+    Err(Failure::Failed { message: String::from("the sweep does not end"), hint: None })
+}
+
+/// How the lens is, for people.
+fn in_words(lens: &Value) -> String {
+    if lens["supported"] != json!(true) {
+        let why = lens["reason"].as_str().unwrap_or("it has none");
+        return format!("no focus: {why}\n");
+    }
+    let mut lines = Vec::new();
+    match lens["position"].as_f64() {
+        Some(position) => lines.push(format!("position   {position:.3}")),
+        None => lines.push(String::from("position   not told")),
+    }
+    lines.push(match lens["auto"].as_bool() {
+        Some(true) => String::from("autofocus  on"),
+        Some(false) => String::from("autofocus  off"),
+        None => String::from("autofocus  none"),
+    });
+    lines.push(match lens["sharpness"].as_f64() {
+        Some(sharpness) => format!("sharpness  {sharpness:.2}"),
+        None => String::from("sharpness  no live picture"),
+    });
+    let sweep = &lens["sweep"];
+    if let (Some(done), Some(of)) = (sweep["done"].as_u64(), sweep["of"].as_u64()) {
+        lines.push(format!("sweep      {done} of {of} places"));
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_steps_are_numbers_in_their_range() {
+        assert_eq!((place("0.4"), step("+0.05"), step("-1")), (Ok(0.4), Ok(0.05), Ok(-1.0)));
+        for wrong in [place("1.1"), place("-0.1"), place("NaN"), place(""), step("0"), step("inf"), step("x")]
+        {
+            assert!(wrong.is_err());
+        }
+    }
+
+    #[test]
+    fn a_lens_is_told_in_words() {
+        let lens = json!({"supported": true, "position": 0.4, "auto": false, "sharpness": 31.256, "sweep": {"done": 3, "of": 25}});
+        assert_eq!(
+            in_words(&lens),
+            "position   0.400\nautofocus  off\nsharpness  31.26\nsweep      3 of 25 places\n"
+        );
+        assert_eq!(
+            in_words(&json!({"supported": false, "reason": "X has no control"})),
+            "no focus: X has no control\n"
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! `tallycam light`: the daemon, which has the light, shows and changes it.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+
+use super::daemon::{Daemon, Sent};
+use super::{Failure, Given, print, print_json};
+
+const LIGHT: &str = "/api/v1/light";
+
+/// Show the light, switch it on or off, set its brightness and colour.
+///
+/// The daemon has the light (`tallycam serve`): this asks it. What is set stays so, also after a restart.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Light {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    given: Given,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Show(Plain),
+    On(On),
+    Off(Off),
+    Set(Set),
+}
+
+/// Show how the light is (the default)
+#[derive(Debug, Args)]
+struct Plain {
+    #[command(flatten)]
+    given: Given,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Switch it on, in the colour it had
+#[derive(Debug, Args)]
+struct On {
+    #[command(flatten)]
+    plain: Plain,
+}
+
+/// Switch it off
+#[derive(Debug, Args)]
+struct Off {
+    #[command(flatten)]
+    plain: Plain,
+}
+
+/// Set how it shines; one that is off stays off
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("wish").required(true).multiple(true))]
+struct Set {
+    #[command(flatten)]
+    plain: Plain,
+    /// How bright, 0 to 255
+    #[arg(long, value_name = "0-255", group = "wish")]
+    brightness: Option<u8>,
+    /// Red, green and blue as RRGGBB
+    #[arg(long, value_name = "RRGGBB", group = "wish", conflicts_with = "preset")]
+    color: Option<String>,
+    /// A colour by its name; `tallycam light show` lists them
+    #[arg(long, value_name = "NAME", group = "wish")]
+    preset: Option<String>,
+}
+
+impl Light {
+    /// Does it.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let given = given.and(&self.given);
+        let (plain, wish) = match &self.what {
+            None => return shown(&given, self.json),
+            Some(What::Show(plain)) => return shown(&given.and(&plain.given), plain.json),
+            Some(What::On(on)) => (&on.plain, one("on", true)),
+            Some(What::Off(off)) => (&off.plain, one("on", false)),
+            Some(What::Set(set)) => (&set.plain, set.wish()),
+        };
+        let sent = Value::Object(wish);
+        let what = "the light was not changed";
+        let light: Value = daemon(&given.and(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
+        if plain.json { print_json(&light) } else { print(&in_words(&light)) }
+    }
+}
+
+impl Set {
+    fn wish(&self) -> Map<String, Value> {
+        let values = [
+            ("brightness", self.brightness.map(Value::from)),
+            ("color", self.color.as_deref().map(Value::from)),
+            ("preset", self.preset.as_deref().map(Value::from)),
+        ];
+        values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+}
+
+fn one(key: &str, value: bool) -> Map<String, Value> {
+    [(key.to_owned(), Value::from(value))].into_iter().collect()
+}
+
+fn daemon(given: &Given) -> Result<Daemon, Failure> {
+    Daemon::needed(&given.load()?.config, "switching and showing the light")
+}
+
+fn shown(given: &Given, json: bool) -> Result<(), Failure> {
+    let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be told")?;
+    if json { print_json(&light) } else { print(&format!("{}{}", in_words(&light), presets(&light))) }
+}
+
+/// The light as lines for people.
+fn in_words(light: &Value) -> String {
+    let text = |key: &str| light.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key: &str| light.get(key).and_then(Value::as_u64).unwrap_or_default();
+    if text("kind") == "none" {
+        return String::from(
+            "there is no light: `kind` under [lights] in the configuration says what there is\n",
+        );
+    }
+    let state = match (text("shows"), light.get("on").and_then(Value::as_bool)) {
+        ("auto", _) => "on by itself",
+        ("shot", _) => "full, for a snapshot",
+        (_, Some(true)) => "on",
+        _ => "off",
+    };
+    let mut words = format!("{state}, brightness {}", number("brightness"));
+    if text("kind") != "gpio" {
+        words.push_str(&format!(", color {}, {} pixels", text("color"), number("pixels")));
+    }
+    words.push_str(&format!(" ({})\n", text("kind")));
+    for range in light.get("ranges").and_then(Value::as_array).into_iter().flatten() {
+        let pixel = |key: &str| range.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let color = range.get("color").and_then(Value::as_str).unwrap_or_default();
+        words.push_str(&format!("pixels {} to {}: {color}\n", pixel("from"), pixel("to")));
+    }
+    for (key, before) in [("reason", "trouble"), ("hint", "hint")] {
+        if !text(key).is_empty() {
+            words.push_str(&format!("{before}: {}\n", text(key)));
+        }
+    }
+    words
+}
+
+/// The colours with a name, of a light that has colours.
+fn presets(light: &Value) -> String {
+    if matches!(light.get("kind").and_then(Value::as_str), Some("none" | "gpio")) {
+        return String::new();
+    }
+    let presets = light.get("presets").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = presets.filter_map(|preset| preset.get("name")?.as_str()).collect();
+    format!("presets: {}\n", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn words_for_people() {
+        let strip = json!({
+            "kind": "sim", "on": true, "shows": "on", "brightness": 128, "color": "FF0000", "pixels": 16,
+            "ranges": [{"from": 0, "to": 3, "color": "00FF00"}], "reason": null, "hint": null,
+            "presets": [{"name": "white", "color": "FFFFFF"}, {"name": "red", "color": "FF0000"}],
+        });
+        assert_eq!(
+            in_words(&strip),
+            "on, brightness 128, color FF0000, 16 pixels (sim)\npixels 0 to 3: 00FF00\n"
+        );
+        assert_eq!(presets(&strip), "presets: white, red\n");
+        let lamp = json!({
+            "kind": "gpio", "on": false, "shows": "off", "brightness": 255, "color": "FFFFFF", "pixels": 1,
+            "reason": "GPIO 17 may not be used.", "hint": "Ask.",
+        });
+        assert_eq!(presets(&lamp), "");
+        assert_eq!(
+            in_words(&lamp),
+            "off, brightness 255 (gpio)\ntrouble: GPIO 17 may not be used.\nhint: Ask.\n"
+        );
+        let dusk = json!({"kind": "gpio", "on": false, "shows": "auto", "brightness": 9});
+        assert_eq!(in_words(&dusk), "on by itself, brightness 9 (gpio)\n");
+        assert!(in_words(&json!({"kind": "none"})).starts_with("there is no light"));
+    }
+}

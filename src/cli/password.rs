@@ -1,0 +1,213 @@
+//! `tallycam password show-how|set|random|remove`: by the daemon where one runs, else in the file itself.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use clap::{Args, Subcommand};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use serde_json::{Value, json};
+
+use super::daemon::{Daemon, Sent};
+use super::{Failure, Given, print};
+use crate::access::{Access, AccessError, Guard, random_password};
+use crate::config::Config;
+use crate::daemon::counting::state_directory;
+
+/// Set, make or remove the password for changing the camera from other machines
+#[derive(Debug, Subcommand)]
+pub enum PasswordCommand {
+    ShowHow(ShowHow),
+    Set(Set),
+    Random(Random),
+    Remove(Remove),
+}
+
+/// Tell whether there is one, and where it is found.
+///
+/// It is kept as a hash: nobody can read it back. The one that was made at the first start stands in the journal.
+#[derive(Debug, Args)]
+pub struct ShowHow {
+    #[command(flatten)]
+    given: Given,
+}
+
+/// Set a password, and end all sessions.
+///
+/// It is asked for twice, or read as one line from standard input where that is no terminal.
+#[derive(Debug, Args)]
+pub struct Set {
+    #[command(flatten)]
+    given: Given,
+}
+
+/// Make a password, print it, and end all sessions.
+#[derive(Debug, Args)]
+pub struct Random {
+    #[command(flatten)]
+    given: Given,
+}
+
+/// Take the password away: whoever reaches the camera can change it then, and every page says so.
+#[derive(Debug, Args)]
+pub struct Remove {
+    #[command(flatten)]
+    given: Given,
+}
+
+/// What the daemon says when it does nothing.
+const UNDONE: &str = "the password is as it was";
+
+/// Where the password is.
+enum Place {
+    Daemon(Daemon),
+    File(Access),
+}
+
+impl Place {
+    fn of(config: &Config) -> Place {
+        match Daemon::find(config) {
+            Some(daemon) => Place::Daemon(daemon),
+            None => Place::File(Access::open(&state_directory(config))),
+        }
+    }
+}
+
+impl PasswordCommand {
+    /// Does what was asked.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let (PasswordCommand::ShowHow(ShowHow { given: own })
+        | PasswordCommand::Set(Set { given: own })
+        | PasswordCommand::Random(Random { given: own })
+        | PasswordCommand::Remove(Remove { given: own })) = self;
+        let config = given.and(own).load()?.config;
+        match self {
+            PasswordCommand::ShowHow(_) => show_how(&config),
+            PasswordCommand::Set(_) => set(&config, &typed()?),
+            PasswordCommand::Random(_) => random(&config),
+            PasswordCommand::Remove(_) => remove(&config),
+        }
+    }
+}
+
+fn show_how(config: &Config) -> Result<(), Failure> {
+    let (is_set, sessions, file) = match Place::of(config) {
+        Place::Daemon(daemon) => {
+            let what = "the daemon does not tell";
+            let report: Value = daemon.json("GET", "/api/v1/password", Sent::Nothing, what)?;
+            let file = report["file"].as_str().unwrap_or_default().to_owned();
+            (report["set"] == true, report["sessions"].as_u64().unwrap_or(0), file)
+        }
+        Place::File(access) => {
+            if let Guard::Unreadable(why) = access.guard() {
+                let hint = Some(String::from("`tallycam password random` makes a new one"));
+                return Err(Failure::Io { message: format!("the password cannot be read: {why}"), hint });
+            }
+            let file = access.file().display().to_string();
+            (access.guard() == Guard::Password, access.sessions() as u64, file)
+        }
+    };
+    print(&if is_set {
+        let signed_in = match sessions {
+            0 => String::from("nobody is signed in"),
+            1 => String::from("1 browser is signed in"),
+            n => format!("{n} browsers are signed in"),
+        };
+        format!(
+            "There is a password; {signed_in}. It is kept in {file} as a hash: nobody can read it back.\n\
+             The one of the first start stands in the journal: journalctl -u tallycam -g password\n\
+             `tallycam password set` sets another one, `tallycam password random` makes one.\n"
+        )
+    } else {
+        String::from(
+            "There is no password: whoever reaches the camera can change it.\n\
+             `tallycam password set` sets one, `tallycam password random` makes one.\n",
+        )
+    })
+}
+
+fn set(config: &Config, password: &str) -> Result<(), Failure> {
+    match Place::of(config) {
+        Place::Daemon(daemon) => {
+            let sent = json!({"password": password});
+            let _: Value = daemon.json("PUT", "/api/v1/password", Sent::Json(&sent), UNDONE)?;
+        }
+        Place::File(access) => access.set(password).map_err(failure)?,
+    }
+    print("The password is set. Whoever was signed in has to sign in again.\n")
+}
+
+fn random(config: &Config) -> Result<(), Failure> {
+    let password = match Place::of(config) {
+        Place::Daemon(daemon) => {
+            let made: Value = daemon.json("POST", "/api/v1/password/random", Sent::Nothing, UNDONE)?;
+            made["password"].as_str().unwrap_or_default().to_owned()
+        }
+        Place::File(access) => {
+            let password = random_password().map_err(failure)?;
+            access.set(&password).map_err(failure)?;
+            password
+        }
+    };
+    print(&format!("{password}\n"))
+}
+
+fn remove(config: &Config) -> Result<(), Failure> {
+    match Place::of(config) {
+        Place::Daemon(daemon) => {
+            let _: Value = daemon.json("DELETE", "/api/v1/password", Sent::Nothing, UNDONE)?;
+        }
+        Place::File(access) => access.remove().map_err(failure)?,
+    }
+    print("There is no password any more: whoever reaches the camera can change it.\n")
+}
+
+fn failure(error: AccessError) -> Failure {
+    let message = format!("{UNDONE}: {error}");
+    match error {
+        AccessError::Unfit | AccessError::NoHash(_) => Failure::Failed { message, hint: None },
+        AccessError::NotKept { .. } => Failure::Io {
+            message,
+            hint: Some(String::from("run it as the user that tallycam runs as, or as root")),
+        },
+        AccessError::Claimed { .. } => Failure::Failed {
+            message,
+            hint: Some(String::from(
+                "a daemon runs, but not at the addresses of this configuration: give its file by --config",
+            )),
+        },
+    }
+}
+
+/// The password that somebody types, twice, unseen; or one line of standard input.
+fn typed() -> Result<String, Failure> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return line();
+    }
+    let unseen = |prompt: &str| {
+        // The prompt is no result: standard output stays clean.
+        let _ = write!(io::stderr(), "{prompt}: ");
+        let shown = tcgetattr(&stdin).map_err(|error| unread(&error.into()))?;
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|error| unread(&error.into()))?;
+        let typed = line();
+        let _ = tcsetattr(&stdin, OptionalActions::Flush, &shown);
+        let _ = writeln!(io::stderr());
+        typed
+    };
+    let password = unseen("New password")?;
+    if unseen("Again")? == password {
+        return Ok(password);
+    }
+    Err(Failure::Failed { message: format!("{UNDONE}: the two are not the same"), hint: None })
+}
+
+fn line() -> Result<String, Failure> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|error| unread(&error))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn unread(error: &io::Error) -> Failure {
+    Failure::Io { message: format!("{UNDONE}: standard input could not be read: {error}"), hint: None }
+}

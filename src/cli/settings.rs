@@ -1,0 +1,293 @@
+//! `tallycam settings`: the running daemon's settings, shown and changed while it runs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::daemon::{Daemon, Sent};
+use super::{Failure, Given, print, print_json};
+use crate::config::kind;
+
+/// Another camera or another model may take so long to prove itself.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const SETTINGS: &str = "/api/v1/settings";
+const FILE: &str = "/api/v1/settings.toml";
+
+/// A longer file is none of settings.
+const LONGEST: u64 = 64 * 1024;
+
+/// Show and change the settings of the tallycam that runs.
+///
+/// What is set here is in force at once and stays so after a restart. What the configuration file sets goes before it and
+/// cannot be changed here.
+#[derive(Debug, Subcommand)]
+pub enum SettingsCommand {
+    List(List),
+    Get(Get),
+    Set(Set),
+    Unset(Unset),
+    Export(Export),
+    Import(Import),
+}
+
+/// Show every setting, its value and where that comes from
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    given: Given,
+    /// Only those of this section
+    #[arg(value_name = "SECTION")]
+    section: Option<String>,
+    /// Only those that were set here
+    #[arg(long)]
+    changed: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show one setting's value
+#[derive(Debug, Args)]
+pub struct Get {
+    #[command(flatten)]
+    given: Given,
+    /// The setting, such as stream.quality
+    #[arg(value_name = "SECTION.KEY")]
+    path: String,
+    /// As JSON, with its range and what it does
+    #[arg(long)]
+    json: bool,
+}
+
+/// Change settings: all of them, or none if one is wrong
+#[derive(Debug, Args)]
+pub struct Set {
+    #[command(flatten)]
+    given: Given,
+    /// The settings and their values, for example stream.quality=70 name=door
+    #[arg(value_name = "SECTION.KEY=VALUE", required = true)]
+    changes: Vec<String>,
+}
+
+/// Go back to what the configuration file or the default says
+#[derive(Debug, Args)]
+pub struct Unset {
+    #[command(flatten)]
+    given: Given,
+    /// The settings
+    #[arg(value_name = "SECTION.KEY", required = true)]
+    paths: Vec<String>,
+}
+
+/// Write everything that was set here as a configuration file. Passwords are left out: they are "***"
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    given: Given,
+    /// Into this file, which must not be there yet; without it to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Replace everything that was set here by what the file says
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    given: Given,
+    /// A file that `tallycam settings export` wrote; - is standard input
+    #[arg(id = "from", value_name = "FILE")]
+    from: PathBuf,
+}
+
+/// The daemon's answer, as far as it is used here.
+#[derive(Debug, Deserialize)]
+struct All {
+    complaint: String,
+    needs_restart: Vec<String>,
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Item {
+    path: String,
+    section: String,
+    value: Value,
+    origin: String,
+    place: String,
+    pinned: bool,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl SettingsCommand {
+    /// Does what was asked.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        match self {
+            SettingsCommand::List(list) => list.run(given),
+            SettingsCommand::Get(get) => get.run(given),
+            SettingsCommand::Set(set) => set.run(given),
+            SettingsCommand::Unset(unset) => unset.run(given),
+            SettingsCommand::Export(export) => export.run(given),
+            SettingsCommand::Import(import) => import.run(given),
+        }
+    }
+}
+
+fn daemon(given: &Given) -> Result<Daemon, Failure> {
+    Ok(Daemon::needed(&given.load()?.config, "showing and changing settings")?.patient(PATIENCE))
+}
+
+fn all(daemon: &Daemon) -> Result<All, Failure> {
+    daemon.json("GET", SETTINGS, Sent::Nothing, "settings could not be read")
+}
+
+impl List {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let mut all = all(&daemon(&given.and(&self.given))?)?;
+        all.items.retain(|item| {
+            let is_of = |section: &str| {
+                item.section == section
+                    || item.section.strip_prefix(section).is_some_and(|s| s.starts_with('.'))
+            };
+            self.section.as_deref().is_none_or(is_of) && (!self.changed || item.origin == "page")
+        });
+        if self.json {
+            return print_json(&all.items);
+        }
+        let mut text = String::new();
+        for item in &all.items {
+            let line = format!("{} = {}", item.path, item.value);
+            let place = match (item.origin.as_str(), item.pinned) {
+                ("default", _) => String::from("default"),
+                (_, true) => format!("{}, only there", item.place),
+                (_, false) => item.place.clone(),
+            };
+            text.push_str(&format!("{line:<44} # {place}\n"));
+        }
+        print(&text)?;
+        print(&notes(&all))
+    }
+}
+
+impl Get {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let all = all(&daemon(&given.and(&self.given))?)?;
+        let Some(item) = all.items.iter().find(|item| item.path == self.path) else {
+            return Err(Failure::Usage {
+                message: format!("there is no setting {}", self.path),
+                hint: Some(String::from("`tallycam settings list` names them all")),
+            });
+        };
+        if self.json {
+            return print_json(item);
+        }
+        match &item.value {
+            Value::String(text) => print(&format!("{text}\n")),
+            value => print(&format!("{value}\n")),
+        }
+    }
+}
+
+impl Set {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let mut changes = Map::new();
+        for change in &self.changes {
+            let Some((path, text)) = change.split_once('=') else {
+                return Err(Failure::Usage {
+                    message: format!("{change} must be SECTION.KEY=VALUE"),
+                    hint: Some(String::from("for example `tallycam settings set stream.quality=70`")),
+                });
+            };
+            // Quotes that the shell has left are TOML's.
+            let text = match kind::given(text).ok().map(|value| value.into_inner()) {
+                Some(toml::de::DeValue::String(text)) => text.into_owned(),
+                _ => text.trim().to_owned(),
+            };
+            changes.insert(path.trim().to_owned(), Value::from(text));
+        }
+        change(&given.and(&self.given), changes)
+    }
+}
+
+impl Unset {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let changes = self.paths.iter().map(|path| (path.clone(), Value::Null)).collect();
+        change(&given.and(&self.given), changes)
+    }
+}
+
+fn change(given: &Given, changes: Map<String, Value>) -> Result<(), Failure> {
+    let changes = Value::Object(changes);
+    let all: All = daemon(given)?.json("PATCH", SETTINGS, Sent::Json(&changes), "nothing was changed")?;
+    print(&notes(&all))
+}
+
+impl Export {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let daemon = daemon(&given.and(&self.given))?;
+        let answer = daemon.ask("GET", FILE, Sent::Nothing)?.done("settings could not be exported")?;
+        let mut text = String::new();
+        answer.body().read_to_string(&mut text).map_err(|error| Failure::Failed {
+            message: format!("the daemon's answer was cut off: {error}"),
+            hint: None,
+        })?;
+        match &self.output {
+            None => print(&text),
+            Some(file) => write_new(file, &text),
+        }
+    }
+}
+
+impl Import {
+    fn run(&self, given: &Given) -> Result<(), Failure> {
+        let name = self.from.display();
+        let unread = |error: std::io::Error| Failure::Io {
+            message: format!("{name} cannot be read: {error}"),
+            hint: None,
+        };
+        let mut text = String::new();
+        let read = if self.from.as_os_str() == "-" {
+            std::io::stdin().take(LONGEST + 1).read_to_string(&mut text)
+        } else {
+            File::open(&self.from).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
+        };
+        read.map_err(unread)?;
+        if text.len() as u64 > LONGEST {
+            return Err(unread(std::io::Error::other("it is longer than any file of settings")));
+        }
+        let daemon = daemon(&given.and(&self.given))?;
+        let all: All = daemon.json("PUT", FILE, Sent::Text(&text), "nothing was imported")?;
+        print(&notes(&all))
+    }
+}
+
+/// Writes a file that was not there.
+///
+/// # Errors
+/// It is there already, or cannot be written.
+pub fn write_new(file: &std::path::Path, text: &str) -> Result<(), Failure> {
+    let opened = OpenOptions::new().write(true).create_new(true).open(file);
+    opened.and_then(|mut out| out.write_all(text.as_bytes())).map_err(|error| Failure::Io {
+        message: format!("{} cannot be written: {error}", file.display()),
+        hint: (error.kind() == std::io::ErrorKind::AlreadyExists)
+            .then(|| String::from("name a file that is not there yet")),
+    })
+}
+
+/// What else there is to say.
+fn notes(all: &All) -> String {
+    let mut text = String::new();
+    if !all.needs_restart.is_empty() {
+        text.push_str(&format!("# in force only after a restart: {}\n", all.needs_restart.join(", ")));
+    }
+    for line in all.complaint.lines() {
+        text.push_str(&format!("# {line}\n"));
+    }
+    text
+}

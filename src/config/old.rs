@@ -1,0 +1,321 @@
+//! The INI file of the Flask program (`config.txt`) as a configuration of ours. Pure.
+//!
+//! It is read as leniently as Python's `configparser` read it, and a little more: any case, a byte-order mark, line ends
+//! of Windows, comments behind values, keys without their section. Every line is accounted for: it becomes a key, or a
+//! comment that says why not, or the file is refused with the line that is none.
+
+use super::complaint::{Complaint, Complaints, Lines};
+use super::kind::quoted;
+
+const HEAD: &str = "\
+# Made by `tallycam config import`. What is not named here is at its default: `tallycam config default`
+# explains every key. A key that is set here cannot be changed on the page.
+";
+
+/// One key of the old file.
+struct Entry<'t> {
+    section: String,
+    key: String,
+    value: &'t str,
+    line: usize,
+}
+
+/// What becomes of it.
+#[derive(Default)]
+struct Made {
+    device: Option<String>,
+    kind: Option<&'static str>,
+    pixels: Option<u16>,
+    key: Option<String>,
+    /// Lines without a counterpart, and why they have none.
+    notes: Vec<String>,
+}
+
+/// The configuration that says what the old file says; `name` is what that is called in complaints.
+///
+/// # Errors
+/// Every line that is none, or whose value means nothing.
+pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = Lines::new(name, text);
+    let mut complaints = Vec::new();
+    let entries = entries(&lines, text, &mut complaints);
+    let value = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| entry.value);
+    let light = value("light").map(is_on);
+    let mut made = Made::default();
+    for entry in &entries {
+        let mut complain = |message: &str, hint: &str| {
+            let message = format!("`{}` {message}, not {}", entry.key, quoted(entry.value));
+            complaints.push(Complaint {
+                place: place(&lines, entry.line),
+                message,
+                hint: Some(hint.to_owned()),
+            });
+        };
+        let typed = format!("{} = {}", entry.key, entry.value);
+        match (entry.section.as_str(), entry.key.as_str()) {
+            ("" | "settings", "camera") => match (entry.value, entry.value.parse::<u8>()) {
+                (_, Ok(index)) => made.device = Some(index.to_string()),
+                ("", _) => made.notes.push(format!("{typed}: the first camera that works is shown")),
+                (path, _) if path.starts_with('/') => made.device = Some(quoted(path)),
+                (word, _) if word.chars().all(|c| c.is_ascii_alphabetic()) => {
+                    made.notes
+                        .push(format!("{typed}: a camera on the Pi's own connector is found by itself"));
+                }
+                _ => complain("must be the camera's number", "0 is the first camera"),
+            },
+            ("" | "settings", "light") => match light.flatten() {
+                Some(true) if value("lighttype").is_none() => made.notes.push(format!(
+                    "{typed}: which light? kind = \"spi\", \"pwm\" or \"gpio\" in [lights] says so"
+                )),
+                // Said by kind.
+                Some(_) => {}
+                None => complain("must be true or false", "write true or false"),
+            },
+            ("" | "settings", "lighttype") => match (kind_of(entry.value), light.flatten()) {
+                (_, Some(false)) => made.notes.push(format!("{typed}: there was no light")),
+                (Some(kind), _) => made.kind = Some(kind),
+                (None, _) => made.notes.push(format!(
+                    "{typed}: not known here; kind = \"spi\", \"pwm\" or \"gpio\" in [lights] names the light"
+                )),
+            },
+            ("" | "settings", "numlights") => match (entry.value, entry.value.parse::<u16>()) {
+                ("" | "0", _) => made.notes.push(format!("{typed}: there was no light")),
+                (_, Ok(pixels)) if pixels <= 1000 => made.pixels = Some(pixels),
+                _ => complain("must be a whole number from 0 to 1000", "so many pixels the strip has"),
+            },
+            ("" | "settings", "tty" | "baud") => {
+                made.notes.push(format!("{typed}: tallycam has no serial controller"));
+            }
+            ("" | "keys", "userkey") if entry.value.is_empty() => {
+                made.notes
+                    .push(format!("{}: without a key nobody switches the machine off by it", entry.key));
+            }
+            ("" | "keys", "userkey") => made.key = Some(quoted(entry.value)),
+            // What it is worth is not known, so it is not shown.
+            ("keys", key) => made.notes.push(format!("{key}, in [KEYS]: no counterpart")),
+            ("" | "settings", _) => made.notes.push(format!("{typed}: no counterpart")),
+            (section, _) => made.notes.push(format!("{typed}, in [{section}]: no counterpart")),
+        }
+    }
+    if entries.is_empty() && complaints.is_empty() {
+        complaints.push(Complaint {
+            place: lines.place(0..0),
+            message: String::from("there is no key in this file"),
+            hint: Some(String::from("is it the config.txt of the Flask program?")),
+        });
+    }
+    if !complaints.is_empty() {
+        complaints.sort_by_key(|complaint| complaint.place.order);
+        return Err(Complaints(complaints));
+    }
+    Ok(made.to_toml())
+}
+
+impl Made {
+    fn to_toml(&self) -> String {
+        let mut out = String::from(HEAD);
+        for note in &self.notes {
+            // A value may hold anything but a line end, and a comment may not.
+            let note: String = note.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            out.push_str(&format!("# {note}\n"));
+        }
+        if let Some(device) = &self.device {
+            out.push_str(&format!("\n[source]\nkind = \"v4l2\"\ndevice = {device}\n"));
+        }
+        out.push_str("\n[lights]\n");
+        if let Some(kind) = self.kind {
+            if kind == "pwm" {
+                out.push_str("# A strip at GPIO 18, which needs root. Wired to GPIO 10 instead, it is \"spi\" and does not.\n");
+            }
+            out.push_str(&format!("kind = \"{kind}\"\n"));
+        }
+        if let Some(pixels) = self.pixels {
+            out.push_str(&format!("pixels = {pixels}\n"));
+        }
+        out.push_str("# As the old program did: /light?status=false switched the light off.\nold_status = \"program\"\n");
+        if let Some(key) = &self.key {
+            out.push_str(&format!(
+                "\n[power]\n# What /shutdown?key= and /reboot?key= have to say.\nkey = {key}\n"
+            ));
+        }
+        out.push_str(
+            "\n[http]\n# 5000 is where the old program was.\nlisten = [\"0.0.0.0:8080\", \"0.0.0.0:5000\"]\n",
+        );
+        out
+    }
+}
+
+/// The keys of the file in their order; what is neither section nor key is complained of.
+fn entries<'t>(lines: &Lines<'_>, text: &'t str, complaints: &mut Vec<Complaint>) -> Vec<Entry<'t>> {
+    let mut entries: Vec<Entry<'t>> = Vec::new();
+    let mut section = String::new();
+    for (n, line) in text.lines().enumerate() {
+        let number = n + 1;
+        let line = line.trim();
+        if line.is_empty() || line.starts_with([';', '#']) {
+            continue;
+        }
+        let mut complain = |message: String, hint: Option<String>| {
+            complaints.push(Complaint { place: place(lines, number), message, hint });
+        };
+        if let Some(rest) = line.strip_prefix('[') {
+            match rest.split_once(']') {
+                Some((name, _)) => section = name.trim().to_lowercase(),
+                None => complain(String::from("the section's name must be closed with `]`"), None),
+            }
+            continue;
+        }
+        let Some((key, value)) = line.split_once(['=', ':']) else {
+            complain(
+                String::from("this is neither a section nor a key with its value"),
+                Some(String::from("a key looks like this: camera = 0")),
+            );
+            continue;
+        };
+        let key = key.trim().to_lowercase();
+        let is_name = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c));
+        if !is_name {
+            complain(String::from("this is no key"), None);
+            continue;
+        }
+        if let Some(first) = entries.iter().find(|entry| entry.key == key && entry.section == section) {
+            complain(format!("`{key}` is set twice"), Some(format!("line {} sets it first", first.line)));
+            continue;
+        }
+        entries.push(Entry { section: section.clone(), key, value: plain(value), line: number });
+    }
+    entries
+}
+
+/// A value without the comment behind it and the quotes around it.
+fn plain(value: &str) -> &str {
+    let value = value.trim();
+    let behind = value.match_indices([';', '#']).map(|(at, _)| at);
+    let end = behind.into_iter().find(|&at| at == 0 || value[..at].ends_with([' ', '\t']));
+    let value = value[..end.unwrap_or(value.len())].trim();
+    let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(value)
+}
+
+fn is_on(value: &str) -> Option<bool> {
+    match value.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" | "none" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// The kind of light that the old program's word for it means.
+fn kind_of(word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let is_any = |parts: &[&str]| parts.iter().any(|part| word.contains(part));
+    if is_any(&["spi"]) {
+        Some("spi")
+    } else if is_any(&["neopixel", "ws28", "sk68", "adafruit", "pwm", "strip", "rgb"]) {
+        Some("pwm")
+    } else if is_any(&["gpio", "relay", "lamp", "led", "switch"]) {
+        Some("gpio")
+    } else {
+        None
+    }
+}
+
+fn place(lines: &Lines<'_>, number: usize) -> super::complaint::Place {
+    lines.place(lines.start_of(number)..lines.start_of(number) + lines.text(number).len())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::super::{Config, LightKind};
+    use super::*;
+
+    fn read(text: &str) -> Config {
+        let toml = convert("config.txt", text).unwrap();
+        Config::from_text(Path::new("config.toml"), &toml, &[], []).unwrap().config
+    }
+
+    #[test]
+    fn every_key_of_the_old_file_becomes_one_of_ours() {
+        let config = read(
+            "[SETTINGS]\ncamera = 1\nlight = True\nlighttype = NeoPixel\nnumlights = 24\ntty = /dev/ttyUSB0\n\
+             baud = 9600\n\n[KEYS]\nuserkey = abc\"def\n",
+        );
+        assert_eq!(config.source.device.as_deref(), Some("1"));
+        assert_eq!((config.lights.kind, config.lights.pixels), (LightKind::Pwm, 24));
+        assert!(config.lights.old_status_as_program);
+        let listens: Vec<String> = config.http.listen.iter().map(|listen| listen.to_string()).collect();
+        assert_eq!(listens, ["0.0.0.0:8080", "0.0.0.0:5000"]);
+    }
+
+    #[test]
+    fn it_is_read_whatever_has_been_done_to_it() {
+        let same = read("[SETTINGS]\ncamera=0\nlight=false\n");
+        for text in [
+            "\u{feff}[settings]\r\nCAMERA = 0\r\nLight: no\r\n",
+            "camera=0 ; the first\nlight='off' # none\n",
+            "# a comment\n; another\n\n[Settings] \n  camera =\t0\n  light = 0\n",
+        ] {
+            assert_eq!(read(text), same, "{text}");
+        }
+        let toml = convert("x", "tty = /dev/ttyUSB0\n[other]\nx = \u{7}y\n[KEYS]\nadmin = s3cret\n").unwrap();
+        assert!(toml.contains("# tty = /dev/ttyUSB0: tallycam has no"), "{toml}");
+        assert!(
+            toml.contains("# x = \u{fffd}y, in [other]: no counterpart") && !toml.contains("s3cret"),
+            "{toml}"
+        );
+    }
+
+    #[test]
+    fn what_a_light_is_called() {
+        for (word, kind) in [
+            ("neopixel", Some("pwm")),
+            ("Adafruit NeoPixel (SPI)", Some("spi")),
+            ("WS2812", Some("pwm")),
+            ("gpio", Some("gpio")),
+            ("LED", Some("gpio")),
+            ("candle", None),
+        ] {
+            assert_eq!(kind_of(word), kind, "{word}");
+        }
+        assert_eq!(read("light = false\nlighttype = neopixel\nnumlights = 0\n").lights.kind, LightKind::None);
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_its_line() {
+        let refused = |text: &str| convert("config.txt", text).unwrap_err().to_string();
+        for (text, part) in [
+            ("", "there is no key"),
+            ("[SETTINGS\n", "config.txt:1:1: the section's name"),
+            ("[SETTINGS]\n\nhello world\n", "config.txt:3:1: this is neither"),
+            ("camera = -1\n", "config.txt:1:1: `camera` must be the camera's number, not \"-1\""),
+            ("light = maybe\n", "`light` must be true or false"),
+            ("x = 1\nnumlights = many\n", "config.txt:2:1: `numlights` must be a whole number"),
+            ("light = 1\nlight = 0\n", "config.txt:2:1: `light` is set twice"),
+            ("\0\u{1}=\n", "this is no key"),
+        ] {
+            assert!(refused(text).contains(part), "{text:?}: {}", refused(text));
+        }
+        assert_eq!(convert("x", "light = 5\nnumlights = x\n[[\n").unwrap_err().count(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_a_configuration(text in "(\\[?[A-Za-z]{0,9}\\]?[=:; #\"']{0,3}[ -~]{0,12}\r?\n){0,6}") {
+            if let Ok(toml) = convert("x", &text) {
+                prop_assert!(Config::from_text(Path::new("c"), &toml, &[], []).is_ok(), "{}", toml);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read(text in any::<String>()) {
+            let _ = convert("x", &text);
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! What was set on the page, by the API or by `tallycam settings`: the values of `settings.toml` in the state
+//! directory, in the grammar and with the keys of `config.toml`. Pure; on whichever thread asks.
+//!
+//! Invariants: every value here is good by itself, at its own key, and is written as it is read; where it was a secret
+//! it is one here, so no text of this module is for people but [`WrongChange`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::complaint::Complaints;
+use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
+use super::kind::{self, Kind, quoted};
+use super::{Config, resolve};
+
+const HEAD: &str = "\
+# What was set on tallycam's page, by its API or with `tallycam settings`. tallycam writes this file
+# anew at each change: comments of yours do not stay. The keys are those of config.toml, and what is
+# set there goes before what stands here.
+";
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Value {
+    /// As TOML, on one line.
+    pub toml: String,
+    /// Where it stands in the file, from 1.
+    pub line: usize,
+}
+
+/// Everything that was set on the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    file: PathBuf,
+    values: BTreeMap<String, Value>,
+}
+
+/// A value cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongChange {
+    /// The key.
+    pub path: String,
+    /// What was given; of a secret `"***"`.
+    pub given: String,
+    /// What is wrong and what was expected: a sentence without its full stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What a path means.
+enum Meant {
+    Key(&'static Key),
+    /// `source.controls.NAME`.
+    Control(String),
+    /// `controls."IDENTITY".NAME`.
+    OfCamera(String, String),
+}
+
+impl Saved {
+    pub(super) fn new(file: PathBuf, values: BTreeMap<String, Value>) -> Saved {
+        Saved { file, values }
+    }
+
+    /// Nothing, to be kept in `file`.
+    pub fn nothing(file: PathBuf) -> Saved {
+        Saved::new(file, BTreeMap::new())
+    }
+
+    /// Reads the text of `file`. A key that is not known or has a wrong value is left out, and complained of; the rest
+    /// is used.
+    ///
+    /// # Errors
+    /// It is no TOML: nothing of it can be relied on.
+    pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Complaints>), Complaints> {
+        let (saved, complaints, is_broken) = resolve::read_saved(file, text);
+        match (complaints.is_empty(), is_broken) {
+            (true, _) => Ok((saved, None)),
+            (false, false) => Ok((saved, Some(Complaints(complaints)))),
+            (false, true) => Err(Complaints(complaints)),
+        }
+    }
+
+    /// Reads the file at `file`: [`Saved::read`] of its text.
+    ///
+    /// # Errors
+    /// It cannot be read, is too long, is no UTF-8 or no TOML.
+    pub fn load(file: &Path) -> Result<(Saved, Option<Complaints>), Complaints> {
+        let text = super::file::read(file).map_err(|complaint| Complaints(vec![*complaint]))?;
+        Saved::read(file, &text)
+    }
+
+    /// The file that it is kept in.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The same values, kept in `file`.
+    #[must_use]
+    pub fn kept_in(self, file: &Path) -> Saved {
+        Saved { file: file.to_owned(), ..self }
+    }
+
+    /// The same as it is read again when it is written: with the lines that its values will have.
+    #[must_use]
+    pub fn as_written(&self) -> Saved {
+        let (again, ..) = resolve::read_saved(&self.file, &self.to_toml());
+        again
+    }
+
+    /// Every path and its value.
+    pub(super) fn values(&self) -> &BTreeMap<String, Value> {
+        &self.values
+    }
+
+    /// The paths of what was set.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// The value of `path` as TOML. It may be a secret.
+    pub fn get(&self, path: &str) -> Option<&str> {
+        self.values.get(path).map(|value| value.toml.as_str())
+    }
+
+    /// All but the value of `path`.
+    #[must_use]
+    pub fn without(&self, path: &str) -> Saved {
+        let mut less = self.clone();
+        less.values.remove(path);
+        less
+    }
+
+    /// Sets `path` to `text`, which is TOML or, where it is no such value, the text itself (`30s`). `None`: as if it had
+    /// never been set. Gives the path as it is written here.
+    ///
+    /// # Errors
+    /// There is no such key, or this is no value for it. Nothing has changed then.
+    pub fn set(&mut self, path: &str, text: Option<&str>) -> Result<String, WrongChange> {
+        let given = text.unwrap_or_default();
+        let wrong = |shown: String, (message, hint): (String, Option<String>)| WrongChange {
+            path: path.to_owned(),
+            given: shown,
+            message,
+            hint,
+        };
+        let meant = meant(path).map_err(|fault| wrong(kind::shortened(given), fault))?;
+        let path = meant.path();
+        let read = match (&meant, text) {
+            (_, None) => None,
+            (Meant::Key(key), Some(text)) => {
+                let mut scratch = Config::default();
+                Some(key.kind.take_text(text, &mut scratch).map(|shown| match kind::given(text) {
+                    Ok(value) => to_keep(key, value.get_ref(), shown),
+                    Err(_) => to_keep(key, &DeValue::String(text.into()), shown),
+                }))
+            }
+            (Meant::Control(_) | Meant::OfCamera(..), Some(text)) => {
+                let plain = || toml::Spanned::new(0..text.len(), DeValue::String(text.into()));
+                let value = kind::given(text).unwrap_or_else(|_| plain());
+                Some(kind::control(&value).map(|number| number.to_string()))
+            }
+        };
+        match read.transpose() {
+            Ok(Some(toml)) => drop(self.values.insert(path.clone(), Value { toml, line: 0 })),
+            Ok(None) => drop(self.values.remove(&path)),
+            Err(fault) => {
+                let is_secret = matches!(&meant, Meant::Key(key) if key.kind.is_secret());
+                let shown =
+                    if is_secret { quoted("***") } else { super::complaint::masked(&kind::shortened(given)) };
+                return Err(wrong(shown, (format!("`{path}` {}", fault.message), fault.hint)));
+            }
+        }
+        Ok(path)
+    }
+
+    /// The file's text: the order of `config.toml`, one key a line.
+    pub fn to_toml(&self) -> String {
+        let mut out = String::from(HEAD);
+        let mut rest: BTreeMap<&str, &Value> = self.values.iter().map(|(p, v)| (p.as_str(), v)).collect();
+        for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
+            let mut heading = if section.is_empty() { String::new() } else { format!("[{section}]") };
+            let mut begin = true;
+            let mut line = |heading: &str, name: &str, value: &Value, is_first: bool| {
+                if is_first {
+                    out.push('\n');
+                    if !heading.is_empty() {
+                        out.push_str(&format!("{heading}\n"));
+                    }
+                }
+                out.push_str(&format!("{name} = {}\n", value.toml));
+            };
+            for key in keys::of(section) {
+                if let Some(value) = rest.remove(key.path().as_str()) {
+                    line(&heading, key.name, value, std::mem::take(&mut begin));
+                }
+            }
+            if ![CONTROLS, BY_CAMERA].contains(&section) {
+                continue;
+            }
+            let below = format!("{section}.");
+            let those: Vec<&str> = rest.keys().copied().filter(|path| path.starts_with(&below)).collect();
+            for path in those {
+                let Some(value) = rest.remove(path) else { continue };
+                match meant(path) {
+                    Ok(Meant::OfCamera(camera, name)) => {
+                        let own = format!("[{BY_CAMERA}.{}]", quoted(&camera));
+                        let is_first = own != heading;
+                        heading = own;
+                        line(&heading, &bare(&name), value, is_first);
+                    }
+                    Ok(Meant::Control(name)) => {
+                        line(&heading, &bare(&name), value, std::mem::take(&mut begin));
+                    }
+                    Ok(Meant::Key(_)) | Err(_) => {}
+                }
+            }
+        }
+        out
+    }
+}
+
+impl Meant {
+    fn path(&self) -> String {
+        match self {
+            Meant::Key(key) => key.path(),
+            Meant::Control(name) => format!("{CONTROLS}.{}", bare(name)),
+            Meant::OfCamera(camera, name) => control_path(camera, name),
+        }
+    }
+}
+
+/// What `path` means, or what is wrong with it and a hint.
+fn meant(path: &str) -> Result<Meant, (String, Option<String>)> {
+    let parts = split(path);
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        [BY_CAMERA, camera, name] => return Ok(Meant::OfCamera((*camera).to_owned(), (*name).to_owned())),
+        ["source", "controls", name] => return Ok(Meant::Control((*name).to_owned())),
+        _ => {}
+    }
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    match keys::find(section, name) {
+        Some(key) if key.is_for_pages() => Ok(Meant::Key(key)),
+        Some(_) => Err((
+            format!("`{path}` can be set in the configuration file only"),
+            Some(String::from("what is set here is kept in that directory")),
+        )),
+        None if keys::is_section(path) => Err((format!("`{path}` is a section, not a key"), None)),
+        None if section.is_empty() || keys::is_section(section) => Err(resolve::unknown_key(section, name)),
+        None => Err(resolve::unknown_section(section)),
+    }
+}
+
+/// The parts of a dotted key as TOML has it.
+fn split(path: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let text = format!("{path} = 0");
+    let Ok(table) = DeTable::parse(&text) else {
+        return path.split('.').map(str::to_owned).collect();
+    };
+    let mut table = Some(table.get_ref());
+    while let Some((name, value)) = table.and_then(|table| table.iter().next()) {
+        parts.push(name.get_ref().to_string());
+        table = value.get_ref().as_table();
+    }
+    parts
+}
+
+/// A value as it is to be kept: as it is shown, unless something is hidden then.
+pub(super) fn to_keep(key: &Key, given: &DeValue<'_>, shown: String) -> String {
+    match (key.kind, given) {
+        (Kind::Secret(_) | Kind::Url(_) | Kind::Command(_), DeValue::String(text)) => quoted(text),
+        (Kind::Command(_), DeValue::Array(words)) => {
+            let words = words.iter().filter_map(|word| word.get_ref().as_str()).map(quoted);
+            format!("[{}]", words.collect::<Vec<_>>().join(", "))
+        }
+        _ => shown,
+    }
+}
+
+/// The path of the control `name` of the camera with this identity: `controls."IDENTITY".NAME`.
+pub fn control_path(camera: &str, name: &str) -> String {
+    format!("{BY_CAMERA}.{}.{}", quoted(camera), bare(name))
+}
+
+/// The identity and the control's name that `path` is made of, if it is such a path.
+pub fn control_of(path: &str) -> Option<(String, String)> {
+    match path.starts_with(BY_CAMERA).then(|| split(path))?.as_slice() {
+        [first, camera, name] if first == BY_CAMERA => Some((camera.clone(), name.clone())),
+        _ => None,
+    }
+}
+
+/// `name` as a part of a dotted key: in quotes where TOML wants them.
+pub fn bare(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::super::keys::KEYS;
+    use super::super::{Operator, Origin};
+    use super::*;
+
+    fn nothing() -> Saved {
+        Saved::nothing(PathBuf::from("state/settings.toml"))
+    }
+
+    fn again(saved: &Saved) -> Saved {
+        let (again, complaints) = Saved::read(saved.file(), &saved.to_toml()).unwrap();
+        assert_eq!(complaints, None);
+        again
+    }
+
+    fn operator(text: &str) -> Operator {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, text).unwrap();
+        Operator::read(Some(&file), &[], [])
+    }
+
+    #[test]
+    fn what_was_set_is_written_in_the_order_of_the_configuration() {
+        let mut saved = nothing();
+        for (path, text) in [
+            ("stream.quality", "70"),
+            ("stream.idle_stop", "5m"),
+            ("name", "Front \"door\""),
+            ("source.controls.gain", "true"),
+            ("controls.sim.\"odd name\"", "3"),
+            ("controls.\"usb.x\".brightness", "128"),
+            ("source.password", "\"s3cret\""),
+            ("source.url", "\"http://me:pw@cam/\""),
+            ("lights.color", "\"#ff8800\""),
+            ("source.command", "[\"ffmpeg\", \"rtsp://me:pw@cam/\"]"),
+        ] {
+            saved.set(path, Some(text)).unwrap();
+        }
+        let text = saved.to_toml();
+        let body = text.strip_prefix(HEAD).unwrap();
+        assert_eq!(
+            body,
+            "\nname = \"Front \\\"door\\\"\"\n\n[source]\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\
+             command = [\"ffmpeg\", \"rtsp://me:pw@cam/\"]\n\n\
+             [source.controls]\ngain = 1\n\n[controls.\"sim\"]\n\"odd name\" = 3\n\n[controls.\"usb.x\"]\n\
+             brightness = 128\n\n[stream]\nquality = 70\nidle_stop = \"5m\"\n\n[lights]\ncolor = \"FF8800\"\n"
+        );
+        assert_eq!(again(&saved).to_toml(), text);
+        assert_eq!(nothing().to_toml(), HEAD);
+    }
+
+    #[test]
+    fn the_operator_goes_before_it_and_it_before_the_default() {
+        let mut saved = nothing();
+        saved.set("stream.quality", Some("70")).unwrap();
+        saved.set("name", Some("page")).unwrap();
+        saved.set(&control_path("sim", "brightness"), Some("5")).unwrap();
+        let saved = again(&saved);
+        let resolved = operator("name = \"mine\"\n").resolve(Some(&saved)).unwrap();
+        assert_eq!((resolved.config.name.as_str(), resolved.config.stream.quality), ("mine", 70));
+        assert_eq!(resolved.config.controls["sim"]["brightness"], 5);
+        let origin = resolved.origin("stream.quality").unwrap();
+        assert_eq!(origin, &Origin::Page { file: "state/settings.toml".into(), line: 11 });
+        assert_eq!((origin.word(), origin.to_string().as_str()), ("page", "state/settings.toml:11"));
+        assert!(resolved.origin("name").unwrap().is_operators());
+        assert!(!resolved.origin("stream.fps").unwrap().is_operators());
+    }
+
+    #[test]
+    fn one_bad_key_leaves_the_rest_and_broken_syntax_nothing() {
+        let file = Path::new("settings.toml");
+        let text = "colour = 1\n[stream]\nquality = 700\nfps = 5\n[store]\ndirectory = \"/x\"\n[[line]]\n";
+        let (saved, complaints) = Saved::read(file, text).unwrap();
+        assert_eq!(saved.paths().collect::<Vec<_>>(), ["stream.fps"]);
+        let shown = complaints.unwrap().to_string();
+        for part in
+            ["settings.toml:1:1", "`stream.quality` must be", "`store.directory` is not kept", "`line`"]
+        {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        let broken = Saved::read(file, "[stream]\nquality = \n").unwrap_err().to_string();
+        assert!(broken.starts_with("settings.toml:2"), "{broken}");
+    }
+
+    #[test]
+    fn what_cannot_be_together_with_the_operators_file_is_left_out() {
+        let mut saved = nothing();
+        saved.set("source.kind", Some("url")).unwrap();
+        saved.set("name", Some("page")).unwrap();
+        let (resolved, complaints) = operator("").resolve_with(&again(&saved)).unwrap();
+        assert_eq!(resolved.config.name, "page");
+        assert_eq!(resolved.config.source.kind, Config::default().source.kind);
+        assert!(complaints.unwrap().to_string().contains("settings.toml:"));
+        let (_, none) = operator("[source]\nurl = \"http://cam/\"").resolve_with(&again(&saved)).unwrap();
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn wrong_changes_say_what_was_given_and_expected() {
+        let wrong = |path: &str, text: &str| nothing().set(path, Some(text)).unwrap_err();
+        let quality = wrong("stream.quality", "700");
+        assert_eq!(quality.given, "700");
+        assert_eq!(quality.message, "`stream.quality` must be a whole number from 1 to 100, not 700");
+        assert!(wrong("stream.qualty", "7").hint.unwrap().contains("quality"));
+        assert!(wrong("strem.quality", "7").message.contains("no section"));
+        assert!(wrong("stream", "7").message.contains("is a section"));
+        assert!(wrong("store.directory", "x").message.contains("configuration file only"));
+        assert!(wrong("controls.sim.gain", "much").message.contains("whole number"));
+        assert_eq!(wrong("source.password", "[1]").given, "\"***\"");
+        assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));
+        assert!(nothing().set("stream.qualty", None).is_err());
+    }
+
+    #[test]
+    fn what_is_unset_is_gone_and_paths_are_taken_as_toml_has_them() {
+        let mut saved = nothing();
+        assert_eq!(saved.set("controls.a-b.gain", Some("1")).unwrap(), "controls.\"a-b\".gain");
+        assert_eq!(saved.set("controls.\"a-b\".\"gain\"", None).unwrap(), "controls.\"a-b\".gain");
+        assert_eq!(saved, nothing());
+        assert_eq!(control_of("controls.'x.y'.gain"), Some(("x.y".into(), "gain".into())));
+        assert_eq!(control_of("controls.x"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_identity_and_name_come_back(camera in any::<String>(), name in any::<String>(), value in any::<i64>()) {
+            let mut saved = nothing();
+            let path = saved.set(&control_path(&camera, &name), Some(&value.to_string())).unwrap();
+            prop_assert_eq!(control_of(&path), Some((camera.clone(), name.clone())));
+            let resolved = operator("").resolve(Some(&again(&saved))).unwrap();
+            prop_assert_eq!(resolved.config.controls[&camera][&name], value);
+        }
+
+        #[test]
+        fn any_text_is_read(text in any::<String>()) {
+            let _ = Saved::read(Path::new("x"), &text);
+            for key in KEYS {
+                let _ = nothing().set(&key.path(), Some(&text));
+            }
+        }
+
+        #[test]
+        fn what_is_taken_is_written_as_it_is_read(at in 0..KEYS.len(), text in "[a-z0-9\"\\[\\]. :/#]{0,12}") {
+            let mut saved = nothing();
+            if saved.set(&KEYS[at].path(), Some(&text)).is_ok() {
+                let (one, two) = (saved.to_toml(), again(&saved).to_toml());
+                prop_assert_eq!(one, two);
+            }
+        }
+    }
+}

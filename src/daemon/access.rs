@@ -1,0 +1,101 @@
+//! The camera's password at the start: a service that never had one makes one and shows it, once.
+//!
+//! "A service" is a daemon that systemd started with a state directory and listens to. Whoever runs tallycam by hand, by
+//! `make run` say, is asked for nothing until a password is set.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::Path;
+
+use ::log::{error, info, warn};
+
+use crate::access::{Access, AccessError, Guard, random_password};
+
+/// The password that is kept in `directory`; the first start as a service makes one.
+///
+/// It is written to standard output and not to the log: the last lines of that can be read by whoever looks at the page.
+/// Under systemd standard output is the journal and, as the units have it, the machine's console.
+pub fn open(directory: &Path) -> Access {
+    let is_service = is_service(
+        std::env::var_os("NOTIFY_SOCKET").as_deref(),
+        std::env::var_os("STATE_DIRECTORY").as_deref(),
+    );
+    let access = Access::open(directory);
+    match access.guard() {
+        Guard::Password => {}
+        Guard::Never if is_service => {
+            if let Err(error) = first(&access, &mut std::io::stdout()) {
+                error!("no password could be made: {error}; whoever reaches this camera can change it");
+            }
+        }
+        Guard::Never | Guard::Removed => info!("no password is asked for: `tallycam password` sets one"),
+        Guard::Unreadable(why) => error!(
+            "the password cannot be read: {why}; from other machines nothing can be changed until `tallycam password \
+             random` makes a new one"
+        ),
+    }
+    access
+}
+
+fn is_service(notify_socket: Option<&OsStr>, state_directory: Option<&OsStr>) -> bool {
+    notify_socket.is_some_and(|path| !path.is_empty()) && state_directory.is_some_and(|path| !path.is_empty())
+}
+
+/// Makes a password and shows it.
+fn first(access: &Access, shown: &mut impl Write) -> Result<(), AccessError> {
+    let password = random_password()?;
+    let holds = match access.set(&password) {
+        Ok(()) => "",
+        Err(error) => {
+            warn!("the password holds until the next start, which makes another one: {error}");
+            access.set_for_now(&password)?;
+            ", until the next start"
+        }
+    };
+    // Nobody who reads it is no reason not to serve.
+    let _ = writeln!(
+        shown,
+        "tallycam: the password for changing this camera from other machines is {password}{holds} (any user name; \
+         `tallycam password set` sets another one)"
+    );
+    info!("a password was made and written to the journal and the console");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_password_that_is_shown_is_the_one_that_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        let mut shown = Vec::new();
+        first(&access, &mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        let password = shown.split(" is ").nth(1).unwrap().split(' ').next().unwrap();
+        assert!(access.proves(password), "{shown}");
+        assert_eq!(shown.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_password_that_cannot_be_kept_holds_for_now() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let access = Access::open(&folder.path().join("file/state"));
+        let mut shown = Vec::new();
+        first(&access, &mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.contains("until the next start") && !access.is_open(), "{shown}");
+    }
+
+    #[test]
+    fn only_what_systemd_starts_is_a_service() {
+        let some = Some(OsStr::new("/run/x"));
+        assert!(is_service(some, some));
+        assert!(
+            !is_service(some, None) && !is_service(None, some) && !is_service(Some(OsStr::new("")), some)
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! What the kernel says of the machine: room, clock, temperature, power, memory. Each is read here and judged by a pure
+//! function.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::base::{Stamp, clock as clocks};
+use crate::http::{Finding, bytes_in_words};
+
+/// Less free room than this is a fault: the ledger needs some, too.
+const NO_ROOM: u64 = 50_000_000;
+
+/// Less than this, or than a twentieth, is worth a word.
+const LITTLE_ROOM: u64 = 500_000_000;
+
+/// From so many degrees on a processor is hot: a Pi slows down from 80 (documentation of `temp_limit`: 85 at most).
+const HOT: f64 = 75.0;
+
+/// From so many it is slowed down.
+const TOO_HOT: f64 = 82.0;
+
+/// The file system's room for what is kept.
+pub fn disk(directory: &Path) -> Finding {
+    // Of a directory that is not there yet, the one that it would be in.
+    let there = directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
+    match rustix::fs::statvfs(there) {
+        Ok(said) => {
+            let bytes = |blocks: u64| blocks.saturating_mul(said.f_frsize);
+            disk_finding(directory, bytes(said.f_bavail), bytes(said.f_blocks))
+        }
+        Err(error) => Finding::bad("disk", format!("{}: {error}", there.display())),
+    }
+}
+
+fn disk_finding(directory: &Path, free: u64, total: u64) -> Finding {
+    let name = "disk";
+    let said =
+        format!("{} of {} are free at {}", bytes_in_words(free), bytes_in_words(total), directory.display());
+    let hint = "delete what is not needed; limits under [retention] keep room free";
+    match free {
+        0..NO_ROOM => Finding::bad(name, said).hint(hint),
+        _ if free < LITTLE_ROOM || free < total / 20 => Finding::warning(name, said).hint(hint),
+        _ => Finding::good(name, said),
+    }
+}
+
+/// The wall clock, in the time zone that days are told in.
+pub fn clock(zone: &TimeZone) -> Finding {
+    clock_finding(Stamp::now(), clocks::is_synchronised(), zone)
+}
+
+fn clock_finding(now: Stamp, is_synchronised: bool, zone: &TimeZone) -> Finding {
+    let name = "clock";
+    let time = Timestamp::from_microsecond(now.wall_us as i64)
+        .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
+        .unwrap_or_default();
+    match (now.wall_trusted, is_synchronised) {
+        (false, _) => Finding::bad(name, format!("It says {time}, which cannot be: nothing has set it."))
+            .hint("connect the machine to a network with a time server, or set the clock with `sudo timedatectl set-time`"),
+        (true, false) => Finding::warning(name, format!("It says {time}, and nothing keeps it right."))
+            .hint("`sudo timedatectl set-ntp true` has the network set it"),
+        (true, true) => Finding::good(name, format!("It says {time}, and is kept right.")),
+    }
+}
+
+/// The processor's temperature (kernel documentation, *Thermal sysfs driver*: thousandths of a degree).
+pub fn temperature() -> Finding {
+    let zones = fs::read_dir("/sys/class/thermal").into_iter().flatten().flatten();
+    let read = |path: &Path, file: &str| fs::read_to_string(path.join(file)).ok();
+    let readings: Vec<(String, f64)> = zones
+        .filter_map(|zone| {
+            let path = zone.path();
+            let thousandths: f64 = read(&path, "temp")?.trim().parse().ok()?;
+            Some((read(&path, "type")?.trim().to_owned(), thousandths / 1000.0))
+        })
+        .collect();
+    temperature_finding(&readings)
+}
+
+fn temperature_finding(readings: &[(String, f64)]) -> Finding {
+    let name = "temperature";
+    // What is not connected reads as 0 or as nonsense.
+    let plausible = readings.iter().filter(|(_, degrees)| (1.0..150.0).contains(degrees));
+    let Some((zone, degrees)) = plausible.max_by(|a, b| a.1.total_cmp(&b.1)) else {
+        return Finding::none(name, "This machine does not tell it.");
+    };
+    let said = format!("{degrees:.0} °C ({zone})");
+    let hint = "give it air or a heat sink; fewer looks a second ([detect] fps) help, too";
+    match *degrees {
+        degrees if degrees >= TOO_HOT => Finding::bad(name, format!("{said}: it is slowed down.")).hint(hint),
+        degrees if degrees >= HOT => Finding::warning(name, said).hint(hint),
+        _ => Finding::good(name, said),
+    }
+}
+
+/// Where a Raspberry Pi's firmware tells whether it was short of power or too hot (the number that `vcgencmd
+/// get_throttled` prints, in hexadecimal).
+const THROTTLED: &str = "/sys/devices/platform/soc/soc:firmware/get_throttled";
+
+/// Whether the power supply is enough, on a Raspberry Pi.
+pub fn power() -> Finding {
+    power_finding(fs::read_to_string(THROTTLED).ok().as_deref())
+}
+
+/// Bits by Raspberry Pi's documentation of `get_throttled`: 0 under-voltage now, 1 frequency capped, 2 throttled, 3 soft
+/// temperature limit; 16–19 the same, at some time since the start.
+fn power_finding(flags: Option<&str>) -> Finding {
+    let name = "power";
+    let flags = flags.map(|text| text.trim().trim_start_matches("0x"));
+    let Some(flags) = flags.and_then(|text| u32::from_str_radix(text, 16).ok()) else {
+        return Finding::none(name, "Only a Raspberry Pi tells whether it has enough.");
+    };
+    let has = |bit: u32| flags & (1 << bit) != 0;
+    let supply = "use the power supply that is made for this Pi, and a short cable";
+    let cool = "give it air or a heat sink";
+    if has(0) {
+        Finding::bad(name, "The voltage is too low.").hint(supply)
+    } else if has(1) || has(2) {
+        Finding::bad(name, "The processor is slowed down.").hint(cool)
+    } else if has(3) {
+        Finding::warning(name, "The processor is at its soft temperature limit.").hint(cool)
+    } else if has(16) {
+        Finding::warning(name, "The voltage was too low at some time since the start.").hint(supply)
+    } else if has(17) || has(18) || has(19) {
+        Finding::warning(name, "The processor was slowed down at some time since the start.").hint(cool)
+    } else {
+        Finding::good(name, "It is and was enough.")
+    }
+}
+
+/// The memory that is left.
+pub fn memory() -> Finding {
+    memory_finding(&fs::read_to_string("/proc/meminfo").unwrap_or_default())
+}
+
+fn memory_finding(meminfo: &str) -> Finding {
+    let name = "memory";
+    // "MemAvailable:    1234 kB" (proc_meminfo(5)).
+    let bytes = |key: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+    };
+    let (Some(total), Some(available)) = (bytes("MemTotal:"), bytes("MemAvailable:")) else {
+        return Finding::none(name, "This machine does not tell it.");
+    };
+    let said = format!("{} of {} can be had", bytes_in_words(available), bytes_in_words(total));
+    let hint = "end what else runs, or take a smaller picture or model";
+    match available {
+        few if few < total / 25 => Finding::bad(name, said).hint(hint),
+        few if few < total / 10 => Finding::warning(name, said).hint(hint),
+        _ => Finding::good(name, said),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Verdict;
+
+    #[test]
+    fn room_is_judged_by_what_is_left() {
+        let verdict = |free, total| disk_finding(Path::new("/var"), free, total).verdict;
+        assert_eq!(verdict(40_000_000, 8_000_000_000), Verdict::Bad);
+        assert_eq!(verdict(400_000_000, 2_000_000_000), Verdict::Warning);
+        assert_eq!(verdict(900_000_000, 32_000_000_000), Verdict::Warning);
+        assert_eq!(verdict(9_000_000_000, 32_000_000_000), Verdict::Good);
+        assert!(disk_finding(Path::new("/var"), 1_000, 2_000).said.ends_with("are free at /var"));
+    }
+
+    #[test]
+    fn a_clock_is_right_wrong_or_by_itself() {
+        let at = |wall_us: u64, wall_trusted: bool| Stamp { monotonic_us: 1, wall_us, wall_trusted };
+        let finding = |stamp, is_kept| clock_finding(stamp, is_kept, &TimeZone::UTC);
+        let now = at(1_795_000_000_000_000, true);
+        assert_eq!(finding(now, true).said, "It says 2026-11-18 11:06:40 UTC, and is kept right.");
+        assert_eq!(finding(now, true).verdict, Verdict::Good);
+        assert_eq!(finding(now, false).verdict, Verdict::Warning);
+        assert_eq!(finding(at(5, false), true).verdict, Verdict::Bad);
+    }
+
+    #[test]
+    fn the_hottest_that_can_be_is_told() {
+        let finding = |degrees: &[f64]| {
+            let zones: Vec<(String, f64)> =
+                degrees.iter().enumerate().map(|(n, d)| (format!("zone{n}"), *d)).collect();
+            temperature_finding(&zones)
+        };
+        assert_eq!(finding(&[]).verdict, Verdict::None);
+        assert_eq!(finding(&[0.0, 9999.0]).verdict, Verdict::None);
+        assert_eq!(finding(&[41.2, 55.6, 0.0]).said, "56 °C (zone1)");
+        assert_eq!(finding(&[76.0]).verdict, Verdict::Warning);
+        assert_eq!(finding(&[83.0]).verdict, Verdict::Bad);
+    }
+
+    #[test]
+    fn the_firmwares_flags_are_told_worst_first() {
+        for (flags, verdict, word) in [
+            ("0", Verdict::Good, "enough"),
+            ("50005\n", Verdict::Bad, "too low"),
+            ("0x4", Verdict::Bad, "slowed down"),
+            ("80008", Verdict::Warning, "limit"),
+            ("50000", Verdict::Warning, "was too low"),
+            ("40000", Verdict::Warning, "was slowed"),
+        ] {
+            let finding = power_finding(Some(flags));
+            assert!(finding.verdict == verdict && finding.said.contains(word), "{flags}: {finding:?}");
+        }
+        for none in [None, Some(""), Some("zz")] {
+            assert_eq!(power_finding(none).verdict, Verdict::None);
+        }
+    }
+
+    #[test]
+    fn memory_is_judged_by_what_can_be_had() {
+        let finding = |available: u64| {
+            memory_finding(&format!("MemTotal:  1000000 kB\nMemFree: 1 kB\nMemAvailable: {available} kB\n"))
+        };
+        assert_eq!(finding(500_000).verdict, Verdict::Good);
+        assert_eq!(finding(90_000).verdict, Verdict::Warning);
+        assert_eq!(finding(30_000).verdict, Verdict::Bad);
+        assert_eq!(memory_finding("").verdict, Verdict::None);
+        assert_eq!(memory_finding("MemTotal: x kB\nMemAvailable: 3").verdict, Verdict::None);
+    }
+}

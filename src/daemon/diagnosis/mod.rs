@@ -1,0 +1,210 @@
+//! What `tallycam check` and the diagnosis page look for on this machine, and the words they find for it.
+//!
+//! Everything here may block for a moment (files under `/proc`, `/sys` and `/dev`, the folder of models): it runs on the
+//! main thread of `tallycam check`, and on tokio's pool in the daemon. What is decided is decided by pure functions on
+//! what was read.
+
+pub mod machine;
+pub mod permissions;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::addresses::Machine;
+use super::counting::{state_directory, store_settings};
+use crate::config::{Config, DetectorKind, LensKind, SourceKind};
+use crate::http::{Diagnose, Finding};
+use crate::lens::Drive;
+use crate::models::Models;
+use crate::source::v4l2;
+
+/// Looks at the machine for the server.
+#[derive(Debug)]
+pub struct Looks {
+    /// Where it is served, and whether IPv4 clients reach it there.
+    listening: Vec<(SocketAddr, bool)>,
+}
+
+impl Looks {
+    /// For a server that is reached there.
+    pub fn new(listening: Vec<(SocketAddr, bool)>) -> Looks {
+        Looks { listening }
+    }
+}
+
+impl Diagnose for Looks {
+    fn look(&self, config: &Config) -> Vec<Finding> {
+        let mut findings = of_the_machine(config);
+        findings.push(devices(config));
+        findings.push(model(config));
+        findings.push(addresses(&self.listening));
+        findings
+    }
+}
+
+/// Permissions, disk, clock, temperature, power and memory.
+pub fn of_the_machine(config: &Config) -> Vec<Finding> {
+    let directory = state_directory(config);
+    let zone = store_settings(config).zone;
+    vec![
+        permissions::look(config),
+        machine::disk(&directory),
+        machine::clock(&zone),
+        machine::temperature(),
+        machine::power(),
+        machine::memory(),
+    ]
+}
+
+/// The cameras of this machine. That there is none is a fault only where one is configured.
+pub fn devices(config: &Config) -> Finding {
+    let name = "devices";
+    let nodes = v4l2::list();
+    let lines: Vec<String> = v4l2::usable(&nodes).map(in_words).collect();
+    match lines.as_slice() {
+        // A device that is named is judged by whether it opens.
+        [] if config.source.kind == SourceKind::Auto
+            || (config.source.kind == SourceKind::V4l2 && config.source.device.is_none()) =>
+        {
+            let trouble = v4l2::none_found(&nodes);
+            Finding::bad(name, trouble.what).maybe_hint(trouble.hint)
+        }
+        [] => Finding::none(name, "no camera on this machine, and none is configured"),
+        [one] => Finding::good(name, one.clone()),
+        several => Finding::good(name, format!("{} cameras: {}", several.len(), several.join("; "))),
+    }
+}
+
+/// "HD Webcam (/dev/video0): MJPG up to 1920×1080, YUYV up to 1280×720".
+fn in_words(node: &v4l2::Node) -> String {
+    let title = v4l2::title(node);
+    let formats = node.facts.iter().flat_map(|facts| &facts.formats);
+    let words: Vec<String> = formats
+        .map(|format| {
+            let largest =
+                format.modes.iter().max_by_key(|mode| u64::from(mode.width) * u64::from(mode.height));
+            match largest {
+                Some(mode) => format!("{} up to {}×{}", format.fourcc, mode.width, mode.height),
+                None => format.fourcc.to_string(),
+            }
+        })
+        .collect();
+    if words.is_empty() { title } else { format!("{title}: {}", words.join(", ")) }
+}
+
+/// The model that counting would use, as far as its files tell.
+pub fn model(config: &Config) -> Finding {
+    let name = "model";
+    let detect = &config.detect;
+    match detect.backend {
+        DetectorKind::None => return Finding::none(name, "nothing is counted: [detect] backend = \"none\""),
+        DetectorKind::Motion => return Finding::good(name, "none is needed: motion is counted"),
+        DetectorKind::Replay => return Finding::none(name, "none is needed: recorded detections are played"),
+        DetectorKind::Auto | DetectorKind::Onnx => {}
+    }
+    let wanted = detect.model.as_deref();
+    let list = "`tallycam model list` names the models there are";
+    if let Some(file) = wanted.map(Path::new).filter(|path| path.extension().is_some_and(|e| e == "onnx")) {
+        return match file.is_file() {
+            true => Finding::good(name, format!("{}", file.display())),
+            false => Finding::bad(name, format!("there is no {}", file.display())).hint(list),
+        };
+    }
+    let found = Models::new(&state_directory(config)).list();
+    match found.iter().find(|model| wanted.is_none_or(|wanted| wanted == model.name)) {
+        Some(model) => match &model.problem {
+            None => Finding::good(name, format!("{} ({})", model.name, model.path.display())),
+            Some(problem) => Finding::bad(name, format!("{}: {problem}", model.name))
+                .hint(format!("`tallycam model check {}` tells more", model.name)),
+        },
+        None if wanted.is_none() && detect.backend == DetectorKind::Auto => {
+            Finding::none(name, "none was found: motion is counted instead")
+        }
+        None => Finding::bad(name, format!("there is no model {}", wanted.unwrap_or("at all"))).hint(list),
+    }
+}
+
+/// Whether the camera that would be opened can be focused, as far as a look without opening it tells.
+pub fn lens(config: &Config) -> Finding {
+    let name = "lens";
+    match (config.lens.kind, config.source.kind) {
+        (LensKind::None, _) => return Finding::none(name, "it is set by hand: [lens] kind = \"none\""),
+        (_, SourceKind::Sim) => return Finding::good(name, "the simulated scene has one"),
+        (_, SourceKind::Auto | SourceKind::V4l2) => {}
+        _ => return Finding::none(name, "what the pictures come from has none"),
+    }
+    let nodes = v4l2::list();
+    let device = config.source.device.as_deref();
+    let is_it = |node: &&v4l2::Node| {
+        device.is_none_or(|device| {
+            let paths = [Some(&node.path), node.by_id.as_ref()].into_iter().flatten();
+            paths.into_iter().any(|path| path.ends_with(device))
+                || node.path.ends_with(format!("video{device}"))
+        })
+    };
+    let Some(node) = v4l2::usable(&nodes).find(is_it) else {
+        return Finding::none(name, "there is no camera to look at");
+    };
+    let controls = node.facts.as_ref().map(|facts| facts.controls.as_slice()).unwrap_or_default();
+    let title = v4l2::title(node);
+    match Drive::of(controls) {
+        Some(drive) if drive.auto().is_some() => {
+            Finding::good(name, format!("{title} can be focused, and by itself"))
+        }
+        Some(_) => Finding::good(name, format!("{title} can be focused")),
+        None => Finding::none(name, format!("{title} has no control that focuses it")),
+    }
+}
+
+/// Where the page is to be found.
+fn addresses(listening: &[(SocketAddr, bool)]) -> Finding {
+    let name = "address";
+    if listening.is_empty() {
+        return Finding::none(name, "The page is served on a socket of this machine only.");
+    }
+    let machine = Machine::look();
+    let mut urls: Vec<String> =
+        listening.iter().flat_map(|(address, with_ipv4)| machine.urls(*address, *with_ipv4)).collect();
+    urls.dedup();
+    let is_for_all = listening.iter().any(|(address, _)| !address.ip().is_loopback());
+    let port = listening.first().map_or(8080, |(address, _)| address.port());
+    let finding = Finding::good(name, format!("open {}", urls.join(" or ")));
+    match (is_for_all, machine.addresses.is_empty()) {
+        (false, _) => finding.hint(format!(
+            "only this machine can open it; `listen = [\"0.0.0.0:{port}\"]` under [http] lets others in"
+        )),
+        (true, true) => Finding::warning(
+            name,
+            format!("open {}; this machine has no address in a network", urls.join(" or ")),
+        )
+        .hint("plug the network in, or set up Wi-Fi"),
+        (true, false) => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::http::Verdict;
+
+    #[test]
+    fn a_page_for_this_machine_only_says_so() {
+        let alone = addresses(&[("127.0.0.1:8081".parse().unwrap(), true)]);
+        assert_eq!((alone.verdict, alone.said.as_str()), (Verdict::Good, "open http://localhost:8081/"));
+        assert!(alone.hint.unwrap().contains("\"0.0.0.0:8081\""));
+        assert_eq!(addresses(&[]).verdict, Verdict::None);
+    }
+
+    #[test]
+    fn everything_is_looked_at_and_named_once() {
+        let findings = Looks::new(Vec::new()).look(&Config::default());
+        let names: Vec<&str> = findings.iter().map(|finding| finding.name).collect();
+        assert_eq!(
+            names,
+            ["permissions", "disk", "clock", "temperature", "power", "memory", "devices", "model", "address"]
+        );
+        assert!(findings.iter().all(|finding| !finding.said.is_empty()));
+    }
+}

@@ -1,0 +1,58 @@
+//! From the configuration to what is done to the picture, and the thread that makes views of their own.
+
+use crate::base::Worker;
+use crate::config::Config;
+use crate::media::View;
+use crate::pipeline::{Pipeline, StartError, Views};
+
+use super::counting;
+
+/// What `[picture]` says. Times are written in the zone of `[counts]`.
+pub fn view(config: &Config) -> View {
+    let picture = &config.picture;
+    View {
+        gray: picture.gray,
+        eighths: picture.eighths,
+        rotate: picture.rotate,
+        mirror: picture.mirror,
+        flip: picture.flip,
+        crop: picture.crop,
+        text: picture.text.clone(),
+        timestamp: picture.timestamp.then(|| counting::zone(config.counts.time_zone.as_deref())),
+    }
+}
+
+/// The thread `views`, and the handle to it.
+pub struct Running {
+    /// Views of their own.
+    pub views: Views,
+    /// Its thread.
+    pub worker: Worker,
+}
+
+/// Sets what is done to the picture for everyone, and starts what makes views of their own.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start(config: &Config, pipeline: &Pipeline) -> Result<Running, StartError> {
+    pipeline.set_view(view(config));
+    let (views, worker) = Views::start(pipeline)?;
+    Ok(Running { views, worker })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_configuration_changes_nothing() {
+        assert!(view(&Config::default()).is_plain());
+        let mut config = Config::default();
+        config.picture.timestamp = true;
+        config.picture.crop = Some([0.5, 0.0, 0.5, 1.0]);
+        config.counts.time_zone = Some(String::from("UTC"));
+        let view = view(&config);
+        assert_eq!(view.size_of((1280, 720)), (640, 720));
+        assert!(view.timestamp.is_some() && view.is_written_into());
+    }
+}

@@ -1,0 +1,94 @@
+//! Has logind switch the machine off or on again, through `systemctl`: that is there wherever logind is, waits for
+//! its answer and says in words why not, which a D-Bus library of our own would have to learn at the price of some
+//! hundred crates.
+//!
+//! Whether this user may is polkit's to say (`org.freedesktop.login1.power-off` and `.reboot`); it is never asked for a
+//! password. Runs on a thread of the runtime's pool, and waits as long as systemctl does: 25 s at most for the bus.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::http::{NotSwitched, Power, PowerAction};
+
+/// The machine that this runs on.
+#[derive(Debug)]
+pub struct Machine {
+    program: PathBuf,
+}
+
+impl Default for Machine {
+    /// By the `systemctl` in the `PATH`.
+    fn default() -> Machine {
+        Machine { program: PathBuf::from("systemctl") }
+    }
+}
+
+impl Power for Machine {
+    fn switch(&self, action: PowerAction) -> Result<(), NotSwitched> {
+        let verb = match action {
+            PowerAction::Off => "poweroff",
+            PowerAction::Reboot => "reboot",
+        };
+        let not = |reason: String, hint: &str| NotSwitched { action, reason, hint: Some(hint.to_owned()) };
+        let mut command = Command::new(&self.program);
+        command.args([verb, "--no-ask-password", "--no-wall"]).stdin(Stdio::null()).stdout(Stdio::null());
+        let output = command.output().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => not(String::from("there is no systemctl here"), "only systemd can do it"),
+            _ => not(format!("systemctl could not be run: {error}"), "`systemctl status` should work"),
+        })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
+        let reason = if said.is_empty() { format!("systemctl: {}", output.status) } else { said.join("; ") };
+        let hint =
+            "polkit has to allow the user that tallycam runs as org.freedesktop.login1.power-off and .reboot";
+        Err(not(reason, hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn machine(folder: &std::path::Path, script: &str) -> Machine {
+        let program = folder.join("systemctl");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Machine { program }
+    }
+
+    #[test]
+    fn systemctl_is_told_and_nobody_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = folder.path().join("told");
+        let machine = machine(folder.path(), &format!("echo \"$@\" >> {}", told.display()));
+        assert_eq!(machine.switch(PowerAction::Off), Ok(()));
+        assert_eq!(machine.switch(PowerAction::Reboot), Ok(()));
+        assert_eq!(
+            std::fs::read_to_string(told).unwrap(),
+            "poweroff --no-ask-password --no-wall\nreboot --no-ask-password --no-wall\n"
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = "Call to PowerOff failed: Interactive authentication required.";
+        let machine = machine(folder.path(), &format!("echo '{said}' >&2; exit 1"));
+        let error = machine.switch(PowerAction::Off).unwrap_err();
+        assert_eq!(error.to_string(), format!("the machine could not be switched off: {said}"));
+        assert!(error.hint.unwrap().contains("polkit"));
+    }
+
+    #[test]
+    fn without_systemctl_it_says_so() {
+        let machine = Machine { program: PathBuf::from("/nowhere/systemctl") };
+        let error = machine.switch(PowerAction::Reboot).unwrap_err();
+        assert_eq!(error.to_string(), "the machine could not be restarted: there is no systemctl here");
+    }
+}

@@ -1,0 +1,458 @@
+//! The daemon's settings: what the operator gives, what was set on the page, and how either is changed while everything
+//! runs. The one way in for pages, the API, the old routes, the command line and SIGHUP.
+//!
+//! ```text
+//! changes ─► checked, all of them ─► in force (applying) ─► on the disk (settings_file) ─► shown
+//!                 nothing changed ◄─ undone ◄──┴────────────────────┘ it does not work
+//! ```
+//!
+//! One change at a time: others wait for their turn. A change that has begun runs to its end, also when whoever asked
+//! for it has gone. Lives on the main thread; files are written on the runtime's pool.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::spawn_blocking;
+
+use super::applying::Parts;
+use super::elsewhere::{self, Elsewhere, KeptElsewhere};
+use super::reload::needing_restart;
+use super::settings_file::{self, Found};
+use crate::base::clock;
+use crate::config::{Complaints, Config, Operator, Origin, Resolved, Saved, control_of, keys, kind};
+use crate::http::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
+
+/// The daemon's settings. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Settings(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Where `settings.toml` lies.
+    directory: PathBuf,
+    parts: Parts,
+    elsewhere: Elsewhere,
+    /// What the daemon has started with.
+    started: Resolved,
+    /// Whose turn it is.
+    turn: tokio::sync::Mutex<Turn>,
+    shown: Mutex<Shown>,
+}
+
+/// What only who has the turn sees.
+#[derive(Debug)]
+struct Turn {
+    operator: Operator,
+    saved: Saved,
+    /// The file is to be set aside before it is written.
+    is_faulty: bool,
+}
+
+/// What is shown to everybody.
+#[derive(Debug)]
+struct Shown {
+    in_force: Arc<InForce>,
+    /// The same without what is kept elsewhere.
+    base: Arc<Resolved>,
+    kept_elsewhere: KeptElsewhere,
+}
+
+/// A configuration that was read at start: the operator's, with what was set on the page below it.
+#[derive(Debug)]
+pub struct Started {
+    /// What the operator gives.
+    pub operator: Operator,
+    /// What is kept in the state directory.
+    pub found: Found,
+    /// Both.
+    pub resolved: Resolved,
+}
+
+impl Started {
+    /// Reads what is kept in the state directory that `operator` names. What is wrong there is in `found`, and in no
+    /// way of a start.
+    ///
+    /// # Errors
+    /// What the operator gives is wrong.
+    pub fn read(operator: Operator) -> Result<Started, Complaints> {
+        let directory = super::counting::state_directory(&operator.resolve(None)?.config);
+        let mut found = settings_file::read(&directory);
+        let (resolved, left_out) = operator.resolve_with(&found.saved)?;
+        if let Some(complaints) = left_out {
+            let said = format!("{complaints}\nThe kind of source that was set is not in force.");
+            found.complaint =
+                [found.complaint, said].into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
+        }
+        Ok(Started { operator, found, resolved })
+    }
+}
+
+/// What is to be in the place of what was set.
+struct Draft {
+    saved: Saved,
+    /// What is kept elsewhere, as TOML; `None`: what the operator's file or the default says.
+    elsewhere: BTreeMap<String, Option<String>>,
+}
+
+impl Settings {
+    /// Settings whose values are in force in `parts` already.
+    pub fn new(started: Started, parts: Parts) -> Settings {
+        let Started { operator, found, resolved } = started;
+        let directory = super::counting::state_directory(&resolved.config);
+        if !found.complaint.is_empty() {
+            log::error!("{}", found.complaint);
+        } else if !found.is_faulty {
+            settings_file::copy_good(&directory);
+        }
+        let elsewhere = parts.elsewhere();
+        let kept_elsewhere = elsewhere.now();
+        let mut shown = resolved.clone();
+        kept_elsewhere.lay_over(&mut shown, |_| false);
+        let in_force = InForce {
+            // Other than those of an earlier life: an entity tag of then is none now.
+            version: clock::wall_us() / 1000,
+            resolved: Arc::new(shown),
+            complaint: found.complaint,
+            needs_restart: Vec::new(),
+        };
+        let shown = Shown { in_force: Arc::new(in_force), base: Arc::new(resolved.clone()), kept_elsewhere };
+        Settings(Arc::new(Inner {
+            directory,
+            parts,
+            elsewhere,
+            started: resolved,
+            turn: tokio::sync::Mutex::new(Turn { operator, saved: found.saved, is_faulty: found.is_faulty }),
+            shown: Mutex::new(shown),
+        }))
+    }
+
+    /// Puts in force what the operator gives now. On error all is as it was, and the words are for the log.
+    ///
+    /// # Errors
+    /// It is wrong, or does not work.
+    pub async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
+        let inner = Arc::clone(&self.0);
+        let reloaded = tokio::spawn(async move { inner.reload(operator).await });
+        reloaded.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
+    }
+
+    fn spawn<F>(&self, change: impl FnOnce(Arc<Inner>) -> F) -> Changing<'static>
+    where
+        F: Future<Output = Result<Arc<InForce>, NotSet>> + Send + 'static,
+    {
+        // A task of its own: whoever asked may go in the middle of it.
+        let changed = tokio::spawn(change(Arc::clone(&self.0)));
+        Box::pin(async move {
+            changed.await.unwrap_or_else(|panicked| {
+                Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
+            })
+        })
+    }
+}
+
+impl Preferences for Settings {
+    fn in_force(&self) -> Arc<InForce> {
+        self.0.in_force()
+    }
+
+    fn change(&self, changes: Changes, expected: Option<u64>) -> Changing<'_> {
+        self.spawn(async move |inner| {
+            let mut turn = inner.turn.lock().await;
+            let now = inner.in_force();
+            if expected.is_some_and(|version| version != now.version) {
+                return Err(NotSet::Changed);
+            }
+            let draft = draft(&turn.saved, &now.resolved, &changes)?;
+            inner.put(&mut turn, draft).await
+        })
+    }
+
+    fn export(&self) -> String {
+        let now = self.in_force();
+        // The turn is another's while something changes: then what is shown is what was.
+        let mut all = Saved::nothing(self.0.directory.join(settings_file::NAME));
+        for setting in &now.resolved.settings {
+            if matches!(setting.origin, Origin::Page { .. }) {
+                // A value that is in force is one that is good; of a secret it is its stand-in.
+                let _ = all.set(&setting.path, Some(&setting.value));
+            }
+        }
+        all.to_toml()
+    }
+
+    fn import(&self, toml: String) -> Changing<'_> {
+        self.spawn(async move |inner| {
+            let mut turn = inner.turn.lock().await;
+            let draft = imported(&turn.saved, &inner.in_force().resolved, &toml)?;
+            inner.put(&mut turn, draft).await
+        })
+    }
+}
+
+impl Inner {
+    fn shown(&self) -> std::sync::MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is in force, also of what others have changed elsewhere.
+    fn in_force(&self) -> Arc<InForce> {
+        let kept = self.elsewhere.now();
+        let mut shown = self.shown();
+        if kept != shown.kept_elsewhere {
+            let mut resolved = Resolved::clone(&shown.base);
+            kept.lay_over(&mut resolved, |_| false);
+            let before = &shown.in_force;
+            shown.in_force = Arc::new(InForce {
+                version: before.version + 1,
+                resolved: Arc::new(resolved),
+                ..InForce::clone(before)
+            });
+            shown.kept_elsewhere = kept;
+        }
+        Arc::clone(&shown.in_force)
+    }
+
+    /// Puts `draft` in force and keeps it.
+    async fn put(&self, turn: &mut Turn, draft: Draft) -> Result<Arc<InForce>, NotSet> {
+        let now = self.in_force();
+        let file = self.directory.join(settings_file::NAME);
+        let saved = draft.saved.kept_in(&file).as_written();
+        let base = turn.operator.resolve(Some(&saved)).map_err(|complaints| not_together(&complaints))?;
+        let mut to = base.clone();
+        self.elsewhere.now().lay_over(&mut to, |path| draft.elsewhere.contains_key(path));
+        for (path, toml) in &draft.elsewhere {
+            let origin = Origin::Page { file: self.directory.clone(), line: 0 };
+            if let Some(toml) = toml {
+                to.lay(path, toml, origin);
+            }
+        }
+        let is_kept = turn.saved.to_toml() == saved.to_toml();
+        if is_kept && to.config == now.resolved.config {
+            return Ok(now);
+        }
+        let refused = |refused: super::applying::Refused| NotSet::RolledBack {
+            reason: refused.reason,
+            hint: refused.hint,
+        };
+        self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
+        let mut complaint = now.complaint.clone();
+        if is_kept {
+            turn.saved = saved;
+        } else {
+            let (directory, is_faulty) = (self.directory.clone(), turn.is_faulty);
+            let write = move || settings_file::write(&directory, &saved, is_faulty);
+            let written = match spawn_blocking(write).await {
+                Ok(Ok(written)) => Ok(written),
+                Ok(Err(not)) => Err((not.file.display().to_string(), not.error.to_string())),
+                Err(panicked) => Err((file.display().to_string(), panicked.to_string())),
+            };
+            match written {
+                Ok(written) => turn.saved = written,
+                Err((file, reason)) => {
+                    log::error!("{file}: settings could not be written, and are as they were: {reason}");
+                    if let Err(refused) = self.parts.apply(&to, &now.resolved).await {
+                        log::error!("what was in force could not be put in force again: {}", refused.reason);
+                    }
+                    return Err(NotSet::NotKept { file, reason });
+                }
+            }
+            if std::mem::take(&mut turn.is_faulty) {
+                complaint = String::new();
+            }
+        }
+        Ok(self.show(base, complaint))
+    }
+
+    /// Puts in force what the operator gives now.
+    async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
+        let mut turn = self.turn.lock().await;
+        let now = self.in_force();
+        let (base, left_out) = operator
+            .resolve_with(&turn.saved)
+            .map_err(|complaints| format!("for the file is not good:\n{complaints}"))?;
+        if let Some(complaints) = &left_out {
+            log::error!("{complaints}\nThe kind of source that was set is not in force.");
+        }
+        let mut to = base.clone();
+        // Rules are adopted below: they are not made by a reload.
+        to.config.retention = now.resolved.config.retention.clone();
+        self.elsewhere.now().lay_over(&mut to, |path| path.starts_with("retention."));
+        self.parts.apply(&now.resolved, &to).await.map_err(|refused| {
+            let hint = refused.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("for it does not work: {}{hint}", refused.reason)
+        })?;
+        let rules = |resolved: &Resolved| {
+            let its_own = |setting: &&crate::config::Setting| setting.path.starts_with("retention.");
+            resolved.settings.iter().filter(its_own).cloned().collect::<Vec<_>>()
+        };
+        let before = Arc::clone(&self.shown().base);
+        if rules(&before) != rules(&base) {
+            self.parts.adopt_rules(&base);
+            log::info!("the rules of [retention] are in force");
+        }
+        self.parts.draw(&before.config, &base.config).await;
+        turn.operator = operator;
+        let complaint = now.complaint.clone();
+        Ok(self.show(base, complaint))
+    }
+
+    /// Shows that `base` is in force, with what is kept elsewhere.
+    fn show(&self, base: Resolved, complaint: String) -> Arc<InForce> {
+        let kept_elsewhere = self.elsewhere.now();
+        let mut resolved = base.clone();
+        kept_elsewhere.lay_over(&mut resolved, |_| false);
+        let mut shown = self.shown();
+        shown.in_force = Arc::new(InForce {
+            version: shown.in_force.version + 1,
+            needs_restart: needing_restart(&self.started, &resolved),
+            resolved: Arc::new(resolved),
+            complaint,
+        });
+        (shown.base, shown.kept_elsewhere) = (Arc::new(base), kept_elsewhere);
+        Arc::clone(&shown.in_force)
+    }
+}
+
+/// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
+fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotSet> {
+    let mut draft = Draft { saved: saved.clone(), elsewhere: BTreeMap::new() };
+    let (mut wrong, mut pinned) = (Vec::new(), None);
+    for (path, text) in changes {
+        // Where things are kept can be told, if nothing else: it is shown like all others.
+        if is_already(now, path, text.as_deref()) {
+            continue;
+        }
+        let path = match draft.saved.set(path, text.as_deref()) {
+            Ok(path) => path,
+            Err(fault) => {
+                wrong.push(WrongSetting {
+                    path: fault.path,
+                    given: fault.given,
+                    message: format!("{}.", fault.message),
+                    hint: fault.hint,
+                });
+                continue;
+            }
+        };
+        let toml = draft.saved.get(&path).map(str::to_owned);
+        let is_kept = toml.is_none() && saved.get(&path).is_none() && !elsewhere::holds(&path);
+        let is_so = toml.is_some() && now.setting(&path).map(|setting| &setting.value) == toml.as_ref();
+        if is_kept || is_so {
+            restore(&mut draft.saved, saved, &path);
+        } else if let Some(place) = place_of_pin(now, &path) {
+            pinned.get_or_insert(NotSet::Pinned { path, place });
+        } else if let Some(fault) = without_its_password(&path, toml.as_deref()) {
+            wrong.push(fault);
+        } else if elsewhere::holds(&path) {
+            // From now on it is kept there only.
+            let _ = draft.saved.set(&path, None);
+            draft.elsewhere.insert(path, toml);
+        }
+    }
+    match (wrong.is_empty(), pinned) {
+        (false, _) => Err(NotSet::Wrong(wrong)),
+        (true, Some(pinned)) => Err(pinned),
+        (true, None) => Ok(draft),
+    }
+}
+
+/// What an imported file puts in the place of everything that was set.
+fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> {
+    let wrong = |complaints: &Complaints| {
+        NotSet::Wrong(
+            complaints
+                .iter()
+                .map(|complaint| WrongSetting {
+                    path: complaint.place().to_owned(),
+                    given: String::new(),
+                    message: format!("{}: {}.", complaint.place(), complaint.message()),
+                    hint: complaint.hint().map(str::to_owned),
+                })
+                .collect(),
+        )
+    };
+    let name = std::path::Path::new(settings_file::NAME);
+    let mut draft = match Saved::read(name, toml) {
+        Ok((read, None)) => Draft { saved: read.kept_in(saved.file()), elsewhere: BTreeMap::new() },
+        Ok((_, Some(complaints))) | Err(complaints) => return Err(wrong(&complaints)),
+    };
+    let paths: Vec<String> = draft.saved.paths().map(str::to_owned).collect();
+    let mut faults = Vec::new();
+    for path in paths {
+        let toml = draft.saved.get(&path).map(str::to_owned);
+        let is_stand_in = toml.as_deref().is_some_and(|toml| toml.contains("***"))
+            && now.setting(&path).map(|setting| &setting.value) == toml.as_ref();
+        if is_stand_in {
+            restore(&mut draft.saved, saved, &path);
+        } else if let Some(fault) = without_its_password(&path, toml.as_deref()) {
+            faults.push(fault);
+        }
+    }
+    if !faults.is_empty() {
+        return Err(NotSet::Wrong(faults));
+    }
+    for key in keys::KEYS.iter().map(keys::Key::path).filter(|path| elsewhere::holds(path)) {
+        let toml = draft.saved.get(&key).map(str::to_owned);
+        let _ = draft.saved.set(&key, None);
+        if place_of_pin(now, &key).is_none() {
+            draft.elsewhere.insert(key, toml);
+        }
+    }
+    Ok(draft)
+}
+
+fn restore(draft: &mut Saved, saved: &Saved, path: &str) {
+    // Both are good: they were read or set before.
+    let _ = draft.set(path, saved.get(path));
+}
+
+/// Whether `path` has this value already, as it is shown. Only of keys that cannot be set here is it asked so early.
+fn is_already(now: &Resolved, path: &str, text: Option<&str>) -> bool {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let Some(key) = keys::find(section, name).filter(|key| !key.is_for_pages()) else { return false };
+    let shown = text.and_then(|text| key.kind.take_text(text, &mut Config::default()).ok());
+    shown.is_some() && now.setting(path).map(|setting| &setting.value) == shown.as_ref()
+}
+
+/// A stand-in for a password that is known nowhere.
+fn without_its_password(path: &str, toml: Option<&str>) -> Option<WrongSetting> {
+    let toml = toml?;
+    let (section, name) = path.rsplit_once('.')?;
+    let key = keys::find(section, name)?;
+    let has_stand_in = match key.kind {
+        kind::Kind::Secret(_) => toml == "\"***\"",
+        kind::Kind::Url(_) | kind::Kind::Command(_) => toml.contains(":***@"),
+        _ => false,
+    };
+    has_stand_in.then(|| WrongSetting {
+        path: path.to_owned(),
+        given: toml.to_owned(),
+        message: format!("`{path}` has stars in the place of its password."),
+        hint: Some(String::from("passwords are not shown, nor exported: write it itself")),
+    })
+}
+
+/// Where the operator sets `path`, or what goes before it.
+fn place_of_pin(now: &Resolved, path: &str) -> Option<String> {
+    let by = |path: &str| now.origin(path).filter(|origin| origin.is_operators()).map(Origin::to_string);
+    by(path).or_else(|| {
+        let (_, name) = control_of(path)?;
+        by(&format!("{}.{}", keys::CONTROLS, crate::config::bare(&name)))
+    })
+}
+
+/// What was asked for cannot be together with the rest.
+fn not_together(complaints: &Complaints) -> NotSet {
+    NotSet::Wrong(
+        complaints
+            .iter()
+            .map(|complaint| WrongSetting {
+                path: String::from("source.kind"),
+                given: String::new(),
+                message: format!("{}.", complaint.message()),
+                hint: complaint.hint().map(str::to_owned),
+            })
+            .collect(),
+    )
+}

@@ -1,0 +1,275 @@
+//! `settings.toml` in the state directory: what was set on the page, as it is read at start and written at each change.
+//!
+//! What holds: at every moment, also after a power cut, the file is one that was whole (written beside, synced, renamed,
+//! the folder synced). A copy of what was last good lies beside it; where somebody has edited the file to nonsense, that
+//! copy is in force. A file that cannot be used is never written over: it is set aside with its date.
+//!
+//! Everything here blocks: at start on the main thread, later on the runtime's pool. One writer at a time, which is
+//! whoever calls.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::base::clock;
+use crate::config::Saved;
+
+/// The file's name.
+pub const NAME: &str = "settings.toml";
+
+/// The name of the copy of what was last good.
+const LAST_GOOD: &str = "settings.toml.last-good";
+
+/// What is being written, before it takes the file's name.
+const NEW: &str = "settings.toml.new";
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// What is to be in force.
+    pub saved: Saved,
+    /// What is wrong, and what is in force instead: for people, in sentences; empty when all is well.
+    pub complaint: String,
+    /// The file is not to be written over: not all of it was understood.
+    pub is_faulty: bool,
+}
+
+/// Settings could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", file.display())]
+pub struct NotWritten {
+    /// The file.
+    pub file: PathBuf,
+    /// What the operating system said.
+    pub error: io::Error,
+}
+
+/// Reads what is kept in `directory`, and changes nothing there. That there is nothing is no fault.
+pub fn read(directory: &Path) -> Found {
+    let file = directory.join(NAME);
+    if matches!(fs::symlink_metadata(&file), Err(error) if error.kind() == ErrorKind::NotFound) {
+        return Found { saved: Saved::nothing(file), complaint: String::new(), is_faulty: false };
+    }
+    let complaints = match Saved::load(&file) {
+        Ok((saved, None)) => return Found { saved, complaint: String::new(), is_faulty: false },
+        Ok((saved, Some(complaints))) => {
+            let complaint = format!("{complaints}\nEverything else that stands there is in force.");
+            return Found { saved, complaint, is_faulty: true };
+        }
+        Err(complaints) => complaints,
+    };
+    let copy = directory.join(LAST_GOOD);
+    let (saved, instead) = match Saved::load(&copy) {
+        Ok((saved, _)) => (saved, format!("What was last good is in force instead: {}", copy.display())),
+        Err(_) => {
+            (Saved::nothing(file), String::from("Nothing of it is in force, and no good copy is there"))
+        }
+    };
+    Found { saved, complaint: format!("{complaints}\n{instead}."), is_faulty: true }
+}
+
+/// Keeps a copy of a file that was found to be good, if the one there is another. That this does not succeed is in the
+/// log: it costs nothing but the copy.
+pub fn copy_good(directory: &Path) {
+    let (file, copy) = (directory.join(NAME), directory.join(LAST_GOOD));
+    let Ok(text) = fs::read(&file) else { return };
+    if fs::read(&copy).is_ok_and(|copied| copied == text) {
+        return;
+    }
+    if let Err(error) = replace(&directory.join(NEW), &copy, &text, false) {
+        log::warn!("{}: no copy of the settings could be kept: {error}", copy.display());
+    }
+}
+
+/// Writes `saved` and gives it back as it is read again. Done when it is on the disk. With `set_aside`, the file that is
+/// there gets another name before.
+///
+/// # Errors
+/// [`NotWritten`]: what was there is there still.
+pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, NotWritten> {
+    let file = directory.join(NAME);
+    let failed = |error| NotWritten { file: file.clone(), error };
+    let text = saved.to_toml();
+    // Read before it is written: what could not be read again is not written at all.
+    let (again, complaints) =
+        Saved::read(&file, &text).map_err(|e| failed(io::Error::other(e.to_string())))?;
+    if let Some(complaints) = complaints {
+        return Err(failed(io::Error::other(complaints.to_string())));
+    }
+    fs::create_dir_all(directory).map_err(failed)?;
+    let new = directory.join(NEW);
+    if set_aside {
+        put_aside(directory, &file).map_err(failed)?;
+    }
+    replace(&new, &file, text.as_bytes(), true).map_err(failed)?;
+    // Needed only where somebody spoils the file itself, and no power cut spoils both: it need not be synced.
+    if let Err(error) = replace(&new, &directory.join(LAST_GOOD), text.as_bytes(), false) {
+        log::warn!("{}: no copy of the settings could be kept: {error}", directory.join(LAST_GOOD).display());
+    }
+    Ok(again)
+}
+
+/// Has `text` take the place of `file`, by way of `new`. Readable by nobody else: there may be a password in it.
+fn replace(new: &Path, file: &Path, text: &[u8], durably: bool) -> io::Result<()> {
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = (|| {
+        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+        out.write_all(text)?;
+        if durably {
+            out.sync_all()?;
+        }
+        fs::rename(new, file)
+    })();
+    if written.is_err() {
+        // What is left of it is of no use, and is removed by the next try at the latest.
+        let _ = fs::remove_file(new);
+        return written;
+    }
+    match file.parent().filter(|_| durably) {
+        Some(folder) => sync(folder),
+        None => Ok(()),
+    }
+}
+
+/// Has the names in `folder` be on the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some file systems cannot, and need not.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Gives `file` another name: `settings.toml.2026-11-20T14-53-07`.
+fn put_aside(directory: &Path, file: &Path) -> io::Result<()> {
+    let now = jiff::Timestamp::from_microsecond(clock::wall_us() as i64).unwrap_or_default();
+    let date = now.strftime("%Y-%m-%dT%H-%M-%S");
+    for n in 1.. {
+        let more = if n == 1 { String::new() } else { format!("-{n}") };
+        let aside = directory.join(format!("{NAME}.{date}{more}"));
+        if fs::symlink_metadata(&aside).is_ok() {
+            continue;
+        }
+        match fs::rename(file, &aside) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        log::warn!("{} was not understood, and is {} now", file.display(), aside.display());
+        return Ok(());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn with(directory: &Path, path: &str, text: &str) -> Saved {
+        let mut saved = read(directory).saved.kept_in(&directory.join(NAME));
+        saved.set(path, Some(text)).unwrap();
+        saved
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_nobody_else_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("not there yet");
+        let saved = write(&directory, &with(&directory, "source.password", "s3cret"), false).unwrap();
+        let found = read(&directory);
+        assert_eq!((&found.saved, found.complaint.as_str(), found.is_faulty), (&saved, "", false));
+        assert_eq!(found.saved.get("source.password"), Some("\"s3cret\""));
+        for name in names(&directory) {
+            let mode = fs::metadata(directory.join(&name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        assert_eq!(names(&directory), [NAME, LAST_GOOD]);
+    }
+
+    #[test]
+    fn nothing_is_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = read(folder.path());
+        assert_eq!((found.saved.paths().count(), found.complaint.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn a_file_of_nonsense_leaves_the_last_good_one_in_force_and_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        write(directory, &with(directory, "stream.quality", "70"), false).unwrap();
+        for nonsense in ["[stream\nquality = ", "\u{feff}\0\0", "quality == 3"] {
+            fs::write(directory.join(NAME), nonsense).unwrap();
+            let found = read(directory);
+            assert_eq!(found.saved.get("stream.quality"), Some("70"));
+            assert!(found.is_faulty && found.complaint.contains("settings.toml:1"), "{}", found.complaint);
+            assert!(found.complaint.contains("last-good"), "{}", found.complaint);
+        }
+        // Bytes that are no text, a folder in its place: the same.
+        fs::write(directory.join(NAME), [0xff, 0xfe]).unwrap();
+        assert!(read(directory).complaint.contains("UTF-8"));
+        fs::remove_file(directory.join(NAME)).unwrap();
+        fs::create_dir(directory.join(NAME)).unwrap();
+        assert_eq!(read(directory).saved.get("stream.quality"), Some("70"));
+
+        write(directory, &with(directory, "name", "door"), true).unwrap();
+        let found = read(directory);
+        assert_eq!((found.saved.get("stream.quality"), found.complaint.as_str()), (Some("70"), ""));
+        assert_eq!(names(directory).len(), 3, "{:?}", names(directory));
+        assert!(names(directory)[1].starts_with("settings.toml.2"), "{:?}", names(directory));
+    }
+
+    #[test]
+    fn without_a_good_copy_nothing_is_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        for copy in [None, Some("also = = nonsense")] {
+            fs::write(folder.path().join(NAME), "=").unwrap();
+            copy.map(|copy| fs::write(folder.path().join(LAST_GOOD), copy).unwrap());
+            let found = read(folder.path());
+            assert_eq!(found.saved.paths().count(), 0);
+            assert!(found.complaint.contains("Nothing of it is in force"), "{}", found.complaint);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_leaves_the_rest_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(NAME), "name = \"door\"\n[wifi]\nssid = \"x\"\n").unwrap();
+        let found = read(folder.path());
+        assert_eq!(found.saved.paths().collect::<Vec<_>>(), ["name"]);
+        assert!(found.is_faulty && found.complaint.contains("settings.toml:2"), "{}", found.complaint);
+        copy_good(folder.path());
+        assert_eq!(names(folder.path()), [NAME, LAST_GOOD]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_and_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        write(directory, &with(directory, "name", "door"), false).unwrap();
+        // A folder in the way of what is written beside it, as a file system without room would be.
+        fs::create_dir(directory.join(NEW)).unwrap();
+        let refused = write(directory, &with(directory, "name", "gate"), false).unwrap_err();
+        assert!(refused.to_string().contains(NAME), "{refused}");
+        assert_eq!(read(directory).saved.get("name"), Some("\"door\""));
+        let no_folder = directory.join(NAME).join("below a file");
+        assert!(write(&no_folder, &with(directory, "name", "gate"), false).is_err());
+    }
+}

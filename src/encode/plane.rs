@@ -1,0 +1,300 @@
+//! Planes of samples: cut, made smaller, turned. Plain loops without branches, which the compiler turns into vector code.
+//!
+//! Pure; lives on whichever thread changes a picture.
+
+use crate::media::{Orientation, Part};
+
+/// Samples that lie somewhere: rows of `width` samples, `stride` bytes from one to the next.
+#[derive(Debug, Clone, Copy)]
+pub struct Samples<'a> {
+    pub bytes: &'a [u8],
+    pub stride: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl<'a> Samples<'a> {
+    /// What lies within `part`, which is clipped to what is there.
+    pub fn part(self, part: Part) -> Samples<'a> {
+        let left = (part.left as usize).min(self.width);
+        let top = (part.top as usize).min(self.height);
+        Samples {
+            bytes: self.bytes.get(top * self.stride + left..).unwrap_or_default(),
+            stride: self.stride,
+            width: (part.width as usize).min(self.width - left),
+            height: (part.height as usize).min(self.height - top),
+        }
+    }
+
+    fn row(&self, row: usize) -> &'a [u8] {
+        &self.bytes[row * self.stride..][..self.width]
+    }
+}
+
+/// One plane of samples, rows back to back.
+#[derive(Debug, Default)]
+pub struct Plane {
+    pub samples: Vec<u8>,
+    pub width: usize,
+    pub height: usize,
+    /// Sums of the columns of one row that is being made.
+    sums: Vec<u32>,
+}
+
+/// Weights of samples are counted in so many parts.
+const PARTS: usize = 64;
+
+/// Samples are turned in squares of so many a side: rows and columns of one fit the processor's cache.
+const TILE: usize = 32;
+
+impl Plane {
+    /// Becomes `from` with `to` samples a row and rows. `spare` is used for it.
+    pub fn fit(&mut self, from: Samples<'_>, to: (usize, usize), spare: &mut Plane) {
+        if (from.width, from.height) == to {
+            return self.copy(from);
+        }
+        if to == (from.width.div_ceil(2), from.height.div_ceil(2)) {
+            return self.halve(from);
+        }
+        if to == (from.width.div_ceil(4), from.height.div_ceil(4))
+            || to == (from.width.div_ceil(8), from.height.div_ceil(8))
+        {
+            spare.halve(from);
+            let half = std::mem::take(&mut spare.samples);
+            let (width, height) = (spare.width, spare.height);
+            self.fit(Samples { bytes: &half, stride: width, width, height }, to, spare);
+            spare.samples = half;
+            return;
+        }
+        self.average(from, to);
+    }
+
+    fn copy(&mut self, from: Samples<'_>) {
+        (self.width, self.height) = (from.width, from.height);
+        self.samples.clear();
+        self.samples.reserve(from.width * from.height);
+        for row in 0..from.height {
+            self.samples.extend_from_slice(from.row(row));
+        }
+    }
+
+    /// Half as many a row and rows, rounded up: of each two by two the mean.
+    fn halve(&mut self, from: Samples<'_>) {
+        (self.width, self.height) = (from.width.div_ceil(2), from.height.div_ceil(2));
+        self.samples.resize(self.width * self.height, 0);
+        let pairs = from.width / 2;
+        for (row, to) in self.samples.chunks_exact_mut(self.width.max(1)).enumerate() {
+            let upper = from.row(2 * row);
+            let lower = from.row((2 * row + 1).min(from.height - 1));
+            for ((to, a), b) in to.iter_mut().zip(upper.chunks_exact(2)).zip(lower.chunks_exact(2)) {
+                let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
+                *to = ((sum + 2) / 4) as u8;
+            }
+            if pairs < to.len() {
+                let last = from.width - 1;
+                to[pairs] = (u16::from(upper[last]) + u16::from(lower[last])).div_ceil(2) as u8;
+            }
+        }
+    }
+
+    /// Each sample the average of those that it covers, weighed by how much of them. Enlarging repeats.
+    fn average(&mut self, from: Samples<'_>, to: (usize, usize)) {
+        (self.width, self.height) = to;
+        self.samples.clear();
+        self.samples.reserve(to.0 * to.1);
+        for y in 0..to.1 {
+            // Rows are averaged first: one pass over each.
+            self.sums.clear();
+            self.sums.resize(from.width, 0);
+            let weight = covered(y, from.height, to.1, |row, weight| {
+                for (sum, sample) in self.sums.iter_mut().zip(from.row(row)) {
+                    *sum += u32::from(*sample) * weight;
+                }
+            });
+            for x in 0..to.0 {
+                let mut sum = 0u64;
+                let across = covered(x, from.width, to.0, |column, weight| {
+                    sum += u64::from(self.sums[column]) * u64::from(weight);
+                });
+                let all = u64::from(weight) * u64::from(across);
+                self.samples.push(((sum + all / 2) / all) as u8);
+            }
+        }
+    }
+
+    /// Turns it; `spare` is used for it.
+    pub fn orient(&mut self, orientation: Orientation, spare: &mut Plane) {
+        if orientation == Orientation::default() || self.samples.is_empty() {
+            return;
+        }
+        let (width, height) = (self.width, self.height);
+        let (wide, high) = orientation.size_of((width, height));
+        spare.samples.resize(wide * high, 0);
+        // The sample of the corner that becomes the upper left one, and the steps to its neighbours there.
+        let (w, h) = (width as isize, height as isize);
+        let (corner, right, down) = match orientation.quarters % 4 {
+            1 => ((h - 1) * w, -w, 1),
+            2 => (h * w - 1, -1, -w),
+            3 => (w - 1, w, -1),
+            _ => (0, 1, w),
+        };
+        let (corner, right) = match orientation.mirrored {
+            true => (corner + (wide as isize - 1) * right, -right),
+            false => (corner, right),
+        };
+        let at = |x: usize, y: usize| (corner + x as isize * right + y as isize * down) as usize;
+        if right.abs() == 1 {
+            for (y, row) in spare.samples.chunks_exact_mut(wide).enumerate() {
+                if right == 1 {
+                    row.copy_from_slice(&self.samples[at(0, y)..][..wide]);
+                } else {
+                    let from = &self.samples[at(wide - 1, y)..][..wide];
+                    for (to, from) in row.iter_mut().zip(from.iter().rev()) {
+                        *to = *from;
+                    }
+                }
+            }
+        } else {
+            for top in (0..high).step_by(TILE) {
+                let rows = top..(top + TILE).min(high);
+                for left in (0..wide).step_by(TILE) {
+                    let columns = left..(left + TILE).min(wide);
+                    for y in rows.clone() {
+                        let row = &mut spare.samples[y * wide..][..wide][columns.clone()];
+                        for (x, to) in columns.clone().zip(row) {
+                            *to = self.samples[at(x, y)];
+                        }
+                    }
+                }
+            }
+        }
+        (self.width, self.height) = (wide, high);
+        std::mem::swap(&mut self.samples, &mut spare.samples);
+    }
+
+    /// Repeats the last row and column where their number is odd, as the compressor wants it.
+    pub fn make_even(&mut self, spare: &mut Plane) {
+        if self.width % 2 == 1 {
+            spare.samples.clear();
+            spare.samples.reserve((self.width + 1) * (self.height + 1));
+            for row in self.samples.chunks_exact(self.width) {
+                spare.samples.extend_from_slice(row);
+                spare.samples.extend(row.last());
+            }
+            std::mem::swap(&mut self.samples, &mut spare.samples);
+            self.width += 1;
+        }
+        if self.height % 2 == 1 {
+            let last = self.samples.len() - self.width;
+            self.samples.extend_from_within(last..);
+            self.height += 1;
+        }
+    }
+}
+
+/// Calls `each` with every one of `from` samples that the sample `n` of `to` covers, and with how much of it, in
+/// [`PARTS`]; gives their sum, at least 1.
+fn covered(n: usize, from: usize, to: usize, mut each: impl FnMut(usize, u32)) -> u32 {
+    let begin = n * from * PARTS / to;
+    let end = ((n + 1) * from * PARTS / to).max(begin + 1);
+    let mut all = 0;
+    let mut at = begin;
+    while at < end {
+        let sample = at / PARTS;
+        let next = ((sample + 1) * PARTS).min(end);
+        let weight = (next - at) as u32;
+        each(sample.min(from - 1), weight);
+        all += weight;
+        at = next;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plane(width: usize, height: usize) -> Plane {
+        let samples = (0..width * height).map(|at| (at % 251) as u8).collect();
+        Plane { samples, width, height, sums: Vec::new() }
+    }
+
+    fn samples(bytes: &[u8], width: usize, height: usize) -> Samples<'_> {
+        Samples { bytes, stride: width, width, height }
+    }
+
+    #[test]
+    fn each_of_the_eight_orientations_moves_each_sample_where_it_belongs() {
+        for (width, height) in [(1, 1), (3, 2), (2, 5), (40, 70), (33, 1)] {
+            let from = plane(width, height);
+            for (quarters, mirrored) in (0..4).flat_map(|q| [(q, false), (q, true)]) {
+                let orientation = Orientation { quarters, mirrored };
+                let mut to = plane(width, height);
+                to.orient(orientation, &mut Plane::default());
+                assert_eq!((to.width, to.height), orientation.size_of((width, height)));
+                for (x, y) in (0..width).flat_map(|x| (0..height).map(move |y| (x, y))) {
+                    let (tx, ty) = match quarters {
+                        1 => (height - 1 - y, x),
+                        2 => (width - 1 - x, height - 1 - y),
+                        3 => (y, width - 1 - x),
+                        _ => (x, y),
+                    };
+                    let tx = if mirrored { to.width - 1 - tx } else { tx };
+                    assert_eq!(
+                        to.samples[ty * to.width + tx],
+                        from.samples[y * width + x],
+                        "{orientation:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn halves_quarters_and_eighths_are_means() {
+        let mut spare = Plane::default();
+        let mut to = Plane::default();
+        to.fit(samples(&[10, 20, 9, 30, 42, 9], 3, 2), (2, 1), &mut spare);
+        assert_eq!(to.samples, [26, 9]);
+        for n in [2, 4, 8] {
+            for (width, height) in [(1, 1), (9, 7), (16, 16), (17, 3)] {
+                let flat = vec![77; width * height];
+                to.fit(
+                    samples(&flat, width, height),
+                    (usize::div_ceil(width, n), usize::div_ceil(height, n)),
+                    &mut spare,
+                );
+                assert_eq!(to.samples.len(), usize::div_ceil(width, n) * usize::div_ceil(height, n));
+                assert!(to.samples.iter().all(|&sample| sample == 77));
+            }
+        }
+    }
+
+    #[test]
+    fn averages_weigh_what_is_covered() {
+        let mut plane = Plane::default();
+        plane.average(samples(&[0, 90, 180], 3, 1), (2, 1));
+        assert_eq!(plane.samples, [30, 150]);
+        plane.average(Samples { bytes: &[10, 20, 9, 30, 40, 9], stride: 3, width: 2, height: 2 }, (1, 1));
+        assert_eq!(plane.samples, [25]);
+        plane.average(samples(&[7], 1, 1), (2, 2));
+        assert_eq!(plane.samples, [7; 4]);
+    }
+
+    #[test]
+    fn a_part_is_clipped_to_what_is_there() {
+        let plane = plane(6, 4);
+        let all = samples(&plane.samples, 6, 4);
+        let part = all.part(Part { left: 4, top: 3, width: 9, height: 9 });
+        assert_eq!((part.width, part.height, part.row(0)), (2, 1, &[22, 23][..]));
+        let none = all.part(Part { left: 9, top: 9, width: 1, height: 1 });
+        assert_eq!((none.width, none.height), (0, 0));
+    }
+
+    #[test]
+    fn odd_planes_are_made_even_by_their_last_row_and_column() {
+        let mut odd = Plane { samples: vec![1, 2, 3], width: 3, height: 1, sums: Vec::new() };
+        odd.make_even(&mut Plane::default());
+        assert_eq!((odd.width, odd.height, &odd.samples[..]), (4, 2, &[1, 2, 3, 3, 1, 2, 3, 3][..]));
+    }
+}

@@ -1,0 +1,537 @@
+//! Who may change something: whoever sits at this machine, or shows the camera's one password.
+//!
+//! Asked only for routes that change something, so that a stream costs nothing here. A request counts as this machine's
+//! own when it came over a Unix socket or from a loopback address, names this machine in `Host` (a page elsewhere whose
+//! name is made to lead to 127.0.0.1 does not), and bears no mark of a proxy: those speak for others. Everybody else
+//! shows a session's cookie (pages) or the password by HTTP Basic (programs, any user name).
+//!
+//! Only programs are asked for Basic. A browser that is asked would open a dialog for what a page's script does, and
+//! send the password along with whatever other sites make it request; it gets the page that signs in. All of this lives
+//! on the server's thread; hashing does not, one at a time.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
+use hyper::{HeaderMap, Response, StatusCode, Version};
+use tokio::sync::Semaphore;
+
+use super::Site;
+use super::body::Body;
+use super::page;
+use super::problem::Problem;
+use super::query::escape;
+use super::route::{Route, Tag};
+use super::routes::ROUTES;
+use crate::access::{Access, AccessError, Client, Guard, Guessing};
+use crate::base::clock;
+
+/// So many passwords wait to be looked at; who comes later is told to try again.
+const WAITING: usize = 8;
+
+/// Headers that a proxy adds, beside all that begin with `x-forwarded`.
+const MARKS: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-ingress-path",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "x-original-host",
+];
+
+/// What decides, and who has guessed how often.
+#[derive(Debug)]
+pub struct Gate {
+    access: Option<Access>,
+    /// Guesses of the password.
+    passwords: RefCell<Guessing>,
+    /// Guesses of the key of old programs.
+    pub(super) keys: RefCell<Guessing>,
+    waiting: Arc<Semaphore>,
+    hashing: Arc<Semaphore>,
+}
+
+/// Who asks, as far as a connection and a request's head tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The peer's address; `None` over a Unix socket.
+    pub address: Option<IpAddr>,
+    /// Of HTTP.
+    pub version: Version,
+    /// The request's.
+    pub headers: &'a HeaderMap,
+}
+
+/// Why somebody may not change anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No password was shown, and no session that goes on.
+    #[error("this changes something and needs the camera's password")]
+    NotShown,
+    /// It is another one.
+    #[error("the password is wrong")]
+    Wrong,
+    /// Too many wrong ones came from there.
+    #[error("too many wrong passwords came from this address")]
+    TooSoon(Duration),
+    /// Too many are being looked at.
+    #[error("too many passwords are being looked at")]
+    Busy,
+    /// Nobody knows whether it is right.
+    #[error("the camera's password cannot be read")]
+    Unreadable,
+}
+
+impl Gate {
+    /// Without `access` nobody is asked for anything.
+    pub fn new(access: Option<Access>) -> Gate {
+        Gate {
+            access,
+            passwords: RefCell::default(),
+            keys: RefCell::default(),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            hashing: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// The password, where there may be one.
+    pub fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
+    }
+
+    /// Whether nobody is asked for anything.
+    pub fn is_open(&self) -> bool {
+        self.access.as_ref().is_none_or(Access::is_open)
+    }
+
+    /// Lets through who may change something.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn admit(&self, asker: Asker<'_>) -> Result<(), Denied> {
+        let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Ok(()) };
+        if asker.is_here() || self.session(asker.headers).is_some() {
+            return Ok(());
+        }
+        let Some(password) = basic(asker.headers) else {
+            let is_unreadable = matches!(access.guard(), Guard::Unreadable(_));
+            return Err(if is_unreadable { Denied::Unreadable } else { Denied::NotShown });
+        };
+        self.prove(asker, password).await
+    }
+
+    /// Looks at a password.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn prove(&self, asker: Asker<'_>, password: String) -> Result<(), Denied> {
+        let Some(access) = &self.access else { return Ok(()) };
+        if matches!(access.guard(), Guard::Unreadable(_)) {
+            return Err(Denied::Unreadable);
+        }
+        let client = asker.client();
+        if let Some(wait) = self.passwords.borrow().wait(client, clock::monotonic_us()) {
+            return Err(Denied::TooSoon(wait));
+        }
+        if access.remembers(&password) {
+            return Ok(());
+        }
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Denied::Busy)?;
+        self.passwords.borrow_mut().attempt(client, clock::monotonic_us()).map_err(Denied::TooSoon)?;
+        let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| Denied::Busy)?;
+        // Somebody before in the queue may have shown the same one.
+        let is_right = access.remembers(&password) || {
+            let access = access.clone();
+            // Place and turn go along: a client that leaves does not make room while its hash is under way.
+            let proven = tokio::task::spawn_blocking(move || {
+                let _held = (place, turn);
+                access.proves(&password)
+            });
+            proven.await.map_err(|_| Denied::Busy)?
+        };
+        if !is_right {
+            log::warn!("a wrong password came from {}", asker.named());
+            return Err(Denied::Wrong);
+        }
+        self.passwords.borrow_mut().right(client);
+        Ok(())
+    }
+
+    /// The token of the session that a request belongs to.
+    pub fn session(&self, headers: &HeaderMap) -> Option<String> {
+        let access = self.access.as_ref()?;
+        let name = cookie_name(access);
+        let now_s = clock::wall_us() / 1_000_000;
+        let mut tokens = cookies(headers).filter(|(n, _)| *n == name).map(|(_, token)| token);
+        tokens.find(|token| access.knows_session(token, now_s)).map(str::to_owned)
+    }
+
+    /// Begins a session of this length: what sets its cookie.
+    ///
+    /// # Errors
+    /// There are no random numbers.
+    pub async fn begin(&self, headers: &HeaderMap, length: Duration) -> Result<HeaderValue, Problem> {
+        let no = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no session could be begun");
+        let access = self.access.clone().ok_or_else(no)?;
+        let now_s = clock::wall_us() / 1_000_000;
+        let begun = tokio::task::spawn_blocking({
+            let access = access.clone();
+            move || access.begin_session(now_s, now_s + length.as_secs())
+        });
+        let token = begun.await.map_err(|_| no())??;
+        set_cookie(&access, headers, &token, length.as_secs()).ok_or_else(no)
+    }
+
+    /// Ends the session that a request belongs to: what takes its cookie away.
+    pub async fn end(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let access = self.access.clone()?;
+        if let Some(token) = self.session(headers) {
+            let access = access.clone();
+            let _ = tokio::task::spawn_blocking(move || access.end_session(&token)).await;
+        }
+        set_cookie(&access, headers, "", 0)
+    }
+}
+
+fn cookie_name(access: &Access) -> String {
+    format!("tallycam_{}", access.mark())
+}
+
+/// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
+/// §5.1.4). No other site's page makes a browser send it.
+fn set_cookie(access: &Access, headers: &HeaderMap, token: &str, max_age: u64) -> Option<HeaderValue> {
+    let secure = if is_https(headers) { "; Secure" } else { "" };
+    let name = cookie_name(access);
+    let text = format!("{name}={token}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&text).ok()
+}
+
+/// The same response with a cookie.
+pub fn with_cookie(mut response: Response<Body>, cookie: Option<HeaderValue>) -> Response<Body> {
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Whether the browser speaks HTTPS with a proxy in front.
+fn is_https(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = text("x-forwarded-proto").split(',').next().unwrap_or_default().trim();
+    let forwarded = text("forwarded").to_ascii_lowercase();
+    first.eq_ignore_ascii_case("https")
+        || forwarded.split([';', ',']).any(|part| part.trim().replace('"', "") == "proto=https")
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// The password of `Authorization: Basic` (RFC 7617).
+fn basic(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, coded) = text.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(coded.trim()).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+impl Asker<'_> {
+    /// Whether it is this machine's own.
+    pub fn is_here(&self) -> bool {
+        let is_near = self.address.is_none_or(|address| address.to_canonical().is_loopback());
+        // nginx speaks HTTP/1.0 to what is behind it unless told otherwise, and marks nothing.
+        is_near && self.version != Version::HTTP_10 && !self.is_proxied() && names_loopback(self.headers)
+    }
+
+    fn is_proxied(&self) -> bool {
+        self.headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-forwarded") || MARKS.contains(&name.as_str()))
+    }
+
+    /// Who is held to account for guesses: the peer, or, where that is a proxy of this machine, whom it names last.
+    pub fn client(&self) -> Client {
+        match self.address {
+            Some(address) if !address.to_canonical().is_loopback() => Client::of(address),
+            _ => self.forwarded().map_or(Client::Unnamed, Client::of),
+        }
+    }
+
+    fn forwarded(&self) -> Option<IpAddr> {
+        let last = self.headers.get_all("x-forwarded-for").into_iter().next_back()?.to_str().ok()?;
+        last.rsplit(',').next()?.trim().parse().ok()
+    }
+
+    fn named(&self) -> String {
+        match (self.address, self.forwarded()) {
+            (Some(address), None) => address.to_string(),
+            (Some(address), Some(behind)) => format!("{behind}, through {address}"),
+            (None, Some(behind)) => format!("{behind}, through a Unix socket"),
+            (None, None) => String::from("a Unix socket"),
+        }
+    }
+}
+
+/// Whether `Host` is a name that no resolver can lead elsewhere.
+fn names_loopback(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).into_iter();
+    let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
+        return false;
+    };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    let name = name.to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a browser asks, and not a program.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.starts_with("Mozilla/") || headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-mode")
+}
+
+impl Denied {
+    /// What the asker gets of `route`: a page's form leads to the page that signs in; everybody else is told.
+    ///
+    /// # Errors
+    /// What is told.
+    pub fn answer(self, route: &Route, path: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
+        if self == Denied::NotShown && route.doc.tag == Tag::Pages {
+            return Ok(page::see(&sign_in_for(path)));
+        }
+        let challenge = matches!(self, Denied::NotShown | Denied::Wrong) && !is_browser(headers);
+        Err(Problem { challenge, ..self.into() })
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        let detail = denied.to_string();
+        match denied {
+            Denied::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
+                .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where it is found"),
+            Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
+                .hint("`tallycam password show-how` on the camera's machine says where it is found"),
+            Denied::TooSoon(wait) => Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+                .retry_after(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)),
+            Denied::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1),
+            Denied::Unreadable => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                .hint("`tallycam password random` on the camera's machine makes a new one"),
+        }
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Problem {
+        let status = match error {
+            AccessError::Unfit => StatusCode::UNPROCESSABLE_ENTITY,
+            AccessError::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            AccessError::Claimed { .. } => StatusCode::CONFLICT,
+            AccessError::NoHash(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
+/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to.
+fn sign_in_for(path: &str) -> String {
+    let inner = path.trim_start_matches('/');
+    let up = "../".repeat(inner.matches('/').count());
+    let own = inner.split('/').next().unwrap_or_default();
+    let next = if is_page(own) { own } else { "./" };
+    format!("{up}sign-in?next={}", escape(next))
+}
+
+/// Where a page may lead to after signing in: a page of ours, with a query perhaps; anything else is the live page.
+pub fn next(wanted: Option<&str>) -> String {
+    let wanted = wanted.unwrap_or_default();
+    let (path, query) = wanted.split_once('?').unwrap_or((wanted, ""));
+    let is_plain = query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~=&%+,:".contains(&b));
+    if wanted.len() <= 500 && is_plain && is_page(path) { wanted.to_owned() } else { String::from("./") }
+}
+
+/// Whether `name`, as a link has it, is that of a page beside the live one.
+fn is_page(name: &str) -> bool {
+    let is_it = |route: &&Route| {
+        route.doc.tag == Tag::Pages
+            && route.method == hyper::Method::GET
+            && route.path.strip_prefix('/') == Some(name)
+    };
+    !name.is_empty() && ROUTES.iter().any(|route| is_it(&route))
+}
+
+/// The camera can be changed by whoever reaches it, and it can be reached from other machines.
+pub(super) fn is_open(site: &Site) -> bool {
+    site.is_reached && site.gate.is_open()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hyper::header::HeaderName;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        map
+    }
+
+    fn is_here(address: Option<&str>, version: Version, lines: &[(&str, &str)]) -> bool {
+        let address = address.map(|address| address.parse().unwrap());
+        Asker { address, version, headers: &headers(lines) }.is_here()
+    }
+
+    #[test]
+    fn who_sits_at_this_machine() {
+        let host: &[_] = &[("host", "localhost:8080")];
+        for address in [None, Some("127.0.0.1"), Some("127.8.9.1"), Some("::1"), Some("::ffff:127.0.0.1")] {
+            assert!(is_here(address, Version::HTTP_11, host), "{address:?}");
+        }
+        for address in ["192.168.1.7", "10.0.0.1", "0.0.0.0", "2001:db8::1", "fe80::1", "::ffff:10.0.0.1"] {
+            assert!(!is_here(Some(address), Version::HTTP_11, host), "{address}");
+        }
+        assert!(!is_here(Some("127.0.0.1"), Version::HTTP_10, host), "nginx as it comes");
+    }
+
+    #[test]
+    fn only_names_that_lead_nowhere_else_are_this_machines() {
+        for (host, is) in [
+            ("localhost", true),
+            ("LOCALHOST:80", true),
+            ("cam.localhost:8080", true),
+            ("127.0.0.1:8080", true),
+            ("[::1]:8080", true),
+            ("[::1]", true),
+            ("rebound.example", false),
+            ("localhost.example", false),
+            ("notlocalhost", false),
+            ("192.168.1.7", false),
+            ("127.0.0.1.example", false),
+            ("", false),
+            ("[::1", false),
+            ("::1", false),
+        ] {
+            assert_eq!(is_here(Some("127.0.0.1"), Version::HTTP_11, &[("host", host)]), is, "{host}");
+        }
+        assert!(!is_here(Some("127.0.0.1"), Version::HTTP_11, &[]), "without a name");
+        assert!(!is_here(None, Version::HTTP_11, &[("host", "localhost"), ("host", "evil.example")]));
+    }
+
+    #[test]
+    fn a_proxy_speaks_for_others() {
+        for mark in
+            ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"]
+        {
+            let lines = [("host", "localhost"), (mark, "1.2.3.4")];
+            assert!(!is_here(Some("127.0.0.1"), Version::HTTP_11, &lines), "{mark}");
+            assert!(!is_here(None, Version::HTTP_11, &lines), "{mark}");
+        }
+    }
+
+    #[test]
+    fn guesses_are_put_down_to_whom_the_proxy_names() {
+        let client = |address: Option<&str>, lines: &[(&str, &str)]| {
+            let address = address.map(|address| address.parse().unwrap());
+            Asker { address, version: Version::HTTP_11, headers: &headers(lines) }.client()
+        };
+        let of = |address: &str| Client::of(address.parse().unwrap());
+        let forged = &[("x-forwarded-for", "9.9.9.9, 10.0.0.7")];
+        assert_eq!(client(Some("127.0.0.1"), forged), of("10.0.0.7"));
+        assert_eq!(client(None, forged), of("10.0.0.7"));
+        assert_eq!(client(Some("10.0.0.1"), forged), of("10.0.0.1"), "anybody can say so");
+        assert_eq!(client(Some("127.0.0.1"), &[("x-forwarded-for", "unknown")]), Client::Unnamed);
+    }
+
+    #[test]
+    fn basic_is_read_whatever_the_user_is_called() {
+        let of = |value: &str| basic(&headers(&[("authorization", value)]));
+        let coded = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        assert_eq!(of(&coded("admin:k7mqx")).as_deref(), Some("k7mqx"));
+        assert_eq!(of(&coded(":a:b")).as_deref(), Some("a:b"));
+        assert_eq!(of(&coded("x:ü")).as_deref(), Some("ü"));
+        assert_eq!(of("basic YTpi").as_deref(), Some("b"));
+        for nonsense in ["", "Basic", "Basic !!!", "Bearer YTpi", &coded("no colon"), "Basic YTpi YTpi"] {
+            assert_eq!(of(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_read_one_by_one() {
+        let headers = headers(&[("cookie", "a=1; tallycam_x=2;b"), ("cookie", " c = 3 ;;=; d==4")]);
+        let all: Vec<_> = cookies(&headers).collect();
+        assert_eq!(all, [("a", "1"), ("tallycam_x", "2"), ("c ", " 3"), ("", ""), ("d", "=4")]);
+    }
+
+    #[test]
+    fn only_pages_of_ours_are_led_to() {
+        for good in ["lines", "lines?line=2", "counts?range=7d&class=person", "media?q=a%20b+c"] {
+            assert_eq!(next(Some(good)), good);
+        }
+        for bad in [
+            "//evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/lines",
+            "../lines",
+            "lines/..",
+            "\\\\evil",
+            "lines?a=\r\nSet-Cookie:x",
+            "lines?\"",
+            "",
+            "./",
+            "stream",
+            "api/v1/state",
+            "lines#x",
+            "lines?next=//evil\\",
+            "LINES",
+        ] {
+            assert_eq!(next(Some(bad)), "./", "{bad}");
+        }
+        assert_eq!(next(Some(&format!("lines?{}", "a".repeat(1000)))), "./");
+        assert_eq!(next(None), "./");
+    }
+
+    #[test]
+    fn the_way_to_sign_in_fits_any_depth_and_prefix() {
+        assert_eq!(sign_in_for("/lines"), "sign-in?next=lines");
+        assert_eq!(sign_in_for("/pause"), "sign-in?next=.%2F");
+        assert_eq!(sign_in_for("/media/upload"), "../sign-in?next=media");
+    }
+
+    #[test]
+    fn https_in_front_is_seen() {
+        assert!(is_https(&headers(&[("x-forwarded-proto", "https")])));
+        assert!(is_https(&headers(&[("x-forwarded-proto", "https, http")])));
+        assert!(is_https(&headers(&[("forwarded", "for=1.2.3.4;Proto=\"https\";by=x")])));
+        assert!(!is_https(&headers(&[("x-forwarded-proto", "http")])));
+        assert!(!is_https(&headers(&[])));
+    }
+
+    #[test]
+    fn browsers_are_not_asked_for_basic() {
+        for line in [("user-agent", "Mozilla/5.0 (X11)"), ("origin", "null"), ("sec-fetch-mode", "cors")] {
+            assert!(is_browser(&headers(&[line])));
+        }
+        assert!(!is_browser(&headers(&[("user-agent", "curl/8.5.0"), ("accept", "*/*")])));
+    }
+}

@@ -1,0 +1,395 @@
+//! `/api/v1/controls` and `/api/v1/formats`: what the camera itself can do. What is set is set on the camera at once
+//! and kept for this camera, so that it has it again after a restart; a button is pressed and not kept.
+
+use hyper::header::ETAG;
+use hyper::{HeaderMap, Response, StatusCode};
+use serde_json::Value;
+
+use super::body::Body;
+use super::etag::{self, Wish};
+use super::payload;
+use super::preferences::{Changes, InForce, NotSet};
+use super::problem::Problem;
+use super::route::Request;
+use super::wire_controls::{ControlsReport, FormatsReport};
+use super::{Site, v1, wire};
+use crate::config::control_path;
+use crate::media::{Control, ControlKind, ControlValue};
+use crate::pipeline::{CameraControls, ControlsError, WrongControl, unknown_control};
+
+/// Values to set, by the controls' names; `None`: the camera's default, and no longer kept.
+pub type Wanted = Vec<(String, Option<i64>)>;
+
+/// `GET /api/v1/controls`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let controls = request.site.pipeline.controls().await?;
+    Ok(answer(&request.site, &controls))
+}
+
+/// `PATCH /api/v1/controls`: what is said, and nothing else.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let now = request.site.pipeline.controls().await?;
+    let pairs = payload::read_pairs(&request.headers, &request.body)?;
+    let wanted = wanted(&now.controls, &pairs)?;
+    let version = version(&request.site, &request.headers)?;
+    let controls = set(&request.site, now, &wanted, version).await?;
+    Ok(answer(&request.site, &controls))
+}
+
+/// `POST /api/v1/controls/reset`: every control as the camera has it from the factory, but those that the operator
+/// sets.
+pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
+    let version = version(&request.site, &request.headers)?;
+    let controls = set_defaults(&request.site, version).await?;
+    Ok(answer(&request.site, &controls))
+}
+
+/// `GET /api/v1/formats`.
+pub async fn formats(request: Request) -> Result<Response<Body>, Problem> {
+    let formats = request.site.pipeline.formats().await?;
+    Ok(v1::json(wire::json(&FormatsReport::of(&formats))))
+}
+
+/// Sets controls on the camera and keeps what it took. `now` is what it has; with `version`, only if settings are
+/// still of that version.
+///
+/// # Errors
+/// What is wrong; nothing is set then.
+pub async fn set(
+    site: &Site,
+    now: CameraControls,
+    wanted: &[(String, Option<i64>)],
+    version: Option<u64>,
+) -> Result<CameraControls, Problem> {
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    for (name, _) in wanted {
+        if let Some(place) = in_force.as_ref().and_then(|it| pinned(it, now.identity.as_deref(), name)) {
+            let path = format!("the control {name}");
+            return Err(NotSet::Pinned { path, place }.into());
+        }
+    }
+    let values = wanted.iter().filter_map(|(name, value)| {
+        let control = now.controls.iter().find(|control| control.name == *name);
+        let value = value.or(control.map(|control| control.default))?;
+        Some(ControlValue { name: name.clone(), value })
+    });
+    let mut set = site.pipeline.set_controls(values.collect()).await?;
+    if let Err(problem) = keep(site, &mut set, wanted, version).await {
+        // What is not kept is not in force: the camera gets back what it had.
+        let back = now.controls.iter().filter(|control| {
+            control.kind != ControlKind::Button && wanted.iter().any(|(name, _)| *name == control.name)
+        });
+        let back = back.map(|control| ControlValue { name: control.name.clone(), value: control.value });
+        if let Err(error) = site.pipeline.set_controls(back.collect()).await {
+            log::error!("the camera's controls could not be set back: {error}");
+        }
+        return Err(problem);
+    }
+    Ok(set)
+}
+
+/// Sets every control that the operator leaves alone to the camera's default, and keeps none.
+///
+/// # Errors
+/// As [`set`].
+pub async fn set_defaults(site: &Site, version: Option<u64>) -> Result<CameraControls, Problem> {
+    let now = site.pipeline.controls().await?;
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    let identity = now.identity.clone();
+    let saved = |name: &str| in_force.as_ref().is_some_and(|it| is_saved(it, identity.as_deref(), name));
+    let is_pinned =
+        |name: &str| in_force.as_ref().and_then(|it| pinned(it, identity.as_deref(), name)).is_some();
+    let settable = now.controls.iter().filter(|control| {
+        control.kind != ControlKind::Button
+            && !control.read_only
+            && !is_pinned(&control.name)
+            && (control.value != control.default || saved(&control.name))
+    });
+    let wanted: Wanted = settable.map(|control| (control.name.clone(), None)).collect();
+    set(site, now, &wanted, version).await
+}
+
+/// Keeps what the camera took of what was wanted.
+async fn keep(
+    site: &Site,
+    set: &mut CameraControls,
+    wanted: &[(String, Option<i64>)],
+    version: Option<u64>,
+) -> Result<(), Problem> {
+    let kept = wanted.iter().filter(|(name, _)| {
+        let control = set.controls.iter().find(|control| control.name == *name);
+        control.is_some_and(|control| control.kind != ControlKind::Button) && !set.refused.contains(name)
+    });
+    let kept: Vec<&(String, Option<i64>)> = kept.collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let (Ok(preferences), Some(identity)) = (site.preferences(), set.identity.as_deref()) else {
+        set.notes.push(String::from("This is not kept: it holds until the camera is unplugged."));
+        return Ok(());
+    };
+    let changes = kept.into_iter().map(|(name, wish)| {
+        let took = set.controls.iter().find(|control| control.name == *name);
+        let value = wish.and(took).map(toml);
+        (control_path(identity, name), value)
+    });
+    preferences.change(changes.collect::<Changes>(), version).await?;
+    Ok(())
+}
+
+/// The control's value as it is written in a file.
+fn toml(control: &Control) -> String {
+    match control.kind {
+        ControlKind::Boolean => (control.value != 0).to_string(),
+        _ => control.value.to_string(),
+    }
+}
+
+/// The version that settings have to have still, if any was named.
+fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Ok(preferences) = site.preferences() else { return Ok(None) };
+    let version = preferences.in_force().version;
+    match etag::wish(headers, version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(version)),
+        Wish::Other => Err(NotSet::Changed.into()),
+    }
+}
+
+/// Where the operator sets a control of this camera, if so.
+pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<String> {
+    let resolved = &in_force.resolved;
+    let everywhere = resolved.config.source.controls.iter().any(|(control, _)| control == name);
+    let of_all = everywhere.then(|| resolved.origin(&format!("source.controls.{name}"))).flatten();
+    let of_this = identity
+        .and_then(|identity| resolved.origin(&control_path(identity, name)))
+        .filter(|origin| origin.is_operators());
+    of_all.or(of_this).map(ToString::to_string)
+}
+
+/// Whether a value is kept for a control of this camera.
+pub fn is_saved(in_force: &InForce, identity: Option<&str>, name: &str) -> bool {
+    let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
+    kept.is_some_and(|controls| controls.contains_key(name))
+}
+
+fn answer(site: &Site, controls: &CameraControls) -> Response<Body> {
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    let mut response = v1::json(wire::json(&ControlsReport::of(controls, in_force.as_deref())));
+    if let Some(tag) = in_force.and_then(|in_force| etag::of(in_force.version)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// What is sent, checked against what the camera has: every name known, every value of its kind and in its range.
+///
+/// # Errors
+/// 422, with everything that is wrong; field, range and what was given are those of the first.
+pub fn wanted(controls: &[Control], pairs: &[(String, Value)]) -> Result<Wanted, Problem> {
+    if pairs.is_empty() {
+        let detail = "no control is named: this needs at least one, as in {\"brightness\": 128}";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    let mut wanted = Wanted::new();
+    let mut wrong: Vec<Wrong> = Vec::new();
+    for (name, given) in pairs {
+        match controls.iter().find(|control| control.name == *name) {
+            None => wrong.push(Wrong {
+                field: name.clone(),
+                range: String::from("one of the camera's controls"),
+                given: shown(given),
+                message: unknown_control(controls, name),
+            }),
+            Some(control) => match value(control, given) {
+                Ok(value) => wanted.push((name.clone(), value)),
+                Err(why) => wrong.push(why),
+            },
+        }
+    }
+    let detail: Vec<&str> = wrong.iter().map(|wrong| wrong.message.as_str()).collect();
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail.join(" "));
+    match wrong.into_iter().next() {
+        None => Ok(wanted),
+        Some(Wrong { field, range, given, .. }) => Err(problem.wrong(field, range, given)),
+    }
+}
+
+struct Wrong {
+    field: String,
+    range: String,
+    given: String,
+    message: String,
+}
+
+/// The value that is meant, within the control's range; between two of its steps the camera's nearest is taken.
+fn value(control: &Control, given: &Value) -> Result<Option<i64>, Wrong> {
+    let wrong = |range: String, message: String| Wrong {
+        field: control.name.clone(),
+        range,
+        given: shown(given),
+        message,
+    };
+    if control.read_only {
+        let message = format!("The camera's control {} can be read but not set.", control.name);
+        return Err(wrong(String::from("nothing"), message));
+    }
+    // A form has only words.
+    let word = given.as_str();
+    let whole = || given.as_i64().or_else(|| word?.trim().parse().ok());
+    let flag = || match (given.as_bool(), whole(), word) {
+        (Some(flag), _, _) => Some(i64::from(flag)),
+        (_, Some(number @ (0 | 1)), _) => Some(number),
+        (_, _, Some("true" | "on")) => Some(1),
+        (_, _, Some("false" | "off")) => Some(0),
+        _ => None,
+    };
+    let is_default = given.is_null();
+    let value = match &control.kind {
+        ControlKind::Button => flag().filter(|flag| *flag == 1).map(Some),
+        _ if is_default => Some(None),
+        ControlKind::Integer { min, max, .. } => {
+            whole().filter(|number| (min..=max).contains(&number)).map(Some)
+        }
+        ControlKind::Boolean => flag().map(Some),
+        ControlKind::Menu(choices) => {
+            whole().filter(|number| choices.iter().any(|(choice, _)| choice == number)).map(Some)
+        }
+    };
+    value.ok_or_else(|| {
+        let range = range(&control.kind);
+        let message = format!("The camera's control {} takes {range}, not {}.", control.name, shown(given));
+        wrong(range, message)
+    })
+}
+
+/// What a control takes, in words.
+fn range(kind: &ControlKind) -> String {
+    match kind {
+        ControlKind::Integer { min, max, step: 1 } => format!("a whole number from {min} to {max}"),
+        ControlKind::Integer { min, max, step } => {
+            format!("a whole number from {min} to {max} in steps of {step}")
+        }
+        ControlKind::Boolean => String::from("true or false"),
+        ControlKind::Menu(choices) => {
+            let choices: Vec<String> =
+                choices.iter().map(|(number, title)| format!("{number} ({title})")).collect();
+            format!("one of {}", choices.join(", "))
+        }
+        ControlKind::Button => String::from("true, which presses it"),
+    }
+}
+
+/// What was given, at most 100 characters of it.
+fn shown(given: &Value) -> String {
+    given.to_string().chars().take(100).collect()
+}
+
+impl From<ControlsError> for Problem {
+    fn from(error: ControlsError) -> Problem {
+        let detail = error.to_string();
+        let unavailable = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.clone());
+        match error {
+            ControlsError::Wrong(wrong) => {
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+                match wrong.into_iter().next() {
+                    Some(WrongControl { name, given, .. }) => problem.wrong(name, "", given.to_string()),
+                    None => problem,
+                }
+            }
+            ControlsError::Camera(trouble) => {
+                let mut what = trouble.what;
+                for cause in trouble.causes {
+                    what.push_str(": ");
+                    what.push_str(&cause);
+                }
+                Problem { hint: trouble.hint, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, what) }
+                    .retry_after(5)
+            }
+            ControlsError::Busy | ControlsError::NoAnswer => unavailable.retry_after(5),
+            ControlsError::Ending => unavailable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use serde_json::json;
+
+    fn control(name: &str, kind: ControlKind) -> Control {
+        Control {
+            id: 1,
+            name: name.to_owned(),
+            title: name.to_owned(),
+            kind,
+            default: 0,
+            value: 0,
+            read_only: name == "serial",
+            inactive: false,
+        }
+    }
+
+    fn camera() -> Vec<Control> {
+        vec![
+            control("focus", ControlKind::Integer { min: 0, max: 255, step: 5 }),
+            control("gain", ControlKind::Integer { min: -3, max: 9, step: 1 }),
+            control("flip", ControlKind::Boolean),
+            control("mains", ControlKind::Menu(vec![(1, "50 Hz".into()), (3, "60 Hz".into())])),
+            control("press", ControlKind::Button),
+            control("serial", ControlKind::Boolean),
+        ]
+    }
+
+    fn of(name: &str, given: Value) -> Result<Option<i64>, Problem> {
+        wanted(&camera(), &[(name.to_owned(), given)]).map(|wanted| wanted[0].1)
+    }
+
+    #[test]
+    fn a_value_is_of_its_controls_kind() {
+        assert_eq!(of("focus", json!(255)).unwrap(), Some(255));
+        assert_eq!(of("gain", json!(-3)).unwrap(), Some(-3));
+        assert_eq!(of("gain", json!(" 4 ")).unwrap(), Some(4), "as a form has it");
+        assert_eq!(of("flip", json!(true)).unwrap(), Some(1));
+        assert_eq!(of("flip", json!("off")).unwrap(), Some(0));
+        assert_eq!(of("flip", json!(1)).unwrap(), Some(1));
+        assert_eq!(of("mains", json!(3)).unwrap(), Some(3));
+        assert_eq!(of("press", json!(true)).unwrap(), Some(1));
+        assert_eq!(of("mains", json!(null)).unwrap(), None, "the default");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_range() {
+        for (name, given, range) in [
+            ("focus", json!(256), "a whole number from 0 to 255 in steps of 5"),
+            ("gain", json!(-4), "a whole number from -3 to 9"),
+            ("gain", json!(1.5), "a whole number from -3 to 9"),
+            ("gain", json!(1e300), "a whole number from -3 to 9"),
+            ("gain", json!(u64::MAX), "a whole number from -3 to 9"),
+            ("gain", json!("NaN"), "a whole number from -3 to 9"),
+            ("gain", json!(""), "a whole number from -3 to 9"),
+            ("gain", json!(true), "a whole number from -3 to 9"),
+            ("gain", json!([1]), "a whole number from -3 to 9"),
+            ("flip", json!(2), "true or false"),
+            ("flip", json!("yes"), "true or false"),
+            ("mains", json!(2), "one of 1 (50 Hz), 3 (60 Hz)"),
+            ("press", json!(false), "true, which presses it"),
+            ("press", json!(null), "true, which presses it"),
+            ("serial", json!(true), "nothing"),
+            ("gian", json!(1), "one of the camera's controls"),
+        ] {
+            let problem = of(name, given.clone()).unwrap_err();
+            assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY);
+            let wrong = problem.wrong.unwrap();
+            assert_eq!((wrong.field.as_str(), wrong.range.as_str()), (name, range));
+            assert_eq!(wrong.given, Some(given.to_string()));
+        }
+        assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
+        let two = [("gain".to_owned(), json!(99)), ("flip".to_owned(), json!("x"))];
+        let both = wanted(&camera(), &two).unwrap_err();
+        assert!(both.detail.contains("control gain") && both.detail.contains("control flip"), "{both:?}");
+        assert!(wanted(&camera(), &[]).unwrap_err().detail.contains("no control is named"));
+    }
+}

@@ -1,0 +1,347 @@
+//! `/api/v1/diagnosis`: what was looked at, how it was found, and what to do. The same words as `tallycam check`.
+//!
+//! What the running daemon knows of itself (camera, lens, light, counting, stores, settings) is told at once. What must be
+//! looked for (devices, permissions, files, temperature) is looked for by whoever implements [`Diagnose`], on a thread
+//! that may block, by one at a time, and stays true for a second.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use hyper::Response;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::light::LightSummary;
+use super::route::Request;
+use super::state::object;
+use super::{Site, lens, storage, v1, wire};
+use crate::config::Config;
+use crate::pipeline::{State, Status};
+use crate::store::media::Storage;
+use crate::ui::{FindingFacts, bytes_in_words};
+
+/// What was looked for stays true for so long.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Room for so many days is soon none.
+const FEW_DAYS: f64 = 3.0;
+
+/// How something was found; worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It does not work.
+    Bad,
+    /// It works, and will not for long, or not as it should.
+    Warning,
+    /// It is not there, or there is nothing to say of it.
+    None,
+    /// It works.
+    Good,
+}
+
+impl Verdict {
+    /// One word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Bad => "bad",
+            Verdict::Warning => "warning",
+            Verdict::None => "none",
+            Verdict::Good => "good",
+        }
+    }
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about, in a few words that stay the same.
+    pub name: &'static str,
+    /// How it was found.
+    pub verdict: Verdict,
+    /// What was found, in a sentence or as a list.
+    pub said: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a hint.
+    pub fn new(name: &'static str, verdict: Verdict, said: impl Into<String>) -> Finding {
+        Finding { name, verdict, said: said.into(), hint: None }
+    }
+
+    /// It works.
+    pub fn good(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Good, said)
+    }
+
+    /// There is nothing to say.
+    pub fn none(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::None, said)
+    }
+
+    /// It will not work for long, or not as it should.
+    pub fn warning(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Warning, said)
+    }
+
+    /// It does not work.
+    pub fn bad(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Bad, said)
+    }
+
+    /// Adds what can be done.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Finding {
+        Finding { hint: Some(hint.into()), ..self }
+    }
+
+    /// Adds what can be done, where that is known.
+    #[must_use]
+    pub fn maybe_hint(self, hint: Option<String>) -> Finding {
+        Finding { hint, ..self }
+    }
+}
+
+/// Looks at the machine: devices, permissions, files, clock, temperature. Called on a thread that may block.
+pub trait Diagnose: fmt::Debug + Send + Sync {
+    /// What is found; `config` is in force.
+    fn look(&self, config: &Config) -> Vec<Finding>;
+}
+
+/// What was looked for last.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Held while somebody looks: who comes then waits and finds it done.
+    turn: tokio::sync::Mutex<()>,
+    found: RefCell<Option<(Instant, Vec<Finding>)>>,
+}
+
+impl Looked {
+    fn fresh(&self) -> Option<Vec<Finding>> {
+        let found = self.found.borrow();
+        found.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, found)| found.clone())
+    }
+}
+
+/// Everything that there is to be found, the worst first.
+pub async fn diagnose(site: &Site) -> Vec<Finding> {
+    let mut findings = looked_for(site).await;
+    findings.extend(known(site).await);
+    findings.sort_by_key(|finding| finding.verdict);
+    findings
+}
+
+/// The same for pages.
+#[expect(dead_code, reason = "used by the page of the diagnosis, which comes next")]
+pub async fn findings(site: &Site) -> Vec<FindingFacts> {
+    let facts = |finding: Finding| FindingFacts {
+        name: finding.name.to_owned(),
+        state: finding.verdict.word().to_owned(),
+        said: finding.said,
+        hint: finding.hint.unwrap_or_default(),
+    };
+    diagnose(site).await.into_iter().map(facts).collect()
+}
+
+async fn looked_for(site: &Site) -> Vec<Finding> {
+    let (Some(machine), Ok(settings)) = (site.machine.clone(), site.preferences()) else { return Vec::new() };
+    let in_force = settings.in_force();
+    let _turn = site.looked.turn.lock().await;
+    if let Some(found) = site.looked.fresh() {
+        return found;
+    }
+    let look = move || machine.look(&in_force.resolved.config);
+    let found = tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
+        log::error!("the diagnosis could not be made: {error}");
+        vec![Finding::bad("diagnosis", "It could not be made: see the log.")]
+    });
+    site.looked.found.replace(Some((Instant::now(), found.clone())));
+    found
+}
+
+/// What the daemon knows of itself.
+async fn known(site: &Site) -> Vec<Finding> {
+    let status = site.pipeline.status();
+    let mut findings = vec![settings(site), camera(&status), lens(site).await, light(site)];
+    findings.extend(counting(site));
+    findings.extend(pictures(site).await);
+    findings
+}
+
+fn settings(site: &Site) -> Finding {
+    let name = "settings";
+    let Ok(settings) = site.preferences() else {
+        return Finding::none(name, "They are read once, at the start: nothing is changed from the page.");
+    };
+    let now = settings.in_force();
+    match (now.complaint.trim(), now.needs_restart.as_slice()) {
+        ("", []) => Finding::good(name, "What the files say is in force."),
+        ("", keys) => {
+            Finding::warning(name, format!("Changed, and in force after a restart: {}.", keys.join(", ")))
+                .hint("restart tallycam (`systemctl restart tallycam`) when it suits")
+        }
+        (complaint, _) => Finding::bad(name, complaint.to_owned()),
+    }
+}
+
+/// The camera, as its pictures come.
+fn camera(status: &Status) -> Finding {
+    let name = "camera";
+    let what = status.delivers.as_ref().map_or(&status.source, |delivers| &delivers.name);
+    let format = status.delivers.as_ref().map(|delivers| delivers.fourcc.to_string()).unwrap_or_default();
+    let size = status.size.map_or_else(String::new, |(width, height)| format!(" {width}×{height}"));
+    match &status.state {
+        State::Live => {
+            let said = format!("{what} gives pictures: {format}{size}, {:.1} a second", status.fps);
+            match status.lost * 20 > status.frames && status.frames > 100 {
+                true => Finding::warning(
+                    name,
+                    format!("{said}; {} of {} were lost", status.lost, status.frames + status.lost),
+                )
+                .hint(
+                    "a camera at a hub, or a processor that is busy: a smaller size or fewer pictures help",
+                ),
+                false => Finding::good(name, said),
+            }
+        }
+        State::Asleep => Finding::good(name, format!("{what} sleeps until somebody watches")),
+        State::Waking => Finding::none(name, format!("{what} is waking")),
+        State::Paused => {
+            Finding::none(name, format!("{what} is paused")).hint("Resume on the live page wakes it")
+        }
+        State::Trouble(trouble) => {
+            let mut trouble = trouble.clone();
+            let hint = trouble.hint.take();
+            Finding::bad(name, trouble.line()).maybe_hint(hint)
+        }
+    }
+}
+
+async fn lens(site: &Site) -> Finding {
+    let name = "lens";
+    let facts = lens::facts(site).await;
+    if !facts.is_supported {
+        return Finding::none(name, facts.reason);
+    }
+    let place =
+        facts.position.map_or_else(|| String::from("It takes steps"), |at| format!("It stands at {at:.2}"));
+    let auto = match facts.auto {
+        Some(true) => "autofocus is on",
+        Some(false) => "autofocus is off",
+        None => "there is no autofocus",
+    };
+    Finding::good(name, format!("{place}; {auto}."))
+}
+
+fn light(site: &Site) -> Finding {
+    let name = "light";
+    match LightSummary::of(site) {
+        None => Finding::none(name, "None is set up.").hint("`kind` under [lights] says what there is"),
+        Some(LightSummary { reason: Some(reason), hint, .. }) => Finding::bad(name, reason).maybe_hint(hint),
+        Some(light) => Finding::good(name, format!("It works ({}) and is {}.", light.kind, light.shows)),
+    }
+}
+
+fn counting(site: &Site) -> Option<Finding> {
+    let counting = site.counting.as_ref()?;
+    let status = counting.status();
+    let name = "counting";
+    let by = match status.model.as_str() {
+        "" => status.backend.to_owned(),
+        model => format!("{} with {model}", status.backend),
+    };
+    let finding = match status.word {
+        "counting" if status.notes.is_empty() => {
+            Finding::good(name, format!("It counts ({by}), {:.1} looks a second.", status.looks_per_second))
+        }
+        "counting" => Finding::warning(name, status.notes.join(" ")),
+        "trouble" => Finding::bad(name, status.reason),
+        _ => Finding::none(name, status.reason),
+    };
+    Some(match finding.hint {
+        None => finding.maybe_hint(status.hint),
+        Some(_) => finding,
+    })
+}
+
+async fn pictures(site: &Site) -> Option<Finding> {
+    let name = "pictures";
+    if site.is_counts_only() {
+        return Some(Finding::none(name, "This camera counts only: none are kept."));
+    }
+    let media = match site.keeping.as_ref()?.media() {
+        Ok(media) => media,
+        Err(error) => {
+            return Some(Finding::bad(name, error.to_string()).maybe_hint(error.hint().map(str::to_owned)));
+        }
+    };
+    let status = media.status().borrow().clone();
+    if let Some((trouble, hint)) = status.trouble.clone() {
+        return Some(Finding::bad(name, trouble).maybe_hint(hint));
+    }
+    Some(match storage::room(site).await {
+        Ok(room) => room_finding(name, &room, status.is_full),
+        Err(problem) => Finding::bad(name, problem.detail).maybe_hint(problem.hint),
+    })
+}
+
+/// What is kept, and for how long there is room.
+pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Finding {
+    let (snapshots, recordings) = (room.snapshots.0, room.recordings.0);
+    let kept = format!(
+        "{snapshots} snapshots, {recordings} recordings, {}; {} are free",
+        bytes_in_words(room.file_bytes),
+        bytes_in_words(room.free_bytes)
+    );
+    let hint = "delete what is not needed, or set limits under [retention]";
+    if is_full {
+        return Finding::bad(name, format!("The disk is full: {kept}.")).hint(hint);
+    }
+    match room.days_left {
+        Some(days) if days < FEW_DAYS => {
+            Finding::warning(name, format!("{kept}, which will do for {days:.1} days.")).hint(hint)
+        }
+        Some(days) => Finding::good(name, format!("{kept}, which will do for {days:.0} days.")),
+        None => Finding::good(name, format!("{kept}.")),
+    }
+}
+
+/// A finding, in JSON.
+#[derive(Debug, Serialize)]
+pub struct FindingReport {
+    name: &'static str,
+    state: &'static str,
+    said: String,
+    hint: Option<String>,
+}
+
+impl From<Finding> for FindingReport {
+    fn from(finding: Finding) -> FindingReport {
+        let Finding { name, verdict, said, hint } = finding;
+        FindingReport { name, state: verdict.word(), said, hint }
+    }
+}
+
+/// `GET /api/v1/diagnosis`.
+pub async fn get(request: Request) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Report {
+        items: Vec<FindingReport>,
+    }
+    let items = diagnose(&request.site).await.into_iter().map(FindingReport::from).collect();
+    v1::json(wire::json(&Report { items }))
+}
+
+/// The schemas of it.
+pub fn schemas() -> Value {
+    let finding = object(json!({
+        "name": {"type": "string"},
+        "state": {"type": "string", "enum": ["good", "warning", "bad", "none"]},
+        "said": {"type": "string"},
+        "hint": {"type": ["string", "null"]},
+    }));
+    json!({"Diagnosis": object(json!({"items": {"type": "array", "items": finding}}))})
+}

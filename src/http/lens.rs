@@ -1,0 +1,280 @@
+//! `/api/v1/lens`: where the lens stands, how sharp the picture is, and the focus sweep; and what pages and the old
+//! routes do with the lens, which is the same.
+//!
+//! What is set here is set on the camera at once, and kept as the settings of its controls, so that it is so after the
+//! next opening, too. Where settings are not kept it holds until the camera is closed.
+
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::fields::{FieldError, Fields, wrong};
+use super::preferences::{Changes, NotSet};
+use super::problem::Problem;
+use super::route::Request;
+use super::state::object;
+use super::{Site, controls, v1, wire};
+use crate::config::{LensKind, control_path};
+use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
+use crate::ui::LensFacts;
+
+/// Keys of a change.
+const KEYS: [&str; 3] = ["position", "auto", "step"];
+
+/// What is to become of the lens: one of them, and `auto: false` beside a place or a step says what is so anyhow.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LensWish {
+    /// To this place, 0–1.
+    pub position: Option<f64>,
+    /// Autofocus on or off.
+    pub auto: Option<bool>,
+    /// By so much, −1…1 and not 0.
+    pub step: Option<f64>,
+}
+
+impl LensWish {
+    fn read(request: &Request) -> Result<LensWish, FieldError> {
+        let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
+        fields.no_null(&KEYS)?;
+        Ok(LensWish {
+            position: fields.number("position", 0.0..=1.0)?,
+            auto: fields.flag("auto")?,
+            step: fields.number("step", -1.0..=1.0)?,
+        })
+    }
+
+    fn meant(self) -> Result<Move, FieldError> {
+        match self {
+            LensWish { position: Some(_), step: Some(_), .. } => {
+                Err(wrong("step", "left away where a position is given"))
+            }
+            LensWish { auto: Some(true), position: None, step: None } => Ok(Move::Auto(true)),
+            LensWish { auto: Some(true), .. } => {
+                Err(wrong("auto", "false, or left away, where a position or a step is given"))
+            }
+            LensWish { step: Some(0.0), .. } => Err(wrong("step", "a number from -1 to 1 that is not 0")),
+            LensWish { position: Some(position), .. } => Ok(Move::To(position)),
+            LensWish { step: Some(step), .. } => Ok(Move::By(step)),
+            LensWish { auto: Some(false), .. } => Ok(Move::Auto(false)),
+            LensWish { .. } => Err(wrong("position", "given, or auto, or step")),
+        }
+    }
+}
+
+/// How the lens is now, and how sharp the newest picture.
+async fn look(site: &Site) -> (LensStatus, Option<f64>) {
+    (site.focus.look(kind(site)).await, site.focus.sharpness().await)
+}
+
+/// The same for pages.
+pub async fn facts(site: &Site) -> LensFacts {
+    let (status, sharpness) = look(site).await;
+    LensFacts {
+        is_supported: status.reason.is_none(),
+        reason: status.reason.unwrap_or_default(),
+        position: status.position,
+        auto: status.auto,
+        has_position: status.has_position,
+        sharpness,
+        sweep: status.sweep,
+        swept: status.ended.as_ref().map(SweepEnd::text).unwrap_or_default(),
+    }
+}
+
+/// Moves the lens. Done when the camera has been told and it is kept.
+pub async fn set(site: &Site, wish: LensWish) -> Result<(), Problem> {
+    make(site, wish.meant()?).await
+}
+
+/// As the camera has it by itself: nothing is kept.
+pub async fn reset(site: &Site) -> Result<(), Problem> {
+    make(site, Move::Reset).await
+}
+
+/// The same for a wish that is known to mean something.
+pub async fn make(site: &Site, wish: Move) -> Result<(), Problem> {
+    let planned = site.focus.plan(kind(site), wish).await?;
+    refuse_pinned(site, &planned)?;
+    site.focus.set(planned.change.values.clone()).await.map_err(FocusError::from)?;
+    let before = planned.before.clone();
+    if let Err(problem) = keep(site, planned).await {
+        // It is not so after a restart: then it is not so now.
+        if let Err(error) = site.focus.set(before).await {
+            log::warn!("the lens could not be brought back: {error}");
+        }
+        return Err(problem);
+    }
+    Ok(())
+}
+
+/// Begins a focus sweep, which goes on by itself.
+pub async fn sweep(site: &std::rc::Rc<Site>) -> Result<(), Problem> {
+    let sweeping = site.focus.sweep(kind(site)).await?;
+    let site = std::rc::Rc::clone(site);
+    tokio::task::spawn_local(async move {
+        let Some(planned) = sweeping.run().await else { return };
+        if let Err(problem) = keep(&site, planned).await {
+            log::warn!("what the focus sweep has found is not kept: {}", problem.detail);
+        }
+    });
+    Ok(())
+}
+
+/// Ends the sweep that is under way; done when the lens is where it was.
+pub async fn cancel(site: &Site) {
+    site.focus.cancel().await;
+}
+
+/// `[lens] kind` as it is in force.
+fn kind(site: &Site) -> LensKind {
+    site.preferences().map_or(LensKind::Auto, |settings| settings.in_force().resolved.config.lens.kind)
+}
+
+/// What the operator sets is nobody else's to set.
+fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
+    let Ok(settings) = site.preferences() else { return Ok(()) };
+    let in_force = settings.in_force();
+    for value in &planned.change.values {
+        if let Some(place) = controls::pinned(&in_force, planned.identity.as_deref(), &value.name) {
+            return Err(NotSet::Pinned { path: format!("the control {}", value.name), place }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a change for the camera it was made on.
+async fn keep(site: &Site, planned: Planned) -> Result<(), Problem> {
+    let (Ok(settings), Some(identity)) = (site.preferences(), &planned.identity) else { return Ok(()) };
+    let kept = planned.change.kept.iter();
+    let changes: Changes =
+        kept.map(|(name, value)| (control_path(identity, name), value.map(|v| v.to_string()))).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    settings.change(changes, None).await?;
+    Ok(())
+}
+
+/// The lens, in JSON.
+#[derive(Debug, Serialize)]
+struct LensReport {
+    supported: bool,
+    reason: Option<String>,
+    position: Option<f64>,
+    auto: Option<bool>,
+    sharpness: Option<f64>,
+    sweep: Option<Progress>,
+    last_sweep: Option<LastSweep>,
+}
+
+#[derive(Debug, Serialize)]
+struct Progress {
+    done: u32,
+    of: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct LastSweep {
+    found: bool,
+    said: String,
+}
+
+impl LensReport {
+    fn of(status: LensStatus, sharpness: Option<f64>) -> LensReport {
+        let rounded = |value: f64, per: f64| (value * per).round() / per;
+        LensReport {
+            supported: status.reason.is_none(),
+            reason: status.reason,
+            position: status.position.map(|position| rounded(position, 1e4)),
+            auto: status.auto,
+            sharpness: sharpness.map(|sharpness| rounded(sharpness, 100.0)),
+            sweep: status.sweep.map(|(done, of)| Progress { done, of }),
+            last_sweep: status
+                .ended
+                .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.text() }),
+        }
+    }
+}
+
+/// `GET /api/v1/lens`.
+pub async fn get(request: Request) -> Response<Body> {
+    let (status, sharpness) = look(&request.site).await;
+    v1::json(wire::json(&LensReport::of(status, sharpness)))
+}
+
+/// `PATCH /api/v1/lens`.
+pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
+    set(&request.site, LensWish::read(&request)?).await?;
+    Ok(get(request).await)
+}
+
+/// `POST /api/v1/lens/reset`.
+pub async fn post_reset(request: Request) -> Result<Response<Body>, Problem> {
+    reset(&request.site).await?;
+    Ok(get(request).await)
+}
+
+/// `POST /api/v1/lens/sweep`.
+pub async fn post_sweep(request: Request) -> Result<Response<Body>, Problem> {
+    sweep(&request.site).await?;
+    let mut response = get(request).await;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+/// `DELETE /api/v1/lens/sweep`.
+pub async fn delete_sweep(request: Request) -> Response<Body> {
+    cancel(&request.site).await;
+    get(request).await
+}
+
+/// The schemas of all that.
+pub fn schemas() -> Value {
+    let maybe = |kind: &str| json!({"type": [kind, "null"]});
+    let position = json!({"type": ["number", "null"], "minimum": 0, "maximum": 1});
+    let count = json!({"type": "integer", "minimum": 0});
+    json!({
+        "Lens": object(json!({
+            "supported": {"type": "boolean"}, "reason": maybe("string"), "position": position, "auto": maybe("boolean"),
+            "sharpness": maybe("number"),
+            "last_sweep": {"oneOf": [
+                object(json!({"found": {"type": "boolean"}, "said": {"type": "string"}})), {"type": "null"},
+            ]},
+            "sweep": {"oneOf": [object(json!({"done": count, "of": count})), {"type": "null"}]},
+        })),
+        "LensPatch": {
+            "type": "object",
+            "properties": {
+                "position": {"type": "number", "minimum": 0, "maximum": 1},
+                "auto": {"type": "boolean"},
+                "step": {"type": "number", "minimum": -1, "maximum": 1},
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_thing_is_wished() {
+        let wish = |position, auto, step| LensWish { position, auto, step }.meant();
+        assert_eq!(wish(Some(0.4), None, None), Ok(Move::To(0.4)));
+        assert_eq!(wish(Some(0.0), Some(false), None), Ok(Move::To(0.0)));
+        assert_eq!(wish(None, None, Some(-0.05)), Ok(Move::By(-0.05)));
+        assert_eq!(wish(None, Some(true), None), Ok(Move::Auto(true)));
+        assert_eq!(wish(None, Some(false), None), Ok(Move::Auto(false)));
+        for none in [
+            wish(None, None, None),
+            wish(Some(0.4), Some(true), None),
+            wish(Some(0.4), None, Some(0.1)),
+            wish(None, Some(true), Some(0.1)),
+            wish(None, None, Some(0.0)),
+        ] {
+            assert!(matches!(none, Err(FieldError::Wrong { .. })), "{none:?}");
+        }
+    }
+}

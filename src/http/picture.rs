@@ -1,0 +1,121 @@
+//! `/api/v1/picture`: what is done to the picture for everyone, and the old switches `/grayscale` and `/resolution`. A
+//! convenience over the settings of `[picture]`, which are changed through [`super::Preferences`] like all others.
+
+use hyper::header::ETAG;
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::body::Body;
+use super::preferences::Changes;
+use super::problem::Problem;
+use super::route::{self, Request, TEXT};
+use super::schemas::{maybe, text};
+use super::state::object;
+use super::{etag, payload, settings, v1, wire};
+use crate::media::View;
+
+/// What is done to the picture for everyone.
+#[derive(Debug, Serialize)]
+pub struct PictureReport {
+    gray: bool,
+    scale: &'static str,
+    rotate: u16,
+    mirror: bool,
+    flip: bool,
+    crop: Option<[f64; 4]>,
+    text: Option<String>,
+    timestamp: bool,
+}
+
+impl PictureReport {
+    fn of(view: &View) -> PictureReport {
+        PictureReport {
+            gray: view.gray,
+            scale: match view.eighths() {
+                1 => "1/8",
+                2 => "1/4",
+                4 => "1/2",
+                _ => "1",
+            },
+            rotate: view.rotate,
+            mirror: view.mirror,
+            flip: view.flip,
+            crop: view.crop,
+            text: view.text.clone(),
+            timestamp: view.timestamp.is_some(),
+        }
+    }
+
+    /// Its JSON schema.
+    pub fn schema() -> Value {
+        object(properties())
+    }
+
+    /// The schema of a change of it.
+    pub fn change_schema() -> Value {
+        let mut properties = properties();
+        if let Some(properties) = properties.as_object_mut() {
+            for schema in properties.values_mut() {
+                *schema = maybe(schema.take());
+            }
+        }
+        json!({"type": "object", "properties": properties, "additionalProperties": false})
+    }
+}
+
+fn properties() -> Value {
+    let flag = json!({"type": "boolean"});
+    let crop = json!({"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number", "minimum": 0, "maximum": 1}});
+    json!({
+        "gray": flag, "scale": {"type": "string", "enum": ["1", "1/2", "1/4", "1/8"]},
+        "rotate": {"type": "integer", "enum": [0, 90, 180, 270]}, "mirror": flag, "flip": flag,
+        "crop": maybe(crop), "text": maybe(text()), "timestamp": flag,
+    })
+}
+
+/// `GET /api/v1/picture`.
+pub async fn get(request: Request) -> Response<Body> {
+    report(&request)
+}
+
+/// `PATCH /api/v1/picture`: what is said, and nothing else; `null` is what the operator's file or the default says.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let preferences = request.site.preferences()?;
+    let sent: Map<String, Value> = payload::read(&request.headers, &request.body)?;
+    let sent = sent.into_iter().map(|(key, value)| (format!("picture.{key}"), value)).collect();
+    let expected = settings::expected(&request.headers, preferences.in_force().version)?;
+    preferences.change(settings::changes(sent)?, expected).await?;
+    Ok(report(&request))
+}
+
+/// `GET /grayscale?status=`: `false` switches the effect on, `true` off: what the old program's button was showing.
+pub async fn grayscale(request: Request) -> Result<Response<Body>, Problem> {
+    switch(request, "picture.gray", "true", "false").await
+}
+
+/// `GET /resolution?status=`: likewise, half of width and height.
+pub async fn resolution(request: Request) -> Result<Response<Body>, Problem> {
+    switch(request, "picture.scale", "\"1/2\"", "\"1\"").await
+}
+
+async fn switch(request: Request, key: &str, on: &str, off: &str) -> Result<Response<Body>, Problem> {
+    let value = match request.query.get("status") {
+        Some("false") => on,
+        Some("true") => off,
+        _ => return Err(Problem::new(StatusCode::BAD_REQUEST, "status is neither false nor true")),
+    };
+    let changes = Changes::from([(key.to_owned(), Some(value.to_owned()))]);
+    request.site.preferences()?.change(changes, None).await?;
+    Ok(route::fixed(TEXT, "200"))
+}
+
+fn report(request: &Request) -> Response<Body> {
+    let view = request.site.pipeline.view().borrow().clone();
+    let mut response = v1::json(wire::json(&PictureReport::of(&view)));
+    let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
+    if let Some(tag) = version.and_then(etag::of) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}

@@ -1,0 +1,127 @@
+//! Switching the machine off and on again: who may, and that a recording is whole before. How it is done is the
+//! business of whoever implements [`Power`].
+
+use std::fmt;
+
+use hyper::{Response, StatusCode};
+use serde::Deserialize;
+
+use super::access::Asker;
+use super::body::Body;
+use super::problem::Problem;
+use super::route::{self, Request, no_store};
+use super::{Site, payload};
+use crate::access::is_same;
+use crate::base::clock;
+
+/// What is to become of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PowerAction {
+    /// Off.
+    Off,
+    /// Off and on again.
+    Reboot,
+}
+
+impl fmt::Display for PowerAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PowerAction::Off => "switched off",
+            PowerAction::Reboot => "restarted",
+        })
+    }
+}
+
+/// The machine stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the machine could not be {action}: {reason}")]
+pub struct NotSwitched {
+    /// What was wanted.
+    pub action: PowerAction,
+    /// What was said.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What can switch the machine.
+pub trait Power: fmt::Debug + Send + Sync {
+    /// Has it switched; returns when that is under way. May take seconds, and is called on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`NotSwitched`].
+    fn switch(&self, action: PowerAction) -> Result<(), NotSwitched>;
+}
+
+impl From<NotSwitched> for Problem {
+    fn from(error: NotSwitched) -> Problem {
+        Problem {
+            hint: error.hint.clone(),
+            ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        }
+    }
+}
+
+/// What `POST /api/v1/power` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PowerWish {
+    action: PowerAction,
+}
+
+/// `POST /api/v1/power`.
+pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
+    let wish: PowerWish = payload::read(&request.headers, &request.body)?;
+    switch(&request.site, wish.action, request.link.peer()).await?;
+    let said = match wish.action {
+        PowerAction::Off => r#"{"action":"off"}"#,
+        PowerAction::Reboot => r#"{"action":"reboot"}"#,
+    };
+    let mut response = no_store(route::fixed("application/json", said));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+/// Closes what is being recorded and switches the machine.
+pub async fn switch(site: &Site, action: PowerAction, asker: &str) -> Result<(), Problem> {
+    let none =
+        || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program cannot switch the machine it runs on");
+    let power = site.power.clone().ok_or_else(none)?;
+    log::warn!("the machine is to be {action}, says {asker}");
+    if let Ok(keeping) = site.keeping()
+        && let Err(error) = keeping.end().await
+    {
+        log::warn!("the recording under way could not be closed before: {error}");
+    }
+    let done = tokio::task::spawn_blocking(move || power.switch(action)).await;
+    let done =
+        done.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?;
+    Ok(done.inspect_err(|error| log::error!("{error}"))?)
+}
+
+/// Whether the key of `[power]` was said; without one in the configuration no key is right.
+///
+/// # Errors
+/// It was not, or too often.
+pub fn check_key(site: &Site, asker: Asker<'_>, given: Option<&str>) -> Result<(), WrongKey> {
+    let client = asker.client();
+    let attempt = site.gate.keys.borrow_mut().attempt(client, clock::monotonic_us());
+    attempt.map_err(|wait| WrongKey::TooSoon(wait.as_secs().saturating_add(1)))?;
+    let settings = site.settings();
+    let key = settings.power_key.as_deref();
+    if !key.is_some_and(|key| !key.is_empty() && is_same(given.unwrap_or_default(), key)) {
+        return Err(WrongKey::Wrong);
+    }
+    site.gate.keys.borrow_mut().right(client);
+    Ok(())
+}
+
+/// The key of an old address is not the one that is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrongKey {
+    /// It is wrong, or there is none that would be right.
+    Wrong,
+    /// Too many wrong ones came: so many seconds to wait.
+    TooSoon(u64),
+}

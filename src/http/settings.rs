@@ -1,0 +1,278 @@
+//! `/api/v1/settings`: every setting with its origin and what it may be, changed while everything runs. What a value
+//! means and how it takes effect is the business of [`super::Preferences`].
+//!
+//! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others, so
+//! that of two who change something at once neither loses what the other has not touched.
+
+use hyper::Response;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::body::Body;
+use super::etag::{self, Wish};
+use super::payload::{self, PayloadError};
+use super::preferences::{Changes, InForce, NotSet, WrongSetting};
+use super::problem::Problem;
+use super::route::{Request, no_store};
+use super::schemas::{count, list as list_of, maybe, text};
+use super::state::object;
+use super::{v1, wire};
+use crate::config::keys::{self, Key};
+use crate::config::{Setting, kind};
+
+/// All settings at one moment.
+#[derive(Debug, Serialize)]
+struct SettingsReport {
+    version: u64,
+    complaint: String,
+    needs_restart: Vec<String>,
+    items: Vec<SettingReport>,
+}
+
+/// One setting.
+#[derive(Debug, Serialize)]
+struct SettingReport {
+    path: String,
+    section: String,
+    name: String,
+    value: Value,
+    default: Value,
+    origin: &'static str,
+    place: String,
+    pinned: bool,
+    kind: &'static str,
+    min: Option<f64>,
+    max: Option<f64>,
+    choices: Vec<String>,
+    /// A word that may stand in the value's place: `auto`.
+    or: Option<&'static str>,
+    unit: &'static str,
+    about: &'static str,
+    live: bool,
+}
+
+impl SettingReport {
+    fn of(setting: &Setting) -> SettingReport {
+        let Setting { path, value, origin } = setting;
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let key = keys::find(section, name);
+        // What is no key of the table is a camera's control, a line or a zone.
+        let is_drawn = key.is_none() && !path.contains("controls.");
+        let shape = key.map(|key| key.kind.shape()).unwrap_or_default();
+        SettingReport {
+            section: section.to_owned(),
+            name: name.to_owned(),
+            // Values are JSON as they stand; what is drawn is no setting that is changed here.
+            value: serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str())),
+            default: key.and_then(|key| serde_json::from_str(key.default).ok()).unwrap_or_default(),
+            origin: origin.word(),
+            place: if origin.word() == "default" { String::new() } else { origin.to_string() },
+            pinned: origin.is_operators() || is_drawn,
+            kind: match (key, is_drawn) {
+                (Some(_), _) => shape.word,
+                (None, true) => "drawn",
+                (None, false) => "integer",
+            },
+            min: shape.least,
+            max: shape.most,
+            choices: shape.choices,
+            or: shape.or,
+            unit: key.map_or("", Key::unit),
+            about: key.map_or("", |key| key.about),
+            live: key.is_none_or(Key::is_live),
+            path: path.clone(),
+        }
+    }
+}
+
+/// `GET /api/v1/settings`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(report(&request.site.preferences()?.in_force()))
+}
+
+/// `PATCH /api/v1/settings`.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let preferences = request.site.preferences()?;
+    let sent: Map<String, Value> = payload::read(&request.headers, &request.body)?;
+    let expected = expected(&request.headers, preferences.in_force().version)?;
+    Ok(report(&*preferences.change(changes(sent)?, expected).await?))
+}
+
+/// `GET /api/v1/settings.toml`.
+pub async fn export(request: Request) -> Result<Response<Body>, Problem> {
+    let preferences = request.site.preferences()?;
+    let version = preferences.in_force().version;
+    let mut response = no_store(Response::new(Body::full(preferences.export())));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/toml"));
+    headers.insert(
+        CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"tallycam-settings.toml\""),
+    );
+    if let Some(tag) = etag::of(version) {
+        headers.insert(ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// `PUT /api/v1/settings.toml`.
+pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
+    let preferences = request.site.preferences()?;
+    let toml = std::str::from_utf8(&request.body)
+        .map_err(|_| PayloadError::Kind(String::from("what is no UTF-8 text")))?;
+    if toml.trim().is_empty() {
+        return Err(PayloadError::Missing.into());
+    }
+    expected(&request.headers, preferences.in_force().version)?;
+    Ok(report(&*preferences.import(toml.to_owned()).await?))
+}
+
+/// The version that settings have to have still, if any was named.
+pub fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet> {
+    match etag::wish(headers, version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(version)),
+        Wish::Other => Err(NotSet::Changed),
+    }
+}
+
+/// What is sent as what is to be changed.
+///
+/// # Errors
+/// A value that no setting can have: `null` in a list.
+pub fn changes(sent: Map<String, Value>) -> Result<Changes, NotSet> {
+    let mut changes = Changes::new();
+    let mut wrong = Vec::new();
+    for (path, value) in sent {
+        match toml(&path, &value) {
+            Some(toml) => drop(changes.insert(path, toml)),
+            None => wrong.push(WrongSetting {
+                message: format!("`{path}` must be a text, a number, true, false, null or a list of those."),
+                given: value.to_string().chars().take(100).collect(),
+                path,
+                hint: None,
+            }),
+        }
+    }
+    if wrong.is_empty() { Ok(changes) } else { Err(NotSet::Wrong(wrong)) }
+}
+
+/// A value of JSON as the TOML that says the same: `Some(None)` is `null`.
+fn toml(path: &str, value: &Value) -> Option<Option<String>> {
+    match value {
+        Value::Null => Some(None),
+        Value::String(text) => Some(Some(typed(path, text))),
+        value => as_toml(value).map(Some),
+    }
+}
+
+/// What was typed into a field of a form for the setting `path`, as [`Changes`] want it.
+pub fn typed(path: &str, text: &str) -> String {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let is_text = keys::find(section, name).is_some_and(|key| key.kind.shape().is_text());
+    if is_text { kind::quoted(text) } else { text.trim().to_owned() }
+}
+
+fn as_toml(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => kind::quoted(text),
+        Value::Array(list) => {
+            format!("[{}]", list.iter().map(as_toml).collect::<Option<Vec<_>>>()?.join(", "))
+        }
+        Value::Object(table) => {
+            let entry = |(key, value): (&String, &Value)| {
+                as_toml(value).map(|value| format!("{} = {value}", kind::quoted(key)))
+            };
+            format!("{{ {} }}", table.iter().map(entry).collect::<Option<Vec<_>>>()?.join(", "))
+        }
+    })
+}
+
+fn report(now: &InForce) -> Response<Body> {
+    let report = SettingsReport {
+        version: now.version,
+        complaint: now.complaint.clone(),
+        needs_restart: now.needs_restart.clone(),
+        items: now.resolved.settings.iter().map(SettingReport::of).collect(),
+    };
+    let mut response = v1::json(wire::json(&report));
+    if let Some(tag) = etag::of(now.version) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The schemas of what is sent and answered here.
+pub fn schemas() -> Value {
+    let any = || json!({"description": "As the configuration file has it."});
+    let flag = || json!({"type": "boolean"});
+    let maybe_number = || maybe(json!({"type": "number"}));
+    json!({
+        "Settings": object(json!({
+            "version": count(),
+            "complaint": {"type": "string", "description": "What is wrong with a file that was read; empty when all is well."},
+            "needs_restart": list_of(text()),
+            "items": list_of(object(json!({
+                "path": text(), "section": text(), "name": text(), "value": any(), "default": any(),
+                "origin": {"type": "string", "enum": ["default", "page", "file", "environment", "command_line"]},
+                "place": text(), "pinned": flag(), "kind": text(), "min": maybe_number(), "max": maybe_number(),
+                "choices": list_of(text()), "or": maybe(text()), "unit": text(), "about": text(), "live": flag(),
+            }))),
+        })),
+        "SettingsPatch": {
+            "type": "object",
+            "description": "Paths and values, as in {\"stream.quality\": 70, \"name\": \"door\", \"stream.fps\": null}.",
+            "additionalProperties": true,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn values_of_json_are_those_of_toml() {
+        for (path, value, want) in [
+            ("stream.quality", json!(70), Some("70")),
+            ("stream.quality", json!("70"), Some("70")),
+            ("name", json!("70"), Some("\"70\"")),
+            ("name", json!("say \"x\""), Some(r#""say \"x\"""#)),
+            ("picture.gray", json!(true), Some("true")),
+            ("picture.crop", json!([0.25, 0, 0.5, 1]), Some("[0.25, 0, 0.5, 1]")),
+            ("http.listen", json!(["a", "b"]), Some("[\"a\", \"b\"]")),
+            ("stream.fps", json!("auto"), Some("auto")),
+            ("x", json!({"a b": [1]}), Some("{ \"a b\" = [1] }")),
+            ("stream.fps", Value::Null, None),
+        ] {
+            assert_eq!(toml(path, &value).unwrap().as_deref(), want, "{path}");
+        }
+        assert_eq!(toml("x", &json!([null])), None);
+    }
+
+    #[test]
+    fn every_key_says_what_it_may_be() {
+        let resolved = crate::config::Config::from_text(
+            std::path::Path::new("c"),
+            "[[line]]\nname='a'\na=[0,0]\nb=[1,1]",
+            &[],
+            [],
+        )
+        .unwrap();
+        let reports: Vec<SettingReport> = resolved.settings.iter().map(SettingReport::of).collect();
+        for report in &reports {
+            assert!(!report.kind.is_empty(), "{}", report.path);
+            assert_eq!(report.kind == "choice", !report.choices.is_empty(), "{}", report.path);
+            assert!(!report.value.is_null(), "{}", report.path);
+            let is_drawn = report.path.starts_with("line.");
+            assert_eq!((report.pinned, report.default.is_null()), (is_drawn, is_drawn), "{}", report.path);
+        }
+        let idle = reports.iter().find(|report| report.path == "stream.idle_stop").unwrap();
+        assert_eq!((idle.kind, idle.or, &idle.value), ("time", Some("never"), &json!("30s")));
+    }
+}

@@ -1,0 +1,215 @@
+//! Signing in and out: the pages, and what is said of the password itself.
+
+use std::time::Duration;
+
+use hyper::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::access::{Asker, Denied, next, with_cookie};
+use super::body::Body;
+use super::problem::Problem;
+use super::route::{self, Request, no_store};
+use super::state::StateReport;
+use super::{Site, facts, page, payload, wire};
+use crate::access::{Access, Guard, random_password};
+use crate::ui::{self, Refusal, SignInPage};
+
+/// `GET /sign-in`.
+pub async fn show(request: Request) -> Response<Body> {
+    page::html(ui::sign_in_page(&sign_in_page(&request, next(request.query.get("next")), None)))
+}
+
+/// `POST /sign-in`, from the page's form: on to where one came from, with a cookie; or the page again.
+pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let form = page::form(&request);
+    let next = next(form.get("next"));
+    if site.gate.is_open() {
+        return Ok(page::see(&next));
+    }
+    let password = form.get("password").unwrap_or_default().to_owned();
+    let denied = match site.gate.prove(request.asker(), password).await {
+        Ok(()) => {
+            let cookie = site.gate.begin(&request.headers, session_length(site)).await?;
+            log::info!("{} has signed in", request.link.peer());
+            return Ok(with_cookie(page::see(&next), Some(cookie)));
+        }
+        Err(denied) => denied,
+    };
+    let is_wrong = denied == Denied::Wrong;
+    let mut problem = Problem::from(denied);
+    if is_wrong {
+        // 401 would have to ask for Basic.
+        problem.status = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    let refusal = facts::refusal(&problem);
+    Ok(page::again(&problem, ui::sign_in_page(&sign_in_page(&request, next, Some(refusal)))))
+}
+
+/// `POST /sign-out`, from a form.
+pub async fn sign_out(request: Request) -> Response<Body> {
+    let cookie = request.site.gate.end(&request.headers).await;
+    with_cookie(page::see("sign-in"), cookie)
+}
+
+/// `POST /password`, from the page's form: sets another one, and signs whoever did so in anew.
+pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
+    let gate = &request.site.gate;
+    let form = page::form(&request);
+    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    let done = async {
+        let access = access(&request)?;
+        if field("password") != field("again") {
+            let detail = "the new password and its repetition are not the same";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        replace(&request, access, field("password"), field("current")).await?;
+        gate.begin(&request.headers, session_length(&request.site)).await
+    };
+    match done.await {
+        Ok(cookie) => Ok(with_cookie(page::see("sign-in"), Some(cookie))),
+        Err(problem) => {
+            let refusal = facts::refusal(&problem);
+            let page = sign_in_page(&request, String::from("./"), Some(refusal));
+            Ok(page::again(&problem, ui::sign_in_page(&page)))
+        }
+    }
+}
+
+/// Sets the password; from other machines only for who knows the one that holds now, so that a browser that somebody
+/// left signed in locks nobody out.
+async fn replace(
+    request: &Request,
+    access: &Access,
+    password: String,
+    current: String,
+) -> Result<(), Problem> {
+    if !request.asker().is_here() {
+        if access.is_open() {
+            return Err(only_here());
+        }
+        request.site.gate.prove(request.asker(), current).await.map_err(|denied| {
+            let problem = Problem::from(denied.clone());
+            match denied {
+                Denied::Wrong => Problem {
+                    status: StatusCode::FORBIDDEN,
+                    detail: String::from("the current password is another one"),
+                    ..problem
+                },
+                _ => problem,
+            }
+        })?;
+    }
+    change(access, move |access| access.set(&password)).await?;
+    log::info!("the password was changed by {}", request.link.peer());
+    Ok(())
+}
+
+fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
+    let gate = &request.site.gate;
+    SignInPage {
+        head: facts::head(&StateReport::of(&request.site)),
+        next,
+        has_password: !gate.is_open(),
+        is_signed_in: gate.session(&request.headers).is_some(),
+        refused,
+    }
+}
+
+fn session_length(site: &Site) -> Duration {
+    site.settings().session
+}
+
+/// `/api/v1/password`.
+#[derive(Debug, Serialize)]
+struct PasswordReport {
+    set: bool,
+    sessions: usize,
+    file: String,
+}
+
+/// A password that was made.
+#[derive(Debug, Serialize)]
+struct MadePassword {
+    password: String,
+}
+
+/// What `PUT /api/v1/password` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PasswordDraft {
+    password: String,
+    current: Option<String>,
+}
+
+/// `GET /api/v1/password`: whether there is one.
+pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(report(access(&request)?))
+}
+
+/// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
+pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
+    let draft: PasswordDraft = payload::read(&request.headers, &request.body)?;
+    let access = access(&request)?;
+    replace(&request, access, draft.password, draft.current.unwrap_or_default()).await?;
+    Ok(report(access))
+}
+
+/// `POST /api/v1/password/random`: makes one. Only from this machine.
+pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    here(request.asker())?;
+    let password = random_password()?;
+    let made = password.clone();
+    change(access, move |access| access.set(&made)).await?;
+    log::info!("a new password was made by {}", request.link.peer());
+    let mut response = no_store(route::fixed("application/json", wire::json(&MadePassword { password })));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// `DELETE /api/v1/password`: takes it away. Only from this machine.
+pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    here(request.asker())?;
+    change(access, Access::remove).await?;
+    log::warn!(
+        "the password was removed by {}: whoever reaches this camera can change it",
+        request.link.peer()
+    );
+    Ok(report(access))
+}
+
+fn here(asker: Asker<'_>) -> Result<(), Problem> {
+    if asker.is_here() { Ok(()) } else { Err(only_here()) }
+}
+
+fn only_here() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "this is done on the camera's own machine only")
+        .hint("`tallycam password set`, `random` or `remove` there")
+}
+
+fn access(request: &Request) -> Result<&Access, Problem> {
+    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this server asks nobody for a password");
+    request.site.gate.access().ok_or_else(none)
+}
+
+async fn change<E: Into<Problem> + Send + 'static>(
+    access: &Access,
+    how: impl FnOnce(&Access) -> Result<(), E> + Send + 'static,
+) -> Result<(), Problem> {
+    let access = access.clone();
+    match tokio::task::spawn_blocking(move || how(&access)).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(panicked) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string())),
+    }
+}
+
+fn report(access: &Access) -> Response<Body> {
+    let report = PasswordReport {
+        set: matches!(access.guard(), Guard::Password),
+        sessions: access.sessions(),
+        file: access.file().display().to_string(),
+    };
+    no_store(route::fixed("application/json", wire::json(&report)))
+}

@@ -1,0 +1,49 @@
+//! How a request says what is to be done to the picture: `?gray=1&scale=1/2&rotate=90&mirror=1&flip=1&crop=l,t,w,h`, or the
+//! same keys in a body. Pure.
+
+use super::fields::{FieldError, Fields, wrong};
+use super::query::{Query, WrongValue};
+use crate::media::View;
+
+/// The view that a query asks for.
+///
+/// # Errors
+/// A value means nothing.
+pub fn of_query(query: &Query) -> Result<View, WrongValue> {
+    View::read(|key| query.get(key)).map_err(|wrong| WrongValue::new(wrong.key, &wrong.given, wrong.expected))
+}
+
+/// The same on old addresses, where what means nothing changes nothing.
+pub fn of_old_query(query: &Query) -> View {
+    View::read_leniently(|key| query.get(key))
+}
+
+/// The view that a body asks for.
+///
+/// # Errors
+/// A value means nothing.
+pub fn of_fields(fields: &Fields) -> Result<View, FieldError> {
+    let texts = View::KEYS.map(|key| (key, fields.as_text(key)));
+    View::read(|key| texts.iter().find(|(name, _)| *name == key).and_then(|(_, text)| text.as_deref()))
+        .map_err(|error| wrong(error.key, error.expected))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn bodies_and_queries_say_the_same() {
+        let query = Query::parse("gray=1&scale=1%2F2&rotate=90&mirror=0&crop=0.5,0,0.5,1&fps=3");
+        let body = br#"{"gray":true,"scale":"1/2","rotate":90,"mirror":false,"crop":[0.5,0,0.5,1]}"#;
+        let fields = Fields::read(&hyper::HeaderMap::new(), body, &View::KEYS).unwrap();
+        assert_eq!(of_query(&query).unwrap(), of_fields(&fields).unwrap());
+        let wrong = Query::parse("gray=1&rotate=45&crop=1");
+        assert_eq!(
+            of_query(&wrong).unwrap_err().to_string(),
+            r#"rotate is "45", and should be 0, 90, 180 or 270"#
+        );
+        assert_eq!(of_old_query(&wrong), View { gray: true, ..View::default() });
+    }
+}

@@ -1,0 +1,389 @@
+//! From a camera's controls to a lens of 0…1 and back.
+//!
+//! V4L2 (Linux media user-space API, "Camera Control Reference") has four controls that matter here:
+//! `FOCUS_ABSOLUTE` ("sets the focal point of the camera to the specified position"; more is closer), `FOCUS_RELATIVE`
+//! ("moves the focal point of the camera by the specified amount", write only), and two names of one switch,
+//! `FOCUS_AUTO` (today `focus_automatic_continuous`, in old drivers `focus_auto`). They are found by their numbers.
+
+use crate::media::{Control, ControlKind, ControlValue};
+
+/// `V4L2_CID_FOCUS_ABSOLUTE` (linux/v4l2-controls.h).
+const FOCUS_ABSOLUTE: u32 = 0x009a_090a;
+/// `V4L2_CID_FOCUS_RELATIVE`.
+const FOCUS_RELATIVE: u32 = 0x009a_090b;
+/// `V4L2_CID_FOCUS_AUTO`.
+const FOCUS_AUTO: u32 = 0x009a_090c;
+
+/// What moves a lens: the camera's own controls, as they are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    absolute: Option<Places>,
+    relative: Option<Places>,
+    auto: Option<Switch>,
+}
+
+/// An integer control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Places {
+    name: String,
+    min: i64,
+    max: i64,
+    step: i64,
+    value: i64,
+    default: i64,
+}
+
+/// A control that is on or off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Switch {
+    name: String,
+    is_on: bool,
+    is_on_by_default: bool,
+}
+
+/// What is to become of the lens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Move {
+    /// To this place, 0…1; autofocus off.
+    To(f64),
+    /// By so much, −1…1, from where it stands; autofocus off.
+    By(f64),
+    /// Autofocus on or off. Switched off, it stays where it stands.
+    Auto(bool),
+    /// As the camera has it by itself.
+    Reset,
+}
+
+/// Why a lens cannot be moved so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unmoved {
+    /// There is no autofocus.
+    #[error("this camera has no autofocus")]
+    NoAutofocus,
+    /// It only takes steps.
+    #[error("this camera's lens only takes steps: it cannot be sent to a place")]
+    OnlySteps,
+    /// It has an autofocus and nothing else.
+    #[error("this camera focuses by itself and not by hand")]
+    OnlyAuto,
+}
+
+/// Control changes that move a lens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What is to be set, auto mode first.
+    pub values: Vec<ControlValue>,
+    /// What of it holds after the next opening, too, by the controls' names; `None`: nothing, as if it had never been
+    /// set. A step of a lens that does not tell where it stands is not kept: it would be taken once more at every
+    /// opening. Nor is a place while autofocus has the lens.
+    pub kept: Vec<(String, Option<i64>)>,
+}
+
+impl Drive {
+    /// What of `controls` moves a lens; `None`: nothing does.
+    pub fn of(controls: &[Control]) -> Option<Drive> {
+        let settable = |id: u32, names: &[&str]| {
+            let is = |control: &&Control| control.id == id || names.contains(&control.name.as_str());
+            controls.iter().filter(|control| !control.read_only).find(is)
+        };
+        let places = |control: &Control| match control.kind {
+            ControlKind::Integer { min, max, step } if min < max => Some(Places {
+                name: control.name.clone(),
+                min,
+                max,
+                // A camera that lies about its steps still has places.
+                step: step.clamp(1, max - min),
+                value: control.value.clamp(min, max),
+                default: control.default.clamp(min, max),
+            }),
+            _ => None,
+        };
+        let auto = settable(FOCUS_AUTO, &["focus_automatic_continuous", "focus_auto"])
+            .filter(|control| control.kind == ControlKind::Boolean)
+            .map(|control| Switch {
+                name: control.name.clone(),
+                is_on: control.value != 0,
+                is_on_by_default: control.default != 0,
+            });
+        let absolute = settable(FOCUS_ABSOLUTE, &["focus_absolute"]).and_then(places);
+        let relative = settable(FOCUS_RELATIVE, &["focus_relative"]).and_then(places);
+        let drive = Drive { absolute, relative, auto };
+        (drive.has_position() || drive.relative.is_some() || drive.auto.is_some()).then_some(drive)
+    }
+
+    /// Whether it can be sent to a place.
+    pub fn has_position(&self) -> bool {
+        self.absolute.is_some()
+    }
+
+    /// Whether it can be moved at all other than by its own autofocus.
+    pub fn is_movable(&self) -> bool {
+        self.absolute.is_some() || self.relative.is_some()
+    }
+
+    /// Where it stands, 0 (far) to 1 (near).
+    pub fn position(&self) -> Option<f64> {
+        self.absolute.as_ref().map(|places| places.share(places.value))
+    }
+
+    /// Whether autofocus is on; `None` where there is none.
+    pub fn auto(&self) -> Option<bool> {
+        self.auto.as_ref().map(|auto| auto.is_on)
+    }
+
+    /// The places it can be sent to, as the control counts them: the first, the last, and from one to the next.
+    pub fn places(&self) -> Option<(i64, i64, i64)> {
+        self.absolute.as_ref().map(|places| (places.min, places.max, places.step))
+    }
+
+    /// How it stands now, to bring it back: autofocus, and without that the place.
+    pub fn as_it_is(&self) -> Vec<ControlValue> {
+        let auto = self.auto.as_ref().map(|auto| value(&auto.name, i64::from(auto.is_on)));
+        let is_auto = self.auto() == Some(true);
+        let place = self.absolute.as_ref().filter(|_| !is_auto);
+        auto.into_iter().chain(place.map(|places| value(&places.name, places.value))).collect()
+    }
+
+    fn to_place(&self, at: i64) -> Vec<ControlValue> {
+        let place = self.absolute.as_ref().map(|places| value(&places.name, places.nearest(at as f64)));
+        self.auto_off().into_iter().chain(place).collect()
+    }
+
+    /// The place `at`, as the control counts them, as 0…1.
+    pub fn share(&self, at: i64) -> Option<f64> {
+        self.absolute.as_ref().map(|places| places.share(at))
+    }
+
+    /// The control changes that make `wish` true.
+    ///
+    /// # Errors
+    /// [`Unmoved`]: this lens cannot be moved so.
+    pub fn change(&self, wish: Move) -> Result<Change, Unmoved> {
+        let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
+        let values = match wish {
+            Move::To(share) => self.to_place(self.absolute.as_ref().ok_or(none)?.at(share)),
+            Move::By(by) => match (&self.absolute, &self.relative) {
+                (Some(places), _) => self.to_place(places.moved(by)),
+                (None, Some(places)) => {
+                    let step = value(&places.name, places.leap(by));
+                    self.auto_off().into_iter().chain([step]).collect()
+                }
+                (None, None) => return Err(none),
+            },
+            Move::Auto(is_on) => {
+                let auto = self.auto.as_ref().ok_or(Unmoved::NoAutofocus)?;
+                let place = self.absolute.as_ref().filter(|_| !is_on);
+                let place = place.map(|places| value(&places.name, places.value));
+                [value(&auto.name, i64::from(is_on))].into_iter().chain(place).collect()
+            }
+            Move::Reset => {
+                let auto = self.auto.as_ref().map(|auto| value(&auto.name, i64::from(auto.is_on_by_default)));
+                let is_auto = self.auto.as_ref().is_some_and(|auto| auto.is_on_by_default);
+                let place = self.absolute.as_ref().filter(|_| !is_auto);
+                auto.into_iter().chain(place.map(|places| value(&places.name, places.default))).collect()
+            }
+        };
+        let kept = self.kept(&values, wish == Move::Reset);
+        Ok(Change { values, kept })
+    }
+
+    /// What is kept of `values`: see [`Change::kept`].
+    fn kept(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<i64>)> {
+        let names = self.auto.iter().map(|auto| &auto.name).chain(self.absolute.iter().map(|at| &at.name));
+        let value = |name: &str| values.iter().find(|value| value.name == name).map(|value| value.value);
+        names.map(|name| (name.clone(), value(name).filter(|_| !is_reset))).collect()
+    }
+
+    /// The change that brings it to the place `at` as the control counts them, autofocus off.
+    pub fn place(&self, at: i64) -> Change {
+        let values = self.to_place(at);
+        let kept = self.kept(&values, false);
+        Change { values, kept }
+    }
+
+    fn auto_off(&self) -> Option<ControlValue> {
+        self.auto.as_ref().map(|auto| value(&auto.name, 0))
+    }
+}
+
+impl Places {
+    fn width(&self) -> f64 {
+        (self.max - self.min) as f64
+    }
+
+    fn share(&self, at: i64) -> f64 {
+        ((at - self.min) as f64 / self.width()).clamp(0.0, 1.0)
+    }
+
+    fn at(&self, share: f64) -> i64 {
+        self.nearest(self.min as f64 + share.clamp(0.0, 1.0) * self.width())
+    }
+
+    /// The place nearest to `at` that the control has.
+    fn nearest(&self, at: f64) -> i64 {
+        let steps = ((at - self.min as f64) / self.step as f64).round().max(0.0) as i64;
+        (self.min + steps * self.step).min(self.min + (self.max - self.min) / self.step * self.step)
+    }
+
+    /// Where a step leads: at least to the next place, and not beyond the last.
+    fn moved(&self, by: f64) -> i64 {
+        let wanted = self.nearest(self.value as f64 + by * self.width());
+        match by.partial_cmp(&0.0) {
+            Some(std::cmp::Ordering::Greater) if wanted <= self.value => {
+                self.nearest((self.value + self.step) as f64)
+            }
+            Some(std::cmp::Ordering::Less) if wanted >= self.value => {
+                self.nearest((self.value - self.step) as f64)
+            }
+            _ => wanted,
+        }
+    }
+
+    /// A relative control's value for a step: a share of the way it can go in that direction, at least one.
+    fn leap(&self, by: f64) -> i64 {
+        let most = if by < 0.0 { self.min } else { self.max };
+        let leap = (by.abs().min(1.0) * most as f64 / self.step as f64).round() as i64 * self.step;
+        match leap {
+            0 if by < 0.0 => (-self.step).max(self.min),
+            0 => self.step.min(self.max),
+            leap => leap,
+        }
+    }
+}
+
+fn value(name: &str, value: i64) -> ControlValue {
+    ControlValue { name: name.to_owned(), value }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::media::control::control_name;
+
+    fn control(id: u32, title: &str, kind: ControlKind, value: i64) -> Control {
+        let name = control_name(title);
+        let title = title.to_owned();
+        Control { id, name, title, kind, default: 0, value, read_only: false, inactive: false }
+    }
+
+    fn whole(min: i64, max: i64, step: i64) -> ControlKind {
+        ControlKind::Integer { min, max, step }
+    }
+
+    fn absolute(min: i64, max: i64, step: i64, value: i64) -> Control {
+        control(FOCUS_ABSOLUTE, "Focus, Absolute", whole(min, max, step), value)
+    }
+
+    fn auto(is_on: bool) -> Control {
+        let control =
+            control(FOCUS_AUTO, "Focus, Automatic Continuous", ControlKind::Boolean, i64::from(is_on));
+        Control { default: 1, ..control }
+    }
+
+    fn values(change: &Change) -> Vec<(&str, i64)> {
+        change.values.iter().map(|value| (value.name.as_str(), value.value)).collect()
+    }
+
+    fn kept(change: &Change) -> Vec<(&str, Option<i64>)> {
+        change.kept.iter().map(|(name, value)| (name.as_str(), *value)).collect()
+    }
+
+    const AUTO: &str = "focus_automatic_continuous";
+    const PLACE: &str = "focus_absolute";
+
+    #[test]
+    fn a_camera_without_focus_has_no_drive() {
+        let zoom = control(0x009a_090d, "Zoom, Absolute", whole(0, 9, 1), 0);
+        assert_eq!(Drive::of(&[zoom]), None);
+        assert_eq!(Drive::of(&[Control { read_only: true, ..absolute(0, 9, 1, 0) }]), None);
+        // One that lies: as many places as there are, that is one.
+        assert_eq!(Drive::of(&[absolute(5, 5, 1, 5)]), None);
+        assert_eq!(Drive::of(&[absolute(9, 3, 0, 5)]), None);
+    }
+
+    #[test]
+    fn a_place_switches_autofocus_off_first() {
+        let drive = Drive::of(&[absolute(0, 250, 5, 30), auto(true)]).unwrap();
+        assert_eq!((drive.position(), drive.auto()), (Some(0.12), Some(true)));
+        let to = drive.change(Move::To(0.5)).unwrap();
+        assert_eq!(values(&to), [(AUTO, 0), (PLACE, 125)]);
+        assert_eq!(kept(&to), [(AUTO, Some(0)), (PLACE, Some(125))]);
+        assert_eq!(kept(&drive.change(Move::Auto(true)).unwrap()), [(AUTO, Some(1)), (PLACE, None)]);
+        assert_eq!(kept(&drive.change(Move::Reset).unwrap()), [(AUTO, None), (PLACE, None)]);
+        assert_eq!(values(&drive.change(Move::By(0.05)).unwrap()), [(AUTO, 0), (PLACE, 45)]);
+        assert_eq!(values(&drive.change(Move::By(-0.5)).unwrap()), [(AUTO, 0), (PLACE, 0)]);
+        assert_eq!(values(&drive.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
+        assert_eq!(values(&drive.change(Move::Auto(false)).unwrap()), [(AUTO, 0), (PLACE, 30)]);
+        assert_eq!(values(&drive.change(Move::Reset).unwrap()), [(AUTO, 1)]);
+        assert_eq!(drive.as_it_is(), [value(AUTO, 1)]);
+    }
+
+    #[test]
+    fn what_a_lens_lacks_is_said() {
+        let by_hand = Drive::of(&[absolute(1, 1023, 1, 1)]).unwrap();
+        assert_eq!(by_hand.auto(), None);
+        assert_eq!(by_hand.change(Move::Auto(true)), Err(Unmoved::NoAutofocus));
+        assert_eq!(values(&by_hand.change(Move::To(1.0)).unwrap()), [(PLACE, 1023)]);
+        assert_eq!(values(&by_hand.change(Move::Reset).unwrap()), [(PLACE, 1)]);
+        let by_itself = Drive::of(&[auto(false)]).unwrap();
+        assert_eq!((by_itself.position(), by_itself.is_movable()), (None, false));
+        assert_eq!(by_itself.change(Move::By(0.1)), Err(Unmoved::OnlyAuto));
+        assert_eq!(values(&by_itself.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
+    }
+
+    #[test]
+    fn a_lens_that_only_takes_steps_is_stepped_and_not_kept() {
+        let relative = control(FOCUS_RELATIVE, "Focus, Relative", whole(-100, 100, 1), 0);
+        let drive = Drive::of(&[relative]).unwrap();
+        assert_eq!((drive.position(), drive.has_position(), drive.is_movable()), (None, false, true));
+        let step = drive.change(Move::By(-0.05)).unwrap();
+        assert_eq!((values(&step), kept(&step)), (vec![("focus_relative", -5)], vec![]));
+        assert_eq!(values(&drive.change(Move::By(0.001)).unwrap()), [("focus_relative", 1)]);
+        assert_eq!(drive.change(Move::To(0.5)), Err(Unmoved::OnlySteps));
+        assert!(drive.change(Move::Reset).unwrap().values.is_empty());
+    }
+
+    #[test]
+    fn an_old_drivers_name_is_known() {
+        let old = control(7, "Focus, Auto", ControlKind::Boolean, 1);
+        assert_eq!(Drive::of(&[old]).unwrap().auto(), Some(true));
+    }
+
+    proptest! {
+        #[test]
+        fn every_move_ends_at_a_place_that_the_control_has(
+            min in -5000_i64..5000, width in 1_i64..5000, step in -3_i64..300, at in -9000_i64..9000,
+            share in 0.0..=1.0_f64, by in -1.0..=1.0_f64,
+        ) {
+            let drive = Drive::of(&[absolute(min, min + width, step, at), auto(true)]).unwrap();
+            let (first, last, step) = drive.places().unwrap();
+            for wish in [Move::To(share), Move::By(by), Move::Reset] {
+                for value in drive.change(wish).unwrap().values.iter().filter(|value| value.name == PLACE) {
+                    prop_assert!((first..=last).contains(&value.value));
+                    prop_assert!((value.value - first) % step == 0);
+                }
+            }
+            prop_assert!((0.0..=1.0).contains(&drive.position().unwrap()));
+        }
+
+        #[test]
+        fn steps_lead_somewhere_until_the_end_and_back(width in 1_i64..2000, step in 1_i64..50) {
+            let step = step.min(width);
+            let mut at = 0;
+            for direction in [0.05, -0.05] {
+                for _ in 0..width + 21 {
+                    let drive = Drive::of(&[absolute(0, width, step, at)]).unwrap();
+                    let next = drive.change(Move::By(direction)).unwrap().values[0].value;
+                    let is_at_end = if direction > 0.0 { at == width / step * step } else { at == 0 };
+                    prop_assert_eq!(next == at, is_at_end);
+                    at = next;
+                }
+                prop_assert_eq!(at, if direction > 0.0 { width / step * step } else { 0 });
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A pin of any machine's GPIO character device, as an output, through gpiocdev (the only file that names it).
+
+use std::path::Path;
+
+use gpiocdev::Request;
+use gpiocdev::line::Value;
+
+use crate::media::{Trouble, TroubleKind};
+
+/// A line that is held as an output.
+pub struct ChipPin {
+    request: Request,
+    line: u32,
+    name: String,
+}
+
+impl ChipPin {
+    /// Takes the line `line` of `chip`, which is inactive from then on. With `active_low` it is active while low.
+    pub fn open(chip: &Path, line: u8, active_low: bool) -> Result<ChipPin, Trouble> {
+        let line = u32::from(line);
+        let name = format!("line {line} of {}", chip.display());
+        let mut builder = Request::builder();
+        builder.on_chip(chip).with_consumer("tallycam").with_line(line);
+        if active_low {
+            builder.as_active_low();
+        }
+        builder.as_output(Value::Inactive);
+        // Opened before, for the operating system's own words.
+        let opened = std::fs::OpenOptions::new().read(true).write(true).open(chip);
+        if let Err(error) = opened {
+            return Err(failure(&name, error.kind(), &error));
+        }
+        match builder.request() {
+            Ok(request) => Ok(ChipPin { request, line, name }),
+            Err(error) => Err(failure(&name, kind(&error), &error)),
+        }
+    }
+
+    /// Makes it active or not.
+    pub fn set(&mut self, is_active: bool) -> Result<(), Trouble> {
+        let value = if is_active { Value::Active } else { Value::Inactive };
+        let set = self.request.set_value(self.line, value);
+        set.map_err(|error| failure(&self.name, kind(&error), &error))
+    }
+}
+
+/// What the kernel said, where it did.
+fn kind(error: &gpiocdev::Error) -> std::io::ErrorKind {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(gpiocdev::Error::Os(errno)) = error.downcast_ref::<gpiocdev::Error>() {
+            return std::io::Error::from_raw_os_error(errno.0).kind();
+        }
+        if let Some(gpiocdev_uapi::Error::Os(errno)) = error.downcast_ref() {
+            return std::io::Error::from_raw_os_error(errno.0).kind();
+        }
+        cause = error.source();
+    }
+    std::io::ErrorKind::Other
+}
+
+fn failure(name: &str, kind: std::io::ErrorKind, error: &dyn std::error::Error) -> Trouble {
+    use std::io::ErrorKind;
+    match kind {
+        ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("{name}: there is no such chip"))
+            .hint("`ls /dev/gpiochip*` lists them; `chip` under [lights] names one"),
+        ErrorKind::PermissionDenied => Trouble::new(TroubleKind::Denied, format!("{name} may not be used"))
+            .because(error)
+            .hint("put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam"),
+        ErrorKind::ResourceBusy => Trouble::new(TroubleKind::Busy, format!("{name} is in use"))
+            .because(error)
+            .hint("`gpioinfo` names who has it"),
+        ErrorKind::InvalidInput => Trouble::new(TroubleKind::Unsupported, format!("there is no {name}"))
+            .because(error)
+            .hint("`gpioinfo` lists the lines; `pin` under [lights] is a line's number"),
+        _ => Trouble::new(TroubleKind::Failed, format!("{name} could not be had")).because(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_chip_that_is_none_says_so() {
+        let open = |path: &str| ChipPin::open(Path::new(path), 3, false).err().unwrap();
+        let absent = open("/dev/gpiochip999");
+        assert_eq!(absent.kind, TroubleKind::Absent);
+        assert!(absent.hint.unwrap().contains("/dev/gpiochip"));
+        // A file that answers to no ioctl of the kind.
+        assert_eq!(open("/dev/null").kind, TroubleKind::Failed);
+    }
+
+    #[test]
+    fn each_failure_has_its_kind() {
+        for (kind, want) in [
+            (ErrorKind::NotFound, TroubleKind::Absent),
+            (ErrorKind::PermissionDenied, TroubleKind::Denied),
+            (ErrorKind::ResourceBusy, TroubleKind::Busy),
+            (ErrorKind::InvalidInput, TroubleKind::Unsupported),
+            (ErrorKind::BrokenPipe, TroubleKind::Failed),
+        ] {
+            assert_eq!(failure("line 3 of /dev/gpiochip0", kind, &std::io::Error::from(kind)).kind, want);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! How a bit goes down a NeoPixel's one wire: high, then low, and the times of both say which it is. Sent by an SPI bus
+//! whose every bit is a piece of that. Pure.
+//!
+//! Sources: Worldsemi WS2812B data sheet (T0H 0.4, T0L 0.85, T1H 0.8, T1L 0.45 µs, each ± 150 ns, reset above 50 µs;
+//! since 2017 above 280 µs) and Opsco SK6812RGBW data sheet (T0H 0.3, T0L 0.9, T1H 0.6, T1L 0.6 µs, each ± 150 ns,
+//! reset above 80 µs).
+
+/// A time that a data sheet allows, nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// At least.
+    pub least: u32,
+    /// At most.
+    pub most: u32,
+}
+
+impl Window {
+    /// `middle` ± 150 ns.
+    const fn around(middle: u32) -> Window {
+        Window { least: middle - 150, most: middle + 150 }
+    }
+
+    /// Whether `ns` is allowed.
+    pub fn allows(self, ns: f64) -> bool {
+        (f64::from(self.least)..=f64::from(self.most)).contains(&ns)
+    }
+}
+
+/// The times of a data sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sheet {
+    /// High, of a 0.
+    pub t0h: Window,
+    /// Low, of a 0.
+    pub t0l: Window,
+    /// High, of a 1.
+    pub t1h: Window,
+    /// Low, of a 1.
+    pub t1l: Window,
+    /// What is low for longer than this ends a message, nanoseconds. The longest of all revisions.
+    pub reset_ns: u32,
+}
+
+/// Pixels of three colours.
+pub const WS2812B: Sheet = Sheet {
+    t0h: Window::around(400),
+    t0l: Window::around(850),
+    t1h: Window::around(800),
+    t1l: Window::around(450),
+    reset_ns: 280_000,
+};
+
+/// Pixels with a white light.
+pub const SK6812: Sheet = Sheet {
+    t0h: Window::around(300),
+    t0l: Window::around(900),
+    t1h: Window::around(600),
+    t1l: Window::around(600),
+    reset_ns: 80_000,
+};
+
+/// How bits are sent over SPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The bus's clock that is asked for, hertz.
+    pub hertz: u32,
+    /// SPI bits for each bit.
+    pub bits: u32,
+    /// Those of a 0: high for one SPI bit.
+    pub zero: u8,
+    /// Those of a 1: high for two.
+    pub one: u8,
+    /// The line is low for so long at the end, nanoseconds: more than a reset needs.
+    pub rest_ns: u32,
+    /// The data sheet that it keeps to.
+    pub sheet: Sheet,
+}
+
+impl Code {
+    /// For pixels of three colours: 3 SPI bits of 417 ns.
+    pub const THREE_COLORS: Code =
+        Code { hertz: 2_400_000, bits: 3, zero: 0b100, one: 0b110, rest_ns: 300_000, sheet: WS2812B };
+
+    /// For pixels with a white light, whose 1 is shorter: 4 SPI bits of 312.5 ns.
+    pub const WITH_WHITE: Code =
+        Code { hertz: 3_200_000, bits: 4, zero: 0b1000, one: 0b1100, rest_ns: 300_000, sheet: SK6812 };
+
+    /// Bytes of low at the end. The line is low for a byte before the first bit, too: a bus may rest high.
+    pub fn rest_bytes(&self) -> usize {
+        let bits = u64::from(self.rest_ns) * u64::from(self.hertz) / 1_000_000_000;
+        usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes on the bus for `bytes` of pixels, with the rest before and after.
+    pub fn len(&self, bytes: usize) -> usize {
+        1 + bytes * self.bits as usize + self.rest_bytes()
+    }
+
+    /// `bytes` as the bus sends them, highest bit first: a byte of low, the bits, the rest.
+    pub fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        out.clear();
+        out.push(0);
+        for byte in bytes {
+            // 8 bits become 24 or 32, so whole bytes.
+            let mut coded = 0_u32;
+            for bit in (0..8).rev() {
+                let code = if byte >> bit & 1 == 1 { self.one } else { self.zero };
+                coded = coded << self.bits | u32::from(code);
+            }
+            let coded = coded.to_be_bytes();
+            out.extend(&coded[4 - self.bits as usize..]);
+        }
+        out.resize(out.len() + self.rest_bytes(), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The runs of equal bits of what the bus sends: level and how many SPI bits.
+    fn runs(bytes: &[u8]) -> Vec<(bool, u32)> {
+        let mut runs: Vec<(bool, u32)> = Vec::new();
+        for bit in bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1 == 1)) {
+            match runs.last_mut() {
+                Some((level, many)) if *level == bit => *many += 1,
+                _ => runs.push((bit, 1)),
+            }
+        }
+        runs
+    }
+
+    /// The clock that a bus really has: its input divided by an even number, and never faster than asked for
+    /// (spi-bcm2835 of the Pis up to 4, spi-dw of the Pi 5).
+    fn real_hertz(input: u32, asked: u32) -> f64 {
+        let divider = input.div_ceil(asked);
+        f64::from(input) / f64::from(divider + divider % 2)
+    }
+
+    /// Every time that leaves the bus is within the data sheet, on every Pi's clock.
+    #[test]
+    fn times_are_those_of_the_data_sheet() {
+        // 250 MHz: core_freq=250 (Pi 3, Zero 2); 400: their usual one; 500: Pi 4; 200: RP1 of the Pi 5.
+        for input in [200_000_000, 250_000_000, 400_000_000, 500_000_000] {
+            for code in [Code::THREE_COLORS, Code::WITH_WHITE] {
+                let bit_ns = 1e9 / real_hertz(input, code.hertz);
+                let mut sent = Vec::new();
+                let bytes: Vec<u8> = (0..=255).collect();
+                code.encode(&bytes, &mut sent);
+                let runs = runs(&sent);
+                assert_eq!(runs.len(), 2 + 256 * 8 * 2 - 1, "a high and a low for each bit");
+                let bits = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1));
+                for (number, bit) in bits.enumerate() {
+                    let [(true, high), (false, low)] = runs[1 + number * 2..][..2] else {
+                        panic!("bit {number} is not high and then low")
+                    };
+                    let (high, low) = (f64::from(high) * bit_ns, f64::from(low) * bit_ns);
+                    let (sheet, is_last) = (code.sheet, number == 256 * 8 - 1);
+                    let (t_high, t_low) =
+                        if bit == 1 { (sheet.t1h, sheet.t1l) } else { (sheet.t0h, sheet.t0l) };
+                    assert!(t_high.allows(high), "{bit} is high for {high} ns at {input} Hz");
+                    if is_last {
+                        assert!(low > f64::from(sheet.reset_ns), "the rest is {low} ns");
+                    } else {
+                        assert!(t_low.allows(low), "{bit} is low for {low} ns at {input} Hz");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_seen() {
+        // A Pi 3 whose core goes to 400 MHz after the bus was set up for 250.
+        let bit_ns = 1e9 / (real_hertz(250_000_000, Code::THREE_COLORS.hertz) * 1.6);
+        assert!(!WS2812B.t1h.allows(2.0 * bit_ns), "why core_freq is to be fixed");
+    }
+
+    #[test]
+    fn bits_by_hand() {
+        let coded = |code: Code, byte| {
+            let mut out = Vec::new();
+            code.encode(&[byte], &mut out);
+            assert_eq!(out.len(), code.len(1));
+            assert!(out[0] == 0 && out[1 + code.bits as usize..].iter().all(|byte| *byte == 0));
+            out[1..=code.bits as usize].to_vec()
+        };
+        assert_eq!(coded(Code::THREE_COLORS, 0x00), [0x92, 0x49, 0x24]);
+        assert_eq!(coded(Code::THREE_COLORS, 0xff), [0xdb, 0x6d, 0xb6]);
+        assert_eq!(coded(Code::THREE_COLORS, 0x80), [0xd2, 0x49, 0x24]);
+        assert_eq!(coded(Code::THREE_COLORS, 0x01), [0x92, 0x49, 0x26]);
+        assert_eq!(coded(Code::WITH_WHITE, 0x00), [0x88, 0x88, 0x88, 0x88]);
+        assert_eq!(coded(Code::WITH_WHITE, 0xa5), [0xc8, 0xc8, 0x8c, 0x8c]);
+    }
+
+    #[test]
+    fn the_rest_is_longer_than_any_reset() {
+        for code in [Code::THREE_COLORS, Code::WITH_WHITE] {
+            let ns = code.rest_bytes() as f64 * 8e9 / f64::from(code.hertz);
+            assert!(ns >= f64::from(WS2812B.reset_ns), "{ns}");
+        }
+        assert_eq!((Code::THREE_COLORS.rest_bytes(), Code::WITH_WHITE.rest_bytes()), (90, 120));
+    }
+}

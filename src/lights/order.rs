@@ -1,0 +1,92 @@
+//! In which order a pixel takes its colours, and what of them is white. Pure.
+//!
+//! A pixel with a white light of its own gets as white what red, green and blue have in common; what is left of them
+//! stays coloured: (255, 200, 100) is white 100 with (155, 100, 0).
+
+use super::Color;
+
+/// In which order a pixel takes its colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Green, red, blue: WS2812B.
+    Grb,
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+    /// Green, red, blue, white: SK6812.
+    Grbw,
+    /// Red, green, blue, white.
+    Rgbw,
+    /// Blue, green, red, white.
+    Bgrw,
+}
+
+impl Order {
+    /// Whether its pixels have a white light of their own.
+    pub fn has_white(self) -> bool {
+        matches!(self, Order::Grbw | Order::Rgbw | Order::Bgrw)
+    }
+
+    /// Bytes of a pixel.
+    pub fn bytes(self) -> usize {
+        if self.has_white() { 4 } else { 3 }
+    }
+
+    /// Appends a pixel's bytes as they go down the wire.
+    pub fn push(self, color: Color, out: &mut Vec<u8>) {
+        let [red, green, blue, white] = if self.has_white() { split(color) } else { with_no_white(color) };
+        match self {
+            Order::Grb | Order::Grbw => out.extend([green, red, blue]),
+            Order::Rgb | Order::Rgbw => out.extend([red, green, blue]),
+            Order::Bgr | Order::Bgrw => out.extend([blue, green, red]),
+        }
+        if self.has_white() {
+            out.push(white);
+        }
+    }
+}
+
+/// Red, green, blue and white of a pixel that has a white light.
+pub fn split([red, green, blue]: Color) -> [u8; 4] {
+    let white = red.min(green).min(blue);
+    [red - white, green - white, blue - white, white]
+}
+
+/// The same of one that has none.
+pub fn with_no_white([red, green, blue]: Color) -> [u8; 4] {
+    [red, green, blue, 0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_go_in_their_order() {
+        for (order, want) in [
+            (Order::Grb, &[200, 255, 100][..]),
+            (Order::Rgb, &[255, 200, 100]),
+            (Order::Bgr, &[100, 200, 255]),
+            (Order::Grbw, &[100, 155, 0, 100]),
+            (Order::Rgbw, &[155, 100, 0, 100]),
+            (Order::Bgrw, &[0, 100, 155, 100]),
+        ] {
+            let mut out = Vec::new();
+            order.push([255, 200, 100], &mut out);
+            assert_eq!((out.as_slice(), out.len()), (want, order.bytes()), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn white_is_what_all_have_in_common() {
+        for (color, want) in [
+            ([255, 255, 255], [0, 0, 0, 255]),
+            ([0, 0, 0], [0, 0, 0, 0]),
+            ([255, 0, 0], [255, 0, 0, 0]),
+            ([10, 20, 30], [0, 10, 20, 10]),
+        ] {
+            assert_eq!(split(color), want);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The SPI bus and the pins of a Raspberry Pi, through rppal (the only file that names it). The bus works wherever Linux
+//! has a spidev, on other machines, too.
+
+use std::io;
+use std::path::Path;
+
+use rppal::gpio::{self, Gpio, OutputPin};
+use rppal::spi::{self, Bus, Mode, SlaveSelect, Spi};
+
+use crate::media::{Trouble, TroubleKind};
+
+/// An open SPI bus, of which only the data line is used.
+pub struct SpiBus {
+    spi: Spi,
+    name: String,
+}
+
+impl SpiBus {
+    /// Opens `/dev/spidevB.C` with a clock of at most `hertz`.
+    pub fn open(device: &Path, hertz: u32) -> Result<SpiBus, Trouble> {
+        let name = device.display().to_string();
+        let (bus, select) = place(&name).ok_or_else(|| {
+            Trouble::new(TroubleKind::Unsupported, format!("{name} is no SPI device"))
+                .hint("`device` under [lights] is one such as /dev/spidev0.0")
+        })?;
+        let spi = Spi::new(bus, select, hertz, Mode::Mode0).map_err(|error| failure(&name, error))?;
+        Ok(SpiBus { spi, name })
+    }
+
+    /// Sends `bytes` in one piece.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        match self.spi.write(bytes) {
+            Ok(sent) if sent == bytes.len() => Ok(()),
+            Ok(sent) => {
+                let what = format!("{} took {sent} of {} bytes", self.name, bytes.len());
+                Err(Trouble::new(TroubleKind::Failed, what))
+            }
+            Err(error) => Err(failure(&self.name, error)),
+        }
+    }
+}
+
+/// The bus and the select of `/dev/spidevB.C`.
+fn place(name: &str) -> Option<(Bus, SlaveSelect)> {
+    let (bus, select) = name.strip_prefix("/dev/spidev")?.split_once('.')?;
+    let bus = match bus {
+        "0" => Bus::Spi0,
+        "1" => Bus::Spi1,
+        "2" => Bus::Spi2,
+        "3" => Bus::Spi3,
+        "4" => Bus::Spi4,
+        "5" => Bus::Spi5,
+        "6" => Bus::Spi6,
+        _ => return None,
+    };
+    let select = match select {
+        "0" => SlaveSelect::Ss0,
+        "1" => SlaveSelect::Ss1,
+        "2" => SlaveSelect::Ss2,
+        "3" => SlaveSelect::Ss3,
+        _ => return None,
+    };
+    Some((bus, select))
+}
+
+fn failure(name: &str, error: spi::Error) -> Trouble {
+    let spi::Error::Io(error) = error else {
+        return Trouble::new(TroubleKind::Unsupported, format!("{name} cannot be used for a strip"))
+            .because(error)
+            .hint("choose another bus with `device` under [lights]");
+    };
+    match error.kind() {
+        io::ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("there is no {name}"))
+            .hint("switch the bus on: dtparam=spi=on in /boot/firmware/config.txt, then restart the machine"),
+        io::ErrorKind::PermissionDenied => {
+            Trouble::new(TroubleKind::Denied, format!("{name} may not be opened"))
+                .because(error)
+                .hint("put the user into the group spi: `sudo usermod -aG spi USER`, and log in again; the service's user is tallycam")
+        }
+        io::ErrorKind::ResourceBusy => {
+            Trouble::new(TroubleKind::Busy, format!("{name} is in use by another program"))
+                .because(error)
+                .hint(format!("`sudo fuser {name}` names it"))
+        }
+        _ => Trouble::new(TroubleKind::Failed, format!("{name} does not take what it is sent")).because(error),
+    }
+}
+
+/// One of a Pi's pins, as an output.
+pub struct PiPin(OutputPin);
+
+impl PiPin {
+    /// Takes the pin with this GPIO number; it is `is_high` from then on.
+    pub fn open(number: u8, is_high: bool) -> Result<PiPin, Trouble> {
+        let pin =
+            Gpio::new().and_then(|gpio| gpio.get(number)).map_err(|error| pin_failure(number, error))?;
+        Ok(PiPin(if is_high { pin.into_output_high() } else { pin.into_output_low() }))
+    }
+
+    /// Makes it high or low.
+    pub fn set(&mut self, is_high: bool) {
+        if is_high { self.0.set_high() } else { self.0.set_low() }
+    }
+}
+
+fn pin_failure(number: u8, error: gpio::Error) -> Trouble {
+    let group = "put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam";
+    let what = format!("GPIO {number} may not be used");
+    match error {
+        gpio::Error::UnknownModel => Trouble::new(
+            TroubleKind::Absent,
+            "this machine is not known as a Raspberry Pi",
+        )
+        .hint(
+            "on another one name the pin's character device: `chip` under [lights], such as /dev/gpiochip0",
+        ),
+        gpio::Error::PinUsed(_) => Trouble::new(TroubleKind::Busy, format!("GPIO {number} is in use")),
+        gpio::Error::PinNotAvailable(_) => {
+            Trouble::new(TroubleKind::Unsupported, format!("there is no GPIO {number}"))
+                .hint("`pin` under [lights] is the GPIO number, not the place on the header")
+        }
+        gpio::Error::PermissionDenied(place) => {
+            Trouble::new(TroubleKind::Denied, what).because(format!("{place}: permission denied")).hint(group)
+        }
+        gpio::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Trouble::new(TroubleKind::Denied, what).because(error).hint(group)
+        }
+        error => Trouble::new(TroubleKind::Failed, format!("GPIO {number} could not be had")).because(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn devices_by_their_names() {
+        assert_eq!(place("/dev/spidev0.0"), Some((Bus::Spi0, SlaveSelect::Ss0)));
+        assert_eq!(place("/dev/spidev10.0"), None);
+        assert_eq!(place("/dev/spidev1.2"), Some((Bus::Spi1, SlaveSelect::Ss2)));
+        for none in ["/dev/spidev0", "/dev/i2c-1", "spidev0.0", "/dev/spidev0.x", ""] {
+            assert_eq!(place(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn each_failure_has_its_words_and_what_to_do() {
+        let of = |kind: io::ErrorKind| failure("/dev/spidev0.0", spi::Error::Io(kind.into()));
+        for (kind, want, hint) in [
+            (io::ErrorKind::NotFound, TroubleKind::Absent, "dtparam=spi=on"),
+            (io::ErrorKind::PermissionDenied, TroubleKind::Denied, "group spi"),
+            (io::ErrorKind::ResourceBusy, TroubleKind::Busy, "fuser"),
+        ] {
+            let trouble = of(kind);
+            assert_eq!(trouble.kind, want);
+            assert!(trouble.hint.unwrap().contains(hint));
+        }
+        assert_eq!(of(io::ErrorKind::BrokenPipe).kind, TroubleKind::Failed);
+        let mode = failure("/dev/spidev0.0", spi::Error::ModeNotSupported(Mode::Mode0));
+        assert_eq!(mode.kind, TroubleKind::Unsupported);
+        for (error, want, hint) in [
+            (gpio::Error::UnknownModel, TroubleKind::Absent, "chip"),
+            (gpio::Error::PinNotAvailable(60), TroubleKind::Unsupported, "GPIO number"),
+            (gpio::Error::PermissionDenied("/dev/gpiomem".into()), TroubleKind::Denied, "group gpio"),
+            (gpio::Error::Io(io::ErrorKind::PermissionDenied.into()), TroubleKind::Denied, "group gpio"),
+        ] {
+            let trouble = pin_failure(17, error);
+            assert_eq!(trouble.kind, want);
+            assert!(trouble.hint.unwrap().contains(hint));
+        }
+        assert_eq!(pin_failure(17, gpio::Error::PinUsed(17)).kind, TroubleKind::Busy);
+    }
+}

@@ -1,0 +1,120 @@
+//! NeoPixels at a PWM or PCM pin, through the library rs_ws281x: what it is handed is made here, everywhere; the library
+//! itself is in programs built with the feature `pwm` (it needs git and libclang for its build, and root to run).
+//!
+//! The library sends 3 bits at 2.4 MHz for each bit, as [`super::Code::THREE_COLORS`] does, and puts the colours in order
+//! itself: a pixel is handed over as blue, green, red, white (0xWWRRGGBB, lowest byte first).
+
+// Without the feature it is made, tested and used by nobody.
+#![cfg_attr(not(feature = "pwm"), allow(dead_code))]
+
+use super::order::{Order, split, with_no_white};
+use super::{Color, Strip, StripSettings};
+use crate::media::{Trouble, TroubleKind};
+
+const PIN: u8 = 18;
+
+/// Bits a second on the strip's wire.
+pub const HERTZ: u32 = 800_000;
+
+/// The DMA channel: 5, which others use, is the SD card's on a Pi 3.
+pub const DMA: i32 = 10;
+
+/// What the library is handed once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wiring {
+    /// The GPIO number.
+    pub pin: u8,
+    /// Which of the library's two channels drives it.
+    pub channel: usize,
+    /// How many pixels there are.
+    pub count: i32,
+    /// In which order they take their colours.
+    pub order: Order,
+}
+
+/// What the library is handed for these settings. Pins as its documentation lists them: PWM 0 and PCM are its first
+/// channel, PWM 1 is its second.
+pub fn wiring(settings: &StripSettings) -> Result<Wiring, Trouble> {
+    let pin = settings.pin.unwrap_or(PIN);
+    let channel = match pin {
+        12 | 18 | 40 | 52 | 21 | 31 => 0,
+        13 | 19 | 41 | 45 | 53 => 1,
+        _ => {
+            let what = format!("GPIO {pin} is no PWM or PCM pin");
+            return Err(Trouble::new(TroubleKind::Unsupported, what)
+                .hint("use 18, 12, 13, 19 or 21; for GPIO 10 choose kind = \"spi\""));
+        }
+    };
+    let count = i32::try_from(settings.count()).unwrap_or(i32::MAX);
+    Ok(Wiring { pin, channel, count, order: settings.order })
+}
+
+/// A pixel as the library is handed it.
+pub fn raw(color: Color, order: Order) -> [u8; 4] {
+    let [red, green, blue, white] = if order.has_white() { split(color) } else { with_no_white(color) };
+    [blue, green, red, white]
+}
+
+/// Opens the strip.
+#[cfg(feature = "pwm")]
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+    super::ws281x::open(wiring(settings)?)
+}
+
+/// Says what it takes.
+#[cfg(not(feature = "pwm"))]
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+    wiring(settings)?;
+    Err(Trouble::new(TroubleKind::Unsupported, "this tallycam was built without what drives PWM pins")
+        .hint("choose kind = \"spi\" (GPIO 10, without root), or build it on the Pi: cargo build --release --features pwm"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::lights::{Code, StripKind};
+
+    #[test]
+    fn pixels_as_the_library_takes_them() {
+        for (order, want) in [
+            (Order::Grb, [100, 200, 255, 0]),
+            (Order::Rgb, [100, 200, 255, 0]),
+            (Order::Bgr, [100, 200, 255, 0]),
+            (Order::Grbw, [0, 100, 155, 100]),
+            (Order::Rgbw, [0, 100, 155, 100]),
+            (Order::Bgrw, [0, 100, 155, 100]),
+        ] {
+            assert_eq!(raw([255, 200, 100], order), want, "{order:?}");
+        }
+        // As the number that the library's own examples write: 0xWWRRGGBB.
+        assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], Order::Grb)), 0x0012_3456);
+        assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], Order::Grbw)), 0x1200_2244);
+    }
+
+    #[test]
+    fn the_librarys_bits_are_those_of_the_data_sheet() {
+        // It sends 110 and 100 at three times its frequency (SYMBOL_HIGH 0x6, SYMBOL_LOW 0x4 of its ws2811.c).
+        let code = Code::THREE_COLORS;
+        assert_eq!((code.hertz, code.one, code.zero), (3 * HERTZ, 0x6, 0x4));
+    }
+
+    #[test]
+    fn pins_and_their_channels() {
+        let of = |pin| wiring(&StripSettings { kind: StripKind::Pwm, pin, ..StripSettings::default() });
+        assert_eq!(of(None).unwrap(), Wiring { pin: 18, channel: 0, count: 16, order: Order::Grb });
+        assert_eq!(of(Some(13)).unwrap().channel, 1);
+        assert_eq!(of(Some(21)).unwrap().channel, 0);
+        for none in [0, 10, 17, 54] {
+            assert_eq!(of(Some(none)).unwrap_err().kind, TroubleKind::Unsupported, "{none}");
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "pwm"))]
+    fn without_the_library_it_says_what_it_takes() {
+        let settings = StripSettings { kind: StripKind::Pwm, ..StripSettings::default() };
+        let trouble = open(&settings).err().unwrap();
+        assert!(trouble.hint.unwrap().contains("--features pwm"));
+    }
+}

@@ -1,0 +1,146 @@
+//! NeoPixels at an SPI bus: its data line (MOSI, GPIO 10) is the strip's wire, clock and select are left open. Needs no
+//! root: the group `spi` may use it.
+//!
+//! A message leaves in one piece or not at all: what is longer than the driver's buffer (`spidev.bufsiz`) would have a
+//! pause in the middle, which the strip takes for the end.
+
+use std::path::Path;
+
+use super::code::Code;
+use super::order::Order;
+use super::pi::SpiBus;
+use super::{Color, Strip, StripSettings};
+use crate::media::{Trouble, TroubleKind};
+
+const DEVICE: &str = "/dev/spidev0.0";
+
+/// Bytes that the driver takes in one piece unless it is told otherwise.
+pub const DEFAULT_BUFFER: usize = 4096;
+
+/// Where the driver says how many it takes.
+const BUFFER: &str = "/sys/module/spidev/parameters/bufsiz";
+
+struct SpiStrip {
+    bus: SpiBus,
+    order: Order,
+    colors: Vec<u8>,
+    sent: Vec<u8>,
+}
+
+/// How pixels of this order are sent.
+fn code(order: Order) -> Code {
+    if order.has_white() { Code::WITH_WHITE } else { Code::THREE_COLORS }
+}
+
+/// Every byte that leaves for the bus.
+pub fn message(pixels: &[Color], order: Order) -> Vec<u8> {
+    let (mut colors, mut sent) = (Vec::new(), Vec::new());
+    put(pixels, order, &mut colors, &mut sent);
+    sent
+}
+
+fn put(pixels: &[Color], order: Order, colors: &mut Vec<u8>, sent: &mut Vec<u8>) {
+    colors.clear();
+    for pixel in pixels {
+        order.push(*pixel, colors);
+    }
+    code(order).encode(colors, sent);
+}
+
+/// Opens the strip.
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+    let order = settings.order;
+    let buffer = std::fs::read_to_string(BUFFER).ok().and_then(|text| text.trim().parse().ok());
+    fits(settings.count(), order, buffer.unwrap_or(DEFAULT_BUFFER))?;
+    let device = settings.device.as_deref().unwrap_or(Path::new(DEVICE));
+    let bus = SpiBus::open(device, code(order).hertz)?;
+    Ok(Box::new(SpiStrip { bus, order, colors: Vec::new(), sent: Vec::new() }))
+}
+
+/// Whether so many pixels go through the driver's buffer in one piece.
+fn fits(pixels: usize, order: Order, buffer: usize) -> Result<(), Trouble> {
+    let len = code(order).len(pixels * order.bytes());
+    if len <= buffer {
+        return Ok(());
+    }
+    let most = (0..pixels).rev().find(|fewer| code(order).len(fewer * order.bytes()) <= buffer).unwrap_or(0);
+    let what = format!(
+        "{pixels} pixels need {len} bytes in one piece, and the SPI driver takes {buffer}, which is {most} pixels"
+    );
+    let enough = len.next_power_of_two();
+    Err(Trouble::new(TroubleKind::Unsupported, what).hint(format!(
+        "add spidev.bufsiz={enough} to the line in /boot/firmware/cmdline.txt and restart the machine"
+    )))
+}
+
+impl Strip for SpiStrip {
+    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble> {
+        put(pixels, self.order, &mut self.colors, &mut self.sent);
+        self.bus.send(&self.sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What is between the low byte before and the rest.
+    fn between(pixels: &[Color], order: Order) -> String {
+        let message = message(pixels, order);
+        let (begin, end) = (message[0], message.len() - code(order).rest_bytes());
+        assert!(begin == 0 && message[end..].iter().all(|byte| *byte == 0));
+        hex(&message[1..end])
+    }
+
+    /// The bits of known colours, written down: `100` or `1000` for 0, `110` or `1100` for 1.
+    #[test]
+    fn known_colours_bit_for_bit() {
+        let pixel = [0xff, 0x80, 0x01];
+        // Red, green and blue of three, then the same after what all have in common (01) has become white.
+        let [ff, x80, x01, x00] = ["db6db6", "d24924", "924926", "924924"];
+        let [w_fe, w_7f, w_00, w_01] = ["ccccccc8", "8ccccccc", "88888888", "8888888c"];
+        for (order, want) in [
+            (Order::Grb, [x80, ff, x01].concat()),
+            (Order::Rgb, [ff, x80, x01].concat()),
+            (Order::Bgr, [x01, x80, ff].concat()),
+            (Order::Grbw, [w_7f, w_fe, w_00, w_01].concat()),
+            (Order::Rgbw, [w_fe, w_7f, w_00, w_01].concat()),
+            (Order::Bgrw, [w_00, w_7f, w_fe, w_01].concat()),
+        ] {
+            assert_eq!(between(&[pixel], order), want, "{order:?}");
+        }
+        let red_then_dark = [x00, ff, x00, x00, x00, x00].concat();
+        assert_eq!(between(&[[255, 0, 0], [0; 3]], Order::Grb), red_then_dark);
+        assert_eq!(between(&[[255; 3]], Order::Grbw), "888888888888888888888888cccccccc");
+    }
+
+    #[test]
+    fn what_is_longer_than_the_buffer_is_refused_with_what_to_do() {
+        assert!(fits(445, Order::Grb, 4096).is_ok());
+        assert!(fits(248, Order::Grbw, 4096).is_ok());
+        assert!(fits(1000, Order::Grbw, 16384).is_ok());
+        let refused = fits(446, Order::Grb, 4096).unwrap_err();
+        assert_eq!(refused.kind, TroubleKind::Unsupported);
+        assert!(refused.what.starts_with("446 pixels need 4105 bytes"), "{refused}");
+        assert!(refused.what.ends_with("takes 4096, which is 445 pixels"), "{refused}");
+        assert!(refused.hint.unwrap().contains("spidev.bufsiz=8192 "));
+        assert_eq!(message(&vec![[0; 3]; 445], Order::Grb).len(), 4096);
+    }
+
+    #[test]
+    fn a_bus_that_is_not_there_says_how_it_is_switched_on() {
+        let device = Some("/dev/spidev9.9".into());
+        let settings = StripSettings { kind: super::super::StripKind::Spi, device, ..Default::default() };
+        let Err(trouble) = open(&settings) else { panic!("there is none") };
+        assert!(trouble.kind == TroubleKind::Absent || trouble.kind == TroubleKind::Unsupported, "{trouble}");
+        let device = Some("/dev/spidev6.2".into());
+        let Err(trouble) = open(&StripSettings { device, ..settings }) else { panic!("there is none") };
+        assert_eq!(trouble.kind, TroubleKind::Absent, "{trouble}");
+        assert!(trouble.hint.unwrap().contains("dtparam=spi=on"));
+    }
+}

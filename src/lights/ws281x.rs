@@ -1,0 +1,66 @@
+//! The library rs_ws281x (the only file that names it): in programs built with the feature `pwm`. Its controller maps the
+//! machine's registers, which takes root, and writes them by DMA; it belongs to the thread that opened it.
+
+use rs_ws281x::{ChannelBuilder, Controller, ControllerBuilder, StripType, WS2811Error};
+
+use super::order::Order;
+use super::pwm::{DMA, HERTZ, Wiring, raw};
+use super::{Color, Strip};
+use crate::media::{Trouble, TroubleKind};
+
+struct PwmStrip {
+    controller: Controller,
+    wiring: Wiring,
+}
+
+/// Opens the strip.
+pub fn open(wiring: Wiring) -> Result<Box<dyn Strip>, Trouble> {
+    let channel = ChannelBuilder::new()
+        .pin(i32::from(wiring.pin))
+        .count(wiring.count)
+        .strip_type(strip_type(wiring.order))
+        .brightness(255)
+        .build();
+    let built = ControllerBuilder::new().freq(HERTZ).dma(DMA).channel(wiring.channel, channel).build();
+    let controller = built.map_err(|error| failure(wiring.pin, error))?;
+    Ok(Box::new(PwmStrip { controller, wiring }))
+}
+
+fn strip_type(order: Order) -> StripType {
+    match order {
+        Order::Grb => StripType::Ws2811Grb,
+        Order::Rgb => StripType::Ws2811Rgb,
+        Order::Bgr => StripType::Ws2811Bgr,
+        Order::Grbw => StripType::Sk6812Grbw,
+        Order::Rgbw => StripType::Sk6812Rgbw,
+        Order::Bgrw => StripType::Sk6812Bgrw,
+    }
+}
+
+impl Strip for PwmStrip {
+    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble> {
+        let places = self.controller.leds_mut(self.wiring.channel);
+        for (place, pixel) in places.iter_mut().zip(pixels) {
+            *place = raw(*pixel, self.wiring.order);
+        }
+        let rendered = self.controller.render().and_then(|()| self.controller.wait());
+        rendered.map_err(|error| failure(self.wiring.pin, error))
+    }
+}
+
+fn failure(pin: u8, error: WS2811Error) -> Trouble {
+    match error {
+        WS2811Error::HwNotSupported => {
+            Trouble::new(TroubleKind::Unsupported, "this machine's PWM pins drive no strip")
+                .because(error)
+                .hint("a Pi 5 and machines that are no Pi take a strip at SPI only: kind = \"spi\", GPIO 10")
+        }
+        WS2811Error::Mmap | WS2811Error::MapRegisters | WS2811Error::MailboxDevice | WS2811Error::MemLock => {
+            Trouble::new(TroubleKind::Denied, format!("the registers behind GPIO {pin} may not be used"))
+                .because(error)
+                .hint("PWM takes root: docs/lights.md says how the service gets it; kind = \"spi\" does without")
+        }
+        _ => Trouble::new(TroubleKind::Failed, format!("the strip at GPIO {pin} could not be driven"))
+            .because(error),
+    }
+}

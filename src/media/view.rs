@@ -1,0 +1,514 @@
+//! What is done to a picture before somebody sees it, as plain data: a [`View`]. Pure; nothing is changed here.
+//!
+//! Always in this order: turned, mirrored and flipped, cropped, made smaller, without colour, written into. Two views one
+//! after the other are one view ([`View::then`]), so that a picture is changed once however many want something of it.
+//!
+//! Invariants: [`View::size_of`] gives at least one pixel a row and one row; a crop lies within the picture.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::base::Stamp;
+
+/// The least share of a picture's width or height that a crop leaves.
+pub const LEAST_CROP: f64 = 0.01;
+
+/// What is done to a picture. The default is nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// Without colour.
+    pub gray: bool,
+    /// So many eighths of its width and height are left: 8 (all), 4, 2 or 1; others count as the next larger one.
+    pub eighths: u8,
+    /// Turned clockwise by 0, 90, 180 or 270 degrees; other multiples of 90 count as these, anything else as none.
+    pub rotate: u16,
+    /// Left and right are swapped, once it is turned.
+    pub mirror: bool,
+    /// Top and bottom are swapped, once it is turned.
+    pub flip: bool,
+    /// Left, top, width and height that are shown, as fractions of the turned picture; `None`: all of it.
+    pub crop: Option<[f64; 4]>,
+    /// Words that are written into it. Anything may be in it: what is no letter is left out.
+    pub text: Option<String>,
+    /// Date and time are written into it, of this zone.
+    pub timestamp: Option<TimeZone>,
+}
+
+impl Default for View {
+    fn default() -> View {
+        View {
+            gray: false,
+            eighths: 8,
+            rotate: 0,
+            mirror: false,
+            flip: false,
+            crop: None,
+            text: None,
+            timestamp: None,
+        }
+    }
+}
+
+/// The value of a key of a view means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {given:?}, and should be {expected}")]
+pub struct WrongView {
+    /// The key: `rotate`.
+    pub key: &'static str,
+    /// What was given.
+    pub given: String,
+    /// What was expected, to follow "should be".
+    pub expected: &'static str,
+}
+
+impl View {
+    /// The keys that [`View::read`] asks for.
+    pub const KEYS: [&'static str; 6] = ["gray", "scale", "rotate", "mirror", "flip", "crop"];
+
+    /// Whether it leaves pictures as they are.
+    pub fn is_plain(&self) -> bool {
+        !self.gray && self.eighths() == 8 && self.geometry().is_plain() && !self.is_written_into()
+    }
+
+    /// Whether something is written into the picture.
+    pub fn is_written_into(&self) -> bool {
+        self.timestamp.is_some() || self.text.as_ref().is_some_and(|text| !text.is_empty())
+    }
+
+    /// What is written into a picture of this time, if anything is: the time, then the text. Times of a clock that was
+    /// not set say so.
+    pub fn words(&self, stamp: &Stamp) -> Option<String> {
+        let text = self.text.as_deref().unwrap_or_default();
+        let Some(zone) = &self.timestamp else { return (!text.is_empty()).then(|| text.to_owned()) };
+        let at = Timestamp::from_microsecond(i64::try_from(stamp.wall_us).ok()?).ok()?.to_zoned(zone.clone());
+        let mut words = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        if !stamp.wall_trusted {
+            words.push_str(" (clock not set)");
+        }
+        if !text.is_empty() {
+            words.push_str("  ");
+            words.push_str(text);
+        }
+        Some(words)
+    }
+
+    /// The eighths that are left: 8, 4, 2 or 1.
+    pub fn eighths(&self) -> u8 {
+        match self.eighths {
+            0..=1 => 1,
+            2 => 2,
+            3..=4 => 4,
+            _ => 8,
+        }
+    }
+
+    /// Which way up it is, and what part of it is shown.
+    pub fn geometry(&self) -> Geometry {
+        let quarters = if self.rotate.is_multiple_of(90) { (self.rotate / 90 % 4) as u8 } else { 0 };
+        // Flipped is turned by half and mirrored.
+        let quarters = if self.flip { (quarters + 2) % 4 } else { quarters };
+        let orientation = Orientation { quarters, mirrored: self.mirror != self.flip };
+        Geometry { orientation, crop: self.crop.filter(|crop| !is_all(crop)) }
+    }
+
+    /// This view, and then `next` of what it shows: one view that does both. What is written into the picture comes
+    /// last, whichever of the two wants it, so that it can be read. Scales below an eighth are an eighth.
+    #[must_use]
+    pub fn then(&self, next: &View) -> View {
+        let both = self.geometry().then(&next.geometry());
+        View {
+            gray: self.gray || next.gray,
+            eighths: (self.eighths() * next.eighths() / 8).max(1),
+            rotate: u16::from(both.orientation.quarters) * 90,
+            mirror: both.orientation.mirrored,
+            flip: false,
+            crop: both.crop,
+            text: next.text.clone().or_else(|| self.text.clone()),
+            timestamp: next.timestamp.clone().or_else(|| self.timestamp.clone()),
+        }
+    }
+
+    /// The size of a picture of `size` pixels, changed so.
+    pub fn size_of(&self, size: (u32, u32)) -> (u32, u32) {
+        let (width, height) = self.geometry().size_of(size);
+        let eighths = u32::from(self.eighths());
+        ((width * eighths).div_ceil(8), (height * eighths).div_ceil(8))
+    }
+
+    /// The view that `get` says key by key, as a query has them: `gray=1`, `scale=1/2`, `rotate=90`, `mirror=1`,
+    /// `flip=1`, `crop=0.25,0,0.5,1` (left, top, width, height). Keys that are missing or empty say nothing.
+    ///
+    /// # Errors
+    /// The first value that means nothing.
+    pub fn read<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<View, WrongView> {
+        let mut view = View::default();
+        for key in View::KEYS {
+            view.read_key(key, get(key))?;
+        }
+        Ok(view)
+    }
+
+    /// The same, where what means nothing is passed over.
+    pub fn read_leniently<'a>(get: impl Fn(&str) -> Option<&'a str>) -> View {
+        let mut view = View::default();
+        for key in View::KEYS {
+            // A wrong value changes nothing.
+            let _ = view.read_key(key, get(key));
+        }
+        view
+    }
+
+    fn read_key(&mut self, key: &'static str, value: Option<&str>) -> Result<(), WrongView> {
+        let Some(given) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(()) };
+        let wrong = |expected| Err(WrongView { key, given: given.chars().take(100).collect(), expected });
+        match key {
+            "scale" => match scale(given) {
+                Some(eighths) => self.eighths = eighths,
+                None => return wrong("1, 1/2, 1/4 or 1/8"),
+            },
+            "rotate" => match given {
+                "0" => self.rotate = 0,
+                "90" => self.rotate = 90,
+                "180" => self.rotate = 180,
+                "270" => self.rotate = 270,
+                _ => return wrong("0, 90, 180 or 270"),
+            },
+            "crop" => match crop(given) {
+                Some(crop) => self.crop = Some(crop).filter(|crop| !is_all(crop)),
+                None => {
+                    return wrong(
+                        "left,top,width,height within the picture, as fractions such as 0.25,0.25,0.5,0.5",
+                    );
+                }
+            },
+            _ => {
+                let yes = match given {
+                    "1" | "true" => true,
+                    "0" | "false" => false,
+                    _ => return wrong("1 or 0"),
+                };
+                match key {
+                    "gray" => self.gray = yes,
+                    "mirror" => self.mirror = yes,
+                    _ => self.flip = yes,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The eighths of a scale in words.
+fn scale(given: &str) -> Option<u8> {
+    match given {
+        "1" | "1/1" => Some(8),
+        "1/2" | "0.5" => Some(4),
+        "1/4" | "0.25" => Some(2),
+        "1/8" | "0.125" => Some(1),
+        _ => None,
+    }
+}
+
+fn crop(given: &str) -> Option<[f64; 4]> {
+    let mut parts = given.split(',');
+    let mut crop = [0.0; 4];
+    for part in &mut crop {
+        *part = parts.next()?.trim().parse().ok().filter(|part: &f64| part.is_finite())?;
+    }
+    (parts.next().is_none() && is_part(&crop)).then_some(crop)
+}
+
+/// Whether left, top, width and height are a part of the picture that is worth showing.
+fn is_part(&[left, top, width, height]: &[f64; 4]) -> bool {
+    let within = |from: f64, length: f64| from >= 0.0 && length >= LEAST_CROP && from + length <= 1.0 + 1e-9;
+    within(left, width) && within(top, height)
+}
+
+/// Whether a crop leaves all there is.
+fn is_all(&[left, top, width, height]: &[f64; 4]) -> bool {
+    left <= 0.0 && top <= 0.0 && width >= 1.0 && height >= 1.0
+}
+
+/// Which way up a picture is shown: one of eight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Orientation {
+    /// Turned clockwise by so many quarters, 0–3.
+    pub quarters: u8,
+    /// Then left and right are swapped.
+    pub mirrored: bool,
+}
+
+impl Orientation {
+    /// This one, and then `next` of what it shows.
+    #[must_use]
+    pub fn then(self, next: Orientation) -> Orientation {
+        // What is mirrored turns the other way.
+        let turn = if self.mirrored { 4 - next.quarters % 4 } else { next.quarters };
+        Orientation { quarters: (self.quarters + turn) % 4, mirrored: self.mirrored != next.mirrored }
+    }
+
+    /// Whether width and height change places.
+    pub fn lies(self) -> bool {
+        self.quarters % 2 == 1
+    }
+
+    /// Width and height of a picture of `size` shown so.
+    pub fn size_of<T>(self, size: (T, T)) -> (T, T) {
+        if self.lies() { (size.1, size.0) } else { size }
+    }
+
+    /// Where left, top, width and height of a part come to be, in fractions.
+    fn of_part(self, [left, top, width, height]: [f64; 4]) -> [f64; 4] {
+        let [left, top, width, height] = match self.quarters % 4 {
+            1 => [1.0 - top - height, left, height, width],
+            2 => [1.0 - left - width, 1.0 - top - height, width, height],
+            3 => [top, 1.0 - left - width, height, width],
+            _ => [left, top, width, height],
+        };
+        [if self.mirrored { 1.0 - left - width } else { left }, top, width, height]
+    }
+}
+
+/// What of a view says where things are: lines and boxes are fractions of what it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Geometry {
+    /// Which way up.
+    pub orientation: Orientation,
+    /// Left, top, width and height that are shown, as fractions of the turned picture; `None`: all of it.
+    pub crop: Option<[f64; 4]>,
+}
+
+/// Columns and rows of a picture: `left..left + width`, `top..top + height`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// First column.
+    pub left: u32,
+    /// First row.
+    pub top: u32,
+    /// Columns, at least 1.
+    pub width: u32,
+    /// Rows, at least 1.
+    pub height: u32,
+}
+
+impl Geometry {
+    /// Whether it leaves pictures as they are.
+    pub fn is_plain(&self) -> bool {
+        *self == Geometry::default()
+    }
+
+    /// This geometry, and then `next` of what it shows.
+    #[must_use]
+    pub fn then(&self, next: &Geometry) -> Geometry {
+        let orientation = self.orientation.then(next.orientation);
+        let outer = self.crop.map(|crop| next.orientation.of_part(crop));
+        let crop = match (outer, next.crop) {
+            (Some([left, top, width, height]), Some([x, y, w, h])) => {
+                Some([left + x * width, top + y * height, w * width, h * height])
+            }
+            (outer, inner) => outer.or(inner),
+        };
+        Geometry { orientation, crop }
+    }
+
+    /// The part that is shown of a picture of `size` (before it is turned), in pixels of the turned one: to the nearest
+    /// even pixel or the edge (colour is stored for two pixels together), and at least one.
+    pub fn part_of(&self, size: (u32, u32)) -> Part {
+        let (width, height) = self.orientation.size_of(size);
+        let Some([left, top, wide, high]) = self.crop else { return Part { left: 0, top: 0, width, height } };
+        let cut = |from: f64, length: f64, most: u32| {
+            // `as` turns what is no number into 0 and clamps the rest.
+            let even = |at: f64| (at * f64::from(most) / 2.0).round() as u32 * 2;
+            let first = even(from).min(most.saturating_sub(1) / 2 * 2);
+            let end = if from + length >= 1.0 - 1e-9 { most } else { even(from + length).min(most) };
+            (first, end.saturating_sub(first).max(2).min(most - first))
+        };
+        let ((left, wide), (top, high)) = (cut(left, wide, width), cut(top, high, height));
+        Part { left, top, width: wide, height: high }
+    }
+
+    /// The same part in pixels of the picture before it is turned.
+    pub fn source_part_of(&self, size: (u32, u32)) -> Part {
+        let Part { left, top, width, height } = self.part_of(size);
+        let (turned_width, turned_height) = self.orientation.size_of(size);
+        let left = if self.orientation.mirrored { turned_width - left - width } else { left };
+        let (right, bottom) = (turned_width - left - width, turned_height - top - height);
+        match self.orientation.quarters % 4 {
+            1 => Part { left: top, top: right, width: height, height: width },
+            2 => Part { left: right, top: bottom, width, height },
+            3 => Part { left: bottom, top: left, width: height, height: width },
+            _ => Part { left, top, width, height },
+        }
+    }
+
+    /// The size of what is shown of a picture of `size`.
+    pub fn size_of(&self, size: (u32, u32)) -> (u32, u32) {
+        let part = self.part_of(size);
+        (part.width, part.height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(query: &str) -> Result<View, WrongView> {
+        let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        View::read(|key| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value))
+    }
+
+    /// Where the point (x, y) of a picture comes to be, done step by step: turned, mirrored, flipped.
+    fn point(view: &View, (x, y): (f64, f64)) -> (f64, f64) {
+        let (x, y) = match view.rotate {
+            90 => (1.0 - y, x),
+            180 => (1.0 - x, 1.0 - y),
+            270 => (y, 1.0 - x),
+            _ => (x, y),
+        };
+        let (x, y) = (if view.mirror { 1.0 - x } else { x }, if view.flip { 1.0 - y } else { y });
+        match view.crop {
+            Some([left, top, width, height]) => ((x - left) / width, (y - top) / height),
+            None => (x, y),
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_or_says_what_is_wrong() {
+        let view = of("gray=1&scale=1/2&rotate=90&mirror=true&flip=0&crop=0.25,0, 0.5,1").unwrap();
+        let want = View {
+            gray: true,
+            eighths: 4,
+            rotate: 90,
+            mirror: true,
+            crop: Some([0.25, 0.0, 0.5, 1.0]),
+            ..View::default()
+        };
+        assert_eq!(view, want);
+        assert!(of("gray=&scale=1&crop=0,0,1,1&rotate=0&x=y").unwrap().is_plain());
+        for (query, key) in [
+            ("gray=2", "gray"),
+            ("mirror=yes", "mirror"),
+            ("flip=nan", "flip"),
+            ("scale=1/3", "scale"),
+            ("scale=2", "scale"),
+            ("rotate=45", "rotate"),
+            ("rotate=-90", "rotate"),
+            ("crop=0,0,1", "crop"),
+            ("crop=0,0,1,1,1", "crop"),
+            ("crop=0.5,0,0.6,1", "crop"),
+            ("crop=0,0,0,1", "crop"),
+            ("crop=nan,0,1,1", "crop"),
+            ("crop=-0.1,0,1,1", "crop"),
+            ("crop=a,b,c,d", "crop"),
+        ] {
+            let wrong = of(query).unwrap_err();
+            assert_eq!(wrong.key, key, "{query}");
+            assert_eq!(wrong.given, query.split_once('=').unwrap().1);
+        }
+        let lenient = View::read_leniently(|key| match key {
+            "gray" => Some("1"),
+            "scale" => Some("huge"),
+            "crop" => Some("inf,0,1,1"),
+            _ => None,
+        });
+        assert_eq!(lenient, View { gray: true, ..View::default() });
+    }
+
+    #[test]
+    fn sizes_follow_what_is_done() {
+        let view = of("rotate=90&crop=0.5,0,0.5,0.5&scale=1/2").unwrap();
+        assert_eq!(view.size_of((1280, 720)), (180, 320));
+        assert_eq!(of("scale=1/8").unwrap().size_of((1, 9)), (1, 2));
+        assert_eq!(View::default().size_of((641, 3)), (641, 3));
+        let part = of("crop=0.333,0.1,0.01,0.9").unwrap().geometry().part_of((10, 10));
+        assert_eq!(part, Part { left: 4, top: 2, width: 2, height: 8 });
+        let turned = of("rotate=90&mirror=1&crop=0,0.5,0.5,0.5").unwrap().geometry();
+        // Turned and mirrored it is 20 wide and 40 high, its lower left is the upper right of what it was.
+        assert_eq!(turned.source_part_of((40, 20)), Part { left: 20, top: 0, width: 20, height: 10 });
+    }
+
+    #[test]
+    fn what_is_written_comes_last_and_empty_words_are_none() {
+        let shared =
+            View { text: Some(String::from("door")), timestamp: Some(TimeZone::UTC), ..View::default() };
+        let both = shared.then(&of("rotate=180").unwrap());
+        assert_eq!((both.text.as_deref(), both.timestamp.is_some(), both.rotate), (Some("door"), true, 180));
+        assert!(!both.is_plain());
+        assert!(View { text: Some(String::new()), ..View::default() }.is_plain());
+        let quarter = View { eighths: 2, ..View::default() };
+        assert_eq!(quarter.then(&quarter).eighths, 1);
+    }
+
+    #[test]
+    fn time_is_told_in_the_zone_that_was_handed_in() {
+        let stamp = Stamp { monotonic_us: 0, wall_us: 1_700_000_000_500_000, wall_trusted: true };
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
+        let mut view = View { timestamp: Some(zone), ..View::default() };
+        assert_eq!(view.words(&stamp).as_deref(), Some("2023-11-15 00:13:20"));
+        view.text = Some(String::from("door"));
+        let unsure = Stamp { wall_trusted: false, ..stamp };
+        assert_eq!(view.words(&unsure).as_deref(), Some("2023-11-15 00:13:20 (clock not set)  door"));
+        view.timestamp = None;
+        assert_eq!(view.words(&stamp).as_deref(), Some("door"));
+        assert_eq!(View::default().words(&stamp), None);
+    }
+
+    fn views() -> impl Strategy<Value = View> {
+        let parts = prop_oneof![
+            Just(None),
+            (0.0..0.6, 0.0..0.6, 0.1..0.4, 0.1..0.4).prop_map(|(l, t, w, h)| Some([l, t, w, h])),
+        ];
+        (0u16..4, any::<bool>(), any::<bool>(), any::<bool>(), parts, 0..4u32).prop_map(
+            |(quarters, mirror, flip, gray, crop, halvings)| View {
+                gray,
+                eighths: 8 >> halvings,
+                rotate: quarters * 90,
+                mirror,
+                flip,
+                crop,
+                ..View::default()
+            },
+        )
+    }
+
+    proptest! {
+        /// One view that does both does what the two do one after the other, to every point.
+        #[test]
+        fn two_views_are_one(a in views(), b in views(), x in 0.0..1.0, y in 0.0..1.0) {
+            let one = point(&a.then(&b), (x, y));
+            let two = point(&b, point(&a, (x, y)));
+            prop_assert!((one.0 - two.0).abs() < 1e-6 && (one.1 - two.1).abs() < 1e-6, "{one:?} {two:?}");
+        }
+
+        #[test]
+        fn composition_is_associative_and_plain_is_nothing(a in views(), b in views(), c in views()) {
+            let (left, right) = (a.then(&b).then(&c), a.then(&b.then(&c)));
+            prop_assert_eq!(left.geometry().orientation, right.geometry().orientation);
+            prop_assert_eq!((left.eighths, left.gray), (right.eighths, right.gray));
+            prop_assert_eq!(a.then(&View::default()).geometry(), a.geometry());
+            prop_assert_eq!(View::default().then(&a).geometry(), a.geometry());
+        }
+
+        #[test]
+        fn there_is_always_a_pixel_and_never_one_outside(view in views(), width in 1u32..5000, height in 1u32..5000) {
+            let part = view.geometry().part_of((width, height));
+            let turned = view.geometry().orientation.size_of((width, height));
+            prop_assert!(part.width >= 1 && part.height >= 1);
+            prop_assert!(part.left + part.width <= turned.0 && part.top + part.height <= turned.1);
+            let source = view.geometry().source_part_of((width, height));
+            prop_assert_eq!(view.geometry().orientation.size_of((source.width, source.height)), (part.width, part.height));
+            prop_assert!(source.left + source.width <= width && source.top + source.height <= height);
+            let size = view.size_of((width, height));
+            prop_assert!(size.0 >= 1 && size.1 >= 1);
+        }
+
+        #[test]
+        fn any_text_is_read(text in ".{0,60}") {
+            for key in View::KEYS {
+                let _ = View::read(|asked| (asked == key).then_some(text.as_str()));
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Still cards: what a state says, as a picture.
+
+use crate::base::Stamp;
+use crate::encode::Encoder;
+use crate::media::Picture;
+use crate::media::still_card::{self, CardText};
+use crate::pipeline::State;
+
+/// The size of cards before the first picture, in pixels.
+pub const CARD_SIZE: (u32, u32) = (1280, 720);
+/// Cards are at most so wide and high, in pixels: what a picture claims to have is no reason to
+/// draw as many.
+const LARGEST_CARD: u32 = 1920;
+
+/// The card that tells of `state`, in a picture of `size` pixels, or of its shape where that is
+/// too large.
+pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Option<Picture> {
+    let (width, height) = card_size(size);
+    let canvas = still_card::draw(&card_text(state), width, height);
+    encoder
+        .encode_card(&canvas.frame(Stamp::now(), 0))
+        .inspect_err(|error| log::error!("no still card: {error}"))
+        .ok()
+}
+
+fn card_size((width, height): (u32, u32)) -> (u32, u32) {
+    let longest = u64::from(width.max(height).max(LARGEST_CARD));
+    // No more than LARGEST_CARD: it fits.
+    let fit = |side: u32| (u64::from(side) * u64::from(LARGEST_CARD) / longest).max(1) as u32;
+    (fit(width), fit(height))
+}
+
+/// What the card says of `state`.
+fn card_text(state: &State) -> CardText {
+    CardText { headline: state.headline().to_owned(), body: state.reason(), hint: state.hint() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_as_large_as_the_picture_within_bounds() {
+        for (picture, card) in [
+            ((640, 480), (640, 480)),
+            ((1920, 1080), (1920, 1080)),
+            ((3840, 2160), (1920, 1080)),
+            ((10_000, 10_000), (1920, 1920)),
+            ((1, 65_535), (1, 1920)),
+        ] {
+            assert_eq!(card_size(picture), card);
+        }
+        let mut encoder = Encoder::new(80).unwrap();
+        let drawn =
+            draw_card(&mut encoder, &State::Paused, (10_000, 2)).map(|card| (card.width, card.height));
+        assert_eq!(drawn, Some((1920, 2)), "cards have even sides");
+    }
+}

@@ -1,0 +1,143 @@
+//! What the capture thread does between two frames because somebody asks: the camera's controls and formats, another
+//! source on trial, other settings.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{Capture, OPEN_TAKES};
+use crate::media::{Trouble, TroubleKind};
+use crate::pipeline::State;
+use crate::pipeline::commands::Command;
+use crate::source::{Opener, Source};
+
+/// Another source, to be tried.
+pub struct Swap {
+    opener: Box<dyn Opener>,
+    answer: oneshot::Sender<Result<(), Trouble>>,
+}
+
+/// A source on trial: it has the camera's place until its first picture says that it may keep it.
+pub struct Trial {
+    /// What is opened again if it gives none.
+    before: Box<dyn Opener>,
+    answer: oneshot::Sender<Result<(), Trouble>>,
+}
+
+impl Capture<'_> {
+    /// Does what is asked, in its order. Another source is given back, to be tried when `open` is closed.
+    pub(super) fn obey(&mut self, mut open: Option<&mut (dyn Source + 'static)>) -> Option<Swap> {
+        self.beat.beat_before(OPEN_TAKES);
+        let shared = Arc::clone(&self.shared);
+        let swap = loop {
+            let (command, saved, is_saved_new, is_paused) = {
+                let mut wishes = shared.wishes();
+                let commands = wishes.commands.as_mut();
+                let is_next = |command: &Command| {
+                    // One at a time is on trial.
+                    self.trial.is_none() || !matches!(command, Command::Replace(..))
+                };
+                let command = match commands {
+                    Some(commands) if commands.front().is_some_and(is_next) => commands.pop_front(),
+                    Some(commands) => {
+                        if !commands.is_empty() {
+                            shared.ask_again();
+                        }
+                        None
+                    }
+                    None => None,
+                };
+                let is_saved_new = std::mem::take(&mut wishes.has_new_saved);
+                (command, Arc::clone(&wishes.saved), is_saved_new, wishes.is_paused)
+            };
+            if is_saved_new {
+                for note in self.tuning.saved_changed(open.as_deref_mut(), &saved) {
+                    log::warn!("{note}");
+                }
+            }
+            // Who has gone does not mind.
+            match command {
+                None => break None,
+                Some(Command::Controls(answer)) => {
+                    let _ = answer.send(match open.as_deref_mut() {
+                        Some(source) => self.tuning.read(source),
+                        None => self.tuning.read_closed(&mut *self.opener, &saved),
+                    });
+                }
+                Some(Command::SetControls(wanted, answer)) => {
+                    let _ = answer.send(match open.as_deref_mut() {
+                        Some(source) => self.tuning.set(source, &wanted, &saved),
+                        None => self.tuning.set_closed(&mut *self.opener, &wanted, &saved),
+                    });
+                }
+                Some(Command::Formats(answer)) => {
+                    let _ = answer.send(self.opener.formats().map_err(Into::into));
+                }
+                Some(Command::Replace(_, answer)) if answer.is_closed() => {}
+                Some(Command::Replace(opener, answer)) if is_paused => {
+                    log::info!("the source is {} when the pause ends", opener.describe());
+                    self.shared.figures().source = opener.describe();
+                    self.opener = opener;
+                    let _ = answer.send(Ok(()));
+                }
+                Some(Command::Replace(opener, answer)) => break Some(Swap { opener, answer }),
+            }
+        };
+        if swap.is_some() {
+            // What comes behind it is done with the new source.
+            shared.ask_again();
+        }
+        self.beat.beat();
+        swap
+    }
+
+    /// Puts another source in the camera's place, on trial. The one before is closed by now.
+    pub(super) fn try_source(&mut self, swap: Swap) {
+        let Swap { opener, answer } = swap;
+        log::info!("another source is tried: {}", opener.describe());
+        self.was_tried_asleep = *self.shared.state.borrow() == State::Asleep;
+        self.shared.figures().source = opener.describe();
+        self.trial = Some(Trial { before: std::mem::replace(&mut self.opener, opener), answer });
+    }
+
+    /// The source on trial has a picture to give: it stays, unless nobody waits for it to.
+    pub(super) fn has_passed(&mut self) -> bool {
+        if self.trial.as_ref().is_some_and(|trial| trial.answer.is_closed()) {
+            return false;
+        }
+        if let Some(trial) = self.trial.take() {
+            log::info!("the source is now {}", self.opener.describe());
+            let _ = trial.answer.send(Ok(()));
+        }
+        true
+    }
+
+    /// Ends a trial, if there is one, in favour of the source before. Tells whether that is to be opened again now.
+    pub(super) fn roll_back(&mut self, trouble: Trouble) -> bool {
+        let Some(Trial { before, answer }) = self.trial.take() else { return false };
+        log::warn!("back to {}, since the other source gives no picture: {trouble}", before.describe());
+        self.shared.figures().source = before.describe();
+        self.opener = before;
+        self.was_tried_asleep = false;
+        let _ = answer.send(Err(trouble));
+        // What was at its end is not begun anew for this.
+        self.trouble.as_ref().is_none_or(|retry| !retry.kind.is_final())
+    }
+
+    /// Another quality for raw frames.
+    pub(super) fn set_quality(&mut self, quality: u8) {
+        if let Err(error) = self.encoder.set_quality(quality) {
+            log::error!("the pictures' quality could not be set to {quality}: {error}");
+        }
+    }
+}
+
+/// A source was let go while it was tried.
+pub fn let_go() -> Trouble {
+    Trouble::new(TroubleKind::Failed, "the camera was let go before the new source gave a picture")
+}
+
+/// Nobody waits for the outcome of a trial any more.
+pub fn given_up() -> Trouble {
+    Trouble::new(TroubleKind::Failed, "nobody waited for the new source's first picture")
+}

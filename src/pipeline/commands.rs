@@ -1,0 +1,216 @@
+//! What others ask of the capture thread between two frames: the camera's controls and formats, another source, other
+//! settings.
+//!
+//! Commands wait in a queue of [`AT_ONCE`] and are answered by a oneshot each; while none waits, a frame costs one
+//! look at a flag. Everything here is asked from tokio's thread and done on the capture thread.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Pipeline, Settings};
+use crate::media::{Control, ControlValue, Format, Trouble, TroubleKind};
+use crate::source::Opener;
+
+/// Commands that wait at once; who comes then is told that too many do.
+pub const AT_ONCE: usize = 16;
+
+/// The longest that controls and formats are waited for: an open that is under way comes first, and may take long.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// The longest that another source is waited for.
+const REPLACED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Which values controls are to have after every open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SavedControls {
+    /// The operator's, for every camera. They go before the others.
+    pub pinned: BTreeMap<String, i64>,
+    /// What was set here, by the camera's identity and the control's name.
+    pub cameras: BTreeMap<String, BTreeMap<String, i64>>,
+}
+
+impl SavedControls {
+    /// What holds for the camera with this identity, by the controls' names.
+    pub fn of(&self, identity: Option<&str>) -> BTreeMap<String, i64> {
+        let mut values =
+            identity.and_then(|identity| self.cameras.get(identity)).cloned().unwrap_or_default();
+        values.extend(self.pinned.iter().map(|(name, value)| (name.clone(), *value)));
+        values
+    }
+}
+
+/// A camera's controls at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraControls {
+    /// The camera's lasting name, under which its controls are saved; `None`: nothing can be saved for it.
+    pub identity: Option<String>,
+    /// The camera in words.
+    pub camera: String,
+    /// In the camera's own order; empty: it has none.
+    pub controls: Vec<Control>,
+    /// What came out otherwise than it was asked, in sentences.
+    pub notes: Vec<String>,
+    /// Names of those that were to be set and that the camera did not set.
+    pub refused: Vec<String>,
+}
+
+/// A control cannot be set to what was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongControl {
+    /// The control's name, as given.
+    pub name: String,
+    /// The value, as given.
+    pub given: i64,
+    /// What is wrong and what was expected, in a sentence.
+    pub message: String,
+}
+
+/// Controls could not be read or set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlsError {
+    /// Names or values mean nothing to this camera: nothing was set.
+    #[error("{}", .0.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join(" "))]
+    Wrong(Vec<WrongControl>),
+    /// The camera cannot be asked.
+    #[error(transparent)]
+    Camera(#[from] Trouble),
+    /// As many wait already as can.
+    #[error("too many want something of the camera at once")]
+    Busy,
+    /// The camera's driver does not return.
+    #[error("the camera did not answer in time")]
+    NoAnswer,
+    /// tallycam stops.
+    #[error("tallycam is stopping")]
+    Ending,
+}
+
+/// What is asked of the capture thread.
+pub enum Command {
+    Controls(Answer<CameraControls>),
+    SetControls(Vec<ControlValue>, Answer<CameraControls>),
+    Formats(Answer<Vec<Format>>),
+    Replace(Box<dyn Opener>, oneshot::Sender<Result<(), Trouble>>),
+}
+
+/// Where the answer to a command goes. Who has gone does not mind.
+pub type Answer<T> = oneshot::Sender<Result<T, ControlsError>>;
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Command::Controls(_) => "Controls",
+            Command::SetControls(..) => "SetControls",
+            Command::Formats(_) => "Formats",
+            Command::Replace(..) => "Replace",
+        })
+    }
+}
+
+impl Pipeline {
+    /// The controls of the camera, with their present values and flags. A closed camera is looked at without
+    /// streaming from it.
+    ///
+    /// # Errors
+    /// [`ControlsError`]; an empty list where there are none.
+    pub async fn controls(&self) -> Result<CameraControls, ControlsError> {
+        self.ask(Command::Controls).await
+    }
+
+    /// Sets controls, all of them or (where one means nothing) none: auto modes before the values that they rule. An
+    /// open camera is set between two frames; what is set on a closed one holds from its next open on. What the camera
+    /// really took is in the answer, with a note where that is something else.
+    ///
+    /// # Errors
+    /// [`ControlsError`].
+    pub async fn set_controls(&self, wanted: Vec<ControlValue>) -> Result<CameraControls, ControlsError> {
+        self.ask(|answer| Command::SetControls(wanted, answer)).await
+    }
+
+    /// The formats, sizes and rates that the camera offers; empty where there is nothing to choose.
+    ///
+    /// # Errors
+    /// [`ControlsError`].
+    pub async fn formats(&self) -> Result<Vec<Format>, ControlsError> {
+        self.ask(Command::Formats).await
+    }
+
+    /// Which values controls have after every open from now on; those of an open camera that are others now are set
+    /// at once.
+    pub fn set_saved_controls(&self, saved: SavedControls) {
+        self.shared.ask(|wishes| {
+            wishes.saved = Arc::new(saved);
+            wishes.has_new_saved = true;
+        });
+    }
+
+    /// Puts other settings in force, from the next frame on.
+    pub fn set_settings(&self, settings: Settings) {
+        self.shared.ask(|wishes| wishes.settings = settings);
+    }
+
+    /// Takes pictures from another source from now on. Viewers stay. Where it gives no picture in the time that it
+    /// has for its first, the one before is opened again.
+    ///
+    /// A camera that is asleep is woken for one picture to try it. A paused one stays closed: the new source is taken
+    /// untried, and speaks for itself when the pause ends.
+    ///
+    /// # Errors
+    /// Why the new source gives no picture; the one before is in use then. Also when this is no longer waited for
+    /// before it has given one.
+    pub async fn replace_source(&self, opener: Box<dyn Opener>) -> Result<(), Trouble> {
+        let (answer, answered) = oneshot::channel();
+        let failed =
+            |why: &str| Err(Trouble::new(TroubleKind::Failed, format!("the source was not changed: {why}")));
+        match self.command(Command::Replace(opener, answer)) {
+            Err(ControlsError::Busy) => failed("too many want something of the camera at once"),
+            Err(_) => failed("tallycam is stopping"),
+            // A source has its own time to begin, and so had the one that is being opened now.
+            Ok(()) => match timeout(REPLACED_WITHIN, answered).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => failed("tallycam is stopping"),
+                Err(_) => failed("the camera's driver does not return"),
+            },
+        }
+    }
+
+    /// Asks and waits for the answer.
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ControlsError> {
+        let (answer, answered) = oneshot::channel();
+        self.command(command(answer))?;
+        match timeout(ANSWER_WITHIN, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(ControlsError::Ending),
+            Err(_) => Err(ControlsError::NoAnswer),
+        }
+    }
+
+    /// Puts a command into the queue.
+    fn command(&self, command: Command) -> Result<(), ControlsError> {
+        self.shared.ask(|wishes| {
+            let commands = wishes.commands.as_mut().ok_or(ControlsError::Ending)?;
+            commands.retain(|waiting| !waiting.is_given_up());
+            if commands.len() >= AT_ONCE {
+                return Err(ControlsError::Busy);
+            }
+            commands.push_back(command);
+            Ok(())
+        })
+    }
+}
+
+impl Command {
+    /// Whether nobody waits for its answer any more.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Command::Controls(answer) | Command::SetControls(_, answer) => answer.is_closed(),
+            Command::Formats(answer) => answer.is_closed(),
+            Command::Replace(_, answer) => answer.is_closed(),
+        }
+    }
+}

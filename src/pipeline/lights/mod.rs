@@ -1,0 +1,144 @@
+//! The one place that joins the light to everything else: what was set, how things are, how dark it is, and who takes a
+//! picture.
+//!
+//! ```text
+//!  settings (page, API, old routes) ─┐
+//!  a snapshot is taken ──────────────┼─► mailbox (1, newest wins) ─► [lights] ─► Scene ─► pixels ─► Strip
+//!                                    │        camera, recording, disk ──┘ ▲
+//!                                    └─ Hub: the newest picture ─► how dark it is (once a second, only if wanted)
+//! ```
+//!
+//! The thread `lights` opens the strip, shows it what is wanted, and drops it: what drives a strip may not change threads.
+//! What wants to shine, in this order: a snapshot, the light that was switched on, the light that goes on by itself, none;
+//! the status pixel lies over all but the first. A strip that cannot be opened or fails, or panics, is trouble that is
+//! told; nothing else minds, and it is tried again at every change and every half minute. Where there is no light the
+//! thread sleeps until there is one.
+//!
+//! `auto` is pure; `shared` is what the thread and the handles share, `worker` is the thread, `shot` a snapshot's light.
+
+mod auto;
+mod shared;
+mod shot;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::base::Worker;
+use crate::lights;
+use crate::media::Trouble;
+
+use super::Pipeline;
+use super::keeping::Keeping;
+pub use crate::lights::{Color, Light, Order, PRESETS, Paint, Strip, StripKind, StripSettings};
+use shared::Shared;
+pub use shared::{LightStatus, Shows};
+pub(super) use shot::{Shot, Switch};
+
+/// How the light behaves. The defaults are those of the shipped configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LightsSettings {
+    /// What it is made of.
+    pub strip: StripSettings,
+    /// Whether it was switched on.
+    pub is_on: bool,
+    /// How it shines when it is on.
+    pub light: Light,
+    /// The first pixel tells how things are.
+    pub has_status: bool,
+    /// Full light for a snapshot.
+    pub for_shots: bool,
+    /// So long the camera gets to adjust to that.
+    pub settle: Duration,
+    /// It goes on by itself where the picture without it is darker than this, mean luma of 255; `None`: never.
+    pub auto_below: Option<f64>,
+}
+
+impl Default for LightsSettings {
+    fn default() -> LightsSettings {
+        LightsSettings {
+            strip: StripSettings::default(),
+            is_on: false,
+            light: Light::full(),
+            has_status: false,
+            for_shots: false,
+            settle: Duration::from_millis(300),
+            auto_below: None,
+        }
+    }
+}
+
+/// Opens a light, on the thread that will use it. May block for a moment.
+pub type OpenStrip = Box<dyn FnMut(&StripSettings) -> Result<Box<dyn Strip>, Trouble> + Send>;
+
+/// The light could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the thread of the light could not be started: {0}")]
+pub struct LightsError(#[from] std::io::Error);
+
+/// The light. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Lights {
+    shared: Arc<Shared>,
+}
+
+impl Lights {
+    /// Starts the thread `lights`. From then on snapshots of `pipeline` have their light, if they are to. `keeping` tells
+    /// the status pixel of recordings and a full disk.
+    ///
+    /// # Errors
+    /// [`LightsError`].
+    pub fn start(
+        pipeline: &Pipeline,
+        keeping: Option<Keeping>,
+        settings: LightsSettings,
+    ) -> Result<(Lights, Worker), LightsError> {
+        Lights::start_with(pipeline, keeping, settings, Box::new(lights::open))
+    }
+
+    /// The same with another way to open a strip: for programs that have one of their own, and tests.
+    ///
+    /// # Errors
+    /// [`LightsError`].
+    pub fn start_with(
+        pipeline: &Pipeline,
+        keeping: Option<Keeping>,
+        settings: LightsSettings,
+        open: OpenStrip,
+    ) -> Result<(Lights, Worker), LightsError> {
+        let shared = Arc::new(Shared::new(settings));
+        let worker = Worker::spawn("lights", {
+            let (shared, pipeline) = (Arc::clone(&shared), pipeline.clone());
+            move |beat| worker::run(&shared, &pipeline, keeping.as_ref(), open, beat)
+        })?;
+        pipeline.use_light(Switch::new(&shared));
+        Ok((Lights { shared }, worker))
+    }
+
+    /// Other settings, in force at once: the newest of several that come quickly. A strip in trouble is tried again.
+    pub fn set(&self, settings: LightsSettings) {
+        self.shared.wish(|wishes| wishes.settings = Arc::new(settings));
+    }
+
+    /// What was set last.
+    pub fn settings(&self) -> Arc<LightsSettings> {
+        Arc::clone(&self.shared.wishes().settings)
+    }
+
+    /// How the light is; cheap.
+    pub fn status(&self) -> Arc<LightStatus> {
+        self.shared.told()
+    }
+
+    /// The same, to wait for changes.
+    pub fn statuses(&self) -> watch::Receiver<Arc<LightStatus>> {
+        self.shared.status.subscribe()
+    }
+
+    /// Switches it off for good and ends the thread.
+    pub fn stop(&self) {
+        self.shared.wish(|wishes| wishes.is_stopping = true);
+    }
+}

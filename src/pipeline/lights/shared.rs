@@ -1,0 +1,219 @@
+//! What the thread `lights` and every handle share: a mailbox of one wish, and how the light is.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::{Color, LightsSettings};
+use crate::base::clock;
+use crate::media::{Trouble, TroubleKind};
+
+/// A strip that has not taken what it is sent for so long hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(3);
+
+/// What shines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shows {
+    /// Nothing (but perhaps the status pixel).
+    #[default]
+    Off,
+    /// The light that was switched on.
+    On,
+    /// The light that went on by itself.
+    Auto,
+    /// Full light for a snapshot.
+    Shot,
+}
+
+impl Shows {
+    /// One lower-case word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Shows::Off => "off",
+            Shows::On => "on",
+            Shows::Auto => "auto",
+            Shows::Shot => "shot",
+        }
+    }
+
+    /// Every word [`Shows::word`] can give.
+    pub const WORDS: [&'static str; 4] = ["off", "on", "auto", "shot"];
+}
+
+/// How the light is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LightStatus {
+    /// What shines.
+    pub shows: Shows,
+    /// What its pixels were sent last: red, green and blue after brightness, gamma and limit. Dark where it has trouble.
+    pub pixels: Vec<Color>,
+    /// Why it does not work.
+    pub trouble: Option<Trouble>,
+    /// How bright the picture was when that was last measured: mean luma, 0–255. `None` while nobody wants to know.
+    pub luma: Option<f64>,
+}
+
+/// What is wanted of the thread.
+#[derive(Debug)]
+pub struct Wishes {
+    pub settings: Arc<LightsSettings>,
+    /// Snapshots that are being taken.
+    pub shots: usize,
+    pub is_stopping: bool,
+    /// Grows with every change.
+    number: u64,
+    /// When the oldest change came that the thread has not obeyed yet.
+    waiting_since: Option<Instant>,
+}
+
+/// The newest wish, as the thread takes it out of its mailbox.
+#[derive(Debug)]
+pub struct Wish {
+    pub settings: Arc<LightsSettings>,
+    pub is_shot: bool,
+    pub is_stopping: bool,
+    pub number: u64,
+}
+
+/// How far the thread is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Obeyed {
+    /// The wish that is in force.
+    pub number: u64,
+    /// Since when the light for a snapshot shines, `CLOCK_MONOTONIC` in microseconds; `None`: it does not.
+    pub lit_us: Option<u64>,
+}
+
+/// Shared by the thread, every [`super::Lights`] handle and every [`super::shot::Shot`].
+#[derive(Debug)]
+pub struct Shared {
+    wishes: Mutex<Wishes>,
+    changed: Condvar,
+    pub status: watch::Sender<Arc<LightStatus>>,
+    pub obeyed: watch::Sender<Obeyed>,
+}
+
+impl Shared {
+    pub fn new(settings: LightsSettings) -> Shared {
+        Shared {
+            wishes: Mutex::new(Wishes {
+                settings: Arc::new(settings),
+                shots: 0,
+                is_stopping: false,
+                // The thread has seen none yet.
+                number: 1,
+                waiting_since: Some(Instant::now()),
+            }),
+            changed: Condvar::new(),
+            status: watch::Sender::default(),
+            obeyed: watch::Sender::default(),
+        }
+    }
+
+    /// Looks at the wishes.
+    pub fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the wishes, wakes the thread, and gives the number of the wish.
+    pub fn wish(&self, change: impl FnOnce(&mut Wishes)) -> u64 {
+        let number = {
+            let mut wishes = self.wishes();
+            change(&mut wishes);
+            wishes.number += 1;
+            wishes.waiting_since.get_or_insert_with(Instant::now);
+            wishes.number
+        };
+        self.changed.notify_all();
+        number
+    }
+
+    /// The thread's sleep: until there is a wish newer than number `seen`, but at most `time`. Gives the newest.
+    pub fn wait(&self, seen: u64, time: Option<Duration>) -> Wish {
+        let until = time.map(|time| Instant::now() + time);
+        let mut wishes = self.wishes();
+        while wishes.number == seen {
+            let Some(until) = until else {
+                wishes = self.changed.wait(wishes).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            wishes = self.changed.wait_timeout(wishes, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Wish {
+            settings: Arc::clone(&wishes.settings),
+            is_shot: wishes.shots > 0,
+            is_stopping: wishes.is_stopping,
+            number: wishes.number,
+        }
+    }
+
+    /// The wish `number` is in force, or has failed: whoever waits for it goes on.
+    pub fn obey(&self, number: u64, is_lit: bool) {
+        {
+            let mut wishes = self.wishes();
+            if wishes.number == number {
+                wishes.waiting_since = None;
+            } else {
+                wishes.waiting_since = Some(Instant::now());
+            }
+        }
+        self.obeyed.send_if_modified(|obeyed| {
+            // The light of a snapshot that came while another was taken shines since then.
+            let lit_us = is_lit.then(|| obeyed.lit_us.unwrap_or_else(clock::monotonic_us));
+            let now = Obeyed { number, lit_us };
+            std::mem::replace(obeyed, now) != now
+        });
+    }
+
+    /// How the light is. That the thread hangs in a driver it cannot say itself.
+    pub fn told(&self) -> Arc<LightStatus> {
+        let status = Arc::clone(&self.status.borrow());
+        let hangs = self.wishes().waiting_since.is_some_and(|since| since.elapsed() >= HANGS_AFTER);
+        if !hangs || status.trouble.is_some() {
+            return status;
+        }
+        let trouble = Trouble::new(TroubleKind::Silent, "the light does not take what it is sent")
+            .hint("if this lasts, check its wiring and restart tallycam");
+        Arc::new(LightStatus { trouble: Some(trouble), ..status.as_ref().clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_wish_wins_and_none_is_waited_for_twice() {
+        let shared = Shared::new(LightsSettings::default());
+        let first = shared.wait(0, None);
+        for brightness in 1..=200 {
+            shared.wish(|wishes| {
+                let mut settings = LightsSettings::clone(&wishes.settings);
+                settings.light.brightness = brightness;
+                wishes.settings = Arc::new(settings);
+            });
+        }
+        let newest = shared.wait(first.number, None);
+        assert_eq!(newest.settings.light.brightness, 200);
+        assert_eq!(newest.number, first.number + 200);
+        // Nothing newer: the wait ends by time.
+        assert_eq!(shared.wait(newest.number, Some(Duration::from_millis(1))).number, newest.number);
+    }
+
+    #[test]
+    fn a_light_that_shines_already_shines_since_then() {
+        let shared = Shared::new(LightsSettings::default());
+        shared.obey(2, true);
+        let first = *shared.obeyed.borrow();
+        shared.obey(3, true);
+        let second = *shared.obeyed.borrow();
+        assert!(first.lit_us.is_some() && second.lit_us == first.lit_us && second.number == 3);
+        shared.obey(4, false);
+        assert_eq!(shared.obeyed.borrow().lit_us, None);
+    }
+}

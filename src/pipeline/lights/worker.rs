@@ -1,0 +1,311 @@
+//! The thread `lights`: opens the strip, shows it the newest of what is wanted, and switches it off at the end.
+//!
+//! Invariants: the strip is opened, used and dropped here; pixels that it shows already are not sent again; a panic in
+//! what drives it is trouble of the strip and ends nothing; every wait ends when a wish comes.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::auto::Auto;
+use super::shared::{LightStatus, Shared, Shows, Wish};
+use super::{Color, Light, LightsSettings, OpenStrip, Strip, StripKind, StripSettings};
+use crate::base::{Beat, clock};
+use crate::encode::Reducer;
+use crate::lights::{Scene, pixels};
+use crate::media::{SmallImage, Trouble, TroubleKind};
+use crate::pipeline::keeping::Keeping;
+use crate::pipeline::{Pipeline, State};
+
+/// A strip in trouble is tried again by itself after this time.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// How things are is looked at this often, while a pixel tells it.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How bright the picture is is measured this often, while the light goes on by itself.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// A camera that has shown nothing for so long leaves the light off.
+const UNSEEN: Duration = Duration::from_secs(10);
+
+/// A lost camera, a full disk, a recording.
+const LOST: Color = [255, 0, 0];
+const FULL: Color = [255, 126, 0];
+const RECORDING: Color = [0, 0, 255];
+
+/// Runs until it is told to stop.
+pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open: OpenStrip, beat: &Beat) {
+    let mut lamp = Lamp { open, strip: None, made_of: None, shown: None, trouble: None, failed: None };
+    let mut dusk = Dusk { auto: None, reducer: None, small: SmallImage::empty(), measured: None, seen: None };
+    let mut seen = 0;
+    let mut wait = Some(Duration::ZERO);
+    loop {
+        let wish = shared.wait(seen, wait);
+        beat.beat();
+        let is_news = wish.number != seen;
+        seen = wish.number;
+        let settings = &wish.settings;
+        let is_dark_by_itself = !wish.is_stopping && dusk.look(settings, &wish, pipeline);
+        let status = (settings.has_status && settings.strip.kind.has_colors())
+            .then(|| how_things_are(pipeline, keeping))
+            .flatten();
+        let (shows, scene) = scene(&wish, is_dark_by_itself, status);
+        if is_news {
+            lamp.failed = None;
+        }
+        let is_shown = lamp.show(&settings.strip, &scene);
+        let told = LightStatus {
+            shows: if is_shown { shows } else { Shows::Off },
+            pixels: lamp.shown.clone().unwrap_or_else(|| vec![[0; 3]; settings.strip.count()]),
+            trouble: lamp.trouble.clone(),
+            luma: dusk.measured.map(|(_, luma)| luma),
+        };
+        shared.status.send_if_modified(|status| {
+            let is_other = **status != told;
+            if is_other {
+                *status = Arc::new(told);
+            }
+            is_other
+        });
+        shared.obey(wish.number, is_shown && shows == Shows::Shot);
+        if wish.is_stopping {
+            lamp.close();
+            return;
+        }
+        let waits = [
+            lamp.failed.map(|at| AGAIN.saturating_sub(at.elapsed())),
+            settings.has_status.then_some(LOOK).filter(|_| settings.strip.kind.has_colors()),
+            dusk.auto.as_ref().map(|_| MEASURE),
+        ];
+        wait = waits.into_iter().flatten().min();
+    }
+}
+
+/// What is to shine, by what goes before what.
+fn scene(wish: &Wish, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
+    let settings = &wish.settings;
+    let steady = || Some(settings.light.clone());
+    match () {
+        () if wish.is_stopping => (Shows::Off, Scene::default()),
+        () if wish.is_shot => (Shows::Shot, Scene { light: Some(Light::full()), status: None }),
+        () if settings.is_on => (Shows::On, Scene { light: steady(), status }),
+        () if is_dark => (Shows::Auto, Scene { light: steady(), status }),
+        () => (Shows::Off, Scene { light: None, status }),
+    }
+}
+
+/// The colour that tells how things are; `None`: all is well.
+fn how_things_are(pipeline: &Pipeline, keeping: Option<&Keeping>) -> Option<Color> {
+    if matches!(*pipeline.states().borrow(), State::Trouble(_)) {
+        return Some(LOST);
+    }
+    let keeping = keeping?;
+    if keeping.media().is_ok_and(|media| media.status().borrow().is_full) {
+        return Some(FULL);
+    }
+    keeping.status().now.map(|_| RECORDING)
+}
+
+/// The strip, and what it shows.
+struct Lamp {
+    open: OpenStrip,
+    strip: Option<Box<dyn Strip>>,
+    /// What the strip that is open, or could not be opened, is made of.
+    made_of: Option<StripSettings>,
+    shown: Option<Vec<Color>>,
+    trouble: Option<Trouble>,
+    /// When it failed last; it is tried again after a while.
+    failed: Option<Instant>,
+}
+
+impl Lamp {
+    /// Has it show `scene`; tells whether it does.
+    fn show(&mut self, made_of: &StripSettings, scene: &Scene) -> bool {
+        if self.made_of.as_ref() != Some(made_of) {
+            let was_same_device = self.made_of.as_ref().is_some_and(|before| {
+                StripSettings { limit: made_of.limit, gamma: made_of.gamma, ..before.clone() } == *made_of
+            });
+            if !was_same_device {
+                self.close();
+            }
+            self.made_of = Some(made_of.clone());
+        }
+        if made_of.kind == StripKind::None {
+            (self.trouble, self.failed) = (None, None);
+            return false;
+        }
+        if self.failed.is_some_and(|at| at.elapsed() < AGAIN) {
+            return false;
+        }
+        let wanted = pixels(scene, made_of);
+        let shown = match &mut self.strip {
+            Some(_) if self.shown.as_ref() == Some(&wanted) => return true,
+            Some(strip) => guarded(|| strip.show(&wanted)),
+            none => {
+                let open = &mut self.open;
+                guarded(|| {
+                    let mut strip = open(made_of)?;
+                    strip.show(&wanted)?;
+                    Ok(strip)
+                })
+                .map(|strip| *none = Some(strip))
+            }
+        };
+        match shown {
+            Ok(()) => {
+                if self.trouble.take().is_some() {
+                    log::info!("the light works");
+                }
+                (self.shown, self.failed) = (Some(wanted), None);
+                true
+            }
+            Err(trouble) => {
+                // Each kind of it once: a strip that is not there would fill the log.
+                if self.trouble.as_ref() != Some(&trouble) {
+                    log::error!("the light does not work: {trouble}");
+                }
+                self.drop_strip();
+                (self.trouble, self.failed) = (Some(trouble), Some(Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// Switches off what is open, and lets it go.
+    fn close(&mut self) {
+        if let Some(strip) = &mut self.strip {
+            let dark = vec![[0; 3]; self.made_of.as_ref().map_or(0, StripSettings::count)];
+            let is_dark = self.shown.as_ref() == Some(&dark);
+            if !is_dark && let Err(trouble) = guarded(|| strip.show(&dark)) {
+                log::warn!("the light was not switched off: {trouble}");
+            }
+        }
+        self.drop_strip();
+        (self.trouble, self.failed) = (None, None);
+    }
+
+    fn drop_strip(&mut self) {
+        self.shown = None;
+        if let Some(strip) = self.strip.take()
+            && let Err(trouble) = guarded(|| {
+                drop(strip);
+                Ok(())
+            })
+        {
+            log::warn!("{trouble}");
+        }
+    }
+}
+
+/// What `work` gives; a panic in it is trouble.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        Err(Trouble::new(TroubleKind::Failed, "what drives the light has panicked").because(words(&*panic)))
+    })
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| String::from("without words"))
+}
+
+/// How dark it is in front of the camera.
+struct Dusk {
+    auto: Option<Auto>,
+    /// Made when it is first needed.
+    reducer: Option<Reducer>,
+    small: SmallImage,
+    /// The last measurement: when, and the mean luma.
+    measured: Option<(Instant, f64)>,
+    /// When the camera last showed something.
+    seen: Option<Instant>,
+}
+
+impl Dusk {
+    /// Measures if it is time to; tells whether the light is to be on by itself.
+    fn look(&mut self, settings: &LightsSettings, wish: &Wish, pipeline: &Pipeline) -> bool {
+        let below = settings.auto_below.filter(|_| settings.strip.kind != StripKind::None);
+        if below != self.auto.as_ref().map(Auto::limit) {
+            self.auto = below.map(Auto::below);
+            self.measured = None;
+        }
+        let Some(auto) = &mut self.auto else {
+            (self.reducer, self.seen) = (None, None);
+            return false;
+        };
+        if settings.is_on {
+            // It shines already, and the picture says nothing of how dark it is.
+            auto.forget();
+            return false;
+        }
+        let is_due = self.measured.is_none_or(|(at, _)| at.elapsed() >= MEASURE - Duration::from_millis(50));
+        if wish.is_shot || !is_due {
+            return auto.is_on();
+        }
+        let is_live = *pipeline.states().borrow() == State::Live;
+        let picture = pipeline.newest().filter(|picture| is_live && !picture.is_card);
+        let Some(picture) = picture else {
+            if self.seen.is_none_or(|at| at.elapsed() >= UNSEEN) {
+                auto.forget();
+                self.measured = None;
+            }
+            return auto.is_on();
+        };
+        self.seen = Some(Instant::now());
+        if self.reducer.is_none() {
+            self.reducer = Reducer::new().inspect_err(|error| log::error!("no dusk is seen: {error}")).ok();
+        }
+        let Some(reducer) = &mut self.reducer else { return auto.is_on() };
+        // The smallest there is: an eighth of its size.
+        if let Err(error) = reducer.reduce(&picture, (1, 1), &mut self.small) {
+            log::debug!("how dark it is cannot be told: {error}");
+            return auto.is_on();
+        }
+        let luma = mean(&self.small.y);
+        self.measured = Some((Instant::now(), luma));
+        auto.measured(clock::monotonic_us(), luma)
+    }
+}
+
+fn mean(luma: &[u8]) -> f64 {
+    let sum: u64 = luma.iter().map(|value| u64::from(*value)).sum();
+    sum as f64 / luma.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(settings: LightsSettings, is_shot: bool) -> Wish {
+        Wish { settings: Arc::new(settings), is_shot, is_stopping: false, number: 1 }
+    }
+
+    #[test]
+    fn what_goes_before_what() {
+        let red = Light { color: [255, 0, 0], brightness: 10, ranges: Vec::new() };
+        let off = LightsSettings { light: red.clone(), ..LightsSettings::default() };
+        let on = LightsSettings { is_on: true, ..off.clone() };
+        for (settings, is_shot, is_dark, shows, light, has_status) in [
+            (&off, false, false, Shows::Off, None, true),
+            (&off, false, true, Shows::Auto, Some(&red), true),
+            (&on, false, false, Shows::On, Some(&red), true),
+            (&on, false, true, Shows::On, Some(&red), true),
+            (&on, true, true, Shows::Shot, Some(&Light::full()), false),
+            (&off, true, false, Shows::Shot, Some(&Light::full()), false),
+        ] {
+            let (showing, scene) = scene(&wish(settings.clone(), is_shot), is_dark, Some(LOST));
+            assert_eq!((showing, scene.light.as_ref()), (shows, light));
+            assert_eq!(scene.status.is_some(), has_status);
+        }
+        let ending = Wish { is_stopping: true, ..wish(on, true) };
+        assert_eq!(scene(&ending, true, Some(LOST)), (Shows::Off, Scene::default()));
+    }
+
+    #[test]
+    fn a_mean_is_one() {
+        assert_eq!(mean(&[]), 0.0);
+        assert_eq!(mean(&[0, 255, 255, 0]), 127.5);
+    }
+}

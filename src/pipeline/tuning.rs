@@ -1,0 +1,552 @@
+//! The camera's controls as the capture thread keeps them: what is set when it opens, what is set on it while it
+//! streams, and what waits until it opens again.
+//!
+//! Every value is asked of an open camera once: what it was asked already is not asked again until it opens anew. Auto
+//! modes go before the values that they rule, and a saved value that comes into effect because its auto mode was
+//! switched off is set then.
+
+use std::collections::BTreeMap;
+
+use super::commands::{CameraControls, ControlsError, SavedControls, WrongControl};
+use crate::media::{Control, ControlKind, ControlValue, Trouble, TroubleKind};
+use crate::source::controls::{Plan, is_auto_mode, plan};
+use crate::source::{Opener, Source};
+
+/// Lives on the capture thread.
+#[derive(Debug, Default)]
+pub struct Tuning {
+    /// The camera that was opened last.
+    identity: Option<String>,
+    /// Its controls as they were read last; `None`: not since it was opened.
+    known: Option<Vec<Control>>,
+    /// What it was asked since it was opened, and took.
+    asked: BTreeMap<String, i64>,
+    /// What was saved for it when that was looked at last.
+    held: BTreeMap<String, i64>,
+    /// What it is to have when it is opened again; `None`: its default.
+    waiting: BTreeMap<String, Option<i64>>,
+}
+
+impl Tuning {
+    /// Sets what is to hold for a camera that was just opened. What cannot be set is told.
+    pub fn opened(&mut self, source: &mut dyn Source, saved: &SavedControls) -> Vec<String> {
+        let identity = source.identity();
+        if identity != self.identity {
+            // What waits was meant for another camera.
+            self.waiting.clear();
+        }
+        self.held = saved.of(identity.as_deref());
+        self.identity = identity;
+        self.known = None;
+        self.asked.clear();
+        let waiting = std::mem::take(&mut self.waiting);
+        if self.held.is_empty() && waiting.is_empty() {
+            return Vec::new();
+        }
+        let controls = match source.controls() {
+            Ok(controls) => controls,
+            Err(trouble) => return vec![format!("The camera's controls cannot be set: {trouble}.")],
+        };
+        let (mut wanted, mut notes) = wishes(&controls, &self.held);
+        for (name, value) in waiting {
+            let of = controls.iter().find(|control| control.name == name);
+            if let Some(value) = value.or(of.map(|control| control.default)) {
+                put(&mut wanted, ControlValue { name, value });
+            }
+        }
+        let plan = plan(&controls, &wanted);
+        notes.extend(plan.objections.iter().map(|objection| objection.why.clone()));
+        let mut setting = Setting::new(source, controls);
+        // A camera that is gone is noticed when its frames fail to come.
+        let gone = setting.all(&plan).err().map(|trouble| format!("{trouble}."));
+        notes.extend(setting.notes.into_iter().chain(gone));
+        self.asked = setting.taken;
+        self.known = Some(setting.controls);
+        notes
+    }
+
+    /// The controls of an open camera, read now.
+    pub fn read(&mut self, source: &mut dyn Source) -> Result<CameraControls, ControlsError> {
+        let controls = source.controls()?;
+        self.known = Some(controls.clone());
+        Ok(report(source, controls))
+    }
+
+    /// The controls of a closed camera, with the values that they will have when it is open.
+    pub fn read_closed(
+        &self,
+        opener: &mut dyn Opener,
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        let mut controls = opener.controls()?;
+        let identity = opener.identity();
+        let (mut wanted, _) = wishes(&controls, &saved.of(identity.as_deref()));
+        if identity == self.identity {
+            for (name, value) in &self.waiting {
+                let of = controls.iter().find(|control| control.name == *name);
+                if let Some(value) = value.or(of.map(|control| control.default)) {
+                    put(&mut wanted, ControlValue { name: name.clone(), value });
+                }
+            }
+        }
+        let plan = plan(&controls, &wanted);
+        for will in plan.settings() {
+            if let Some(control) =
+                controls.iter_mut().find(|c| c.name == will.name && c.kind != ControlKind::Button)
+            {
+                control.value = will.value;
+            }
+        }
+        let camera = opener.describe();
+        Ok(CameraControls { identity, camera, controls, notes: Vec::new(), refused: Vec::new() })
+    }
+
+    /// Sets controls of an open camera: all, or none where one means nothing.
+    pub fn set(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        let controls = match self.known.take() {
+            Some(controls) => controls,
+            None => source.controls()?,
+        };
+        let plan = checked(&controls, wanted);
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(wrong) => {
+                self.known = Some(controls);
+                return Err(wrong);
+            }
+        };
+        self.held = saved.of(source.identity().as_deref());
+        let held = self.held.clone();
+        let mut setting = Setting::new(source, controls);
+        let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &held));
+        let Setting { controls, notes, taken, refused, .. } = setting;
+        self.asked.extend(taken);
+        done?;
+        self.known = Some(controls.clone());
+        let notes = plan.notes.into_iter().chain(notes).collect();
+        Ok(CameraControls { notes, refused, ..report(source, controls) })
+    }
+
+    /// As [`Tuning::set`], of a closed camera: its controls have these values when it is opened again.
+    pub fn set_closed(
+        &mut self,
+        opener: &mut dyn Opener,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        let plan = checked(&opener.controls()?, wanted)?;
+        let identity = opener.identity();
+        if identity != self.identity {
+            self.waiting.clear();
+            self.identity = identity;
+        }
+        for setting in plan.settings() {
+            self.waiting.insert(setting.name.clone(), Some(setting.value));
+        }
+        let mut report = self.read_closed(opener, saved)?;
+        report.notes = plan.notes;
+        Ok(report)
+    }
+
+    /// Other values are saved now: an open camera gets those that are new to it, and the defaults of those that are
+    /// no longer saved; a closed one when it is opened. Gives what cannot be set.
+    pub fn saved_changed(
+        &mut self,
+        source: Option<&mut (dyn Source + 'static)>,
+        saved: &SavedControls,
+    ) -> Vec<String> {
+        let held = saved.of(self.identity.as_deref());
+        let before = std::mem::replace(&mut self.held, held);
+        let gone: Vec<String> =
+            before.keys().filter(|name| !self.held.contains_key(*name)).cloned().collect();
+        let Some(source) = source else {
+            for name in gone {
+                self.waiting.entry(name).or_insert(None);
+            }
+            return Vec::new();
+        };
+        let is_news = |(name, value): &(&String, &i64)| {
+            before.get(*name) != Some(value) && self.asked.get(*name) != Some(value)
+        };
+        let new: BTreeMap<String, i64> =
+            self.held.iter().filter(is_news).map(|(name, value)| (name.clone(), *value)).collect();
+        if new.is_empty() && gone.is_empty() {
+            return Vec::new();
+        }
+        let controls = match self.known.take().map_or_else(|| source.controls(), Ok) {
+            Ok(controls) => controls,
+            Err(trouble) => return vec![format!("The camera's controls cannot be set: {trouble}.")],
+        };
+        let (mut wanted, mut notes) = wishes(&controls, &new);
+        let defaults = controls.iter().filter(|control| gone.contains(&control.name)).filter(|control| {
+            // What an automatic mode rules has no value of its own.
+            !control.read_only
+                && !control.inactive
+                && self.asked.get(&control.name).unwrap_or(&control.value) != &control.default
+        });
+        wanted.extend(defaults.map(|c| ControlValue { name: c.name.clone(), value: c.default }));
+        let plan = plan(&controls, &wanted);
+        notes.extend(plan.objections.iter().map(|objection| objection.why.clone()));
+        let mut setting = Setting::new(source, controls);
+        let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &self.held));
+        notes.extend(done.err().map(|trouble| format!("{trouble}.")));
+        let Setting { controls, notes: own, taken, .. } = setting;
+        notes.extend(own);
+        self.asked.extend(taken);
+        self.known = Some(controls);
+        notes
+    }
+}
+
+/// Controls being set on an open camera.
+struct Setting<'a> {
+    source: &'a mut dyn Source,
+    controls: Vec<Control>,
+    taken: BTreeMap<String, i64>,
+    notes: Vec<String>,
+    refused: Vec<String>,
+}
+
+impl<'a> Setting<'a> {
+    fn new(source: &'a mut dyn Source, controls: Vec<Control>) -> Setting<'a> {
+        Setting { source, controls, taken: BTreeMap::new(), notes: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Sets all that is planned, and looks at what has become of the controls.
+    fn all(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let mut is_known = true;
+        for wanted in plan.settings() {
+            is_known &= self.one(wanted)?;
+        }
+        if !is_known {
+            self.controls = self.source.controls()?;
+        }
+        Ok(())
+    }
+
+    /// Sets one; tells whether what is known of the controls is true still.
+    fn one(&mut self, wanted: &ControlValue) -> Result<bool, Trouble> {
+        let at = self.controls.iter().position(|control| control.name == wanted.name);
+        let kind = at.map(|at| self.controls[at].kind.clone());
+        let name = &wanted.name;
+        match self.source.set_control(wanted) {
+            Ok(_) if kind == Some(ControlKind::Button) => Ok(false),
+            Ok(taken) => {
+                if taken != wanted.value {
+                    let asked = wanted.value;
+                    self.notes.push(format!(
+                        "The camera was asked to set its control {name} to {asked} and has set it to {taken}."
+                    ));
+                }
+                self.taken.insert(name.clone(), taken);
+                if let Some(at) = at {
+                    self.controls[at].value = taken;
+                }
+                // Modes and switches change what others do.
+                Ok(matches!(kind, Some(ControlKind::Integer { .. })))
+            }
+            Err(trouble) if trouble.kind == TroubleKind::Unplugged => Err(trouble),
+            Err(trouble) => {
+                self.refused.push(name.clone());
+                let ruled = self.source.controls()?.iter().any(|c| c.name == *name && c.inactive);
+                self.notes.push(if ruled {
+                    format!("The camera's control {name} cannot be set while an automatic mode rules it.")
+                } else {
+                    format!("{}.", upper_first(&trouble.line()))
+                });
+                Ok(false)
+            }
+        }
+    }
+
+    /// Sets the saved values of controls that come into effect with what was planned, since their auto mode is off.
+    fn awakened(&mut self, plan: &Plan, held: &BTreeMap<String, i64>) -> Result<(), Trouble> {
+        let is_mode = |control: &Control| is_auto_mode(control) && self.taken.contains_key(&control.name);
+        if !self.controls.iter().any(is_mode) {
+            return Ok(());
+        }
+        let planned = |name: &str| plan.settings().any(|setting| setting.name == name);
+        let held = held.iter().filter(|(name, value)| {
+            let control = self.controls.iter().find(|control| control.name == **name);
+            !planned(name) && control.is_some_and(|c| !c.inactive && !c.read_only && c.value != **value)
+        });
+        let held: BTreeMap<String, i64> = held.map(|(name, value)| (name.clone(), *value)).collect();
+        let (wanted, _) = wishes(&self.controls, &held);
+        self.all(&crate::source::controls::plan(&self.controls, &wanted))
+    }
+}
+
+/// `values` in the order of the camera's own controls; a button is pressed by nobody but who presses it. What the
+/// camera does not have comes last, and is told when it is planned.
+fn wishes(controls: &[Control], values: &BTreeMap<String, i64>) -> (Vec<ControlValue>, Vec<String>) {
+    let wish = |(name, value): (&String, &i64)| ControlValue { name: name.clone(), value: *value };
+    let here = controls.iter().filter_map(|control| values.get_key_value(&control.name));
+    let elsewhere = values.iter().filter(|(name, _)| controls.iter().all(|control| control.name != **name));
+    let (mut wanted, mut notes) = (Vec::with_capacity(values.len()), Vec::new());
+    for wish in here.chain(elsewhere).map(wish) {
+        let is_button = |control: &Control| control.name == wish.name && control.kind == ControlKind::Button;
+        if controls.iter().any(is_button) {
+            notes.push(format!(
+                "The camera's control {} is a button, which cannot be kept pressed.",
+                wish.name
+            ));
+        } else {
+            wanted.push(wish);
+        }
+    }
+    (wanted, notes)
+}
+
+/// Puts `wish` into the place of what is wanted of the same control.
+fn put(wanted: &mut Vec<ControlValue>, wish: ControlValue) {
+    match wanted.iter_mut().find(|other| other.name == wish.name) {
+        Some(other) => *other = wish,
+        None => wanted.push(wish),
+    }
+}
+
+/// The plan for what somebody asks for, in which nothing may be wrong.
+fn checked(controls: &[Control], wanted: &[ControlValue]) -> Result<Plan, ControlsError> {
+    let mut plan = plan(controls, wanted);
+    if plan.objections.is_empty() {
+        return Ok(plan);
+    }
+    let wrong = plan.objections.drain(..).map(|objection| WrongControl {
+        name: objection.wanted.name,
+        given: objection.wanted.value,
+        message: objection.why,
+    });
+    Err(ControlsError::Wrong(wrong.collect()))
+}
+
+fn report(source: &dyn Source, controls: Vec<Control>) -> CameraControls {
+    CameraControls {
+        identity: source.identity(),
+        camera: source.delivers().name.clone(),
+        controls,
+        notes: Vec::new(),
+        refused: Vec::new(),
+    }
+}
+
+fn upper_first(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::media::{Fourcc, Frame};
+    use crate::source::Delivers;
+
+    /// A camera with a focus that its auto mode rules, a gain of its own mind, and a button.
+    struct Camera {
+        delivers: Delivers,
+        identity: Option<String>,
+        controls: Vec<Control>,
+        asked: Vec<String>,
+        /// What is ruled is refused.
+        is_strict: bool,
+    }
+
+    fn control(name: &str, kind: ControlKind, default: i64) -> Control {
+        Control {
+            id: 1,
+            name: name.to_owned(),
+            title: name.to_owned(),
+            kind,
+            default,
+            value: default,
+            read_only: false,
+            inactive: false,
+        }
+    }
+
+    fn camera() -> Camera {
+        let range = ControlKind::Integer { min: 0, max: 100, step: 5 };
+        let delivers = Delivers {
+            name: String::from("Cam"),
+            fourcc: Fourcc::MJPG,
+            width: 0,
+            height: 0,
+            fps: None,
+            notes: Vec::new(),
+            is_simulated: false,
+        };
+        let controls = vec![
+            control("gain", range.clone(), 10),
+            control("focus", range, 0),
+            control("focus_auto", ControlKind::Boolean, 1),
+            control("press", ControlKind::Button, 0),
+        ];
+        let mut camera = Camera {
+            delivers,
+            identity: Some(String::from("cam-1")),
+            controls,
+            asked: Vec::new(),
+            is_strict: false,
+        };
+        camera.rule();
+        camera
+    }
+
+    impl Camera {
+        fn rule(&mut self) {
+            self.controls[1].inactive = self.controls[2].value != 0;
+        }
+
+        fn value(&self, name: &str) -> i64 {
+            self.controls.iter().find(|control| control.name == name).unwrap().value
+        }
+
+        fn asked(&mut self) -> Vec<String> {
+            std::mem::take(&mut self.asked)
+        }
+    }
+
+    impl Source for Camera {
+        fn delivers(&self) -> &Delivers {
+            &self.delivers
+        }
+
+        fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+            Ok(None)
+        }
+
+        fn identity(&self) -> Option<String> {
+            self.identity.clone()
+        }
+
+        fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+            Ok(self.controls.clone())
+        }
+
+        fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+            self.asked.push(format!("{}={}", wanted.name, wanted.value));
+            let is_strict = self.is_strict;
+            let control = self.controls.iter_mut().find(|control| control.name == wanted.name).unwrap();
+            if is_strict && control.inactive {
+                return Err(Trouble::new(TroubleKind::Unsupported, "not now"));
+            }
+            // Its gain never goes above 60, whatever it says.
+            control.value = if control.name == "gain" { wanted.value.min(60) } else { wanted.value };
+            let taken = control.value;
+            self.rule();
+            Ok(taken)
+        }
+    }
+
+    fn values(values: &[(&str, i64)]) -> Vec<ControlValue> {
+        values.iter().map(|&(name, value)| ControlValue { name: name.to_owned(), value }).collect()
+    }
+
+    fn saved(of: &[(&str, i64)]) -> SavedControls {
+        let of = of.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        SavedControls { cameras: BTreeMap::from([(String::from("cam-1"), of)]), ..SavedControls::default() }
+    }
+
+    #[test]
+    fn the_operators_values_go_before_those_of_the_camera() {
+        let mut saved = saved(&[("gain", 20), ("focus", 30)]);
+        saved.pinned.insert(String::from("gain"), 40);
+        assert_eq!(saved.of(Some("cam-1")), BTreeMap::from([("gain".into(), 40), ("focus".into(), 30)]));
+        assert_eq!(saved.of(Some("cam-2")), BTreeMap::from([("gain".into(), 40)]));
+        assert_eq!(saved.of(None), BTreeMap::from([("gain".into(), 40)]));
+    }
+
+    #[test]
+    fn a_camera_without_anything_saved_is_not_even_asked() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        assert_eq!(tuning.opened(&mut cam, &SavedControls::default()), [""; 0]);
+        assert!(tuning.known.is_none() && cam.asked.is_empty());
+    }
+
+    #[test]
+    fn what_is_saved_is_set_at_every_open_and_asked_once() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        let all = saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20), ("press", 1), ("zoom", 1)]);
+        let notes = tuning.opened(&mut cam, &all);
+        assert_eq!(cam.asked(), ["focus_auto=0", "gain=20", "focus=30"]);
+        assert!(notes.iter().any(|note| note.contains("press is a button")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("no control zoom")), "{notes:?}");
+        // The same again is nothing new; another value is, and what is gone goes back to the default.
+        assert_eq!(tuning.saved_changed(Some(&mut cam), &all).len(), 0);
+        assert_eq!(cam.asked(), [""; 0]);
+        tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 45), ("focus_auto", 0)]));
+        assert_eq!(cam.asked(), ["focus=45", "gain=10"]);
+        tuning.opened(&mut cam, &saved(&[("focus", 45)]));
+        assert_eq!(cam.asked(), ["focus=45"]);
+    }
+
+    #[test]
+    fn what_is_set_and_then_saved_is_asked_once() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        tuning.opened(&mut cam, &SavedControls::default());
+        let report = tuning.set(&mut cam, &values(&[("gain", 83)]), &SavedControls::default()).unwrap();
+        assert_eq!(report.controls[0].value, 60);
+        assert_eq!(
+            report.notes.len(),
+            2,
+            "rounded to a step, and not taken by the camera: {:?}",
+            report.notes
+        );
+        tuning.saved_changed(Some(&mut cam), &saved(&[("gain", 60)]));
+        assert_eq!(cam.asked(), ["gain=85"]);
+        // Set back, and no longer saved: once, too.
+        tuning.set(&mut cam, &values(&[("gain", 10)]), &saved(&[("gain", 60)])).unwrap();
+        tuning.saved_changed(Some(&mut cam), &SavedControls::default());
+        assert_eq!((cam.asked(), cam.value("gain")), (vec![String::from("gain=10")], 10));
+    }
+
+    #[test]
+    fn one_that_is_wrong_keeps_all_from_being_set() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        tuning.opened(&mut cam, &SavedControls::default());
+        let wanted = values(&[("gain", 20), ("gian", 3), ("focus", 101)]);
+        let Err(ControlsError::Wrong(wrong)) = tuning.set(&mut cam, &wanted, &SavedControls::default())
+        else {
+            panic!("it was set");
+        };
+        assert_eq!(wrong.iter().map(|wrong| wrong.name.as_str()).collect::<Vec<_>>(), ["gian", "focus"]);
+        assert_eq!(cam.asked(), [""; 0]);
+    }
+
+    #[test]
+    fn a_saved_value_comes_into_effect_when_its_auto_mode_is_switched_off() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        let kept = saved(&[("focus", 30)]);
+        let notes = tuning.opened(&mut cam, &kept);
+        assert!(notes[0].contains("focus cannot be set while an automatic mode rules it"), "{notes:?}");
+        cam.asked();
+        let report = tuning.set(&mut cam, &values(&[("focus_auto", 0)]), &kept).unwrap();
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
+        assert_eq!((report.controls[1].value, report.controls[1].inactive), (30, false));
+        // Who sets both has said what holds.
+        tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &kept).unwrap();
+        tuning.set(&mut cam, &values(&[("focus", 50), ("focus_auto", 0)]), &kept).unwrap();
+        assert_eq!(cam.asked(), ["focus_auto=1", "focus_auto=0", "focus=50"]);
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        tuning.opened(&mut cam, &SavedControls::default());
+        let wanted = values(&[("focus", 50), ("gain", 20)]);
+        let report = tuning.set(&mut cam, &wanted, &SavedControls::default()).unwrap();
+        assert_eq!(report.refused, ["focus"]);
+        assert_eq!((report.controls[0].value, report.controls[1].value), (20, 0));
+    }
+}

@@ -1,0 +1,333 @@
+//! The thread `views`: pictures changed as single viewers want them (`/stream?gray=1&scale=1/2`), each distinct view made
+//! once for all who want it, and only while somebody does.
+//!
+//! ```text
+//! originals (or annotated) ── newest picture ─► [views] ─► a hub for each distinct view ─► its viewers
+//! ```
+//!
+//! It is a subscriber of a hub like every viewer, and takes the newest picture when it is done with the one before: a slow
+//! change skips pictures and delays nobody else. What is wanted comes after what is done for everyone
+//! ([`super::Pipeline::set_view`]); both are one view, made from the camera's own picture at once. While nobody wants a view
+//! it sleeps, but for its heart.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::{Pipeline, StartError};
+use crate::base::{Beat, Stop, Worker};
+use crate::encode::Transformer;
+use crate::media::{Hub, Picture, Subscriber, View};
+
+/// Longest sleep between heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Views of their own, for who wants them. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Views {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pipeline: Pipeline,
+    wanted: Mutex<Vec<Wanted>>,
+    /// Grows with every change of what is wanted.
+    changes: watch::Sender<u64>,
+    made: AtomicU64,
+    failed: AtomicU64,
+    stop: Stop,
+}
+
+/// A view that somebody wants.
+#[derive(Debug)]
+struct Wanted {
+    view: View,
+    /// Of these pictures; `None`: of the camera's own, after what is done for everyone.
+    over: Option<Hub>,
+    hub: Hub,
+    users: usize,
+}
+
+/// More distinct views are wanted than are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{} different views of the picture are being watched, and no more are made", Views::MOST)]
+pub struct TooManyViews;
+
+/// One who wants a view. It is made until the last of them is dropped.
+#[derive(Debug)]
+pub struct Viewed {
+    shared: Arc<Shared>,
+    hub: Hub,
+}
+
+impl Views {
+    /// So many distinct views are made at once.
+    pub const MOST: usize = 8;
+
+    /// Starts the thread `views`, which ends after [`Views::stop`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(pipeline: &Pipeline) -> Result<(Views, Worker), StartError> {
+        let shared = Arc::new(Shared {
+            pipeline: pipeline.clone(),
+            wanted: Mutex::default(),
+            changes: watch::Sender::new(0),
+            made: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            stop: Stop::new(),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let worker = Worker::spawn("views", {
+            let shared = Arc::clone(&shared);
+            move |beat| Maker::new(shared, beat).run(&runtime)
+        })?;
+        Ok((Views { shared }, worker))
+    }
+
+    /// Has pictures made as `view` shows them: of those of `over` (annotated ones), or of the camera's own after what is
+    /// done for everyone. Hold a [`super::Demand`] beside it.
+    ///
+    /// # Errors
+    /// [`TooManyViews`].
+    pub fn watch(&self, view: &View, over: Option<&Hub>) -> Result<Viewed, TooManyViews> {
+        let mut wanted = self.shared.wanted();
+        let is_this = |one: &Wanted| {
+            let is_over = match (&one.over, over) {
+                (Some(one), Some(over)) => one.is(over),
+                (one, over) => one.is_none() && over.is_none(),
+            };
+            is_over && one.view == *view
+        };
+        let hub = match wanted.iter().position(is_this) {
+            Some(at) => {
+                wanted[at].users += 1;
+                wanted[at].hub.clone()
+            }
+            None if wanted.len() >= Views::MOST => return Err(TooManyViews),
+            None => {
+                let hub = Hub::new();
+                wanted.push(Wanted { view: view.clone(), over: over.cloned(), hub: hub.clone(), users: 1 });
+                hub
+            }
+        };
+        drop(wanted);
+        self.shared.tell();
+        Ok(Viewed { shared: Arc::clone(&self.shared), hub })
+    }
+
+    /// Distinct views that are made now.
+    pub fn count(&self) -> usize {
+        self.shared.wanted().len()
+    }
+
+    /// Pictures that were made, since the start.
+    pub fn made(&self) -> u64 {
+        self.shared.made.load(Ordering::Relaxed)
+    }
+
+    /// Ends the thread. Join the worker afterwards.
+    pub fn stop(&self) {
+        self.shared.stop.set();
+    }
+}
+
+impl Viewed {
+    /// Where its pictures appear.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl Drop for Viewed {
+    fn drop(&mut self) {
+        let mut wanted = self.shared.wanted();
+        if let Some(at) = wanted.iter().position(|one| one.hub.is(&self.hub)) {
+            wanted[at].users -= 1;
+            if wanted[at].users == 0 {
+                wanted.remove(at);
+            }
+        }
+        drop(wanted);
+        self.shared.tell();
+    }
+}
+
+impl Shared {
+    fn wanted(&self) -> MutexGuard<'_, Vec<Wanted>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+}
+
+/// What is made of a picture.
+struct Work {
+    view: View,
+    /// Where the pictures come from.
+    ground: Hub,
+    hub: Hub,
+}
+
+enum Event {
+    /// A picture of the ground of this number.
+    Picture(usize, Picture),
+    Changed,
+    Stopped,
+}
+
+/// The thread's own things.
+struct Maker<'a> {
+    shared: Arc<Shared>,
+    beat: &'a Beat,
+    changes: watch::Receiver<u64>,
+    /// What is done for everyone.
+    views: watch::Receiver<Arc<View>>,
+    work: Vec<Work>,
+    grounds: Vec<(Hub, Subscriber)>,
+    /// While there is something to make.
+    transformer: Option<Transformer>,
+}
+
+impl<'a> Maker<'a> {
+    fn new(shared: Arc<Shared>, beat: &'a Beat) -> Maker<'a> {
+        Maker {
+            beat,
+            changes: shared.changes.subscribe(),
+            views: shared.pipeline.view(),
+            work: Vec::new(),
+            grounds: Vec::new(),
+            transformer: None,
+            shared,
+        }
+    }
+
+    fn run(mut self, runtime: &Runtime) {
+        self.settle();
+        loop {
+            self.beat.beat();
+            match runtime.block_on(self.wait()) {
+                Event::Picture(ground, picture) => self.picture(ground, &picture),
+                Event::Changed => self.settle(),
+                Event::Stopped => break,
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Event {
+        let Maker { shared, changes, views, grounds, .. } = self;
+        tokio::select! {
+            biased;
+            () = shared.stop.stopped() => Event::Stopped,
+            // Their senders live as long as `shared`: these do not fail.
+            Ok(()) = changes.changed() => Event::Changed,
+            Ok(()) = views.changed(), if !grounds.is_empty() => Event::Changed,
+            (ground, picture) = std::future::poll_fn(|cx| next_picture(grounds, cx)) => match picture {
+                Some(picture) => Event::Picture(ground, picture),
+                None => {
+                    // It ends: nobody will see anything more of it.
+                    let (ended, _) = grounds.remove(ground);
+                    self.work.iter().filter(|work| work.ground.is(&ended)).for_each(|work| work.hub.close());
+                    Event::Changed
+                }
+            },
+            () = tokio::time::sleep(HEARTBEAT) => Event::Changed,
+        }
+    }
+
+    /// Brings what is made in line with what is wanted. Who has just come gets the newest picture at once.
+    fn settle(&mut self) {
+        self.changes.borrow_and_update();
+        let everyone = Arc::clone(&self.views.borrow_and_update());
+        let originals = self.shared.pipeline.originals();
+        self.work = self
+            .shared
+            .wanted()
+            .iter()
+            .map(|one| match &one.over {
+                Some(over) => Work { view: one.view.clone(), ground: over.clone(), hub: one.hub.clone() },
+                None => {
+                    Work { view: everyone.then(&one.view), ground: originals.clone(), hub: one.hub.clone() }
+                }
+            })
+            .collect();
+        self.grounds.retain(|(hub, _)| self.work.iter().any(|work| work.ground.is(hub)));
+        if self.work.is_empty() {
+            // Its buffers are as large as pictures.
+            self.transformer = None;
+            return;
+        }
+        for at in 0..self.work.len() {
+            let ground = self.work[at].ground.clone();
+            if !self.grounds.iter().any(|(hub, _)| hub.is(&ground)) {
+                // Its first picture is the newest there is.
+                self.grounds.push((ground.clone(), ground.subscribe()));
+            } else if self.work[at].hub.newest().is_none()
+                && let Some(newest) = ground.newest()
+            {
+                self.make(at, &newest);
+            }
+        }
+    }
+
+    fn picture(&mut self, ground: usize, picture: &Picture) {
+        let ground = self.grounds[ground].0.clone();
+        for at in 0..self.work.len() {
+            if self.work[at].ground.is(&ground) {
+                self.make(at, picture);
+                self.beat.beat();
+            }
+        }
+    }
+
+    fn make(&mut self, at: usize, picture: &Picture) {
+        let work = &self.work[at];
+        if picture.is_card {
+            return work.hub.publish(picture.clone());
+        }
+        let quality = self.shared.pipeline.quality();
+        let transformer = match self.transformer.take().map_or_else(Transformer::new, Ok) {
+            Ok(transformer) => self.transformer.insert(transformer),
+            Err(error) => return self.report(&error),
+        };
+        match transformer.show(picture, &work.view, quality) {
+            Ok(shown) => {
+                self.shared.made.fetch_add(1, Ordering::Relaxed);
+                work.hub.publish(shown);
+            }
+            Err(error) => self.report(&error),
+        }
+    }
+
+    /// The first, then ever rarer: they must not fill the log.
+    fn report(&self, error: &dyn std::error::Error) {
+        let failed = self.shared.failed.fetch_add(1, Ordering::Relaxed) + 1;
+        if failed.is_power_of_two() {
+            log::warn!("a picture could not be changed for a viewer: {error}, {failed} so far");
+        }
+    }
+}
+
+impl Drop for Maker<'_> {
+    fn drop(&mut self) {
+        // By a panic too: nobody is to wait for pictures that will not come.
+        self.shared.wanted().iter().for_each(|one| one.hub.close());
+    }
+}
+
+/// The next picture of any ground; never, while there is none.
+fn next_picture(grounds: &mut [(Hub, Subscriber)], cx: &mut Context<'_>) -> Poll<(usize, Option<Picture>)> {
+    for (at, (_, pictures)) in grounds.iter_mut().enumerate() {
+        if let Poll::Ready(picture) = pictures.poll_next(cx) {
+            return Poll::Ready((at, picture));
+        }
+    }
+    Poll::Pending
+}

@@ -1,0 +1,211 @@
+//! In which order controls are set, and which values are refused: pure functions.
+//!
+//! A manual value means nothing to a camera whose auto mode rules it, so auto modes are set first,
+//! whatever the order in the configuration.
+
+use crate::media::{Control, ControlKind, ControlValue};
+
+/// What of a wish can be set, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Auto modes: set first.
+    pub modes: Vec<ControlValue>,
+    /// Everything else, in the order of the wish.
+    pub values: Vec<ControlValue>,
+    /// What cannot be set, and why.
+    pub objections: Vec<Objection>,
+    /// What is set to something else than was asked, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// All that is set, in its order.
+    pub fn settings(&self) -> impl Iterator<Item = &ControlValue> {
+        self.modes.iter().chain(&self.values)
+    }
+}
+
+/// A value that cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// What was asked.
+    pub wanted: ControlValue,
+    /// Why not, and what can be, in a sentence.
+    pub why: String,
+}
+
+/// What of `wanted` can be set on a camera with `controls`. A value between two steps becomes the nearest that is on
+/// one.
+pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> Plan {
+    let mut plan = Plan::default();
+    for wish in wanted {
+        let control = controls.iter().find(|control| control.name == wish.name);
+        let why = match control {
+            None => Some(unknown(controls, &wish.name)),
+            Some(control) => objection(control, wish.value),
+        };
+        if let Some(why) = why {
+            plan.objections.push(Objection { wanted: wish.clone(), why });
+        } else if let Some(control) = control {
+            let value = on_a_step(&control.kind, wish.value);
+            if value != wish.value {
+                let (name, given) = (&wish.name, wish.value);
+                plan.notes.push(format!("The camera's control {name} has no {given}: it is set to {value}."));
+            }
+            let list = if is_auto_mode(control) { &mut plan.modes } else { &mut plan.values };
+            list.push(ControlValue { name: wish.name.clone(), value });
+        }
+    }
+    plan
+}
+
+/// Whether the control decides if others have an effect. V4L2 does not say; the names do.
+pub fn is_auto_mode(control: &Control) -> bool {
+    matches!(control.kind, ControlKind::Boolean | ControlKind::Menu(_))
+        && (control.name.contains("auto") || control.name.contains("dynamic_framerate"))
+}
+
+/// The nearest value that the control's steps allow; `value` is within its range.
+fn on_a_step(kind: &ControlKind, value: i64) -> i64 {
+    let ControlKind::Integer { min, max, step } = *kind else { return value };
+    let (min, max, step) = (i128::from(min), i128::from(max), i128::from(step.max(1)));
+    let steps = (i128::from(value) - min + step / 2) / step;
+    // The last step may lie beyond the end of the range.
+    let steps = steps.min((max - min) / step);
+    i64::try_from(min + steps * step).unwrap_or(value)
+}
+
+/// That a camera with `controls` has none of this name, and which may have been meant.
+pub fn unknown(controls: &[Control], name: &str) -> String {
+    let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
+    let nearest = controls.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match nearest.filter(|c| likeness(c) > 0.8) {
+        Some(near) => format!("The camera has no control {name}; it has {}.", near.name),
+        None => format!("The camera has no control {name}; `tallycam devices` lists those it has."),
+    }
+}
+
+/// Why `value` cannot be set; `None`: it can.
+fn objection(control: &Control, value: i64) -> Option<String> {
+    let name = &control.name;
+    if control.read_only {
+        return Some(format!("The camera's control {name} can be read but not set."));
+    }
+    match control.kind {
+        ControlKind::Integer { min, max, .. } if !(min..=max).contains(&value) => {
+            Some(format!("The camera's control {name} takes {min} to {max}, not {value}."))
+        }
+        ControlKind::Boolean if !(0..=1).contains(&value) => {
+            Some(format!("The camera's control {name} takes 0 (off) or 1 (on), not {value}."))
+        }
+        ControlKind::Menu(ref choices) if !choices.iter().any(|&(number, _)| number == value) => {
+            let list: Vec<String> =
+                choices.iter().map(|(number, title)| format!("{number} ({title})")).collect();
+            Some(format!("The camera's control {name} takes {}, not {value}.", list.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::control::control_name;
+
+    fn control(id: u32, title: &str, kind: ControlKind) -> Control {
+        Control {
+            id,
+            name: control_name(title),
+            title: title.to_owned(),
+            kind,
+            default: 0,
+            value: 0,
+            read_only: false,
+            inactive: false,
+        }
+    }
+
+    fn camera() -> Vec<Control> {
+        let number = ControlKind::Integer { min: 3, max: 2047, step: 1 };
+        let exposure = vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())];
+        let mut serial = control(9, "Serial Number", number.clone());
+        serial.read_only = true;
+        vec![
+            control(1, "Exposure Time, Absolute", number.clone()),
+            control(2, "Focus, Absolute", number.clone()),
+            control(3, "Auto Exposure", ControlKind::Menu(exposure)),
+            control(4, "Focus, Automatic Continuous", ControlKind::Boolean),
+            control(5, "Exposure, Dynamic Framerate", ControlKind::Boolean),
+            // An integer whose name happens to speak of automatics is a value like any other.
+            control(6, "Auto Exposure Bias", number),
+            control(7, "Do White Balance", ControlKind::Button),
+            serial,
+        ]
+    }
+
+    fn wish(name: &str, value: i64) -> ControlValue {
+        ControlValue { name: name.to_owned(), value }
+    }
+
+    #[test]
+    fn auto_modes_come_first_and_else_the_order_stays() {
+        let plan = plan(
+            &camera(),
+            &[
+                wish("focus_absolute", 40),
+                wish("auto_exposure_bias", 9),
+                wish("focus_automatic_continuous", 0),
+                wish("exposure_time_absolute", 100),
+                wish("auto_exposure", 1),
+                wish("do_white_balance", 1),
+                wish("exposure_dynamic_framerate", 0),
+            ],
+        );
+        let modes: Vec<&str> = plan.modes.iter().map(|setting| setting.name.as_str()).collect();
+        assert_eq!(modes, ["focus_automatic_continuous", "auto_exposure", "exposure_dynamic_framerate"]);
+        let all: Vec<&str> = plan.settings().map(|setting| setting.name.as_str()).collect();
+        let values = ["focus_absolute", "auto_exposure_bias", "exposure_time_absolute", "do_white_balance"];
+        assert_eq!(all, [modes, values.to_vec()].concat());
+        assert_eq!((plan.objections.len(), plan.notes.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_told_and_the_rest_is_set() {
+        let plan = plan(
+            &camera(),
+            &[
+                wish("focus_absolut", 40),
+                wish("zoom", 1),
+                wish("exposure_time_absolute", 5000),
+                wish("auto_exposure", 2),
+                wish("focus_automatic_continuous", 2),
+                wish("serial_number", 7),
+                wish("focus_absolute", 3),
+            ],
+        );
+        assert_eq!(plan.settings().collect::<Vec<_>>(), [&wish("focus_absolute", 3)]);
+        assert_eq!(plan.objections[0].wanted, wish("focus_absolut", 40));
+        assert_eq!(
+            plan.objections.into_iter().map(|objection| objection.why).collect::<Vec<_>>(),
+            [
+                "The camera has no control focus_absolut; it has focus_absolute.",
+                "The camera has no control zoom; `tallycam devices` lists those it has.",
+                "The camera's control exposure_time_absolute takes 3 to 2047, not 5000.",
+                "The camera's control auto_exposure takes 1 (Manual Mode), 3 (Aperture Priority Mode), not 2.",
+                "The camera's control focus_automatic_continuous takes 0 (off) or 1 (on), not 2.",
+                "The camera's control serial_number can be read but not set.",
+            ]
+        );
+    }
+    #[test]
+    fn a_value_between_two_steps_becomes_the_nearest() {
+        let kind = ControlKind::Integer { min: 3, max: 20, step: 5 };
+        for (asked, set) in [(3, 3), (5, 3), (6, 8), (17, 18), (20, 18)] {
+            let plan = plan(&[control(1, "Zoom", kind.clone())], &[wish("zoom", asked)]);
+            assert_eq!(plan.values, [wish("zoom", set)]);
+            assert_eq!(plan.notes.is_empty(), asked == set, "{:?}", plan.notes);
+        }
+        let all = ControlKind::Integer { min: i64::MIN, max: i64::MAX, step: 1 };
+        assert_eq!(on_a_step(&all, i64::MAX), i64::MAX);
+    }
+}

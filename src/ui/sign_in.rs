@@ -1,0 +1,98 @@
+//! The page on which one signs in and out: watching needs no password, changing does.
+
+use super::counts::refusal;
+use super::escape::Text;
+use super::facts::{Head, Refusal};
+use super::{Frame, Tab};
+
+/// What the page of signing in shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignInPage {
+    /// What stands above.
+    pub head: Head,
+    /// Where to go afterwards: an address of this program, relative to the page; `./` is the live page.
+    pub next: String,
+    /// There is a password.
+    pub has_password: bool,
+    /// Whoever looks at the page is signed in.
+    pub is_signed_in: bool,
+    /// Why it did not work.
+    pub refused: Option<Refusal>,
+}
+
+/// The page as HTML, at `sign-in`. It posts `password` and `next` to `sign-in`, which leads on (303) or gives the
+/// page again; nothing to `sign-out`, which leads back here; and `current`, `password` and `again` to `password`, which does
+/// likewise.
+pub fn sign_in_page(page: &SignInPage) -> String {
+    let (title, lead, panel) = if page.is_signed_in {
+        ("Signed in", "This browser may change the camera until it signs out.", String::from(SIGNED_IN))
+    } else if page.has_password {
+        ("Sign in", "Watching needs no password. Changing something does.", form(page))
+    } else {
+        ("Sign in", "This camera has no password: there is nothing to sign in to.", String::new())
+    };
+    let main = format!(
+        include_str!("sign_in.html"),
+        title = title,
+        lead = lead,
+        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        panel = panel,
+    );
+    Frame::of(&page.head, Tab::Elsewhere, title, &["head.js"]).around(&main)
+}
+
+/// What somebody can do who is signed in.
+const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"post\" action=\"sign-out\">\
+    <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">To the picture</a></form></section>\n\
+    <section class=\"panel\" aria-labelledby=\"change-head\"><h2 id=\"change-head\">Another password</h2>\
+    <form method=\"post\" action=\"password\">\
+    <label class=\"field\"><span>The password as it is</span>\
+    <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>\
+    <label class=\"field\"><span>The new one, 8 characters and more</span>\
+    <input type=\"password\" name=\"password\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
+    <label class=\"field\"><span>The new one again</span>\
+    <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
+    <p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
+    <p class=\"small muted\">Whoever else is signed in has to sign in again.</p></section>\n";
+
+fn form(page: &SignInPage) -> String {
+    format!(
+        "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
+         <input type=\"hidden\" name=\"next\" value=\"{next}\">\
+         <label class=\"field\"><span>The camera's password</span>\
+         <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required autofocus></label>\
+         <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\
+         <p class=\"small muted\">It was written to the journal and the console when tallycam first started: \
+         <code>journalctl -u tallycam -g password</code>. Lost? <code>tallycam password random</code> on the camera's \
+         machine makes another one.</p></section>\n",
+        next = Text(&page.next),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn the_page_offers_what_there_is_to_do() {
+        let page = samples::sign_in();
+        let html = sign_in_page(&page);
+        assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");
+        assert!(html.contains("action=\"sign-in\"") && !html.contains("action=\"sign-out\""));
+        let html = sign_in_page(&SignInPage { is_signed_in: true, ..page.clone() });
+        assert!(!html.contains("action=\"sign-in\"") && html.contains("action=\"sign-out\""));
+        assert!(html.contains("action=\"password\""));
+        let html = sign_in_page(&SignInPage { has_password: false, ..page });
+        assert!(!html.contains("<form"));
+    }
+
+    #[test]
+    fn a_camera_without_a_password_says_so_on_every_page() {
+        let words = "Anyone on this network can watch and change this camera.";
+        let mut page = samples::sign_in();
+        assert!(!sign_in_page(&page).contains(words));
+        page.head.is_open = true;
+        assert!(sign_in_page(&page).contains(words));
+    }
+}

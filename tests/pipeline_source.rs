@@ -1,0 +1,211 @@
+//! Another source and other settings while pictures flow: viewers stay, and what gives no picture is taken back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::testcam::{Manner, TestCam, number_of, trouble};
+use common::{DEADLINE, wait_until};
+use tallycam::base::Stop;
+use tallycam::media::{Subscriber, Trouble, TroubleKind};
+use tallycam::pipeline::{ControlsError, Pipeline, Settings, State};
+use tallycam::source::{Opener, Source};
+
+fn settings() -> Settings {
+    Settings {
+        idle_stop: Some(Duration::ZERO),
+        silent_after: Duration::from_millis(100),
+        ..Settings::default()
+    }
+}
+
+/// A camera that has to give its first picture soon.
+fn camera() -> TestCam {
+    TestCam::new().first_within(Duration::from_millis(100))
+}
+
+/// The next picture, which is none of the cards.
+fn next_live(subscriber: &mut Subscriber) {
+    let picture = subscriber.next_timeout(DEADLINE).expect("no picture").expect("the hub is closed");
+    assert!(number_of(&picture.jpeg()).is_some(), "a card came between");
+}
+
+#[tokio::test]
+async fn another_source_takes_over_and_viewers_stay() {
+    let (old, new) = (camera(), camera());
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    next_live(&mut viewer);
+    run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
+    assert!(new.is_open() && !old.is_open());
+    next_live(&mut viewer);
+    assert_eq!(run.pipeline.status().state, State::Live);
+    assert_eq!((old.opens(), new.opens(), run.pipeline.status().opens), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn what_gives_no_picture_is_taken_back_with_the_reason() {
+    let old = camera();
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    next_live(&mut viewer);
+    let absent = camera();
+    absent.open_fault(Some(trouble(TroubleKind::Absent)));
+    let with = |manner| {
+        let cam = camera();
+        cam.manner(manner);
+        cam
+    };
+    let unplugged = with(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    let silent = with(Manner::Silent);
+    let broken = with(Manner::Broken(Duration::from_millis(5)));
+    let wrong = [
+        (absent, TroubleKind::Absent),
+        (unplugged, TroubleKind::Unplugged),
+        (silent, TroubleKind::Silent),
+        (broken, TroubleKind::Broken),
+    ];
+    for (n, (cam, kind)) in wrong.into_iter().enumerate() {
+        let error = run.pipeline.replace_source(Box::new(cam.clone())).await.unwrap_err();
+        assert_eq!(error.kind, kind);
+        wait_until("the old one is open", || old.opens() == n as u64 + 2);
+        next_live(&mut viewer);
+        assert!(!cam.is_open());
+        assert_eq!((run.pipeline.status().state, run.pipeline.status().is_healthy), (State::Live, true));
+    }
+}
+
+#[tokio::test]
+async fn a_sleeping_camera_is_woken_for_one_picture() {
+    let (old, new, dead) = (camera(), camera(), camera());
+    dead.manner(Manner::Silent);
+    let run = old.pipeline(Settings { idle_stop: None, ..settings() });
+    let mut states = run.pipeline.states();
+    let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
+    assert_eq!(error.kind, TroubleKind::Silent);
+    wait_until("it sleeps", || *states.borrow_and_update() == State::Asleep);
+    run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
+    wait_until("it sleeps again", || !new.is_open() && *states.borrow_and_update() == State::Asleep);
+    assert_eq!((old.opens(), dead.opens(), new.opens()), (0, 1, 1));
+    assert!(run.pipeline.hub().newest().is_none());
+}
+
+#[tokio::test]
+async fn a_paused_camera_stays_closed() {
+    let (old, new) = (camera(), camera());
+    let run = old.pipeline(settings());
+    run.pipeline.pause().await;
+    run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
+    assert_eq!((run.pipeline.status().state, new.opens()), (State::Paused, 0));
+    run.pipeline.resume();
+    let _demand = run.pipeline.demand();
+    wait_until("the new one is open", || new.is_open());
+    assert_eq!(old.opens(), 0);
+}
+
+#[tokio::test]
+async fn a_camera_in_trouble_is_replaced_and_one_that_is_not_better_changes_nothing() {
+    let (old, worse, new) = (camera(), camera(), camera());
+    old.open_fault(Some(trouble(TroubleKind::Busy)));
+    worse.open_fault(Some(trouble(TroubleKind::Denied)));
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let busy = State::Trouble(trouble(TroubleKind::Busy));
+    wait_until("it is in trouble", || run.pipeline.status().state == busy);
+    let error = run.pipeline.replace_source(Box::new(worse)).await.unwrap_err();
+    assert_eq!((error.kind, run.pipeline.status().state), (TroubleKind::Denied, busy));
+    run.pipeline.replace_source(Box::new(new)).await.unwrap();
+    wait_until("it is live", || run.pipeline.status().state == State::Live);
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_outcome_changes_nothing() {
+    let (old, new) = (camera(), camera().first_within(DEADLINE));
+    new.manner(Manner::OnRequest);
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let gone = run.pipeline.replace_source(Box::new(new.clone()));
+    assert!(tokio::time::timeout(Duration::from_millis(50), gone).await.is_err());
+    wait_until("it is tried", || new.is_open());
+    let before = old.opens();
+    new.give();
+    wait_until("the old one is open again", || old.opens() > before && !new.is_open());
+}
+
+#[tokio::test]
+async fn a_pause_ends_a_trial() {
+    let (old, new) = (camera(), camera().first_within(DEADLINE));
+    new.manner(Manner::Silent);
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let pipeline = run.pipeline.clone();
+    let trial = tokio::spawn({
+        let new = new.clone();
+        async move { pipeline.replace_source(Box::new(new)).await }
+    });
+    while !new.is_open() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    run.pipeline.pause().await;
+    let error = trial.await.unwrap().unwrap_err();
+    assert!(error.what.contains("let go before"), "{error}");
+    run.pipeline.resume();
+    wait_until("the old one is open", || old.is_open());
+}
+
+#[tokio::test]
+async fn settings_hold_from_the_next_frame_on() {
+    let cam = camera();
+    let run = cam.pipeline(Settings { idle_stop: None, ..settings() });
+    let mut viewer = run.pipeline.hub().subscribe();
+    let demand = run.pipeline.demand();
+    next_live(&mut viewer);
+    run.pipeline.set_settings(Settings { idle_stop: None, fps: Some(0.01), ..settings() });
+    // One may still be under way, and the first of a new pace passes.
+    let from = cam.sequence();
+    wait_until("ten frames later", || cam.sequence() > from + 10);
+    let pictures = run.pipeline.status().pictures;
+    let from = cam.sequence();
+    wait_until("ten more", || cam.sequence() > from + 10);
+    assert_eq!(run.pipeline.status().pictures, pictures);
+    drop(demand);
+    run.pipeline.set_settings(settings());
+    wait_until("it is closed", || !cam.is_open());
+}
+
+/// A camera that takes until it is told to end to be opened.
+struct Slow;
+
+impl Opener for Slow {
+    fn describe(&self) -> String {
+        String::from("a slow camera")
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        stop.sleep(2 * DEADLINE);
+        Err(trouble(TroubleKind::Failed))
+    }
+}
+
+#[tokio::test]
+async fn no_more_wait_than_are_allowed_and_all_hear_of_the_end() {
+    let (pipeline, worker) = Pipeline::start(Box::new(Slow), settings()).unwrap();
+    let _demand = pipeline.demand();
+    wait_until("it is being opened", || pipeline.status().state == State::Waking);
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..17 {
+        let pipeline = pipeline.clone();
+        waiting.spawn(async move { pipeline.controls().await });
+    }
+    assert_eq!(waiting.join_next().await.unwrap().unwrap(), Err(ControlsError::Busy));
+    pipeline.stop();
+    while let Some(answer) = waiting.join_next().await {
+        assert_eq!(answer.unwrap(), Err(ControlsError::Ending));
+    }
+    assert_eq!(pipeline.formats().await, Err(ControlsError::Ending));
+    worker.join_within(DEADLINE).unwrap();
+}
