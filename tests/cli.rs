@@ -112,6 +112,15 @@ fn help_is_worded_as_its_golden_files() {
         ("help-controls-list.txt", &["controls", "list", "--help"]),
         ("help-controls-set.txt", &["controls", "set", "--help"]),
         ("help-controls-reset.txt", &["controls", "reset", "--help"]),
+        ("help-light.txt", &["light", "--help"]),
+        ("help-light-set.txt", &["light", "set", "--help"]),
+        ("help-focus.txt", &["focus", "--help"]),
+        ("help-focus-show.txt", &["focus", "show", "--help"]),
+        ("help-focus-auto.txt", &["focus", "auto", "--help"]),
+        ("help-focus-set.txt", &["focus", "set", "--help"]),
+        ("help-focus-step.txt", &["focus", "step", "--help"]),
+        ("help-focus-reset.txt", &["focus", "reset", "--help"]),
+        ("help-focus-sweep.txt", &["focus", "sweep", "--help"]),
         ("help-model.txt", &["model", "--help"]),
         ("help-model-list.txt", &["model", "list", "--help"]),
         ("help-model-check.txt", &["model", "check", "--help"]),
@@ -359,7 +368,7 @@ fn check_names_who_has_the_address_and_the_worst_first() {
     assert!(out.contains(&format!("(process {})\n", std::process::id())), "{out}");
     arguments.push("--json");
     let found = Run::new().json(&arguments);
-    assert_eq!((&found["ok"], &found["items"][0]["verdict"]), (&Value::Bool(false), &Value::from("bad")));
+    assert_eq!((&found["ok"], &found["items"][0]["state"]), (&Value::Bool(false), &Value::from("bad")));
 }
 
 #[test]

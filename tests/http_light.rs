@@ -7,9 +7,11 @@ mod common;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use common::client::Answer;
+use common::client::{self, Answer};
+use common::daemon::Daemon;
 use common::served::{Served, serve_run};
 use common::testcam::TestCam;
 use common::wait_until;
@@ -90,7 +92,7 @@ impl Preferences for Set {
         String::new()
     }
 
-    fn import(&self, _: String) -> Changing<'_> {
+    fn import(&self, _: String, _: Option<u64>) -> Changing<'_> {
         unreachable!("no test imports")
     }
 }
@@ -294,6 +296,53 @@ fn it_is_as_it_was_after_a_restart() {
     second.shows(&["0080FF", "FF0000"]);
     let light = second.light();
     assert_eq!((&light["on"], &light["color"]), (&json!(true), &json!("0080FF")));
+}
+
+/// The program as it is run: what was answered is there after `kill -9`, and the command line asks the same daemon.
+#[test]
+fn the_program_keeps_it_and_the_command_line_changes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let state = folder.path().join("state");
+    let text = format!(
+        "[source]\nkind = \"sim\"\n[lights]\nkind = \"sim\"\npixels = 2\n[store]\ndirectory = \"{}\"\n",
+        state.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap();
+    let start = || Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &["--config", config]);
+    let light = |daemon: &Daemon| client::get(daemon.address, "/api/v1/light").json();
+    let mut first = start();
+    let listen = format!("http.listen=[\"{}\"]", first.address);
+    let run = |listen: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        command.args(["--config", config, "--set", listen, "light"]).args(arguments);
+        common::items::told(&command.output().unwrap())
+    };
+    let (code, out, err) = run(&listen, &["set", "--color", "0080FF", "--brightness", "255"]);
+    assert_eq!((code, out.as_str()), (0, "off, brightness 255, color 0080FF, 2 pixels (sim)\n"), "{err}");
+    assert_eq!(said(&client::get(first.address, "/light?status=false")), DONE);
+    let (code, _, err) = run(&listen, &["set", "--color", "mauve"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("color should be a colour as RRGGBB"), "{err}");
+    let (code, out, _) = run(&listen, &["--json"]);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &shown["on"]), (0, &json!(true)));
+    first.kill();
+    let (code, _, err) = run(&listen, &["on"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("is done by the daemon, and none runs here"), "{err}");
+
+    let second = start();
+    wait_until("it shines as before", || light(&second)["colors"] == json!(["0080FF", "0080FF"]));
+    assert_eq!(light(&second)["pinned"], Value::Null);
+    // As any other setting.
+    let body = json!({"lights.ranges": ["1 FF0000"]}).to_string();
+    let head = format!("Host: cam\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+    let answer =
+        client::ask(second.address, &format!("PATCH /api/v1/settings HTTP/1.1\r\n{head}\r\n\r\n{body}"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    wait_until("the last is red", || light(&second)["colors"] == json!(["0080FF", "FF0000"]));
 }
 
 #[test]

@@ -11,7 +11,8 @@ use common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
 use tallycam::media::{Subscriber, Trouble, TroubleKind};
 use tallycam::pipeline::{ControlsError, Pipeline, Settings, State};
-use tallycam::source::{Opener, Source};
+use tallycam::source::sim::SimOpener;
+use tallycam::source::{Opener, Source, Wanted};
 
 fn settings() -> Settings {
     Settings {
@@ -175,6 +176,27 @@ async fn settings_hold_from_the_next_frame_on() {
     drop(demand);
     run.pipeline.set_settings(settings());
     wait_until("it is closed", || !cam.is_open());
+}
+
+#[tokio::test]
+async fn another_quality_holds_for_a_camera_that_was_asleep_too() {
+    let wanted = Wanted { width: Some(320), height: Some(240), ..Wanted::ANYTHING };
+    let scene = Box::new(SimOpener::new(1, wanted, true));
+    let usual = Settings { quality: 95, idle_stop: Some(Duration::ZERO), ..Settings::default() };
+    let (pipeline, worker) = Pipeline::start(scene, usual.clone()).unwrap();
+    let fine = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
+    wait_until("it sleeps", || pipeline.status().state == State::Asleep);
+    pipeline.set_settings(Settings { quality: 10, ..usual.clone() });
+    let coarse = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
+    assert!(2 * coarse < fine, "{coarse} of {fine} bytes");
+    let _demand = pipeline.demand();
+    pipeline.snapshot(DEADLINE).await.unwrap();
+    pipeline.set_settings(usual);
+    wait_until("it is fine again while it is open", || {
+        pipeline.hub().newest().is_some_and(|picture| 2 * coarse < picture.jpeg_len())
+    });
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
 }
 
 /// A camera that takes until it is told to end to be opened.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use common::client::Answer;
 use common::kept::{Kept, keep_by};
 use common::testcam::TestCam;
-use serde_json::json;
+use serde_json::{Value, json};
 use tallycam::http::{self, NotSwitched, Power, PowerAction};
 use tallycam::pipeline::Keeping;
 use tallycam::pipeline::keeping::KeepingSettings;
@@ -44,6 +44,15 @@ fn machine(key: Option<&str>, refuses: bool) -> (Kept, Arc<StandIn>) {
         keep_by(&TestCam::new(), settings, KeepingSettings::default(), |server| server.with_power(power));
     *stand_in.keeping.lock().unwrap() = Some(kept.keeping.clone());
     (kept, stand_in)
+}
+
+/// What the API is asked by this machine itself.
+fn wish(kept: &Kept, wish: &Value) -> Answer {
+    let body = wish.to_string();
+    kept.ask(&format!(
+        "POST /api/v1/power HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
 }
 
 fn said(answer: &Answer) -> (u16, &str, &str) {
@@ -120,7 +129,7 @@ fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_ap
     let words = |words| (500, "text/plain; charset=utf-8", words);
     assert_eq!(said(&kept.get("/shutdown?key=k7mqx")), words("Error with shutdown"));
     assert_eq!(said(&kept.get("/reboot?key=k7mqx")), words("Error with reboot"));
-    let answer = kept.json("POST", "/api/v1/power", &json!({"action": "off"}));
+    let answer = wish(&kept, &json!({"action": "off"}));
     assert_eq!(answer.status, 500);
     assert_eq!(answer.json()["detail"], "the machine could not be switched off: Access denied");
     assert_eq!(answer.json()["hint"], "ask polkit");
@@ -130,12 +139,22 @@ fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_ap
 fn the_api_says_what_it_does() {
     let (kept, machine) = machine(None, false);
     for action in ["off", "reboot"] {
-        let answer = kept.json("POST", "/api/v1/power", &json!({"action": action}));
+        let answer = wish(&kept, &json!({"action": action}));
         assert_eq!((answer.status, answer.json()), (202, json!({"action": action})));
     }
     for wrong in [json!({}), json!({"action": "on"}), json!({"action": "off", "key": "x"}), json!(["off"])] {
-        let answer = kept.json("POST", "/api/v1/power", &wrong);
+        let answer = wish(&kept, &wrong);
         assert_eq!(answer.status, 422, "{wrong}: {}", answer.text());
     }
     assert_eq!(machine.told.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn without_a_password_only_the_machine_itself_switches_it() {
+    let (kept, machine) = machine(Some("k7mqx"), false);
+    // Not by a name that leads here from elsewhere, as a proxy's visitors come.
+    let answer = kept.json("POST", "/api/v1/power", &json!({"action": "off"}));
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    assert!(machine.told.lock().unwrap().is_empty());
+    assert_eq!(wish(&kept, &json!({"action": "off"})).status, 202);
 }

@@ -399,7 +399,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     let place = Place::new();
     let daemon = place.start();
     let secret = json!({
-        "source.password": "s3cret", "source.command": ["play", "rtsp://me:s3cret@cam/"], "source.username": "me", "name": "door", "retention.recordings_age": "30d",
+        "source.password": "s3cret", "source.username": "me", "name": "door", "retention.recordings_age": "30d",
     });
     let answer = patch(&daemon, &secret);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -440,6 +440,31 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
         );
     }
     assert_eq!(value(&daemon, "name"), "door");
+}
+
+#[test]
+fn nobody_but_the_operator_has_a_program_run() {
+    let place = Place::new();
+    let ran = place.folder.path().join("ran");
+    let command = json!(["touch", ran.to_str().unwrap()]);
+    let mut daemon = place.start();
+    let refused = patch(&daemon, &json!({"source.kind": "exec", "source.command": command}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(refused.json()["errors"][0]["path"], "source.command");
+    let toml = format!("[source]\nkind = \"exec\"\ncommand = {command}\n");
+    let refused = send(&daemon, "PUT", "/api/v1/settings.toml", "", &toml);
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    daemon.kill();
+    fs::write(place.file(), &toml).unwrap();
+    let daemon = place.start();
+    let now = all(&daemon);
+    assert!(now["complaint"].as_str().unwrap().contains("`source.command`"), "{}", now["complaint"]);
+    assert_eq!(
+        (of(&now, "source.kind")["value"].clone(), of(&now, "source.command")["value"].clone()),
+        (json!("auto"), json!([]))
+    );
+    client::get(daemon.address, "/snapshot.jpg");
+    assert!(!ran.exists());
 }
 
 #[test]
@@ -592,4 +617,27 @@ fn what_counts_is_changed_while_it_runs() {
     let refused = patch(&daemon, &json!({"detect.backend": "replay"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(value(&daemon, "detect.backend"), "motion");
+}
+
+#[test]
+fn no_program_is_run_that_the_operator_has_not_named() {
+    let place = Place::new();
+    let daemon = place.start();
+    let told = place.file().with_file_name("told");
+    let command = json!(["touch", told.to_str().unwrap()]);
+    for wish in [
+        json!({"source.kind": "exec", "source.command": command}),
+        json!({"source.command": command}),
+        json!({"source.kind": "exec"}),
+    ] {
+        let answer = patch(&daemon, &wish);
+        assert_eq!(answer.status, 422, "{wish}: {}", answer.text());
+    }
+    let file = format!("[source]\nkind = \"exec\"\ncommand = {command}\n");
+    assert_eq!(send(&daemon, "PUT", "/api/v1/settings.toml", "", &file).status, 422);
+    drop(daemon);
+    fs::write(place.file(), file).unwrap();
+    let daemon = place.start();
+    assert_eq!(value(&daemon, "source.command"), json!([]));
+    assert!(!told.exists(), "it was run");
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fakecam::{FakeCam, Stamp};
-use tallycam::base::Stop;
+use tallycam::base::{Bell, Stop};
 use tallycam::media::{ControlKind, ControlValue, Fourcc, Frame, Trouble, TroubleKind};
 use tallycam::pipeline::{Pipeline, Settings};
 use tallycam::source::auto::AutoOpener;
@@ -394,6 +394,21 @@ fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
         assert_eq!((find("auto_exposure").value, find("auto_exposure").default), (1, 3));
         assert_eq!(find("focus_automatic_continuous").kind, ControlKind::Boolean);
         assert_eq!(find("do_white_balance").kind, ControlKind::Button);
+    });
+}
+
+#[test]
+fn a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes() {
+    let cam = FakeCam::new().fps("1");
+    with_camera("a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes", cam, |bench| {
+        let mut source = bench.open(Wanted::ANYTHING);
+        let bell = Bell::new();
+        source.wake_by(&bell);
+        next(&mut source, |_| ());
+        bell.ring();
+        // Far longer than a frame takes: only the bell can end it with nothing.
+        assert!(source.next(PATIENCE).unwrap().is_none());
+        assert!(source.next(PATIENCE).unwrap().is_some(), "it rings no longer");
     });
 }
 

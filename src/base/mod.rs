@@ -1,11 +1,13 @@
 //! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of cameras.
 
+pub mod bell;
 pub mod clock;
 pub mod giving_way;
 pub mod recent;
 pub mod stop;
 pub mod worker;
 
+pub use bell::Bell;
 pub use clock::Stamp;
 pub use giving_way::GivingWay;
 pub use recent::Recent;

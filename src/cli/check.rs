@@ -21,7 +21,7 @@ use crate::media::TroubleKind;
 use crate::store::media::{MediaError, MediaReader};
 use crate::store::{Reader, StoreError};
 
-/// Check everything: configuration, devices, camera, model, ledger, addresses.
+/// Check everything: configuration, devices, camera, lens, permissions, model, stores, the machine, addresses.
 ///
 /// Opens the configured camera and takes a picture, and tries every address. The worst is told
 /// first. A tallycam that is running is no fault.

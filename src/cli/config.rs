@@ -11,6 +11,7 @@ use super::failure::CONFIGURATION;
 use super::settings::write_new;
 use super::{Failure, Given, print, print_json};
 use crate::config::{Origin, Resolved, convert_old, default_text};
+use crate::daemon::preferences::Started;
 
 /// A longer file than this is none of the old program's.
 const LONGEST: u64 = 64 * 1024;
@@ -83,8 +84,13 @@ impl ConfigCommand {
                 }
             }
             ConfigCommand::Show(show) => {
-                let resolved = given.and(&show.given).load()?;
-                if show.json { print_json(&as_json(&resolved)) } else { print(&as_toml(&resolved)) }
+                let Started { resolved, found, .. } = given.and(&show.given).load_all()?;
+                let complaint = &found.complaint;
+                if show.json {
+                    print_json(&as_json(&resolved, complaint))
+                } else {
+                    print(&as_toml(&resolved, complaint))
+                }
             }
             ConfigCommand::Default(_) => print(&default_text()),
             ConfigCommand::Import(import) => import.run(),
@@ -138,11 +144,15 @@ pub fn summary(resolved: &Resolved) -> String {
 /// Where the origins stand, in characters from the left.
 const ORIGINS_AT: usize = 36;
 
-fn as_toml(resolved: &Resolved) -> String {
+fn as_toml(resolved: &Resolved, complaint: &str) -> String {
     let mut out = match &resolved.file {
         Some(file) => format!("# {}\n", file.display()),
         None => String::from("# no configuration file\n"),
     };
+    for line in complaint.lines() {
+        out.push_str(format!("# {line}").trim_end());
+        out.push('\n');
+    }
     let mut section = "";
     for setting in &resolved.settings {
         let (of, name) = setting.path.rsplit_once('.').unwrap_or(("", &setting.path));
@@ -156,7 +166,7 @@ fn as_toml(resolved: &Resolved) -> String {
     out
 }
 
-fn as_json(resolved: &Resolved) -> Value {
+fn as_json(resolved: &Resolved, complaint: &str) -> Value {
     let values: Map<String, Value> = resolved
         .settings
         .iter()
@@ -176,5 +186,9 @@ fn as_json(resolved: &Resolved) -> Value {
         })
         .collect();
     let file = resolved.file.as_ref().map(|file| file.display().to_string());
-    json!({"file": file, "values": values})
+    let mut all = json!({"file": file, "values": values});
+    if !complaint.is_empty() {
+        all["complaint"] = json!(complaint);
+    }
+    all
 }

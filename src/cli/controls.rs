@@ -148,7 +148,12 @@ fn as_text(report: &Value) -> String {
     let name = report.pointer("/camera/name").and_then(Value::as_str).unwrap_or_default();
     match report.get("reason").and_then(Value::as_str) {
         Some(reason) => format!("{reason}\n"),
-        None => format!("{name}\n{}", lines(report, |_| true)),
+        None => {
+            // The name under which they are kept, for whoever writes them into a file.
+            let identity = report.pointer("/camera/identity").and_then(Value::as_str);
+            let identity = identity.map_or_else(String::new, |id| format!("  kept as [controls.{id:?}]\n"));
+            format!("{name}\n{identity}{}", lines(report, |_| true))
+        }
     }
 }
 
@@ -242,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_line_says_value_range_and_flags() {
-        let report = json!({"camera": {"name": "Cam"}, "items": [
+        let report = json!({"camera": {"name": "Cam", "identity": "usb-7"}, "items": [
             {"name": "focus", "kind": "integer", "min": 0, "max": 255, "step": 5, "value": 40, "default": 0,
                 "saved": true, "inactive": true},
             {"name": "flip", "kind": "boolean", "value": true, "default": false, "place": "config.toml:3"},
@@ -253,6 +258,7 @@ mod tests {
         assert_eq!(
             as_text(&report),
             "Cam\n\
+             \x20 kept as [controls.\"usb-7\"]\n\
              \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (of no effect now: an automatic mode rules it)\n\
              \x20 flip   on, default off (set in config.toml:3)\n\
              \x20 mains  3, of 1 50 Hz, 3 60 Hz; default 1\n\

@@ -30,9 +30,20 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
-    /// Whether it can be set on the page. Where things are kept cannot: what is set on the page lies there.
+    /// Whether it can be set on the page, by the API or in a file that these have written.
     pub fn is_for_pages(&self) -> bool {
-        (self.section, self.name) != ("store", "directory")
+        self.why_operators().is_none()
+    }
+
+    /// Why it can be set by the operator only: in the configuration file, the environment or on the command line.
+    pub fn why_operators(&self) -> Option<&'static str> {
+        match (self.section, self.name) {
+            ("store", "directory") => Some("what is set here is kept in that directory"),
+            // Who may change the camera may not therefore run programs on its machine; where there is no password that
+            // is whoever reaches it.
+            ("source", "command") => Some("it is a program that runs on this machine"),
+            _ => None,
+        }
     }
 
     /// Whether it takes effect while the daemon runs; else only when it starts anew.

@@ -242,11 +242,12 @@ fn meant(path: &str) -> Result<Meant, (String, Option<String>)> {
     }
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     match keys::find(section, name) {
-        Some(key) if key.is_for_pages() => Ok(Meant::Key(key)),
-        Some(_) => Err((
-            format!("`{path}` can be set in the configuration file only"),
-            Some(String::from("what is set here is kept in that directory")),
-        )),
+        Some(key) => match key.why_operators() {
+            None => Ok(Meant::Key(key)),
+            Some(why) => {
+                Err((format!("`{path}` can be set in the configuration file only"), Some(why.to_owned())))
+            }
+        },
         None if keys::is_section(path) => Err((format!("`{path}` is a section, not a key"), None)),
         None if section.is_empty() || keys::is_section(section) => Err(resolve::unknown_key(section, name)),
         None => Err(resolve::unknown_section(section)),
@@ -339,7 +340,6 @@ mod tests {
             ("source.password", "\"s3cret\""),
             ("source.url", "\"http://me:pw@cam/\""),
             ("lights.color", "\"#ff8800\""),
-            ("source.command", "[\"ffmpeg\", \"rtsp://me:pw@cam/\"]"),
         ] {
             saved.set(path, Some(text)).unwrap();
         }
@@ -347,8 +347,7 @@ mod tests {
         let body = text.strip_prefix(HEAD).unwrap();
         assert_eq!(
             body,
-            "\nname = \"Front \\\"door\\\"\"\n\n[source]\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\
-             command = [\"ffmpeg\", \"rtsp://me:pw@cam/\"]\n\n\
+            "\nname = \"Front \\\"door\\\"\"\n\n[source]\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\n\
              [source.controls]\ngain = 1\n\n[controls.\"sim\"]\n\"odd name\" = 3\n\n[controls.\"usb.x\"]\n\
              brightness = 128\n\n[stream]\nquality = 70\nidle_stop = \"5m\"\n\n[lights]\ncolor = \"FF8800\"\n"
         );
@@ -411,7 +410,9 @@ mod tests {
         assert!(wrong("stream.qualty", "7").hint.unwrap().contains("quality"));
         assert!(wrong("strem.quality", "7").message.contains("no section"));
         assert!(wrong("stream", "7").message.contains("is a section"));
-        assert!(wrong("store.directory", "x").message.contains("configuration file only"));
+        for operators in ["store.directory", "source.command"] {
+            assert!(wrong(operators, "x").message.contains("configuration file only"));
+        }
         assert!(wrong("controls.sim.gain", "much").message.contains("whole number"));
         assert_eq!(wrong("source.password", "[1]").given, "\"***\"");
         assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));

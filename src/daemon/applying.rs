@@ -98,7 +98,7 @@ impl Parts {
                 counts.set_camera(after.camera.clone()).await?;
             }
         }
-        if let Some(media) = self.keeping.media().ok().filter(|_| is_moved || is_renamed) {
+        if let (Ok(media), true) = (self.keeping.media(), is_moved || is_renamed) {
             media.set_words(after.camera, after.zone);
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::store::media::RetentionRules;
 /// The databases, where they could be opened.
 #[derive(Debug, Clone)]
 pub struct Elsewhere {
-    /// Has `media.db`, which may be opened late.
+    /// What has `media.db`, which may be opened late.
     pub keeping: Keeping,
     /// `counts.db`.
     pub counts: Option<Counts>,

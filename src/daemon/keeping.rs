@@ -28,7 +28,7 @@ pub struct Running {
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
     /// Another tallycam had the store at the start: it is tried again.
-    pub waiting: Option<Late>,
+    pub is_waiting: bool,
 }
 
 impl Running {
@@ -47,7 +47,7 @@ impl Running {
         log::info!("the store of pictures is there now: they are kept");
         self.keeping.adopt(media.clone());
         self.store = Some((media, writer));
-        self.waiting = None;
+        self.is_waiting = false;
     }
 
     /// Has everything end, for a daemon that does not start.
@@ -70,25 +70,16 @@ pub fn open_store(config: &Config, pinned: &[String]) -> Store {
     Ok((media, writer))
 }
 
-/// A store that another tallycam had at the start, and how it is opened.
-#[derive(Debug, Clone)]
-pub struct Late {
-    settings: MediaSettings,
-    pinned: Vec<String>,
-}
-
-impl Late {
-    /// Opens it, for a daemon that serves already; `None`: the other one has it still.
-    pub fn open(self) -> Option<Store> {
-        let opened = match Media::open(self.settings) {
-            Err(MediaError::Locked { .. }) => return None,
-            opened => opened,
-        };
-        if let Ok((media, _)) = &opened {
-            adopt_saved(media, &self.pinned);
-        }
-        Some(opened)
+/// The same at once, for a daemon that serves already; `None`: another tallycam has it still.
+pub fn open_store_later(config: &Config, pinned: &[String]) -> Option<Store> {
+    let opened = match Media::open(media_settings(config)) {
+        Err(MediaError::Locked { .. }) => return None,
+        opened => opened,
+    };
+    if let Ok((media, _)) = &opened {
+        adopt_saved(media, pinned);
     }
+    Some(opened)
 }
 
 /// What `open` gives; while another tallycam has the store it is asked again, at most for `patience`.
@@ -141,10 +132,8 @@ pub fn start(
     pipeline: &Pipeline,
     store: Store,
     counts: Option<Counts>,
-    pinned: Vec<String>,
 ) -> Result<Running, KeepingError> {
     let is_waiting = matches!(store, Err(MediaError::Locked { .. }));
-    let waiting = is_waiting.then(|| Late { settings: media_settings(config), pinned });
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
         Err(error) => {
@@ -155,7 +144,7 @@ pub fn start(
         }
     };
     match Keeping::start(pipeline, media, counts, settings(config)) {
-        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store, waiting }),
+        Ok((keeping, recorder)) => Ok(Running { keeping, recorder, store, is_waiting }),
         Err(error) => {
             if let Some((media, writer)) = store {
                 close(Ok((media, writer)));

@@ -48,7 +48,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::access::Access;
 use crate::base::{Recent, Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
-use crate::http;
+use crate::http::{self, Preferences as _};
 use crate::media::Trouble;
 use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
@@ -196,7 +196,7 @@ pub fn serve(
         }
     };
     let counts = counting.counting.counts().ok().cloned();
-    let keeping = match keeping::start(&config, &pipeline, store, counts, pinned_rules) {
+    let keeping = match keeping::start(&config, &pipeline, store, counts) {
         Ok(keeping) => keeping,
         Err(error) => {
             pipeline.stop();
@@ -371,7 +371,7 @@ impl Running {
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
-        let mut trying = self.threads.keeping.waiting.is_some().then(|| every(keeping::LATER));
+        let mut trying = self.threads.keeping.is_waiting.then(|| every(keeping::LATER));
         let mut opening: Option<JoinHandle<Option<keeping::Store>>> = None;
         let mut status = systemd::StatusLine::default();
         let mut states = self.pipeline.states();
@@ -393,7 +393,10 @@ impl Running {
                 () = tick(&mut feeding) => watchdog.feed(),
                 () = tick(&mut looking) => self.show(&mut status),
                 () = tick(&mut trying), if opening.is_none() => {
-                    opening = self.threads.keeping.waiting.clone().map(|late| spawn_blocking(move || late.open()));
+                    let resolved = self.settings.in_force().resolved.clone();
+                    let pinned = keeping::pinned(&resolved);
+                    opening =
+                        Some(spawn_blocking(move || keeping::open_store_later(&resolved.config, &pinned)));
                 }
                 opened = joined(&mut opening) => match opened {
                     Ok(None) => {}
@@ -641,7 +644,7 @@ mod tests {
         let shelf = models::Shelf::new(folder.path(), None);
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
         assert_eq!(counting.threads().count(), 2);
-        let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None, Vec::new()).unwrap();
+        let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
         let rim = Rim { access: Access::open(folder.path()), recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {

@@ -181,10 +181,14 @@ impl Preferences for Settings {
         all.to_toml()
     }
 
-    fn import(&self, toml: String) -> Changing<'_> {
+    fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_> {
         self.spawn(async move |inner| {
             let mut turn = inner.turn.lock().await;
-            let draft = imported(&turn.saved, &inner.in_force().resolved, &toml)?;
+            let now = inner.in_force();
+            if expected.is_some_and(|version| version != now.version) {
+                return Err(NotSet::Changed);
+            }
+            let draft = imported(&turn.saved, &now.resolved, &toml)?;
             inner.put(&mut turn, draft).await
         })
     }

@@ -135,7 +135,6 @@ pub async fn diagnose(site: &Site) -> Vec<Finding> {
 }
 
 /// The same for pages.
-#[expect(dead_code, reason = "used by the page of the diagnosis, which comes next")]
 pub async fn findings(site: &Site) -> Vec<FindingFacts> {
     let facts = |finding: Finding| FindingFacts {
         name: finding.name.to_owned(),

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use super::body::Body;
 use super::ledger::AlbumError;
 use super::light::{self, LightWish};
-use super::power::{self, PowerAction, WrongKey};
+use super::power::{self, ByKey, PowerAction};
 use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
 use super::{lens, page, pictures, wire};
@@ -369,23 +369,18 @@ pub async fn reboot(request: Request) -> Response<Body> {
 }
 
 async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> Response<Body> {
-    let peer = request.link.peer();
-    match power::check_key(&request.site, request.asker(), request.query.get("key")) {
-        Ok(()) => {}
-        Err(wrong) => {
-            log::warn!("a wrong key came from {peer}: the machine is not {action}");
-            let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));
-            if let WrongKey::TooSoon(seconds) = wrong {
-                *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            return response;
-        }
+    let wrong = match power::ask_by_key(request, action).await {
+        Ok(()) => return no_store(say(StatusCode::OK, TEXT, "200")),
+        Err(ByKey::NotDone) => return no_store(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words)),
+        Err(wrong) => wrong,
+    };
+    log::warn!("a wrong key came from {}: the machine is not {action}", request.link.peer());
+    let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));
+    if let ByKey::TooSoon(seconds) = wrong {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    match power::switch(&request.site, action, peer).await {
-        Ok(()) => no_store(say(StatusCode::OK, TEXT, "200")),
-        Err(_) => no_store(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words)),
-    }
+    response
 }
 
 /// `GET /get_controller_data`: there is no such controller.

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
-use super::{Site, facts, facts_media};
+use super::{Site, facts, facts_media, page_hands};
 use crate::store::{EditError, LineDraft, StoreError};
 use crate::ui::{self, Asset, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
 
@@ -30,6 +30,7 @@ async fn live_page(site: &Site) -> LivePage {
     LivePage {
         counting: facts::live(site).await,
         keeping: facts_media::live(site).await,
+        hands: page_hands::live(site).await,
         is_counts_only: site.is_counts_only(),
         ..StateReport::of(site).page()
     }
@@ -39,12 +40,21 @@ async fn live_page(site: &Site) -> LivePage {
 pub async fn live_with(site: &Site, problem: Problem) -> Result<Response<Body>, Problem> {
     let mut page = live_page(site).await;
     let Some(keeping) = &mut page.keeping else { return Err(problem) };
-    keeping.said = problem.detail.clone();
-    if let Some(hint) = &problem.hint {
-        keeping.said.push_str(": ");
-        keeping.said.push_str(hint);
-    }
+    keeping.said = said(&problem);
     Ok(again(&problem, ui::live_page(&page)))
+}
+
+/// The same, of something beside it.
+pub async fn live_with_hands(site: &Site, problem: Problem) -> Result<Response<Body>, Problem> {
+    let mut page = live_page(site).await;
+    page.hands.said = said(&problem);
+    Ok(again(&problem, ui::live_page(&page)))
+}
+
+/// What went wrong and what to do about it, in one line.
+fn said(problem: &Problem) -> String {
+    let hint = problem.hint.as_ref().map(|hint| format!(": {hint}"));
+    problem.detail.clone() + &hint.unwrap_or_default()
 }
 
 /// `GET /lines`.

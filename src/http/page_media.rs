@@ -2,6 +2,7 @@
 //! picture. A form that is carried out leads back to its page (303); one that is not gets the page again, with why.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::{Response, StatusCode};
@@ -227,6 +228,10 @@ pub async fn database(request: Request) -> Response<Body> {
     let done = match request.query.get("done") {
         Some("rules") => Some("These rules are in force from now on"),
         Some("new") => Some("A new file is in use, and the old one was set aside: it stands below"),
+        Some("restart") => Some(
+            "The file was set aside as it is. An empty one is begun when tallycam is started again: \
+             sudo systemctl restart tallycam",
+        ),
         Some("aside") => Some("The file that was set aside is deleted"),
         _ => None,
     };
@@ -263,6 +268,11 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
 /// `POST /database?do=…`, from the page's forms.
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
+    if let (Some("new"), Err(MediaError::File { file, .. })) =
+        (request.query.get("do"), site.keeping()?.media())
+    {
+        return set_aside(site, file.clone()).await;
+    }
     let media = site.media()?;
     let fields = form(&request);
     let refuse = async |problem: Problem, rules: Option<Rules>| {
@@ -311,6 +321,24 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
     match done {
         Ok(place) => Ok(see(place)),
         Err(error) => refuse(error.into(), None).await,
+    }
+}
+
+/// Sets a store aside that could not be opened: the daemon has none then until it is started again.
+async fn set_aside(site: &Site, file: PathBuf) -> Result<Response<Body>, Problem> {
+    let zone = site.clock().zone;
+    let directory = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    let done = tokio::task::spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
+    match done.map_err(|_| MediaError::Busy).and_then(|done| done) {
+        Ok(aside) => {
+            log::warn!("the store of pictures, which could not be opened, is in {:?} now", aside.name);
+            Ok(see("database?done=restart#aside"))
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            let page = database_page(site, Some(facts::refusal(&problem))).await;
+            Ok(again(&problem, ui::database_page(&page)))
+        }
     }
 }
 

@@ -73,7 +73,7 @@ struct PowerWish {
 /// `POST /api/v1/power`.
 pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
     let wish: PowerWish = payload::read(&request.headers, &request.body)?;
-    switch(&request.site, wish.action, request.link.peer()).await?;
+    ask(&request, wish.action).await?;
     let said = match wish.action {
         PowerAction::Off => r#"{"action":"off"}"#,
         PowerAction::Reboot => r#"{"action":"reboot"}"#,
@@ -83,8 +83,32 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// Closes what is being recorded and switches the machine.
-pub async fn switch(site: &Site, action: PowerAction, asker: &str) -> Result<(), Problem> {
+/// Closes what is being recorded and switches the machine, for whoever has shown the password or sits at it. Where there is
+/// no password nobody else may: a camera that everybody may change is one thing, the computer it runs on another.
+///
+/// # Errors
+/// Who asks may not, or it cannot be done.
+pub async fn ask(request: &Request, action: PowerAction) -> Result<(), Problem> {
+    if request.site.gate.is_open() && !request.asker().is_here() {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "without a password this machine is switched from itself only",
+        )
+        .hint("`tallycam password set` on that machine sets one"));
+    }
+    switch(&request.site, action, request.link.peer()).await
+}
+
+/// The same for whoever says the key of `[power]`.
+///
+/// # Errors
+/// The key is wrong, or it cannot be done.
+pub async fn ask_by_key(request: &Request, action: PowerAction) -> Result<(), ByKey> {
+    check_key(&request.site, request.asker(), request.query.get("key"))?;
+    switch(&request.site, action, request.link.peer()).await.map_err(|_| ByKey::NotDone)
+}
+
+async fn switch(site: &Site, action: PowerAction, asker: &str) -> Result<(), Problem> {
     let none =
         || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program cannot switch the machine it runs on");
     let power = site.power.clone().ok_or_else(none)?;
@@ -101,27 +125,26 @@ pub async fn switch(site: &Site, action: PowerAction, asker: &str) -> Result<(),
 }
 
 /// Whether the key of `[power]` was said; without one in the configuration no key is right.
-///
-/// # Errors
-/// It was not, or too often.
-pub fn check_key(site: &Site, asker: Asker<'_>, given: Option<&str>) -> Result<(), WrongKey> {
+fn check_key(site: &Site, asker: Asker<'_>, given: Option<&str>) -> Result<(), ByKey> {
     let client = asker.client();
     let attempt = site.gate.keys.borrow_mut().attempt(client, clock::monotonic_us());
-    attempt.map_err(|wait| WrongKey::TooSoon(wait.as_secs().saturating_add(1)))?;
+    attempt.map_err(|wait| ByKey::TooSoon(wait.as_secs().saturating_add(1)))?;
     let settings = site.settings();
     let key = settings.power_key.as_deref();
     if !key.is_some_and(|key| !key.is_empty() && is_same(given.unwrap_or_default(), key)) {
-        return Err(WrongKey::Wrong);
+        return Err(ByKey::Wrong);
     }
     site.gate.keys.borrow_mut().right(client);
     Ok(())
 }
 
-/// The key of an old address is not the one that is configured.
+/// Why an old address has not switched the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WrongKey {
+pub enum ByKey {
     /// It is wrong, or there is none that would be right.
     Wrong,
     /// Too many wrong ones came: so many seconds to wait.
     TooSoon(u64),
+    /// The key is right, but the machine is not switched; why is in the log.
+    NotDone,
 }

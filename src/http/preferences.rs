@@ -97,9 +97,9 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     /// Everything that was set here, as a configuration file (nothing that the operator's file sets).
     fn export(&self) -> String;
 
-    /// Takes the place of everything that was set here.
+    /// Takes the place of everything that was set here. With `expected`, only if that is still the version.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
-    fn import(&self, toml: String) -> Changing<'_>;
+    fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_>;
 }

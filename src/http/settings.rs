@@ -124,8 +124,8 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     if toml.trim().is_empty() {
         return Err(PayloadError::Missing.into());
     }
-    expected(&request.headers, preferences.in_force().version)?;
-    Ok(report(&*preferences.import(toml.to_owned()).await?))
+    let expected = expected(&request.headers, preferences.in_force().version)?;
+    Ok(report(&*preferences.import(toml.to_owned(), expected).await?))
 }
 
 /// The version that settings have to have still, if any was named.

@@ -9,7 +9,7 @@ use super::wire::CountingReport;
 use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::clock;
 use crate::pipeline::Status;
-use crate::ui::LivePage;
+use crate::ui::{LiveHands, LivePage};
 
 /// `/state` and `/api/v1/state`.
 #[derive(Debug, Serialize)]
@@ -207,6 +207,7 @@ impl StateReport {
             is_held: self.held,
             counting: None,
             keeping: None,
+            hands: LiveHands::default(),
             is_counts_only: false,
             is_open: self.open,
         }

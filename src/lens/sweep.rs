@@ -9,7 +9,7 @@
 //! hill allows, it is the top of the parabola through those near the best (least squares), which the noise of a single
 //! look moves little. A figure that hardly changes from one end to the other is no answer at all.
 //!
-//! Pure: whoever has the lens asks [`Sweep::next`] where to go, and says what was seen there.
+//! Pure: whoever has the lens asks [`Sweep::next_place`] where to go, and says what was seen there.
 
 /// At most so many places are looked at.
 pub const MOST_STEPS: u32 = 25;
@@ -80,14 +80,14 @@ impl Sweep {
     }
 
     /// The place to look at next; `None`: it is over.
-    pub fn next(&mut self) -> Option<i64> {
+    pub fn next_place(&mut self) -> Option<i64> {
         while self.ahead.is_empty() && self.stage != Stage::Over {
             self.go_on();
         }
         self.ahead.last().map(|&at| self.places[at])
     }
 
-    /// How sharp it was at the place that [`Sweep::next`] named. What is no number is as unsharp as can be.
+    /// How sharp it was at the place that [`Sweep::next_place`] named. What is no number is as unsharp as can be.
     pub fn saw(&mut self, sharpness: f64) {
         if let Some(at) = self.ahead.pop() {
             self.seen.push((at, if sharpness.is_finite() { sharpness.max(0.0) } else { 0.0 }));

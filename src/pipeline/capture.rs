@@ -263,6 +263,7 @@ impl<'a> Capture<'a> {
         let shared = Arc::clone(&self.shared);
         let mut delivers = source.delivers().clone();
         log::info!("camera open: {} {}", delivers.name, in_words(&delivers));
+        source.wake_by(&shared.bell);
         let saved = Arc::clone(&shared.wishes().saved);
         delivers.notes.extend(self.tuning.opened(&mut *source, &saved));
         for note in &delivers.notes {
@@ -270,6 +271,7 @@ impl<'a> Capture<'a> {
         }
         let fps = delivers.fps;
         let mut terms = Terms::new(shared.settings(), fps, source.first_frame_within());
+        self.set_quality(terms.settings.quality);
         let size = {
             let size = (delivers.width, delivers.height);
             shared.figures().opened(delivers);

@@ -9,6 +9,8 @@
 //! a picture is is worked out only when somebody asks, once for all who ask, and never on the capture thread. Whatever
 //! moves the lens ends a sweep. Runs in the tasks of those who ask.
 
+mod figure;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,17 +22,16 @@ use super::commands::{CameraControls, ControlsError};
 use super::{Pipeline, State};
 use crate::base::{Stamp, Stop};
 use crate::config::LensKind;
-use crate::encode::reduce::Reducer;
 pub use crate::lens::Move;
-use crate::lens::{self, Change, Drive, Sweep, Swept, Unmoved};
-use crate::media::{ControlValue, Picture, SmallImage};
-
-/// How sharp a picture is is worked out at the scale that still has so many pixels a row and rows: fine enough for the
-/// last place of a lens, and a quarter of the work for a picture of 1280 × 720.
-const LOOKED_AT: (u32, u32) = (640, 360);
+use crate::lens::{Change, Drive, Sweep, Swept, Unmoved};
+use crate::media::{ControlValue, Picture};
+use figure::{Figure, shown};
 
 /// The camera's controls are read at most so often for those who only look: reading one is a transfer on its bus.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// The camera's own picture is waited for so long, where another one is shown.
+const ORIGINAL_WITHIN: Duration = Duration::from_secs(1);
 
 /// A camera that is asleep is given so long for its first picture.
 const WAKES_WITHIN: Duration = Duration::from_secs(20);
@@ -196,14 +197,22 @@ impl Focus {
         }
     }
 
-    /// How sharp the newest live picture is, as viewers see it; `None` without one, or where it is too dark to say.
-    /// Worked out on tokio's pool, once for each picture.
+    /// How sharp the newest live picture is, where viewers see it; `None` without one, or where it is too dark to say.
+    /// Worked out on tokio's pool, once for each picture. It is the camera's own picture that is looked at: what is
+    /// written into the one that is shown is sharp wherever the lens stands.
     pub async fn sharpness(&self) -> Option<f64> {
         if *self.0.pipeline.shared.state.borrow() != State::Live {
             return None;
         }
-        let picture = self.0.pipeline.newest().filter(|picture| !picture.is_card)?;
-        self.figure_of(picture).await
+        let newest = self.0.pipeline.newest().filter(|picture| !picture.is_card)?;
+        // The very same, or one that is made because somebody asks.
+        let mut pictures = self.0.pipeline.originals().subscribe();
+        loop {
+            let picture = timeout(ORIGINAL_WITHIN, pictures.next()).await.ok()??;
+            if !picture.is_card && picture.stamp.monotonic_us >= newest.stamp.monotonic_us {
+                return self.figure_of(picture).await;
+            }
+        }
     }
 
     /// What is to be set so that `wish` comes true, from where the lens stands now. Ends a sweep that is under way.
@@ -308,8 +317,9 @@ impl Focus {
 
     /// How sharp `picture` is.
     async fn figure_of(&self, picture: Picture) -> Option<f64> {
+        let shown = shown(&self.0.pipeline.view().borrow());
         let mut figure = Arc::clone(&self.0.figure).lock_owned().await;
-        spawn_blocking(move || figure.of(&picture)).await.ok()?
+        spawn_blocking(move || figure.of(&picture, shown)).await.ok()?
     }
 
     fn known(&self) -> MutexGuard<'_, Option<(Instant, Result<CameraControls, ControlsError>)>> {
@@ -323,40 +333,6 @@ impl Focus {
 
 /// The lasting name of the simulated scene.
 const SIMULATED: &str = "sim";
-
-/// What is needed to look at a picture, and what came of the last one.
-#[derive(Debug, Default)]
-struct Figure {
-    reducer: Option<Reducer>,
-    image: Option<SmallImage>,
-    /// Number and stamp of the picture, and its sharpness.
-    last: Option<(u64, u64, Option<f64>)>,
-}
-
-impl Figure {
-    fn of(&mut self, picture: &Picture) -> Option<f64> {
-        let key = (picture.sequence, picture.stamp.monotonic_us);
-        if let Some((sequence, stamp, figure)) = self.last
-            && (sequence, stamp) == key
-        {
-            return figure;
-        }
-        let reducer = match &mut self.reducer {
-            Some(reducer) => reducer,
-            none => none.insert(Reducer::new().map_err(|error| log::warn!("{error}")).ok()?),
-        };
-        let image = self.image.get_or_insert_with(SmallImage::empty);
-        let figure = match reducer.reduce(picture, LOOKED_AT, image) {
-            Ok(()) => lens::sharpness(&image.y, image.width),
-            Err(error) => {
-                log::debug!("no sharpness: {error}");
-                None
-            }
-        };
-        self.last = Some((key.0, key.1, figure));
-        figure
-    }
-}
 
 /// A sweep that was begun. Dropped without being run to its end, it leaves the lens where it is.
 #[derive(Debug)]
@@ -412,7 +388,7 @@ impl Sweeping {
     async fn search(&mut self) -> Result<Option<(i64, f64)>, Broken> {
         let mut most = 0.0_f64;
         self.or_cancelled(self.first_picture()).await?;
-        while let Some(at) = self.search.next() {
+        while let Some(at) = self.search.next_place() {
             let sharpness = self.or_cancelled(self.look_at(at)).await?;
             most = most.max(sharpness);
             self.search.saw(sharpness);
@@ -450,7 +426,7 @@ impl Sweeping {
         self.focus.set(values).await.map_err(|error| Broken::Failed(error.to_string()))?;
         let Inner { pipeline, settings, .. } = &*self.focus.0;
         let settled_us = Stamp::now().monotonic_us + settings.settle.as_micros() as u64;
-        let mut pictures = pipeline.hub().subscribe();
+        let mut pictures = pipeline.originals().subscribe();
         let (mut sum, mut count) = (0.0, 0);
         while count < PICTURES {
             let picture = match timeout(settings.settle + settings.picture_within, pictures.next()).await {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::base::{Stamp, Stop};
+use crate::base::{Bell, Stamp, Stop};
 use crate::media::{Hub, Picture, Trouble, View};
 use crate::source::Delivers;
 
@@ -48,6 +48,8 @@ pub struct Shared {
     wishes: Mutex<Wishes>,
     /// Something new is asked of the capture thread, which looks at this between two frames.
     is_asked: AtomicBool,
+    /// Rings when something was asked, for a source that is waiting for a frame.
+    pub bell: Bell,
     changed: Condvar,
     pub figures: Mutex<Figures>,
     pub state: watch::Sender<State>,
@@ -141,6 +143,7 @@ impl Shared {
             originals: Hub::new(),
             view: watch::Sender::default(),
             is_asked: AtomicBool::new(false),
+            bell: Bell::new(),
             wishes: Mutex::new(Wishes {
                 demands: 0,
                 last_needed: Instant::now(),
@@ -200,11 +203,13 @@ impl Shared {
 
     /// Asks something of the capture thread; it does it between two frames, or wakes for it.
     pub fn ask<T>(&self, ask: impl FnOnce(&mut Wishes) -> T) -> T {
-        self.wish(|wishes| {
+        let result = self.wish(|wishes| {
             let result = ask(wishes);
             self.is_asked.store(true, Ordering::Release);
             result
-        })
+        });
+        self.bell.ring();
+        result
     }
 
     /// Whether something was asked since the last time. Costs a frame one look.

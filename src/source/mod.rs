@@ -18,7 +18,7 @@ pub mod v4l2;
 
 use std::time::Duration;
 
-use crate::base::Stop;
+use crate::base::{Bell, Stop};
 use crate::media::{Control, ControlValue, Format, Fourcc, Frame, Trouble, TroubleKind};
 
 /// What is wanted of a camera. `None` leaves the choice to the back end, which takes what suits
@@ -145,6 +145,10 @@ pub trait Source {
     /// # Errors
     /// The source is of no more use and is to be dropped.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble>;
+
+    /// From now on a wait for a frame ends when `bell` rings, so that what is asked meanwhile is done before the next
+    /// frame and not after it. A source that cannot be woken ends its waits as it did.
+    fn wake_by(&mut self, _bell: &Bell) {}
 
     /// The lasting name of the camera that is open, as [`Opener::identity`].
     fn identity(&self) -> Option<String> {

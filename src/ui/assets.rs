@@ -1,4 +1,6 @@
-//! The files that pages refer to, embedded in the program.
+//! The files that pages refer to, embedded in the program, [pressed](super::press) into what browsers need.
+
+use super::press::{Press, length, pressed};
 
 /// One embedded file.
 #[derive(Debug)]
@@ -16,12 +18,14 @@ pub struct Asset {
 
 /// Names the file once; its bytes and its tag follow from it.
 macro_rules! asset {
-    ($path:literal, $content_type:literal) => {{
-        static TAG: [u8; 18] = entity_tag(include_bytes!($path));
+    ($path:literal, $content_type:literal, $press:ident) => {{
+        const TEXT: &[u8] = include_bytes!($path);
+        static BODY: [u8; length(TEXT, Press::$press)] = pressed(TEXT, Press::$press);
+        static TAG: [u8; 18] = entity_tag(&BODY);
         Asset {
             path: $path,
             content_type: $content_type,
-            body: include_bytes!($path),
+            body: &BODY,
             etag: match std::str::from_utf8(&TAG) {
                 Ok(etag) => etag,
                 Err(_) => unreachable!(),
@@ -30,19 +34,21 @@ macro_rules! asset {
     }};
 }
 
-static ASSETS: [Asset; 12] = [
-    asset!("tallycam.css", "text/css; charset=utf-8"),
-    asset!("tallycam.js", "text/javascript; charset=utf-8"),
-    asset!("overlay.js", "text/javascript; charset=utf-8"),
-    asset!("lines.js", "text/javascript; charset=utf-8"),
-    asset!("counts.js", "text/javascript; charset=utf-8"),
-    asset!("media.js", "text/javascript; charset=utf-8"),
-    asset!("player.js", "text/javascript; charset=utf-8"),
-    asset!("database.js", "text/javascript; charset=utf-8"),
-    asset!("keeping.js", "text/javascript; charset=utf-8"),
-    asset!("page.js", "text/javascript; charset=utf-8"),
-    asset!("head.js", "text/javascript; charset=utf-8"),
-    asset!("icon.svg", "image/svg+xml"),
+static ASSETS: [Asset; 14] = [
+    asset!("tallycam.css", "text/css; charset=utf-8", Sheet),
+    asset!("tallycam.js", "text/javascript; charset=utf-8", Script),
+    asset!("overlay.js", "text/javascript; charset=utf-8", Script),
+    asset!("lines.js", "text/javascript; charset=utf-8", Script),
+    asset!("counts.js", "text/javascript; charset=utf-8", Script),
+    asset!("media.js", "text/javascript; charset=utf-8", Script),
+    asset!("player.js", "text/javascript; charset=utf-8", Script),
+    asset!("database.js", "text/javascript; charset=utf-8", Script),
+    asset!("hands.js", "text/javascript; charset=utf-8", Script),
+    asset!("settings.js", "text/javascript; charset=utf-8", Script),
+    asset!("keeping.js", "text/javascript; charset=utf-8", Script),
+    asset!("page.js", "text/javascript; charset=utf-8", Script),
+    asset!("head.js", "text/javascript; charset=utf-8", Script),
+    asset!("icon.svg", "image/svg+xml", Nothing),
 ];
 
 /// The embedded file with this relative URL (no leading slash, no query), if there is one.
@@ -86,6 +92,8 @@ mod tests {
             "media.js",
             "player.js",
             "database.js",
+            "hands.js",
+            "settings.js",
             "keeping.js",
             "page.js",
             "head.js",
@@ -124,6 +132,29 @@ mod tests {
         }
         let all: usize = ASSETS.iter().map(|a| a.body.len()).sum();
         assert!(all < 100_000, "{all} bytes");
+    }
+
+    #[test]
+    fn what_is_pressed_may_be() {
+        for asset in &ASSETS {
+            let text = std::fs::read_to_string(format!("src/ui/{}", asset.path)).unwrap();
+            if asset.path.ends_with(".js") {
+                for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                    let quotes = line.replace("'`'", "").matches('`').count();
+                    assert!(
+                        quotes.is_multiple_of(2),
+                        "a text goes on in the next line of {}: {line}",
+                        asset.path
+                    );
+                    assert!(!line.contains('\t'), "{}: {line}", asset.path);
+                }
+            } else if asset.path.ends_with(".css") {
+                for within in text.split('"').skip(1).step_by(2) {
+                    assert!(!within.contains(['{', '}', ';']) && !within.contains("  "), "{within}");
+                }
+                assert!(!asset.body.contains(&b'\'') && !text.contains('\t'), "{}", asset.path);
+            }
+        }
     }
 
     #[test]

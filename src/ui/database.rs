@@ -130,7 +130,7 @@ pub fn database_page(page: &DatabasePage) -> String {
         plan = page.plan.as_ref().map(|plan| self::plan(plan, &page.clock)).unwrap_or_default(),
         aside = aside(page),
     );
-    Frame::of(&page.head, Tab::Media, "Database", &["page.js", "head.js", "database.js"]).around(&main)
+    Frame::of(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"]).around(&main)
 }
 
 fn done_banner(done: &str) -> String {

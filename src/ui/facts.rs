@@ -6,7 +6,7 @@
 use jiff::tz::TimeZone;
 
 /// What stands above every page but the live one, which knows more.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Head {
     /// The camera's name.
     pub name: String,

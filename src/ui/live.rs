@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::escape::{Text, Words};
 use super::facts::DrawnLine;
 use super::live_counting::{self as counting, LiveCounting};
+use super::live_hands::{self as hands, LiveHands};
 use super::live_keeping::{self as keeping, LiveKeeping};
 use super::words::sentence;
 use super::{Frame, Tab, draw};
@@ -43,6 +44,8 @@ pub struct LivePage {
     pub counting: Option<LiveCounting>,
     /// What is kept; `None` where nothing ever is.
     pub keeping: Option<LiveKeeping>,
+    /// What can be turned.
+    pub hands: LiveHands,
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
     /// Whoever reaches the camera can change it: there is no password.
@@ -51,7 +54,7 @@ pub struct LivePage {
 
 /// The live page as HTML.
 ///
-/// It posts `pause` and `resume` and refers to `stream`, `snapshot.jpg`, the [assets](super::asset),
+/// It posts `pause`, `resume`, `picture`, `lights` and `lens` and refers to `stream`, `snapshot.jpg`, the [assets](super::asset),
 /// the other pages, and, from the scripts, `api/v1/state`, `api/v1/pause`, `api/v1/resume` and
 /// `api/v1/events`; all relative. `tallycam.js` and `overlay.js` say the same things in the same words:
 /// change both.
@@ -87,12 +90,17 @@ pub fn live_page(page: &LivePage) -> String {
         } else {
             " main"
         },
-        keeps = if kept.is_some() { " keeps" } else { "" },
+        keeps = if is_only { "" } else { " keeps" },
         acts = kept
             .map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
         snapshot = if kept.is_some() { "Download" } else { "Snapshot" },
         trouble = kept.map(keeping::trouble).unwrap_or_default(),
+        hands = if is_only { String::new() } else { hands::buttons(&page.hands) },
+        said = Text(&page.hands.said),
+        // Where nothing is counted, what can be turned is what the page is for.
+        cards_first = if lines.is_empty() { hands::cards(&page.hands) } else { String::new() },
+        cards = if lines.is_empty() { String::new() } else { hands::cards(&page.hands) },
         newest = kept.map(keeping::newest).unwrap_or_default(),
         file_name = Text(&file_name(&page.name)),
         snapshot_hidden = hidden_if(!can_take),
@@ -123,10 +131,10 @@ pub fn live_page(page: &LivePage) -> String {
         figures: &figures,
         tab: Tab::Live,
         scripts: match (&page.counting, kept) {
-            (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "keeping.js"],
-            (None, Some(_)) => &["page.js", "tallycam.js", "keeping.js"],
-            (Some(_), None) => &["page.js", "tallycam.js", "overlay.js"],
-            (None, None) => &["page.js", "tallycam.js"],
+            (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "keeping.js", "hands.js"],
+            (None, Some(_)) => &["page.js", "tallycam.js", "keeping.js", "hands.js"],
+            (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "hands.js"],
+            (None, None) => &["page.js", "tallycam.js", "hands.js"],
         },
         is_open: page.is_open,
     }
@@ -240,6 +248,7 @@ mod tests {
             is_held: false,
             counting: None,
             keeping: None,
+            hands: LiveHands::default(),
             is_counts_only: false,
             is_open: false,
         }

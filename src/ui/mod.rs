@@ -12,6 +12,7 @@ mod assets;
 mod chart;
 mod counts;
 mod database;
+mod diagnosis;
 mod draw;
 mod escape;
 mod facts;
@@ -19,20 +20,27 @@ mod facts_diagnosis;
 mod facts_lens;
 mod facts_lights;
 mod kept;
+mod lens;
+mod lights;
 mod lines;
 mod live;
 mod live_counting;
+mod live_hands;
 mod live_keeping;
+mod log;
 mod media;
 mod models;
 mod player;
+mod press;
 mod range;
+mod settings;
 mod sign_in;
 mod words;
 
 pub use assets::{Asset, asset};
 pub use counts::{CountsPage, counts_page};
 pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
+pub use diagnosis::{DiagnosisPage, diagnosis_page};
 pub use facts::{
     ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
     Refusal, SetToZero,
@@ -41,14 +49,20 @@ pub use facts_diagnosis::FindingFacts;
 pub use facts_lens::LensFacts;
 pub use facts_lights::{LightFacts, LightRange};
 pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
+pub use lights::{LightsPage, lights_page};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
 pub use live_counting::LiveCounting;
+pub use live_hands::{LiveHands, ViewFacts};
 pub use live_keeping::LiveKeeping;
+pub use log::{LEVELS, LogPage, log_page};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use models::{CatalogueModel, FoundModel, ModelsPage, models_page};
 pub use player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use range::{CountsAsk, Heat, Span};
+pub use settings::{
+    CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence, group_of, is_on_page, settings_page,
+};
 pub use sign_in::{SignInPage, sign_in_page};
 
 use std::fmt::Write;
@@ -60,26 +74,39 @@ pub fn bytes_in_words(bytes: u64) -> String {
     words::size(bytes)
 }
 
-/// The pages, in the order of their tabs.
+/// The pages, in the order in which one gets to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tab {
     Live,
     Counts,
     Media,
     Lines,
+    Settings,
     Models,
-    /// No tab leads to it.
-    Elsewhere,
+    Lights,
+    Diagnosis,
+    Log,
+    Database,
+    SignIn,
 }
 
 impl Tab {
-    const ALL: [(Tab, &'static str, &'static str); 5] = [
+    const ALL: [(Tab, &'static str, &'static str); 11] = [
         (Tab::Live, "./", "Live"),
         (Tab::Counts, "counts", "Counts"),
         (Tab::Media, "media", "Media"),
         (Tab::Lines, "lines", "Lines"),
+        (Tab::Settings, "settings", "Settings"),
         (Tab::Models, "models", "Models"),
+        (Tab::Lights, "lights", "Light"),
+        (Tab::Diagnosis, "diagnosis", "Diagnosis"),
+        (Tab::Log, "log", "Log"),
+        (Tab::Database, "database", "Database"),
+        (Tab::SignIn, "sign-in", "Sign in or out"),
     ];
+
+    /// So many have room on a telephone; the others are in a menu.
+    const IN_SIGHT: usize = 5;
 }
 
 /// Stands above every page of a camera without a password.
@@ -127,10 +154,14 @@ impl<'a> Frame<'a> {
     fn around(&self, main: &str) -> String {
         let (mut tabs, mut scripts) = (String::new(), String::new());
         // Writing to a string does not fail.
-        for (tab, address, name) in Tab::ALL {
+        for (i, (tab, address, name)) in Tab::ALL.into_iter().enumerate() {
+            if i == Tab::IN_SIGHT {
+                tabs.push_str("<details id=\"menu\"><summary>More</summary><div>");
+            }
             let current = if tab == self.tab { " aria-current=\"page\"" } else { "" };
             let _ = write!(tabs, "<a href=\"{address}\"{current}>{name}</a>");
         }
+        tabs.push_str("</div></details>");
         for script in self.scripts {
             let _ = writeln!(scripts, "<script src=\"{script}\" defer></script>");
         }
@@ -152,5 +183,7 @@ impl<'a> Frame<'a> {
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod samples_hands;
 #[cfg(test)]
 mod samples_media;

@@ -1,5 +1,5 @@
-// What the scripts of the pages share: finding elements, putting words, events of the server, and the
-// shapes of lines over a picture. Nothing runs here by itself.
+// What the scripts of the pages share: finding elements, putting words, asking the server and hearing it, and the
+// shapes of lines over a picture. By itself it only closes what pops up.
 'use strict';
 const el = id => document.getElementById(id);
 
@@ -28,9 +28,30 @@ const send = async (method, path, body, headers) => {
     : { 'Content-Type': 'application/json', ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
+  if (answer.status === 401) location.assign('sign-in?next=' + encodeURIComponent(location.pathname.split('/').pop() || './'));
   throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
-    { status: answer.status });
+    { status: answer.status, problem });
 };
+
+// Sends the newest value when the one before was answered: a slider that is dragged asks no more than the server does.
+const newestOnly = ask => {
+  let next, isAsking = false;
+  return async value => {
+    next = [value];
+    if (isAsking) return;
+    isAsking = true;
+    while (next) { const [one] = next; next = null; await ask(one); }
+    isAsking = false;
+  };
+};
+
+// What pops up closes by Escape and by a click elsewhere.
+const popups = '#menu[open], #turn[open], #pause[open]';
+document.addEventListener('click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
+document.addEventListener('keydown', e => {
+  const one = e.key === 'Escape' && document.querySelector(popups);
+  if (one) { one.open = false; one.firstElementChild.focus(); }
+});
 
 // A page of the server anew, as a document.
 const freshPage = async address => {

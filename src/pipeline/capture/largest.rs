@@ -55,6 +55,7 @@ impl Capture<'_> {
         let saved = Arc::clone(&self.shared.wishes().saved);
         self.tuning.opened(&mut *source, &saved);
         let settings = self.shared.settings();
+        self.set_quality(settings.quality);
         let allowed = source.first_frame_within().max(silence(&settings, source.delivers().fps));
         let mut warming = WarmUp::of(self.shared.figures().warm_up);
         let began = Instant::now();

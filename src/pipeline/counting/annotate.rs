@@ -108,6 +108,10 @@ impl<'a> Annotator<'a> {
         self.trails.follow(&overlay);
         let ahead = picture.stamp.since(&overlay.stamp).as_secs_f32();
         let (lines, zones) = self.drawn();
+        // It may be another one since the last picture.
+        if let Err(error) = self.encoder.set_quality(self.shared.pipeline.quality()) {
+            return self.report(&error);
+        }
         draw::draw(&mut self.canvas, &overlay, ahead, &self.trails, &lines, &zones);
         match self.encoder.encode(&self.canvas.frame(picture.stamp, picture.sequence)) {
             Ok(annotated) => self.shared.annotated.publish(annotated),

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::{Color, LightsSettings};
-use crate::base::clock;
 use crate::media::{Trouble, TroubleKind};
 
 /// A strip that has not taken what it is sent for so long hangs.
@@ -81,7 +80,8 @@ pub struct Wish {
 pub struct Obeyed {
     /// The wish that is in force.
     pub number: u64,
-    /// Since when the light for a snapshot shines, `CLOCK_MONOTONIC` in microseconds; `None`: it does not.
+    /// Since when what shines for a snapshot does so, `CLOCK_MONOTONIC` in microseconds; `None`: nothing does. It may
+    /// have shone before: another snapshot is being taken, or just this was switched on.
     pub lit_us: Option<u64>,
 }
 
@@ -152,8 +152,8 @@ impl Shared {
         }
     }
 
-    /// The wish `number` is in force, or has failed: whoever waits for it goes on.
-    pub fn obey(&self, number: u64, is_lit: bool) {
+    /// The wish `number` is in force, or has failed: whoever waits for it goes on. `lit_us`: see [`Obeyed`].
+    pub fn obey(&self, number: u64, lit_us: Option<u64>) {
         {
             let mut wishes = self.wishes();
             if wishes.number == number {
@@ -163,8 +163,6 @@ impl Shared {
             }
         }
         self.obeyed.send_if_modified(|obeyed| {
-            // The light of a snapshot that came while another was taken shines since then.
-            let lit_us = is_lit.then(|| obeyed.lit_us.unwrap_or_else(clock::monotonic_us));
             let now = Obeyed { number, lit_us };
             std::mem::replace(obeyed, now) != now
         });
@@ -206,14 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn a_light_that_shines_already_shines_since_then() {
+    fn a_thread_that_hangs_is_told_of() {
         let shared = Shared::new(LightsSettings::default());
-        shared.obey(2, true);
-        let first = *shared.obeyed.borrow();
-        shared.obey(3, true);
-        let second = *shared.obeyed.borrow();
-        assert!(first.lit_us.is_some() && second.lit_us == first.lit_us && second.number == 3);
-        shared.obey(4, false);
+        shared.obey(1, None);
+        assert_eq!(shared.told().trouble, None);
+        let number = shared.wish(|_| {});
+        assert_eq!(shared.told().trouble, None, "it has only just been asked");
+        shared.wishes().waiting_since = Instant::now().checked_sub(HANGS_AFTER);
+        let trouble = shared.told().trouble.clone();
+        assert_eq!(trouble.map(|trouble| trouble.kind), Some(TroubleKind::Silent));
+        shared.obey(number, Some(7));
+        assert_eq!(shared.told().trouble, None);
+        assert_eq!(*shared.obeyed.borrow(), Obeyed { number, lit_us: Some(7) });
+        shared.obey(number, None);
         assert_eq!(shared.obeyed.borrow().lit_us, None);
     }
 }

@@ -37,7 +37,8 @@ const RECORDING: Color = [0, 0, 255];
 
 /// Runs until it is told to stop.
 pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open: OpenStrip, beat: &Beat) {
-    let mut lamp = Lamp { open, strip: None, made_of: None, shown: None, trouble: None, failed: None };
+    let mut lamp =
+        Lamp { open, strip: None, made_of: None, shown: None, shown_us: 0, trouble: None, failed: None };
     let mut dusk = Dusk { auto: None, reducer: None, small: SmallImage::empty(), measured: None, seen: None };
     let mut seen = 0;
     let mut wait = Some(Duration::ZERO);
@@ -69,7 +70,7 @@ pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open
             }
             is_other
         });
-        shared.obey(wish.number, is_shown && shows == Shows::Shot);
+        shared.obey(wish.number, (is_shown && shows == Shows::Shot).then_some(lamp.shown_us));
         if wish.is_stopping {
             lamp.close();
             return;
@@ -115,6 +116,8 @@ struct Lamp {
     /// What the strip that is open, or could not be opened, is made of.
     made_of: Option<StripSettings>,
     shown: Option<Vec<Color>>,
+    /// Since when it shows that, `CLOCK_MONOTONIC` in microseconds.
+    shown_us: u64,
     trouble: Option<Trouble>,
     /// When it failed last; it is tried again after a while.
     failed: Option<Instant>,
@@ -158,7 +161,7 @@ impl Lamp {
                 if self.trouble.take().is_some() {
                     log::info!("the light works");
                 }
-                (self.shown, self.failed) = (Some(wanted), None);
+                (self.shown, self.shown_us, self.failed) = (Some(wanted), clock::monotonic_us(), None);
                 true
             }
             Err(trouble) => {

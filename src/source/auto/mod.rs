@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::base::Stop;
+use crate::base::{Bell, Stop};
 use crate::media::{Control, ControlValue, Format, Frame, Trouble, TroubleKind};
 
 use super::v4l2::{self, Nodes, V4l2Opener};
@@ -295,6 +295,10 @@ impl Source for Noted {
             self.gave_frames.store(true, Ordering::Relaxed);
         }
         Ok(frame)
+    }
+
+    fn wake_by(&mut self, bell: &Bell) {
+        self.source.wake_by(bell);
     }
 
     fn identity(&self) -> Option<String> {

@@ -19,6 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::FdFlags;
 
+use crate::base::Bell;
 use crate::media::{Control, Fourcc, Trouble, TroubleKind};
 
 use super::choose::{Choice, Interval, Intervals, Offer, Sizes};
@@ -55,6 +56,8 @@ pub enum Ready {
     Frame,
     /// Nothing in that time.
     Nothing,
+    /// Nothing yet; the bell has rung.
+    Called,
     /// The driver is in an error from which it gives no frames.
     Failing,
     /// The device is no longer there.
@@ -261,22 +264,34 @@ impl Device {
             .and_then(|(numerator, denominator)| Interval::new(numerator, denominator))
     }
 
-    /// Waits at most `time` for a frame.
+    /// Waits at most `time` for a frame, or until `bell` rings, which hushes it.
     ///
     /// # Errors
     /// The system's.
-    pub fn wait(&self, time: Duration) -> io::Result<Ready> {
+    pub fn wait(&self, time: Duration, bell: Option<&Bell>) -> io::Result<Ready> {
         let until = Instant::now() + time;
         let fd = self.fd();
-        let mut polled = [PollFd::new(&fd, PollFlags::IN)];
+        let ringing = bell.and_then(Bell::descriptor);
+        let other = ringing.as_ref().unwrap_or(&fd);
+        let mut both = [PollFd::new(&fd, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
+        let polled = &mut both[..1 + usize::from(ringing.is_some())];
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos().into() };
-            match poll(&mut polled, Some(&left)) {
+            match poll(polled, Some(&left)) {
                 Ok(0) => return Ok(Ready::Nothing),
                 Ok(_) => break,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
+            }
+        }
+        if let (Some(bell), [device, other]) = (bell, &*polled)
+            && other.revents().contains(PollFlags::IN)
+        {
+            bell.hush();
+            // A frame that is there is taken first: what is asked is done after it.
+            if device.revents().is_empty() {
+                return Ok(Ready::Called);
             }
         }
         let events = polled[0].revents();

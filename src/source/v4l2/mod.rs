@@ -22,7 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::base::{Stamp, Stop};
+use crate::base::{Bell, Stamp, Stop};
 use crate::media::{Control, ControlKind, ControlValue, Frame, Trouble, TroubleKind};
 
 use super::{Delivers, Opener, Source, Wanted};
@@ -170,6 +170,8 @@ struct V4l2Source {
     identity: String,
     /// Its controls as they were read last: what their names mean. Empty: not read yet.
     controls: Vec<Control>,
+    /// What ends a wait for a frame.
+    bell: Option<Bell>,
     numbers: Numbers,
     bad: Bad,
 }
@@ -215,6 +217,7 @@ impl V4l2Source {
             said: (started.format.bytes_per_line, started.format.size_image),
             identity: node::identity(root, path, &capability),
             controls: Vec::new(),
+            bell: None,
             numbers: Numbers::default(),
             bad: Bad::default(),
         })
@@ -234,9 +237,9 @@ impl V4l2Source {
             if taken >= BUFFERS && left.is_zero() {
                 return Ok(newest);
             }
-            let ready = self.device.wait(left).map_err(|e| self.trouble(&e))?;
+            let ready = self.device.wait(left, self.bell.as_ref()).map_err(|e| self.trouble(&e))?;
             let frame = match ready {
-                Ready::Nothing => return Ok(newest),
+                Ready::Nothing | Ready::Called => return Ok(newest),
                 Ready::Gone | Ready::Failing if newest.is_some() => return Ok(newest),
                 Ready::Gone => return Err(failure::unplugged(self.device.path())),
                 Ready::Failing | Ready::Frame => self.device.dequeue(),
@@ -320,6 +323,10 @@ impl Source for V4l2Source {
             stamp: Stamp::at_monotonic(buffer.timestamp_us()),
             sequence,
         }))
+    }
+
+    fn wake_by(&mut self, bell: &Bell) {
+        self.bell = Some(bell.clone());
     }
 
     fn identity(&self) -> Option<String> {

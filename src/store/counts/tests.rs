@@ -589,6 +589,39 @@ fn another_calendar_makes_the_sums_anew() {
 }
 
 #[test]
+fn the_calendar_and_the_name_change_while_it_counts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    for _ in 0..30 {
+        clock.pass(HOUR);
+        bench.record(line, Direction::In, 2);
+    }
+    let before = bench.reader();
+    for (n, (zone, day_starts)) in [(LORD_HOWE, 4), ("<+0545>-5:45", 23), (BERLIN, 0)].into_iter().enumerate()
+    {
+        let to = TimeZone::posix(zone).expect("rules of a zone");
+        bench.edit(|counts| async move { counts.set_calendar(to, day_starts).await }).expect("it is another");
+        assert_eq!(bench.counts.calendars(), n as u64 + 1);
+        bench.record(line, Direction::In, 1);
+        bench.assert_sound();
+        let rows = bench.reader().counts(&chart(BucketSize::Day, MONDAY, MONDAY + 72 * HOUR)).expect("read");
+        let sum = rows.iter().flat_map(|row| &row.counts).map(|count| count.count).sum::<u64>();
+        assert_eq!(sum, 61 + n as u64);
+        assert!(Reader::open(&settings(folder.path(), zone, day_starts)).is_ok());
+        // What is told of today is what a start would tell.
+        let told = bench.counts.tallies().borrow().clone();
+        let today =
+            bench.writer.board.tallies(&bench.writer.connection, &bench.writer.all_lines).expect("read");
+        assert_eq!(*told, today);
+    }
+    drop(before);
+    bench.edit(|counts| async move { counts.set_camera(String::from("gate")).await }).expect("it is renamed");
+    assert!(bench.all().iter().all(|crossing| &*crossing.camera == "gate"));
+}
+
+#[test]
 fn a_saved_file_of_every_version_is_opened() {
     // A file for each version; the newest is written when its migration is.
     let versions = [

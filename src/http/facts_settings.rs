@@ -1,0 +1,342 @@
+//! What the page of settings is given: settings, controls and formats as the page's own data; and what its form sends
+//! as changes of settings.
+
+use std::collections::BTreeMap;
+
+use super::Site;
+use super::controls;
+use super::facts;
+use super::preferences::{Changes, InForce, NotSet};
+use super::problem::Problem;
+use super::query::Query;
+use super::settings::typed;
+use super::state::StateReport;
+use crate::config::keys::{self, Key};
+use crate::config::{self, Origin, show_duration};
+use crate::media;
+use crate::ui::{CameraMode, ControlsFacts, Field, Refusal, Setting, SettingsPage, Whence};
+
+/// The page as things are now.
+pub async fn page(site: &Site) -> SettingsPage {
+    let in_force = site.preferences().map(|preferences| preferences.in_force());
+    let (controls, no_controls) = match site.pipeline.controls().await {
+        Ok(found) => (Some(of_camera(&found, in_force.as_deref().ok())), String::new()),
+        Err(error) => (None, error.to_string()),
+    };
+    let modes = site.pipeline.formats().await.map(|formats| modes(&formats)).unwrap_or_default();
+    let head = facts::head(&StateReport::of(site));
+    match in_force {
+        Ok(in_force) => SettingsPage {
+            head,
+            settings: in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force)).collect(),
+            modes,
+            controls,
+            no_controls,
+            complaint: in_force.complaint.clone(),
+            ..SettingsPage::default()
+        },
+        Err(none) => {
+            SettingsPage { head, controls, no_controls, fixed: none.to_string(), ..SettingsPage::default() }
+        }
+    }
+}
+
+/// One setting; `None` for what is no key: lines, zones, controls.
+fn of(setting: &config::Setting, in_force: &InForce) -> Option<Setting> {
+    let key = key(&setting.path)?;
+    let is =
+        if key.kind.is_secret() && setting.value == "\"\"" { String::new() } else { text(&setting.value) };
+    Some(Setting {
+        path: setting.path.clone(),
+        field: field(key),
+        text: is.clone(),
+        is,
+        default: text(key.default),
+        expects: key.kind.expects(),
+        origin: whence(&setting.origin),
+        about: key.about.to_owned(),
+        wrong: None,
+        needs_restart: in_force.needs_restart.contains(&setting.path),
+    })
+}
+
+fn key(path: &str) -> Option<&'static Key> {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    keys::find(section, name)
+}
+
+fn whence(origin: &Origin) -> Whence {
+    match origin {
+        Origin::Default => Whence::Default,
+        Origin::Page { .. } => Whence::Page,
+        Origin::File { file, line } => Whence::Pinned(format!("{} line {line}", file.display())),
+        Origin::Environment(variable) => Whence::Pinned(format!("the environment, {variable}")),
+        Origin::CommandLine => Whence::Pinned(String::from("the command line, --set")),
+    }
+}
+
+fn field(key: &Key) -> Field {
+    let shape = key.kind.shape();
+    let (least, most) = (shape.least.unwrap_or(0.0), shape.most.unwrap_or(f64::MAX));
+    let time = |seconds: f64| show_duration(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+    match (shape.word, shape.or) {
+        ("boolean", _) => Field::Switch,
+        ("choice", _) => Field::Choice(shape.choices),
+        ("secret", _) => Field::Secret,
+        ("integer" | "number", Some(word)) => Field::NumberOr { least, most, word },
+        (word @ ("integer" | "number"), None) => Field::Number { least, most, is_whole: word == "integer" },
+        ("time", or) => Field::Time(time(least), time(most), or),
+        ("size", or) => Field::Size(or),
+        ("list" | "crop", _) => Field::List,
+        _ => Field::Text,
+    }
+}
+
+/// A value of TOML as it stands in its field.
+fn text(value: &str) -> String {
+    fn plain(value: &serde_json::Value) -> String {
+        match value {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+            other => other.to_string(),
+        }
+    }
+    serde_json::from_str(value).map_or_else(|_| value.to_owned(), |value| plain(&value))
+}
+
+fn modes(formats: &[media::Format]) -> Vec<CameraMode> {
+    let of = |format: &media::Format| {
+        let name = format.fourcc.to_string();
+        let is_usable = media::Fourcc::USABLE.contains(&format.fourcc);
+        let modes = format.modes.iter().filter(move |_| is_usable);
+        modes
+            .map(|mode| CameraMode {
+                format: name.clone(),
+                width: mode.width,
+                height: mode.height,
+                fps: mode.fps.iter().copied().fold(0.0, f64::max),
+            })
+            .collect::<Vec<_>>()
+    };
+    formats.iter().flat_map(of).collect()
+}
+
+fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>) -> ControlsFacts {
+    let identity = found.identity.as_deref();
+    let names = |wanted: &dyn Fn(&InForce, &str) -> bool| -> Vec<String> {
+        let named = found.controls.iter().map(|control| control.name.clone());
+        named.filter(|name| in_force.is_some_and(|in_force| wanted(in_force, name))).collect()
+    };
+    ControlsFacts {
+        camera: found.camera.clone(),
+        identity: identity.unwrap_or_default().to_owned(),
+        controls: found.controls.clone(),
+        saved: names(&|in_force, name| controls::is_saved(in_force, identity, name)),
+        pinned: names(&|in_force, name| controls::pinned(in_force, identity, name).is_some()),
+        wrong: Vec::new(),
+    }
+}
+
+/// What the form of a group changes of what is in force: fields that are other than they were when the page was made. A
+/// switch that is off sends nothing but what it was.
+///
+/// # Errors
+/// Somebody else has set one of them meanwhile: its key.
+pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, String> {
+    let mut changes = Changes::new();
+    let sent: BTreeMap<&str, &str> =
+        form.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut change = |path: &str, was: &str, wanted: &str| -> Result<(), String> {
+        let Some(setting) = in_force.resolved.settings.iter().find(|own| own.path == path) else {
+            return Ok(());
+        };
+        let (was, wanted, is) = (was.trim(), wanted.trim(), text(&setting.value));
+        if wanted == was || wanted == is {
+            return Ok(());
+        }
+        if is != was {
+            return Err(path.to_owned());
+        }
+        changes.insert(path.to_owned(), (!wanted.is_empty()).then(|| toml(path, wanted)));
+        Ok(())
+    };
+    for (name, was) in &sent {
+        let Some(path) = name.strip_prefix("was.") else { continue };
+        let Some(key) = key(path) else { continue };
+        let is_switch = matches!(field(key), Field::Switch);
+        match sent.get(path) {
+            Some(wanted) => change(path, was, wanted)?,
+            None if is_switch => change(path, was, "false")?,
+            None => {}
+        }
+    }
+    // What a secret was is not told: an empty field leaves it.
+    for (path, wanted) in &sent {
+        if key(path).is_some_and(|key| key.kind.is_secret()) && !wanted.is_empty() {
+            changes.insert((*path).to_owned(), Some(toml(path, wanted)));
+        }
+    }
+    if let Some(mode) = sent.get("mode").filter(|mode| !mode.is_empty()) {
+        changes.extend(mode_changes(mode, in_force));
+    }
+    Ok(changes)
+}
+
+/// What the form wants as TOML: of a list the words between its commas.
+fn toml(path: &str, wanted: &str) -> String {
+    let is_list = key(path).is_some_and(|key| key.kind.shape().word == "list");
+    let is_crop = key(path).is_some_and(|key| key.kind.shape().word == "crop");
+    if is_list && !wanted.starts_with('[') {
+        let words = wanted.split(',').map(str::trim).filter(|word| !word.is_empty());
+        return format!("[{}]", words.map(config::kind::quoted).collect::<Vec<_>>().join(", "));
+    }
+    if is_crop && wanted.contains(',') && !wanted.starts_with('[') {
+        return format!("[{wanted}]");
+    }
+    typed(path, wanted)
+}
+
+/// A mode as its three settings; nothing where it is in force already.
+fn mode_changes(mode: &str, in_force: &InForce) -> Changes {
+    let values = mode.split_once('-').and_then(|(format, size)| {
+        let (width, height) = size.split_once('x')?;
+        Some([Some(format), Some(width), Some(height)])
+    });
+    let keys = ["source.format", "source.width", "source.height"];
+    let wanted = keys.into_iter().zip(values.unwrap_or_default());
+    let is = |path: &str| {
+        let setting = in_force.resolved.settings.iter().find(|own| own.path == path);
+        setting.map(|own| text(&own.value)).unwrap_or_default()
+    };
+    wanted
+        .filter(|(path, value)| is(path) != value.unwrap_or("auto"))
+        .map(|(path, value)| (path.to_owned(), value.map(|value| typed(path, value))))
+        .collect()
+}
+
+/// The page again, with what was typed and what is wrong with it.
+pub async fn refused(site: &Site, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
+    let mut page = page(site).await;
+    for setting in &mut page.settings {
+        let Some(was) = form.get(&format!("was.{}", setting.path)) else { continue };
+        setting.text = match (form.get(&setting.path), &setting.field) {
+            (Some(typed), _) => typed.to_owned(),
+            (None, Field::Switch) => String::from("false"),
+            (None, _) => continue,
+        };
+        if setting.is != was && setting.text != setting.is && matches!(not, NotSet::Changed) {
+            setting.wrong = Some(format!("Somebody else has set this to {} meanwhile", setting.is));
+        }
+    }
+    if let NotSet::Wrong(wrong) = &not {
+        for wrong in wrong {
+            let setting = page.settings.iter_mut().find(|own| own.path == wrong.path);
+            if let Some(setting) = setting {
+                let hint = wrong.hint.as_ref().map(|hint| format!(". {hint}"));
+                setting.wrong =
+                    Some(wrong.message.trim_end_matches('.').to_owned() + &hint.unwrap_or_default());
+            }
+        }
+    }
+    let is_changed = matches!(not, NotSet::Changed);
+    let problem = Problem::from(not);
+    page.refused = Some(if is_changed {
+        Refusal {
+            detail: String::from(
+                "Somebody else has set one of these meanwhile: nothing of yours was changed.",
+            ),
+            hint: String::from(
+                "What is in force now stands at the field; send it again if yours is to hold.",
+            ),
+        }
+    } else {
+        facts::refusal(&problem)
+    });
+    (problem, page)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn in_force(text: &str) -> InForce {
+        InForce {
+            version: 1,
+            resolved: Arc::new(Config::from_text(Path::new("c.toml"), text, &[], []).unwrap()),
+            complaint: String::new(),
+            needs_restart: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_is_other_than_it_was_is_changed() {
+        let in_force = in_force("[stream]\nquality = 70");
+        let changes = |form: &str| changes(&Query::parse(form), &in_force);
+        assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(Changes::new()));
+        assert_eq!(
+            changes(
+                "stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false"
+            ),
+            Ok(Changes::from([
+                ("name".into(), None),
+                ("picture.gray".into(), Some("true".into())),
+                ("stream.quality".into(), Some("60".into())),
+            ]))
+        );
+        assert_eq!(changes("stream.quality=60&was.stream.quality=80"), Err("stream.quality".into()));
+        // Somebody else wants the same.
+        assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(Changes::new()));
+        assert_eq!(changes("source.password=&name=x"), Ok(Changes::new()));
+        assert_eq!(
+            changes("source.password=s%22x"),
+            Ok(Changes::from([("source.password".into(), Some("\"s\\\"x\"".into()))]))
+        );
+    }
+
+    #[test]
+    fn lists_parts_and_modes_are_written_as_people_do() {
+        let in_force = in_force("");
+        let changes = |form: &str| changes(&Query::parse(form), &in_force).unwrap();
+        assert_eq!(
+            changes(
+                "detect.classes=person,+car&was.detect.classes=&picture.crop=0,0,.5,1&was.picture.crop=none"
+            ),
+            Changes::from([
+                ("detect.classes".into(), Some("[\"person\", \"car\"]".into())),
+                ("picture.crop".into(), Some("[0,0,.5,1]".into())),
+            ])
+        );
+        assert_eq!(
+            changes("mode=MJPG-960x720"),
+            Changes::from([
+                ("source.format".into(), Some("\"MJPG\"".into())),
+                ("source.height".into(), Some("720".into())),
+                ("source.width".into(), Some("960".into())),
+            ])
+        );
+        assert_eq!(changes("mode=auto"), Changes::new(), "it is so already");
+    }
+
+    #[test]
+    fn every_key_has_a_field_and_its_default_in_it() {
+        let in_force = in_force("name = 'Yard'");
+        let settings: Vec<Setting> =
+            in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force)).collect();
+        assert_eq!(settings.len(), crate::config::keys::KEYS.len());
+        let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
+        assert_eq!(of("name").origin, Whence::Pinned("c.toml line 1".into()));
+        assert_eq!(
+            (of("stream.idle_stop").text.as_str(), of("stream.idle_stop").default.as_str()),
+            ("30s", "30s")
+        );
+        assert_eq!(of("http.head_timeout").field, Field::Time("1s".into(), "5m".into(), None));
+        for setting in &settings {
+            assert!(setting.origin != Whence::Default || setting.text == setting.default, "{}", setting.path);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What is turned from the live page without scripts: picture, light and lens; and the pages of light, diagnosis and
+//! log.
+
+use hyper::{Response, StatusCode};
+
+use super::body::Body;
+use super::lens::{self, LensWish};
+use super::light::{self, LightWish};
+use super::page::{again, form, html, live_with_hands, nothing_to_do, see};
+use super::preferences::Changes;
+use super::problem::Problem;
+use super::query::Query;
+use super::route::Request;
+use super::state::StateReport;
+use super::{Site, diagnosis, facts, logs};
+use crate::config::kind::color;
+use crate::ui::{self, DiagnosisPage, LightsPage, LiveHands, LogPage, ViewFacts};
+
+/// So many lines of the log are shown.
+const LINES: usize = 400;
+
+/// What the live page has to turn.
+pub async fn live(site: &Site) -> LiveHands {
+    let view = site.pipeline.view().borrow().clone();
+    LiveHands {
+        view: ViewFacts {
+            is_gray: view.gray,
+            is_small: view.eighths() < 8,
+            is_mirrored: view.mirror,
+            is_flipped: view.flip,
+        },
+        light: light::facts(site),
+        lens: lens::facts(site).await,
+        said: String::new(),
+    }
+}
+
+/// `POST /picture`, from the live page: `gray`, `half`, `mirror` or `flip`, each `true` or `false`; or `turn`, degrees.
+pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let rotate = site.pipeline.view().borrow().rotate;
+    let change = picture_change(&form(&request), rotate).ok_or_else(nothing_to_do)?;
+    let done = match site.preferences() {
+        Ok(preferences) => preferences.change(Changes::from([change]), None).await.map_err(Problem::from),
+        Err(none) => Err(none.into()),
+    };
+    match done {
+        Ok(_) => Ok(see("./")),
+        Err(problem) => live_with_hands(site, problem).await,
+    }
+}
+
+/// The setting that a button under the picture means.
+fn picture_change(fields: &Query, rotate: u16) -> Option<(String, Option<String>)> {
+    let flag = |value: &str| ["true", "false"].contains(&value).then(|| value.to_owned());
+    let (key, value) = fields.pairs().iter().find_map(|(name, value)| match name.as_str() {
+        name @ ("gray" | "mirror" | "flip") => Some((format!("picture.{name}"), flag(value)?)),
+        "half" => {
+            let scale = if flag(value)? == "true" { "\"1/2\"" } else { "\"1\"" };
+            Some((String::from("picture.scale"), scale.to_owned()))
+        }
+        "turn" => {
+            let by: u16 = value.parse().ok().filter(|by| [90, 180, 270].contains(by))?;
+            Some((String::from("picture.rotate"), ((rotate + by) % 360).to_string()))
+        }
+        _ => None,
+    })?;
+    Some((key, Some(value)))
+}
+
+/// `POST /lens`, from the live page.
+pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
+    let (site, fields) = (&request.site, form(&request));
+    let number = |name: &str| fields.get(name).and_then(|text| text.parse::<f64>().ok());
+    let done = match (fields.get("do"), fields.get("auto")) {
+        (Some("reset"), _) => lens::reset(site).await,
+        (Some("sweep"), _) => lens::sweep(site).await,
+        (Some("cancel"), _) => {
+            lens::cancel(site).await;
+            Ok(())
+        }
+        (Some(_), _) => return Err(nothing_to_do()),
+        (None, Some(auto)) => {
+            lens::set(site, LensWish { auto: Some(auto == "true"), ..LensWish::default() }).await
+        }
+        // The slider is sent with every button of the form.
+        (None, None) => match number("step") {
+            Some(step) => lens::set(site, LensWish { step: Some(step), ..LensWish::default() }).await,
+            None => {
+                let position = number("position").ok_or_else(nothing_to_do)?;
+                lens::set(site, LensWish { position: Some(position), ..LensWish::default() }).await
+            }
+        },
+    };
+    match done {
+        Ok(()) => Ok(see("./#lens")),
+        Err(problem) => live_with_hands(site, problem).await,
+    }
+}
+
+/// `GET /lights`.
+pub async fn lights(request: Request) -> Response<Body> {
+    html(ui::lights_page(&lights_page(&request.site)))
+}
+
+fn lights_page(site: &Site) -> LightsPage {
+    LightsPage { head: facts::head(&StateReport::of(site)), light: light::facts(site), refused: None }
+}
+
+/// `POST /lights`, from the page and the live page.
+pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
+    let (site, fields) = (&request.site, form(&request));
+    let is_live = fields.get("back") == Some("live");
+    let done = match light_wish(&fields) {
+        Ok(wish) => light::change(site, wish, None).await,
+        Err(problem) => Err(problem),
+    };
+    match done {
+        Ok(()) => Ok(see(if is_live { "./#light" } else { "lights" })),
+        Err(problem) if is_live => live_with_hands(site, problem).await,
+        Err(problem) => {
+            let page = LightsPage { refused: Some(facts::refusal(&problem)), ..lights_page(site) };
+            Ok(again(&problem, ui::lights_page(&page)))
+        }
+    }
+}
+
+/// A button means itself alone; Set means brightness and colour, which every button sends along.
+fn light_wish(fields: &Query) -> Result<LightWish, Problem> {
+    let wrong = |what: &str, text: &str| {
+        let text: String = text.chars().take(40).collect();
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{text:?} is no {what}"))
+    };
+    let color_of = |text: &str| {
+        color(text.trim_start_matches('#')).map(Some).ok_or_else(|| wrong("colour such as FF8800", text))
+    };
+    if let Some(on) = fields.get("on") {
+        return Ok(LightWish { is_on: Some(on == "true"), ..LightWish::default() });
+    }
+    if let Some(preset) = fields.get("preset") {
+        return Ok(LightWish { color: color_of(preset)?, ..LightWish::default() });
+    }
+    let brightness = fields
+        .get("brightness")
+        .map(|text| text.parse::<u8>().map_err(|_| wrong("brightness, a whole number from 0 to 255", text)));
+    let color = fields.get("color").map(color_of).transpose()?.flatten();
+    Ok(LightWish { brightness: brightness.transpose()?, color, ..LightWish::default() })
+}
+
+/// `GET /diagnosis`.
+pub async fn diagnosis(request: Request) -> Response<Body> {
+    let site = &request.site;
+    html(ui::diagnosis_page(&DiagnosisPage {
+        findings: diagnosis::findings(site).await,
+        head: facts::head(&StateReport::of(site)),
+        clock: site.clock(),
+    }))
+}
+
+/// `GET /log`.
+pub async fn show_log(request: Request) -> Response<Body> {
+    let site = &request.site;
+    let asked = request.query.get("level").unwrap_or("info");
+    let level = ui::LEVELS.iter().map(|(level, _)| *level).find(|level| *level == asked).unwrap_or("info");
+    html(ui::log_page(&LogPage {
+        head: facts::head(&StateReport::of(site)),
+        clock: site.clock(),
+        level,
+        lines: logs::lines(site, level.parse().unwrap_or(log::Level::Info), LINES),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_button_under_the_picture_means_one_setting() {
+        let of = |form: &str| picture_change(&Query::parse(form), 270);
+        let is = |key: &str, value: &str| Some((key.to_owned(), Some(value.to_owned())));
+        assert_eq!(of("gray=true"), is("picture.gray", "true"));
+        assert_eq!(of("half=true"), is("picture.scale", "\"1/2\""));
+        assert_eq!(of("half=false"), is("picture.scale", "\"1\""));
+        assert_eq!(of("turn=180"), is("picture.rotate", "90"));
+        for nothing in ["", "gray=maybe", "turn=45", "turn=x", "source.command=rm"] {
+            assert_eq!(of(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_button_of_the_light_means_itself_and_set_means_the_fields() {
+        let of = |form: &str| light_wish(&Query::parse(form));
+        let none = LightWish::default();
+        assert_eq!(
+            of("on=true&brightness=7&color=%23ff8800").unwrap(),
+            LightWish { is_on: Some(true), ..none.clone() }
+        );
+        assert_eq!(
+            of("brightness=7&color=%23ff8800&set=1").unwrap(),
+            LightWish { brightness: Some(7), color: Some([0xff, 0x88, 0]), ..none.clone() }
+        );
+        assert_eq!(
+            of("brightness=7&preset=0000FF").unwrap(),
+            LightWish { color: Some([0, 0, 0xff]), ..none }
+        );
+        for wrong in ["brightness=256", "brightness=", "color=blue"] {
+            assert_eq!(of(wrong).unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+// Turns the picture, the light and the lens from the page without leaving it, and shows what others have turned. The
+// forms work without this file.
+'use strict';
+{
+  const $ = el; // what may be missing on a page
+  const say = (id, text) => { const e = $(id); if (e) e.textContent = text; };
+  const press = (button, isOn) => {
+    if (!button) return;
+    button.setAttribute('aria-pressed', isOn);
+    button.value = !isOn;
+  };
+  // A change; what went wrong is said where `said` is.
+  const change = async (said, method, path, body) => {
+    say(said, '');
+    try { return await send(method, path, body); } catch (e) { say(said, e.message); return null; }
+  };
+  // Fields that somebody holds now are not moved under the finger.
+  const isHeld = input => input === document.activeElement || input.matches(':active');
+
+  // ---- how the picture is shown
+
+  let view = null;
+  const showView = v => {
+    if (!v) return;
+    view = v;
+    press($('gray'), v.gray); press($('half'), v.scale !== '1'); press($('mirror'), v.mirror); press($('flip'), v.flip);
+  };
+  $('view')?.addEventListener('submit', async e => {
+    e.preventDefault();
+    const { name, value } = e.submitter, yes = value === 'true';
+    if (name === 'turn') view = await send('GET', 'picture').catch(() => view);
+    showView(await change('turned', 'PATCH', 'picture', name === 'half' ? { scale: yes ? '1/2' : '1' }
+      : name === 'turn' ? { rotate: ((view?.rotate ?? 0) + +value) % 360 } : { [name]: yes }));
+  });
+
+  // ---- the light
+
+  const light = $('light-form'), bright = $('brightness'), color = $('color');
+  const WORDS = { on: 'on', auto: 'on, since the picture is dark', shot: 'full, for a snapshot' };
+  const showLight = l => {
+    if (!l) return;
+    press($('light-on'), l.on); press($('light-too'), l.on);
+    say('light-shows', WORDS[l.shows] ?? 'off');
+    if (!isHeld(bright)) { bright.value = l.brightness; bright.nextElementSibling.textContent = l.brightness; }
+    if (color && !isHeld(color)) color.value = '#' + l.color.toLowerCase();
+    const why = $('light-why');
+    why.hidden = !l.reason;
+    why.textContent = [l.reason, l.hint].filter(Boolean).map(sentence).join(' ');
+    l.colors.forEach((c, i) => $('dots')?.children[i]?.setAttribute('fill', '#' + c));
+  };
+  const setLight = async body => showLight(await change('light-said', 'PATCH', 'light', body));
+  const drag = [newestOnly(setLight), newestOnly(setLight)];
+  light?.addEventListener('submit', e => {
+    e.preventDefault();
+    const { name, value } = e.submitter ?? {};
+    if (name === 'on') setLight({ on: value === 'true' });
+    if (name === 'preset') setLight({ color: value });
+  });
+  bright?.addEventListener('input', () => { bright.nextElementSibling.textContent = bright.value; drag[0]({ brightness: +bright.value }); });
+  color?.addEventListener('input', () => drag[1]({ color: color.value.slice(1) }));
+
+  // ---- the lens
+
+  const lens = $('lens-form'), place = $('position');
+  let isSweeping = false;
+  const showLens = l => {
+    if (!l?.supported) return;
+    say('sharpness', l.sharpness === null ? '–' : l.sharpness.toFixed(l.sharpness < 10 ? 2 : 0));
+    if (place && !isHeld(place)) place.value = l.position ?? 0;
+    if (place) say('position-now', l.position === null ? '–' : (isHeld(place) ? +place.value : l.position).toFixed(2));
+    if ($('auto')) press($('auto'), l.auto);
+    $('sweeping').hidden = !l.sweep;
+    if (l.sweep) { $('sweep-bar').max = l.sweep.of; $('sweep-bar').value = l.sweep.done; }
+    if (isSweeping && !l.sweep) say('lens-said', l.swept ?? '');
+    isSweeping = !!l.sweep;
+  };
+  const setLens = async (method, path, body) => showLens(await change('lens-said', method, path, body));
+  lens?.addEventListener('submit', e => {
+    e.preventDefault();
+    const { name, value } = e.submitter ?? {};
+    if (name === 'auto') setLens('PATCH', 'lens', { auto: value === 'true' });
+    if (name === 'step') setLens('PATCH', 'lens', { step: +value });
+    if (name === 'do') setLens(...(value === 'cancel' ? ['DELETE', 'lens/sweep'] : ['POST', 'lens/' + value]));
+  });
+  const dragLens = newestOnly(position => setLens('PATCH', 'lens', { position }));
+  place?.addEventListener('input', () => { say('position-now', (+place.value).toFixed(2)); dragLens(+place.value); });
+
+  // ---- what others do, and what changes by itself
+
+  const look = async (path, take) => { try { take(await send('GET', path)); } catch { /* the next time */ } };
+  const isSeen = e => e && !document.hidden && e.getBoundingClientRect().top < innerHeight;
+  let turn = 0;
+  setInterval(() => {
+    if (document.hidden) return;
+    turn++;
+    if (lens && (isSweeping || isSeen(lens))) look('lens', showLens);
+    if (light && turn % (isSeen(light) ? 2 : 8) === 0) look('light', showLight);
+    if ($('view') && turn % 8 === 0) look('picture', showView);
+  }, 500);
+}

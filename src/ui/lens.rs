@@ -1,0 +1,65 @@
+//! The lens: a card beside the live picture. A lens that cannot be focused from here has none; the page Diagnosis says
+//! why. `hands.js` says the same in the same words: change both.
+
+use super::escape::Text;
+use super::facts_lens::LensFacts;
+use super::live::hidden_if;
+use super::words::sentence;
+
+/// The card; nothing where there is nothing to be focused. Its form posts to `lens`: `auto`, `position` with `set`,
+/// `step`, or `do` (`reset`, `sweep`, `cancel`).
+pub(super) fn section(lens: &LensFacts) -> String {
+    if !lens.is_supported {
+        return String::new();
+    }
+    let auto = lens.auto.map_or_else(String::new, |auto| {
+        format!(
+            "<button class=\"btn\" id=\"auto\" name=\"auto\" value=\"{}\" aria-pressed=\"{auto}\">Autofocus</button> ",
+            !auto
+        )
+    });
+    let position = if lens.has_position {
+        let at = lens.position.map_or_else(|| "0".to_owned(), |at| format!("{at:.3}"));
+        format!(
+            "<p class=\"field\"><label for=\"position\">Focus</label><span class=\"unit\"><input id=\"position\" \
+             name=\"position\" type=\"range\" min=\"0\" max=\"1\" step=\"0.005\" value=\"{at}\" \
+             aria-describedby=\"position-ends\"><output for=\"position\" class=\"num\" \
+             id=\"position-now\">{now}</output></span><span class=\"hint ends-of\" \
+             id=\"position-ends\"><span>0 far</span><span>near 1</span></span></p>\n",
+            now = lens.position.map_or_else(|| "–".into(), |at| format!("{at:.2}")),
+        )
+    } else {
+        String::new()
+    };
+    let sweep = if lens.has_position {
+        "<button class=\"btn\" name=\"do\" value=\"sweep\" id=\"sweep\">Focus sweep</button>"
+    } else {
+        ""
+    };
+    let set = if lens.has_position {
+        "<noscript><button class=\"btn\" name=\"set\" value=\"1\">Set</button></noscript>"
+    } else {
+        ""
+    };
+    let (done, of) = lens.sweep.unwrap_or((0, 25));
+    format!(
+        "<section id=\"lens\" class=\"card\" aria-labelledby=\"lens-head\"><header><h2 id=\"lens-head\">Lens</h2><span \
+         class=\"small muted\">Sharpness <b class=\"num\" id=\"sharpness\">{sharpness}</b></span></header>\n\
+         <form method=\"post\" action=\"lens\" id=\"lens-form\">\n{position}\
+         <p class=\"row\">{set}<button class=\"btn\" name=\"step\" value=\"-0.05\">− Farther</button><button class=\"btn\" \
+         name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}<button class=\"btn\" name=\"do\" \
+         value=\"reset\">Reset</button></p>\n\
+         <p class=\"row\" id=\"sweeping\"{hidden}><progress id=\"sweep-bar\" max=\"{of}\" value=\"{done}\" \
+         aria-label=\"Focus sweep\"></progress><button class=\"btn\" name=\"do\" value=\"cancel\">Stop the \
+         sweep</button></p>\n\
+         <p class=\"small\" id=\"lens-said\" role=\"status\">{swept}</p></form></section>\n    ",
+        sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
+        hidden = hidden_if(lens.sweep.is_none()),
+        swept = Text(&sentence(&lens.swept)),
+    )
+}
+
+/// Sharpness has no end: three digits are enough.
+fn sharpness(sharpness: f64) -> String {
+    if sharpness < 10.0 { format!("{sharpness:.2}") } else { format!("{sharpness:.0}") }
+}

@@ -1,0 +1,155 @@
+//! The camera's own controls: sliders, switches, menus and buttons, as the camera tells of them.
+
+use std::fmt::Write;
+
+use super::super::escape::{Text, Words};
+use super::super::words::sentence;
+use super::fields::selected;
+use super::table::Group;
+use super::{APPLY, ControlsFacts, SettingsPage, about};
+use crate::media::{Control, ControlKind};
+
+/// The panel of the group; where there are no controls it says why, or is not there.
+pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
+    let head = |body: String| {
+        format!(
+            "<form class=\"panel\" method=\"post\" action=\"settings?do=controls#{id}\" id=\"{id}\" \
+             aria-labelledby=\"{id}-head\"><header><h2 id=\"{id}-head\">{title}</h2>{body}</form>\n",
+            id = group.id,
+            title = group.title,
+        )
+    };
+    let Some(facts) = page.controls.as_ref().filter(|facts| !facts.controls.is_empty()) else {
+        if page.no_controls.is_empty() {
+            return String::new();
+        }
+        return head(format!("</header><p class=\"muted\">{}</p>", Words(&sentence(&page.no_controls))));
+    };
+    let is_fixed = !page.fixed.is_empty();
+    let mut body = String::new();
+    if !is_fixed {
+        body.push_str(
+            "<button class=\"btn\" form=\"default\" name=\"name\" value=\"\" id=\"controls-reset\">Back to the \
+             camera's defaults</button>",
+        );
+    }
+    let _ = write!(body, "</header>{}<p class=\"small muted\">{}</p>", about(group), Text(&facts.camera));
+    for control in &facts.controls {
+        body.push_str(&row(control, facts, is_fixed));
+    }
+    if !is_fixed {
+        body.push_str(APPLY);
+    }
+    head(body)
+}
+
+/// A value in words.
+fn in_words(control: &Control, value: i64) -> String {
+    match &control.kind {
+        ControlKind::Boolean => if value == 0 { "off" } else { "on" }.into(),
+        ControlKind::Menu(choices) => choices
+            .iter()
+            .find(|(number, _)| *number == value)
+            .map_or_else(|| value.to_string(), |(_, title)| title.clone()),
+        ControlKind::Integer { .. } | ControlKind::Button => value.to_string(),
+    }
+}
+
+fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
+    let name = Text(&control.name);
+    let is_pinned = facts.pinned.contains(&control.name);
+    let is_off = is_fixed || is_pinned || control.read_only;
+    let range = match &control.kind {
+        ControlKind::Integer { min, max, step: 1 } => format!("{min} to {max}"),
+        ControlKind::Integer { min, max, step } => format!("{min} to {max} in steps of {step}"),
+        _ => String::new(),
+    };
+    let more = if control.read_only {
+        "The camera sets it itself"
+    } else if control.inactive {
+        "Ruled by an automatic mode now"
+    } else {
+        ""
+    };
+    let hint =
+        [range.as_str(), more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
+    let begin = format!(
+        " id=\"c-{name}\" name=\"{name}\" aria-describedby=\"c-{name}-hint c-{name}-org\"{}",
+        if is_off { " disabled" } else { "" }
+    );
+    let value = control.value;
+    let field = match &control.kind {
+        ControlKind::Integer { min, max, step } => format!(
+            "<span class=\"unit\"><input type=\"range\" min=\"{min}\" max=\"{max}\" step=\"{step}\" \
+             value=\"{value}\"{begin}><output for=\"c-{name}\" class=\"num\">{value}</output></span>"
+        ),
+        ControlKind::Boolean => format!(
+            "<input class=\"switch\" type=\"checkbox\" role=\"switch\" value=\"1\"{begin}{}>",
+            if value == 0 { "" } else { " checked" }
+        ),
+        ControlKind::Menu(choices) => {
+            let mut options = String::new();
+            for (number, title) in choices {
+                let _ = write!(
+                    options,
+                    "<option value=\"{number}\"{}>{}</option>",
+                    selected(*number == value),
+                    Text(title)
+                );
+            }
+            format!("<select{begin}>{options}</select>")
+        }
+        ControlKind::Button => format!(
+            "<button class=\"btn\" form=\"press\" id=\"c-{name}\" name=\"name\" value=\"{name}\" \
+             aria-describedby=\"c-{name}-hint c-{name}-org\"{}>{}</button>",
+            if is_off { " disabled" } else { "" },
+            Text(&control.title)
+        ),
+    };
+    let label = if control.kind == ControlKind::Button {
+        format!("<span class=\"lab\">{}</span>", Text(&control.title))
+    } else {
+        format!("<label for=\"c-{name}\">{}</label>", Text(&control.title))
+    };
+    let wrong = facts.wrong.iter().find(|(own, _)| *own == control.name);
+    let was = if is_off || control.kind == ControlKind::Button {
+        String::new()
+    } else {
+        format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{value}\">")
+    };
+    format!(
+        "<div class=\"set{inactive}\" data-control=\"{name}\"><div>{label}<span class=\"hint\" \
+         id=\"c-{name}-hint\">{hint}</span></div>{field}<span class=\"org\" id=\"c-{name}-org\">{origin}</span><p \
+         class=\"err\" id=\"c-{name}-said\" role=\"status\">{wrong}</p>{was}</div>\n",
+        inactive = if control.inactive { " idle" } else { "" },
+        origin = origin(control, facts, is_off, is_pinned),
+        wrong = wrong.map(|(_, why)| Words(&sentence(why)).to_string()).unwrap_or_default(),
+    )
+}
+
+fn origin(control: &Control, facts: &ControlsFacts, is_off: bool, is_pinned: bool) -> String {
+    if is_pinned {
+        return String::from("<b>Set in the configuration</b>, under [source.controls]: change it there");
+    }
+    if control.kind == ControlKind::Button {
+        return String::new();
+    }
+    let default = in_words(control, control.default);
+    let is_saved = facts.saved.contains(&control.name);
+    if is_off || (!is_saved && control.value == control.default) {
+        return if control.value == control.default {
+            "Default".into()
+        } else {
+            format!("Default {}", Text(&default))
+        };
+    }
+    format!(
+        "{}<button class=\"link\" form=\"default\" name=\"name\" value=\"{}\" aria-label=\"{}: back to {}\">Back to \
+         {}</button>",
+        if is_saved { "<b>Set on this page</b>. " } else { "" },
+        Text(&control.name),
+        Text(&control.title),
+        Text(&default),
+        Text(&default),
+    )
+}

@@ -1,0 +1,351 @@
+//! The page of settings: what can be changed while it runs, in groups, each value with its unit, its range and where it
+//! comes from; and the camera's own controls. Pure. Every group is a form of its own; `settings.js` sends each field by
+//! itself when it is changed.
+
+mod controls;
+mod fields;
+mod table;
+
+use std::fmt::Write;
+
+use super::counts::refusal;
+use super::escape::{Text, Words};
+use super::facts::{Head, Refusal};
+use super::words::{capital, sentence};
+use super::{Frame, Tab};
+use crate::media::Control;
+use table::{CONTROLS, GROUPS, Group, LEFT_OUT, ONLY_FOR};
+
+/// What the page of settings shows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SettingsPage {
+    /// What stands above.
+    pub head: Head,
+    /// Every setting.
+    pub settings: Vec<Setting>,
+    /// The modes that the camera really offers; empty where that is not known.
+    pub modes: Vec<CameraMode>,
+    /// The camera's own controls; `None` where it has none.
+    pub controls: Option<ControlsFacts>,
+    /// Why they cannot be shown, in a sentence; empty where they can.
+    pub no_controls: String,
+    /// What is wrong with a file that was read; empty when all is well.
+    pub complaint: String,
+    /// Settings cannot be changed here: why, in a sentence. Empty where they can.
+    pub fixed: String,
+    /// The machine can be switched off from here.
+    pub has_power: bool,
+    /// What has just been done, in a sentence.
+    pub done: Option<String>,
+    /// What was not done.
+    pub refused: Option<Refusal>,
+}
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// Its key: `stream.quality`.
+    pub path: String,
+    /// What it holds.
+    pub field: Field,
+    /// The value as it stands in its field: as typed, where that was refused. A secret is not told.
+    pub text: String,
+    /// The value in force, likewise.
+    pub is: String,
+    /// The default, likewise.
+    pub default: String,
+    /// What it takes, in words: "a whole number from 1 to 100".
+    pub expects: String,
+    /// Where it comes from.
+    pub origin: Whence,
+    /// What it does, as the configuration file says.
+    pub about: String,
+    /// Why what was typed is none, in a sentence.
+    pub wrong: Option<String>,
+    /// It was changed, and takes effect after a restart.
+    pub needs_restart: bool,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Whence {
+    /// Nobody has set it.
+    #[default]
+    Default,
+    /// It was set on the page, or by a program.
+    Page,
+    /// The operator sets it there, and only there: "/etc/tallycam/config.toml line 12".
+    Pinned(String),
+}
+
+/// What a setting holds, and so how it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field {
+    /// On or off: `true`, `false`.
+    Switch,
+    /// A number from the first to the second.
+    Number {
+        /// The least.
+        least: f64,
+        /// The most.
+        most: f64,
+        /// Only whole ones.
+        is_whole: bool,
+    },
+    /// The same, or a word: "auto".
+    NumberOr {
+        /// The least.
+        least: f64,
+        /// The most.
+        most: f64,
+        /// The word.
+        word: &'static str,
+    },
+    /// One of these words.
+    Choice(Vec<String>),
+    /// A length of time from the first to the second, or a word.
+    Time(String, String, Option<&'static str>),
+    /// An amount of bytes, or a word.
+    Size(Option<&'static str>),
+    /// Words with commas between.
+    List,
+    /// A text.
+    Text,
+    /// A text that is not shown.
+    Secret,
+}
+
+/// A mode of the camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraMode {
+    /// `MJPG`.
+    pub format: String,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The highest rate, pictures a second; 0 where that is not known.
+    pub fps: f64,
+}
+
+/// The camera's own controls.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ControlsFacts {
+    /// The camera, for people.
+    pub camera: String,
+    /// Under which its controls are kept; empty where they are not.
+    pub identity: String,
+    /// Each, as it is now.
+    pub controls: Vec<Control>,
+    /// Those that are kept for this camera.
+    pub saved: Vec<String>,
+    /// Those that the operator sets.
+    pub pinned: Vec<String>,
+    /// What is wrong with what was given, by name.
+    pub wrong: Vec<(String, String)>,
+}
+
+/// Whether the page shows and changes the setting with this key.
+pub fn is_on_page(path: &str) -> bool {
+    !LEFT_OUT.contains(&path) && !path.starts_with("controls.") && !path.starts_with("source.controls")
+}
+
+/// The keys of a group's form. `other` has those that no group has.
+pub fn group_of(path: &str) -> &'static str {
+    let of = GROUPS.iter().find(|group| group.rows.iter().any(|row| row.0 == path));
+    of.map_or("other", |group| group.id)
+}
+
+/// The page of settings as HTML, at `settings`.
+///
+/// It posts to `settings?do=` `set` (fields under their keys; `was.KEY` is what each was, `mode` a mode's
+/// [`CameraMode::word`]), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of
+/// a button), `default` (`name` of a control, or none for all), `import` (`toml`) and `power` (`what`: `off` or
+/// `reboot`).
+pub fn settings_page(page: &SettingsPage) -> String {
+    let (mut nav, mut groups) = (String::new(), String::new());
+    let mut rest: Vec<&Setting> = page.settings.iter().filter(|own| is_on_page(&own.path)).collect();
+    for group in GROUPS {
+        let rows: Vec<(&Setting, fields::Labels<'_>)> = group
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let at = rest.iter().position(|own| own.path == row.0)?;
+                Some((rest.remove(at), fields::Labels { label: row.1, hint: row.2, unit: row.3 }))
+            })
+            .collect();
+        let html =
+            if group.id == CONTROLS { controls::panel(page, group) } else { panel(page, group, &rows) };
+        if !html.is_empty() {
+            // Writing to a string does not fail.
+            let _ = write!(nav, "<a href=\"#{}\">{}</a>", group.id, group.title);
+            groups.push_str(&html);
+        }
+    }
+    if !rest.is_empty() {
+        let group = Group { id: "other", title: "Further", about: "", rows: &[] };
+        let rows: Vec<_> =
+            rest.iter().map(|own| (*own, fields::Labels { label: &own.path, hint: "", unit: "" })).collect();
+        let _ = write!(nav, "<a href=\"#other\">{}</a>", group.title);
+        groups.push_str(&panel(page, &group, &rows));
+    }
+    nav.push_str("<a href=\"#file\">Settings file</a>");
+    if page.has_power {
+        nav.push_str("<a href=\"#power\">Power</a>");
+    }
+    let main = format!(
+        include_str!("settings.html"),
+        banners = banners(page),
+        nav = nav,
+        groups = groups,
+        file = if page.fixed.is_empty() { include_str!("file.html") } else { "" },
+        power = if page.has_power { include_str!("power.html") } else { "" },
+    );
+    Frame::of(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).around(&main)
+}
+
+fn banners(page: &SettingsPage) -> String {
+    let mut html = page.refused.as_ref().map(refusal).unwrap_or_default();
+    if let Some(done) = &page.done {
+        let _ = write!(
+            html,
+            "<div class=\"banner\" role=\"status\" id=\"done\"><p>{}</p></div>",
+            Text(&sentence(done))
+        );
+    }
+    if !page.complaint.is_empty() {
+        let _ = write!(
+            html,
+            "<div class=\"banner trouble\" id=\"complaint\"><p><b>A settings file is wrong, and what was in force \
+             before stays.</b></p><pre tabindex=\"0\">{}</pre></div>",
+            Text(&page.complaint)
+        );
+    }
+    if !page.fixed.is_empty() {
+        let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", Words(&sentence(&page.fixed)));
+    }
+    let waiting: Vec<&str> =
+        page.settings.iter().filter(|own| own.needs_restart).map(|own| own.path.as_str()).collect();
+    let _ = write!(
+        html,
+        "<div class=\"banner\" id=\"restart\"{hidden}><p><b>After a restart of tallycam</b> <span \
+         id=\"restart-keys\">{keys}</span> will be in force.</p></div>",
+        hidden = super::live::hidden_if(waiting.is_empty()),
+        keys = Text(&waiting.join(", ")),
+    );
+    html
+}
+
+/// The form of one group.
+fn panel(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Labels<'_>)]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let is_fixed = !page.fixed.is_empty();
+    let mut body = String::new();
+    for (setting, labels) in rows {
+        if setting.path == "source.width" && !page.modes.is_empty() {
+            body.push_str(&modes(page, is_fixed));
+        }
+        let only = ONLY_FOR.iter().find(|(path, _)| *path == setting.path).map_or("", |(_, kinds)| *kinds);
+        body.push_str(&fields::row(setting, labels, only, is_fixed));
+    }
+    format!(
+        "<form class=\"panel\" method=\"post\" action=\"settings?do=set#{id}\" id=\"{id}\" \
+         aria-labelledby=\"{id}-head\"><h2 id=\"{id}-head\">{title}</h2>{about}{body}{apply}</form>\n",
+        id = group.id,
+        title = group.title,
+        about = about(group),
+        apply = if is_fixed || rows.iter().all(|(own, _)| matches!(own.origin, Whence::Pinned(_))) {
+            ""
+        } else {
+            APPLY
+        },
+    )
+}
+
+/// With scripts each field is sent by itself.
+const APPLY: &str = "<noscript><p class=\"row\"><button class=\"btn main\">Apply</button></p></noscript>";
+
+fn about(group: &Group) -> String {
+    if group.about.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"small muted\">{}</p>", group.about)
+    }
+}
+
+impl CameraMode {
+    /// The mode in one word, as the form sends it.
+    pub fn word(&self) -> String {
+        format!("{}-{}x{}", self.format, self.width, self.height)
+    }
+}
+
+/// The choice of a mode among those the camera offers: format, width and height in one.
+fn modes(page: &SettingsPage, is_fixed: bool) -> String {
+    let of = |path: &str| page.settings.iter().find(|own| own.path == path);
+    let three = ["source.format", "source.width", "source.height"].map(of);
+    let pinned = three.iter().flatten().find_map(|own| match &own.origin {
+        Whence::Pinned(place) => Some(place.as_str()),
+        _ => None,
+    });
+    let [format, width, height] = three.map(|own| own.map_or("", |own| own.is.as_str()));
+    let is_auto = [format, width, height].iter().all(|text| matches!(*text, "" | "auto"));
+    let mut options = format!("<option value=\"auto\"{}>Automatic</option>", fields::selected(is_auto));
+    let mut is_known = is_auto;
+    for mode in &page.modes {
+        let is_it = !is_known
+            && matches!(format, "" | "auto" | "any") | (format == mode.format)
+            && width == mode.width.to_string()
+            && height == mode.height.to_string();
+        is_known |= is_it;
+        let rate = if mode.fps > 0.0 { format!(", {} fps", round(mode.fps)) } else { String::new() };
+        let _ = write!(
+            options,
+            "<option value=\"{}\"{}>{} × {} {}{rate}</option>",
+            Text(&mode.word()),
+            fields::selected(is_it),
+            mode.width,
+            mode.height,
+            Text(&mode.format),
+        );
+    }
+    if !is_known {
+        options.insert_str(0, "<option value=\"\" selected>As set below</option>");
+    }
+    format!(
+        "<div class=\"set\"><div><label for=\"mode\">Size and format</label><span class=\"hint\" id=\"mode-hint\">What \
+         this camera offers. If the camera does not take it, the last that worked comes back</span></div><select \
+         id=\"mode\" name=\"mode\" aria-describedby=\"mode-hint\"{disabled}>{options}</select><span \
+         class=\"org\">{origin}</span><p class=\"err\" id=\"mode-said\" role=\"status\"></p></div>\n",
+        disabled = if is_fixed || pinned.is_some() { " disabled" } else { "" },
+        origin =
+            pinned.map(|place| format!("<b>Set in {}</b>: change it there", Text(place))).unwrap_or_default(),
+    )
+}
+
+fn round(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What it takes, as a hint: "1 to 100".
+fn range(setting: &Setting) -> String {
+    match &setting.field {
+        Field::Switch | Field::Choice(_) | Field::Secret | Field::Text | Field::List => String::new(),
+        Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", round(*least)),
+        Field::Number { least, most, .. } => format!("{} to {}", round(*least), round(*most)),
+        Field::NumberOr { least, most, word } => format!("{} to {}, or {word}", round(*least), round(*most)),
+        Field::Time(least, most, None) => format!("{least} to {most}"),
+        Field::Time(_, _, Some(word)) => format!("Such as 30s, 5m or 1h, or {word}"),
+        Field::Size(None) => String::from("Such as 500MB or 2GB"),
+        Field::Size(Some(word)) => format!("Such as 500MB or 2GB, or {word}"),
+    }
+}
+
+/// A word of the configuration as people read it.
+fn in_words(path: &str, word: &str) -> String {
+    let known = table::WORDS.iter().find(|(of, own, _)| (of.is_empty() || *of == path) && *own == word);
+    known.map_or_else(|| capital(word), |(_, _, words)| (*words).to_owned())
+}
