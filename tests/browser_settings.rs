@@ -17,6 +17,9 @@ use fakecam::FakeCam;
 use serde_json::{Value, json};
 use webdriver::{Browser, ENTER, RIGHT, TAB, Wanted};
 
+/// The WebDriver's code point of the key.
+const BACKSPACE: &str = "\u{e003}";
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 
 fn url(daemon: &Daemon, page: &str) -> String {
@@ -30,7 +33,7 @@ fn get(daemon: &Daemon, path: &str) -> Value {
 fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> client::Answer {
     let body = body.to_string();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     client::ask(daemon.address, &request)
@@ -77,7 +80,10 @@ fn origin(browser: &Browser, path: &str) -> String {
 
 /// Types into the field of a setting and leaves it.
 fn type_into(browser: &Browser, path: &str, text: &str) {
-    browser.fill(&format!("[data-key='{path}'] input:not([type=hidden])"), text);
+    browser.script(&format!(
+        "const field = document.getElementById('s-{path}'); field.scrollIntoView({{ block: 'center' }}); field.focus(); field.select()"
+    ));
+    browser.press(if text.is_empty() { BACKSPACE } else { text });
     browser.press(TAB);
 }
 
@@ -336,7 +342,7 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
         let state = daemon.state();
         (&state["width"], &state["state"]) == (&json!(320), &json!("live"))
     });
-    assert_eq!(setting(&daemon, "source.width"), (json!(320), "page".into()));
+    browser.wait_until("it is kept", || setting(&daemon, "source.width") == (json!(320), "page".into()));
 }
 
 #[test]
@@ -398,7 +404,11 @@ fn the_picture_is_turned_from_the_page() {
 
 #[test]
 fn a_focus_sweep_from_the_page_finds_the_sharpest() {
-    let Some((browser, daemon)) = start(Wanted::DESKTOP, &["source.width=320", "source.height=240", "detect.backend=\"none\""]) else { return };
+    let Some((browser, daemon)) =
+        start(Wanted::DESKTOP, &["source.width=320", "source.height=240", "detect.backend=\"none\""])
+    else {
+        return;
+    };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");

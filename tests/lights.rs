@@ -176,8 +176,8 @@ impl Bench {
         }
     }
 
-    fn snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.runtime.block_on(self.run.pipeline.snapshot(wait))
+    fn snapshot(&self, wait: Duration) -> Result<Picture, Box<NoPicture>> {
+        self.runtime.block_on(self.run.pipeline.snapshot(wait)).map_err(Box::new)
     }
 
     /// Keeps the camera awake and waits until its pictures flow.

@@ -425,11 +425,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     {
         assert_eq!(of(&imported, path)["value"], want, "{path}");
     }
-    assert_eq!(
-        fs::read_to_string(place.file()).unwrap().matches("s3cret").count(),
-        2,
-        "they are still known"
-    );
+    assert!(fs::read_to_string(place.file()).unwrap().contains("s3cret"), "it is still known");
     for body in ["name = ", "name = 7", "[wifi]\nssid = 1\n"] {
         let refused = send(&daemon, "PUT", "/api/v1/settings.toml", "", body);
         assert_eq!(refused.status, 422, "{body}");

@@ -241,7 +241,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for copy in [None, Some("also = = nonsense")] {
             fs::write(folder.path().join(NAME), "=").unwrap();
-            copy.map(|copy| fs::write(folder.path().join(LAST_GOOD), copy).unwrap());
+            if let Some(copy) = copy {
+                fs::write(folder.path().join(LAST_GOOD), copy).unwrap();
+            }
             let found = read(folder.path());
             assert_eq!(found.saved.paths().count(), 0);
             assert!(found.complaint.contains("Nothing of it is in force"), "{}", found.complaint);

@@ -52,7 +52,6 @@ fn of(setting: &config::Setting, in_force: &InForce) -> Option<Setting> {
         text: is.clone(),
         is,
         default: text(key.default),
-        expects: key.kind.expects(),
         origin: whence(&setting.origin),
         about: key.about.to_owned(),
         wrong: None,

@@ -68,7 +68,7 @@ impl SettingReport {
             default: key.and_then(|key| serde_json::from_str(key.default).ok()).unwrap_or_default(),
             origin: origin.word(),
             place: if origin.word() == "default" { String::new() } else { origin.to_string() },
-            pinned: origin.is_operators() || is_drawn,
+            pinned: origin.is_operators() || is_drawn || key.is_some_and(|key| !key.is_for_pages()),
             kind: match (key, is_drawn) {
                 (Some(_), _) => shape.word,
                 (None, true) => "drawn",
@@ -270,7 +270,9 @@ mod tests {
             assert_eq!(report.kind == "choice", !report.choices.is_empty(), "{}", report.path);
             assert!(!report.value.is_null(), "{}", report.path);
             let is_drawn = report.path.starts_with("line.");
-            assert_eq!((report.pinned, report.default.is_null()), (is_drawn, is_drawn), "{}", report.path);
+            let is_operators = ["store.directory", "source.command"].contains(&report.path.as_str());
+            assert_eq!(report.pinned, is_drawn || is_operators, "{}", report.path);
+            assert_eq!(report.default.is_null(), is_drawn, "{}", report.path);
         }
         let idle = reports.iter().find(|report| report.path == "stream.idle_stop").unwrap();
         assert_eq!((idle.kind, idle.or, &idle.value), ("time", Some("never"), &json!("30s")));

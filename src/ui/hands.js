@@ -71,7 +71,7 @@
     if ($('auto')) press($('auto'), l.auto);
     $('sweeping').hidden = !l.sweep;
     if (l.sweep) { $('sweep-bar').max = l.sweep.of; $('sweep-bar').value = l.sweep.done; }
-    if (isSweeping && !l.sweep) say('lens-said', l.swept ?? '');
+    if (isSweeping && !l.sweep) say('lens-said', sentence(l.last_sweep?.said));
     isSweeping = !!l.sweep;
   };
   const setLens = async (method, path, body) => showLens(await change('lens-said', method, path, body));

@@ -63,3 +63,33 @@ pub(super) fn section(lens: &LensFacts) -> String {
 fn sharpness(sharpness: f64) -> String {
     if sharpness < 10.0 { format!("{sharpness:.2}") } else { format!("{sharpness:.0}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples_hands;
+    use super::*;
+
+    #[test]
+    fn a_lens_that_cannot_be_focused_has_no_card() {
+        assert_eq!(section(&LensFacts { is_supported: false, ..samples_hands::live().lens }), "");
+    }
+
+    #[test]
+    fn a_lens_offers_what_it_has() {
+        let lens = samples_hands::live().lens;
+        let html = section(&lens);
+        for words in
+            ["value=\"0.350\"", ">0.35</output>", "id=\"sharpness\">212<", "id=\"sweep\"", "id=\"auto\""]
+        {
+            assert!(html.contains(words), "no {words} in {html}");
+        }
+        assert!(html.contains("id=\"sweeping\" hidden"));
+        // One that only takes steps.
+        let html = section(&LensFacts { has_position: false, position: None, auto: None, ..lens.clone() });
+        assert!(
+            !html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +")
+        );
+        let html = section(&LensFacts { sweep: Some((7, 25)), sharpness: None, ..lens });
+        assert!(html.contains("max=\"25\" value=\"7\"") && html.contains("id=\"sharpness\">–<"));
+    }
+}

@@ -139,3 +139,41 @@ fn colors(light: &LightFacts) -> String {
     html.push_str("</p>\n");
     html
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples_hands;
+    use super::*;
+
+    #[test]
+    fn a_strip_is_dots_and_colours_a_lamp_is_neither() {
+        let light = samples_hands::light();
+        let html = card(&light, false);
+        assert_eq!(html.matches("<circle cx=\"").count(), 16 + light.presets.len());
+        assert!(html.contains("fill=\"#0072B2\"") && html.contains("value=\"#ffb46b\""));
+        assert!(
+            html.contains("name=\"on\" value=\"false\" aria-pressed=\"true\""),
+            "pressing it again puts it out"
+        );
+        let html = card(&LightFacts { has_colors: false, is_on: false, shows: "auto", ..light }, true);
+        assert!(!html.contains("circle") && !html.contains("type=\"color\""));
+        assert!(
+            html.contains("on, since the picture is dark") && html.contains("name=\"back\" value=\"live\"")
+        );
+    }
+
+    #[test]
+    fn a_light_that_does_not_work_says_why_and_one_that_is_not_there_how_to_have_one() {
+        let light = LightFacts {
+            reason: "/dev/spidev0.0 is not there".into(),
+            hint: "`dtparam=spi=on` makes it".into(),
+            ..samples_hands::light()
+        };
+        let html = card(&light, false);
+        assert!(
+            html.contains("/dev/spidev0.0 is not there. <code>dtparam=spi=on</code> makes it."),
+            "{html}"
+        );
+        assert!(lights_page(&LightsPage::default()).contains("settings#lights"));
+    }
+}

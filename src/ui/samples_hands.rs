@@ -65,7 +65,6 @@ fn setting(path: &str, field: Field, text: &str, default: &str) -> Setting {
         text: text.into(),
         is: text.into(),
         default: default.into(),
-        expects: String::new(),
         origin: if text == default { Whence::Default } else { Whence::Page },
         about: "What it does. And more of it.".into(),
         wrong: None,

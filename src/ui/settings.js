@@ -35,14 +35,16 @@
       if (!e || kind === 'secret') continue;
       const input = field(e), value = e.dataset.now = text(said), isOwn = keys.includes(path), { was } = e.dataset;
       if (!isOwn && (value === was || input === document.activeElement || typed(input) !== was)) continue;
-      if (e !== sender || typed(input) === sent) put_(input, value);
+      if (input !== document.activeElement && (e !== sender || typed(input) === sent)) put_(input, value);
       e.dataset.was = value;
       const hidden = e.querySelector('[name^="was."]');
       if (hidden) hidden.value = value;
     }
   };
-  // The words beside the fields are the server's.
-  const renew = async () => {
+  // The words beside the fields are the server's; asked for once when much is changed at once.
+  let renewing = 0;
+  const renew = () => { clearTimeout(renewing); renewing = setTimeout(words, 250); };
+  const words = async () => {
     try {
       const page = await freshPage(location.href.split('#')[0]);
       for (const id of ['restart', 'complaint']) {

@@ -371,8 +371,7 @@ impl Counts {
         let rename = move |desk: &Desk<'_>| {
             let run = desk.moment.run;
             desk.connection
-                .execute("UPDATE runs SET camera = ?2 WHERE id = ?1", rusqlite::params![run, name])
-                .map_err(super::rows::ReadError::from)?;
+                .execute("UPDATE runs SET camera = ?2 WHERE id = ?1", rusqlite::params![run, name])?;
             Ok(())
         };
         self.edit(rename).await.map_err(|error| match error {

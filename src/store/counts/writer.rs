@@ -338,10 +338,10 @@ impl Writer {
 
     /// Has days and hours begin by another calendar; all sums are made anew. What waits is written by that one.
     fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
-        let written = (|| {
+        let written = (|| -> Result<(), ReadError> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             keep_calendar(&transaction, &calendar)?;
-            transaction.commit().map_err(ReadError::from)
+            transaction.commit()
         })();
         written.map_err(|error| store_error(&self.file, &error))?;
         self.calendar = calendar.clone();

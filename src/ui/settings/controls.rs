@@ -33,7 +33,17 @@ pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
              camera's defaults</button>",
         );
     }
-    let _ = write!(body, "</header>{}<p class=\"small muted\">{}</p>", about(group), Text(&facts.camera));
+    let _ = write!(
+        body,
+        "</header>{}<p class=\"small muted\">{}{}</p>",
+        about(group),
+        Text(&facts.camera),
+        if facts.identity.is_empty() {
+            String::from("; it tells no lasting name, so what is set holds until it is unplugged")
+        } else {
+            format!(", kept as {}", Text(&facts.identity))
+        },
+    );
     for control in &facts.controls {
         body.push_str(&row(control, facts, is_fixed));
     }

@@ -54,8 +54,6 @@ pub struct Setting {
     pub is: String,
     /// The default, likewise.
     pub default: String,
-    /// What it takes, in words: "a whole number from 1 to 100".
-    pub expects: String,
     /// Where it comes from.
     pub origin: Whence,
     /// What it does, as the configuration file says.
@@ -348,4 +346,83 @@ fn range(setting: &Setting) -> String {
 fn in_words(path: &str, word: &str) -> String {
     let known = table::WORDS.iter().find(|(of, own, _)| (of.is_empty() || *of == path) && *own == word);
     known.map_or_else(|| capital(word), |(_, _, words)| (*words).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples_hands;
+    use super::*;
+
+    /// The row of a setting.
+    fn row<'a>(html: &'a str, key: &str) -> &'a str {
+        let from = html.find(&format!("data-key=\"{key}\"")).unwrap_or_else(|| panic!("no {key}"));
+        &html[from..from + html[from..].find("</div>\n").unwrap_or(0)]
+    }
+
+    #[test]
+    fn each_value_has_its_range_its_unit_and_its_origin() {
+        let html = settings_page(&samples_hands::settings());
+        let quality = row(&html, "stream.quality");
+        for words in ["JPEG quality", "1 to 100", "<span>of 100</span>", "value=\"80\"", ">Default<"] {
+            assert!(quality.contains(words), "no {words} in {quality}");
+        }
+        let kind = row(&html, "source.kind");
+        assert!(
+            kind.contains(" disabled") && kind.contains("<b>Set in /etc/tallycam/config.toml line 14</b>")
+        );
+        assert!(!kind.contains("name=\"was."), "what cannot be changed is not sent");
+        let name = row(&html, "name");
+        assert!(name.contains("<b>Set on this page</b>") && name.contains("Back to “camera”"), "{name}");
+        assert!(row(&html, "http.max_connections").contains("In force after a restart."));
+        assert!(html.contains("id=\"restart-keys\">http.max_connections</span>"));
+        // A key that this page has never heard of is there all the same.
+        assert!(html.contains("Further") && row(&html, "new.key").contains("1s to 5m"));
+    }
+
+    #[test]
+    fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
+        let mut page = samples_hands::settings();
+        for own in page.settings.iter_mut().filter(|own| own.path == "stream.quality") {
+            own.text = "500".into();
+            own.wrong = Some("must be a whole number from 1 to 100, not 500".into());
+        }
+        let html = settings_page(&page);
+        let quality = row(&html, "stream.quality");
+        assert!(quality.contains("value=\"500\"") && quality.contains("aria-invalid=\"true\""));
+        assert!(quality.contains("must be a whole number from 1 to 100, not 500."), "{quality}");
+        assert!(quality.contains("name=\"was.stream.quality\" value=\"80\""));
+    }
+
+    #[test]
+    fn the_mode_in_force_is_chosen_among_those_of_the_camera() {
+        let html = settings_page(&samples_hands::settings());
+        assert!(html.contains("<option value=\"MJPG-960x720\" selected>960 × 720 MJPG, 30 fps</option>"));
+        assert!(html.contains("<option value=\"YUYV-640x480\">640 × 480 YUYV, 25 fps</option>"));
+        let mut page = samples_hands::settings();
+        for own in page.settings.iter_mut().filter(|own| own.path == "source.width") {
+            own.is = "800".into();
+        }
+        assert!(settings_page(&page).contains("<option value=\"\" selected>As set below</option>"));
+    }
+
+    #[test]
+    fn controls_are_what_the_camera_says_they_are() {
+        let html = settings_page(&samples_hands::settings());
+        for words in [
+            "type=\"range\" min=\"0\" max=\"255\" step=\"1\" value=\"140\" id=\"c-brightness\"",
+            "id=\"c-white_balance_automatic\" name=\"white_balance_automatic\" aria-describedby",
+            "<option value=\"3\" selected>Aperture Priority Mode</option>",
+            "form=\"press\" id=\"c-pan_reset\"",
+            "3 to 2047. Ruled by an automatic mode now",
+        ] {
+            assert!(html.contains(words), "no {words}");
+        }
+        let page = SettingsPage {
+            controls: None,
+            no_controls: "the camera is used by another program".into(),
+            ..samples_hands::settings()
+        };
+        assert!(settings_page(&page).contains("the camera is used by another program."));
+        assert!(!settings_page(&SettingsPage { no_controls: String::new(), ..page }).contains("#controls"));
+    }
 }
