@@ -463,6 +463,18 @@ fn nobody_but_the_operator_has_a_program_run() {
     assert!(!ran.exists());
 }
 
+/// The key switches the machine off without the password: who may change the camera may not give it to himself.
+#[test]
+fn nobody_but_the_operator_makes_the_key_of_power() {
+    let place = Place::new();
+    let daemon = place.start();
+    let refused = patch(&daemon, &json!({"power.key": "mine"}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(refused.json()["errors"][0]["path"], "power.key");
+    assert_eq!(send(&daemon, "PUT", "/api/v1/settings.toml", "", "[power]\nkey = \"mine\"\n").status, 422);
+    assert_eq!(client::get(daemon.address, "/shutdown?key=mine").status, 401);
+}
+
 #[test]
 fn rules_of_retention_are_one_truth_wherever_they_are_changed() {
     let place = Place::new();
@@ -613,6 +625,12 @@ fn what_counts_is_changed_while_it_runs() {
     let refused = patch(&daemon, &json!({"detect.backend": "replay"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(value(&daemon, "detect.backend"), "motion");
+    // Nor is half of a change, where the other half does not work: counting goes on.
+    let refused = patch(&daemon, &json!({"detect.backend": "none", "detect.model": "not there"}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("switched off"), "{}", refused.text());
+    let refused = patch(&daemon, &json!({"detect.model": "not there"}));
+    assert!(!refused.text().contains("switched off"), "{}", refused.text());
 }
 
 #[test]
