@@ -1,6 +1,8 @@
 //! The page of settings and what its forms send. Every form works without scripts: carried out, it leads back to its
 //! part of the page (303); else the page comes again, with what was typed and why.
 
+use std::rc::Rc;
+
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
@@ -124,7 +126,7 @@ async fn set(site: &Site, fields: &Query) -> Result<&'static str, Refused> {
 }
 
 /// Controls that are other than they were when the page was made.
-async fn set_controls(site: &Site, fields: &Query) -> Result<(), Problem> {
+async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<(), Problem> {
     let mut pairs = Vec::new();
     for (name, was) in fields.pairs() {
         let Some(name) = name.strip_prefix("was.") else { continue };
@@ -136,10 +138,10 @@ async fn set_controls(site: &Site, fields: &Query) -> Result<(), Problem> {
     if pairs.is_empty() { Ok(()) } else { set_these(site, pairs).await }
 }
 
-async fn set_these(site: &Site, pairs: Vec<(String, Value)>) -> Result<(), Problem> {
+async fn set_these(site: &Rc<Site>, pairs: Vec<(String, Value)>) -> Result<(), Problem> {
     let now = site.pipeline.controls().await?;
     let wanted = controls::wanted(&now.controls, &pairs)?;
-    let set = controls::set(site, now, &wanted, None).await?;
+    let set = controls::set(site, now, wanted, None).await?;
     if set.notes.is_empty() {
         return Ok(());
     }
