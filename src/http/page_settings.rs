@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::body::Body;
 use super::page::{again, form, html, nothing_to_do, see};
+use super::payload::MOST_KEYS;
 use super::power::PowerAction;
 use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
@@ -135,7 +136,11 @@ async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<(), Problem> {
             pairs.push((name.to_owned(), Value::String(wanted.to_owned())));
         }
     }
-    if pairs.is_empty() { Ok(()) } else { set_these(site, pairs).await }
+    match pairs.len() {
+        0 => Ok(()),
+        many if many > MOST_KEYS => Err(nothing_to_do()),
+        _ => set_these(site, pairs).await,
+    }
 }
 
 async fn set_these(site: &Rc<Site>, pairs: Vec<(String, Value)>) -> Result<(), Problem> {
