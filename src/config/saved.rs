@@ -147,7 +147,12 @@ impl Saved {
             message,
             hint,
         };
-        let meant = meant(path).map_err(|fault| wrong(kind::shortened(given), fault))?;
+        let shown = |is_secret: bool| {
+            if is_secret { quoted("***") } else { super::complaint::masked(&kind::shortened(given)) }
+        };
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let is_secret = keys::find(section, name).is_some_and(|key| key.kind.is_secret());
+        let meant = meant(path).map_err(|fault| wrong(shown(is_secret), fault))?;
         let path = meant.path();
         let read = match (&meant, text) {
             (_, None) => None,
@@ -168,10 +173,7 @@ impl Saved {
             Ok(Some(toml)) => drop(self.values.insert(path.clone(), Value { toml, line: 0 })),
             Ok(None) => drop(self.values.remove(&path)),
             Err(fault) => {
-                let is_secret = matches!(&meant, Meant::Key(key) if key.kind.is_secret());
-                let shown =
-                    if is_secret { quoted("***") } else { super::complaint::masked(&kind::shortened(given)) };
-                return Err(wrong(shown, (format!("`{path}` {}", fault.message), fault.hint)));
+                return Err(wrong(shown(is_secret), (format!("`{path}` {}", fault.message), fault.hint)));
             }
         }
         Ok(path)
@@ -412,9 +414,10 @@ mod tests {
         assert!(wrong("stream.qualty", "7").hint.unwrap().contains("quality"));
         assert!(wrong("strem.quality", "7").message.contains("no section"));
         assert!(wrong("stream", "7").message.contains("is a section"));
-        for operators in ["store.directory", "source.command"] {
+        for operators in ["store.directory", "source.command", "power.key"] {
             assert!(wrong(operators, "x").message.contains("configuration file only"));
         }
+        assert_eq!(wrong("power.key", "s3cret").given, "\"***\"");
         assert!(wrong("controls.sim.gain", "much").message.contains("whole number"));
         assert_eq!(wrong("source.password", "[1]").given, "\"***\"");
         assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));

@@ -415,7 +415,12 @@ fn restore(draft: &mut Saved, saved: &Saved, path: &str) {
 fn is_already(now: &Resolved, path: &str, text: Option<&str>) -> bool {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     let Some(key) = keys::find(section, name).filter(|key| !key.is_for_pages()) else { return false };
-    let shown = text.and_then(|text| key.kind.take_text(text, &mut Config::default()).ok());
+    let Some(text) = text else { return false };
+    if key.kind.is_secret() && !["", "\"\"", "***", "\"***\""].contains(&text) {
+        // All secrets look the same: this one is not what is shown.
+        return false;
+    }
+    let shown = key.kind.take_text(text, &mut Config::default()).ok();
     shown.is_some() && now.setting(path).map(|setting| &setting.value) == shown.as_ref()
 }
 
