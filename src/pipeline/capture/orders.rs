@@ -57,13 +57,13 @@ impl Capture<'_> {
         match command {
             None => {}
             Some(Command::Controls(answer)) => {
-                let _ = answer.send(match open.as_deref_mut() {
+                let _ = answer.send(match open {
                     Some(source) => self.tuning.read(source),
                     None => self.tuning.read_closed(&mut *self.opener, &saved),
                 });
             }
             Some(Command::SetControls(wanted, answer)) => {
-                let _ = answer.send(match open.as_deref_mut() {
+                let _ = answer.send(match open {
                     Some(source) => self.tuning.set(source, &wanted, &saved),
                     None => self.tuning.set_closed(&mut *self.opener, &wanted, &saved),
                 });
