@@ -65,17 +65,16 @@ def sampling(jpeg):
 
 
 def prepare():
-    """The file that is changed, 720p at 4:2:0, and the same as 1080p."""
+    """The files that are changed, 4:2:0: a camera's picture of 720p as the other benches show it, and one of 1080p."""
     folder = f"{OUT}/{counting.pictures()}"
     names = sorted(name for name in os.listdir(folder) if name.endswith(".jpg"))
-    image = cv2.imread(f"{folder}/{names[len(names) // 2]}")
-    paths = {}
-    for name, size in (("720", (1280, 720)), ("1080", (1920, 1080))):
-        paths[name] = f"{OUT}/view-{name}.jpg"
-        cv2.imwrite(paths[name], cv2.resize(image, size), [cv2.IMWRITE_JPEG_QUALITY, 85])
-        with open(paths[name], "rb") as f:
+    paths = {"720": f"{folder}/{names[len(names) // 2]}", "1080": f"{OUT}/view-1080.jpg"}
+    large = cv2.resize(cv2.imread(paths["720"]), (1920, 1080))
+    cv2.imwrite(paths["1080"], large, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    for path in paths.values():
+        with open(path, "rb") as f:
             if sampling(f.read()) != ["2×2", "1×1", "1×1"]:
-                sys.exit(f"{paths[name]} is not 4:2:0")
+                sys.exit(f"{path} is not 4:2:0")
     return paths
 
 

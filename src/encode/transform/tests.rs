@@ -29,8 +29,10 @@ fn looks(jpeg: &[u8]) -> [[i32; 3]; 4] {
     })
 }
 
+type Size = (usize, usize);
+
 /// The planes of a JPEG without padding, its size, and that of its chroma.
-fn decoded(jpeg: &[u8]) -> ([Vec<u8>; 3], (usize, usize), (usize, usize)) {
+fn decoded(jpeg: &[u8]) -> ([Vec<u8>; 3], Size, Size) {
     let mut decompressor = Decompressor::new().unwrap();
     let header = decompressor.header(jpeg).unwrap();
     let layout = header.layout(8).unwrap();

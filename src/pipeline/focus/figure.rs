@@ -75,9 +75,9 @@ impl Figure {
 /// Copies the luma of a part of `image`, and gives the pixels in one of its rows.
 fn cut(image: &SmallImage, [left, top, width, height]: Region, luma: &mut Vec<u8>) -> usize {
     let span = |start: f64, length: f64, of: usize| {
-        let first = (start.clamp(0.0, 1.0) * of as f64) as usize;
+        let first = ((start.clamp(0.0, 1.0) * of as f64) as usize).min(of - 1);
         let last = ((start + length).clamp(0.0, 1.0) * of as f64).round() as usize;
-        first.min(of - 1)..last.clamp(first + 1, of)
+        first..last.clamp(first + 1, of)
     };
     let (columns, rows) = (span(left, width, image.width), span(top, height, image.height));
     luma.clear();
