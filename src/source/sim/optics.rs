@@ -218,7 +218,7 @@ mod tests {
 
     /// Luma of stripes of 8 pixels; no colour.
     fn stripes() -> Vec<u8> {
-        let luma = (0..WIDTH * HEIGHT).map(|n| if (n % WIDTH) / 8 % 2 == 0 { 40 } else { 200 });
+        let luma = (0..WIDTH * HEIGHT).map(|n| if ((n % WIDTH) / 8).is_multiple_of(2) { 40 } else { 200 });
         luma.chain((0..WIDTH * HEIGHT / 2).map(|_| 128)).collect()
     }
 
