@@ -206,8 +206,7 @@ pub(crate) struct Site {
     keeping: Option<Keeping>,
     /// The light.
     lights: Option<Lights>,
-    /// Where pictures are kept, and their store could be opened.
-    /// Made with the first look at the store, which may be opened late.
+    /// Where pictures are kept. Made with the first look at the store, which may be opened late.
     album: OnceLock<Album>,
     /// The camera's lens.
     focus: Focus,

@@ -247,13 +247,13 @@ impl Keeping {
             let shared = Arc::clone(&shared);
             move |beat| {
                 // Until there is a store nothing can be recorded, and nobody is let ask for it.
-                while shared.store().is_err() {
+                while shared.media.get().is_none() {
                     beat.beat();
                     if shared.stop.sleep(Duration::from_secs(1)) {
                         return;
                     }
                 }
-                if let Ok(media) = shared.store().cloned() {
+                if let Some(media) = shared.media.get().cloned() {
                     Recorder::new(shared, media, counts, obeyed, beat).run(&runtime);
                 }
             }

@@ -206,7 +206,7 @@ mod tests {
     const MAKE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
 
     fn fill(connection: &Connection, id: i64) {
-        connection.execute("INSERT INTO t VALUES (?1, randomblob(300000))", [id]).unwrap();
+        connection.execute("INSERT OR REPLACE INTO t VALUES (?1, randomblob(300000))", [id]).unwrap();
     }
 
     fn made(file: &Path) -> Connection {
