@@ -150,7 +150,7 @@ impl Direct {
     /// one that [`Direct::write`] is for.
     pub(super) fn take_run(&mut self) -> Option<(Run, bool)> {
         let run = Run { at: self.at, len: std::mem::take(&mut self.len), piece: self.piece };
-        (run.len > 0).then(|| (run, run.len >= LEAST && !self.is_refused))
+        (run.len > 0).then_some((run, run.len >= LEAST && !self.is_refused))
     }
 
     /// The bytes of the run that was taken last.
