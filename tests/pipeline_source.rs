@@ -4,12 +4,14 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::testcam::{Manner, TestCam, number_of, trouble};
 use common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
-use tallycam::media::{Subscriber, Trouble, TroubleKind};
+use tallycam::media::{Format, Subscriber, Trouble, TroubleKind};
 use tallycam::pipeline::{ControlsError, Pipeline, Settings, State};
 use tallycam::source::sim::SimOpener;
 use tallycam::source::{Opener, Source, Wanted};
@@ -138,6 +140,19 @@ async fn who_does_not_wait_for_the_outcome_changes_nothing() {
 }
 
 #[tokio::test]
+async fn two_at_once_are_tried_one_after_the_other() {
+    let (old, one, other) = (camera(), camera(), camera());
+    let run = old.pipeline(settings());
+    let replace = |cam: &TestCam| run.pipeline.replace_source(Box::new(cam.clone()));
+    // Asleep, both wait when the thread wakes.
+    let both = async { tokio::join!(replace(&one), replace(&other)) };
+    let (first, second) = tokio::time::timeout(DEADLINE, both).await.unwrap();
+    first.unwrap();
+    second.unwrap();
+    assert_eq!((one.opens(), other.opens()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_pause_ends_a_trial() {
     let (old, new) = (camera(), camera().first_within(DEADLINE));
     new.manner(Manner::Silent);
@@ -211,6 +226,86 @@ impl Opener for Slow {
         stop.sleep(2 * DEADLINE);
         Err(trouble(TroubleKind::Failed))
     }
+}
+
+/// A camera that takes its time to say what it offers.
+struct Talkative(TestCam);
+
+impl Opener for Talkative {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        self.0.open(stop)
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn pictures_flow_however_much_is_asked() {
+    let (pipeline, worker) = Pipeline::start(Box::new(Talkative(camera())), settings()).unwrap();
+    let ask = |pipeline: Pipeline| async move {
+        loop {
+            pipeline.formats().await.unwrap();
+        }
+    };
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        asking.spawn(ask(pipeline.clone()));
+    }
+    // Asleep, and awake.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let _demand = pipeline.demand();
+    let mut viewer = pipeline.hub().subscribe();
+    for _ in 0..3 {
+        let picture = tokio::time::timeout(DEADLINE, viewer.next()).await.unwrap();
+        assert!(picture.is_some());
+    }
+    asking.shutdown().await;
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
+}
+
+/// A camera that takes its time to be opened, and writes down when it is asked for its formats.
+struct Asked(Arc<AtomicBool>, Arc<AtomicBool>);
+
+impl Opener for Asked {
+    fn describe(&self) -> String {
+        String::from("a camera that is asked")
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        while !self.0.load(Ordering::Relaxed) && !stop.sleep(Duration::from_millis(2)) {}
+        Err(trouble(TroubleKind::Failed))
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        self.1.store(true, Ordering::Relaxed);
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_done() {
+    let (may_go_on, was_asked) = (Arc::default(), Arc::default());
+    let opener = Asked(Arc::clone(&may_go_on), Arc::clone(&was_asked));
+    let (pipeline, worker) = Pipeline::start(Box::new(opener), settings()).unwrap();
+    let _demand = pipeline.demand();
+    wait_until("it is being opened", || pipeline.status().state == State::Waking);
+    assert!(tokio::time::timeout(Duration::from_millis(1), pipeline.formats()).await.is_err());
+    may_go_on.store(true, Ordering::Relaxed);
+    // What is asked later is done later.
+    pipeline.controls().await.unwrap();
+    assert!(!was_asked.load(Ordering::Relaxed));
+    pipeline.formats().await.unwrap();
+    assert!(was_asked.load(Ordering::Relaxed));
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
 }
 
 #[tokio::test]

@@ -29,9 +29,6 @@ pub(super) struct Document<'t> {
 /// A complaint: it cannot be read, is too long, or is not UTF-8.
 pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
     let name = path.display().to_string();
-    let whole = |message: String, hint: Option<String>| {
-        Box::new(Complaint { place: Place::whole(&name), message, hint })
-    };
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
@@ -41,11 +38,9 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
             }
             _ => None,
         };
-        return Err(whole(format!("cannot be read: {error}"), hint));
+        return Err(whole(&name, format!("cannot be read: {error}"), hint));
     }
-    if bytes.len() as u64 > LONGEST {
-        return Err(whole(format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None));
-    }
+    check_length(&name, bytes.len())?;
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
@@ -53,6 +48,22 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
         let hint = Some(String::from("save the file as UTF-8"));
         Box::new(Complaint { place, message: String::from("this is not UTF-8 text"), hint })
     })
+}
+
+/// Refuses a file of so many bytes, if that is too long to be read.
+///
+/// # Errors
+/// A complaint of the file called `name`.
+pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Complaint>> {
+    if len as u64 <= LONGEST {
+        return Ok(());
+    }
+    Err(whole(name, format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None))
+}
+
+/// What is wrong with all of the file called `name`.
+fn whole(name: &str, message: String, hint: Option<String>) -> Box<Complaint> {
+    Box::new(Complaint { place: Place::whole(name), message, hint })
 }
 
 /// Parses `text`, which is called `name`.

@@ -72,8 +72,10 @@ impl Saved {
     /// is used.
     ///
     /// # Errors
-    /// It is no TOML: nothing of it can be relied on.
+    /// It is no TOML, or longer than such a file may be: nothing of it can be relied on.
     pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Complaints>), Complaints> {
+        super::file::check_length(&file.display().to_string(), text.len())
+            .map_err(|complaint| Complaints(vec![*complaint]))?;
         let (saved, complaints, is_broken) = resolve::read_saved(file, text);
         match (complaints.is_empty(), is_broken) {
             (true, _) => Ok((saved, None)),

@@ -143,8 +143,9 @@ impl Parts {
         let (before, after) = (detector_of(from), detector_of(to));
         let (was_pinned, is_pinned) = (models::pinned(from), models::pinned(to));
         let is_another = before != after || was_pinned != is_pinned;
-        let settings = counting::settings(&to.config);
-        if is_another || settings != counting::settings(&from.config) {
+        let (settings_before, settings) = (counting::settings(&from.config), counting::settings(&to.config));
+        let is_told = is_another || settings != settings_before;
+        if is_told {
             self.shelf.set_pinned(is_pinned);
             let make = is_another.then(|| make_detector(after, self.shelf.clone()));
             if let Err(refused) = self.counting.set_settings(settings, make).await {
@@ -159,10 +160,16 @@ impl Parts {
         };
         let (was, is) = (chosen(from), chosen(to));
         let may_choose = !to.origin("detect.model").is_some_and(Origin::is_operators);
-        if was != is && may_choose {
-            self.counting.use_model(is).await?;
+        if was == is || !may_choose {
+            return Ok(());
         }
-        Ok(())
+        let Err(refused) = self.counting.use_model(is).await else { return Ok(()) };
+        if is_told {
+            self.shelf.set_pinned(was_pinned);
+            let make = is_another.then(|| make_detector(before, self.shelf.clone()));
+            self.undone(self.counting.set_settings(settings_before, make).await.map_err(Into::into));
+        }
+        Err(refused.into())
     }
 
     async fn rules(&self, from: &Resolved, to: &Resolved) -> Result<(), Refused> {

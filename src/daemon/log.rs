@@ -2,8 +2,9 @@
 //! as readable lines to standard error.
 //!
 //! Every thread logs; a line is written with one call, so lines never mix. The level can be
-//! changed while the program runs ([`set_level`]). The last lines stay in memory, for the page and the API. Other crates' lines are kept out below
-//! warnings: what they say is no part of the appliance's story.
+//! changed while the program runs ([`set_level`]). The last lines stay in memory, for the page and
+//! the API. Other crates' lines are kept out below warnings: what they say is no part of the
+//! appliance's story.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};

@@ -221,6 +221,7 @@ pub fn serve(
             pipeline.stop();
             counting.let_end();
             keeping.let_end();
+            lights.0.stop();
             return Err(error.into());
         }
     };

@@ -2,7 +2,8 @@
 //!
 //! What holds: at every moment, also after a power cut, the file is one that was whole (written beside, synced, renamed,
 //! the folder synced). A copy of what was last good lies beside it; where somebody has edited the file to nonsense, that
-//! copy is in force. A file that cannot be used is never written over: it is set aside with its date.
+//! copy is in force. A file that cannot be used is never written over: it is set aside with its date, and only once what
+//! takes its place is whole on the disk.
 //!
 //! Everything here blocks: at start on the main thread, later on the runtime's pool. One writer at a time, which is
 //! whoever calls.
@@ -83,7 +84,7 @@ pub fn copy_good(directory: &Path) {
 }
 
 /// Writes `saved` and gives it back as it is read again. Done when it is on the disk. With `set_aside`, the file that is
-/// there gets another name before.
+/// there is kept under another name.
 ///
 /// # Errors
 /// [`NotWritten`]: what was there is there still.
@@ -99,10 +100,8 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     }
     fs::create_dir_all(directory).map_err(failed)?;
     let new = directory.join(NEW);
-    if set_aside {
-        put_aside(directory, &file).map_err(failed)?;
-    }
-    replace(&new, &file, text.as_bytes(), true).map_err(failed)?;
+    let before = || if set_aside { put_aside(directory, &file) } else { Ok(()) };
+    replace_after(&new, &file, text.as_bytes(), true, before).map_err(failed)?;
     // Needed only where somebody spoils the file itself, and no power cut spoils both: it need not be synced.
     if let Err(error) = replace(&new, &directory.join(LAST_GOOD), text.as_bytes(), false) {
         log::warn!("{}: no copy of the settings could be kept: {error}", directory.join(LAST_GOOD).display());
@@ -112,6 +111,17 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
 
 /// Has `text` take the place of `file`, by way of `new`. Readable by nobody else: there may be a password in it.
 fn replace(new: &Path, file: &Path, text: &[u8], durably: bool) -> io::Result<()> {
+    replace_after(new, file, text, durably, || Ok(()))
+}
+
+/// The same; `before` is done when `text` is written, and has no place yet.
+fn replace_after(
+    new: &Path,
+    file: &Path,
+    text: &[u8],
+    durably: bool,
+    before: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     match fs::remove_file(new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -122,6 +132,7 @@ fn replace(new: &Path, file: &Path, text: &[u8], durably: bool) -> io::Result<()
         if durably {
             out.sync_all()?;
         }
+        before()?;
         fs::rename(new, file)
     })();
     if written.is_err() {
@@ -144,7 +155,8 @@ fn sync(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives `file` another name: `settings.toml.2026-11-20T14-53-07`.
+/// Gives `file` another name: `settings.toml.2026-11-20T14-53-07`. Beside its own, where the file system can do that:
+/// whenever the power goes, one of the two is whole under that.
 fn put_aside(directory: &Path, file: &Path) -> io::Result<()> {
     let now = jiff::Timestamp::from_microsecond(clock::wall_us() as i64).unwrap_or_default();
     let date = now.strftime("%Y-%m-%dT%H-%M-%S");
@@ -154,12 +166,14 @@ fn put_aside(directory: &Path, file: &Path) -> io::Result<()> {
         if fs::symlink_metadata(&aside).is_ok() {
             continue;
         }
-        match fs::rename(file, &aside) {
+        let linked = fs::hard_link(file, &aside);
+        let is_there = !matches!(&linked, Err(error) if error.kind() == ErrorKind::NotFound);
+        match if is_there { linked.or_else(|_| fs::rename(file, &aside)) } else { linked } {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
             Ok(()) => {}
         }
-        log::warn!("{} was not understood, and is {} now", file.display(), aside.display());
+        log::warn!("{} was not understood, and is kept as {}", file.display(), aside.display());
         return Ok(());
     }
     Ok(())
@@ -262,6 +276,22 @@ mod tests {
     }
 
     #[test]
+    fn what_would_be_too_long_to_be_read_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        let mut saved = write(directory, &with(directory, "name", "door"), false).unwrap();
+        let fitting = (1..).find(|hundred| {
+            for n in 100 * (hundred - 1)..100 * hundred {
+                saved.set(&format!("controls.cam.control_{n}"), Some("1")).unwrap();
+            }
+            write(directory, &saved, false).is_err()
+        });
+        assert!(fitting > Some(10), "{fitting:?}");
+        let found = read(directory);
+        assert_eq!((found.complaint.as_str(), found.saved.get("name")), ("", Some("\"door\"")));
+    }
+
+    #[test]
     fn what_cannot_be_written_is_told_and_leaves_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
@@ -271,6 +301,11 @@ mod tests {
         let refused = write(directory, &with(directory, "name", "gate"), false).unwrap_err();
         assert!(refused.to_string().contains(NAME), "{refused}");
         assert_eq!(read(directory).saved.get("name"), Some("\"door\""));
+        // Nor is one that is to be set aside gone then.
+        fs::write(directory.join(NAME), "=").unwrap();
+        write(directory, &with(directory, "name", "gate"), true).unwrap_err();
+        assert_eq!(fs::read_to_string(directory.join(NAME)).unwrap(), "=");
+        assert_eq!(names(directory), [NAME, LAST_GOOD, NEW]);
         let no_folder = directory.join(NAME).join("below a file");
         assert!(write(&no_folder, &with(directory, "name", "gate"), false).is_err());
     }

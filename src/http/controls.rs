@@ -1,6 +1,8 @@
 //! `/api/v1/controls` and `/api/v1/formats`: what the camera itself can do. What is set is set on the camera at once
 //! and kept for this camera, so that it has it again after a restart; a button is pressed and not kept.
 
+use std::rc::Rc;
+
 use hyper::header::ETAG;
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
@@ -10,7 +12,7 @@ use super::etag::{self, Wish};
 use super::payload;
 use super::preferences::{Changes, InForce, NotSet};
 use super::problem::Problem;
-use super::route::Request;
+use super::route::{Request, to_its_end};
 use super::wire_controls::{ControlsReport, FormatsReport};
 use super::{Site, v1, wire};
 use crate::config::control_path;
@@ -32,7 +34,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let pairs = payload::read_pairs(&request.headers, &request.body)?;
     let wanted = wanted(&now.controls, &pairs)?;
     let version = version(&request.site, &request.headers)?;
-    let controls = set(&request.site, now, &wanted, version).await?;
+    let controls = set(&request.site, now, wanted, version).await?;
     Ok(answer(&request.site, &controls))
 }
 
@@ -50,12 +52,22 @@ pub async fn formats(request: Request) -> Result<Response<Body>, Problem> {
     Ok(v1::json(wire::json(&FormatsReport::of(&formats))))
 }
 
-/// Sets controls on the camera and keeps what it took. `now` is what it has; with `version`, only if settings are
-/// still of that version.
+/// Sets controls on the camera and keeps what it took, also when whoever asked for it goes meanwhile. `now` is what it
+/// has; with `version`, only if settings are still of that version.
 ///
 /// # Errors
 /// What is wrong; nothing is set then.
 pub async fn set(
+    site: &Rc<Site>,
+    now: CameraControls,
+    wanted: Wanted,
+    version: Option<u64>,
+) -> Result<CameraControls, Problem> {
+    let site = Rc::clone(site);
+    to_its_end(async move { set_and_keep(&site, now, &wanted, version).await }).await
+}
+
+async fn set_and_keep(
     site: &Site,
     now: CameraControls,
     wanted: &[(String, Option<i64>)],
@@ -92,7 +104,7 @@ pub async fn set(
 ///
 /// # Errors
 /// As [`set`].
-pub async fn set_defaults(site: &Site, version: Option<u64>) -> Result<CameraControls, Problem> {
+pub async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<CameraControls, Problem> {
     let now = site.pipeline.controls().await?;
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     let identity = now.identity.clone();
@@ -106,7 +118,7 @@ pub async fn set_defaults(site: &Site, version: Option<u64>) -> Result<CameraCon
             && (control.value != control.default || saved(&control.name))
     });
     let wanted: Wanted = settable.map(|control| (control.name.clone(), None)).collect();
-    set(site, now, &wanted, version).await
+    set(site, now, wanted, version).await
 }
 
 /// Keeps what the camera took of what was wanted.

@@ -4,6 +4,8 @@
 //! What is set here is set on the camera at once, and kept as the settings of its controls, so that it is so after the
 //! next opening, too. Where settings are not kept it holds until the camera is closed.
 
+use std::rc::Rc;
+
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use super::body::Body;
 use super::fields::{FieldError, Fields, wrong};
 use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
-use super::route::Request;
+use super::route::{Request, to_its_end};
 use super::state::object;
 use super::{Site, controls, v1, wire};
 use crate::config::{LensKind, control_path};
@@ -83,17 +85,22 @@ pub async fn facts(site: &Site) -> LensFacts {
 }
 
 /// Moves the lens. Done when the camera has been told and it is kept.
-pub async fn set(site: &Site, wish: LensWish) -> Result<(), Problem> {
+pub async fn set(site: &Rc<Site>, wish: LensWish) -> Result<(), Problem> {
     make(site, wish.meant()?).await
 }
 
 /// As the camera has it by itself: nothing is kept.
-pub async fn reset(site: &Site) -> Result<(), Problem> {
+pub async fn reset(site: &Rc<Site>) -> Result<(), Problem> {
     make(site, Move::Reset).await
 }
 
-/// The same for a wish that is known to mean something.
-pub async fn make(site: &Site, wish: Move) -> Result<(), Problem> {
+/// The same for a wish that is known to mean something. It is done to its end, also when whoever asked for it goes.
+pub async fn make(site: &Rc<Site>, wish: Move) -> Result<(), Problem> {
+    let site = Rc::clone(site);
+    to_its_end(async move { make_and_keep(&site, wish).await }).await
+}
+
+async fn make_and_keep(site: &Site, wish: Move) -> Result<(), Problem> {
     let planned = site.focus.plan(kind(site), wish).await?;
     refuse_pinned(site, &planned)?;
     site.focus.set(planned.change.values.clone()).await.map_err(FocusError::from)?;
@@ -109,9 +116,9 @@ pub async fn make(site: &Site, wish: Move) -> Result<(), Problem> {
 }
 
 /// Begins a focus sweep, which goes on by itself.
-pub async fn sweep(site: &std::rc::Rc<Site>) -> Result<(), Problem> {
+pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     let sweeping = site.focus.sweep(kind(site)).await?;
-    let site = std::rc::Rc::clone(site);
+    let site = Rc::clone(site);
     tokio::task::spawn_local(async move {
         let Some(planned) = sweeping.run().await else { return };
         if let Err(problem) = keep(&site, planned).await {

@@ -1,11 +1,14 @@
 //! The page of settings and what its forms send. Every form works without scripts: carried out, it leads back to its
 //! part of the page (303); else the page comes again, with what was typed and why.
 
+use std::rc::Rc;
+
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use super::body::Body;
 use super::page::{again, form, html, nothing_to_do, see};
+use super::payload::MOST_KEYS;
 use super::power::PowerAction;
 use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
@@ -124,7 +127,7 @@ async fn set(site: &Site, fields: &Query) -> Result<&'static str, Refused> {
 }
 
 /// Controls that are other than they were when the page was made.
-async fn set_controls(site: &Site, fields: &Query) -> Result<(), Problem> {
+async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<(), Problem> {
     let mut pairs = Vec::new();
     for (name, was) in fields.pairs() {
         let Some(name) = name.strip_prefix("was.") else { continue };
@@ -133,13 +136,17 @@ async fn set_controls(site: &Site, fields: &Query) -> Result<(), Problem> {
             pairs.push((name.to_owned(), Value::String(wanted.to_owned())));
         }
     }
-    if pairs.is_empty() { Ok(()) } else { set_these(site, pairs).await }
+    match pairs.len() {
+        0 => Ok(()),
+        many if many > MOST_KEYS => Err(nothing_to_do()),
+        _ => set_these(site, pairs).await,
+    }
 }
 
-async fn set_these(site: &Site, pairs: Vec<(String, Value)>) -> Result<(), Problem> {
+async fn set_these(site: &Rc<Site>, pairs: Vec<(String, Value)>) -> Result<(), Problem> {
     let now = site.pipeline.controls().await?;
     let wanted = controls::wanted(&now.controls, &pairs)?;
-    let set = controls::set(site, now, &wanted, None).await?;
+    let set = controls::set(site, now, wanted, None).await?;
     if set.notes.is_empty() {
         return Ok(());
     }

@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 
 use super::query::Query;
 
+/// More keys than this mean nothing here; each is looked for among all that there are, on the server's own thread.
+pub const MOST_KEYS: usize = 1000;
+
 /// A body could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
@@ -28,6 +31,9 @@ pub enum PayloadError {
         "the request's body is not what is wanted here: it should be an object, as in {{\"name\": \"Front door\"}}"
     )]
     NoObject,
+    /// There are more keys than anything here has.
+    #[error("the request's body has more than {MOST_KEYS} keys")]
+    TooMany,
     /// A key is there twice: which of its values is meant?
     #[error("{0:?} is given twice")]
     Repeated(String),
@@ -70,13 +76,21 @@ pub fn read_or_nothing<T: DeserializeOwned>(
         _ if matches!(begin, b'{' | b'[') => {
             serde_json::from_slice(body).map_err(|e| PayloadError::NotJson(e.to_string()))?
         }
-        "application/x-www-form-urlencoded" => form(&Query::parse(&String::from_utf8_lossy(body))),
+        "application/x-www-form-urlencoded" => {
+            let fields = Query::parse(&String::from_utf8_lossy(body));
+            if fields.pairs().len() > MOST_KEYS {
+                return Err(PayloadError::TooMany);
+            }
+            form(&fields)
+        }
         "" | "text/plain" => json(body)?,
         json_kind if json_kind == "application/json" || json_kind.ends_with("+json") => json(body)?,
         _ => return Err(PayloadError::Kind(kind)),
     };
-    if !value.is_object() {
-        return Err(PayloadError::NoObject);
+    match value.as_object().map(Map::len) {
+        None => return Err(PayloadError::NoObject),
+        Some(keys) if keys > MOST_KEYS => return Err(PayloadError::TooMany),
+        Some(_) => {}
     }
     serde_json::from_value(value).map(Some).map_err(|e| PayloadError::Wrong(e.to_string()))
 }
@@ -89,7 +103,7 @@ pub fn read_pairs(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value
     let begin = body.iter().find(|byte| !byte.is_ascii_whitespace()).ok_or(PayloadError::Missing)?;
     let kind = kind(headers);
     let is_form = kind == "application/x-www-form-urlencoded" && !matches!(begin, b'{' | b'[');
-    let pairs = if is_form {
+    let pairs: Vec<(String, Value)> = if is_form {
         let fields = Query::parse(&String::from_utf8_lossy(body));
         fields.pairs().iter().map(|(key, text)| (key.clone(), Value::from(text.as_str()))).collect()
     } else {
@@ -97,6 +111,9 @@ pub fn read_pairs(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value
         read::<Map<String, Value>>(headers, body)?;
         serde_json::from_slice::<Pairs>(body).map_err(|e| PayloadError::NotJson(e.to_string()))?.0
     };
+    if pairs.len() > MOST_KEYS {
+        return Err(PayloadError::TooMany);
+    }
     let is_repeated =
         |(at, (key, _)): (usize, &(String, Value))| pairs[..at].iter().any(|(other, _)| other == key);
     match pairs.iter().enumerate().find(|pair| is_repeated(*pair)) {
@@ -281,6 +298,11 @@ mod tests {
         assert_eq!(pairs(form, "b=1&a="), Ok(vec![of("b", json!("1")), of("a", json!(""))]));
         assert_eq!(pairs(json, "{\"a\":1,\"b\":2,\"a\":3}"), Err(PayloadError::Repeated("a".into())));
         assert_eq!(pairs(form, "a=1&a=1"), Err(PayloadError::Repeated("a".into())));
+        let many: Vec<String> = (0..=MOST_KEYS).map(|n| format!("k{n}=1")).collect();
+        let many_more: Vec<String> = (0..=MOST_KEYS).map(|n| format!("\"k{n}\":1")).collect();
+        assert_eq!(pairs(form, &many.join("&")), Err(PayloadError::TooMany));
+        assert_eq!(pairs(json, &format!("{{{}}}", many_more.join(","))), Err(PayloadError::TooMany));
+        assert!(pairs(form, &many[1..].join("&")).is_ok());
         assert_eq!(pairs(json, "[1]"), Err(PayloadError::NoObject));
         assert_eq!(pairs(json, " "), Err(PayloadError::Missing));
         assert!(matches!(pairs(json, "{\"a\":NaN}"), Err(PayloadError::NotJson(_))));

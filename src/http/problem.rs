@@ -276,9 +276,10 @@ impl From<PayloadError> for Problem {
         let status = match error {
             PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PayloadError::NoObject | PayloadError::Repeated(_) | PayloadError::Wrong(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            PayloadError::NoObject
+            | PayloadError::TooMany
+            | PayloadError::Repeated(_)
+            | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Problem::new(status, error.to_string()).hint(error.hint())
     }

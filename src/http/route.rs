@@ -360,6 +360,21 @@ async fn answer(
         .await
 }
 
+/// Does `work` to its end, also when whoever asked for it goes in the middle: what the camera is told is kept, or taken
+/// back.
+///
+/// # Errors
+/// Those of `work`.
+pub async fn to_its_end<T: 'static>(
+    work: impl Future<Output = Result<T, Problem>> + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_local(work).await;
+    let failed = |error: tokio::task::JoinError| {
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    };
+    done.unwrap_or_else(failed)
+}
+
 /// Takes the body of a request, whether its route wants one or not: the connection's next request
 /// comes after it.
 async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Result<Bytes, BodyError> {
@@ -399,7 +414,28 @@ pub fn no_store(mut response: Response<Body>) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::task::{Context, Waker};
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_begun_is_done_though_nobody_waits_for_it() {
+        let tasks = tokio::task::LocalSet::new();
+        let (go_on, told) = tokio::sync::oneshot::channel();
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        tasks
+            .run_until(async move {
+                let mut asked = Box::pin(to_its_end(async move {
+                    let _ = told.await;
+                    done.send(()).map_err(|()| unreachable!())
+                }));
+                assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                drop(asked);
+                go_on.send(()).unwrap();
+                is_done.await.unwrap();
+            })
+            .await;
+    }
 
     #[test]
     fn every_route_is_found_by_itself_and_by_nothing_else() {

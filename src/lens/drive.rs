@@ -92,7 +92,7 @@ impl Drive {
                 min,
                 max,
                 // A camera that lies about its steps still has places.
-                step: step.clamp(1, max - min),
+                step: step.clamp(1, max.saturating_sub(min)),
                 value: control.value.clamp(min, max),
                 default: control.default.clamp(min, max),
             }),

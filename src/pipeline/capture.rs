@@ -189,10 +189,6 @@ impl<'a> Capture<'a> {
             if wishes.is_stopping {
                 return None;
             }
-            if shared.has_been_asked() {
-                // Since the look above: nobody is to wait for the end of a sleep.
-                continue;
-            }
             if wishes.is_paused || self.trouble.is_some() {
                 // There is none to be had: who waits for one looks at the state.
                 wishes.largest.clear();
@@ -234,6 +230,8 @@ impl<'a> Capture<'a> {
                 shared.enter(State::Asleep);
                 HEARTBEAT
             };
+            // What was asked since the look above, and what is left of it, is not to wait for the end of a sleep.
+            let wait = if shared.has_been_asked() { Duration::ZERO } else { wait };
             drop(shared.wait(wishes, wait));
         }
     }

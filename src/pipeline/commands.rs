@@ -205,8 +205,8 @@ impl Pipeline {
 }
 
 impl Command {
-    /// Whether nobody waits for its answer any more.
-    fn is_given_up(&self) -> bool {
+    /// Whether nobody waits for its answer any more: then it is not done.
+    pub fn is_given_up(&self) -> bool {
         match self {
             Command::Controls(answer) | Command::SetControls(_, answer) => answer.is_closed(),
             Command::Formats(answer) => answer.is_closed(),

@@ -25,67 +25,60 @@ pub struct Trial {
 }
 
 impl Capture<'_> {
-    /// Does what is asked, in its order. Another source is given back, to be tried when `open` is closed.
+    /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is given
+    /// back, to be tried when `open` is closed.
     pub(super) fn obey(&mut self, mut open: Option<&mut (dyn Source + 'static)>) -> Option<Swap> {
         self.beat.beat_before(OPEN_TAKES);
         let shared = Arc::clone(&self.shared);
-        let swap = loop {
-            let (command, saved, is_saved_new, is_paused) = {
-                let mut wishes = shared.wishes();
-                let commands = wishes.commands.as_mut();
-                let is_next = |command: &Command| {
-                    // One at a time is on trial.
-                    self.trial.is_none() || !matches!(command, Command::Replace(..))
-                };
-                let command = match commands {
-                    Some(commands) if commands.front().is_some_and(is_next) => commands.pop_front(),
-                    Some(commands) => {
-                        if !commands.is_empty() {
-                            shared.ask_again();
-                        }
-                        None
-                    }
-                    None => None,
-                };
-                let is_saved_new = std::mem::take(&mut wishes.has_new_saved);
-                (command, Arc::clone(&wishes.saved), is_saved_new, wishes.is_paused)
-            };
-            if is_saved_new {
-                for note in self.tuning.saved_changed(open.as_deref_mut(), &saved) {
-                    log::warn!("{note}");
+        let (command, saved, is_saved_new, is_paused) = {
+            let mut wishes = shared.wishes();
+            let is_saved_new = std::mem::take(&mut wishes.has_new_saved);
+            let command = wishes.commands.as_mut().and_then(|commands| {
+                // Who has gone was told that nothing came of it.
+                commands.retain(|waiting| !waiting.is_given_up());
+                // One at a time is on trial.
+                let is_source = |command: &Command| matches!(command, Command::Replace(..));
+                let may_be = self.trial.is_none() || !commands.front().is_some_and(is_source);
+                let command = if may_be { commands.pop_front() } else { None };
+                if !commands.is_empty() {
+                    shared.ask_again();
                 }
-            }
-            // Who has gone does not mind.
-            match command {
-                None => break None,
-                Some(Command::Controls(answer)) => {
-                    let _ = answer.send(match open.as_deref_mut() {
-                        Some(source) => self.tuning.read(source),
-                        None => self.tuning.read_closed(&mut *self.opener, &saved),
-                    });
-                }
-                Some(Command::SetControls(wanted, answer)) => {
-                    let _ = answer.send(match open.as_deref_mut() {
-                        Some(source) => self.tuning.set(source, &wanted, &saved),
-                        None => self.tuning.set_closed(&mut *self.opener, &wanted, &saved),
-                    });
-                }
-                Some(Command::Formats(answer)) => {
-                    let _ = answer.send(self.opener.formats().map_err(Into::into));
-                }
-                Some(Command::Replace(_, answer)) if answer.is_closed() => {}
-                Some(Command::Replace(opener, answer)) if is_paused => {
-                    log::info!("the source is {} when the pause ends", opener.describe());
-                    self.shared.figures().source = opener.describe();
-                    self.opener = opener;
-                    let _ = answer.send(Ok(()));
-                }
-                Some(Command::Replace(opener, answer)) => break Some(Swap { opener, answer }),
-            }
+                command
+            });
+            (command, Arc::clone(&wishes.saved), is_saved_new, wishes.is_paused)
         };
-        if swap.is_some() {
+        if is_saved_new {
+            for note in self.tuning.saved_changed(open.as_deref_mut(), &saved) {
+                log::warn!("{note}");
+            }
+        }
+        let mut swap = None;
+        // Who goes now does not mind.
+        match command {
+            None => {}
+            Some(Command::Controls(answer)) => {
+                let _ = answer.send(match open.as_deref_mut() {
+                    Some(source) => self.tuning.read(source),
+                    None => self.tuning.read_closed(&mut *self.opener, &saved),
+                });
+            }
+            Some(Command::SetControls(wanted, answer)) => {
+                let _ = answer.send(match open.as_deref_mut() {
+                    Some(source) => self.tuning.set(source, &wanted, &saved),
+                    None => self.tuning.set_closed(&mut *self.opener, &wanted, &saved),
+                });
+            }
+            Some(Command::Formats(answer)) => {
+                let _ = answer.send(self.opener.formats().map_err(Into::into));
+            }
+            Some(Command::Replace(opener, answer)) if is_paused => {
+                log::info!("the source is {} when the pause ends", opener.describe());
+                self.shared.figures().source = opener.describe();
+                self.opener = opener;
+                let _ = answer.send(Ok(()));
+            }
             // What comes behind it is done with the new source.
-            shared.ask_again();
+            Some(Command::Replace(opener, answer)) => swap = Some(Swap { opener, answer }),
         }
         self.beat.beat();
         swap

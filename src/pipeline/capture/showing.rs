@@ -98,8 +98,11 @@ impl Capture<'_> {
     /// be seconds away.
     pub(super) fn catch_up(&mut self, quality: u8) {
         self.showing.heed();
+        if self.showing.is_plain {
+            return;
+        }
         let shared = Arc::clone(&self.shared);
-        if self.showing.is_plain || !shared.hub.is_watched() || shared.hub.newest().is_some() {
+        if !shared.hub.is_watched() || shared.hub.newest().is_some() {
             return;
         }
         let Some(original) = shared.originals.newest().filter(|picture| !picture.is_card) else { return };
