@@ -306,7 +306,7 @@ fn everything_works_without_javascript() {
     browser.goto(&url(&daemon));
     browser.wait_until("somebody watches", || daemon.state()["state"] == "live");
     browser.goto(&url(&daemon));
-    assert!(browser.text("noscript").contains("Without JavaScript"), "scripts run after all");
+    assert!(browser.text("noscript .muted").contains("Without JavaScript"), "scripts run after all");
     assert_eq!(browser.text("#headline"), "Live");
     let (mut last, mut changes) = (browser.screenshot_of("#picture"), 0);
     browser.wait_until("the picture moves", || {

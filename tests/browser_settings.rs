@@ -395,6 +395,8 @@ fn the_picture_is_turned_from_the_page() {
     browser.click("#turn summary");
     browser.click("#turn [value='90']");
     browser.wait_until("it is turned", || get(&daemon, "/api/v1/picture")["rotate"] == 90);
+    // The picture is higher than wide now, and what is below it has come to rest.
+    browser.wait_for("document.getElementById('last').height > document.getElementById('last').width");
     browser.click("#turn [value='90']");
     browser.wait_until("and again", || get(&daemon, "/api/v1/picture")["rotate"] == 180);
     browser.click("#mirror");

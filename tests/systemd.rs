@@ -22,10 +22,12 @@ use tempfile::TempDir;
 /// Far longer than anything here takes on a busy machine: only a failure waits so long.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Nothing is counted: the scene's own line would wake it, perhaps before the service is ready.
 const CONFIG: &str = "\
     name = \"door\"\n\
     [source]\nkind = \"sim\"\nwidth = 320\nheight = 240\nfps = 20\n\
-    [stream]\nidle_stop = \"never\"\n";
+    [stream]\nidle_stop = \"never\"\n\
+    [detect]\nbackend = \"none\"\n";
 
 /// A running service and the ear that systemd would have.
 struct Service {

@@ -2,7 +2,7 @@
 //! What streams, snapshots, `?w=` and thumbnails are made with. Nothing to be done gives the very bytes that came.
 //!
 //! Of a finished JPEG as little is decoded as can be. Turning, cropping and taking the colour away are done to the
-//! coefficients of whole blocks, without loss, where the blocks come out even ([`Header::is_lossless`]); where they do not
+//! coefficients of whole blocks, without loss, where the blocks come out even (`Header::is_lossless`); where they do not
 //! (1080 rows of 4:2:0 are no whole number of blocks) the picture is decoded and encoded, so that its size is always
 //! exact and no edge is lost. Smaller pictures are decoded at that scale in the DCT domain. Of a raw frame the planes are
 //! changed before they are compressed, so that less is compressed than without the change.

@@ -54,8 +54,12 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
                 if finding.hint.is_empty() {
                     String::new()
                 } else {
-                    let todo = if matches!(state, "bad" | "warning") { "<b>Do this:</b> " } else { "" };
-                    format!("<p>{todo}{}</p>", Words(&sentence(&finding.hint)))
+                    let hint = sentence(&finding.hint);
+                    if matches!(state, "bad" | "warning") {
+                        format!("<p><b>Do this:</b> {}</p>", Words(&hint))
+                    } else {
+                        format!("<p>{}</p>", Words(&capital(&hint)))
+                    }
                 },
             );
         }

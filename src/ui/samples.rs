@@ -451,7 +451,7 @@ mod tests {
                 assert_ne!(pair[0], pair[1], "{page}");
             }
             for attribute in ["for", "aria-labelledby", "aria-describedby"] {
-                for id in values(&html, attribute) {
+                for id in values(&html, attribute).into_iter().flat_map(str::split_whitespace) {
                     assert!(ids.binary_search(&id).is_ok(), "{attribute} {id} in {page}");
                 }
             }

@@ -12,7 +12,7 @@ use super::continuity::Continuity;
 const WAITING_BYTES: usize = 4 << 20;
 
 /// So many waiting pictures, in bytes, wake a recorder that lets them wait.
-const MANY_BYTES: usize = 512 << 10;
+const MANY_BYTES: usize = 256 << 10;
 
 /// What came.
 #[derive(Debug)]

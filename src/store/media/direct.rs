@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The longest run, in bytes.
-const MOST: usize = 512 << 10;
+const MOST: usize = 256 << 10;
 
 /// Shorter runs do not go past the cache.
 const LEAST: usize = if cfg!(test) { 8 << 10 } else { 64 << 10 };
