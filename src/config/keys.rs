@@ -42,6 +42,8 @@ impl Key {
             // Who may change the camera may not therefore run programs on its machine; where there is no password that
             // is whoever reaches it.
             ("source", "command") => Some("it is a program that runs on this machine"),
+            // Nor switch that machine off by a key of their own.
+            ("power", "key") => Some("who has it can switch this machine off"),
             _ => None,
         }
     }

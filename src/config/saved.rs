@@ -410,7 +410,7 @@ mod tests {
         assert!(wrong("stream.qualty", "7").hint.unwrap().contains("quality"));
         assert!(wrong("strem.quality", "7").message.contains("no section"));
         assert!(wrong("stream", "7").message.contains("is a section"));
-        for operators in ["store.directory", "source.command"] {
+        for operators in ["store.directory", "source.command", "power.key"] {
             assert!(wrong(operators, "x").message.contains("configuration file only"));
         }
         assert!(wrong("controls.sim.gain", "much").message.contains("whole number"));
