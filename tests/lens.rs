@@ -206,8 +206,41 @@ fn values_that_mean_nothing_are_refused_and_move_nothing() {
         );
         assert_eq!(refused.json()["field"], field, "{body}: {}", refused.text());
     }
-    assert_eq!(send(&daemon, "PATCH", "/api/v1/lens", r#"{"focus":1}"#).status, 400);
+    let unknown = send(&daemon, "PATCH", "/api/v1/lens", r#"{"focus":1}"#);
+    assert_eq!((unknown.status, &unknown.json()["field"]), (400, &json!("focus")));
+    let twice = send(&daemon, "PATCH", "/api/v1/lens", r#"{"position":0.1,"position":0.9}"#);
+    assert_eq!((twice.status, &twice.json()["field"]), (422, &json!("position")));
+    // Nor by the page's form.
+    for form in
+        ["position=NaN", "position=2", "position=", "step=inf", "step=x&position=0.5", "auto=perhaps", ""]
+    {
+        let len = form.len();
+        let head = format!(
+            "POST /lens HTTP/1.1\r\nHost: cam\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {len}\r\n\r\n"
+        );
+        assert_eq!(client::ask(daemon.address, &(head + form)).status, 400, "{form}");
+    }
     assert_eq!((lens(&daemon)["position"].clone(), camera.log().matches("ctrl focus").count()), before);
+}
+
+#[test]
+fn of_two_who_move_it_at_once_the_later_one_is_told() {
+    let camera = camera();
+    let daemon = before(&camera, &[]);
+    assert_eq!(get(&daemon, "/snapshot").status, 200);
+    let tag = get(&daemon, "/api/v1/lens").header("etag").unwrap().to_owned();
+    let patch = |body: &str| {
+        let len = body.len();
+        let head = format!(
+            "PATCH /api/v1/lens HTTP/1.1\r\nHost: cam\r\nIf-Match: {tag}\r\nContent-Length: {len}\r\n\r\n"
+        );
+        client::ask(daemon.address, &(head + body))
+    };
+    assert_eq!(patch(r#"{"position":0.4}"#).status, 200);
+    let moves = camera.log().matches("ctrl focus").count();
+    let late = patch(r#"{"position":0.8}"#);
+    assert_eq!(late.status, 412, "{}", late.text());
+    assert_eq!(camera.log().matches("ctrl focus").count(), moves, "and the lens has not moved");
 }
 
 #[test]

@@ -395,6 +395,37 @@ fn a_kill_in_the_middle_of_changes_leaves_a_whole_file_with_what_was_answered() 
 }
 
 #[test]
+fn a_password_goes_to_no_host_but_the_one_it_was_written_for() {
+    let place = Place::new();
+    let daemon = place.start();
+    let set = |changes: Value| patch(&daemon, &changes);
+    let cam = json!({"source.url": "http://cam/a", "source.username": "me", "source.password": "s3cret"});
+    assert_eq!(set(cam).status, 200);
+    let stolen = |answer: client::Answer| {
+        assert_eq!(answer.status, 422, "{}", answer.text());
+        assert_eq!(answer.json()["field"], "source.url");
+        assert!(answer.json()["detail"].to_string().contains("another host"), "{}", answer.text());
+    };
+    stolen(set(json!({"source.url": "http://thief/a"})));
+    stolen(set(json!({"source.url": "http://cam:pw@thief/a", "source.password": "***"})));
+    stolen(send(
+        &daemon,
+        "PUT",
+        "/api/v1/settings.toml",
+        "",
+        "[source]\nurl = \"http://thief/\"\npassword = \"***\"\n",
+    ));
+    assert_eq!(set(json!({"source.url": null})).status, 200);
+    stolen(set(json!({"source.url": "http://thief/a"})));
+    assert_eq!(value(&daemon, "source.url"), json!(""));
+
+    assert_eq!(set(json!({"source.url": "http://cam/a", "source.password": "s3cret"})).status, 200);
+    assert_eq!(set(json!({"source.url": "https://CAM:8443/b", "name": "door"})).status, 200, "the same host");
+    assert_eq!(set(json!({"source.url": "http://other/", "source.password": "s3cret"})).status, 200);
+    assert_eq!(set(json!({"source.url": "http://third/", "source.password": null})).status, 200);
+}
+
+#[test]
 fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     let place = Place::new();
     let daemon = place.start();

@@ -354,6 +354,9 @@ fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotS
             draft.elsewhere.insert(path, toml);
         }
     }
+    let is_written = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.contains("***"));
+    let password = changes.get(PASSWORD).is_some_and(is_written);
+    wrong.extend(password_for_another(now, &draft.saved, password));
     match (wrong.is_empty(), pinned) {
         (false, _) => Err(NotSet::Wrong(wrong)),
         (true, Some(pinned)) => Err(pinned),
@@ -383,16 +386,19 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
     };
     let paths: Vec<String> = draft.saved.paths().map(str::to_owned).collect();
     let mut faults = Vec::new();
+    let mut is_password_written = true;
     for path in paths {
         let toml = draft.saved.get(&path).map(str::to_owned);
         let is_stand_in = toml.as_deref().is_some_and(|toml| toml.contains("***"))
             && now.setting(&path).map(|setting| &setting.value) == toml.as_ref();
         if is_stand_in {
             restore(&mut draft.saved, saved, &path);
+            is_password_written &= path != PASSWORD;
         } else if let Some(fault) = without_its_password(&path, toml.as_deref()) {
             faults.push(fault);
         }
     }
+    faults.extend(password_for_another(now, &draft.saved, is_password_written));
     if !faults.is_empty() {
         return Err(NotSet::Wrong(faults));
     }
@@ -440,6 +446,39 @@ fn without_its_password(path: &str, toml: Option<&str>) -> Option<WrongSetting> 
         message: format!("`{path}` has stars in the place of its password."),
         hint: Some(String::from("passwords are not shown, nor exported: write it itself")),
     })
+}
+
+/// The network camera's password.
+const PASSWORD: &str = "source.password";
+
+/// A network camera's password goes to the host it was written for: who may change the address may not have it sent
+/// to a host of their own, and read there what is shown nowhere.
+fn password_for_another(now: &Resolved, draft: &Saved, is_written: bool) -> Option<WrongSetting> {
+    let is_pinned = |path| now.origin(path).is_some_and(Origin::is_operators);
+    if is_pinned("source.url") {
+        return None;
+    }
+    let is_kept = is_pinned(PASSWORD) || (draft.get(PASSWORD).is_some() && !is_written);
+    let stays = now.config.source.password.is_some() && is_kept;
+    let (before, url) = (now.config.source.url.as_deref(), draft.get("source.url")?.trim_matches('"'));
+    let is_same = before.is_some_and(|before| host(before).eq_ignore_ascii_case(host(url)));
+    (stays && !is_same).then(|| WrongSetting {
+        path: String::from("source.url"),
+        given: host(url).to_owned(),
+        message: String::from("`source.password` was written for another host and is not sent to this one."),
+        hint: Some(String::from("write `source.password` again in the same change, or take it away")),
+    })
+}
+
+/// The host of a URL, without user and port.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
 }
 
 /// Where the operator sets `path`, or what goes before it.

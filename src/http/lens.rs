@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+use hyper::header::ETAG;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
 use super::route::{Request, to_its_end};
 use super::state::object;
-use super::{Site, controls, v1, wire};
+use super::{Site, controls, etag, settings, v1, wire};
 use crate::config::{LensKind, control_path};
 use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
 use crate::ui::LensFacts;
@@ -96,16 +97,21 @@ pub async fn reset(site: &Rc<Site>) -> Result<(), Problem> {
 
 /// The same for a wish that is known to mean something. It is done to its end, also when whoever asked for it goes.
 pub async fn make(site: &Rc<Site>, wish: Move) -> Result<(), Problem> {
-    let site = Rc::clone(site);
-    to_its_end(async move { make_and_keep(&site, wish).await }).await
+    make_if(site, wish, None).await
 }
 
-async fn make_and_keep(site: &Site, wish: Move) -> Result<(), Problem> {
+/// The same, with `expected` only if that is still the settings' version.
+async fn make_if(site: &Rc<Site>, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
+    let site = Rc::clone(site);
+    to_its_end(async move { make_and_keep(&site, wish, expected).await }).await
+}
+
+async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
     let planned = site.focus.plan(kind(site), wish).await?;
     refuse_pinned(site, &planned)?;
     site.focus.set(planned.change.values.clone()).await.map_err(FocusError::from)?;
     let before = planned.before.clone();
-    if let Err(problem) = keep(site, planned).await {
+    if let Err(problem) = keep(site, planned, expected).await {
         // It is not so after a restart: then it is not so now.
         if let Err(error) = site.focus.set(before).await {
             log::warn!("the lens could not be brought back: {error}");
@@ -121,7 +127,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     let site = Rc::clone(site);
     tokio::task::spawn_local(async move {
         let Some(planned) = sweeping.run().await else { return };
-        if let Err(problem) = keep(&site, planned).await {
+        if let Err(problem) = keep(&site, planned, None).await {
             log::warn!("what the focus sweep has found is not kept: {}", problem.detail);
         }
     });
@@ -151,7 +157,7 @@ fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
 }
 
 /// Keeps a change for the camera it was made on.
-async fn keep(site: &Site, planned: Planned) -> Result<(), Problem> {
+async fn keep(site: &Site, planned: Planned, expected: Option<u64>) -> Result<(), Problem> {
     let (Ok(settings), Some(identity)) = (site.preferences(), &planned.identity) else { return Ok(()) };
     let kept = planned.change.kept.iter();
     let changes: Changes =
@@ -159,8 +165,14 @@ async fn keep(site: &Site, planned: Planned) -> Result<(), Problem> {
     if changes.is_empty() {
         return Ok(());
     }
-    settings.change(changes, None).await?;
+    settings.change(changes, expected).await?;
     Ok(())
+}
+
+/// The version that a request wants the settings to have still, if any: before the lens moves, not after.
+fn expected(request: &Request) -> Result<Option<u64>, Problem> {
+    let Ok(preferences) = request.site.preferences() else { return Ok(None) };
+    Ok(settings::expected(&request.headers, preferences.in_force().version)?)
 }
 
 /// The lens, in JSON.
@@ -207,18 +219,25 @@ impl LensReport {
 /// `GET /api/v1/lens`.
 pub async fn get(request: Request) -> Response<Body> {
     let (status, sharpness) = look(&request.site).await;
-    v1::json(wire::json(&LensReport::of(status, sharpness)))
+    let mut response = v1::json(wire::json(&LensReport::of(status, sharpness)));
+    // What is kept of it are settings, and changes with them.
+    let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
+    if let Some(tag) = version.and_then(etag::of) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
 }
 
 /// `PATCH /api/v1/lens`.
 pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
-    set(&request.site, LensWish::read(&request)?).await?;
+    let wish = LensWish::read(&request)?.meant()?;
+    make_if(&request.site, wish, expected(&request)?).await?;
     Ok(get(request).await)
 }
 
 /// `POST /api/v1/lens/reset`.
 pub async fn post_reset(request: Request) -> Result<Response<Body>, Problem> {
-    reset(&request.site).await?;
+    make_if(&request.site, Move::Reset, expected(&request)?).await?;
     Ok(get(request).await)
 }
 

@@ -71,7 +71,10 @@ fn picture_change(fields: &Query, rotate: u16) -> Option<(String, Option<String>
 /// `POST /lens`, from the live page.
 pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
     let (site, fields) = (&request.site, form(&request));
-    let number = |name: &str| fields.get(name).and_then(|text| text.parse::<f64>().ok());
+    let number = |name: &str, least: f64| {
+        let number = fields.number(name).filter(|number| (least..=1.0).contains(number));
+        number.ok_or_else(nothing_to_do)
+    };
     let done = match (fields.get("do"), fields.get("auto")) {
         (Some("reset"), _) => lens::reset(site).await,
         (Some("sweep"), _) => lens::sweep(site).await,
@@ -81,20 +84,30 @@ pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
         }
         (Some(_), _) => return Err(nothing_to_do()),
         (None, Some(auto)) => {
-            lens::set(site, LensWish { auto: Some(auto == "true"), ..LensWish::default() }).await
+            let auto = Some(yes_or_no(auto).ok_or_else(nothing_to_do)?);
+            lens::set(site, LensWish { auto, ..LensWish::default() }).await
         }
         // The slider is sent with every button of the form.
-        (None, None) => match number("step") {
-            Some(step) => lens::set(site, LensWish { step: Some(step), ..LensWish::default() }).await,
-            None => {
-                let position = number("position").ok_or_else(nothing_to_do)?;
-                lens::set(site, LensWish { position: Some(position), ..LensWish::default() }).await
-            }
-        },
+        (None, None) => {
+            let wish = match fields.get("step") {
+                Some(_) => LensWish { step: Some(number("step", -1.0)?), ..LensWish::default() },
+                None => LensWish { position: Some(number("position", 0.0)?), ..LensWish::default() },
+            };
+            lens::set(site, wish).await
+        }
     };
     match done {
         Ok(()) => Ok(see("./#lens")),
         Err(problem) => live_with_hands(site, problem).await,
+    }
+}
+
+/// What a button says; anything else is no button's.
+fn yes_or_no(word: &str) -> Option<bool> {
+    match word {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
     }
 }
 
@@ -135,7 +148,8 @@ fn light_wish(fields: &Query) -> Result<LightWish, Problem> {
         color(text.trim_start_matches('#')).map(Some).ok_or_else(|| wrong("colour such as FF8800", text))
     };
     if let Some(on) = fields.get("on") {
-        return Ok(LightWish { is_on: Some(on == "true"), ..LightWish::default() });
+        let is_on = Some(yes_or_no(on).ok_or_else(|| wrong("true or false", on))?);
+        return Ok(LightWish { is_on, ..LightWish::default() });
     }
     if let Some(preset) = fields.get("preset") {
         return Ok(LightWish { color: color_of(preset)?, ..LightWish::default() });
@@ -191,6 +205,7 @@ mod tests {
     #[test]
     fn a_button_of_the_light_means_itself_and_set_means_the_fields() {
         let of = |form: &str| light_wish(&Query::parse(form));
+        assert_eq!(of("on=perhaps").unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "and not off");
         let none = LightWish::default();
         assert_eq!(
             of("on=true&brightness=7&color=%23ff8800").unwrap(),

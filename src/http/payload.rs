@@ -4,6 +4,8 @@
 //! form. A body that begins as JSON does is JSON; what calls itself a form is read as one; only what
 //! calls itself something else altogether is refused.
 
+use std::collections::HashSet;
+
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
@@ -73,9 +75,8 @@ pub fn read_or_nothing<T: DeserializeOwned>(
     let Some(begin) = begin else { return Ok(None) };
     let kind = kind(headers);
     let value = match kind.as_str() {
-        _ if matches!(begin, b'{' | b'[') => {
-            serde_json::from_slice(body).map_err(|e| PayloadError::NotJson(e.to_string()))?
-        }
+        _ if *begin == b'{' => Value::Object(object(body)?.into_iter().collect()),
+        _ if *begin == b'[' => json(body)?,
         "application/x-www-form-urlencoded" => {
             let fields = Query::parse(&String::from_utf8_lossy(body));
             if fields.pairs().len() > MOST_KEYS {
@@ -109,15 +110,24 @@ pub fn read_pairs(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value
     } else {
         // What is no object is told from what is no JSON.
         read::<Map<String, Value>>(headers, body)?;
-        serde_json::from_slice::<Pairs>(body).map_err(|e| PayloadError::NotJson(e.to_string()))?.0
+        object(body)?
     };
+    each_once(pairs)
+}
+
+/// An object's keys and values in their order, each key once: of two values nobody knows which is meant.
+fn object(body: &[u8]) -> Result<Vec<(String, Value)>, PayloadError> {
+    let Pairs(pairs) = serde_json::from_slice(body).map_err(|e| PayloadError::NotJson(e.to_string()))?;
+    each_once(pairs)
+}
+
+fn each_once(pairs: Vec<(String, Value)>) -> Result<Vec<(String, Value)>, PayloadError> {
     if pairs.len() > MOST_KEYS {
         return Err(PayloadError::TooMany);
     }
-    let is_repeated =
-        |(at, (key, _)): (usize, &(String, Value))| pairs[..at].iter().any(|(other, _)| other == key);
-    match pairs.iter().enumerate().find(|pair| is_repeated(*pair)) {
-        Some((_, (key, _))) => Err(PayloadError::Repeated(key.chars().take(60).collect())),
+    let mut known = HashSet::with_capacity(pairs.len());
+    match pairs.iter().find(|(key, _)| !known.insert(key.as_str())) {
+        Some((key, _)) => Err(PayloadError::Repeated(key.chars().take(60).collect())),
         None => Ok(pairs),
     }
 }
@@ -255,6 +265,8 @@ mod tests {
         assert!(matches!(of("application/json", "{\"a\":"), Err(PayloadError::NotJson(_))));
         assert!(matches!(of("application/json", "nonsense"), Err(PayloadError::NotJson(_))));
         assert_eq!(of("image/png", "x"), Err(PayloadError::Kind("image/png".into())));
+        let twice = of("application/json", "{\"a\":1,\"b\":2,\"a\":3}");
+        assert_eq!(twice, Err(PayloadError::Repeated("a".into())), "which of them is meant?");
         let headers = HeaderMap::new();
         let wrong = read::<Door>(&headers, b"{\"name\":5}").unwrap_err();
         assert!(matches!(&wrong, PayloadError::Wrong(why) if why.contains("string")), "{wrong}");

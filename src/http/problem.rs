@@ -107,6 +107,14 @@ impl Problem {
         self
     }
 
+    /// Names the key that is wrong, whatever it was given, and what is expected there.
+    #[must_use]
+    pub fn of_field(mut self, field: &str, range: &str) -> Problem {
+        let (field, range) = (field.to_owned(), range.to_owned());
+        self.wrong = Some(Box::new(WrongField { field, range, ..WrongField::default() }));
+        self
+    }
+
     /// Adds what the caller can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Problem {
@@ -281,7 +289,11 @@ impl From<PayloadError> for Problem {
             | PayloadError::Repeated(_)
             | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        Problem::new(status, error.to_string()).hint(error.hint())
+        let problem = Problem::new(status, error.to_string()).hint(error.hint());
+        match error {
+            PayloadError::Repeated(key) => problem.of_field(&key, "given once"),
+            _ => problem,
+        }
     }
 }
 
@@ -293,9 +305,17 @@ impl From<FieldError> for Problem {
             error => {
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
                     .hint("/api/v1/openapi.json says what is wanted");
-                let FieldError::Wrong { key, expected, given } = error else { return problem };
-                let wrong = WrongField { field: key.to_owned(), range: expected, given, errors: Vec::new() };
-                Problem { wrong: Some(Box::new(wrong)), ..problem }
+                match error {
+                    FieldError::Wrong { key, expected, given } => {
+                        let field = key.to_owned();
+                        let wrong = WrongField { field, range: expected, given, errors: Vec::new() };
+                        Problem { wrong: Some(Box::new(wrong)), ..problem }
+                    }
+                    FieldError::Unknown { key, known } => {
+                        problem.of_field(key.trim_matches('"'), &format!("one of {known}"))
+                    }
+                    FieldError::Payload(_) => problem,
+                }
             }
         }
     }

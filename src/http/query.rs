@@ -42,6 +42,18 @@ impl Query {
         self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
+    /// The value of `key`, which may be there once: of two nobody knows which is meant.
+    ///
+    /// # Errors
+    /// [`WrongValue`].
+    pub fn once(&self, key: &'static str) -> Result<Option<&str>, WrongValue> {
+        let mut values = self.0.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (_, Some(second)) => Err(WrongValue::new(key, second, "given once")),
+            (first, None) => Ok(first),
+        }
+    }
+
     /// All of it.
     pub fn pairs(&self) -> &[(String, String)] {
         &self.0
@@ -58,7 +70,7 @@ impl Query {
     /// # Errors
     /// [`WrongValue`].
     pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, WrongValue> {
-        let Some(value) = self.get(key).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let Some(value) = self.once(key)?.filter(|value| !value.is_empty()) else { return Ok(None) };
         if let Some((_, meant)) = words.iter().find(|(word, _)| *word == value) {
             return Ok(Some(*meant));
         }
@@ -75,7 +87,7 @@ impl Query {
         key: &'static str,
         range: std::ops::RangeInclusive<u64>,
     ) -> Result<Option<u64>, WrongValue> {
-        let Some(value) = self.get(key).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let Some(value) = self.once(key)?.filter(|value| !value.is_empty()) else { return Ok(None) };
         match value.trim().parse() {
             Ok(number) if range.contains(&number) => Ok(Some(number)),
             _ => {
@@ -200,6 +212,10 @@ mod tests {
             r#"v is "up", and should be one of in, out"#
         );
         assert_eq!(q.list("l"), ["a", "b", "c", "d"]);
+        let twice = Query::parse("n=1&n=2&w=in&w=in");
+        assert_eq!(twice.whole("n", 1..=9).unwrap_err().to_string(), r#"n is "2", and should be given once"#);
+        assert!(twice.one_of("w", &words).is_err());
+        assert_eq!(twice.get("n"), Some("1"), "old addresses take the first");
     }
 
     proptest! {

@@ -148,7 +148,7 @@ const POWER_KEY: Key =
 const INVALID_KEY: Answer = (401, "`Invalid key`", Content::Text);
 const TOO_MANY_KEYS: Answer =
     (429, "`Invalid key`: too many; Retry-After says when to try again.", Content::Text);
-const LENS: Answer = (200, "The lens.", Content::Json("Lens"));
+const LENS: Answer = (200, "The lens; ETag is the version of the settings.", Content::Json("Lens"));
 const NO_LENS: Answer = (403, "It cannot be focused from here, or not so: why.", Content::Problem);
 const OLD_NO_AUTOFOCUS: Answer = (403, "`Autofocus not supported`", Content::Text);
 const OLD_NO_FOCUS: Answer = (403, "`Changing focus not supported`", Content::Text);
@@ -432,10 +432,10 @@ pub static ROUTES: &[Route] = &[
             (500, "The system refused: why, and what to do.", Content::Problem), (503, "This program cannot do that.", Content::Problem)]),
     route!(GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
     route!(PATCH "/api/v1/lens" lens::patch, Api,
-        "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept.", [],
-        Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, PINNED, NO_CAMERA]),
-    route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept.", [],
-        [LENS, NO_LENS, PINNED, NO_CAMERA]),
+        "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept. If-Match is heeded.", [],
+        Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, PINNED, CHANGED, NO_CAMERA]),
+    route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept. If-Match is heeded.", [],
+        [LENS, NO_LENS, PINNED, CHANGED, NO_CAMERA]),
     route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
         "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
         [(202, "It has begun.", Content::Json("Lens")), NO_LENS,

@@ -10,6 +10,9 @@ use crate::media::View;
 /// # Errors
 /// A value means nothing.
 pub fn of_query(query: &Query) -> Result<View, WrongValue> {
+    for key in View::KEYS {
+        query.once(key)?;
+    }
     View::read(|key| query.get(key)).map_err(|wrong| WrongValue::new(wrong.key, &wrong.given, wrong.expected))
 }
 
@@ -44,6 +47,9 @@ mod tests {
             of_query(&wrong).unwrap_err().to_string(),
             r#"rotate is "45", and should be 0, 90, 180 or 270"#
         );
+        let twice = Query::parse("gray=1&gray=0");
+        assert_eq!(of_query(&twice).unwrap_err().to_string(), r#"gray is "0", and should be given once"#);
+        assert!(of_old_query(&twice).gray);
         assert_eq!(of_old_query(&wrong), View { gray: true, ..View::default() });
     }
 }

@@ -221,7 +221,9 @@ impl Places {
 
     /// The place nearest to `at` that the control has.
     fn nearest(&self, at: f64) -> i64 {
-        let steps = ((at - self.min as f64) / self.step as f64).round().max(0.0) as i64;
+        // Whatever is asked for, a number that is none included, is a place between the ends.
+        let at = at.max(self.min as f64).min(self.max as f64);
+        let steps = ((at - self.min as f64) / self.step as f64).round() as i64;
         (self.min + steps * self.step).min(self.min + (self.max - self.min) / self.step * self.step)
     }
 
@@ -282,6 +284,22 @@ mod tests {
         let control =
             control(FOCUS_AUTO, "Focus, Automatic Continuous", ControlKind::Boolean, i64::from(is_on));
         Control { default: 1, ..control }
+    }
+
+    #[test]
+    fn no_number_leads_beyond_the_ends() {
+        let places = Places {
+            name: String::from("focus_absolute"),
+            min: -10,
+            max: 255,
+            step: 5,
+            value: 100,
+            default: 0,
+        };
+        for (by, at) in [(f64::INFINITY, 255), (1e300, 255), (f64::NEG_INFINITY, -10), (f64::NAN, -10)] {
+            assert_eq!(places.moved(by), at, "{by}");
+        }
+        assert_eq!(places.at(f64::NAN), -10);
     }
 
     fn values(change: &Change) -> Vec<(&str, i64)> {
