@@ -190,5 +190,7 @@ fn events_end_when_the_server_stops() {
     for listener in &mut listeners {
         while listener.event().is_some() {}
     }
-    assert!(chunked.rest().unwrap().ends_with(b"\r\n0\r\n\r\n"));
+    // The last chunk is empty; it is the only one where the stop came before anything was told.
+    let rest = chunked.rest().unwrap();
+    assert!(rest == b"0\r\n\r\n" || rest.ends_with(b"\r\n0\r\n\r\n"), "{:?}", String::from_utf8_lossy(&rest));
 }
