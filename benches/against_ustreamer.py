@@ -462,19 +462,20 @@ watching" figure is an open camera's, and tallycam's includes opening it and wai
 """
 
 
-def write(text):
-    os.makedirs(os.path.dirname(DOCUMENT), exist_ok=True)
-    document = INTRODUCTION
-    if os.path.exists(DOCUMENT):
-        with open(DOCUMENT) as f:
+def write(text, path=DOCUMENT, introduction=None):
+    """Puts `text` between the two marks of the document at `path`, which is `introduction` where there is none yet."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    document = INTRODUCTION if introduction is None else introduction
+    if os.path.exists(path):
+        with open(path) as f:
             document = f.read()
     if BEGIN not in document or END not in document:
-        sys.exit(f"{DOCUMENT} lacks the lines {BEGIN!r} and {END!r}")
+        sys.exit(f"{path} lacks the lines {BEGIN!r} and {END!r}")
     head, rest = document.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
-    with open(DOCUMENT, "w") as f:
+    with open(path, "w") as f:
         f.write(f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
-    print(f"written: {DOCUMENT}")
+    print(f"written: {path}")
 
 
 def main():

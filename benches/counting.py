@@ -157,18 +157,6 @@ below; how stands in `benches/counting.py`. How right the counts are stands in [
 """
 
 
-def write(text):
-    document = INTRODUCTION
-    if os.path.exists(DOCUMENT):
-        with open(DOCUMENT) as f:
-            document = f.read()
-    head, rest = document.split(picture.BEGIN, 1)
-    tail = rest.split(picture.END, 1)[1]
-    with open(DOCUMENT, "w") as f:
-        f.write(f"{head}{picture.BEGIN}\n\n{text}\n{picture.END}{tail}")
-    print(f"written: {DOCUMENT}")
-
-
 def main():
     folder = pictures()
     servers = [WITHOUT, MODEL, MOTION]
@@ -180,7 +168,7 @@ def main():
     text = report(rows, in_a_crowd(), example("ledger"), against_onnxruntime())
     print(text)
     if not QUICK:
-        write(text)
+        picture.write(text, DOCUMENT, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -269,18 +269,6 @@ written are the kernel's `write_bytes` of the process, on ext4.
 """
 
 
-def write(text):
-    document = INTRODUCTION
-    if os.path.exists(DOCUMENT):
-        with open(DOCUMENT) as f:
-            document = f.read()
-    head, rest = document.split(picture.BEGIN, 1)
-    tail = rest.split(picture.END, 1)[1]
-    with open(DOCUMENT, "w") as f:
-        f.write(f"{head}{picture.BEGIN}\n\n{text}\n{picture.END}{tail}")
-    print(f"written: {DOCUMENT}")
-
-
 def main():
     for name, size, quality in (SMALL, LARGE):
         subprocess.run([f"{OUT}/frames", f"{OUT}/{name}", size, "8", str(quality)], check=True)
@@ -290,7 +278,7 @@ def main():
     text = report(off, on, growth, rings, others, example())
     print(text)
     if not QUICK:
-        write(text)
+        picture.write(text, DOCUMENT, INTRODUCTION)
 
 
 if __name__ == "__main__":

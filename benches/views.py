@@ -132,18 +132,6 @@ once for all who want it.
 """
 
 
-def write(text):
-    document = INTRODUCTION
-    if os.path.exists(DOCUMENT):
-        with open(DOCUMENT) as f:
-            document = f.read()
-    head, rest = document.split(picture.BEGIN, 1)
-    tail = rest.split(picture.END, 1)[1]
-    with open(DOCUMENT, "w") as f:
-        f.write(f"{head}{picture.BEGIN}\n\n{text}\n{picture.END}{tail}")
-    print(f"written: {DOCUMENT}")
-
-
 def main():
     cv2.setNumThreads(1)
     paths = prepare()
@@ -162,7 +150,7 @@ def main():
     text = report(rows, paths)
     print(text)
     if not QUICK:
-        write(text)
+        picture.write(text, DOCUMENT, INTRODUCTION)
 
 
 if __name__ == "__main__":
