@@ -28,7 +28,7 @@ pub use duration::parse as parse_duration;
 pub use duration::show as show_duration;
 pub use old::convert as convert_old;
 pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
-pub use saved::{Saved, WrongChange, bare, control_of, control_path};
+pub use saved::{Faulty, Saved, WrongChange, bare, control_of, control_path};
 pub use shipped::default_text;
 pub use size::parse as parse_size;
 pub use size::show as show_size;

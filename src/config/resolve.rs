@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::complaint::{Complaint, Complaints, Lines, Place, Said, nearest};
 use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
 use super::kind::{self, Wrong};
-use super::saved::{self, Saved, Value};
+use super::saved::{self, Faulty, Saved, Value};
 use super::{Config, SourceKind, drawn, file};
 
 /// Where the file is looked for when none is named; the first that is there counts.
@@ -227,14 +227,19 @@ impl Config {
     }
 }
 
-/// What was saved in `text`, the file at `path`, as far as it can be used; and what is wrong with it.
-pub(super) fn read_saved(path: &Path, text: &str) -> (Saved, Vec<Complaint>, bool) {
+/// What was saved in `text`, the file at `path`, as far as it can be used; what is wrong with it; and whether it is no
+/// TOML at all.
+pub(super) fn read_saved(path: &Path, text: &str) -> (Saved, Faulty, bool) {
     let mut resolving = Resolving::new(None);
     resolving.typed = Some(BTreeMap::new());
     resolving.file(path, text);
     resolving.complaints.sort_by_key(|complaint| complaint.place.order);
     let values = resolving.typed.unwrap_or_default();
-    (Saved::new(path.to_owned(), values), resolving.complaints, resolving.is_broken)
+    let faulty = Faulty {
+        complaints: Complaints(resolving.complaints),
+        paths: resolving.faulty.into_iter().collect(),
+    };
+    (Saved::new(path.to_owned(), values), faulty, resolving.is_broken)
 }
 
 /// The work in progress: each giver's values are laid over those before.
@@ -243,7 +248,7 @@ struct Resolving {
     settings: BTreeMap<String, (String, Origin)>,
     controls: BTreeMap<String, i64>,
     complaints: Vec<Complaint>,
-    /// Keys that were given a wrong value.
+    /// Keys that were given a wrong value, and sections that were.
     faulty: BTreeSet<String>,
     /// The file's syntax is broken, or it could not be read: what is missing may be in there.
     is_broken: bool,
@@ -420,6 +425,7 @@ impl Resolving {
         let Some(table) = value.get_ref().as_table() else {
             let message = format!("`{section}` is a section, not a key");
             let hint = Some(format!("write [{section}] on a line of its own, and its keys below"));
+            self.faulty.insert(section.to_owned());
             return self.complain(lines.place(value.span()), message, hint);
         };
         for (name, value) in table {
@@ -451,6 +457,7 @@ impl Resolving {
         };
         let Some(cameras) = value.get_ref().as_table() else {
             let message = format!("`{BY_CAMERA}` is a section, not a key");
+            self.faulty.insert(BY_CAMERA.to_owned());
             return self.complain(lines.place(value.span()), message, hint());
         };
         for (camera, value) in cameras {

@@ -36,6 +36,24 @@ pub struct Saved {
     values: BTreeMap<String, Value>,
 }
 
+/// What of a file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faulty {
+    /// Everything that is wrong with it.
+    pub complaints: Complaints,
+    /// The keys that have a wrong value, and the sections that have one instead of keys; of what is no key nothing.
+    pub paths: Vec<String>,
+}
+
+impl Faulty {
+    /// Whether `path` has no value because what stands there is wrong.
+    pub fn concerns(&self, path: &str) -> bool {
+        self.paths.iter().any(|wrong| {
+            path.strip_prefix(wrong.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    }
+}
+
 /// A value cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongChange {
@@ -73,14 +91,14 @@ impl Saved {
     ///
     /// # Errors
     /// It is no TOML, or longer than such a file may be: nothing of it can be relied on.
-    pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Complaints>), Complaints> {
+    pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Faulty>), Complaints> {
         super::file::check_length(&file.display().to_string(), text.len())
             .map_err(|complaint| Complaints(vec![*complaint]))?;
-        let (saved, complaints, is_broken) = resolve::read_saved(file, text);
-        match (complaints.is_empty(), is_broken) {
+        let (saved, faulty, is_broken) = resolve::read_saved(file, text);
+        match (faulty.complaints.is_empty(), is_broken) {
             (true, _) => Ok((saved, None)),
-            (false, false) => Ok((saved, Some(Complaints(complaints)))),
-            (false, true) => Err(Complaints(complaints)),
+            (false, false) => Ok((saved, Some(faulty))),
+            (false, true) => Err(faulty.complaints),
         }
     }
 
@@ -88,7 +106,7 @@ impl Saved {
     ///
     /// # Errors
     /// It cannot be read, is too long, is no UTF-8 or no TOML.
-    pub fn load(file: &Path) -> Result<(Saved, Option<Complaints>), Complaints> {
+    pub fn load(file: &Path) -> Result<(Saved, Option<Faulty>), Complaints> {
         let text = super::file::read(file).map_err(|complaint| Complaints(vec![*complaint]))?;
         Saved::read(file, &text)
     }
@@ -102,6 +120,19 @@ impl Saved {
     #[must_use]
     pub fn kept_in(self, file: &Path) -> Saved {
         Saved { file: file.to_owned(), ..self }
+    }
+
+    /// The same with those values of `other` that `is_wanted`, where it has none of its own; and their paths.
+    #[must_use]
+    pub fn completed_from(mut self, other: &Saved, is_wanted: impl Fn(&str) -> bool) -> (Saved, Vec<String>) {
+        let mut taken = Vec::new();
+        for (path, value) in &other.values {
+            if is_wanted(path) && !self.values.contains_key(path) {
+                self.values.insert(path.clone(), value.clone());
+                taken.push(path.clone());
+            }
+        }
+        (self, taken)
     }
 
     /// The same as it is read again when it is written: with the lines that its values will have.

@@ -1,9 +1,9 @@
 //! `settings.toml` in the state directory: what was set on the page, as it is read at start and written at each change.
 //!
 //! What holds: at every moment, also after a power cut, the file is one that was whole (written beside, synced, renamed,
-//! the folder synced). A copy of what was last good lies beside it; where somebody has edited the file to nonsense, that
-//! copy is in force. A file that cannot be used is never written over: it is set aside with its date, and only once what
-//! takes its place is whole on the disk.
+//! the folder synced). A copy of what was last good lies beside it; where somebody has edited the file to nonsense or
+//! emptied it, that copy is in force, and where a single value is wrong, the copy's of that key. A file that cannot be
+//! used is never written over: it is set aside with its date, and only once what takes its place is whole on the disk.
 //!
 //! Everything here blocks: at start on the main thread, later on the runtime's pool. One writer at a time, which is
 //! whoever calls.
@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::base::clock;
-use crate::config::Saved;
+use crate::config::{Faulty, Saved};
 
 /// The file's name.
 pub const NAME: &str = "settings.toml";
@@ -52,22 +52,50 @@ pub fn read(directory: &Path) -> Found {
     if matches!(fs::symlink_metadata(&file), Err(error) if error.kind() == ErrorKind::NotFound) {
         return Found { saved: Saved::nothing(file), complaint: String::new(), is_faulty: false };
     }
+    let copy = directory.join(LAST_GOOD);
+    let good = || Saved::load(&copy).ok().map(|(good, _)| good);
     let complaints = match Saved::load(&file) {
-        Ok((saved, None)) => return Found { saved, complaint: String::new(), is_faulty: false },
-        Ok((saved, Some(complaints))) => {
-            let complaint = format!("{complaints}\nEverything else that stands there is in force.");
-            return Found { saved, complaint, is_faulty: true };
+        Ok((saved, None)) if saved.paths().next().is_none() && is_blank(&file) => {
+            // tallycam itself writes no such file, and neither does a power cut.
+            let Some(good) = good().filter(|good| good.paths().next().is_some()) else {
+                return Found { saved, complaint: String::new(), is_faulty: false };
+            };
+            let complaint = format!(
+                "{} is empty.\nWhat was last good is in force instead: {}. To begin with the defaults, remove both.",
+                file.display(),
+                copy.display()
+            );
+            return Found { saved: good, complaint, is_faulty: true };
         }
+        Ok((saved, None)) => return Found { saved, complaint: String::new(), is_faulty: false },
+        Ok((saved, Some(faulty))) => return repaired(saved, &faulty, good()),
         Err(complaints) => complaints,
     };
-    let copy = directory.join(LAST_GOOD);
-    let (saved, instead) = match Saved::load(&copy) {
-        Ok((saved, _)) => (saved, format!("What was last good is in force instead: {}", copy.display())),
-        Err(_) => {
-            (Saved::nothing(file), String::from("Nothing of it is in force, and no good copy is there"))
-        }
+    let (saved, instead) = match good() {
+        Some(good) => (good, format!("What was last good is in force instead: {}", copy.display())),
+        None => (Saved::nothing(file), String::from("Nothing of it is in force, and no good copy is there")),
     };
     Found { saved, complaint: format!("{complaints}\n{instead}."), is_faulty: true }
+}
+
+/// What is in force of a file in which single values are wrong: of those the last that were good.
+fn repaired(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> Found {
+    let (saved, taken) = match good {
+        Some(good) => saved.completed_from(&good, |path| faulty.concerns(path)),
+        None => (saved, Vec::new()),
+    };
+    let instead = match taken.as_slice() {
+        [] => String::new(),
+        taken => format!(" Of what is wrong the last good is in force: {}.", taken.join(", ")),
+    };
+    let complaints = &faulty.complaints;
+    let complaint = format!("{complaints}\nEverything else that stands there is in force.{instead}");
+    Found { saved, complaint, is_faulty: true }
+}
+
+/// Whether there is nothing in the file at all.
+fn is_blank(file: &Path) -> bool {
+    fs::read_to_string(file).is_ok_and(|text| text.trim_start_matches('\u{feff}').trim().is_empty())
 }
 
 /// Keeps a copy of a file that was found to be good, if the one there is another. That this does not succeed is in the
@@ -93,10 +121,9 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     let failed = |error| NotWritten { file: file.clone(), error };
     let text = saved.to_toml();
     // Read before it is written: what could not be read again is not written at all.
-    let (again, complaints) =
-        Saved::read(&file, &text).map_err(|e| failed(io::Error::other(e.to_string())))?;
-    if let Some(complaints) = complaints {
-        return Err(failed(io::Error::other(complaints.to_string())));
+    let (again, faulty) = Saved::read(&file, &text).map_err(|e| failed(io::Error::other(e.to_string())))?;
+    if let Some(faulty) = faulty {
+        return Err(failed(io::Error::other(faulty.complaints.to_string())));
     }
     fs::create_dir_all(directory).map_err(failed)?;
     let new = directory.join(NEW);
@@ -262,6 +289,67 @@ mod tests {
             assert_eq!(found.saved.paths().count(), 0);
             assert!(found.complaint.contains("Nothing of it is in force"), "{}", found.complaint);
         }
+    }
+
+    #[test]
+    fn a_file_that_was_emptied_leaves_the_last_good_one_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        for blank in ["", " \n\n", "\u{feff}"] {
+            fs::write(directory.join(NAME), blank).unwrap();
+            assert_eq!(read(directory).complaint, "", "there is nothing else: {blank:?}");
+        }
+        write(directory, &with(directory, "stream.quality", "70"), false).unwrap();
+        for blank in ["", " \n\n", "\u{feff}"] {
+            fs::write(directory.join(NAME), blank).unwrap();
+            let found = read(directory);
+            assert_eq!(found.saved.get("stream.quality"), Some("70"), "{blank:?}");
+            assert!(found.is_faulty && found.complaint.contains("is empty"), "{}", found.complaint);
+        }
+        // Set back on the page: that is no emptied file, and what is good then.
+        let none = read(directory).saved.kept_in(&directory.join(NAME)).without("stream.quality");
+        write(directory, &none, false).unwrap();
+        let found = read(directory);
+        assert_eq!((found.saved.paths().count(), found.complaint.as_str()), (0, ""));
+        fs::write(directory.join(NAME), "").unwrap();
+        assert_eq!(read(directory).complaint, "");
+    }
+
+    #[test]
+    fn in_the_place_of_a_wrong_value_is_the_last_that_was_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        let mut saved = with(directory, "stream.quality", "70");
+        for (path, text) in [
+            ("stream.idle_stop", "5m"),
+            ("source.controls.gain", "7"),
+            ("controls.\"cam\".brightness", "128"),
+            ("name", "door"),
+        ] {
+            saved.set(path, Some(text)).unwrap();
+        }
+        write(directory, &saved, false).unwrap();
+        let text = "name = 'gate'\n[stream]\nquality = 700\n[source.controls]\ngain = 'x'\n\
+                    [controls.cam]\nbrightness = []\nhue = {}\n";
+        fs::write(directory.join(NAME), text).unwrap();
+        let found = read(directory);
+        for (path, want) in [
+            ("stream.quality", Some("70")),
+            ("source.controls.gain", Some("7")),
+            ("controls.\"cam\".brightness", Some("128")),
+            ("controls.\"cam\".hue", None),
+            ("name", Some("\"gate\"")),
+            // It is not wrong, but gone.
+            ("stream.idle_stop", None),
+        ] {
+            assert_eq!(found.saved.get(path), want, "{path}");
+        }
+        assert!(found.is_faulty && found.complaint.contains("settings.toml:3"), "{}", found.complaint);
+        assert!(found.complaint.contains("last good is in force: controls"), "{}", found.complaint);
+        // A value where a section has to be costs none of its keys.
+        fs::write(directory.join(NAME), "stream = 3\n").unwrap();
+        assert_eq!(read(directory).saved.get("stream.idle_stop"), Some("\"5m\""));
+        assert_eq!(read(directory).saved.get("name"), None);
     }
 
     #[test]
