@@ -1,22 +1,32 @@
 //! What a key may hold: reading a TOML value into its place in [`Config`], writing it as TOML, and
 //! saying in words what is expected and what was found instead.
 
+mod values;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeArray, DeValue};
+use toml::de::DeValue;
 
-use super::complaint::{masked, nearest, one_of};
-use super::{Config, Listen, MOST_PIXELS, MOST_RANGES, PixelRange, duration, listen, size};
+use super::complaint::one_of;
+use super::{Config, Listen, PixelRange, duration, listen, size};
 use crate::media::Fourcc;
+use values::{
+    addresses, amount, format_meant, in_quotes, integer, is_part, pixels, ranges, some, texts, url_fault,
+    usable, with_unit, with_unit_of_size, without_quotes,
+};
+pub use values::{color, control, given, pixel_range, quoted, without_password};
+pub(super) use values::{did_you_mean, found, number, shortened, word_meant, words};
 
 /// What a key holds, its limits, and where it goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// Text that says something: 1 to 64 characters.
     Label(fn(&mut Config, String)),
+    /// A line of text of at most so many characters; empty is none.
+    Line(usize, fn(&mut Config, Option<String>)),
     /// Text; empty is none.
     Text(fn(&mut Config, Option<String>)),
     /// Text that is never shown; empty is none.
@@ -143,6 +153,20 @@ impl Kind {
                 }
                 _ => return Err(other(in_quotes(given))),
             },
+            Kind::Line(most, put) => {
+                let text = text.ok_or_else(|| other(in_quotes(given)))?;
+                let count = text.chars().count();
+                if count > most {
+                    return Err(wrong((format!("must be {}, and has {count}", self.expects()), None)));
+                }
+                if let Some(at) = text.chars().position(char::is_control) {
+                    let message =
+                        format!("has a control character in place {}, and is to be one line", at + 1);
+                    return Err(wrong((message, None)));
+                }
+                put(config, some(text));
+                quoted(text)
+            }
             Kind::Text(put) => {
                 let text = text.ok_or_else(|| other(in_quotes(given)))?;
                 put(config, some(text));
@@ -408,7 +432,7 @@ impl Kind {
             |word, least: f64, most: f64| Shape { least: Some(least), most: Some(most), ..plain(word) };
         let one_of = |words: Vec<String>| Shape { choices: words, ..plain("choice") };
         match self {
-            Kind::Label(_) | Kind::Text(_) => plain("text"),
+            Kind::Label(_) | Kind::Line(..) | Kind::Text(_) => plain("text"),
             Kind::Secret(_) => plain("secret"),
             Kind::Choice(words, _) => one_of(words.iter().map(|word| (*word).to_owned()).collect()),
             Kind::Format(_) => {
@@ -453,6 +477,7 @@ impl Kind {
     pub fn expects(self) -> String {
         match self {
             Kind::Label(_) => String::from("text of 1 to 64 characters"),
+            Kind::Line(most, _) => format!("text of at most {most} characters"),
             Kind::Text(_) | Kind::Secret(_) => String::from("text"),
             Kind::Choice(words, _) => one_of(&words.iter().map(|w| quoted(w)).collect::<Vec<_>>()),
             Kind::Boolean(_) => String::from("true or false"),
@@ -507,324 +532,6 @@ impl Kind {
     }
 }
 
-/// Whether left, top, width and height are a part of the picture, one of more than nothing.
-fn is_part(&[left, top, width, height]: &[f64; 4]) -> bool {
-    let within = |from: f64, length: f64| from >= 0.0 && length >= 0.01 && from + length <= 1.0 + 1e-9;
-    within(left, width) && within(top, height)
-}
-
-/// The colour `RRGGBB`, with or without a `#` before it.
-pub fn color(text: &str) -> Option<[u8; 3]> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let all = u32::from_str_radix(digits, 16).ok()?;
-    let [_, red, green, blue] = all.to_be_bytes();
-    Some([red, green, blue])
-}
-
-/// Pixels from 0 to 999 and their colour: `0-3 FF0000`, or `7 0000FF` for one of them.
-pub fn pixel_range(text: &str) -> Option<PixelRange> {
-    let (pixels, color_of) = text.trim().split_once(char::is_whitespace)?;
-    let (from, to) = pixels.split_once('-').unwrap_or((pixels, pixels));
-    let pixel = |digits: &str| {
-        let is_plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        digits.parse().ok().filter(|pixel| is_plain && *pixel < MOST_PIXELS)
-    };
-    let range = PixelRange { from: pixel(from)?, to: pixel(to)?, color: color(color_of.trim())? };
-    (range.from <= range.to).then_some(range)
-}
-
-fn ranges(list: &DeArray<'_>) -> Result<Vec<PixelRange>, Wrong> {
-    items(list, |item, before: &[PixelRange]| {
-        if before.len() >= MOST_RANGES {
-            return Err((format!("must be a list of at most {MOST_RANGES}"), None));
-        }
-        item.as_str().and_then(pixel_range).ok_or_else(|| {
-            let must = "must list pixels and a colour such as \"0-3 FF0000\"";
-            (format!("{must}, not {}", found(item)), None)
-        })
-    })
-}
-
-/// Reads the value of a camera control: a whole number, or a boolean as 0 and 1.
-///
-/// # Errors
-/// [`Wrong`], for anything else.
-pub fn control(value: &Spanned<DeValue<'_>>) -> Result<i64, Wrong> {
-    let given = value.get_ref();
-    integer(given).or_else(|| given.as_bool().map(i64::from)).ok_or_else(|| {
-        let message = format!("must be a whole number, true or false, not {}", found(given));
-        Wrong::new((message, without_quotes(given.as_str())), value.span())
-    })
-}
-
-/// `text`, which the command line or the environment gave, as the TOML value it is.
-///
-/// # Errors
-/// The parser's, when it is none.
-pub fn given(text: &str) -> Result<Spanned<DeValue<'_>>, toml::de::Error> {
-    let before = text.len() - text.trim_start().len();
-    DeValue::parse(text.trim()).map(|value| {
-        let span = value.span();
-        Spanned::new(span.start + before..span.end + before, value.into_inner())
-    })
-}
-
-/// `text` as a TOML basic string, which is a JSON string too.
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// `url` with the password it carries, if any, as `***`.
-pub fn without_password(url: &str) -> String {
-    let Some(host) = url.find("://").map(|at| at + 3) else { return url.to_owned() };
-    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
-    match url[host..end].rsplit_once('@').map(|(user, rest)| (user.split_once(':'), rest)) {
-        Some((Some((user, _)), rest)) => format!("{}{user}:***@{rest}{}", &url[..host], &url[end..]),
-        _ => url.to_owned(),
-    }
-}
-
-/// A list of words, or one. `Err(Err(()))`: it is neither.
-pub(super) fn words(given: &DeValue<'_>) -> Result<Vec<String>, Result<Wrong, ()>> {
-    match given {
-        DeValue::String(one) => {
-            Ok(one.split(',').map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect())
-        }
-        DeValue::Array(list) => texts(list, "must be a list of words").map_err(Ok),
-        _ => Err(Err(())),
-    }
-}
-
-/// What was found, as the object of "not …".
-pub(super) fn found(given: &DeValue<'_>) -> String {
-    match given {
-        DeValue::String(text) if text.is_empty() => String::from("empty text"),
-        DeValue::String(text) => quoted(&shortened(&masked(text))),
-        DeValue::Integer(number) => {
-            integer(given).map_or_else(|| shortened(number.as_str()), |number| number.to_string())
-        }
-        DeValue::Float(number) => shortened(number.as_str()),
-        DeValue::Boolean(yes) => yes.to_string(),
-        DeValue::Datetime(_) => String::from("a date"),
-        DeValue::Array(_) => String::from("a list"),
-        DeValue::Table(_) => String::from("a table"),
-    }
-}
-
-pub(super) fn shortened(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        return text.to_owned();
-    }
-    text.chars().take(39).chain(['…']).collect()
-}
-
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|t| !t.is_empty())
-}
-
-pub(super) fn did_you_mean(word: &str) -> String {
-    format!("did you mean {}?", quoted(word))
-}
-
-fn integer(given: &DeValue<'_>) -> Option<i64> {
-    let number = given.as_integer()?;
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-pub(super) fn number(given: &DeValue<'_>) -> Option<f64> {
-    match given {
-        DeValue::Float(number) => number.as_str().parse().ok(),
-        _ => integer(given).map(|n| n as f64),
-    }
-}
-
-fn without_quotes(text: Option<&str>) -> Option<String> {
-    let text = text?.trim();
-    text.parse::<f64>().is_ok_and(f64::is_finite).then(|| format!("write {text} without quotes"))
-}
-
-fn in_quotes(given: &DeValue<'_>) -> Option<String> {
-    match given {
-        DeValue::Integer(number) => Some(format!("write it in quotes: {}", quoted(number.as_str()))),
-        DeValue::Float(number) => Some(format!("write it in quotes: {}", quoted(number.as_str()))),
-        _ => None,
-    }
-}
-
-/// A bare number has no unit: seconds are what most people mean.
-fn with_unit(given: &DeValue<'_>) -> Option<String> {
-    let seconds = match given {
-        DeValue::String(text) => text.trim().parse::<f64>().ok()?,
-        _ => number(given)?,
-    };
-    (seconds.is_finite() && (0.0..1e9).contains(&seconds)).then(|| format!("with its unit: \"{seconds}s\""))
-}
-
-/// `512x384`, also with spaces or `×`.
-fn pixels(text: &str) -> Option<(u32, u32)> {
-    let (width, height) = text.split_once(['x', 'X', '×'])?;
-    Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
-}
-
-/// An amount of bytes; none at all needs no unit.
-fn amount(text: Option<&str>, given: &DeValue<'_>) -> Option<u64> {
-    let is_nothing = match text {
-        Some(text) => text.trim() == "0",
-        None => number(given) == Some(0.0),
-    };
-    if is_nothing { Some(0) } else { text.and_then(size::parse) }
-}
-
-fn with_unit_of_size(given: &DeValue<'_>) -> Option<String> {
-    let bytes = match given {
-        DeValue::String(text) => text.trim().parse::<f64>().ok()?,
-        _ => number(given)?,
-    };
-    let is_amount = bytes.fract() == 0.0 && (0.0..1e15).contains(&bytes);
-    is_amount.then(|| format!("with its unit: \"{}\"", size::show(bytes as u64)))
-}
-
-fn usable(text: Option<&str>) -> Option<Fourcc> {
-    text?.parse().ok().filter(|f| Fourcc::USABLE.contains(f))
-}
-
-/// The one of `words` that `text` most likely meant: by its letters, or since others call it so.
-pub(super) fn word_meant<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
-    const OTHERS: [(&str, &[&str]); 11] = [
-        ("v4l2", &["usb", "uvc", "webcam", "camera", "video", "v4l"]),
-        ("libcamera", &["csi", "rpicam", "picamera", "raspicam"]),
-        ("url", &["http", "https", "network", "ip", "rtsp", "mjpeg"]),
-        ("files", &["folder", "directory", "clip"]),
-        ("sim", &["demo", "simulated", "test"]),
-        ("onnx", &["model", "tract", "yolo", "network"]),
-        ("none", &["off", "no", "false"]),
-        ("bottom", &["foot", "feet", "bottom_center"]),
-        ("every", &["always", "all"]),
-        ("full", &["fast", "max"]),
-        ("real", &["realtime", "normal"]),
-    ];
-    let text = text.to_lowercase();
-    let called = OTHERS.iter().find(|(_, others)| others.contains(&text.as_str())).map(|(word, _)| *word);
-    let begins = |word: &&&str| text.starts_with(**word);
-    words
-        .iter()
-        .find(|word| Some(**word) == called)
-        .or_else(|| words.iter().find(begins))
-        .copied()
-        .or_else(|| nearest(&text, words.iter().copied()))
-}
-
-/// The format that other programs call by another name.
-fn format_meant(text: &str) -> Option<&'static str> {
-    Some(match text.to_ascii_uppercase().as_str() {
-        "MJPEG" | "MPJG" | "JPG" => "MJPG",
-        "I420" | "YUV420" | "YUV420P" | "IYUV" => "YU12",
-        "YUY2" | "YUYV422" | "YUV422" | "YUV" => "YUYV",
-        "UYVY422" => "UYVY",
-        "GRAY" | "GRAY8" | "Y800" | "Y8" => "GREY",
-        _ => return None,
-    })
-}
-
-/// What is wrong with a URL, by RFC 3986's outline: a scheme we speak, a host, no white space.
-fn url_fault(text: &str) -> Option<Fault> {
-    if text.is_empty() {
-        return None;
-    }
-    let must_be = || {
-        format!(
-            "must be a URL that begins with http://, https:// or rtsp://, not {}",
-            quoted(&shortened(&masked(text)))
-        )
-    };
-    let Some((scheme, rest)) = text.split_once("://") else {
-        let is_path = text.starts_with('/') || text.starts_with('.');
-        let hint = if is_path {
-            String::from(
-                "for files: kind = \"files\" and path; for a camera on this machine: kind = \"v4l2\" and device",
-            )
-        } else {
-            format!("did you mean {}?", quoted(&format!("http://{}", shortened(&masked(text)))))
-        };
-        return Some((must_be(), Some(hint)));
-    };
-    if !["http", "https", "rtsp", "rtsps"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return Some((must_be(), None));
-    }
-    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Some((
-            String::from("must be a URL without spaces"),
-            Some(String::from("write a space as %20")),
-        ));
-    }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    let host = authority.rsplit('@').next().unwrap_or("");
-    if host.is_empty() || host.starts_with(':') {
-        return Some((String::from("must be a URL that names a host"), None));
-    }
-    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-    match port {
-        Some(port) if port.parse::<u16>().is_err() => Some((
-            format!("must be a URL with a port from 1 to 65535, not {}", quoted(&shortened(port))),
-            None,
-        )),
-        _ => None,
-    }
-}
-
-/// The items of a list as `read` takes them, with those before; or all that are wrong.
-fn items<T>(
-    list: &DeArray<'_>,
-    mut read: impl FnMut(&DeValue<'_>, &[T]) -> Result<T, Fault>,
-) -> Result<Vec<T>, Wrong> {
-    let (mut good, mut wrongs) = (Vec::new(), Vec::new());
-    for item in list.iter() {
-        match read(item.get_ref(), &good) {
-            Ok(value) => good.push(value),
-            Err(fault) => wrongs.push(Wrong::new(fault, item.span())),
-        }
-    }
-    Wrong::all(wrongs).map_or(Ok(good), Err)
-}
-
-fn texts(list: &DeArray<'_>, must: &str) -> Result<Vec<String>, Wrong> {
-    items(list, |item, _| match item.as_str() {
-        Some(text) if !text.contains('\0') => Ok(text.to_owned()),
-        _ => Err((format!("{must}, not {}", found(item)), in_quotes(item))),
-    })
-}
-
-fn addresses(list: &DeArray<'_>) -> Result<Vec<Listen>, Wrong> {
-    items(list, |item, before: &[Listen]| {
-        let DeValue::String(text) = item else {
-            let port = integer(item).filter(|n| (1..=65_535).contains(n));
-            let hint = port.map(|p| format!("write \"0.0.0.0:{p}\""));
-            return Err((format!("must list addresses in quotes, not {}", found(item)), hint));
-        };
-        let listen = listen::parse(text)?;
-        if before.contains(&listen) {
-            return Err((format!("names {} twice", quoted(&listen.to_string())), None));
-        }
-        Ok(listen)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -852,6 +559,29 @@ mod tests {
         ] {
             assert_eq!(without_password(url), shown);
         }
+    }
+
+    #[test]
+    fn a_line_is_short_and_has_no_control_characters() {
+        let kind = Kind::Line(5, |config, text| config.picture.text = text);
+        let mut config = Config::default();
+        for (given, want) in [
+            ("", Ok(None)),
+            ("Gäte5", Ok(Some("Gäte5"))),
+            ("Gate 5", Err("must be text of at most 5 characters, and has 6")),
+            ("a\nb", Err("has a control character in place 2, and is to be one line")),
+            ("ab\u{7f}", Err("has a control character in place 3, and is to be one line")),
+        ] {
+            let value = Spanned::new(0..given.len(), DeValue::String(given.into()));
+            match (kind.take(&value, &mut config), want) {
+                (Ok(shown), Ok(want)) => {
+                    assert_eq!((shown, config.picture.text.as_deref()), (quoted(given), want));
+                }
+                (Err(wrong), Err(want)) => assert_eq!(wrong.message, want),
+                (took, _) => panic!("{given:?}: {took:?}"),
+            }
+        }
+        assert!(kind.take_text("17", &mut config).is_ok(), "words without quotes, from a command line");
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! The words that keys with a choice take, each table beside what its words mean.
+
+use super::super::{ColorOrder, DetectorKind, LensKind, LightKind, SourceKind};
+
+/// The words of a table, in its order.
+const fn words_of<T, const N: usize>(table: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut words = [""; N];
+    let mut at = 0;
+    while at < N {
+        words[at] = table[at].0;
+        at += 1;
+    }
+    words
+}
+
+/// The words of `[source] kind`, and what they mean.
+pub const KINDS: [(&str, SourceKind); 7] = [
+    ("auto", SourceKind::Auto),
+    ("v4l2", SourceKind::V4l2),
+    ("libcamera", SourceKind::Libcamera),
+    ("url", SourceKind::Url),
+    ("exec", SourceKind::Exec),
+    ("files", SourceKind::Files),
+    ("sim", SourceKind::Sim),
+];
+
+/// The words of `[lights] kind`, and what they mean.
+pub const LIGHTS: [(&str, LightKind); 5] = [
+    ("none", LightKind::None),
+    ("spi", LightKind::Spi),
+    ("pwm", LightKind::Pwm),
+    ("gpio", LightKind::Gpio),
+    ("sim", LightKind::Sim),
+];
+
+pub const LIGHT_WORDS: [&str; LIGHTS.len()] = words_of(&LIGHTS);
+
+/// The words of `[lens] kind`, and what they mean.
+pub const LENSES: [(&str, LensKind); 5] = [
+    ("auto", LensKind::Auto),
+    ("v4l2", LensKind::V4l2),
+    ("libcamera", LensKind::Libcamera),
+    ("sim", LensKind::Sim),
+    ("none", LensKind::None),
+];
+
+pub const LENS_WORDS: [&str; LENSES.len()] = words_of(&LENSES);
+
+/// The words of `[lights] order`.
+pub const ORDERS: [(&str, ColorOrder); 6] = [
+    ("GRB", ColorOrder::Grb),
+    ("RGB", ColorOrder::Rgb),
+    ("BGR", ColorOrder::Bgr),
+    ("GRBW", ColorOrder::Grbw),
+    ("RGBW", ColorOrder::Rgbw),
+    ("BGRW", ColorOrder::Bgrw),
+];
+
+pub const ORDER_WORDS: [&str; ORDERS.len()] = words_of(&ORDERS);
+
+/// The words of `[picture] scale`: the eighths that are left.
+pub const SCALES: [(&str, u8); 4] = [("1", 8), ("1/2", 4), ("1/4", 2), ("1/8", 1)];
+pub const SCALE_WORDS: [&str; SCALES.len()] = words_of(&SCALES);
+
+/// `[picture] rotate`: degrees, clockwise.
+pub const ANGLES: [i64; 4] = [0, 90, 180, 270];
+
+/// The words of `[lights] old_status`.
+pub const OLD_STATUS_WORDS: [&str; 2] = ["documented", "program"];
+
+/// The words of `[detect] backend`, and what they mean.
+pub const DETECTORS: [(&str, DetectorKind); 5] = [
+    ("auto", DetectorKind::Auto),
+    ("onnx", DetectorKind::Onnx),
+    ("motion", DetectorKind::Motion),
+    ("replay", DetectorKind::Replay),
+    ("none", DetectorKind::None),
+];
+
+pub const DETECTOR_WORDS: [&str; DETECTORS.len()] = words_of(&DETECTORS);
+
+pub const KIND_WORDS: [&str; KINDS.len()] = words_of(&KINDS);
+
+pub const LEVELS: [log::LevelFilter; 5] = [
+    log::LevelFilter::Error,
+    log::LevelFilter::Warn,
+    log::LevelFilter::Info,
+    log::LevelFilter::Debug,
+    log::LevelFilter::Trace,
+];
+
+pub const LEVEL_WORDS: [&str; LEVELS.len()] = ["error", "warn", "info", "debug", "trace"];
+
+impl SourceKind {
+    /// Its word in the configuration.
+    pub fn word(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("auto", |(word, _)| word)
+    }
+}
