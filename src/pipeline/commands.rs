@@ -93,6 +93,7 @@ pub enum ControlsError {
 /// What is asked of the capture thread.
 pub enum Command {
     Controls(Answer<CameraControls>),
+    RecentControls(Answer<CameraControls>),
     SetControls(Vec<ControlValue>, Answer<CameraControls>),
     Formats(Answer<Vec<Format>>),
     Replace(Box<dyn Opener>, oneshot::Sender<Result<(), Trouble>>),
@@ -105,6 +106,7 @@ impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Command::Controls(_) => "Controls",
+            Command::RecentControls(_) => "RecentControls",
             Command::SetControls(..) => "SetControls",
             Command::Formats(_) => "Formats",
             Command::Replace(..) => "Replace",
@@ -120,6 +122,15 @@ impl Pipeline {
     /// [`ControlsError`]; an empty list where there are none.
     pub async fn controls(&self) -> Result<CameraControls, ControlsError> {
         self.ask(Command::Controls).await
+    }
+
+    /// The same as they were read within the last second, if nothing was set since: for whoever only looks, and may look
+    /// often. A camera is asked for each of its controls.
+    ///
+    /// # Errors
+    /// As [`Pipeline::controls`].
+    pub async fn recent_controls(&self) -> Result<CameraControls, ControlsError> {
+        self.ask(Command::RecentControls).await
     }
 
     /// Sets controls, all of them or (where one means nothing) none: auto modes before the values that they rule. An
@@ -208,7 +219,9 @@ impl Command {
     /// Whether nobody waits for its answer any more: then it is not done.
     pub fn is_given_up(&self) -> bool {
         match self {
-            Command::Controls(answer) | Command::SetControls(_, answer) => answer.is_closed(),
+            Command::Controls(answer) | Command::RecentControls(answer) | Command::SetControls(_, answer) => {
+                answer.is_closed()
+            }
             Command::Formats(answer) => answer.is_closed(),
             Command::Replace(_, answer) => answer.is_closed(),
         }

@@ -25,7 +25,7 @@ use crate::config::LensKind;
 pub use crate::lens::Move;
 use crate::lens::{Change, Drive, Sweep, Swept, Unmoved};
 use crate::media::{ControlValue, Picture};
-use figure::{Figure, shown};
+use figure::Figure;
 
 /// The camera's controls are read at most so often for those who only look: reading one is a transfer on its bus.
 const FRESH: Duration = Duration::from_secs(1);
@@ -225,6 +225,23 @@ impl Focus {
         Ok(Planned { identity, change: drive.change(wish)?, before: drive.as_it_is() })
     }
 
+    /// Whether there is a lens that can be told something.
+    ///
+    /// # Errors
+    /// [`FocusError`].
+    pub async fn is_there(&self, kind: LensKind) -> Result<(), FocusError> {
+        self.drive(kind, true).await.map(drop)
+    }
+
+    /// Whether `wish` is one that this lens can follow.
+    ///
+    /// # Errors
+    /// [`FocusError`].
+    pub async fn can(&self, kind: LensKind, wish: Move) -> Result<(), FocusError> {
+        let (drive, _) = self.drive(kind, true).await?;
+        Ok(drive.change(wish).map(drop)?)
+    }
+
     /// Sets what was planned on the camera; keeps nothing.
     ///
     /// # Errors
@@ -317,7 +334,7 @@ impl Focus {
 
     /// How sharp `picture` is.
     async fn figure_of(&self, picture: Picture) -> Option<f64> {
-        let shown = shown(&self.0.pipeline.view().borrow());
+        let shown = self.0.pipeline.view().borrow().geometry();
         let mut figure = Arc::clone(&self.0.figure).lock_owned().await;
         spawn_blocking(move || figure.of(&picture, shown)).await.ok()?
     }

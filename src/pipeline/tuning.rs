@@ -6,6 +6,7 @@
 //! switched off is set then.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::commands::{CameraControls, ControlsError, SavedControls, WrongControl};
 use crate::media::{Control, ControlKind, ControlValue, Trouble, TroubleKind};
@@ -25,11 +26,18 @@ pub struct Tuning {
     held: BTreeMap<String, i64>,
     /// What it is to have when it is opened again; `None`: its default.
     waiting: BTreeMap<String, Option<i64>>,
+    /// What was answered last to who asked for controls: when, and whether the camera was open. `None`: something has
+    /// changed since.
+    answered: Option<(Instant, bool, CameraControls)>,
 }
+
+/// So old what is told of the controls may be for who only looks: about as often as people look, and programs ask.
+const RECENT: Duration = Duration::from_secs(1);
 
 impl Tuning {
     /// Sets what is to hold for a camera that was just opened. What cannot be set is told.
     pub fn opened(&mut self, source: &mut dyn Source, saved: &SavedControls) -> Vec<String> {
+        self.forget();
         let identity = source.identity();
         if identity != self.identity {
             // What waits was meant for another camera.
@@ -69,12 +77,26 @@ impl Tuning {
     pub fn read(&mut self, source: &mut dyn Source) -> Result<CameraControls, ControlsError> {
         let controls = source.controls()?;
         self.known = Some(controls.clone());
-        Ok(report(source, controls))
+        let read = report(source, controls);
+        self.answered = Some((Instant::now(), true, read.clone()));
+        Ok(read)
+    }
+
+    /// What was read of the camera within the second before `now`, if it was open (or closed) then as it is now, and
+    /// nothing was set since.
+    pub fn recent(&self, is_open: bool, now: Instant) -> Option<CameraControls> {
+        let (at, was_open, read) = self.answered.as_ref()?;
+        (*was_open == is_open && now.saturating_duration_since(*at) < RECENT).then(|| read.clone())
+    }
+
+    /// What was answered is so no longer.
+    pub fn forget(&mut self) {
+        self.answered = None;
     }
 
     /// The controls of a closed camera, with the values that they will have when it is open.
     pub fn read_closed(
-        &self,
+        &mut self,
         opener: &mut dyn Opener,
         saved: &SavedControls,
     ) -> Result<CameraControls, ControlsError> {
@@ -98,7 +120,9 @@ impl Tuning {
             }
         }
         let camera = opener.describe();
-        Ok(CameraControls { identity, camera, controls, notes: Vec::new(), refused: Vec::new() })
+        let read = CameraControls { identity, camera, controls, notes: Vec::new(), refused: Vec::new() };
+        self.answered = Some((Instant::now(), false, read.clone()));
+        Ok(read)
     }
 
     /// Sets controls of an open camera: all, or none where one means nothing.
@@ -108,6 +132,7 @@ impl Tuning {
         wanted: &[ControlValue],
         saved: &SavedControls,
     ) -> Result<CameraControls, ControlsError> {
+        self.forget();
         let controls = match self.known.take() {
             Some(controls) => controls,
             None => source.controls()?,
@@ -149,6 +174,7 @@ impl Tuning {
             self.waiting.insert(setting.name.clone(), Some(setting.value));
         }
         let mut report = self.read_closed(opener, saved)?;
+        self.forget();
         report.notes = plan.notes;
         Ok(report)
     }
@@ -160,6 +186,7 @@ impl Tuning {
         source: Option<&mut (dyn Source + 'static)>,
         saved: &SavedControls,
     ) -> Vec<String> {
+        self.forget();
         let held = saved.of(self.identity.as_deref());
         let before = std::mem::replace(&mut self.held, held);
         let gone: Vec<String> =
@@ -463,6 +490,26 @@ mod tests {
         assert_eq!(saved.of(Some("cam-1")), BTreeMap::from([("gain".into(), 40), ("focus".into(), 30)]));
         assert_eq!(saved.of(Some("cam-2")), BTreeMap::from([("gain".into(), 40)]));
         assert_eq!(saved.of(None), BTreeMap::from([("gain".into(), 40)]));
+    }
+
+    #[test]
+    fn who_only_looks_asks_the_camera_once_until_something_is_set() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        let (nothing, now) = (SavedControls::default(), Instant::now());
+        tuning.opened(&mut cam, &nothing);
+        assert_eq!(tuning.recent(true, now), None);
+        let read = tuning.read(&mut cam).unwrap();
+        assert_eq!(tuning.recent(true, now), Some(read));
+        assert_eq!(tuning.recent(false, now), None, "a closed one says something else");
+        assert_eq!(tuning.recent(true, Instant::now() + RECENT), None, "that is long ago");
+        tuning.set(&mut cam, &values(&[("gain", 20)]), &nothing).unwrap();
+        assert_eq!(tuning.recent(true, now), None, "it was set");
+        tuning.read(&mut cam).unwrap();
+        tuning.saved_changed(Some(&mut cam), &saved(&[("gain", 30)]));
+        assert_eq!(tuning.recent(true, now), None, "what is saved was set");
+        tuning.read(&mut cam).unwrap();
+        tuning.opened(&mut cam, &nothing);
+        assert_eq!(tuning.recent(true, now), None, "it was opened anew");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! source on trial, other settings.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -62,6 +63,13 @@ impl Capture<'_> {
                     None => self.tuning.read_closed(&mut *self.opener, &saved),
                 });
             }
+            Some(Command::RecentControls(answer)) => {
+                let _ = answer.send(match (self.tuning.recent(open.is_some(), Instant::now()), open) {
+                    (Some(recent), _) => Ok(recent),
+                    (None, Some(source)) => self.tuning.read(source),
+                    (None, None) => self.tuning.read_closed(&mut *self.opener, &saved),
+                });
+            }
             Some(Command::SetControls(wanted, answer)) => {
                 let _ = answer.send(match open {
                     Some(source) => self.tuning.set(source, &wanted, &saved),
@@ -75,6 +83,7 @@ impl Capture<'_> {
                 log::info!("the source is {} when the pause ends", opener.describe());
                 self.shared.figures().source = opener.describe();
                 self.opener = opener;
+                self.tuning.forget();
                 let _ = answer.send(Ok(()));
             }
             // What comes behind it is done with the new source.
@@ -90,6 +99,7 @@ impl Capture<'_> {
         log::info!("another source is tried: {}", opener.describe());
         self.was_tried_asleep = *self.shared.state.borrow() == State::Asleep;
         self.shared.figures().source = opener.describe();
+        self.tuning.forget();
         self.trial = Some(Trial { before: std::mem::replace(&mut self.opener, opener), answer });
     }
 

@@ -43,6 +43,7 @@ use crate::store::media::{AsideFile, Item, Media, MediaError, Origin};
 use super::Pipeline;
 use record::Recorder;
 use shared::{COMMANDS, Command, Shared};
+use trigger::Trigger;
 
 /// The pre-roll holds at most so many bytes, unless told otherwise.
 const PRE_ROLL_BYTES: usize = 16 << 20;
@@ -286,6 +287,12 @@ impl Keeping {
     pub fn adopt(&self, media: Media) {
         // One that is there already stays.
         let _ = self.shared.media.set(media);
+    }
+
+    /// What is wrong with the names of `[record] on_crossing`, if none of `lines` has one of them.
+    pub fn unknown_lines<'a>(&self, lines: impl Iterator<Item = &'a str>) -> Option<String> {
+        let settings = self.shared.settings();
+        Trigger::new(&settings.on_crossing, settings.after_crossing)?.unknown(lines)
     }
 
     /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures are
