@@ -106,6 +106,10 @@ impl Turner {
         part: Option<Part>,
         gray: bool,
     ) -> Result<&[u8], CompressError> {
+        if has_too_many_scans(jpeg) {
+            let words = format!("it is progressive and has more than {MOST_SCANS} scans");
+            return Err(CompressError(turbojpeg::Error::TurboJpegError(words)));
+        }
         let op = match (orientation.quarters % 4, orientation.mirrored) {
             (0, false) => TransformOp::None,
             (0, true) => TransformOp::Hflip,
@@ -158,6 +162,16 @@ impl Turner {
     }
 }
 
+/// A progressive file may hold a thousand scans of nothing, each of which goes over all of the picture; honest ones have
+/// ten.
+const MOST_SCANS: u32 = 100;
+
+/// Whether a JPEG is such a file. A transformer has no limit of its own.
+fn has_too_many_scans(jpeg: &[u8]) -> bool {
+    let scans = || jpeg.windows(2).filter(|marker| *marker == [0xff, 0xda]).count();
+    jpeg::inspect(jpeg).is_ok_and(|seen| seen.is_progressive) && scans() > MOST_SCANS as usize
+}
+
 /// What a JPEG says of itself.
 #[derive(Debug)]
 pub struct Header(DecompressHeader);
@@ -187,8 +201,7 @@ impl Decompressor {
     /// A decompressor.
     pub fn new() -> Result<Decompressor, CompressError> {
         let mut turbo = turbojpeg::Decompressor::new()?;
-        // A progressive file may hold a thousand scans of nothing; honest ones have ten.
-        turbo.set_scan_limit(100)?;
+        turbo.set_scan_limit(MOST_SCANS)?;
         Ok(Decompressor { turbo })
     }
 
@@ -373,6 +386,13 @@ pub mod testing {
         Bytes::from(turbo.compress_yuv_planes_to_vec(&image).unwrap())
     }
 
+    /// The same picture, progressive.
+    pub fn progressive(jpeg: &[u8]) -> Vec<u8> {
+        let mut transform = turbojpeg::Transform::op(turbojpeg::TransformOp::None);
+        transform.progressive = true;
+        turbojpeg::Transformer::new().unwrap().transform_to_vec(&transform, jpeg).unwrap()
+    }
+
     /// Luma alone.
     pub fn compress_gray(y: &[u8], width: usize, height: usize) -> Bytes {
         let mut turbo = turbojpeg::Compressor::new().unwrap();
@@ -380,5 +400,27 @@ pub mod testing {
         turbo.set_subsamp(Subsamp::Gray).unwrap();
         let image = Image { pixels: y, width, pitch: width, height, format: PixelFormat::GRAY };
         Bytes::from(turbo.compress_to_vec(image).unwrap())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_thousand_scans_is_not_turned() {
+        let gray = testing::compress_gray(&[90; 64 * 64], 64, 64);
+        let progressive = testing::progressive(&gray);
+        let turned = Orientation { quarters: 1, mirrored: false };
+        let mut turner = Turner::new().unwrap();
+        turner.turn(&progressive, turned, None, false).unwrap();
+        let last = progressive.windows(2).rposition(|marker| marker == [0xff, 0xda]).unwrap();
+        let end = progressive.len() - 2;
+        let scans = progressive[last..end].repeat(1000);
+        let long = [&progressive[..end], &scans, &progressive[end..]].concat();
+        let refused = turner.turn(&long, turned, None, false).unwrap_err();
+        assert!(refused.to_string().contains("more than 100 scans"), "{refused}");
+        turner.turn(&progressive, turned, None, false).unwrap();
     }
 }
