@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -132,6 +134,36 @@ fn a_network_is_added_and_seen_to_work() {
     run.json(&["add", &network("one_person"), "--force"]);
     run.json(&["add", &network("one_person"), "--name", "other"]);
     assert_eq!(run.added().len(), 4);
+}
+
+#[test]
+fn a_network_is_fetched_from_an_address() {
+    let run = Run::new();
+    let onnx = fs::read(network("one_person")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/models/mine.onnx?download=1", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        // The second is a redirect to the third.
+        for answer in ["200 OK", "302 Found\r\nLocation: /elsewhere", "200 OK"] {
+            let (mut connection, _) = listener.accept().unwrap();
+            let _ = connection.read(&mut [0; 4096]);
+            let body = if answer.starts_with("200") { &onnx[..] } else { b"" };
+            let head =
+                format!("HTTP/1.1 {answer}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            connection.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        }
+    });
+    let (message, _) = run.fails(1, &["add", &url, "--sha256", &"0".repeat(64)]);
+    assert!(message.contains("is another file than it should be"), "{message}");
+    assert!(run.added().is_empty());
+    let added = run.json(&["add", &url]);
+    assert_eq!((added["name"].as_str(), added["seen"][0]["class"].as_str()), (Some("mine"), Some("person")));
+    assert_eq!(run.added(), ["mine.onnx", "mine.toml"]);
+    serving.join().unwrap();
+    // Nothing is asked for a name that is taken.
+    let (message, _) = run.fails(74, &["add", &url]);
+    assert!(message.ends_with("mine.onnx is there already"), "{message}");
+    assert_eq!(run.run(&["add", "mine", "--sha256", "00"]).0, 64);
 }
 
 #[test]

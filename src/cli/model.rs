@@ -44,7 +44,7 @@ pub struct Check {
     trial: Trial,
 }
 
-/// Add an ONNX file of your own, or a model of the catalogue.
+/// Add an ONNX file of your own, from this machine or from an address, or a model of the catalogue.
 ///
 /// What the file is (YOLOX, YOLOv5, v8, v11, SSD, NanoDet, PicoDet, or one whose boxes are final) is
 /// found out from its outputs. It is run on a picture, and copied into the state directory with a
@@ -53,9 +53,12 @@ pub struct Check {
 pub struct Add {
     #[command(flatten)]
     given: Given,
-    /// The ONNX file, or a name of the catalogue (`tallycam model list` shows it)
-    #[arg(value_name = "FILE|NAME")]
+    /// The ONNX file, its address (http:// or https://), or a name of the catalogue (`tallycam model list` shows it)
+    #[arg(value_name = "FILE|URL|NAME")]
     model: String,
+    /// Of an address: the SHA-256 that the file must have
+    #[arg(long, value_name = "64 DIGITS")]
+    sha256: Option<String>,
     /// What it is to be called; the file's name without this
     #[arg(long)]
     name: Option<String>,
@@ -155,9 +158,14 @@ impl Add {
         let addition = Addition { name: self.name.clone(), replace: self.force, ..self.trial.addition()? };
         let path = Path::new(&self.model);
         let is_listed = CATALOGUE.iter().any(|entry| entry.name == self.model);
-        let added = match is_listed && !path.is_file() {
-            true => models.fetch(&self.model, &addition),
-            false => models.add(path, &addition),
+        let is_address = ["http://", "https://"].iter().any(|scheme| self.model.starts_with(scheme));
+        if self.sha256.is_some() && !is_address {
+            return Err(Failure::Usage { message: String::from("--sha256 is for an address"), hint: None });
+        }
+        let added = match (is_address, is_listed && !path.is_file()) {
+            (true, _) => models.fetch_from(&self.model, self.sha256.as_deref(), &addition),
+            (_, true) => models.fetch(&self.model, &addition),
+            _ => models.add(path, &addition),
         }
         .map_err(failure)?;
         if self.trial.json {

@@ -25,6 +25,7 @@ pub use guess::{GuessError, guess};
 pub use known_labels::COCO;
 pub use proof::{Proof, Seen};
 
+use crate::config::kind::without_password;
 use crate::vision::onnx::{Card, Network};
 
 /// The largest network that is read, in bytes.
@@ -171,6 +172,31 @@ impl Models {
         self.fetch_entry(entry.ok_or_else(|| self.unknown(name))?, addition)
     }
 
+    /// Fetches an ONNX file from an address of the user's own, and adds it like a file. With `sha256` only if it has that
+    /// sum, 64 digits of either case.
+    ///
+    /// # Errors
+    /// As of [`Models::add`]; it cannot be fetched, or is another file.
+    pub fn fetch_from(
+        &self,
+        url: &str,
+        sha256: Option<&str>,
+        addition: &Addition,
+    ) -> Result<Added, ModelError> {
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let file = path.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/')).map(|(_, file)| file);
+        let stem = file.map(|file| file.strip_suffix(".onnx").unwrap_or(file)).unwrap_or_default();
+        let name = addition.name.clone().unwrap_or_else(|| stem.to_owned());
+        // Known before anything is fetched in vain.
+        self.check_free(&name, addition.replace)?;
+        let bytes = download(url, MOST_BYTES)?;
+        let found = self::sha256(&bytes);
+        if sha256.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
+            return Err(ModelError::WrongDownload { url: without_password(url), found });
+        }
+        self.put(name, &bytes, addition, catalogue::of_sum(&found))
+    }
+
     /// Fetches a model from wherever `entry` says.
     ///
     /// # Errors
@@ -179,8 +205,7 @@ impl Models {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
         // Known before anything is fetched in vain.
         self.check_free(&name, addition.replace)?;
-        let bytes = crate::source::url::download(entry.url, entry.bytes, DOWNLOAD_WITHIN)
-            .map_err(|trouble| ModelError::Download { url: entry.url.to_owned(), reason: trouble.line() })?;
+        let bytes = download(entry.url, entry.bytes)?;
         let found = sha256(&bytes);
         if found != entry.sha256 {
             return Err(ModelError::WrongDownload { url: entry.url.to_owned(), found });
@@ -289,6 +314,12 @@ fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -
     let mut card = guess(network.input(), network.outputs(), addition.labels.as_deref())?;
     card.sha256 = Some(sha256(bytes));
     Ok(card)
+}
+
+/// The file at `url`, of at most `most` bytes.
+fn download(url: &str, most: u64) -> Result<Vec<u8>, ModelError> {
+    crate::source::url::download(url, most, DOWNLOAD_WITHIN)
+        .map_err(|trouble| ModelError::Download { url: without_password(url), reason: trouble.line() })
 }
 
 /// SHA-256 as 64 lower-case digits.

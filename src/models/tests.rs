@@ -152,6 +152,45 @@ fn what_is_fetched_must_be_what_was_meant() {
 }
 
 #[test]
+fn what_is_fetched_is_added_like_a_file() {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
+    let onnx = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/one_person.onnx");
+    let (bytes, sum) = (fs::read(&onnx).unwrap(), sha256(&fs::read(&onnx).unwrap()));
+    // Of the catalogue: by its own description.
+    let (_folder, models) = self::models();
+    let card = describe(&bytes, &Addition::default(), None).unwrap();
+    let entry = CatalogueEntry {
+        sha256: sum.clone().leak(),
+        bytes: bytes.len() as u64,
+        description: description::write(&card).leak(),
+        ..entry(serve(ok, bytes.clone()), 0)
+    };
+    let added = models.fetch_entry(&entry, &Addition::default()).unwrap();
+    assert_eq!((added.name.as_str(), fs::read(&added.path).unwrap() == bytes), (entry.name, true));
+    assert_eq!(models.load(entry.name).unwrap().0, added.card);
+    // From an address: by what it is.
+    let (_folder, models) = self::models();
+    let address = || format!("{}?raw=true", serve(ok, bytes.clone()));
+    let other = "0".repeat(64);
+    let refused = models.fetch_from(&address(), Some(&other), &Addition::default()).unwrap_err();
+    assert!(matches!(&refused, ModelError::WrongDownload { found, .. } if *found == sum), "{refused}");
+    assert!(is_empty(&models));
+    let added = models.fetch_from(&address(), Some(&sum.to_uppercase()), &Addition::default()).unwrap();
+    assert_eq!(added.proof.seen.len(), 1, "it sees the person");
+    assert_eq!(models.list().len(), 2, "it, and the shipped one");
+    // Known before it is fetched: nobody is asked.
+    let taken =
+        models.fetch_from("http://127.0.0.1:1/m.onnx", None, &addition_called(&added.name)).unwrap_err();
+    assert!(matches!(taken, ModelError::Taken { .. }), "{taken}");
+    let nameless = models.fetch_from("http://127.0.0.1:1/", None, &Addition::default()).unwrap_err();
+    assert!(matches!(nameless, ModelError::Name(_)), "{nameless}");
+}
+
+fn addition_called(name: &str) -> Addition {
+    Addition { name: Some(name.to_owned()), ..Addition::default() }
+}
+
+#[test]
 fn without_internet_it_says_what_to_do() {
     let (_folder, models) = models();
     // A port where nobody listens any more.
