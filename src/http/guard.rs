@@ -2,11 +2,16 @@
 //!
 //! A page anywhere on the Internet can make a browser at home send `POST /stop_stream` to the
 //! camera. Browsers say so themselves: `Sec-Fetch-Site` (Fetch Metadata, W3C; only over HTTPS and
-//! on localhost) and `Origin` (RFC 6454; with every POST). Programs such as curl send neither and
-//! are not concerned. Looking at pictures is never refused. Pure.
+//! on localhost) and `Origin` (RFC 6454; with every POST). The old addresses change things by GET,
+//! which an `<img>` can send with neither of the two over plain HTTP: there `Referer` tells the page,
+//! and where a page keeps that back (`referrerpolicy="no-referrer"`) the request is still one of a
+//! browser that is no visit: it asks for something else than a page. Programs such as curl send none
+//! of these and are not concerned, nor is who types an address. What is left is a link or frame on
+//! another page that keeps its own address back: a visit like one that was typed, and a reason to set
+//! a password, whose cookie such a visit does not carry. Looking at pictures is never refused. Pure.
 
 use hyper::HeaderMap;
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, USER_AGENT};
 
 /// A request to change something that comes from another site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,9 +29,10 @@ impl Foreign {
 
 /// Refuses a request that a browser sends on behalf of another site.
 ///
-/// `Sec-Fetch-Site` decides where the browser sends it; else the host of `Origin` must be the one
-/// that was asked (`Host`, or `X-Forwarded-Host` behind a proxy). Ports are not compared: another
-/// port of the same machine is the same site. `Origin: null` (sandboxed or hidden) is foreign.
+/// `Sec-Fetch-Site` decides where the browser sends it; else the host of `Origin`, or without one
+/// that of `Referer`, must be the one that was asked (`Host`, or `X-Forwarded-Host` behind a proxy).
+/// Ports are not compared: another port of the same machine is the same site. `Origin: null`
+/// (sandboxed or hidden) is foreign. A browser that says nothing of all this may only visit.
 ///
 /// # Errors
 /// [`Foreign`].
@@ -39,20 +45,34 @@ pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
         Some(_) => return foreign(origin.unwrap_or("unnamed")),
         None => {}
     }
-    if headers.get_all(ORIGIN).iter().count() > 1 {
+    let told = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
+    if headers.get_all(&told).iter().count() > 1 {
         return foreign("two at once");
     }
-    let Some(origin) = origin else {
-        return if headers.contains_key(ORIGIN) { foreign("unreadable") } else { Ok(()) };
+    let Some(url) = text(told.as_str()).filter(|url| told == ORIGIN || !url.is_empty()) else {
+        return match headers.get(&told) {
+            Some(unreadable) if !unreadable.is_empty() => foreign("unreadable"),
+            _ if is_of_a_page(&text) => foreign("unnamed"),
+            _ => Ok(()),
+        };
     };
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
     // With an "@" what looks like the host is a user's name.
-    let from = origin.split_once("://").filter(|(_, rest)| !rest.contains('@')).map(|(_, rest)| host(rest));
+    let from = authority.filter(|authority| !authority.contains('@')).map(host);
     let asked = [text(HOST.as_str()), text("x-forwarded-host")];
     if from.is_some_and(|from| asked.iter().flatten().any(|to| host(to).eq_ignore_ascii_case(from))) {
         Ok(())
     } else {
-        foreign(origin)
+        foreign(url)
     }
+}
+
+/// Whether a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. A browser
+/// names the languages of its user with every request, and asks for HTML first when it visits.
+fn is_of_a_page<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> bool {
+    let is_browser = text(USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"))
+        && text(ACCEPT_LANGUAGE.as_str()).is_some();
+    is_browser && text(ACCEPT.as_str()).is_some_and(|types| !types.trim_start().starts_with("text/html"))
 }
 
 /// The host of `host[:port]`, with the brackets of an IPv6 address.
@@ -68,6 +88,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use hyper::header::{HeaderName, HeaderValue};
+
+    const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36");
+    const LANGUAGE: (&str, &str) = ("accept-language", "en-US,en;q=0.9");
 
     #[test]
     fn the_table() {
@@ -98,6 +121,33 @@ mod tests {
             (&[("host", "[::1]:8080"), ("origin", "http://[::1]:8080")], true),
             (&[("host", "[::1]:8080"), ("origin", "http://[::2]:8080")], false),
             (&[("origin", "http://pi")], false),
+            // A picture on a page, over plain HTTP: as Chromium and Firefox ask for it.
+            (&[("host", "pi:8080"), ("referer", "http://evil.example/page")], false),
+            (&[("host", "pi:8080"), ("referer", "http://pi.evil.example/")], false),
+            (&[("host", "pi:8080"), ("referer", "http://pi@evil.example/")], false),
+            (&[("host", "pi:8080"), ("referer", "http://evil.example?http://pi:8080/")], false),
+            (&[("host", "pi:8080"), ("referer", "http://pi:8080/old.html?a=http://x")], true),
+            (&[("host", "pi:8080"), ("referer", "http://PI/old.html")], true),
+            (&[("host", "[::1]:8080"), ("referer", "http://[::1]:8080/")], true),
+            (&[("host", "pi"), ("x-forwarded-host", "cam.home"), ("referer", "https://cam.home/a")], true),
+            (&[("host", "pi"), ("referer", "android-app://com.example/")], false),
+            (&[("host", "pi"), ("referer", "nonsense")], false),
+            (&[("host", "pi"), ("referer", "")], true),
+            (&[("host", "pi"), ("referer", "http://pi/"), ("referer", "http://evil.example/")], false),
+            // With both, what is sure goes before.
+            (&[("host", "pi"), ("origin", "http://pi"), ("referer", "http://evil.example/")], true),
+            (&[("sec-fetch-site", "none"), ("host", "pi"), ("referer", "http://evil.example/")], true),
+            // The page keeps its address back.
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "image/avif,image/webp,*/*;q=0.8")], false),
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*")], false),
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/css,*/*;q=0.1")], false),
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*"), ("referer", "http://pi/")], true),
+            // An address that was typed; programs.
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], true),
+            (&[("user-agent", "curl/8.5.0"), ("host", "pi"), ("accept", "*/*")], true),
+            (&[("user-agent", "Cam/3 CFNetwork/1494"), LANGUAGE, ("host", "pi"), ("accept", "*/*")], true),
+            (&[("user-agent", "Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1"), ("host", "pi")], true),
+            (&[("user-agent", "python-requests/2.31"), ("host", "pi"), ("accept", "*/*")], true),
             (&[("host", "pi"), ("origin", "http://pi:80@evil.example")], false),
             (&[("host", "pi"), ("origin", "http://pi"), ("origin", "http://evil.example")], false),
         ];
