@@ -517,6 +517,43 @@ fn a_slow_client_holds_nobody_up_and_a_removed_recording_ends_its_download() {
 }
 
 #[test]
+fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
+    let shelf = Shelf::new();
+    let id = shelf.recording("r.avi", 20, 80_000, &[]);
+    let snapshot = shelf.snapshot("s.jpg", numbered_jpeg(1, 0));
+    let begin = |path: &str| {
+        let mut client = narrow(&shelf);
+        client.send(&format!("GET /api/v1/media/{path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        assert_eq!(client.head().status, 200, "{path}");
+        client
+    };
+    let clients = [
+        // Slow enough to last for minutes; shown again and again.
+        begin(&format!("{id}/frames?speed=0.05")),
+        begin(&format!("{snapshot}/frames?loop=1")),
+        // More than buffers hold.
+        begin(&format!("{id}/content")),
+        begin(&format!("zip?ids={id}")),
+    ];
+    shelf.keeping.set_settings(KeepingSettings { counts_only: true, ..KeepingSettings::default() });
+    for (n, mut client) in clients.into_iter().enumerate() {
+        let (mut got, mut buffer) = (0, vec![0; 1 << 16]);
+        // An end or a reset, and not a wait for ever: a client waits for the next byte half a minute at most.
+        loop {
+            match client.0.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(bytes) => got += bytes,
+                Err(error) => {
+                    assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "{n} was not cut");
+                    break;
+                }
+            }
+            assert!(got < 20 * 25 * 80_000, "{n}: {got} bytes came");
+        }
+    }
+}
+
+#[test]
 fn where_only_counts_are_wanted_nothing_is_given() {
     let shelf = Shelf::with(Settings { counts_only: true, ..Settings::default() });
     for path in ["1/content", "1/thumbnail.jpg", "1/frame.jpg", "1/frames", "1/index", "zip?ids=1"] {

@@ -16,13 +16,13 @@ use hyper::header::{
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
+use super::Site;
 use super::body::{Body, Cut};
 use super::ledger::{Album, ReadError};
 use super::problem::Problem;
 use super::query::WrongValue;
 use super::range::{self, Part};
 use super::route::Request;
-use crate::base::Stop;
 use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
 use crate::store::media::{Item, Kind, MediaError, StoredFootage, film};
@@ -163,9 +163,9 @@ async fn send(
             request.link.may_pause();
             let (sender, pieces) = mpsc::channel(WAITING);
             let body = Body::sized(wanted.end - wanted.start, pieces);
-            let stop = request.site.stop.clone();
+            let site = request.site.clone();
             tokio::task::spawn_local(async move {
-                if let Err(error) = pass(&album, id, &film, wanted, &sender, &stop).await {
+                if let Err(error) = pass(&album, id, &film, wanted, &sender, &site).await {
                     log::warn!("a download of item {id} was cut off: {error}");
                     // Nobody may be there any more to be told.
                     let _ = sender.send(Err(Cut)).await;
@@ -189,6 +189,21 @@ pub enum Broken {
     /// The server stops.
     #[error("the server stops")]
     Stopped,
+    /// Nobody is given a picture any more.
+    #[error("only counts are given now")]
+    Withheld,
+}
+
+/// Whether more may be sent.
+///
+/// # Errors
+/// [`Broken::Stopped`], [`Broken::Withheld`].
+pub fn go_on(site: &Site) -> Result<(), Broken> {
+    match (site.stop.is_set(), site.is_counts_only()) {
+        (true, _) => Err(Broken::Stopped),
+        (_, true) => Err(Broken::Withheld),
+        _ => Ok(()),
+    }
 }
 
 /// Sends `range` of `film` piece by piece; well, also when nobody takes them any more.
@@ -198,15 +213,13 @@ async fn pass(
     film: &Arc<Film>,
     range: Range<u64>,
     to: &mpsc::Sender<Result<Bytes, Cut>>,
-    stop: &Stop,
+    site: &Site,
 ) -> Result<(), Broken> {
     let mut at = range.start;
     while at < range.end {
         let most = (range.end - at).min(PIECE as u64) as usize;
         let piece = piece(album, id, film, at, most).await?;
-        if stop.is_set() {
-            return Err(Broken::Stopped);
-        }
+        go_on(site)?;
         at += piece.len() as u64;
         if to.send(Ok(piece)).await.is_err() {
             return Ok(());

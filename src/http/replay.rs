@@ -20,8 +20,7 @@ use super::query::{Query, WrongValue};
 use super::route::Request;
 use super::stream::{self, OPENING, REPEAT};
 use super::thumbnail::seconds;
-use super::v1;
-use crate::base::Stop;
+use super::{Site, v1};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, Kind, MediaReader};
 
 /// Replays at once.
@@ -83,7 +82,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
         step_us: fps.map_or(0, |fps| (speed * 1e6 / fps) as u64),
         sender,
         link: request.link.clone(),
-        stop: request.site.stop.clone(),
+        site: request.site.clone(),
         last: None,
         _place: place,
     };
@@ -161,7 +160,7 @@ struct Replay {
     step_us: u64,
     sender: mpsc::Sender<Result<Bytes, Cut>>,
     link: Rc<Link>,
-    stop: Stop,
+    site: Rc<Site>,
     /// What was sent last, to be sent again when nothing else is due.
     last: Option<Bytes>,
     _place: OwnedSemaphorePermit,
@@ -231,10 +230,15 @@ impl Replay {
         Ok(is_there && (!goes_on || self.wait_until(Instant::now() + REPEAT).await))
     }
 
+    /// Whether nothing more is to be sent: the server stops, or nobody is given a picture any more.
+    fn is_over(&self) -> bool {
+        self.site.stop.is_set() || self.site.is_counts_only()
+    }
+
     /// Waits until what was sent has left; whether the client is still there.
     async fn has_room(&self) -> bool {
         loop {
-            if self.sender.is_closed() || self.stop.is_set() {
+            if self.sender.is_closed() || self.is_over() {
                 return false;
             }
             if self.sender.capacity() == 1 && self.link.has_room() {
@@ -251,7 +255,10 @@ impl Replay {
             tokio::select! {
                 () = tokio::time::sleep(left.min(REPEAT)) => {}
                 () = self.sender.closed() => return false,
-                () = self.stop.stopped() => return false,
+                () = self.site.stop.stopped() => return false,
+            }
+            if self.is_over() {
+                return false;
             }
             if left <= REPEAT {
                 return true;

@@ -4,6 +4,7 @@
 //! in memory. A recording that still grows goes in as far as it was when the request came. What is removed on the way
 //! cuts the connection.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use super::Site;
 use super::body::{Body, Cut};
 use super::download::{self, Broken, PIECE, WAITING, put};
 use super::ledger::Album;
@@ -22,7 +24,6 @@ use super::problem::Problem;
 use super::query::Query;
 use super::range::disposition;
 use super::route::{Request, no_store};
-use crate::base::Stop;
 use crate::media::film::{FilmFormat, FilmReadError};
 use crate::media::zip::{Names, Zip, ZipEntry, stem};
 use crate::store::media::{Item, Kind, film};
@@ -75,8 +76,7 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     request.link.may_pause();
     let (sender, pieces) = mpsc::channel(WAITING);
     *response.body_mut() = Body::sized(zip.len(), pieces);
-    let mut sending =
-        Sending { album, sender, stop: request.site.stop.clone(), check: crc32fast::Hasher::new() };
+    let mut sending = Sending { album, sender, site: request.site.clone(), check: crc32fast::Hasher::new() };
     tokio::task::spawn_local(async move {
         if let Err(error) = sending.all(&zip, &packed).await {
             log::warn!("an archive of {} items was cut off: {error}", packed.len());
@@ -152,7 +152,7 @@ fn local(second: i64, zone: &TimeZone) -> [i16; 6] {
 struct Sending {
     album: Album,
     sender: mpsc::Sender<Result<Bytes, Cut>>,
-    stop: Stop,
+    site: Rc<Site>,
     /// Of the entry under way.
     check: crc32fast::Hasher,
 }
@@ -196,6 +196,7 @@ impl Sending {
             if jpeg.len() as u64 != packed.len {
                 return Err(odd(id));
             }
+            download::go_on(&self.site)?;
             self.check.update(&jpeg);
             return Ok(self.send(jpeg).await);
         }
@@ -208,9 +209,7 @@ impl Sending {
         let mut at = 0;
         while at < film.len() {
             let piece = download::piece(&self.album, id, &film, at, PIECE).await?;
-            if self.stop.is_set() {
-                return Err(Broken::Stopped);
-            }
+            download::go_on(&self.site)?;
             at += piece.len() as u64;
             self.check.update(&piece);
             if self.send(piece).await.is_err() {
