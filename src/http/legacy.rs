@@ -12,6 +12,7 @@ use super::body::Body;
 use super::ledger::AlbumError;
 use super::light::{self, LightWish};
 use super::power::{self, ByKey, PowerAction};
+use super::preferences::Changes;
 use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
 use super::{lens, page, pictures, wire};
@@ -62,9 +63,9 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /video_capture`: `false` begins a recording, `true` ends it: what the old program's button was showing.
 pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> {
     let keeping = request.site.keeping();
-    let done = match (request.query.get("status"), keeping) {
+    let done = match (switched_on(&request), keeping) {
         (_, Err(problem)) => Err(problem),
-        (Some("false"), Ok(keeping)) => {
+        (Ok(true), Ok(keeping)) => {
             let wish = RecordingWish {
                 name: name(&request, ".avi"),
                 date: date(&request),
@@ -72,8 +73,8 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
             };
             keeping.record(wish).await.map(drop).map_err(Problem::from)
         }
-        (Some("true"), Ok(keeping)) => keeping.end().await.map(drop).map_err(Problem::from),
-        (_, Ok(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "status is neither false nor true")),
+        (Ok(false), Ok(keeping)) => keeping.end().await.map(drop).map_err(Problem::from),
+        (Err(Unclear(why)), Ok(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, why)),
     };
     old_answer(&request, done, "Error with recording video")
 }
@@ -81,57 +82,109 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
 /// `GET /autofocus`: `false` switches it on, `true` off, as with the other switches of the old programs: it is what the
 /// button was showing.
 pub async fn autofocus(request: Request) -> Result<Response<Body>, Problem> {
-    let is_on = match one(&request, "status")? {
-        "false" => true,
-        "true" => false,
-        _ => return Err(Problem::new(StatusCode::BAD_REQUEST, "status is neither false nor true")),
-    };
-    focused(&request, Move::Auto(is_on), "Autofocus not supported").await
+    let wish = switched_on(&request).map(Move::Auto);
+    focused(&request, wish, Move::Auto(true), "Autofocus not supported").await
 }
 
 /// `GET /set_focus`: to a place, 0…1.
 pub async fn set_focus(request: Request) -> Result<Response<Body>, Problem> {
-    one(&request, "value")?;
-    let wanted = request.query.number("value").filter(|place| (0.0..=1.0).contains(place));
-    let Some(place) = wanted else {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "value is no number from 0 to 1"));
-    };
-    focused(&request, Move::To(place), NO_FOCUS).await
+    let wanted = || request.query.number("value").filter(|place| (0.0..=1.0).contains(place));
+    let wish = one(&request, "value", "value is no number from 0 to 1", |_| wanted().map(Move::To));
+    focused(&request, wish, Move::To(0.0), NO_FOCUS).await
 }
 
 /// `GET /step_focus`: by 0.05. A plus that nobody has escaped is a space by the time it is here.
 pub async fn step_focus(request: Request) -> Result<Response<Body>, Problem> {
-    let by = match one(&request, "direction")? {
-        "+" | " " => 0.05,
-        "-" => -0.05,
-        _ => return Err(Problem::new(StatusCode::BAD_REQUEST, "direction is neither + nor -")),
-    };
-    focused(&request, Move::By(by), NO_FOCUS).await
+    let wish = one(&request, "direction", "direction is neither + nor -", |text| match text {
+        "+" | " " => Some(Move::By(0.05)),
+        "-" => Some(Move::By(-0.05)),
+        _ => None,
+    });
+    focused(&request, wish, Move::By(0.05), NO_FOCUS).await
 }
 
 const NO_FOCUS: &str = "Changing focus not supported";
 
-/// `200`, or 403 in these words where this camera's lens cannot be moved so.
-async fn focused(request: &Request, wish: Move, words: &'static str) -> Result<Response<Body>, Problem> {
-    match lens::make(&request.site, wish).await {
-        Ok(()) => Ok(no_store(say(StatusCode::OK, TEXT, "200"))),
-        Err(problem) if problem.status == StatusCode::FORBIDDEN => {
-            Ok(no_store(say(StatusCode::FORBIDDEN, TEXT, words)))
-        }
-        Err(problem) => Err(problem),
+/// `200`, or 403 in these words where this camera's lens cannot be moved so: not by `any`, whatever was asked for.
+async fn focused(
+    request: &Request,
+    wish: Result<Move, Unclear>,
+    any: Move,
+    words: &'static str,
+) -> Result<Response<Body>, Problem> {
+    let forbidden = || Ok(no_store(say(StatusCode::FORBIDDEN, TEXT, words)));
+    let is_forbidden = |problem: &Problem| problem.status == StatusCode::FORBIDDEN;
+    match wish {
+        Err(unclear) => match lens::can(&request.site, any).await {
+            Err(problem) if is_forbidden(&problem) => forbidden(),
+            _ => Ok(unclear.respond()),
+        },
+        Ok(wish) => match lens::make(&request.site, wish).await {
+            Ok(()) => Ok(no_store(say(StatusCode::OK, TEXT, "200"))),
+            Err(problem) if is_forbidden(&problem) => forbidden(),
+            Err(problem) => Err(problem),
+        },
     }
 }
 
-/// The value of a key that is to be there, once.
-fn one<'a>(request: &'a Request, key: &str) -> Result<&'a str, Problem> {
+/// A parameter that says nothing: why, in words without an end of line, as all texts of the old programs.
+struct Unclear(String);
+
+impl Unclear {
+    fn respond(self) -> Response<Body> {
+        let mut response = no_store(route::fixed(TEXT, self.0));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
+    }
+}
+
+/// What `read` makes of the value of `key`, which has to be there, once: of two nobody knows which is meant. Else `words`.
+fn one<'a, T>(
+    request: &'a Request,
+    key: &str,
+    words: &str,
+    read: impl FnOnce(&'a str) -> Option<T>,
+) -> Result<T, Unclear> {
     let mut values = request.query.pairs().iter().filter(|(name, _)| name == key);
     match (values.next(), values.next()) {
-        (Some((_, value)), None) => Ok(value),
-        (None, _) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key} is not given"))),
-        (Some(_), Some(_)) => {
-            Err(Problem::new(StatusCode::BAD_REQUEST, format!("{key} is given more than once")))
-        }
+        (Some(_), Some(_)) => Err(Unclear(format!("{key} is given more than once"))),
+        (first, _) => first.and_then(|(_, value)| read(value)).ok_or_else(|| Unclear(words.to_owned())),
     }
+}
+
+/// Whether `status` switches on: it is what the old program's button was showing, so `false` does.
+fn switched_on(request: &Request) -> Result<bool, Unclear> {
+    one(request, "status", "status is neither false nor true", |status| match status {
+        "false" => Some(true),
+        "true" => Some(false),
+        _ => None,
+    })
+}
+
+/// `GET /grayscale?status=`: `false` switches the effect on, `true` off.
+pub async fn grayscale(request: Request) -> Result<Response<Body>, Problem> {
+    switch(request, "picture.gray", "true", "false").await
+}
+
+/// `GET /resolution?status=`: likewise, half of width and height.
+pub async fn resolution(request: Request) -> Result<Response<Body>, Problem> {
+    switch(request, "picture.scale", "\"1/2\"", "\"1\"").await
+}
+
+async fn switch(request: Request, key: &str, on: &str, off: &str) -> Result<Response<Body>, Problem> {
+    let value = match switched_on(&request) {
+        Ok(is_on) => {
+            if is_on {
+                on
+            } else {
+                off
+            }
+        }
+        Err(unclear) => return Ok(unclear.respond()),
+    };
+    let changes = Changes::from([(key.to_owned(), Some(value.to_owned()))]);
+    request.site.preferences()?.change(changes, None).await?;
+    Ok(no_store(say(StatusCode::OK, TEXT, "200")))
 }
 
 /// `GET /get_database`: every item by its number.
@@ -240,10 +293,9 @@ pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
     if !light::has(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing light not supported"));
     }
-    let is_on = match (request.query.get("status"), light::is_old_status_the_programs(&request.site)) {
-        (Some("false"), is_programs) => !is_programs,
-        (Some("true"), is_programs) => is_programs,
-        _ => return Ok(say(StatusCode::BAD_REQUEST, TEXT, "status is neither false nor true")),
+    let is_on = match switched_on(&request) {
+        Ok(is_on) => is_on != light::is_old_status_the_programs(&request.site),
+        Err(unclear) => return Ok(unclear.respond()),
     };
     light::change(&request.site, LightWish { is_on: Some(is_on), ..LightWish::default() }, None).await?;
     Ok(say(StatusCode::OK, TEXT, "200"))
@@ -254,9 +306,10 @@ pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem>
     if !light::has(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing brightness not supported"));
     }
-    let digits = request.query.get("value").filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-    let Some(brightness) = digits.and_then(|digits| digits.parse().ok()) else {
-        return Ok(say(StatusCode::BAD_REQUEST, TEXT, "value is no whole number from 0 to 255"));
+    let level = |text: &str| text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    let brightness = match one(&request, "value", "value is no whole number from 0 to 255", level) {
+        Ok(brightness) => brightness,
+        Err(unclear) => return Ok(unclear.respond()),
     };
     light::change(&request.site, LightWish { brightness: Some(brightness), ..LightWish::default() }, None)
         .await?;
@@ -268,8 +321,9 @@ pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
     if !light::has_colors(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing color not supported"));
     }
-    let Some(color) = request.query.get("value").and_then(color) else {
-        return Ok(say(StatusCode::BAD_REQUEST, TEXT, "value is no colour as RRGGBB"));
+    let color = match one(&request, "value", "value is no colour as RRGGBB", color) {
+        Ok(color) => color,
+        Err(unclear) => return Ok(unclear.respond()),
     };
     light::change(&request.site, LightWish { color: Some(color), ..LightWish::default() }, None).await?;
     Ok(say(StatusCode::OK, TEXT, "200"))

@@ -37,8 +37,7 @@ pub struct LensWish {
 }
 
 impl LensWish {
-    fn read(request: &Request) -> Result<LensWish, FieldError> {
-        let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
+    fn read(fields: &Fields) -> Result<LensWish, FieldError> {
         fields.no_null(&KEYS)?;
         Ok(LensWish {
             position: fields.number("position", 0.0..=1.0)?,
@@ -93,6 +92,14 @@ pub async fn set(site: &Rc<Site>, wish: LensWish) -> Result<(), Problem> {
 /// As the camera has it by itself: nothing is kept.
 pub async fn reset(site: &Rc<Site>) -> Result<(), Problem> {
     make(site, Move::Reset).await
+}
+
+/// Whether the lens can be told such a thing at all; nothing is moved, and a sweep goes on.
+///
+/// # Errors
+/// It cannot, or the camera cannot be asked.
+pub async fn can(site: &Site, wish: Move) -> Result<(), Problem> {
+    Ok(site.focus.can(kind(site), wish).await?)
 }
 
 /// The same for a wish that is known to mean something. It is done to its end, also when whoever asked for it goes.
@@ -185,6 +192,7 @@ struct LensReport {
     sharpness: Option<f64>,
     sweep: Option<Progress>,
     last_sweep: Option<LastSweep>,
+    unkept: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -200,7 +208,7 @@ struct LastSweep {
 }
 
 impl LensReport {
-    fn of(status: LensStatus, sharpness: Option<f64>) -> LensReport {
+    fn of(status: LensStatus, sharpness: Option<f64>, unkept: Option<String>) -> LensReport {
         let rounded = |value: f64, per: f64| (value * per).round() / per;
         LensReport {
             supported: status.reason.is_none(),
@@ -212,6 +220,7 @@ impl LensReport {
             last_sweep: status
                 .ended
                 .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.text() }),
+            unkept,
         }
     }
 }
@@ -219,7 +228,7 @@ impl LensReport {
 /// `GET /api/v1/lens`.
 pub async fn get(request: Request) -> Response<Body> {
     let (status, sharpness) = look(&request.site).await;
-    let mut response = v1::json(wire::json(&LensReport::of(status, sharpness)));
+    let mut response = v1::json(wire::json(&LensReport::of(status, sharpness, request.site.unkept())));
     // What is kept of it are settings, and changes with them.
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
@@ -230,7 +239,15 @@ pub async fn get(request: Request) -> Response<Body> {
 
 /// `PATCH /api/v1/lens`.
 pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
-    let wish = LensWish::read(&request)?.meant()?;
+    let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
+    let wish = match LensWish::read(&fields).and_then(LensWish::meant) {
+        Ok(wish) => wish,
+        // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
+        Err(error) => {
+            request.site.focus.is_there(kind(&request.site)).await?;
+            return Err(error.into());
+        }
+    };
     make_if(&request.site, wish, expected(&request)?).await?;
     Ok(get(request).await)
 }
@@ -263,7 +280,7 @@ pub fn schemas() -> Value {
     json!({
         "Lens": object(json!({
             "supported": {"type": "boolean"}, "reason": maybe("string"), "position": position, "auto": maybe("boolean"),
-            "sharpness": maybe("number"),
+            "sharpness": maybe("number"), "unkept": maybe("string"),
             "last_sweep": {"oneOf": [
                 object(json!({"found": {"type": "boolean"}, "said": {"type": "string"}})), {"type": "null"},
             ]},

@@ -1,15 +1,14 @@
-//! `/api/v1/picture`: what is done to the picture for everyone, and the old switches `/grayscale` and `/resolution`. A
-//! convenience over the settings of `[picture]`, which are changed through [`super::Preferences`] like all others.
+//! `/api/v1/picture`: what is done to the picture for everyone. A convenience over the settings of `[picture]`, which are
+//! changed through [`super::Preferences`] like all others.
 
+use hyper::Response;
 use hyper::header::ETAG;
-use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::body::Body;
-use super::preferences::Changes;
 use super::problem::Problem;
-use super::route::{self, Request, TEXT};
+use super::route::Request;
 use super::schemas::{maybe, text};
 use super::state::object;
 use super::{etag, payload, settings, v1, wire};
@@ -26,10 +25,11 @@ pub struct PictureReport {
     crop: Option<[f64; 4]>,
     text: Option<String>,
     timestamp: bool,
+    unkept: Option<String>,
 }
 
 impl PictureReport {
-    fn of(view: &View) -> PictureReport {
+    fn of(view: &View, unkept: Option<String>) -> PictureReport {
         PictureReport {
             gray: view.gray,
             scale: match view.eighths() {
@@ -44,12 +44,17 @@ impl PictureReport {
             crop: view.crop,
             text: view.text.clone(),
             timestamp: view.timestamp.is_some(),
+            unkept,
         }
     }
 
     /// Its JSON schema.
     pub fn schema() -> Value {
-        object(properties())
+        let mut properties = properties();
+        if let Some(properties) = properties.as_object_mut() {
+            properties.insert(String::from("unkept"), maybe(text()));
+        }
+        object(properties)
     }
 
     /// The schema of a change of it.
@@ -89,30 +94,9 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&request))
 }
 
-/// `GET /grayscale?status=`: `false` switches the effect on, `true` off: what the old program's button was showing.
-pub async fn grayscale(request: Request) -> Result<Response<Body>, Problem> {
-    switch(request, "picture.gray", "true", "false").await
-}
-
-/// `GET /resolution?status=`: likewise, half of width and height.
-pub async fn resolution(request: Request) -> Result<Response<Body>, Problem> {
-    switch(request, "picture.scale", "\"1/2\"", "\"1\"").await
-}
-
-async fn switch(request: Request, key: &str, on: &str, off: &str) -> Result<Response<Body>, Problem> {
-    let value = match request.query.get("status") {
-        Some("false") => on,
-        Some("true") => off,
-        _ => return Err(Problem::new(StatusCode::BAD_REQUEST, "status is neither false nor true")),
-    };
-    let changes = Changes::from([(key.to_owned(), Some(value.to_owned()))]);
-    request.site.preferences()?.change(changes, None).await?;
-    Ok(route::fixed(TEXT, "200"))
-}
-
 fn report(request: &Request) -> Response<Body> {
     let view = request.site.pipeline.view().borrow().clone();
-    let mut response = v1::json(wire::json(&PictureReport::of(&view)));
+    let mut response = v1::json(wire::json(&PictureReport::of(&view, request.site.unkept())));
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(ETAG, tag);
