@@ -513,3 +513,31 @@ fn on_a_telephone_nothing_scrolls_sideways_and_all_is_large_enough() {
         }
     }
 }
+
+// ---- the log, and a disk that takes nothing
+
+#[test]
+fn the_page_of_the_log_follows_it() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "log"));
+    let log = || browser.text("ol.lines");
+    assert!(!log().contains("log.level is now"));
+    assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"log.level": "debug"})).status, 200);
+    browser.wait_until("the new line is there", || log().contains("log.level is now debug"));
+    assert!(browser.console_errors().is_empty(), "{:?}", browser.console_errors());
+}
+
+#[test]
+fn a_light_that_cannot_be_kept_is_switched_and_the_page_says_so() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // In the way of the file that is written.
+    std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
+    let directory = format!("store.directory={}", folder.path().display());
+    let daemon = sim(&[&directory]);
+    browser.goto(&url(&daemon, ""));
+    browser.click("#light-on");
+    browser.wait_until("it is on", || get(&daemon, "/api/v1/light")["on"] == true);
+    browser.wait_until("the page says so", || browser.text("#light-said").contains("is not kept"));
+    assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
+}

@@ -73,8 +73,13 @@ impl Set {
         let lines: Vec<String> = all.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         std::fs::write(&self.file, lines.concat()).unwrap();
         let version = in_force.version + 1;
-        *in_force =
-            Arc::new(InForce { version, resolved, complaint: String::new(), needs_restart: Vec::new() });
+        *in_force = Arc::new(InForce {
+            version,
+            resolved,
+            complaint: String::new(),
+            unkept: String::new(),
+            needs_restart: Vec::new(),
+        });
         Ok(Arc::clone(&in_force))
     }
 }
@@ -136,7 +141,13 @@ fn lit_in(folder: &TempDir, keys: &[(&str, &str)], pinned: Option<&'static str>)
     let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
     let settings = daemon::lights::settings(&resolved.config);
     let (lights, worker) = Lights::start(&run.pipeline, None, settings).unwrap();
-    let in_force = InForce { version: 7, resolved, complaint: String::new(), needs_restart: Vec::new() };
+    let in_force = InForce {
+        version: 7,
+        resolved,
+        complaint: String::new(),
+        unkept: String::new(),
+        needs_restart: Vec::new(),
+    };
     let set = Set { file, lights: lights.clone(), pinned, in_force: Mutex::new(Arc::new(in_force)) };
     let served = serve_run(run, None, |pipeline| {
         Server::new(http::Settings::default(), pipeline, None)

@@ -4,13 +4,17 @@
 mod common;
 
 use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::net::Shutdown;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::served::{Served, serve};
+use common::served::{Served, serve, serve_run};
 use common::testcam::{Manner, TestCam, number_of, trouble};
 use common::wait_until;
-use tallycam::http::Settings;
+use tallycam::config::Config;
+use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings};
 use tallycam::media::TroubleKind;
 use tallycam::pipeline::State;
 
@@ -254,6 +258,54 @@ fn a_connection_too_many_is_told_so() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
     drop(open);
     wait_until("there is room again", || served.get("/health").status == 200);
+}
+
+/// Settings of a program that embeds the server and has a fault.
+#[derive(Debug)]
+struct Faulty;
+
+impl Preferences for Faulty {
+    fn in_force(&self) -> Arc<InForce> {
+        let resolved = Config::from_text(Path::new("config.toml"), "", &[], []).unwrap();
+        let resolved = Arc::new(resolved);
+        Arc::new(InForce {
+            version: 1,
+            resolved,
+            complaint: String::new(),
+            unkept: String::new(),
+            needs_restart: Vec::new(),
+        })
+    }
+
+    fn change(&self, _: Changes, _: Option<u64>) -> Changing<'_> {
+        panic!("the test's settings panic")
+    }
+
+    fn export(&self) -> String {
+        panic!("the test's settings panic")
+    }
+
+    fn import(&self, _: String, _: Option<u64>) -> Changing<'_> {
+        panic!("the test's settings panic")
+    }
+}
+
+#[test]
+fn a_handler_that_panics_ends_its_own_connection_and_gives_its_place_back() {
+    let settings = Settings { max_connections: 2, ..Settings::default() };
+    let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+    let served = serve_run(run, None, |pipeline| {
+        Server::new(settings, pipeline, None).with_preferences(Arc::new(Faulty))
+    });
+    for _ in 0..5 {
+        let mut client = served.connect();
+        client.send("GET /api/v1/settings.toml HTTP/1.1\r\nHost: cam\r\n\r\n");
+        let mut answer = Vec::new();
+        client.0.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"", "it says nothing and closes");
+    }
+    assert_eq!(served.get("/health").status, 200);
+    wait_until("nobody else is there", || served.state()["connections"] == 1);
 }
 
 #[test]

@@ -326,17 +326,28 @@ fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
     assert_eq!(changed["complaint"], "");
     assert_eq!(place.names().len(), 3, "{:?}", place.names());
 
-    // One bad key, and one that a newer version may know: the rest holds.
+    // One bad key, one bad value of which another was good, and one that a newer version may know: the rest holds.
     daemon.kill();
-    fs::write(place.file(), "name = \"gate\"\n[wifi]\nssid = \"x\"\n[source]\nkind = \"sim\"\nfps = -1\n")
-        .unwrap();
-    let daemon = place.start();
+    let text = "name = \"gate\"\n[wifi]\nssid = \"x\"\n[source]\nkind = \"sim\"\nfps = -1\n[stream]\nquality = 700\n";
+    fs::write(place.file(), text).unwrap();
+    let mut daemon = place.start();
     let now = all(&daemon);
     let complaint = now["complaint"].as_str().unwrap();
     assert!(complaint.contains("`wifi`") && complaint.contains("`source.fps`"), "{complaint}");
     assert_eq!(
         (daemon.state()["name"].clone(), of(&now, "stream.quality")["value"].clone()),
-        (json!("gate"), json!(80))
+        (json!("gate"), json!(70))
+    );
+
+    // Emptied: what was last good, and a complaint.
+    daemon.kill();
+    fs::write(place.file(), "").unwrap();
+    let daemon = place.start();
+    let complaint = all(&daemon)["complaint"].as_str().unwrap().to_owned();
+    assert!(complaint.contains("is empty") && complaint.contains("last-good"), "{complaint}");
+    assert_eq!(
+        (daemon.state()["name"].clone(), value(&daemon, "stream.quality")),
+        (json!("door"), json!(70))
     );
 }
 
@@ -354,6 +365,63 @@ fn what_cannot_be_kept_is_not_in_force() {
     );
     fs::remove_dir(place.state().join("settings.toml.new")).unwrap();
     assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
+}
+
+#[test]
+fn switches_are_turned_where_nothing_can_be_kept_and_say_so() {
+    let place = Place::new();
+    fs::write(place.file(), "[source]\nkind = \"sim\"\n[lights]\nkind = \"sim\"\n").unwrap();
+    let mut daemon = place.start();
+    let in_the_way = place.state().join("settings.toml.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let json = "Content-Type: application/json\r\n";
+    let page = |daemon: &Daemon, path: &str| client::get(daemon.address, path).text().to_owned();
+    assert!(!page(&daemon, "/").contains("not kept"));
+    for (path, body, key, want) in [
+        ("light", json!({"on": true}), "on", json!(true)),
+        ("lens", json!({"position": 0.25}), "position", json!(0.25)),
+        ("picture", json!({"gray": true}), "gray", json!(true)),
+    ] {
+        let answer = send(&daemon, "PATCH", &format!("/api/v1/{path}"), json, &body.to_string());
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let answer = answer.json();
+        let so = answer[key]
+            .as_f64()
+            .zip(want.as_f64())
+            .map_or(answer[key] == want, |(is, want)| (is - want).abs() < 0.01);
+        assert!(so, "{path}: {answer}");
+        let unkept = answer["unkept"].as_str().unwrap_or_else(|| panic!("{path}: {answer}"));
+        assert!(unkept.contains("not kept") && unkept.contains("settings.toml"), "{unkept}");
+    }
+    let controls = client::get(daemon.address, "/api/v1/controls").json();
+    let control =
+        controls["items"].as_array().unwrap().iter().find(|item| item["kind"] == "integer").unwrap();
+    let body = json!({control["name"].as_str().unwrap(): control["max"]});
+    let set = send(&daemon, "PATCH", "/api/v1/controls", json, &body.to_string());
+    assert_eq!(set.status, 200, "{}", set.text());
+    assert!(set.json()["notes"].to_string().contains("not kept"), "{}", set.text());
+    // The old addresses have words of their own; pages and the diagnosis say it.
+    let old = client::get(daemon.address, "/set_brightness?value=7");
+    assert_eq!((old.status, old.text()), (200, "200"));
+    for path in ["/", "/settings", "/diagnosis"] {
+        assert!(page(&daemon, path).contains("not kept"), "{path}");
+    }
+    // What is to last is refused still, and takes nothing of that back.
+    assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 507);
+    assert_eq!(patch(&daemon, &json!({"name": "door", "lights.on": false})).status, 507);
+    let light = client::get(daemon.address, "/api/v1/light").json();
+    assert_eq!((&light["on"], &light["brightness"]), (&json!(true), &json!(7)), "{light}");
+
+    // The next that can be kept takes all of it along.
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
+    assert_eq!(client::get(daemon.address, "/api/v1/light").json()["unkept"], Value::Null);
+    assert!(!page(&daemon, "/settings").contains("not kept"));
+    daemon.kill();
+    let daemon = place.start();
+    let light = client::get(daemon.address, "/api/v1/light").json();
+    assert_eq!((&light["on"], &light["brightness"]), (&json!(true), &json!(7)), "{light}");
+    assert_eq!(value(&daemon, "picture.gray"), json!(true));
 }
 
 #[test]

@@ -178,6 +178,7 @@ fn in_words(lens: &Value) -> String {
     if let (Some(done), Some(of)) = (sweep["done"].as_u64(), sweep["of"].as_u64()) {
         lines.push(format!("sweep      {done} of {of} places"));
     }
+    lines.extend(lens["unkept"].as_str().map(|note| format!("note       {note}")));
     lines.join("\n") + "\n"
 }
 

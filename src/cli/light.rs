@@ -139,7 +139,7 @@ fn in_words(light: &Value) -> String {
         let color = range.get("color").and_then(Value::as_str).unwrap_or_default();
         words.push_str(&format!("pixels {} to {}: {color}\n", pixel("from"), pixel("to")));
     }
-    for (key, before) in [("reason", "trouble"), ("hint", "hint")] {
+    for (key, before) in [("reason", "trouble"), ("hint", "hint"), ("unkept", "note")] {
         if !text(key).is_empty() {
             words.push_str(&format!("{before}: {}\n", text(key)));
         }

@@ -6,6 +6,9 @@
 //!                 nothing changed ◄─ undone ◄──┴────────────────────┘ it does not work
 //! ```
 //!
+//! A switch (the light, the picture, the camera's controls) is turned, too, where the disk takes nothing: what is shown
+//! says so then, and the next change that can be written takes it along.
+//!
 //! One change at a time: others wait for their turn. A change that has begun runs to its end, also when whoever asked
 //! for it has gone. Lives on the main thread; files are written on the runtime's pool.
 
@@ -20,8 +23,8 @@ use super::elsewhere::{self, Elsewhere, KeptElsewhere};
 use super::reload::needing_restart;
 use super::settings_file::{self, Found};
 use crate::base::clock;
-use crate::config::{Complaints, Config, Operator, Origin, Resolved, Saved, control_of, keys, kind};
-use crate::http::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
+use crate::config::{Complaints, Config, Faulty, Operator, Origin, Resolved, Saved, control_of, keys, kind};
+use crate::http::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
 
 /// The daemon's settings. Clones share them.
 #[derive(Debug, Clone)]
@@ -114,6 +117,7 @@ impl Settings {
             version: clock::wall_us() / 1000,
             resolved: Arc::new(shown),
             complaint: found.complaint,
+            unkept: String::new(),
             needs_restart: Vec::new(),
         };
         let shown = Shown { in_force: Arc::new(in_force), base: Arc::new(resolved.clone()), kept_elsewhere };
@@ -231,7 +235,8 @@ impl Inner {
                 to.lay(path, toml, origin);
             }
         }
-        let is_kept = turn.saved.to_toml() == saved.to_toml();
+        // What could not be written then may be by now.
+        let is_kept = now.unkept.is_empty() && turn.saved.to_toml() == saved.to_toml();
         if is_kept && to.config == now.resolved.config {
             return Ok(now);
         }
@@ -240,10 +245,12 @@ impl Inner {
             hint: refused.hint,
         };
         self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
-        let mut complaint = now.complaint.clone();
+        let (mut complaint, mut unkept) = (now.complaint.clone(), String::new());
         if is_kept {
             turn.saved = saved;
         } else {
+            let may_pass = is_change_of_the_moment(&turn.saved, &saved);
+            let unwritten = saved.clone();
             let (directory, is_faulty) = (self.directory.clone(), turn.is_faulty);
             let write = move || settings_file::write(&directory, &saved, is_faulty);
             let written = match spawn_blocking(write).await {
@@ -252,7 +259,23 @@ impl Inner {
                 Err(panicked) => Err((file.display().to_string(), panicked.to_string())),
             };
             match written {
-                Ok(written) => turn.saved = written,
+                Ok(written) => {
+                    turn.saved = written;
+                    if std::mem::take(&mut turn.is_faulty) {
+                        complaint = String::new();
+                    }
+                }
+                Err((file, reason)) if may_pass => {
+                    unkept = format!(
+                        "What was changed last is not kept and holds until tallycam ends: settings could not be \
+                         written to {file}: {reason}."
+                    );
+                    // A slider that is dragged fails with every step.
+                    if unkept != now.unkept {
+                        log::error!("{unkept}");
+                    }
+                    turn.saved = unwritten;
+                }
                 Err((file, reason)) => {
                     log::error!("{file}: settings could not be written, and are as they were: {reason}");
                     if let Err(refused) = self.parts.apply(&to, &now.resolved).await {
@@ -261,11 +284,8 @@ impl Inner {
                     return Err(NotSet::NotKept { file, reason });
                 }
             }
-            if std::mem::take(&mut turn.is_faulty) {
-                complaint = String::new();
-            }
         }
-        Ok(self.show(base, complaint))
+        Ok(self.show(base, complaint, unkept))
     }
 
     /// Puts in force what the operator gives now.
@@ -297,12 +317,11 @@ impl Inner {
         }
         self.parts.draw(&before.config, &base.config).await;
         turn.operator = operator;
-        let complaint = now.complaint.clone();
-        Ok(self.show(base, complaint))
+        Ok(self.show(base, now.complaint.clone(), now.unkept.clone()))
     }
 
     /// Shows that `base` is in force, with what is kept elsewhere.
-    fn show(&self, base: Resolved, complaint: String) -> Arc<InForce> {
+    fn show(&self, base: Resolved, complaint: String, unkept: String) -> Arc<InForce> {
         let kept_elsewhere = self.elsewhere.now();
         let mut resolved = base.clone();
         kept_elsewhere.lay_over(&mut resolved, |_| false);
@@ -312,10 +331,17 @@ impl Inner {
             needs_restart: needing_restart(&self.started, &resolved),
             resolved: Arc::new(resolved),
             complaint,
+            unkept,
         });
         (shown.base, shown.kept_elsewhere) = (Arc::new(base), kept_elsewhere);
         Arc::clone(&shown.in_force)
     }
+}
+
+/// Whether nothing but switches differs.
+fn is_change_of_the_moment(before: &Saved, after: &Saved) -> bool {
+    let differs = |path: &&str| before.get(path) != after.get(path);
+    before.paths().chain(after.paths()).filter(differs).all(is_of_the_moment)
 }
 
 /// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
@@ -382,7 +408,7 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
     let name = std::path::Path::new(settings_file::NAME);
     let mut draft = match Saved::read(name, toml) {
         Ok((read, None)) => Draft { saved: read.kept_in(saved.file()), elsewhere: BTreeMap::new() },
-        Ok((_, Some(complaints))) | Err(complaints) => return Err(wrong(&complaints)),
+        Ok((_, Some(Faulty { complaints, .. }))) | Err(complaints) => return Err(wrong(&complaints)),
     };
     let paths: Vec<String> = draft.saved.paths().map(str::to_owned).collect();
     let mut faults = Vec::new();

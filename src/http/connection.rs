@@ -379,6 +379,27 @@ async fn linger(socket: &Socket) {
     let _ = tokio::time::timeout(LINGER, drained).await;
 }
 
+/// A connection that is among the [`Links`] for as long as this lives. Its task owns it, and a handler's panic ends that
+/// task in its middle: the place has to be given back then, too.
+pub(super) struct Open {
+    pub site: Rc<Site>,
+    pub link: Rc<Link>,
+}
+
+impl Open {
+    /// Notes the connection.
+    pub fn new(site: Rc<Site>, link: Rc<Link>) -> Open {
+        site.links.enter(link.clone());
+        Open { site, link }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.site.links.leave(&self.link);
+    }
+}
+
 /// All connections that are open.
 #[derive(Debug, Default)]
 pub(super) struct Links {
@@ -394,13 +415,13 @@ impl Links {
     }
 
     /// Notes a connection.
-    pub fn enter(&self, link: Rc<Link>) {
+    fn enter(&self, link: Rc<Link>) {
         self.open.borrow_mut().push(link);
         self.arrival.notify_one();
     }
 
     /// Forgets a connection.
-    pub fn leave(&self, link: &Rc<Link>) {
+    fn leave(&self, link: &Rc<Link>) {
         let mut open = self.open.borrow_mut();
         if let Some(place) = open.iter().position(|l| Rc::ptr_eq(l, link)) {
             open.swap_remove(place);

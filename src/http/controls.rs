@@ -24,7 +24,7 @@ pub type Wanted = Vec<(String, Option<i64>)>;
 
 /// `GET /api/v1/controls`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
-    let controls = request.site.pipeline.controls().await?;
+    let controls = request.site.pipeline.recent_controls().await?;
     Ok(answer(&request.site, &controls))
 }
 
@@ -145,7 +145,8 @@ async fn keep(
         let value = wish.and(took).map(toml);
         (control_path(identity, name), value)
     });
-    preferences.change(changes.collect::<Changes>(), version).await?;
+    let in_force = preferences.change(changes.collect::<Changes>(), version).await?;
+    set.notes.extend((!in_force.unkept.is_empty()).then(|| in_force.unkept.clone()));
     Ok(())
 }
 

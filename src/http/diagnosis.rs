@@ -176,7 +176,8 @@ fn settings(site: &Site) -> Finding {
         return Finding::none(name, "They are read once, at the start: nothing is changed from the page.");
     };
     let now = settings.in_force();
-    match (now.complaint.trim(), now.needs_restart.as_slice()) {
+    let faults = now.faults();
+    match (faults.trim(), now.needs_restart.as_slice()) {
         ("", []) => Finding::good(name, "What the files say is in force."),
         ("", keys) => {
             Finding::warning(name, format!("Changed, and in force after a restart: {}.", keys.join(", ")))
@@ -281,10 +282,21 @@ async fn pictures(site: &Site) -> Option<Finding> {
     if let Some((trouble, hint)) = status.trouble.clone() {
         return Some(Finding::bad(name, trouble).maybe_hint(hint));
     }
+    if let Some(unknown) = unknown_lines(site) {
+        let hint = "name it so on the page of lines, or change `on_crossing`";
+        return Some(Finding::warning(name, unknown).hint(hint));
+    }
     Some(match storage::room(site).await {
         Ok(room) => room_finding(name, &room, status.is_full),
         Err(problem) => Finding::bad(name, problem.detail).maybe_hint(problem.hint),
     })
+}
+
+/// Names of lines whose crossings are to be recorded, and that no line has.
+fn unknown_lines(site: &Site) -> Option<String> {
+    let (keeping, counts) = (site.keeping.as_ref()?, site.counting.as_ref()?.counts().ok()?);
+    let lines = counts.lines().borrow().clone();
+    keeping.unknown_lines(lines.iter().map(|row| row.draft.name.as_str()))
 }
 
 /// What is kept, and for how long there is room.

@@ -2,6 +2,7 @@
 //! as changes of settings.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use super::Site;
 use super::controls;
@@ -19,20 +20,27 @@ use crate::ui::{CameraMode, ControlsFacts, Field, Refusal, Setting, SettingsPage
 /// The page as things are now.
 pub async fn page(site: &Site) -> SettingsPage {
     let in_force = site.preferences().map(|preferences| preferences.in_force());
-    let (controls, no_controls) = match site.pipeline.controls().await {
+    let (controls, no_controls) = match site.pipeline.recent_controls().await {
         Ok(found) => (Some(of_camera(&found, in_force.as_deref().ok())), String::new()),
         Err(error) => (None, error.to_string()),
     };
     let modes = site.pipeline.formats().await.map(|formats| modes(&formats)).unwrap_or_default();
     let head = facts::head(&StateReport::of(site));
+    let zones = zones().await;
     match in_force {
         Ok(in_force) => SettingsPage {
             head,
-            settings: in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force)).collect(),
+            settings: in_force
+                .resolved
+                .settings
+                .iter()
+                .filter_map(|own| of(own, &in_force, &zones))
+                .collect(),
             modes,
             controls,
             no_controls,
             complaint: in_force.complaint.clone(),
+            unkept: in_force.unkept.clone(),
             ..SettingsPage::default()
         },
         Err(none) => {
@@ -42,13 +50,13 @@ pub async fn page(site: &Site) -> SettingsPage {
 }
 
 /// One setting; `None` for what is no key: lines, zones, controls.
-fn of(setting: &config::Setting, in_force: &InForce) -> Option<Setting> {
+fn of(setting: &config::Setting, in_force: &InForce, zones: &Arc<[String]>) -> Option<Setting> {
     let key = key(&setting.path)?;
     let is =
         if key.kind.is_secret() && setting.value == "\"\"" { String::new() } else { text(&setting.value) };
     Some(Setting {
         path: setting.path.clone(),
-        field: field(key),
+        field: field(key, zones),
         text: is.clone(),
         is,
         default: text(key.default),
@@ -74,7 +82,7 @@ fn whence(origin: &Origin) -> Whence {
     }
 }
 
-fn field(key: &Key) -> Field {
+fn field(key: &Key, zones: &Arc<[String]>) -> Field {
     let shape = key.kind.shape();
     let (least, most) = (shape.least.unwrap_or(0.0), shape.most.unwrap_or(f64::MAX));
     let time = |seconds: f64| show_duration(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
@@ -82,6 +90,7 @@ fn field(key: &Key) -> Field {
         ("boolean", _) => Field::Switch,
         ("choice", _) => Field::Choice(shape.choices),
         ("secret", _) => Field::Secret,
+        ("zone", _) => Field::Suggested(Arc::clone(zones)),
         ("integer" | "number", Some(word)) => Field::NumberOr { least, most, word },
         (word @ ("integer" | "number"), None) => Field::Number { least, most, is_whole: word == "integer" },
         ("time", or) => Field::Time(time(least), time(most), or),
@@ -89,6 +98,28 @@ fn field(key: &Key) -> Field {
         ("list" | "crop", _) => Field::List,
         _ => Field::Text,
     }
+}
+
+/// Names of time zones: those of the machine, or those that came with the program; without the aliases of one word, of
+/// which only UTC is in use. Read once, on a thread that may wait.
+async fn zones() -> Arc<[String]> {
+    static ZONES: OnceLock<Arc<[String]>> = OnceLock::new();
+    let read = || -> Arc<[String]> {
+        let is_usual = |name: &String| {
+            let of_a_place =
+                name.split_once('/').is_some_and(|(first, _)| !["posix", "right", "Etc"].contains(&first));
+            of_a_place || name == "UTC"
+        };
+        let names = jiff::tz::db().available().map(|name| name.to_string());
+        let mut names: Vec<String> =
+            std::iter::once(String::from("auto")).chain(names.filter(is_usual)).collect();
+        names[1..].sort();
+        names.into()
+    };
+    if let Some(known) = ZONES.get() {
+        return Arc::clone(known);
+    }
+    tokio::task::spawn_blocking(move || Arc::clone(ZONES.get_or_init(read))).await.unwrap_or_default()
 }
 
 /// A value of TOML as it stands in its field.
@@ -162,7 +193,7 @@ pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, String> {
     for (name, was) in &sent {
         let Some(path) = name.strip_prefix("was.") else { continue };
         let Some(key) = key(path) else { continue };
-        let is_switch = matches!(field(key), Field::Switch);
+        let is_switch = key.kind.shape().word == "boolean";
         match sent.get(path) {
             Some(wanted) => change(path, was, wanted)?,
             None if is_switch => change(path, was, "false")?,
@@ -268,6 +299,7 @@ mod tests {
             version: 1,
             resolved: Arc::new(Config::from_text(Path::new("c.toml"), text, &[], []).unwrap()),
             complaint: String::new(),
+            unkept: String::new(),
             needs_restart: Vec::new(),
         }
     }
@@ -325,7 +357,7 @@ mod tests {
     fn every_key_has_a_field_and_its_default_in_it() {
         let in_force = in_force("name = 'Yard'");
         let settings: Vec<Setting> =
-            in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force)).collect();
+            in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force, &[].into())).collect();
         assert_eq!(settings.len(), crate::config::keys::KEYS.len());
         let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
         assert_eq!(of("name").origin, Whence::Pinned("c.toml line 1".into()));

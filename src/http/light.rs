@@ -75,6 +75,7 @@ struct LightReport {
     auto_below: Option<f64>,
     luma: Option<f64>,
     pinned: Option<String>,
+    unkept: Option<String>,
     presets: Vec<PresetReport>,
 }
 
@@ -335,6 +336,7 @@ fn report(site: &Site) -> LightReport {
         auto_below: facts.auto_below,
         luma: facts.luma.map(|luma| (luma * 10.0).round() / 10.0),
         pinned: facts.pinned,
+        unkept: site.unkept(),
         presets,
     }
 }
@@ -361,6 +363,7 @@ pub fn schemas() -> Value {
             "ranges": ranges, "pixels": count(), "shows": shows, "colors": list(color.clone()),
             "reason": maybe(text()), "hint": maybe(text()), "auto": maybe(flag.clone()),
             "auto_below": maybe(number()), "luma": maybe(number()), "pinned": maybe(text()),
+            "unkept": maybe(text()),
             "presets": list(object(json!({"name": text(), "color": color}))),
         })),
         "LightPatch": {

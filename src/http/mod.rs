@@ -101,7 +101,7 @@ pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use power::{NotSwitched, Power, PowerAction};
-pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting};
+pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
 pub use recount::{RecountBody, RecountReport};
 pub use wire_media::ItemReport;
 
@@ -115,7 +115,7 @@ use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
 use access::Gate;
-use connection::{Link, Links};
+use connection::{Link, Links, Open};
 use events::Listeners;
 use ledger::{Album, Ledger};
 use problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
@@ -311,6 +311,12 @@ impl Site {
     /// Settings, to be changed.
     fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
         self.preferences.as_ref().ok_or(NoPreferences)
+    }
+
+    /// Why what was changed last is not kept; `None` when it is.
+    fn unkept(&self) -> Option<String> {
+        let unkept = self.preferences.as_ref()?.in_force().unkept.clone();
+        (!unkept.is_empty()).then_some(unkept)
     }
 
     /// How the server behaves now.
@@ -650,14 +656,9 @@ async fn accept(site: Rc<Site>, door: Door) {
             continue;
         }
         socket.prepare();
-        let link = Link::new(socket, peer, address);
-        site.links.enter(link.clone());
-        tokio::task::spawn_local({
-            let site = site.clone();
-            async move {
-                connection::serve(site.clone(), link.clone()).await;
-                site.links.leave(&link);
-            }
+        let open = Open::new(site.clone(), Link::new(socket, peer, address));
+        tokio::task::spawn_local(async move {
+            connection::serve(open.site.clone(), open.link.clone()).await;
         });
     }
 }

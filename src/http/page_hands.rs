@@ -31,7 +31,7 @@ pub async fn live(site: &Site) -> LiveHands {
         },
         light: light::facts(site),
         lens: lens::facts(site).await,
-        said: String::new(),
+        said: site.unkept().unwrap_or_default(),
     }
 }
 

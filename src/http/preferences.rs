@@ -19,8 +19,18 @@ pub struct InForce {
     pub resolved: Arc<Resolved>,
     /// What is wrong with a file that was read, and what is in force instead; empty when all is well. For people.
     pub complaint: String,
+    /// Why what was changed last is in force but not kept, a sentence; empty when all is kept.
+    pub unkept: String,
     /// Keys that were changed and are in force only after a restart: `http.listen`.
     pub needs_restart: Vec<String>,
+}
+
+impl InForce {
+    /// Everything that is wrong with it, for people; empty when all is well.
+    pub fn faults(&self) -> String {
+        let both = [self.complaint.as_str(), self.unkept.as_str()];
+        both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// What is to be changed: for each key (`stream.quality`; of a camera's control `controls.IDENTITY.NAME`) its value as
@@ -65,7 +75,8 @@ pub enum NotSet {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// It could not be kept, and is not in force.
+    /// It could not be kept, and is not in force. Of what is of the moment ([`is_of_the_moment`]) it is in force all the
+    /// same, and [`InForce::unkept`] says so.
     #[error("settings could not be written to {file}: {reason}")]
     NotKept {
         /// The file.
@@ -79,6 +90,13 @@ fn list(wrong: &[WrongSetting]) -> String {
     wrong.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether the setting `path` is a switch to be turned here and now, which has to work when the disk is full or can
+/// only be read: the light, the picture, and the camera's own controls, of which the lens is one.
+pub fn is_of_the_moment(path: &str) -> bool {
+    matches!(path, "lights.on" | "lights.brightness" | "lights.color" | "lights.ranges")
+        || ["picture.", "source.controls.", "controls."].iter().any(|section| path.starts_with(section))
+}
+
 /// A change that is under way.
 pub type Changing<'a> = Pin<Box<dyn Future<Output = Result<Arc<InForce>, NotSet>> + Send + 'a>>;
 
@@ -88,7 +106,8 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     fn in_force(&self) -> Arc<InForce>;
 
     /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. With
-    /// `expected`, only if that is still the version. One change at a time: others wait.
+    /// `expected`, only if that is still the version. One change at a time: others wait. What is of the moment
+    /// ([`is_of_the_moment`]) holds, too, when it cannot be kept; the next change that can be takes it along.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
@@ -102,4 +121,21 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
     fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys::KEYS;
+
+    #[test]
+    fn what_is_of_the_moment_are_switches() {
+        let those: Vec<String> =
+            KEYS.iter().map(|key| key.path()).filter(|path| is_of_the_moment(path)).collect();
+        let of = |section: &str| those.iter().filter(|path| path.starts_with(section)).count();
+        assert_eq!((of("lights."), of("lights.") + of("picture.")), (4, those.len()), "{those:?}");
+        for path in ["controls.\"usb\".focus_absolute", "source.controls.gain"] {
+            assert!(is_of_the_moment(path), "{path}");
+        }
+    }
 }

@@ -194,7 +194,7 @@ fn as_toml(value: &Value) -> Option<String> {
 fn report(now: &InForce) -> Response<Body> {
     let report = SettingsReport {
         version: now.version,
-        complaint: now.complaint.clone(),
+        complaint: now.faults(),
         needs_restart: now.needs_restart.clone(),
         items: now.resolved.settings.iter().map(SettingReport::of).collect(),
     };
@@ -213,7 +213,7 @@ pub fn schemas() -> Value {
     json!({
         "Settings": object(json!({
             "version": count(),
-            "complaint": {"type": "string", "description": "What is wrong with a file that was read; empty when all is well."},
+            "complaint": {"type": "string", "description": "What is wrong with a file that was read, or could not be written; empty when all is well."},
             "needs_restart": list_of(text()),
             "items": list_of(object(json!({
                 "path": text(), "section": text(), "name": text(), "value": any(), "default": any(),

@@ -12,7 +12,11 @@
   // A change; what went wrong is said where `said` is.
   const change = async (said, method, path, body) => {
     say(said, '');
-    try { return await send(method, path, body); } catch (e) { say(said, e.message); return null; }
+    try {
+      const now = await send(method, path, body);
+      say(said, now?.unkept);
+      return now;
+    } catch (e) { say(said, e.message); return null; }
   };
   // Fields that somebody holds now are not moved under the finger.
   const isHeld = input => input === document.activeElement || input.matches(':active');

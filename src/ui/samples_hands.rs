@@ -125,7 +125,12 @@ pub(super) fn settings() -> SettingsPage {
             setting("picture.crop", Field::Text, "none", "none"),
             setting("detect.score", Field::NumberOr { least: 0.01, most: 1.0, word: "auto" }, "auto", "auto"),
             setting("detect.classes", Field::List, "person, car", ""),
-            setting("counts.time_zone", Field::Text, "auto", "auto"),
+            setting(
+                "counts.time_zone",
+                Field::Suggested(["Europe/Berlin".into(), "UTC".into()].into()),
+                "auto",
+                "auto",
+            ),
             setting("retention.min_free", Field::Size(None), "500MB", "500MB"),
             setting("lights.kind", words(&["none", "spi", "gpio", "sim"]), "sim", "none"),
             Setting {
@@ -202,6 +207,7 @@ pub(super) fn settings_filled_with(text: &dyn Fn() -> String) -> SettingsPage {
         facts.wrong = vec![("brightness".into(), text())];
     }
     page.complaint = text();
+    page.unkept = text();
     page.done = Some(text());
     page.refused = Some(Refusal { detail: text(), hint: text() });
     page

@@ -47,7 +47,7 @@
   const words = async () => {
     try {
       const page = await freshPage(location.href.split('#')[0]);
-      for (const id of ['restart', 'complaint']) {
+      for (const id of ['restart', 'complaint', 'unkept']) {
         const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
         if (old && fresh) old.replaceWith(fresh); else old?.remove();
       }

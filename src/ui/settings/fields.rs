@@ -104,6 +104,14 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
         Field::List | Field::Text => {
             format!("<input autocomplete=\"off\" spellcheck=\"false\" value=\"{text}\"{begin}>")
         }
+        Field::Suggested(words) => {
+            let options: String =
+                words.iter().map(|word| format!("<option value=\"{}\">", Text(word))).collect();
+            format!(
+                "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{text}\"{begin}><datalist \
+                 id=\"s-{path}-list\">{options}</datalist>"
+            )
+        }
         // What is set is not told, and an empty field leaves it as it is.
         Field::Secret => format!(
             "<input type=\"password\" autocomplete=\"new-password\" placeholder=\"{}\"{begin}>",
@@ -137,7 +145,7 @@ fn default(setting: &Setting) -> String {
         (_, "") => "none".into(),
         (Field::Choice(_), word) => in_words(&setting.path, word),
         (_, text) if text.chars().count() > 24 => "the default".into(),
-        (Field::Text, text) => format!("“{text}”"),
+        (Field::Text | Field::Suggested(_), text) => format!("“{text}”"),
         (_, text) => text.to_owned(),
     }
 }

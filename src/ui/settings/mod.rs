@@ -7,6 +7,7 @@ mod fields;
 mod table;
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::counts::refusal;
 use super::escape::{Text, Words};
@@ -31,6 +32,8 @@ pub struct SettingsPage {
     pub no_controls: String,
     /// What is wrong with a file that was read; empty when all is well.
     pub complaint: String,
+    /// Why what was changed last is not kept; empty when it is.
+    pub unkept: String,
     /// Settings cannot be changed here: why, in a sentence. Empty where they can.
     pub fixed: String,
     /// The machine can be switched off from here.
@@ -109,6 +112,8 @@ pub enum Field {
     List,
     /// A text.
     Text,
+    /// A text, mostly one of these.
+    Suggested(Arc<[String]>),
     /// A text that is not shown.
     Secret,
 }
@@ -218,6 +223,10 @@ fn banners(page: &SettingsPage) -> String {
              before stays.</b></p><pre tabindex=\"0\">{}</pre></div>",
             Text(&page.complaint)
         );
+    }
+    if !page.unkept.is_empty() {
+        let _ =
+            write!(html, "<div class=\"banner trouble\" id=\"unkept\"><p>{}</p></div>", Text(&page.unkept));
     }
     if !page.fixed.is_empty() {
         let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", Words(&sentence(&page.fixed)));
@@ -331,7 +340,12 @@ fn round(number: f64) -> String {
 /// What it takes, as a hint: "1 to 100".
 fn range(setting: &Setting) -> String {
     match &setting.field {
-        Field::Switch | Field::Choice(_) | Field::Secret | Field::Text | Field::List => String::new(),
+        Field::Switch
+        | Field::Choice(_)
+        | Field::Secret
+        | Field::Text
+        | Field::Suggested(_)
+        | Field::List => String::new(),
         Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", round(*least)),
         Field::Number { least, most, .. } => format!("{} to {}", round(*least), round(*most)),
         Field::NumberOr { least, most, word } => format!("{} to {}, or {word}", round(*least), round(*most)),
