@@ -202,7 +202,7 @@ fn large(directory: &Path) -> Result<(), Failure> {
         for chunk in 0..chunks {
             filling.execute(
                 "INSERT INTO chunks VALUES (?1, ?2, ?2 + 966666, 30, ?3, 1280, 720, 0, 30 * ?4, ?3 * ?4, 0, 33333,
-                   zeroblob(100), x'ff')",
+                   zeroblob(100), x'ff', NULL)",
                 rusqlite::params![(id << 32) | chunk, chunk * 1_000_000, bytes, chunk],
             )?;
         }
