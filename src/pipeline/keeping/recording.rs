@@ -460,6 +460,31 @@ mod tests {
     }
 
     #[test]
+    fn pictures_wait_for_the_buffer_that_is_being_written_but_only_so_many() {
+        let (mut recording, disk) = begun(Terms::default());
+        run(&mut recording, 0, 0..5, 10);
+        disk.0.lock().unwrap().has_one_buffer = true;
+        let mut backlog = Backlog::default();
+        let mut push = |recording: &mut Recording<Disk>, n: u64, len| {
+            backlog.push(shot(n, n * STEP_US, len));
+            recording.pump(&mut backlog, 1 << 30, n * STEP_US);
+            backlog.len()
+        };
+        let waiting: Vec<usize> = (5..32).map(|n| push(&mut recording, n, 10)).collect();
+        // The first that belongs to the next chunk has been taken out of the backlog.
+        assert_eq!(waiting[22..], [0, 0, 1, 2, 3], "{waiting:?}");
+        let buffer = Chunk { jpegs: Vec::with_capacity(1000), ..Chunk::default() };
+        disk.0.lock().unwrap().spare = Some(buffer);
+        assert_eq!(push(&mut recording, 32, 10), 0, "it is back");
+        // The second chunk ends, and its buffer stays away.
+        let waiting: Vec<usize> = (33..62).map(|n| push(&mut recording, n, 100_000)).collect();
+        let most = AWAITED / 100_000;
+        assert_eq!(waiting.iter().max(), Some(&most), "{waiting:?}");
+        assert_eq!(recording.finish(Backlog::default(), Ended::Asked).1.frames, 62);
+        assert_eq!(disk.pictures(), (0..62).collect::<Vec<u64>>());
+    }
+
+    #[test]
     fn a_slow_disk_is_waited_for_and_then_costs_whole_chunks_and_a_gap() {
         let (mut recording, disk) = begun(Terms::default());
         let mut backlog = run(&mut recording, 1000, 0..30, 10);

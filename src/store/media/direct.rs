@@ -176,9 +176,7 @@ impl Direct {
         }
         written
     }
-}
 
-impl Direct {
     /// Has the disk keep the file's bytes and size (fdatasync(2)); `None`: this has no descriptor to do it with.
     pub(super) fn sync(&self) -> Option<io::Result<()>> {
         self.descriptor.as_ref().map(File::sync_data)
