@@ -1,10 +1,13 @@
 //! What keeping costs: records synthetic pictures through the store, with retention in its steady state, and prints
-//! bytes written for a byte kept (`write_bytes` of /proc/self/io), CPU for each picture, growth of the memory, how
+//! bytes written for a byte kept (`write_bytes` of /proc/self/io), CPU for each picture (as fast as it goes, and as a
+//! camera gives them beside the least that any program needs), growth of the memory, how
 //! long a seek, a list and a start take, a start with the rows of a store of 10 GB too, and how much longer a backup
 //! takes while 3 MB/s are recorded.
 //!
 //! `cargo run --release --example keep -- DIRECTORY [bytes a second] [seconds]`; the directory on the disk in question.
 
+use std::fs::File;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,12 +22,19 @@ type Failure = Box<dyn std::error::Error>;
 
 const FPS: u64 = 30;
 
+/// What a chunk holds at most.
+const CHUNK_BYTES: usize = 2 << 20;
+
+/// What a write past the page cache is a multiple of.
+const BLOCK: usize = 4096;
+
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().ok_or("name a directory")?).join("keep-trial");
     let rate: u64 = arguments.next().map_or(Ok(3_000_000), |word| word.parse())?;
     let seconds: u64 = arguments.next().map_or(Ok(120), |word| word.parse())?;
     steady(&directory, rate, seconds)?;
+    paced(&directory, rate)?;
     reading(&directory)?;
     large(&directory)?;
     backups(&directory)?;
@@ -86,6 +96,67 @@ fn steady(directory: &Path, rate: u64, seconds: u64) -> Result<(), Failure> {
     println!("  file: {} bytes", std::fs::metadata(media.file())?.len());
     media.stop();
     worker.join_within(Duration::from_secs(30))?;
+    Ok(())
+}
+
+/// Ten seconds of pictures as a camera gives them, 30 a second: what the store needs for each, and the least that any
+/// program can do that keeps them as safe, which is a copy, and for each chunk a write past the page cache and a sync.
+fn paced(directory: &Path, rate: u64) -> Result<(), Failure> {
+    const PICTURES: u64 = 10 * FPS;
+    let _ = std::fs::remove_dir_all(directory);
+    let picture = picture((rate / FPS) as usize);
+    let is_full = |count: u64, bytes: usize| count.is_multiple_of(27) || bytes + picture.len() > CHUNK_BYTES;
+    let step = Duration::from_secs(1) / FPS as u32;
+
+    let (media, worker) = Media::open(settings(directory, None))?;
+    let mut handle = media.begin_recording(new("paced.mp4"))?;
+    let mut chunk = Chunk::default();
+    let (began, cpu_before) = (Instant::now(), cpu()?);
+    for n in 0..PICTURES {
+        std::thread::sleep((step * n as u32).saturating_sub(began.elapsed()));
+        let (offset, len) = (chunk.jpegs.len() as u32, picture.len() as u32);
+        chunk.frames.push(ChunkFrame { at_us: n * 1_000_000 / FPS, offset, len, sequence: n });
+        chunk.jpegs.extend_from_slice(&picture);
+        if is_full(n + 1, chunk.jpegs.len()) {
+            (chunk.width, chunk.height) = (1280, 720);
+            chunk = handle.append_waiting(chunk)?;
+        }
+    }
+    handle.end(Ended::Asked)?;
+    let store = (cpu()? - cpu_before).as_secs_f64() * 1e6 / PICTURES as f64;
+    media.stop();
+    worker.join_within(Duration::from_secs(30))?;
+
+    let direct = rustix::fs::OFlags::DIRECT.bits() as i32;
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(direct)
+        .open(directory.join("least"))?;
+    let mut memory = vec![0; CHUNK_BYTES + 2 * BLOCK];
+    let from = memory.as_ptr().align_offset(BLOCK);
+    let (mut len, mut at) = (0, 0);
+    let (began, cpu_before) = (Instant::now(), cpu()?);
+    for n in 0..PICTURES {
+        std::thread::sleep((step * n as u32).saturating_sub(began.elapsed()));
+        memory[from + len..from + len + picture.len()].copy_from_slice(&picture);
+        len += picture.len();
+        if is_full(n + 1, len) {
+            let written = len.next_multiple_of(BLOCK);
+            file.write_all_at(&memory[from..from + written], at)?;
+            file.sync_data()?;
+            (len, at) = (0, at + written as u64);
+        }
+    }
+    let least = (cpu()? - cpu_before).as_secs_f64() * 1e6 / PICTURES as f64;
+    println!(
+        "  30 pictures a second of {} bytes: {store:.1} µs CPU each, where a copy, a write past the cache and a sync need \
+         {least:.1} µs ({:.1} times)",
+        picture.len(),
+        store / least
+    );
+    std::fs::remove_dir_all(directory)?;
     Ok(())
 }
 
@@ -202,7 +273,7 @@ fn large(directory: &Path) -> Result<(), Failure> {
         for chunk in 0..chunks {
             filling.execute(
                 "INSERT INTO chunks VALUES (?1, ?2, ?2 + 966666, 30, ?3, 1280, 720, 0, 30 * ?4, ?3 * ?4, 0, 33333,
-                   zeroblob(100), x'ff')",
+                   zeroblob(100), x'ff', NULL)",
                 rusqlite::params![(id << 32) | chunk, chunk * 1_000_000, bytes, chunk],
             )?;
         }

@@ -37,6 +37,11 @@ impl Chunking {
         self.chunk.frames.is_empty()
     }
 
+    /// Whether the next picture needs new memory: no chunk is under way, and there is no buffer to be filled.
+    pub fn needs_buffer(&self) -> bool {
+        self.is_empty() && self.chunk.jpegs.capacity() == 0
+    }
+
     /// Pictures are missing before the next one.
     pub fn mark_gap(&mut self) {
         self.is_after_gap = true;

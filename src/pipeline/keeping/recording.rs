@@ -5,10 +5,14 @@
 //! it. When there are too many of those it is dropped, which is a gap.
 
 use crate::pipeline::rate::RateLimit;
-use crate::store::media::{Chunk, Ended, Item, MediaError, RecordingHandle, Refused};
+use crate::store::media::{Chunk, Ended, Item, MediaError, RecordingHandle, Refused, Spare};
 
 use super::backlog::{Backlog, Shot};
 use super::chunking::{CHUNK_US, Chunking};
+
+/// While a chunk is being written, so many bytes of pictures wait for its buffer to come back before another one is
+/// taken: a disk that is not slow has no need of two.
+const AWAITED: usize = 512 << 10;
 
 /// Where chunks go: the store's writer.
 pub trait Sink: Send + 'static {
@@ -16,6 +20,8 @@ pub trait Sink: Send + 'static {
     fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused>;
     /// See [`RecordingHandle::append_waiting`].
     fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError>;
+    /// See [`RecordingHandle::spare`].
+    fn spare(&mut self) -> Spare;
     /// See [`RecordingHandle::trouble`].
     fn trouble(&self) -> Option<MediaError>;
     /// See [`RecordingHandle::is_closed`].
@@ -33,6 +39,10 @@ impl Sink for RecordingHandle {
 
     fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
         RecordingHandle::append_waiting(self, chunk)
+    }
+
+    fn spare(&mut self) -> Spare {
+        RecordingHandle::spare(self)
     }
 
     fn trouble(&self) -> Option<MediaError> {
@@ -164,11 +174,27 @@ impl<S: Sink> Recording<S> {
             }
             return;
         }
-        while self.hand_over(backlog.bytes() > room) && self.take_next(backlog) {}
+        while self.hand_over(backlog.bytes() > room)
+            && !self.awaits_buffer(backlog)
+            && self.take_next(backlog)
+        {}
         // What has waited until now belongs to it still.
         if self.closed.is_none() && self.chunk_ends_us().is_some_and(|ends_us| now_us >= ends_us) {
             self.close();
             self.hand_over(false);
+        }
+    }
+
+    /// Whether what comes next waits for the buffer of the chunk that is being written.
+    fn awaits_buffer(&mut self, backlog: &Backlog) -> bool {
+        let Some(sink) = self.sink.as_mut().filter(|_| self.chunking.needs_buffer()) else { return false };
+        match sink.spare() {
+            Spare::Here(chunk) => {
+                self.chunking.reuse(chunk);
+                false
+            }
+            Spare::BeingWritten => backlog.bytes() < AWAITED,
+            Spare::None => false,
         }
     }
 
@@ -315,6 +341,9 @@ mod tests {
     struct State {
         is_slow: bool,
         is_aside: bool,
+        /// What was given to it comes back by `spare` alone.
+        has_one_buffer: bool,
+        spare: Option<Chunk>,
         dropped: u64,
         chunks: Vec<Chunk>,
         ended: Option<Ended>,
@@ -344,11 +373,23 @@ mod tests {
                 return Err(Refused(chunk));
             }
             state.chunks.push(chunk);
+            if state.has_one_buffer {
+                return Ok(Chunk::default());
+            }
             Ok(Chunk { jpegs: vec![1; 9], is_after_gap: true, ..Chunk::default() })
         }
 
         fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
             self.append(chunk).map_err(|_| MediaError::Full)
+        }
+
+        fn spare(&mut self) -> Spare {
+            let mut state = self.0.lock().unwrap();
+            match state.spare.take() {
+                Some(chunk) => Spare::Here(chunk),
+                None if state.has_one_buffer => Spare::BeingWritten,
+                None => Spare::None,
+            }
         }
 
         fn trouble(&self) -> Option<MediaError> {
@@ -416,6 +457,31 @@ mod tests {
         recording.pump(&mut backlog, 0, CHUNK_US);
         assert_eq!(disk.pictures(), [0, 1, 2]);
         assert_eq!(recording.chunk_ends_us(), None);
+    }
+
+    #[test]
+    fn pictures_wait_for_the_buffer_that_is_being_written_but_only_so_many() {
+        let (mut recording, disk) = begun(Terms::default());
+        run(&mut recording, 0, 0..5, 10);
+        disk.0.lock().unwrap().has_one_buffer = true;
+        let mut backlog = Backlog::default();
+        let mut push = |recording: &mut Recording<Disk>, n: u64, len| {
+            backlog.push(shot(n, n * STEP_US, len));
+            recording.pump(&mut backlog, 1 << 30, n * STEP_US);
+            backlog.len()
+        };
+        let waiting: Vec<usize> = (5..32).map(|n| push(&mut recording, n, 10)).collect();
+        // The first that belongs to the next chunk has been taken out of the backlog.
+        assert_eq!(waiting[22..], [0, 0, 1, 2, 3], "{waiting:?}");
+        let buffer = Chunk { jpegs: Vec::with_capacity(1000), ..Chunk::default() };
+        disk.0.lock().unwrap().spare = Some(buffer);
+        assert_eq!(push(&mut recording, 32, 10), 0, "it is back");
+        // The second chunk ends, and its buffer stays away.
+        let waiting: Vec<usize> = (33..62).map(|n| push(&mut recording, n, 100_000)).collect();
+        let most = AWAITED / 100_000;
+        assert_eq!(waiting.iter().max(), Some(&most), "{waiting:?}");
+        assert_eq!(recording.finish(Backlog::default(), Ended::Asked).1.frames, 62);
+        assert_eq!(disk.pictures(), (0..62).collect::<Vec<u64>>());
     }
 
     #[test]

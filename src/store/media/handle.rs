@@ -482,6 +482,17 @@ impl std::fmt::Debug for RecordingHandle {
 #[derive(Debug)]
 pub struct Refused(pub Chunk);
 
+/// What [`RecordingHandle::spare`] has.
+#[derive(Debug)]
+pub enum Spare {
+    /// An empty chunk whose buffers are used again.
+    Here(Chunk),
+    /// None yet: a chunk is being written, whose buffers come back.
+    BeingWritten,
+    /// None, and none is being written.
+    None,
+}
+
 impl RecordingHandle {
     /// The recording's number.
     pub fn id(&self) -> u64 {
@@ -514,6 +525,16 @@ impl RecordingHandle {
         }
         drop(state);
         self.offer(chunk).map_err(|_| MediaError::Busy)
+    }
+
+    /// An empty chunk to be filled whose buffers have come back since [`RecordingHandle::append`] gave a new one.
+    pub fn spare(&mut self) -> Spare {
+        let mut state = self.track.state();
+        match state.spare.pop() {
+            Some(chunk) => Spare::Here(chunk),
+            None if state.waiting > 0 => Spare::BeingWritten,
+            None => Spare::None,
+        }
     }
 
     /// Why the disk did not take the newest chunk, if so.

@@ -45,7 +45,7 @@ pub(super) const GOING: i64 = 2;
 /// the row's times; none: they are sure. No `mono_us`: somebody has set `at_us`, and it does not move. `dated`: the date was given by somebody and does not move with the clock. `state`:
 /// 0 there, 1 being recorded, 2 going. In `chunks`: `from_us` and `to_us` since the recording's beginning; `…_before`:
 /// sums over the chunks before this one; `step_us`: the usual time from one picture to the next; `frames_index`: see
-/// `frames.rs`. A snapshot has one chunk, number 0.
+/// `frames.rs`; `filling`: zeros that mean nothing, see `chunks.rs`. A snapshot has one chunk, number 0.
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT NULL);
@@ -68,6 +68,8 @@ CREATE VIEW media AS SELECT id, date, name AS filename, kind, at_us, duration_us
   FROM items WHERE state < 2;
 CREATE VIEW pictures AS SELECT items.id, items.name AS filename, chunks.jpegs AS jpeg
   FROM items JOIN chunks ON chunks.id = items.id << 32 WHERE items.state = 0 AND items.kind = 'snapshot';
+", "
+ALTER TABLE chunks ADD COLUMN filling BLOB;
 "];
 
 /// KiB of pages that the writer's connection holds: those of one chunk, so that none is written twice.

@@ -81,7 +81,7 @@ fn bad_chunks_go_and_leave_a_gap() {
 fn what_belongs_to_nothing_is_freed() {
     damaged("DELETE FROM items WHERE id = {r}", "which is not there");
     let copy = "INSERT INTO chunks SELECT id + (9 << 32), from_us, to_us, frames, bytes, width, height, gap,
-        frames_before, bytes_before, gaps_before, step_us, frames_index, jpegs FROM chunks WHERE id = {c}";
+        frames_before, bytes_before, gaps_before, step_us, frames_index, jpegs, filling FROM chunks WHERE id = {c}";
     damaged(copy, "which is not there");
     let (directory, _) =
         damaged("DELETE FROM chunks WHERE id = {s} << 32", "has no picture that can be read");

@@ -95,9 +95,14 @@ fn a_place_that_takes_nothing_is_said() {
 }
 
 #[test]
-fn a_file_of_version_1_is_opened() {
+fn a_file_of_each_version_is_opened() {
+    opens_saved(include_str!("../../../../tests/data/media-v1.sql"));
+    opens_saved(include_str!("../../../../tests/data/media-v2.sql"));
+}
+
+/// A saved file is brought up to date, and everything in it is there.
+fn opens_saved(saved: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let saved = include_str!("../../../../tests/data/media-v1.sql");
     let connection = Connection::open(folder.path().join("media.db")).expect("made");
     connection.execute_batch("PRAGMA auto_vacuum = incremental").expect("set");
     connection.execute_batch(saved).expect("a saved file");
