@@ -152,7 +152,15 @@ fn planar() -> Vec<u8> {
 fn picture() -> Result<Picture, Box<dyn Error>> {
     let data = planar();
     let (fourcc, width, height, stride) = (Fourcc::NV12, WIDTH, HEIGHT, WIDTH);
-    Ok(Encoder::new(80)?.encode(&Frame { fourcc, width, height, stride, data: &data, stamp: STAMP, sequence: 1 })?)
+    Ok(Encoder::new(80)?.encode(&Frame {
+        fourcc,
+        width,
+        height,
+        stride,
+        data: &data,
+        stamp: STAMP,
+        sequence: 1,
+    })?)
 }
 
 fn small() -> Result<SmallImage, Box<dyn Error>> {

@@ -322,7 +322,9 @@ fn further_cameras_have_the_same_unit() {
     let settings = |name: &str| -> Vec<String> {
         let text = fs::read_to_string(units.join(name)).expect("a unit");
         let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        lines.map(|line| line.replace("%i.toml", "config.toml").replace(" %i", "").replace("/%i", "")).collect()
+        lines
+            .map(|line| line.replace("%i.toml", "config.toml").replace(" %i", "").replace("/%i", ""))
+            .collect()
     };
     assert_eq!(settings("tallycam.service"), settings("tallycam@.service"));
 }
