@@ -8,10 +8,14 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
-.PHONY: help run demo test check bench accuracy soak kill build install
+# For which machines packages are made: Debian's words.
+ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
+CARGO_DEB := $(CURDIR)/target/tools/bin/cargo-deb
+
+.PHONY: help run demo test check bench instructions accuracy soak kill build install cross crosstest deb
 
 help: ## this list (the default)
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: build ## build and start it on port 8080; with no camera it shows a simulated scene
 	@$(TALLYCAM) serve --config $(CONFIG) --fallback sim
@@ -23,7 +27,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh benches/run benches/accuracy .ci/run
+	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions .ci/run
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet
 	cargo test --locked
@@ -38,6 +42,10 @@ bench: ## measure against µStreamer and onnxruntime, and what counting costs; w
 	cargo build --locked --release
 	cargo build --locked --release --examples
 	benches/run
+
+instructions: ## count the arm64 instructions of a frame's work, as root; warns of what grew; writes docs/performance.md
+	@deploy/prerequisites.sh cross
+	benches/instructions
 
 accuracy: build ## count real clips and compare with the truth and the peer, crossing by crossing; writes docs/accuracy.md
 	benches/accuracy $(TALLYCAM)
@@ -55,6 +63,33 @@ build: ## the program, optimised: target/release/tallycam
 	@test -e $(TALLYCAM) || echo "tallycam: the first build takes some minutes"
 	cargo build --locked --release
 
+cross: ## as root: the program for 64-bit Pis, in a Debian of its own, with checks: target/cross/arm64/tallycam
+	@deploy/prerequisites.sh cross
+	deploy/cross.sh build
+
+crosstest: ## as root: the tests that can run there, as arm64 programs under qemu-user
+	@deploy/prerequisites.sh cross
+	deploy/cross.sh test
+
+deb: $(ARCHITECTURES:%=deb-%) ## Debian packages for this machine and for 64-bit Pis (that one as root), in target/deb
+
+# The last line says how much of 10 the service's unit leaves open; more than 2.5 is an error.
+deb-%: $(CARGO_DEB)
+	@deploy/prerequisites.sh deb
+	@case $* in \
+		$$(dpkg --print-architecture)) $(MAKE) --no-print-directory build && deploy/deb.sh $* $(TALLYCAM) target/deb ;; \
+		arm64) $(MAKE) --no-print-directory cross && deploy/deb.sh $* target/cross/arm64/tallycam target/deb pwm ;; \
+		*) echo "tallycam: no packages for $* are made here" >&2; exit 64 ;; \
+	esac
+	lintian --fail-on error --profile debian target/deb/tallycam_*_$*.deb
+	@systemd-analyze security --offline=yes --threshold=25 --no-pager systemd/tallycam.service >target/deb/security || \
+		{ cat target/deb/security; exit 1; }
+	@tail -n 1 target/deb/security
+
+$(CARGO_DEB):
+	@deploy/prerequisites.sh deb
+	cargo install --quiet --locked --debug --no-default-features --version 3.8.0 --root target/tools cargo-deb
+
 # DESTDIR is for packages. The configuration that is there stays.
 install: ## as root, after make build: program, units and configuration of the service
 	install -D -m 755 $(TALLYCAM) $(DESTDIR)/usr/bin/tallycam
@@ -62,6 +97,8 @@ install: ## as root, after make build: program, units and configuration of the s
 	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system \
 		systemd/tallycam.service systemd/tallycam.socket systemd/tallycam@.service
 	install -D -m 644 systemd/tallycam.sysusers $(DESTDIR)/usr/lib/sysusers.d/tallycam.conf
+	install -D -m 644 systemd/tallycam.rules $(DESTDIR)/usr/lib/udev/rules.d/70-tallycam.rules
+	install -D -m 644 systemd/tallycam.polkit $(DESTDIR)/usr/share/polkit-1/rules.d/50-tallycam.rules
 	test -e $(DESTDIR)/etc/tallycam/config.toml || \
 		install -D -m 644 config.toml $(DESTDIR)/etc/tallycam/config.toml
 	test -n "$(DESTDIR)" || systemd-sysusers tallycam.conf

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Sees to it that what `make run` or `make test` needs is there.
+# Sees to it that what `make run`, `make test` and so on need is there.
 #
-#   deploy/prerequisites.sh run|demo|test
+#   deploy/prerequisites.sh run|demo|test|cross|deb
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
@@ -25,6 +25,12 @@ give_up() {
 
 # packages PURPOSE: one a line, as "package" or "package:command that is as good".
 packages() {
+    if [ "$1" = cross ]; then
+        # Rust and compilers are those of a Debian of its own. The last two count instructions.
+        printf '%s\n' mmdebstrap:mmdebstrap binutils:readelf make:make ca-certificates gcc:cc libc6-dev
+        printf '%s\n' qemu-user:qemu-aarch64 python3:python3
+        return
+    fi
     # libjpeg-turbo is built from the source that its crate carries: a compiler and cmake.
     # ca-certificates: cargo fetches the crates over TLS, and comes without anybody to trust.
     printf '%s\n' gcc:cc libc6-dev cmake:cmake make:make ca-certificates
@@ -35,6 +41,14 @@ packages() {
     if [ "$1" = demo ]; then
         # The clip must be converted once.
         printf '%s\n' ffmpeg:ffmpeg
+    fi
+    if [ "$1" = deb ]; then
+        # The packages' files, what is stripped there, and who finds fault with it.
+        printf '%s\n' dpkg-dev:dpkg-parsechangelog binutils:strip python3:python3 lintian:lintian systemd:systemd-analyze
+        case $(uname -m) in
+            aarch64) ;;
+            *) echo binutils-aarch64-linux-gnu:aarch64-linux-gnu-strip ;;
+        esac
     fi
     if [ "$1" = test ]; then
         # The fake camera; real clients and tools that prove it; a browser; the scripts; the units.
@@ -160,6 +174,8 @@ os_release() {
 }
 
 rust_is_new_enough() {
+    # A cross build brings its own.
+    if [ "$purpose" = cross ]; then return; fi
     found=$(found_rust)
     [ -n "$found" ] && at_least "$(wanted_rust)" "$found"
 }
@@ -219,14 +235,19 @@ need_rust_tools() {
 # ---------------------------------------------------------------------------------------------
 
 case $purpose in
-    run | demo | test) ;;
+    run | demo | test | cross | deb) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|demo|test"
+        say "usage: deploy/prerequisites.sh run|demo|test|cross|deb"
         exit 64
         ;;
 esac
 
 missing=$(missing_packages "$purpose")
+if [ "$purpose" = cross ]; then
+    # shellcheck disable=SC2086 # A list of packages.
+    if [ -n "$missing" ]; then install $missing; fi
+    exit
+fi
 if [ -n "$missing" ] || rust_is_wanted; then
     # shellcheck disable=SC2086 # A list of packages.
     install $missing

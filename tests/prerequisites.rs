@@ -230,6 +230,13 @@ fn systems_without_dpkg_are_asked_for_commands_only() {
 }
 
 #[test]
+fn a_cross_build_brings_its_own_rust() {
+    let outcome = Machine::new("1.96.0").prerequisites("cross", false);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.said);
+    assert!(outcome.said.contains("mmdebstrap") && !outcome.said.contains("rustc"), "{}", outcome.said);
+}
+
+#[test]
 fn an_unknown_purpose_is_wrong_usage() {
     let outcome = Machine::new("1.96.0").prerequisites("walk", false);
     assert_eq!(outcome.code, Some(64), "{}", outcome.said);

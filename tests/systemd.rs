@@ -315,6 +315,20 @@ fn the_log_goes_to_the_journal_where_there_is_one() {
     assert_eq!(service.log().is_empty(), has_journal, "{}", service.log());
 }
 
+/// What is changed in the unit is changed in that of further cameras, too.
+#[test]
+fn further_cameras_have_the_same_unit() {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    let settings = |name: &str| -> Vec<String> {
+        let text = fs::read_to_string(units.join(name)).expect("a unit");
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        lines
+            .map(|line| line.replace("%i.toml", "config.toml").replace(" %i", "").replace("/%i", ""))
+            .collect()
+    };
+    assert_eq!(settings("tallycam.service"), settings("tallycam@.service"));
+}
+
 /// `systemd-analyze verify` has nothing to say of the units. Their program is not installed here:
 /// copies name one that is.
 #[test]

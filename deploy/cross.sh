@@ -1,0 +1,171 @@
+#!/bin/sh
+# Builds and tests tallycam for 64-bit Raspberry Pis on any Debian PC, without a container engine.
+#
+#   deploy/cross.sh build          the program: target/cross/arm64/tallycam, stripped and checked
+#   deploy/cross.sh test [WORD…]   the tests that qemu-user can run, those with such names only
+#   deploy/cross.sh run COMMAND…   anything in the tool root, this folder at /src
+#
+# Two file systems are made once, by mmdebstrap, and kept in $TALLYCAM_CROSS (else target/cross): `root`, a Debian 13 with Debian's
+# newest Rust, the standard library for arm64, clang and qemu-user; and `sysroot`, the C library and headers of a Debian 12 for
+# arm64. Compiler and linker see only the latter, so the program starts on Debian 12 and whatever is newer. Everything runs
+# in a mount namespace of its own: nothing stays mounted, whatever becomes of it. Needs root, for mounts and chroot.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+cache=${TALLYCAM_CROSS:-$here/target/cross}
+triple=aarch64-unknown-linux-gnu
+# The strips at PWM pins of a Pi: only there they are of use.
+features=${TALLYCAM_FEATURES-pwm}
+# What the oldest system has that the program is to start on: Debian 12, Raspberry Pi OS 12.
+newest_glibc=2.36
+# Bytes of the stripped program at most.
+most_bytes=18000000
+
+say() { printf 'tallycam: %s\n' "$*" >&2; }
+
+give_up() {
+    say "$1"
+    shift
+    for line in "$@"; do printf '%s\n' "$line" >&2; done
+    exit 1
+}
+
+# ---- The two file systems -------------------------------------------------------------------
+
+tools=ca-certificates,make,cmake,git,clang,lld,llvm,libclang-dev,rustc-web,cargo-web,libstd-rust-web-dev:arm64,qemu-user
+headers=libc6-dev,libgcc-12-dev,linux-libc-dev,libgcc-s1
+
+# Debian's archive as this machine's own apt knows it.
+mirror() {
+    if [ -n "${TALLYCAM_MIRROR:-}" ]; then
+        echo "$TALLYCAM_MIRROR"
+        return
+    fi
+    # shellcheck disable=SC2016 # apt's own way to name a field.
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep '/debian/*$' | sort -u | head -n 1
+}
+
+# Nothing may be mounted below what is removed: a removal would go through it.
+remove() {
+    if ! [ -e "$1" ]; then return; fi
+    if grep -qF " $1/" /proc/self/mountinfo; then
+        give_up "something is mounted in $1, so it is not removed" "Unmount it, or restart this machine, then try again."
+    fi
+    rm -rf --one-file-system "$1"
+}
+
+# made NAME SUITE ARGUMENT…: the file system $cache/NAME by mmdebstrap with those arguments, unless there is one of the same
+# arguments. It gets its name when it is whole.
+made() {
+    name=$1
+    suite=$2
+    shift 2
+    wanted="$suite $*"
+    if [ -e "$cache/$name.made" ] && [ "$(cat "$cache/$name.made")" = "$wanted" ] && [ -d "$cache/$name" ]; then return; fi
+    command -v mmdebstrap >/dev/null || give_up "mmdebstrap is not here" "    apt install mmdebstrap"
+    from=$(mirror)
+    [ -n "$from" ] || give_up "this machine's apt names no Debian archive" "Name one: TALLYCAM_MIRROR=http://…/debian"
+    say "making $cache/$name, a Debian $suite (some minutes, once)"
+    rm -f "$cache/$name.made"
+    remove "$cache/$name"
+    remove "$cache/$name.part"
+    mkdir -p "$cache"
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    unshare --mount mmdebstrap --quiet --keyring="$keyring" --aptopt='APT::Install-Recommends "false"' \
+        "$@" "$suite" "$cache/$name.part" "deb $from $suite main"
+    mv "$cache/$name.part" "$cache/$name"
+    printf '%s\n' "$wanted" >"$cache/$name.made"
+}
+
+make_roots() {
+    made sysroot bookworm --variant=extract --architectures=arm64 --include="$headers"
+    made root trixie --variant=apt --architectures=amd64,arm64 --include="$tools" \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*'
+}
+
+# inside COMMAND…: runs it in the tool root, in /src.
+inside() {
+    for folder in src sysroot build cargo; do mkdir -p "$cache/root/$folder"; done
+    registry=${CARGO_HOME:-$HOME/.cargo}
+    if ! [ -d "$registry/registry" ]; then registry=$cache/cargo; fi
+    mkdir -p "$registry/registry" "$registry/git" "$cache/build"
+    # shellcheck disable=SC2016 # The inner shell's own.
+    unshare --mount sh -c '
+        set -eu
+        root=$1 source=$2 cache=$3 registry=$4
+        shift 4
+        mount --make-rprivate /
+        mount --bind "$source" "$root/src"
+        mount --bind "$cache/build" "$root/build"
+        mount --bind "$cache/sysroot" "$root/sysroot"
+        mount --bind "$registry" "$root/cargo"
+        mount -t proc proc "$root/proc"
+        mount --rbind /dev "$root/dev"
+        mount -t sysfs -o ro sys "$root/sys" || true
+        mount -t tmpfs tmp "$root/tmp"
+        # Names and certificates as this machine knows them.
+        if [ -e /etc/resolv.conf ]; then
+            [ -e "$root/etc/resolv.conf" ] || : >"$root/etc/resolv.conf"
+            mount --bind "$(readlink -f /etc/resolv.conf)" "$root/etc/resolv.conf"
+        fi
+        mount --bind /etc/ssl/certs "$root/etc/ssl/certs"
+        exec chroot "$root" env -C /src -i HOME=/tmp LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+            PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            ${http_proxy+http_proxy="$http_proxy"} ${https_proxy+https_proxy="$https_proxy"} \
+            ${CARGO_BUILD_JOBS+CARGO_BUILD_JOBS="$CARGO_BUILD_JOBS"} \
+            CARGO_HOME=/cargo CARGO_TARGET_DIR=/build CARGO_INCREMENTAL=0 \
+            CC_aarch64_unknown_linux_gnu=clang AR_aarch64_unknown_linux_gnu=llvm-ar \
+            CFLAGS_aarch64_unknown_linux_gnu="--target=aarch64-linux-gnu --sysroot=/sysroot" \
+            BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="--sysroot=/sysroot" RPI_WS281X_SYSROOT=/sysroot \
+            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=clang \
+            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--target=aarch64-linux-gnu -Clink-arg=--sysroot=/sysroot -Clink-arg=-fuse-ld=lld" \
+            QEMU_LD_PREFIX=/sysroot "$@"
+    ' sh "$cache/root" "$here" "$cache" "$registry" "$@"
+}
+
+# ---- What is asked for ----------------------------------------------------------------------
+
+# check PROGRAM: whether it starts on the oldest system, wants nothing but the C library, and is small enough. Says what it found.
+check() {
+    newest=$(LC_ALL=C readelf --wide --dyn-syms "$1" | sed -n 's/.*@GLIBC_\([0-9][0-9.]*\).*/\1/p' | sort -Vu | tail -n 1)
+    wants=$(LC_ALL=C readelf --wide --dynamic "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
+    bytes=$(stat -c %s "$1")
+    say "$1: $bytes bytes; the newest symbol is of GLIBC_$newest; it needs $wants"
+    if [ "$(printf '%s\n%s\n' "$newest" "$newest_glibc" | sort -V | tail -n 1)" != "$newest_glibc" ]; then
+        give_up "it would not start with glibc $newest_glibc"
+    fi
+    for library in $wants; do
+        case $library in
+            libc.so.6 | libm.so.6 | libgcc_s.so.1 | ld-linux-aarch64.so.1) ;;
+            *) give_up "$library is not on every system" ;;
+        esac
+    done
+    if [ "$bytes" -gt "$most_bytes" ]; then give_up "it is larger than $most_bytes bytes"; fi
+}
+
+build() {
+    inside cargo build --locked --release --target "$triple" ${features:+--features "$features"}
+    mkdir -p "$cache/arm64"
+    inside llvm-strip --strip-all --remove-section=.comment -o /build/tallycam "/build/$triple/release/tallycam"
+    mv "$cache/build/tallycam" "$cache/arm64/tallycam"
+    check "$cache/arm64/tallycam"
+}
+
+what=${1:-build}
+if [ $# -gt 0 ]; then shift; fi
+case $what in
+    build | test | run) ;;
+    *)
+        say "usage: deploy/cross.sh build | test [WORD…] | run COMMAND…"
+        exit 64
+        ;;
+esac
+if [ "$(id -u)" != 0 ]; then
+    give_up "root is needed for chroot and mounts. Type this:" "    sudo make cross"
+fi
+make_roots
+case $what in
+    build) build ;;
+    test) inside sh deploy/cross-test.sh "$@" ;;
+    run) inside "$@" ;;
+esac

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Installs tallycam on another machine over SSH and says where it is then.
+#
+#   deploy/install.sh [USER@]HOST [FOLDER]
+#
+# FOLDER holds the packages (target/deb, where `make deb` puts them). The machine there says which it needs. Its user has to be
+# root, or allowed to use sudo; ssh and sudo ask for passwords as usual.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+
+say() { printf 'tallycam: %s\n' "$*" >&2; }
+
+if [ $# -lt 1 ] || [ $# -gt 2 ]; then
+    say "usage: deploy/install.sh [USER@]HOST [FOLDER]"
+    exit 64
+fi
+host=$1
+folder=${2:-$here/target/deb}
+
+# One connection, so that a password is asked for once.
+control=$(mktemp -d)
+trap 'ssh -o ControlPath="$control/ssh" -O exit "$host" 2>/dev/null || true; rm -rf "$control"' EXIT
+there() { ssh -o ControlMaster=auto -o ControlPersist=120 -o ControlPath="$control/ssh" "$@"; }
+
+architecture=$(there "$host" dpkg --print-architecture) || {
+    say "$host cannot be reached, or is no Debian"
+    exit 1
+}
+# The newest of several. Packages' names hold neither blanks nor line breaks.
+# shellcheck disable=SC2012
+package=$(ls -t "$folder"/tallycam_*_"$architecture".deb 2>/dev/null | head -n 1)
+if [ -z "$package" ]; then
+    say "there is no package for $architecture in $folder"
+    say "hint: make deb (32-bit systems are not built for: install the 64-bit Raspberry Pi OS)"
+    exit 1
+fi
+
+say "$(basename "$package") goes to $host"
+name=/tmp/$(basename "$package")
+there "$host" "cat > '$name.part' && mv '$name.part' '$name'" <"$package"
+
+# What is left is one script over there. -t: sudo may ask at this terminal. A configuration that somebody edited stays.
+tty=
+if [ -t 0 ]; then tty=-t; fi
+# shellcheck disable=SC2016,SC2086 # The variables are those of the other machine; -t or nothing.
+there $tty "$host" 'sudo=; if [ "$(id -u)" != 0 ]; then sudo=sudo; fi
+first=
+dpkg-query -W -f="\${db:Status-Status}" tallycam 2>/dev/null | grep -qx installed || first=yes
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq update || true
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    install -y --allow-downgrades --reinstall '"'$name'"' || exit 1
+rm -f '"'$name'"'
+tries=0
+until systemctl is-active -q tallycam; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 60 ] || systemctl is-failed -q tallycam; then
+        $sudo systemctl status --no-pager --lines=20 tallycam
+        exit 1
+    fi
+    sleep 1
+done
+# Ready is what the service says itself; the page answers from then on.
+$sudo journalctl -q -b -o cat -u tallycam | sed -n "s/^open http/ready: open http/p" | tail -n 1
+if [ -n "$first" ]; then $sudo journalctl -q -o cat -u tallycam | grep "^tallycam: the password for changing" | tail -n 1; fi'

@@ -1,0 +1,177 @@
+//! Does one part of a frame's work again and again, for counting the processor's instructions.
+//!
+//! `instructions WHAT FRAMES`: WHAT is one of those that `instructions list` prints. It works on two frames to warm up, asks for
+//! its parent's process number, works on FRAMES of them and asks again: that system call is the mark between which
+//! benches/insncount.c counts. Everything it works on is drawn here, the same on every machine.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use tallycam::base::Stamp;
+use tallycam::encode::{Encoder, Reducer, Transformer};
+use tallycam::media::{Fourcc, Frame, Picture, PicturePool, SmallImage, View};
+use tallycam::models::Models;
+use tallycam::vision::onnx::{Letterbox, Network, OnnxDetector};
+use tallycam::vision::{
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId, Point,
+};
+
+const WIDTH: u32 = 1280;
+const HEIGHT: u32 = 720;
+/// At any time the same, so that headers are as long.
+const STAMP: Stamp = Stamp { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000, wall_trusted: true };
+const MODEL: &str = "ssdlite_mobilenet_v2";
+const WARM_UP: usize = 2;
+const KINDS: [&str; 9] = ["yuyv", "nv12", "gray", "half", "small", "letterbox", "detect", "track", "part"];
+
+type Step = Box<dyn FnMut(usize) -> Result<(), Box<dyn Error>>>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let what = words.first().map_or("", String::as_str);
+    if what == "list" {
+        println!("{}", KINDS.join(" "));
+        return Ok(());
+    }
+    let frames: usize = words.get(1).ok_or("instructions WHAT FRAMES")?.parse()?;
+    let mut step = prepare(what)?;
+    for at in 0..WARM_UP {
+        step(at)?;
+    }
+    rustix::process::getppid();
+    for at in WARM_UP..WARM_UP + frames {
+        step(at)?;
+    }
+    rustix::process::getppid();
+    Ok(())
+}
+
+/// What is done with each frame.
+fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
+    Ok(match what {
+        "yuyv" => encoding(Fourcc::YUYV, packed(), WIDTH * 2)?,
+        "nv12" => encoding(Fourcc::NV12, planar(), WIDTH)?,
+        "gray" => changing("gray", "1")?,
+        "half" => changing("scale", "1/2")?,
+        "small" => {
+            let (picture, mut reducer, mut small) = (picture()?, Reducer::new()?, SmallImage::empty());
+            Box::new(move |_| Ok(reducer.reduce(&picture, (400, 300), &mut small)?))
+        }
+        "letterbox" => {
+            let (card, onnx) = Models::in_places(Vec::new(), "models".into()).load(MODEL)?;
+            let network = Network::load(&onnx, card.input.size, 1)?;
+            let (mut letterbox, small) = (Letterbox::new(network.input(), &card.input), small()?);
+            Box::new(move |_| {
+                letterbox.feed(&small);
+                Ok(())
+            })
+        }
+        "detect" => {
+            let (card, onnx) = Models::in_places(Vec::new(), "models".into()).load(MODEL)?;
+            let mut detector = OnnxDetector::new(MODEL, &onnx, &card, None, 1)?;
+            let (small, mut found) = (small()?, Vec::new());
+            Box::new(move |_| Ok(detector.detect(&small, &mut found)?))
+        }
+        "track" => {
+            let mut counter = Counter::new(
+                CounterOptions::default(),
+                Labels::new(["person"]),
+                Aspect::of(WIDTH.into(), HEIGHT.into()),
+            );
+            let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0))?;
+            counter.set_lines(vec![line])?;
+            Box::new(move |at| {
+                let seen: Vec<Detection> = (0..10).map(|n| walker(n, at)).collect();
+                counter.update(&seen, at as u64 * 100_000);
+                Ok(())
+            })
+        }
+        "part" => {
+            let (jpeg, pool) = (picture()?.jpeg(), PicturePool::default());
+            Box::new(move |at| {
+                let mut builder = pool.builder(jpeg.len());
+                builder.push(&jpeg);
+                let picture = builder.finish(WIDTH, HEIGHT, STAMP, at as u64, false);
+                std::hint::black_box(picture.part());
+                Ok(())
+            })
+        }
+        _ => return Err(format!("{what}: none of {}", KINDS.join(" ")).into()),
+    })
+}
+
+fn encoding(fourcc: Fourcc, data: Vec<u8>, stride: u32) -> Result<Step, Box<dyn Error>> {
+    let mut encoder = Encoder::new(80)?;
+    Ok(Box::new(move |at| {
+        let frame = Frame {
+            fourcc,
+            width: WIDTH,
+            height: HEIGHT,
+            stride,
+            data: &data,
+            stamp: STAMP,
+            sequence: at as u64,
+        };
+        std::hint::black_box(encoder.encode(&frame)?);
+        Ok(())
+    }))
+}
+
+fn changing(key: &'static str, value: &'static str) -> Result<Step, Box<dyn Error>> {
+    let view = View::read(|name| (name == key).then_some(value))?;
+    let (jpeg, mut transformer): (Bytes, _) = (picture()?.jpeg(), Transformer::new()?);
+    Ok(Box::new(move |_| {
+        std::hint::black_box(transformer.transform(&jpeg, &view, None, None, 80)?);
+        Ok(())
+    }))
+}
+
+/// The scene's samples: wide slopes, edges, and grain as a sensor has it, so that a JPEG of it has what real ones have. 0–255.
+fn scene(x: u32, y: u32, plane: u32) -> u8 {
+    let mut grain = (y * WIDTH + x).wrapping_mul(0x9e37_79b1).wrapping_add(plane.wrapping_mul(0x85eb_ca6b));
+    grain ^= grain >> 15;
+    grain = grain.wrapping_mul(0x2c1b_3c6d);
+    grain ^= grain >> 12;
+    let slope = (x * 96 / WIDTH + y * 64 / HEIGHT) as i32;
+    let edge = if (x / 37 + y / 53) % 3 == 0 { 60 } else { 0 };
+    let noise = (grain % 13) as i32 - 6;
+    (30 + slope + if plane == 0 { edge } else { 20 } + noise).clamp(0, 255) as u8
+}
+
+fn packed() -> Vec<u8> {
+    let rows = (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y)));
+    rows.flat_map(|(x, y)| [scene(x, y, 0), scene(x / 2, y, 1 + x % 2)]).collect()
+}
+
+fn planar() -> Vec<u8> {
+    let luma = (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| scene(x, y, 0)));
+    let chroma = (0..HEIGHT / 2).flat_map(|y| (0..WIDTH).map(move |x| scene(x / 2, y, 1 + x % 2)));
+    luma.chain(chroma).collect()
+}
+
+fn picture() -> Result<Picture, Box<dyn Error>> {
+    let data = planar();
+    let (fourcc, width, height, stride) = (Fourcc::NV12, WIDTH, HEIGHT, WIDTH);
+    Ok(Encoder::new(80)?.encode(&Frame {
+        fourcc,
+        width,
+        height,
+        stride,
+        data: &data,
+        stamp: STAMP,
+        sequence: 1,
+    })?)
+}
+
+fn small() -> Result<SmallImage, Box<dyn Error>> {
+    let mut small = SmallImage::empty();
+    Reducer::new()?.reduce(&picture()?, (400, 300), &mut small)?;
+    Ok(small)
+}
+
+/// Ten people who walk in circles through a picture, most of them across its middle.
+fn walker(n: usize, frame: usize) -> Detection {
+    let phase = n as f32 * 1.7 + frame as f32 * 0.05;
+    let middle = Point::new(0.5 + 0.3 * phase.sin(), 0.1 + 0.08 * n as f32);
+    Detection { class: Class(0), score: 0.8, bounds: Bounds::around(middle, 0.05, 0.1) }
+}
