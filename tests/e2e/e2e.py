@@ -32,6 +32,8 @@ class Run:
         self.cycles = cycles
         self.site = Site(self.machine.ports[80])
         self.records = []
+        # The configuration as the package has it.
+        self.shipped = None
 
     def proved(self, text):
         print(f"    {text}", flush=True)
@@ -65,6 +67,11 @@ class Run:
         """Makes `text` the operator's configuration and restarts the service with it."""
         self.write("/etc/tallycam/config.toml", text)
         self.guest("systemctl restart tallycam", 90)
+
+    def as_shipped(self):
+        """The configuration that the package came with, and nothing set on the page."""
+        self.guest("rm -f /var/lib/tallycam/settings.toml*")
+        self.configure(self.shipped)
 
     def write(self, path, text):
         with open(os.path.join(self.machine.share, "written"), "w", encoding="utf-8") as file:
@@ -146,7 +153,11 @@ def main():
                 legs.append((subject, function, limit))
     run = Run(os.path.abspath(given.directory), os.path.abspath(given.package), given.cycles)
     try:
+        last = "install"
         for subject, function, limit in legs:
+            if subject != last:
+                run.as_shipped()
+            last = subject
             run_leg(run, subject, function, limit)
     except (Failure, OSError, KeyError, ValueError) as why:
         print(f"e2e: FAILED: {type(why).__name__ if not isinstance(why, Failure) else ''} {why}", flush=True)

@@ -33,10 +33,17 @@ rm -f "$out/made-from"
 if [ "$(cat "$out/packages" 2>/dev/null)" != "$packages" ]; then
     say "fetching and unpacking Debian 13"
     rm -rf --one-file-system "$root"
-    # INITRD=No: ours, below, is smaller and faster than the one that Debian's hook would make.
+    # INITRD=No: ours, below, is smaller and faster than the one that Debian's hook would make. What was fetched is
+    # kept for the next image. force-unsafe-io: a tree that is thrown away needs no care file by file.
+    mkdir -p "$out/debs"
+    # shellcheck disable=SC2016 # The hook's own shell expands it.
     INITRD=No TMPDIR=$out mmdebstrap --quiet --mode=root --variant=minbase --components=main --architectures=amd64 \
-        --include="$packages" --aptopt='Acquire::Languages "none"' \
+        --include="$packages" --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --skip=download/empty,cleanup/apt/cache \
+        --setup-hook='mkdir -p "$1/var/cache/apt/archives/partial"' \
+        --setup-hook="find '$out/debs' -name '*.deb' -exec ln -t \"\$1/var/cache/apt/archives\" {} +" \
+        --customize-hook="mv -n \"\$1\"/var/cache/apt/archives/*.deb '$out/debs'; rm -f \"\$1\"/var/cache/apt/archives/*.deb" \
         trixie "$root"
     echo "$packages" >"$out/packages"
 fi

@@ -28,6 +28,7 @@ def installs(run):
         run.proved(f"`apt-get install ./{os.path.basename(package)}`: "
                    + run.guest("dpkg-query -W -f '${Package} ${Version} ${Architecture} ${Status}' tallycam"))
     wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
+    run.shipped = run.guest("cat /etc/tallycam/config.toml") + "\n"
 
 
 def is_ready(run):

@@ -48,10 +48,10 @@ def strip(run):
         run.proved(f"{body}: {len(sent)} bytes at {hertz} Hz, as the data sheet has them: {sent[1:13].hex()}…")
     run.guest("echo 5 > /sys/module/spi_mock/parameters/fail")
     run.site.send("PATCH", "/api/v1/light", {"on": True})
-    trouble = wait_for("trouble of the strip", lambda: run.site.json("/api/v1/light").get("trouble"), 30)
+    trouble = wait_for("trouble of the strip", lambda: run.site.json("/api/v1/light").get("reason"), 30)
     run.guest("echo 0 > /sys/module/spi_mock/parameters/fail")
     run.site.send("PATCH", "/api/v1/light", {"on": False})
-    wait_for("the strip's return", lambda: not run.site.json("/api/v1/light").get("trouble"), 60)
+    wait_for("the strip's return", lambda: not run.site.json("/api/v1/light").get("reason"), 60)
     run.proved(f"a bus that answers EIO: “{trouble}”; works again when it does")
 
 
