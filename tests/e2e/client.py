@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from machine import Failure
+from machine import Failure, PATIENCE
 
 
 class Site:
@@ -19,7 +19,7 @@ class Site:
 
     def request(self, method, path, body=None, timeout=60, signed_in=True):
         """Status, headers (lower case) and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
         headers = {"Connection": "close"}
         if body is not None:
             body = json.dumps(body).encode()
@@ -69,7 +69,7 @@ class Viewer:
         self.last = b""
         self.ended = None
         self.changed = threading.Condition()
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120 * PATIENCE)
         self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -117,8 +117,8 @@ class Viewer:
         mark = self.mark()
         with self.changed:
             enough = lambda: self.ended or len({digest for _, digest in self.seen[mark:]}) >= count
-            if not self.changed.wait_for(enough, timeout) or self.ended:
-                raise Failure(f"{what}: {len(self.seen) - mark} of {count} within {timeout} s; {self.ended or 'still watching'}")
+            if not self.changed.wait_for(enough, timeout * PATIENCE) or self.ended:
+                raise Failure(f"{what}: {len(self.seen) - mark} of {count} within {timeout * PATIENCE:.0f} s; {self.ended or 'still watching'}")
         return self.since(mark)
 
     def must_watch(self):
@@ -135,7 +135,7 @@ class Listener:
     def __init__(self, port, last):
         self.known = {}
         self.ended = False
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120 * PATIENCE)
         self.socket.sendall((f"GET /api/v1/events?types=crossing HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
                              f"Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n\r\n").encode())
         self.thread = threading.Thread(target=self._listen, daemon=True)

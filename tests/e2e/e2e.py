@@ -16,7 +16,7 @@ import sys
 import time
 
 from client import Site
-from machine import Failure, Machine, wait_for
+from machine import Failure, Machine, PATIENCE, wait_for
 
 # In the order in which they run: the later ones disturb more.
 SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power")
@@ -83,8 +83,17 @@ class Run:
         return self.site.send("PATCH", "/api/v1/settings",
                               {name.replace("__", "."): value for name, value in settings.items()}, timeout=120)
 
+    def show(self, *properties, unit="tallycam.service"):
+        """What systemd knows of a unit, in this order."""
+        lines = self.guest(f"systemctl show {unit} " + " ".join("-p " + name for name in properties)).splitlines()
+        known = dict(line.split("=", 1) for line in lines if "=" in line)
+        return [known.get(name, "") for name in properties]
+
     def pid(self):
-        return int(self.guest("systemctl show -P MainPID tallycam"))
+        return int(self.show("MainPID")[0])
+
+    def restarts(self):
+        return int(self.show("NRestarts")[0])
 
 
 def run_leg(run, subject, function, limit):
@@ -94,9 +103,9 @@ def run_leg(run, subject, function, limit):
     run.records.append((subject, name, title, []))
 
     def too_late(*_):
-        raise Failure(f"the whole leg took longer than {limit} s")
+        raise Failure(f"the whole leg took longer than {limit * PATIENCE:.0f} s")
     signal.signal(signal.SIGALRM, too_late)
-    signal.alarm(limit)
+    signal.alarm(int(limit * PATIENCE))
     began = time.monotonic()
     try:
         function(run)

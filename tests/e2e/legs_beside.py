@@ -49,7 +49,7 @@ def compare(run, device, mode, encoder):
         run.guest(f"systemd-run -q --unit=ustreamer ustreamer -d {device} -r 1280x720 -m {mode} -c {encoder} -q 80 "
                   "--host 0.0.0.0 --port 8080 --log-level 1")
         wait_for("µStreamer", lambda: run.machine.ask("ss -ltn | grep -q :8080")[0] == 0, 30)
-        milliseconds, rate = cost(run, 8080, int(run.guest("systemctl show -P MainPID ustreamer")))
+        milliseconds, rate = cost(run, 8080, int(run.show("MainPID", unit="ustreamer.service")[0]))
         theirs.append(milliseconds)
         rates[1].append(rate)
         run.guest("systemctl stop ustreamer; systemctl reset-failed ustreamer 2>/dev/null || true")
@@ -87,7 +87,7 @@ def mjpg(run):
     if legs_uvc.is_plugged(run):
         legs_uvc.pull(run)
     name = legs_uvc.plug_in(run, "/share/pictures-720", 30)
-    run.set(source__kind="v4l2", source__device=name, source__width=None, source__height=None, source__fps=None)
+    run.set(source__kind="v4l2", source__device=name, source__format=None, source__width=None, source__height=None, source__fps=None)
     compare(run, name, "MJPEG", "HW")
 
 

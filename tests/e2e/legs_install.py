@@ -33,11 +33,11 @@ def installs(run):
 
 def is_ready(run):
     """The service is ready, and has made its first password"""
-    shown = run.guest("systemctl show tallycam -P Type -P ActiveState -P SubState -P NRestarts -P StatusText")
-    if shown.split("\n")[:4] != ["notify", "active", "running", "0"]:
-        raise Failure(shown)
+    *shown, status = run.show("Type", "ActiveState", "SubState", "NRestarts", "StatusText")
+    if shown != ["notify", "active", "running", "0"]:
+        raise Failure(f"{shown} {status}")
     ready = run.journal("ready after")
-    run.proved(f"Type=notify, active (running), no restart; journal: “{ready}”; status: “{shown.splitlines()[4]}”")
+    run.proved(f"Type=notify, active (running), no restart; journal: “{ready}”; status: “{status}”")
     line = run.guest("journalctl -u tallycam -g password -o cat | grep 'other machines is' | tail -n 1")
     run.site.password = re.search(r"other machines is (\S+)", line).group(1)
     run.proved(f"`journalctl -u tallycam -g password` shows the first password ({len(run.site.password)} characters)")

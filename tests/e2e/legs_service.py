@@ -39,11 +39,11 @@ def switches(run):
 
     took = run.guest("systemctl stop tallycam.socket; s=$(date +%s%N); systemctl stop tallycam.service; e=$(date +%s%N); "
                      "echo $(((e-s)/1000000))", 60)
-    left = run.guest("systemctl show tallycam -P ActiveState -P Result -P ExecMainStatus | tr '\\n' ' '")
-    if left.split() != ["inactive", "success", "0"]:
-        raise Failure(left)
+    left = run.show("ActiveState", "Result", "ExecMainStatus")
+    if left != ["inactive", "success", "0"]:
+        raise Failure(str(left))
     run.guest("systemctl start tallycam.socket tallycam.service", 60)
-    run.proved(f"stop: {took} ms, {left}")
+    run.proved(f"stop: {took} ms, {', '.join(left)}")
 
 
 def journals(run):

@@ -21,7 +21,7 @@ min_free = "0B"
 
 
 def status(run):
-    return run.guest("systemctl show -P StatusText tallycam")
+    return run.show("StatusText")[0]
 
 
 def wait_status(run, words, timeout=60):
@@ -168,7 +168,7 @@ def port_is_taken(run):
               "s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0); s.bind((\"::\",80)); s.listen(); time.sleep(9999)'")
     wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':80 '")[0] == 0, 20)
     code, said = run.machine.ask("systemctl start tallycam.socket", 30)
-    socket = run.guest("systemctl show -P ActiveState -P Result tallycam.socket | tr '\\n' ' '")
+    socket = ", ".join(run.show("ActiveState", "Result", unit="tallycam.socket"))
     journal = run.guest("journalctl -b -q -o cat -u tallycam.socket | grep -i -m1 'address already in use'")
     run.guest("systemctl start tallycam.service", 60)
     run.proved(f"socket: {socket}; journal: “{journal}”; the service without it: “{status(run)}”, on "
@@ -185,11 +185,11 @@ def port_8080_is_taken(run):
     wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':8080 '")[0] == 0, 20)
     run.machine.ask("systemctl start --no-block tallycam.service")
     said = wait_status(run, "8080", 60)
-    state = run.guest("systemctl show -P ActiveState -P SubState tallycam | tr '\\n' ' '")
+    state = ", ".join(run.show("ActiveState", "SubState"))
     run.guest("systemctl stop squatter")
     wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
     run.proved(f"{state}: status “{said}”; the other program gone: active by itself after "
-               + run.guest("systemctl show -P NRestarts tallycam") + " tries")
+               + f"{run.restarts()} tries")
     run.guest("systemctl stop tallycam.service; systemctl start tallycam.socket tallycam.service", 60)
 
 

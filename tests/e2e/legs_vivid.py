@@ -15,7 +15,8 @@ def load(run):
 
 def begin(run, width=640, height=360):
     device = load(run)
-    run.set(source__kind="v4l2", source__device=device, source__width=width, source__height=height, source__fps=None)
+    run.set(source__kind="v4l2", source__device=device, source__format="YUYV",
+            source__width=width, source__height=height, source__fps=None)
     return device
 
 
