@@ -8,6 +8,7 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
+<<<<<<< HEAD
 # For which machines packages are made: Debian's words.
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := $(CURDIR)/target/tools/bin/cargo-deb
@@ -16,6 +17,12 @@ CARGO_DEB := $(CURDIR)/target/tools/bin/cargo-deb
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+=======
+.PHONY: help run demo test check bench accuracy soak kill e2e e2e-long build install
+
+help: ## this list (the default)
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+>>>>>>> guest
 
 run: build ## build and start it on port 8080; with no camera it shows a simulated scene
 	@$(TALLYCAM) serve --config $(CONFIG) --fallback sim
@@ -57,6 +64,18 @@ soak: ## 200 000 frames with clients that come and go: nothing may be left over
 kill: ## killed a hundred times while it counts: nothing that was announced may be lost, nothing count twice
 	@deploy/prerequisites.sh run
 	TALLYCAM_KILLS=100 cargo test --locked --release --test kill -- --nocapture
+
+# The package is made by `make deb`; E2E_PACKAGE names another one.
+E2E_PACKAGE ?= $(firstword $(wildcard $(TARGET)/deb/tallycam_*_amd64.deb))
+E2E_CYCLES ?= 3
+
+e2e: ## the package in a booted Debian 13 with real kernel devices, seen from outside; writes docs/e2e.md
+	@deploy/prerequisites.sh e2e
+	tests/e2e/guest.sh $(TARGET)/e2e
+	python3 tests/e2e/e2e.py $(TARGET)/e2e "$(E2E_PACKAGE)" --cycles $(E2E_CYCLES)
+
+e2e-long: ## the same with thirty power cuts
+	$(MAKE) e2e E2E_CYCLES=30
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run

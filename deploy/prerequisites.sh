@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that what `make run`, `make test` and so on need is there.
 #
-#   deploy/prerequisites.sh run|demo|test|cross|deb
+#   deploy/prerequisites.sh run|demo|test|cross|deb|e2e
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
@@ -38,6 +38,11 @@ packages() {
         # Without nasm it is built, but without SIMD. ARM needs no assembler of its own.
         x86_64 | i?86) echo nasm:nasm ;;
     esac
+    if [ "$1" = e2e ]; then
+        # The booted guest: its image, its disk, the machine itself, what drives it.
+        printf '%s\n' mmdebstrap:mmdebstrap e2fsprogs:mke2fs xz-utils:xz python3:python3
+        printf '%s\n' qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img
+    fi
     if [ "$1" = demo ]; then
         # The clip must be converted once.
         printf '%s\n' ffmpeg:ffmpeg
@@ -235,9 +240,9 @@ need_rust_tools() {
 # ---------------------------------------------------------------------------------------------
 
 case $purpose in
-    run | demo | test | cross | deb) ;;
+    run | demo | test | cross | deb | e2e) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|demo|test|cross|deb"
+        say "usage: deploy/prerequisites.sh run|demo|test|cross|deb|e2e"
         exit 64
         ;;
 esac

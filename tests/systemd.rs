@@ -48,8 +48,13 @@ impl Service {
 
     /// As [`Service::start`], with a change of the command that may depend on the log file.
     fn start_with(socket: OwnedFd, change: impl FnOnce(&mut Command, &File)) -> Service {
+        Service::start_as(CONFIG, socket, change)
+    }
+
+    /// The same with another configuration.
+    fn start_as(config: &str, socket: OwnedFd, change: impl FnOnce(&mut Command, &File)) -> Service {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("config.toml"), CONFIG).expect("a configuration");
+        fs::write(folder.path().join("config.toml"), config).expect("a configuration");
         let said = listen(UnixDatagram::bind(folder.path().join("notify")).expect("a notify socket"));
         // The shell gives its own process number, which exec keeps, and moves the socket from
         // descriptor 0 to 3.
@@ -233,8 +238,60 @@ fn a_unix_socket_handed_over_is_served() {
 #[test]
 fn what_is_no_listening_socket_is_refused_by_name() {
     let mut service = Service::start(UdpSocket::bind("127.0.0.1:0").expect("a socket").into());
+    // What `systemctl status` shows while it is tried again.
+    service.hear("STATUS=descriptor 3");
     assert!(!service.end().success());
     assert!(service.log().contains("descriptor 3"), "{}", service.log());
+}
+
+#[test]
+fn a_wrong_configuration_is_told_until_it_is_good() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let service = Service::start_as("[stream]\nqualtiy = 1\n", listener.into(), |_, _| {});
+    let said = service.hear("STATUS=The configuration is wrong: ");
+    assert!(said.contains("config.toml:2:1: "), "{said}");
+    // Whoever starts it does not wait, and nothing kills it.
+    service.hear("READY=1");
+    service.hear("WATCHDOG=1");
+    let answer = ask(connect(address), "/");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("config.toml:2:1: "), "{answer}");
+    assert!(!service.folder.path().join("state").exists(), "nothing is written");
+
+    service.configure("[stream]\nquality = 101\n");
+    service.signal(Signal::HUP);
+    while !service.hear("STATUS=The configuration is wrong: ").contains("config.toml:2:11: ") {}
+
+    service.configure(CONFIG);
+    service.hear("STATUS=Asleep");
+    let answer = ask(connect(address), "/health");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("True"), "{answer}");
+    assert!(service.log().contains("it is read again until it is good"), "{}", service.log());
+}
+
+#[test]
+fn who_waits_for_a_good_configuration_can_be_stopped() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let mut service = Service::start_as("nonsense", listener.into(), |_, _| {});
+    service.hear("READY=1");
+    service.signal(Signal::TERM);
+    service.hear("STOPPING=1");
+    assert!(service.end().success());
+}
+
+#[test]
+fn a_ledger_that_can_be_opened_later_is_taken_by_a_new_start() {
+    let place = tempfile::tempdir().expect("a folder");
+    let kept = place.path().join("kept");
+    fs::write(&kept, "no directory").expect("a file in the way");
+    let config = format!("{CONFIG}[store]\ndirectory = {kept:?}\n");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let mut service = Service::start_as(&config, listener.into(), |_, _| {});
+    while !service.hear("STATUS=").contains("no pictures are kept: ") {}
+    assert_eq!(fs::read(&kept).expect("the file"), b"no directory", "what is in the way stays as it is");
+    fs::remove_file(&kept).expect("the file goes");
+    assert!(!service.end().success());
+    assert!(service.log().contains("the ledger can be opened now"), "{}", service.log());
 }
 
 #[test]

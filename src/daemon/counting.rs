@@ -2,6 +2,7 @@
 //! detector looks.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -55,6 +56,17 @@ pub fn close(ledger: Ledger) {
 
 /// The ledger and its thread, or why there is none.
 pub type Ledger = Result<(Counts, Worker), StoreError>;
+
+/// A ledger that could not be opened at the start is tried again so often.
+pub const LATER: Duration = Duration::from_secs(5);
+
+/// Whether the ledger can be opened now. What had to be mended is, then.
+pub fn can_be_opened(config: &Config) -> bool {
+    let opened = Counts::open(store_settings(config));
+    let is_good = opened.is_ok();
+    close(opened);
+    is_good
+}
 
 /// Opens the ledger and draws the lines and zones of the file in it. May take a while: what a power
 /// cut has left is mended here.

@@ -27,7 +27,7 @@ pub struct Running {
     pub recorder: Worker,
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
-    /// Another tallycam had the store at the start: it is tried again.
+    /// The store could not be opened at the start: it is tried again.
     pub is_waiting: bool,
 }
 
@@ -133,13 +133,12 @@ pub fn start(
     store: Store,
     counts: Option<Counts>,
 ) -> Result<Running, KeepingError> {
-    let is_waiting = matches!(store, Err(MediaError::Locked { .. }));
+    let is_waiting = store.is_err();
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            let then = if is_waiting { "; it is tried again until it ends" } else { "" };
-            log::error!("no pictures are kept: {error}{hint}{then}");
+            log::error!("no pictures are kept: {error}{hint}; it is tried again");
             (Err(error), None)
         }
     };

@@ -3,6 +3,7 @@
 //! ```text
 //! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ►
 //!         capture, detect, annotate, record, lights, views ► password ► HTTP server ► READY=1
+//! wait    a service whose configuration is wrong says so, and reads it again until it is good
 //! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
 //!         closed ► ledger and store closed ► light off ► done
@@ -32,6 +33,7 @@ pub mod settings_file;
 pub mod sockets;
 pub mod source;
 pub mod systemd;
+mod waiting;
 
 use std::future::{Future as _, pending, poll_fn};
 use std::io::IsTerminal;
@@ -101,6 +103,9 @@ pub enum DaemonError {
     /// A thread panicked: a mistake in tallycam, which a restart may get over.
     #[error("the thread {0} ended by itself")]
     Thread(String),
+    /// What could not be opened at the start can be opened now, and is taken by a new start.
+    #[error("{0} can be opened now; a new start takes it")]
+    Anew(&'static str),
     /// A second signal came during the stop: the rest of it was skipped.
     #[error("stopped at once by a second {0}")]
     Hurried(&'static str),
@@ -125,6 +130,7 @@ impl DaemonError {
             | DaemonError::Lights(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
+            | DaemonError::Anew(_)
             | DaemonError::Hurried(_) => None,
         }
     }
@@ -136,6 +142,8 @@ impl DaemonError {
 /// what the operator gives then at every SIGHUP. With `fallback_to_sim`, `auto` shows
 /// the simulated scene where there is no camera.
 ///
+/// As a service it waits for a configuration that is good, and says meanwhile what is wrong.
+///
 /// # Errors
 /// [`DaemonError`]. After one the process should exit: what was left behind goes with it.
 pub fn serve(
@@ -143,8 +151,29 @@ pub fn serve(
     reload: impl Fn() -> Operator + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
+    let ended = live(operator, reload, fallback_to_sim);
+    if let Err(error) = &ended {
+        systemd::failing(error, error.hint().as_deref());
+    }
+    ended
+}
+
+fn live(
+    operator: Operator,
+    reload: impl Fn() -> Operator + Send + Sync + 'static,
+    fallback_to_sim: bool,
+) -> Result<(), DaemonError> {
     let began = Instant::now();
-    let settings = Started::read(operator)?;
+    // Before the first thread is started: systemd hands them over through the environment.
+    let handed = sockets::handed_over()?;
+    let settings = match Started::read(operator) {
+        Ok(settings) => settings,
+        Err(wrong) if systemd::is_listening() => match waiting::until_good(wrong, &reload, &handed)? {
+            Some(settings) => settings,
+            None => return Ok(()),
+        },
+        Err(wrong) => return Err(wrong.into()),
+    };
     let pinned = models::pinned(&settings.resolved);
     let pinned_rules = keeping::pinned(&settings.resolved);
     let config = settings.resolved.config.clone();
@@ -152,17 +181,21 @@ pub fn serve(
     log::start(config.log.level, &config.name, recent.clone());
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
 
-    // Before the first thread is started: systemd hands them over through the environment. They are
-    // served when everything else is up. A second daemon ends here and leaves the ledger alone.
+    // They are served when everything else is up. A second daemon ends here and leaves the ledger alone.
     // What was set on the page must not be what keeps the page away.
     let alone = settings.operator.resolve(None)?.config;
-    let listeners = sockets::open(&config.http.listen).or_else(|error| {
-        if alone.http.listen == config.http.listen {
-            return Err(error);
-        }
-        error!("[http] listen, as it was set on the page, cannot be used: {error}");
-        sockets::open(&alone.http.listen)
-    })?;
+    let listeners = if handed.is_empty() {
+        sockets::bind(&config.http.listen).or_else(|error| {
+            if alone.http.listen == config.http.listen {
+                return Err(error);
+            }
+            error!("[http] listen, as it was set on the page, cannot be used: {error}");
+            sockets::bind(&alone.http.listen)
+        })?
+    } else {
+        info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
+        handed
+    };
     let opener = source::opener(&config.source, fallback_to_sim).or_else(|trouble| {
         if alone.source == config.source {
             return Err(trouble);
@@ -267,6 +300,8 @@ enum Reason {
     Server(String),
     /// A thread ended, which it should not.
     Thread(String),
+    /// This can be opened now.
+    Anew(&'static str),
 }
 
 /// What the server alone needs.
@@ -374,6 +409,11 @@ impl Running {
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
         let mut trying = self.threads.keeping.is_waiting.then(|| every(keeping::LATER));
         let mut opening: Option<JoinHandle<Option<keeping::Store>>> = None;
+        let mut refused = String::new();
+        // By hand nobody would start it again.
+        let is_without = self.threads.counting.ledger.is_none() && systemd::is_listening();
+        let mut asking = is_without.then(|| every(counting::LATER));
+        let mut asked: Option<JoinHandle<bool>> = None;
         let mut status = systemd::StatusLine::default();
         let mut states = self.pipeline.states();
         loop {
@@ -405,8 +445,22 @@ impl Running {
                         self.threads.keeping.adopt(store);
                         trying = None;
                     }
-                    Ok(Some(Err(error))) => error!("no pictures are kept: {error}"),
+                    Ok(Some(Err(error))) => {
+                        // It is tried again and again: one line for each reason.
+                        let why = error.to_string();
+                        if why != refused {
+                            error!("no pictures are kept: {why}");
+                            refused = why;
+                        }
+                    }
                     Err(panicked) => error!("the store of pictures could not be opened: {panicked}"),
+                },
+                () = tick(&mut asking), if asked.is_none() => {
+                    let config = self.settings.in_force().resolved.config.clone();
+                    asked = Some(spawn_blocking(move || counting::can_be_opened(&config)));
+                }
+                opens = joined(&mut asked) => if let Ok(true) = opens {
+                    return Reason::Anew("the ledger");
                 },
                 Ok(()) = states.changed() => self.show(&mut status),
             }
@@ -420,7 +474,12 @@ impl Running {
         // Counting and recording need the camera, too, and are no viewers.
         let others = usize::from(counting.holds_camera) + keeping.demands();
         let viewers = now.demands.saturating_sub(others);
-        status.show(systemd::status_text(&now, viewers, &counting, &keeping.status()));
+        let mut line = systemd::status_text(&now, viewers, &counting, &keeping.status());
+        if let Err(why) = keeping.media() {
+            let why = why.to_string().replace(['\n', '\r'], " ");
+            line = format!("{line}; no pictures are kept: {why}");
+        }
+        status.show(line);
     }
 
     /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
@@ -461,6 +520,10 @@ impl Running {
                 // seem alive.
                 error!("stop: the thread {name} ended by itself");
                 Err(DaemonError::Thread(name))
+            }
+            Reason::Anew(what) => {
+                info!("stop: {what} can be opened now, and is taken by a new start");
+                Err(DaemonError::Anew(what))
             }
         };
         systemd::stopping();

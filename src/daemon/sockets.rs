@@ -17,19 +17,22 @@ use super::addresses::Machine;
 use crate::config::Listen;
 use crate::http;
 
-/// Takes systemd's sockets, or else binds `listen`.
+/// systemd's sockets; none where it hands over none.
 ///
 /// Reads and clears `LISTEN_FDS` and `LISTEN_PID`, so that no child believes they are meant for
 /// it: call it before the first thread is started.
 ///
 /// # Errors
-/// A socket that cannot be bound, or a descriptor that is no listening socket.
-pub fn open(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
-    let handed = take(ListenFd::from_env())?;
-    if !handed.is_empty() {
-        info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
-        return Ok(handed);
-    }
+/// A descriptor that is no listening socket.
+pub fn handed_over() -> Result<Vec<http::Listener>, DaemonError> {
+    take(ListenFd::from_env())
+}
+
+/// Binds `listen`.
+///
+/// # Errors
+/// A socket that cannot be bound.
+pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
     Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
 }
 

@@ -37,6 +37,15 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
 }
 
+/// The daemon ends for this reason: `systemctl status` shows it, while it is tried again, too.
+pub fn failing(reason: &dyn std::fmt::Display, hint: Option<&str>) {
+    let mut text = reason.to_string();
+    if let Some(hint) = hint {
+        text = format!("{text}; {hint}");
+    }
+    tell(&[NotifyState::Status(&text.replace(['\n', '\r'], " "))]);
+}
+
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::debug!("systemd could not be told: {error}");

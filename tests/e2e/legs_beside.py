@@ -1,0 +1,94 @@
+"""What a picture costs, beside µStreamer on the same kernel's devices."""
+import glob
+import os
+import shutil
+import statistics
+import time
+
+import legs_uvc
+import legs_vivid
+from client import Viewer
+from machine import Failure, wait_for
+
+ROUNDS = 3
+SECONDS = 12
+MOST = 0.6
+
+
+def cpu_seconds(run, pid):
+    """What the process has used, all threads, user and system."""
+    fields = run.guest(f"cat /proc/{pid}/stat").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / int(run.guest("getconf CLK_TCK"))
+
+
+def cost(run, port, pid):
+    """CPU milliseconds for a picture delivered to a viewer outside."""
+    viewer = Viewer(run.machine.ports[port])
+    viewer.wait_more(10, 90)
+    before, mark = cpu_seconds(run, pid), viewer.mark()
+    time.sleep(SECONDS)
+    used, pictures = cpu_seconds(run, pid) - before, viewer.mark() - mark
+    viewer.must_watch()
+    viewer.leave()
+    if pictures < 20:
+        raise Failure(f"only {pictures} pictures in {SECONDS} s")
+    return 1000 * used / pictures, pictures / SECONDS
+
+
+def compare(run, device, mode, encoder):
+    """Alternating runs of both on `device`."""
+    ours, theirs, rates = [], [], ([], [])
+    for _ in range(ROUNDS):
+        run.site.send("POST", "/api/v1/resume")
+        run.wait_state("a start", lambda s: s["state"] != "paused", 30)
+        milliseconds, rate = cost(run, 80, run.pid())
+        ours.append(milliseconds)
+        rates[0].append(rate)
+        # A pause is answered when the camera has been let go.
+        run.site.send("POST", "/api/v1/pause")
+        run.guest(f"systemd-run -q --unit=ustreamer ustreamer -d {device} -r 1280x720 -m {mode} -c {encoder} -q 80 "
+                  "--host 0.0.0.0 --port 8080 --log-level 1")
+        wait_for("µStreamer", lambda: run.machine.ask("ss -ltn | grep -q :8080")[0] == 0, 30)
+        milliseconds, rate = cost(run, 8080, int(run.show("MainPID", unit="ustreamer.service")[0]))
+        theirs.append(milliseconds)
+        rates[1].append(rate)
+        run.guest("systemctl stop ustreamer; systemctl reset-failed ustreamer 2>/dev/null || true")
+    run.site.send("POST", "/api/v1/resume")
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    told = [" ".join(f"{value:.2f}" for value in values) for values in (ours, theirs)]
+    version = run.guest("ustreamer --version")
+    run.proved(f"{ROUNDS} alternating runs of {SECONDS} s, CPU ms a picture: tallycam {told[0]} (at {statistics.mean(rates[0]):.0f} "
+               f"pictures a second), µStreamer {version} {told[1]} (at {statistics.mean(rates[1]):.0f}): "
+               f"ratio of medians {ratio:.2f}, at most {MOST}")
+    if ratio > MOST:
+        raise Failure(f"the ratio is {ratio:.2f}, more than {MOST}")
+
+
+def raw(run):
+    """CPU time beside µStreamer: vivid, YUYV, 1280×720"""
+    run.set(detect__backend="none")
+    device = legs_vivid.begin(run, 1280, 720)
+    compare(run, device, "YUYV", "CPU")
+
+
+def mjpg(run):
+    """CPU time beside µStreamer: a UVC camera, MJPG, 1280×720"""
+    run.set(detect__backend="none", source__kind="sim", source__width=1280, source__height=720, source__fps=30)
+    folder = os.path.join(run.machine.share, "pictures-720")
+    if len(glob.glob(folder + "/*.jpg")) < 30:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        viewer = Viewer(run.machine.ports[80])
+        for number in range(30):
+            viewer.wait_more(1, 60)
+            with open(f"{folder}/{number:04}.jpg", "wb") as file:
+                file.write(viewer.last)
+        viewer.leave()
+    if legs_uvc.is_plugged(run):
+        legs_uvc.pull(run)
+    name = legs_uvc.plug_in(run, "/share/pictures-720", 30)
+    run.set(source__kind="v4l2", source__device=name, source__format=None, source__width=None, source__height=None, source__fps=None)
+    compare(run, name, "MJPEG", "HW")
+
+
+LEGS = [(raw, 400), (mjpg, 400)]

@@ -1,0 +1,220 @@
+"""What is wrong is said, nothing is overwritten, and it mends itself when the cause goes."""
+import time
+
+import legs_uvc
+import legs_vivid
+from client import Viewer
+from machine import Failure, wait_for
+
+CONFIG = "/etc/tallycam/config.toml"
+STATE = "/var/lib/tallycam"
+
+# No camera needed, little to do.
+SIMULATED = """[source]
+kind = "sim"
+width = 320
+height = 240
+fps = 10
+[retention]
+min_free = "0B"
+"""
+
+
+def status(run):
+    return run.show("StatusText")[0]
+
+
+def wait_status(run, words, timeout=60):
+    """Waits until the status line contains `words`; the line."""
+    def found():
+        line = status(run)
+        return line if words in line else None
+    return wait_for(f"a status line with “{words}”", found, timeout)
+
+
+def page(run):
+    """Code and text of the page, whatever it says."""
+    code, _, body = run.site.request("GET", "/", timeout=60)
+    return code, body.decode()
+
+
+def digest(run, files):
+    return run.guest(f"cat {files} | sha256sum").split()[0]
+
+
+def broken_configuration(run):
+    """A configuration that is wrong, and a package installed over it"""
+    good = SIMULATED + "# by hand\n"
+    run.configure('[source]\nkind = "sim"\n[stream]\nqualtiy = 900\n# by hand\n')
+    before = digest(run, CONFIG)
+    said = wait_status(run, "The configuration is wrong")
+    code, text = page(run)
+    if code != 503 or "config.toml:4:1" not in text:
+        raise Failure(f"{code} {text[:500]}")
+    run.proved(f"wrong: status “{said}”; the page, with {code}: “config.toml:4:1 …”")
+    if run.package.endswith(".deb"):
+        run.guest("DEBIAN_FRONTEND=noninteractive apt-get -q install -y --reinstall --no-download "
+                  f"/share/{run.package.rsplit('/', 1)[1]}", 240)
+        if digest(run, CONFIG) != before:
+            raise Failure("the installation has changed the configuration")
+        wait_status(run, "The configuration is wrong")
+        run.proved("package installed over it: apt succeeds, the file is as it was (same SHA-256)")
+    run.write(CONFIG, good)
+    since = run.now()
+    run.wait_state("an answer", lambda s: s["recording"] is not None, 60)
+    run.proved(f"mended: serves by itself, “{status(run)}”; journal: “{run.journal('ready after', since)}”")
+
+
+def no_camera(run):
+    """No camera at the start"""
+    if legs_uvc.is_plugged(run):
+        legs_uvc.pull(run)
+    run.guest("systemctl stop tallycam; rmmod vivid 2>/dev/null; rm -f /var/lib/tallycam/settings.toml; ls /dev/video* 2>/dev/null | wc -l")
+    run.configure("# everything as it is by default\n[detect]\nbackend = \"none\"\n")
+    viewer = Viewer(run.machine.ports[80])
+    viewer.wait_more(1, 60, "a card")
+    state = run.wait_word("absent", 60)
+    said = status(run)
+    code, text = page(run)
+    if state["reason"] not in text:
+        raise Failure(f"the page does not say “{state['reason']}”")
+    device = legs_vivid.load(run)
+    state = run.wait_word("live", 60)
+    viewer.wait_more(10, 60, "pictures of the camera that came")
+    viewer.must_watch()
+    viewer.leave()
+    run.proved(f"status: “{said}”; the page ({code}) says so; a viewer has the card")
+    run.proved(f"{device} appears: live ({state['camera']}), on the viewer's same connection")
+
+
+def state_is_full(run):
+    """The state directory's disk is full"""
+    run.guest(f"systemctl stop tallycam; mount -t tmpfs -o size=6M,mode=750,uid=tallycam,gid=tallycam tmpfs {STATE}")
+    try:
+        run.guest(f"head -c 64M /dev/zero > {STATE}/filler 2>/dev/null; df --output=avail {STATE} | tail -n 1")
+        run.configure(SIMULATED)
+        said = wait_status(run, "no pictures are kept")
+        state = run.wait_state("words about it", lambda s: s["storage"] and s["storage"]["trouble"] or s["counting"]["reason"], 60)
+        run.proved(f"full at the start: status “{said}”; /state: counting “{state['counting']['word']}”, "
+                   f"“{state['counting']['reason']}”; pictures: “{(state['storage'] or {}).get('trouble')}”")
+        run.guest(f"rm {STATE}/filler")
+        mended(run)
+        run.proved(f"room again: mended by itself; a snapshot is kept; status “{status(run)}”")
+    finally:
+        run.guest(f"systemctl stop tallycam; umount {STATE}")
+
+
+def state_is_read_only(run):
+    """The state directory is read-only"""
+    run.guest(f"systemctl stop tallycam; mount -t tmpfs -o size=60M,mode=750,uid=tallycam,gid=tallycam tmpfs {STATE}; "
+              f"mount -o remount,ro {STATE}")
+    try:
+        run.configure(SIMULATED)
+        said = wait_status(run, "no pictures are kept")
+        code, _ = page(run)
+        run.proved(f"read-only at the start: status “{said}”; pages are served ({code})")
+        # In the service's own mount name space, too: that is what it sees.
+        run.guest(f"mount -o remount,rw {STATE}; nsenter -m -t $(systemctl show -P MainPID tallycam) mount -o remount,rw {STATE} || true")
+        mended(run)
+        run.proved(f"writable again: mended by itself; a snapshot is kept; status “{status(run)}”")
+    finally:
+        run.guest(f"systemctl stop tallycam; umount {STATE}")
+
+
+def state_is_foreign(run):
+    """The stores are another program's files"""
+    run.guest("systemctl stop tallycam; mkdir -p /root/kept; cp -a /var/lib/tallycam/. /root/kept/; "
+              f"rm -f {STATE}/counts.db* {STATE}/media.db*; "
+              f"python3 -c 'import sqlite3; d=sqlite3.connect(\"{STATE}/counts.db\"); d.execute(\"create table theirs(a)\"); "
+              "d.execute(\"insert into theirs values(7)\"); d.commit()'; "
+              f"echo 'dear diary' > {STATE}/media.db; chown tallycam: {STATE}/*.db", 60)
+    before = digest(run, f"{STATE}/counts.db {STATE}/media.db")
+    run.configure(SIMULATED)
+    said = wait_status(run, "no pictures are kept")
+    state = run.site.state()
+    if state["counting"]["word"] != "trouble":
+        raise Failure(f"counting is {state['counting']}")
+    if digest(run, f"{STATE}/counts.db {STATE}/media.db") != before:
+        raise Failure("what was another program's has been changed")
+    run.proved(f"status “{said}”; /state: “{state['counting']['reason']}”; both files as they were (same SHA-256)")
+    run.guest(f"mkdir -p /root/theirs; mv {STATE}/counts.db* {STATE}/media.db* /root/theirs/")
+    mended(run, is_new=False)
+    run.proved(f"moved away: mended by itself; status “{status(run)}”")
+    run.guest(f"systemctl stop tallycam; cp -a /root/kept/. {STATE}/; rm -f {STATE}/counts.db-* {STATE}/media.db-*; systemctl start tallycam", 60)
+
+
+def mended(run, is_new=True):
+    """Waits until crossings and pictures are kept again. A directory that was new has got a password of its own."""
+    kept = run.site.password
+
+    def keeps():
+        state = run.site.try_state()
+        if not state or state["counting"]["word"] == "trouble" or (state["storage"] or {}).get("trouble"):
+            return None
+        if is_new:
+            line = run.journal("other machines is")
+            run.site.password = line.split("other machines is ")[1].split(" ")[0]
+        return run.site.request("POST", "/api/v1/snapshots")[0] == 201
+    try:
+        wait_for("pictures and crossings that are kept", keeps, 90)
+    finally:
+        run.site.password = kept
+
+
+def port_is_taken(run):
+    """Port 80 is taken"""
+    run.guest("systemctl stop tallycam.socket tallycam.service; "
+              "systemd-run -q --unit=squatter python3 -c 'import socket,time; s=socket.socket(socket.AF_INET6); "
+              "s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0); s.bind((\"::\",80)); s.listen(); time.sleep(9999)'")
+    wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':80 '")[0] == 0, 20)
+    code, said = run.machine.ask("systemctl start tallycam.socket", 30)
+    socket = ", ".join(run.show("ActiveState", "Result", unit="tallycam.socket"))
+    journal = run.guest("journalctl -b -q -o cat -u tallycam.socket | grep -i -m1 'address already in use'")
+    run.guest("systemctl start tallycam.service", 60)
+    run.proved(f"socket: {socket}; journal: “{journal}”; the service without it: “{status(run)}”, on "
+               + run.guest("ss -ltnp | grep tallycam | awk '{print $4}' | tr '\\n' ' '"))
+    # Without a socket unit: the address of the configuration, and a right to low ports.
+    run.guest("systemctl stop squatter; systemctl stop tallycam.service; systemctl start tallycam.socket")
+    run.wait_state("an answer on port 80", lambda s: s["recording"] is not None, 60)
+    run.proved("the other program gone: the socket takes the port again and activates the service")
+
+
+def port_8080_is_taken(run):
+    """The configuration's address is taken"""
+    run.guest("systemctl stop tallycam.socket tallycam.service; systemd-run -q --unit=squatter python3 -m http.server 8080")
+    wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':8080 '")[0] == 0, 20)
+    run.machine.ask("systemctl start --no-block tallycam.service")
+    said = wait_status(run, "8080", 60)
+    state = ", ".join(run.show("ActiveState", "SubState"))
+    run.guest("systemctl stop squatter")
+    wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
+    run.proved(f"{state}: status “{said}”; the other program gone: active by itself after "
+               + f"{run.restarts()} tries")
+    run.guest("systemctl stop tallycam.service; systemctl start tallycam.socket tallycam.service", 60)
+
+
+def clock_is_wrong(run):
+    """The clock stands at 1970 and is set later"""
+    run.configure(SIMULATED)
+    run.guest("systemctl stop tallycam; date -s @86400 >/dev/null; systemctl start tallycam", 60)
+    state = run.wait_state("an answer", lambda s: s["recording"] is not None, 60)
+    if state["wall_clock_trusted"]:
+        raise Failure("1970 is believed")
+    _, text = page(run)
+    item = run.site.send("POST", "/api/v1/snapshots", {"name": "early.jpg"})
+    if item["time_sure"]:
+        raise Failure(f"the time of {item} is told as sure")
+    diagnosis = run.site.json("/api/v1/diagnosis")["items"]
+    clock = [i for i in diagnosis if "clock" in i["name"] or "clock" in i["said"]]
+    run.guest(f"date -s @{int(time.time())} >/dev/null")
+    def moved():
+        now = run.site.json(f"/api/v1/media/{item['id']}")
+        return now if now["time_sure"] else None
+    now = wait_for("the snapshot's true time", moved, 90)
+    state = run.wait_state("a clock that is believed", lambda s: s["wall_clock_trusted"], 30)
+    run.proved(f"1970: diagnosis “{clock[0]['said'] if clock else '-'}”; a snapshot is kept with “time_sure”: false, {item['time']}")
+    run.proved(f"clock set: the same snapshot is of {now['time']}, sure; journal: “{run.journal('clock')}”")
+
+
+LEGS = [(broken_configuration, 240), (no_camera, 180), (state_is_full, 240), (state_is_read_only, 240),
+        (state_is_foreign, 240), (port_is_taken, 180), (port_8080_is_taken, 180), (clock_is_wrong, 240)]

@@ -1,0 +1,138 @@
+"""The guest as a machine: switched on, given commands, cut from its power."""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+
+# All time-outs are for two cores that have nothing else to do; on a busy machine they are so many times as long.
+PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
+
+
+class Failure(Exception):
+    """A proof that did not come."""
+
+
+def wait_for(what, check, timeout):
+    """Calls `check` twice a second until it gives something true, which is returned; Failure after `timeout` seconds."""
+    until = time.monotonic() + timeout * PATIENCE
+    while True:
+        found = check()
+        if found:
+            return found
+        if time.monotonic() > until:
+            raise Failure(f"{what}: not within {timeout * PATIENCE:.0f} s")
+        time.sleep(0.5)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Machine:
+    """QEMU without KVM on an overlay of DIRECTORY/disk.ext4.
+
+    DIRECTORY/share is /share in the guest. The guest's ports 80 and 8080 are `ports[80]` and `ports[8080]` here.
+    """
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.share = os.path.join(directory, "share")
+        self.overlay = os.path.join(directory, "disk.qcow2")
+        self.console = os.path.join(directory, "console.log")
+        self.ports = {80: free_port(), 8080: free_port()}
+        self.qemu = None
+        self.agent = None
+        self.answers = {}
+        self.answered = threading.Condition()
+        self.asked = 0
+        os.makedirs(self.share, exist_ok=True)
+
+    def new_disk(self):
+        """A disk as after the installation of Debian."""
+        image = os.path.join(self.directory, "disk.ext4")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", self.overlay], check=True)
+
+    def switch_on(self):
+        """Returns the seconds until it takes commands."""
+        began = time.monotonic()
+        door = os.path.join(self.directory, "agent.sock")
+        if os.path.exists(door):
+            os.remove(door)
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for there, here in self.ports.items())
+        with open(self.console, "ab") as console:
+            self.qemu = subprocess.Popen(
+                ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1536M",
+                 "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+                 "-kernel", os.path.join(self.directory, "vmlinuz"), "-initrd", os.path.join(self.directory, "initrd"),
+                 "-drive", f"file={self.overlay},format=qcow2,if=virtio,cache=writeback",
+                 "-netdev", "user,id=net" + forwards, "-device", "virtio-net-pci,netdev=net,romfile=",
+                 "-virtfs", f"local,path={self.share},mount_tag=share,security_model=none",
+                 "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={door},server=on,wait=off",
+                 "-device", "virtserialport,chardev=agent,name=e2e", "-device", "virtio-rng-pci",
+                 "-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 panic=-1 systemd.show_status=0 net.ifnames=1 "
+                            "systemd.mount-extra=share:/share:9p:trans=virtio,version=9p2000.L,msize=262144"],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        self.agent = socket.socket(socket.AF_UNIX)
+        wait_for("QEMU", lambda: self.qemu.poll() is not None or os.path.exists(door), 20)
+        if self.qemu.poll() is not None:
+            raise Failure(f"QEMU ended; see {self.console}")
+        self.agent.connect(door)
+        self.answers.clear()
+        threading.Thread(target=self._listen, args=(self.agent,), daemon=True).start()
+        with self.answered:
+            if not self.answered.wait_for(lambda: 0 in self.answers, 240 * PATIENCE):
+                raise Failure(f"the guest did not start; see {self.console}")
+        return time.monotonic() - began
+
+    def _listen(self, agent):
+        with agent.makefile("rb") as lines:
+            for line in lines:
+                try:
+                    answer = json.loads(line)
+                except ValueError:
+                    continue
+                with self.answered:
+                    self.answers[answer["id"]] = answer
+                    self.answered.notify_all()
+
+    def ask(self, command, timeout=60):
+        """Carries out `command` in bash as root; its exit code and what it printed."""
+        timeout *= PATIENCE
+        with self.answered:
+            self.asked += 1
+            number = self.asked
+        self.agent.sendall(json.dumps({"id": number, "run": command, "timeout": timeout}).encode() + b"\n")
+        with self.answered:
+            if not self.answered.wait_for(lambda: number in self.answers, timeout + 30):
+                raise Failure(f"the guest did not answer: {command}")
+            answer = self.answers.pop(number)
+        return answer["code"], answer["out"].strip()
+
+    def run(self, command, timeout=60):
+        """As `ask`, for commands that must succeed; what it printed."""
+        code, out = self.ask(command, timeout)
+        if code != 0:
+            raise Failure(f"`{command}` ended with {code}:\n{out}")
+        return out
+
+    def bring(self, path, name=None):
+        """Puts a file of this machine into /share; its path there."""
+        name = name or os.path.basename(path)
+        shutil.copy(path, os.path.join(self.share, name))
+        return "/share/" + name
+
+    def cut_power(self):
+        self.qemu.kill()
+        self.qemu.wait()
+        self.agent.close()
+
+    def switch_off(self):
+        """For the end of everything: nothing on its disk is needed any more."""
+        if self.qemu and self.qemu.poll() is None:
+            self.cut_power()
