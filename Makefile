@@ -13,12 +13,11 @@ TALLYCAM := $(TARGET)/release/tallycam
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := $(CURDIR)/target/tools/bin/cargo-deb
 
-.PHONY: help run demo test check bench instructions accuracy soak kill build install cross crosstest deb
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 =======
-.PHONY: help run demo test check bench accuracy soak kill e2e e2e-long build install
+.PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long build install cross crosstest deb
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
