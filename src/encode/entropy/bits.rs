@@ -55,20 +55,17 @@ impl Scan {
         &self.bytes
     }
 
-    /// Goes on with the segment behind `segment`, which has been read. `None` if it ended too early or was not read to
-    /// its last byte.
-    pub fn next_segment<'a>(&'a self, segment: usize, bits: &mut Bits<'a>) -> Option<()> {
+    /// The bits behind `segment`, which has been read up to the bit `place`. `None` if it ended too early or was not read
+    /// to its last byte.
+    pub fn bits_behind(&self, segment: usize, place: usize) -> Option<Bits<'_>> {
         let end = *self.ends.get(segment)?;
-        if bits.place().div_ceil(8) != end {
-            return None;
-        }
-        *bits = Bits { bytes: &self.bytes, at: end, buffer: 0, count: 0 };
-        Some(())
+        let bits = Bits { bytes: &self.bytes, at: end, buffer: 0, count: 0 };
+        (place.div_ceil(8) == end).then_some(bits)
     }
 
-    /// Whether what was read lies within `segment`.
-    pub fn holds(&self, segment: usize, bits: &Bits<'_>) -> bool {
-        self.ends.get(segment).is_some_and(|&end| bits.place() <= 8 * end)
+    /// Whether `segment` reaches to the bit `place`.
+    pub fn reaches(&self, segment: usize, place: usize) -> bool {
+        self.ends.get(segment).is_some_and(|&end| place <= 8 * end)
     }
 }
 

@@ -6,7 +6,7 @@ use memchr::memchr;
 use super::bits::{Bits, Scan};
 use super::headers::Headers;
 use super::huffman::{Dc, Tables};
-use super::planes::pass;
+use super::planes::{Units, pass};
 
 /// Where a block's AC bits are, and its DC.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,15 +48,13 @@ pub fn read<'a>(
     buffers.coded.begin(scan.bytes().len() + 4 * blocks_across * blocks_down);
     let codes = luma_dc.codes.by_symbol::<12>();
     let mut bits = scan.bits();
-    let (mut segment, mut units, mut read_dc, mut coded_dc) = (0, 0, 0, 0);
+    let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
+    let (mut read_dc, mut coded_dc) = (0, 0);
     for unit_row in 0..units_down {
         for unit in 0..units_across {
-            if headers.restart > 0 && units == headers.restart {
-                scan.next_segment(segment, &mut bits)?;
-                segment += 1;
-                (units, read_dc) = (0, 0);
+            if let Some(next) = units.begin(&bits).ok()? {
+                (bits, read_dc) = (next, 0);
             }
-            units += 1;
             for row in 0..luma.down {
                 for column in 0..luma.across {
                     read_dc += difference(&mut bits, luma_dc)?;
@@ -71,7 +69,7 @@ pub fn read<'a>(
                 pass(&mut bits, ac, 0)?;
             }
         }
-        if !scan.holds(segment, &bits) {
+        if !scan.reaches(units.segment, bits.place()) {
             return None;
         }
         let rows = (blocks_down - unit_row * luma.down).min(luma.down);

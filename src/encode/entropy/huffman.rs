@@ -113,6 +113,10 @@ pub struct Dc {
 
 impl Dc {
     fn new(codes: Codes) -> Option<Dc> {
+        // libjpeg refuses tables with others.
+        if codes.symbols.iter().any(|&symbol| symbol > 15) {
+            return None;
+        }
         let found = codes.by_bits(DC_LOOK);
         let entry = |&(symbol, length): &(u8, u8)| u16::from(symbol) << 8 | u16::from(length);
         let table: Vec<u16> = found.iter().map(entry).collect();
@@ -143,18 +147,25 @@ pub struct Ac {
     pub lengths: Box<[Lengths; 1 << LOOK]>,
 }
 
-/// Up to two coefficients: from the lowest bit on 6 bits for their length in bits, then a byte each for the steps from
-/// the place before to the first and from there to the second one, and from bit 32 on 16 bits for each of them. Of one
-/// alone the second step is 0, and both are the same.
+/// Up to two coefficients: 6 bits for their length in bits, one that says whether the block ends there, from bit 8 on a
+/// byte each for the steps from the place before to the first and to the last of them, and from bit 32 on 16 bits for each
+/// of them. One alone is both.
 ///
-/// Steps are [`END`] where the block ends; the first one is [`UNKNOWN`] where this is no use, then the length is 0.
+/// Steps to the end of the block are [`END`] more; both are [`UNKNOWN`] where this is no use, and the length is 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Values(u64);
 
 impl Values {
+    const IS_END: u32 = 64;
+
     #[inline(always)]
     pub fn bits(self) -> u32 {
         self.0 as u32 & 63
+    }
+
+    #[inline(always)]
+    pub fn is_end(self) -> bool {
+        self.0 as u32 & Values::IS_END != 0
     }
 
     #[inline(always)]
@@ -167,18 +178,19 @@ impl Values {
         ((self.0 >> 32) as i16, (self.0 >> 48) as i16)
     }
 
-    fn new(bits: u32, steps: (u32, u32), values: (i16, i16)) -> Values {
+    fn new(first: Coefficient, last: Coefficient, bits: u32, steps: u32) -> Values {
+        let is_end = if last.steps == END { Values::IS_END } else { 0 };
         let word = |value: i16| u64::from(value as u16);
         Values(
-            u64::from(bits | steps.0 << 8 | steps.1 << 16)
-                | word(values.0) << 32
-                | word(values.1) << 48,
+            u64::from(bits | is_end | first.steps << 8 | steps << 16)
+                | word(first.value) << 32
+                | word(last.value) << 48,
         )
     }
 }
 
-/// How far one or several coefficients reach: 6 bits for their length in bits, from bit 8 on the steps to the last one,
-/// [`END`] more if the block ends there, [`UNKNOWN`] where this is no use. At most [`LOOK`] + 10 bits.
+/// How far one or several coefficients reach: 6 bits for their length in bits, at most [`LOOK`] + 10, one that says
+/// whether the block ends there, and from bit 8 on the steps to the last one, as in [`Values`].
 #[derive(Debug, Clone, Copy)]
 pub struct Lengths(u16);
 
@@ -186,6 +198,11 @@ impl Lengths {
     #[inline(always)]
     pub fn bits(self) -> u32 {
         u32::from(self.0) & 63
+    }
+
+    #[inline(always)]
+    pub fn is_end(self) -> bool {
+        u32::from(self.0) & Values::IS_END != 0
     }
 
     #[inline(always)]
@@ -233,18 +250,13 @@ impl Ac {
         };
         let all = |bits: u64, there: u32| coefficient(bits, there).filter(|found| found.bits <= there);
         let values = |bits: u64| {
-            let Some(first) = all(bits, LOOK) else { return Values::new(0, (UNKNOWN, 0), (0, 0)) };
-            let second = match first.steps {
-                END => None,
-                _ => all(bits << first.bits, LOOK - first.bits),
+            let Some(first) = all(bits, LOOK) else {
+                let none = Coefficient { bits: 0, steps: UNKNOWN, value: 0 };
+                return Values::new(none, none, 0, UNKNOWN);
             };
-            match second {
-                Some(second) => Values::new(
-                    first.bits + second.bits,
-                    (first.steps, second.steps),
-                    (first.value, second.value),
-                ),
-                None => Values::new(first.bits, (first.steps, 0), (first.value, first.value)),
+            match all(bits << first.bits, LOOK - first.bits).filter(|_| first.steps != END) {
+                Some(last) => Values::new(first, last, first.bits + last.bits, first.steps + last.steps),
+                None => Values::new(first, first, first.bits, first.steps),
             }
         };
         let lengths = |bits: u64| {
@@ -257,7 +269,9 @@ impl Ac {
                     _ => break,
                 }
             }
-            if length == 0 { Lengths((UNKNOWN as u16) << 8) } else { Lengths((steps as u16) << 8 | length as u16) }
+            let is_end = if steps >= END { Values::IS_END } else { 0 };
+            let steps = if length == 0 { UNKNOWN } else { steps };
+            Lengths((steps << 8 | is_end | length) as u16)
         };
         let each = (0..1u64 << LOOK).map(|bits| bits << (64 - LOOK));
         let values: Vec<Values> = each.clone().map(values).collect();

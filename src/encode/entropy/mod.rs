@@ -25,7 +25,7 @@ pub use planes::Plane;
 pub struct Reader {
     scan: Scan,
     tables: Tables,
-    strips: Vec<u8>,
+    strips: [Vec<u8>; 3],
     luma: gray::Buffers,
 }
 

@@ -14,8 +14,8 @@ use plain::{four, two};
 #[cfg(target_arch = "x86_64")]
 use sse2::{four, two};
 
-/// Coefficients of a block, row by row, and room for those that a damaged block would have behind them.
-pub type Coefficients = [i16; 128];
+/// Coefficients of a block, row by row, and behind them room for what is none: as many places as a byte can name.
+pub type Coefficients = [i16; 256];
 
 /// Quantization of a block, row by row.
 pub type Quantization = [i16; 64];

@@ -45,7 +45,8 @@ fn products(coefficients: &Coefficients, quantization: &Quantization, row: usize
 #[inline]
 #[target_feature(enable = "sse2")]
 fn eight(row: &[i16; 8]) -> __m128i {
-    _mm_set_epi16(row[7], row[6], row[5], row[4], row[3], row[2], row[1], row[0])
+    // SAFETY: there are 16 bytes to be read, and they need no alignment.
+    unsafe { _mm_loadu_si128(row.as_ptr().cast()) }
 }
 
 /// Whether all products of the first row are in range.

@@ -18,7 +18,7 @@ fn vectors_and_loops_are_one() {
         let last = [LAST_OF_CORNER, 63, 5][round as usize % 3];
         // Ordinary ones, large ones, and whatever fits.
         let most = [40, 1024, 65536][round as usize / 3 % 3];
-        let mut coefficients = [0; 128];
+        let mut coefficients = [0; 256];
         for &place in &NATURAL[..=last as usize] {
             if random(&mut seed, 3) > 0 {
                 coefficients[usize::from(place)] = (random(&mut seed, most) as i64 - most as i64 / 2) as i16;
@@ -45,7 +45,7 @@ fn a_block_of_one_value_is_flat_at_every_scale() {
         for quantum in [1, 3, 16, 255] {
             let mut quantization = [1; 64];
             quantization[0] = quantum;
-            let mut coefficients = [0; 128];
+            let mut coefficients = [0; 256];
             coefficients[0] = dc;
             let mut to = [[0; 4]; 4];
             let flat = flat::<4>(dc, &quantization);
