@@ -26,14 +26,21 @@ pub struct Buffers {
     jpeg: Vec<u8>,
 }
 
-/// Reads `scan` and gives the picture of its luma.
-pub fn read<'a>(
+impl Buffers {
+    /// The picture that was made last.
+    pub fn jpeg(&self) -> &[u8] {
+        &self.jpeg
+    }
+}
+
+/// Reads `scan` and makes the picture of its luma.
+pub fn read(
     headers: &Headers<'_>,
     scan: &Scan,
     tables: &Tables,
     places: &[(usize, usize)],
-    buffers: &'a mut Buffers,
-) -> Option<&'a [u8]> {
+    buffers: &mut Buffers,
+) -> Option<()> {
     let (units_across, units_down) = headers.units();
     let luma = headers.components().first()?;
     let mut all = Vec::with_capacity(3);
@@ -86,7 +93,7 @@ pub fn read<'a>(
     write_headers(headers, &mut buffers.jpeg)?;
     write_stuffed(buffers.coded.finish()?, &mut buffers.jpeg);
     buffers.jpeg.extend([0xff, 0xd9]);
-    Some(&buffers.jpeg)
+    Some(())
 }
 
 #[inline(always)]

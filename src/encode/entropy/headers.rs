@@ -175,9 +175,6 @@ impl<'a> Headers<'a> {
     pub fn blocks(&self, component: &Component) -> (usize, usize) {
         let luma = self.components[0];
         let of = |length: usize, factor: usize, most: usize| (length * factor).div_ceil(8 * most);
-        (
-            of(self.width, component.across, luma.across),
-            of(self.height, component.down, luma.down),
-        )
+        (of(self.width, component.across, luma.across), of(self.height, component.down, luma.down))
     }
 }

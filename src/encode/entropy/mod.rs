@@ -64,15 +64,20 @@ impl Reader {
         }
     }
 
-    /// `jpeg` without its colour, until the next call, with all that is written about it. `None` if it has none, or is not
-    /// as cameras make it.
-    pub fn gray(&mut self, jpeg: &[u8]) -> Option<&[u8]> {
+    /// Makes the picture without its colour, with all that is written about it, which [`Reader::gray`] gives then. `None`
+    /// if `jpeg` has none, or is not as cameras make it.
+    pub fn take_colour(&mut self, jpeg: &[u8]) -> Option<()> {
         let headers = Headers::read(jpeg)?;
         if headers.components().len() == 1 {
             return None;
         }
         let places = self.prepare(jpeg, &headers)?;
         gray::read(&headers, &self.scan, &self.tables, &places, &mut self.luma)
+    }
+
+    /// The picture without its colour that was made last.
+    pub fn gray(&self) -> &[u8] {
+        self.luma.jpeg()
     }
 
     /// Takes the scan apart and gives the places of each component's tables.

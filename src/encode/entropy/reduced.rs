@@ -4,10 +4,10 @@
 //! quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit by bit. But for luma far out of range, which no
 //! encoder makes and which its variants treat differently: such blocks are told, and are left to it.
 
-#[cfg(target_arch = "x86_64")]
-mod sse2;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod sse2;
 
 #[cfg(not(target_arch = "x86_64"))]
 use plain::{four, two};
@@ -27,9 +27,9 @@ pub type Samples = [[u8; 4]; 4];
 /// last one a place behind the block.
 pub const NATURAL: [u8; 256] = {
     let order: [u8; 64] = [
-        0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14,
-        21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53,
-        60, 61, 54, 47, 55, 62, 63,
+        0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,
+        6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38,
+        31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
     ];
     let mut all = [64; 256];
     let mut at = 0;

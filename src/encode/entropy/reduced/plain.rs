@@ -16,7 +16,11 @@ fn sample(value: i32) -> u8 {
 
 /// Products of one row, of its first `N` columns.
 #[inline(always)]
-fn products<const N: usize>(coefficients: &Coefficients, quantization: &Quantization, row: usize) -> [i32; N] {
+fn products<const N: usize>(
+    coefficients: &Coefficients,
+    quantization: &Quantization,
+    row: usize,
+) -> [i32; N] {
     std::array::from_fn(|column| {
         let place = 8 * row + column;
         i32::from(coefficients[place].wrapping_mul(quantization[place]))

@@ -75,12 +75,7 @@ fn upper_at_14(words: __m128i) -> __m128i {
 /// Even and odd parts as four numbers each: their sums and differences, rounded, `DOWN` bits less.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn joined<const DOWN: i32>(
-    even: __m128i,
-    second: __m128i,
-    odd0: __m128i,
-    odd2: __m128i,
-) -> [__m128i; 4] {
+fn joined<const DOWN: i32>(even: __m128i, second: __m128i, odd0: __m128i, odd2: __m128i) -> [__m128i; 4] {
     let half = _mm_set1_epi32(1 << (DOWN - 1));
     let even = _mm_add_epi32(even, half);
     let (tenth, twelfth) = (_mm_add_epi32(even, second), _mm_sub_epi32(even, second));
@@ -124,12 +119,10 @@ fn four_by_vectors(
         let (high13, low57) = (_mm_unpackhi_epi16(r1, r3), _mm_unpacklo_epi16(r5, r7));
         let (high57, low26) = (_mm_unpackhi_epi16(r5, r7), _mm_unpacklo_epi16(r2, r6));
         let high26 = _mm_unpackhi_epi16(r2, r6);
-        let odd2 = |of13, of57| {
-            _mm_add_epi32(_mm_madd_epi16(of13, f256_f089), _mm_madd_epi16(of57, mf060_mf050))
-        };
-        let odd0 = |of13, of57| {
-            _mm_add_epi32(_mm_madd_epi16(of13, f106_mf217), _mm_madd_epi16(of57, f145_mf021))
-        };
+        let odd2 =
+            |of13, of57| _mm_add_epi32(_mm_madd_epi16(of13, f256_f089), _mm_madd_epi16(of57, mf060_mf050));
+        let odd0 =
+            |of13, of57| _mm_add_epi32(_mm_madd_epi16(of13, f106_mf217), _mm_madd_epi16(of57, f145_mf021));
         let lower = joined::<12>(
             lower_at_14(r0),
             _mm_madd_epi16(low26, f184_mf076),
@@ -186,10 +179,8 @@ fn two_by_vectors(coefficients: &Coefficients, quantization: &Quantization, to: 
     let upper_words = _mm_set1_epi32(0xffff_0000u32 as i32);
     // Of the columns 1, 3, 5 and 7, and of column 0 in the lowest place.
     let pair = |a, b| _mm_or_si128(_mm_srli_epi32(a, 16), _mm_and_si128(b, upper_words));
-    let odd = _mm_add_epi32(
-        _mm_madd_epi16(pair(r1, r3), f362_mf127),
-        _mm_madd_epi16(pair(r5, r7), f085_mf072),
-    );
+    let odd =
+        _mm_add_epi32(_mm_madd_epi16(pair(r1, r3), f362_mf127), _mm_madd_epi16(pair(r5, r7), f085_mf072));
     let odd_first = _mm_add_epi32(
         _mm_madd_epi16(_mm_unpacklo_epi16(r1, r3), f362_mf127),
         _mm_madd_epi16(_mm_unpacklo_epi16(r5, r7), f085_mf072),
@@ -200,10 +191,8 @@ fn two_by_vectors(coefficients: &Coefficients, quantization: &Quantization, to: 
     let down = |value| _mm_srai_epi32(_mm_add_epi32(value, half), 13);
     // (A0 B0), (A1 A3 B1 B3), (A5 A7 B5 B7).
     let (a, b) = (_mm_add_epi32(even, odd), _mm_sub_epi32(even, odd));
-    let first = down(_mm_unpacklo_epi32(
-        _mm_add_epi32(even_first, odd_first),
-        _mm_sub_epi32(even_first, odd_first),
-    ));
+    let first =
+        down(_mm_unpacklo_epi32(_mm_add_epi32(even_first, odd_first), _mm_sub_epi32(even_first, odd_first)));
     let of13 = down(_mm_unpacklo_epi64(a, b));
     let of57 = down(_mm_unpackhi_epi64(a, b));
 

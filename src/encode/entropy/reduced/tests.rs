@@ -54,7 +54,10 @@ fn a_block_of_one_value_is_flat_at_every_scale() {
             assert!(flat.is_none_or(|flat| to == [[flat; 4]; 4]), "{dc} {quantum}");
             let flat = super::flat::<3>(dc, &quantization);
             assert_eq!(flat.is_some(), samples::<3>(&coefficients, &quantization, 1, &mut to));
-            assert!(flat.is_none_or(|flat| to[..3].iter().all(|row| row[..3] == [flat; 3])), "{dc} {quantum}");
+            assert!(
+                flat.is_none_or(|flat| to[..3].iter().all(|row| row[..3] == [flat; 3])),
+                "{dc} {quantum}"
+            );
         }
     }
 }
