@@ -5,6 +5,7 @@
 //! (YU12, the Y of NV12) are handed over where they lie.
 
 pub mod avi;
+mod entropy;
 mod plane;
 mod planes;
 pub mod reduce;

@@ -5,6 +5,7 @@ use turbojpeg::{
     TransformOp, YuvImage, YuvPlanesImage, compressed_buf_len,
 };
 
+use super::entropy::{Plane, Reader};
 use super::planes::Planar;
 use crate::media::{Orientation, Part, jpeg};
 
@@ -70,10 +71,12 @@ impl Compressor {
     }
 }
 
-/// A decompressor to planes.
+/// A decompressor to planes. What is wanted at half the size or less, of a picture as cameras send it, our own reader
+/// decodes, to the very same samples; all else libjpeg-turbo does.
 #[derive(Debug)]
 pub struct Decompressor {
     turbo: turbojpeg::Decompressor,
+    reader: Reader,
 }
 
 /// Turns JPEGs, cuts parts out and takes their colour away, without decoding their blocks: what is left is bit for bit
@@ -81,6 +84,8 @@ pub struct Decompressor {
 #[derive(Debug)]
 pub struct Turner {
     turbo: turbojpeg::Transformer,
+    /// Takes colour away from pictures as cameras send them.
+    reader: Reader,
     /// It has seen a picture.
     is_used: bool,
     /// As a [`Compressor`]'s.
@@ -90,7 +95,8 @@ pub struct Turner {
 impl Turner {
     /// A turner.
     pub fn new() -> Result<Turner, CompressError> {
-        Ok(Turner { turbo: turbojpeg::Transformer::new()?, is_used: false, out: Vec::new() })
+        let turbo = turbojpeg::Transformer::new()?;
+        Ok(Turner { turbo, reader: Reader::default(), is_used: false, out: Vec::new() })
     }
 
     /// `jpeg` turned by `orientation`, of that only `part` (in pixels of the turned picture) if it is given, without
@@ -106,6 +112,10 @@ impl Turner {
         part: Option<Part>,
         gray: bool,
     ) -> Result<&[u8], CompressError> {
+        let is_gray_alone = gray && orientation == Orientation::default() && part.is_none();
+        if is_gray_alone && self.reader.take_colour(jpeg).is_some() {
+            return Ok(self.reader.gray());
+        }
         if has_too_many_scans(jpeg) {
             let words = format!("it is progressive and has more than {MOST_SCANS} scans");
             return Err(CompressError(turbojpeg::Error::TurboJpegError(words)));
@@ -193,16 +203,21 @@ pub struct YuvLayout {
     /// Pixels across and down that one sample of chroma stands for.
     pub across: usize,
     pub down: usize,
+    eighths: usize,
     scale: ScalingFactor,
     subsamp: Subsamp,
+}
+
+fn new_decompressor() -> Result<turbojpeg::Decompressor, turbojpeg::Error> {
+    let mut turbo = turbojpeg::Decompressor::new()?;
+    turbo.set_scan_limit(MOST_SCANS)?;
+    Ok(turbo)
 }
 
 impl Decompressor {
     /// A decompressor.
     pub fn new() -> Result<Decompressor, CompressError> {
-        let mut turbo = turbojpeg::Decompressor::new()?;
-        turbo.set_scan_limit(MOST_SCANS)?;
-        Ok(Decompressor { turbo })
+        Ok(Decompressor { turbo: new_decompressor()?, reader: Reader::default() })
     }
 
     /// Reads the header of a JPEG.
@@ -215,12 +230,24 @@ impl Decompressor {
 
     /// What a damaged picture has left (Huffman tables) must not fail the next one.
     fn begin_anew<T>(&mut self, error: turbojpeg::Error) -> Result<T, CompressError> {
-        *self = Decompressor::new()?;
+        self.turbo = new_decompressor()?;
         Err(error.into())
     }
 
     /// Decodes a JPEG whose header gave `layout` into `planes`, which has room for it.
     pub fn decompress(
+        &mut self,
+        jpeg: &[u8],
+        layout: &YuvLayout,
+        planes: &mut [u8],
+    ) -> Result<(), CompressError> {
+        if self.read_planes(jpeg, layout, planes).is_some() {
+            return Ok(());
+        }
+        self.decompress_by_turbo(jpeg, layout, planes)
+    }
+
+    fn decompress_by_turbo(
         &mut self,
         jpeg: &[u8],
         layout: &YuvLayout,
@@ -238,8 +265,44 @@ impl Decompressor {
         self.whole(done)
     }
 
+    /// Decodes by our own reader. `None` if it does not know how.
+    fn read_planes(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [u8]) -> Option<()> {
+        let (y, chroma) = planes.split_at_mut_checked(layout.y_stride * layout.y_rows)?;
+        let len = layout.chroma_stride * layout.chroma_rows;
+        let (u, rest) = chroma.split_at_mut_checked(len)?;
+        let v = rest.get_mut(..len)?;
+        let stride = layout.chroma_stride;
+        let mut planes = [
+            Plane { samples: y, stride: layout.y_stride },
+            Plane { samples: u, stride },
+            Plane { samples: v, stride },
+        ];
+        let planes = if stride == 0 { &mut planes[..1] } else { &mut planes };
+        let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
+        self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
+    }
+
+    fn read_luma(&mut self, jpeg: &[u8], layout: &YuvLayout, plane: &mut [u8]) -> Option<()> {
+        let samples = plane.get_mut(..layout.width * layout.height)?;
+        let planes = &mut [Plane { samples, stride: layout.width }];
+        let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
+        self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
+    }
+
     /// The same of luma alone: chroma is read over, which costs half as much. The plane has no padding.
     pub fn decompress_luma(
+        &mut self,
+        jpeg: &[u8],
+        layout: &YuvLayout,
+        plane: &mut [u8],
+    ) -> Result<(), CompressError> {
+        if self.read_luma(jpeg, layout, plane).is_some() {
+            return Ok(());
+        }
+        self.decompress_luma_by_turbo(jpeg, layout, plane)
+    }
+
+    fn decompress_luma_by_turbo(
         &mut self,
         jpeg: &[u8],
         layout: &YuvLayout,
@@ -336,6 +399,7 @@ impl Header {
             chroma_rows: if grey { 0 } else { y_rows / down },
             across,
             down,
+            eighths,
             scale,
             subsamp: self.0.subsamp,
         })

@@ -1,0 +1,118 @@
+//! The entropy-coded bytes of a scan as bits. Pure.
+
+use memchr::memchr;
+
+const RST0: u8 = 0xd0;
+const EOI: u8 = 0xd9;
+
+/// Zero bytes behind the last segment, so that eight bytes can be read wherever one is.
+const BEHIND: usize = 16;
+
+/// The scan without its stuffed zeros and markers. Reuses its buffer.
+#[derive(Debug, Default)]
+pub struct Scan {
+    bytes: Vec<u8>,
+    /// Where each segment ends. It begins where the one before ends.
+    ends: Vec<usize>,
+}
+
+impl Scan {
+    /// Takes the entropy-coded bytes from the front of `data` up to EOI apart into `segments`, which restart markers in
+    /// their right order divide. `None` if there are other markers, other numbers of segments or no end.
+    pub fn unstuff(&mut self, mut data: &[u8], segments: usize) -> Option<()> {
+        self.bytes.clear();
+        self.bytes.reserve(data.len() + BEHIND);
+        self.ends.clear();
+        loop {
+            let ff = memchr(0xff, data)?;
+            match *data.get(ff + 1)? {
+                0 => self.bytes.extend_from_slice(&data[..=ff]),
+                marker => {
+                    self.bytes.extend_from_slice(&data[..ff]);
+                    self.ends.push(self.bytes.len());
+                    if marker == EOI {
+                        break;
+                    }
+                    if marker != RST0 + ((self.ends.len() - 1) % 8) as u8 || self.ends.len() == segments {
+                        return None;
+                    }
+                }
+            }
+            data = &data[ff + 2..];
+        }
+        self.bytes.extend([0; BEHIND]);
+        // Places of bits are counted in 32 bits.
+        (self.ends.len() == segments && self.bytes.len() < 1 << 28).then_some(())
+    }
+
+    /// The bits from the front of the first segment on.
+    pub fn bits(&self) -> Bits<'_> {
+        Bits { bytes: &self.bytes, at: 0, buffer: 0, count: 0 }
+    }
+
+    /// The bytes of all segments, and some behind them.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bits behind `segment`, which has been read up to the bit `place`. `None` if it ended too early or was not read
+    /// to its last byte.
+    pub fn bits_behind(&self, segment: usize, place: usize) -> Option<Bits<'_>> {
+        let end = *self.ends.get(segment)?;
+        let bits = Bits { bytes: &self.bytes, at: end, buffer: 0, count: 0 };
+        (place.div_ceil(8) == end).then_some(bits)
+    }
+
+    /// Whether `segment` reaches to the bit `place`.
+    pub fn reaches(&self, segment: usize, place: usize) -> bool {
+        self.ends.get(segment).is_some_and(|&end| place <= 8 * end)
+    }
+}
+
+/// Bits from the highest of each byte on. Behind the last byte they are zeros.
+#[derive(Debug, Clone)]
+pub struct Bits<'a> {
+    bytes: &'a [u8],
+    /// Where the next byte lies that is not in the buffer.
+    at: usize,
+    /// The next bits, from the highest on: `count` of them, and maybe some of the bytes at `at`.
+    buffer: u64,
+    count: u32,
+}
+
+/// Bits that are there after [`Bits::refill`].
+pub const REFILLED: u32 = 56;
+
+impl Bits<'_> {
+    /// Makes at least [`REFILLED`] bits ready.
+    // Bits of bytes that do not fit whole are put in, too, and again, alike, the next time.
+    #[inline(always)]
+    pub fn refill(&mut self) {
+        let next = match self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
+            Some(next) => u64::from_be_bytes(*next),
+            None => 0,
+        };
+        self.buffer |= next >> self.count;
+        self.at += ((63 - self.count) >> 3) as usize;
+        self.count |= REFILLED;
+    }
+
+    /// The next bits that are ready, the first one highest.
+    #[inline(always)]
+    pub fn peek(&self) -> u64 {
+        self.buffer
+    }
+
+    /// Passes over `count` bits, of which all are ready; at most 63.
+    #[inline(always)]
+    pub fn skip(&mut self, count: u32) {
+        self.buffer <<= count;
+        self.count -= count;
+    }
+
+    /// How many bits have been passed over, from the first byte on.
+    #[inline(always)]
+    pub fn place(&self) -> usize {
+        8 * self.at - self.count as usize
+    }
+}

@@ -1,0 +1,302 @@
+//! The blocks of a scan as planes of fewer samples.
+
+use super::bits::{Bits, Scan};
+use super::headers::{Component, Headers};
+use super::huffman::{Ac, BLOCK, Dc, END, LOOK, Tables};
+use super::reduced::{self, Coefficients, NATURAL, Quantization};
+
+/// A plane that samples are written to: rows of `stride` bytes.
+#[derive(Debug)]
+pub struct Plane<'a> {
+    pub samples: &'a mut [u8],
+    pub stride: usize,
+}
+
+/// A component while it is read.
+struct Reading<'a> {
+    component: Component,
+    /// Blocks that show something, across and down.
+    blocks: (usize, usize),
+    dc: &'a Dc,
+    ac: &'a Ac,
+    quantization: Quantization,
+    /// The DC of the last block.
+    last_dc: i32,
+    /// Samples in a row of all of its blocks.
+    stride: usize,
+}
+
+/// One block of each unit.
+struct Place {
+    /// Its component.
+    number: usize,
+    /// Where its samples begin in the first unit, and how much further in each of the next.
+    begin: usize,
+    step: usize,
+}
+
+/// Reads `scan` at `SIDE` samples a side of a block into `planes`: luma alone or all that there are. `strips` is used for
+/// it. What of `planes` no block reaches repeats the last sample.
+pub fn read<const SIDE: usize>(
+    headers: &Headers<'_>,
+    scan: &Scan,
+    tables: &Tables,
+    places: &[(usize, usize)],
+    strips: &mut [Vec<u8>; 3],
+    planes: &mut [Plane<'_>],
+) -> Option<()> {
+    let (units_across, units_down) = headers.units();
+    let mut readings = Vec::with_capacity(3);
+    let mut blocks = Vec::with_capacity(6);
+    for (number, (component, &places)) in headers.components().iter().zip(places).enumerate() {
+        let (dc, ac) = tables.get(places)?;
+        let (in_order, ..) = headers.tables(component)?;
+        let mut quantization = [0; 64];
+        for (&value, &place) in in_order.iter().zip(&NATURAL) {
+            quantization[usize::from(place)] = i16::from(value);
+        }
+        let (across, stride) = (component.across, units_across * component.across * SIDE);
+        for block in 0..across * component.down {
+            let begin = (block / across * stride + block % across) * SIDE;
+            blocks.push(Place { number, begin, step: across * SIDE });
+        }
+        let shown = headers.blocks(component);
+        let component = *component;
+        readings.push(Reading { component, blocks: shown, dc, ac, quantization, last_dc: 0, stride });
+    }
+    for ((strip, reading), _) in strips.iter_mut().zip(&readings).zip(planes.iter()) {
+        strip.resize(reading.stride * reading.component.down * SIDE, 0);
+    }
+    let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
+    let mut bits = scan.bits();
+    let wanted = planes.len();
+    for unit_row in 0..units_down {
+        let mut to: [&mut [u8]; 3] = Default::default();
+        let there = planes.iter_mut().zip(strips.iter_mut()).zip(&readings);
+        for (to, ((plane, strip), reading)) in to.iter_mut().zip(there) {
+            let lies = reading.lies::<SIDE>(unit_row, plane);
+            *to = if lies { plane.samples.get_mut(unit_row * strip.len()..)? } else { strip };
+        }
+        read_units::<SIDE>(&mut units, &mut bits, units_across, &mut readings, &blocks, wanted, &mut to)?;
+        if !scan.reaches(units.segment, bits.place()) {
+            return None;
+        }
+        for ((plane, strip), reading) in planes.iter_mut().zip(strips.iter()).zip(&readings) {
+            if !reading.lies::<SIDE>(unit_row, plane) {
+                reading.copy::<SIDE>(unit_row, strip, plane)?;
+            }
+        }
+    }
+    for (plane, reading) in planes.iter_mut().zip(&readings) {
+        repeat_last_row(plane, reading.blocks.1 * SIDE)?;
+    }
+    Some(())
+}
+
+impl Reading<'_> {
+    /// Whether the samples of a row of units lie in `plane` as in a strip.
+    fn lies<const SIDE: usize>(&self, unit_row: usize, plane: &Plane<'_>) -> bool {
+        let rows = (unit_row + 1) * self.component.down * SIDE;
+        plane.stride == self.stride
+            && self.blocks.0 * SIDE == self.stride
+            && rows <= self.blocks.1 * SIDE
+            && rows * self.stride <= plane.samples.len()
+    }
+
+    /// Copies what shows something of a row of units from `strip` to `plane`.
+    fn copy<const SIDE: usize>(&self, unit_row: usize, strip: &[u8], plane: &mut Plane<'_>) -> Option<()> {
+        let from = unit_row * self.component.down * SIDE;
+        let taken = (self.blocks.0 * SIDE).min(plane.stride);
+        let rows = plane.samples.chunks_exact_mut(plane.stride).take(self.blocks.1 * SIDE).skip(from);
+        for (strip, row) in strip.chunks_exact(self.stride).zip(rows) {
+            row[..taken].copy_from_slice(strip.get(..taken)?);
+            row[taken..].fill(*strip.get(taken - 1)?);
+        }
+        Some(())
+    }
+}
+
+/// Repeats the last of `rows` rows of `plane` where it has more.
+fn repeat_last_row(plane: &mut Plane<'_>, rows: usize) -> Option<()> {
+    if rows * plane.stride < plane.samples.len() {
+        let (filled, rest) = plane.samples.split_at_mut(rows * plane.stride);
+        let last = filled.get(filled.len().checked_sub(plane.stride)?..)?;
+        for row in rest.chunks_exact_mut(plane.stride) {
+            row.copy_from_slice(last);
+        }
+    }
+    Some(())
+}
+
+/// Counts units from one restart marker to the next.
+pub struct Units<'a> {
+    pub scan: &'a Scan,
+    pub restart: usize,
+    pub segment: usize,
+    pub left: usize,
+}
+
+impl<'a> Units<'a> {
+    /// Begins a unit. `Some(bits)` where a new segment begins with it; `Err` if the one before does not end here.
+    #[inline(always)]
+    pub fn begin(&mut self, bits: &Bits<'_>) -> Result<Option<Bits<'a>>, ()> {
+        if self.restart == 0 {
+            return Ok(None);
+        }
+        if self.left > 0 {
+            self.left -= 1;
+            return Ok(None);
+        }
+        let next = self.scan.bits_behind(self.segment, bits.place()).ok_or(())?;
+        self.segment += 1;
+        self.left = self.restart - 1;
+        Ok(Some(next))
+    }
+}
+
+/// Reads a row of units: the samples of the first `wanted` components to `to`, and passes over the others.
+#[inline(always)]
+fn read_units<'a, const SIDE: usize>(
+    units: &mut Units<'a>,
+    from: &mut Bits<'a>,
+    count: usize,
+    readings: &mut [Reading<'_>],
+    blocks: &[Place],
+    wanted: usize,
+    to: &mut [&mut [u8]; 3],
+) -> Option<()> {
+    let mut coefficients: Coefficients = [0; 256];
+    let mut bits = from.clone();
+    for unit in 0..count {
+        if let Some(next) = units.begin(&bits).ok()? {
+            bits = next;
+            readings.iter_mut().for_each(|reading| reading.last_dc = 0);
+        }
+        for place in blocks {
+            let reading = readings.get_mut(place.number)?;
+            bits.refill();
+            let (difference, length) = reading.dc.read(bits.peek())?;
+            bits.skip(length);
+            if place.number >= wanted {
+                pass(&mut bits, reading.ac, 0)?;
+                continue;
+            }
+            reading.last_dc += difference;
+            let dc = i16::try_from(reading.last_dc).ok()?;
+            let to = to.get_mut(place.number)?.get_mut(place.begin + unit * place.step..)?;
+            let needed = const { reduced::last_needed(SIDE) };
+            let last = match needed {
+                0 => pass(&mut bits, reading.ac, 0).map(|_| 0),
+                _ => read_coefficients(&mut bits, reading.ac, needed, &mut coefficients),
+            }?;
+            if last == 0 {
+                let sample = reduced::flat::<SIDE>(dc, &reading.quantization)?;
+                for row in to.chunks_mut(reading.stride).take(SIDE) {
+                    *row.first_chunk_mut::<SIDE>()? = [sample; SIDE];
+                }
+                continue;
+            }
+            coefficients[0] = dc;
+            let mut samples = [[0; 4]; 4];
+            if !reduced::samples::<SIDE>(&coefficients, &reading.quantization, last, &mut samples) {
+                return None;
+            }
+            coefficients[..64].fill(0);
+            for (row, samples) in to.chunks_mut(reading.stride).zip(&samples[..SIDE]) {
+                *row.first_chunk_mut::<SIDE>()? = *samples.first_chunk()?;
+            }
+        }
+    }
+    *from = bits;
+    Some(())
+}
+
+/// Reads the AC coefficients of a block as far as the place `needed`, passes over the rest, and gives the place of the
+/// last one that was read, or a later one; 0 if there is none.
+#[inline(always)]
+fn read_coefficients(
+    bits: &mut Bits<'_>,
+    ac: &Ac,
+    needed: u32,
+    coefficients: &mut Coefficients,
+) -> Option<u32> {
+    let mut at = 0;
+    loop {
+        bits.refill();
+        // Five times LOOK bits are there.
+        for _ in 0..5 {
+            let entry = ac.values[(bits.peek() >> (64 - LOOK)) as usize];
+            let (first, last) = entry.steps();
+            let (first, last) = (at + first, at + last);
+            let (first_value, last_value) = entry.values();
+            coefficients[usize::from(NATURAL[usize::from(first as u8)])] = first_value;
+            coefficients[usize::from(NATURAL[usize::from(last as u8)])] = last_value;
+            if last < needed {
+                bits.skip(entry.bits());
+                at = last;
+                continue;
+            }
+            // A block that has its last coefficient has no end that could be read.
+            if entry.is_end() && last < END + BLOCK - 1 {
+                bits.skip(entry.bits());
+                return Some(last - END);
+            }
+            if last < BLOCK {
+                bits.skip(entry.bits());
+                at = last;
+            } else {
+                bits.refill();
+                let one = ac.read_one(bits.peek())?;
+                bits.skip(one.bits);
+                if one.steps == END {
+                    return Some(at);
+                }
+                at += one.steps;
+                if at >= BLOCK {
+                    return None;
+                }
+                coefficients[usize::from(NATURAL[usize::from(at as u8)])] = one.value;
+            }
+            if at >= needed {
+                if at < BLOCK - 1 {
+                    pass(bits, ac, at)?;
+                }
+                return Some(at);
+            }
+            break;
+        }
+    }
+}
+
+/// Passes over the AC coefficients of a block behind the place `at`, which is not the last one.
+#[inline(always)]
+pub fn pass(bits: &mut Bits<'_>, ac: &Ac, mut at: u32) -> Option<()> {
+    loop {
+        bits.refill();
+        // Twice LOOK + 10 bits are there.
+        for _ in 0..2 {
+            let entry = ac.lengths[(bits.peek() >> (64 - LOOK)) as usize];
+            let last = at + entry.steps();
+            if last < BLOCK - 1 {
+                bits.skip(entry.bits());
+                at = last;
+                continue;
+            }
+            let is_end = entry.is_end() && last < END + BLOCK - 1;
+            if is_end || last == BLOCK - 1 {
+                bits.skip(entry.bits());
+                return Some(());
+            }
+            bits.refill();
+            let one = ac.read_one(bits.peek())?;
+            bits.skip(one.bits);
+            at += one.steps;
+            match one.steps {
+                END => return Some(()),
+                _ if at == BLOCK - 1 => return Some(()),
+                _ if at >= BLOCK => return None,
+                _ => break,
+            }
+        }
+    }
+}

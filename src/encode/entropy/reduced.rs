@@ -1,0 +1,124 @@
+//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one. Pure.
+//!
+//! The arithmetic is that of libjpeg (jidctred.c, jidctint.c) as libjpeg-turbo's vector code does it: products with
+//! quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit by bit. But for luma far out of range, which no
+//! encoder makes and which its variants treat differently: such blocks are told, and are left to it.
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod plain;
+#[cfg(target_arch = "x86_64")]
+mod sse2;
+
+#[cfg(not(target_arch = "x86_64"))]
+use plain::{four, two};
+#[cfg(target_arch = "x86_64")]
+use sse2::{four, two};
+
+/// Coefficients of a block, row by row, and behind them room for what is none: as many places as a byte can name.
+pub type Coefficients = [i16; 256];
+
+/// Quantization of a block, row by row.
+pub type Quantization = [i16; 64];
+
+/// Samples of a block, row by row, four to a row.
+pub type Samples = [[u8; 4]; 4];
+
+/// In the order of the file, the places of coefficients in a block row by row (T.81 figure A.6); of what is behind the
+/// last one a place behind the block.
+pub const NATURAL: [u8; 256] = {
+    let order: [u8; 64] = [
+        0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,
+        6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38,
+        31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+    ];
+    let mut all = [64; 256];
+    let mut at = 0;
+    while at < 64 {
+        all[at] = order[at];
+        at += 1;
+    }
+    all
+};
+
+/// The last coefficient, in the order of the file, of those that all are in the first four rows and columns, but for one
+/// in the fifth row, of which no transform makes use.
+pub const LAST_OF_CORNER: u32 = 13;
+
+/// The last one, in the order of the file, that makes a difference at so many samples a side.
+pub const fn last_needed(side: usize) -> u32 {
+    match side {
+        1 => 0,
+        3 => 12,
+        _ => 63,
+    }
+}
+
+/// Products of the first row that are beyond this are told as out of range.
+const MOST: i32 = 8191;
+
+/// What becomes of a coefficient that has no others beside it at `SIDE` samples a side: the same sample everywhere. `None`
+/// if it is out of range.
+#[inline(always)]
+pub fn flat<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u8> {
+    let product = i32::from(dc) * i32::from(quantization[0]);
+    let value = (product + 4) >> 3;
+    (product.abs() <= MOST).then(|| match SIDE {
+        2 | 4 => (value + 128).clamp(0, 255) as u8,
+        _ => limited(value),
+    })
+}
+
+/// The samples of a block at `SIDE` a side, of which the last coefficient is `last`. `false` if it is out of range.
+#[inline(always)]
+pub fn samples<const SIDE: usize>(
+    coefficients: &Coefficients,
+    quantization: &Quantization,
+    last: u32,
+    to: &mut Samples,
+) -> bool {
+    match SIDE {
+        4 => four(coefficients, quantization, last <= LAST_OF_CORNER, to),
+        3 => three(coefficients, quantization, to),
+        _ => two(coefficients, quantization, to),
+    }
+}
+
+/// A sample of its difference from the middle, which wraps at 10 bits as in libjpeg.
+#[inline(always)]
+fn limited(value: i32) -> u8 {
+    (((value << 22) >> 22) + 128).clamp(0, 255) as u8
+}
+
+/// jidctint.c, `jpeg_idct_3x3`.
+#[inline(always)]
+fn three(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) -> bool {
+    const C1: i64 = 10033;
+    const C2: i64 = 5793;
+    let mut rows = [[0i64; 3]; 3];
+    let mut is_in_range = true;
+    for column in 0..3 {
+        let product = |row: usize| {
+            let place = 8 * row + column;
+            i64::from(i32::from(coefficients[place]) * i32::from(quantization[place]))
+        };
+        is_in_range &= product(0).abs() <= i64::from(MOST);
+        let even = (product(0) << 13) + (1 << 10);
+        let second = product(2) * C2;
+        let odd = product(1) * C1;
+        rows[0][column] = (even + second + odd) >> 11;
+        rows[1][column] = (even - 2 * second) >> 11;
+        rows[2][column] = (even + second - odd) >> 11;
+    }
+    for (row, to) in rows.iter().zip(to) {
+        let even = (row[0] + 16) << 13;
+        let second = row[2] * C2;
+        let odd = row[1] * C1;
+        to[0] = limited(((even + second + odd) >> 18) as i32);
+        to[1] = limited(((even - 2 * second) >> 18) as i32);
+        to[2] = limited(((even + second - odd) >> 18) as i32);
+    }
+    is_in_range
+}
+
+#[cfg(test)]
+mod tests;
