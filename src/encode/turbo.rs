@@ -116,6 +116,16 @@ impl Turner {
         if is_gray_alone && self.reader.take_colour(jpeg).is_some() {
             return Ok(self.reader.gray());
         }
+        self.turn_by_turbo(jpeg, orientation, part, gray)
+    }
+
+    fn turn_by_turbo(
+        &mut self,
+        jpeg: &[u8],
+        orientation: Orientation,
+        part: Option<Part>,
+        gray: bool,
+    ) -> Result<&[u8], CompressError> {
         let op = match (orientation.quarters % 4, orientation.mirrored) {
             (0, false) => TransformOp::None,
             (0, true) => TransformOp::Hflip,
@@ -446,3 +456,6 @@ pub mod testing {
         Bytes::from(turbo.compress_to_vec(image).unwrap())
     }
 }
+
+#[cfg(test)]
+mod tests;
