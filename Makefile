@@ -33,7 +33,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions .ci/run
+	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh .ci/run
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet
 	cargo test --locked
