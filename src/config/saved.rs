@@ -95,7 +95,7 @@ impl Saved {
         super::file::check_length(&file.display().to_string(), text.len())
             .map_err(|complaint| Complaints(vec![*complaint]))?;
         let (saved, faulty, is_broken) = resolve::read_saved(file, text);
-        match (faulty.complaints.is_empty(), is_broken) {
+        match (faulty.complaints.0.is_empty(), is_broken) {
             (true, _) => Ok((saved, None)),
             (false, false) => Ok((saved, Some(faulty))),
             (false, true) => Err(faulty.complaints),

@@ -78,7 +78,7 @@ pub(super) fn insert(
     let index = frames::encode(pictures.frames, first.at_us);
     // The row first, with room for the pictures; then they are copied into its pages. Handed over as a value they would
     // be copied twice more.
-    let mut insert = connection.prepare_cached(
+    let mut insert = connection.prepare(
         "INSERT INTO chunks (id, from_us, to_us, frames, bytes, width, height, gap, frames_before, bytes_before,
            gaps_before, step_us, frames_index, jpegs, filling)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, zeroblob(?5), zeroblob(?14))",

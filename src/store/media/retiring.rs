@@ -29,7 +29,7 @@ pub(super) fn plan(
         free,
     };
     // By number: it grows as items come, also while the clock is not set yet.
-    let mut query = connection.prepare_cached(&format!("{SELECT_ITEMS} WHERE state < 2 ORDER BY id"))?;
+    let mut query = connection.prepare(&format!("{SELECT_ITEMS} WHERE state < 2 ORDER BY id"))?;
     let items = query.query_map([], rows::item)?;
     retention::plan(rules, now, &sums, items)
 }

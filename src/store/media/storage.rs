@@ -129,7 +129,7 @@ fn kept(connection: &Connection) -> Result<u64, ReadError> {
 /// Bytes of the file, and of its pages that nothing uses.
 pub(super) fn pages(connection: &Connection) -> Result<(u64, u64), ReadError> {
     // Asked with every chunk: they are not made anew each time.
-    let asked = |pragma| connection.prepare_cached(pragma)?.query_row([], |row| unsigned(row, 0));
+    let asked = |pragma| connection.prepare(pragma)?.query_row([], |row| unsigned(row, 0));
     let size = asked("PRAGMA page_size")?;
     Ok((
         asked("PRAGMA page_count")?.saturating_mul(size),
