@@ -413,7 +413,7 @@ mod tests {
         let text = "colour = 1\n[stream]\nquality = 700\nfps = 5\n[store]\ndirectory = \"/x\"\n[[line]]\n";
         let (saved, complaints) = Saved::read(file, text).unwrap();
         assert_eq!(saved.paths().collect::<Vec<_>>(), ["stream.fps"]);
-        let shown = complaints.unwrap().to_string();
+        let shown = complaints.unwrap().complaints.to_string();
         for part in
             ["settings.toml:1:1", "`stream.quality` must be", "`store.directory` is not kept", "`line`"]
         {
