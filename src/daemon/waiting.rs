@@ -188,19 +188,18 @@ fn status_text(wrong: &Complaints) -> String {
     format!("The configuration is wrong{}{more}", first.unwrap_or_default()).replace(['\n', '\r'], " ")
 }
 
-/// What everybody is shown: places and reasons, and not the lines themselves.
+/// What everybody is shown: places. Words about a value may quote it, and it may be a password.
 fn page(wrong: &Complaints) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut items = String::new();
     for complaint in wrong.iter() {
-        let hint = complaint.hint().map(|hint| format!("<br>Hint: {}", escape(hint))).unwrap_or_default();
-        items += &format!("<li>{}: {}{hint}</li>\n", escape(complaint.place()), escape(complaint.message()));
+        items += &format!("<li>{}</li>\n", escape(complaint.place()));
     }
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\">\n<title>tallycam: the configuration \
          is wrong</title>\n<h1>The configuration is wrong</h1>\n<ul>\n{items}</ul>\n<p>Nothing is shown or counted until \
-         it is mended; it is read again by itself. <code>journalctl -u tallycam</code> shows the lines.</p></html>\n"
+         it is mended; it is read again by itself. <code>journalctl -u tallycam</code> says what is wrong there.</p></html>\n"
     )
 }
 

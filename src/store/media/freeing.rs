@@ -57,10 +57,9 @@ fn mark(
 
 /// Frees about `budget` bytes of what is going; tells whether there is more.
 pub(super) fn free(connection: &Connection, budget: u64, totals: &mut Totals) -> Result<bool, ReadError> {
-    let mut next_item =
-        connection.prepare("SELECT id FROM items WHERE state = 2 ORDER BY id LIMIT 1")?;
-    let mut next_chunk = connection
-        .prepare("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
+    let mut next_item = connection.prepare("SELECT id FROM items WHERE state = 2 ORDER BY id LIMIT 1")?;
+    let mut next_chunk =
+        connection.prepare("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
     let mut delete_chunk = connection.prepare("DELETE FROM chunks WHERE id = ?1")?;
     let mut freed = 0;
     let mut going: Option<u64> = None;
