@@ -1,5 +1,6 @@
 //! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of cameras.
 
+pub mod address;
 pub mod bell;
 pub mod clock;
 pub mod giving_way;

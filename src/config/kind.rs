@@ -12,12 +12,13 @@ use toml::de::DeValue;
 
 use super::complaint::one_of;
 use super::{Config, Listen, PixelRange, duration, listen, size};
+use crate::base::address::without_password;
 use crate::media::Fourcc;
 use values::{
     addresses, amount, format_meant, in_quotes, integer, is_part, pixels, ranges, some, texts, url_fault,
     usable, with_unit, with_unit_of_size, without_quotes,
 };
-pub use values::{color, control, given, pixel_range, quoted, without_password};
+pub use values::{color, control, given, pixel_range, quoted};
 pub(super) use values::{did_you_mean, found, number, shortened, word_meant, words};
 
 /// What a key holds, its limits, and where it goes.

@@ -70,16 +70,36 @@ pub fn open_store(config: &Config, pinned: &[String]) -> Store {
     Ok((media, writer))
 }
 
-/// The same at once, for a daemon that serves already; `None`: another tallycam has it still.
-pub fn open_store_later(config: &Config, pinned: &[String]) -> Option<Store> {
+/// The same at once, for a daemon that serves already; without one, another tallycam has it still.
+pub fn open_store_later(config: &Config, pinned: &[String]) -> Late {
     let opened = match Media::open(media_settings(config)) {
-        Err(MediaError::Locked { .. }) => return None,
+        Err(MediaError::Locked { .. }) => return Late(None),
         opened => opened,
     };
     if let Ok((media, _)) = &opened {
         adopt_saved(media, pinned);
     }
-    Some(opened)
+    Late(Some(opened))
+}
+
+/// What was opened late. It is closed where nobody takes it, as when the daemon ends meanwhile: its thread would never
+/// end, and who drops it would wait for that.
+#[derive(Debug)]
+pub struct Late(Option<Store>);
+
+impl Late {
+    /// What was opened.
+    pub fn take(mut self) -> Option<Store> {
+        self.0.take()
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        if let Some(store) = self.0.take() {
+            close(store);
+        }
+    }
 }
 
 /// What `open` gives; while another tallycam has the store it is asked again, at most for `patience`.

@@ -408,7 +408,7 @@ impl Running {
         let mut feeding = systemd::Watchdog::interval().map(every);
         let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
         let mut trying = self.threads.keeping.is_waiting.then(|| every(keeping::LATER));
-        let mut opening: Option<JoinHandle<Option<keeping::Store>>> = None;
+        let mut opening: Option<JoinHandle<keeping::Late>> = None;
         let mut refused = String::new();
         // By hand nobody would start it again.
         let is_without = self.threads.counting.ledger.is_none() && systemd::is_listening();
@@ -439,7 +439,7 @@ impl Running {
                     opening =
                         Some(spawn_blocking(move || keeping::open_store_later(&resolved.config, &pinned)));
                 }
-                opened = joined(&mut opening) => match opened {
+                opened = joined(&mut opening) => match opened.map(keeping::Late::take) {
                     Ok(None) => {}
                     Ok(Some(Ok(store))) => {
                         self.threads.keeping.adopt(store);

@@ -25,7 +25,7 @@ pub use guess::{GuessError, guess};
 pub use known_labels::COCO;
 pub use proof::{Proof, Seen};
 
-use crate::config::kind::without_password;
+use crate::base::address::without_password;
 use crate::vision::onnx::{Card, Network};
 
 /// The largest network that is read, in bytes.

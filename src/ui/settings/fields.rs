@@ -106,7 +106,7 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
         }
         Field::Suggested(words) => {
             let options: String =
-                words.iter().map(|word| format!("<option value=\"{}\">", Text(word))).collect();
+                words.iter().map(|word| format!("<option value=\"{}\"></option>", Text(word))).collect();
             format!(
                 "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{text}\"{begin}><datalist \
                  id=\"s-{path}-list\">{options}</datalist>"
