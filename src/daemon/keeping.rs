@@ -268,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn a_late_store_that_nobody_takes_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!("[store]\ndirectory = {:?}\n", folder.path());
+        let resolved = Config::from_text(Path::new("config.toml"), &file, &[], []).unwrap();
+        drop(open_store_later(&resolved.config, &[]));
+        let again = open_store_later(&resolved.config, &[]).take().unwrap();
+        assert!(again.is_ok(), "{again:?}");
+        close(again);
+    }
+
+    #[test]
     fn a_store_that_another_has_for_a_moment_is_waited_for() {
         let locked = || MediaError::Locked { file: "media.lock".into() };
         let mut tries = 0;
