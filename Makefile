@@ -8,20 +8,14 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
-<<<<<<< HEAD
 # For which machines packages are made: Debian's words.
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := $(CURDIR)/target/tools/bin/cargo-deb
 
-
-help: ## this list (the default)
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
-=======
 .PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long build install cross crosstest deb
 
 help: ## this list (the default)
-	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
->>>>>>> guest
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: build ## build and start it on port 8080; with no camera it shows a simulated scene
 	@$(TALLYCAM) serve --config $(CONFIG) --fallback sim
