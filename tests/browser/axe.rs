@@ -1,0 +1,115 @@
+//! Every page before axe-core, an engine that looks for what keeps people from using a page: light and dark, on a
+//! telephone and on a desk, nothing serious and nothing critical is found. axe-core comes from npm, once, into the
+//! folder of build products; where there is no npm or no network the test says so and is left out, except in CI.
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::webdriver::{Browser, Wanted};
+use serde_json::{Value, json};
+
+/// The release that pages are held against.
+const AXE: &str = "axe-core@4.14.1";
+
+/// The engine's script; `None` where it cannot be had.
+fn axe() -> Option<String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(AXE);
+    let script = folder.join("package/axe.min.js");
+    if !script.is_file() {
+        std::fs::create_dir_all(&folder).unwrap();
+        if let Err(word) = fetch(&folder) {
+            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{word}");
+            // Past the capture of the test harness, which would hide it.
+            let _ = writeln!(std::io::stderr(), "LEFT OUT: no page is before axe-core: {word}");
+            return None;
+        }
+    }
+    Some(std::fs::read_to_string(script).unwrap())
+}
+
+fn fetch(folder: &Path) -> Result<PathBuf, String> {
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(folder).output();
+        let output = output.map_err(|error| format!("{program}: {error} (Debian: npm)"))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(format!("{program} {arguments:?}: {said}"))
+        }
+    };
+    let packed = run("npm", &["pack", "--silent", AXE])?;
+    let packed = String::from_utf8_lossy(&packed).trim().to_owned();
+    run("tar", &["-xzf", &packed])?;
+    Ok(folder.join(packed))
+}
+
+/// What is serious or critical on the page, with the elements.
+fn findings(browser: &Browser, axe: &str) -> Value {
+    browser.script(axe);
+    browser.script(
+        "return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations
+            .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+            .map(({ id, help, nodes }) => ({ id, help, nodes: nodes.slice(0, 5).map(node => node.html + ' ' + node.failureSummary) })));",
+    )
+}
+
+fn post(daemon: &Daemon, path: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client::ask(daemon.address, &request).json()
+}
+
+#[test]
+fn nothing_serious_is_found_on_any_page() {
+    let Some(axe) = axe() else { return };
+    let sets = ["source.kind=\"sim\"", "source.fps=10", "lights.kind=\"sim\"", "lights.on=true"];
+    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
+    let picture = post(&daemon, "/api/v1/snapshots", &json!({ "name": "One.jpg" }));
+    let player = format!("player?id={}", picture["id"]);
+    let pages = [
+        "",
+        "counts",
+        "media",
+        &player,
+        "lines",
+        "lines?line=new",
+        "models",
+        "settings",
+        "lights",
+        "diagnosis",
+        "log",
+        "database",
+        "sign-in",
+    ];
+    let mut wrong = Vec::new();
+    for (is_dark, size) in
+        [(false, Wanted::DESKTOP), (true, Wanted::DESKTOP), (false, Wanted::PHONE), (true, Wanted::PHONE)]
+    {
+        let Some(browser) = Browser::start(Wanted { is_dark, ..size }) else { return };
+        for page in pages {
+            browser.goto(&format!("http://{}/{page}", daemon.address));
+            browser.wait_for("document.readyState !== 'loading'");
+            for state in ["closed", "open"] {
+                if state == "open" {
+                    browser
+                        .script("document.querySelectorAll('details').forEach(one => { one.open = true; })");
+                }
+                let found = findings(&browser, &axe);
+                if found != json!([]) {
+                    wrong.push(format!(
+                        "/{page}, {state}, dark: {is_dark}, phone: {}: {found:#}",
+                        size.is_phone
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

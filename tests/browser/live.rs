@@ -1,0 +1,322 @@
+//! The live page in a real browser (Debian's Chromium), served by the program as it is run.
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use crate::common::daemon::Daemon;
+use crate::webdriver::{Browser, ENTER, ESCAPE, TAB, Wanted};
+use serde_json::Value;
+
+/// The program on the simulated scene.
+fn serve_on(address: Option<SocketAddr>) -> Daemon {
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let arguments = ["--set", "name=\"Yard\"", "--set", "source.kind=\"sim\""];
+    match address {
+        Some(address) => Daemon::start_on(address, program, &arguments),
+        None => Daemon::start(program, &arguments),
+    }
+}
+
+fn url(daemon: &Daemon) -> String {
+    format!("http://{}/", daemon.address)
+}
+
+/// Whether the shown picture differs from what it was at the last call. A picture that stands still
+/// differs by a little from one drawing to the next (Chromium scales it in more than one way), so a
+/// value must differ by an eighth of its range.
+const HAS_CHANGED: &str = "
+    const picture = document.getElementById('picture');
+    if (!picture.naturalWidth) return false;
+    const canvas = document.createElement('canvas');
+    canvas.width = 320; canvas.height = 180;
+    const paper = canvas.getContext('2d', { willReadFrequently: true });
+    paper.drawImage(picture, 0, 0, 320, 180);
+    const before = window.look ?? [], now = window.look = paper.getImageData(0, 0, 320, 180).data;
+    return now.some((value, i) => Math.abs(value - before[i]) > 32);";
+
+fn has_changed(browser: &Browser) -> bool {
+    browser.script(HAS_CHANGED).as_bool().unwrap()
+}
+
+/// Waits until the picture is in sight and has changed three times.
+#[track_caller]
+fn wait_until_it_moves(browser: &Browser) {
+    browser.wait_for("document.body.dataset.look === 'live' && document.getElementById('over').hidden");
+    let mut changes = 0;
+    browser.wait_until("the picture moves", || {
+        changes += i32::from(has_changed(browser));
+        changes >= 3
+    });
+}
+
+/// How often the page has asked for the state.
+fn asked(browser: &Browser) -> i64 {
+    let count =
+        "return performance.getEntriesByType('resource').filter(e => e.name.endsWith('api/v1/state')).length";
+    browser.script(count).as_i64().unwrap()
+}
+
+/// Waits until the page has had two more answers.
+fn wait_for_answers(browser: &Browser) {
+    let before = asked(browser);
+    browser.wait_until("the page asks twice", || asked(browser) >= before + 2);
+}
+
+fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
+    let browser = Browser::start(wanted)?;
+    Some((browser, serve_on(None)))
+}
+
+#[test]
+fn the_picture_moves_and_the_words_are_true() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    browser.goto(&url(&daemon));
+    wait_until_it_moves(&browser);
+    browser.wait_for("document.getElementById('viewers').textContent === '1 viewer'");
+    browser.wait_for("/^\\d+\\.\\d fps$/.test(document.getElementById('rate').textContent)");
+
+    let state = daemon.state();
+    assert_eq!(browser.text("#headline"), "Live");
+    assert!(browser.text("#state").starts_with("Live since "), "{}", browser.text("#state"));
+    assert!(browser.text("#figures").ends_with(", 1 watching"), "{}", browser.text("#figures"));
+    let size = format!("{} × {}", state["width"], state["height"]);
+    assert!(browser.text("#size").starts_with(&size), "{} is not {size}", browser.text("#size"));
+    assert_eq!(browser.text("#camera"), state["camera"].as_str().unwrap());
+    assert_eq!(browser.script("return document.title"), "Live · Yard · tallycam");
+    assert!(browser.text("#simulated").starts_with("This is a simulated scene."));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    browser.goto(&url(&daemon));
+    wait_until_it_moves(&browser);
+    browser.wait_for("document.getElementById('stops').textContent.includes('for 1 viewer')");
+
+    let focus = "return document.activeElement.textContent";
+    browser.wait_until("the tab key comes to Pause", || {
+        browser.press(TAB);
+        browser.script(focus) == "Pause"
+    });
+    assert_ne!(browser.script("return getComputedStyle(document.activeElement).outlineStyle"), "none");
+    browser.press(ENTER);
+    assert_eq!(
+        browser.text(".popped p"),
+        "Pausing closes the camera. The picture stops for 1 viewer, until Resume or a restart."
+    );
+    // Thought better of it, and again.
+    browser.press(ESCAPE);
+    assert_eq!(browser.text(".popped p"), "");
+    browser.press(ENTER);
+    browser.press(TAB);
+    browser.press(ENTER);
+
+    browser.wait_for("document.body.dataset.look === 'paused'");
+    assert!(browser.text("#over").starts_with("Paused since "), "{}", browser.text("#over"));
+    assert!(browser.text("#over").contains("Last picture "));
+    assert!(!browser.text("#over").contains("another page"), "it was this one");
+    assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
+    assert!(browser.text("#news").starts_with("Paused. "), "{}", browser.text("#news"));
+    assert_eq!(daemon.state()["state"], "paused");
+    browser.wait_until("the picture stands still", || {
+        wait_for_answers(&browser);
+        !has_changed(&browser)
+    });
+
+    // The focus is where the next thing to do is.
+    assert_eq!(browser.script(focus), "Resume");
+    browser.press(ENTER);
+    wait_until_it_moves(&browser);
+    assert_eq!(browser.script(focus), "Pause");
+    assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some(""));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_pause_from_elsewhere_is_told() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    browser.goto(&url(&daemon));
+    wait_until_it_moves(&browser);
+    let mut socket = TcpStream::connect(daemon.address).unwrap();
+    write!(socket, "POST /stop_stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n").unwrap();
+    browser.wait_for("document.body.dataset.look === 'paused'");
+    assert!(browser.text("#over").contains("Stopped from another page or program."));
+    browser.click("#resume button");
+    wait_until_it_moves(&browser);
+}
+
+#[test]
+fn the_snapshot_is_a_jpeg_with_a_useful_name() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    browser.goto(&url(&daemon));
+    wait_until_it_moves(&browser);
+    browser.click("#snapshot");
+    let mut saved = None;
+    browser.wait_until("the download is there", || {
+        let files = std::fs::read_dir(browser.downloads()).unwrap();
+        saved =
+            files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "jpg"));
+        saved.is_some()
+    });
+    let saved = saved.unwrap();
+    let name = saved.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("yard-20") && name.len() == "yard-2026-11-20-140237.jpg".len(), "{name}");
+    let jpeg = std::fs::read(&saved).unwrap();
+    assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]));
+}
+
+#[test]
+fn full_screen_by_key_and_by_button() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    browser.goto(&url(&daemon));
+    wait_until_it_moves(&browser);
+    let fills = "document.fullscreenElement?.id === 'shot' \
+                 && document.getElementById('picture').clientWidth === innerWidth \
+                 && document.getElementById('picture').clientHeight === innerHeight";
+    browser.click("#full");
+    browser.wait_for(fills);
+    browser.press("f");
+    browser.wait_for("document.fullscreenElement === null");
+    browser.press("f");
+    browser.wait_for(fills);
+    wait_until_it_moves(&browser);
+}
+
+#[test]
+fn the_page_comes_back_by_itself_after_a_restart() {
+    let Some((browser, mut daemon)) = start(Wanted::DESKTOP) else { return };
+    browser.goto(&url(&daemon));
+    wait_until_it_moves(&browser);
+    wait_for_answers(&browser);
+    browser.script("window.isTheSamePage = true");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+
+    daemon.kill();
+    browser.wait_for("document.body.dataset.look === 'lost'");
+    assert_eq!(browser.text("#headline"), "Connection lost");
+    let words = browser.text("#over");
+    assert!(words.contains("No answer from 127.0.0.1 for "), "{words}");
+    assert!(words.contains("The picture is from "), "{words}");
+    assert!(words.contains("This page connects again by itself."), "{words}");
+    assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
+
+    let daemon = serve_on(Some(daemon.address));
+    wait_until_it_moves(&browser);
+    assert_eq!(browser.script("return window.isTheSamePage"), Value::Bool(true));
+    browser.wait_until("the new run counts one viewer", || daemon.state()["viewers"] == 1);
+}
+
+#[test]
+fn a_page_out_of_sight_lets_its_stream_go_and_takes_it_back() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    // A minute without waiting for it, and a page that can be sent out of sight.
+    let source = "
+        const wait = setTimeout;
+        window.setTimeout = (then, ms) => wait(then, ms >= 60000 ? 0 : ms);
+        let isHidden = false;
+        Object.defineProperty(document, 'hidden', { get: () => isHidden });
+        window.hide = yes => { isHidden = yes; document.dispatchEvent(new Event('visibilitychange')); };";
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": source }));
+    browser.goto(&url(&daemon));
+    wait_until_it_moves(&browser);
+    browser.wait_until("one watches", || daemon.state()["viewers"] == 1);
+    browser.script("hide(true)");
+    browser.wait_until("nobody watches", || daemon.state()["viewers"] == 0);
+    browser.script("hide(false)");
+    wait_until_it_moves(&browser);
+    assert!(browser.text("#said").contains("let its stream go"), "{}", browser.text("#said"));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+/// Notes every layout shift (Layout Instability API) from the first paint on, with what was moved.
+const NOTE_SHIFTS: &str = "
+    window.shifts = [];
+    new PerformanceObserver(list => list.getEntries().forEach(shift => window.shifts.push(
+        shift.value + ' ' + shift.sources.map(source => source.node?.outerHTML ?? source.node?.data))))
+        .observe({ type: 'layout-shift', buffered: true });";
+
+#[test]
+fn on_a_telephone_nothing_scrolls_sideways_or_jumps() {
+    for (width, height) in [(360, 740), (320, 640), (740, 360)] {
+        let Some((browser, daemon)) = start(Wanted { width, height, ..Wanted::PHONE }) else { return };
+        // At the very first start the scene's own line is a moment away: until then, the page
+        // rightly offers to draw one.
+        crate::common::wait_until("the scene has its line", || {
+            crate::common::client::get(daemon.address, "/api/v1/lines").json()["items"][0].is_object()
+        });
+        browser
+            .devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE_SHIFTS }));
+        browser.goto(&url(&daemon));
+        wait_until_it_moves(&browser);
+        wait_for_answers(&browser);
+        assert_eq!(browser.script("return innerWidth"), width);
+        assert_eq!(browser.script("return document.documentElement.scrollWidth"), width);
+        assert_eq!(browser.script("return document.getElementById('picture').clientWidth"), width);
+        assert_eq!(browser.script("return window.shifts"), serde_json::json!([]), "at {width} × {height}");
+        let small = "return [...document.querySelectorAll('.btn')].filter(b => b.checkVisibility() \
+                     && b.getBoundingClientRect().height < 44).map(b => b.textContent)";
+        assert_eq!(browser.script(small), serde_json::json!([]), "too small for a finger");
+    }
+}
+
+#[test]
+fn light_and_dark_are_legible() {
+    for (is_dark, is_phone) in [(false, false), (true, false), (true, true)] {
+        let size = if is_phone { Wanted::PHONE } else { Wanted::DESKTOP };
+        let Some((browser, daemon)) = start(Wanted { is_dark, ..size }) else { return };
+        browser.goto(&url(&daemon));
+        wait_until_it_moves(&browser);
+        browser.click("#pause summary");
+        // Contrast as WCAG 2.2 defines it, of every visible text on the nearest ground behind it.
+        let pale = browser.script(
+            "const light = colour => {
+                const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3)
+                    .map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const ground = e => {
+                const colour = getComputedStyle(e).backgroundColor;
+                return /, 0\\)$/.test(colour) && e.parentElement ? ground(e.parentElement) : colour;
+            };
+            const texts = [...document.querySelectorAll('body *')].filter(e => e.checkVisibility()
+                && !e.closest('.sr, .skip, svg') && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+            const pale = texts.map(e => {
+                const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((a, b) => b - a);
+                return [(a + 0.05) / (b + 0.05), e.textContent];
+            }).filter(([contrast]) => contrast < 4.5);
+            return { count: texts.length, pale, ground: light(ground(document.body)) };",
+        );
+        assert!(pale["count"].as_u64().unwrap() > 15, "{pale}");
+        assert_eq!(pale["pale"], serde_json::json!([]), "dark: {is_dark}");
+        let ground = pale["ground"].as_f64().unwrap();
+        assert!(if is_dark { ground < 0.05 } else { ground > 0.8 }, "dark: {is_dark}, ground {ground}");
+    }
+}
+
+#[test]
+fn everything_works_without_javascript() {
+    let Some((browser, daemon)) = start(Wanted { has_script: false, ..Wanted::DESKTOP }) else { return };
+    browser.goto(&url(&daemon));
+    browser.wait_until("somebody watches", || daemon.state()["state"] == "live");
+    browser.goto(&url(&daemon));
+    assert!(browser.text("noscript .muted").contains("Without JavaScript"), "scripts run after all");
+    assert_eq!(browser.text("#headline"), "Live");
+    let (mut last, mut changes) = (browser.screenshot_of("#picture"), 0);
+    browser.wait_until("the picture moves", || {
+        let now = browser.screenshot_of("#picture");
+        changes += i32::from(std::mem::replace(&mut last, now.clone()) != now);
+        changes >= 3
+    });
+
+    browser.click("#pause summary");
+    assert!(browser.text(".popped p").contains("until Resume or a restart."));
+    browser.click(".popped button");
+    browser.wait_until("the page says paused", || browser.text("#headline") == "Paused");
+    assert_eq!(daemon.state()["state"], "paused");
+    browser.click("#resume button");
+    browser.wait_until("the page no longer says paused", || browser.text("#headline") != "Paused");
+    browser.wait_until("the picture is back", || daemon.state()["state"] == "live");
+    // Without a script this link opens the stream itself.
+    assert_eq!(browser.attribute("#full", "href").as_deref(), Some("stream"));
+}

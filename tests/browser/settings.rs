@@ -1,0 +1,535 @@
+//! Settings, controls, light and lens in a real browser: every control of a camera changed from the page and seen by the
+//! device, settings with and without scripts, what the operator sets, two people at once, the light's dots, the focus
+//! sweep, and signing in.
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::fakecam::FakeCam;
+use crate::webdriver::{Browser, ENTER, RIGHT, TAB, Wanted};
+use serde_json::{Value, json};
+
+/// The WebDriver's code point of the key.
+const BACKSPACE: &str = "\u{e003}";
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
+
+fn url(daemon: &Daemon, page: &str) -> String {
+    format!("http://{}/{page}", daemon.address)
+}
+
+fn get(daemon: &Daemon, path: &str) -> Value {
+    client::get(daemon.address, path).json()
+}
+
+fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> client::Answer {
+    let body = body.to_string();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client::ask(daemon.address, &request)
+}
+
+/// A form as a browser sends it.
+fn post(daemon: &Daemon, path: &str, body: &str) -> client::Answer {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client::ask(daemon.address, &request)
+}
+
+/// The value and the origin of a setting.
+fn setting(daemon: &Daemon, path: &str) -> (Value, String) {
+    let report = get(daemon, "/api/v1/settings");
+    let item = report["items"].as_array().unwrap().iter().find(|item| item["path"] == path).unwrap().clone();
+    (item["value"].clone(), item["origin"].as_str().unwrap().to_owned())
+}
+
+/// The program on the simulated scene, with a light.
+fn sim(more: &[&str]) -> Daemon {
+    let mut sets = vec!["source.kind=\"sim\"", "source.fps=10", "lights.kind=\"sim\"", "lights.pixels=8"];
+    sets.extend(more);
+    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    Daemon::start(Command::new(PROGRAM), &arguments)
+}
+
+fn start(wanted: Wanted, more: &[&str]) -> Option<(Browser, Daemon)> {
+    let browser = Browser::start(wanted)?;
+    Some((browser, sim(more)))
+}
+
+/// What the page says at a setting.
+fn said(browser: &Browser, path: &str) -> String {
+    browser.text(&format!("[data-key='{path}'] .err"))
+}
+
+fn origin(browser: &Browser, path: &str) -> String {
+    browser.text(&format!("[data-key='{path}'] .org"))
+}
+
+/// Types into the field of a setting and leaves it.
+fn type_into(browser: &Browser, path: &str, text: &str) {
+    browser.script(&format!(
+        "const field = document.getElementById('s-{path}'); field.scrollIntoView({{ block: 'center' }}); field.focus(); field.select()"
+    ));
+    browser.press(if text.is_empty() { BACKSPACE } else { text });
+    browser.press(TAB);
+}
+
+// ---- settings with scripts
+
+#[test]
+fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    assert!(origin(&browser, "stream.quality").starts_with("Default"));
+    type_into(&browser, "stream.quality", "61");
+    browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(61), "page".into()));
+    browser.wait_until("the page says so", || said(&browser, "stream.quality") == "Saved.");
+    browser.wait_until("the page says where it comes from", || {
+        origin(&browser, "stream.quality") == "Set on this page. Back to 80"
+    });
+
+    // Out of its range: nothing changes, and the field says why.
+    type_into(&browser, "stream.quality", "500");
+    browser.wait_until("it is refused", || said(&browser, "stream.quality").contains("1 to 100"));
+    assert_eq!(setting(&daemon, "stream.quality").0, 61);
+    assert_eq!(
+        browser.attribute("[data-key='stream.quality'] input", "aria-invalid").as_deref(),
+        Some("true")
+    );
+    // An empty field goes back to the default; so does the button.
+    type_into(&browser, "stream.quality", "");
+    browser.wait_until("it is the default again", || {
+        setting(&daemon, "stream.quality") == (json!(80), "default".into())
+    });
+    browser.click("#s-picture\\.gray");
+    browser.wait_until("a switch is set at once", || setting(&daemon, "picture.gray").0 == true);
+    browser.wait_until("it offers the way back", || origin(&browser, "picture.gray").contains("Back to off"));
+    browser.click("[data-key='picture.gray'] .link");
+    browser.wait_until("and is taken back", || {
+        setting(&daemon, "picture.gray") == (json!(false), "default".into())
+    });
+    // What it looks for is a list.
+    type_into(&browser, "detect.classes", "person, car");
+    browser.wait_until("a list is set", || setting(&daemon, "detect.classes").0 == json!(["person", "car"]));
+    assert_eq!(browser.script("return document.title"), "Settings · camera · tallycam");
+    let errors = browser.console_errors();
+    // What was refused is told by the browser, too.
+    assert!(errors.iter().all(|error| error.contains("422")), "{errors:?}");
+}
+
+#[test]
+fn what_the_operator_sets_is_shown_and_cannot_be_changed() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &["stream.quality=55"]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    assert_eq!(origin(&browser, "stream.quality"), "Set in the command line, --set: change it there");
+    assert_eq!(browser.script("return document.getElementById('s-stream.quality').disabled"), true);
+    // Whoever sends it all the same is told.
+    let answer = post(&daemon, "/settings?do=set", "stream.quality=60&was.stream.quality=55");
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    assert!(answer.text().contains("can be changed only there"));
+    assert_eq!(setting(&daemon, "stream.quality").0, 55);
+}
+
+#[test]
+fn two_at_once_lose_nothing() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    type_into(&browser, "stream.stall", "6s");
+    browser.wait_until("it is set", || setting(&daemon, "stream.stall").0 == "6s");
+    // Somebody else changes another setting: in nobody's way.
+    assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"name": "Door"})).status, 200);
+    type_into(&browser, "stream.quality", "62");
+    browser.wait_until("it is set", || setting(&daemon, "stream.quality").0 == 62);
+    // And now the very same one.
+    assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"stream.quality": 40})).status, 200);
+    type_into(&browser, "stream.quality", "63");
+    browser.wait_until("the page says so", || {
+        said(&browser, "stream.quality").contains("Somebody else has set this to 40 meanwhile")
+    });
+    assert_eq!(setting(&daemon, "stream.quality").0, 40);
+    browser.click("[data-key='stream.quality'] .err button:last-of-type");
+    browser.wait_until("mine is set", || setting(&daemon, "stream.quality").0 == 63);
+    assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"stream.quality": 41})).status, 200);
+    type_into(&browser, "stream.quality", "64");
+    browser.wait_until("the page says so", || said(&browser, "stream.quality").contains("to 41 meanwhile"));
+    browser.click("[data-key='stream.quality'] .err button");
+    browser.wait_for("document.getElementById('s-stream.quality').value === '41'");
+    assert_eq!(setting(&daemon, "stream.quality").0, 41);
+}
+
+// ---- settings without scripts
+
+#[test]
+fn everything_can_be_set_without_scripts() {
+    let wanted = Wanted { has_script: false, ..Wanted::DESKTOP };
+    let Some((browser, daemon)) = start(wanted, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    browser.fill("#s-stream\\.quality", "64");
+    browser.fill("#s-stream\\.idle_stop", "2m");
+    browser.click("#stream .btn.main");
+    browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(64), "page".into()));
+    assert_eq!(setting(&daemon, "stream.idle_stop").0, "2m");
+    assert_eq!(setting(&daemon, "stream.max_viewers").1, "default", "what was not touched is nobody's");
+    browser
+        .wait_until("the page is there again", || origin(&browser, "stream.quality").contains("Back to 80"));
+    // What is wrong comes back with what was typed.
+    browser.fill("#s-stream\\.quality", "500");
+    browser.click("#stream .btn.main");
+    browser.wait_until("the page says why", || said(&browser, "stream.quality").contains("1 to 100"));
+    assert_eq!(browser.attribute("#s-stream\\.quality", "value").as_deref(), Some("500"));
+    assert_eq!(setting(&daemon, "stream.quality").0, 64);
+    // Back to the default.
+    browser.click("[data-key='stream.quality'] .link");
+    browser.wait_until("it is the default", || setting(&daemon, "stream.quality").0 == 80);
+
+    // The switches under the picture, and the light.
+    browser.goto(&url(&daemon, ""));
+    browser.click("#gray");
+    browser.wait_until("everything is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
+    browser.wait_until("the button says so", || {
+        browser.attribute("#gray", "aria-pressed").as_deref() == Some("true")
+    });
+    browser.click("#half");
+    browser.wait_until("it is half as large", || get(&daemon, "/api/v1/picture")["scale"] == "1/2");
+    browser.goto(&url(&daemon, "lights"));
+    browser.click("#light-on");
+    browser.wait_until("the light is on", || get(&daemon, "/api/v1/light")["on"] == true);
+    browser.wait_until("the page says so", || browser.text("#light-shows") == "on");
+    browser.click(".presets .btn:last-child");
+    browser.wait_until("it has the colour", || {
+        let light = get(&daemon, "/api/v1/light");
+        light["presets"].as_array().unwrap().last().unwrap()["color"] == light["color"]
+    });
+}
+
+#[test]
+fn forms_are_carried_out_or_come_back() {
+    let daemon = sim(&[]);
+    let is = setting(&daemon, "stream.quality").0;
+    for (path, body, status) in [
+        ("/settings", "", 400),
+        ("/settings?do=fly", "", 400),
+        ("/settings?do=set", "stream.quality=abc&was.stream.quality=80", 422),
+        ("/settings?do=set", "stream.quality=60&was.stream.quality=70", 412),
+        ("/settings?do=set", "no.such=60&was.no.such=70", 303),
+        ("/settings?do=set", "source.command=rm&was.source.command=", 422),
+        ("/settings?do=controls", "no_such=1&was.no_such=0", 422),
+        ("/settings?do=import", "toml=%5Bstream%5D%0Aqality+%3D+1", 422),
+        ("/settings?do=power", "what=explode", 400),
+        ("/picture", "gray=perhaps", 400),
+        ("/lens", "", 400),
+        ("/lights", "brightness=999", 422),
+    ] {
+        let answer = post(&daemon, path, body);
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.text());
+        if [412, 422].contains(&status) {
+            assert!(answer.text().contains("<main"), "{path} {body} has its page again");
+        }
+    }
+    assert_eq!(setting(&daemon, "stream.quality").0, is, "nothing was changed");
+    // The other's value is told.
+    let page = post(&daemon, "/settings?do=set", "stream.quality=60&was.stream.quality=70");
+    assert!(page.text().contains("Somebody else has set this to 80 meanwhile"), "{}", page.text());
+    // Only the page itself may send.
+    let foreign = "POST /settings?do=reset HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 8\r\n\r\nkey=name";
+    assert_eq!(client::ask(daemon.address, foreign).status, 403);
+    // Export and import of the same.
+    assert_eq!(post(&daemon, "/settings?do=set", "name=Gate&was.name=camera").status, 303);
+    let file = client::get(daemon.address, "/api/v1/settings.toml").text().to_owned();
+    assert!(file.contains("Gate"), "{file}");
+    assert_eq!(post(&daemon, "/settings?do=reset", "key=name").status, 303);
+    assert_eq!(setting(&daemon, "name").0, "camera");
+    let encoded: String = file.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let answer = post(&daemon, "/settings?do=import", &format!("toml={encoded}"));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("settings?done=import")),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(setting(&daemon, "name").0, "Gate");
+}
+
+// ---- controls of the camera
+
+#[test]
+fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").name("Bench Camera");
+    let device = format!("source.device={}", camera.path().display());
+    let sets = ["--set", "source.kind=v4l2", "--set", &device, "--set", "detect.backend=none"];
+    let daemon = Daemon::start(camera.command(PROGRAM), &sets);
+    let told = |line: &str| {
+        let ctrl = format!("ctrl {line}");
+        browser.wait_until(&ctrl, || camera.log().lines().any(|own| own.ends_with(&ctrl)));
+    };
+    // Somebody watches: the camera is told at once.
+    let mut viewer = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
+    viewer.watch("/stream");
+    crate::common::wait_until("the camera is live", || daemon.state()["state"] == "live");
+    browser.goto(&url(&daemon, "settings#controls"));
+    assert!(browser.text("#controls").contains("Bench Camera"), "{}", browser.text("#controls"));
+
+    // A switch frees what it ruled, a slider by the keyboard, a menu, a button.
+    browser.click("#c-white_balance_automatic");
+    told("white_balance_automatic=0");
+    browser.wait_for(
+        "!document.querySelector(\"[data-control='white_balance_temperature']\").classList.contains('idle')",
+    );
+    for (name, key, then) in [
+        ("brightness", RIGHT, "brightness=129"),
+        ("contrast", RIGHT, "contrast=33"),
+        ("saturation", RIGHT, "saturation=65"),
+        ("white_balance_temperature", RIGHT, "white_balance_temperature=4610"),
+    ] {
+        browser.script(&format!("document.getElementById('c-{name}').focus()"));
+        browser.press(key);
+        told(then);
+    }
+    browser.script(
+        "const menu = document.getElementById('c-auto_exposure'); menu.value = '1';
+         menu.dispatchEvent(new Event('input', { bubbles: true }))",
+    );
+    told("auto_exposure=1");
+    browser.script("document.getElementById('c-exposure_time_absolute').focus()");
+    browser.press(RIGHT);
+    told("exposure_time_absolute=251");
+    browser.script(
+        "const menu = document.getElementById('c-power_line_frequency'); menu.value = '1';
+         menu.dispatchEvent(new Event('input', { bubbles: true }))",
+    );
+    told("power_line_frequency=1");
+    browser.click("#c-do_white_balance");
+    told("do_white_balance=1");
+    browser.click("#c-focus_automatic_continuous");
+    told("focus_automatic_continuous=0");
+    browser.script("document.getElementById('c-focus_absolute').focus()");
+    browser.press(RIGHT);
+    told("focus_absolute=5");
+    assert_eq!(camera.log().matches("streamon").count(), 1, "the stream was not touched");
+
+    // Kept for this camera, and taken back one by one and all at once.
+    browser.wait_until("it says so", || {
+        browser.text("[data-control='brightness'] .org").contains("Set on this page. Back to 128")
+    });
+    browser.click("[data-control='brightness'] .link");
+    told("brightness=128");
+    browser.click("#controls-reset");
+    told("contrast=32");
+    browser.wait_for("document.querySelector('#c-contrast + output').textContent === '32'");
+
+    // A mode that the camera really has.
+    let modes = browser.text("#mode");
+    assert!(modes.contains("640 × 480 MJPG") && modes.contains("320 × 240 YUYV"), "{modes}");
+    browser.script(
+        "const menu = document.getElementById('mode'); menu.value = 'MJPG-320x240';
+         menu.dispatchEvent(new Event('change', { bubbles: true }))",
+    );
+    browser.wait_until("the camera gives it", || {
+        let state = daemon.state();
+        (&state["width"], &state["state"]) == (&json!(320), &json!("live"))
+    });
+    browser.wait_until("it is kept", || setting(&daemon, "source.width") == (json!(320), "page".into()));
+}
+
+#[test]
+fn controls_are_set_without_scripts_too() {
+    let wanted = Wanted { has_script: false, ..Wanted::DESKTOP };
+    let Some((browser, daemon)) = start(wanted, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    let auto = || {
+        let controls = get(&daemon, "/api/v1/controls");
+        let items = controls["items"].as_array().unwrap().clone();
+        items.into_iter().find(|item| item["name"] == "focus_automatic_continuous").unwrap()["value"].clone()
+    };
+    let before = auto();
+    browser.click("#c-focus_automatic_continuous");
+    browser.click("#controls noscript .btn, #controls .btn.main");
+    browser.wait_until("it is set", || auto() != before);
+    browser.click("#controls-reset");
+    browser.wait_until("it is the camera's default again", || auto() == before);
+}
+
+// ---- light and lens
+
+#[test]
+fn the_strip_on_the_page_shows_what_the_light_shows() {
+    let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
+    browser.goto(&url(&daemon, ""));
+    let dots = "return [...document.querySelectorAll('#dots circle')].map(dot => dot.getAttribute('fill').slice(1).toUpperCase())";
+    assert_eq!(browser.script(dots), json!(vec!["000000"; 8]));
+    browser.click("#light-too");
+    browser.wait_until("the dots shine", || browser.script(dots) == json!(vec!["FFFFFF"; 8]));
+    assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
+    browser.script(
+        "const colour = document.getElementById('color'); colour.value = '#ff0000';
+         colour.dispatchEvent(new Event('input', { bubbles: true }))",
+    );
+    browser.wait_until("they are red", || browser.script(dots) == json!(vec!["FF0000"; 8]));
+    // Somebody else's doing is seen, too.
+    send(&daemon, "PATCH", "/api/v1/light", &json!({"on": false}));
+    browser.wait_until("they are dark", || browser.script(dots) == json!(vec!["000000"; 8]));
+    browser.wait_for("document.getElementById('light-too').getAttribute('aria-pressed') === 'false'");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn the_picture_is_turned_from_the_page() {
+    let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
+    browser.goto(&url(&daemon, ""));
+    browser.click("#gray");
+    browser.wait_until("it is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
+    browser.click("#turn summary");
+    browser.click("#turn [value='90']");
+    browser.wait_until("it is turned", || get(&daemon, "/api/v1/picture")["rotate"] == 90);
+    // The picture is higher than wide now, and what is below it has come to rest.
+    browser.wait_for("document.getElementById('last').height > document.getElementById('last').width");
+    browser.click("#turn [value='90']");
+    browser.wait_until("and again", || get(&daemon, "/api/v1/picture")["rotate"] == 180);
+    browser.click("#mirror");
+    browser.wait_until("it is mirrored", || get(&daemon, "/api/v1/picture")["mirror"] == true);
+    browser.wait_for("document.getElementById('mirror').getAttribute('aria-pressed') === 'true'");
+}
+
+#[test]
+fn a_focus_sweep_from_the_page_finds_the_sharpest() {
+    let Some((browser, daemon)) =
+        start(Wanted::DESKTOP, &["source.width=320", "source.height=240", "detect.backend=\"none\""])
+    else {
+        return;
+    };
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.body.dataset.look === 'live'");
+    browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
+    browser.click("#lens-form [name=step][value='0.05']");
+    browser.wait_until("autofocus is off", || get(&daemon, "/api/v1/lens")["auto"] == false);
+    browser.wait_for("document.getElementById('auto').getAttribute('aria-pressed') === 'false'");
+    browser.click("#sweep");
+    browser.wait_for("!document.getElementById('sweeping').hidden");
+    browser.wait_for("document.getElementById('sweeping').hidden");
+    browser.wait_for("document.getElementById('lens-said').textContent !== ''");
+    let lens = get(&daemon, "/api/v1/lens");
+    assert!(lens["position"].is_number() && lens["sweep"].is_null(), "{lens}");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_camera_without_focus_and_light_has_no_cards_and_the_diagnosis_says_why() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let camera = FakeCam::new().formats("MJPG").sizes("320x240").faults("nofocus");
+    let device = format!("source.device={}", camera.path().display());
+    let sets = ["--set", "source.kind=v4l2", "--set", &device, "--set", "detect.backend=none"];
+    let daemon = Daemon::start(camera.command(PROGRAM), &sets);
+    browser.goto(&url(&daemon, ""));
+    assert_eq!(browser.script("return document.querySelectorAll('#lens, #light, #light-too').length"), 0);
+    browser.goto(&url(&daemon, "diagnosis"));
+    let words = browser.text("main");
+    assert!(words.contains("Lens") && words.contains("focus"), "{words}");
+    browser.goto(&url(&daemon, "lights"));
+    assert!(browser.text("main").contains("There is no light"));
+    browser.goto(&url(&daemon, "log"));
+    assert!(browser.text("#lines").contains("tallycam"), "{}", browser.text("#lines"));
+}
+
+// ---- signing in
+
+#[test]
+fn a_change_from_elsewhere_asks_for_the_password_once() {
+    let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
+    let set = send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));
+    assert_eq!(set.status, 200, "{}", set.text());
+    // As through a proxy of this machine.
+    browser.devtools("Network.enable", json!({}));
+    browser.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "X-Forwarded-For": "10.0.0.7" } }));
+    browser.goto(&url(&daemon, "settings"));
+    type_into(&browser, "stream.quality", "61");
+    browser.wait_for("location.pathname.endsWith('/sign-in')");
+    assert_eq!(setting(&daemon, "stream.quality").0, 80);
+    browser.fill("[name=password]", "wrong");
+    browser.press(ENTER);
+    browser.wait_until("it is refused", || browser.text("main").contains("wrong"));
+    browser.fill("[name=password]", "correct horse");
+    browser.press(ENTER);
+    browser.wait_for("location.pathname.endsWith('/settings')");
+    type_into(&browser, "stream.quality", "61");
+    browser.wait_until("it is set", || setting(&daemon, "stream.quality").0 == 61);
+    // And out again, from the menu.
+    browser.click("#menu summary");
+    browser.click("#menu a[href='sign-in']");
+    browser.wait_for("location.pathname.endsWith('/sign-in')");
+    browser.click("form[action='sign-out'] button");
+    browser.wait_until("it is signed out", || browser.text("main").contains("The camera's password"));
+}
+
+// ---- on any window
+
+#[test]
+fn the_keyboard_reaches_every_setting() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    let wanted = "[...document.querySelectorAll('main :is(input, select, textarea, button, a)')]
+        .filter(e => e.type !== 'hidden' && !e.disabled && e.checkVisibility()).length";
+    let count = browser.script(&format!("return {wanted}")).as_u64().unwrap();
+    assert!(count > 60, "{count}");
+    browser.script(
+        "window.reached = new Set(); document.addEventListener('focusin', e => reached.add(e.target))",
+    );
+    for _ in 0..count + 20 {
+        browser.press(TAB);
+    }
+    let left = browser.script(
+        "return [...document.querySelectorAll('main :is(input, select, textarea, button, a)')]
+            .filter(e => e.type !== 'hidden' && !e.disabled && e.checkVisibility() && !reached.has(e))
+            .map(e => e.outerHTML)",
+    );
+    assert_eq!(left, json!([]));
+}
+
+#[test]
+fn on_a_telephone_nothing_scrolls_sideways_and_all_is_large_enough() {
+    for (width, is_dark) in [(360, false), (320, true)] {
+        let Some((browser, daemon)) = start(Wanted { width, is_dark, ..Wanted::PHONE }, &[]) else { return };
+        for page in ["", "settings", "lights", "diagnosis", "log", "sign-in"] {
+            browser.goto(&url(&daemon, page));
+            browser.wait_for("document.readyState !== 'loading'");
+            assert_eq!(browser.script("return document.documentElement.scrollWidth"), width, "{page}");
+            let small = "return [...document.querySelectorAll('.btn, .tabs a, #menu summary, select, textarea, input:not([type=checkbox], [type=hidden])')]
+                .filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 44).map(e => e.outerHTML)";
+            assert_eq!(browser.script(small), json!([]), "too small for a finger, {page}");
+            assert_eq!(browser.console_errors(), Vec::<String>::new(), "{page}");
+        }
+    }
+}
+
+// ---- the log, and a disk that takes nothing
+
+#[test]
+fn the_page_of_the_log_follows_it() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "log"));
+    let log = || browser.text("ol.lines");
+    assert!(!log().contains("log.level is now"));
+    assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"log.level": "debug"})).status, 200);
+    browser.wait_until("the new line is there", || log().contains("log.level is now debug"));
+    assert!(browser.console_errors().is_empty(), "{:?}", browser.console_errors());
+}
+
+#[test]
+fn a_light_that_cannot_be_kept_is_switched_and_the_page_says_so() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // In the way of the file that is written.
+    std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
+    let directory = format!("store.directory={}", folder.path().display());
+    let daemon = sim(&[&directory]);
+    browser.goto(&url(&daemon, ""));
+    browser.click("#light-on");
+    browser.wait_until("it is on", || get(&daemon, "/api/v1/light")["on"] == true);
+    browser.wait_until("the page says so", || browser.text("#light-said").contains("is not kept"));
+    assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
+}

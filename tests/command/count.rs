@@ -1,0 +1,184 @@
+//! `tallycam count` as it is run: its JSON, its exit codes, its films.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+/// Forty black frames of 160 × 120 at ten a second, and recorded detections of somebody who walks
+/// over them to the right.
+fn clip(folder: &Path) -> (PathBuf, PathBuf) {
+    let (clip, boxes) = (folder.join("walk.mp4"), folder.join("walk.csv"));
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "color=black:s=160x120:r=10:d=4"])
+        .args(["-pix_fmt", "yuv420p", "-c:v", "mpeg4", "-movflags", "faststart"])
+        .arg(&clip)
+        .status()
+        .expect("ffmpeg is in the prerequisites");
+    assert!(status.success());
+    let mut text = String::from("frame,class,score,x1,y1,x2,y2\n");
+    for frame in 1..=40 {
+        let left = 4 * frame - 14;
+        writeln!(text, "{frame},person,0.9,{left},40,{},100", left + 24).unwrap();
+    }
+    std::fs::write(&boxes, text).unwrap();
+    (clip, boxes)
+}
+
+fn count(folder: &Path, clip: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tallycam"))
+        .args(["count", "--config", "/dev/null"])
+        .arg(clip)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_json_says_who_crossed_which_line_in_which_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let lines = ["--line", "door=80,120,80,0", "--line", "0.25,0,0.25,1", "--replay", "walk.csv", "--json"];
+    let output = count(folder.path(), &clip, &lines);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["frames"], report.get("complete")), (&json!(40), None));
+    assert_eq!(report["clip"], json!(clip.to_str().unwrap()));
+    let door = &report["lines"][0];
+    assert_eq!(door["name"], json!("door"));
+    assert_eq!((&door["a"], &door["b"]), (&json!([80.0, 120.0]), &json!([80.0, 0.0])));
+    // Drawn upwards: to the right is out.
+    assert_eq!((&door["in"], &door["out"]), (&json!(0), &json!(1)));
+    assert_eq!(door["by_class"], json!({"person": {"in": 0, "out": 1}}));
+    let crossing = &door["crossings"][0];
+    assert_eq!((&crossing["class"], &crossing["direction"]), (&json!("person"), &json!("out")));
+    assert_eq!(crossing["track"], json!(1));
+    // The middle of the box is at 80 between the frames 20 and 21.
+    assert!((20..=22).contains(&crossing["frame"].as_u64().unwrap()), "{crossing}");
+    assert!((crossing["time_s"].as_f64().unwrap() - 2.0).abs() < 0.15, "{crossing}");
+    // Drawn downwards, in fractions: to the right is in.
+    let other = &report["lines"][1];
+    assert_eq!((&other["name"], &other["in"], &other["out"]), (&json!("line 2"), &json!(1), &json!(0)));
+    let again = count(folder.path(), &clip, &lines);
+    assert_eq!(again.stdout, output.stdout, "the same answer, byte for byte");
+}
+
+#[test]
+fn people_read_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let output =
+        count(folder.path(), &clip, &["--line", "door=80,120,80,0", "--replay", "walk.csv", "--every", "2"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(": 40 frames, 3.9 s, walk.csv\n"), "{text}");
+    assert!(text.contains("door      0      1  person 0/1\n"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_with_a_line_is_said_before_anything_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    for (lines, words) in [
+        (&["--line", "80,120,80,120"][..], "both ends of the line are the same point"),
+        (&["--line", "400,0,400,120"], "the line is outside the picture"),
+        (&["--line", "1,2,3"], "a line is four numbers"),
+        (&["--line", "a,b,c,d"], "a line is four numbers"),
+        (&["--line", "=1,2,3,4"], "name is empty"),
+        (&["--line", "nan,2,3,4"], "a line is four numbers"),
+        (&["--line", "x=80,120,80,0", "--line", "x=90,120,90,0"], "two lines are called \"x\""),
+        (&[], "--line"),
+    ] {
+        let output = count(folder.path(), &clip, &[lines, &["--replay", "walk.csv"]].concat());
+        assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_film_is_never_written_over_its_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let bytes = std::fs::read(&clip).unwrap();
+    let other_name = folder.path().join("other.avi");
+    std::fs::hard_link(&clip, &other_name).unwrap();
+    let film = other_name.to_str().unwrap();
+    let arguments = ["--line", "80,120,80,0", "--replay", "walk.csv", "--annotate", film];
+    let output = count(folder.path(), &clip, &arguments);
+    assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+    assert!(said(&output).contains("is the clip itself"), "{}", said(&output));
+    assert!(std::fs::read(&clip).unwrap() == bytes);
+}
+
+#[test]
+fn a_clip_that_breaks_off_is_counted_and_ends_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let bytes = std::fs::read(&clip).unwrap();
+    let part = folder.path().join("part.mp4");
+    std::fs::write(&part, &bytes[..bytes.len() * 4 / 5]).unwrap();
+    let output = count(folder.path(), &part, &["--line", "80,120,80,0", "--replay", "walk.csv", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["complete"], &report["lines"][0]["out"]), (&json!(false), &json!(1)));
+    assert!(said(&output).contains("breaks off after frame"), "{}", said(&output));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let line = ["--line", "80,120,80,0", "--replay", "walk.csv"];
+    let output = count(folder.path(), Path::new("nothing.mp4"), &line);
+    assert_eq!(output.status.code(), Some(74));
+    assert!(said(&output).contains("nothing.mp4 cannot be read"), "{}", said(&output));
+    let output = count(folder.path(), Path::new("walk.csv"), &line);
+    assert_eq!(output.status.code(), Some(74));
+    assert!(said(&output).contains("is no clip that ffmpeg can read"), "{}", said(&output));
+    let output = count(folder.path(), &clip, &["--line", "80,120,80,0", "--model", "not_there"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("not_there"), "{}", said(&output));
+    let output = count(folder.path(), &clip, &[&line[..], &["--classes", "zebra"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("knows none of --classes: \"zebra\""), "{}", said(&output));
+    let output = Command::new(env!("CARGO_BIN_EXE_tallycam"))
+        .args(["count", "--config", "/dev/null", clip.to_str().unwrap()])
+        .args(line)
+        .current_dir(folder.path())
+        .env("PATH", folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("apt install ffmpeg"), "{}", said(&output));
+}
+
+#[test]
+fn films_hold_every_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    for film in ["out.avi", "out.mjpeg"] {
+        let lines = ["--line", "door=80,120,80,0", "--replay", "walk.csv", "--annotate", film];
+        let output = count(folder.path(), &clip, &lines);
+        assert!(output.status.success(), "{}", said(&output));
+        let probed = Command::new("ffprobe")
+            .args(["-v", "error", "-count_frames", "-show_entries", "stream=width,height,nb_read_frames"])
+            .args(["-of", "csv=p=0", film])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(probed.stdout).unwrap().trim(), "160,120,40", "{}", film);
+        assert_eq!(String::from_utf8(probed.stderr).unwrap(), "");
+    }
+    let output = count(
+        folder.path(),
+        &clip,
+        &["--line", "80,120,80,0", "--replay", "walk.csv", "--annotate", "x.gif"],
+    );
+    assert_eq!(output.status.code(), Some(64));
+}

@@ -1,0 +1,14 @@
+//! The program as it is run: its commands, their output and exit codes, and its configuration.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cli;
+mod clip;
+#[path = "../common/mod.rs"]
+mod common;
+mod config;
+mod count;
+mod media;
+mod media_import;
+mod model;
+mod password;
+mod recount;

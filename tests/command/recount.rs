@@ -1,0 +1,331 @@
+//! `tallycam counts recount`: recordings in, crossings in the place of those that were counted; without a daemon and
+//! with one.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::common::items::{Items, MONDAY, recording, recording_of, snapshot, told, wait};
+use serde_json::{Value, json};
+use tallycam::base::Stamp;
+use tallycam::store::media::Origin;
+use tallycam::store::{
+    Anchor, Counts, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader, Recount, Recrossing,
+    Scene, Settings,
+};
+
+const S: u64 = 1_000_000;
+
+/// A store with a recording of forty pictures at ten a second, in which somebody walks over the line *Door* to the
+/// right at two seconds; and a ledger that has counted two crossings there, none of which happened.
+struct Walk {
+    items: Items,
+    door: LineRow,
+}
+
+fn ledger(items: &Items) -> Settings {
+    Settings {
+        directory: items.state(),
+        camera: String::from("door"),
+        zone: jiff::tz::TimeZone::get("UTC").unwrap(),
+        day_starts: 0,
+    }
+}
+
+fn with_counts<T>(items: &Items, work: impl FnOnce(&Counts) -> T) -> T {
+    let (counts, worker) = Counts::open(ledger(items)).unwrap();
+    let made = work(&counts);
+    counts.stop();
+    drop(worker);
+    made
+}
+
+fn draft(name: &str) -> LineDraft {
+    LineDraft {
+        name: name.to_owned(),
+        a: [0.5, 1.0],
+        b: [0.5, 0.0],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: Vec::new(),
+        anchor: Anchor::default(),
+        recrossing: Recrossing::default(),
+    }
+}
+
+fn steps(count: u64, step_us: u64) -> Vec<u64> {
+    (0..count).map(|at| at * step_us).collect()
+}
+
+impl Walk {
+    fn new() -> Walk {
+        let items = Items::new();
+        items.fill(|media| {
+            recording(media, "walk.mp4", 0, &steps(40, S / 10));
+            recording(media, "lapse.mp4", 100 * S, &steps(5, 10 * S));
+            snapshot(media, "still.jpg", 1, 200 * S);
+        });
+        let mut text = String::from("frame,class,score,x1,y1,x2,y2\n");
+        for frame in 1..=40 {
+            let left = 4 * frame - 14;
+            writeln!(text, "{frame},person,0.9,{left},40,{},100", left + 24).unwrap();
+        }
+        std::fs::write(items.folder.path().join("walk.csv"), text).unwrap();
+        let door = with_counts(&items, |counts| {
+            let door = wait(counts.add_line(Scene::Camera, draft("Door"))).unwrap();
+            // What was counted then, put there as an earlier recount: one in, one before the recording.
+            let found = |track, at_us| FoundAgain {
+                line: door.id,
+                track,
+                ordinal: 1,
+                class: Arc::from("person"),
+                direction: Direction::In,
+                score: 0.5,
+                time_us: MONDAY + at_us,
+            };
+            let live = Recount {
+                scene: Scene::Camera,
+                camera: String::from("door"),
+                recording: String::from("live"),
+                model: String::from("live"),
+                is_time_sure: true,
+                spans: vec![(MONDAY - 10 * S, MONDAY + 10 * S)],
+                lines: vec![(door.id, door.version)],
+                crossings: vec![found(1, 3 * S), FoundAgain { time_us: MONDAY - S, ..found(2, 0) }],
+            };
+            wait(counts.recount(live)).unwrap();
+            door
+        });
+        Walk { items, door }
+    }
+
+    fn arguments<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {
+        let detector = ["--set", "detect.backend=replay", "--set", "detect.replay=walk.csv"];
+        // What was brought in is not taken for the camera's by itself.
+        let scene = if more.contains(&"--scene") { &[][..] } else { &["--scene", "camera"] };
+        [&["counts", "recount"], &detector[..], scene, more].concat()
+    }
+
+    fn recount(&self, more: &[&str]) -> Value {
+        let report = self.items.json(&self.arguments(&[more, &["--json"]].concat()));
+        report["items"][0].clone()
+    }
+
+    /// Second and direction of all that count, oldest first, and that the ledger is sound.
+    fn crossings(&self) -> Vec<(f64, Direction)> {
+        let reader = Reader::open(&ledger(&self.items)).unwrap();
+        assert_eq!(reader.check().unwrap(), Vec::<String>::new());
+        let mut found: Vec<(f64, Direction)> = reader
+            .crossings(&CrossingsQuery {
+                scene: Scene::Camera,
+                from_us: None,
+                to_us: None,
+                lines: Vec::new(),
+                classes: Vec::new(),
+                direction: None,
+                after: None,
+                oldest_first: true,
+                limit: 100,
+            })
+            .unwrap()
+            .into_iter()
+            .map(|c| ((c.time_us as f64 - MONDAY as f64) / 1e6, c.direction))
+            .collect();
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found
+    }
+}
+
+#[test]
+fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
+    let walk = Walk::new();
+    let before = walk.crossings();
+    assert_eq!(before, [(-1.0, Direction::In), (3.0, Direction::In)]);
+
+    let dry = walk.recount(&["walk.mp4", "--dry-run"]);
+    assert_eq!(walk.crossings(), before, "a dry run changes nothing");
+    assert_eq!((&dry["dry_run"], &dry["changed"]), (&json!(true), &json!(true)));
+    let line =
+        json!({"line_id": walk.door.id, "line": "Door", "in": 0, "out": 1, "in_before": 1, "out_before": 0});
+    assert_eq!(dry["lines"], json!([line]));
+
+    let made = walk.recount(&["walk.mp4"]);
+    assert_eq!(
+        (&made["changed"], &made["superseded"], &made["counted"]),
+        (&json!(true), &json!(1), &json!(1))
+    );
+    assert_eq!(
+        (&made["scene"], &made["pictures"], &made["model"]),
+        (&json!("camera"), &json!(40), &json!("walk.csv"))
+    );
+    assert_eq!(made["lines"], json!([line]));
+    let after = walk.crossings();
+    assert_eq!(after.len(), 2);
+    assert_eq!(after[0], (-1.0, Direction::In), "what is not in the recording's time stays");
+    // The middle of the box is at 80 between the pictures 20 and 21: two seconds after the first.
+    assert!((after[1].0 - 1.97).abs() < 0.1 && after[1].1 == Direction::Out, "{after:?}");
+
+    // By number, again: the same.
+    let again = walk.recount(&["1"]);
+    assert_eq!(
+        (&again["changed"], &again["superseded"], &again["counted"]),
+        (&json!(false), &json!(0), &json!(0))
+    );
+    assert_eq!(walk.crossings(), after);
+    let (code, out, _) = walk.items.run(&walk.arguments(&["walk.mp4"]));
+    assert_eq!(code, 0);
+    assert!(out.contains("walk.mp4: 40 pictures, walk.csv, scene camera\n"), "{out}");
+    assert!(out.contains("Door      0      1           0           1\n"), "{out}");
+    assert!(out.ends_with("the ledger says the same already\n"), "{out}");
+
+    // What nothing looks at is nothing: motion sees no mover in these pictures.
+    let motion = walk.recount(&["walk.mp4", "--model", "motion"]);
+    assert_eq!((&motion["model"], &motion["superseded"]), (&json!("motion"), &json!(1)), "{motion}");
+    assert_eq!(walk.crossings(), [(-1.0, Direction::In)]);
+}
+
+#[test]
+fn what_cannot_be_counted_again_is_said() {
+    let walk = Walk::new();
+    let before = walk.crossings();
+    for (arguments, code, words) in [
+        (&["nobody.mp4"][..], 1, "there is no item \"nobody.mp4\"\nhint: `tallycam media list` shows"),
+        (&["still.jpg"], 1, "\"still.jpg\" is a snapshot"),
+        (&["lapse.mp4"], 1, "lapse.mp4: its pictures are more than a second apart"),
+        (
+            &["walk.mp4", "--scene", "sim"],
+            1,
+            "walk.mp4: no line counts in the scene \"sim\"\nhint: draw a line",
+        ),
+        (&["walk.mp4", "--scene", "moon"], 64, "moon"),
+        (&["walk.mp4", "--fps", "0"], 64, "a number from 0.1 to 240"),
+        (&["walk.mp4", "--model", "no-such-model"], 1, "no-such-model"),
+        (&[], 64, "RECORDING"),
+        // The first could be counted, and is not: nothing is done by halves.
+        (&["walk.mp4", "nobody.mp4"], 1, "there is no item"),
+    ] {
+        let (was, out, err) = walk.items.run(&walk.arguments(arguments));
+        assert_eq!((was, out.as_str()), (code, ""), "{arguments:?}: {err}");
+        assert!(err.contains(words), "{arguments:?}: {err}");
+    }
+    let (code, _, err) = walk.items.run(&["counts", "recount", "walk.mp4", "--model", "motion"]);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("no line counts in the scene \"files\""),
+        "what was brought in is not the camera's: {err}"
+    );
+    // Where nothing was counted when it was recorded, the configured source says what it shows.
+    walk.items.fill(|media| recording_of(media, "own.mp4", Origin::Asked, Stamp::now(), &steps(5, S / 10)));
+    let own = ["counts", "recount", "own.mp4", "--model", "motion"];
+    for (kind, scene) in [("sim", "sim"), ("files", "files")] {
+        let kind = format!("source.kind={kind}");
+        let (code, _, err) =
+            walk.items.run(&[&own[..], &["--set", &kind, "--set", "source.path=x"]].concat());
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains(&format!("no line counts in the scene \"{scene}\"")), "{err}");
+    }
+    assert_eq!(walk.items.run(&own).0, 0, "the camera's line");
+    assert_eq!(walk.crossings(), before);
+}
+
+#[test]
+fn a_gap_is_not_counted_over() {
+    let walk = Walk::new();
+    // The walk with its middle missing: nobody is seen on both sides.
+    let times: Vec<u64> =
+        steps(20, S / 10).into_iter().chain((0..20).map(|at| 6 * S + at * S / 10)).collect();
+    walk.items.fill(|media| recording(media, "gap.mp4", 20 * S, &times));
+    let made = walk.recount(&["gap.mp4"]);
+    assert_eq!(made["spans"].as_array().unwrap().len(), 2, "{made}");
+    assert_eq!((&made["counted"], &made["lines"][0]["out"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn the_daemon_puts_it_on_record_where_it_runs() {
+    let walk = Walk::new();
+    let state = format!("store.directory={}", walk.items.state().display());
+    let zone = "counts.time_zone=UTC";
+    let program = || {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        program.args(["--config", "/dev/null"]).current_dir(walk.items.folder.path());
+        program
+    };
+    let sets = [
+        "--set",
+        "source.kind=url",
+        "--set",
+        "source.url=http://127.0.0.1:9/",
+        "--set",
+        "detect.backend=none",
+    ];
+    let daemon = Daemon::start(program(), &[&sets[..], &["--set", &state, "--set", zone]].concat());
+    let listen = format!("http.listen=[\"{}\"]", daemon.address);
+    let recount = |more: &[&str]| {
+        let arguments = walk.arguments(&[&["walk.mp4", "--set", &listen, "--json"], more].concat());
+        told(&walk.items.command(&arguments).output().unwrap())
+    };
+    let (code, out, err) = recount(&[]);
+    assert_eq!(code, 0, "{out}{err}");
+    let made: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(made["items"][0]["changed"], json!(true), "{made}");
+    let path = "/api/v1/crossings?scene=camera&limit=10";
+    let listed = client::get(daemon.address, path).json();
+    let directions: Vec<&str> =
+        listed["items"].as_array().unwrap().iter().map(|c| c["direction"].as_str().unwrap()).collect();
+    assert_eq!(directions, ["out", "in"], "{listed}");
+    let (_, out, _) = recount(&[]);
+    let again: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        again["items"][0]["changed"],
+        json!(false),
+        "also through the API nothing is rounded: {again}"
+    );
+
+    // What is sent is looked at strictly.
+    let good = json!({
+        "scene": "camera", "camera": "door", "recording": "recording 1, walk.mp4", "model": "m", "time_sure": true,
+        "spans": [[MONDAY, MONDAY + 4 * S]], "lines": [{"id": walk.door.id, "version": walk.door.version}],
+        "crossings": [{"line_id": walk.door.id, "track": 1, "ordinal": 1, "class": "person", "direction": "in",
+            "score": 0.5, "time_us": MONDAY + S}],
+    });
+    let post = |body: &Value, lines: &str| {
+        let body = body.to_string();
+        let head = format!(
+            "POST /api/v1/counts/recount HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {}",
+            body.len()
+        );
+        client::ask(daemon.address, &format!("{head}\r\n\r\n{body}")).status
+    };
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut body = good.clone();
+        change(&mut body);
+        post(&body, "")
+    };
+    assert_eq!(with(&|body| body["scene"] = json!("moon")), 422);
+    assert_eq!(with(&|body| body["crossings"][0]["direction"] = json!("up")), 422);
+    assert_eq!(with(&|body| body["crossings"][0]["score"] = json!(7)), 422);
+    assert_eq!(with(&|body| body["crossings"][0]["time_us"] = json!(MONDAY + 5 * S)), 422);
+    assert_eq!(with(&|body| body["spans"] = json!([])), 422);
+    assert_eq!(with(&|body| body["lines"][0]["version"] = json!(99)), 412);
+    let other_line = with(&|body| {
+        body["lines"][0]["id"] = json!(99);
+        body["crossings"] = json!([]);
+    });
+    assert_eq!(other_line, 404);
+    assert!(matches!(with(&|body| body["more"] = json!(1)), 400 | 422));
+    assert!(matches!(with(&|body| drop(body.as_object_mut().unwrap().remove("model"))), 400 | 422));
+    assert_eq!(post(&good, "Origin: http://elsewhere.example\r\n"), 403);
+    assert_eq!(client::get(daemon.address, path).json(), listed, "what was refused changed nothing");
+    assert_eq!(post(&good, ""), 201);
+    assert_eq!(post(&good, ""), 200, "the same again");
+    // Longer than other bodies may be: an hour of a busy street.
+    let many: Vec<Value> = (0..5000)
+        .map(|n| {
+            json!({"line_id": walk.door.id, "track": n, "ordinal": 1, "class": "person", "direction": "in", "score": 0.5,
+                "time_us": MONDAY + n})
+        })
+        .collect();
+    assert_eq!(with(&|body| body["crossings"] = json!(many)), 201);
+}

@@ -1,0 +1,33 @@
+//! Replays what fuzzing has collected: every file of `fuzz/corpus/`, through the same checks.
+
+use std::path::Path;
+
+/// Runs `check` on every file of a target's corpus, which must not be empty.
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut files = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let data = std::fs::read(&path).unwrap();
+        if std::panic::catch_unwind(|| check(&data)).is_err() {
+            panic!("{} fails", path.display());
+        }
+        files += 1;
+    }
+    assert!(files > 0, "{} is empty", folder.display());
+}
+
+#[test]
+fn jpeg() {
+    replay("jpeg", crate::checks::jpeg);
+}
+
+#[test]
+fn multipart() {
+    replay("multipart", crate::checks::multipart);
+}
+
+#[test]
+fn avi() {
+    replay("avi", crate::checks::avi);
+}

@@ -1,0 +1,514 @@
+//! Who may change the camera, over sockets: every route that changes something, from this machine and from another one,
+//! by Basic, by cookie, and without either.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::webdriver::{Browser, Wanted};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tallycam::access::Access;
+use tallycam::base::Recent;
+use tallycam::base::recent::Line;
+use tallycam::http::{self, Server};
+use tallycam::pipeline;
+
+use crate::common::client::{self, Answer};
+use crate::common::served::{Served, serve_at};
+use crate::common::testcam::TestCam;
+
+const PASSWORD: &str = "correct horse";
+
+/// A server that all addresses of this machine reach.
+struct Camera {
+    served: Served,
+    access: Access,
+    recent: Recent,
+}
+
+fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
+    let (access, recent) = (Access::open(folder), Recent::default());
+    let run = TestCam::new().pipeline(pipeline::Settings::default());
+    let served = serve_at("0.0.0.0:0", run, None, |pipeline| {
+        Server::new(settings, pipeline, None).with_access(access.clone()).with_recent(recent.clone())
+    });
+    Camera { served, access, recent }
+}
+
+/// One with the password, and the folder that keeps it.
+fn camera() -> (Camera, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = camera_in(folder.path(), http::Settings::default());
+    camera.access.set(PASSWORD).unwrap();
+    (camera, folder)
+}
+
+/// An address of this machine that is no loopback, where it has one: what comes from there comes from beyond.
+fn own_address() -> Option<IpAddr> {
+    // Nothing is sent: only a way is chosen.
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.77:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+impl Camera {
+    fn port(&self) -> u16 {
+        self.served.address.port()
+    }
+
+    /// A request of this machine's own.
+    fn here(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        self.ask("127.0.0.1".parse().unwrap(), method, path, &format!("Host: localhost\r\n{lines}"), body)
+    }
+
+    /// A request that comes from beyond: from another address, else through a proxy.
+    fn beyond(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        match own_address() {
+            Some(ip) => self.ask(ip, method, path, &format!("Host: cam\r\n{lines}"), body),
+            None => self.behind("10.0.0.7", method, path, lines, body),
+        }
+    }
+
+    /// A request that a proxy of this machine hands on for `client`.
+    fn behind(&self, client: &str, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        let lines = format!("Host: localhost\r\nX-Forwarded-For: {client}\r\n{lines}");
+        self.ask("127.0.0.1".parse().unwrap(), method, path, &lines, body)
+    }
+
+    fn ask(&self, ip: IpAddr, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        let request =
+            format!("{method} {path} HTTP/1.1\r\n{lines}Content-Length: {}\r\n\r\n{body}", body.len());
+        client::ask(SocketAddr::new(ip, self.port()), &request)
+    }
+
+    /// The cookie of a new session.
+    fn signed_in(&self) -> String {
+        let answer = self.beyond("POST", "/sign-in", FORM, "password=correct+horse&next=lines");
+        assert_eq!((answer.status, answer.header("location")), (303, Some("lines")), "{}", answer.text());
+        cookie(&answer)
+    }
+}
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+
+/// The cookie that an answer sets, as a line of the next request.
+fn cookie(answer: &Answer) -> String {
+    let set = answer.header("set-cookie").unwrap();
+    format!("Cookie: {}\r\n", set.split(';').next().unwrap())
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// Every operation of the document: method, path with something in its places, all keys of its query, and itself.
+fn operations(camera: &Camera) -> Vec<(String, String, Value)> {
+    let document = camera.beyond("GET", "/api/v1/openapi.json", "", "").json();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let keys = operation["parameters"].as_array().unwrap().iter();
+            let keys =
+                keys.filter(|p| p["in"] == "query").map(|p| format!("{}=x", p["name"].as_str().unwrap()));
+            let query: Vec<String> = keys.collect();
+            let path = path.replace("{id}", "1").replace("{name}", "a.jpg");
+            operations.push((
+                method.to_uppercase(),
+                format!("{path}?{}", query.join("&")),
+                operation.clone(),
+            ));
+        }
+    }
+    operations
+}
+
+#[test]
+fn nothing_is_changed_from_beyond_without_the_password() {
+    let (camera, _folder) = camera();
+    let (mut asked, mut free) = (0, Vec::new());
+    for (method, path, operation) in operations(&camera) {
+        if operation["security"].is_null() {
+            if method != "GET" || path.starts_with("/shutdown") || path.starts_with("/reboot") {
+                free.push(format!("{method} {}", path.split('?').next().unwrap()));
+            }
+            continue;
+        }
+        asked += 1;
+        for lines in ["", "Cookie: tallycam_00000000=AAAA\r\n", "Host: localhost\r\n"] {
+            let answer = camera.beyond(&method, &path, lines, "");
+            match operation["tags"][0].as_str().unwrap() {
+                // Two names are refused by the protocol itself.
+                _ if answer.status == 400 && lines.starts_with("Host") => {}
+                "pages" => {
+                    let to = answer.header("location").unwrap_or_default();
+                    assert_eq!(answer.status, 303, "{method} {path}");
+                    assert!(
+                        to.trim_start_matches("../").starts_with("sign-in?next="),
+                        "{method} {path}: {to}"
+                    );
+                }
+                "api" => {
+                    assert_eq!(answer.status, 401, "{method} {path}");
+                    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+                    assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"tallycam\""));
+                    assert_eq!(answer.json()["status"], 401);
+                }
+                _ => {
+                    assert_eq!(answer.status, 401, "{method} {path}");
+                    assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+                    assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"tallycam\""));
+                }
+            }
+        }
+    }
+    assert!(asked > 50, "only {asked} routes were asked");
+    // What needs no password: the way to show it, and what asks for a key of its own.
+    assert_eq!(free, ["GET /reboot", "GET /shutdown", "POST /sign-in", "POST /sign-out"]);
+}
+
+#[test]
+fn everybody_may_look() {
+    let (camera, _folder) = camera();
+    for path in
+        ["/", "/state", "/api/v1/state", "/health", "/media", "/sign-in", "/api/v1/log", "/logs", "/snapshot"]
+    {
+        let answer = camera.beyond("GET", path, "", "");
+        assert!(answer.status != 401 && answer.status != 303, "{path}: {}", answer.status);
+    }
+    assert_eq!(camera.beyond("OPTIONS", "/api/v1/pause", "", "").status, 204);
+}
+
+#[test]
+fn programs_show_the_password_by_basic() {
+    let (camera, _folder) = camera();
+    for user in ["", "admin", "übermut"] {
+        let answer = camera.beyond("POST", "/api/v1/resume", &basic(user, PASSWORD), "");
+        assert_eq!(answer.status, 200, "{user}: {}", answer.text());
+    }
+    assert_eq!(
+        camera.beyond("POST", "/stop_stream", &basic("x", PASSWORD), "").text(),
+        r#"{"status":"stopped"}"#
+    );
+    let answer = camera.beyond("POST", "/api/v1/resume", &basic("admin", "wrong horse"), "");
+    assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Basic realm=\"tallycam\"")));
+    assert_eq!(answer.json()["detail"], "the password is wrong");
+    let answer = camera.beyond("POST", "/stop_stream", "Authorization: Bearer abc\r\n", "");
+    assert_eq!(answer.status, 401);
+    assert!(answer.text().starts_with("this changes something and needs the camera's password\n"));
+}
+
+#[test]
+fn a_browser_is_not_asked_by_a_dialog() {
+    let (camera, _folder) = camera();
+    for line in ["Origin: http://cam\r\n", "Sec-Fetch-Mode: cors\r\n", "User-Agent: Mozilla/5.0 (X11)\r\n"] {
+        for path in ["/api/v1/pause", "/stop_stream"] {
+            let answer = camera.beyond("POST", path, line, "");
+            assert_eq!((answer.status, answer.header("www-authenticate")), (401, None), "{line}");
+        }
+    }
+}
+
+#[test]
+fn this_machine_is_asked_for_nothing() {
+    let (camera, _folder) = camera();
+    assert_eq!(camera.here("POST", "/api/v1/resume", "", "").status, 200);
+    assert_eq!(camera.here("POST", "/resume", "", "").header("location"), Some("./"));
+    let loopback: IpAddr = "127.0.0.1".parse().unwrap();
+    for lines in [
+        // A name that was made to lead here.
+        "Host: rebound.example\r\n",
+        "Host: cam\r\n",
+        // Somebody behind a proxy that runs here.
+        "Host: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n",
+        "Host: localhost\r\nForwarded: for=10.0.0.7\r\n",
+        "Host: localhost\r\nX-Real-IP: 10.0.0.7\r\n",
+    ] {
+        assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", lines, "").status, 401, "{lines}");
+    }
+    let old = "POST /api/v1/resume HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(client::ask(SocketAddr::new(loopback, camera.port()), old).status, 401);
+}
+
+#[test]
+fn a_form_leads_to_the_page_that_signs_in_and_back() {
+    let (camera, folder) = camera();
+    let answer = camera.beyond("POST", "/lines", FORM, "do=save");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in?next=lines")));
+    let answer = camera.beyond("POST", "/media/upload", "", "");
+    assert_eq!(answer.header("location"), Some("../sign-in?next=media"));
+    let page = camera.beyond("GET", "/sign-in?next=lines", "", "");
+    assert!(page.text().contains("name=\"next\" value=\"lines\""), "{}", page.text());
+
+    let answer = camera.beyond("POST", "/sign-in", FORM, "password=wrong&next=lines");
+    assert_eq!((answer.status, answer.header("set-cookie")), (422, None));
+    assert!(
+        answer.text().contains("The password is wrong") || answer.text().contains("the password is wrong")
+    );
+    let answer = camera.beyond("POST", "/sign-in", FORM, "password=correct+horse&next=lines%3Fline%3D2");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("lines?line=2")));
+    let set = answer.header("set-cookie").unwrap();
+    let (name, rest) = set.split_once('=').unwrap();
+    let (token, attributes) = rest.split_once("; ").unwrap();
+    assert!(name.len() == 17 && name.starts_with("tallycam_") && token.len() == 43, "{set}");
+    // Without a path it fits whatever prefix the page is reached at.
+    assert_eq!(attributes, "Max-Age=2592000; HttpOnly; SameSite=Strict");
+    assert!(!std::fs::read_to_string(folder.path().join("access.json")).unwrap().contains(token));
+
+    let mine = cookie(&answer);
+    assert_eq!(camera.beyond("POST", "/resume", &mine, "").header("location"), Some("./"));
+    let others = mine.replace("Cookie: ", "Cookie: theme=dark; tallycam_99999999=x; ");
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &others, "").status, 200);
+    assert!(camera.beyond("GET", "/sign-in", &mine, "").text().contains("action=\"sign-out\""));
+
+    let answer = camera.beyond("POST", "/sign-out", &mine, "");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in")));
+    assert!(answer.header("set-cookie").unwrap().contains("=; Max-Age=0;"));
+    assert_eq!(
+        camera.beyond("POST", "/api/v1/resume", &mine, "").status,
+        401,
+        "a stolen copy is worth nothing"
+    );
+}
+
+#[test]
+fn signing_in_leads_nowhere_else_and_not_for_others() {
+    let (camera, _folder) = camera();
+    for bad in
+        ["//evil.example/", "https://evil.example/", "javascript:alert(1)", "%2F%2Fevil.example", "..%2Fx"]
+    {
+        let answer = camera.beyond("POST", "/sign-in", FORM, &format!("password=correct+horse&next={bad}"));
+        assert_eq!((answer.status, answer.header("location")), (303, Some("./")), "{bad}");
+    }
+    let foreign = format!("{FORM}Origin: http://evil.example\r\n");
+    assert_eq!(camera.beyond("POST", "/sign-in", &foreign, "password=correct+horse").status, 403);
+    let cookie = camera.signed_in();
+    let foreign = format!("{cookie}Sec-Fetch-Site: cross-site\r\n");
+    assert_eq!(
+        camera.beyond("POST", "/stop_stream", &foreign, "").status,
+        403,
+        "a cookie does not make it ours"
+    );
+}
+
+#[test]
+fn behind_https_the_cookie_is_for_https_only() {
+    let (camera, _folder) = camera();
+    let lines = format!("{FORM}X-Forwarded-Proto: https\r\n");
+    let answer = camera.behind("10.0.0.7", "POST", "/sign-in", &lines, "password=correct+horse");
+    assert!(answer.header("set-cookie").unwrap().ends_with("; SameSite=Strict; Secure"));
+}
+
+#[test]
+fn forged_and_expired_cookies_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = http::Settings { session: Duration::ZERO, ..http::Settings::default() };
+    let camera = camera_in(folder.path(), settings);
+    camera.access.set(PASSWORD).unwrap();
+    let expired = camera.signed_in();
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &expired, "").status, 401);
+    let name = expired.trim_start_matches("Cookie: ").split('=').next().unwrap();
+    let huge = "x".repeat(7000);
+    for value in ["", "AAAA", "null", "../../etc/passwd", "%00", huge.as_str()] {
+        let forged = format!("Cookie: {name}={value}\r\n");
+        assert_eq!(camera.beyond("POST", "/api/v1/resume", &forged, "").status, 401, "{value}");
+    }
+    let many = format!("Cookie: {}\r\n", vec![format!("{name}=a"); 250].join(";"));
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &many, "").status, 401);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("a", &"x".repeat(4500)), "").status, 401);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("a", &"x".repeat(9000)), "").status, 431);
+}
+
+#[test]
+fn sessions_outlive_a_restart_and_end_with_the_password() {
+    let (camera, folder) = camera();
+    let (one, two) = (camera.signed_in(), camera.signed_in());
+    drop(camera);
+    let camera = camera_in(folder.path(), http::Settings::default());
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &one, "").status, 200);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &two, "").status, 200);
+    let json = "Content-Type: application/json\r\n";
+    // With a cookie alone nobody locks the owner out.
+    let draft = |current: &str| json!({"password": "another horse", "current": current}).to_string();
+    let answer = camera.beyond("PUT", "/api/v1/password", &format!("{json}{one}"), &draft("wrong"));
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    let answer = camera.beyond("PUT", "/api/v1/password", &format!("{json}{one}"), &draft(PASSWORD));
+    assert_eq!((answer.status, &answer.json()["sessions"]), (200, &json!(0)), "{}", answer.text());
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &two, "").status, 401);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("", PASSWORD), "").status, 401);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("", "another horse"), "").status, 200);
+    assert_eq!(camera.here("PUT", "/api/v1/password", json, r#"{"password":"short"}"#).status, 422);
+}
+
+#[test]
+fn the_password_is_changed_on_the_page() {
+    let (camera, _folder) = camera();
+    let (mine, other) = (camera.signed_in(), camera.signed_in());
+    let change = |body: &str| camera.beyond("POST", "/password", &format!("{FORM}{mine}"), body);
+    for (body, status, said) in [
+        (
+            "current=wrong&password=another+horse&again=another+horse",
+            403,
+            "The current password is another one",
+        ),
+        ("current=correct+horse&password=another+horse&again=another+hors", 422, "are not the same"),
+        ("current=correct+horse&password=short&again=short", 422, "has 8 to 200 characters"),
+    ] {
+        let answer = change(body);
+        assert_eq!(answer.status, status, "{body}");
+        assert!(answer.text().to_lowercase().contains(&said.to_lowercase()), "{}", answer.text());
+        assert!(!answer.text().contains("horse"), "no password is shown again");
+    }
+    let answer = change("current=correct+horse&password=another+horse&again=another+horse");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in")));
+    let anew = cookie(&answer);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &anew, "").status, 200);
+    for gone in [mine, other] {
+        assert_eq!(camera.beyond("POST", "/api/v1/resume", &gone, "").status, 401);
+    }
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("", "another horse"), "").status, 200);
+}
+
+#[test]
+fn who_removes_the_password_is_told_so_on_every_page() {
+    const WORDS: &str = "Anyone on this network can watch and change this camera.";
+    let (camera, _folder) = camera();
+    let pages = ["/", "/media", "/sign-in", "/database"];
+    for page in pages {
+        assert!(!camera.beyond("GET", page, "", "").text().contains(WORDS), "{page}");
+    }
+    let right = basic("", PASSWORD);
+    for (method, path) in [("DELETE", "/api/v1/password"), ("POST", "/api/v1/password/random")] {
+        assert_eq!(camera.beyond(method, path, &right, "").status, 403, "only on the machine itself");
+    }
+    assert_eq!(camera.here("DELETE", "/api/v1/password", "", "").json()["set"], false);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", "", "").status, 200);
+    for page in pages {
+        assert!(camera.beyond("GET", page, "", "").text().contains(WORDS), "{page}");
+    }
+    assert_eq!(camera.beyond("GET", "/state", "", "").json()["open"], true);
+    // Whoever comes by does not lock the owner out.
+    let draft = r#"{"password":"mine for ever"}"#;
+    assert_eq!(
+        camera.beyond("PUT", "/api/v1/password", "Content-Type: application/json\r\n", draft).status,
+        403
+    );
+    let made = camera.here("POST", "/api/v1/password/random", "", "");
+    assert_eq!(made.status, 201);
+    let password = made.json()["password"].as_str().unwrap().to_owned();
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", "", "").status, 401);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("", &password), "").status, 200);
+    assert_eq!(camera.beyond("GET", "/state", "", "").json()["open"], false);
+}
+
+#[test]
+fn a_camera_that_only_this_machine_reaches_is_not_called_open() {
+    let run = TestCam::new().pipeline(pipeline::Settings::default());
+    let served = serve_at("127.0.0.1:0", run, None, |p| Server::new(http::Settings::default(), p, None));
+    assert_eq!(served.state()["open"], false);
+}
+
+#[test]
+fn guesses_take_longer_and_longer() {
+    let (camera, _folder) = camera();
+    let guess = |client: &str, password: &str| {
+        camera.behind(client, "POST", "/api/v1/resume", &basic("", password), "")
+    };
+    let tries: Vec<Answer> = (0..40).map(|n| guess("10.9.9.9", &format!("guess {n}"))).collect();
+    let looked_at = tries.iter().filter(|answer| answer.status == 401).count();
+    let late = tries.iter().find(|answer| answer.status == 429).expect("it never has to wait");
+    assert!(looked_at >= 10, "people may mistype: {looked_at}");
+    assert!(late.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    assert_eq!(late.header("www-authenticate"), None);
+    // Who has to wait learns nothing, not even whether it is right now; a cookie is no guess.
+    let mut last = guess("10.9.9.9", "guess");
+    while last.status != 429 {
+        last = guess("10.9.9.9", "guess");
+    }
+    assert_eq!(guess("10.9.9.9", PASSWORD).status, 429);
+    let page = camera.behind("10.9.9.9", "POST", "/sign-in", FORM, "password=correct+horse");
+    assert_eq!((page.status, page.header("set-cookie")), (429, None));
+    let cookie = camera.signed_in();
+    assert_eq!(camera.behind("10.9.9.9", "POST", "/api/v1/resume", &cookie, "").status, 200);
+    assert_eq!(guess("10.9.9.10", PASSWORD).status, 200, "others do not wait");
+}
+
+#[test]
+fn many_guesses_at_once_are_no_more_than_one_after_the_other() {
+    let (camera, _folder) = camera();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..40)
+            .map(|n| {
+                let camera = &camera;
+                scope.spawn(move || {
+                    camera
+                        .behind("10.9.9.9", "POST", "/api/v1/resume", &basic("", &format!("guess {n}")), "")
+                        .status
+                })
+            })
+            .collect();
+        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    assert!(statuses.iter().all(|status| matches!(status, 401 | 429 | 503)), "{statuses:?}");
+    let looked_at = statuses.iter().filter(|status| **status == 401).count();
+    assert!((1..=12).contains(&looked_at), "{looked_at} guesses were looked at");
+}
+
+#[test]
+fn the_log_is_shown_and_says_no_secret() {
+    let (camera, _folder) = camera();
+    for (n, level) in [log::Level::Error, log::Level::Info, log::Level::Debug].into_iter().enumerate() {
+        camera.recent.add(Line {
+            wall_us: 1_795_164_062_123_456 + n as u64 * 1_000_000,
+            level,
+            place: String::from("source::v4l2"),
+            text: format!("line {n}"),
+        });
+    }
+    let log = camera.beyond("GET", "/api/v1/log", "", "").json();
+    assert_eq!(
+        log["items"][0],
+        json!({"time": "2026-11-20T08:41:02.123Z", "level": "error", "target": "source::v4l2", "message": "line 0"})
+    );
+    assert_eq!(log["items"].as_array().unwrap().len(), 3);
+    let log = camera.beyond("GET", "/api/v1/log?level=info&lines=1", "", "").json();
+    assert_eq!(log["items"].as_array().unwrap().len(), 1);
+    assert_eq!(log["items"][0]["message"], "line 1");
+    for wrong in ["lines=0", "lines=1001", "lines=x", "level=loud"] {
+        assert_eq!(camera.beyond("GET", &format!("/api/v1/log?{wrong}"), "", "").status, 400, "{wrong}");
+    }
+    let old = camera.beyond("GET", "/logs", "", "");
+    assert_eq!(old.header("content-type"), Some("application/json"));
+    assert!(
+        old.text().starts_with(r#"[{"time":"2026-11-20T08:41:02.123Z","level":"error","message":"line 0"},"#),
+        "{}",
+        old.text()
+    );
+}
+
+#[test]
+fn there_is_no_controller() {
+    let (camera, _folder) = camera();
+    let answer = camera.beyond("GET", "/get_controller_data", "", "");
+    assert_eq!((answer.status, answer.text()), (403, "Controller unavailable"));
+}
+
+#[test]
+fn a_browser_signs_in_and_out_without_a_script() {
+    let Some(ip) = own_address() else {
+        return crate::common::say("LEFT OUT: this machine has no address but loopback");
+    };
+    let Some(browser) = Browser::start(Wanted { has_script: false, ..Wanted::DESKTOP }) else { return };
+    let (camera, _folder) = camera();
+    let url = |path: &str| format!("http://{ip}:{}/{path}", camera.port());
+    browser.goto(&url("sign-in?next=media"));
+    browser.fill("input[name=password]", PASSWORD);
+    browser.click("main button");
+    browser.wait_until("it is led on", || browser.text("h1") != "Sign in");
+    assert_eq!(browser.text("h1"), "Media");
+    browser.goto(&url("sign-in"));
+    browser.click("main button");
+    browser.wait_until("it is signed out", || browser.text("h1") == "Sign in");
+    assert_eq!(camera.access.sessions(), 0);
+}

@@ -1,0 +1,723 @@
+//! Counting on real sockets: lines and zones, counts and crossings, and the contract of every route.
+//! What is counted is put into a real ledger, or walks before a real counting thread.
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::common::counted::{Counted, Setup, count, count_with};
+use crate::common::served::serve;
+use crate::common::testcam::{TestCam, number_of};
+use crate::common::wait_until;
+use serde_json::{Value, json};
+use tallycam::http::{CatalogueModel, FoundModel, Models, NotFetched, Settings};
+use tallycam::store::{LineDraft, Scene};
+use tallycam::vision::{Anchor, Recrossing};
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn counted() -> (TestCam, Counted) {
+    let cam = TestCam::new();
+    let counted = count(&cam);
+    (cam, counted)
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_line_is_drawn_changed_and_deleted() {
+    let (_cam, served) = counted();
+    let lines = "/api/v1/lines";
+    assert_eq!(served.get(lines).json(), json!({"items": [], "next": null}));
+    let draft = json!({"name": "Door", "a": [0.5, 1], "b": [0.5, 0.25], "classes": ["person"]});
+    let new = served.send("POST", lines, JSON, &draft.to_string());
+    assert_eq!(new.status, 201, "{}", new.text());
+    let line = new.json();
+    let id = line["id"].as_u64().unwrap();
+    assert_eq!(new.header("location"), Some(&*format!("lines/{id}")));
+    for (key, want) in [
+        ("name", json!("Door")),
+        ("b", json!([0.5, 0.25])),
+        ("in_name", json!("in")),
+        ("anchor", json!("bottom")),
+        ("recrossing", json!("every")),
+        ("scene", json!("camera")),
+        ("pinned", json!(null)),
+        ("moved", json!(null)),
+        ("deleted", json!(null)),
+    ] {
+        assert_eq!(line[key], want, "{key}");
+    }
+    let path = format!("{lines}/{id}");
+    let got = served.get(&path);
+    assert_eq!((got.status, got.json()), (200, line.clone()));
+    let tag = got.header("etag").unwrap().to_owned();
+    assert_eq!(new.header("etag"), Some(&*tag));
+
+    // What was given may be sent back; only what differs changes.
+    let mut moved = line.clone();
+    moved["a"] = json!([0.4, 1.0]);
+    let put = served.send_with("PUT", &path, &format!("If-Match: {tag}\r\n"), &moved.to_string());
+    assert_eq!((put.status, &put.json()["a"]), (200, &json!([0.4, 1.0])), "{}", put.text());
+    assert!(put.json()["moved"].is_string());
+    assert_ne!(put.header("etag"), Some(&*tag));
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let late = served.send_with(method, &path, &format!("If-Match: {tag}\r\n"), &draft.to_string());
+        assert_eq!((late.status, late.header("content-type")), (412, Some("application/problem+json")));
+    }
+    let patch = served.send("PATCH", &path, JSON, r#"{"in_name":"north"}"#);
+    assert_eq!((patch.status, &patch.json()["in_name"]), (200, &json!("north")));
+    assert_eq!(patch.json()["a"], json!([0.4, 1.0]));
+    let tag = patch.header("etag").unwrap().to_owned();
+    let about_the_same = served.send_with("DELETE", &path, &format!("If-Match: W/{tag}\r\n"), "");
+    assert_eq!(about_the_same.status, 412, "a weak tag is no version");
+    let gone = served.send_with("DELETE", &path, &format!("If-Match: {tag}\r\n"), "");
+    assert_eq!((gone.status, gone.body.len()), (204, 0));
+    assert_eq!(served.get(lines).json()["items"], json!([]));
+    // What it counted stays, and so does its name.
+    assert_eq!(names(&served.get("/api/v1/lines?deleted=1").json()), ["Door"]);
+    assert!(served.get(&path).json()["deleted"].is_string());
+    assert_eq!(served.send("DELETE", &path, JSON, "").status, 404);
+}
+
+#[test]
+fn what_is_no_line_is_refused_in_words() {
+    let (_cam, served) = counted();
+    served.draw("Door");
+    let good = json!({"name": "Gate", "a": [0.1, 0.1], "b": [0.9, 0.9]});
+    let with = |key: &str, value: Value| {
+        let mut draft = good.clone();
+        draft[key] = value;
+        draft.to_string()
+    };
+    for (kind, body, status, word) in [
+        (JSON, String::new(), 400, "needs a body"),
+        (JSON, String::from("{\"name\":"), 400, "no JSON"),
+        ("image/png", String::from("x"), 415, "image/png"),
+        (JSON, String::from("[]"), 422, "not what is wanted"),
+        // The values in the order of our own declaration: nobody has promised one.
+        (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
+        (JSON, with("colour", json!("red")), 422, "colour"),
+        (JSON, with("a", json!([0.5])), 422, "array of length 2"),
+        (JSON, with("a", json!(null)), 422, "a is missing"),
+        (JSON, with("a", json!([0.9, 0.9])), 422, "same point"),
+        (JSON, with("a", json!([7, 7])), 422, "outside the picture"),
+        (JSON, with("name", json!("")), 422, "name"),
+        (JSON, with("name", json!("Door")), 409, "Door"),
+        (JSON, with("anchor", json!("foot")), 422, "bottom, center"),
+        (JSON, with("recrossing", json!("twice")), 422, "every or once"),
+        (JSON, format!("{{\"name\":\"{}\"}}", "x".repeat(70_000)), 413, "longer"),
+    ] {
+        let answer = served.send("POST", "/api/v1/lines", kind, &body);
+        let said = answer.text().to_owned();
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (status, Some("application/problem+json"))
+        );
+        assert!(said.contains(word), "{body:.60} says {said}");
+    }
+    assert_eq!(names(&served.get("/api/v1/lines").json()), ["Door"]);
+    assert_eq!(served.send("PATCH", "/api/v1/lines/99", JSON, "{}").status, 404);
+    // As `curl -d` sends it, and as a form has it.
+    let form = served.send("POST", "/api/v1/lines", FORM, "name=Gate&a=0.1,0.1&b=0.9,0.9&classes=car,person");
+    assert_eq!((form.status, &form.json()["classes"]), (201, &json!(["car", "person"])), "{}", form.text());
+    for (method, path) in [
+        ("POST", "/api/v1/lines"),
+        ("PUT", "/api/v1/lines/1"),
+        ("PATCH", "/api/v1/lines/1"),
+        ("DELETE", "/api/v1/lines/1"),
+    ] {
+        let foreign = served.send_with(method, path, "Origin: https://evil.example\r\n", &good.to_string());
+        assert_eq!(foreign.status, 403, "{method}");
+    }
+}
+
+#[test]
+fn a_line_of_the_operators_file_is_pinned() {
+    let (_cam, served) = counted();
+    let draft = LineDraft {
+        name: String::from("Door"),
+        a: [0.5, 1.0],
+        b: [0.5, 0.0],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: Vec::new(),
+        anchor: Anchor::default(),
+        recrossing: Recrossing::default(),
+    };
+    served.counts.pin(vec![(draft, String::from("config.toml:112"))], Vec::new()).unwrap();
+    let lines = served.get("/api/v1/lines").json();
+    let line = &lines["items"][0];
+    assert_eq!((&line["pinned"], &line["scene"]), (&json!("config.toml:112"), &json!(null)));
+    let path = format!("/api/v1/lines/{}", line["id"]);
+    for method in ["PATCH", "DELETE"] {
+        let answer = served.send(method, &path, JSON, r#"{"name":"Gate"}"#);
+        assert_eq!(answer.status, 409);
+        assert!(answer.text().contains("config.toml:112"), "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_zone_is_drawn_changed_and_deleted() {
+    let (_cam, served) = counted();
+    let draft = json!({"name": "Yard", "points": [[0, 0], [1, 0], [1, 1]]});
+    let new = served.send("POST", "/api/v1/zones", JSON, &draft.to_string());
+    assert_eq!((new.status, &new.json()["occupancy"]), (201, &json!(0)), "{}", new.text());
+    let path = format!("/api/v1/zones/{}", new.json()["id"]);
+    let tag = new.header("etag").unwrap().to_owned();
+    let patch = served.send_with("PATCH", &path, &format!("If-Match: {tag}\r\n"), r#"{"name":"Court"}"#);
+    assert_eq!((patch.status, &patch.json()["points"]), (200, &new.json()["points"]));
+    let late = served.send_with("PUT", &path, &format!("If-Match: {tag}\r\n"), &draft.to_string());
+    assert_eq!(late.status, 412);
+    assert_eq!(names(&served.get("/api/v1/zones").json()), ["Court"]);
+    let line = served.send("POST", "/api/v1/zones", JSON, r#"{"name":"x","points":[[0,0],[1,1]]}"#);
+    assert_eq!(line.status, 422, "{}", line.text());
+    assert_eq!(served.send("DELETE", &path, JSON, "").status, 204);
+    assert_eq!(served.get(&path).status, 404);
+}
+
+#[test]
+fn counts_by_the_hour_as_json_and_as_a_table() {
+    let (_cam, served) = counted();
+    let door = served.draw("=Door");
+    served.record(door, 7);
+    let report = served.get("/api/v1/counts?from=-3h&to=now").json();
+    assert_eq!(
+        (&report["bucket"], &report["scene"], &report["next"]),
+        (&json!("hour"), &json!("camera"), &json!(null))
+    );
+    assert_eq!(report["by"], json!(["line", "class", "direction"]));
+    let items = report["items"].as_array().unwrap();
+    assert!((3..=4).contains(&items.len()), "{report:#}");
+    // An hour in which nothing was counted is no zero.
+    assert_eq!(
+        (&items[0]["in"], &items[0]["covered"], &items[0]["counts"]),
+        (&json!(null), &json!(0.0), &json!([]))
+    );
+    assert!(report["gaps"][0]["why"].is_string(), "{report:#}");
+    let sum = |key: &str| items.iter().filter_map(|item| item[key].as_u64()).sum::<u64>();
+    assert_eq!((sum("in"), sum("out")), (5, 2));
+    let total = served.get("/api/v1/counts?from=-3h&bucket=total&by=direction&class=person").json();
+    assert_eq!(
+        total["items"][0]["counts"],
+        json!([{"direction": "in", "count": 5}, {"direction": "out", "count": 2}])
+    );
+    let none = served.get("/api/v1/counts?from=-3h&bucket=total&class=car").json();
+    assert_eq!(none["items"][0]["counts"], json!([]));
+    let table = served.get(&format!("/api/v1/counts?from=-3h&bucket=total&format=csv&line={door}"));
+    assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+    assert!(table.header("content-disposition").unwrap().contains("counts.csv"));
+    let rows: Vec<&str> = table.text().split_terminator("\r\n").collect();
+    assert_eq!(rows[0], "start,end,covered,line,class,direction,count");
+    assert!(rows[1].ends_with(",'=Door,person,in,5"), "{}", rows[1]);
+    assert!(rows[2].ends_with(",'=Door,person,out,2"), "{}", rows[2]);
+    // By its name, too, and of a line that is deleted.
+    served.send("DELETE", &format!("/api/v1/lines/{door}"), JSON, "");
+    let named = served.get("/api/v1/counts?from=-3h&bucket=total&by=&line=%3DDoor").json();
+    assert_eq!(named["items"][0]["counts"], json!([{"count": 7}]));
+}
+
+#[test]
+fn a_value_that_means_nothing_is_told() {
+    let (_cam, served) = counted();
+    for (path, word) in [
+        ("/api/v1/counts?from=soon", "from is \"soon\""),
+        ("/api/v1/counts?from=now&to=-1h", "later than from"),
+        ("/api/v1/counts?bucket=minute", "hour, day, week, month, total"),
+        ("/api/v1/counts?by=colour", "line, class, direction"),
+        ("/api/v1/counts?from=2000-01-01", "more than 20000 buckets"),
+        ("/api/v1/counts?line=99", "the number or the name of a line"),
+        ("/api/v1/counts?scene=moon", "camera, files, sim"),
+        ("/api/v1/counts?format=xml", "json, csv"),
+        ("/api/v1/crossings?limit=0", "from 1 to 5000"),
+        ("/api/v1/crossings?cursor=x", "cursor is"),
+        ("/api/v1/crossings?order=up", "newest, oldest"),
+        ("/api/v1/crossings?direction=left", "in, out"),
+        ("/api/v1/crossings?to=2026-99-01", "to is"),
+        ("/api/v1/lines?deleted=maybe", "deleted is"),
+        ("/api/v1/events?types=pictures", "crossing, tally"),
+        ("/api/v1/events?last_event_id=x", "last_event_id is"),
+    ] {
+        let answer = served.get(path);
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (400, Some("application/problem+json")),
+            "{path}"
+        );
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(word), "{path} says {detail}");
+    }
+    // Empty values are those of forms that were not filled in.
+    assert_eq!(served.get("/api/v1/counts?from=&to=&line=&class=&bucket=&scene=&_=123").status, 200);
+    assert_eq!(served.get("/api/v1/crossings?from=&to=&limit=&cursor=&order=&direction=").status, 200);
+}
+
+/// All ids that pages of `path` give, and how many pages there were.
+fn ids(served: &Counted, path: &str) -> (Vec<u64>, usize) {
+    let (mut ids, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let page = served.get(&format!("{path}{cursor}")).json();
+        ids.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].as_u64().unwrap()));
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return (ids, pages),
+        }
+    }
+}
+
+#[test]
+fn crossings_page_by_page_and_as_a_table() {
+    let (_cam, served) = counted();
+    let (door, gate) = (served.draw("Door"), served.draw("Gate"));
+    served.record(door, 25);
+    served.record(gate, 5);
+    let page = served.get("/api/v1/crossings").json();
+    let newest = &page["items"][0];
+    assert_eq!(
+        (&newest["line"], &newest["line_id"], &newest["track"]),
+        (&json!("Gate"), &json!(gate), &json!(1_000_029))
+    );
+    assert_eq!((&newest["score"], &newest["thumbnail"]), (&json!(0.75), &json!(null)));
+    // Whether the clock is right is for the machine to know.
+    assert!(newest["time_sure"].is_boolean());
+    let all: Vec<u64> = (1..=30).collect();
+    let reversed: Vec<u64> = all.iter().rev().copied().collect();
+    assert_eq!(ids(&served, "/api/v1/crossings?limit=7&order=oldest"), (all, 5));
+    assert_eq!(ids(&served, "/api/v1/crossings?limit=15"), (reversed, 2));
+    assert_eq!(ids(&served, "/api/v1/crossings?line=Gate").0.len(), 5);
+    assert_eq!(ids(&served, &format!("/api/v1/crossings?line={door},{gate}&direction=out")).0.len(), 10);
+    assert_eq!(ids(&served, "/api/v1/crossings?to=-1h").0.len(), 0);
+    assert_eq!(ids(&served, "/api/v1/crossings?from=-1h&class=person").0.len(), 30);
+    let thumbnail = served.get("/api/v1/crossings/1/thumbnail.jpg");
+    assert_eq!((thumbnail.status, thumbnail.header("content-type")), (404, Some("application/problem+json")));
+
+    // More than one piece, and all of them once.
+    served.record(door, 600);
+    served.record(gate, 600);
+    let ask = |path: &str| served.ask(&format!("GET {path} HTTP/1.0\r\nHost: cam\r\n\r\n"));
+    let table = ask("/api/v1/crossings?format=csv&order=oldest");
+    assert_eq!((table.status, table.header("content-length")), (200, None));
+    let mut rows = table.text().split_terminator("\r\n");
+    assert_eq!(
+        rows.next(),
+        Some("id,time,time_sure,line_id,line,direction,class,score,track,ordinal,run,camera,scene")
+    );
+    let numbers: Vec<u64> = rows.map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers, (1..=1230).collect::<Vec<u64>>());
+    assert_eq!(ask("/api/v1/crossings?format=csv&limit=3").text().lines().count(), 4);
+    assert_eq!(ask("/api/v1/crossings?format=csv&limit=501").text().lines().count(), 502);
+    assert_eq!(ask("/api/v1/crossings?format=csv&to=-1h").text().lines().count(), 1);
+}
+
+#[test]
+fn today_and_setting_it_to_zero() {
+    let (_cam, served) = counted();
+    let (door, gate) = (served.draw("Door"), served.draw("Gate"));
+    served.record(door, 6);
+    served.record(gate, 3);
+    let tally = |n: usize| {
+        let tallies = served.get("/api/v1/tallies").json();
+        let line = &tallies["lines"][n];
+        (line["in"].as_u64().unwrap(), line["out"].as_u64().unwrap(), line["inside"].as_u64().unwrap())
+    };
+    assert_eq!((tally(0), tally(1)), ((4, 2, 2), (2, 1, 1)));
+    let tallies = served.get("/api/v1/tallies").json();
+    assert_eq!(tallies["lines"][0]["by_class"], json!({"person": [4, 2]}));
+    assert_eq!(tallies["scene"], "camera");
+    let reset = served.send("POST", "/api/v1/counts/reset", JSON, &json!({"line": door}).to_string());
+    assert_eq!((reset.status, &reset.json()["line_id"]), (201, &json!(door)), "{}", reset.text());
+    wait_until("one is zero", || (tally(0), tally(1)) == ((0, 0, 0), (2, 1, 1)));
+    let reset = served.post("/api/v1/counts/reset");
+    assert_eq!((reset.status, &reset.json()["line_id"]), (201, &json!(null)));
+    wait_until("all are", || tally(1) == (0, 0, 0));
+    assert_eq!(served.send("POST", "/api/v1/counts/reset", JSON, r#"{"line":99}"#).status, 404);
+    assert_eq!(served.send("POST", "/api/v1/counts/reset", JSON, r#"{"lines":1}"#).status, 422);
+    // Nothing is deleted.
+    assert_eq!(ids(&served, "/api/v1/crossings?").0.len(), 9);
+}
+
+#[test]
+fn figures_of_counting() {
+    let (_cam, served) = counted();
+    let door = served.draw("Door \"1\"");
+    served.record(door, 4);
+    // The same name once more: one series.
+    served.send("DELETE", &format!("/api/v1/lines/{door}"), JSON, "");
+    let again = served.draw("Door \"1\"");
+    served.record(again, 2);
+    let mut listener = served.listen("/api/v1/events?types=state", "");
+    listener.next("state");
+    let line = r#"camera="camera",line="Door \"1\"""#;
+    for (series, want) in [
+        (format!(r#"tallycam_crossings_total{{{line},direction="in",class="person"}}"#), "4"),
+        (format!(r#"tallycam_crossings_total{{{line},direction="out",class="person"}}"#), "2"),
+        (format!(r"tallycam_inside{{{line}}}"), "0"),
+        (String::from(r#"tallycam_listeners{camera="camera"}"#), "1"),
+        (String::from(r#"tallycam_ledger_healthy{camera="camera"}"#), "1"),
+        (String::from(r#"tallycam_crossings_lost_total{camera="camera"}"#), "0"),
+        (String::from(r#"tallycam_healthy{camera="camera"}"#), "1"),
+    ] {
+        assert_eq!(served.figure(&series).as_deref(), Some(want), "{series}");
+    }
+    let text = served.get("/metrics").text().to_owned();
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let series: Vec<&str> = samples.map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(series.iter().collect::<HashSet<_>>().len(), series.len(), "no series twice:\n{text}");
+    for name in ["tallycam_looks_total", "tallycam_look_seconds", "tallycam_tracks"] {
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+    }
+}
+
+/// Somebody walks to and fro over the middle, in steps that a tracker can follow, a step with each
+/// look, until `is_enough`.
+fn walk_until(served: &Counted, what: &str, mut is_enough: impl FnMut() -> bool) {
+    let (mut x, mut step, mut seen) = (0.2_f32, 0.02_f32, 0);
+    wait_until(what, || {
+        let looks = served.counting.status().looks;
+        if looks != seen {
+            seen = looks;
+            x += step;
+            if !(0.15..0.85).contains(&x) {
+                step = -step;
+            }
+            served.stage.put(Some(x));
+        }
+        is_enough()
+    });
+}
+
+#[test]
+fn the_old_programs_count_with_a_line_down_the_middle() {
+    let (_cam, served) = counted();
+    let counts = || served.get("/get_counts").text().to_owned();
+    assert_eq!(counts(), r#"{"in_count":0,"out_count":0}"#);
+    assert_eq!(served.post("/start_stream").text(), r#"{"status":"started"}"#);
+    wait_until("it counts", || served.state()["counting"]["word"] == "counting");
+    walk_until(&served, "somebody has gone both ways", || {
+        let now = served.get("/get_counts").json();
+        now["in_count"].as_u64() > Some(0) && now["out_count"].as_u64() > Some(0)
+    });
+    // Nobody drew that line: it is in no ledger.
+    assert_eq!(served.get("/api/v1/crossings").json()["items"], json!([]));
+    served.stage.put(None);
+    assert_eq!(served.post("/stop_stream").text(), r#"{"status":"stopped"}"#);
+    let kept = counts();
+    assert_ne!(kept, r#"{"in_count":0,"out_count":0}"#);
+    assert_eq!(counts(), kept, "kept after the stop");
+    assert_eq!(served.post("/start_stream").text(), r#"{"status":"started"}"#);
+    assert_eq!(counts(), r#"{"in_count":0,"out_count":0}"#, "from zero again");
+}
+
+#[test]
+fn who_walks_before_the_camera_is_counted_announced_and_shown() {
+    let (_cam, served) = counted();
+    served.draw("Door");
+    let mut listener = served.listen("/api/v1/events?types=crossing,overlay", "");
+    wait_until("it counts", || served.state()["counting"]["word"] == "counting");
+    walk_until(&served, "somebody has crossed", || {
+        !served.get("/api/v1/crossings").json()["items"].as_array().unwrap().is_empty()
+    });
+    let tracks = served.get("/api/v1/tracks").json();
+    assert_eq!(tracks["picture"], json!({"width": 64, "height": 48}));
+    assert_eq!(tracks["items"][0]["class"], "person");
+    let overlay = listener.next("overlay");
+    assert_eq!(overlay.id, None);
+    let crossing = listener.next("crossing");
+    let oldest = &served.get("/api/v1/crossings?order=oldest&limit=1").json()["items"][0];
+    assert_eq!((crossing.id, &crossing.data), (oldest["id"].as_u64(), oldest));
+    let state = served.state();
+    assert_eq!((&state["counting"]["model"], &state["counting"]["lines"]), (&json!("stage"), &json!(1)));
+    served.stage.put(None);
+}
+
+#[test]
+fn the_annotated_picture_is_another_one_and_shares_the_places() {
+    let cam = TestCam::new();
+    let http = Settings { max_viewers: 1, ..Settings::default() };
+    let served = count_with(&cam, Setup { http, ..Setup::default() });
+    served.draw("Door");
+    let mut viewer = served.watch("/stream?annotated=1");
+    // Drawn anew, it has lost the number that the camera wrote into it.
+    assert_eq!(number_of(&viewer.part().unwrap()), None);
+    let state = served.state();
+    assert_eq!((&state["viewers"], &state["viewer_list"][0]["skipped"].is_u64()), (&json!(1), &true));
+    let full = served.get("/stream");
+    assert_eq!((full.status, full.header("retry-after")), (503, Some("5")));
+    drop(viewer);
+    wait_until("it has left", || served.state()["viewers"] == 0);
+    assert!(number_of(&served.watch("/stream").part().unwrap()).is_some());
+    wait_until("it has left, too", || served.state()["viewers"] == 0);
+    wait_until("it counts", || served.state()["counting"]["word"] == "counting");
+    assert_eq!(number_of(&served.watch("/video_feed").part().unwrap()), None);
+}
+
+#[test]
+fn where_only_counts_are_wanted_no_picture_is_given() {
+    let cam = TestCam::new();
+    for by_the_server in [true, false] {
+        let http = Settings { counts_only: by_the_server, ..Settings::default() };
+        let served = count_with(&cam, Setup { http, counts_only: !by_the_server, ..Setup::default() });
+        let document = served.get("/api/v1/openapi.json").json();
+        let mut pictures = vec![String::from("/?action=stream"), String::from("/?action=snapshot")];
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let content = &methods["get"]["responses"]["200"]["content"];
+            if content.as_object().is_some_and(|kinds| {
+                kinds.keys().any(|k| k.starts_with("image/jpeg") || k.starts_with("multipart/"))
+            }) {
+                pictures.push(path.replace("{id}", "1"));
+            }
+        }
+        pictures.retain(|path| path != "/api/v1/still.jpg");
+        pictures.extend([String::from("/stream?annotated=1"), String::from("/snapshot?filename=a")]);
+        assert!(pictures.len() >= 12, "{pictures:?}");
+        for path in &pictures {
+            let answer = served.get(path);
+            let is_api = path.starts_with("/api/");
+            let kind = if is_api { "application/problem+json" } else { "text/plain; charset=utf-8" };
+            assert_eq!((answer.status, answer.header("content-type")), (403, Some(kind)), "{path}");
+            assert!(answer.text().contains("counts only"), "{path}: {}", answer.text());
+        }
+        let still = served.get("/api/v1/still.jpg");
+        assert_eq!((still.status, still.header("content-type")), (200, Some("image/jpeg")));
+        assert_eq!(served.get("/").status, 200);
+    }
+}
+
+#[test]
+fn without_counting_every_route_says_so() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    for path in [
+        "lines",
+        "lines/1",
+        "zones",
+        "zones/1",
+        "counts",
+        "crossings",
+        "tracks",
+        "tallies",
+        "events?types=crossing,tally",
+        "model",
+        "still.jpg",
+        "crossings/1/thumbnail.jpg",
+    ] {
+        let answer = served.get(&format!("/api/v1/{path}"));
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (503, Some("application/problem+json")),
+            "{path}"
+        );
+        assert_eq!(answer.json()["detail"], "counting is not available", "{path}");
+    }
+    for path in ["/lines", "/counts", "/models"] {
+        assert_eq!(served.get(path).status, 503, "{path}");
+    }
+    assert_eq!(served.state()["counting"], json!(null));
+    assert_eq!(served.get("/get_counts").text(), r#"{"in_count":0,"out_count":0}"#);
+    // A plain client that asks for more than there is gets what there is.
+    assert!(number_of(&served.watch("/stream?annotated=1").part().unwrap()).is_some());
+}
+
+#[test]
+fn without_a_ledger_the_rest_goes_on() {
+    let cam = TestCam::new();
+    let served = count_with(&cam, Setup { has_ledger: false, ..Setup::default() });
+    for path in
+        ["/api/v1/lines", "/api/v1/counts", "/api/v1/crossings", "/api/v1/events?types=lines,crossing"]
+    {
+        let answer = served.get(path);
+        assert_eq!(answer.status, 503, "{path}");
+        assert_eq!(answer.json()["detail"], "counts.db: it is damaged", "{path}");
+        assert_eq!(answer.json()["hint"], "read the test", "{path}");
+    }
+    let page = served.get("/counts");
+    assert_eq!((page.status, page.header("content-type")), (503, Some("text/plain; charset=utf-8")));
+    assert_eq!(served.get("/").status, 200);
+    assert_eq!(served.get("/api/v1/tracks").status, 200);
+    assert!(served.state()["counting"].is_object());
+    let mut listener = served.listen("/api/v1/events", "");
+    assert!(listener.next("state").data["counting"].is_object());
+    // Nothing is recorded: whoever watches over the service is told.
+    assert_eq!((served.get("/health").status, served.get("/health").text()), (503, "False"));
+    assert_eq!(served.state()["healthy"], false);
+    assert!(number_of(&served.watch("/stream").part().unwrap()).is_some());
+}
+
+#[test]
+fn pages_and_their_forms() {
+    let (_cam, served) = counted();
+    for path in ["/", "/lines", "/lines?line=new", "/counts", "/counts?range=7d", "/models"] {
+        let page = served.get(path);
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (200, Some("text/html; charset=utf-8")),
+            "{path}"
+        );
+        assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    }
+    let draft = "do=save&name=Front+door&ax=50&ay=100&bx=50&by=0&class=person&anchor=bottom&recrossing=every";
+    let saved = served.send("POST", "/lines", FORM, draft);
+    let line = served.get("/api/v1/lines").json()["items"][0].clone();
+    assert_eq!(saved.status, 303, "{}", saved.text());
+    assert_eq!(saved.header("location"), Some(&*format!("lines?line={}", line["id"])));
+    assert_eq!((&line["name"], &line["b"]), (&json!("Front door"), &json!([0.5, 0.0])));
+    let again = served.send("POST", "/lines", FORM, draft);
+    assert_eq!((again.status, again.header("content-type")), (409, Some("text/html; charset=utf-8")));
+    assert!(again.text().contains("Front door") && again.text().contains("already"));
+    let equal = served.send("POST", "/lines", FORM, "do=save&name=Second&ax=50&ay=50&bx=50&by=50");
+    assert_eq!(equal.status, 422);
+    assert!(equal.text().contains("Second"), "what was typed is there again");
+    served.record(line["id"].as_u64().unwrap(), 3);
+    assert!(served.get("/").text().contains("Front door"));
+    let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));
+    assert_eq!((reset.status, reset.header("location")), (303, Some("counts")), "{}", reset.text());
+    let reset = served.send("POST", "/counts?do=reset", FORM, "line=");
+    assert_eq!(reset.status, 303);
+    let unknown = served.send("POST", "/counts?do=reset", FORM, "line=99");
+    assert_eq!((unknown.status, unknown.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    assert_eq!(served.send("POST", "/counts", FORM, "line=1").status, 400);
+    let gone = served.send("POST", "/lines", FORM, &format!("do=delete&id={}", line["id"]));
+    assert_eq!((gone.status, gone.header("location")), (303, Some("lines")), "{}", gone.text());
+    assert_eq!(served.get("/api/v1/lines").json()["items"], json!([]));
+    for path in ["/lines", "/counts?do=reset", "/models?do=use"] {
+        let foreign = served.send_with("POST", path, "Sec-Fetch-Site: cross-site\r\n", "name=x");
+        assert_eq!(foreign.status, 403, "{path}");
+    }
+}
+
+/// A folder with one good and one bad model, and a catalogue that cannot be reached.
+#[derive(Debug)]
+struct Folder {
+    pinned: Option<String>,
+}
+
+impl Models for Folder {
+    fn found(&self) -> Vec<FoundModel> {
+        let model = |name: &str, problem: Option<&str>| FoundModel {
+            name: name.to_owned(),
+            family: String::from("ssd"),
+            input: Some((300, 300)),
+            classes: 80,
+            licence: String::from("Apache-2.0"),
+            bytes: 9_000_000,
+            is_in_use: false,
+            problem: problem.map(str::to_owned),
+        };
+        vec![model("stage", None), model("bad", Some("it is no ONNX"))]
+    }
+
+    fn catalogue(&self) -> Vec<CatalogueModel> {
+        vec![CatalogueModel {
+            name: String::from("nano"),
+            about: String::from("Better and faster"),
+            licence: String::from("Apache-2.0"),
+            bytes: 3_700_000,
+            url: String::from("https://models.example/nano.onnx"),
+            is_here: false,
+        }]
+    }
+
+    fn pinned(&self) -> Option<String> {
+        self.pinned.clone()
+    }
+
+    fn fetch(&self, name: &str) -> Result<(), NotFetched> {
+        match name {
+            "nano" => Err(NotFetched::Offline {
+                reason: String::from("models.example cannot be reached"),
+                hint: Some(String::from("copy it there by hand")),
+            }),
+            "torn" => Err(NotFetched::Failed { reason: String::from("it came in two"), hint: None }),
+            "here" => Ok(()),
+            _ => Err(NotFetched::Unknown(name.to_owned())),
+        }
+    }
+}
+
+fn with_models(cam: &TestCam, pinned: Option<&str>) -> Counted {
+    let models: Arc<dyn Models> = Arc::new(Folder { pinned: pinned.map(str::to_owned) });
+    count_with(cam, Setup { models: Some(models), ..Setup::default() })
+}
+
+#[test]
+fn models_are_chosen_and_fetched() {
+    let cam = TestCam::new();
+    let served = with_models(&cam, None);
+    served.draw("Door");
+    wait_until("there is a detector", || served.get("/api/v1/model").json()["model"] == "stage");
+    let report = served.get("/api/v1/model").json();
+    assert_eq!((&report["backend"], &report["labels"]), (&json!("replay"), &json!(["person"])));
+    assert_eq!((&report["items"][0]["in_use"], &report["items"][1]["in_use"]), (&json!(true), &json!(false)));
+    assert_eq!(report["items"][1]["problem"], "it is no ONNX");
+    let put = served.send("PUT", "/api/v1/model", JSON, r#"{"name":"stage"}"#);
+    assert_eq!((put.status, &put.json()["chosen"]), (200, &json!("stage")), "{}", put.text());
+    let bad = served.send("PUT", "/api/v1/model", JSON, r#"{"name":"bad"}"#);
+    assert_eq!((bad.status, &bad.json()["hint"]), (422, &json!("read the test")));
+    let put = served.send("PUT", "/api/v1/model", JSON, r#"{"name":null}"#);
+    assert_eq!((put.status, &put.json()["chosen"]), (200, &json!(null)), "{}", put.text());
+    for (name, status) in [("nano", 503), ("torn", 502), ("none", 404), ("here", 200)] {
+        let body = json!({"name": name}).to_string();
+        let answer = served.send("POST", "/api/v1/model/fetch", JSON, &body);
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+    }
+    let offline = served.send("POST", "/models?do=fetch", FORM, "name=nano");
+    assert_eq!((offline.status, offline.header("content-type")), (503, Some("text/html; charset=utf-8")));
+    assert!(offline.text().contains("copy it there by hand"));
+    let used = served.send("POST", "/models?do=use", FORM, "name=stage");
+    assert_eq!((used.status, used.header("location")), (303, Some("models")));
+
+    let pinned = with_models(&cam, Some("config.toml:88"));
+    let put = pinned.send("PUT", "/api/v1/model", JSON, r#"{"name":"stage"}"#);
+    assert_eq!(put.status, 409);
+    assert!(put.text().contains("config.toml:88"));
+}
+
+#[test]
+fn answers_have_exactly_the_properties_that_the_document_names() {
+    let cam = TestCam::new();
+    let served = with_models(&cam, None);
+    let door = served.draw("Door");
+    served.record(door, 1);
+    let zone = json!({"name": "Yard", "points": [[0, 0], [1, 0], [1, 1]]}).to_string();
+    assert_eq!(served.send("POST", "/api/v1/zones", JSON, &zone).status, 201);
+    served.stage.put(Some(0.3));
+    wait_until("somebody is there", || served.get("/api/v1/tracks").json()["items"][0].is_object());
+    let document = served.get("/api/v1/openapi.json").json();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<HashSet<_>>();
+    let schema = |pointer: &str| {
+        keys(&document.pointer(&format!("/components/schemas/{pointer}")).unwrap()["properties"])
+    };
+    let same = |answer: &Value, pointer: &str| assert_eq!(keys(answer), schema(pointer), "{pointer}");
+    same(&served.state()["counting"], "Counting");
+    for (path, name, item) in [
+        ("/api/v1/lines", "Lines", "Line"),
+        ("/api/v1/zones", "Zones", "Zone"),
+        ("/api/v1/crossings", "Crossings", "Crossing"),
+        ("/api/v1/counts?from=-1h", "CountsReport", "Bucket"),
+        ("/api/v1/tracks", "Tracks", "Tracks/properties/items/items"),
+        ("/api/v1/model", "Model", "Model/properties/items/items"),
+    ] {
+        let answer = served.get(path).json();
+        same(&answer, name);
+        same(&answer["items"][0], item);
+    }
+    let tallies = served.get("/api/v1/tallies").json();
+    same(&tallies, "Tallies");
+    same(&tallies["lines"][0], "Tallies/properties/lines/items");
+    same(&served.post("/api/v1/counts/reset").json(), "Reset");
+    let model = served.get("/api/v1/model").json();
+    same(&model["catalogue"][0], "Model/properties/catalogue/items");
+    // Every address the document names is answered with a status it names, also where there is counting.
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let (mut client, path) = (served.connect(), path.replace("{id}", "1"));
+            client.send(&format!("{} {path} HTTP/1.1\r\nHost: cam\r\n\r\n", method.to_uppercase()));
+            let status = client.head().status.to_string();
+            assert!(operation["responses"].get(&status).is_some(), "{method} {path}: {status}");
+        }
+    }
+    served.stage.put(None);
+    assert_eq!(served.counts.scene(), Scene::Camera);
+}

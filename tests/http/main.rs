@@ -1,0 +1,17 @@
+//! The service over real sockets: routes, streams, limits, rights, and the old addresses to the byte.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod access;
+#[path = "../common/mod.rs"]
+mod common;
+mod counting;
+mod download;
+mod events;
+mod light;
+mod media;
+mod old_hands;
+mod old_media;
+mod requests;
+mod streams;
+#[path = "../common/webdriver.rs"]
+mod webdriver;

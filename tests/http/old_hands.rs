@@ -1,0 +1,169 @@
+//! The old addresses of lens, light and picture, byte for byte, against machines with and without a lens and a light:
+//! where the thing is not there that comes first, whatever is asked of it; else what is asked has to mean something.
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::common::wait_until;
+use serde_json::{Value, json};
+
+const STATUS: &str = "status is neither false nor true";
+const PLACE: &str = "value is no number from 0 to 1";
+const DIRECTION: &str = "direction is neither + nor -";
+const LEVEL: &str = "value is no whole number from 0 to 255";
+const COLOR: &str = "value is no colour as RRGGBB";
+const STATUS_TWICE: &str = "status is given more than once";
+const VALUE_TWICE: &str = "value is given more than once";
+const DIRECTION_TWICE: &str = "direction is given more than once";
+
+/// What is said where the lens, or the light, is not there.
+const AUTOFOCUS: &str = "Autofocus not supported";
+const FOCUS: &str = "Changing focus not supported";
+const LIGHT: &str = "Changing light not supported";
+const BRIGHTNESS: &str = "Changing brightness not supported";
+const COLORS: &str = "Changing color not supported";
+
+/// An address; what it says where the thing is there: `None`: that it was done; what it says where it is not.
+const LENS: &[(&str, Option<&str>, &str)] = &[
+    ("/autofocus?status=true", None, AUTOFOCUS),
+    ("/autofocus?status=false", None, AUTOFOCUS),
+    ("/autofocus?status=true&_=17&123", None, AUTOFOCUS),
+    ("/autofocus", Some(STATUS), AUTOFOCUS),
+    ("/autofocus?status", Some(STATUS), AUTOFOCUS),
+    ("/autofocus?status=", Some(STATUS), AUTOFOCUS),
+    ("/autofocus?status=True", Some(STATUS), AUTOFOCUS),
+    ("/autofocus?status=NaN", Some(STATUS), AUTOFOCUS),
+    ("/autofocus?Status=true", Some(STATUS), AUTOFOCUS),
+    ("/autofocus?status=true&status=true", Some(STATUS_TWICE), AUTOFOCUS),
+    ("/set_focus?value=0.25", None, FOCUS),
+    ("/set_focus?value=0&unknown=1", None, FOCUS),
+    ("/set_focus?value=1", None, FOCUS),
+    ("/set_focus", Some(PLACE), FOCUS),
+    ("/set_focus?value=", Some(PLACE), FOCUS),
+    ("/set_focus?value=NaN", Some(PLACE), FOCUS),
+    ("/set_focus?value=-inf", Some(PLACE), FOCUS),
+    ("/set_focus?value=1.0001", Some(PLACE), FOCUS),
+    ("/set_focus?value=-0.1", Some(PLACE), FOCUS),
+    ("/set_focus?value=1e400", Some(PLACE), FOCUS),
+    ("/set_focus?value=half", Some(PLACE), FOCUS),
+    ("/set_focus?value=0.1&value=0.1", Some(VALUE_TWICE), FOCUS),
+    ("/step_focus?direction=-", None, FOCUS),
+    ("/step_focus?direction=+", None, FOCUS),
+    ("/step_focus?direction=%2B", None, FOCUS),
+    ("/step_focus", Some(DIRECTION), FOCUS),
+    ("/step_focus?direction=", Some(DIRECTION), FOCUS),
+    ("/step_focus?direction=up", Some(DIRECTION), FOCUS),
+    ("/step_focus?direction=--", Some(DIRECTION), FOCUS),
+    ("/step_focus?direction=-&direction=+", Some(DIRECTION_TWICE), FOCUS),
+];
+
+/// The same of the light.
+const LAMP: &[(&str, Option<&str>, &str)] = &[
+    ("/light?status=false", None, LIGHT),
+    ("/light?status=true", None, LIGHT),
+    ("/light?status=false&_=17", None, LIGHT),
+    ("/light", Some(STATUS), LIGHT),
+    ("/light?status=", Some(STATUS), LIGHT),
+    ("/light?status=1", Some(STATUS), LIGHT),
+    ("/light?status=false&status=true", Some(STATUS_TWICE), LIGHT),
+    ("/set_brightness?value=0", None, BRIGHTNESS),
+    ("/set_brightness?value=255", None, BRIGHTNESS),
+    ("/set_brightness", Some(LEVEL), BRIGHTNESS),
+    ("/set_brightness?value=", Some(LEVEL), BRIGHTNESS),
+    ("/set_brightness?value=256", Some(LEVEL), BRIGHTNESS),
+    ("/set_brightness?value=99999999999999999999", Some(LEVEL), BRIGHTNESS),
+    ("/set_brightness?value=-1", Some(LEVEL), BRIGHTNESS),
+    ("/set_brightness?value=NaN", Some(LEVEL), BRIGHTNESS),
+    ("/set_brightness?value=1&value=2", Some(VALUE_TWICE), BRIGHTNESS),
+    ("/set_color?value=FF8000", None, COLORS),
+    ("/set_color?value=ff8000", None, COLORS),
+    ("/set_color", Some(COLOR), COLORS),
+    ("/set_color?value=", Some(COLOR), COLORS),
+    ("/set_color?value=NaN", Some(COLOR), COLORS),
+    ("/set_color?value=FF80000", Some(COLOR), COLORS),
+    ("/set_color?value=FF8000&value=0000FF", Some(VALUE_TWICE), COLORS),
+];
+
+/// What every machine can do.
+const PICTURE: &[(&str, Option<&str>, &str)] = &[
+    ("/grayscale?status=false", None, ""),
+    ("/grayscale?status=true", None, ""),
+    ("/grayscale", Some(STATUS), ""),
+    ("/grayscale?status=", Some(STATUS), ""),
+    ("/grayscale?status=NaN", Some(STATUS), ""),
+    ("/grayscale?status=true&status=false", Some(STATUS_TWICE), ""),
+    ("/resolution?status=false", None, ""),
+    ("/resolution?status=true&unknown=", None, ""),
+    ("/resolution?status=2", Some(STATUS), ""),
+    ("/resolution?status=true&status=true", Some(STATUS_TWICE), ""),
+];
+
+/// The program before the simulated scene, with this lens and this light.
+fn start(lens: &str, light: &str) -> Daemon {
+    let (lens, light) = (format!("lens.kind={lens}"), format!("lights.kind={light}"));
+    let sets = ["source.kind=sim", "source.width=320", "source.height=240", "detect.backend=none"];
+    let sets = sets.into_iter().chain([lens.as_str(), light.as_str(), "lights.device=/dev/spidev9.9"]);
+    let arguments: Vec<&str> = sets.flat_map(|set| ["--set", set]).collect();
+    Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments)
+}
+
+/// Goes through a table.
+fn sweep(daemon: &Daemon, machine: &str, table: &[(&str, Option<&str>, &str)], is_there: bool) {
+    for &(path, unclear, absent) in table {
+        let answer = client::get(daemon.address, path);
+        let want = match (is_there, unclear) {
+            (false, _) => (403, absent),
+            (true, None) => (200, "200"),
+            (true, Some(words)) => (400, words),
+        };
+        assert_eq!((answer.status, answer.text()), want, "{machine}: {path}");
+        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"), "{machine}: {path}");
+    }
+}
+
+fn patch(daemon: &Daemon, path: &str, body: &Value) -> u16 {
+    let body = body.to_string();
+    let head = format!("Host: cam\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+    client::ask(daemon.address, &format!("PATCH {path} HTTP/1.1\r\n{head}\r\n\r\n{body}")).status
+}
+
+#[test]
+fn each_says_the_same_of_a_lens_and_of_a_light_that_are_there_or_not() {
+    for (lens, light) in [("auto", "none"), ("none", "sim"), ("auto", "sim"), ("none", "none")] {
+        let daemon = start(lens, light);
+        let machine = format!("lens {lens}, light {light}");
+        sweep(&daemon, &machine, LENS, lens == "auto");
+        sweep(&daemon, &machine, LAMP, light == "sim");
+        sweep(&daemon, &machine, PICTURE, true);
+        // The API in the same order.
+        for (path, wrong, is_there) in [
+            ("/api/v1/lens", json!({"position": 7}), lens == "auto"),
+            ("/api/v1/lens", json!({"position": 0.5, "step": 0.5}), lens == "auto"),
+            ("/api/v1/light", json!({"brightness": 700}), light == "sim"),
+        ] {
+            assert_eq!(patch(&daemon, path, &wrong), if is_there { 400 } else { 403 }, "{machine}: {path}");
+        }
+    }
+}
+
+#[test]
+fn a_strip_that_cannot_be_opened_says_why_and_how_to_enable_it_and_all_else_goes_on() {
+    let daemon = start("auto", "spi");
+    let light = || client::get(daemon.address, "/api/v1/light").json();
+    wait_until("it says why", || !light()["reason"].is_null());
+    let told = light();
+    assert!(told["reason"].as_str().unwrap().contains("/dev/spidev9.9"), "{told}");
+    assert!(told["hint"].as_str().unwrap().contains("dtparam=spi=on"), "{told}");
+    // What is set is kept for when it is there.
+    sweep(&daemon, "a strip that is not there", LAMP, true);
+    sweep(&daemon, "a strip that is not there", LENS, true);
+    sweep(&daemon, "a strip that is not there", PICTURE, true);
+    let now = light();
+    assert_eq!((&now["reason"], &now["hint"]), (&told["reason"], &told["hint"]));
+    let found = client::get(daemon.address, "/api/v1/diagnosis").json();
+    let found =
+        found["items"].as_array().unwrap().iter().find(|item| item["name"] == "light").unwrap().clone();
+    assert!(found.to_string().contains("/dev/spidev9.9") && found.to_string().contains("dtparam"), "{found}");
+    assert_eq!(client::get(daemon.address, "/snapshot").status, 200);
+    assert_eq!(client::get(daemon.address, "/health").text(), "True");
+}

@@ -1,0 +1,233 @@
+//! The old routes that keep pictures, on a real socket, byte for byte; the store looked at by `sqlite3`.
+
+use crate::common::client::{Answer, Client};
+use crate::common::kept::{Kept, keep, keep_with};
+use crate::common::testcam::{TestCam, number_of, numbered_jpeg};
+use crate::common::wait_until;
+use tallycam::http;
+use tallycam::pipeline::keeping::KeepingSettings;
+
+/// Status, type and body, as an old client sees them.
+fn said(answer: &Answer) -> (u16, &str, &str) {
+    (answer.status, answer.header("content-type").unwrap_or_default(), answer.text())
+}
+
+const DONE: (u16, &str, &str) = (200, "text/plain; charset=utf-8", "200");
+const NO_SNAPSHOT: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with snapshot");
+const NO_RECORDING: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with recording video");
+
+/// What a script of another site would have the browser send.
+const FOREIGN: [&str; 3] =
+    ["Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil.example\r\n", "Origin: null\r\n"];
+
+fn get_with(kept: &Kept, path: &str, lines: &str) -> Answer {
+    kept.ask(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n{lines}\r\n"))
+}
+
+#[test]
+fn a_snapshot_is_kept_under_its_name_and_date() {
+    let kept = keep(&TestCam::new());
+    assert_eq!(said(&kept.get("/snapshot?filename=a&date=2018-01-31")), DONE);
+    assert_eq!(said(&kept.get("/snapshot?filename=b.jpg&date=2018-02-01")), DONE);
+    // A name that is taken gets a number.
+    assert_eq!(said(&kept.get("/snapshot?filename=a&date=2018-02-02")), DONE);
+    let answer = kept.get("/get_database");
+    assert_eq!(
+        said(&answer),
+        (
+            200,
+            "application/json",
+            r#"[{"date":"2018-01-31","filename":"a.jpg"},{"date":"2018-02-01","filename":"b.jpg"},{"date":"2018-02-02","filename":"a-2.jpg"}]"#
+        )
+    );
+    let id = kept.items().last().unwrap()["id"].as_u64().unwrap();
+    let jpeg = kept.media.reader().unwrap().snapshot(id).unwrap();
+    assert!(number_of(&jpeg).is_some(), "not the camera's own picture");
+    if let Some(rows) = kept.sqlite3("SELECT id, date, filename FROM media ORDER BY id") {
+        assert_eq!(rows, "1|2018-01-31|a.jpg\n2|2018-02-01|b.jpg\n3|2018-02-02|a-2.jpg\n");
+    }
+    // Without the key it is the picture, and nothing is kept.
+    let picture = kept.get("/snapshot");
+    assert_eq!((picture.status, picture.header("content-type")), (200, Some("image/jpeg")));
+    assert_eq!(kept.items().len(), 3);
+}
+
+#[test]
+fn a_snapshot_that_fails_leaves_no_row() {
+    let cam = TestCam::new();
+    let kept = keep(&cam);
+    let long = "x".repeat(300);
+    for name in ["..%2Fa", "a%2Fb", "%2Fetc%2Fpasswd", "a%00b", "a%0Ab", "a%7Fb", &long] {
+        assert_eq!(said(&kept.get(&format!("/snapshot?filename={name}"))), NO_SNAPSHOT, "{name}");
+    }
+    assert_eq!(said(&kept.get("/get_database")), (200, "application/json", "[]"));
+    if let Some(rows) = kept.sqlite3("SELECT count(*) FROM items") {
+        assert_eq!(rows, "0\n");
+    }
+    // A camera that was let go is not opened anew for a snapshot.
+    kept.post("/stop_stream");
+    assert_eq!(said(&kept.get("/snapshot?filename=c")), NO_SNAPSHOT);
+    assert!(!cam.is_open());
+    assert_eq!(kept.get("/get_database").text(), "[]");
+}
+
+#[test]
+fn names_are_kept_exactly_whatever_they_say() {
+    let kept = keep(&TestCam::new());
+    for (sent, name) in [
+        ("caf%C3%A9%20%F0%9F%90%88", "café 🐈.jpg"),
+        ("%22quoted%27", "\"quoted'.jpg"),
+        ("'%3B%20DROP%20TABLE%20items%3B--", "'; DROP TABLE items;--.jpg"),
+        ("%3Cscript%3E", "<script>.jpg"),
+        ("..a", "..a.jpg"),
+        ("A.JPG", "A.JPG"),
+        (".jpg", ".jpg.jpg"),
+    ] {
+        assert_eq!(said(&kept.get(&format!("/snapshot?filename={sent}"))), DONE, "{sent}");
+        assert_eq!(kept.names().first().map(String::as_str), Some(name));
+    }
+    // An empty name is none: it is made of date and time.
+    assert_eq!(said(&kept.get("/snapshot?filename=")), DONE);
+    let name = kept.names().remove(0);
+    assert!(name.len() == "2026-11-20_14-53-07.jpg".len() && name.ends_with(".jpg"), "{name}");
+}
+
+#[test]
+fn a_recording_begins_with_false_and_ends_with_true() {
+    let kept = keep(&TestCam::new());
+    assert_eq!(said(&kept.get("/video_capture?status=true")), DONE, "none is under way");
+    assert_eq!(said(&kept.get("/video_capture?status=false&filename=clip&date=2018-01-31")), DONE);
+    assert_eq!(said(&kept.get("/video_capture?status=false&filename=other")), NO_RECORDING, "one runs");
+    wait_until("some pictures are recorded", || kept.keeping.status().now.is_some_and(|now| now.frames >= 3));
+    assert_eq!(said(&kept.get("/video_capture?status=true&filename=clip")), DONE);
+    let items = kept.items();
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0]["name"], "clip.avi");
+    assert_eq!((items[0]["kind"].as_str(), items[0]["open"].as_bool()), (Some("recording"), Some(false)));
+    assert!(items[0]["frames"].as_u64().unwrap() >= 3);
+    assert_eq!(kept.get("/get_database").text(), r#"[{"date":"2018-01-31","filename":"clip.avi"}]"#);
+    for query in ["", "?status=", "?status=maybe", "?status=false&filename=a%2Fb"] {
+        assert_eq!(said(&kept.get(&format!("/video_capture{query}"))), NO_RECORDING, "{query}");
+    }
+    assert_eq!(kept.items().len(), 1);
+}
+
+#[test]
+fn a_file_is_added_by_its_name_and_removed_by_it() {
+    let kept = keep(&TestCam::new());
+    let file = kept.put("old.jpg", &numbered_jpeg(7, 0));
+    kept.put("words.jpg", b"no picture at all");
+    std::fs::write(kept.folder().join("secret.jpg"), numbered_jpeg(8, 0)).unwrap();
+    std::os::unix::fs::symlink(kept.folder().join("secret.jpg"), kept.folder().join("import/link.jpg"))
+        .unwrap();
+    assert_eq!(said(&kept.get("/database/add?filename=old.jpg&date=2018-01-31")), DONE);
+    // Again: it is there already.
+    assert_eq!(said(&kept.get("/database/add?filename=old.jpg")), DONE);
+    assert_eq!(kept.get("/get_database").text(), r#"[{"date":"2018-01-31","filename":"old.jpg"}]"#);
+    assert!(file.exists(), "nothing is taken away from whoever put it there");
+    for name in ["none.jpg", "../secret.jpg", "link.jpg", "..", ".", "", "import/old.jpg", "a\u{1}b"] {
+        let sent: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let answer = kept.get(&format!("/database/add?filename={sent}"));
+        let want = format!("Unable to find {name}");
+        assert_eq!(said(&answer), (404, "text/plain; charset=utf-8", want.as_str()));
+    }
+    assert_eq!(kept.get("/database/add").text(), "Unable to find ");
+    assert_eq!(kept.get("/database/add?filename=words.jpg").status, 415);
+    let removed = kept.get("/database/remove?filename=old.jpg");
+    assert_eq!(said(&removed), DONE);
+    let again = kept.get("/database/remove?filename=old.jpg");
+    assert_eq!(said(&again), (404, "text/plain; charset=utf-8", "Unable to find old.jpg"));
+    assert_eq!(kept.get("/get_database").text(), "[]");
+}
+
+#[test]
+fn a_recording_under_way_is_not_removed() {
+    let kept = keep(&TestCam::new());
+    assert_eq!(said(&kept.get("/video_capture?status=false&filename=clip")), DONE);
+    assert_eq!(kept.get("/database/remove?filename=clip.avi").status, 409);
+    assert_eq!(said(&kept.get("/video_capture?status=true")), DONE);
+}
+
+#[test]
+fn new_destroys_nothing() {
+    let kept = keep(&TestCam::new());
+    kept.add("a.jpg", 1);
+    assert_eq!(said(&kept.get("/database/new")), DONE);
+    assert_eq!(kept.get("/get_database").text(), "[]");
+    let aside = kept.get("/api/v1/media/storage").json()["aside"].as_array().unwrap().clone();
+    assert_eq!(aside.len(), 1);
+    let file = kept.folder().join(aside[0]["name"].as_str().unwrap());
+    assert!(file.exists());
+    // Numbers are not given again.
+    assert_eq!(kept.add("b.jpg", 2), 2);
+    assert_eq!(kept.names(), ["b.jpg"]);
+}
+
+#[test]
+fn other_sites_change_nothing() {
+    let kept = keep(&TestCam::new());
+    kept.add("a.jpg", 1);
+    kept.put("b.jpg", &numbered_jpeg(2, 0));
+    for path in [
+        "/snapshot?filename=x",
+        "/video_capture?status=false&filename=x",
+        "/video_capture?status=true",
+        "/database/add?filename=b.jpg",
+        "/database/remove?filename=a.jpg",
+        "/database/new",
+    ] {
+        for lines in FOREIGN {
+            let answer = get_with(&kept, path, lines);
+            assert_eq!(answer.status, 403, "{path} {lines}");
+            assert!(answer.text().starts_with("this request comes from another site"), "{}", answer.text());
+        }
+        // Nor does a mere look at the head.
+        let head = kept.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        assert_eq!((head.status, head.header("allow")), (405, Some("GET, OPTIONS")), "{path}");
+    }
+    assert_eq!(kept.names(), ["a.jpg"]);
+    // Pictures are for everybody.
+    assert_eq!(get_with(&kept, "/snapshot", FOREIGN[0]).status, 200);
+    assert_eq!(get_with(&kept, "/get_database", FOREIGN[0]).status, 200);
+    // The camera's own page may.
+    assert_eq!(said(&get_with(&kept, "/snapshot?filename=x", "Sec-Fetch-Site: same-origin\r\n")), DONE);
+}
+
+#[test]
+fn where_only_counts_are_wanted_nothing_is_kept_or_given() {
+    let settings = KeepingSettings { counts_only: true, ..KeepingSettings::default() };
+    let kept = keep_with(&TestCam::new(), http::Settings::default(), settings);
+    for path in [
+        "/snapshot?filename=x",
+        "/video_capture?status=false",
+        "/video_capture?status=true",
+        "/get_database",
+        "/database/add?filename=x",
+        "/database/remove?filename=x",
+        "/database/new",
+        "/snapshot?w=320",
+    ] {
+        assert_eq!(kept.get(path).status, 403, "{path}");
+    }
+    if let Some(rows) = kept.sqlite3("SELECT count(*) FROM items") {
+        assert_eq!(rows, "0\n");
+    }
+}
+
+#[test]
+fn several_at_once_are_all_kept() {
+    let kept = keep(&TestCam::new());
+    let mut clients: Vec<Client> = (0..8).map(|_| kept.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /snapshot?filename=same HTTP/1.1\r\nHost: cam\r\n\r\n");
+    }
+    for client in &mut clients {
+        assert_eq!(said(&client.answer(false)), DONE);
+    }
+    let mut names = kept.names();
+    names.sort();
+    let mut want: Vec<String> = (2..=8).map(|n| format!("same-{n}.jpg")).collect();
+    want.push("same.jpg".into());
+    want.sort();
+    assert_eq!(names, want);
+}

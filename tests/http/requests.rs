@@ -1,0 +1,412 @@
+//! Requests on real sockets: the contract of every address, and the limits.
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+use std::net::Shutdown;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::served::{Served, serve, serve_run};
+use crate::common::testcam::{Manner, TestCam, number_of, trouble};
+use crate::common::wait_until;
+use tallycam::config::Config;
+use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings};
+use tallycam::media::TroubleKind;
+use tallycam::pipeline::State;
+
+fn served() -> (TestCam, Served) {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    (cam, served)
+}
+
+#[test]
+fn the_old_programs_answers_are_exact() {
+    let (cam, served) = served();
+    let json = Some("application/json");
+    for (path, kind, body) in [
+        ("/start_stream", json, r#"{"status":"started"}"#),
+        ("/start_stream", json, r#"{"status":"already_running"}"#),
+        ("/stop_stream", json, r#"{"status":"stopped"}"#),
+        ("/stop_stream", json, r#"{"status":"stopped"}"#),
+        ("/shutdown", Some("text/plain; charset=utf-8"), "Capture released"),
+    ] {
+        let answer = served.post(path);
+        assert_eq!(
+            (answer.status, answer.header("content-type"), answer.text()),
+            (200, kind, body),
+            "{path}"
+        );
+        assert_eq!(cam.is_open(), path == "/start_stream", "{path}");
+    }
+    let counts = served.get("/get_counts");
+    assert_eq!(counts.text(), r#"{"in_count":0,"out_count":0}"#);
+    let failed = served.get("/snapshot?filename=a");
+    assert_eq!((failed.status, failed.text()), (500, "Error with snapshot"));
+    cam.open_fault(Some(trouble(TroubleKind::Busy)));
+    let error = served.post("/start_stream");
+    assert_eq!(error.text(), r#"{"status":"error","message":"Could not open camera."}"#);
+    assert_eq!(error.status, 200);
+}
+
+#[test]
+fn health_is_what_the_camera_is() {
+    let (cam, served) = served();
+    let well = served.get("/health");
+    assert_eq!((well.status, well.text()), (200, "True"));
+    cam.open_fault(Some(trouble(TroubleKind::Denied)));
+    let _demand = served.run.pipeline.demand();
+    wait_until("it is unwell", || served.get("/health").status == 503);
+    assert_eq!(served.get("/health").text(), "False");
+    cam.open_fault(None);
+    wait_until("it is well again", || served.get("/health").text() == "True");
+}
+
+#[test]
+fn a_snapshot_wakes_the_camera_and_says_why_when_it_cannot() {
+    let (cam, served) = served();
+    for path in ["/snapshot", "/snapshot.jpg?_=1", "/?action=snapshot", "/api/v1/snapshot"] {
+        let picture = served.get(path);
+        assert_eq!((picture.status, picture.header("content-type")), (200, Some("image/jpeg")), "{path}");
+        assert_eq!(picture.header("cache-control"), Some("no-store"));
+        assert!(picture.header("x-timestamp").unwrap().contains('.'));
+        assert!(number_of(&picture.body).is_some());
+    }
+    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    wait_until("it is in trouble", || served.state()["state"] == "unplugged");
+    let card = served.get("/snapshot");
+    assert_eq!((card.status, card.header("content-type")), (503, Some("image/jpeg")));
+    assert!(card.header("retry-after").is_some());
+    assert!(card.body.starts_with(&[0xff, 0xd8]) && number_of(&card.body).is_none());
+    let problem = served.get("/api/v1/snapshot");
+    assert_eq!((problem.status, problem.header("content-type")), (503, Some("application/problem+json")));
+    assert!(problem.header("retry-after").is_some());
+    assert_eq!(problem.json()["detail"], "Camera unplugged. the test camera is unplugged.");
+    assert_eq!(problem.json()["hint"], "read the test.");
+    let state = served.state();
+    assert_eq!(state["headline"], "Camera unplugged");
+    assert_eq!(state["hint"], "read the test.");
+}
+
+#[test]
+fn pause_and_resume_by_api_and_by_form() {
+    let (cam, served) = served();
+    assert_eq!(served.get("/snapshot").status, 200);
+    let paused = served.post("/api/v1/pause");
+    assert_eq!((paused.status, &paused.json()["state"]), (200, &"paused".into()));
+    assert!(!cam.is_open());
+    // A snapshot does not reopen it.
+    assert_eq!(served.get("/snapshot").status, 503);
+    let problem = served.get("/api/v1/snapshot");
+    assert_eq!((problem.status, problem.header("content-type")), (503, Some("application/problem+json")));
+    let hint = "Resume the camera: on the live page, or by POST /api/v1/resume.";
+    assert_eq!(problem.json()["hint"], hint);
+    assert_eq!(served.post("/api/v1/resume").json()["state"], "asleep");
+    assert_eq!(served.get("/snapshot").status, 200);
+    for path in ["/pause", "/resume"] {
+        let answer = served.post(path);
+        assert_eq!((answer.status, answer.header("location")), (303, Some("./")));
+    }
+    assert_eq!(served.state()["state"], "asleep");
+}
+
+#[test]
+fn the_state_says_who_watches() {
+    let (_cam, served) = served();
+    let mut viewer = served.watch("/stream");
+    viewer.part().unwrap();
+    let state = served.state();
+    assert_eq!(state, {
+        let again = served.get("/api/v1/state").json();
+        let mut same = state.clone();
+        for key in ["uptime_s", "frames", "pictures", "bytes", "fps", "viewer_list", "connections"] {
+            same[key] = again[key].clone();
+        }
+        assert_eq!(same, again);
+        state.clone()
+    });
+    assert_eq!(state["viewers"], 1);
+    let own = viewer.0.get_ref().local_addr().unwrap().to_string();
+    assert_eq!(state["viewer_list"][0]["address"], own);
+    assert_eq!(
+        (&state["width"], &state["height"], &state["format"]),
+        (&64.into(), &48.into(), &"MJPG".into())
+    );
+    let metrics = served.get("/metrics");
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(metrics.text().contains("\ntallycam_viewers{camera=\"camera\"} 1\n"));
+    assert!(metrics.text().contains("tallycam_camera_state{camera=\"camera\",state=\"live\"} 1\n"));
+}
+
+#[test]
+fn what_is_not_there_and_what_is_not_allowed() {
+    let (_cam, served) = served();
+    let missing = served.get("/nothing?x=%00");
+    assert_eq!((missing.status, missing.text()), (404, "there is nothing at /nothing\n"));
+    let missing = served.get("/api/v1/nothing");
+    assert_eq!((missing.status, missing.header("content-type")), (404, Some("application/problem+json")));
+    let wrong = served.get("/stop_stream");
+    assert_eq!((wrong.status, wrong.header("allow")), (405, Some("POST, OPTIONS")));
+    let options = served.ask("OPTIONS /state HTTP/1.1\r\nHost: cam\r\n\r\n");
+    assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
+    for path in ["/", "/health", "/state", "/metrics", "/snapshot", "/favicon.ico", "/robots.txt"] {
+        let head = served.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
+        assert_eq!(head.status, 200, "{path}");
+        assert_ne!(head.header("content-length"), Some("0"), "{path}");
+    }
+}
+
+#[test]
+fn a_page_and_its_files() {
+    let (_cam, served) = served();
+    let page = served.get("/");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    let icon = served.get("/icon.svg");
+    let etag = icon.header("etag").unwrap();
+    assert_eq!(icon.header("cache-control"), Some("no-cache"));
+    let again =
+        served.ask(&format!("GET /icon.svg HTTP/1.1\r\nHost: cam\r\nIf-None-Match: \"x\", W/{etag}\r\n\r\n"));
+    assert_eq!((again.status, again.header("etag")), (304, Some(etag)));
+}
+
+#[test]
+fn another_site_changes_nothing() {
+    let (_cam, served) = served();
+    served.post("/start_stream");
+    for line in ["Sec-Fetch-Site: cross-site", "Origin: https://evil.example", "Origin: null"] {
+        for path in ["/stop_stream", "/shutdown", "/pause", "/api/v1/pause"] {
+            let answer = served
+                .ask(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\n{line}\r\nContent-Length: 0\r\n\r\n"));
+            assert_eq!(answer.status, 403, "{path} with {line}");
+        }
+    }
+    assert_eq!(served.state()["held"], true);
+    let own = served
+        .ask("POST /stop_stream HTTP/1.1\r\nHost: cam\r\nOrigin: http://cam\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(own.status, 200);
+    // Looking is free.
+    let look = served.ask("GET /state HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n");
+    assert_eq!(look.status, 200);
+}
+
+#[test]
+fn heads_have_a_size_and_a_time() {
+    let cam = TestCam::new();
+    let settings = Settings {
+        head_timeout: Duration::from_secs(1),
+        keep_alive: Duration::from_secs(2),
+        ..Settings::default()
+    };
+    let served = serve(&cam, settings);
+    let flood = format!("GET /health HTTP/1.1\r\nHost: cam\r\nX-Flood: {}\r\n\r\n", "x".repeat(60_000));
+    assert_eq!(served.ask(&flood).status, 431);
+    assert_eq!(served.ask("nonsense\r\n\r\n").status, 400);
+
+    let mut late = served.connect();
+    late.send("GET /health HTTP/1.1\r\nHost:");
+    let answer = late.answer(false);
+    assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
+    assert!(late.rest().unwrap().is_empty());
+
+    let mut silent = served.connect();
+    assert!(silent.rest().unwrap().is_empty(), "one that never asks is closed without a word");
+
+    let mut idle = served.connect();
+    for _ in 0..3 {
+        idle.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+        assert_eq!(idle.answer(false).text(), "True");
+    }
+    assert!(idle.rest().unwrap().is_empty(), "an idle one too");
+    wait_until("no connection but the asking one is open", || served.state()["connections"] == 1);
+}
+
+#[test]
+fn bodies_have_a_size_and_a_time() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings { head_timeout: Duration::from_secs(1), ..Settings::default() });
+    let mut client = served.connect();
+    client.send("POST /resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 5\r\n\r\na=b&c");
+    assert_eq!(client.answer(false).status, 303);
+    client.send(
+        "POST /resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.answer(false).status, 303, "the connection serves on");
+
+    let long = served.ask("POST /resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 70000\r\n\r\n");
+    assert_eq!((long.status, long.header("connection")), (413, Some("close")));
+    let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000)).repeat(3);
+    let long = served
+        .ask(&format!("POST /resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"));
+    assert_eq!(long.status, 413);
+    let slow = served.ask("POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 9\r\n\r\nab");
+    assert_eq!((slow.status, slow.header("content-type")), (408, Some("application/problem+json")));
+}
+
+#[test]
+fn a_connection_too_many_is_told_so() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings { max_connections: 2, ..Settings::default() });
+    let mut open: Vec<_> = (0..2).map(|_| served.connect()).collect();
+    for client in &mut open {
+        client.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+        assert_eq!(client.answer(false).status, 200);
+    }
+    let refused = served.get("/health");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    drop(open);
+    wait_until("there is room again", || served.get("/health").status == 200);
+}
+
+/// Settings of a program that embeds the server and has a fault.
+#[derive(Debug)]
+struct Faulty;
+
+impl Preferences for Faulty {
+    fn in_force(&self) -> Arc<InForce> {
+        let resolved = Config::from_text(Path::new("config.toml"), "", &[], []).unwrap();
+        let resolved = Arc::new(resolved);
+        Arc::new(InForce {
+            version: 1,
+            resolved,
+            complaint: String::new(),
+            unkept: String::new(),
+            needs_restart: Vec::new(),
+        })
+    }
+
+    fn change(&self, _: Changes, _: Option<u64>) -> Changing<'_> {
+        panic!("the test's settings panic")
+    }
+
+    fn export(&self) -> String {
+        panic!("the test's settings panic")
+    }
+
+    fn import(&self, _: String, _: Option<u64>) -> Changing<'_> {
+        panic!("the test's settings panic")
+    }
+}
+
+#[test]
+fn a_handler_that_panics_ends_its_own_connection_and_gives_its_place_back() {
+    let settings = Settings { max_connections: 2, ..Settings::default() };
+    let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+    let served = serve_run(run, None, |pipeline| {
+        Server::new(settings, pipeline, None).with_preferences(Arc::new(Faulty))
+    });
+    for _ in 0..5 {
+        let mut client = served.connect();
+        client.send("GET /api/v1/settings.toml HTTP/1.1\r\nHost: cam\r\n\r\n");
+        let mut answer = Vec::new();
+        client.0.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"", "it says nothing and closes");
+    }
+    assert_eq!(served.get("/health").status, 200);
+    wait_until("nobody else is there", || served.state()["connections"] == 1);
+}
+
+#[test]
+fn a_thousand_comers_leave_nothing_behind() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    assert_eq!(served.get("/health").status, 200);
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    for n in 0..1000 {
+        let mut client = served.connect();
+        match n % 5 {
+            0 => {}
+            1 => client.send("GET /stream HTTP/1.1\r\n"),
+            2 => client.send("GET /stream HTTP/1.1\r\nHost: cam\r\n\r\n"),
+            3 => client.0.get_ref().shutdown(Shutdown::Write).unwrap(),
+            _ => client.watch("/stream"),
+        }
+    }
+    wait_until("all are gone", || served.state()["connections"] == 1);
+    assert_eq!(served.state()["viewers"], 0);
+    assert_eq!(served.run.pipeline.status().demands, 0);
+    // The test program has other tests' descriptors too: many is what a leak would be.
+    wait_until("their descriptors are gone", || descriptors() < 500);
+}
+
+#[test]
+fn figures_are_well_formed() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings { name: String::from("Yard \"north\"\\\n"), ..Settings::default() });
+    let answer = served.get("/metrics");
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = answer.text();
+    assert!(text.ends_with('\n'));
+    let mut kinds = HashMap::new();
+    let mut series = HashSet::new();
+    let mut helped = "";
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            helped = help.split_once(' ').unwrap().0;
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert_eq!(name, helped, "TYPE follows HELP");
+            assert!(kinds.insert(name, kind).is_none(), "{name} is there twice");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+        } else {
+            let (left, value) = line.rsplit_once(' ').unwrap();
+            value.parse::<f64>().unwrap();
+            assert!(series.insert(left), "{left} is there twice");
+            let (name, labels) = left.split_once('{').unwrap_or((left, ""));
+            assert_eq!(name, helped, "a sample stands under its own head");
+            assert!(name.starts_with("tallycam_") || name.starts_with("process_"));
+            if name.starts_with("tallycam_") {
+                assert!(labels.starts_with(r#"camera="Yard \"north\"\\\n""#), "{labels}");
+                assert!(labels.ends_with("\"}"));
+            }
+        }
+    }
+    let states: Vec<_> = text.lines().filter(|l| l.starts_with("tallycam_camera_state{")).collect();
+    assert_eq!(states.len(), State::words().count());
+    assert_eq!(states.iter().filter(|l| l.ends_with(" 1")).count(), 1);
+    // OpenMetrics names a counter's family without `_total`: no gauge may have that name.
+    for counter in kinds.keys().filter_map(|name| name.strip_suffix("_total")) {
+        assert!(!kinds.contains_key(counter), "{counter} is a counter and something else");
+    }
+    for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
+        assert!(kinds.contains_key(name), "{name} is missing");
+    }
+}
+
+#[test]
+fn the_state_has_exactly_the_properties_that_the_document_names() {
+    let (_cam, served) = served();
+    let mut viewer = served.watch("/stream");
+    viewer.part().unwrap();
+    let document = served.get("/api/v1/openapi.json").json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let state = served.state();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<HashSet<_>>();
+    let schema = |name: &str| keys(&document["components"]["schemas"][name]["properties"]);
+    assert_eq!(keys(&state), schema("State"));
+    assert_eq!(keys(&state["viewer_list"][0]), schema("Viewer"));
+    // Every address the document names is answered with a status it names.
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let (mut client, path) = (served.connect(), path.replace("{id}", "1"));
+            client.send(&format!("{} {path} HTTP/1.1\r\nHost: cam\r\n\r\n", method.to_uppercase()));
+            let status = client.head().status.to_string();
+            assert!(operation["responses"].get(&status).is_some(), "{method} {path}: {status}");
+        }
+    }
+}
+
+#[test]
+fn one_who_asks_nothing_more_still_gets_the_answer() {
+    let cam = TestCam::new().picture_len(2_000_000);
+    let served = serve(&cam, Settings::default());
+    for path in ["/health", "/snapshot"] {
+        let mut client = served.connect();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        client.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.answer(false).status, 200, "{path}");
+        assert!(client.rest().unwrap().is_empty(), "{path}: the connection ends");
+    }
+}

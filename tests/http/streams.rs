@@ -1,0 +1,261 @@
+//! Streams on real sockets: the facts that viewers rely on, each held by a test.
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::common::client::Client;
+use crate::common::served::{serve, serve_with};
+use crate::common::testcam::{Manner, TestCam, number_of, trouble};
+use crate::common::wait_until;
+use socket2::{Domain, Socket, Type};
+use tallycam::http::Settings;
+use tallycam::media::TroubleKind;
+
+/// A viewer whose receive buffer is set to `bytes` before it connects, as the kernel wants it.
+fn narrow(address: std::net::SocketAddr, bytes: usize) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(bytes).unwrap();
+    socket.connect(&address.into()).unwrap();
+    Client::new(TcpStream::from(socket))
+}
+
+#[test]
+fn parts_are_exact_and_come_in_order() {
+    let cam = TestCam::new().picture_len(50_000);
+    let served = serve(&cam, Settings::default());
+    let mut viewer = served.watch("/stream");
+    let mut last = 0;
+    for _ in 0..20 {
+        let number = number_of(&viewer.part().unwrap()).unwrap();
+        assert!(number > last, "{number} after {last}");
+        last = number;
+    }
+}
+
+#[test]
+fn every_old_address_streams_whatever_is_appended() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    for path in [
+        "/stream",
+        "/live?_=1700000000",
+        "/stream.mjpg?123456",
+        "/video_feed",
+        "/?action=stream",
+        "/?action=stream&987654",
+        "/stream?fps=fast&%zz",
+    ] {
+        assert!(number_of(&served.watch(path).part().unwrap()).is_some(), "{path}");
+    }
+}
+
+#[test]
+fn a_late_viewer_gets_the_newest_picture_at_once_and_again_while_nothing_comes() {
+    let cam = TestCam::new();
+    cam.manner(Manner::OnRequest);
+    let pipe = tallycam::pipeline::Settings {
+        silent_after: Duration::from_secs(3600),
+        ..tallycam::pipeline::Settings::default()
+    };
+    let served = serve_with(&cam, Settings::default(), pipe, None);
+    let mut early = served.watch("/stream");
+    cam.give();
+    assert_eq!(number_of(&early.part().unwrap()), Some(1));
+    let mut late = served.watch("/stream");
+    assert_eq!(number_of(&late.part().unwrap()), Some(1));
+    for viewer in [&mut early, &mut late] {
+        assert_eq!(number_of(&viewer.part().unwrap()), Some(1), "repeated");
+    }
+    cam.give();
+    for viewer in [&mut early, &mut late] {
+        let mut number = number_of(&viewer.part().unwrap());
+        while number == Some(1) {
+            number = number_of(&viewer.part().unwrap());
+        }
+        assert_eq!(number, Some(2));
+    }
+}
+
+#[test]
+fn a_viewer_is_not_cut_off_by_trouble() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    let mut viewer = served.watch("/stream");
+    assert!(number_of(&viewer.part().unwrap()).is_some());
+    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    while number_of(&viewer.part().unwrap()).is_some() {}
+    assert_eq!(served.state()["state"], "unplugged");
+    cam.manner(Manner::Flows(Duration::from_millis(20)));
+    while number_of(&viewer.part().unwrap()).is_none() {}
+}
+
+#[test]
+fn a_resumed_viewer_sees_at_most_its_own_buffer_and_two() {
+    let cam = TestCam::new().picture_len(50_000);
+    let served = serve(&cam, Settings { stall: Duration::from_secs(3600), ..Settings::default() });
+    let mut viewer = narrow(served.address, 32 * 1024);
+    viewer.watch("/stream");
+    viewer.part().unwrap();
+    // It takes nothing while two hundred pictures pass.
+    let start = cam.sequence();
+    wait_until("200 pictures have passed", || cam.sequence() > start + 200);
+    let resumed = cam.sequence();
+    let old = std::iter::from_fn(|| viewer.part()).take_while(|p| number_of(p).unwrap() < resumed).count();
+    assert!(old <= 3, "{old} old pictures");
+}
+
+#[test]
+fn a_unix_socket_streams_and_holds_little() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("http.sock");
+    let cam = TestCam::new().picture_len(50_000);
+    let settings = Settings { stall: Duration::from_secs(3600), ..Settings::default() };
+    let _served = serve_with(&cam, settings, tallycam::pipeline::Settings::default(), Some(&path));
+    let mut viewer = UnixStream::connect(&path).unwrap();
+    viewer.set_read_timeout(Some(crate::common::DEADLINE)).unwrap();
+    viewer.write_all(b"GET /stream HTTP/1.0\r\n\r\n").unwrap();
+    let start = cam.sequence();
+    wait_until("100 pictures have passed", || cam.sequence() > start + 100);
+    let resumed = cam.sequence();
+    let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut old = std::collections::BTreeSet::new();
+    loop {
+        let bytes = viewer.read(&mut buffer).unwrap();
+        read.extend_from_slice(&buffer[..bytes]);
+        // A picture's number stands in its first bytes; only whole ones are looked at.
+        let numbers = read.windows(33).filter(|w| w.starts_with(&[0xff, 0xd8])).filter_map(number_of);
+        let numbers: Vec<_> = numbers.collect();
+        old.extend(numbers.iter().copied().filter(|n| *n < resumed));
+        if numbers.iter().any(|n| *n >= resumed) {
+            break;
+        }
+    }
+    assert!(read.starts_with(b"HTTP/1.0 200 OK\r\n"));
+    // The kernel has one buffer for both ends: what it holds is one picture and no more.
+    assert!(old.len() <= 2, "{old:?}");
+}
+
+#[test]
+fn a_stalled_viewer_is_let_go_and_slows_nobody() {
+    let cam = TestCam::new().picture_len(200_000);
+    let served = serve(&cam, Settings { stall: Duration::from_secs(2), ..Settings::default() });
+    let mut stalled = narrow(served.address, 16 * 1024);
+    stalled.watch("/stream");
+    let mut good = served.watch("/stream");
+    good.part().unwrap();
+    assert_eq!(served.state()["viewers"], 2);
+    // The good one goes on through all of it, and stays.
+    let mut last = 0;
+    wait_until("the stalled viewer is gone", || {
+        let number = number_of(&good.part().unwrap()).unwrap();
+        assert!(number > last);
+        last = number;
+        served.run.pipeline.status().demands == 1
+    });
+    assert!(stalled.rest().is_err(), "reset, not ended");
+    assert_eq!(served.state()["viewers"], 1);
+    good.part().unwrap();
+}
+
+#[test]
+fn a_slow_but_moving_viewer_stays() {
+    let cam = TestCam::new().picture_len(100_000);
+    let served = serve(&cam, Settings { stall: Duration::from_millis(1500), ..Settings::default() });
+    let mut slow = narrow(served.address, 16 * 1024);
+    slow.watch("/stream");
+    let mut numbers = Vec::new();
+    while numbers.len() < 30 {
+        numbers.push(number_of(&slow.part().unwrap()).unwrap());
+        let now = cam.sequence();
+        wait_until("five more pictures", || cam.sequence() > now + 5);
+    }
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+    let skipped = served.state()["viewer_list"][0]["skipped"].as_u64().unwrap();
+    assert!(skipped > 30, "{skipped} skipped");
+}
+
+#[test]
+fn fifty_viewers_get_whole_pictures_and_leave_nothing_behind() {
+    let cam = TestCam::new().picture_len(30_000);
+    let served = serve(&cam, Settings::default());
+    let viewers: Vec<_> = (0..50).map(|_| served.watch("/stream")).collect();
+    let threads: Vec<_> = viewers
+        .into_iter()
+        .map(|mut viewer| {
+            std::thread::spawn(move || {
+                let numbers: Vec<_> = (0..25).map(|_| number_of(&viewer.part().unwrap()).unwrap()).collect();
+                assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    wait_until("nobody needs the camera", || served.run.pipeline.status().demands == 0);
+    assert_eq!(served.state()["viewers"], 0);
+}
+
+#[test]
+fn a_viewer_who_wants_few_pictures_gets_few_and_new_ones() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    let mut few = served.watch("/stream?fps=10");
+    let first = number_of(&few.part().unwrap()).unwrap();
+    let mut last = first;
+    for _ in 0..20 {
+        let number = number_of(&few.part().unwrap()).unwrap();
+        assert!(number > last);
+        last = number;
+    }
+    // The camera gives at most 50 a second, so 20 steps of a tenth are at most 100 of its
+    // pictures (and a loaded machine's camera gives fewer); all 20 steps of all pictures were 20.
+    assert!(last - first > 40, "{} pictures of the camera in 20 of the viewer", last - first);
+}
+
+#[test]
+fn a_place_too_many_is_refused_and_freed_by_leaving() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings { max_viewers: 1, ..Settings::default() });
+    let mut first = served.watch("/stream");
+    first.part().unwrap();
+    let refused = served.get("/stream");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    drop(first);
+    wait_until("the place is free", || served.get("/state").json()["viewers"] == 0);
+    served.watch("/stream").part().unwrap();
+}
+
+#[test]
+fn a_stop_ends_streams_between_two_parts() {
+    let cam = TestCam::new();
+    let mut served = serve(&cam, Settings::default());
+    let mut viewers: Vec<_> = (0..5).map(|_| served.watch("/stream")).collect();
+    for viewer in &mut viewers {
+        viewer.part().unwrap();
+    }
+    let mut idle = served.connect();
+    idle.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+    assert_eq!(idle.answer(false).status, 200);
+    served.stop();
+    for viewer in &mut viewers {
+        // `part` checks that what came is whole; the end comes after one.
+        while viewer.part().is_some() {}
+    }
+    assert!(idle.rest().unwrap().is_empty());
+    served.join();
+    assert!(TcpStream::connect(served.address).is_err(), "the listener is closed");
+}
+
+#[test]
+fn head_answers_without_a_body_and_without_a_camera() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    let mut client = served.connect();
+    client.send("HEAD /stream HTTP/1.1\r\nHost: cam\r\n\r\n");
+    let head = client.head();
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-type"), Some("multipart/x-mixed-replace; boundary=frame"));
+    assert!(client.rest().unwrap().is_empty());
+    assert_eq!(cam.opens(), 0);
+}

@@ -1,0 +1,185 @@
+//! kill -9 while counting, again and again: what was announced is on record, and nothing twice.
+//!
+//! `cargo test` kills it five times; `make kill` a hundred (`TALLYCAM_KILLS`), which is some two
+//! thousand crossings and more. Movers in many lanes cross one line, from recorded detections; a client
+//! reads the crossings as they are announced, and asks for what it missed by the last number
+//! it knows, as any EventSource does. It prints its figures.
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::client::get;
+use crate::common::daemon::Daemon;
+use crate::common::{DEADLINE, say};
+
+/// So many crossings must be announced before each kill.
+const CROSSINGS_PER_LIFE: usize = 21;
+
+/// Lanes, one below the other, in which something goes from left to right every two seconds.
+const LANES: usize = 28;
+
+/// The recording's frames: more than any life sees.
+const FRAMES: usize = 2400;
+
+/// Frames between the departures in one lane, and frames from one side to the other.
+const EVERY: usize = 50;
+const TAKES: usize = 36;
+
+#[test]
+fn what_was_announced_survives_being_killed() {
+    let kills: usize = std::env::var("TALLYCAM_KILLS").map_or(5, |n| n.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("detections.csv");
+    std::fs::write(&recording, recorded()).unwrap();
+
+    let mut known = BTreeMap::new();
+    for life in 0..kills {
+        let mut daemon = start(folder.path(), &recording, "replay");
+        let before = known.len();
+        let mut events = Events::after(daemon.address, last(&known));
+        while known.len() < before + CROSSINGS_PER_LIFE {
+            events.next(&mut known);
+        }
+        // Not always at the same point of a transaction.
+        for _ in 0..life % 7 {
+            events.next(&mut known);
+        }
+        daemon.kill();
+        // What is still in the socket was announced too.
+        events.drain(&mut known);
+    }
+
+    // Nothing more is counted now: what the client missed comes, and then it knows everything.
+    let daemon = start(folder.path(), &recording, "none");
+    let ledger = ledger(daemon.address);
+    let mut events = Events::after(daemon.address, last(&known));
+    while known.len() < ledger.len() {
+        events.next(&mut known);
+    }
+    assert_eq!(known, ledger, "what was announced, and what is on record");
+    let names: std::collections::BTreeSet<&String> = ledger.values().collect();
+    assert_eq!(names.len(), ledger.len(), "a crossing is on record twice");
+    let sums = get(daemon.address, "/api/v1/counts?from=-2d&bucket=total&by=line").json();
+    let sum: u64 = sums["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["in"].as_u64().unwrap_or(0) + i["out"].as_u64().unwrap_or(0))
+        .sum();
+    assert_eq!(sum, ledger.len() as u64, "the sums are those of the crossings: {sums}");
+    say(&format!(
+        "kill: {kills} kills, {} crossings announced, {} on record, none twice",
+        known.len(),
+        ledger.len()
+    ));
+}
+
+fn last(known: &BTreeMap<u64, String>) -> u64 {
+    known.last_key_value().map_or(0, |(id, _)| *id)
+}
+
+fn start(folder: &Path, recording: &Path, backend: &str) -> Daemon {
+    let sets = [
+        String::from("source.kind=sim"),
+        String::from("source.width=320"),
+        String::from("source.height=180"),
+        format!("detect.backend={backend}"),
+        format!("detect.replay={}", recording.display()),
+        String::from("detect.fps=30"),
+        format!("store.directory={}", folder.join("data").display()),
+        String::from("line=[{name = \"Middle\", a = [0.5, 1.0], b = [0.5, 0.0]}]"),
+    ];
+    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set.as_str()]).collect();
+    Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments)
+}
+
+/// Recorded detections, of pictures of 320 × 180 pixels.
+fn recorded() -> String {
+    let mut text = String::from("frame,class,score,x1,y1,x2,y2\n");
+    for frame in 0..FRAMES {
+        for lane in 0..LANES {
+            let late = lane * 17 % EVERY;
+            let at = (frame + EVERY - late) % EVERY;
+            if at >= TAKES {
+                continue;
+            }
+            let x = 112.0 + 72.0 * at as f64 / TAKES as f64;
+            let y = 4.0 + 6.0 * lane as f64;
+            let _ = writeln!(text, "{},person,0.9,{x:.1},{y:.1},{:.1},{:.1}", frame + 1, x + 24.0, y + 9.0);
+        }
+    }
+    text
+}
+
+/// All crossings on record: number, and what names one within everything.
+fn ledger(address: SocketAddr) -> BTreeMap<u64, String> {
+    let mut all = BTreeMap::new();
+    let mut path = String::from("/api/v1/crossings?order=oldest&scene=sim&limit=500");
+    loop {
+        let page = get(address, &path).json();
+        for crossing in page["items"].as_array().unwrap() {
+            assert!(all.insert(crossing["id"].as_u64().unwrap(), name(crossing)).is_none());
+        }
+        match &page["next"] {
+            Value::String(cursor) => {
+                path = format!("/api/v1/crossings?order=oldest&scene=sim&limit=500&cursor={cursor}")
+            }
+            _ => return all,
+        }
+    }
+}
+
+fn name(crossing: &Value) -> String {
+    ["run", "line", "track", "ordinal", "class", "direction"].map(|key| crossing[key].to_string()).join(" ")
+}
+
+/// Crossings as they are announced.
+struct Events(BufReader<TcpStream>);
+
+impl Events {
+    fn after(address: SocketAddr, id: u64) -> Events {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let request = format!(
+            "GET /api/v1/events?types=crossing HTTP/1.1\r\nHost: cam\r\nAccept: text/event-stream\r\nLast-Event-ID: {id}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        Events(BufReader::new(stream))
+    }
+
+    /// The next crossing, which must be a new one.
+    fn next(&mut self, known: &mut BTreeMap<u64, String>) {
+        assert!(self.try_next(known), "the stream of events ended");
+    }
+
+    fn drain(&mut self, known: &mut BTreeMap<u64, String>) {
+        while self.try_next(known) {}
+    }
+
+    fn try_next(&mut self, known: &mut BTreeMap<u64, String>) -> bool {
+        let mut id = None;
+        loop {
+            let mut line = String::new();
+            match self.0.read_line(&mut line) {
+                Ok(0) | Err(_) => return false,
+                Ok(_) if !line.ends_with('\n') => return false,
+                Ok(_) => {}
+            }
+            let line = line.trim_end();
+            if let Some(number) = line.strip_prefix("id:") {
+                id = Some(number.trim().parse::<u64>().unwrap());
+            } else if let (Some(data), Some(id)) = (line.strip_prefix("data:"), id) {
+                let crossing: Value = serde_json::from_str(data).unwrap();
+                assert_eq!(crossing["id"], id);
+                assert!(id > last(known), "{id} after {}", last(known));
+                known.insert(id, name(&crossing));
+                return true;
+            }
+        }
+    }
+}

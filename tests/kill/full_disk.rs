@@ -1,0 +1,144 @@
+//! The program on a small disk that fills up in the middle of a recording: it streams and counts on, says what is wrong,
+//! and records on when there is room again.
+//!
+//! The disk is a tmpfs, which needs the right to mount one; without it the test says that it was left out.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::client::{Client, ask, get};
+use crate::common::daemon::Daemon;
+use crate::common::{say, wait_until};
+use serde_json::Value;
+use tallycam::store::media::check_offline;
+
+/// A file system of a few megabytes, unmounted when this is dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Option<SmallDisk> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then(|| SmallDisk(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes what is left of it.
+    fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.path().join("ballast")).unwrap();
+        for len in [64 << 10, 4096, 1] {
+            while ballast.write_all(&vec![1; len]).is_ok() {}
+        }
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Also where something has it open still.
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+fn post(daemon: &Daemon, path: &str, body: &str) -> Value {
+    let (len, kind) = (body.len(), "Content-Type: application/json\r\n");
+    let request = format!("POST {path} HTTP/1.1\r\nHost: cam\r\n{kind}Content-Length: {len}\r\n\r\n{body}");
+    let answer = ask(daemon.address, &request);
+    assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
+    answer.json()
+}
+
+/// A figure of `/metrics`, such as `name{camera="camera"} 7`.
+fn figure(daemon: &Daemon, name: &str) -> u64 {
+    let answer = get(daemon.address, "/metrics");
+    let (_, value) = answer
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "))
+        .unwrap_or_else(|| panic!("no {name}"));
+    value.parse::<f64>().unwrap() as u64
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
+    let Some(disk) = SmallDisk::mount("48m") else {
+        say("left out: nothing can be mounted here");
+        return;
+    };
+    let config = tempfile::NamedTempFile::new().unwrap();
+    let state = disk.path().join("state");
+    std::fs::write(
+        config.path(),
+        format!(
+            "[source]\nkind = \"sim\"\nwidth = 320\nheight = 180\n\n[detect]\nbackend = \"motion\"\n\n\
+             [store]\ndirectory = \"{}\"\n\n[retention]\nmin_free = \"0B\"\n\n\
+             [[line]]\nname = \"Door\"\na = [0.5, 0.0]\nb = [0.5, 1.0]\n",
+            state.display()
+        ),
+    )
+    .unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    program.arg("--config").arg(config.path());
+    let mut daemon = Daemon::start(program, &[]);
+    let storage = || get(daemon.address, "/api/v1/media/storage").json();
+    let recording = || get(daemon.address, "/api/v1/recording").json();
+    let frames = || recording()["now"]["frames"].as_u64().unwrap_or(0);
+    wait_until("it counts", || figure(&daemon, "tallycam_looks_total") > 5);
+    let id = post(&daemon, "/api/v1/recordings", "{}")["id"].as_u64().unwrap();
+    wait_until("it records", || frames() > 30);
+
+    disk.fill();
+    wait_until("pictures are dropped", || recording()["dropped"].as_u64() > Some(10));
+    let full = storage();
+    assert_eq!(full["full"], true, "{full}");
+    let trouble = full["trouble"].as_str().unwrap().to_owned();
+    for page in ["/", "/media"] {
+        // There it begins a sentence: all but its first letter is the same.
+        assert!(get(daemon.address, page).text().contains(&trouble[1..]), "{page} does not say: {trouble}");
+    }
+    let refused = ask(
+        daemon.address,
+        "POST /api/v1/snapshots HTTP/1.1\r\nHost: cam\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    );
+    assert_eq!(refused.status, 507, "{}", refused.text());
+    let mut viewer = Client::new(TcpStream::connect(daemon.address).unwrap());
+    viewer.watch("/stream");
+    for _ in 0..30 {
+        viewer.part().expect("a picture");
+    }
+    let looks = figure(&daemon, "tallycam_looks_total");
+    wait_until("it counts on", || figure(&daemon, "tallycam_looks_total") > looks + 10);
+    assert_eq!(recording()["now"]["id"], id, "it is the same recording");
+
+    disk.make_room();
+    wait_until("it is well again", || storage()["trouble"].is_null() && recording()["trouble"].is_null());
+    let before = frames();
+    wait_until("it records on", || frames() > before + 60);
+    wait_until("the ledger is well, too", || figure(&daemon, "tallycam_ledger_healthy") == 1);
+    let item = post(&daemon, "/api/v1/recording/stop", "");
+    assert_eq!(item["id"], id);
+    assert!(item["gaps"].as_u64() >= Some(1) && item["frames"].as_u64() > Some(90), "{item}");
+    let report = post(&daemon, "/api/v1/media/check", "{}");
+    assert_eq!(report["faults"], Value::Array(Vec::new()));
+    say(&format!(
+        "the disk was full: {} pictures dropped, {} gaps, {} pictures kept",
+        recording()["dropped"],
+        item["gaps"],
+        item["frames"]
+    ));
+    daemon.kill();
+    let report = check_offline(&state, false).unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+}

@@ -1,0 +1,129 @@
+//! `kill -9` at any moment: what was acknowledged is on record, once, and the ledger is sound.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use tallycam::base::clock;
+use tallycam::store::{Counts, Cover, CrossingsQuery, LineDraft, NewCrossing, Scene, Settings};
+use tallycam::vision::{Anchor, Direction, Recrossing};
+
+const DIRECTORY: &str = "TALLYCAM_KILL_DIRECTORY";
+
+fn settings(directory: &Path) -> Settings {
+    let zone = jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("rules of a zone");
+    Settings { directory: directory.to_owned(), camera: String::from("door"), zone, day_starts: 0 }
+}
+
+/// Records without end and prints `run track` of everything that is acknowledged.
+#[test]
+#[ignore = "the process that is killed; the test below starts it"]
+fn child() {
+    let directory = std::env::var_os(DIRECTORY).expect("the test below says where");
+    let (counts, _worker) = Counts::open(settings(Path::new(&directory))).expect("the ledger opens");
+    let draft = LineDraft {
+        name: String::from("Door"),
+        a: [0.1, 0.5],
+        b: [0.9, 0.5],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: vec![],
+        anchor: Anchor::BottomCenter,
+        recrossing: Recrossing::Every,
+    };
+    counts.pin(vec![(draft, String::from("config.toml:1"))], vec![]).expect("pinned");
+    let line = counts.lines().borrow()[0].id;
+    counts.cover(Cover::Counting(Scene::Camera));
+    let mut committed = counts.committed();
+    let mut out = std::io::stdout();
+    let mut track = 0;
+    loop {
+        let crossings = (0..7).map(|_| {
+            track += 1;
+            NewCrossing {
+                line,
+                scene: Scene::Camera,
+                track,
+                ordinal: 1,
+                class: Arc::from("person"),
+                direction: if track % 2 == 0 { Direction::In } else { Direction::Out },
+                score: 0.5,
+                monotonic_us: clock::monotonic_us(),
+                thumbnail: None,
+            }
+        });
+        counts.record(crossings.collect()).expect("there is room");
+        let first = committed.blocking_recv().expect("it is told");
+        let mut told = format!("told {} {}\n", first.run, first.track);
+        while let Ok(crossing) = committed.try_recv() {
+            told.push_str(&format!("told {} {}\n", crossing.run, crossing.track));
+        }
+        out.write_all(told.as_bytes()).expect("the test reads");
+        out.flush().expect("the test reads");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_kill() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut acknowledged: Vec<(u64, u64)> = Vec::new();
+    for kill in 0..20u64 {
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--ignored", "--exact", "child", "--nocapture"])
+            .env(DIRECTORY, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let out = BufReader::new(child.stdout.take().expect("its output"));
+        let mut left = 1 + (kill * 7919) % 23;
+        for line in out.lines() {
+            // The last line may be half a one.
+            let line = line.unwrap_or_default();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let ["told", run, track] = words[..] {
+                acknowledged.push((run.parse().expect("a run"), track.parse().expect("a track")));
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    child.kill().expect("killed");
+                }
+            }
+        }
+        child.wait().expect("gone");
+    }
+    let (counts, worker) = Counts::open(settings(folder.path())).expect("the ledger opens");
+    let reader = counts.reader().expect("it can be read");
+    assert_eq!(reader.check().expect("it can be read"), Vec::<String>::new());
+    let query = CrossingsQuery {
+        scene: Scene::Camera,
+        from_us: None,
+        to_us: None,
+        lines: vec![],
+        classes: vec![],
+        direction: None,
+        after: None,
+        oldest_first: true,
+        limit: 10_000,
+    };
+    let recorded: Vec<(u64, u64)> =
+        reader.crossings(&query).expect("it can be read").iter().map(|c| (c.run, c.track)).collect();
+    // In order, each once; of each run all up to some crossing, and that is no earlier than the last told.
+    let mut once = recorded.clone();
+    once.dedup();
+    assert_eq!(once, recorded);
+    let mut runs: Vec<u64> = acknowledged.iter().map(|told| told.0).collect();
+    runs.dedup();
+    assert_eq!(runs.len(), 20);
+    for run in runs {
+        let of = |all: &[(u64, u64)]| all.iter().filter(|c| c.0 == run).map(|c| c.1).collect::<Vec<u64>>();
+        let (recorded, told) = (of(&recorded), of(&acknowledged));
+        assert!(recorded.iter().copied().eq(1..=recorded.len() as u64), "run {run}: {recorded:?}");
+        assert!(told.iter().copied().eq(1..=told.len() as u64), "run {run}: {told:?}");
+        assert!(told.len() <= recorded.len(), "run {run}: {} told, {} on record", told.len(), recorded.len());
+    }
+    let lines = counts.lines().borrow().clone();
+    assert_eq!(lines.len(), 1, "a pinned line is the same line in every run");
+    counts.stop();
+    drop(worker);
+}

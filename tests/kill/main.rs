@@ -1,0 +1,9 @@
+//! `kill -9`, faults and full disks, over and over: nothing that was acknowledged may be lost.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod counting;
+mod full_disk;
+mod keeping;
+mod ledger;

@@ -1,0 +1,421 @@
+//! The camera's own controls over the API and on the command line, before a fake camera that writes down what it is
+//! asked: exactly what was wanted, in the right order, and again after it was unplugged and after a restart.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::common::client::{self, Answer, Client};
+use crate::common::daemon::Daemon;
+use crate::common::testcam::TestCam;
+use crate::common::{served, wait_until};
+use crate::fakecam::FakeCam;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
+
+/// A daemon before a fake camera, with a place to keep things that outlives it.
+struct Bench {
+    camera: FakeCam,
+    kept: TempDir,
+    daemon: Daemon,
+    more: Vec<String>,
+}
+
+impl Bench {
+    fn new(camera: FakeCam, more: &[&str]) -> Bench {
+        let kept = TempDir::new().unwrap();
+        let more: Vec<String> = more.iter().map(|set| (*set).to_owned()).collect();
+        let daemon = Bench::start(&camera, kept.path(), &more);
+        Bench { camera, kept, daemon, more }
+    }
+
+    fn start(camera: &FakeCam, kept: &Path, more: &[String]) -> Daemon {
+        let mut sets = vec![
+            String::from("source.kind=v4l2"),
+            format!("source.device={}", camera.path().display()),
+            format!("store.directory={}", kept.display()),
+            String::from("detect.backend=none"),
+        ];
+        sets.extend(more.iter().cloned());
+        let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set.as_str()]).collect();
+        Daemon::start(camera.command(PROGRAM), &arguments)
+    }
+
+    fn restart(&mut self) {
+        self.daemon.kill();
+        self.daemon = Bench::start(&self.camera, self.kept.path(), &self.more);
+    }
+
+    fn send(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+        let len = body.len();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {len}\r\n\r\n{body}");
+        client::ask(self.daemon.address, &request)
+    }
+
+    fn patch(&self, body: &str) -> Answer {
+        self.send("PATCH", "/api/v1/controls", "Content-Type: application/json\r\n", body)
+    }
+
+    /// What the camera says of one of its controls.
+    fn item(&self, name: &str) -> Value {
+        let report = client::get(self.daemon.address, "/api/v1/controls").json();
+        item(&report, name)
+    }
+
+    /// A viewer, who keeps the camera open.
+    fn watch(&self) -> Client {
+        let mut client = Client::new(std::net::TcpStream::connect(self.daemon.address).unwrap());
+        client.watch("/stream");
+        self.live();
+        client
+    }
+
+    fn live(&self) {
+        wait_until("the camera is live", || self.daemon.state()["state"] == "live");
+    }
+
+    /// What was set, in its order.
+    fn set(&self) -> Vec<String> {
+        lines(&self.camera.log(), "ctrl ")
+    }
+
+    fn saved(&self) -> String {
+        std::fs::read_to_string(self.kept.path().join("settings.toml")).unwrap_or_default()
+    }
+
+    /// `tallycam controls …`: exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(PROGRAM)
+            .arg("controls")
+            .args(arguments)
+            .args(["--set", &format!("http.listen=[\"{}\"]", self.daemon.address)])
+            .env("STATE_DIRECTORY", self.kept.path())
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+}
+
+fn item(report: &Value, name: &str) -> Value {
+    let items = report["items"].as_array().unwrap_or_else(|| panic!("{report}"));
+    items.iter().find(|item| item["name"] == name).cloned().unwrap_or_else(|| panic!("no {name}: {report}"))
+}
+
+/// What follows `word` in the lines of a log.
+fn lines(log: &str, word: &str) -> Vec<String> {
+    log.lines().filter_map(|line| Some(line.split_once(word)?.1.to_owned())).collect()
+}
+
+/// Every control of the camera, in an order in which it would not work.
+const EVERYTHING: &str = r#"{
+    "focus_absolute": 40, "exposure_time_absolute": 77, "white_balance_temperature": 3000, "do_white_balance": true,
+    "brightness": 200, "contrast": 33, "saturation": 5, "power_line_frequency": 1,
+    "white_balance_automatic": false, "auto_exposure": 1, "focus_automatic_continuous": false
+}"#;
+
+#[test]
+fn every_control_is_set_in_order_and_again_after_an_unplugging_and_after_a_restart() {
+    let mut bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    let viewer = bench.watch();
+    let answer = bench.patch(EVERYTHING);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let report = answer.json();
+    assert_eq!((&report["notes"], &report["refused"]), (&json!([]), &json!([])));
+    assert_eq!(item(&report, "white_balance_temperature")["inactive"], false, "its auto mode is off");
+    let once = [
+        "white_balance_automatic=0",
+        "auto_exposure=1",
+        "focus_automatic_continuous=0",
+        "focus_absolute=40",
+        "exposure_time_absolute=77",
+        "white_balance_temperature=3000",
+        "do_white_balance=1",
+        "brightness=200",
+        "contrast=33",
+        "saturation=5",
+        "power_line_frequency=1",
+    ];
+    assert_eq!(bench.set(), once);
+    assert_eq!(lines(&bench.camera.log(), "streamon").len(), 1, "the stream was not touched");
+    assert_eq!(lines(&bench.camera.log(), "refused").len(), 0);
+
+    // From now on in the camera's own order, and nobody presses the button.
+    let again = [
+        "white_balance_automatic=0",
+        "auto_exposure=1",
+        "focus_automatic_continuous=0",
+        "brightness=200",
+        "contrast=33",
+        "saturation=5",
+        "power_line_frequency=1",
+        "white_balance_temperature=3000",
+        "exposure_time_absolute=77",
+        "focus_absolute=40",
+    ];
+    bench.camera.control("unplug");
+    bench.camera.wait_for_log(" unplug");
+    bench.camera.control("plug");
+    bench.camera.wait_for_log(" plug");
+    wait_until("it is set again", || bench.set().len() >= once.len() + again.len());
+    bench.live();
+    assert_eq!(bench.set()[once.len()..], again);
+    assert_eq!(bench.item("saturation")["value"], 5);
+
+    drop(viewer);
+    bench.restart();
+    assert_eq!(bench.set().len(), once.len() + again.len(), "nothing is set before it is opened");
+    assert_eq!(bench.item("brightness")["value"], 200, "what it will have when it is open");
+    let _viewer = bench.watch();
+    assert_eq!(bench.set()[once.len() + again.len()..], again);
+    let saved = bench.item("focus_automatic_continuous");
+    assert_eq!(
+        (&saved["value"], &saved["saved"], &saved["pinned"]),
+        (&json!(false), &json!(true), &json!(false))
+    );
+    assert!(!bench.saved().contains("do_white_balance"), "{}", bench.saved());
+}
+
+#[test]
+fn a_value_that_is_set_back_is_kept_no_longer() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    let _viewer = bench.watch();
+    assert_eq!(bench.patch(r#"{"brightness": 9, "contrast": 8}"#).status, 200);
+    assert!(bench.saved().contains("brightness = 9"), "{}", bench.saved());
+    let report = bench.patch(r#"{"brightness": null}"#).json();
+    let brightness = item(&report, "brightness");
+    assert_eq!((&brightness["value"], &brightness["saved"]), (&json!(128), &json!(false)));
+    assert!(!bench.saved().contains("brightness"), "{}", bench.saved());
+
+    let reset = bench.send("POST", "/api/v1/controls/reset", "", "");
+    assert_eq!((reset.status, item(&reset.json(), "contrast")["value"].clone()), (200, json!(32)));
+    assert!(!bench.saved().contains("contrast"), "{}", bench.saved());
+    assert_eq!(bench.set(), ["brightness=9", "contrast=8", "brightness=128", "contrast=32"]);
+}
+
+#[test]
+fn a_camera_that_sleeps_is_told_when_it_wakes() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    let answer = bench.patch(r#"{"focus_absolute": 40, "focus_automatic_continuous": false}"#);
+    assert_eq!((answer.status, item(&answer.json(), "focus_absolute")["value"].clone()), (200, json!(40)));
+    let formats = client::get(bench.daemon.address, "/api/v1/formats").json();
+    assert_eq!(formats["items"][0]["format"], "MJPG");
+    assert_eq!(
+        (&formats["items"][0]["width"], &formats["items"][0]["fps"]),
+        (&json!(320), &json!([30.0, 15.0, 5.0]))
+    );
+    assert_eq!(bench.set(), [""; 0]);
+    assert_eq!(lines(&bench.camera.log(), "streamon").len(), 0);
+    let _viewer = bench.watch();
+    assert_eq!(bench.set(), ["focus_automatic_continuous=0", "focus_absolute=40"]);
+    assert_eq!(bench.item("focus_absolute")["inactive"], false);
+}
+
+#[test]
+fn what_is_wrong_is_refused_whole_and_in_words() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    let _viewer = bench.watch();
+    for (body, status, field, said) in [
+        (r#"{"contrast": 9, "brightness": 256}"#, 422, "brightness", "a whole number from 0 to 255, not 256"),
+        (r#"{"contrast": 9, "brightness": "12x"}"#, 422, "brightness", "a whole number from 0 to 255"),
+        (r#"{"contrast": 9, "brightness": 1.5}"#, 422, "brightness", "not 1.5"),
+        (r#"{"contrast": 9, "brightness": ""}"#, 422, "brightness", "not \\\"\\\""),
+        (r#"{"contrast": 9, "auto_exposure": 2}"#, 422, "auto_exposure", "1 (Manual Mode), 3 (Aperture"),
+        (r#"{"contrast": 9, "do_white_balance": null}"#, 422, "do_white_balance", "true, which presses it"),
+        (r#"{"contrast": 9, "brightnes": 1}"#, 422, "brightnes", "it has brightness"),
+        (r#"{"contrast": 9, "contrast": 8}"#, 422, "", "is given twice"),
+        (r#"{"contrast": NaN}"#, 400, "", "no JSON"),
+        (r#"{}"#, 422, "", "no control is named"),
+        (r#"[9]"#, 422, "", "should be an object"),
+        ("", 400, "", "needs a body"),
+    ] {
+        let answer = bench.patch(body);
+        let problem = answer.json();
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (status, Some("application/problem+json")),
+            "{body}"
+        );
+        assert!(answer.text().contains(said), "{body}: {}", answer.text());
+        if !field.is_empty() {
+            assert_eq!(problem["field"], field, "{problem}");
+            assert!(problem["range"].is_string() && problem["given"].is_string(), "{problem}");
+        }
+    }
+    assert_eq!(bench.set(), [""; 0]);
+
+    let tag = bench.patch(r#"{"contrast": 9}"#).header("etag").unwrap().to_owned();
+    assert_eq!(bench.patch(r#"{"contrast": 10}"#).status, 200);
+    let late =
+        bench.send("PATCH", "/api/v1/controls", &format!("If-Match: {tag}\r\n"), r#"{"contrast": 11}"#);
+    assert_eq!((late.status, bench.item("contrast")["value"].clone()), (412, json!(10)));
+}
+
+#[test]
+fn what_the_operator_sets_is_set_by_nobody_else() {
+    let more = ["source.controls.brightness=20", "source.controls.auto_exposure=1"];
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &more);
+    let _viewer = bench.watch();
+    assert_eq!(bench.set(), ["auto_exposure=1", "brightness=20"]);
+    let answer = bench.patch(r#"{"contrast": 9, "brightness": 30}"#);
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    assert!(answer.text().contains("the control brightness is set in --set"), "{}", answer.text());
+    let item = bench.item("brightness");
+    assert_eq!(
+        (&item["value"], &item["pinned"], &item["place"]),
+        (&json!(20), &json!(true), &json!("--set"))
+    );
+    assert_eq!(bench.send("POST", "/api/v1/controls/reset", "", "").status, 200);
+    assert_eq!(bench.set(), ["auto_exposure=1", "brightness=20"]);
+}
+
+#[test]
+fn a_camera_that_lies_about_its_ranges_is_believed_by_what_it_does() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("liar,strict"), &[]);
+    let _viewer = bench.watch();
+    let answer = bench.patch(r#"{"contrast": 200, "saturation": 90, "focus_absolute": 40, "brightness": 3}"#);
+    let report = answer.json();
+    assert_eq!(answer.status, 200, "{report}");
+    assert_eq!(report["refused"], json!(["contrast", "focus_absolute"]));
+    let values = ["contrast", "saturation", "focus_absolute", "brightness"]
+        .map(|name| item(&report, name)["value"].clone());
+    assert_eq!(values, [32, 50, 0, 3]);
+    let notes = report["notes"].to_string();
+    for note in [
+        "does not set its control contrast to 200: Numerical result out of range",
+        "was asked to set its control saturation to 90 and has set it to 50",
+        "control focus_absolute cannot be set while an automatic mode rules it",
+    ] {
+        assert!(notes.contains(note), "{notes}");
+    }
+    let saved = bench.saved();
+    assert!(saved.contains("saturation = 50") && saved.contains("brightness = 3"), "{saved}");
+    assert!(!saved.contains("contrast") && !saved.contains("focus"), "{saved}");
+}
+
+#[test]
+fn a_control_that_vanishes_with_an_unplugging_is_told_and_the_rest_is_set() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("vanish"), &[]);
+    let _viewer = bench.watch();
+    assert_eq!(bench.patch(r#"{"saturation": 5, "contrast": 6, "brightness": 7}"#).status, 200);
+    bench.camera.control("unplug");
+    bench.camera.wait_for_log(" unplug");
+    bench.camera.control("plug");
+    wait_until("it is set again", || bench.set().len() >= 5);
+    bench.live();
+    assert_eq!(bench.set()[3..], ["brightness=7", "contrast=6"]);
+    let state = bench.daemon.state().to_string();
+    assert!(state.contains("The camera has no control saturation"), "{state}");
+    assert_eq!(bench.patch(r#"{"saturation": 9}"#).status, 422);
+}
+
+#[test]
+fn every_kind_of_control_is_offered() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("more"), &[]);
+    let _viewer = bench.watch();
+    let body = r#"{"link_frequency": 2, "pixel_rate": 1600400, "detectors": 6, "brightness_2": 1, "step_relative": -3}"#;
+    let report = bench.patch(body).json();
+    assert_eq!(
+        bench.set(),
+        ["link_frequency=2", "pixel_rate=1600000", "detectors=6", "brightness_2=1", "step_relative=-3"]
+    );
+    assert_eq!(item(&report, "link_frequency")["choices"][2], json!({"value": 2, "title": "300000000"}));
+    assert_eq!(item(&report, "pixel_rate")["value"], 1_600_000);
+    assert!(report["notes"].to_string().contains("pixel_rate has no 1600400: it is set to 1600000"));
+    assert_eq!(
+        (item(&report, "detectors")["max"].clone(), item(&report, "brightness")["value"].clone()),
+        (json!(7), json!(128))
+    );
+    assert_eq!(item(&report, "temperature")["read_only"], true);
+    assert_eq!(bench.patch(r#"{"temperature": 30}"#).status, 422);
+    let names = report["items"].to_string();
+    assert!(!names.contains("serial") && !names.contains("unused"), "{names}");
+}
+
+#[test]
+fn another_size_format_or_rate_is_taken_without_a_restart_and_taken_back_where_it_does_not_work() {
+    let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").fps("30,15");
+    let bench = Bench::new(camera, &[]);
+    let mut viewer = bench.watch();
+    assert_eq!(bench.patch(r#"{"brightness": 7}"#).status, 200);
+    let settings =
+        |body: &str| bench.send("PATCH", "/api/v1/settings", "Content-Type: application/json\r\n", body);
+    // The rate is what the log says of the last open.
+    let rate = || {
+        bench.daemon.log().lines().rev().find_map(|line| Some(line.split_once("camera open: ")?.1.to_owned()))
+    };
+    let delivers = || {
+        let state = bench.daemon.state();
+        let rate = rate().unwrap();
+        let fps = rate.rsplit_once("at ").unwrap().1.trim_end_matches(" fps").parse::<f64>().unwrap();
+        (state["width"].clone(), state["format"].clone(), fps)
+    };
+    for (body, now) in [
+        (r#"{"source.width": 320, "source.height": 240}"#, (json!(320), json!("MJPG"), 30.0)),
+        (r#"{"source.format": "YUYV"}"#, (json!(320), json!("YUYV"), 30.0)),
+        (r#"{"source.fps": 15, "source.format": null}"#, (json!(320), json!("MJPG"), 15.0)),
+    ] {
+        let answer = settings(body);
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text());
+        assert_eq!(delivers(), now, "{body}");
+        // Its controls are set again, as after every open.
+        assert_eq!(bench.set().last().unwrap(), "brightness=7");
+    }
+    assert_eq!(bench.set().len(), 4);
+
+    let refused = settings(r#"{"source.format": "NV12"}"#);
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("NV12"), "{}", refused.text());
+    bench.live();
+    assert_eq!(delivers(), (json!(320), json!("MJPG"), 15.0));
+    assert!(!bench.saved().contains("NV12"), "{}", bench.saved());
+    // The viewer has seen it all.
+    for _ in 0..3 {
+        viewer.part();
+    }
+}
+
+#[test]
+fn a_source_without_controls_says_so() {
+    let served = served::serve(&TestCam::new(), tallycam::http::Settings::default());
+    let report = served.get("/api/v1/controls").json();
+    assert_eq!(report["items"], json!([]));
+    assert_eq!(report["reason"], "the test camera has no controls that could be set here.");
+    assert_eq!(served.send("PATCH", "/api/v1/controls", "application/json", "{\"gain\":1}").status, 422);
+    let formats = served.get("/api/v1/formats").json();
+    assert_eq!((&formats["items"], formats["reason"].is_string()), (&json!([]), true));
+}
+
+#[test]
+fn the_command_line_lists_sets_and_resets() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("liar"), &[]);
+    let _viewer = bench.watch();
+    let (code, out, err) = bench.run(&["set", "brightness=7", "white_balance_automatic=off"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(
+        out,
+        "  brightness               7, from 0 to 255, default 128 (kept)\n  white_balance_automatic  off, default on (kept)\n"
+    );
+    let (code, out, _) = bench.run(&["list"]);
+    assert!(
+        code == 0
+            && out.starts_with("Fake Camera (")
+            && out.contains("  do_white_balance            a button\n"),
+        "{out}"
+    );
+    let (code, _, err) = bench.run(&["set", "contrast=200"]);
+    assert!(code == 1 && err.contains("does not set its control contrast to 200"), "{err}");
+    let (code, out, err) = bench.run(&["set", "brightness=300"]);
+    assert!(code == 1 && out.is_empty() && err.contains("a whole number from 0 to 255, not 300"), "{err}");
+    assert_eq!(bench.run(&["set", "brightness"]).0, 64);
+    let (code, out, _) = bench.run(&["reset", "--json"]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, item(&report, "brightness")["value"].clone()), (0, json!(128)));
+    assert_eq!(
+        bench.set(),
+        ["white_balance_automatic=0", "brightness=7", "white_balance_automatic=1", "brightness=128"]
+    );
+}

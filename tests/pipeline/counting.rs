@@ -1,0 +1,636 @@
+//! Counting at work on a directed camera and a directed detector: what is counted, what is said of
+//! it, and that the stream never notices.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::testcam::{Manner, Running, TestCam, trouble};
+use crate::common::{DEADLINE, wait_until};
+use tallycam::base::Worker;
+use tallycam::media::{SmallImage, TroubleKind};
+use tallycam::pipeline::{Counting, CountingSettings, CountingStatus, Made, NoDetector, Settings, State};
+use tallycam::store::{self, Counts, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError};
+use tallycam::vision::{
+    Anchor, Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Labels, Point,
+    Recrossing,
+};
+
+/// What the detector sees in the frame that is the how-manieth since it began to look.
+type Scenery = fn(u64) -> Vec<Detection>;
+
+/// A detector that a test directs. Clones share it.
+#[derive(Clone)]
+struct Directed(Arc<Direct>);
+
+struct Direct {
+    labels: Labels,
+    tells_classes: bool,
+    scenery: Scenery,
+    /// The number of the first frame looked at; 0 before it.
+    first: AtomicU64,
+    looks: AtomicU64,
+    made: AtomicU64,
+    is_to_fail: AtomicBool,
+    is_to_panic: AtomicBool,
+    refusal: Mutex<Option<NoDetector>>,
+    /// While there is one, every look waits for a word.
+    gate: Mutex<Option<Receiver<()>>>,
+}
+
+impl Directed {
+    fn new(labels: &[&str], scenery: Scenery) -> Directed {
+        Directed(Arc::new(Direct {
+            labels: Labels::new(labels.to_vec()),
+            tells_classes: labels != ["moving"],
+            scenery,
+            first: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            is_to_fail: AtomicBool::new(false),
+            is_to_panic: AtomicBool::new(false),
+            refusal: Mutex::new(None),
+            gate: Mutex::new(None),
+        }))
+    }
+
+    fn looks(&self) -> u64 {
+        self.0.looks.load(Ordering::SeqCst)
+    }
+
+    fn made(&self) -> u64 {
+        self.0.made.load(Ordering::SeqCst)
+    }
+
+    fn make(&self) -> Result<Made, NoDetector> {
+        if let Some(refusal) = self.0.refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        self.0.made.fetch_add(1, Ordering::SeqCst);
+        self.0.first.store(0, Ordering::SeqCst);
+        Ok(Made { detector: Box::new(self.clone()), backend: "replay", notes: Vec::new() })
+    }
+}
+
+impl Detector for Directed {
+    fn name(&self) -> &str {
+        "the directed one"
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.0.labels
+    }
+
+    fn tells_classes(&self) -> bool {
+        self.0.tells_classes
+    }
+
+    fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+        (width / 2, height / 2)
+    }
+
+    fn options(&self) -> CounterOptions {
+        CounterOptions::default()
+    }
+
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        found.clear();
+        assert_eq!((image.width, image.height, image.of), (32, 24, (64, 48)), "reduced as it was asked");
+        if let Some(gate) = &*self.0.gate.lock().unwrap() {
+            let _ = gate.recv();
+        }
+        self.0.looks.fetch_add(1, Ordering::SeqCst);
+        if self.0.is_to_panic.swap(false, Ordering::SeqCst) {
+            panic!("the test wants it so");
+        }
+        if self.0.is_to_fail.load(Ordering::SeqCst) {
+            return Err(DetectError::Inference {
+                model: String::from("the directed one"),
+                reason: String::from("the test wants it so"),
+            });
+        }
+        let _ = self.0.first.compare_exchange(0, image.sequence, Ordering::SeqCst, Ordering::SeqCst);
+        *found = (self.0.scenery)(image.sequence - self.0.first.load(Ordering::SeqCst));
+        Ok(())
+    }
+}
+
+fn person(x: f32) -> Detection {
+    Detection { class: Class(0), score: 0.9, bounds: Bounds::around(Point::new(x, 0.5), 0.1, 0.3) }
+}
+
+/// One person comes from the right, crosses the middle once, and stays.
+fn once(frame: u64) -> Vec<Detection> {
+    let gone = (frame as f32 - 20.0).clamp(0.0, 60.0) / 60.0;
+    vec![person(0.8 - 0.6 * gone)]
+}
+
+/// One person goes to and fro over the middle.
+fn to_and_fro(frame: u64) -> Vec<Detection> {
+    let round = (frame % 120) as f32 / 60.0;
+    vec![person(0.2 + 0.6 * (1.0 - round).abs())]
+}
+
+/// One person stands left of the middle.
+fn stands(_: u64) -> Vec<Detection> {
+    vec![person(0.3)]
+}
+
+/// The camera, the ledger and counting, stopped in order when dropped.
+struct Bench {
+    cam: TestCam,
+    detector: Directed,
+    run: Running,
+    counting: Counting,
+    workers: Vec<Worker>,
+    ledger: Option<(Counts, Worker)>,
+    _folder: tempfile::TempDir,
+}
+
+fn settings() -> CountingSettings {
+    CountingSettings {
+        is_on: true,
+        // Every picture of the camera, and more.
+        fps: Some(60.0),
+        classes: Vec::new(),
+        score: None,
+        scene: Scene::Camera,
+        thumbnails: false,
+        counts_only: false,
+    }
+}
+
+impl Bench {
+    fn new(cam: TestCam, detector: Directed) -> Bench {
+        Bench::with(cam, detector, settings())
+    }
+
+    fn with(cam: TestCam, detector: Directed, settings: CountingSettings) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Counts::open(store::Settings {
+            directory: folder.path().to_owned(),
+            camera: String::from("door"),
+            zone: jiff::tz::TimeZone::UTC,
+            day_starts: 0,
+        });
+        Bench::of(cam, detector, settings, ledger, folder)
+    }
+
+    fn of(
+        cam: TestCam,
+        detector: Directed,
+        settings: CountingSettings,
+        ledger: Result<(Counts, Worker), StoreError>,
+        folder: tempfile::TempDir,
+    ) -> Bench {
+        let run = cam.pipeline(Settings {
+            idle_stop: Some(Duration::ZERO),
+            silent_after: Duration::from_millis(500),
+            ..Settings::default()
+        });
+        let (counts, ledger) = match ledger {
+            Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
+            Err(error) => (Err(error), None),
+        };
+        let make = Box::new({
+            let detector = detector.clone();
+            move |_: Scene, _: Option<&str>| detector.make()
+        });
+        let (counting, workers) = Counting::start(&run.pipeline, counts, make, settings).unwrap();
+        Bench { cam, detector, run, counting, workers, ledger, _folder: folder }
+    }
+
+    fn counts(&self) -> &Counts {
+        self.counting.counts().unwrap()
+    }
+
+    /// Draws a line upwards through the middle: to the left is in.
+    fn draw(&self, name: &str, classes: &[&str]) -> LineRow {
+        self.draw_in(Scene::Camera, name, classes)
+    }
+
+    fn draw_in(&self, scene: Scene, name: &str, classes: &[&str]) -> LineRow {
+        let draft = LineDraft {
+            name: name.to_owned(),
+            a: [0.5, 1.0],
+            b: [0.5, 0.0],
+            in_name: String::from("in"),
+            out_name: String::from("out"),
+            classes: classes.iter().map(|&class| class.to_owned()).collect(),
+            anchor: Anchor::default(),
+            recrossing: Recrossing::default(),
+        };
+        wait_for(self.counts().add_line(scene, draft)).unwrap()
+    }
+
+    fn status(&self) -> CountingStatus {
+        self.counting.status()
+    }
+
+    #[track_caller]
+    fn wait_for_word(&self, word: &str) {
+        let mut last = String::new();
+        wait_until(&format!("the word is {word}"), || {
+            let status = self.status();
+            if last != format!("{}: {}", status.word, status.reason) {
+                last = format!("{}: {}", status.word, status.reason);
+                println!("{last}");
+            }
+            status.word == word
+        });
+    }
+
+    /// Waits for so many looks more.
+    #[track_caller]
+    fn wait_for_looks(&self, more: u64) {
+        let from = self.detector.looks();
+        wait_until("it has looked", || self.detector.looks() >= from + more);
+    }
+
+    /// What is on record, oldest first.
+    fn crossings(&self) -> Vec<Crossing> {
+        let query = CrossingsQuery {
+            scene: Scene::Camera,
+            from_us: None,
+            to_us: None,
+            lines: Vec::new(),
+            classes: Vec::new(),
+            direction: None,
+            after: None,
+            oldest_first: true,
+            limit: 1000,
+        };
+        self.counts().reader().unwrap().crossings(&query).unwrap()
+    }
+
+    /// The reasons of all gaps on record.
+    fn gaps(&self) -> Vec<String> {
+        let reader = self.counts().reader().unwrap();
+        let now_us = tallycam::base::clock::wall_us();
+        let gaps = reader.gaps(Scene::Camera, now_us - 3_600_000_000, now_us + 60_000_000).unwrap();
+        gaps.into_iter().map(|gap| gap.why).collect()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // A look that waits for a word would wait for ever.
+        *self.detector.0.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        self.run.stop();
+        self.counting.stop();
+        for worker in self.workers.drain(..) {
+            worker.join_within(DEADLINE).unwrap();
+        }
+        if let Some((counts, writer)) = self.ledger.take() {
+            counts.stop();
+            writer.join_within(DEADLINE).unwrap();
+        }
+    }
+}
+
+fn wait_for<T>(what: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(what)
+}
+
+#[test]
+fn who_crosses_is_counted_once_and_on_record() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person", "car"], once));
+    let line = bench.draw("door", &["person"]);
+    wait_until("the crossing is on record", || !bench.crossings().is_empty());
+    bench.wait_for_looks(40);
+    let found = bench.crossings();
+    let [crossing] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((crossing.line_id, &*crossing.line, &*crossing.class), (line.id, "door", "person"));
+    assert_eq!((crossing.direction, crossing.ordinal, crossing.track), (Direction::In, 1, 1));
+    assert!(!crossing.has_thumbnail);
+    assert_eq!(bench.counting.since_start(), (1, 0), "from the daemon's start, with nobody asking");
+    let status = bench.status();
+    assert_eq!((status.word, status.reason.as_str(), status.backend), ("counting", "", "replay"));
+    assert_eq!(status.labels, ["person", "car"]);
+    assert!(status.tells_classes && status.holds_camera && status.looks > 0 && status.look_s > 0.0);
+    let overlay = bench.counting.overlay().borrow().clone();
+    assert_eq!(overlay.size, (64, 48));
+    assert_eq!((overlay.tracks[0].id, &*overlay.tracks[0].class), (1, "person"));
+}
+
+#[test]
+fn the_camera_is_open_exactly_while_something_is_to_be_counted() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    bench.wait_for_word("idle");
+    assert_eq!(bench.cam.opens(), 0);
+    let line = bench.draw("door", &[]);
+    bench.wait_for_word("counting");
+    assert!(bench.cam.is_open());
+    wait_for(bench.counts().delete_line(line.id, None)).unwrap();
+    bench.wait_for_word("idle");
+    wait_until("the camera is closed", || !bench.cam.is_open());
+    assert!(bench.counting.overlay().borrow().tracks.is_empty(), "nothing is seen any more");
+    assert_eq!(bench.run.pipeline.status().demands, 0);
+}
+
+#[test]
+fn a_paused_camera_counts_nothing_until_it_is_resumed() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    bench.draw("door", &[]);
+    bench.wait_for_word("counting");
+    wait_for(bench.run.pipeline.pause());
+    bench.wait_for_word("waiting");
+    assert!(!bench.cam.is_open());
+    wait_until("the pause is on record", || bench.gaps().iter().any(|why| why == "paused"));
+    bench.run.pipeline.resume();
+    bench.wait_for_word("counting");
+}
+
+#[test]
+fn a_detector_that_hangs_does_not_slow_the_stream() {
+    let detector = Directed::new(&["person"], stands);
+    let (go, gate): (Sender<()>, _) = channel();
+    *detector.0.gate.lock().unwrap() = Some(gate);
+    let bench = Bench::new(TestCam::new(), detector);
+    bench.draw("door", &[]);
+    wait_until("it is made", || bench.detector.made() == 1);
+    let mut viewer = bench.run.pipeline.hub().subscribe();
+    let mut numbers = Vec::new();
+    while numbers.len() < 60 {
+        numbers.push(viewer.next_timeout(DEADLINE).unwrap().unwrap().sequence);
+    }
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+    assert_eq!(bench.detector.looks(), 0, "it has hung all the time");
+    assert_ne!(bench.status().word, "counting");
+    // One look at a time, each at a newer picture: what came meanwhile is skipped.
+    for _ in 0..3 {
+        go.send(()).unwrap();
+    }
+    wait_until("it has looked thrice", || bench.detector.looks() == 3);
+    drop(go);
+}
+
+#[test]
+fn a_camera_that_is_lost_ends_the_cover_and_comes_back() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    bench.draw("door", &[]);
+    bench.wait_for_word("counting");
+    bench.cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    bench.wait_for_word("waiting");
+    assert!(bench.status().reason.contains("unplugged"), "{:?}", bench.status());
+    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "unplugged"));
+    assert!(bench.counting.overlay().borrow().tracks.is_empty());
+    bench.cam.manner(Manner::Flows(Duration::from_millis(20)));
+    bench.wait_for_word("counting");
+    // Nobody is followed from one opening of the camera into the next.
+    wait_until("a new track is shown", || bench.counting.overlay().borrow().tracks.iter().any(|t| t.id > 1));
+}
+
+#[test]
+fn a_silent_camera_ends_the_cover_before_it_is_in_trouble() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    bench.draw("door", &[]);
+    bench.wait_for_word("counting");
+    bench.cam.manner(Manner::Silent);
+    bench.wait_for_word("waiting");
+}
+
+#[test]
+fn a_line_drawn_while_it_runs_counts_at_once() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
+    bench.draw("first", &[]);
+    wait_until("the first line counts", || !bench.crossings().is_empty());
+    let second = bench.draw("second", &[]);
+    wait_until("the second line counts", || bench.crossings().iter().any(|c| c.line_id == second.id));
+    assert_eq!(bench.detector.made(), 1);
+    // Both lie in the same place: from now on they count alike.
+    let of = |id| bench.crossings().iter().filter(|c| c.line_id == id).count();
+    let from = of(second.id);
+    wait_until("it counts on", || of(second.id) >= from + 2);
+}
+
+#[test]
+fn classes_that_the_detector_does_not_know_are_said() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
+    bench.draw("dogs", &["dog"]);
+    bench.wait_for_word("trouble");
+    bench.wait_for_looks(150);
+    assert!(bench.status().notes[0].contains("\"dog\""), "{:?}", bench.status().notes);
+    assert!(bench.crossings().is_empty());
+    bench.draw("both", &["dog", "person"]);
+    bench.wait_for_word("counting");
+    wait_until("the other class is counted", || !bench.crossings().is_empty());
+    assert_eq!(bench.status().notes.len(), 2);
+    assert!(bench.crossings().iter().all(|crossing| &*crossing.line == "both"));
+}
+
+#[test]
+fn a_hold_counts_on_the_middle_while_no_line_is_drawn() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
+    bench.wait_for_word("idle");
+    bench.counting.hold();
+    bench.wait_for_word("counting");
+    wait_until("both ways are counted", || {
+        let (count_in, count_out) = bench.counting.since_start();
+        count_in > 0 && count_out > 0
+    });
+    let (count_in, count_out) = bench.counting.since_start();
+    assert!(count_in.abs_diff(count_out) <= 1);
+    assert!(bench.crossings().is_empty(), "it is on no record");
+    bench.counting.let_go();
+    bench.wait_for_word("idle");
+    let kept = bench.counting.since_start();
+    assert!(kept.0 >= count_in && kept.1 >= count_out, "kept after the stop");
+    bench.counting.hold();
+    assert_eq!(bench.counting.since_start(), (0, 0), "and from zero again");
+}
+
+#[test]
+fn a_hold_counts_persons_only_where_they_are_told_apart() {
+    fn car(frame: u64) -> Vec<Detection> {
+        to_and_fro(frame).into_iter().map(|seen| Detection { class: Class(1), ..seen }).collect()
+    }
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person", "car"], car));
+    bench.draw("street", &[]);
+    bench.counting.hold();
+    wait_until("cars are on record", || bench.crossings().len() >= 2);
+    assert_eq!(bench.counting.since_start(), (0, 0));
+
+    let bench = Bench::new(TestCam::new(), Directed::new(&["moving"], to_and_fro));
+    bench.counting.hold();
+    wait_until("whatever moves is counted", || bench.counting.since_start().0 > 0);
+}
+
+#[test]
+fn a_model_that_cannot_be_used_is_said_and_another_can_be_chosen() {
+    let detector = Directed::new(&["person"], stands);
+    let refusal = NoDetector {
+        reason: String::from("there is no such model"),
+        hint: Some(String::from("choose another one")),
+    };
+    *detector.0.refusal.lock().unwrap() = Some(refusal.clone());
+    let bench = Bench::new(TestCam::new(), detector);
+    bench.draw("door", &[]);
+    bench.wait_for_word("trouble");
+    let status = bench.status();
+    assert_eq!(status.reason, "there is no such model.");
+    assert_eq!(status.hint.as_deref(), Some("choose another one"));
+    wait_until("the stream flows", || bench.run.pipeline.status().pictures > 20);
+    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "no_model"));
+    let chosen = wait_for(bench.counting.use_model(Some(String::from("better"))));
+    assert_eq!(chosen, Err(refusal));
+    assert_eq!(bench.counts().setting("detect.model"), None);
+    *bench.detector.0.refusal.lock().unwrap() = None;
+    wait_for(bench.counting.use_model(Some(String::from("better")))).unwrap();
+    assert_eq!(bench.counts().setting("detect.model").as_deref(), Some("better"));
+    bench.wait_for_word("counting");
+    assert_eq!(bench.detector.made(), 1);
+}
+
+#[test]
+fn a_detector_that_fails_is_no_counting_and_may_recover() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    bench.draw("door", &[]);
+    bench.wait_for_word("counting");
+    bench.detector.0.is_to_fail.store(true, Ordering::SeqCst);
+    bench.wait_for_word("trouble");
+    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "detector"));
+    assert!(bench.status().failed > 0);
+    bench.detector.0.is_to_fail.store(false, Ordering::SeqCst);
+    bench.wait_for_word("counting");
+    assert_eq!(bench.detector.made(), 1);
+}
+
+#[test]
+fn a_detector_that_panics_is_made_again_and_no_number_twice() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
+    bench.draw("door", &[]);
+    wait_until("somebody has crossed", || bench.crossings().len() == 1);
+    let before = bench.crossings()[0].track;
+    bench.detector.0.is_to_panic.store(true, Ordering::SeqCst);
+    bench.wait_for_word("trouble");
+    bench.wait_for_word("counting");
+    assert_eq!(bench.detector.made(), 2);
+    wait_until("somebody crosses again", || bench.crossings().last().unwrap().track != before);
+    assert!(bench.crossings().last().unwrap().track > before);
+    assert_eq!(bench.run.pipeline.status().state, State::Live);
+}
+
+#[test]
+fn a_stand_in_is_another_scene_and_gives_way() {
+    let stand_in = TestCam::new().simulated();
+    let bench = Bench::new(stand_in.clone(), Directed::new(&["person"], to_and_fro));
+    // Drawn where the camera is meant to be: it is waited for.
+    bench.draw("door", &[]);
+    wait_until("the stand-in is open", || bench.status().scene == Scene::Sim);
+    // The scene has a line of its own, which counts.
+    bench.wait_for_word("counting");
+    wait_until("the stand-in's tracks are shown", || !bench.counting.overlay().borrow().tracks.is_empty());
+    let highest = bench.counting.overlay().borrow().tracks.iter().map(|track| track.id).max().unwrap();
+    assert!(bench.crossings().is_empty(), "nothing of it is the camera's");
+    stand_in.gives_way_to(&TestCam::new());
+    wait_until("the camera has come", || bench.status().scene == Scene::Camera);
+    wait_until("somebody crosses", || !bench.crossings().is_empty());
+    assert!(bench.crossings().iter().all(|crossing| crossing.track > highest));
+}
+
+#[test]
+fn without_a_ledger_pictures_flow_and_the_status_says_why() {
+    let refused =
+        StoreError::File { file: "counts.db".into(), reason: String::from("the disk is full"), hint: None };
+    let folder = tempfile::tempdir().unwrap();
+    let detector = Directed::new(&["person"], to_and_fro);
+    let bench = Bench::of(TestCam::new(), detector, settings(), Err(refused), folder);
+    bench.wait_for_word("trouble");
+    assert!(bench.status().reason.contains("the disk is full"), "{:?}", bench.status());
+    assert!(bench.counting.counts().is_err());
+    assert!(wait_for(bench.run.pipeline.snapshot(DEADLINE)).is_ok());
+    // The old programs' counts need no record.
+    bench.counting.hold();
+    wait_until("it counts", || bench.counting.since_start().0 > 0);
+}
+
+#[test]
+fn nothing_is_counted_where_the_settings_say_so() {
+    let settings = CountingSettings { is_on: false, ..settings() };
+    let bench = Bench::with(TestCam::new(), Directed::new(&["person"], to_and_fro), settings);
+    bench.draw("door", &[]);
+    bench.counting.hold();
+    bench.wait_for_word("off");
+    let _viewer = bench.run.pipeline.demand();
+    wait_until("the stream flows", || bench.run.pipeline.status().pictures > 20);
+    assert_eq!((bench.detector.made(), bench.counting.since_start()), (0, (0, 0)));
+    assert!(wait_for(bench.counting.use_model(None)).is_err());
+}
+
+#[test]
+fn thumbnails_are_kept_where_the_user_wants_them() {
+    let wanted = CountingSettings { thumbnails: true, ..settings() };
+    let bench = Bench::with(TestCam::new(), Directed::new(&["person"], once), wanted.clone());
+    bench.draw("door", &[]);
+    wait_until("the crossing is on record", || !bench.crossings().is_empty());
+    let crossing = &bench.crossings()[0];
+    assert!(crossing.has_thumbnail);
+    let jpeg = bench.counts().reader().unwrap().thumbnail(crossing.id).unwrap().unwrap();
+    let found = tallycam::media::jpeg::inspect(&jpeg).unwrap();
+    assert!(found.width <= 160 && found.height <= 160 && found.height > found.width / 2);
+    // Who wants counts only has no pictures kept, whatever else is set.
+    let private = CountingSettings { counts_only: true, ..wanted };
+    let bench = Bench::with(TestCam::new(), Directed::new(&["person"], once), private);
+    bench.draw("door", &[]);
+    wait_until("the crossing is on record", || !bench.crossings().is_empty());
+    assert!(!bench.crossings()[0].has_thumbnail);
+}
+
+/// The luma of a grey or colour JPEG, and its width.
+fn luma(jpeg: &[u8]) -> (Vec<u8>, usize) {
+    let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap();
+    (image.pixels, image.width)
+}
+
+#[test]
+fn pictures_are_annotated_while_somebody_watches_and_only_then() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    bench.draw("door", &[]);
+    bench.wait_for_word("counting");
+    bench.wait_for_looks(10);
+    assert!(bench.counting.annotated().newest().is_none(), "nobody watches");
+    let watching = bench.counting.annotate();
+    let mut viewer = bench.counting.annotated().subscribe();
+    let mut clean = bench.run.pipeline.hub().subscribe();
+    wait_until("a track is shown", || !bench.counting.overlay().borrow().tracks.is_empty());
+    let mut next = || viewer.next_timeout(DEADLINE).unwrap().unwrap();
+    let (first, later) = (next(), next());
+    assert!(later.sequence > first.sequence && !later.is_card);
+    let (annotated, width) = luma(&later.jpeg());
+    let (original, _) = luma(&clean.next_timeout(DEADLINE).unwrap().unwrap().jpeg());
+    // All pictures of the camera are the same but for their number. The box is 0.25–0.35 × 0.35–0.65.
+    let differs = |x: usize, y: usize| annotated[y * width + x].abs_diff(original[y * width + x]) > 40;
+    let around = |x0: usize, x1: usize, y0: usize, y1: usize| {
+        (y0..y1).flat_map(|y| (x0..x1).map(move |x| (x, y))).filter(|&(x, y)| differs(x, y)).count()
+    };
+    assert!(around(14, 25, 15, 33) > 20, "the box is drawn");
+    assert_eq!(around(0, 8, 38, 48), 0, "and nothing where nothing is");
+    drop(watching);
+    wait_until("nobody is drawn for", || bench.counting.annotated().newest().is_none());
+}
+
+#[test]
+fn who_watches_annotated_pictures_wakes_the_camera_and_sees_its_cards() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    assert!(!bench.cam.is_open());
+    let watching = bench.counting.annotate();
+    let mut viewer = bench.counting.annotated().subscribe();
+    let picture = viewer.next_timeout(DEADLINE).unwrap().unwrap();
+    assert!(!picture.is_card);
+    // Boxes are shown before the first line is drawn: it says whether the camera stands well.
+    wait_until("a track is shown", || !bench.counting.overlay().borrow().tracks.is_empty());
+    assert_eq!(bench.status().word, "idle");
+    bench.cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    while !viewer.next_timeout(DEADLINE).unwrap().unwrap().is_card {}
+    drop(watching);
+}
+
+#[test]
+fn the_editors_still_is_a_live_picture() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    let still = wait_for(bench.counting.still(DEADLINE)).unwrap();
+    assert_eq!((still.width, still.height, still.is_card), (64, 48, false));
+}

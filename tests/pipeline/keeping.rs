@@ -1,0 +1,632 @@
+//! Keeping at work: a directed camera, the real pipeline, the real recorder, the real store.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::testcam::{LARGER, Manner, Running, TestCam, USUAL, number_of, numbered_jpeg, trouble};
+use crate::common::{DEADLINE, wait_until};
+use tallycam::base::{Worker, clock};
+use tallycam::media::{TroubleKind, View};
+use tallycam::pipeline::keeping::{
+    KeepError, PictureChange, RecordingStatus, RecordingWish, SnapshotWish, Which,
+};
+use tallycam::pipeline::{Keeping, KeepingSettings, Settings, State};
+use tallycam::store::media::{ChunkFrame, Item, Kind, Media, MediaSettings, Origin, RetentionRules};
+use tallycam::store::{self, Counts, LineDraft, NewCrossing, Scene};
+use tallycam::vision::{Anchor, Direction, Recrossing};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Everything that keeps, on a directed camera; ended in order when dropped.
+struct Bench {
+    keeping: Keeping,
+    media: Media,
+    run: Running,
+    runtime: Runtime,
+    workers: Vec<Worker>,
+    folder: TempDir,
+}
+
+fn media_settings(folder: &Path) -> MediaSettings {
+    MediaSettings {
+        directory: folder.to_owned(),
+        camera: String::from("door"),
+        zone: jiff::tz::TimeZone::UTC,
+        retention: RetentionRules::default(),
+    }
+}
+
+fn pipeline_settings() -> Settings {
+    Settings {
+        idle_stop: Some(Duration::ZERO),
+        silent_after: Duration::from_millis(300),
+        ..Settings::default()
+    }
+}
+
+impl Bench {
+    fn new(cam: &TestCam, settings: KeepingSettings) -> Bench {
+        Bench::with(cam, settings, None)
+    }
+
+    fn with(cam: &TestCam, settings: KeepingSettings, counts: Option<Counts>) -> Bench {
+        let folder = TempDir::new().unwrap();
+        let run = cam.pipeline(pipeline_settings());
+        let (media, writer) = Media::open(media_settings(folder.path())).unwrap();
+        let (keeping, recorder) = Keeping::start(&run.pipeline, Ok(media.clone()), counts, settings).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Bench { keeping, media, run, runtime, workers: vec![recorder, writer], folder }
+    }
+
+    fn record(&self, wish: RecordingWish) -> Result<Item, KeepError> {
+        self.runtime.block_on(self.keeping.record(wish))
+    }
+
+    fn end(&self) -> Option<Item> {
+        self.runtime.block_on(self.keeping.end()).unwrap()
+    }
+
+    fn picture(&self, which: Which, change: PictureChange) -> Result<tallycam::media::Picture, KeepError> {
+        self.runtime.block_on(self.keeping.picture(which, change, DEADLINE))
+    }
+
+    /// Waits until the status is so.
+    fn wait(&self, name: &str, mut is_so: impl FnMut(&RecordingStatus) -> bool) {
+        wait_until(name, || is_so(&self.keeping.status()));
+    }
+
+    fn wait_frames(&self, frames: u64) {
+        self.wait("so many pictures are recorded", |status| {
+            status.now.as_ref().is_some_and(|now| now.frames >= frames)
+        });
+    }
+
+    fn item(&self, id: u64) -> Item {
+        self.media.reader().unwrap().item(id).unwrap()
+    }
+
+    fn items(&self) -> Vec<Item> {
+        let query = store::media::MediaQuery { limit: 1000, ..Default::default() };
+        self.media.reader().unwrap().list(&query).unwrap().items
+    }
+
+    /// Every picture of a recording, with whether it comes after a gap, and its JPEG.
+    fn pictures(&self, id: u64) -> Vec<(ChunkFrame, bool, Vec<u8>)> {
+        let reader = self.media.reader().unwrap();
+        let mut pictures = Vec::new();
+        for chunk in reader.chunks(id).unwrap() {
+            for (n, frame) in reader.frames(id, chunk.number).unwrap().into_iter().enumerate() {
+                let jpeg = reader.bytes(id, chunk.number, frame.offset, frame.len).unwrap();
+                pictures.push((frame, n == 0 && chunk.is_after_gap, jpeg.to_vec()));
+            }
+        }
+        pictures
+    }
+
+    fn stop(&mut self) {
+        self.run.pipeline.stop();
+        self.keeping.stop();
+        self.workers.remove(0).join_within(DEADLINE).unwrap();
+        self.media.stop();
+        self.workers.remove(0).join_within(DEADLINE).unwrap();
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if !self.workers.is_empty() {
+            self.stop();
+        }
+    }
+}
+
+fn wish(name: &str) -> RecordingWish {
+    RecordingWish { name: Some(name.to_owned()), ..RecordingWish::default() }
+}
+
+#[test]
+fn a_recording_is_the_cameras_own_bytes_with_their_true_times() {
+    let cam = TestCam::new().picture_len(5000);
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let demand = bench.run.pipeline.demand();
+    // Somebody else who watches says when each picture was taken.
+    let hub = bench.run.pipeline.hub().clone();
+    let seen = std::thread::spawn(move || {
+        let stamps = hub.subscribe().into_iter().map(|picture| (picture.sequence, picture.stamp));
+        stamps.collect::<BTreeMap<_, _>>()
+    });
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    assert_eq!(
+        (begun.name.as_str(), begun.kind, begun.is_open, begun.frames),
+        ("a.mp4", Kind::Recording, true, 0)
+    );
+    assert_eq!(bench.keeping.status().now.map(|now| now.id), Some(begun.id));
+    bench.wait_frames(120);
+    let item = bench.end().unwrap();
+    assert!(!item.is_open);
+    assert_eq!(bench.keeping.status().now, None);
+    assert_eq!(bench.item(item.id), item, "it is on the disk when that is answered");
+    let pictures = bench.pictures(item.id);
+    drop(demand);
+    drop(bench);
+    let stamps = seen.join().unwrap();
+
+    assert_eq!(pictures.len() as u64, item.frames);
+    assert!(item.frames >= 120);
+    assert_eq!((item.width, item.height), USUAL);
+    assert_eq!((item.source.as_str(), item.origin), ("Test camera", Origin::Asked));
+    let first = stamps[&pictures[0].0.sequence];
+    assert_eq!(item.at_us, first.wall_us);
+    let mut bytes = 0;
+    for (frame, _, jpeg) in &pictures {
+        assert_eq!(*jpeg, numbered_jpeg(frame.sequence, 5000));
+        bytes += jpeg.len() as u64;
+        if let Some(stamp) = stamps.get(&frame.sequence) {
+            assert_eq!(frame.at_us, stamp.monotonic_us - first.monotonic_us);
+        }
+    }
+    assert_eq!(item.bytes, bytes);
+    assert!(item.duration_us >= pictures.last().unwrap().0.at_us);
+    let gaps = gaps_are_where_pictures_are_missing(&pictures);
+    assert_eq!(item.gaps, gaps);
+}
+
+/// Whether gaps are told where pictures are missing, and nowhere else; how many there are. (One that is missing in a
+/// run that is uneven anyhow need not be told.)
+fn gaps_are_where_pictures_are_missing(pictures: &[(ChunkFrame, bool, Vec<u8>)]) -> u64 {
+    let mut gaps = 0;
+    for pair in pictures.windows(2) {
+        let missing = pair[1].0.sequence - pair[0].0.sequence - 1;
+        assert!(!pair[1].1 || missing > 0, "a gap is told before {}", pair[1].0.sequence);
+        assert!(pair[1].1 || missing < 10, "{missing} are missing before {}", pair[1].0.sequence);
+        gaps += u64::from(pair[1].1);
+    }
+    gaps
+}
+
+#[test]
+fn one_recording_at_a_time_and_no_row_without_a_picture() {
+    let cam = TestCam::new();
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    assert_eq!(bench.end(), None);
+    bench.record(wish("a.mp4")).unwrap();
+    let refused = bench.record(wish("b.mp4"));
+    assert!(matches!(&refused, Err(KeepError::Recording(name)) if name == "a.mp4"), "{refused:?}");
+    let item = bench.end().unwrap();
+    assert!(item.frames > 0);
+    wait_until("the camera is let go", || !cam.is_open());
+    assert_eq!(bench.keeping.demands(), 0);
+    // A taken name gets a number.
+    let again = bench.record(wish("a.mp4")).unwrap();
+    assert_eq!(again.name, "a-2.mp4");
+    bench.end().unwrap();
+    // One that is still open gives pictures.
+    wait_until("the camera is let go again", || !cam.is_open());
+
+    cam.open_fault(Some(trouble(TroubleKind::Absent)));
+    let refused = bench.record(wish("c.mp4"));
+    assert!(matches!(&refused, Err(KeepError::NoPicture(why, _)) if why.contains("absent")), "{refused:?}");
+    assert!(matches!(bench.record(wish("d/e.mp4")), Err(KeepError::NoPicture(..))));
+    cam.open_fault(None);
+    wait_until("it can be had again", || {
+        bench.record(wish("a/b.mp4")).is_err_and(|e| matches!(e, KeepError::Media(_)))
+    });
+    assert_eq!(bench.items().len(), 2);
+    assert_eq!(bench.keeping.status().now, None);
+}
+
+#[test]
+fn ended_before_its_first_picture_it_has_never_been() {
+    let cam = TestCam::new();
+    cam.manner(Manner::OnRequest);
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let keeping = bench.keeping.clone();
+    let (begun, ended) = bench.runtime.block_on(async {
+        let begin = keeping.record(wish("a.mp4"));
+        let end = async {
+            while keeping.demands() == 0 {
+                tokio::task::yield_now().await;
+            }
+            keeping.end().await
+        };
+        tokio::join!(begin, end)
+    });
+    assert!(matches!(begun, Err(KeepError::NoPicture(..))));
+    assert_eq!(ended.unwrap(), None);
+    assert!(bench.items().is_empty());
+}
+
+#[test]
+fn limits_and_fewer_pictures() {
+    let cam = TestCam::new().fps(100.0);
+    let bench =
+        Bench::new(&cam, KeepingSettings { max_bytes: Some(1_000_000), ..KeepingSettings::default() });
+    let short =
+        RecordingWish { duration: Some(Duration::from_millis(1500)), fps: Some(10.0), ..wish("short.mp4") };
+    let id = bench.record(short).unwrap().id;
+    bench.wait("it ends by itself", |status| status.now.is_none());
+    let item = bench.item(id);
+    let span_us = bench.pictures(id).last().unwrap().0.at_us;
+    assert!(span_us < 1_600_000, "{span_us}");
+    assert!(item.frames as f64 <= span_us as f64 / 1e5 + 2.0, "{} in {span_us} µs", item.frames);
+    assert!(item.frames > 1);
+
+    let one = numbered_jpeg(0, 0).len() as u64;
+    let id = bench.record(RecordingWish { bytes: Some(10 * one + 1), ..wish("small.mp4") }).unwrap().id;
+    bench.wait("it ends by itself", |status| status.now.is_none());
+    assert_eq!(bench.item(id).frames, 10);
+}
+
+#[test]
+fn the_pre_roll_is_what_was_before() {
+    let cam = TestCam::new();
+    let settings = KeepingSettings { pre_roll: Duration::from_secs(1), ..KeepingSettings::default() };
+    let bench = Bench::new(&cam, settings);
+    wait_until("it keeps the camera awake", || cam.is_open());
+    assert_eq!(bench.keeping.demands(), 1);
+    bench.wait("there is some", |status| status.pre_roll_s > 0.8);
+    let asked = clock::monotonic_us();
+    let newest = bench.run.pipeline.hub().newest().unwrap();
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    bench.wait_frames(60);
+    let item = bench.end().unwrap();
+    let pictures = bench.pictures(begun.id);
+    let first_us = newest.stamp.monotonic_us - (newest.stamp.wall_us - item.at_us);
+    assert!(asked - first_us > 700_000, "it begins {} µs before", asked - first_us);
+    assert!(pictures[0].0.sequence < newest.sequence);
+    gaps_are_where_pictures_are_missing(&pictures);
+    // The ring begins again, and the camera stays awake.
+    bench.wait("there is some again", |status| status.pre_roll_s > 0.1);
+    assert!(cam.is_open());
+}
+
+#[test]
+fn the_rings_bytes_are_bounded() {
+    let cam = TestCam::new().picture_len(50_000);
+    let settings = KeepingSettings {
+        pre_roll: Duration::from_secs(60),
+        pre_roll_bytes: 500_000,
+        ..KeepingSettings::default()
+    };
+    let bench = Bench::new(&cam, settings);
+    wait_until("more came than fits", || cam.sequence() > 40);
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    bench.end().unwrap();
+    let newest = bench.run.pipeline.hub().newest().unwrap().sequence;
+    assert!(bench.pictures(begun.id)[0].0.sequence > 25, "of {newest}");
+}
+
+#[test]
+fn a_time_lapse_lets_the_camera_sleep_between_its_pictures() {
+    let cam = TestCam::new();
+    let settings =
+        KeepingSettings { sleeps_from: Duration::from_secs(6), warm_up: 2, ..KeepingSettings::default() };
+    let bench = Bench::new(&cam, settings);
+    let lapse = RecordingWish { every: Some(Duration::from_secs(6)), ..wish("lapse.mp4") };
+    let begun = bench.record(lapse).unwrap();
+    assert_eq!(begun.origin, Origin::TimeLapse);
+    wait_until("the camera sleeps", || !cam.is_open());
+    assert_eq!(bench.keeping.status().now.unwrap().every, Some(Duration::from_secs(6)));
+    let reader = bench.media.reader().unwrap();
+    wait_until("the first picture is on the disk", || reader.chunks(begun.id).unwrap().len() == 1);
+    wait_until("the second picture is on the disk", || reader.chunks(begun.id).unwrap().len() == 2);
+    wait_until("the camera sleeps again", || !cam.is_open());
+    assert_eq!(cam.opens(), 2);
+    let item = bench.end().unwrap();
+    let pictures = bench.pictures(begun.id);
+    assert_eq!((item.frames, item.gaps, pictures.len()), (2, 0, 2));
+    assert!(pictures[0].0.sequence > 2, "its first frames are passed over");
+    assert!(pictures[1].0.at_us.abs_diff(6_000_000) < 2_000_000, "{}", pictures[1].0.at_us);
+}
+
+#[test]
+fn an_awake_time_lapse_keeps_the_camera_and_its_grid() {
+    let cam = TestCam::new();
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let lapse = RecordingWish { every: Some(Duration::from_secs(1)), ..wish("lapse.mp4") };
+    let begun = bench.record(lapse).unwrap();
+    let reader = bench.media.reader().unwrap();
+    wait_until("three pictures are on the disk", || reader.chunks(begun.id).unwrap().len() >= 3);
+    assert_eq!((cam.opens(), cam.is_open()), (1, true));
+    // A camera that is lost misses pictures, and the grid stays.
+    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    bench.wait("it says so", |status| status.trouble.is_some());
+    let lost = reader.chunks(begun.id).unwrap().len();
+    let missed_us = reader.chunks(begun.id).unwrap().last().unwrap().to_us + 2_500_000;
+    let until = clock::monotonic_us() + 2_500_000;
+    wait_until("two pictures are missed", || clock::monotonic_us() > until);
+    cam.manner(Manner::Flows(Duration::from_millis(20)));
+    wait_until("it goes on", || reader.chunks(begun.id).unwrap().len() > lost);
+    let item = bench.end().unwrap();
+    assert!(item.gaps >= 1);
+    let gap = bench.pictures(begun.id).into_iter().find(|picture| picture.1).unwrap();
+    assert!(gap.0.at_us > missed_us - 1_500_000);
+}
+
+#[test]
+fn a_pause_closes_a_recording() {
+    let cam = TestCam::new();
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    bench.wait_frames(5);
+    bench.runtime.block_on(async {
+        bench.run.pipeline.pause().await;
+        bench.keeping.closed().await;
+    });
+    let item = bench.item(begun.id);
+    assert!(!item.is_open && item.frames >= 5);
+    assert_eq!(bench.keeping.demands(), 0);
+    let refused = bench.record(wish("b.mp4"));
+    assert!(matches!(&refused, Err(KeepError::NoPicture(why, _)) if why.contains("Paused")), "{refused:?}");
+    bench.run.pipeline.resume();
+    bench.record(wish("b.mp4")).unwrap();
+}
+
+#[test]
+fn a_lost_camera_is_a_gap_and_the_recording_goes_on() {
+    let cam = TestCam::new();
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    bench.wait_frames(20);
+    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    bench.wait("it says so", |status| status.trouble.as_ref().is_some_and(|why| why.contains("unplugged")));
+    let before = bench.keeping.status().now.unwrap().frames;
+    cam.manner(Manner::Flows(Duration::from_millis(20)));
+    bench.wait_frames(before + 20);
+    bench.wait("all is well", |status| status.trouble.is_none());
+    let item = bench.end().unwrap();
+    assert_eq!(item.id, begun.id);
+    assert!(item.gaps >= 1);
+    let pictures = bench.pictures(begun.id);
+    assert!(
+        pictures.iter().all(|(frame, _, jpeg)| number_of(jpeg) == Some(frame.sequence)),
+        "a card was recorded"
+    );
+    assert_eq!(pictures.iter().filter(|picture| picture.1).count() as u64, item.gaps);
+}
+
+#[test]
+fn the_end_of_the_daemon_closes_a_recording() {
+    let cam = TestCam::new();
+    let mut bench = Bench::new(&cam, KeepingSettings::default());
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    bench.wait_frames(30);
+    bench.stop();
+    let (media, writer) = Media::open(media_settings(bench.folder.path())).unwrap();
+    let item = media.reader().unwrap().item(begun.id).unwrap();
+    assert!(!item.is_open && item.frames >= 30);
+    media.stop();
+    drop(writer);
+}
+
+#[test]
+fn a_disk_that_takes_nothing_costs_a_gap_and_nobody_else_anything() {
+    let cam = TestCam::new().picture_len(60_000);
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    bench.wait_frames(60);
+    let file = rusqlite::Connection::open(bench.media.file()).unwrap();
+    file.busy_timeout(DEADLINE).unwrap();
+    // As a program that has the file for itself.
+    file.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut viewer = bench.run.pipeline.hub().subscribe();
+    bench.wait("pictures are dropped", |status| status.dropped > 0);
+    let (from, mut seen) = (cam.sequence(), 0);
+    while cam.sequence() < from + 30 {
+        assert!(!viewer.next_timeout(DEADLINE).unwrap().unwrap().is_card);
+        seen += 1;
+    }
+    assert!(seen > 10, "viewers see {seen} of 30");
+    bench.wait("it says so", |status| status.trouble.is_some());
+    file.execute_batch("ROLLBACK").unwrap();
+    drop(file);
+    bench.wait("it goes on", |status| status.trouble.is_none());
+    let frames = bench.keeping.status().now.unwrap().frames;
+    bench.wait_frames(frames + 120);
+    let item = bench.end().unwrap();
+    let pictures = bench.pictures(begun.id);
+    assert_eq!(pictures.len() as u64, item.frames);
+    let gaps = gaps_are_where_pictures_are_missing(&pictures);
+    assert!(gaps >= 1);
+    assert_eq!(item.gaps, gaps);
+    assert!(bench.keeping.status().dropped > 0);
+}
+
+#[test]
+fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
+    let cam = TestCam::new();
+    cam.manner(Manner::OnRequest);
+    let bench = Bench::new(&cam, KeepingSettings { warm_up: 3, ..KeepingSettings::default() });
+    (0..20).for_each(|_| cam.give());
+    let item = bench
+        .runtime
+        .block_on(
+            bench.keeping.snapshot(SnapshotWish { name: Some(String::from("a.jpg")), ..Default::default() }),
+        )
+        .unwrap();
+    let jpeg = bench.media.reader().unwrap().snapshot(item.id).unwrap();
+    let number = number_of(&jpeg).unwrap();
+    assert!(number >= 4, "{number}");
+    assert_eq!(jpeg, numbered_jpeg(number, 0));
+    assert_eq!((item.kind, item.frames, (item.width, item.height)), (Kind::Snapshot, 1, USUAL));
+    assert_eq!((item.name.as_str(), item.bytes, item.origin), ("a.jpg", jpeg.len() as u64, Origin::Asked));
+    // A camera that is awake gives what it has at once.
+    cam.manner(Manner::Flows(Duration::from_millis(20)));
+    let _demand = bench.run.pipeline.demand();
+    let first = bench.picture(Which::Shown, PictureChange::default()).unwrap();
+    cam.manner(Manner::Silent);
+    let again = bench.picture(Which::Original, PictureChange::default()).unwrap();
+    assert!(again.sequence >= first.sequence);
+}
+
+#[test]
+fn a_changed_picture_is_kept_as_it_was_wanted() {
+    let cam = TestCam::new();
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let view = View { rotate: 90, gray: true, ..View::default() };
+    let change = PictureChange { width: Some(24), view };
+    let wish = SnapshotWish { change, ..SnapshotWish::default() };
+    let item = bench.runtime.block_on(bench.keeping.snapshot(wish)).unwrap();
+    assert_eq!((item.width, item.height), (24, 32));
+    assert!(item.name.ends_with(".jpg"));
+    assert!(matches!(
+        bench.picture(
+            Which::Shown,
+            PictureChange { view: View { rotate: 1, ..View::default() }, ..PictureChange::default() }
+        ),
+        Err(KeepError::Wrong(_))
+    ));
+}
+
+#[test]
+fn the_largest_size_is_seen_by_nobody_else() {
+    let cam = TestCam::new().with_larger();
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    // Asleep: it is opened for this one.
+    let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
+    assert_eq!((picture.width, picture.height), LARGER);
+    wait_until("it sleeps", || bench.run.pipeline.status().state == State::Asleep);
+    assert_eq!((cam.opens(), cam.is_open()), (1, false));
+
+    let begun = bench.record(wish("a.mp4")).unwrap();
+    let mut viewer = bench.run.pipeline.hub().subscribe();
+    bench.wait_frames(30);
+    let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
+    assert_eq!((picture.width, picture.height), LARGER);
+    wait_until("it is open as before", || cam.opens() == 4);
+    let frames = bench.keeping.status().now.unwrap().frames;
+    let from = cam.sequence();
+    while cam.sequence() < from + 40 {
+        let seen = viewer.next_timeout(DEADLINE).unwrap().unwrap();
+        assert!(!seen.is_card);
+        assert_eq!((seen.width, seen.height), USUAL);
+    }
+    bench.wait_frames(frames + 30);
+    let item = bench.end().unwrap();
+    assert_eq!(cam.open_at_most(), 1);
+    assert!(item.gaps >= 1, "the recording has a gap there");
+    let pictures = bench.pictures(begun.id);
+    assert!(pictures.iter().all(|(_, _, jpeg)| number_of(jpeg) != Some(picture.sequence)));
+    gaps_are_where_pictures_are_missing(&pictures);
+}
+
+#[test]
+fn the_largest_size_of_a_camera_that_has_one_is_what_it_gives() {
+    let cam = TestCam::new();
+    let bench = Bench::new(&cam, KeepingSettings::default());
+    let _demand = bench.run.pipeline.demand();
+    let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
+    assert_eq!((picture.width, picture.height, cam.opens()), (USUAL.0, USUAL.1, 1));
+    bench.runtime.block_on(bench.run.pipeline.pause());
+    assert!(matches!(bench.picture(Which::Largest, PictureChange::default()), Err(KeepError::NoPicture(..))));
+}
+
+#[test]
+fn counts_only_keeps_and_gives_nothing() {
+    let cam = TestCam::new();
+    let settings =
+        KeepingSettings { counts_only: true, pre_roll: Duration::from_secs(5), ..Default::default() };
+    let bench = Bench::new(&cam, settings);
+    assert!(matches!(bench.record(wish("a.mp4")), Err(KeepError::CountsOnly)));
+    assert!(matches!(bench.picture(Which::Shown, PictureChange::default()), Err(KeepError::CountsOnly)));
+    assert!(matches!(
+        bench.runtime.block_on(bench.keeping.snapshot(SnapshotWish::default())),
+        Err(KeepError::CountsOnly)
+    ));
+    assert!(bench.items().is_empty());
+    assert_eq!((cam.opens(), bench.keeping.demands()), (0, 0));
+}
+
+/// A ledger with the lines `Door` and `Gate`.
+fn ledger(folder: &Path) -> (Counts, Worker) {
+    let settings = store::Settings {
+        directory: folder.to_owned(),
+        camera: String::from("door"),
+        zone: jiff::tz::TimeZone::UTC,
+        day_starts: 0,
+    };
+    let (counts, writer) = Counts::open(settings).unwrap();
+    let line = |name: &str| LineDraft {
+        name: name.to_owned(),
+        a: [0.1, 0.5],
+        b: [0.9, 0.5],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: vec![],
+        anchor: Anchor::BottomCenter,
+        recrossing: Recrossing::Every,
+    };
+    let origin = String::from("config.toml:1");
+    counts.pin(vec![(line("Door"), origin.clone()), (line("Gate"), origin)], vec![]).unwrap();
+    (counts, writer)
+}
+
+fn cross(counts: &Counts, line: &str, track: u64) {
+    let lines = counts.lines().borrow().clone();
+    let line = lines.iter().find(|row| row.draft.name == line).unwrap().id;
+    let crossing = NewCrossing {
+        line,
+        scene: counts.scene(),
+        track,
+        ordinal: 1,
+        class: Arc::from("person"),
+        direction: Direction::In,
+        score: 0.5,
+        monotonic_us: clock::monotonic_us(),
+        thumbnail: None,
+    };
+    counts.record(vec![crossing]).unwrap();
+}
+
+#[test]
+fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
+    let folder = TempDir::new().unwrap();
+    let (counts, writer) = ledger(folder.path());
+    counts.show(Scene::Camera);
+    let cam = TestCam::new();
+    let settings = KeepingSettings {
+        on_crossing: vec![String::from("Door")],
+        after_crossing: Duration::from_secs(1),
+        pre_roll: Duration::from_secs(1),
+        ..KeepingSettings::default()
+    };
+    let bench = Bench::with(&cam, settings, Some(counts.clone()));
+    bench.wait("there is a pre-roll", |status| status.pre_roll_s > 0.5);
+    let mut told = counts.committed();
+    cross(&counts, "Gate", 1);
+    told.blocking_recv().unwrap();
+    cross(&counts, "Door", 2);
+    bench.wait("it begins", |status| status.now.is_some());
+    let now = bench.keeping.status().now.unwrap();
+    assert_eq!(now.origin, Origin::Crossing);
+    let began = clock::monotonic_us();
+    for track in 3..6 {
+        let until = clock::monotonic_us() + 500_000;
+        wait_until("half a second later", || clock::monotonic_us() > until);
+        cross(&counts, "Door", track);
+        assert_eq!(bench.keeping.status().now.map(|now| now.id), Some(now.id), "it goes on");
+    }
+    bench.wait("it ends by itself", |status| status.now.is_none());
+    assert!(clock::monotonic_us() - began > 2_000_000);
+    let items = bench.items();
+    assert_eq!(items.len(), 1, "the gate starts nothing");
+    assert_eq!(items[0].note, "Door person");
+    assert!(items[0].duration_us > 2_500_000, "with its pre-roll");
+
+    // A person's recording takes over.
+    cross(&counts, "Door", 7);
+    bench.wait("it begins", |status| status.now.is_some());
+    let mine = bench.record(wish("mine.mp4")).unwrap();
+    assert_eq!(bench.keeping.status().now.map(|now| now.origin), Some(Origin::Asked));
+    cross(&counts, "Door", 8);
+    told.blocking_recv().unwrap();
+    assert_eq!(bench.end().map(|item| item.id), Some(mine.id));
+    let items = bench.items();
+    assert_eq!(items.len(), 3);
+    assert!(items.iter().all(|item| !item.is_open && item.frames > 0));
+    drop(bench);
+    counts.stop();
+    drop(writer);
+}

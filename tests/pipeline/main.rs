@@ -1,0 +1,14 @@
+//! The pipeline on cameras that the test directs: on demand, in trouble, counting, keeping.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod controls;
+mod counting;
+#[path = "../common/fakecam.rs"]
+mod fakecam;
+mod keeping;
+mod lights;
+mod picture;
+mod running;
+mod source;

@@ -1,0 +1,324 @@
+//! Another source and other settings while pictures flow: viewers stay, and what gives no picture is taken back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::common::testcam::{Manner, TestCam, number_of, trouble};
+use crate::common::{DEADLINE, wait_until};
+use tallycam::base::Stop;
+use tallycam::media::{Format, Subscriber, Trouble, TroubleKind};
+use tallycam::pipeline::{ControlsError, Pipeline, Settings, State};
+use tallycam::source::sim::SimOpener;
+use tallycam::source::{Opener, Source, Wanted};
+
+fn settings() -> Settings {
+    Settings {
+        idle_stop: Some(Duration::ZERO),
+        silent_after: Duration::from_millis(100),
+        ..Settings::default()
+    }
+}
+
+/// A camera that has to give its first picture soon.
+fn camera() -> TestCam {
+    TestCam::new().first_within(Duration::from_millis(100))
+}
+
+/// The next picture, which is none of the cards.
+fn next_live(subscriber: &mut Subscriber) {
+    let picture = subscriber.next_timeout(DEADLINE).expect("no picture").expect("the hub is closed");
+    assert!(number_of(&picture.jpeg()).is_some(), "a card came between");
+}
+
+#[tokio::test]
+async fn another_source_takes_over_and_viewers_stay() {
+    let (old, new) = (camera(), camera());
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    next_live(&mut viewer);
+    run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
+    assert!(new.is_open() && !old.is_open());
+    next_live(&mut viewer);
+    assert_eq!(run.pipeline.status().state, State::Live);
+    assert_eq!((old.opens(), new.opens(), run.pipeline.status().opens), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn what_gives_no_picture_is_taken_back_with_the_reason() {
+    let old = camera();
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    next_live(&mut viewer);
+    let absent = camera();
+    absent.open_fault(Some(trouble(TroubleKind::Absent)));
+    let with = |manner| {
+        let cam = camera();
+        cam.manner(manner);
+        cam
+    };
+    let unplugged = with(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    let silent = with(Manner::Silent);
+    let broken = with(Manner::Broken(Duration::from_millis(5)));
+    let wrong = [
+        (absent, TroubleKind::Absent),
+        (unplugged, TroubleKind::Unplugged),
+        (silent, TroubleKind::Silent),
+        (broken, TroubleKind::Broken),
+    ];
+    for (n, (cam, kind)) in wrong.into_iter().enumerate() {
+        let error = run.pipeline.replace_source(Box::new(cam.clone())).await.unwrap_err();
+        assert_eq!(error.kind, kind);
+        wait_until("the old one is open", || old.opens() == n as u64 + 2);
+        next_live(&mut viewer);
+        assert!(!cam.is_open());
+        assert_eq!((run.pipeline.status().state, run.pipeline.status().is_healthy), (State::Live, true));
+    }
+}
+
+#[tokio::test]
+async fn a_sleeping_camera_is_woken_for_one_picture() {
+    let (old, new, dead) = (camera(), camera(), camera());
+    dead.manner(Manner::Silent);
+    let run = old.pipeline(Settings { idle_stop: None, ..settings() });
+    let mut states = run.pipeline.states();
+    let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
+    assert_eq!(error.kind, TroubleKind::Silent);
+    wait_until("it sleeps", || *states.borrow_and_update() == State::Asleep);
+    run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
+    wait_until("it sleeps again", || !new.is_open() && *states.borrow_and_update() == State::Asleep);
+    assert_eq!((old.opens(), dead.opens(), new.opens()), (0, 1, 1));
+    assert!(run.pipeline.hub().newest().is_none());
+}
+
+#[tokio::test]
+async fn a_paused_camera_stays_closed() {
+    let (old, new) = (camera(), camera());
+    let run = old.pipeline(settings());
+    run.pipeline.pause().await;
+    run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
+    assert_eq!((run.pipeline.status().state, new.opens()), (State::Paused, 0));
+    run.pipeline.resume();
+    let _demand = run.pipeline.demand();
+    wait_until("the new one is open", || new.is_open());
+    assert_eq!(old.opens(), 0);
+}
+
+#[tokio::test]
+async fn a_camera_in_trouble_is_replaced_and_one_that_is_not_better_changes_nothing() {
+    let (old, worse, new) = (camera(), camera(), camera());
+    old.open_fault(Some(trouble(TroubleKind::Busy)));
+    worse.open_fault(Some(trouble(TroubleKind::Denied)));
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let busy = State::Trouble(trouble(TroubleKind::Busy));
+    wait_until("it is in trouble", || run.pipeline.status().state == busy);
+    let error = run.pipeline.replace_source(Box::new(worse)).await.unwrap_err();
+    assert_eq!((error.kind, run.pipeline.status().state), (TroubleKind::Denied, busy));
+    run.pipeline.replace_source(Box::new(new)).await.unwrap();
+    wait_until("it is live", || run.pipeline.status().state == State::Live);
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_outcome_changes_nothing() {
+    let (old, new) = (camera(), camera().first_within(DEADLINE));
+    new.manner(Manner::OnRequest);
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let gone = run.pipeline.replace_source(Box::new(new.clone()));
+    assert!(tokio::time::timeout(Duration::from_millis(50), gone).await.is_err());
+    wait_until("it is tried", || new.is_open());
+    let before = old.opens();
+    new.give();
+    wait_until("the old one is open again", || old.opens() > before && !new.is_open());
+}
+
+#[tokio::test]
+async fn two_at_once_are_tried_one_after_the_other() {
+    let (old, one, other) = (camera(), camera(), camera());
+    let run = old.pipeline(settings());
+    let replace = |cam: &TestCam| run.pipeline.replace_source(Box::new(cam.clone()));
+    // Asleep, both wait when the thread wakes.
+    let both = async { tokio::join!(replace(&one), replace(&other)) };
+    let (first, second) = tokio::time::timeout(DEADLINE, both).await.unwrap();
+    first.unwrap();
+    second.unwrap();
+    assert_eq!((one.opens(), other.opens()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_pause_ends_a_trial() {
+    let (old, new) = (camera(), camera().first_within(DEADLINE));
+    new.manner(Manner::Silent);
+    let run = old.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let pipeline = run.pipeline.clone();
+    let trial = tokio::spawn({
+        let new = new.clone();
+        async move { pipeline.replace_source(Box::new(new)).await }
+    });
+    while !new.is_open() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    run.pipeline.pause().await;
+    let error = trial.await.unwrap().unwrap_err();
+    assert!(error.what.contains("let go before"), "{error}");
+    run.pipeline.resume();
+    wait_until("the old one is open", || old.is_open());
+}
+
+#[tokio::test]
+async fn settings_hold_from_the_next_frame_on() {
+    let cam = camera();
+    let run = cam.pipeline(Settings { idle_stop: None, ..settings() });
+    let mut viewer = run.pipeline.hub().subscribe();
+    let demand = run.pipeline.demand();
+    next_live(&mut viewer);
+    run.pipeline.set_settings(Settings { idle_stop: None, fps: Some(0.01), ..settings() });
+    // One may still be under way, and the first of a new pace passes.
+    let from = cam.sequence();
+    wait_until("ten frames later", || cam.sequence() > from + 10);
+    let pictures = run.pipeline.status().pictures;
+    let from = cam.sequence();
+    wait_until("ten more", || cam.sequence() > from + 10);
+    assert_eq!(run.pipeline.status().pictures, pictures);
+    drop(demand);
+    run.pipeline.set_settings(settings());
+    wait_until("it is closed", || !cam.is_open());
+}
+
+#[tokio::test]
+async fn another_quality_holds_for_a_camera_that_was_asleep_too() {
+    let wanted = Wanted { width: Some(320), height: Some(240), ..Wanted::ANYTHING };
+    let scene = Box::new(SimOpener::new(1, wanted, true));
+    let usual = Settings { quality: 95, idle_stop: Some(Duration::ZERO), ..Settings::default() };
+    let (pipeline, worker) = Pipeline::start(scene, usual.clone()).unwrap();
+    let fine = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
+    wait_until("it sleeps", || pipeline.status().state == State::Asleep);
+    pipeline.set_settings(Settings { quality: 10, ..usual.clone() });
+    let coarse = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
+    assert!(2 * coarse < fine, "{coarse} of {fine} bytes");
+    let _demand = pipeline.demand();
+    pipeline.snapshot(DEADLINE).await.unwrap();
+    pipeline.set_settings(usual);
+    wait_until("it is fine again while it is open", || {
+        pipeline.hub().newest().is_some_and(|picture| 2 * coarse < picture.jpeg_len())
+    });
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
+}
+
+/// A camera that takes until it is told to end to be opened.
+struct Slow;
+
+impl Opener for Slow {
+    fn describe(&self) -> String {
+        String::from("a slow camera")
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        stop.sleep(2 * DEADLINE);
+        Err(trouble(TroubleKind::Failed))
+    }
+}
+
+/// A camera that takes its time to say what it offers.
+struct Talkative(TestCam);
+
+impl Opener for Talkative {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        self.0.open(stop)
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn pictures_flow_however_much_is_asked() {
+    let (pipeline, worker) = Pipeline::start(Box::new(Talkative(camera())), settings()).unwrap();
+    let ask = |pipeline: Pipeline| async move {
+        loop {
+            pipeline.formats().await.unwrap();
+        }
+    };
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        asking.spawn(ask(pipeline.clone()));
+    }
+    // Asleep, and awake.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let _demand = pipeline.demand();
+    let mut viewer = pipeline.hub().subscribe();
+    for _ in 0..3 {
+        let picture = tokio::time::timeout(DEADLINE, viewer.next()).await.unwrap();
+        assert!(picture.is_some());
+    }
+    asking.shutdown().await;
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
+}
+
+/// A camera that takes its time to be opened, and writes down when it is asked for its formats.
+struct Asked(Arc<AtomicBool>, Arc<AtomicBool>);
+
+impl Opener for Asked {
+    fn describe(&self) -> String {
+        String::from("a camera that is asked")
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        while !self.0.load(Ordering::Relaxed) && !stop.sleep(Duration::from_millis(2)) {}
+        Err(trouble(TroubleKind::Failed))
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        self.1.store(true, Ordering::Relaxed);
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_done() {
+    let (may_go_on, was_asked) = (Arc::default(), Arc::default());
+    let opener = Asked(Arc::clone(&may_go_on), Arc::clone(&was_asked));
+    let (pipeline, worker) = Pipeline::start(Box::new(opener), settings()).unwrap();
+    let _demand = pipeline.demand();
+    wait_until("it is being opened", || pipeline.status().state == State::Waking);
+    assert!(tokio::time::timeout(Duration::from_millis(1), pipeline.formats()).await.is_err());
+    may_go_on.store(true, Ordering::Relaxed);
+    // What is asked later is done later.
+    pipeline.controls().await.unwrap();
+    assert!(!was_asked.load(Ordering::Relaxed));
+    pipeline.formats().await.unwrap();
+    assert!(was_asked.load(Ordering::Relaxed));
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
+}
+
+#[tokio::test]
+async fn no_more_wait_than_are_allowed_and_all_hear_of_the_end() {
+    let (pipeline, worker) = Pipeline::start(Box::new(Slow), settings()).unwrap();
+    let _demand = pipeline.demand();
+    wait_until("it is being opened", || pipeline.status().state == State::Waking);
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..17 {
+        let pipeline = pipeline.clone();
+        waiting.spawn(async move { pipeline.controls().await });
+    }
+    assert_eq!(waiting.join_next().await.unwrap().unwrap(), Err(ControlsError::Busy));
+    pipeline.stop();
+    while let Some(answer) = waiting.join_next().await {
+        assert_eq!(answer.unwrap(), Err(ControlsError::Ending));
+    }
+    assert_eq!(pipeline.formats().await, Err(ControlsError::Ending));
+    worker.join_within(DEADLINE).unwrap();
+}

@@ -1,0 +1,156 @@
+//! Switching the machine off and on again, over sockets: who may, what is closed before, and what is answered. The
+//! machine is a stand-in that notes what it is told.
+
+use std::sync::{Arc, Mutex};
+
+use crate::common::client::Answer;
+use crate::common::kept::{Kept, keep_by};
+use crate::common::testcam::TestCam;
+use serde_json::{Value, json};
+use tallycam::http::{self, NotSwitched, Power, PowerAction};
+use tallycam::pipeline::Keeping;
+use tallycam::pipeline::keeping::KeepingSettings;
+
+/// Notes what it is told, and whether something is being recorded then.
+#[derive(Debug, Default)]
+struct StandIn {
+    told: Mutex<Vec<(PowerAction, bool)>>,
+    refuses: bool,
+    keeping: Mutex<Option<Keeping>>,
+}
+
+impl Power for StandIn {
+    fn switch(&self, action: PowerAction) -> Result<(), NotSwitched> {
+        let is_recording =
+            self.keeping.lock().unwrap().as_ref().is_some_and(|keeping| keeping.status().now.is_some());
+        self.told.lock().unwrap().push((action, is_recording));
+        if self.refuses {
+            let (reason, hint) = (String::from("Access denied"), Some(String::from("ask polkit")));
+            return Err(NotSwitched { action, reason, hint });
+        }
+        Ok(())
+    }
+}
+
+fn machine(key: Option<&str>, refuses: bool) -> (Kept, Arc<StandIn>) {
+    let stand_in = Arc::new(StandIn { refuses, ..StandIn::default() });
+    let settings = http::Settings { power_key: key.map(String::from), ..http::Settings::default() };
+    let power = stand_in.clone();
+    let kept =
+        keep_by(&TestCam::new(), settings, KeepingSettings::default(), |server| server.with_power(power));
+    *stand_in.keeping.lock().unwrap() = Some(kept.keeping.clone());
+    (kept, stand_in)
+}
+
+/// What the API is asked by this machine itself.
+fn wish(kept: &Kept, wish: &Value) -> Answer {
+    let body = wish.to_string();
+    kept.ask(&format!(
+        "POST /api/v1/power HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+fn said(answer: &Answer) -> (u16, &str, &str) {
+    (answer.status, answer.header("content-type").unwrap_or_default(), answer.text())
+}
+
+const DONE: (u16, &str, &str) = (200, "text/plain; charset=utf-8", "200");
+const INVALID: (u16, &str, &str) = (401, "text/plain; charset=utf-8", "Invalid key");
+
+#[test]
+fn the_key_switches_off_and_on_again() {
+    let (kept, machine) = machine(Some("k7&mq ü"), false);
+    assert_eq!(said(&kept.get("/shutdown?key=k7%26mq%20%C3%BC")), DONE);
+    assert_eq!(said(&kept.get("/reboot?key=k7%26mq+%C3%BC")), DONE);
+    assert_eq!(*machine.told.lock().unwrap(), [(PowerAction::Off, false), (PowerAction::Reboot, false)]);
+    // The other program's address says what it always did.
+    assert_eq!(said(&kept.post("/shutdown")), (200, "text/plain; charset=utf-8", "Capture released"));
+}
+
+#[test]
+fn any_other_key_is_invalid_and_without_one_every_key_is() {
+    let (kept, machine) = machine(Some("k7mqx"), false);
+    for wrong in ["", "?key=", "?key=k7mq", "?key=k7mqxx", "?key=K7MQX", "?k=k7mqx"] {
+        for path in ["/shutdown", "/reboot"] {
+            assert_eq!(said(&kept.get(&format!("{path}{wrong}"))), INVALID, "{path}{wrong}");
+        }
+        // Who finds it in the end is believed again.
+        assert_eq!(said(&kept.get("/reboot?key=k7mqx")), DONE);
+    }
+    assert_eq!(machine.told.lock().unwrap().len(), 6);
+    let head = kept.ask("HEAD /shutdown?key=k7mqx HTTP/1.1\r\nHost: cam\r\n\r\n");
+    assert_eq!(head.status, 405);
+    let foreign =
+        kept.ask("GET /shutdown?key=k7mqx HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n");
+    assert_eq!(foreign.status, 403);
+    assert_eq!(machine.told.lock().unwrap().len(), 6);
+
+    for key in [None, Some("")] {
+        let (kept, machine) = self::machine(key, false);
+        for given in ["", "?key=", "?key=userkey", "?key=None"] {
+            assert_eq!(said(&kept.get(&format!("/shutdown{given}"))), INVALID, "{key:?} {given}");
+        }
+        assert!(machine.told.lock().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn keys_are_not_guessed_for_ever() {
+    let (kept, machine) = machine(Some("k7mqx"), false);
+    let answers: Vec<Answer> = (0..30).map(|n| kept.get(&format!("/shutdown?key={n}"))).collect();
+    assert_eq!(said(&answers[0]), INVALID);
+    let late = answers.iter().find(|answer| answer.status == 429).expect("it never has to wait");
+    assert_eq!((late.text(), late.header("retry-after").is_some()), ("Invalid key", true));
+    while kept.get("/shutdown?key=x").status != 429 {}
+    assert_eq!(kept.get("/shutdown?key=k7mqx").status, 429, "nor is the right one looked at");
+    assert!(machine.told.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_being_recorded_is_closed_before() {
+    let (kept, machine) = machine(Some("k7mqx"), false);
+    let begun = kept.json("POST", "/api/v1/recordings", &json!({"name": "last"}));
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    assert_eq!(said(&kept.get("/shutdown?key=k7mqx")), DONE);
+    assert_eq!(*machine.told.lock().unwrap(), [(PowerAction::Off, false)], "(what, is still recording)");
+    let items = kept.items();
+    assert_eq!(items.len(), 1);
+    assert!(items[0]["frames"].as_u64().unwrap() > 0, "{items:?}");
+}
+
+#[test]
+fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_api() {
+    let (kept, _machine) = machine(Some("k7mqx"), true);
+    let words = |words| (500, "text/plain; charset=utf-8", words);
+    assert_eq!(said(&kept.get("/shutdown?key=k7mqx")), words("Error with shutdown"));
+    assert_eq!(said(&kept.get("/reboot?key=k7mqx")), words("Error with reboot"));
+    let answer = wish(&kept, &json!({"action": "off"}));
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.json()["detail"], "the machine could not be switched off: Access denied");
+    assert_eq!(answer.json()["hint"], "ask polkit");
+}
+
+#[test]
+fn the_api_says_what_it_does() {
+    let (kept, machine) = machine(None, false);
+    for action in ["off", "reboot"] {
+        let answer = wish(&kept, &json!({"action": action}));
+        assert_eq!((answer.status, answer.json()), (202, json!({"action": action})));
+    }
+    for wrong in [json!({}), json!({"action": "on"}), json!({"action": "off", "key": "x"}), json!(["off"])] {
+        let answer = wish(&kept, &wrong);
+        assert_eq!(answer.status, 422, "{wrong}: {}", answer.text());
+    }
+    assert_eq!(machine.told.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn without_a_password_only_the_machine_itself_switches_it() {
+    let (kept, machine) = machine(Some("k7mqx"), false);
+    // Not by a name that leads here from elsewhere, as a proxy's visitors come.
+    let answer = kept.json("POST", "/api/v1/power", &json!({"action": "off"}));
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    assert!(machine.told.lock().unwrap().is_empty());
+    assert_eq!(wish(&kept, &json!({"action": "off"})).status, 202);
+}

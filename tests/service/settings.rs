@@ -1,0 +1,734 @@
+//! Settings as programs and people change them: by the API of the program as it runs, across restarts, kills, files
+//! edited to nonsense, and two who change something at once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use serde_json::{Value, json};
+use tallycam::config::keys::KEYS;
+use tallycam::config::{Saved, control_path};
+use tempfile::TempDir;
+
+use crate::common::client::{self, Answer};
+use crate::common::daemon::Daemon;
+use crate::common::wait_until;
+
+/// A place to keep things in, and the daemons that use it one after the other.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// One whose camera is the simulated scene, by what was set on the page.
+    fn new() -> Place {
+        let place = Place { folder: TempDir::new().unwrap() };
+        fs::create_dir(place.state()).unwrap();
+        fs::write(place.file(), "[source]\nkind = \"sim\"\n").unwrap();
+        fs::write(place.config(), "").unwrap();
+        place
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.state().join("settings.toml")
+    }
+
+    /// The operator's file.
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    fn start(&self) -> Daemon {
+        let directory = format!("store.directory={}", self.state().display());
+        let config = self.config().display().to_string();
+        Daemon::start(program(), &["--config", &config, "--set", &directory])
+    }
+
+    /// `tallycam ARGUMENTS`, which finds the daemon.
+    fn run(&self, daemon: Option<&Daemon>, arguments: &[&str]) -> (i32, String, String) {
+        let listen = daemon.map_or_else(
+            || String::from("http.listen=[\"127.0.0.1:1\"]"),
+            |daemon| format!("http.listen=[\"{}\"]", daemon.address),
+        );
+        let directory = format!("store.directory={}", self.state().display());
+        let done = program()
+            .args(["--config".as_ref(), self.config().as_os_str()])
+            .args(["--set", &directory, "--set", &listen])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (done.status.code().unwrap(), text(&done.stdout), text(&done.stderr))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.state()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("settings"))
+            .collect()
+    }
+}
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tallycam"))
+}
+
+fn send(daemon: &Daemon, method: &str, path: &str, lines: &str, body: &str) -> Answer {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    client::ask(daemon.address, &request)
+}
+
+fn patch(daemon: &Daemon, changes: &Value) -> Answer {
+    send(daemon, "PATCH", "/api/v1/settings", "Content-Type: application/json\r\n", &changes.to_string())
+}
+
+fn all(daemon: &Daemon) -> Value {
+    client::get(daemon.address, "/api/v1/settings").json()
+}
+
+/// The setting `path` of what was answered.
+fn of(all: &Value, path: &str) -> Value {
+    let items = all["items"].as_array().unwrap();
+    items.iter().find(|item| item["path"] == path).unwrap_or_else(|| panic!("no {path}")).clone()
+}
+
+fn value(daemon: &Daemon, path: &str) -> Value {
+    of(&all(daemon), path)["value"].clone()
+}
+
+#[test]
+fn what_is_changed_is_in_force_at_once_and_still_so_after_a_restart() {
+    let place = Place::new();
+    let mut daemon = place.start();
+    let before = all(&daemon);
+    assert_eq!(of(&before, "source.kind")["origin"], "page");
+    assert_eq!(before["complaint"], "");
+    let changed = patch(
+        &daemon,
+        &json!({"name": "Front door", "stream.quality": 70, "stream.idle_stop": "5m", "lights.kind": "sim"}),
+    );
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let changed = changed.json();
+    let quality = of(&changed, "stream.quality");
+    assert_eq!(
+        (&quality["value"], &quality["origin"], &quality["default"]),
+        (&json!(70), &json!("page"), &json!(80))
+    );
+    assert!(quality["place"].as_str().unwrap().contains("settings.toml:"), "{quality}");
+    assert_eq!(
+        (&quality["min"], &quality["max"], &quality["live"]),
+        (&json!(1.0), &json!(100.0), &json!(true))
+    );
+    assert_eq!(daemon.state()["name"], "Front door");
+    assert!(changed["version"].as_u64() > before["version"].as_u64());
+
+    daemon.kill();
+    let daemon = place.start();
+    assert_eq!(daemon.state()["name"], "Front door");
+    let after = all(&daemon);
+    assert_eq!(of(&after, "stream.quality")["value"], 70);
+    assert_eq!(of(&after, "stream.idle_stop")["value"], "5m");
+    assert_eq!(of(&after, "lights.kind")["value"], "sim");
+    // As if it had never been set.
+    let gone = patch(&daemon, &json!({"stream.quality": null, "name": null})).json();
+    assert_eq!(
+        (of(&gone, "stream.quality")["value"].clone(), of(&gone, "name")["origin"].clone()),
+        (json!(80), json!("default"))
+    );
+    assert_eq!(daemon.state()["name"], "camera");
+    let kept = fs::read_to_string(place.file()).unwrap();
+    assert!(kept.contains("idle_stop = \"5m\"") && !kept.contains("quality"), "{kept}");
+}
+
+#[test]
+fn what_the_operator_sets_is_pinned_and_what_was_set_waits_below_it() {
+    let place = Place::new();
+    let mut daemon = place.start();
+    assert_eq!(patch(&daemon, &json!({"stream.quality": 70, "stream.max_viewers": 5})).status, 200);
+    daemon.kill();
+    fs::write(place.config(), "\n[stream]\nquality = 60\n").unwrap();
+    let daemon = place.start();
+    let quality = of(&all(&daemon), "stream.quality");
+    assert_eq!(
+        (&quality["value"], &quality["pinned"], &quality["origin"]),
+        (&json!(60), &json!(true), &json!("file"))
+    );
+    let refused = patch(&daemon, &json!({"stream.quality": 71, "stream.max_viewers": 6}));
+    assert_eq!(refused.status, 409);
+    let problem = refused.json();
+    assert!(problem["detail"].as_str().unwrap().contains("config.toml:3"), "{problem}");
+    assert_eq!(problem["field"], "stream.quality");
+    assert_eq!(value(&daemon, "stream.max_viewers"), 5, "all or nothing");
+    // What it is already may be sent, too: a form sends everything it shows.
+    assert_eq!(patch(&daemon, &json!({"stream.quality": 60})).status, 200);
+    // The operator lets it go: what was set here is in force again.
+    fs::write(place.config(), "name = \"mine\"\n").unwrap();
+    hang_up(&daemon);
+    wait_until("the file is read", || value(&daemon, "name") == "mine");
+    assert_eq!(value(&daemon, "stream.quality"), 70);
+    assert_eq!(daemon.state()["name"], "mine");
+    // A file that is not good changes nothing.
+    fs::write(place.config(), "name = 7\n[stream\n").unwrap();
+    hang_up(&daemon);
+    fs::write(place.config(), "name = \"mine\"\n[stream]\nfps = 5\n").unwrap();
+    hang_up(&daemon);
+    wait_until("the file is read", || value(&daemon, "stream.fps") == 5);
+    assert_eq!(value(&daemon, "stream.quality"), 70);
+}
+
+fn hang_up(daemon: &Daemon) {
+    let id = daemon.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+}
+
+#[test]
+fn wrong_values_are_all_told_and_nothing_is_changed() {
+    let place = Place::new();
+    let daemon = place.start();
+    let version = all(&daemon)["version"].clone();
+    let refused = patch(
+        &daemon,
+        &json!({
+            "stream.quality": 700, "stream.qualty": 5, "stream.fps": "fast", "name": "", "source.kind": "url",
+            "lights.brightness": -1, "picture.crop": [0.5, 0.5, 0.6, 0.1], "store.directory": "/elsewhere",
+        }),
+    );
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    let errors: BTreeMap<String, Value> = refused.json()["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["path"].as_str().unwrap().to_owned(), error.clone()))
+        .collect();
+    let paths: Vec<&str> = errors.keys().map(String::as_str).collect();
+    assert_eq!(
+        paths,
+        [
+            "lights.brightness",
+            "name",
+            "picture.crop",
+            "store.directory",
+            "stream.fps",
+            "stream.quality",
+            "stream.qualty"
+        ]
+    );
+    let quality = &errors["stream.quality"];
+    assert_eq!(
+        (&quality["given"], quality["message"].as_str().unwrap().contains("from 1 to 100")),
+        (&json!("700"), true)
+    );
+    assert!(errors["stream.qualty"]["hint"].as_str().unwrap().contains("quality"));
+    // Each is good by itself, and together they mean nothing.
+    let refused = patch(&daemon, &json!({"source.kind": "url"}));
+    assert_eq!((refused.status, refused.json()["errors"][0]["path"].clone()), (422, json!("source.kind")));
+    for (body, status) in
+        [("", 400), ("[1]", 422), ("{\"name\":", 400), ("nonsense", 400), ("{\"name\": [null]}", 422)]
+    {
+        let lines = "Content-Type: application/json\r\n";
+        assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", lines, body).status, status, "{body}");
+    }
+    assert_eq!(all(&daemon)["version"], version);
+    assert_eq!(patch(&daemon, &json!({})).json()["version"], version, "nothing is no change");
+}
+
+#[test]
+fn every_setting_can_be_sent_back_as_it_is_shown() {
+    let place = Place::new();
+    let daemon = place.start();
+    let before = all(&daemon);
+    let mut everything = serde_json::Map::new();
+    for key in KEYS {
+        let value = of(&before, &key.path())["value"].clone();
+        let answer = patch(&daemon, &json!({key.path(): value}));
+        assert_eq!(answer.status, 200, "{}: {}", key.path(), answer.text());
+        everything.insert(key.path(), value);
+    }
+    let after = patch(&daemon, &Value::Object(everything)).json();
+    assert_eq!(after, before, "nothing was another value");
+}
+
+#[test]
+fn two_people_lose_nothing_of_each_other() {
+    let place = Place::new();
+    let daemon = place.start();
+    let seen = client::get(daemon.address, "/api/v1/settings");
+    let tag = seen.header("etag").unwrap().to_owned();
+    let with_tag = |tag: &str, body: &str| {
+        let lines = format!("Content-Type: application/json\r\nIf-Match: {tag}\r\n");
+        send(&daemon, "PATCH", "/api/v1/settings", &lines, body)
+    };
+    let first = with_tag(&tag, "{\"name\": \"one\"}");
+    assert_eq!(first.status, 200);
+    assert_eq!(with_tag(&tag, "{\"name\": \"two\"}").status, 412);
+    let import = format!("If-Match: {tag}\r\n");
+    assert_eq!(send(&daemon, "PUT", "/api/v1/settings.toml", &import, "name = \"three\"").status, 412);
+    assert_eq!(value(&daemon, "name"), "one");
+    assert_eq!(with_tag(first.header("etag").unwrap(), "{\"name\": \"two\"}").status, 200);
+
+    // Without it each changes its own keys; all of them at once, and each is there in the end.
+    let changes = [
+        json!({"stream.quality": 33}),
+        json!({"stream.max_viewers": 44}),
+        json!({"record.pre_roll": "1s"}),
+        json!({"lights.gamma": 2.2}),
+        json!({control_path("sim", "brightness"): 3}),
+        json!({"snapshot.warm_up": 9}),
+    ];
+    thread::scope(|scope| {
+        for change in &changes {
+            scope.spawn(|| assert_eq!(patch(&daemon, change).status, 200));
+        }
+    });
+    let now = all(&daemon);
+    for change in &changes {
+        let (path, want) = change.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(&of(&now, path)["value"], want, "{path}");
+    }
+}
+
+#[test]
+fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
+    let place = Place::new();
+    let mut daemon = place.start();
+    assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
+    daemon.kill();
+    fs::write(place.file(), "name = \"gate\n[[[").unwrap();
+    let (code, shown, _) = place.run(None, &["config", "show"]);
+    assert_eq!(code, 0);
+    assert!(shown.contains("name = \"door\"") && shown.contains("last-good"), "{shown}");
+    let (_, checked, _) = place.run(None, &["check", "--no-camera"]);
+    assert!(checked.contains("✗ settings") && checked.contains("settings.toml:1"), "{checked}");
+
+    let mut daemon = place.start();
+    let now = all(&daemon);
+    let complaint = now["complaint"].as_str().unwrap();
+    assert!(complaint.contains("settings.toml:1") && complaint.contains("last-good"), "{complaint}");
+    assert_eq!(daemon.state()["name"], "door");
+    assert_eq!(fs::read_to_string(place.file()).unwrap(), "name = \"gate\n[[[", "it is left where it is");
+    // The next change sets it aside.
+    let changed = patch(&daemon, &json!({"stream.quality": 70})).json();
+    assert_eq!(changed["complaint"], "");
+    assert_eq!(place.names().len(), 3, "{:?}", place.names());
+
+    // One bad key, one bad value of which another was good, and one that a newer version may know: the rest holds.
+    daemon.kill();
+    let text = "name = \"gate\"\n[wifi]\nssid = \"x\"\n[source]\nkind = \"sim\"\nfps = -1\n[stream]\nquality = 700\n";
+    fs::write(place.file(), text).unwrap();
+    let mut daemon = place.start();
+    let now = all(&daemon);
+    let complaint = now["complaint"].as_str().unwrap();
+    assert!(complaint.contains("`wifi`") && complaint.contains("`source.fps`"), "{complaint}");
+    assert_eq!(
+        (daemon.state()["name"].clone(), of(&now, "stream.quality")["value"].clone()),
+        (json!("gate"), json!(70))
+    );
+
+    // Emptied: what was last good, and a complaint.
+    daemon.kill();
+    fs::write(place.file(), "").unwrap();
+    let daemon = place.start();
+    let complaint = all(&daemon)["complaint"].as_str().unwrap().to_owned();
+    assert!(complaint.contains("is empty") && complaint.contains("last-good"), "{complaint}");
+    assert_eq!(
+        (daemon.state()["name"].clone(), value(&daemon, "stream.quality")),
+        (json!("door"), json!(70))
+    );
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_in_force() {
+    let place = Place::new();
+    let daemon = place.start();
+    fs::create_dir(place.state().join("settings.toml.new")).unwrap();
+    let refused = patch(&daemon, &json!({"name": "door", "stream.quality": 70}));
+    assert_eq!(refused.status, 507, "{}", refused.text());
+    assert!(refused.json()["detail"].as_str().unwrap().contains("settings.toml"));
+    assert_eq!(
+        (daemon.state()["name"].clone(), value(&daemon, "stream.quality")),
+        (json!("camera"), json!(80))
+    );
+    fs::remove_dir(place.state().join("settings.toml.new")).unwrap();
+    assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
+}
+
+#[test]
+fn switches_are_turned_where_nothing_can_be_kept_and_say_so() {
+    let place = Place::new();
+    fs::write(place.file(), "[source]\nkind = \"sim\"\n[lights]\nkind = \"sim\"\n").unwrap();
+    let mut daemon = place.start();
+    let in_the_way = place.state().join("settings.toml.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let json = "Content-Type: application/json\r\n";
+    let page = |daemon: &Daemon, path: &str| client::get(daemon.address, path).text().to_owned();
+    assert!(!page(&daemon, "/").contains("not kept"));
+    for (path, body, key, want) in [
+        ("light", json!({"on": true}), "on", json!(true)),
+        ("lens", json!({"position": 0.25}), "position", json!(0.25)),
+        ("picture", json!({"gray": true}), "gray", json!(true)),
+    ] {
+        let answer = send(&daemon, "PATCH", &format!("/api/v1/{path}"), json, &body.to_string());
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let answer = answer.json();
+        let so = answer[key]
+            .as_f64()
+            .zip(want.as_f64())
+            .map_or(answer[key] == want, |(is, want)| (is - want).abs() < 0.01);
+        assert!(so, "{path}: {answer}");
+        let unkept = answer["unkept"].as_str().unwrap_or_else(|| panic!("{path}: {answer}"));
+        assert!(unkept.contains("not kept") && unkept.contains("settings.toml"), "{unkept}");
+    }
+    let controls = client::get(daemon.address, "/api/v1/controls").json();
+    let control =
+        controls["items"].as_array().unwrap().iter().find(|item| item["kind"] == "integer").unwrap();
+    let body = json!({control["name"].as_str().unwrap(): control["max"]});
+    let set = send(&daemon, "PATCH", "/api/v1/controls", json, &body.to_string());
+    assert_eq!(set.status, 200, "{}", set.text());
+    assert!(set.json()["notes"].to_string().contains("not kept"), "{}", set.text());
+    // The old addresses have words of their own; pages and the diagnosis say it.
+    let old = client::get(daemon.address, "/set_brightness?value=7");
+    assert_eq!((old.status, old.text()), (200, "200"));
+    for path in ["/", "/settings", "/diagnosis"] {
+        assert!(page(&daemon, path).contains("not kept"), "{path}");
+    }
+    // What is to last is refused still, and takes nothing of that back.
+    assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 507);
+    assert_eq!(patch(&daemon, &json!({"name": "door", "lights.on": false})).status, 507);
+    let light = client::get(daemon.address, "/api/v1/light").json();
+    assert_eq!((&light["on"], &light["brightness"]), (&json!(true), &json!(7)), "{light}");
+
+    // The next that can be kept takes all of it along.
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
+    assert_eq!(client::get(daemon.address, "/api/v1/light").json()["unkept"], Value::Null);
+    assert!(!page(&daemon, "/settings").contains("not kept"));
+    daemon.kill();
+    let daemon = place.start();
+    let light = client::get(daemon.address, "/api/v1/light").json();
+    assert_eq!((&light["on"], &light["brightness"]), (&json!(true), &json!(7)), "{light}");
+    assert_eq!(value(&daemon, "picture.gray"), json!(true));
+}
+
+#[test]
+fn a_kill_in_the_middle_of_changes_leaves_a_whole_file_with_what_was_answered() {
+    let place = Place::new();
+    for round in 0..4 {
+        let mut daemon = place.start();
+        let address = daemon.address;
+        let changing = thread::spawn(move || {
+            let mut answered = None;
+            for n in 1..=100u32 {
+                let body = json!({"stream.quality": n}).to_string();
+                let request = format!(
+                    "PATCH /api/v1/settings HTTP/1.1\r\nHost: cam\r\nContent-Type: application/json\r\n\
+                     Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                // The kill comes in the middle of one.
+                match std::panic::catch_unwind(|| client::ask(address, &request).status) {
+                    Ok(200) => answered = Some(n),
+                    _ => break,
+                }
+            }
+            answered
+        });
+        let at = 5 + 7 * round;
+        wait_until("it is under way", || {
+            fs::read_to_string(place.file()).is_ok_and(|text| text.contains(&format!("quality = {at}")))
+                || changing.is_finished()
+        });
+        daemon.kill();
+        let answered = changing.join().unwrap();
+        let (saved, complaints) = Saved::load(&place.file()).expect("it is whole");
+        assert_eq!(complaints, None);
+        let kept: u32 = saved.get("stream.quality").unwrap().parse().unwrap();
+        let answered = answered.unwrap_or(0);
+        assert!(kept == answered || kept == answered + 1, "{kept} is kept, {answered} was answered");
+    }
+}
+
+#[test]
+fn a_password_goes_to_no_host_but_the_one_it_was_written_for() {
+    let place = Place::new();
+    let daemon = place.start();
+    let set = |changes: Value| patch(&daemon, &changes);
+    let cam = json!({"source.url": "http://cam/a", "source.username": "me", "source.password": "s3cret"});
+    assert_eq!(set(cam).status, 200);
+    let stolen = |answer: client::Answer| {
+        assert_eq!(answer.status, 422, "{}", answer.text());
+        assert_eq!(answer.json()["field"], "source.url");
+        assert!(answer.json()["detail"].to_string().contains("another host"), "{}", answer.text());
+    };
+    stolen(set(json!({"source.url": "http://thief/a"})));
+    stolen(set(json!({"source.url": "http://cam:pw@thief/a", "source.password": "***"})));
+    stolen(send(
+        &daemon,
+        "PUT",
+        "/api/v1/settings.toml",
+        "",
+        "[source]\nurl = \"http://thief/\"\npassword = \"***\"\n",
+    ));
+    assert_eq!(set(json!({"source.url": null})).status, 200);
+    stolen(set(json!({"source.url": "http://thief/a"})));
+    assert_eq!(value(&daemon, "source.url"), json!(""));
+
+    assert_eq!(set(json!({"source.url": "http://cam/a", "source.password": "s3cret"})).status, 200);
+    assert_eq!(set(json!({"source.url": "https://CAM:8443/b", "name": "door"})).status, 200, "the same host");
+    assert_eq!(set(json!({"source.url": "http://other/", "source.password": "s3cret"})).status, 200);
+    assert_eq!(set(json!({"source.url": "http://third/", "source.password": null})).status, 200);
+}
+
+#[test]
+fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
+    let place = Place::new();
+    let daemon = place.start();
+    let secret = json!({
+        "source.password": "s3cret", "source.username": "me", "name": "door", "retention.recordings_age": "30d",
+    });
+    let answer = patch(&daemon, &secret);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(of(&answer.json(), "source.password")["value"], "***");
+    assert!(!answer.text().contains("s3cret"));
+    let stars = json!({"source.url": "http://me:***@other/"});
+    assert_eq!(patch(&daemon, &stars).status, 422, "a password that is not known");
+    let exported = client::get(daemon.address, "/api/v1/settings.toml");
+    assert_eq!(exported.header("content-type"), Some("application/toml"));
+    let exported = exported.text().to_owned();
+    assert!(exported.contains("recordings_age = \"30d\"") && !exported.contains("s3cret"), "{exported}");
+
+    assert_eq!(
+        patch(&daemon, &json!({"name": "gate", "stream.quality": 9, "retention.recordings_age": null}))
+            .status,
+        200
+    );
+    let imported = send(&daemon, "PUT", "/api/v1/settings.toml", "", &exported);
+    assert_eq!(imported.status, 200, "{}", imported.text());
+    let imported = imported.json();
+    for (path, want) in
+        [("name", json!("door")), ("stream.quality", json!(80)), ("retention.recordings_age", json!("30d"))]
+    {
+        assert_eq!(of(&imported, path)["value"], want, "{path}");
+    }
+    assert!(fs::read_to_string(place.file()).unwrap().contains("s3cret"), "it is still known");
+    for body in ["name = ", "name = 7", "[wifi]\nssid = 1\n"] {
+        let refused = send(&daemon, "PUT", "/api/v1/settings.toml", "", body);
+        assert_eq!(refused.status, 422, "{body}");
+        assert!(
+            refused.json()["errors"][0]["path"].as_str().unwrap().contains("settings.toml:1"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(value(&daemon, "name"), "door");
+}
+
+#[test]
+fn nobody_but_the_operator_has_a_program_run() {
+    let place = Place::new();
+    let ran = place.folder.path().join("ran");
+    let command = json!(["touch", ran.to_str().unwrap()]);
+    let mut daemon = place.start();
+    let refused = patch(&daemon, &json!({"source.kind": "exec", "source.command": command}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(refused.json()["errors"][0]["path"], "source.command");
+    for wish in [json!({"source.command": command}), json!({"source.kind": "exec"})] {
+        assert_eq!(patch(&daemon, &wish).status, 422, "{wish}");
+    }
+    let toml = format!("[source]\nkind = \"exec\"\ncommand = {command}\n");
+    let refused = send(&daemon, "PUT", "/api/v1/settings.toml", "", &toml);
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    daemon.kill();
+    fs::write(place.file(), &toml).unwrap();
+    let daemon = place.start();
+    let now = all(&daemon);
+    assert!(now["complaint"].as_str().unwrap().contains("`source.command`"), "{}", now["complaint"]);
+    assert_eq!(
+        (of(&now, "source.kind")["value"].clone(), of(&now, "source.command")["value"].clone()),
+        (json!("auto"), json!([]))
+    );
+    client::get(daemon.address, "/snapshot.jpg");
+    assert!(!ran.exists());
+}
+
+/// The key switches the machine off without the password: who may change the camera may not give it to himself.
+#[test]
+fn nobody_but_the_operator_makes_the_key_of_power() {
+    let place = Place::new();
+    fs::write(place.config(), "[power]\nkey = \"the operator's\"\n").unwrap();
+    let daemon = place.start();
+    let refused = patch(&daemon, &json!({"power.key": "mine"}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(!refused.text().contains("mine"), "{}", refused.text());
+    assert_eq!(refused.json()["errors"][0]["path"], "power.key");
+    assert_eq!(send(&daemon, "PUT", "/api/v1/settings.toml", "", "[power]\nkey = \"mine\"\n").status, 422);
+    assert_eq!(client::get(daemon.address, "/shutdown?key=mine").status, 401);
+}
+
+#[test]
+fn rules_of_retention_are_one_truth_wherever_they_are_changed() {
+    let place = Place::new();
+    let mut daemon = place.start();
+    assert_eq!(patch(&daemon, &json!({"retention.snapshots_age": "7d"})).status, 200);
+    let rules = client::get(daemon.address, "/api/v1/media/retention").json();
+    assert_eq!(rules["rules"]["snapshots_age"].as_f64(), Some(7.0 * 86_400.0));
+    let lines = "Content-Type: application/json\r\n";
+    let put = send(
+        &daemon,
+        "PUT",
+        "/api/v1/media/retention",
+        lines,
+        "{\"snapshots_age\": \"2d\", \"min_free\": 0}",
+    );
+    assert_eq!(put.status, 200, "{}", put.text());
+    let tag = client::get(daemon.address, "/api/v1/settings").header("etag").unwrap().to_owned();
+    assert_eq!(value(&daemon, "retention.snapshots_age"), "2d");
+    assert_eq!(of(&all(&daemon), "retention.min_free")["origin"], "page");
+    assert!(!tag.is_empty() && !fs::read_to_string(place.file()).unwrap().contains("retention"));
+    daemon.kill();
+    let daemon = place.start();
+    assert_eq!(value(&daemon, "retention.snapshots_age"), "2d");
+    assert_eq!(patch(&daemon, &json!({"retention.snapshots_age": null})).status, 200);
+    assert_eq!(of(&all(&daemon), "retention.snapshots_age")["origin"], "default");
+}
+
+#[test]
+fn the_command_line_speaks_to_the_daemon_that_runs() {
+    let place = Place::new();
+    let (code, _, said) = place.run(None, &["settings", "set", "name=door"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("none runs here"), "{said}");
+
+    let daemon = place.start();
+    let run = |arguments: &[&str]| place.run(Some(&daemon), arguments);
+    assert_eq!(run(&["settings", "set", "name=Front door", "stream.quality=70", "stream.idle_stop=5m"]).0, 0);
+    assert_eq!(run(&["settings", "get", "name"]).1, "Front door\n");
+    assert_eq!(run(&["settings", "get", "stream.quality"]).1, "70\n");
+    assert_eq!(run(&["settings", "set", &format!("{}=7", control_path("sim", "brightness"))]).0, 0);
+    let (code, _, said) = run(&["settings", "set", "stream.quality=700"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("nothing was changed") && said.contains("from 1 to 100, not 700"), "{said}");
+    let (_, listed, _) = run(&["settings", "list", "--changed"]);
+    assert!(listed.contains("stream.quality = 70") && !listed.contains("stream.stall"), "{listed}");
+    let (code, json, _) = run(&["settings", "list", "stream", "--json"]);
+    assert_eq!(
+        (code, serde_json::from_str::<Value>(&json).unwrap()[0]["path"].clone()),
+        (0, json!("stream.quality"))
+    );
+    assert_eq!(run(&["settings", "get", "stream.colour"]).0, 64);
+
+    let file = place.folder.path().join("exported.toml");
+    let file = file.to_str().unwrap();
+    assert_eq!(run(&["settings", "export", "--output", file]).0, 0);
+    let (code, _, said) = run(&["settings", "export", "--output", file]);
+    assert_eq!((code, said.contains("not there yet")), (74, true), "it is never written over: {said}");
+    assert_eq!(run(&["settings", "unset", "name", "stream.quality"]).0, 0);
+    assert_eq!(run(&["settings", "get", "name"]).1, "camera\n");
+    assert_eq!(run(&["settings", "import", file]).0, 0);
+    assert_eq!(run(&["settings", "get", "name"]).1, "Front door\n");
+    let (_, shown, _) = run(&["config", "show"]);
+    assert!(shown.contains("settings.toml:"), "{shown}");
+    assert!(
+        run(&["config", "check"]).1.contains("5 keys set on the page"),
+        "{}",
+        run(&["config", "check"]).1
+    );
+}
+
+#[test]
+fn what_waits_for_a_restart_says_so() {
+    let place = Place::new();
+    let daemon = place.start();
+    // It is pinned by the test's own `--set`; what is told of it is told all the same.
+    let listen = of(&all(&daemon), "http.listen");
+    assert_eq!((&listen["live"], &listen["pinned"]), (&json!(false), &json!(true)));
+    assert_eq!(all(&daemon)["needs_restart"], json!([]));
+}
+
+#[test]
+fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
+    let place = Place::new();
+    let daemon = place.start();
+    let snapshot = || client::get(daemon.address, "/snapshot.jpg");
+    assert_eq!(snapshot().status, 200);
+    let pictures = place.folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    for n in 0..3 {
+        fs::write(pictures.join(format!("{n}.jpg")), snapshot().body).unwrap();
+    }
+    // A source that gives nothing is not taken.
+    let refused = patch(&daemon, &json!({"source.kind": "files", "source.path": "/not/there"}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.json()["detail"].as_str().unwrap().contains("everything is as it was"));
+    assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
+    // One that does is.
+    let taken = patch(&daemon, &json!({"source.kind": "files", "source.path": pictures.to_str().unwrap()}));
+    assert_eq!(taken.status, 200, "{}", taken.text());
+    assert_eq!(snapshot().status, 200);
+    assert!(daemon.state()["source"].to_string().contains("pictures"), "{}", daemon.state()["source"]);
+    let saved = Saved::load(Path::new(&place.file())).unwrap().0;
+    assert_eq!(saved.get("source.kind"), Some("\"files\""));
+}
+
+#[test]
+fn hours_and_days_are_told_anew_in_another_time_zone() {
+    let place = Place::new();
+    let daemon = place.start();
+    let offset = || {
+        let counts = client::get(
+            daemon.address,
+            "/api/v1/counts?bucket=day&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z",
+        );
+        assert_eq!(counts.status, 200, "{}", counts.text());
+        let counts = counts.json();
+        (counts["time_zone"].clone(), counts["items"][0]["start"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(patch(&daemon, &json!({"counts.time_zone": "UTC"})).status, 200);
+    assert_eq!(offset().0, "UTC");
+    let changed = patch(
+        &daemon,
+        &json!({"counts.time_zone": "Asia/Kathmandu", "counts.day_starts": 4, "name": "gate"}),
+    );
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let (zone, start) = offset();
+    assert_eq!(zone, "Asia/Kathmandu");
+    // Four in the morning there is a quarter past ten in the evening before.
+    assert!(start.contains("T04:00:00") || start.contains("T22:15:00"), "{start}");
+    assert_eq!(changed.json()["needs_restart"], json!([]));
+    let refused = patch(&daemon, &json!({"counts.time_zone": "Middle/Earth"}));
+    assert_eq!(refused.status, 422);
+}
+
+#[test]
+fn what_counts_is_changed_while_it_runs() {
+    let place = Place::new();
+    let daemon = place.start();
+    let changed = patch(
+        &daemon,
+        &json!({"detect.backend": "motion", "detect.fps": 3, "record.pre_roll": "1s", "privacy.counts_only": true}),
+    );
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(client::get(daemon.address, "/snapshot.jpg").status, 403);
+    assert_eq!(patch(&daemon, &json!({"privacy.counts_only": false})).status, 200);
+    assert_eq!(client::get(daemon.address, "/snapshot.jpg").status, 200);
+    // A detector that cannot be had is not taken.
+    let refused = patch(&daemon, &json!({"detect.backend": "replay"}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert_eq!(value(&daemon, "detect.backend"), "motion");
+    // Nor is half of a change, where the other half does not work: counting goes on.
+    let refused = patch(&daemon, &json!({"detect.backend": "none", "detect.model": "not there"}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("switched off"), "{}", refused.text());
+    let refused = patch(&daemon, &json!({"detect.model": "not there"}));
+    assert!(!refused.text().contains("switched off"), "{}", refused.text());
+}

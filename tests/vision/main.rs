@@ -1,0 +1,11 @@
+//! Counting what crosses: detectors, tracker and lines on real clips, simulated scenes and generated cases.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod accuracy;
+mod crowd;
+mod models;
+mod motion;
+mod network;
+mod properties;
+mod robustness;
+mod scenes;

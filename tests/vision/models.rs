@@ -1,0 +1,155 @@
+//! Real models on real frames, compared with what onnxruntime finds in the same frames.
+//!
+//! Recordings and their detections may not be part of this repository. They are read from
+//! `../shared/testdata` beside it, or from where `TALLYCAM_TESTDATA` says; without them, or without ffmpeg to
+//! read the clip, the tests say so and pass. `TALLYCAM_FRAMES` says how many frames are looked at.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tallycam::base::Stamp;
+use tallycam::encode::Reducer;
+use tallycam::media::{PictureBuilder, SmallImage, jpeg};
+use tallycam::models::{Addition, Models};
+use tallycam::vision::onnx::OnnxDetector;
+use tallycam::vision::{Bounds, Detection, Detector as _, Labels, nms};
+
+/// Enough to see that decoding is right; more are for measuring.
+const FRAMES: usize = 3;
+/// Detections from this score on are compared.
+const SURE: f32 = 0.4;
+const CLIP_FRAMES: usize = 795;
+const CLIP_SIZE: (f32, f32) = (768.0, 576.0);
+
+fn testdata() -> Option<PathBuf> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
+    let folder = std::env::var_os("TALLYCAM_TESTDATA").map_or(beside, PathBuf::from);
+    if folder.join("video/vtest.avi").exists() {
+        return Some(folder);
+    }
+    println!("LEFT OUT: no clips in {}", folder.display());
+    None
+}
+
+/// Numbers (the first is 1) and JPEGs of some frames of the clip.
+fn frames(clip: &Path, folder: &Path) -> Option<Vec<(usize, Vec<u8>)>> {
+    let count = std::env::var("TALLYCAM_FRAMES").map_or(FRAMES, |n| n.parse().unwrap());
+    let step = CLIP_FRAMES / count;
+    let made = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(clip)
+        .args(["-vf", &format!("select=not(mod(n\\,{step}))"), "-vsync", "0", "-q:v", "2"])
+        .arg(folder.join("%d.jpg"))
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("LEFT OUT: ffmpeg cannot read {}", clip.display());
+        return None;
+    }
+    let read = |n: usize| fs::read(folder.join(format!("{n}.jpg"))).ok();
+    Some((1..=count).map_while(|n| Some(((n - 1) * step + 1, read(n)?))).collect())
+}
+
+/// What onnxruntime found in a frame, of the classes that the model has.
+fn reference(text: &str, frame: usize, labels: &Labels) -> Vec<Detection> {
+    let begins = format!("{frame},");
+    text.lines()
+        .filter(|line| line.starts_with(&begins))
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let number = |at: usize| fields[at].parse::<f32>().unwrap();
+            let (width, height) = CLIP_SIZE;
+            let bounds =
+                Bounds::new(number(3) / width, number(4) / height, number(5) / width, number(6) / height);
+            Some(Detection { class: labels.class(fields[1])?, score: number(2), bounds })
+        })
+        .filter(|detection| detection.score >= SURE)
+        .collect()
+}
+
+/// How many of `found` are also in `wanted`, each of those once: an IoU of 0.5 and a class of the same
+/// group.
+fn matched(found: &[Detection], wanted: &[Detection], labels: &Labels) -> usize {
+    let mut left = wanted.to_vec();
+    let is_same = |a: &Detection, b: &Detection| {
+        labels.group(a.class) == labels.group(b.class) && a.bounds.iou(&b.bounds) >= 0.5
+    };
+    found
+        .iter()
+        .filter(|f| left.iter().position(|w| is_same(f, w)).map(|at| left.swap_remove(at)).is_some())
+        .count()
+}
+
+/// Precision and recall against onnxruntime.
+fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) -> (f64, f64) {
+    let text = fs::read_to_string(csv).unwrap();
+    let mut reducer = Reducer::new().unwrap();
+    let (mut all_found, mut all_wanted, mut all_matched) = (0, 0, 0);
+    let options = detector.options();
+    let labels = detector.labels().clone();
+    for (number, bytes) in frames {
+        let header = jpeg::inspect(bytes).unwrap();
+        let mut builder = PictureBuilder::with_capacity(bytes.len());
+        builder.push(bytes);
+        let (width, height) = (header.width, header.height);
+        let picture = builder.finish(width, height, Stamp::at_monotonic(0), 0, false);
+        let mut image = SmallImage {
+            width: 1,
+            height: 1,
+            y: Vec::new(),
+            u: Vec::new(),
+            v: Vec::new(),
+            chroma_width: 0,
+            chroma_height: 0,
+            of: (1, 1),
+            stamp: picture.stamp,
+            sequence: 0,
+        };
+        reducer.reduce(&picture, detector.least_size(width, height), &mut image).unwrap();
+        let mut found = Vec::new();
+        detector.detect(&image, &mut found).unwrap();
+        found.retain(|detection| detection.score >= SURE);
+        nms::suppress(&mut found, &labels, options.most_iou);
+        let mut wanted = reference(&text, *number, &labels);
+        nms::suppress(&mut wanted, &labels, options.most_iou);
+        all_matched += matched(&found, &wanted, &labels);
+        all_found += found.len();
+        all_wanted += wanted.len();
+    }
+    assert!(all_wanted > 0, "nothing to compare with");
+    let precision = f64::from(all_matched as u32) / f64::from(all_found.max(1) as u32);
+    let recall = f64::from(all_matched as u32) / f64::from(all_wanted as u32);
+    println!(
+        "{}: {} frames, {all_found} found, {all_wanted} by onnxruntime, precision {precision:.3}, recall {recall:.3}",
+        detector.name(),
+        frames.len()
+    );
+    (precision, recall)
+}
+
+#[test]
+fn the_model_in_the_box_sees_what_onnxruntime_sees_by_the_original() {
+    let Some(data) = testdata() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let models = Models::in_places(vec![shipped], folder.path().join("none"));
+    let (card, bytes) = models.load("ssdlite_mobilenet_v2").unwrap();
+    let detector = OnnxDetector::new("ssdlite_mobilenet_v2", &bytes, &card, None, 1).unwrap();
+    let (precision, recall) =
+        compare(detector, &data.join("detections/vtest.ssdlite_mnv2_coco300.csv"), &frames);
+    assert!(precision > 0.8 && recall > 0.8);
+}
+
+#[test]
+fn yolox_sees_what_onnxruntime_sees() {
+    let Some(data) = testdata() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
+    let models = Models::in_places(Vec::new(), folder.path().join("models"));
+    models.add(&data.join("models/yolox_nano_416.onnx"), &Addition::default()).unwrap();
+    let (card, bytes) = models.load("yolox_nano_416").unwrap();
+    let detector = OnnxDetector::new("yolox-nano", &bytes, &card, None, 1).unwrap();
+    let (precision, recall) = compare(detector, &data.join("detections/vtest.yolox_nano_416.csv"), &frames);
+    assert!(precision > 0.8 && recall > 0.8);
+}
