@@ -56,7 +56,7 @@ soak: ## 200 000 frames with clients that come and go: nothing may be left over
 
 kill: ## killed a hundred times while it counts: nothing that was announced may be lost, nothing count twice
 	@deploy/prerequisites.sh run
-	TALLYCAM_KILLS=100 cargo test --locked --release --test kill -- --nocapture
+	TALLYCAM_KILLS=100 cargo test --locked --release --test kill counting:: -- --nocapture
 
 # The package is made by `make deb`; E2E_PACKAGE names another one.
 E2E_PACKAGE ?= $(firstword $(wildcard $(TARGET)/deb/tallycam_*_amd64.deb))

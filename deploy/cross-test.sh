@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the arm64 tests under qemu-user; deploy/cross.sh starts it in the tool root, in /src.
 #
-#   deploy/cross-test.sh [WORD…]    only targets (lib, or a test's name) that are named so
+#   deploy/cross-test.sh [WORD…]    only these: lib, a test program, or PROGRAM/MODULE
 #
 # What starts tallycam itself would not start an arm64 program on a PC: a script in its place has qemu-aarch64 run it, so that
 # nothing has to be registered with this machine's kernel.
@@ -11,14 +11,15 @@ triple=aarch64-unknown-linux-gnu
 # Not those that need programs or devices that the tool root has not (a browser, ffmpeg, curl, OpenCV, v4l2-ctl, µStreamer,
 # python, systemd-analyze), preload the fake camera, which is a library of this machine, count allocations or kernel objects of
 # the process (qemu's own would count too), or kill it mid-write (what is on the disk then is the host's affair, and tested there).
-default="lib encode reduce jpeg picture embed config lights counting corpus motion_sim pipeline film password recount \
-vision_models vision_network vision_properties vision_robustness vision_scenes"
-wanted=${*:-$default}
+# A word is a test program, or one and a module of it.
+default="lib embed encode vision/models vision/motion vision/network vision/properties vision/robustness vision/scenes \
+pipeline/counting pipeline/lights pipeline/picture pipeline/running command/config command/password command/recount"
+wanted=$(printf '%s\n' "${*:-$default}" | tr -s ' ' '\n')
 
 say() { printf 'tallycam: %s\n' "$*" >&2; }
 
 arguments=
-for target in $wanted; do
+for target in $(printf '%s\n' "$wanted" | cut -d/ -f1 | sort -u); do
     case $target in
         lib) arguments="$arguments --lib" ;;
         *) arguments="$arguments --test $target" ;;
@@ -39,9 +40,11 @@ failed=
 sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' /tmp/built | grep /deps/ >/tmp/tests
 while read -r test; do
     name=$(basename "$test" | sed 's/-[0-9a-f]*$//')
-    say "$name"
+    modules=$(printf '%s\n' "$wanted" | sed -n "s|^$name/\(.*\)|\1::|p" | tr '\n' ' ')
+    say "$name" "$modules"
     # A test's own folder is the package's, as with cargo.
-    qemu-aarch64 "$test" --test-threads=2 </dev/null || failed="$failed $name"
+    # shellcheck disable=SC2086 # A list of words.
+    qemu-aarch64 "$test" --test-threads=2 $modules </dev/null || failed="$failed $name"
 done </tmp/tests
 # The next build shall find what it made.
 if [ -e "$program.arm64" ]; then mv "$program.arm64" "$program"; fi

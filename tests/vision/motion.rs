@@ -93,7 +93,7 @@ fn a_street_is_counted_exactly_fifteen_times_a_second() {
     count_exactly(3..=4, 15.0, 15.0);
 }
 
-// All of it, a minute each: `cargo test --release --test motion_sim -- --ignored --nocapture`.
+// All of it, a minute each: `cargo test --release --test vision motion:: -- --ignored --nocapture`.
 
 #[test]
 #[ignore = "takes minutes"]
