@@ -58,14 +58,14 @@ kill: ## killed a hundred times while it counts: nothing that was announced may 
 	@deploy/prerequisites.sh run
 	TALLYCAM_KILLS=100 cargo test --locked --release --test kill counting:: -- --nocapture
 
-# The package is made by `make deb`; E2E_PACKAGE names another one.
-E2E_PACKAGE ?= $(firstword $(wildcard $(TARGET)/deb/tallycam_*_amd64.deb))
+# E2E_PACKAGE names a package that is there already; without it, it is made.
+E2E_PACKAGE ?=
 E2E_CYCLES ?= 3
 
-e2e: ## the package in a booted Debian 13 with real kernel devices, seen from outside; writes docs/e2e.md
+e2e: $(if $(E2E_PACKAGE),,deb-amd64) ## the package in a booted Debian 13 with real kernel devices, seen from outside; writes docs/e2e.md
 	@deploy/prerequisites.sh e2e
 	tests/e2e/guest.sh $(TARGET)/e2e
-	python3 tests/e2e/e2e.py $(TARGET)/e2e "$(E2E_PACKAGE)" --cycles $(E2E_CYCLES)
+	python3 tests/e2e/e2e.py $(TARGET)/e2e $(or $(E2E_PACKAGE),target/deb/tallycam_*_amd64.deb) --cycles $(E2E_CYCLES)
 
 e2e-long: ## the same with thirty power cuts
 	$(MAKE) e2e E2E_CYCLES=30

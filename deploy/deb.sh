@@ -43,8 +43,8 @@ glibc() {
 made=target/deb
 mkdir -p "$made" "$folder"
 rm -rf "$made/man" "$made/completions"
-# The command line is the same everywhere: a build for this machine tells it, over the libraries of `make build`.
-cargo run --quiet --locked --release --example manual -- "$made"
+# The command line is the same everywhere: a build of the tests tells it.
+cargo run --quiet --locked --example manual -- "$made"
 gzip -9n <CHANGELOG.md >"$made/changelog.gz"
 deploy/copyright.py "$triple" "$@" >"$made/copyright"
 "$(stripper)" --strip-all --remove-section=.comment -o "$made/tallycam" "$program"

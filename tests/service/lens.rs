@@ -1,7 +1,7 @@
 //! The lens and the diagnosis of the program as it is run: the old addresses byte for byte with a camera that can be
 //! focused and one that cannot, the API and its refusals, the command line, what a restart leaves, and the focus sweep on
 //! pictures that really are blurred.
-#[path = "common/mod.rs"]
+
 use std::process::{Command, Output};
 
 use crate::common::client::{self, Answer};
