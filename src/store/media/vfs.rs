@@ -208,11 +208,16 @@ impl State {
             return code;
         }
         // Of the database, what is needed to find its bytes again: its times are written with them when it grows, and are
-        // not worth a write of their own. The descriptor is of the same file.
-        if let Some(Ok(())) = self.direct.as_ref().and_then(Direct::sync) {
-            return ffi::SQLITE_OK;
+        // not worth a write of their own. The descriptor is of the same file. One that fails is not tried again, by the
+        // other descriptor either: it may succeed then, though what could not be written is gone.
+        match self.direct.as_ref().and_then(Direct::sync) {
+            Some(Ok(())) => ffi::SQLITE_OK,
+            Some(Err(error)) => {
+                log::debug!("media.db could not be synced: {error}");
+                ffi::SQLITE_IOERR_FSYNC
+            }
+            None => inner!(self.inner, xSync, flags),
         }
-        inner!(self.inner, xSync, flags)
     }
 }
 
