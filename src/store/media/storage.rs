@@ -128,13 +128,9 @@ fn kept(connection: &Connection) -> Result<u64, ReadError> {
 
 /// Bytes of the file, and of its pages that nothing uses.
 pub(super) fn pages(connection: &Connection) -> Result<(u64, u64), ReadError> {
-    // Asked with every chunk: they are not made anew each time.
-    let asked = |pragma| connection.prepare(pragma)?.query_row([], |row| unsigned(row, 0));
-    let size = asked("PRAGMA page_size")?;
-    Ok((
-        asked("PRAGMA page_count")?.saturating_mul(size),
-        asked("PRAGMA freelist_count")?.saturating_mul(size),
-    ))
+    let pragma = |name| connection.pragma_query_value(None, name, |row| unsigned(row, 0));
+    let size = pragma("page_size")?;
+    Ok((pragma("page_count")?.saturating_mul(size), pragma("freelist_count")?.saturating_mul(size)))
 }
 
 /// Bytes that the file system of `directory` has free for us, and has in all; `None` if it does not say.
