@@ -121,6 +121,7 @@ impl Capture<'_> {
         log::warn!("back to {}, since the other source gives no picture: {trouble}", before.describe());
         self.shared.figures().source = before.describe();
         self.opener = before;
+        self.tuning.forget();
         self.was_tried_asleep = false;
         let _ = answer.send(Err(trouble));
         // What was at its end is not begun anew for this.
