@@ -57,8 +57,17 @@ pub fn close(ledger: Ledger) {
 /// The ledger and its thread, or why there is none.
 pub type Ledger = Result<(Counts, Worker), StoreError>;
 
-/// A ledger that could not be opened at the start is tried again so often.
+/// A ledger that could not be opened at the start is tried again after this time.
 pub const LATER: Duration = Duration::from_secs(5);
+
+/// In the end it is tried so often, unless a try takes long.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// How long to wait after a try that was in vain and `took` so long, when it was `waited` for before. One that is damaged
+/// may be read as a whole each time, which the disk is not to be busy with for ever.
+pub fn wait_after(waited: Duration, took: Duration) -> Duration {
+    waited.saturating_mul(2).min(SELDOM).max(took.saturating_mul(20))
+}
 
 /// Whether the ledger can be opened now. What had to be mended is, then.
 pub fn can_be_opened(config: &Config) -> bool {
@@ -262,6 +271,15 @@ mod tests {
         assert_eq!(directory(None, systemds), Path::new("/var/lib/tallycam"));
         assert_eq!(directory(None, Some("".into())), Path::new("data"));
         assert_eq!(directory(None, None), Path::new("data"));
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_opened_is_tried_less_and_less_often() {
+        let seconds = Duration::from_secs;
+        let waits = |took| [5, 10, 20, 30].map(|waited| wait_after(seconds(waited), took).as_secs());
+        assert_eq!(waits(Duration::ZERO), [10, 20, 30, 30]);
+        assert_eq!(waits(seconds(1)), [20, 20, 30, 30]);
+        assert_eq!(waits(seconds(9)), [180; 4]);
     }
 
     #[test]

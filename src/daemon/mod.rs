@@ -413,7 +413,8 @@ impl Running {
         // By hand nobody would start it again.
         let is_without = self.threads.counting.ledger.is_none() && systemd::is_listening();
         let mut asking = is_without.then(|| every(counting::LATER));
-        let mut asked: Option<JoinHandle<bool>> = None;
+        let mut asked: Option<JoinHandle<(bool, Duration)>> = None;
+        let mut asked_after = counting::LATER;
         let mut status = systemd::StatusLine::default();
         let mut states = self.pipeline.states();
         loop {
@@ -457,11 +458,21 @@ impl Running {
                 },
                 () = tick(&mut asking), if asked.is_none() => {
                     let config = self.settings.in_force().resolved.config.clone();
-                    asked = Some(spawn_blocking(move || counting::can_be_opened(&config)));
+                    asked = Some(spawn_blocking(move || {
+                        let began = Instant::now();
+                        (counting::can_be_opened(&config), began.elapsed())
+                    }));
                 }
-                opens = joined(&mut asked) => if let Ok(true) = opens {
-                    return Reason::Anew("the ledger");
-                },
+                opens = joined(&mut asked) => {
+                    let (can_be_opened, took) = opens.unwrap_or_default();
+                    if can_be_opened {
+                        return Reason::Anew("the ledger");
+                    }
+                    asked_after = counting::wait_after(asked_after, took);
+                    if let Some(asking) = &mut asking {
+                        asking.reset_after(asked_after);
+                    }
+                }
                 Ok(()) = states.changed() => self.show(&mut status),
             }
         }
