@@ -10,7 +10,7 @@
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::sync::{Semaphore, watch};
@@ -99,6 +99,8 @@ async fn wait(
         match read {
             Ok(started) => {
                 status.show(String::from("The configuration is good now: starting"));
+                // It is not fed again before all is up: the whole of its time is left for that.
+                watchdog.feed();
                 answering.shutdown().await;
                 return Ok(Some(started));
             }
@@ -207,7 +209,12 @@ fn page(wrong: &Complaints) -> String {
 fn answer(mut stream: impl Read + Write, page: &str) -> std::io::Result<()> {
     let mut head = [0; HEAD];
     let mut len = 0;
-    while len < head.len() && !head[..len].windows(4).any(|end| end == b"\r\n\r\n") {
+    // Who sends byte after byte has no longer than who sends nothing.
+    let began = Instant::now();
+    while len < head.len()
+        && began.elapsed() < ASKED_WITHIN
+        && !head[..len].windows(4).any(|end| end == b"\r\n\r\n")
+    {
         match stream.read(&mut head[len..])? {
             0 => break,
             more => len += more,
