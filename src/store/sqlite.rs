@@ -2,6 +2,7 @@
 //! having one writer.
 
 use std::fs::File;
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -59,6 +60,19 @@ impl Shape {
     }
 }
 
+/// What root makes for a service's user is to be that user's, as its folder is: else the service could not write to it.
+/// By name: a descriptor that is closed takes SQLite's locks away.
+pub(super) fn hand_over(file: &Path) {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let (Ok(ours), Ok(wanted)) = (std::fs::symlink_metadata(file), std::fs::metadata(folder))
+        && ours.is_file()
+        && (ours.uid(), ours.gid()) != (wanted.uid(), wanted.gid())
+    {
+        // Only root may, and only for root does it matter.
+        let _ = lchown(file, Some(wanted.uid()), Some(wanted.gid()));
+    }
+}
+
 /// Keeps a second writer away from a directory while it lives.
 #[derive(Debug)]
 pub(super) struct Lock(File);
@@ -86,6 +100,7 @@ impl Lock {
         let lock = std::fs::create_dir_all(directory)
             .and_then(|()| File::options().create(true).truncate(false).write(true).open(&file))
             .map_err(LockFault::Directory)?;
+        hand_over(&file);
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock(lock)),
             Err(_) => Err(LockFault::Taken(file)),

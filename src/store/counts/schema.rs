@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
-use super::sqlite::{Foreign, Lock, LockFault, Shape};
+use super::sqlite::{Foreign, Lock, LockFault, Shape, hand_over};
 
 /// The ledger's name in its directory.
 pub(super) const FILE_NAME: &str = "counts.db";
@@ -80,6 +80,8 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(|e| store_error(file, &e))?;
+    // Before there is a log, which SQLite makes for the same user.
+    hand_over(file);
     let opened = (|| {
         connection.busy_timeout(Duration::from_secs(2))?;
         let version = SHAPE.identify(&connection)?;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::{MediaError, vfs};
-use crate::store::sqlite::{Foreign, Lock, LockFault, Shape};
+use crate::store::sqlite::{Foreign, Lock, LockFault, Shape, hand_over};
 
 /// The store's name in its directory.
 pub(super) const FILE_NAME: &str = "media.db";
@@ -89,6 +89,8 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = vfs::open(file, flags).map_err(|e| media_error(file, &e))?;
+    // Before there is a journal, which SQLite makes for the same user.
+    hand_over(file);
     let opened = (|| {
         connection.busy_timeout(WRITER_PATIENCE)?;
         let version = SHAPE.identify(&connection)?;
