@@ -66,7 +66,8 @@ pub(super) fn hand_over(file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(ours), Ok(wanted)) = (std::fs::symlink_metadata(file), std::fs::metadata(folder))
         && ours.is_file()
-        && (ours.uid(), ours.gid()) != (wanted.uid(), wanted.gid())
+        && ours.uid() == 0
+        && wanted.uid() != 0
     {
         // Only root may, and only for root does it matter.
         let _ = lchown(file, Some(wanted.uid()), Some(wanted.gid()));
