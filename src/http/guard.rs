@@ -30,7 +30,7 @@ impl Foreign {
 /// Refuses a request that a browser sends on behalf of another site.
 ///
 /// `Sec-Fetch-Site` decides where the browser sends it; else the host of `Origin`, or without one
-/// that of `Referer`, must be the one that was asked (`Host`, or `X-Forwarded-Host` behind a proxy).
+/// that of `Referer`, must be the one that was asked (`Host`, or one of `X-Forwarded-Host` behind proxies).
 /// Ports are not compared: another port of the same machine is the same site. `Origin: null`
 /// (sandboxed or hidden) is foreign. A browser that says nothing of all this may only visit.
 ///
@@ -58,9 +58,11 @@ pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
     };
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
     // With an "@" what looks like the host is a user's name.
-    let from = authority.filter(|authority| !authority.contains('@')).map(host);
+    let from = authority.filter(|authority| !authority.is_empty() && !authority.contains('@')).map(host);
+    // Each proxy on the way appends the name that it was asked by.
     let asked = [text(HOST.as_str()), text("x-forwarded-host")];
-    if from.is_some_and(|from| asked.iter().flatten().any(|to| host(to).eq_ignore_ascii_case(from))) {
+    let mut asked = asked.iter().flatten().flat_map(|names| names.split(',')).map(|name| host(name.trim()));
+    if from.is_some_and(|from| asked.any(|to| to.eq_ignore_ascii_case(from))) {
         Ok(())
     } else {
         foreign(url)
@@ -118,6 +120,9 @@ mod tests {
                 ],
                 true,
             ),
+            (&[("host", "pi"), ("x-forwarded-host", "cam.home, b:80"), ("origin", "https://cam.home")], true),
+            (&[("host", "pi"), ("x-forwarded-host", "a, b"), ("origin", "https://cam.home")], false),
+            (&[("host", "pi"), ("x-forwarded-host", "a,"), ("origin", "http:///")], false),
             (&[("host", "[::1]:8080"), ("origin", "http://[::1]:8080")], true),
             (&[("host", "[::1]:8080"), ("origin", "http://[::2]:8080")], false),
             (&[("origin", "http://pi")], false),
