@@ -1,12 +1,16 @@
-//! What must hold for any bytes whatever. Shared by the fuzz targets and by `tests/corpus.rs`.
+//! What must hold for any bytes whatever. Shared by the fuzz targets and by `tests/encode/corpus.rs`.
 
 #![allow(dead_code, reason = "each fuzz target takes one of these")]
 
 use std::io::Cursor;
 
+use tallycam::base::Stamp;
+use tallycam::encode::{Reducer, Transformer};
 use tallycam::media::jpeg::{EndSearch, JpegError, MAX_PIXELS, end_of_picture, inspect};
+use tallycam::media::{PictureBuilder, SmallImage, View};
 use tallycam::source::avi::AviReader;
 use tallycam::source::multipart::{MAX_HEAD, MultipartReader, PartError, Step};
+use turbojpeg::{Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 /// A picture that is accepted has sane figures, and any of its prefixes is refused as cut short.
 pub fn jpeg(data: &[u8]) {
@@ -82,4 +86,100 @@ pub fn avi(data: &[u8]) {
     // Every chunk takes at least its own head.
     assert!(lengths.iter().sum::<usize>() + 8 * lengths.len() <= data.len());
     assert_eq!(play(), lengths);
+}
+
+/// What our own reader of entropy-coded data makes of a picture is what libjpeg-turbo makes of it: the planes at an eighth
+/// to a half of its size, and the luma when its colour is taken away. What ours does not know, libjpeg-turbo itself did.
+pub fn entropy(data: &[u8]) {
+    let Ok(found) = inspect(data) else { return };
+    let (width, height) = (found.width as usize, found.height as usize);
+    // Larger ones only take longer.
+    if width * height > 1 << 20 {
+        return;
+    }
+    let mut builder = PictureBuilder::with_capacity(found.len);
+    builder.push(&data[..found.len]);
+    let picture = builder.finish(found.width, found.height, Stamp::now(), 1, false);
+    let jpeg = picture.jpeg();
+    let mut reducer = Reducer::new().expect("libjpeg-turbo can be set up");
+    let mut small = SmallImage::empty();
+    for eighths in 1..=4 {
+        let least = ((width * eighths).div_ceil(8), (height * eighths).div_ceil(8));
+        if reducer.reduce(&picture, (least.0 as u32, least.1 as u32), &mut small).is_ok() {
+            compare_planes(&jpeg, &small);
+        }
+    }
+    let view = View { gray: true, ..View::default() };
+    let mut transformer = Transformer::new().expect("libjpeg-turbo can be set up");
+    let Ok(gray) = transformer.transform(&jpeg, &view, None, None, 90) else { return };
+    if let Some(luma) = luma(&jpeg) {
+        assert!(self::luma(&gray.jpeg) == Some(luma), "without its colour, {width}×{height}");
+    }
+}
+
+/// Holds what the reducer made of `jpeg` to libjpeg-turbo.
+fn compare_planes(jpeg: &[u8], small: &SmallImage) {
+    let mut turbo = turbojpeg::Decompressor::new().expect("libjpeg-turbo can be set up");
+    let header = turbo.read_header(jpeg).expect("the picture was read, so its header can be");
+    let (across, down) = match header.subsamp {
+        Subsamp::Gray | Subsamp::None => (1, 1),
+        Subsamp::Sub2x1 => (2, 1),
+        Subsamp::Sub1x2 => (1, 2),
+        Subsamp::Sub2x2 => (2, 2),
+        Subsamp::Sub4x1 => (4, 1),
+        Subsamp::Sub1x4 => (1, 4),
+        _ => return,
+    };
+    // The scale that the reducer chose.
+    let of = |length: usize, n: usize| (length * n).div_ceil(8);
+    let eighths = (1..8)
+        .find(|&n| of(header.width, n) >= small.width && of(header.height, n) >= small.height)
+        .unwrap_or(8);
+    turbo.set_scaling_factor(ScalingFactor::new(eighths, 8)).expect("libjpeg-turbo has every eighth");
+    turbo.set_scan_limit(100).expect("scans can be limited");
+    let (y_stride, y_rows) = (small.width.next_multiple_of(across), small.height.next_multiple_of(down));
+    let is_gray = header.subsamp == Subsamp::Gray;
+    let (stride, rows) = if is_gray { (0, 0) } else { (y_stride / across, y_rows / down) };
+    let mut planes = vec![0u8; y_stride * y_rows + 2 * stride * rows];
+    let image = YuvImage {
+        pixels: &mut planes[..],
+        width: small.width,
+        align: 1,
+        height: small.height,
+        subsamp: header.subsamp,
+    };
+    let done = turbo.decompress_to_yuv(jpeg, image);
+    assert!(is_whole(&done), "libjpeg-turbo does not read it: {done:?}");
+    let (y, chroma) = planes.split_at(y_stride * y_rows);
+    assert!(rows_of(y, y_stride, small.width, small.height) == small.y, "luma at {eighths}/8");
+    // Of quarters each sample is given twice.
+    if is_gray || across == 4 || down == 4 {
+        return;
+    }
+    let (u, v) = chroma.split_at(stride * rows);
+    let (width, height) = (small.chroma_width, small.chroma_height);
+    assert!(rows_of(u, stride, width, height) == small.u, "blue at {eighths}/8");
+    assert!(rows_of(v, stride, width, height) == small.v, "red at {eighths}/8");
+}
+
+/// The first `width` bytes of each of `height` rows of `plane`.
+fn rows_of(plane: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
+    plane.chunks_exact(stride).take(height).flat_map(|row| &row[..width]).copied().collect()
+}
+
+/// The luma of all of `jpeg`, as libjpeg-turbo has it; `None` if it does not read it.
+fn luma(jpeg: &[u8]) -> Option<Vec<u8>> {
+    let mut turbo = turbojpeg::Decompressor::new().ok()?;
+    turbo.set_scan_limit(100).ok()?;
+    let header = turbo.read_header(jpeg).ok()?;
+    let (width, height) = (header.width, header.height);
+    let mut pixels = vec![0u8; width * height];
+    let image = Image { pixels: &mut pixels[..], width, pitch: width, height, format: PixelFormat::GRAY };
+    let done = turbo.decompress(jpeg, image);
+    is_whole(&done).then_some(pixels)
+}
+
+/// Whether all of a picture was read, bytes before its end being too many or not.
+fn is_whole(done: &Result<(), turbojpeg::Error>) -> bool {
+    done.as_ref().err().is_none_or(|error| error.to_string().contains("extraneous bytes before"))
 }

@@ -127,7 +127,7 @@ impl Turner {
         gray: bool,
     ) -> Result<&[u8], CompressError> {
         if has_too_many_scans(jpeg) {
-            let words = format!("it is progressive and has more than {MOST_SCANS} scans");
+            let words = format!("it has more than {MOST_SCANS} scans");
             return Err(CompressError(turbojpeg::Error::TurboJpegError(words)));
         }
         let op = match (orientation.quarters % 4, orientation.mirrored) {
@@ -182,14 +182,14 @@ impl Turner {
     }
 }
 
-/// A progressive file may hold a thousand scans of nothing, each of which goes over all of the picture; honest ones have
-/// ten.
+/// A file may hold a thousand scans of nothing, each of which goes over all of the picture, and need not be progressive
+/// for it; honest ones have ten.
 const MOST_SCANS: u32 = 100;
 
 /// Whether a JPEG is such a file. A transformer has no limit of its own.
 fn has_too_many_scans(jpeg: &[u8]) -> bool {
-    let scans = || jpeg.windows(2).filter(|marker| *marker == [0xff, 0xda]).count();
-    jpeg::inspect(jpeg).is_ok_and(|seen| seen.is_progressive) && scans() > MOST_SCANS as usize
+    let is_scan = |&at: &usize| jpeg.get(at + 1) == Some(&0xda);
+    memchr::memchr_iter(0xff, jpeg).filter(is_scan).count() > MOST_SCANS as usize
 }
 
 /// What a JPEG says of itself.

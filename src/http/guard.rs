@@ -5,13 +5,15 @@
 //! on localhost) and `Origin` (RFC 6454; with every POST). The old addresses change things by GET,
 //! which an `<img>` can send with neither of the two over plain HTTP: there `Referer` tells the page,
 //! and where a page keeps that back (`referrerpolicy="no-referrer"`) the request is still one of a
-//! browser that is no visit: it asks for something else than a page. Programs such as curl send none
+//! browser that is no visit: it asks for something else than a page, or, since a script may ask for
+//! anything, does not say `Upgrade-Insecure-Requests`, as browsers do with every visit and scripts
+//! cannot (Fetch §2.2.2: it is no header that `no-cors` lets through). Programs such as curl send none
 //! of these and are not concerned, nor is who types an address. What is left is a link or frame on
 //! another page that keeps its own address back: a visit like one that was typed, and a reason to set
 //! a password, whose cookie such a visit does not carry. Looking at pictures is never refused. Pure.
 
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
 
 /// A request to change something that comes from another site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +32,7 @@ impl Foreign {
 /// Refuses a request that a browser sends on behalf of another site.
 ///
 /// `Sec-Fetch-Site` decides where the browser sends it; else the host of `Origin`, or without one
-/// that of `Referer`, must be the one that was asked (`Host`, or `X-Forwarded-Host` behind a proxy).
+/// that of `Referer`, must be the one that was asked (`Host`, or one of `X-Forwarded-Host` behind proxies).
 /// Ports are not compared: another port of the same machine is the same site. `Origin: null`
 /// (sandboxed or hidden) is foreign. A browser that says nothing of all this may only visit.
 ///
@@ -58,9 +60,11 @@ pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
     };
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
     // With an "@" what looks like the host is a user's name.
-    let from = authority.filter(|authority| !authority.contains('@')).map(host);
+    let from = authority.filter(|authority| !authority.is_empty() && !authority.contains('@')).map(host);
+    // Each proxy on the way appends the name that it was asked by.
     let asked = [text(HOST.as_str()), text("x-forwarded-host")];
-    if from.is_some_and(|from| asked.iter().flatten().any(|to| host(to).eq_ignore_ascii_case(from))) {
+    let mut asked = asked.iter().flatten().flat_map(|names| names.split(',')).map(|name| host(name.trim()));
+    if from.is_some_and(|from| asked.any(|to| to.eq_ignore_ascii_case(from))) {
         Ok(())
     } else {
         foreign(url)
@@ -68,11 +72,14 @@ pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
 }
 
 /// Whether a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. A browser
-/// names the languages of its user with every request, and asks for HTML first when it visits.
+/// names the languages of its user with every request; when it visits, it asks for HTML first and for HTTPS.
 fn is_of_a_page<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> bool {
     let is_browser = text(USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"))
         && text(ACCEPT_LANGUAGE.as_str()).is_some();
-    is_browser && text(ACCEPT.as_str()).is_some_and(|types| !types.trim_start().starts_with("text/html"))
+    let may_be_visit = text(UPGRADE_INSECURE_REQUESTS.as_str()).is_some();
+    // What cannot be read is a script's, too.
+    let is_of_html = text(ACCEPT.as_str()).is_some_and(|types| types.trim_start().starts_with("text/html"));
+    is_browser && !(may_be_visit && is_of_html)
 }
 
 /// The host of `host[:port]`, with the brackets of an IPv6 address.
@@ -91,6 +98,7 @@ mod tests {
 
     const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36");
     const LANGUAGE: (&str, &str) = ("accept-language", "en-US,en;q=0.9");
+    const VISIT: (&str, &str) = ("upgrade-insecure-requests", "1");
 
     #[test]
     fn the_table() {
@@ -118,6 +126,9 @@ mod tests {
                 ],
                 true,
             ),
+            (&[("host", "pi"), ("x-forwarded-host", "cam.home, b:80"), ("origin", "https://cam.home")], true),
+            (&[("host", "pi"), ("x-forwarded-host", "a, b"), ("origin", "https://cam.home")], false),
+            (&[("host", "pi"), ("x-forwarded-host", "a,"), ("origin", "http:///")], false),
             (&[("host", "[::1]:8080"), ("origin", "http://[::1]:8080")], true),
             (&[("host", "[::1]:8080"), ("origin", "http://[::2]:8080")], false),
             (&[("origin", "http://pi")], false),
@@ -142,8 +153,11 @@ mod tests {
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*")], false),
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/css,*/*;q=0.1")], false),
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*"), ("referer", "http://pi/")], true),
+            // And its script asks as if it were a visit.
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], false),
+            (&[BROWSER, LANGUAGE, VISIT, ("host", "pi"), ("accept", "*/*")], false),
             // An address that was typed; programs.
-            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], true),
+            (&[BROWSER, LANGUAGE, VISIT, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], true),
             (&[("user-agent", "curl/8.5.0"), ("host", "pi"), ("accept", "*/*")], true),
             (&[("user-agent", "Cam/3 CFNetwork/1494"), LANGUAGE, ("host", "pi"), ("accept", "*/*")], true),
             (&[("user-agent", "Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1"), ("host", "pi")], true),

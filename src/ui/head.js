@@ -7,7 +7,7 @@
   const lines = document.querySelector('ol.lines'), atEnd = () => lines.scrollTop + lines.clientHeight > lines.scrollHeight - 40;
   if (lines) lines.scrollTop = lines.scrollHeight;
   const renew = async () => {
-    const fresh = (await freshPage(location.href)).querySelector('ol.lines'), isAtEnd = atEnd();
+    const fresh = (await freshPage(location.href, PATIENCE_MS)).querySelector('ol.lines'), isAtEnd = atEnd();
     if (!fresh || fresh.textContent === lines.textContent || getSelection().toString()) return;
     lines.replaceChildren(...fresh.childNodes);
     if (isAtEnd) lines.scrollTop = lines.scrollHeight;
@@ -20,12 +20,12 @@
       if (answer.ok) {
         const s = await answer.json();
         document.dispatchEvent(new CustomEvent('state', { detail: s }));
-        if (lines) await renew();
         [look, headline] = [['live', 'asleep', 'waking', 'paused'].includes(s.state) ? s.state : 'trouble', s.headline];
       }
     } catch { /* no answer */ }
     document.body.dataset.look = look;
     put('headline', headline);
+    if (lines && look !== 'lost') await renew().catch(() => { /* the next time */ });
     if (!document.hidden) timer = setTimeout(ask, ASK_MS);
   };
   document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });

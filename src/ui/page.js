@@ -54,8 +54,8 @@ document.addEventListener('keydown', e => {
 });
 
 // A page of the server anew, as a document.
-const freshPage = async address => {
-  const answer = await fetch(address, { cache: 'no-store' });
+const freshPage = async (address, patience) => {
+  const answer = await fetch(address, { cache: 'no-store', signal: patience ? AbortSignal.timeout(patience) : null });
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 };

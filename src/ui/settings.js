@@ -49,7 +49,7 @@
       const page = await freshPage(location.href.split('#')[0]);
       for (const id of ['restart', 'complaint', 'unkept']) {
         const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-        if (old && fresh) old.replaceWith(fresh); else old?.remove();
+        if (old && fresh) old.replaceWith(fresh); else if (fresh) el('restart').before(fresh); else old?.remove();
       }
       for (const e of main.querySelectorAll('[data-key], [data-control]')) {
         const org = e.querySelector('.org'), fresh = page.getElementById(org.id);

@@ -23,6 +23,11 @@ fn jpeg() {
 }
 
 #[test]
+fn entropy() {
+    replay("entropy", crate::checks::entropy);
+}
+
+#[test]
 fn multipart() {
     replay("multipart", crate::checks::multipart);
 }

@@ -16,6 +16,13 @@ const DRI: u8 = 0xdd;
 const APP0: u8 = 0xe0;
 const APP15: u8 = 0xef;
 const COM: u8 = 0xfe;
+const APP14: u8 = 0xee;
+
+/// Symbols of a Huffman table at most.
+const MOST_SYMBOLS: usize = 256;
+
+/// Segments beside the picture that are looked at; a file of nothing else would take four times its length.
+const MOST_BESIDE: usize = 256;
 
 /// One component, luma first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,7 +91,9 @@ impl<'a> Headers<'a> {
                     headers.scan_at = end;
                     return Some(headers);
                 }
-                APP0..=APP15 | COM => headers.beside.push(jpeg.get(at..end)?),
+                APP0..=APP15 | COM if headers.beside.len() < MOST_BESIDE => {
+                    headers.beside.push(jpeg.get(at..end)?);
+                }
                 _ => return None,
             }
             at = end;
@@ -103,6 +112,10 @@ impl<'a> Headers<'a> {
     fn read_huffman(&mut self, mut body: &'a [u8]) -> Option<()> {
         while let Some((&place, rest)) = body.split_first() {
             let symbols: usize = rest.get(..COUNTS)?.iter().map(|&count| usize::from(count)).sum();
+            // Also of a table that nothing uses: libjpeg refuses the picture.
+            if symbols > MOST_SYMBOLS {
+                return None;
+            }
             let tables = if place & 0x10 == 0 { &mut self.dc } else { &mut self.ac };
             *tables.get_mut(usize::from(place & !0x10))? = Some(rest.get(..COUNTS + symbols)?);
             body = rest.get(COUNTS + symbols..)?;
@@ -149,6 +162,12 @@ impl<'a> Headers<'a> {
             }
         }
         self.components().iter().all(|component| self.tables(component).is_some()).then_some(())
+    }
+
+    /// Whether what comes first may be red and no luma: Adobe's segment says so, or the components are called R, G and B.
+    pub fn may_be_rgb(&self) -> bool {
+        self.beside.iter().any(|segment| segment.get(1) == Some(&APP14))
+            || self.components().iter().map(|component| component.id).eq(*b"RGB")
     }
 
     /// Luma, and chroma if there is any.

@@ -68,7 +68,8 @@ impl Reader {
     /// if `jpeg` has none, or is not as cameras make it.
     pub fn take_colour(&mut self, jpeg: &[u8]) -> Option<()> {
         let headers = Headers::read(jpeg)?;
-        if headers.components().len() == 1 {
+        // Of what is not luma and chroma libjpeg-turbo takes no colour.
+        if headers.components().len() == 1 || headers.may_be_rgb() {
             return None;
         }
         let places = self.prepare(jpeg, &headers)?;
@@ -88,6 +89,11 @@ impl Reader {
             restart => (across * down).div_ceil(restart),
         };
         self.scan.unstuff(jpeg.get(headers.scan_at..)?, segments)?;
+        // Each block takes two bits at least: nothing is set up for a size that is only claimed.
+        let in_unit: usize = headers.components().iter().map(|own| own.across * own.down).sum();
+        if across * down * in_unit > 4 * self.scan.bytes().len() {
+            return None;
+        }
         self.tables.tidy();
         let mut places = Vec::with_capacity(3);
         for component in headers.components() {

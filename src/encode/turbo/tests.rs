@@ -132,3 +132,10 @@ fn a_file_of_a_thousand_scans_is_not_turned() {
     assert!(refused.to_string().contains("more than 100 scans"), "{refused}");
     turner.turn(&progressive, turned, None, false).unwrap();
 }
+
+#[test]
+fn scans_are_counted_whatever_the_process_is() {
+    let scan = [0xffu8, 0xda, 0x00];
+    assert!(!has_too_many_scans(&scan.repeat(100)));
+    assert!(has_too_many_scans(&scan.repeat(101)));
+}
