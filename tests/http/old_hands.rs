@@ -102,7 +102,7 @@ const PICTURE: &[(&str, Option<&str>, &str)] = &[
 fn start(lens: &str, light: &str) -> Daemon {
     let (lens, light) = (format!("lens.kind={lens}"), format!("lights.kind={light}"));
     let sets = ["source.kind=sim", "source.width=320", "source.height=240", "detect.backend=none"];
-    let sets = sets.into_iter().chain([lens.as_str(), light.as_str(), "lights.device=/dev/spidev9.9"]);
+    let sets = sets.into_iter().chain([lens.as_str(), light.as_str(), "lights.device=/dev/spidev6.3"]);
     let arguments: Vec<&str> = sets.flat_map(|set| ["--set", set]).collect();
     Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments)
 }
@@ -152,7 +152,7 @@ fn a_strip_that_cannot_be_opened_says_why_and_how_to_enable_it_and_all_else_goes
     let light = || client::get(daemon.address, "/api/v1/light").json();
     wait_until("it says why", || !light()["reason"].is_null());
     let told = light();
-    assert!(told["reason"].as_str().unwrap().contains("/dev/spidev9.9"), "{told}");
+    assert!(told["reason"].as_str().unwrap().contains("/dev/spidev6.3"), "{told}");
     assert!(told["hint"].as_str().unwrap().contains("dtparam=spi=on"), "{told}");
     // What is set is kept for when it is there.
     sweep(&daemon, "a strip that is not there", LAMP, true);
@@ -163,7 +163,7 @@ fn a_strip_that_cannot_be_opened_says_why_and_how_to_enable_it_and_all_else_goes
     let found = client::get(daemon.address, "/api/v1/diagnosis").json();
     let found =
         found["items"].as_array().unwrap().iter().find(|item| item["name"] == "light").unwrap().clone();
-    assert!(found.to_string().contains("/dev/spidev9.9") && found.to_string().contains("dtparam"), "{found}");
+    assert!(found.to_string().contains("/dev/spidev6.3") && found.to_string().contains("dtparam"), "{found}");
     assert_eq!(client::get(daemon.address, "/snapshot").status, 200);
     assert_eq!(client::get(daemon.address, "/health").text(), "True");
 }
