@@ -28,7 +28,7 @@ def messages(run):
 
 def strip(run):
     """The bits of a strip of WS2812 at SPI"""
-    run.guest("lsmod | grep -q ^spi_mock || modprobe spi-mock; modprobe spidev; "
+    run.guest("lsmod | grep -q ^spi_mock || modprobe spi-mock bufsiz=262144; modprobe spidev; "
               "d=/sys/bus/spi/devices/spi0.0; echo spidev > $d/driver_override; "
               "test -e $d/driver || echo spi0.0 > /sys/bus/spi/drivers/spidev/bind; udevadm settle")
     run.proved("device: " + run.guest("stat -c '%n %U:%G %a' /dev/spidev0.0"))

@@ -181,6 +181,8 @@ def hangs(run):
     stuck, watchdog = run.journal("has been stuck", since), run.journal("Watchdog timeout", since)
     if not stuck or not watchdog:
         raise Failure(f"the journal says {stuck!r} and {watchdog!r}")
+    # The old process had the ledger until its driver answered: the service starts once more to get it, and cuts who watches.
+    run.wait_state("an open ledger", lambda s: s["counting"]["word"] != "trouble", 120)
     viewer = Viewer(run.machine.ports[80])
     run.wait_word("live", 120)
     viewer.wait_more(10, 60, "pictures after the restart")
