@@ -168,7 +168,7 @@ def main():
                 run.as_shipped()
             last = subject
             run_leg(run, subject, function, limit)
-    except (Failure, OSError, KeyError, ValueError) as why:
+    except Exception as why:
         print(f"e2e: FAILED: {type(why).__name__ if not isinstance(why, Failure) else ''} {why}", flush=True)
         explain(run)
         if not isinstance(why, Failure):
