@@ -19,7 +19,7 @@ from client import Site
 from machine import Failure, Machine, PATIENCE, wait_for
 
 # In the order in which they run: the later ones disturb more.
-SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power")
+SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power", "remove")
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "e2e.md")
 
 
