@@ -14,6 +14,9 @@ program=$2
 folder=$3
 shift 3
 
+# Where the Makefile puts cargo-deb.
+PATH=$PWD/target/tools/bin:$PATH
+
 say() { printf 'tallycam: %s\n' "$*" >&2; }
 
 case $architecture in

@@ -19,7 +19,7 @@ from client import Site
 from machine import Failure, Machine, PATIENCE, wait_for
 
 # In the order in which they run: the later ones disturb more.
-SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power")
+SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power", "remove")
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "e2e.md")
 
 
@@ -168,7 +168,7 @@ def main():
                 run.as_shipped()
             last = subject
             run_leg(run, subject, function, limit)
-    except (Failure, OSError, KeyError, ValueError) as why:
+    except Exception as why:
         print(f"e2e: FAILED: {type(why).__name__ if not isinstance(why, Failure) else ''} {why}", flush=True)
         explain(run)
         if not isinstance(why, Failure):

@@ -22,7 +22,7 @@ def installs(run):
         # Before there is a package: what `make install DESTDIR=` puts into a tree.
         run.guest(f"tar -C / --no-same-owner -xf {package} && systemd-sysusers && systemctl daemon-reload && systemctl start tallycam", 120)
     else:
-        out = run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-download {package}", 240)
+        out = run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y {package}", 240)
         if "Setting up tallycam" not in out:
             raise Failure(f"apt said:\n{out}")
         run.proved(f"`apt-get install ./{os.path.basename(package)}`: "

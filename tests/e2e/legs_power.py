@@ -41,13 +41,15 @@ def detections():
 class Answered:
     """What was answered and announced: it must be there after every cut."""
 
-    def __init__(self):
+    def __init__(self, newest):
+        # The newest crossing of what was counted before, which is no part of this.
+        self.newest = newest
         self.crossings = {}
         self.snapshots = {}
         self.recordings = {}
 
     def last(self):
-        return max(self.crossings, default=0)
+        return max(self.crossings, default=self.newest)
 
 
 def life(run, answered, wanted):
@@ -114,7 +116,10 @@ def cuts(run):
     run.guest("chown tallycam: /var/lib/tallycam/detections.csv; systemctl enable -q tallycam.service tallycam.socket; sync")
     run.guest("rm -f /var/lib/tallycam/settings.toml")
     run.configure(CONFIG)
-    answered, lost, took = Answered(), [], []
+    run.guest("sync")
+    run.wait_state("an answer", lambda s: s["recording"] is not None, 60)
+    found = [run.site.json(f"/api/v1/crossings?limit=1&scene={scene}")["items"] for scene in ("camera", "files", "sim")]
+    answered, lost, took = Answered(max((items[0]["id"] for items in found if items), default=0)), [], []
     for cycle in range(run.cycles):
         run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 120)
         began = time.monotonic()

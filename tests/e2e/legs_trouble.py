@@ -1,4 +1,5 @@
 """What is wrong is said, nothing is overwritten, and it mends itself when the cause goes."""
+import html
 import time
 
 import legs_uvc
@@ -8,6 +9,14 @@ from machine import Failure, wait_for
 
 CONFIG = "/etc/tallycam/config.toml"
 STATE = "/var/lib/tallycam"
+
+# As systemd wants the state directory: it would else change it, which it cannot where nothing can be written.
+OWNED = "mode=755,uid=$(id -u tallycam),gid=$(id -g tallycam)"
+
+# Tells the kernel what a time server's client tells it, by adjtimex(2): ADJ_MAXERROR and ADJ_STATUS, no error, no STA_UNSYNC.
+SYNCHRONISED = ("python3 -c 'import ctypes, struct; t = ctypes.create_string_buffer(208); "
+                "struct.pack_into(\"<I4xqqqqi\", t, 0, 0x14, 0, 0, 0, 0, 0); "
+                "exit(ctypes.CDLL(None).adjtimex(t) < 0)'")
 
 # No camera needed, little to do.
 SIMULATED = """[source]
@@ -53,7 +62,7 @@ def broken_configuration(run):
         raise Failure(f"{code} {text[:500]}")
     run.proved(f"wrong: status “{said}”; the page, with {code}: “config.toml:4:1 …”")
     if run.package.endswith(".deb"):
-        run.guest("DEBIAN_FRONTEND=noninteractive apt-get -q install -y --reinstall --no-download "
+        run.guest("DEBIAN_FRONTEND=noninteractive apt-get -q install -y --reinstall "
                   f"/share/{run.package.rsplit('/', 1)[1]}", 240)
         if digest(run, CONFIG) != before:
             raise Failure("the installation has changed the configuration")
@@ -76,7 +85,7 @@ def no_camera(run):
     state = run.wait_word("absent", 60)
     said = status(run)
     code, text = page(run)
-    if state["reason"] not in text:
+    if state["reason"] not in html.unescape(text):
         raise Failure(f"the page does not say “{state['reason']}”")
     device = legs_vivid.load(run)
     state = run.wait_word("live", 60)
@@ -89,9 +98,9 @@ def no_camera(run):
 
 def state_is_full(run):
     """The state directory's disk is full"""
-    run.guest(f"systemctl stop tallycam; mount -t tmpfs -o size=6M,mode=750,uid=tallycam,gid=tallycam tmpfs {STATE}")
+    run.guest(f"systemctl stop tallycam; mount -t tmpfs -o size=64M,{OWNED} tmpfs {STATE}")
     try:
-        run.guest(f"head -c 64M /dev/zero > {STATE}/filler 2>/dev/null; df --output=avail {STATE} | tail -n 1")
+        run.guest(f"head -c 128M /dev/zero > {STATE}/filler 2>/dev/null; df --output=avail {STATE} | tail -n 1")
         run.configure(SIMULATED)
         said = wait_status(run, "no pictures are kept")
         state = run.wait_state("words about it", lambda s: s["storage"] and s["storage"]["trouble"] or s["counting"]["reason"], 60)
@@ -106,7 +115,7 @@ def state_is_full(run):
 
 def state_is_read_only(run):
     """The state directory is read-only"""
-    run.guest(f"systemctl stop tallycam; mount -t tmpfs -o size=60M,mode=750,uid=tallycam,gid=tallycam tmpfs {STATE}; "
+    run.guest(f"systemctl stop tallycam; mount -t tmpfs -o size=64M,{OWNED} tmpfs {STATE}; "
               f"mount -o remount,ro {STATE}")
     try:
         run.configure(SIMULATED)
@@ -153,7 +162,7 @@ def mended(run, is_new=True):
             return None
         if is_new:
             line = run.journal("other machines is")
-            run.site.password = line.split("other machines is ")[1].split(" ")[0]
+            run.site.password = line.split("other machines is ")[1].split(" ")[0].rstrip(",")
         return run.site.request("POST", "/api/v1/snapshots")[0] == 201
     try:
         wait_for("pictures and crossings that are kept", keeps, 90)
@@ -206,7 +215,7 @@ def clock_is_wrong(run):
         raise Failure(f"the time of {item} is told as sure")
     diagnosis = run.site.json("/api/v1/diagnosis")["items"]
     clock = [i for i in diagnosis if "clock" in i["name"] or "clock" in i["said"]]
-    run.guest(f"date -s @{int(time.time())} >/dev/null")
+    run.guest(f"date -s @{int(time.time())} >/dev/null; {SYNCHRONISED}")
     def moved():
         now = run.site.json(f"/api/v1/media/{item['id']}")
         return now if now["time_sure"] else None

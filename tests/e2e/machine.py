@@ -75,7 +75,7 @@ class Machine:
                  "-virtfs", f"local,path={self.share},mount_tag=share,security_model=none",
                  "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={door},server=on,wait=off",
                  "-device", "virtserialport,chardev=agent,name=e2e", "-device", "virtio-rng-pci",
-                 "-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 panic=-1 systemd.show_status=0 net.ifnames=1 "
+                 "-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 panic=-1 systemd.show_status=0 systemd.firstboot=no "
                             "systemd.mount-extra=share:/share:9p:trans=virtio,version=9p2000.L,msize=262144"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         self.agent = socket.socket(socket.AF_UNIX)
