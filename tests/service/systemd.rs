@@ -253,7 +253,7 @@ fn a_wrong_configuration_is_told_until_it_is_good() {
     service.hear("READY=1");
     service.hear("WATCHDOG=1");
     let answer = ask(connect(address), "/");
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("config.toml:2:1: "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("config.toml:2:1<"), "{answer}");
     assert!(!service.folder.path().join("state").exists(), "nothing is written");
 
     service.configure("[stream]\nquality = 101\n");

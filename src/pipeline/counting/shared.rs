@@ -110,7 +110,7 @@ impl Shared {
     pub fn new(pipeline: Pipeline, ledger: Result<Counts, StoreError>, settings: CountingSettings) -> Shared {
         let status = CountingStatus {
             word: "waiting",
-            reason: String::new(),
+            reason: "It begins in a moment.".to_owned(),
             hint: None,
             backend: "",
             model: String::new(),
