@@ -64,11 +64,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
     // Each proxy on the way appends the name that it was asked by.
     let asked = [text(HOST.as_str()), text("x-forwarded-host")];
     let mut asked = asked.iter().flatten().flat_map(|names| names.split(',')).map(|name| host(name.trim()));
-    if from.is_some_and(|from| asked.any(|to| to.eq_ignore_ascii_case(from))) {
-        Ok(())
-    } else {
-        foreign(url)
-    }
+    if from.is_some_and(|from| asked.any(|to| to.eq_ignore_ascii_case(from))) { Ok(()) } else { foreign(url) }
 }
 
 /// Whether a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. A browser
