@@ -95,8 +95,9 @@ fn three(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samp
     const C1: i64 = 10033;
     const C2: i64 = 5793;
     let mut rows = [[0i64; 3]; 3];
+    let [first, middle, last] = &mut rows;
     let mut is_in_range = true;
-    for column in 0..3 {
+    for (column, ((first, middle), last)) in first.iter_mut().zip(middle).zip(last).enumerate() {
         let product = |row: usize| {
             let place = 8 * row + column;
             i64::from(i32::from(coefficients[place]) * i32::from(quantization[place]))
@@ -105,9 +106,9 @@ fn three(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samp
         let even = (product(0) << 13) + (1 << 10);
         let second = product(2) * C2;
         let odd = product(1) * C1;
-        rows[0][column] = (even + second + odd) >> 11;
-        rows[1][column] = (even - 2 * second) >> 11;
-        rows[2][column] = (even + second - odd) >> 11;
+        *first = (even + second + odd) >> 11;
+        *middle = (even - 2 * second) >> 11;
+        *last = (even + second - odd) >> 11;
     }
     for (row, to) in rows.iter().zip(to) {
         let even = (row[0] + 16) << 13;

@@ -128,11 +128,11 @@ fn filling(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
     let varint = |number: usize| (70 - (number as u64 | 1).leading_zeros() as usize) / 7;
     let whole = |number: &i64| match number.unsigned_abs() {
         0 | 1 if *number >= 0 => 0,
-        ..0x80 => 1,
-        ..0x8000 => 2,
-        ..0x80_0000 => 3,
-        ..0x8000_0000 => 4,
-        ..0x8000_0000_0000 => 6,
+        0..0x80 => 1,
+        0x80..0x8000 => 2,
+        0x8000..0x80_0000 => 3,
+        0x80_0000..0x8000_0000 => 4,
+        0x8000_0000..0x8000_0000_0000 => 6,
         _ => 8,
     };
     // The header's length, a type for each column (the number of the row is none, nor is what fills), and the columns.
