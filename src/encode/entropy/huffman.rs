@@ -304,10 +304,7 @@ const KEPT: usize = 4;
 impl Tables {
     /// The places of the tables for DC and AC that are coded as the file says.
     pub fn find(&mut self, dc: &[u8], ac: &[u8]) -> Option<(usize, usize)> {
-        Some((
-            find(&mut self.dc, dc, Dc::new)?,
-            find(&mut self.ac, ac, Ac::new)?,
-        ))
+        Some((find(&mut self.dc, dc, Dc::new)?, find(&mut self.ac, ac, Ac::new)?))
     }
 
     /// The tables at these places.
