@@ -76,7 +76,7 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
             let mut counter = Counter::new(
                 CounterOptions::default(),
                 Labels::new(["person"]),
-                Aspect::of(WIDTH.into(), HEIGHT.into()),
+                Aspect::of(WIDTH, HEIGHT),
             );
             let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0))?;
             counter.set_lines(vec![line])?;
@@ -133,7 +133,7 @@ fn scene(x: u32, y: u32, plane: u32) -> u8 {
     grain = grain.wrapping_mul(0x2c1b_3c6d);
     grain ^= grain >> 12;
     let slope = (x * 96 / WIDTH + y * 64 / HEIGHT) as i32;
-    let edge = if (x / 37 + y / 53) % 3 == 0 { 60 } else { 0 };
+    let edge = if (x / 37 + y / 53).is_multiple_of(3) { 60 } else { 0 };
     let noise = (grain % 13) as i32 - 6;
     (30 + slope + if plane == 0 { edge } else { 20 } + noise).clamp(0, 255) as u8
 }
