@@ -267,7 +267,7 @@ impl Known {
 
 fn start(directory: &Path, life: u64) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
-        .args(["--ignored", "--exact", "child", "--nocapture"])
+        .args(["--ignored", "--exact", "keeping::child", "--nocapture"])
         .env(DIRECTORY, directory)
         .env(LIFE, life.to_string())
         .stdout(Stdio::piped())

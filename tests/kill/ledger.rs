@@ -70,7 +70,7 @@ fn what_was_acknowledged_survives_every_kill() {
     let mut acknowledged: Vec<(u64, u64)> = Vec::new();
     for kill in 0..20u64 {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--ignored", "--exact", "child", "--nocapture"])
+            .args(["--ignored", "--exact", "ledger::child", "--nocapture"])
             .env(DIRECTORY, folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
