@@ -12,7 +12,7 @@ pub mod testcam;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything: generous, since it only ends a test that has failed.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Says something where it is seen though the test succeeds: past what `cargo test` catches.
 pub fn say(text: &str) {
