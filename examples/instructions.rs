@@ -73,11 +73,8 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
             Box::new(move |_| Ok(detector.detect(&small, &mut found)?))
         }
         "track" => {
-            let mut counter = Counter::new(
-                CounterOptions::default(),
-                Labels::new(["person"]),
-                Aspect::of(WIDTH, HEIGHT),
-            );
+            let mut counter =
+                Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::of(WIDTH, HEIGHT));
             let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0))?;
             counter.set_lines(vec![line])?;
             Box::new(move |at| {

@@ -479,8 +479,8 @@ fn a_slow_reader_gets_the_newest_frame() {
         let mut source = bench.open(format(Fourcc::YUYV));
         let (drawn, sequence) = next(&mut source, |frame| {
             // Until every buffer but the lent one has been filled.
-            while frame.stamp.age() < Duration::from_millis(300) {
-                std::thread::yield_now();
+            while frame.stamp.age() < Duration::from_secs(1) {
+                std::thread::sleep(Duration::from_millis(5));
             }
             (drawn_sequence(&frame), frame.sequence)
         });
