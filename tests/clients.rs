@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use common::daemon::Daemon;
 use common::wait_until;
@@ -160,22 +161,27 @@ fn numbers(path: &PathBuf) -> Vec<Option<u32>> {
     jpegs(path).iter().map(|jpeg| Stamp::in_jpeg(jpeg).map(|stamp| stamp.sequence)).collect()
 }
 
+/// Whether 60 pictures one after the other lack at most one in ten of those that the camera made.
+fn is_at_full_rate(numbers: &[Option<u32>]) -> bool {
+    let numbers: Vec<u32> = numbers.iter().flatten().copied().collect();
+    numbers.windows(60).any(|row| row[59].saturating_sub(row[0]) < 66)
+}
+
 #[test]
 fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
     let Some(readers) = Readers::start() else { return };
     let (daemon, files) = (&readers.daemon, &readers.files);
-    wait_until("each has read 60 pictures", || {
-        files.iter().all(|path| numbers(path).len() > 60) && readers.read_by_opencv() > 60
+    // Full rate: hardly a picture of the camera's is missing in a row of so many. A machine with much to do may need some
+    // time for that, and looking at whole files all the time would leave it less.
+    wait_until("each has read at full rate", || {
+        std::thread::sleep(Duration::from_millis(500));
+        readers.read_by_opencv() > 60 && files.iter().all(|path| is_at_full_rate(&numbers(path)))
     });
     let state = daemon.state();
     assert_eq!(state["viewers"], 3, "{state}");
     assert_eq!(readers.opencv.sizes.lock().unwrap()[..], ["640 480"]);
-    // Full rate: hardly a picture of the camera's is missing between the first and the last.
     for path in files {
-        let numbers: Vec<u32> = numbers(path).into_iter().flatten().collect();
-        let span = numbers.last().unwrap() - numbers[0] + 1;
-        assert!(numbers.is_sorted_by(|a, b| a <= b));
-        assert!(numbers.len() as u32 * 10 >= span * 9, "{} of {span} pictures", numbers.len());
+        assert!(numbers(path).into_iter().flatten().is_sorted_by(|a, b| a <= b));
     }
     let parts = std::fs::read(&files[0]).unwrap();
     let first = jpegs(&files[0])[0].len();
