@@ -161,27 +161,26 @@ fn numbers(path: &PathBuf) -> Vec<Option<u32>> {
     jpegs(path).iter().map(|jpeg| Stamp::in_jpeg(jpeg).map(|stamp| stamp.sequence)).collect()
 }
 
-/// Whether 60 pictures one after the other lack at most one in ten of those that the camera made.
-fn is_at_full_rate(numbers: &[Option<u32>]) -> bool {
-    let numbers: Vec<u32> = numbers.iter().flatten().copied().collect();
-    numbers.windows(60).any(|row| row[59].saturating_sub(row[0]) < 66)
-}
-
 #[test]
 fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
     let Some(readers) = Readers::start() else { return };
     let (daemon, files) = (&readers.daemon, &readers.files);
-    // Full rate: hardly a picture of the camera's is missing in a row of so many. A machine with much to do may need some
-    // time for that, and looking at whole files all the time would leave it less.
-    wait_until("each has read at full rate", || {
+    // Looking at whole files all the time would leave the program too little of a small machine.
+    wait_until("each has read 60 pictures", || {
         std::thread::sleep(Duration::from_millis(500));
-        readers.read_by_opencv() > 60 && files.iter().all(|path| is_at_full_rate(&numbers(path)))
+        readers.read_by_opencv() > 60 && files.iter().all(|path| numbers(path).len() > 60)
     });
+    let seen = files.each_ref().map(|path| numbers(path).into_iter().flatten().collect::<Vec<u32>>());
     let state = daemon.state();
     assert_eq!(state["viewers"], 3, "{state}");
     assert_eq!(readers.opencv.sizes.lock().unwrap()[..], ["640 480"]);
-    for path in files {
-        assert!(numbers(path).into_iter().flatten().is_sorted_by(|a, b| a <= b));
+    // Full rate: between the first and the last hardly a picture is missing but those that the camera itself left out,
+    // as it does where the machine lets it wait.
+    let lost = state["lost"].as_u64().unwrap();
+    for numbers in seen {
+        let made = u64::from(numbers.last().unwrap() - numbers[0] + 1).saturating_sub(lost);
+        assert!(numbers.is_sorted_by(|a, b| a <= b));
+        assert!(numbers.len() as u64 * 10 >= made * 9, "{} of {made} pictures", numbers.len());
     }
     let parts = std::fs::read(&files[0]).unwrap();
     let first = jpegs(&files[0])[0].len();
