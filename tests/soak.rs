@@ -143,10 +143,11 @@ fn soak(name: &str, source: &str, program: Command) {
     visited.be_busy_until(frames / 5);
     let warm = visited.at_rest();
     visited.be_busy_until(frames);
+    let rests = Instant::now();
     let mut end = visited.at_rest();
     // What closes late (a thread pool, a descriptor in its last moments) may take its time.
     while (end.descriptors > warm.descriptors || end.threads > warm.threads)
-        && began.elapsed() < DEADLINE / 30
+        && rests.elapsed() < DEADLINE / 30
     {
         thread::sleep(Duration::from_millis(100));
         end = visited.at_rest();

@@ -8,9 +8,8 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::net::{TcpStream, UnixStream};
 
-/// The kernel gives a dead peer up after this time (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds. It counts a peer that
-/// lives and takes nothing, too: a player may pause a download for a minute, and who has stalled is found sooner and told.
-const USER_TIMEOUT_MS: u32 = 90_000;
+/// A dead peer is given up after this time (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds.
+const USER_TIMEOUT_MS: u32 = 15_000;
 
 /// A stream socket of either kind.
 #[derive(Debug)]
