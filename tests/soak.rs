@@ -12,7 +12,7 @@ mod fakecam;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -146,7 +146,7 @@ fn soak(name: &str, source: &str, program: Command) {
     let rests = Instant::now();
     let mut end = visited.at_rest();
     // What closes late (a thread pool, a descriptor in its last moments) may take its time.
-    while (end.descriptors > warm.descriptors || end.threads > warm.threads)
+    while (end.descriptors.len() > warm.descriptors.len() || end.threads > warm.threads)
         && rests.elapsed() < DEADLINE / 30
     {
         thread::sleep(Duration::from_millis(100));
@@ -165,15 +165,20 @@ fn soak(name: &str, source: &str, program: Command) {
         began.elapsed().as_secs_f64(),
         warm.memory_kb,
         end.memory_kb,
-        warm.descriptors,
-        end.descriptors,
+        warm.descriptors.len(),
+        end.descriptors.len(),
         warm.threads,
         end.threads,
     );
     assert_eq!(state["broken"], 0, "every frame was a good one");
     assert!(end.memory_kb - warm.memory_kb <= MEMORY_DRIFT_KB, "{warm:?} became {end:?}");
     // Fewer are fine: a pool's threads end when they are idle for long enough.
-    assert!(end.descriptors <= warm.descriptors, "{warm:?} became {end:?}");
+    assert!(
+        end.descriptors.len() <= warm.descriptors.len(),
+        "{:#?} became {:#?}",
+        warm.descriptors,
+        end.descriptors
+    );
     assert!(end.threads <= warm.threads, "{warm:?} became {end:?}");
 }
 
@@ -181,7 +186,8 @@ fn soak(name: &str, source: &str, program: Command) {
 #[derive(Debug)]
 struct Size {
     memory_kb: i64,
-    descriptors: usize,
+    /// What each one leads to.
+    descriptors: Vec<PathBuf>,
     threads: usize,
 }
 
@@ -258,11 +264,12 @@ impl Visited {
         // The connection that asked last may still be closing: the fewest of some looks.
         let descriptors = (0..40).map(|_| {
             thread::sleep(Duration::from_millis(2));
-            fs::read_dir(proc.join("fd")).unwrap().count()
+            let all = fs::read_dir(proc.join("fd")).unwrap();
+            all.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok()).collect::<Vec<_>>()
         });
         Size {
             memory_kb: field("RssAnon") + field("RssFile"),
-            descriptors: descriptors.min().unwrap(),
+            descriptors: descriptors.min_by_key(Vec::len).unwrap(),
             threads: field("Threads") as usize,
         }
     }

@@ -31,6 +31,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A player may pause a download for so many times [`Settings::stall`]: a minute, usually.
 const PAUSES: u32 = 12;
 
+/// The kernel gives a peer up after so many times what the sweep allows it. It is there for what the sweep does not see,
+/// a connection that is closed and has not sent its last bytes, and must not come before it.
+const KERNEL_WAITS: u32 = 3;
+
 /// What a connection is doing, as far as time limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -65,6 +69,8 @@ pub struct Link {
     address: Option<IpAddr>,
     phase: Cell<(Phase, Instant)>,
     is_viewer: Cell<bool>,
+    /// After so long the kernel gives the peer up, where it may not pause.
+    give_up: Duration,
     /// The answer under way is one of which a player takes as much as it needs.
     may_pause: Cell<bool>,
     /// A request was answered before all of it had come.
@@ -84,15 +90,18 @@ pub struct Link {
 }
 
 impl Link {
-    /// A connection that has just been accepted.
-    pub fn new(socket: Socket, peer: Rc<str>, address: Option<IpAddr>) -> Rc<Link> {
+    /// A connection that has just been accepted. `stall`: [`Settings::stall`].
+    pub fn new(socket: Socket, peer: Rc<str>, address: Option<IpAddr>, stall: Duration) -> Rc<Link> {
         let now = Instant::now();
+        let give_up = stall * KERNEL_WAITS;
+        socket.give_up_after(give_up);
         Rc::new(Link {
             socket,
             peer,
             address,
             phase: Cell::new((Phase::Fresh, now)),
             is_viewer: Cell::new(false),
+            give_up,
             may_pause: Cell::new(false),
             is_cut: Cell::new(false),
             at_end: Cell::new(false),
@@ -135,11 +144,14 @@ impl Link {
     /// The answer is a file: a player that is paused takes nothing of it for a while, and is not let go at once.
     pub fn may_pause(&self) {
         self.may_pause.set(true);
+        self.socket.give_up_after(self.give_up * PAUSES);
     }
 
     /// A request's head is complete.
     pub fn asked(&self) {
-        self.may_pause.set(false);
+        if self.may_pause.replace(false) {
+            self.socket.give_up_after(self.give_up);
+        }
         self.phase.set((Phase::Busy, Instant::now()));
     }
 

@@ -656,7 +656,7 @@ async fn accept(site: Rc<Site>, door: Door) {
             continue;
         }
         socket.prepare();
-        let open = Open::new(site.clone(), Link::new(socket, peer, address));
+        let open = Open::new(site.clone(), Link::new(socket, peer, address, site.settings().stall));
         tokio::task::spawn_local(async move {
             connection::serve(open.site.clone(), open.link.clone()).await;
         });

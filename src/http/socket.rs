@@ -8,9 +8,6 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::net::{TcpStream, UnixStream};
 
-/// A dead peer is given up after this time (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds.
-const USER_TIMEOUT_MS: u32 = 15_000;
-
 /// A stream socket of either kind.
 #[derive(Debug)]
 pub enum Socket {
@@ -27,7 +24,15 @@ impl Socket {
         if let Socket::Tcp(tcp) = self {
             let _ = tcp.set_nodelay(true);
             let _ = sockopt::set_socket_keepalive(tcp, true);
-            let _ = sockopt::set_tcp_user_timeout(tcp, USER_TIMEOUT_MS);
+        }
+    }
+
+    /// The kernel resets a TCP connection whose peer has acknowledged nothing, or has had no room, for so long
+    /// (`TCP_USER_TIMEOUT`, tcp(7)); also after it was closed.
+    pub fn give_up_after(&self, time: Duration) {
+        if let Socket::Tcp(tcp) = self {
+            // 0 would be the system's own limit.
+            let _ = sockopt::set_tcp_user_timeout(tcp, time.as_millis().clamp(1, u32::MAX.into()) as u32);
         }
     }
 
@@ -137,6 +142,7 @@ mod tests {
         let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = Socket::Tcp(listener.accept().await.unwrap().0);
         socket.prepare();
+        socket.give_up_after(Duration::from_secs(15));
         std::future::poll_fn(|cx| socket.poll_writable(cx)).await.unwrap();
         assert_eq!((socket.unsent(), socket.unacknowledged()), (0, 0));
         let written = fill(&socket);

@@ -513,6 +513,21 @@ fn a_slow_client_holds_nobody_up_and_a_removed_recording_ends_its_download() {
 }
 
 #[test]
+fn a_player_may_pause_for_longer_than_a_viewer_may_stall() {
+    let stall = Duration::from_secs(1);
+    let shelf = Shelf::with(Settings { stall, ..Settings::default() });
+    let id = shelf.recording("long.mp4", 4, 80_000, &[]);
+    let mut client = narrow(&shelf);
+    client.send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
+    let head = client.head();
+    let len: usize = head.header("content-length").unwrap().parse().unwrap();
+    assert!(len > 4 * 25 * 80_000, "more than the kernel holds");
+    // Past the time of a viewer, and past that of the kernel for anything that is no download; a player has twelve.
+    std::thread::sleep(stall * 5);
+    assert_eq!(client.rest().unwrap().len(), len);
+}
+
+#[test]
 fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
     let shelf = Shelf::new();
     let id = shelf.recording("r.avi", 20, 80_000, &[]);

@@ -93,7 +93,7 @@ impl MediaReader {
             let is_there: bool =
                 self.connection
                     .query_row(text, params![id as i64, Kind::Snapshot.word()], |row| row.get(0))?;
-            if is_there { self.read_bytes(chunk_id(id, 0), 0, None) } else { Ok(None) }
+            if is_there { self.read_bytes(id, 0, 0, None) } else { Ok(None) }
         }))?;
         found.ok_or_else(|| MediaError::Unknown(id.to_string()))
     }
@@ -133,14 +133,16 @@ impl MediaReader {
     /// The index of one chunk.
     ///
     /// # Errors
-    /// As [`MediaReader::item`]; [`MediaError::Unknown`] also when retention has taken it meanwhile.
+    /// As [`MediaReader::item`]; [`MediaError::Unknown`] also when retention has taken it meanwhile. What is
+    /// removed is read no further, though its bytes may not be freed yet.
     pub fn frames(&self, id: u64, chunk: u64) -> Result<Vec<ChunkFrame>, MediaError> {
         let found = self.tell((|| {
             let found: Option<(u64, Vec<u8>)> = self
                 .connection
                 .query_row(
-                    "SELECT from_us, frames_index FROM chunks WHERE id = ?1",
-                    [chunk_id(id, chunk)],
+                    "SELECT from_us, frames_index FROM chunks, items
+                     WHERE chunks.id = ?1 AND items.id = ?2 AND items.state < 2",
+                    [chunk_id(id, chunk), id as i64],
                     |row| Ok((rows::unsigned(row, 0)?, row.get(1)?)),
                 )
                 .optional()?;
@@ -156,7 +158,7 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::frames`].
     pub fn bytes(&self, id: u64, chunk: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
-        let found = self.tell(self.read_bytes(chunk_id(id, chunk), offset as usize, Some(len as usize)))?;
+        let found = self.tell(self.read_bytes(id, chunk, offset as usize, Some(len as usize)))?;
         found.ok_or_else(|| MediaError::Unknown(format!("{id}.{chunk}")))
     }
 
@@ -287,18 +289,27 @@ impl MediaReader {
         Ok(Some(low))
     }
 
-    /// Bytes of a chunk's pictures, all of them or so many; `None`: the chunk, or that much of it, is not there.
-    fn read_bytes(&self, chunk: i64, offset: usize, len: Option<usize>) -> Result<Option<Bytes>, ReadError> {
+    /// Bytes of a chunk's pictures, all of them or so many; `None`: the item, the chunk, or that much of it, is not
+    /// there.
+    fn read_bytes(
+        &self,
+        id: u64,
+        chunk: u64,
+        offset: usize,
+        len: Option<usize>,
+    ) -> Result<Option<Bytes>, ReadError> {
         self.within(|| {
+            let row = chunk_id(id, chunk);
             let is_there: bool = self.connection.query_row(
-                "SELECT EXISTS (SELECT 1 FROM chunks WHERE id = ?1)",
-                [chunk],
+                "SELECT EXISTS (SELECT 1 FROM chunks, items
+                 WHERE chunks.id = ?1 AND items.id = ?2 AND items.state < 2)",
+                [row, id as i64],
                 |row| row.get(0),
             )?;
             if !is_there {
                 return Ok(None);
             }
-            let blob = self.connection.blob_open(MAIN_DB, "chunks", "jpegs", chunk, true)?;
+            let blob = self.connection.blob_open(MAIN_DB, "chunks", "jpegs", row, true)?;
             let len = len.unwrap_or(blob.len().saturating_sub(offset));
             if offset.checked_add(len).is_none_or(|end| end > blob.len()) {
                 return Ok(None);
