@@ -12,15 +12,17 @@ use serde::Serialize;
 
 use super::{Failure, Given, print, print_json};
 use crate::config::{Config, DetectConfig, DetectorKind};
-use crate::daemon::counting::{make_detector, state_directory};
+use crate::daemon::counting::{make_detector, settings, state_directory};
 use crate::daemon::models::Shelf;
 use crate::encode::avi::AviWriter;
 use crate::pipeline::NoDetector;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, ClipCountError, ClipCrossing, ClipRun, Look};
-use crate::pipeline::counting::counter_options;
+use crate::pipeline::counting::{counter_options, narrow};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
-use crate::vision::{Aspect, Counter, CountingLine, Detector, Direction, Labels, LineError, LineId, Point};
+use crate::vision::{
+    Aspect, Counter, CountingLine, Detector, Direction, Filter, Labels, LineError, LineId, Point,
+};
 
 /// Quality of the JPEGs of an annotated film, on libjpeg's scale.
 const FILM_QUALITY: u8 = 85;
@@ -124,7 +126,11 @@ impl Count {
             (&self.classes, "--classes")
         };
         let score = config.detect.score.map(|score| score as f32);
-        let options = counter_options(&*detector, classes, score, named, &mut notes).map_err(no_detector)?;
+        let mut options =
+            counter_options(&*detector, classes, score, named, &mut notes).map_err(no_detector)?;
+        // Excluded areas are drawn on the camera's picture, as its lines are; this is a clip.
+        let heights = Filter { excluded: Vec::new(), ..settings(&config).filter };
+        narrow(&mut options, &heights, &mut notes);
         for note in notes {
             eprintln!("tallycam: {note}");
         }

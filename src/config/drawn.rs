@@ -54,6 +54,8 @@ pub struct ZoneConfig {
     pub classes: Vec<String>,
     /// `anchor`: one of [`ANCHORS`]; default `bottom`.
     pub anchor: &'static str,
+    /// `exclude`: who stands in it is not followed, and nobody is counted in it; default false.
+    pub exclude: bool,
     /// Where it is set.
     pub origin: String,
 }
@@ -107,6 +109,7 @@ pub(super) fn zones(
         points: reading.need(table, "points", points).unwrap_or_default(),
         classes: reading.may(table, "classes", classes).unwrap_or_default(),
         anchor: reading.may(table, "anchor", |v| one_of(v, &ANCHORS)).unwrap_or(ANCHORS[0]),
+        exclude: reading.may(table, "exclude", yes_or_no).unwrap_or_default(),
         origin: origin(reading.at),
     })
 }
@@ -115,7 +118,7 @@ pub(super) fn zones(
 fn keys_of(what: &str) -> &'static [&'static str] {
     match what {
         "line" => &["name", "a", "b", "in", "out", "classes", "anchor", "recrossing"],
-        _ => &["name", "points", "classes", "anchor"],
+        _ => &["name", "points", "classes", "anchor", "exclude"],
     }
 }
 
@@ -232,6 +235,11 @@ fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Faul
     });
     let must = || format!("must be text of 1 to {MOST} characters, not {}", found(value.get_ref()));
     text.map(str::to_owned).ok_or_else(|| (must(), None))
+}
+
+fn yes_or_no(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
+    let given = value.get_ref();
+    given.as_bool().ok_or_else(|| (format!("must be true or false, not {}", found(given)), None))
 }
 
 fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Fault> {

@@ -336,6 +336,10 @@ pub struct DetectConfig {
     pub classes: Vec<String>,
     /// `score` that a detection needs to begin a track, 0.01–1; `None` ("auto"): the model's own.
     pub score: Option<f64>,
+    /// `least_height` of what is followed, as a share of the picture's, 0.01–1; `None` ("auto"): any.
+    pub least_height: Option<f64>,
+    /// `most_height` of what is followed, likewise.
+    pub most_height: Option<f64>,
     /// `replay`: recorded detections, for `replay`.
     pub replay: Option<PathBuf>,
     /// `thumbnails`: keep a small picture of whoever crosses; default false.
@@ -520,6 +524,8 @@ impl Default for Config {
                 fps: None,
                 classes: Vec::new(),
                 score: None,
+                least_height: None,
+                most_height: None,
                 replay: None,
                 thumbnails: false,
             },

@@ -37,6 +37,11 @@ name, a, b and points may be left out. For example:\n\
 \x20 [[zone]]               # how many are in it now\n\
 \x20 name = \"Queue\"\n\
 \x20 points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0], [0.1, 1.0]]\n\
+\n\
+\x20 [[zone]]               # where nobody is looked for: a screen, a mirror\n\
+\x20 name = \"Screen\"\n\
+\x20 points = [[0.7, 0.1], [0.9, 0.1], [0.9, 0.3]]\n\
+\x20 exclude = true         # whatever has its feet in it is not followed\n\
 Environment: TALLYCAM_LINE and TALLYCAM_ZONE, as [{ name = \"Door\", a = [0.5, 1.0], b = [0.5, 0.0] }].";
 
 /// The shipped `config.toml`, to the byte.

@@ -259,6 +259,8 @@ fn detector_of(resolved: &Resolved) -> DetectConfig {
         fps: usual.fps,
         classes: usual.classes,
         score: usual.score,
+        least_height: usual.least_height,
+        most_height: usual.most_height,
         thumbnails: usual.thumbnails,
         ..detect
     }

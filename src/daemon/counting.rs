@@ -11,7 +11,10 @@ use crate::base::Worker;
 use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, ZoneConfig};
 use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
 use crate::store::{self, Counts, LineDraft, Scene, StoreError, ZoneDraft};
-use crate::vision::{Anchor, MotionDetector, Recording, Recrossing, ReplayDetector, ReplayOptions};
+use crate::vision::{
+    Anchor, Filter, MotionDetector, Point, Polygon, PolygonError, Recording, Recrossing, ReplayDetector,
+    ReplayOptions,
+};
 
 /// Counting at work, with everything that is to be ended in order.
 #[derive(Debug)]
@@ -88,7 +91,12 @@ pub fn open_ledger(config: &Config) -> Ledger {
 /// Draws the lines and zones of the file. Blocks until they are on record.
 pub fn pin(counts: &Counts, config: &Config) {
     let lines = config.lines.iter().map(line_draft).collect();
-    let zones = config.zones.iter().map(zone_draft).collect();
+    let zones = config.zones.iter().filter(|zone| !zone.exclude).map(zone_draft).collect();
+    for zone in config.zones.iter().filter(|zone| zone.exclude) {
+        if let Err(error) = area(zone) {
+            log::error!("the zone {:?} of the configuration excludes nothing: {error}", zone.name);
+        }
+    }
     if let Err(error) = counts.pin(lines, zones) {
         // The file has been checked: this is the ledger's trouble, and the lines of the page still count.
         log::error!("the lines of the configuration are not counted on: {error}");
@@ -127,11 +135,19 @@ pub fn start(
 /// Counting's part of the configuration.
 pub fn settings(config: &Config) -> CountingSettings {
     let detect = &config.detect;
+    let excluded = config.zones.iter().filter(|zone| zone.exclude);
     CountingSettings {
         is_on: detect.backend != DetectorKind::None,
         fps: detect.fps,
         classes: detect.classes.clone(),
         score: detect.score.map(|score| score as f32),
+        filter: Filter {
+            least_height: detect.least_height.unwrap_or_default() as f32,
+            most_height: detect.most_height.map(|most| most as f32),
+            // What is no area is said where the others are drawn.
+            excluded: excluded.filter_map(|zone| area(zone).ok()).collect(),
+            ..Filter::default()
+        },
         scene: scene(config.source.kind),
         thumbnails: detect.thumbnails,
         counts_only: config.privacy.counts_only,
@@ -204,6 +220,11 @@ fn zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
         anchor: Anchor::of_word(zone.anchor).unwrap_or_default(),
     };
     (draft, zone.origin.clone())
+}
+
+/// What a zone covers.
+fn area(zone: &ZoneConfig) -> Result<Polygon, PolygonError> {
+    Polygon::new(zone.points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect())
 }
 
 /// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
@@ -298,6 +319,25 @@ mod tests {
         let (draft, origin) = line_draft(&line);
         assert_eq!((draft.anchor, draft.recrossing), (Anchor::Center, Recrossing::Once));
         assert_eq!((draft.in_name.as_str(), origin.as_str()), ("up", "config.toml:7"));
+    }
+
+    #[test]
+    fn excluded_zones_and_heights_are_the_counters_and_are_not_drawn() {
+        let zone = |name: &str, exclude| ZoneConfig {
+            name: name.to_owned(),
+            points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
+            classes: Vec::new(),
+            anchor: "bottom",
+            exclude,
+            origin: String::from("config.toml:7"),
+        };
+        let flat = ZoneConfig { points: vec![[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]], ..zone("Flat", true) };
+        let zones = vec![zone("Queue", false), zone("Screen", true), flat];
+        let detect = DetectConfig { least_height: Some(0.25), ..Config::default().detect };
+        let filter = settings(&Config { zones, detect, ..Config::default() }).filter;
+        assert_eq!((filter.least_height, filter.most_height), (0.25, None));
+        assert_eq!(filter.excluded, [area(&zone("Screen", true)).unwrap()]);
+        assert_eq!(settings(&Config::default()).filter, Filter::default());
     }
 
     fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<Made, NoDetector> {

@@ -220,6 +220,11 @@ recrossing = "once"
 [[zone]]
 name = "Queue"
 points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]
+
+[[zone]]
+name = "Screen"
+points = [[0.7, 0.1], [0.9, 0.1], [0.9, 0.3]]
+exclude = true
 "#;
 
 #[test]
@@ -227,7 +232,8 @@ fn lines_and_zones_of_the_file_know_where_they_stand() {
     let resolved = text(DRAWN).unwrap();
     let Config { detect, lines, zones, .. } = &resolved.config;
     assert_eq!(detect.classes, ["person", "car"]);
-    assert_eq!((lines.len(), zones.len()), (2, 1));
+    assert_eq!((lines.len(), zones.len()), (2, 2));
+    assert_eq!((zones[0].exclude, zones[1].exclude), (false, true));
     assert_eq!((lines[0].name.as_str(), lines[0].a, lines[0].b), ("Door", [0.5, 1.0], [0.5, 0.0]));
     assert_eq!((lines[0].in_name.as_str(), lines[0].anchor, lines[0].recrossing), ("in", "bottom", "every"));
     assert_eq!((lines[1].in_name.as_str(), lines[1].out_name.as_str()), ("entered", "left"));
@@ -248,7 +254,7 @@ fn a_later_givers_lines_take_the_place_of_the_files() {
     assert_eq!(resolved.config.lines.len(), 1);
     assert_eq!(resolved.config.lines[0].origin, "--set");
     assert_eq!(resolved.origin("line.Gate"), None);
-    assert_eq!(resolved.config.zones.len(), 1);
+    assert_eq!(resolved.config.zones.len(), 2);
 }
 
 #[test]
@@ -298,6 +304,7 @@ fn the_defaults_are_those_of_the_documents() {
     assert_eq!(config.log.level, log::LevelFilter::Info);
     assert_eq!(config.detect.backend, DetectorKind::Auto);
     assert_eq!((config.detect.threads, config.detect.fps, config.detect.score), (1, None, None));
+    assert_eq!((config.detect.least_height, config.detect.most_height), (None, None));
     assert!(config.detect.classes.is_empty() && config.lines.is_empty() && config.zones.is_empty());
     assert_eq!((config.counts.time_zone.as_deref(), config.counts.day_starts), (None, 0));
     assert!(config.store.directory.is_none() && !config.privacy.counts_only);

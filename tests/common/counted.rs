@@ -179,6 +179,7 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
         fps: Some(50.0),
         classes: Vec::new(),
         score: None,
+        filter: Default::default(),
         scene: Scene::Camera,
         thumbnails: false,
         counts_only: setup.counts_only,

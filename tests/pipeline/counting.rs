@@ -13,8 +13,8 @@ use tallycam::media::{SmallImage, TroubleKind};
 use tallycam::pipeline::{Counting, CountingSettings, CountingStatus, Made, NoDetector, Settings, State};
 use tallycam::store::{self, Counts, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError};
 use tallycam::vision::{
-    Anchor, Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Labels, Point,
-    Recrossing,
+    Anchor, Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Filter, Labels,
+    Point, Polygon, Recrossing,
 };
 
 /// What the detector sees in the frame that is the how-manieth since it began to look.
@@ -155,6 +155,7 @@ fn settings() -> CountingSettings {
         fps: Some(60.0),
         classes: Vec::new(),
         score: None,
+        filter: Default::default(),
         scene: Scene::Camera,
         thumbnails: false,
         counts_only: false,
@@ -411,7 +412,7 @@ fn classes_that_the_detector_does_not_know_are_said() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
     bench.draw("dogs", &["dog"]);
     bench.wait_for_word("trouble");
-    bench.wait_for_looks(150);
+    bench.wait_for_looks(60);
     assert!(bench.status().notes[0].contains("\"dog\""), "{:?}", bench.status().notes);
     assert!(bench.crossings().is_empty());
     bench.draw("both", &["dog", "person"]);
@@ -558,6 +559,37 @@ fn nothing_is_counted_where_the_settings_say_so() {
     wait_until("the stream flows", || bench.run.pipeline.status().pictures > 20);
     assert_eq!((bench.detector.made(), bench.counting.since_start()), (0, (0, 0)));
     assert!(wait_for(bench.counting.use_model(None)).is_err());
+}
+
+#[test]
+fn who_is_too_low_too_high_or_in_an_excluded_area_is_not_followed() {
+    let p = Point::new;
+    // The person is 0.3 of the picture high and goes along at 0.65.
+    let floor = Polygon::new(vec![p(0.0, 0.6), p(1.0, 0.6), p(1.0, 0.7), p(0.0, 0.7)]).unwrap();
+    let filters = [
+        Filter { least_height: 0.4, ..Filter::default() },
+        Filter { most_height: Some(0.2), ..Filter::default() },
+        Filter { excluded: vec![floor], ..Filter::default() },
+    ];
+    for filter in filters {
+        let settings = CountingSettings { filter, ..settings() };
+        let bench = Bench::with(TestCam::new(), Directed::new(&["person"], to_and_fro), settings.clone());
+        bench.draw("door", &[]);
+        bench.wait_for_word("counting");
+        bench.wait_for_looks(60);
+        assert!(bench.crossings().is_empty(), "{settings:?}");
+        assert!(bench.counting.overlay().borrow().tracks.is_empty(), "{settings:?}");
+        // Let through while it runs.
+        let wider = CountingSettings { filter: Filter::default(), ..settings };
+        wait_for(bench.counting.set_settings(wider, None)).unwrap();
+        wait_until("the crossing is on record", || !bench.crossings().is_empty());
+    }
+    let nobody = Filter { least_height: 0.5, most_height: Some(0.4), ..Filter::default() };
+    let settings = CountingSettings { filter: nobody, ..settings() };
+    let bench = Bench::with(TestCam::new(), Directed::new(&["person"], to_and_fro), settings);
+    bench.draw("door", &[]);
+    bench.wait_for_word("counting");
+    assert!(bench.status().notes.iter().any(|note| note.contains("nothing is followed")));
 }
 
 #[test]

@@ -468,6 +468,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
         fps: Some(60.0),
         classes: Vec::new(),
         score: None,
+        filter: Default::default(),
         scene: Scene::Camera,
         thumbnails: false,
         counts_only: false,

@@ -289,6 +289,23 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "detect",
+        name: "least_height",
+        kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.least_height = n),
+        default: r#""auto""#,
+        aliases: &["min_height"],
+        about: "What is lower than this share of the picture's height is not followed: 0.1 is a tenth. \"auto\" is \
+                any height.",
+    },
+    Key {
+        section: "detect",
+        name: "most_height",
+        kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.most_height = n),
+        default: r#""auto""#,
+        aliases: &["max_height"],
+        about: "What is higher than this share of the picture's height is not followed. \"auto\" is any height.",
+    },
+    Key {
+        section: "detect",
         name: "replay",
         kind: Kind::Path(|c, path| c.detect.replay = path),
         default: r#""""#,

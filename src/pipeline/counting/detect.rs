@@ -496,8 +496,10 @@ impl<'a> Detect<'a> {
         make: Option<MakeDetector>,
     ) -> Result<(), NoDetector> {
         let before = self.shared.settings();
-        let is_watch_another =
-            make.is_some() || settings.classes != before.classes || settings.score != before.score;
+        let is_watch_another = make.is_some()
+            || settings.classes != before.classes
+            || settings.score != before.score
+            || settings.filter != before.filter;
         let is_needed = make.is_some() || self.watch.is_some();
         let settings = Arc::new(settings);
         self.shared.set_settings(Arc::clone(&settings));

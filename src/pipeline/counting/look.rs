@@ -14,7 +14,7 @@ use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, Scene, ZoneRow};
 use crate::vision::{
     Aspect, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector, Direction,
-    Labels, LineId, Point, TrackView,
+    Filter, Labels, LineId, Point, TrackView,
 };
 
 /// The line down the middle that counts for the old programs while none is drawn. No ledger gives
@@ -136,7 +136,8 @@ impl Watch {
         let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
         let tells_classes = detector.tells_classes();
         let (classes, score) = (&settings.classes, settings.score);
-        let options = counter_options(&*detector, classes, score, "[detect] classes", &mut notes)?;
+        let mut options = counter_options(&*detector, classes, score, "[detect] classes", &mut notes)?;
+        narrow(&mut options, &settings.filter, &mut notes);
         let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
         let counter = Counter::new(options, labels.clone(), Aspect::of(1, 1));
         Ok(Watch {
@@ -304,6 +305,16 @@ pub fn counter_options(
     }
     options.filter.classes = known;
     Ok(options)
+}
+
+/// Has only what has these heights, and stands outside of these areas, be followed. `notes` on what makes no sense.
+pub fn narrow(options: &mut CounterOptions, filter: &Filter, notes: &mut Vec<String>) {
+    options.filter.least_height = filter.least_height;
+    options.filter.most_height = filter.most_height;
+    options.filter.excluded.clone_from(&filter.excluded);
+    if filter.most_height.is_some_and(|most| most < filter.least_height) {
+        notes.push(String::from("[detect] least_height is more than most_height: nothing is followed."));
+    }
 }
 
 /// From the middle of the lower edge to that of the upper: to the left is in.

@@ -29,12 +29,12 @@ use crate::base::{Stamp, Worker};
 use crate::encode::{CompressError, Encoder};
 use crate::media::{Hub, Picture};
 use crate::store::{Counts, Scene, StoreError};
-use crate::vision::Detector;
+use crate::vision::{Detector, Filter};
 
 use annotate::Annotator;
 use detect::Detect;
 use look::Reading;
-pub use look::counter_options;
+pub use look::{counter_options, narrow};
 pub(super) use shared::Annotating;
 use shared::{Request, Shared, Wish};
 
@@ -149,6 +149,8 @@ pub struct CountingSettings {
     pub classes: Vec<String>,
     /// Scores below this do not begin a track; `None`: the model's own.
     pub score: Option<f32>,
+    /// Heights that matter, and areas in which nobody is looked for. Nothing else of it is used.
+    pub filter: Filter,
     /// What the source gives, unless it says that it is simulated.
     pub scene: Scene,
     /// Keep a small picture of everybody who crosses.

@@ -122,6 +122,8 @@ pub(super) const GROUPS: &[Group] = &[
                 "",
             ),
             ("detect.score", "Lowest score", "Lower finds more and errs more", ""),
+            ("detect.least_height", "Least height", "Of the picture's: what is lower is not followed", ""),
+            ("detect.most_height", "Greatest height", "Of the picture's: what is higher is not followed", ""),
             ("detect.replay", "Recorded detections", "A file on the camera's machine", ""),
             ("detect.thumbnails", "Keep a small picture of who crosses", "", ""),
             ("counts.time_zone", "Time zone", "Days and hours in Counts follow it", ""),
