@@ -140,6 +140,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 gaps: reader.gaps(scene, from_us, to_us)?,
                 began_us: reader.began_us()?,
                 resets: reader.resets(from_us, to_us)?,
+                moves: reader.moves(from_us, to_us)?,
             })
         }
     });
@@ -163,6 +164,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         gaps: read.gaps.iter().map(gap).collect(),
         began_us: read.began_us,
         resets: read.resets.iter().map(reset).collect(),
+        moves: read.moves,
         counting: counting(&status),
         refused,
     })
@@ -176,6 +178,7 @@ struct Read {
     gaps: Vec<Gap>,
     began_us: Option<u64>,
     resets: Vec<Reset>,
+    moves: Vec<(u64, u64)>,
 }
 
 fn buckets(

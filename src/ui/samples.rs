@@ -250,6 +250,7 @@ pub(super) fn counts(query: &[(&str, &str)]) -> CountsPage {
         gaps: gaps(),
         began_us: Some(0),
         resets: vec![SetToZero { time_us: MIDNIGHT + 7 * HOUR, line_id: None }],
+        moves: vec![(1, MIDNIGHT + 6 * HOUR), (1, MIDNIGHT + 8 * HOUR)],
         counting: facts(),
         refused: None,
         ask,
@@ -506,6 +507,13 @@ mod tests {
         finds("head.js", &["counts.html", "lines.html", "models.html", "live.html"]);
         finds("hands.js", &["live.html", "lights.html"]);
         finds("settings.js", &["settings.html", "settings-refused.html", "settings-fixed.html"]);
+    }
+
+    #[test]
+    fn every_move_of_a_line_is_marked() {
+        let html = counts_page(&counts(&[]));
+        assert_eq!(html.matches("Main path moved").count(), 2);
+        assert_eq!(html.matches("West walk moved").count(), 0);
     }
 
     #[test]

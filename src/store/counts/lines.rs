@@ -51,6 +51,15 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
     Ok(lines)
 }
 
+/// When lines were moved between two wall times: their numbers and the times, oldest first.
+pub(super) fn moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<Vec<(u64, u64)>, ReadError> {
+    let mut query = connection.prepare(
+        "SELECT line, wall_us FROM line_changes WHERE what = 'moved' AND wall_us >= ?1 AND wall_us < ?2
+         ORDER BY wall_us, id",
+    )?;
+    query.query_map([from_us, to_us], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))?.collect()
+}
+
 /// One of them.
 fn one(connection: &Connection, id: u64) -> Result<LineRow, Fault> {
     let found = all(connection)?.into_iter().find(|line| line.id == id);

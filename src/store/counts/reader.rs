@@ -155,6 +155,12 @@ impl Reader {
         self.tell(resets(&self.connection, number(from_us), number(to_us)))
     }
 
+    /// When lines were moved between two wall times, deleted ones too: their numbers and the times, oldest first. A row
+    /// of [`Reader::lines`] has the last time only.
+    pub fn moves(&self, from_us: u64, to_us: u64) -> Result<Vec<(u64, u64)>, StoreError> {
+        self.tell(lines::moves(&self.connection, number(from_us), number(to_us)))
+    }
+
     /// All lines, deleted ones too.
     pub fn lines(&self) -> Result<Vec<LineRow>, StoreError> {
         self.tell(lines::all(&self.connection))

@@ -51,6 +51,8 @@ pub struct CountsPage {
     pub began_us: Option<u64>,
     /// Resets in [`CountsAsk::shown`].
     pub resets: Vec<SetToZero>,
+    /// Every time that a line was moved in the time that is shown: its number, and when.
+    pub moves: Vec<(u64, u64)>,
     /// How counting is going.
     pub counting: CountingFacts,
     /// A reset that could not be carried out.

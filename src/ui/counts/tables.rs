@@ -171,7 +171,8 @@ impl View<'_> {
         let mut marks: Vec<(u64, String)> = Vec::new();
         for line in self.page.lines.iter().filter(|line| ask.line.is_none_or(|chosen| chosen == line.id)) {
             marks.push((line.created_us, format!("{} drawn", line.name)));
-            marks.extend(line.moved_us.map(|us| (us, format!("{} moved", line.name))));
+            let moves = self.page.moves.iter().filter(|(id, _)| *id == line.id);
+            marks.extend(moves.map(|(_, us)| (*us, format!("{} moved", line.name))));
             marks.extend(line.deleted_us.map(|us| (us, format!("{} deleted", line.name))));
         }
         for reset in &self.page.resets {
