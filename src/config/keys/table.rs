@@ -319,7 +319,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.detect.thumbnails = yes),
         default: "false",
         aliases: &["crops"],
-        about: "Keep a small picture of whoever crosses a line, to look through later.",
+        about: "Keep a small picture of whoever crosses a line, to look through later, of the last 10 000 crossings.",
     },
     Key {
         section: "counts",

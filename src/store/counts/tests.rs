@@ -422,6 +422,8 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     let moved = LineDraft { a: [0.2, 0.5], ..draft("Front door") };
     let moved = change(&mut bench, door.id, None, moved).expect("moved");
     assert_eq!((moved.version, moved.moved_us, moved.created_us), (3, Some(MONDAY + S), MONDAY));
+    assert_eq!(bench.reader().moves(MONDAY, MONDAY + 2 * S).expect("read"), [(door.id, MONDAY + S)]);
+    assert_eq!(bench.reader().moves(MONDAY, MONDAY + S).expect("read"), [], "up to, and not with");
     assert_eq!(change(&mut bench, door.id, Some(3), moved.draft.clone()).expect("as it is").version, 3);
     // Pinned ones: before the others, only the file changes them, the name is what they are known by.
     let pin = |bench: &mut Bench, names: &[&str]| {
@@ -456,6 +458,35 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     let gone = bench.edit(|c| async move { c.delete_line(door.id, None).await });
     assert!(matches!(gone, Err(EditError::Unknown { .. })));
     assert!(bench.draw("Front door", Scene::Camera).id > door.id);
+    bench.assert_sound();
+}
+
+#[test]
+fn thumbnails_of_old_crossings_go_and_the_crossings_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.draw("Door", Scene::Camera).id;
+    let seen = |bench: &mut Bench| {
+        let mut new = bench.crossing(door, Direction::In);
+        new.thumbnail = Some(bytes::Bytes::from_static(b"jpeg"));
+        bench.counts.record(vec![new]).expect("there is room");
+        bench.turn();
+    };
+    seen(&mut bench);
+    seen(&mut bench);
+    let most = super::writer::MOST_THUMBNAILS as usize;
+    bench.record(door, Direction::Out, most - 2);
+    assert!(bench.reader().thumbnail(1).expect("read").is_some());
+    seen(&mut bench);
+    let reader = bench.reader();
+    assert!(reader.thumbnail(1).expect("read").is_none(), "the oldest has gone");
+    assert!(
+        reader.thumbnail(2).expect("read").is_some()
+            && reader.thumbnail(most as u64 + 1).expect("read").is_some()
+    );
+    let first = reader.crossing(1).expect("read").expect("it stays");
+    assert!(!first.has_thumbnail);
     bench.assert_sound();
 }
 

@@ -40,6 +40,10 @@ pub(super) const MOST_HELD: usize = 100_000;
 /// Bytes of thumbnails that are kept then; crossings beyond go without.
 const MOST_HELD_BYTES: usize = 16 << 20;
 
+/// Thumbnails are kept of so many crossings, the newest: some 50 MB. The ledger keeps every crossing for ever, and must
+/// not fill the disk with pictures of them.
+pub(super) const MOST_THUMBNAILS: i64 = 10_000;
+
 /// Changes of the cover that are kept in memory while the disk takes none. What changed after that is one
 /// gap up to the newest change: less is claimed than was so, never more.
 pub(super) const MOST_HELD_COVERS: usize = 1000;
@@ -603,6 +607,8 @@ fn insert(
         if let Some(jpeg) = &new.thumbnail {
             connection
                 .execute("INSERT INTO thumbnails (crossing, jpeg) VALUES (?1, ?2)", params![id, &jpeg[..]])?;
+            // The oldest are the first of the table: nothing is searched for.
+            connection.execute("DELETE FROM thumbnails WHERE crossing <= ?1", [id - MOST_THUMBNAILS])?;
         }
     }
     Ok(())
