@@ -101,6 +101,9 @@ pub struct Counter {
     aspect: Aspect,
     tracker: Tracker,
     lines: Vec<Watched>,
+    /// Lines that are not counted on any more, with those who crossed them and are still followed: if such a line comes
+    /// back, nobody's crossings are numbered anew.
+    gone: Vec<Watched>,
     zones: Vec<Zone>,
     dropped: Dropped,
     detections: Vec<Detection>,
@@ -135,6 +138,7 @@ impl Counter {
             aspect,
             tracker,
             lines: Vec::new(),
+            gone: Vec::new(),
             zones: Vec::new(),
             dropped: Dropped::default(),
             detections: Vec::new(),
@@ -144,7 +148,7 @@ impl Counter {
     /// Counts on these lines from now on, at any time. A line that is as it was, goes on as it
     /// was; a line that was moved (the same number, other ends or another anchor) knows nobody's side until
     /// it sees them again, so that nobody is counted because the line went over them; a line
-    /// that is not among them any more forgets everything.
+    /// that is not among them any more forgets everything but how often it has counted whom.
     pub fn set_lines(&mut self, lines: Vec<CountingLine>) -> Result<(), LinesError> {
         for (at, line) in lines.iter().enumerate() {
             if lines[..at].iter().any(|other| other.id == line.id) {
@@ -155,6 +159,7 @@ impl Counter {
             }
         }
         let mut old = std::mem::take(&mut self.lines);
+        old.append(&mut self.gone);
         for line in lines {
             let segment = Segment::new(&line, self.aspect);
             let mut progress = BTreeMap::new();
@@ -166,6 +171,15 @@ impl Counter {
             }
             self.lines.push(Watched { line, segment, progress });
         }
+        for mut watched in old {
+            watched.progress.retain(|_, progress| progress.times > 0);
+            watched.progress.values_mut().for_each(|progress| {
+                progress.passage = None;
+                progress.waiting.clear();
+            });
+            self.gone.push(watched);
+        }
+        self.gone.retain(|watched| !watched.progress.is_empty());
         Ok(())
     }
 
@@ -201,6 +215,7 @@ impl Counter {
     /// go on; lines and zones stay.
     pub fn restart(&mut self) {
         self.tracker.restart(self.aspect);
+        self.gone.clear();
         for watched in &mut self.lines {
             watched.progress.clear();
         }
@@ -232,6 +247,10 @@ impl Counter {
             watched.say_goodbye(departed, &mut crossings);
             watched.see(tracks, time_us, &self.options.hysteresis, &mut crossings);
         }
+        for watched in &mut self.gone {
+            watched.forget_all_but(tracks);
+        }
+        self.gone.retain(|watched| !watched.progress.is_empty());
         let overlay = self.overlay(time_us);
         Outcome { crossings, overlay }
     }
@@ -315,9 +334,14 @@ impl Watched {
         }
     }
 
+    /// Forgets whoever is not followed any more. `tracks` is in order of ids.
+    fn forget_all_but(&mut self, tracks: &[Track]) {
+        self.progress.retain(|id, _| tracks.binary_search_by_key(id, Track::id).is_ok());
+    }
+
     /// Looks at everybody who is in the newest frame. `tracks` is in order of ids.
     fn see(&mut self, tracks: &[Track], time_us: u64, hysteresis: &Hysteresis, out: &mut Vec<Crossing>) {
-        self.progress.retain(|id, _| tracks.binary_search_by_key(id, Track::id).is_ok());
+        self.forget_all_but(tracks);
         for track in tracks.iter().filter(|track| track.is_matched()) {
             let bounds = track.bounds_in_heights();
             let points = self.line.anchor.points(&bounds);
@@ -390,6 +414,25 @@ mod tests {
         let back = walk(&mut counter, 41..82, 0.3, 0.7);
         let found: Vec<_> = back.iter().map(|c| (c.line.0, c.ordinal)).collect();
         assert_eq!(found, [(7, 2), (8, 1)]);
+    }
+
+    #[test]
+    fn ordinals_go_on_when_a_line_comes_back() {
+        let mut counter = counter();
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        assert_eq!(walk(&mut counter, 0..41, 0.7, 0.3).len(), 1);
+        counter.set_lines(vec![line(8, "gate", 0.6)]).unwrap();
+        let away = walk(&mut counter, 41..82, 0.3, 0.55);
+        assert_eq!(away.len(), 0, "the door is not counted on");
+        counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+        let back = walk(&mut counter, 82..123, 0.55, 0.3);
+        let found: Vec<_> = back.iter().map(|c| (c.line.0, c.track.0, c.ordinal)).collect();
+        assert_eq!(found, [(7, 1, 2)]);
+        // Who is gone is forgotten there, too.
+        counter.set_lines(Vec::new()).unwrap();
+        assert_eq!(counter.gone.len(), 1);
+        counter.restart();
+        assert_eq!(counter.gone.len(), 0);
     }
 
     #[test]
