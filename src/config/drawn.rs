@@ -14,8 +14,18 @@ pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box
 /// The words of `recrossing`.
 pub const RECROSSINGS: [&str; 2] = ["every", "once"];
 
-/// The most lines, and the most zones, that the file may draw.
-const MOST: usize = 100;
+/// The most lines that the file may draw: the ledger takes no more.
+const MOST_LINES: usize = 100;
+
+/// The most zones, likewise.
+const MOST_ZONES: usize = 50;
+
+/// The most classes that a line or zone may name, and the longest of them.
+const MOST_CLASSES: usize = 100;
+const LONGEST_CLASS: usize = 60;
+
+/// Ends nearer to each other than this, along both axes, are one point.
+const LEAST_LENGTH: f64 = 1e-4;
 
 /// A coordinate may lie so far beyond the picture, in pictures.
 const BEYOND: f64 = 1.0;
@@ -73,19 +83,25 @@ pub(super) fn lines(
         let b = reading.need(table, "b", point);
         if let (Some(a), Some(b)) = (a, b)
             && let Some(value) = table.get("b")
-            && a == b
+            && let Some(fault) = no_line(a, b)
         {
-            let message = String::from(
-                "has a wrong `b`: it is the same point as `a`, and a line needs two different ends",
-            );
-            reading.wrongs.push(Wrong::new((message, None), value.span()));
+            reading.wrongs.push(Wrong::new(fault, value.span()));
+        }
+        let in_name = reading.may(table, "in", label::<30>).unwrap_or_else(|| String::from("in"));
+        let out_name = reading.may(table, "out", label::<30>).unwrap_or_else(|| String::from("out"));
+        if in_name == out_name
+            && let Some(value) = table.get("out").or_else(|| table.get("in"))
+        {
+            let message = format!("calls both directions {}", quoted(&in_name));
+            let hint = Some(String::from("give each a name of its own"));
+            reading.wrongs.push(Wrong::new((message, hint), value.span()));
         }
         LineConfig {
             name: reading.need(table, "name", label::<60>).unwrap_or_default(),
             a: a.unwrap_or_default(),
             b: b.unwrap_or_default(),
-            in_name: reading.may(table, "in", label::<30>).unwrap_or_else(|| String::from("in")),
-            out_name: reading.may(table, "out", label::<30>).unwrap_or_else(|| String::from("out")),
+            in_name,
+            out_name,
             classes: reading.may(table, "classes", classes).unwrap_or_default(),
             anchor: reading.may(table, "anchor", |v| one_of(v, &ANCHORS)).unwrap_or(ANCHORS[0]),
             recrossing: reading
@@ -195,8 +211,9 @@ fn read_all<T: Named>(
         let hint = format!("write [[{what}]] on a line of its own, once for each, and its keys below");
         return Err(wrong(String::from("must be a list of tables"), Some(hint)));
     };
-    if list.len() > MOST {
-        return Err(wrong(format!("must be at most {MOST}, not {}", list.len()), None));
+    let most = if what == "line" { MOST_LINES } else { MOST_ZONES };
+    if list.len() > most {
+        return Err(wrong(format!("must be at most {most}, not {}", list.len()), None));
     }
     let (mut good, mut wrongs): (Vec<T>, Vec<Wrong>) = (Vec::new(), Vec::new());
     for item in list.iter() {
@@ -243,9 +260,17 @@ fn yes_or_no(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
 }
 
 fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Fault> {
-    kind::words(value.get_ref()).map_err(|_| {
+    let words = kind::words(value.get_ref()).map_err(|_| {
         (format!("must be a list of words such as [\"person\"], not {}", found(value.get_ref())), None)
-    })
+    })?;
+    let is_class = |word: &String| {
+        (1..=LONGEST_CLASS).contains(&word.trim().chars().count()) && !word.contains(char::is_control)
+    };
+    if words.len() > MOST_CLASSES || !words.iter().all(is_class) {
+        let must = format!("must be at most {MOST_CLASSES} words, each of 1 to {LONGEST_CLASS} characters");
+        return Err((must, None));
+    }
+    Ok(words)
 }
 
 fn one_of(value: &Spanned<DeValue<'_>>, words: &'static [&'static str]) -> Result<&'static str, Fault> {
@@ -257,6 +282,9 @@ fn one_of(value: &Spanned<DeValue<'_>>, words: &'static [&'static str]) -> Resul
         (format!("must be {}, not {}", super::complaint::one_of(&all), found(value.get_ref())), hint)
     })
 }
+
+/// How places are told.
+const FRACTIONS: &str = "[0, 0] is the upper left corner and [1, 1] the lower right; 0.5 is the middle";
 
 /// `[x, y]` in fractions of the picture.
 fn point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Fault> {
@@ -276,9 +304,7 @@ fn point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Fault> {
         *to = kind::number(item.get_ref()).filter(|n| n.is_finite()).ok_or_else(|| must(None))?;
     }
     if point.iter().any(|n| !(-BEYOND..=1.0 + BEYOND).contains(n)) {
-        return Err(must(Some(
-            "[0, 0] is the upper left corner and [1, 1] the lower right; 0.5 is the middle",
-        )));
+        return Err(must(Some(FRACTIONS)));
     }
     Ok(point)
 }
@@ -286,5 +312,52 @@ fn point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Fault> {
 fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Fault> {
     let list = value.get_ref().as_array().filter(|list| (3..=32).contains(&list.len()));
     let list = list.ok_or_else(|| (String::from("must be a list of 3 to 32 corners [x, y]"), None))?;
-    list.iter().map(point).collect()
+    let points = list.iter().map(point).collect::<Result<Vec<[f64; 2]>, Fault>>()?;
+    if is_flat(&points) {
+        return Err((String::from("has no inside: its corners lie on one line"), None));
+    }
+    let is_beyond = |axis: usize, beyond: fn(f64) -> bool| points.iter().all(|point| beyond(point[axis]));
+    if (0..2).any(|axis| is_beyond(axis, |v| v < 0.0) || is_beyond(axis, |v| v > 1.0)) {
+        return Err((String::from("lies outside the picture"), Some(String::from(FRACTIONS))));
+    }
+    Ok(points)
+}
+
+/// What is wrong with a line between these ends, if anything is: what counting would refuse is said here, with its place.
+fn no_line(a: [f64; 2], b: [f64; 2]) -> Option<Fault> {
+    if (0..2).all(|axis| (a[axis] - b[axis]).abs() < LEAST_LENGTH) {
+        let message = "has a wrong `b`: it is the same point as `a`, and a line needs two different ends";
+        return Some((String::from(message), None));
+    }
+    if !touches_picture(a, b) {
+        let message = "has a wrong `b`: no part of the line from `a` to it is on the picture";
+        return Some((String::from(message), Some(String::from(FRACTIONS))));
+    }
+    None
+}
+
+/// Whether any part of the way is on the picture (Liang and Barsky's clipping, 1984).
+fn touches_picture(a: [f64; 2], b: [f64; 2]) -> bool {
+    let (mut from, mut to) = (0.0_f64, 1.0_f64);
+    for (start, step) in [(a[0], b[0] - a[0]), (a[1], b[1] - a[1])] {
+        if step == 0.0 {
+            if !(0.0..=1.0).contains(&start) {
+                return false;
+            }
+            continue;
+        }
+        let (first, last) = (-start / step, (1.0 - start) / step);
+        from = from.max(first.min(last));
+        to = to.min(first.max(last));
+    }
+    from <= to
+}
+
+/// Whether all corners lie on one line.
+fn is_flat(corners: &[[f64; 2]]) -> bool {
+    let Some((first, rest)) = corners.split_first() else { return true };
+    let Some(far) = rest.iter().find(|corner| *corner != first) else { return true };
+    let turn =
+        |c: &[f64; 2]| (far[0] - first[0]) * (c[1] - first[1]) - (far[1] - first[1]) * (c[0] - first[0]);
+    rest.iter().all(|corner| turn(corner).abs() < 1e-7)
 }

@@ -248,6 +248,32 @@ fn lines_and_zones_of_the_file_know_where_they_stand() {
 }
 
 #[test]
+fn what_counting_would_refuse_is_said_with_its_place() {
+    let line = |more: &str| format!("[[line]]\nname = \"Door\"\n{more}\n");
+    let zone = |more: &str| format!("[[zone]]\nname = \"Hall\"\n{more}\n");
+    let ends = "a = [0.5, 1.0]\nb = [0.5, 0.0]";
+    let corners = "points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]";
+    for (file, words) in [
+        (line("a = [1.5, 0.0]\nb = [1.5, 1.0]"), "no part of the line from `a` to it is on the picture"),
+        (line("a = [-0.5, 0.4]\nb = [0.4, -0.5]"), "no part of the line"),
+        (line("a = [0.5, 0.5]\nb = [0.50001, 0.5]"), "the same point as `a`"),
+        (line(&format!("{ends}\nin = \"through\"\nout = \"through\"")), "calls both directions \"through\""),
+        (line(&format!("{ends}\nout = \"in\"")), "calls both directions \"in\""),
+        (line(&format!("{ends}\nclasses = [\"person\", \" \"]")), "each of 1 to 60 characters"),
+        (zone("points = [[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]]"), "its corners lie on one line"),
+        (zone("points = [[1.1, 0.1], [1.2, 0.2], [1.3, 0.1]]"), "lies outside the picture"),
+        (zone(&format!("{corners}\nexclude = 1")), "must be true or false, not 1"),
+        ((0..51).map(|n| format!("[[zone]]\nname = \"{n}\"\n{corners}\n")).collect(), "at most 50, not 51"),
+    ] {
+        let complaints = text(&file).expect_err(&file).to_string();
+        assert!(complaints.contains(words), "{file}: {complaints}");
+    }
+    for file in [line("a = [-0.2, 0.5]\nb = [1.2, 0.5]"), line(ends), zone(corners)] {
+        assert!(text(&file).is_ok(), "{file}");
+    }
+}
+
+#[test]
 fn a_later_givers_lines_take_the_place_of_the_files() {
     let given = sets(&["line=[{name = \"Only\", a = [0, 0.5], b = [1, 0.5]}]"]);
     let resolved = Config::from_text(Path::new("c.toml"), DRAWN, &given, no_environment()).unwrap();
