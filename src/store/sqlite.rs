@@ -61,11 +61,13 @@ impl Shape {
 }
 
 /// What root makes for a service's user is to be that user's, as its folder is: else the service could not write to it.
-/// By name: a descriptor that is closed takes SQLite's locks away.
+/// By name: a descriptor that is closed takes SQLite's locks away. A file with another name somewhere else stays root's:
+/// whoever owns the folder may have linked somebody's file into it.
 pub(super) fn hand_over(file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(ours), Ok(wanted)) = (std::fs::symlink_metadata(file), std::fs::metadata(folder))
         && ours.is_file()
+        && ours.nlink() == 1
         && ours.uid() == 0
         && wanted.uid() != 0
     {
