@@ -271,7 +271,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
     if let (Some("new"), Err(MediaError::File { file, .. })) =
         (request.query.get("do"), site.keeping()?.media())
     {
-        return set_aside(site, file.clone()).await;
+        return set_aside(site, file).await;
     }
     let media = site.media()?;
     let fields = form(&request);
