@@ -110,3 +110,29 @@ impl Lock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only root can try it: for everybody else there is nothing to hand over.
+    #[test]
+    fn what_root_made_is_handed_over_and_nothing_that_was_linked_there() {
+        let (folder, elsewhere) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let [own, linked, led] = ["media.db", "counts.db", "media.lock"].map(|name| folder.path().join(name));
+        let secret = elsewhere.path().join("secret");
+        std::fs::write(&own, "").expect("written");
+        std::fs::write(&secret, "").expect("written");
+        std::fs::hard_link(&secret, &linked).expect("linked");
+        std::os::unix::fs::symlink(&secret, &led).expect("linked");
+        if lchown(folder.path(), Some(1), Some(1)).is_err() {
+            return;
+        }
+        for file in [&own, &linked, &led] {
+            hand_over(file);
+        }
+        let owner = |file: &Path| std::fs::metadata(file).expect("there").uid();
+        assert_eq!((owner(&own), owner(&secret)), (1, 0));
+    }
+}
