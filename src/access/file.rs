@@ -57,8 +57,8 @@ fn lock_file(directory: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// What root makes for a service's user is to be that user's, as the folder is. A file with another name somewhere else is
-/// not touched: whoever owns the folder may have linked somebody's file into it.
+/// What root makes for a service's user is to be that user's, as the folder is. A file with another name somewhere else
+/// is not touched: whoever owns the folder may have linked somebody's file into it.
 fn hand_over(file: &File, folder: &Path) {
     if let (Ok(ours), Ok(wanted)) = (file.metadata(), fs::metadata(folder))
         && ours.nlink() == 1
