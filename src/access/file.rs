@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use serde_json::{Value, json};
 
 use super::AccessError;
@@ -50,14 +50,18 @@ fn lock_file(directory: &Path) -> io::Result<File> {
         .truncate(false)
         .write(true)
         .mode(0o600)
+        // Whoever owns the folder could lead root elsewhere.
+        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
         .open(directory.join(CLAIM))?;
     hand_over(&lock, directory);
     Ok(lock)
 }
 
-/// What root makes for a service's user is to be that user's, as the folder is.
+/// What root makes for a service's user is to be that user's, as the folder is. A file with another name somewhere else
+/// is not touched: whoever owns the folder may have linked somebody's file into it.
 fn hand_over(file: &File, folder: &Path) {
     if let (Ok(ours), Ok(wanted)) = (file.metadata(), fs::metadata(folder))
+        && ours.nlink() == 1
         && (ours.uid(), ours.gid()) != (wanted.uid(), wanted.gid())
     {
         // Only root may, and only for root does it matter.

@@ -453,6 +453,7 @@ impl Running {
                             error!("no pictures are kept: {why}");
                             refused = why;
                         }
+                        self.threads.keeping.keeping.set_why_none(error);
                     }
                     Err(panicked) => error!("the store of pictures could not be opened: {panicked}"),
                 },

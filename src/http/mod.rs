@@ -355,7 +355,7 @@ impl Site {
 
     /// The store of pictures, to be changed and to be waited for, where pictures may be kept.
     fn media(&self) -> Result<&Media, Problem> {
-        self.keeping()?.media().map_err(|error| error.clone().into())
+        Ok(self.keeping()?.media()?)
     }
 
     /// The store of pictures, to be read, where pictures may be given.

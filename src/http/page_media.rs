@@ -228,10 +228,9 @@ pub async fn database(request: Request) -> Response<Body> {
     let done = match request.query.get("done") {
         Some("rules") => Some("These rules are in force from now on"),
         Some("new") => Some("A new file is in use, and the old one was set aside: it stands below"),
-        Some("restart") => Some(
-            "The file was set aside as it is. An empty one is begun when tallycam is started again: \
-             sudo systemctl restart tallycam",
-        ),
+        Some("aside-as-it-is") => {
+            Some("The file was set aside as it is. An empty one takes its place within some seconds")
+        }
         Some("aside") => Some("The file that was set aside is deleted"),
         _ => None,
     };
@@ -268,10 +267,12 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
 /// `POST /database?do=…`, from the page's forms.
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
+    // Where the trouble is the directory's, there is nothing to be set aside, least of all in the one above it.
     if let (Some("new"), Err(MediaError::File { file, .. })) =
         (request.query.get("do"), site.keeping()?.media())
+        && file.file_name().is_some_and(|name| name == "media.db")
     {
-        return set_aside(site, file.clone()).await;
+        return set_aside(site, file).await;
     }
     let media = site.media()?;
     let fields = form(&request);
@@ -324,7 +325,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
     }
 }
 
-/// Sets a store aside that could not be opened: the daemon has none then until it is started again.
+/// Sets a store aside that could not be opened: the daemon, which tries again every other second, begins an empty one.
 async fn set_aside(site: &Site, file: PathBuf) -> Result<Response<Body>, Problem> {
     let zone = site.clock().zone;
     let directory = file.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -332,7 +333,7 @@ async fn set_aside(site: &Site, file: PathBuf) -> Result<Response<Body>, Problem
     match done.map_err(|_| MediaError::Busy).and_then(|done| done) {
         Ok(aside) => {
             log::warn!("the store of pictures, which could not be opened, is in {:?} now", aside.name);
-            Ok(see("database?done=restart#aside"))
+            Ok(see("database?done=aside-as-it-is#aside"))
         }
         Err(error) => {
             let problem = Problem::from(error);

@@ -61,11 +61,13 @@ impl Shape {
 }
 
 /// What root makes for a service's user is to be that user's, as its folder is: else the service could not write to it.
-/// By name: a descriptor that is closed takes SQLite's locks away.
+/// By name: a descriptor that is closed takes SQLite's locks away. A file with another name somewhere else stays root's:
+/// whoever owns the folder may have linked somebody's file into it.
 pub(super) fn hand_over(file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(ours), Ok(wanted)) = (std::fs::symlink_metadata(file), std::fs::metadata(folder))
         && ours.is_file()
+        && ours.nlink() == 1
         && ours.uid() == 0
         && wanted.uid() != 0
     {
@@ -106,5 +108,31 @@ impl Lock {
             Ok(()) => Ok(Lock(lock)),
             Err(_) => Err(LockFault::Taken(file)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only root can try it: for everybody else there is nothing to hand over.
+    #[test]
+    fn what_root_made_is_handed_over_and_nothing_that_was_linked_there() {
+        let (folder, elsewhere) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let [own, linked, led] = ["media.db", "counts.db", "media.lock"].map(|name| folder.path().join(name));
+        let secret = elsewhere.path().join("secret");
+        std::fs::write(&own, "").expect("written");
+        std::fs::write(&secret, "").expect("written");
+        std::fs::hard_link(&secret, &linked).expect("linked");
+        std::os::unix::fs::symlink(&secret, &led).expect("linked");
+        if lchown(folder.path(), Some(1), Some(1)).is_err() {
+            return;
+        }
+        for file in [&own, &linked, &led] {
+            hand_over(file);
+        }
+        let owner = |file: &Path| std::fs::metadata(file).expect("there").uid();
+        assert_eq!((owner(&own), owner(&secret)), (1, 0));
     }
 }

@@ -590,6 +590,19 @@ fn rules_are_shown_tried_out_and_set() {
     );
 }
 
+/// Everything would be deleted for it, in vain.
+#[test]
+fn no_more_is_to_stay_free_than_the_disk_has_in_all() {
+    let kept = keep(&TestCam::new());
+    kept.add("a.jpg", 1);
+    let before = kept.get("/api/v1/media/retention").json();
+    let refused = kept.json("PUT", "/api/v1/media/retention", &json!({"min_free": 1u64 << 60}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("cannot stay free"), "{}", refused.text());
+    assert_eq!(kept.get("/api/v1/media/retention").json()["rules"], before["rules"]);
+    assert_eq!(kept.names(), ["a.jpg"]);
+}
+
 #[test]
 fn a_copy_is_a_whole_store() {
     let kept = keep(&TestCam::new());

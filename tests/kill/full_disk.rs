@@ -1,7 +1,8 @@
 //! The program on a small disk that fills up in the middle of a recording: it streams and counts on, says what is wrong,
 //! and records on when there is room again.
 //!
-//! The disk is a tmpfs, which needs the right to mount one; without it the test says that it was left out.
+//! And on one that cannot be written to. The disk is a tmpfs, which needs the right to mount one; without it the tests say
+//! that they were left out.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -30,6 +31,14 @@ impl SmallDisk {
 
     fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// Makes it one that can be written to (`rw`), or not (`ro`); whether that may be done here.
+    fn remount(&self, how: &str) -> bool {
+        let options = format!("remount,{how}");
+        let mount =
+            Command::new("mount").args(["-o", &options]).arg(self.path()).stderr(Stdio::null()).status();
+        mount.is_ok_and(|status| status.success())
     }
 
     /// Takes what is left of it.
@@ -141,4 +150,57 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     daemon.kill();
     let report = check_offline(&state, false).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());
+}
+
+/// What is there stays as it is, the stream goes on, it is said why nothing is kept, and pictures are kept as soon as they
+/// can be.
+#[test]
+fn a_disk_that_cannot_be_written_to_stops_no_stream() {
+    let Some(disk) = SmallDisk::mount("48m") else {
+        say("left out: nothing can be mounted here");
+        return;
+    };
+    let state = disk.path().join("state");
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        config.path(),
+        format!(
+            "[source]\nkind = \"sim\"\nwidth = 320\nheight = 180\n\n[detect]\nbackend = \"none\"\n\n\
+             [store]\ndirectory = \"{}\"\n\n[retention]\nmin_free = \"0B\"\n",
+            state.display()
+        ),
+    )
+    .unwrap();
+    let start = || {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        program.arg("--config").arg(config.path());
+        Daemon::start(program, &[])
+    };
+    let list = |daemon: &Daemon| get(daemon.address, "/api/v1/media").status;
+    let mut daemon = start();
+    wait_until("it keeps", || list(&daemon) == 200);
+    let first = post(&daemon, "/api/v1/snapshots", "{}")["id"].as_u64().unwrap();
+    daemon.kill();
+    let before = std::fs::read(state.join("media.db")).unwrap();
+    if !disk.remount("ro") {
+        say("left out: nothing can be mounted anew here");
+        return;
+    }
+
+    let daemon = start();
+    assert_eq!(list(&daemon), 503);
+    let trouble = daemon.state()["storage"]["trouble"].as_str().unwrap_or_default().to_owned();
+    assert!(trouble.to_lowercase().contains("read-only"), "{trouble:?} does not say why");
+    let mut viewer = Client::new(TcpStream::connect(daemon.address).unwrap());
+    viewer.watch("/stream");
+    for _ in 0..10 {
+        viewer.part().expect("a picture");
+    }
+    assert!(std::fs::read(state.join("media.db")).unwrap() == before, "it was changed");
+
+    assert!(disk.remount("rw"));
+    wait_until("it has its store", || list(&daemon) == 200);
+    let second = post(&daemon, "/api/v1/snapshots", "{}")["id"].as_u64().unwrap();
+    assert!(second > first);
+    assert_eq!(get(daemon.address, &format!("/api/v1/media/{first}")).status, 200);
 }

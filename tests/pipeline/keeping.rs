@@ -13,7 +13,9 @@ use tallycam::pipeline::keeping::{
     KeepError, PictureChange, RecordingStatus, RecordingWish, SnapshotWish, Which,
 };
 use tallycam::pipeline::{Keeping, KeepingSettings, Settings, State};
-use tallycam::store::media::{ChunkFrame, Item, Kind, Media, MediaSettings, Origin, RetentionRules};
+use tallycam::store::media::{
+    ChunkFrame, Item, Kind, Media, MediaError, MediaSettings, Origin, RetentionRules,
+};
 use tallycam::store::{self, Counts, LineDraft, NewCrossing, Scene};
 use tallycam::vision::{Anchor, Direction, Recrossing};
 use tempfile::TempDir;
@@ -124,6 +126,25 @@ impl Drop for Bench {
 
 fn wish(name: &str) -> RecordingWish {
     RecordingWish { name: Some(name.to_owned()), ..RecordingWish::default() }
+}
+
+/// Why there is no store is what the newest try to open it met.
+#[test]
+fn the_newest_reason_why_there_is_no_store_is_told() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(pipeline_settings());
+    let locked = MediaError::Locked { file: "media.lock".into() };
+    let (keeping, recorder) =
+        Keeping::start(&run.pipeline, Err(locked), None, KeepingSettings::default()).unwrap();
+    assert!(matches!(keeping.media(), Err(MediaError::Locked { .. })));
+    keeping.set_why_none(MediaError::Full);
+    assert!(matches!(keeping.media(), Err(MediaError::Full)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let refused = runtime.block_on(keeping.record(wish("None"))).unwrap_err();
+    assert!(matches!(refused, KeepError::Media(MediaError::Full)), "{refused:?}");
+    run.pipeline.stop();
+    keeping.stop();
+    recorder.join_within(DEADLINE).unwrap();
 }
 
 #[test]

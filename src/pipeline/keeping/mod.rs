@@ -279,8 +279,13 @@ impl Keeping {
     ///
     /// # Errors
     /// It could not be opened.
-    pub fn media(&self) -> Result<&Media, &MediaError> {
-        self.shared.media.get().ok_or(&self.shared.why_none)
+    pub fn media(&self) -> Result<&Media, MediaError> {
+        self.shared.media.get().ok_or_else(|| self.shared.why_none())
+    }
+
+    /// Another try to open the store has failed: from now on this is why there is none.
+    pub fn set_why_none(&self, error: MediaError) {
+        self.shared.set_why_none(error);
     }
 
     /// A store that could not be opened at the start is there now. The thread `record` begins within a second.
@@ -301,7 +306,7 @@ impl Keeping {
     /// # Errors
     /// [`MediaError`]; then the store is as it was.
     pub async fn begin_anew(&self) -> Result<AsideFile, MediaError> {
-        let media = self.media().map_err(Clone::clone)?;
+        let media = self.media()?;
         if let Err(error) = self.end().await {
             log::warn!("a recording was not ended before its store is set aside: {error}");
         }

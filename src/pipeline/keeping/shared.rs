@@ -1,7 +1,7 @@
 //! What the thread `record` and every [`super::Keeping`] handle share: wishes one way, status the other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -34,8 +34,8 @@ pub struct Shared {
     pub pipeline: Pipeline,
     /// The store; it may come later.
     pub media: OnceLock<Media>,
-    /// Why there was none at the start.
-    pub why_none: MediaError,
+    /// Why there is none, as the newest try to open it met it.
+    why_none: Mutex<MediaError>,
     pub settings: watch::Sender<Arc<KeepingSettings>>,
     pub commands: mpsc::Sender<Command>,
     pub status: watch::Sender<Arc<RecordingStatus>>,
@@ -59,7 +59,7 @@ impl Shared {
         Shared {
             pipeline,
             media,
-            why_none,
+            why_none: Mutex::new(why_none),
             settings: watch::Sender::new(Arc::new(settings)),
             commands,
             status: watch::Sender::default(),
@@ -79,7 +79,17 @@ impl Shared {
         if self.settings().counts_only {
             return Err(KeepError::CountsOnly);
         }
-        self.media.get().ok_or_else(|| KeepError::Media(self.why_none.clone()))
+        self.media.get().ok_or_else(|| KeepError::Media(self.why_none()))
+    }
+
+    /// Why there is no store.
+    pub fn why_none(&self) -> MediaError {
+        self.why_none.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another try to open it has failed.
+    pub fn set_why_none(&self, error: MediaError) {
+        *self.why_none.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// How many of the pipeline's demands are the recorder's.

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, MAIN_DB, params};
 
 use super::rows::{ReadError, Sums, unsigned};
-use super::schema::{THERE, chunk_id};
-use super::{Chunk, ChunkFrame, Ended, frames};
+use super::schema::{GOING, THERE, chunk_id};
+use super::{Chunk, ChunkFrame, Ended, Origin, frames};
 
 /// The pictures of a row of `chunks`.
 pub(super) struct Pictures<'a> {
@@ -168,6 +168,22 @@ pub(super) fn close(connection: &Connection, item: u64, sums: &Sums, ended: Ende
     Ok(())
 }
 
+/// Ends a recording that nobody goes on with. What is there of it stays; but of a file that was being brought in nothing
+/// does: it lies where it was, and half of it would have its name when it is brought in again.
+pub(super) fn break_off(
+    connection: &Connection,
+    item: u64,
+    sums: &Sums,
+    ended: Ended,
+) -> Result<(), ReadError> {
+    close(connection, item, sums, ended)?;
+    connection.execute(
+        "UPDATE items SET state = ?2 WHERE id = ?1 AND origin = ?3",
+        params![item as i64, GOING, Origin::Import.word()],
+    )?;
+    Ok(())
+}
+
 /// Ends recordings that are open in the file and not `under_way`: those that an earlier run left. Tells how many.
 pub(super) fn close_left(
     connection: &Connection,
@@ -177,7 +193,7 @@ pub(super) fn close_left(
     let open: Vec<u64> = query.query_map([], |row| unsigned(row, 0))?.collect::<Result<_, _>>()?;
     let mut count = 0;
     for id in open.into_iter().filter(|&id| !under_way(id)) {
-        close(connection, id, &Sums::read(connection, id)?.unwrap_or_default(), Ended::Interrupted)?;
+        break_off(connection, id, &Sums::read(connection, id)?.unwrap_or_default(), Ended::Interrupted)?;
         count += 1;
     }
     Ok(count)

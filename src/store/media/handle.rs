@@ -14,7 +14,7 @@ use super::schema::{self, media_error, open_to_write};
 use super::writer::{Command, Writer};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, names, retention, rules,
+    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, names, retention, rules, storage,
 };
 use crate::base::{Stamp, Worker};
 use crate::store::inbox::{Inbox, Refused as Full};
@@ -355,8 +355,18 @@ impl Media {
     /// Other rules from now on and after a restart.
     ///
     /// # Errors
-    /// They could not be written; then nothing is changed.
+    /// More is to stay free from now on than the file system has in all: everything would be deleted for it, in vain. Or
+    /// they could not be written. Then nothing is changed.
     pub async fn save_retention(&self, rules: RetentionRules) -> Result<(), MediaError> {
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        if rules.min_free != self.retention().min_free
+            && let (Some(least), Some((_, total))) = (rules.min_free, storage::room(directory))
+            && least > total
+        {
+            return Err(MediaError::Wrong(format!(
+                "{least} bytes cannot stay free: the file system has {total} in all"
+            )));
+        }
         self.set_setting(rules::SETTING, Some(rules::to_text(&rules))).await?;
         self.set_retention(rules);
         Ok(())

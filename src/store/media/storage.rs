@@ -190,13 +190,21 @@ fn rates(connection: &Connection, now: Stamp) -> Result<Option<[f64; 2]>, ReadEr
     Ok(Some(rates))
 }
 
-/// Days until there is no room at these rates (of snapshots and of recordings); `None`: rules keep what grows small
-/// enough for ever, or nothing grows.
+/// Where the oldest go for room that is to stay free, days are told only while there are so many: what lies in a ring that
+/// is full, and stays so, has none left and lasts for ever.
+const DAYS_BEFORE_THE_OLDEST_GO: f64 = 7.0;
+
+/// Days until there is no room at these rates (of snapshots and of recordings), but for what is to stay free; `None`: rules
+/// keep what grows small enough for ever, or nothing grows.
 fn days_left(storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
-    if rules.min_free.is_some() {
-        return None;
-    }
-    let room = (storage.free_bytes + storage.unused_bytes + storage.going_bytes) as f64;
+    let least = rules.min_free.unwrap_or(0);
+    let room = (storage.free_bytes + storage.unused_bytes + storage.going_bytes).saturating_sub(least) as f64;
+    let days = days_of_room(room, storage, rates, rules)?;
+    (rules.min_free.is_none() || days >= DAYS_BEFORE_THE_OLDEST_GO).then_some(days)
+}
+
+/// Days until `room` is used up.
+fn days_of_room(room: f64, storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
     // What each kind may still grow by.
     let growth = |now: u64, rate: f64, most: Option<u64>, age: Option<std::time::Duration>| {
         let by_bytes = most.map_or(f64::INFINITY, |most| most as f64);
@@ -251,5 +259,11 @@ mod tests {
         let aged = RetentionRules { recordings_age: Some(Duration::from_secs(86_400 * 7)), ..rules };
         assert_eq!(days([0.0, 100.0], &aged), None, "700 bytes in all");
         assert_eq!(days([0.0, 1000.0], &aged), Some(1.0));
+        // What is to stay free is none of it; and where the oldest make it soon, no days are counted.
+        let floor = RetentionRules { min_free: Some(200), ..RetentionRules::default() };
+        assert_eq!(days([0.0, 100.0], &floor), Some(8.0));
+        assert_eq!(days([0.0, 200.0], &floor), None);
+        let more = RetentionRules { min_free: Some(5000), ..RetentionRules::default() };
+        assert_eq!(days([0.0, 1.0], &more), None);
     }
 }

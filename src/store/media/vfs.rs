@@ -73,6 +73,9 @@ struct State {
     direct: Option<Direct>,
     /// Of a database: it goes last, when the inner file is closed.
     used: Option<Use>,
+    /// What a flush failed with where SQLite does not look at the answer: the next call whose answer it does look at says
+    /// it. Else a transaction could be committed without what was gathered.
+    lost: Option<c_int>,
 }
 
 /// The file of the inner VFS.
@@ -156,6 +159,11 @@ impl State {
 
     /// Writes what was gathered: everything but a write asks for this first.
     fn flush(&mut self) -> c_int {
+        let code = self.write_gathered();
+        self.lost.take().unwrap_or(code)
+    }
+
+    fn write_gathered(&mut self) -> c_int {
         let Some((direct, used)) = self.direct.as_mut().zip(self.used.as_ref()) else {
             return ffi::SQLITE_OK;
         };
@@ -284,7 +292,8 @@ unsafe extern "C" fn open_file(
         let path = (is_database && !name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
         let used = path.and_then(|path| Use::of(Path::new(OsStr::from_bytes(path.to_bytes()))));
         let is_written = used.is_some() && flags & ffi::SQLITE_OPEN_READWRITE != 0;
-        let state = Box::new(State { inner, frozen: None, direct: is_written.then(Direct::new), used });
+        let state =
+            Box::new(State { inner, frozen: None, direct: is_written.then(Direct::new), used, lost: None });
         // SAFETY: the memory is ours until `xClose`, which frees the state.
         unsafe {
             (*file.cast::<File>()).state = Box::into_raw(state);
@@ -314,12 +323,39 @@ passing! {
     fn lock(level: c_int) => xLock;
     fn unlock(level: c_int) => xUnlock;
     fn check_reserved_lock(out: *mut c_int) => xCheckReservedLock;
-    fn sector_size() => xSectorSize;
-    fn device_characteristics() => xDeviceCharacteristics;
-    fn file_control(operation: c_int, argument: *mut c_void) => xFileControl;
     fn shm_map(region: c_int, size: c_int, extend: c_int, out: *mut *mut c_void) => xShmMap;
     fn shm_lock(offset: c_int, count: c_int, flags: c_int) => xShmLock;
     fn shm_unmap(delete: c_int) => xShmUnmap;
+}
+
+// What these two answer is a number and never a code; nothing that was gathered changes it.
+
+unsafe extern "C" fn sector_size(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    let state = unsafe { state(file) };
+    inner!(state.inner, xSectorSize)
+}
+
+unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    let state = unsafe { state(file) };
+    inner!(state.inner, xDeviceCharacteristics)
+}
+
+unsafe extern "C" fn file_control(file: *mut sqlite3_file, operation: c_int, argument: *mut c_void) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    let state = unsafe { state(file) };
+    let flushed = state.flush();
+    let code = inner!(state.inner, xFileControl, operation, argument);
+    match flushed {
+        ffi::SQLITE_OK => code,
+        // The only one before a commit whose answer is looked at; the others are hints.
+        _ if operation == ffi::SQLITE_FCNTL_SYNC => flushed,
+        _ => {
+            state.lost = Some(flushed);
+            code
+        }
+    }
 }
 
 unsafe extern "C" fn write(file: *mut sqlite3_file, bytes: *const c_void, count: c_int, at: i64) -> c_int {
@@ -562,6 +598,17 @@ mod tests {
     /// Every write, sync, truncation and opening fails in turn: SQLite says so, and the file is as before.
     #[test]
     fn what_fails_is_told_and_taken_back() {
+        fails_in_turn("");
+    }
+
+    /// Pages that have no place in memory are written before their transaction ends: then come calls whose answers SQLite
+    /// does not look at.
+    #[test]
+    fn what_fails_before_the_end_of_a_transaction_is_told_too() {
+        fails_in_turn("PRAGMA cache_size=4; PRAGMA cache_spill=1;");
+    }
+
+    fn fails_in_turn(more: &str) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("t.db");
         drop(make(&file));
@@ -570,10 +617,11 @@ mod tests {
         for n in 1.. {
             faults.set(Failing::Nth(n));
             let worked = open(&file, MAKE).and_then(|writer| {
-                writer.execute_batch(
-                    "PRAGMA journal_mode=truncate; PRAGMA synchronous=full; BEGIN; DELETE FROM t;
-                     INSERT INTO t VALUES (1, zeroblob(50000)); COMMIT; DELETE FROM t; ",
-                )
+                writer.execute_batch(&format!(
+                    "PRAGMA journal_mode=truncate; PRAGMA synchronous=full; {more} BEGIN; DELETE FROM t;
+                     INSERT INTO t VALUES (1, zeroblob(50000)); INSERT INTO t VALUES (2, zeroblob(90000));
+                     UPDATE t SET bytes = zeroblob(70000) WHERE id = 1; COMMIT; DELETE FROM t; "
+                ))
             });
             let (_, met) = faults.counts();
             faults.set(Failing::None);

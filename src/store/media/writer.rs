@@ -740,7 +740,7 @@ impl Writer {
             }
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             for (&id, sums) in &self.state.recordings {
-                chunks::close(&transaction, id, sums, Ended::Stopped)?;
+                chunks::break_off(&transaction, id, sums, Ended::Stopped)?;
                 closed.insert(id, rows::item_of(&transaction, id)?);
             }
             transaction.commit()?;

@@ -106,6 +106,36 @@ fn what_was_under_way_at_a_cut_is_closed_and_playable() {
 }
 
 #[test]
+fn of_a_file_that_was_being_brought_in_at_a_cut_nothing_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let new = |stamp| NewRecording {
+        name: Some(String::from("clip.avi")),
+        may_rename: false,
+        date: None,
+        stamp,
+        source: String::from("a test"),
+        origin: Origin::Import,
+        note: String::new(),
+    };
+    let clip = new(bench.clock.now());
+    let mut handle = bench.block(move |media| media.begin_recording(clip)).expect("it begins");
+    bench.append(&mut handle, chunk(0, 10, 3000));
+    bench.cut(vec![handle]);
+    let mut bench = Bench::open(folder.path());
+    assert!(bench.items().is_empty(), "{:?}", bench.items());
+    bench.assert_sound();
+    bench.settle();
+    bench.assert_sound();
+    // Once more, and whole: its name is free.
+    let clip = new(bench.clock.now());
+    let mut handle = bench.block(move |media| media.begin_recording(clip)).expect("it begins");
+    bench.append(&mut handle, chunk(0, 10, 3000));
+    let item = bench.end(handle).expect("it ends").expect("it has pictures");
+    assert_eq!((item.name.as_str(), item.frames), ("clip.avi", 10));
+}
+
+#[test]
 fn a_handle_that_is_dropped_ends_its_recording_and_one_can_be_discarded() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
