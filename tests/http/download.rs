@@ -518,7 +518,8 @@ fn a_player_may_pause_for_longer_than_a_viewer_may_stall() {
     let shelf = Shelf::with(Settings { stall, ..Settings::default() });
     let id = shelf.recording("long.mp4", 4, 80_000, &[]);
     let mut client = narrow(&shelf);
-    client.send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
+    client
+        .send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
     let head = client.head();
     let len: usize = head.header("content-length").unwrap().parse().unwrap();
     assert!(len > 4 * 25 * 80_000, "more than the kernel holds");
