@@ -209,7 +209,13 @@ impl Set {
                 Some(toml::de::DeValue::String(text)) => text.into_owned(),
                 _ => text.trim().to_owned(),
             };
-            changes.insert(path.trim().to_owned(), Value::from(text));
+            // As of controls: of two values nobody knows which is meant.
+            if changes.insert(path.trim().to_owned(), Value::from(text)).is_some() {
+                return Err(Failure::Usage {
+                    message: format!("{} is given twice", path.trim()),
+                    hint: None,
+                });
+            }
         }
         change(&given.and(&self.given), changes)
     }

@@ -69,7 +69,10 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
                     "{typed}: which light? kind = \"spi\", \"pwm\" or \"gpio\" in [lights] says so"
                 )),
                 // Said by kind.
-                Some(_) => {}
+                Some(true) => {}
+                Some(false) => {
+                    made.notes.push(format!("{typed}: there was no light, and there is none by default"))
+                }
                 None => complain("must be true or false", "write true or false"),
             },
             ("" | "settings", "lighttype") => match (kind_of(entry.value), light.flatten()) {
@@ -264,6 +267,8 @@ mod tests {
         ] {
             assert_eq!(read(text), same, "{text}");
         }
+        let toml = convert("x", "[SETTINGS]\ncamera=0\nlight=False\n").unwrap();
+        assert!(toml.contains("# light = False: there was no light"), "no line is lost: {toml}");
         let toml = convert("x", "tty = /dev/ttyUSB0\n[other]\nx = \u{7}y\n[KEYS]\nadmin = s3cret\n").unwrap();
         assert!(toml.contains("# tty = /dev/ttyUSB0: tallycam has no"), "{toml}");
         assert!(

@@ -128,9 +128,11 @@ async fn keep(
     wanted: &[(String, Option<i64>)],
     version: Option<u64>,
 ) -> Result<(), Problem> {
-    let kept = wanted.iter().filter(|(name, _)| {
+    // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not set.
+    let kept = wanted.iter().filter(|(name, wish)| {
         let control = set.controls.iter().find(|control| control.name == *name);
-        control.is_some_and(|control| control.kind != ControlKind::Button) && !set.refused.contains(name)
+        let is_taken = wish.is_none() || !set.refused.contains(name);
+        control.is_some_and(|control| control.kind != ControlKind::Button) && is_taken
     });
     let kept: Vec<&(String, Option<i64>)> = kept.collect();
     if kept.is_empty() {
@@ -178,6 +180,14 @@ pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<
         .and_then(|identity| resolved.origin(&control_path(identity, name)))
         .filter(|origin| origin.is_operators());
     of_all.or(of_this).map(ToString::to_string)
+}
+
+/// What the operator sets it to, where [`pinned`] says that he does.
+pub fn pinned_value(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<i64> {
+    let config = &in_force.resolved.config;
+    let of_all = config.source.controls.iter().find(|(control, _)| control == name).map(|(_, value)| *value);
+    let of_this = || config.controls.get(identity?)?.get(name).copied();
+    of_all.or_else(of_this)
 }
 
 /// Whether a value is kept for a control of this camera.

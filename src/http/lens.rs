@@ -131,6 +131,10 @@ async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result
 /// Begins a focus sweep, which goes on by itself.
 pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     let sweeping = site.focus.sweep(kind(site)).await?;
+    // Before the lens moves: what was found could not be kept.
+    for end in sweeping.ends() {
+        refuse_pinned(site, &end)?;
+    }
     let site = Rc::clone(site);
     tokio::task::spawn_local(async move {
         let Some(planned) = sweeping.run().await else { return };
@@ -151,22 +155,28 @@ fn kind(site: &Site) -> LensKind {
     site.preferences().map_or(LensKind::Auto, |settings| settings.in_force().resolved.config.lens.kind)
 }
 
-/// What the operator sets is nobody else's to set.
+/// What the operator sets is nobody else's to set to something else. That it is as he has it is no change: with autofocus
+/// switched off by his file the lens is moved by hand all the same.
 fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
     let Ok(settings) = site.preferences() else { return Ok(()) };
-    let in_force = settings.in_force();
+    let (in_force, identity) = (settings.in_force(), planned.identity.as_deref());
     for value in &planned.change.values {
-        if let Some(place) = controls::pinned(&in_force, planned.identity.as_deref(), &value.name) {
+        let Some(place) = controls::pinned(&in_force, identity, &value.name) else { continue };
+        if controls::pinned_value(&in_force, identity, &value.name) != Some(value.value) {
             return Err(NotSet::Pinned { path: format!("the control {}", value.name), place }.into());
         }
     }
     Ok(())
 }
 
-/// Keeps a change for the camera it was made on.
+/// Keeps a change for the camera it was made on; what the operator sets is not kept beside it.
 async fn keep(site: &Site, planned: Planned, expected: Option<u64>) -> Result<(), Problem> {
-    let (Ok(settings), Some(identity)) = (site.preferences(), &planned.identity) else { return Ok(()) };
-    let kept = planned.change.kept.iter();
+    let (Ok(settings), Some(identity)) = (site.preferences(), planned.identity.as_deref()) else {
+        return Ok(());
+    };
+    let in_force = settings.in_force();
+    let is_ours = |name: &str| controls::pinned(&in_force, Some(identity), name).is_none();
+    let kept = planned.change.kept.iter().filter(|(name, _)| is_ours(name));
     let changes: Changes =
         kept.map(|(name, value)| (control_path(identity, name), value.map(|v| v.to_string()))).collect();
     if changes.is_empty() {

@@ -82,6 +82,13 @@ pub fn read_or_nothing<T: DeserializeOwned>(
             if fields.pairs().len() > MOST_KEYS {
                 return Err(PayloadError::TooMany);
             }
+            // As of JSON; what is a list may come item by item.
+            let mut known = HashSet::with_capacity(fields.pairs().len());
+            let again =
+                fields.pairs().iter().find(|(key, _)| key != "classes" && !known.insert(key.as_str()));
+            if let Some((key, _)) = again {
+                return Err(PayloadError::Repeated(key.chars().take(60).collect()));
+            }
             form(&fields)
         }
         "" | "text/plain" => json(body)?,
@@ -267,6 +274,8 @@ mod tests {
         assert_eq!(of("image/png", "x"), Err(PayloadError::Kind("image/png".into())));
         let twice = of("application/json", "{\"a\":1,\"b\":2,\"a\":3}");
         assert_eq!(twice, Err(PayloadError::Repeated("a".into())), "which of them is meant?");
+        let twice = of("application/x-www-form-urlencoded", "a=1&b=2&a=1");
+        assert_eq!(twice, Err(PayloadError::Repeated("a".into())), "nor is it known of a form");
         let headers = HeaderMap::new();
         let wrong = read::<Door>(&headers, b"{\"name\":5}").unwrap_err();
         assert!(matches!(&wrong, PayloadError::Wrong(why) if why.contains("string")), "{wrong}");

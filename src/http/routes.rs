@@ -439,7 +439,7 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
         "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
         [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
-            (409, "One is under way.", Content::Problem), NO_CAMERA]),
+            (409, "One is under way, or the operator's file sets the lens.", Content::Problem), NO_CAMERA]),
     route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was.", [], [LENS]),
     route!(GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],
         [(200, "What was found.", Content::Json("Diagnosis"))]),

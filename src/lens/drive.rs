@@ -87,15 +87,20 @@ impl Drive {
             controls.iter().filter(|control| !control.read_only).find(is)
         };
         let places = |control: &Control| match control.kind {
-            ControlKind::Integer { min, max, step } if min < max => Some(Places {
-                name: control.name.clone(),
-                min,
-                max,
-                // A camera that lies about its steps still has places.
-                step: step.clamp(1, max.saturating_sub(min)),
-                value: control.value.clamp(min, max),
-                default: control.default.clamp(min, max),
-            }),
+            // V4L2's are of 32 bits; what claims more has no places to count.
+            ControlKind::Integer { min, max, step }
+                if min < max && i32::try_from(min).is_ok() && i32::try_from(max).is_ok() =>
+            {
+                Some(Places {
+                    name: control.name.clone(),
+                    min,
+                    max,
+                    // A camera that lies about its steps still has places.
+                    step: step.clamp(1, max.saturating_sub(min)),
+                    value: control.value.clamp(min, max),
+                    default: control.default.clamp(min, max),
+                })
+            }
             _ => None,
         };
         let auto = settable(FOCUS_AUTO, &["focus_automatic_continuous", "focus_auto"])

@@ -368,6 +368,15 @@ enum Broken {
 }
 
 impl Sweeping {
+    /// What it sets at both ends of the lens: for whoever has to know whether it may go from one to the other.
+    pub fn ends(&self) -> [Planned; 2] {
+        [i64::MIN, i64::MAX].map(|at| Planned {
+            identity: self.identity.clone(),
+            change: self.drive.place(at),
+            before: self.drive.as_it_is(),
+        })
+    }
+
     /// Runs it to its end: what is to be kept where it has found the sharpest place, and the lens stands there.
     pub async fn run(mut self) -> Option<Planned> {
         let _demand = self.focus.0.pipeline.demand();

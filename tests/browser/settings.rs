@@ -1,6 +1,7 @@
 //! Settings, controls, light and lens in a real browser: every control of a camera changed from the page and seen by the
 //! device, settings with and without scripts, what the operator sets, two people at once, the light's dots, the focus
 //! sweep, and signing in.
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::common::client;
@@ -262,8 +263,12 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").name("Bench Camera");
     let device = format!("source.device={}", camera.path().display());
-    let sets = ["--set", "source.kind=v4l2", "--set", &device, "--set", "detect.backend=none"];
-    let daemon = Daemon::start(camera.command(PROGRAM), &sets);
+    let kept = tempfile::tempdir().unwrap();
+    let directory = format!("store.directory={}", kept.path().display());
+    let sets = ["source.kind=v4l2", &device, "detect.backend=none", &directory];
+    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let start = || Daemon::start(camera.command(PROGRAM), &arguments);
+    let mut daemon = start();
     let told = |line: &str| {
         let ctrl = format!("ctrl {line}");
         browser.wait_until(&ctrl, || camera.log().lines().any(|own| own.ends_with(&ctrl)));
@@ -312,6 +317,53 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     browser.press(RIGHT);
     told("focus_absolute=5");
     assert_eq!(camera.log().matches("streamon").count(), 1, "the stream was not touched");
+
+    // Exactly that, in this order.
+    let set = || -> Vec<String> {
+        camera.log().lines().filter_map(|line| Some(line.split_once("ctrl ")?.1.to_owned())).collect()
+    };
+    let once = [
+        "white_balance_automatic=0",
+        "brightness=129",
+        "contrast=33",
+        "saturation=65",
+        "white_balance_temperature=4610",
+        "auto_exposure=1",
+        "exposure_time_absolute=251",
+        "power_line_frequency=1",
+        "do_white_balance=1",
+        "focus_automatic_continuous=0",
+        "focus_absolute=5",
+    ];
+    assert_eq!(set(), once);
+    // And again when it is plugged in again, automatic modes first and the button pressed by nobody...
+    let again = [
+        "white_balance_automatic=0",
+        "auto_exposure=1",
+        "focus_automatic_continuous=0",
+        "brightness=129",
+        "contrast=33",
+        "saturation=65",
+        "power_line_frequency=1",
+        "white_balance_temperature=4610",
+        "exposure_time_absolute=251",
+        "focus_absolute=5",
+    ];
+    camera.control("unplug");
+    camera.wait_for_log(" unplug");
+    camera.control("plug");
+    browser.wait_until("it is set again", || set().len() >= once.len() + again.len());
+    assert_eq!(set()[once.len()..], again);
+    crate::common::wait_until("the camera is live", || daemon.state()["state"] == "live");
+    // ... and after a restart of the program.
+    daemon.kill();
+    let daemon = start();
+    let mut viewer = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
+    viewer.watch("/stream");
+    browser.wait_until("it is set again", || set().len() >= once.len() + 2 * again.len());
+    assert_eq!(set()[once.len() + again.len()..], again);
+    crate::common::wait_until("the camera is live", || daemon.state()["state"] == "live");
+    browser.goto(&url(&daemon, "settings#controls"));
 
     // Kept for this camera, and taken back one by one and all at once.
     browser.wait_until("it says so", || {
@@ -464,6 +516,57 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
     browser.wait_for("location.pathname.endsWith('/sign-in')");
     browser.click("form[action='sign-out'] button");
     browser.wait_until("it is signed out", || browser.text("main").contains("The camera's password"));
+}
+
+// ---- the machine's power
+
+#[test]
+fn the_machine_is_restarted_and_switched_off_from_the_page_by_who_may() {
+    for has_script in [true, false] {
+        let Some(browser) = Browser::start(Wanted { has_script, ..Wanted::DESKTOP }) else { return };
+        // In the place of the real one: it writes down what it is told.
+        let folder = tempfile::tempdir().unwrap();
+        let (told, systemctl) = (folder.path().join("told"), folder.path().join("systemctl"));
+        std::fs::write(&systemctl, format!("#!/bin/sh\necho \"$1\" >> {}\n", told.display())).unwrap();
+        std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        let mut program = Command::new(PROGRAM);
+        program.env("PATH", path);
+        let daemon =
+            Daemon::start(program, &["--set", "source.kind=\"sim\"", "--set", "detect.backend=\"none\""]);
+        let told = || std::fs::read_to_string(&told).unwrap_or_default();
+
+        browser.goto(&url(&daemon, "settings"));
+        // Opening the question does nothing yet.
+        browser.click("#power details:nth-of-type(1) summary");
+        assert_eq!(told(), "");
+        browser.click("#power [value=reboot]");
+        browser.wait_until("it restarts", || told() == "reboot\n");
+        browser.wait_until("the page says so", || browser.text("main").contains("The machine is restarting"));
+        browser.click("#power details:nth-of-type(2) summary");
+        browser.click("#power [value=off]");
+        browser.wait_until("it is switched off", || told() == "reboot\npoweroff\n");
+        browser
+            .wait_until("the page says so", || browser.text("main").contains("The machine is switching off"));
+
+        // From elsewhere, as through a proxy of this machine: not without a password, and not without showing it.
+        browser.devtools("Network.enable", json!({}));
+        let headers = json!({ "headers": { "X-Forwarded-For": "10.0.0.7" } });
+        browser.devtools("Network.setExtraHTTPHeaders", headers);
+        browser.goto(&url(&daemon, "settings"));
+        browser.click("#power details:nth-of-type(1) summary");
+        browser.click("#power [value=reboot]");
+        browser.wait_until("the page says why not", || {
+            browser.text("main").contains("ithout a password this machine is switched from itself only")
+        });
+        let set = send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));
+        assert_eq!(set.status, 200, "{}", set.text());
+        browser.goto(&url(&daemon, "settings"));
+        browser.click("#power details:nth-of-type(1) summary");
+        browser.click("#power [value=reboot]");
+        browser.wait_for("location.pathname.endsWith('/sign-in')");
+        assert_eq!(told(), "reboot\npoweroff\n", "it was switched by nobody else");
+    }
 }
 
 // ---- on any window

@@ -297,6 +297,29 @@ fn a_camera_that_lies_about_its_ranges_is_believed_by_what_it_does() {
 }
 
 #[test]
+fn what_is_reset_is_kept_no_longer_also_where_an_automatic_mode_rules_it_by_then() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("strict"), &[]);
+    let _viewer = bench.watch();
+    let by_hand = r#"{"white_balance_automatic": false, "white_balance_temperature": 3000}"#;
+    assert_eq!(bench.patch(by_hand).status, 200);
+    assert!(bench.saved().contains("white_balance_temperature = 3000"), "{}", bench.saved());
+    // The automatic mode goes before, and the camera refuses the temperature from then on.
+    let reset = bench.send("POST", "/api/v1/controls/reset", "", "");
+    assert_eq!((reset.status, &reset.json()["refused"]), (200, &json!(["white_balance_temperature"])));
+    assert_eq!(bench.item("white_balance_temperature")["saved"], false);
+    assert!(!bench.saved().contains("white_balance"), "{}", bench.saved());
+    let set = ["white_balance_automatic=0", "white_balance_temperature=3000", "white_balance_automatic=1"];
+    assert_eq!(bench.set(), set);
+    // And it does not come back with the next open.
+    bench.camera.control("unplug");
+    bench.camera.wait_for_log(" unplug");
+    bench.camera.control("plug");
+    wait_until("it streams again", || lines(&bench.camera.log(), "streamon").len() == 2);
+    bench.live();
+    assert_eq!(bench.set(), set);
+}
+
+#[test]
 fn a_control_that_vanishes_with_an_unplugging_is_told_and_the_rest_is_set() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("vanish"), &[]);
     let _viewer = bench.watch();

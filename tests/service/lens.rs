@@ -278,6 +278,31 @@ fn what_the_operator_pins_is_moved_by_nobody() {
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(old(&daemon, "/set_focus?value=0.4").0, 409);
     assert!(!camera.log().contains("ctrl focus_absolute=100"));
+    // Nor does a sweep go through all its places.
+    let refused = send(&daemon, "POST", "/api/v1/lens/sweep", "");
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("focus_absolute is set in --set"), "{}", refused.text());
+    assert_eq!(lens(&daemon)["sweep"], json!(null), "it has not begun");
+    let set: Vec<String> =
+        camera.log().lines().filter(|line| line.contains("ctrl focus_a")).map(String::from).collect();
+    assert_eq!(set.len(), 2, "what is pinned, and nothing else: {set:?}");
+}
+
+#[test]
+fn where_the_operator_has_autofocus_off_the_lens_is_moved_and_autofocus_is_not_switched() {
+    let (camera, state) = (camera(), tempfile::tempdir().unwrap());
+    let directory = format!("store.directory={}", state.path().display());
+    let daemon =
+        before(&camera, &["--set", "source.controls.focus_automatic_continuous=0", "--set", &directory]);
+    assert_eq!(get(&daemon, "/snapshot").status, 200);
+    assert_eq!(old(&daemon, "/set_focus?value=0.4"), plain(200, "200"));
+    assert!(camera.log().contains("ctrl focus_absolute=100"), "{}", camera.log());
+    assert_eq!(send(&daemon, "PATCH", "/api/v1/lens", r#"{"auto":true}"#).status, 409);
+    assert_eq!(old(&daemon, "/autofocus?status=false").0, 409);
+    assert!(!camera.log().contains("ctrl focus_automatic_continuous=1"), "{}", camera.log());
+    // The place is kept; what the operator says is not written a second time.
+    let kept = std::fs::read_to_string(state.path().join("settings.toml")).unwrap();
+    assert!(kept.contains("focus_absolute = 100") && !kept.contains("automatic"), "{kept}");
 }
 
 #[test]

@@ -114,6 +114,7 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
     {
         return Err(left_out(format!("its range, from {min} to {max}, is none")));
     }
+    let default = allowed(&kind, default, value);
     let name = control_name(&title);
     Ok(Control {
         id,
@@ -125,6 +126,20 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
         read_only: flags & (READ_ONLY | GRABBED) != 0,
         inactive: flags & INACTIVE != 0,
     })
+}
+
+/// The default, which some cameras give outside of the control's own range: then the nearest that can be set, else "as
+/// the camera has it by itself" would be refused for all controls because of this one.
+fn allowed(kind: &ControlKind, default: i64, value: i64) -> i64 {
+    match kind {
+        ControlKind::Integer { min, max, .. } => default.clamp(*min, *max),
+        ControlKind::Menu(choices) => {
+            let is_choice = |wanted: i64| choices.iter().any(|(choice, _)| *choice == wanted);
+            let first = choices.first().map_or(default, |(choice, _)| *choice);
+            [default, value].into_iter().find(|wanted| is_choice(*wanted)).unwrap_or(first)
+        }
+        ControlKind::Boolean | ControlKind::Button => default,
+    }
 }
 
 /// Gives every control a name of its own: of two with the same title the second becomes `NAME_2`.
@@ -197,6 +212,18 @@ mod tests {
         let unread =
             control(answer(INTEGER, WRITE_ONLY), &Answers(Err(io::ErrorKind::PermissionDenied.into())));
         assert_eq!(unread.unwrap().value, 1, "the default stands for a value that cannot be read");
+    }
+
+    #[test]
+    fn a_default_that_cannot_be_set_becomes_one_that_can() {
+        let of = |kind, default, value| {
+            control(ControlAnswer { default, ..answer(kind, 0) }, &Answers(Ok(value))).unwrap().default
+        };
+        // As a camera of the trade says it of its backlight compensation.
+        assert_eq!((of(INTEGER, 57_343, 1), of(INTEGER, -1, 1), of(INTEGER, 2, 1)), (3, 0, 2));
+        assert_eq!((of(BITMASK, -1, 1), of(BITMASK, 1, 1)), (3, 1));
+        // The choices are 1 and 3: what it has now, else the first.
+        assert_eq!((of(MENU, 3, 1), of(MENU, 2, 3), of(MENU, 2, 2)), (3, 3, 1));
     }
 
     #[test]
