@@ -30,7 +30,7 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh .ci/run
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 
 check: ## the inner loop: format, lints, unit tests
 	cargo fmt --check

@@ -322,3 +322,119 @@ fn middle_line() -> Option<CountingLine> {
     // The ends are two different points of the picture: it is a line.
     CountingLine::new(LineId(MIDDLE), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::base::Stamp;
+    use crate::encode::Encoder;
+    use crate::media::{Fourcc, Frame};
+    use crate::store::LineDraft;
+    use crate::vision::{Anchor, Bounds, Recrossing};
+
+    /// Somebody walks from the right to the left in four seconds, again and again.
+    struct Walker {
+        labels: Labels,
+        restarts: Arc<AtomicU32>,
+    }
+
+    impl Detector for Walker {
+        fn name(&self) -> &str {
+            "walker"
+        }
+
+        fn labels(&self) -> &Labels {
+            &self.labels
+        }
+
+        fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+            (width, height)
+        }
+
+        fn options(&self) -> CounterOptions {
+            CounterOptions::default()
+        }
+
+        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+            let share = (image.stamp.monotonic_us % 4_000_000) as f32 / 4e6;
+            let bounds = Bounds::around(Point::new(0.8 - 0.6 * share, 0.5), 0.1, 0.3);
+            *found = vec![Detection { class: Class(0), score: 0.9, bounds }];
+            Ok(())
+        }
+
+        fn restart(&mut self) {
+            self.restarts.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn door() -> LineRow {
+        LineRow {
+            id: 7,
+            version: 1,
+            scene: None,
+            draft: LineDraft {
+                name: String::from("Door"),
+                a: [0.5, 1.0],
+                b: [0.5, 0.0],
+                in_name: String::from("in"),
+                out_name: String::from("out"),
+                classes: Vec::new(),
+                anchor: Anchor::default(),
+                recrossing: Recrossing::default(),
+            },
+            pinned: None,
+            created_us: 0,
+            moved_us: None,
+            deleted_us: None,
+        }
+    }
+
+    #[test]
+    fn pictures_of_another_size_show_something_else_and_counting_goes_on() {
+        let restarts = Arc::new(AtomicU32::new(0));
+        let walker = Walker { labels: Labels::new(["person"]), restarts: Arc::clone(&restarts) };
+        let made = Made { detector: Box::new(walker), backend: "replay", notes: Vec::new() };
+        let settings = CountingSettings {
+            is_on: true,
+            fps: None,
+            classes: Vec::new(),
+            score: None,
+            filter: Filter::default(),
+            scene: Scene::Camera,
+            thumbnails: false,
+            counts_only: false,
+        };
+        let mut watch = Watch::new(made, &settings, 0).unwrap();
+        assert_eq!(watch.set_lines(&[door()], &[], Scene::Camera, false).0, 1);
+        let (mut reading, mut encoder) = (Reading::new().unwrap(), Encoder::new(80).unwrap());
+        let mut crossed = Vec::new();
+        for number in 0..80_u64 {
+            // When he is on the line the pictures become wider.
+            let (width, height) = if number < 20 { (64, 48) } else { (96, 48) };
+            let data = vec![128_u8; (width * height * 3 / 2) as usize];
+            let stamp = Stamp { monotonic_us: number * 100_000, wall_us: 0, wall_trusted: false };
+            let frame = Frame {
+                fourcc: Fourcc::YU12,
+                width,
+                height,
+                stride: width,
+                data: &data,
+                stamp,
+                sequence: number,
+            };
+            let picture = encoder.encode(&frame).unwrap();
+            let seen = watch.look(&mut reading, &picture, &Geometry::default()).unwrap();
+            assert_eq!(seen.overlay.size, (width, height));
+            crossed.extend(seen.crossed);
+        }
+        // Who was followed into the other size has not been seen to cross; who comes afterwards has.
+        let [only] = &crossed[..] else { panic!("{crossed:?}") };
+        assert_eq!((only.line, only.direction), (7, Direction::In));
+        assert!((5_800_000..6_400_000).contains(&only.monotonic_us), "{only:?}");
+        assert_eq!(restarts.load(Ordering::SeqCst), 1);
+    }
+}
