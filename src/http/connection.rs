@@ -31,8 +31,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A player may pause a download for so many times [`Settings::stall`]: a minute, usually.
 const PAUSES: u32 = 12;
 
-/// The kernel gives a peer up after so many times what the sweep allows it. It is there for what the sweep does not see,
-/// a connection that is closed and has not sent its last bytes, and must not come before it.
+/// Of a connection that is closed and has not sent its last bytes the sweep sees nothing: the kernel gives its peer up
+/// after so many times what the sweep would have allowed it. Not before: the kernel takes a window that never has room
+/// for a whole segment of the queue, as that of a slow viewer, for one that is shut.
 const KERNEL_WAITS: u32 = 3;
 
 /// What a connection is doing, as far as time limits are concerned.
@@ -69,8 +70,8 @@ pub struct Link {
     address: Option<IpAddr>,
     phase: Cell<(Phase, Instant)>,
     is_viewer: Cell<bool>,
-    /// After so long the kernel gives the peer up, where it may not pause.
-    give_up: Duration,
+    /// [`Settings::stall`] of when it came.
+    stall: Duration,
     /// The answer under way is one of which a player takes as much as it needs.
     may_pause: Cell<bool>,
     /// A request was answered before all of it had come.
@@ -93,15 +94,13 @@ impl Link {
     /// A connection that has just been accepted. `stall`: [`Settings::stall`].
     pub fn new(socket: Socket, peer: Rc<str>, address: Option<IpAddr>, stall: Duration) -> Rc<Link> {
         let now = Instant::now();
-        let give_up = stall * KERNEL_WAITS;
-        socket.give_up_after(give_up);
         Rc::new(Link {
             socket,
             peer,
             address,
             phase: Cell::new((Phase::Fresh, now)),
             is_viewer: Cell::new(false),
-            give_up,
+            stall,
             may_pause: Cell::new(false),
             is_cut: Cell::new(false),
             at_end: Cell::new(false),
@@ -144,14 +143,11 @@ impl Link {
     /// The answer is a file: a player that is paused takes nothing of it for a while, and is not let go at once.
     pub fn may_pause(&self) {
         self.may_pause.set(true);
-        self.socket.give_up_after(self.give_up * PAUSES);
     }
 
     /// A request's head is complete.
     pub fn asked(&self) {
-        if self.may_pause.replace(false) {
-            self.socket.give_up_after(self.give_up);
-        }
+        self.may_pause.set(false);
         self.phase.set((Phase::Busy, Instant::now()));
     }
 
@@ -188,6 +184,11 @@ impl Link {
         self.called.notify_one();
     }
 
+    /// So many times [`Settings::stall`] the peer may take nothing.
+    fn patience(&self) -> u32 {
+        if self.may_pause.get() { PAUSES } else { 1 }
+    }
+
     /// What the time limits say at `now`.
     fn judge(&self, now: Instant, settings: &Settings) -> Option<Verdict> {
         let unacknowledged = if self.written.get() == 0 { 0 } else { self.socket.unacknowledged() };
@@ -196,7 +197,7 @@ impl Link {
         let is_clear = unacknowledged == 0 && self.unwritten.get() == 0;
         if is_clear || acknowledged != before {
             self.progress.set((acknowledged, now));
-        } else if now - moved >= settings.stall * if self.may_pause.get() { PAUSES } else { 1 } {
+        } else if now - moved >= settings.stall * self.patience() {
             return Some(Verdict::Shed);
         }
         let (phase, since) = self.phase.get();
@@ -210,6 +211,12 @@ impl Link {
             }
             Phase::Idle => (now - since >= settings.keep_alive).then_some(Verdict::Close),
         }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.socket.give_up_after(self.stall * self.patience() * KERNEL_WAITS);
     }
 }
 

@@ -28,7 +28,7 @@ impl Socket {
     }
 
     /// The kernel resets a TCP connection whose peer has acknowledged nothing, or has had no room, for so long
-    /// (`TCP_USER_TIMEOUT`, tcp(7)); also after it was closed.
+    /// (`TCP_USER_TIMEOUT`, tcp(7)); also after it was closed, which it is meant for.
     pub fn give_up_after(&self, time: Duration) {
         if let Socket::Tcp(tcp) = self {
             // 0 would be the system's own limit.
