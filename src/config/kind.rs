@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::complaint::one_of;
-use super::{Config, Listen, PixelRange, duration, listen, size};
+use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, size};
 use crate::base::address::without_password;
 use crate::media::Fourcc;
 use values::{
@@ -316,8 +316,15 @@ impl Kind {
             }
             Kind::Ranges(put) => {
                 let ranges = match given {
-                    DeValue::String(one) if one.is_empty() => Vec::new(),
-                    DeValue::String(one) => vec![pixel_range(one).ok_or_else(|| other(None))?],
+                    // One or several in one text: so a page shows them, and so they are typed there.
+                    DeValue::String(all) => all
+                        .split(',')
+                        .map(str::trim)
+                        .filter(|one| !one.is_empty())
+                        .map(pixel_range)
+                        .collect::<Option<Vec<PixelRange>>>()
+                        .filter(|ranges| ranges.len() <= MOST_RANGES)
+                        .ok_or_else(|| other(None))?,
                     DeValue::Array(list) => ranges(list)?,
                     _ => return Err(other(None)),
                 };
@@ -603,6 +610,24 @@ mod tests {
         ] {
             assert_eq!(pixel_range(text).map(|range| range.to_string()).as_deref(), said, "{text:?}");
         }
+    }
+
+    #[test]
+    fn several_ranges_may_stand_in_one_text() {
+        let kind = Kind::Ranges(|config, ranges| config.lights.ranges = ranges);
+        let mut config = Config::default();
+        for (given, want) in [
+            ("0-3 ff0000, 7 0000FF", Some(r#"["0-3 FF0000", "7 0000FF"]"#)),
+            (r#"["0-3 FF0000", "7 0000FF"]"#, Some(r#"["0-3 FF0000", "7 0000FF"]"#)),
+            ("7 0000FF,", Some(r#"["7 0000FF"]"#)),
+            ("", Some("[]")),
+            ("0-3 FF0000 7 0000FF", None),
+            ("0-3 FF0000, 7", None),
+        ] {
+            assert_eq!(kind.take_text(given, &mut config).ok().as_deref(), want, "{given}");
+        }
+        let many = vec!["1 FF0000"; MOST_RANGES + 1].join(", ");
+        assert!(kind.take_text(&many, &mut config).is_err());
     }
 
     #[test]

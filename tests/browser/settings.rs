@@ -254,6 +254,15 @@ fn forms_are_carried_out_or_come_back() {
         answer.text()
     );
     assert_eq!(setting(&daemon, "name").0, "Gate");
+    // Several ranges of pixels, as they are typed and as the page shows them again.
+    let typed = "lights.ranges=0-3+ff0000%2C+7+0000FF&was.lights.ranges=";
+    assert_eq!(post(&daemon, "/settings?do=set", typed).status, 303);
+    assert_eq!(setting(&daemon, "lights.ranges").0, json!(["0-3 FF0000", "7 0000FF"]));
+    let shown = client::get(daemon.address, "/settings");
+    assert!(shown.text().contains("name=\"was.lights.ranges\" value=\"0-3 FF0000, 7 0000FF\""));
+    let typed = "lights.ranges=7+0000FF&was.lights.ranges=0-3+FF0000%2C+7+0000FF";
+    assert_eq!(post(&daemon, "/settings?do=set", typed).status, 303);
+    assert_eq!(setting(&daemon, "lights.ranges").0, json!(["7 0000FF"]));
 }
 
 // ---- controls of the camera

@@ -141,9 +141,7 @@ pub(super) const GROUPS: &[Group] = &[
             ("record.pre_roll", "What was before", "Goes into it; the camera stays awake for it", ""),
             ("record.on_crossing", "Started by crossings of", "Names of lines, with commas; * for all", ""),
             ("record.after_crossing", "Ends after the last crossing", "", ""),
-            ("record.picture", "Recordings show", "", ""),
             ("snapshot.warm_up", "Frames before a snapshot", "While the exposure settles", "frames"),
-            ("snapshot.picture", "Snapshots show", "", ""),
         ],
     },
     Group {
@@ -178,6 +176,12 @@ pub(super) const GROUPS: &[Group] = &[
                 "of 255",
             ),
             ("lights.gamma", "Gamma", "2.2 looks even to the eye", ""),
+            (
+                "lights.ranges",
+                "Pixels with a colour of their own",
+                "Such as 0-3 FF0000, 7 0000FF; the first pixel is 0",
+                "",
+            ),
             (
                 "lights.status",
                 "First pixel tells how things are",
@@ -215,7 +219,6 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "lights.on",
     "lights.brightness",
     "lights.color",
-    "lights.ranges",
     "power.key",
 ];
 
@@ -246,10 +249,6 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("picture.scale", "1/2", "Half"),
     ("picture.scale", "1/4", "A quarter"),
     ("picture.scale", "1/8", "An eighth"),
-    ("record.picture", "shown", "What viewers see"),
-    ("record.picture", "original", "The camera's own picture"),
-    ("snapshot.picture", "shown", "What viewers see"),
-    ("snapshot.picture", "original", "The camera's own picture"),
     ("lens.kind", "v4l2", "The camera's controls"),
     ("lens.kind", "sim", "Simulated"),
     ("lens.kind", "none", "By hand"),
