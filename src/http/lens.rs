@@ -55,7 +55,11 @@ impl LensWish {
             LensWish { auto: Some(true), .. } => {
                 Err(wrong("auto", "false, or left away, where a position or a step is given"))
             }
-            LensWish { step: Some(0.0), .. } => Err(wrong("step", "a number from -1 to 1 that is not 0")),
+            LensWish { step: Some(0.0), .. } => Err(FieldError::Wrong {
+                key: "step",
+                expected: String::from("a number from -1 to 1 that is not 0"),
+                given: Some(String::from("0")),
+            }),
             LensWish { position: Some(position), .. } => Ok(Move::To(position)),
             LensWish { step: Some(step), .. } => Ok(Move::By(step)),
             LensWish { auto: Some(false), .. } => Ok(Move::Auto(false)),

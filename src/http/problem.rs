@@ -15,6 +15,7 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::WrongValue;
+use crate::config::keys;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
@@ -343,7 +344,8 @@ impl From<NotSet> for Problem {
                 let Some(WrongSetting { path, given, hint, .. }) = wrong.first().cloned() else {
                     return problem;
                 };
-                let mut problem = Problem { hint, ..problem.wrong(path, "", given) };
+                let range = taken_by(&path);
+                let mut problem = Problem { hint, ..problem.wrong(path, range, given) };
                 if let Some(first) = &mut problem.wrong {
                     first.errors = wrong.into_iter().map(WrongValueOf::from).collect();
                 }
@@ -360,6 +362,13 @@ impl From<NotSet> for Problem {
                 .hint("`tallycam check` says what is wrong with the directory"),
         }
     }
+}
+
+/// What the setting `path` takes, in words; empty for what is no key, or none that is set from here.
+fn taken_by(path: &str) -> String {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let key = keys::find(section, name).filter(|key| key.is_for_pages());
+    key.map(|key| key.kind.expects()).unwrap_or_default()
 }
 
 /// Settings cannot be changed here: a program that embeds the server keeps them itself.
@@ -618,6 +627,8 @@ mod tests {
             let json: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!((parts.status.as_u16(), json["detail"].as_str()), (status, Some(detail.as_str())));
             assert_eq!(json["field"].as_str(), field);
+            let range = (status == 422).then_some("a whole number from 1 to 1000");
+            assert_eq!(json["range"].as_str(), range, "{body}");
             assert_eq!(json["errors"].as_array().map(Vec::len), (status == 422).then_some(2));
         }
     }

@@ -1,7 +1,7 @@
 //! How a request says what is to be done to the picture: `?gray=1&scale=1/2&rotate=90&mirror=1&flip=1&crop=l,t,w,h`, or the
 //! same keys in a body. Pure.
 
-use super::fields::{FieldError, Fields, wrong};
+use super::fields::{FieldError, Fields};
 use super::query::{Query, WrongValue};
 use crate::media::View;
 
@@ -28,7 +28,11 @@ pub fn of_old_query(query: &Query) -> View {
 pub fn of_fields(fields: &Fields) -> Result<View, FieldError> {
     let texts = View::KEYS.map(|key| (key, fields.as_text(key)));
     View::read(|key| texts.iter().find(|(name, _)| *name == key).and_then(|(_, text)| text.as_deref()))
-        .map_err(|error| wrong(error.key, error.expected))
+        .map_err(|wrong| FieldError::Wrong {
+            key: wrong.key,
+            expected: wrong.expected.to_owned(),
+            given: Some(wrong.given),
+        })
 }
 
 #[cfg(test)]
@@ -47,6 +51,11 @@ mod tests {
             of_query(&wrong).unwrap_err().to_string(),
             r#"rotate is "45", and should be 0, 90, 180 or 270"#
         );
+        let wrong_fields = Fields::read(&hyper::HeaderMap::new(), br#"{"rotate":45}"#, &View::KEYS).unwrap();
+        let FieldError::Wrong { key, given, .. } = of_fields(&wrong_fields).unwrap_err() else {
+            panic!("it is a value that is wrong");
+        };
+        assert_eq!((key, given.as_deref()), ("rotate", Some("45")));
         let twice = Query::parse("gray=1&gray=0");
         assert_eq!(of_query(&twice).unwrap_err().to_string(), r#"gray is "0", and should be given once"#);
         assert!(of_old_query(&twice).gray);

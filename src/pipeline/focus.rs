@@ -440,7 +440,8 @@ impl Sweeping {
 
     /// Waits until the camera gives pictures.
     async fn first_picture(&self) -> Result<(), Broken> {
-        match self.focus.0.pipeline.snapshot(WAKES_WITHIN).await {
+        // It is no snapshot: nothing flashes for it.
+        match self.focus.0.pipeline.unlit_snapshot(WAKES_WITHIN).await {
             Ok(_) => Ok(()),
             Err(none) => Err(Broken::Failed(format!("there is no live picture ({})", none.state.headline()))),
         }

@@ -230,6 +230,11 @@ fn wrong_values_are_all_told_and_nothing_is_changed() {
         (&json!("700"), true)
     );
     assert!(errors["stream.qualty"]["hint"].as_str().unwrap().contains("quality"));
+    let one = patch(&daemon, &json!({"stream.quality": 700})).json();
+    assert_eq!(
+        (&one["field"], &one["range"], &one["given"]),
+        (&json!("stream.quality"), &json!("a whole number from 1 to 100"), &json!("700"))
+    );
     // Each is good by itself, and together they mean nothing.
     let refused = patch(&daemon, &json!({"source.kind": "url"}));
     assert_eq!((refused.status, refused.json()["errors"][0]["path"].clone()), (422, json!("source.kind")));
