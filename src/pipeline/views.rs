@@ -96,13 +96,15 @@ impl Views {
     /// # Errors
     /// [`TooManyViews`].
     pub fn watch(&self, view: &View, over: Option<&Hub>) -> Result<Viewed, TooManyViews> {
+        // Turned by half is mirrored and flipped: what looks the same is one view, however it is said.
+        let view = View::default().then(view);
         let mut wanted = self.shared.wanted();
         let is_this = |one: &Wanted| {
             let is_over = match (&one.over, over) {
                 (Some(one), Some(over)) => one.is(over),
                 (one, over) => one.is_none() && over.is_none(),
             };
-            is_over && one.view == *view
+            is_over && one.view == view
         };
         let hub = match wanted.iter().position(is_this) {
             Some(at) => {
@@ -112,7 +114,7 @@ impl Views {
             None if wanted.len() >= Views::MOST => return Err(TooManyViews),
             None => {
                 let hub = Hub::new();
-                wanted.push(Wanted { view: view.clone(), over: over.cloned(), hub: hub.clone(), users: 1 });
+                wanted.push(Wanted { view, over: over.cloned(), hub: hub.clone(), users: 1 });
                 hub
             }
         };

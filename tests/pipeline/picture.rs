@@ -333,6 +333,15 @@ fn a_view_is_made_once_for_all_who_want_it_and_while_they_do() {
 }
 
 #[test]
+fn what_looks_the_same_is_one_view_however_it_is_said() {
+    let bench = Bench::new(Scenery::mjpg());
+    let mut turned = bench.served.watch("/stream?rotate=180");
+    let mut flipped = bench.served.watch("/stream?mirror=1&flip=1&crop=0,0,1,1");
+    assert!(turned.part().is_some() && flipped.part().is_some());
+    assert_eq!(bench.views.count(), 1);
+}
+
+#[test]
 fn a_view_comes_after_what_is_done_for_everyone_and_follows_it() {
     let bench = Bench::new(Scenery::yuyv());
     bench.pipeline().set_view(View { rotate: 90, ..View::default() });

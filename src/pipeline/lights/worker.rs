@@ -99,14 +99,20 @@ fn scene(wish: &Wish, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
 
 /// The colour that tells how things are; `None`: all is well.
 fn how_things_are(pipeline: &Pipeline, keeping: Option<&Keeping>) -> Option<Color> {
-    if matches!(*pipeline.states().borrow(), State::Trouble(_)) {
-        return Some(LOST);
+    let is_lost = matches!(*pipeline.states().borrow(), State::Trouble(_));
+    let is_full =
+        keeping.is_some_and(|keeping| keeping.media().is_ok_and(|media| media.status().borrow().is_full));
+    color_of(is_lost, is_full, keeping.is_some_and(|keeping| keeping.status().now.is_some()))
+}
+
+/// The worst goes before the others.
+fn color_of(is_lost: bool, is_full: bool, is_recording: bool) -> Option<Color> {
+    match (is_lost, is_full, is_recording) {
+        (true, ..) => Some(LOST),
+        (false, true, _) => Some(FULL),
+        (false, false, true) => Some(RECORDING),
+        (false, false, false) => None,
     }
-    let keeping = keeping?;
-    if keeping.media().is_ok_and(|media| media.status().borrow().is_full) {
-        return Some(FULL);
-    }
-    keeping.status().now.map(|_| RECORDING)
 }
 
 /// The strip, and what it shows.
@@ -304,6 +310,20 @@ mod tests {
         }
         let ending = Wish { is_stopping: true, ..wish(on, true) };
         assert_eq!(scene(&ending, true, Some(LOST)), (Shows::Off, Scene::default()));
+    }
+
+    #[test]
+    fn a_lost_camera_goes_before_a_full_disk_and_that_before_a_recording() {
+        for (is_lost, is_full, is_recording, want) in [
+            (false, false, false, None),
+            (false, false, true, Some(RECORDING)),
+            (false, true, false, Some(FULL)),
+            (false, true, true, Some(FULL)),
+            (true, false, false, Some(LOST)),
+            (true, true, true, Some(LOST)),
+        ] {
+            assert_eq!(color_of(is_lost, is_full, is_recording), want);
+        }
     }
 
     #[test]
