@@ -17,7 +17,7 @@ use crate::pipeline::keeping::KeepError;
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
 
 /// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`, and changed as
-/// `?gray=`, `?scale=`, `?rotate=`, `?mirror=`, `?flip=` and `?crop=` say.
+/// `?gray=`, `?scale=`, `?rotate=`, `?mirror=`, `?flip=`, `?crop=`, `?text=` and `?timestamp=` say.
 /// Other keys, and values that are none, change nothing.
 pub async fn stream(request: Request) -> Result<Response<Body>, Problem> {
     let is_annotated = matches!(request.query.get("annotated"), Some("1" | "true"));
@@ -39,7 +39,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
         return Ok(stream::head(Body::full("")));
     }
     let fps = request.query.number("fps");
-    let view = view::of_old_query(&request.query);
+    let view = view::of_old_query(&request.query).in_zone(&site.settings().zone);
     let is_annotated = is_annotated && site.annotated.is_some();
     if !view.is_plain()
         && let Some(viewers) = site.viewers_of(&view, is_annotated)?

@@ -94,6 +94,8 @@ const SCALE: Key = ("scale", "`1/2`, `1/4` or `1/8` of its width and height.");
 const MIRROR: Key = ("mirror", "`1`: left and right are swapped.");
 const FLIP: Key = ("flip", "`1`: top and bottom are swapped.");
 const CROP: Key = ("crop", "`left,top,width,height`: this part of the turned picture, as fractions.");
+const WORDS: Key = ("text", "Words that are written into the picture, at most 200 characters.");
+const TIMESTAMP: Key = ("timestamp", "`1`: date and time are written into the picture.");
 const STATUS: Key = ("status", "`false` switches it on, `true` off.");
 const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
 const GRAY: Key = ("gray", "`1`: without colour.");
@@ -169,16 +171,16 @@ const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", 
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(GET "/" legacy::root, Pages, "The live page.",
-        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
+        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [(200, "The page; or pictures, with `action`.", Content::Html), WITHHELD]),
-    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
-    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
-    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
-    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [STREAM, FULL, WITHHELD]),
-    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP], [JPEG, CARD, WITHHELD]),
+    route!(GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
+    route!(GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [JPEG, CARD, WITHHELD]),
     route!(Changes::WithKey("filename"), GET "/snapshot" legacy::snapshot, Pictures, "The newest picture; or keeps it, with `filename`.",
         [("filename", "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), ("date", "The date it is to have."),
-            PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
+            PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, CARD, OLD_KEEP_WITHHELD, (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
     route!(GET "/api/v1/picture" picture::get, Api, "What is done to the picture for everyone. ETag is the settings' version.", [],
         [(200, "What is done.", Content::Json("Picture"))]),
@@ -196,9 +198,9 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/metrics" v1::figures, Api, "Figures for Prometheus.", [],
         [(200, "Text format 0.0.4.", Content::Metrics)]),
     route!(GET "/api/v1/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
+    route!(GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
-    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP],
+    route!(GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, WRONG_QUERY, API_WITHHELD, (503, "There is no live picture.", Content::Problem)]),
     route!(GET "/api/v1/controls" controls::list, Api, "The camera's own controls, with their ranges and values.", [],
         [CONTROLS, NO_CAMERA]),
@@ -259,7 +261,7 @@ pub static ROUTES: &[Route] = &[
         "One picture of it. X-Timestamp is when it was taken, X-Frame its number, X-Time its second.",
         [("t", "The one that is shown at this second; the first one if not given."), ("n", "The one of this number, from 0."),
             ("w", "At most so many pixels a row, 16 to 8192."), ("rotate", "Turned clockwise by `90`, `180` or `270` degrees."),
-            GRAY, SCALE, MIRROR, FLIP, CROP, DOWNLOAD],
+            GRAY, SCALE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP, DOWNLOAD],
         [(200, "The picture.", Content::Jpeg), WRONG_QUERY, API_WITHHELD, (404, "There is no such item, or picture.", Content::Problem),
             (422, "The picture cannot be changed so.", Content::Problem), NO_STORE]),
     route!(GET "/api/v1/media/{id}/frames" replay::frames, Api, "A recording at its own pace, for an img tag. Slow clients skip; gaps take two seconds at most.",

@@ -56,6 +56,7 @@ fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
 pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Picture, KeepError>>, Problem> {
     let asked = if is_old { asked_of_old(&request.query) } else { asked(&request.query)? };
     let Some((which, change)) = asked else { return Ok(None) };
+    let change = PictureChange { view: change.view.in_zone(&request.site.settings().zone), ..change };
     Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
 }
 

@@ -105,6 +105,7 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
         (None, at_us) => Wanted::Time(at_us.unwrap_or(0)),
     };
     let change = wanted_change(query)?;
+    let change = PictureChange { view: change.view.in_zone(&request.site.settings().zone), ..change };
     let (item, found) = picture(&request, wanted, change, FINE).await?;
     let mut response = jpeg(&item, &found);
     // Of what is still being recorded a later picture may be the one of this second by then.

@@ -1,5 +1,5 @@
-//! How a request says what is to be done to the picture: `?gray=1&scale=1/2&rotate=90&mirror=1&flip=1&crop=l,t,w,h`, or the
-//! same keys in a body. Pure.
+//! How a request says what is to be done to the picture: `?gray=1&scale=1/2&rotate=90&mirror=1&flip=1&crop=l,t,w,h`,
+//! `text=…`, `timestamp=1`; or the same keys in a body. Pure.
 
 use super::fields::{FieldError, Fields};
 use super::query::{Query, WrongValue};

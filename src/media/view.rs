@@ -13,6 +13,9 @@ use crate::base::Stamp;
 /// The least share of a picture's width or height that a crop leaves.
 pub const LEAST_CROP: f64 = 0.01;
 
+/// Words that are written into a picture are no longer than this, characters.
+const LONGEST_TEXT: usize = 200;
+
 /// What is done to a picture. The default is nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
@@ -63,7 +66,8 @@ pub struct WrongView {
 
 impl View {
     /// The keys that [`View::read`] asks for.
-    pub const KEYS: [&'static str; 6] = ["gray", "scale", "rotate", "mirror", "flip", "crop"];
+    pub const KEYS: [&'static str; 8] =
+        ["gray", "scale", "rotate", "mirror", "flip", "crop", "text", "timestamp"];
 
     /// Whether it leaves pictures as they are.
     pub fn is_plain(&self) -> bool {
@@ -136,7 +140,8 @@ impl View {
     }
 
     /// The view that `get` says key by key, as a query has them: `gray=1`, `scale=1/2`, `rotate=90`, `mirror=1`,
-    /// `flip=1`, `crop=0.25,0,0.5,1` (left, top, width, height). Keys that are missing or empty say nothing.
+    /// `flip=1`, `crop=0.25,0,0.5,1` (left, top, width, height), `text=door`, `timestamp=1` (in UTC until
+    /// [`View::in_zone`]). Keys that are missing or empty say nothing.
     ///
     /// # Errors
     /// The first value that means nothing.
@@ -156,6 +161,15 @@ impl View {
             let _ = view.read_key(key, get(key));
         }
         view
+    }
+
+    /// The same, with its times told in `zone`.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &TimeZone) -> View {
+        if self.timestamp.is_some() {
+            self.timestamp = Some(zone.clone());
+        }
+        self
     }
 
     fn read_key(&mut self, key: &'static str, value: Option<&str>) -> Result<(), WrongView> {
@@ -181,6 +195,10 @@ impl View {
                     );
                 }
             },
+            "text" if given.chars().count() <= LONGEST_TEXT && !given.contains(char::is_control) => {
+                self.text = Some(given.to_owned());
+            }
+            "text" => return wrong("a line of at most 200 characters"),
             _ => {
                 let yes = match given {
                     "1" | "true" => true,
@@ -190,6 +208,7 @@ impl View {
                 match key {
                     "gray" => self.gray = yes,
                     "mirror" => self.mirror = yes,
+                    "timestamp" => self.timestamp = yes.then_some(TimeZone::UTC),
                     _ => self.flip = yes,
                 }
             }
@@ -402,11 +421,22 @@ mod tests {
             ("crop=nan,0,1,1", "crop"),
             ("crop=-0.1,0,1,1", "crop"),
             ("crop=a,b,c,d", "crop"),
+            ("timestamp=maybe", "timestamp"),
+            ("text=two\nlines", "text"),
         ] {
             let wrong = of(query).unwrap_err();
             assert_eq!(wrong.key, key, "{query}");
             assert_eq!(wrong.given, query.split_once('=').unwrap().1);
         }
+        assert_eq!(of(&format!("text={}", "x".repeat(201))).unwrap_err().key, "text");
+        let written = of("text=door 7&timestamp=1").unwrap();
+        assert_eq!(
+            (written.text.as_deref(), written.timestamp.as_ref()),
+            (Some("door 7"), Some(&TimeZone::UTC))
+        );
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert_eq!(written.in_zone(&zone).timestamp, Some(zone.clone()));
+        assert_eq!(of("timestamp=0&text=").unwrap().in_zone(&zone), View::default());
         let lenient = View::read_leniently(|key| match key {
             "gray" => Some("1"),
             "scale" => Some("huge"),

@@ -342,6 +342,17 @@ fn what_looks_the_same_is_one_view_however_it_is_said() {
 }
 
 #[test]
+fn words_and_the_time_are_written_for_who_wants_them() {
+    let bench = Bench::new(Scenery::mjpg());
+    let mut plain = bench.served.watch("/stream");
+    let mut written = bench.served.watch("/stream?text=door&timestamp=1");
+    let (plain, written) = (plain.part().unwrap(), written.part().unwrap());
+    assert_eq!(size(&written), size(&plain));
+    assert_eq!(plain, *bench.scenery.data, "others see the camera's own bytes");
+    assert_ne!(written, plain);
+}
+
+#[test]
 fn a_view_comes_after_what_is_done_for_everyone_and_follows_it() {
     let bench = Bench::new(Scenery::yuyv());
     bench.pipeline().set_view(View { rotate: 90, ..View::default() });
@@ -676,4 +687,7 @@ fn the_old_switches_and_the_api_change_what_everyone_sees() {
     }
     let strict = get("/api/v1/snapshot?rotate=45");
     assert_eq!((strict.status, strict.json()["field"].as_str()), (400, Some("rotate")));
+    let strict = get("/api/v1/snapshot?timestamp=perhaps");
+    assert_eq!((strict.status, strict.json()["field"].as_str()), (400, Some("timestamp")));
+    assert_eq!(get("/api/v1/snapshot?text=door&timestamp=1").status, 200);
 }

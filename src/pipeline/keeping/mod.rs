@@ -155,7 +155,7 @@ pub struct SnapshotWish {
 pub struct PictureChange {
     /// At most so many pixels a row, 16–8192; never more than it has.
     pub width: Option<u32>,
-    /// As this shows it. Nothing is written into it.
+    /// As this shows it.
     pub view: View,
 }
 
