@@ -83,7 +83,7 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
                 )),
             },
             ("" | "settings", "numlights") => match (entry.value, entry.value.parse::<u16>()) {
-                ("" | "0", _) => made.notes.push(format!("{typed}: there was no light")),
+                ("", _) | (_, Ok(0)) => made.notes.push(format!("{typed}: there was no light")),
                 (_, Ok(pixels)) if pixels <= 1000 => made.pixels = Some(pixels),
                 _ => complain("must be a whole number from 0 to 1000", "so many pixels the strip has"),
             },
@@ -290,6 +290,7 @@ mod tests {
             assert_eq!(kind_of(word), kind, "{word}");
         }
         assert_eq!(read("light = false\nlighttype = neopixel\nnumlights = 0\n").lights.kind, LightKind::None);
+        assert_eq!(read("numlights = 00\n"), read("numlights = 0\n"), "no strip of no pixels");
     }
 
     #[test]

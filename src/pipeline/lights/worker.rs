@@ -39,7 +39,14 @@ const RECORDING: Color = [0, 0, 255];
 pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open: OpenStrip, beat: &Beat) {
     let mut lamp =
         Lamp { open, strip: None, made_of: None, shown: None, shown_us: 0, trouble: None, failed: None };
-    let mut dusk = Dusk { auto: None, reducer: None, small: SmallImage::empty(), measured: None, seen: None };
+    let mut dusk = Dusk {
+        auto: None,
+        reducer: None,
+        small: SmallImage::empty(),
+        measured: None,
+        measured_us: None,
+        seen: None,
+    };
     let mut seen = 0;
     let mut wait = Some(Duration::ZERO);
     loop {
@@ -228,6 +235,8 @@ struct Dusk {
     small: SmallImage,
     /// The last measurement: when, and the mean luma.
     measured: Option<(Instant, f64)>,
+    /// When the picture was captured that was measured last, `CLOCK_MONOTONIC` in microseconds.
+    measured_us: Option<u64>,
     /// When the camera last showed something.
     seen: Option<Instant>,
 }
@@ -238,7 +247,7 @@ impl Dusk {
         let below = settings.auto_below.filter(|_| settings.strip.kind != StripKind::None);
         if below != self.auto.as_ref().map(Auto::limit) {
             self.auto = below.map(Auto::below);
-            self.measured = None;
+            (self.measured, self.measured_us) = (None, None);
         }
         let Some(auto) = &mut self.auto else {
             (self.reducer, self.seen) = (None, None);
@@ -263,6 +272,11 @@ impl Dusk {
             return auto.is_on();
         };
         self.seen = Some(Instant::now());
+        let captured_us = picture.stamp.monotonic_us;
+        if self.measured_us == Some(captured_us) {
+            // Of a slow camera: the same picture says nothing new, and nothing of a light that was switched since.
+            return auto.is_on();
+        }
         if self.reducer.is_none() {
             self.reducer = Reducer::new().inspect_err(|error| log::error!("no dusk is seen: {error}")).ok();
         }
@@ -273,7 +287,7 @@ impl Dusk {
             return auto.is_on();
         }
         let luma = mean(&self.small.y);
-        self.measured = Some((Instant::now(), luma));
+        (self.measured, self.measured_us) = (Some((Instant::now(), luma)), Some(captured_us));
         auto.measured(clock::monotonic_us(), luma)
     }
 }
