@@ -626,7 +626,7 @@ mod tests {
         ] {
             assert_eq!(kind.take_text(given, &mut config).ok().as_deref(), want, "{given}");
         }
-        let many = vec!["1 FF0000"; MOST_RANGES + 1].join(", ");
+        let many = ["1 FF0000"; MOST_RANGES + 1].join(", ");
         assert!(kind.take_text(&many, &mut config).is_err());
     }
 
