@@ -2,7 +2,7 @@
 //! a backup is taken, all at once: what was answered is there to the byte, what was being recorded is closed and lacks at
 //! most its last second, and the store is sound.
 //!
-//! `cargo test` kills it 200 times, which takes a minute or two; `TALLYCAM_KILLS` says otherwise. Three of four kills wait
+//! `cargo test` kills it 200 times, which takes two or three minutes; `TALLYCAM_KILLS` says otherwise. Three of four kills wait
 //! for a moment in which the rollback journal is not empty, which is within a transaction (SQLite writes its header with the
 //! first page that is changed, and truncates it to commit); how many of all were within one is told by the journal that
 //! is left behind. It prints its figures. One life of eight lasts a second or two longer, so that its recording has chunks
