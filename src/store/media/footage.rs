@@ -41,7 +41,7 @@ pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, 
         width: row.width,
         height: row.height,
     };
-    // What the row says counts from the recording's beginning, a film from its first picture: those before it may have been
+    // The row counts from the recording's beginning, a film from its first picture: those before it may have been
     // lost to a slow disk, or to a damaged page.
     let lost_us = rows.first().map_or(0, |first| first.from_us);
     let began_us = item.at_us.saturating_add(lost_us);

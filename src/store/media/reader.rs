@@ -1,7 +1,7 @@
 //! Reading the store: lists, items, chunks, pictures.
 //!
 //! A read-only connection of its own; its methods block. Each call is one short read transaction that touches one
-//! chunk at most, for while it lasts the writer waits; the list of a recording's chunks is read in several. Pictures are
+//! chunk at most, for while it lasts the writer waits; a list of chunks is read in several. Pictures are
 //! read at their place, not their chunk as a whole.
 
 use std::path::{Path, PathBuf};
