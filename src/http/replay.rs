@@ -331,7 +331,7 @@ impl Replay {
         let Some(frame) = self.open(place.0).await?.get(place.1).copied() else { return Ok(Bytes::new()) };
         let jpeg = self.album.read(move |reader| reader.bytes(id, number, frame.offset, frame.len)).await?;
         let at_us = frame.at_us.saturating_sub(begin_us);
-        Ok(part(&jpeg, self.item.at_us.saturating_add(at_us), at_us, first + place.1 as u64, is_last))
+        Ok(part(&jpeg, self.item.at_us.saturating_add(frame.at_us), at_us, first + place.1 as u64, is_last))
     }
 }
 

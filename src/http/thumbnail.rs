@@ -38,6 +38,8 @@ pub struct Found {
     pub number: u64,
     /// Microseconds since the recording's first picture.
     pub at_us: u64,
+    /// Microseconds since the recording's beginning: what came before the first picture may have been lost.
+    pub since_us: u64,
 }
 
 /// Which picture of a recording.
@@ -54,7 +56,7 @@ pub fn find(reader: &MediaReader, item: &Item, wanted: Wanted) -> Result<Option<
     if item.kind == Kind::Snapshot {
         let is_there = matches!(wanted, Wanted::Time(_) | Wanted::Number(0));
         let jpeg = reader.snapshot(item.id)?;
-        return Ok(is_there.then_some(Found { jpeg, number: 0, at_us: 0 }));
+        return Ok(is_there.then_some(Found { jpeg, number: 0, at_us: 0, since_us: 0 }));
     }
     let Some(first) = reader.chunk_at(item.id, 0)? else { return Ok(None) };
     let in_chunk = |row: &ChunkRow, choose: &dyn Fn(&[u64]) -> usize| -> Result<Option<Found>, MediaError> {
@@ -64,7 +66,7 @@ pub fn find(reader: &MediaReader, item: &Item, wanted: Wanted) -> Result<Option<
         let Some(frame) = frames.get(n) else { return Ok(None) };
         let jpeg = reader.bytes(item.id, row.number, frame.offset, frame.len)?;
         let at_us = frame.at_us.saturating_sub(first.from_us);
-        Ok(Some(Found { jpeg, number: row.first_frame + n as u64, at_us }))
+        Ok(Some(Found { jpeg, number: row.first_frame + n as u64, at_us, since_us: frame.at_us }))
     };
     match wanted {
         Wanted::Time(at_us) => {
@@ -185,7 +187,7 @@ async fn picture(
 fn jpeg(item: &Item, found: &Found) -> Response<Body> {
     let mut response = Response::new(Body::full(found.jpeg.clone()));
     put(&mut response, CONTENT_TYPE, "image/jpeg");
-    let wall_us = item.at_us.saturating_add(found.at_us);
+    let wall_us = item.at_us.saturating_add(found.since_us);
     let decimal = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
     for (name, value) in [
         ("x-timestamp", decimal(wall_us)),

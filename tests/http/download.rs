@@ -347,6 +347,13 @@ fn single_pictures_are_found_by_time_and_number() {
     }
     let turned = jpeg::inspect(&frame("?n=3&rotate=90&w=24&gray=1").body).unwrap();
     assert_eq!((turned.width, turned.height, turned.components), (24, 32, 1));
+    // A hundred seconds were lost before its first picture, which was taken when it was.
+    let late = shelf.recording("late.mp4", 1, 0, &[0]);
+    let began_us = shelf.media.reader().unwrap().item(late).unwrap().at_us + 100_000_000;
+    let answer = shelf.get(&format!("/api/v1/media/{late}/frame.jpg?t=0"));
+    let taken = format!("{}.{:06}", began_us / 1_000_000, began_us % 1_000_000);
+    assert_eq!(answer.header("x-time"), Some("0.000000"));
+    assert_eq!(answer.header("x-timestamp"), Some(taken.as_str()));
 }
 
 #[test]

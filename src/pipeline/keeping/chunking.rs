@@ -1,8 +1,12 @@
 //! Which pictures make a chunk. Pure: pictures come in with their times, chunks go out.
 //!
-//! A chunk ends before the picture that would make it longer than 0.9 s or larger than 2 MiB, before a picture of
-//! another size, and before a gap. Whoever owns it also ends it when its first picture has waited that long. What is
-//! in the chunk under way and what is being written are then within the one second that a power cut may cost.
+//! A chunk ends before the picture that would make it longer than 0.9 s (0.75 s where it has 384 KiB by then) or larger
+//! than 2 MiB, before a picture of another size, and before a gap. Whoever owns it also ends it when its first picture
+//! has waited that long. What is in the chunk under way and what is being written are then within the one second that a
+//! power cut may cost, as long as a card takes no more than a tenth or a quarter of a second for it.
+//!
+//! Shorter ones would cost more than they may: each has some 15 pages written that are not its pictures, which of a chunk
+//! of 0.3 MB is nearly a quarter. What is larger also takes longer to write, and can afford to end sooner.
 
 use crate::store::media::{Chunk, ChunkFrame};
 
@@ -10,6 +14,13 @@ use super::backlog::Shot;
 
 /// A chunk holds at most so much time, in microseconds.
 pub const CHUNK_US: u64 = 900_000;
+
+/// At most so much, in microseconds, where it has [`LARGE_BYTES`]: writing it takes longer. A stream of 2.8 MB/s and more
+/// comes to [`CHUNK_BYTES`] sooner.
+const LARGE_US: u64 = 750_000;
+
+/// So many bytes of pictures make little of what else is written with them: 15 pages or so.
+const LARGE_BYTES: usize = 384 << 10;
 
 /// A chunk holds at most so many bytes, unless it is a single picture.
 pub const CHUNK_BYTES: usize = 2 << 20;
@@ -54,8 +65,13 @@ impl Chunking {
         shot.is_after_gap
             || self.is_after_gap
             || (self.chunk.width, self.chunk.height) != (picture.width, picture.height)
-            || self.time(shot) - first.at_us >= CHUNK_US
+            || self.time(shot) - first.at_us >= self.most_us()
             || self.chunk.jpegs.len() + picture.jpeg_len() > CHUNK_BYTES
+    }
+
+    /// How much time the chunk under way holds at most, as large as it is, in microseconds.
+    pub fn most_us(&self) -> u64 {
+        if self.chunk.jpegs.len() < LARGE_BYTES { CHUNK_US } else { LARGE_US }
     }
 
     /// Adds a picture: the one copy that recording makes of it.
@@ -125,6 +141,9 @@ mod tests {
     fn a_chunk_is_a_second_or_two_mebibytes() {
         let shots: Vec<Shot> = (0..60).map(|n| shot(n, 5_000_000 + n * 33_333, 10)).collect();
         assert_eq!(counts(&shots), [28, 28, 4], "27 steps of 33 ms are less than 0.9 s, 28 are more");
+        let at_rate = |len| (0..60).map(|n| shot(n, n * 33_333, len)).collect::<Vec<Shot>>();
+        assert_eq!(counts(&at_rate(14_000)), [28, 28, 4], "of 0.42 MB/s it is small");
+        assert_eq!(counts(&at_rate(20_000)), [23, 23, 14], "of 0.6 MB/s it ends before 0.75 s");
         let large: Vec<Shot> = (0..9).map(|n| shot(n, n * 1000, 700_000)).collect();
         assert_eq!(counts(&large), [2, 2, 2, 2, 1]);
         let huge: Vec<Shot> = (0..3).map(|n| shot(n, n * 1000, 3 << 20)).collect();

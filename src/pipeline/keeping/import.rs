@@ -26,6 +26,10 @@ use crate::store::media::{
 /// The pace of a clip that does not tell its own: 30 a second, as where such a file is played.
 const USUAL_STEP_US: u64 = 33_333;
 
+/// More time than this from one picture to the next, in microseconds, is none: the clock was set, as that of a machine
+/// that begins in 1970 is.
+const LONGEST_STEP_US: u64 = 86_400_000_000;
+
 /// A chunk ends after so long, in microseconds.
 const CHUNK_US: u64 = 1_000_000;
 
@@ -358,7 +362,9 @@ impl Pace {
             Some(told) => {
                 let first = *self.first_told_us.get_or_insert(told.saturating_sub(own));
                 // A clock that jumped in the middle of a clip stretches nothing.
-                told.checked_sub(first).filter(|at| *at >= own.saturating_sub(self.step_us)).unwrap_or(own)
+                let nearest = own.saturating_sub(self.step_us);
+                let farthest = nearest.saturating_add(LONGEST_STEP_US);
+                told.checked_sub(first).filter(|at| (nearest..=farthest).contains(at)).unwrap_or(own)
             }
             None => own,
         };
@@ -539,5 +545,23 @@ impl<R: Read> Seek for Forward<R> {
         // Beyond the end is as good as the end.
         self.at += io::copy(&mut self.input.by_ref().take(ahead), &mut io::sink())?;
         Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_in_the_middle_of_a_clip_stretches_nothing() {
+        let second = 1_000_000;
+        let since_1970 = 1_800_000_000 * second;
+        let paced = |told: &[u64]| -> Vec<u64> {
+            let mut pace = Pace { step_us: second, ..Pace::default() };
+            told.iter().map(|told| pace.next(Some(*told)) / second).collect()
+        };
+        assert_eq!(paced(&[7, 8, 3608, 3609].map(|at| at * second)), [0, 1, 3601, 3602], "an hour's pause");
+        assert_eq!(paced(&[7 * second, 8 * second, since_1970, since_1970 + second]), [0, 1, 2, 3]);
+        assert_eq!(paced(&[since_1970, since_1970 + second, 9 * second, 10 * second]), [0, 1, 2, 3]);
     }
 }

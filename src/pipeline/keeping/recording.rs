@@ -8,11 +8,15 @@ use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Chunk, Ended, Item, MediaError, RecordingHandle, Refused, Spare};
 
 use super::backlog::{Backlog, Shot};
-use super::chunking::{CHUNK_US, Chunking};
+use super::chunking::Chunking;
 
 /// While a chunk is being written, so many bytes of pictures wait for its buffer to come back before another one is
 /// taken: a disk that is not slow has no need of two.
 const AWAITED: usize = 512 << 10;
+
+/// And so much time of them, in microseconds: small pictures that waited for bytes alone would still be in no chunk when
+/// the disk has time for the next one.
+const AWAITED_US: u64 = 450_000;
 
 /// Where chunks go: the store's writer.
 pub trait Sink: Send + 'static {
@@ -163,7 +167,7 @@ impl<S: Sink> Recording<S> {
 
     /// When the chunk under way has to end, whether another picture comes or not.
     pub fn chunk_ends_us(&self) -> Option<u64> {
-        self.open_since_us.map(|since_us| since_us + CHUNK_US)
+        self.open_since_us.map(|since_us| since_us + self.chunking.most_us())
     }
 
     /// Takes what waits in `backlog` as far as the store does. What it does not take waits there, up to `room` bytes.
@@ -193,7 +197,7 @@ impl<S: Sink> Recording<S> {
                 self.chunking.reuse(chunk);
                 false
             }
-            Spare::BeingWritten => backlog.bytes() < AWAITED,
+            Spare::BeingWritten => backlog.bytes() < AWAITED && backlog.span_us() < AWAITED_US,
             Spare::None => false,
         }
     }
@@ -331,6 +335,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::super::backlog::tests::shot;
+    use super::super::chunking::CHUNK_US;
     use super::*;
 
     /// A store that takes chunks or does not.
@@ -482,6 +487,23 @@ mod tests {
         assert_eq!(waiting.iter().max(), Some(&most), "{waiting:?}");
         assert_eq!(recording.finish(Backlog::default(), Ended::Asked).1.frames, 62);
         assert_eq!(disk.pictures(), (0..62).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn small_pictures_wait_for_the_buffer_half_a_second_at_most() {
+        let (mut recording, disk) = begun(Terms::default());
+        disk.0.lock().unwrap().has_one_buffer = true;
+        let mut backlog = Backlog::default();
+        let mut most = 0;
+        for n in 0..55 {
+            backlog.push(shot(n, n * STEP_US, 10));
+            recording.pump(&mut backlog, 1 << 30, n * STEP_US);
+            most = most.max(backlog.len());
+        }
+        assert_eq!(most, 14, "of them the oldest and the newest are less than that apart");
+        assert_eq!(disk.chunks().len(), 1);
+        recording.finish(backlog, Ended::Asked).0.unwrap();
+        assert_eq!(disk.pictures(), (0..55).collect::<Vec<u64>>());
     }
 
     #[test]

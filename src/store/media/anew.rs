@@ -12,11 +12,19 @@ use super::schema::{FILE_NAME, NEXT_NAME, media_error, open_to_write};
 use super::storage::{aside_files, is_aside_name};
 use super::{AsideFile, MediaError};
 
-/// A new store that was made and not put in its place: it is now.
+/// A new store that was made and not put in its place: it is now. One that a kill has left half made, which its journal
+/// tells, goes: without that, which would not go with it, it would be a damaged one.
 pub(super) fn complete(directory: &Path) -> Result<(), MediaError> {
     let (file, next) = (directory.join(FILE_NAME), directory.join(NEXT_NAME));
     if file.exists() || !next.exists() {
         return Ok(());
+    }
+    let left = journal(&next);
+    if std::fs::metadata(&left).is_ok_and(|about| about.len() > 0) {
+        for half in [next, left] {
+            std::fs::remove_file(&half).map_err(|error| io_error(&half, &error))?;
+        }
+        return sync(directory);
     }
     move_file(&next, &file)
 }
@@ -133,5 +141,28 @@ fn io_error(file: &Path, error: &std::io::Error) -> MediaError {
         file: file.to_owned(),
         reason: error.to_string(),
         hint: Some(String::from("let the daemon's user write to its directory")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_store_takes_its_place_if_it_was_made_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, next) = (folder.path().join(FILE_NAME), folder.path().join(NEXT_NAME));
+        for (left, is_taken) in [(None, true), (Some(""), true), (Some("half"), false)] {
+            std::fs::write(&next, "a store").expect("written");
+            if let Some(left) = left {
+                std::fs::write(journal(&next), left).expect("written");
+            }
+            complete(folder.path()).expect("completed");
+            assert_eq!((file.exists(), next.exists()), (is_taken, false), "{left:?}");
+            assert!(is_taken || !journal(&next).exists(), "{left:?}");
+            for used in [&file, &journal(&next)] {
+                let _ = std::fs::remove_file(used);
+            }
+        }
     }
 }

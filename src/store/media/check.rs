@@ -390,8 +390,9 @@ impl Check {
             format!("item {id} is open, and nobody records it"),
             Some(&mut |connection| {
                 let sums = Sums::read(connection, id)?.unwrap_or_default();
-                chunks::close(connection, id, &sums, Ended::Interrupted)?;
-                Ok(String::from("it is closed"))
+                chunks::break_off(connection, id, &sums, Ended::Interrupted)?;
+                let stays = rows::item_of(connection, id)?.is_some();
+                Ok(String::from(if stays { "it is closed" } else { "nothing of it stays" }))
             }),
         )?;
         Ok(())

@@ -1,7 +1,8 @@
 //! Reading the store: lists, items, chunks, pictures.
 //!
 //! A read-only connection of its own; its methods block. Each call is one short read transaction that touches one
-//! chunk at most, for while it lasts the writer waits. Pictures are read at their place, not their chunk as a whole.
+//! chunk at most, for while it lasts the writer waits; a list of chunks is read in several. Pictures are
+//! read at their place, not their chunk as a whole.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,11 @@ use super::{
 /// Items that a page has at most.
 const LARGEST_PAGE: usize = 1000;
 
-/// Reads the store through a connection of its own; each call is one short read transaction. Blocks.
+/// Rows of chunks that one transaction reads. They lie all over the file, a page for every few of them: those of a long
+/// recording take a card a second and more, for which the writer would wait.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 3 } else { 128 };
+
+/// Reads the store through a connection of its own, in short read transactions. Blocks.
 pub struct MediaReader {
     connection: Connection,
     file: PathBuf,
@@ -103,16 +108,26 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::item`].
     pub fn chunks(&self, id: u64) -> Result<Vec<ChunkRow>, MediaError> {
-        let found = self.tell(self.within(|| {
-            if !self.has_item(id)? {
-                return Ok(None);
+        let text = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT {ROWS_AT_ONCE}");
+        let mut chunks: Vec<ChunkRow> = Vec::new();
+        loop {
+            let next = chunks.last().map_or(0, |last| last.number + 1);
+            let found = self.tell(self.within(|| {
+                if !self.has_item(id)? {
+                    return Ok(None);
+                }
+                let mut query = self.connection.prepare(&text)?;
+                let piece = query.query_map([chunk_id(id, next), chunk_id(id + 1, 0)], rows::chunk)?;
+                piece.collect::<Result<Vec<_>, _>>().map(Some)
+            }))?;
+            let piece = found.ok_or_else(|| MediaError::Unknown(id.to_string()))?;
+            let is_last = piece.len() < ROWS_AT_ONCE;
+            chunks.extend(piece);
+            // As long as the item is there chunks are added behind, and none is taken away.
+            if is_last {
+                return Ok(chunks);
             }
-            let text = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id");
-            let mut query = self.connection.prepare(&text)?;
-            let chunks = query.query_map([chunk_id(id, 0), chunk_id(id + 1, 0)], rows::chunk)?;
-            chunks.collect::<Result<Vec<_>, _>>().map(Some)
-        }))?;
-        found.ok_or_else(|| MediaError::Unknown(id.to_string()))
+        }
     }
 
     /// The newest chunk that begins at or before `at_us` (the first one if none does); `None` for a recording without

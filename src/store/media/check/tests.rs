@@ -89,6 +89,19 @@ fn what_belongs_to_nothing_is_freed() {
 }
 
 #[test]
+fn of_a_file_that_was_being_brought_in_repair_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, recording) = store(directory.path());
+    let sql = format!("UPDATE items SET state = 1, origin = 'import' WHERE id = {recording}");
+    Connection::open(directory.path().join(FILE_NAME)).unwrap().execute_batch(&sql).unwrap();
+    let report = check_offline(directory.path(), true).unwrap();
+    assert!(report.mended.iter().any(|mended| mended.contains("nothing of it stays")), "{report:?}");
+    assert_eq!(report.faults, Vec::<String>::new());
+    let after = check_offline(directory.path(), false).unwrap();
+    assert_eq!((after.items, after.faults), (1, Vec::<String>::new()));
+}
+
+#[test]
 fn an_open_item_that_nobody_records_is_told_while_the_store_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let (_, recording) = store(directory.path());
