@@ -1,6 +1,7 @@
 //! `/api/v1/counts`: how many crossed, by hour, day, week or month, as JSON or as a table.
 //!
-//! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie.
+//! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie. Where lines are
+//! named, so does one in which none of them was drawn.
 
 use std::collections::BTreeMap;
 
@@ -79,11 +80,12 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        let rows = match reader.counts(&CountsQuery { scene, from_us, to_us, bucket, lines, classes }) {
+        let asked = CountsQuery { scene, from_us, to_us, bucket, lines, classes };
+        let rows = match reader.counts(&asked) {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
             rows => rows?,
         };
-        Ok(Ok((rows, reader.gaps(scene, from_us, to_us)?)))
+        Ok(Ok((rows, reader.gaps_of(scene, &asked.lines, from_us, to_us)?)))
     });
     let (rows, gaps) = read.await??;
     if format == Format::Csv {

@@ -137,9 +137,9 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 shown: of(ask.shown)?,
                 compared,
                 weeks: of(ask.weeks)?,
-                gaps: reader.gaps(scene, from_us, to_us)?,
+                gaps: reader.gaps_of(scene, &lines, from_us, to_us)?,
                 began_us: reader.began_us()?,
-                resets: reader.resets(from_us, to_us)?,
+                resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.moves(from_us, to_us)?,
             })
         }

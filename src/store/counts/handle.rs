@@ -513,15 +513,17 @@ fn reset(desk: &Desk<'_>, line: Option<u64>) -> Result<Reset, Fault> {
     Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
 }
 
-/// The resets on record between two wall times, oldest first.
+/// The resets of a scene on record between two wall times, oldest first.
 pub(super) fn resets(
     connection: &rusqlite::Connection,
+    scene: Scene,
     from_us: i64,
     to_us: i64,
 ) -> Result<Vec<Reset>, ReadError> {
-    let mut query = connection
-        .prepare("SELECT id, wall_us, line FROM resets WHERE wall_us >= ?1 AND wall_us < ?2 ORDER BY id")?;
-    let rows = query.query_map([from_us, to_us], |row| {
+    let mut query = connection.prepare(
+        "SELECT id, wall_us, line FROM resets WHERE scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY id",
+    )?;
+    let rows = query.query_map(params![scene.word(), from_us, to_us], |row| {
         let line: Option<i64> = row.get(2)?;
         Ok(Reset { id: unsigned(row, 0)?, time_us: unsigned(row, 1)?, line_id: line.map(|id| id as u64) })
     })?;
