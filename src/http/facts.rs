@@ -39,6 +39,7 @@ pub fn counting(status: &CountingStatus) -> CountingFacts {
         word: status.word.to_owned(),
         reason: status.reason.clone(),
         hint: status.hint.clone().unwrap_or_default(),
+        notes: status.notes.clone(),
         backend: status.backend.to_owned(),
         model: status.model.clone(),
         labels: status.labels.clone(),

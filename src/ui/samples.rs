@@ -41,6 +41,7 @@ pub(super) fn facts() -> CountingFacts {
         word: "counting".into(),
         reason: String::new(),
         hint: String::new(),
+        notes: Vec::new(),
         backend: "onnx".into(),
         model: "ssdlite_mobilenet_v2".into(),
         labels: [
@@ -538,6 +539,7 @@ mod tests {
                 word: text(),
                 reason: text(),
                 hint: text(),
+                notes: vec![text()],
                 backend: text(),
                 model: text(),
                 labels: vec![text()],

@@ -54,6 +54,8 @@ struct Board {
     settings: BTreeMap<String, String>,
     totals: Arc<Vec<Count>>,
     trouble: Option<String>,
+    /// Why the lines and zones of the operator's file are not those on record.
+    unpinned: Option<String>,
     lost: u64,
     live: Option<Live>,
 }
@@ -79,6 +81,7 @@ impl Shared {
                 settings: BTreeMap::new(),
                 totals: Arc::default(),
                 trouble: None,
+                unpinned: None,
                 lost: 0,
                 live: None,
             }),
@@ -268,8 +271,18 @@ impl Counts {
             zones::pin(desk, zones)
         };
         // Nobody waits any more: that is all right.
-        self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
-        told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
+        let asked = self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))));
+        let pinned = match asked {
+            Ok(()) => told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy))),
+            Err(error) => Err(EditError::Store(error)),
+        };
+        self.shared.board().unpinned = pinned.as_ref().err().map(|error| error.to_string());
+        pinned
+    }
+
+    /// Why the lines and zones of the operator's file could not be set by the newest [`Counts::pin`].
+    pub fn unpinned(&self) -> Option<String> {
+        self.shared.board().unpinned.clone()
     }
 
     /// Draws a line.

@@ -477,8 +477,11 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     assert!(matches!(add(&mut bench, Scene::Sim, draft("Gate")), Err(EditError::SameName { .. })));
     assert!(matches!(pin(&mut bench, &["Gate", "Front door"]), Err(EditError::SameName { .. })));
     assert_eq!(bench.counts.lines().borrow().len(), 4, "nothing of it was done");
+    let unpinned = bench.counts.unpinned().expect("and it is said");
+    assert!(unpinned.contains("\"Front door\""), "{unpinned}");
     bench.record(gate, Direction::In, 1);
     pin(&mut bench, &["Road"]).expect("pinned");
+    assert_eq!(bench.counts.unpinned(), None);
     assert!(bench.counts.lines().borrow().iter().all(|line| line.id != gate));
     let row = bench.reader().lines().expect("read").into_iter().find(|line| line.id == gate).expect("kept");
     assert_eq!(row.deleted_us, Some(MONDAY + S));
