@@ -569,6 +569,21 @@ fn pages_and_their_forms() {
     let equal = served.send("POST", "/lines", FORM, "do=save&name=Second&ax=50&ay=50&bx=50&by=50");
     assert_eq!(equal.status, 422);
     assert!(equal.text().contains("Second"), "what was typed is there again");
+    // The form knows tenths of a per cent. Who only renames a line does not move it.
+    let fine = json!({"name": "Fine", "a": [-0.12345, 0.5], "b": [1.2, 0.33333]});
+    let fine = served.send("POST", "/api/v1/lines", JSON, &fine.to_string()).json();
+    let form = format!("do=save&id={}&name=Finer&ax=-12.3&ay=50.0&bx=120.0&by=33.3", fine["id"]);
+    assert_eq!(served.send("POST", "/lines", FORM, &form).status, 303);
+    let path = format!("/api/v1/lines/{}", fine["id"]);
+    let renamed = served.get(&path).json();
+    assert_eq!((&renamed["name"], &renamed["moved"]), (&json!("Finer"), &json!(null)));
+    assert_eq!((&renamed["a"], &renamed["b"]), (&fine["a"], &fine["b"]));
+    let form = form.replace("by=33.3", "by=33.4");
+    assert_eq!(served.send("POST", "/lines", FORM, &form).status, 303);
+    let moved = served.get(&path).json();
+    assert_eq!((&moved["a"], &moved["b"]), (&fine["a"], &json!([1.2, 0.334])));
+    assert!(moved["moved"].is_string());
+    assert_eq!(served.send("DELETE", &path, JSON, "").status, 204);
     served.record(line["id"].as_u64().unwrap(), 3);
     assert!(served.get("/").text().contains("Front door"));
     let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));
