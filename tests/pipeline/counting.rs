@@ -427,7 +427,7 @@ fn lines_of_the_file_that_cannot_be_had_are_said() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     let drawn = bench.draw("door", &[]);
     let of_the_file = (drawn.draft, String::from("config.toml:7"));
-    bench.counts().pin(vec![of_the_file.clone()], Vec::new()).unwrap_err();
+    assert!(bench.counts().pin(vec![of_the_file.clone()], Vec::new()).is_err());
     wait_until("it is said", || bench.status().notes.iter().any(|note| note.contains("\"door\" already")));
     bench.wait_for_word("counting");
     wait_for(bench.counts().delete_line(drawn.id, None)).unwrap();
