@@ -212,6 +212,18 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
     assert_eq!(rows[0], "start,end,covered,line,class,direction,count");
     assert!(rows[1].ends_with(",'=Door,person,in,5"), "{}", rows[1]);
     assert!(rows[2].ends_with(",'=Door,person,out,2"), "{}", rows[2]);
+    // A name may have a comma in it, and others may stand beside it.
+    served.draw("Hall, left");
+    for (line, status) in [
+        ("Hall%2C%20left", 200),
+        ("Hall%2C%20left&line=%3DDoor", 200),
+        (&*format!("{door},%3DDoor"), 200),
+        ("Hall", 400),
+        ("%3DDoor,Hall%2C%20left", 400),
+    ] {
+        assert_eq!(served.get(&format!("/api/v1/counts?line={line}")).status, status, "{line}");
+        assert_eq!(served.get(&format!("/api/v1/crossings?line={line}")).status, status, "{line}");
+    }
     // By its name, too, and of a line that is deleted.
     served.send("DELETE", &format!("/api/v1/lines/{door}"), JSON, "");
     let named = served.get("/api/v1/counts?from=-3h&bucket=total&by=&line=%3DDoor").json();
