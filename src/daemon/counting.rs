@@ -98,7 +98,8 @@ pub fn pin(counts: &Counts, config: &Config) {
         }
     }
     if let Err(error) = counts.pin(lines, zones) {
-        // The file has been checked: this is the ledger's trouble, and the lines of the page still count.
+        // The file has been checked: a line of the page has the name, or it is the ledger's trouble. The lines of the
+        // page still count, and how counting stands says that these do not.
         log::error!("the lines of the configuration are not counted on: {error}");
     }
 }

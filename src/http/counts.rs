@@ -1,6 +1,7 @@
 //! `/api/v1/counts`: how many crossed, by hour, day, week or month, as JSON or as a table.
 //!
-//! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie.
+//! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie. Where lines are
+//! named, so does one in which none of them was drawn.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +72,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     );
     let (by, format) = (By::of(query)?, format(query)?);
     let scene = lines::scene(&request, store)?;
-    let wanted: Vec<String> = query.list("line").into_iter().map(String::from).collect();
+    let wanted = lines_named(query);
     let classes = query.list("class").into_iter().map(String::from).collect();
     let ledger = site.ledger()?;
     let read = ledger.read(move |reader| {
@@ -79,11 +80,12 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        let rows = match reader.counts(&CountsQuery { scene, from_us, to_us, bucket, lines, classes }) {
+        let asked = CountsQuery { scene, from_us, to_us, bucket, lines, classes };
+        let rows = match reader.counts(&asked) {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
             rows => rows?,
         };
-        Ok(Ok((rows, reader.gaps(scene, from_us, to_us)?)))
+        Ok(Ok((rows, reader.gaps_of(scene, &asked.lines, from_us, to_us)?)))
     });
     let (rows, gaps) = read.await??;
     if format == Format::Csv {
@@ -103,8 +105,14 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     })))
 }
 
-/// The numbers of the lines that `wanted` names, each by its number or its name, of all that `rows`
-/// gives. Deleted lines count, too: what they counted is still there.
+/// The values of `line`, each as it was given: the name of a line may have a comma in it.
+pub fn lines_named(query: &Query) -> Vec<String> {
+    let given = query.pairs().iter().filter(|(key, _)| key == "line").map(|(_, value)| value.trim());
+    given.filter(|value| !value.is_empty()).map(str::to_owned).collect()
+}
+
+/// The numbers of the lines that `wanted` names, each by its number or its name, or some of them with commas, of all that
+/// `rows` gives. Deleted lines count, too: what they counted is still there.
 pub fn resolve<E>(
     wanted: &[String],
     rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
@@ -114,17 +122,30 @@ pub fn resolve<E>(
         return Ok(Ok(Vec::new()));
     }
     let rows = rows()?;
+    let is_here = |row: &LineRow| row.scene.is_none_or(|own| own == scene);
+    let named = |text: &str| -> Vec<u64> {
+        match text.parse::<u64>().ok().filter(|id| rows.iter().any(|row| row.id == *id)) {
+            Some(id) => vec![id],
+            None => rows
+                .iter()
+                .filter(|row| is_here(row) && row.draft.name.as_str() == text)
+                .map(|row| row.id)
+                .collect(),
+        }
+    };
     let mut found = Vec::new();
     for text in wanted {
-        let is_here = |row: &&LineRow| row.scene.is_none_or(|own| own == scene);
-        let before = found.len();
-        match text.parse::<u64>().ok().filter(|id| rows.iter().any(|row| row.id == *id)) {
-            Some(id) => found.push(id),
-            None => found
-                .extend(rows.iter().filter(is_here).filter(|row| row.draft.name == *text).map(|row| row.id)),
+        let whole = named(text);
+        if !whole.is_empty() {
+            found.extend(whole);
+            continue;
         }
-        if found.len() == before {
-            return Ok(Err(WrongValue::new("line", text, "the number or the name of a line")));
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let ids = named(part);
+            if ids.is_empty() {
+                return Ok(Err(WrongValue::new("line", part, "the number or the name of a line")));
+            }
+            found.extend(ids);
         }
     }
     Ok(Ok(found))

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use super::body::{Body, Cut};
-use super::counts::{Format, as_table, format, resolve};
+use super::counts::{Format, as_table, format, lines_named, resolve};
 use super::csv::Table;
 use super::ledger::Ledger;
 use super::problem::{Problem, Withheld};
@@ -75,7 +75,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         limit: 0,
     };
     let ledger = site.ledger()?;
-    let wanted: Vec<String> = query.list("line").into_iter().map(String::from).collect();
+    let wanted = lines_named(query);
     if !wanted.is_empty() {
         let scene = asked.scene;
         asked.lines = ledger.read(move |reader| resolve(&wanted, || reader.lines(), scene)).await??;

@@ -259,6 +259,9 @@ fn counting(site: &Site) -> Option<Finding> {
         }
         "counting" => Finding::warning(name, status.notes.join(" ")),
         "trouble" => Finding::bad(name, status.reason),
+        _ if !status.notes.is_empty() => {
+            Finding::warning(name, format!("{} {}", status.reason, status.notes.join(" ")))
+        }
         _ => Finding::none(name, status.reason),
     };
     Some(match finding.hint {

@@ -39,6 +39,7 @@ pub fn counting(status: &CountingStatus) -> CountingFacts {
         word: status.word.to_owned(),
         reason: status.reason.clone(),
         hint: status.hint.clone().unwrap_or_default(),
+        notes: status.notes.clone(),
         backend: status.backend.to_owned(),
         model: status.model.clone(),
         labels: status.labels.clone(),
@@ -137,9 +138,9 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 shown: of(ask.shown)?,
                 compared,
                 weeks: of(ask.weeks)?,
-                gaps: reader.gaps(scene, from_us, to_us)?,
+                gaps: reader.gaps_of(scene, &lines, from_us, to_us)?,
                 began_us: reader.began_us()?,
-                resets: reader.resets(from_us, to_us)?,
+                resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.moves(from_us, to_us)?,
             })
         }

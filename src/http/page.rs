@@ -97,13 +97,26 @@ async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, EditErro
     };
     Ok(match (form.action, form.id) {
         (LineAction::Save, None) => Some(counts.add_line(counts.scene(), draft()?).await?.id),
-        (LineAction::Save, Some(id)) => Some(counts.change_line(id, form.version, draft()?).await?.id),
+        (LineAction::Save, Some(id)) => {
+            let mut draft = draft()?;
+            let known = counts.lines().borrow().iter().find(|row| row.id == id).cloned();
+            if let Some(known) = known {
+                (draft.a, draft.b) = (as_it_was(draft.a, known.draft.a), as_it_was(draft.b, known.draft.b));
+            }
+            Some(counts.change_line(id, form.version, draft).await?.id)
+        }
         (LineAction::Delete, Some(id)) => {
             counts.delete_line(id, form.version).await?;
             None
         }
         (LineAction::Delete, None) => None,
     })
+}
+
+/// The form has tenths of a per cent: an end that nobody has moved stays to the last digit where it is.
+fn as_it_was(typed: [f64; 2], known: [f64; 2]) -> [f64; 2] {
+    let is_same = (0..2).all(|axis| (typed[axis] - known[axis]).abs() < 0.000_51);
+    if is_same { known } else { typed }
 }
 
 fn lines_page(site: &Site, chosen: ChosenLine) -> Result<LinesPage, Problem> {

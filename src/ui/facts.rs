@@ -40,6 +40,8 @@ pub struct CountingFacts {
     pub reason: String,
     /// What can be done about it; empty when nothing.
     pub hint: String,
+    /// What is not as it was asked for though it may count, in sentences.
+    pub notes: Vec<String>,
     /// `onnx`, `motion`, `replay`; empty before one was made.
     pub backend: String,
     /// The name of the model; empty where the back end has none.

@@ -11,7 +11,8 @@
   let others = [], size = null, held = null, from = null, isDirty = false;
   const field = name => form.elements[name];
   const percent = v => (v * 100).toFixed(1);
-  const fraction = name => clamp(Math.round(+field(name).value * 10) / 1000 || 0, 0, 1);
+  // An end may lie up to a picture beyond the edge; dragged ones stay on it.
+  const fraction = name => clamp(Math.round(+field(name).value * 10) / 1000 || 0, -1, 2);
   const ends = form ? { a: [fraction('ax'), fraction('ay')], b: [fraction('bx'), fraction('by')] } : {};
 
   // The line as the form has it.
@@ -235,6 +236,8 @@
       if (!mine) put('said', 'This line has just been deleted by somebody else.');
       else if (known && essence(mine) !== known) { put('said', 'Somebody else has just changed this line.'); reload(); }
     }
+    // The form has tenths of a per cent: a line that is only renamed stays to the last digit where it is.
+    if (form && mine && !known && !isDirty) Object.assign(ends, { a: [...mine.a], b: [...mine.b] });
     if (mine) known = essence(mine);
     paint();
   };

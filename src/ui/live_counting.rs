@@ -163,13 +163,16 @@ fn state(facts: &CountingFacts) -> &'static str {
     }
 }
 
-/// Why it does not count, and what can be done; empty while it does.
+/// Why it does not count, and what can be done; what is not as it was asked for.
 fn why(facts: &CountingFacts) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
         for text in [&facts.reason, &facts.hint] {
             let _ = write!(html, "{} ", Words(&sentence(text)));
         }
+    }
+    for note in &facts.notes {
+        let _ = write!(html, "{} ", Words(&sentence(note)));
     }
     html.trim().to_owned()
 }

@@ -198,7 +198,7 @@
     put('count-looks', counting.looks_per_second > 0
       ? `${counting.looks_per_second.toFixed(1)} looks a second, ${counting.look_ms.toFixed(0)} ms each` : 'does not look now');
     put('count-by', !counting.backend ? 'not known yet' : counting.backend === 'motion' ? 'movement, no model' : counting.model || counting.backend);
-    put('count-why', isFine ? '' : `${sentence(counting.reason)} ${sentence(counting.hint)}`.trim());
+    put('count-why', [...(isFine ? [] : [counting.reason, counting.hint]), ...counting.notes].map(sentence).join(' ').trim());
   });
 
   listen({ overlay: takeOverlay, crossing: takeCrossing, tally: takeTally, lines: takeLines }, () => refresh(true));

@@ -41,6 +41,7 @@ pub(super) fn facts() -> CountingFacts {
         word: "counting".into(),
         reason: String::new(),
         hint: String::new(),
+        notes: Vec::new(),
         backend: "onnx".into(),
         model: "ssdlite_mobilenet_v2".into(),
         labels: [
@@ -517,6 +518,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_before_a_line_was_drawn_is_hatched_in_its_own_chart() {
+        let from_the_beginning =
+            |page: &CountsPage| counts_page(page).matches("class=\"hatch\" x=\"0.00%\" width").count();
+        let mut page = counts(&[]);
+        let before = from_the_beginning(&page);
+        page.lines[0].created_us = MIDNIGHT + HOUR;
+        assert_eq!(from_the_beginning(&page), before + 1);
+    }
+
+    #[test]
     fn no_text_becomes_markup() {
         let filled_with = |text: &str| {
             let text = || text.to_owned();
@@ -538,6 +549,7 @@ mod tests {
                 word: text(),
                 reason: text(),
                 hint: text(),
+                notes: vec![text()],
                 backend: text(),
                 model: text(),
                 labels: vec![text()],

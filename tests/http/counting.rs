@@ -212,6 +212,18 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
     assert_eq!(rows[0], "start,end,covered,line,class,direction,count");
     assert!(rows[1].ends_with(",'=Door,person,in,5"), "{}", rows[1]);
     assert!(rows[2].ends_with(",'=Door,person,out,2"), "{}", rows[2]);
+    // A name may have a comma in it, and others may stand beside it.
+    served.draw("Hall, left");
+    for (line, status) in [
+        ("Hall%2C%20left", 200),
+        ("Hall%2C%20left&line=%3DDoor", 200),
+        (&*format!("{door},%3DDoor"), 200),
+        ("Hall", 400),
+        ("%3DDoor,Hall%2C%20left", 400),
+    ] {
+        assert_eq!(served.get(&format!("/api/v1/counts?line={line}")).status, status, "{line}");
+        assert_eq!(served.get(&format!("/api/v1/crossings?line={line}")).status, status, "{line}");
+    }
     // By its name, too, and of a line that is deleted.
     served.send("DELETE", &format!("/api/v1/lines/{door}"), JSON, "");
     let named = served.get("/api/v1/counts?from=-3h&bucket=total&by=&line=%3DDoor").json();
@@ -569,6 +581,21 @@ fn pages_and_their_forms() {
     let equal = served.send("POST", "/lines", FORM, "do=save&name=Second&ax=50&ay=50&bx=50&by=50");
     assert_eq!(equal.status, 422);
     assert!(equal.text().contains("Second"), "what was typed is there again");
+    // The form knows tenths of a per cent. Who only renames a line does not move it.
+    let fine = json!({"name": "Fine", "a": [-0.12345, 0.5], "b": [1.2, 0.33333]});
+    let fine = served.send("POST", "/api/v1/lines", JSON, &fine.to_string()).json();
+    let form = format!("do=save&id={}&name=Finer&ax=-12.3&ay=50.0&bx=120.0&by=33.3", fine["id"]);
+    assert_eq!(served.send("POST", "/lines", FORM, &form).status, 303);
+    let path = format!("/api/v1/lines/{}", fine["id"]);
+    let renamed = served.get(&path).json();
+    assert_eq!((&renamed["name"], &renamed["moved"]), (&json!("Finer"), &json!(null)));
+    assert_eq!((&renamed["a"], &renamed["b"]), (&fine["a"], &fine["b"]));
+    let form = form.replace("by=33.3", "by=33.5");
+    assert_eq!(served.send("POST", "/lines", FORM, &form).status, 303);
+    let moved = served.get(&path).json();
+    assert_eq!((&moved["a"], &moved["b"]), (&fine["a"], &json!([1.2, 0.335])));
+    assert!(moved["moved"].is_string());
+    assert_eq!(served.send("DELETE", &path, JSON, "").status, 204);
     served.record(line["id"].as_u64().unwrap(), 3);
     assert!(served.get("/").text().contains("Front door"));
     let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));

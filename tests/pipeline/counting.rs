@@ -423,6 +423,19 @@ fn classes_that_the_detector_does_not_know_are_said() {
 }
 
 #[test]
+fn lines_of_the_file_that_cannot_be_had_are_said() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
+    let drawn = bench.draw("door", &[]);
+    let of_the_file = (drawn.draft, String::from("config.toml:7"));
+    assert!(bench.counts().pin(vec![of_the_file.clone()], Vec::new()).is_err());
+    wait_until("it is said", || bench.status().notes.iter().any(|note| note.contains("\"door\" already")));
+    bench.wait_for_word("counting");
+    wait_for(bench.counts().delete_line(drawn.id, None)).unwrap();
+    bench.counts().pin(vec![of_the_file], Vec::new()).unwrap();
+    wait_until("it is well", || bench.status().notes.is_empty());
+}
+
+#[test]
 fn a_hold_counts_on_the_middle_while_no_line_is_drawn() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
     bench.wait_for_word("idle");

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use super::addresses::Machine;
 use super::counting::{state_directory, store_settings};
+use super::models::SHIPPED;
 use crate::config::{Config, DetectorKind, LensKind, SourceKind};
 use crate::http::{Diagnose, Finding};
 use crate::lens::Drive;
@@ -111,7 +112,9 @@ pub fn model(config: &Config) -> Finding {
         };
     }
     let found = Models::new(&state_directory(config)).list();
-    match found.iter().find(|model| wanted.is_none_or(|wanted| wanted == model.name)) {
+    // Without a name it is the one in the box, whatever else is at hand.
+    let looked_for = wanted.unwrap_or(SHIPPED);
+    match found.iter().find(|model| model.name == looked_for) {
         Some(model) => match &model.problem {
             None => Finding::good(name, format!("{} ({})", model.name, model.path.display())),
             Some(problem) => Finding::bad(name, format!("{}: {problem}", model.name))
@@ -120,7 +123,7 @@ pub fn model(config: &Config) -> Finding {
         None if wanted.is_none() && detect.backend == DetectorKind::Auto => {
             Finding::none(name, "none was found: motion is counted instead")
         }
-        None => Finding::bad(name, format!("there is no model {}", wanted.unwrap_or("at all"))).hint(list),
+        None => Finding::bad(name, format!("there is no model {looked_for}")).hint(list),
     }
 }
 
@@ -195,6 +198,21 @@ mod tests {
         assert_eq!((alone.verdict, alone.said.as_str()), (Verdict::Good, "open http://localhost:8081/"));
         assert!(alone.hint.unwrap().contains("\"0.0.0.0:8081\""));
         assert_eq!(addresses(&[]).verdict, Verdict::None);
+    }
+
+    #[test]
+    fn the_model_that_is_told_of_is_the_one_that_would_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let models = folder.path().join("models");
+        std::fs::create_dir(&models).unwrap();
+        std::fs::write(models.join("aaa.onnx"), "no network").unwrap();
+        let mut config = Config::default();
+        config.store.directory = Some(folder.path().to_owned());
+        let found = model(&config);
+        assert!(!found.said.contains("aaa"), "{found:?}");
+        config.detect.model = Some(String::from("aaa"));
+        let found = model(&config);
+        assert!(found.said.contains("aaa") && found.verdict == Verdict::Bad, "{found:?}");
     }
 
     #[test]

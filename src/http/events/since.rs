@@ -20,18 +20,20 @@ pub(super) fn newest_id(reader: &Reader) -> Result<u64, StoreError> {
 /// The crossings after `after` of all scenes, in order, and whether there may be more.
 pub(super) fn following(reader: &Reader, after: u64) -> Result<(Vec<Crossing>, bool), StoreError> {
     let mut found = Vec::new();
+    // What is committed from now on is told as it comes: read here, one of a scene that was read already could be missing.
+    let newest = newest_id(reader)?;
     // Up to this id nothing is missing of any scene.
     let mut whole_up_to = u64::MAX;
     for scene in SCENES {
-        let newest = CrossingsQuery::newest(scene, PIECE);
-        let asked = CrossingsQuery { after: Some(after), oldest_first: true, ..newest };
+        let of_scene = CrossingsQuery::newest(scene, PIECE);
+        let asked = CrossingsQuery { after: Some(after), oldest_first: true, ..of_scene };
         let rows = reader.crossings(&asked)?;
         if let Some(last) = rows.last().filter(|_| rows.len() >= PIECE) {
             whole_up_to = whole_up_to.min(last.id);
         }
         found.extend(rows);
     }
-    found.retain(|row| row.id <= whole_up_to);
+    found.retain(|row: &Crossing| row.id <= whole_up_to.min(newest));
     found.sort_unstable_by_key(|row| row.id);
     Ok((found, whole_up_to < u64::MAX))
 }

@@ -668,6 +668,12 @@ impl<'a> Detect<'a> {
         let lost = (lost > 0).then(|| {
             format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
         });
+        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned).map(|why| {
+            format!(
+                "The lines and zones of the configuration are not counted on, none of them: {why}. Restart tallycam \
+                 when that is mended."
+            )
+        });
         let mut figures = self.shared.figures();
         figures.with_middle = with_middle;
         let status = &mut figures.status;
@@ -683,6 +689,7 @@ impl<'a> Detect<'a> {
         status.scene = self.scene;
         status.holds_camera = self.demand.is_some();
         status.notes.clear();
+        status.notes.extend(unpinned);
         if let Some((_, watch)) = &self.watch {
             status.notes.extend_from_slice(&watch.notes);
         }

@@ -36,6 +36,34 @@ pub(super) fn covered(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) ->
     merged
 }
 
+/// `spans`, of which those in which `scene` was counted are cut to the times in `drawn`: in what is cut off there was no
+/// line.
+pub(super) fn only_while(spans: Vec<Span>, scene: Scene, drawn: &[(i64, i64)]) -> Vec<Span> {
+    let mut drawn = drawn.to_vec();
+    drawn.sort_unstable();
+    let mut cut = Vec::with_capacity(spans.len());
+    for span in spans {
+        if span.scene != Some(scene) || span.from_us >= span.to_us {
+            cut.push(span);
+            continue;
+        }
+        let mut put = |from_us: i64, to_us: i64, scene: Option<Scene>, why: &str| {
+            if from_us < to_us {
+                cut.push(Span { from_us, to_us, scene, why: why.to_owned() });
+            }
+        };
+        let mut at = span.from_us;
+        for &(from, to) in &drawn {
+            let (from, to) = (from.clamp(at, span.to_us), to.clamp(at, span.to_us));
+            put(at, from, None, "no_line");
+            put(from, to, span.scene, &span.why);
+            at = to.max(from);
+        }
+        put(at, span.to_us, None, "no_line");
+    }
+    cut
+}
+
 /// Goes along buckets in order and says of each how much of it is covered.
 #[derive(Debug)]
 pub(super) struct Shares {
@@ -141,6 +169,22 @@ mod tests {
         );
         assert_eq!(gaps(&spans, Scene::Camera, 12 * S, 18 * S), []);
         assert_eq!(gaps(&spans, Scene::Camera, 22 * S, 28 * S), [gap(22, 28, "paused")]);
+    }
+
+    #[test]
+    fn a_line_is_counted_on_only_while_it_is_drawn() {
+        let spans = vec![span(0, 40, Some(Scene::Camera), ""), span(40, 50, None, "paused")];
+        let cut = |drawn: &[(i64, i64)]| only_while(spans.clone(), Scene::Camera, drawn);
+        // Two lines, one of them drawn twice; the last is still there.
+        let drawn = [(30 * S, i64::MAX), (10 * S, 20 * S), (12 * S, 15 * S)];
+        assert_eq!(
+            gaps(&cut(&drawn), Scene::Camera, 0, 50 * S),
+            [gap(0, 10, "no_line"), gap(20, 30, "no_line"), gap(40, 50, "paused")]
+        );
+        assert!(covered(&cut(&[]), Scene::Camera, 0, 50 * S).is_empty());
+        assert_eq!(covered(&cut(&[(-S, 100 * S)]), Scene::Camera, 0, 50 * S), [(0, 40 * S)]);
+        // Of another scene nothing is cut.
+        assert_eq!(only_while(spans.clone(), Scene::Sim, &[]), spans);
     }
 
     #[test]

@@ -54,6 +54,8 @@ struct Board {
     settings: BTreeMap<String, String>,
     totals: Arc<Vec<Count>>,
     trouble: Option<String>,
+    /// Why the lines and zones of the operator's file are not those on record.
+    unpinned: Option<String>,
     lost: u64,
     live: Option<Live>,
 }
@@ -79,6 +81,7 @@ impl Shared {
                 settings: BTreeMap::new(),
                 totals: Arc::default(),
                 trouble: None,
+                unpinned: None,
                 lost: 0,
                 live: None,
             }),
@@ -268,8 +271,18 @@ impl Counts {
             zones::pin(desk, zones)
         };
         // Nobody waits any more: that is all right.
-        self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
-        told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
+        let asked = self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))));
+        let pinned = match asked {
+            Ok(()) => told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy))),
+            Err(error) => Err(EditError::Store(error)),
+        };
+        self.shared.board().unpinned = pinned.as_ref().err().map(|error| error.to_string());
+        pinned
+    }
+
+    /// Why the lines and zones of the operator's file could not be set by the newest [`Counts::pin`].
+    pub fn unpinned(&self) -> Option<String> {
+        self.shared.board().unpinned.clone()
     }
 
     /// Draws a line.
@@ -513,15 +526,17 @@ fn reset(desk: &Desk<'_>, line: Option<u64>) -> Result<Reset, Fault> {
     Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
 }
 
-/// The resets on record between two wall times, oldest first.
+/// The resets of a scene on record between two wall times, oldest first.
 pub(super) fn resets(
     connection: &rusqlite::Connection,
+    scene: Scene,
     from_us: i64,
     to_us: i64,
 ) -> Result<Vec<Reset>, ReadError> {
-    let mut query = connection
-        .prepare("SELECT id, wall_us, line FROM resets WHERE wall_us >= ?1 AND wall_us < ?2 ORDER BY id")?;
-    let rows = query.query_map([from_us, to_us], |row| {
+    let mut query = connection.prepare(
+        "SELECT id, wall_us, line FROM resets WHERE scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY id",
+    )?;
+    let rows = query.query_map(params![scene.word(), from_us, to_us], |row| {
         let line: Option<i64> = row.get(2)?;
         Ok(Reset { id: unsigned(row, 0)?, time_us: unsigned(row, 1)?, line_id: line.map(|id| id as u64) })
     })?;

@@ -15,7 +15,7 @@ use super::calendar::Calendar;
 use super::coverage::{self, Shares, Span};
 use super::handle::{Shared, resets};
 use super::mending::{Clock, SystemClock};
-use super::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, scene_of, unsigned};
+use super::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, from_json, scene_of, unsigned};
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::spans::EXTEND_AFTER_US;
 use super::{
@@ -129,6 +129,18 @@ impl Reader {
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
     /// before the ledger began is no gap.
     pub fn gaps(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Gap>, StoreError> {
+        self.gaps_of(scene, &[], from_us, to_us)
+    }
+
+    /// The same of these lines (all if none is named): what was counted while none of them was drawn says nothing of
+    /// them.
+    pub fn gaps_of(
+        &self,
+        scene: Scene,
+        lines: &[u64],
+        from_us: u64,
+        to_us: u64,
+    ) -> Result<Vec<Gap>, StoreError> {
         self.tell((|| {
             let began = self.read_began()?;
             let (from_us, to_us) =
@@ -136,7 +148,7 @@ impl Reader {
             if from_us >= to_us {
                 return Ok(Vec::new());
             }
-            Ok(coverage::gaps(&self.spans(from_us, to_us)?, scene, from_us, to_us))
+            Ok(coverage::gaps(&self.spans(scene, lines, from_us, to_us)?, scene, from_us, to_us))
         })())
     }
 
@@ -150,9 +162,9 @@ impl Reader {
         self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))
     }
 
-    /// The resets between two wall times, oldest first.
-    pub fn resets(&self, from_us: u64, to_us: u64) -> Result<Vec<Reset>, StoreError> {
-        self.tell(resets(&self.connection, number(from_us), number(to_us)))
+    /// The resets of a scene between two wall times, oldest first.
+    pub fn resets(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Reset>, StoreError> {
+        self.tell(resets(&self.connection, scene, number(from_us), number(to_us)))
     }
 
     /// When lines were moved between two wall times, deleted ones too: their numbers and the times, oldest first. A row
@@ -245,7 +257,8 @@ impl Reader {
         };
         // One state of the file for all that is read.
         let _state = self.connection.unchecked_transaction()?;
-        let covered = coverage::covered(&self.spans(start, end)?, query.scene, start, end);
+        let spans = self.spans(query.scene, &query.lines, start, end)?;
+        let covered = coverage::covered(&spans, query.scene, start, end);
         let mut shares = Shares::new(covered, self.now_us());
         let names: BTreeMap<u64, Arc<str>> = lines::all(&self.connection)?
             .into_iter()
@@ -332,8 +345,9 @@ impl Reader {
         }
     }
 
-    /// Spans that meet a time, that under way as long as it is now.
-    fn spans(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+    /// Spans that meet a time, that under way as long as it is now. Of certain lines (all if none is named), `scene` was
+    /// counted only while one of them was drawn: before that there is no count of them, which is no count of 0.
+    fn spans(&self, scene: Scene, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
         let mut query = self.connection.prepare(
             "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
         )?;
@@ -347,7 +361,6 @@ impl Reader {
             })
         })?;
         let mut spans = rows.collect::<Result<Vec<Span>, _>>()?;
-        spans.extend(self.recounted(from_us, to_us)?);
         let now_us = self.now_us();
         match &self.shared {
             Some(shared) => {
@@ -363,17 +376,50 @@ impl Reader {
             }
             None => self.follow(&mut spans, now_us)?,
         }
+        if !lines.is_empty() {
+            spans = coverage::only_while(spans, scene, &self.drawn(lines)?);
+        }
+        spans.extend(self.recounted(lines, from_us, to_us)?);
         Ok(spans)
     }
 
-    /// Times that were counted again from recordings: they are covered, whatever was so then.
-    fn recounted(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
-        let mut query = self
-            .connection
-            .prepare("SELECT from_us, to_us, scene FROM recount_spans WHERE to_us > ?1 AND from_us < ?2")?;
+    /// When each of these lines was drawn: from, and to; for ever, if it still is.
+    fn drawn(&self, lines: &[u64]) -> Result<Vec<(i64, i64)>, ReadError> {
+        let places = vec!["?"; lines.len()].join(", ");
+        let mut query = self.connection.prepare(&format!(
+            "SELECT line, what, wall_us FROM line_changes
+             WHERE line IN ({places}) AND what IN ('made', 'revived', 'deleted') ORDER BY id"
+        ))?;
+        let mut rows = query.query(params_from_iter(lines.iter().map(|&id| number(id))))?;
+        let mut drawn: Vec<(i64, i64)> = Vec::new();
+        let mut since: BTreeMap<i64, i64> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let (line, at_us): (i64, i64) = (row.get(0)?, row.get(2)?);
+            if row.get_ref(1)?.as_str()? == "deleted" {
+                drawn.extend(since.remove(&line).map(|from_us| (from_us, at_us)));
+            } else {
+                since.entry(line).or_insert(at_us);
+            }
+        }
+        drawn.extend(since.into_values().map(|from_us| (from_us, i64::MAX)));
+        Ok(drawn)
+    }
+
+    /// Times that were counted again from recordings, on one of these lines: they are covered, whatever was so then.
+    fn recounted(&self, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+        let mut query = self.connection.prepare(
+            "SELECT s.from_us, s.to_us, s.scene, r.lines FROM recount_spans s JOIN recounts r ON r.id = s.recount
+             WHERE s.to_us > ?1 AND s.from_us < ?2",
+        )?;
         let mut rows = query.query([from_us, to_us])?;
         let mut spans = Vec::new();
         while let Some(row) = rows.next()? {
+            if !lines.is_empty() {
+                let counted_on: Vec<(u64, u64)> = from_json(row.get_ref(3)?.as_str()?)?;
+                if !counted_on.iter().any(|(line, _)| lines.contains(line)) {
+                    continue;
+                }
+            }
             let scene = Some(scene_of(row.get_ref(2)?.as_str()?)?);
             spans.push(Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: String::new() });
         }

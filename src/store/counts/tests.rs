@@ -244,7 +244,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     bench.turn();
     let times: Vec<(u64, bool)> = bench.all().iter().map(|c| (c.time_us, c.is_time_sure)).collect();
     assert_eq!(times, [(MONDAY, true), (MONDAY, true), (MONDAY + 60 * S, true)]);
-    assert_eq!(bench.reader().resets(0, u64::MAX).expect("read")[0].time_us, MONDAY);
+    assert_eq!(bench.reader().resets(Scene::Camera, 0, u64::MAX).expect("read")[0].time_us, MONDAY);
     assert_eq!(bench.reader().lines().expect("read")[0].created_us, MONDAY);
     let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 60 * S)).expect("read");
     assert_eq!(rows[0].counts.iter().map(|count| count.count).sum::<u64>(), 3);
@@ -351,6 +351,36 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
 }
 
 #[test]
+fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let gate = bench.draw("Gate", Scene::Camera).id;
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(600 * S);
+    let door = bench.draw("Door", Scene::Camera).id;
+    clock.pass(600 * S);
+    bench.edit(|c| async move { c.delete_line(door, None).await }).expect("deleted");
+    clock.pass(600 * S);
+    bench.turn();
+    let covered = |lines: &[u64]| {
+        let query = CountsQuery { lines: lines.to_vec(), ..chart(BucketSize::Hour, MONDAY, MONDAY + HOUR) };
+        bench.reader().counts(&query).expect("read")[0].covered
+    };
+    assert_eq!((covered(&[]), covered(&[gate]), covered(&[gate, door])), (1.0, 1.0, 1.0));
+    assert!((covered(&[door]) - 1.0 / 3.0).abs() < 1e-9, "{}", covered(&[door]));
+    let gaps = |line: u64| -> Vec<(u64, u64, String)> {
+        let gaps = bench.reader().gaps_of(Scene::Camera, &[line], MONDAY, MONDAY + HOUR).expect("read");
+        gaps.into_iter().map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
+    };
+    let no_line = |from: u64, to: u64| (from, to, String::from("no_line"));
+    assert_eq!(gaps(door), [no_line(0, 600), no_line(1200, 1800)]);
+    assert!(gaps(gate).is_empty());
+    bench.assert_sound();
+}
+
+#[test]
 fn tallies_follow_resets_scenes_and_days() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
@@ -374,6 +404,8 @@ fn tallies_follow_resets_scenes_and_days() {
     bench.edit(|counts| async move { counts.reset(None).await }).expect("reset");
     bench.record(gate, Direction::In, 3);
     assert_eq!(sums(&bench), [(0, 0, 0), (3, 0, 3)]);
+    let resets = |bench: &Bench, scene| bench.reader().resets(scene, 0, u64::MAX).expect("read").len();
+    assert_eq!((resets(&bench, Scene::Camera), resets(&bench, Scene::Sim)), (2, 0));
     let error = bench.edit(|counts| async move { counts.reset(Some(99)).await }).expect_err("no such line");
     assert!(matches!(error, EditError::Unknown { what: "line", id: 99 }));
     // Another scene has other lines; one is made for the simulated street, once.
@@ -445,8 +477,11 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     assert!(matches!(add(&mut bench, Scene::Sim, draft("Gate")), Err(EditError::SameName { .. })));
     assert!(matches!(pin(&mut bench, &["Gate", "Front door"]), Err(EditError::SameName { .. })));
     assert_eq!(bench.counts.lines().borrow().len(), 4, "nothing of it was done");
+    let unpinned = bench.counts.unpinned().expect("and it is said");
+    assert!(unpinned.contains("\"Front door\""), "{unpinned}");
     bench.record(gate, Direction::In, 1);
     pin(&mut bench, &["Road"]).expect("pinned");
+    assert_eq!(bench.counts.unpinned(), None);
     assert!(bench.counts.lines().borrow().iter().all(|line| line.id != gate));
     let row = bench.reader().lines().expect("read").into_iter().find(|line| line.id == gate).expect("kept");
     assert_eq!(row.deleted_us, Some(MONDAY + S));

@@ -7,7 +7,7 @@ use super::tables::week_table;
 use super::{View, links};
 use crate::ui::chart::{Bars, Sums, WeekMap, sums};
 use crate::ui::escape::Text;
-use crate::ui::facts::{ChartBucket, DrawnLine, LineTally};
+use crate::ui::facts::{ChartBucket, DrawnLine, LineTally, NotCounted};
 use crate::ui::range::Heat;
 use crate::ui::words::{change, length, percent, weekday, when, zoned};
 
@@ -171,11 +171,12 @@ impl View<'_> {
         for (line, buckets) in &by_line {
             // What is unknown of all lines is unknown of each; a line without a crossing is not.
             let (count_in, out) = buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+            let gaps = self.gaps_of(line);
             let svg = Bars {
                 buckets,
                 bucket: ask.shown.bucket,
                 before: &[],
-                gaps: &self.page.gaps,
+                gaps: &gaps,
                 clock: self.clock(),
                 height: 112,
                 has_scale: true,
@@ -197,6 +198,16 @@ impl View<'_> {
             );
         }
         html + "</div>"
+    }
+
+    /// What is not known of a line: what was not counted at all, and what was before it was drawn and after it was
+    /// deleted.
+    fn gaps_of(&self, line: &DrawnLine) -> Vec<NotCounted> {
+        let gap = |from_us, to_us| NotCounted { from_us, to_us, why: "no_line".into() };
+        let mut gaps = self.page.gaps.clone();
+        gaps.push(gap(0, line.created_us));
+        gaps.extend(line.deleted_us.map(|us| gap(us, u64::MAX)));
+        gaps
     }
 
     /// The week, hour by hour.

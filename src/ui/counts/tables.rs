@@ -175,7 +175,8 @@ impl View<'_> {
             marks.extend(moves.map(|(_, us)| (*us, format!("{} moved", line.name))));
             marks.extend(line.deleted_us.map(|us| (us, format!("{} deleted", line.name))));
         }
-        for reset in &self.page.resets {
+        let is_shown = |line: Option<u64>| line.is_none() || ask.line.is_none() || line == ask.line;
+        for reset in self.page.resets.iter().filter(|reset| is_shown(reset.line_id)) {
             let name = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
             marks.push((
                 reset.time_us,
