@@ -124,7 +124,7 @@ fn a_recording_made_on_the_page_is_listed_and_played() {
     browser.wait_for("document.getElementById('kept-said').textContent.startsWith('Kept as ')");
     // The newest on the live page leads to the player.
     browser.wait_for("document.querySelector('#newest .item a[href^=\"player\"]') !== null");
-    browser.wait_for("document.querySelector('#newest img').naturalWidth > 0");
+    browser.wait_for("document.querySelector('#newest img')?.naturalWidth > 0");
     let item = items(&daemon)[0].clone();
     assert_eq!(item["kind"], "recording");
     assert_eq!(browser.console_errors(), Vec::<String>::new());
@@ -132,7 +132,7 @@ fn a_recording_made_on_the_page_is_listed_and_played() {
     browser.goto(&url(&daemon, "media"));
     browser.wait_for("document.querySelectorAll('#days .item').length === 1");
     assert!(browser.text(".day").starts_with("Today"), "{}", browser.text(".day"));
-    browser.wait_for("document.querySelector('#days img').naturalWidth > 0");
+    browser.wait_for("document.querySelector('#days img')?.naturalWidth > 0");
     browser.click("#days .item a");
     browser.wait_for("location.pathname.endsWith('/player')");
 
