@@ -371,7 +371,7 @@ fn figures_of_counting() {
         (String::from(r#"tallycam_crossings_lost_total{camera="camera"}"#), "0"),
         (String::from(r#"tallycam_healthy{camera="camera"}"#), "1"),
     ] {
-        assert_eq!(served.figure(&series).as_deref(), Some(want), "{series}");
+        wait_until(&format!("{series} is {want}"), || served.figure(&series).as_deref() == Some(want));
     }
     let text = served.get("/metrics").text().to_owned();
     let samples = text.lines().filter(|line| !line.starts_with('#'));

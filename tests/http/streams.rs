@@ -210,7 +210,7 @@ fn a_viewer_who_wants_few_pictures_gets_few_and_new_ones() {
     }
     // The camera gives at most 50 a second, so 20 steps of a tenth are at most 100 of its
     // pictures (and a loaded machine's camera gives fewer); all 20 steps of all pictures were 20.
-    assert!(last - first > 40, "{} pictures of the camera in 20 of the viewer", last - first);
+    assert!(last - first > 25, "{} pictures of the camera in 20 of the viewer", last - first);
 }
 
 #[test]
