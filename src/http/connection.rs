@@ -197,7 +197,7 @@ impl Link {
         let is_clear = unacknowledged == 0 && self.unwritten.get() == 0;
         if is_clear || acknowledged != before {
             self.progress.set((acknowledged, now));
-        } else if now - moved >= settings.stall * self.patience() {
+        } else if now - moved >= settings.stall.saturating_mul(self.patience()) {
             return Some(Verdict::Shed);
         }
         let (phase, since) = self.phase.get();
@@ -216,7 +216,8 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.socket.give_up_after(self.stall * self.patience() * KERNEL_WAITS);
+        // Whoever embeds the server may have it wait for ever.
+        self.socket.give_up_after(self.stall.saturating_mul(self.patience() * KERNEL_WAITS));
     }
 }
 

@@ -24,6 +24,7 @@ pub fn all() -> Value {
                 "gray": maybe(flag()), "scale": maybe(json!({"type": "string", "enum": ["1", "1/2", "1/4", "1/8"]})),
                 "mirror": maybe(flag()), "flip": maybe(flag()),
                 "crop": maybe(json!({"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number"}})),
+                "text": maybe(json!({"type": "string", "maxLength": 200})), "timestamp": maybe(flag()),
             }),
             &[],
         ),

@@ -15,8 +15,21 @@ use super::view;
 use crate::media::Picture;
 use crate::pipeline::keeping::{KeepError, PictureChange, SnapshotWish, Which};
 
-const KEYS: [&str; 11] =
-    ["name", "date", "note", "picture", "w", "gray", "scale", "rotate", "mirror", "flip", "crop"];
+const KEYS: [&str; 13] = [
+    "name",
+    "date",
+    "note",
+    "picture",
+    "w",
+    "gray",
+    "scale",
+    "rotate",
+    "mirror",
+    "flip",
+    "crop",
+    "text",
+    "timestamp",
+];
 
 const WHICH: [(&str, Which); 3] =
     [("shown", Which::Shown), ("original", Which::Original), ("largest", Which::Largest)];
@@ -31,7 +44,9 @@ const WAIT: Duration = Duration::from_secs(10);
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let keeping = request.site.keeping()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
-    let item = keeping.snapshot(wish(&fields)?).await?;
+    let mut wish = wish(&fields)?;
+    wish.change.view = wish.change.view.in_zone(&request.site.settings().zone);
+    let item = keeping.snapshot(wish).await?;
     Ok(media::made(&item, "media/"))
 }
 

@@ -163,11 +163,12 @@ async fn picture(
     if wanted_change == PictureChange::default() {
         return Ok((item, found));
     }
+    // What is written into it is its own time.
+    let wall_us = item.at_us.saturating_add(found.since_us);
+    let taken = Stamp { monotonic_us: 0, wall_us, wall_trusted: item.is_sure };
     let made = tokio::task::spawn_blocking(move || {
         // Kept until it is made, even if nobody waits for it any more.
         let _place = place;
-        // Nothing is written into what is kept: its time does not matter.
-        let taken = Stamp { monotonic_us: 0, wall_us: 0, wall_trusted: false };
         match change(&found.jpeg, &wanted_change, &taken, quality) {
             Ok(made) => found.jpeg = made.jpeg,
             // A picture of a kind that cannot be made smaller is better than none.

@@ -354,6 +354,14 @@ fn single_pictures_are_found_by_time_and_number() {
     let taken = format!("{}.{:06}", began_us / 1_000_000, began_us % 1_000_000);
     assert_eq!(answer.header("x-time"), Some("0.000000"));
     assert_eq!(answer.header("x-timestamp"), Some(taken.as_str()));
+    // And that time is written into it where it is asked for.
+    let local =
+        jiff::Timestamp::from_microsecond(began_us as i64).unwrap().to_zoned(jiff::tz::TimeZone::system());
+    let words = local.strftime("%Y-%m-%d %H:%M:%S").to_string().replace(' ', "%20");
+    let written = |query: &str| shelf.get(&format!("/api/v1/media/{late}/frame.jpg?t=0&{query}")).body;
+    let stamped = written("timestamp=1");
+    assert!(stamped == written(&format!("text={words}")), "not at {words}");
+    assert!(stamped != written("text=1970-01-01%2000:00:00"), "the time is not told at all");
 }
 
 #[test]

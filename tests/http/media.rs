@@ -539,7 +539,7 @@ fn a_picture_comes_in_the_form_that_is_asked_for() {
     let size = tallycam::media::jpeg::inspect(&small.body).unwrap();
     assert_eq!((size.width, size.height, size.components), (32, 43, 1));
     assert_eq!(kept.get("/api/v1/snapshot.jpg?rotate=45").status, 400);
-    let made = kept.json("POST", "/api/v1/snapshots", &json!({"w": 32}));
+    let made = kept.json("POST", "/api/v1/snapshots", &json!({"w": 32, "text": "door", "timestamp": true}));
     assert_eq!((made.status, &made.json()["width"]), (201, &json!(32)), "{}", made.text());
     cam.manner(Manner::Silent);
 }

@@ -101,6 +101,10 @@ impl Shared {
         self.board().trouble = trouble;
     }
 
+    fn set_unpinned(&self, pinned: &Result<(), EditError>) {
+        self.board().unpinned = pinned.as_ref().err().map(|error| error.to_string());
+    }
+
     pub(super) fn set_lost(&self, lost: u64) {
         self.board().lost = lost;
     }
@@ -270,13 +274,20 @@ impl Counts {
             lines::pin(desk, lines)?;
             zones::pin(desk, zones)
         };
-        // Nobody waits any more: that is all right.
-        let asked = self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))));
+        let shared = Arc::clone(&self.shared);
+        let asked = self.push(Command::Edit(edit(make, move |answer| {
+            // Also when it comes so late that nobody waits any more.
+            shared.set_unpinned(&answer);
+            drop(tell.send(answer));
+        })));
         let pinned = match asked {
-            Ok(()) => told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy))),
+            Ok(()) => match told.recv_timeout(PIN_PATIENCE) {
+                Ok(pinned) => return pinned,
+                Err(_) => Err(EditError::Store(StoreError::Busy)),
+            },
             Err(error) => Err(EditError::Store(error)),
         };
-        self.shared.board().unpinned = pinned.as_ref().err().map(|error| error.to_string());
+        self.shared.set_unpinned(&pinned);
         pinned
     }
 
