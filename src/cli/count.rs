@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Failure, Given, print, print_json};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{make_detector, settings, state_directory};
-use crate::daemon::models::Shelf;
+use crate::daemon::models::{Shelf, named};
 use crate::encode::avi::AviWriter;
 use crate::pipeline::NoDetector;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, ClipCountError, ClipCrossing, ClipRun, Look};
@@ -113,11 +113,13 @@ impl Count {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         self.check_names()?;
         self.check_film()?;
-        let config = given.and(&self.given).load()?.config;
+        let resolved = given.and(&self.given).load()?;
+        let pinned = named(self.model.as_deref(), &resolved);
+        let config = resolved.config;
         let run = ClipRun::open(&self.clip).map_err(failed)?;
         let size = run.size();
         let lines = self.lines_on(size)?;
-        let mut detector = self.detector(&config)?;
+        let mut detector = self.detector(&config, pinned)?;
         let labels = detector.labels().clone();
         let mut notes = Vec::new();
         let (classes, named) = if self.classes.is_empty() {
@@ -157,7 +159,7 @@ impl Count {
     }
 
     /// The detector that is asked for, made as the service makes it.
-    fn detector(&self, config: &Config) -> Result<Box<dyn Detector>, Failure> {
+    fn detector(&self, config: &Config, pinned: Option<String>) -> Result<Box<dyn Detector>, Failure> {
         let mut detect: DetectConfig = config.detect.clone();
         match (&self.replay, self.model.as_deref()) {
             (Some(path), _) => {
@@ -173,7 +175,7 @@ impl Count {
             }
             (None, None) => {}
         }
-        let shelf = Shelf::new(&state_directory(config), None);
+        let shelf = Shelf::new(&state_directory(config), pinned);
         let made = make_detector(detect, shelf)(Scene::Files, None).map_err(no_detector)?;
         Ok(made.detector)
     }

@@ -18,7 +18,7 @@ use super::{Failure, Given, print, print_json};
 use crate::base::clock::rfc3339;
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{make_detector, settings, state_directory, store_settings};
-use crate::daemon::models::Shelf;
+use crate::daemon::models::{Shelf, named};
 use crate::daemon::picture;
 use crate::http::{RecountBody, RecountReport};
 use crate::pipeline::Made;
@@ -74,7 +74,9 @@ fn fps(text: &str) -> Result<f64, String> {
 impl Recount {
     /// Counts, puts it on record, and says what changed.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let resolved = given.and(&self.given).load()?;
+        let pinned = named(self.model.as_deref(), &resolved);
+        let config = resolved.config;
         let media = media::reader(&config)?;
         let ledger = Reader::open(&store_settings(&config)).map_err(unread)?;
         // Each is known before the first is counted, which may take an hour.
@@ -82,7 +84,7 @@ impl Recount {
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let mut reports = Vec::new();
         for item in &items {
-            let report = self.recount(&config, &media, &ledger, item)?;
+            let report = self.recount(&config, pinned.clone(), &media, &ledger, item)?;
             if !self.json {
                 print(&report.text())?;
             }
@@ -94,6 +96,7 @@ impl Recount {
     fn recount(
         &self,
         config: &Config,
+        pinned: Option<String>,
         media: &MediaReader,
         ledger: &Reader,
         item: &Item,
@@ -103,7 +106,7 @@ impl Recount {
             None => scene_of(ledger, item, settings(config).scene).map_err(unread)?,
         };
         let lines: Vec<LineRow> = ledger.lines().map_err(unread)?;
-        let made = self.detector(config, ledger, scene)?;
+        let made = self.detector(config, pinned, ledger, scene)?;
         let backend = made.backend;
         let mut notes = made.notes.clone();
         let geometry = picture::view(config).geometry();
@@ -138,7 +141,13 @@ impl Recount {
     }
 
     /// The detector that is asked for, made as the service makes it.
-    fn detector(&self, config: &Config, ledger: &Reader, scene: Scene) -> Result<Made, Failure> {
+    fn detector(
+        &self,
+        config: &Config,
+        pinned: Option<String>,
+        ledger: &Reader,
+        scene: Scene,
+    ) -> Result<Made, Failure> {
         let mut detect: DetectConfig = config.detect.clone();
         let mut chosen = None;
         match self.model.as_deref() {
@@ -153,7 +162,7 @@ impl Recount {
             }
             None => {}
         }
-        let shelf = Shelf::new(&state_directory(config), None);
+        let shelf = Shelf::new(&state_directory(config), pinned);
         make_detector(detect, shelf)(scene, chosen.as_deref())
             .map_err(|none| Failure::Failed { message: none.reason, hint: none.hint })
     }

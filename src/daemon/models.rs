@@ -86,6 +86,11 @@ pub fn pinned(resolved: &Resolved) -> Option<String> {
     resolved.origin(key).filter(|origin| origin.is_operators()).map(Origin::to_string)
 }
 
+/// The same for who names the model on a command line, who may name a file as the operator may.
+pub fn named(model: Option<&str>, resolved: &Resolved) -> Option<String> {
+    model.map(|_| String::from("--model")).or_else(|| pinned(resolved))
+}
+
 fn no_model(error: &ModelError) -> NoDetector {
     NoDetector { reason: error.to_string(), hint: error.hint() }
 }

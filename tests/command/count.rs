@@ -144,6 +144,9 @@ fn what_cannot_be_read_is_named() {
     let output = count(folder.path(), &clip, &["--line", "80,120,80,0", "--model", "not_there"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("not_there"), "{}", said(&output));
+    let output = count(folder.path(), &clip, &["--line", "80,120,80,0", "--model", "./mine.onnx"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("./mine.onnx cannot be read"), "{}", said(&output));
     let output = count(folder.path(), &clip, &[&line[..], &["--classes", "zebra"]].concat());
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("knows none of --classes: \"zebra\""), "{}", said(&output));
@@ -156,6 +159,22 @@ fn what_cannot_be_read_is_named() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("apt install ffmpeg"), "{}", said(&output));
+}
+
+#[test]
+fn a_model_may_be_a_file_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/ssdlite_mobilenet_v2.onnx");
+    let other = folder.path().join("mine.onnx");
+    std::fs::copy(shipped, &other).unwrap();
+    for model in ["mine.onnx", "./mine.onnx", other.to_str().unwrap()] {
+        let every = ["--line", "80,120,80,0", "--every", "20", "--json", "--model", model];
+        let output = count(folder.path(), &clip, &every);
+        assert!(output.status.success(), "{model}: {}", said(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&report["model"], &report["frames"]), (&json!("mine"), &json!(40)));
+    }
 }
 
 #[test]
