@@ -28,7 +28,7 @@ impl Writer {
         if is_other_scene {
             self.load_totals()?;
         }
-        for crossing in committed {
+        for crossing in &committed {
             if crossing.scene == self.state.scene && !is_other_scene {
                 let kind = Kind {
                     scene: crossing.scene,
@@ -38,15 +38,18 @@ impl Writer {
                 };
                 *self.totals.entry(kind).or_insert(0) += 1;
             }
-            // Only now: if what else is to be read had failed, it would be told by the next turn.
-            self.announced = crossing.id as i64;
-            // Nobody listens: then it is for the ledger alone.
-            let _ = self.shared.committed.send(Arc::new(crossing));
         }
         if is_edited || is_other_scene || has_new_times {
             self.renew_board()?;
         }
         self.tell_sums()?;
+        // Only now: if what else is to be read had failed, they would be told by the next turn; and who hears of one and
+        // asks for the sums finds it in them.
+        for crossing in committed {
+            self.announced = crossing.id as i64;
+            // Nobody listens: then it is for the ledger alone.
+            let _ = self.shared.committed.send(Arc::new(crossing));
+        }
         self.is_behind = false;
         Ok(())
     }
