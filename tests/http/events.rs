@@ -47,15 +47,19 @@ fn one_who_comes_is_told_how_things_are_and_then_what_happens() {
     assert_eq!((tally.name.as_str(), &tally.data), ("tally", &served.get("/api/v1/tallies").json()));
 
     served.record(door, 1);
-    let crossing = listener.next("crossing");
-    assert_eq!(crossing.id, Some(3));
-    assert_eq!(crossing.data, served.get("/api/v1/crossings?limit=1").json()["items"][0]);
-    loop {
-        let tally = listener.next("tally").data;
-        if tally["lines"][0]["out"] == 1 {
-            break;
+    let (mut crossing, mut out) = (None, 0);
+    // Either may be told first.
+    while crossing.is_none() || out != 1 {
+        let event = listener.event().unwrap();
+        match event.name.as_str() {
+            "crossing" => crossing = Some(event),
+            "tally" => out = event.data["lines"][0]["out"].as_u64().unwrap(),
+            _ => {}
         }
     }
+    let crossing = crossing.unwrap();
+    assert_eq!(crossing.id, Some(3));
+    assert_eq!(crossing.data, served.get("/api/v1/crossings?limit=1").json()["items"][0]);
     served.draw("Gate");
     assert_eq!(listener.next("lines").data["items"].as_array().unwrap().len(), 2);
     served.post("/api/v1/pause");
