@@ -72,7 +72,7 @@ e2e-long: ## the same with thirty power cuts
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run
-	@test -e $(TALLYCAM) || echo "tallycam: the first build takes some minutes"
+	@test -e $(TALLYCAM) || echo "tallycam: the first build takes some minutes, on two slow cores half an hour"
 	cargo build --locked --release
 
 cross: ## as root: the program for 64-bit Pis, in a Debian of its own, with checks: target/cross/arm64/tallycam
