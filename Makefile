@@ -30,7 +30,8 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh .ci/run
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet
-	cargo test --locked --no-fail-fast
+	cargo build --locked --example embed
+	cargo test --locked --no-fail-fast --lib --bins --tests
 
 check: ## the inner loop: format, lints, unit tests
 	cargo fmt --check
