@@ -122,14 +122,14 @@ impl Count {
         let mut detector = self.detector(&config, pinned)?;
         let labels = detector.labels().clone();
         let mut notes = Vec::new();
-        let (classes, named) = if self.classes.is_empty() {
+        let (classes, place) = if self.classes.is_empty() {
             (&config.detect.classes, "[detect] classes")
         } else {
             (&self.classes, "--classes")
         };
         let score = config.detect.score.map(|score| score as f32);
         let mut options =
-            counter_options(&*detector, classes, score, named, &mut notes).map_err(no_detector)?;
+            counter_options(&*detector, classes, score, place, &mut notes).map_err(no_detector)?;
         // Excluded areas are drawn on the camera's picture, as its lines are; this is a clip.
         let heights = Filter { excluded: Vec::new(), ..settings(&config).filter };
         narrow(&mut options, &heights, &mut notes);

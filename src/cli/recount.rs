@@ -84,7 +84,7 @@ impl Recount {
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let mut reports = Vec::new();
         for item in &items {
-            let report = self.recount(&config, pinned.clone(), &media, &ledger, item)?;
+            let report = self.recount(&config, pinned.as_deref(), &media, &ledger, item)?;
             if !self.json {
                 print(&report.text())?;
             }
@@ -96,7 +96,7 @@ impl Recount {
     fn recount(
         &self,
         config: &Config,
-        pinned: Option<String>,
+        pinned: Option<&str>,
         media: &MediaReader,
         ledger: &Reader,
         item: &Item,
@@ -144,7 +144,7 @@ impl Recount {
     fn detector(
         &self,
         config: &Config,
-        pinned: Option<String>,
+        pinned: Option<&str>,
         ledger: &Reader,
         scene: Scene,
     ) -> Result<Made, Failure> {
@@ -162,7 +162,7 @@ impl Recount {
             }
             None => {}
         }
-        let shelf = Shelf::new(&state_directory(config), pinned);
+        let shelf = Shelf::new(&state_directory(config), pinned.map(str::to_owned));
         make_detector(detect, shelf)(scene, chosen.as_deref())
             .map_err(|none| Failure::Failed { message: none.reason, hint: none.hint })
     }

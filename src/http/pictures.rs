@@ -39,7 +39,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
         return Ok(stream::head(Body::full("")));
     }
     let fps = request.query.number("fps");
-    let view = view::of_old_query(&request.query).in_zone(&site.settings().zone);
+    let view = view::of_old_query(&request.query, &site.settings().zone);
     let is_annotated = is_annotated && site.annotated.is_some();
     if !view.is_plain()
         && let Some(viewers) = site.viewers_of(&view, is_annotated)?

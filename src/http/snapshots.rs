@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::Response;
+use jiff::tz::TimeZone;
 
 use super::body::Body;
 use super::fields::{FieldError, Fields};
@@ -12,24 +13,11 @@ use super::query::{Query, WrongValue};
 use super::route::Request;
 use super::thumbnail::wanted_change;
 use super::view;
-use crate::media::Picture;
+use crate::media::{Picture, View};
 use crate::pipeline::keeping::{KeepError, PictureChange, SnapshotWish, Which};
 
-const KEYS: [&str; 13] = [
-    "name",
-    "date",
-    "note",
-    "picture",
-    "w",
-    "gray",
-    "scale",
-    "rotate",
-    "mirror",
-    "flip",
-    "crop",
-    "text",
-    "timestamp",
-];
+/// What a snapshot can be told, beside what is to be done to its picture.
+const KEYS: [&str; 5] = ["name", "date", "note", "picture", "w"];
 
 const WHICH: [(&str, Which); 3] =
     [("shown", Which::Shown), ("original", Which::Original), ("largest", Which::Largest)];
@@ -43,14 +31,14 @@ const WAIT: Duration = Duration::from_secs(10);
 /// `POST /api/v1/snapshots`.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let keeping = request.site.keeping()?;
-    let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
-    let mut wish = wish(&fields)?;
-    wish.change.view = wish.change.view.in_zone(&request.site.settings().zone);
+    let keys = [&KEYS[..], &View::KEYS].concat();
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &keys)?;
+    let wish = wish(&fields, &request.site.settings().zone)?;
     let item = keeping.snapshot(wish).await?;
     Ok(media::made(&item, "media/"))
 }
 
-fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
+fn wish(fields: &Fields, zone: &TimeZone) -> Result<SnapshotWish, FieldError> {
     Ok(SnapshotWish {
         name: fields.text("name")?.filter(|name| !name.is_empty()),
         date: fields.text("date")?.filter(|date| !date.is_empty()),
@@ -58,7 +46,7 @@ fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
         which: fields.one_of("picture", &WHICH)?.unwrap_or_default(),
         change: PictureChange {
             width: fields.whole("w", WIDTHS)?.and_then(|width| u32::try_from(width).ok()),
-            view: view::of_fields(fields)?,
+            view: view::of_fields(fields, zone)?,
         },
     })
 }
@@ -69,22 +57,23 @@ fn wish(fields: &Fields) -> Result<SnapshotWish, FieldError> {
 /// # Errors
 /// The query means nothing, or there is nothing that makes such pictures.
 pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Picture, KeepError>>, Problem> {
-    let asked = if is_old { asked_of_old(&request.query) } else { asked(&request.query)? };
+    let settings = request.site.settings();
+    let zone = &settings.zone;
+    let asked = if is_old { asked_of_old(&request.query, zone) } else { asked(&request.query, zone)? };
     let Some((which, change)) = asked else { return Ok(None) };
-    let change = PictureChange { view: change.view.in_zone(&request.site.settings().zone), ..change };
     Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
 }
 
-fn asked(query: &Query) -> Result<Option<(Which, PictureChange)>, WrongValue> {
+fn asked(query: &Query, zone: &TimeZone) -> Result<Option<(Which, PictureChange)>, WrongValue> {
     let which = query.one_of("picture", &WHICH)?.unwrap_or_default();
-    let change = wanted_change(query)?;
+    let change = wanted_change(query, zone)?;
     Ok(unless_usual(which, change))
 }
 
-fn asked_of_old(query: &Query) -> Option<(Which, PictureChange)> {
+fn asked_of_old(query: &Query, zone: &TimeZone) -> Option<(Which, PictureChange)> {
     let which = query.one_of("picture", &WHICH).ok().flatten().unwrap_or_default();
     let width = query.whole("w", WIDTHS).ok().flatten().and_then(|width| u32::try_from(width).ok());
-    unless_usual(which, PictureChange { width, view: view::of_old_query(query) })
+    unless_usual(which, PictureChange { width, view: view::of_old_query(query, zone) })
 }
 
 fn unless_usual(which: Which, change: PictureChange) -> Option<(Which, PictureChange)> {
@@ -96,11 +85,10 @@ fn unless_usual(which: Which, change: PictureChange) -> Option<(Which, PictureCh
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::media::View;
 
     #[test]
     fn the_query_says_which_picture() {
-        let of = |text: &str| asked(&Query::parse(text));
+        let of = |text: &str| asked(&Query::parse(text), &TimeZone::UTC);
         assert_eq!(of(""), Ok(None));
         assert_eq!(of("123&_=4&gray=0&rotate=0&picture=shown"), Ok(None));
         let view = View { rotate: 90, gray: true, ..View::default() };
@@ -108,9 +96,10 @@ mod tests {
         assert_eq!(of("w=320&rotate=90&gray=1&picture=original"), Ok(Some((Which::Original, change))));
         for wrong in ["w=15", "w=8193", "w=a", "rotate=45", "rotate=360", "gray=yes", "picture=best"] {
             assert!(of(wrong).is_err(), "{wrong}");
-            assert_eq!(asked_of_old(&Query::parse(wrong)), None, "{wrong}");
+            assert_eq!(asked_of_old(&Query::parse(wrong), &TimeZone::UTC), None, "{wrong}");
         }
-        let some = asked_of_old(&Query::parse("w=huge&rotate=180&gray=maybe&picture=original"));
+        let old = Query::parse("w=huge&rotate=180&gray=maybe&picture=original");
+        let some = asked_of_old(&old, &TimeZone::UTC);
         let view = View { rotate: 180, ..View::default() };
         assert_eq!(some, Some((Which::Original, PictureChange { width: None, view })));
     }

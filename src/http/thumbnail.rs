@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName};
 use hyper::{Response, StatusCode};
+use jiff::tz::TimeZone;
 
 use super::body::Body;
 use super::download::put;
@@ -106,8 +107,7 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
         (Some(number), _) => Wanted::Number(number),
         (None, at_us) => Wanted::Time(at_us.unwrap_or(0)),
     };
-    let change = wanted_change(query)?;
-    let change = PictureChange { view: change.view.in_zone(&request.site.settings().zone), ..change };
+    let change = wanted_change(query, &request.site.settings().zone)?;
     let (item, found) = picture(&request, wanted, change, FINE).await?;
     let mut response = jpeg(&item, &found);
     // Of what is still being recorded a later picture may be the one of this second by then.
@@ -120,14 +120,14 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// `?w=`, and what is to be done to the picture.
+/// `?w=`, and what is to be done to the picture, times written in `zone`.
 ///
 /// # Errors
 /// A value means nothing.
-pub fn wanted_change(query: &Query) -> Result<PictureChange, WrongValue> {
+pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, WrongValue> {
     Ok(PictureChange {
         width: query.whole("w", 16..=8192)?.map(|width| width as u32),
-        view: view::of_query(query)?,
+        view: view::of_query(query, zone)?,
     })
 }
 

@@ -122,7 +122,7 @@ impl Calendar {
 
     /// When the day of this date begins.
     fn begins(&self, date: Date) -> i64 {
-        let time = Time::new(self.day_starts, 0, 0, 0).unwrap_or(Time::midnight());
+        let time = Time::new(self.day_starts, 0, 0, 0).unwrap_or_default();
         let at = self.zone.to_ambiguous_timestamp(date.to_datetime(time)).compatible();
         at.map_or(i64::MAX, |at| at.as_microsecond())
     }
