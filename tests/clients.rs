@@ -175,12 +175,19 @@ fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
     assert_eq!(state["viewers"], 3, "{state}");
     assert_eq!(readers.opencv.sizes.lock().unwrap()[..], ["640 480"]);
     // Full rate: between the first and the last hardly a picture is missing but those that the camera itself left out,
-    // as it does where the machine lets it wait.
+    // and those that a reader did not get for being behind, as where the machine lets them wait; of all together that is
+    // told, and it is never the most.
+    let metrics = common::client::get(daemon.address, "/metrics");
+    let skips =
+        metrics.text().lines().find_map(|line| line.strip_prefix("tallycam_viewer_skips_total ")).unwrap();
+    let skips: u64 = skips.parse().unwrap();
     let lost = state["lost"].as_u64().unwrap();
     for numbers in seen {
         let made = u64::from(numbers.last().unwrap() - numbers[0] + 1).saturating_sub(lost);
         assert!(numbers.is_sorted_by(|a, b| a <= b));
-        assert!(numbers.len() as u64 * 10 >= made * 9, "{} of {made} pictures", numbers.len());
+        let read = numbers.len() as u64;
+        assert!((read + skips) * 10 >= made * 9, "{read} of {made} pictures, {skips} skipped");
+        assert!(read * 2 >= made, "{read} of {made} pictures");
     }
     let parts = std::fs::read(&files[0]).unwrap();
     let first = jpegs(&files[0])[0].len();

@@ -44,9 +44,11 @@
 
   // ---- showing
 
-  // A picture with what its headers say of it.
-  const show = async (jpeg, header) => {
+  // A picture with what its headers say of it, if it is still wanted when it is decoded: a step that came meanwhile
+  // counts from where it led, not from here.
+  const show = async (jpeg, header, isWanted) => {
     const image = await createImageBitmap(jpeg);
+    if (!isWanted()) { image.close(); return; }
     if (canvas.width !== image.width || canvas.height !== image.height) [canvas.width, canvas.height] = [image.width, image.height];
     paper.drawImage(image, 0, 0);
     image.close();
@@ -76,7 +78,7 @@
         const answer = await fetch(`${base}frame.jpg?${asked}`);
         if (!answer.ok) throw new Error(`the server answered ${answer.status}.`);
         const jpeg = await answer.blob();
-        if (wish === null && !replay) await show(jpeg, name => answer.headers.get(name));
+        await show(jpeg, name => answer.headers.get(name), () => wish === null && !replay);
       } catch (e) { if (wish === null) failed(e); }
     }
     isAsking = false;
@@ -125,7 +127,7 @@
         all.set(value, left.length);
         let part;
         [left, part] = parts(all);
-        if (part && replay === mine) await show(part.jpeg, part.of);
+        if (part) await show(part.jpeg, part.of, () => replay === mine);
       }
     } catch (e) { if (replay === mine && e.name !== 'AbortError') failed(e); }
     if (replay === mine) stop();

@@ -92,14 +92,20 @@ impl Browser {
         let session = browser.call("POST", "/session", Some(&capabilities));
         browser.session = format!("/session/{}", session["sessionId"].as_str().expect("a session id"));
         if wanted.is_dark {
-            let dark = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
-            browser.devtools("Emulation.setEmulatedMedia", json!({ "features": dark }));
+            browser.prefer(true);
         }
         let downloads = browser.downloads();
         std::fs::create_dir(&downloads).unwrap();
         let allow = json!({ "behavior": "allow", "downloadPath": downloads });
         browser.devtools("Browser.setDownloadBehavior", allow);
         Some(browser)
+    }
+
+    /// The reader prefers dark pages from now on, or light ones.
+    pub fn prefer(&self, is_dark: bool) {
+        let value = if is_dark { "dark" } else { "light" };
+        let feature = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": feature }));
     }
 
     /// The folder that downloads go to.
@@ -310,6 +316,15 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            // What it would start beside, which takes as long as all the rest where memory is slow.
+            "--disable-breakpad",
+            "--disable-crash-reporter",
+            "--disable-extensions",
+            "--disable-component-extensions-with-background-pages",
+            "--disable-default-apps",
+            "--disable-features=Translate,MediaRouter,DialMediaRouteProvider,OptimizationHints",
+            "--metrics-recording-only",
+            "--mute-audio",
             format!("--window-size={},{}", wanted.width, wanted.height),
             format!("--user-data-dir={}", home.join("profile").display()),
         ],
