@@ -466,6 +466,8 @@ fn a_focus_sweep_from_the_page_finds_the_sharpest() {
     };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
+    // The figure follows the picture while the card is in sight; it may be below the picture.
+    browser.script("document.getElementById('lens-form').scrollIntoView({ block: 'center' })");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
     browser.click("#lens-form [name=step][value='0.05']");
     browser.wait_until("autofocus is off", || get(&daemon, "/api/v1/lens")["auto"] == false);
