@@ -316,7 +316,7 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            // What it would start beside, which takes as long as all the rest where memory is slow.
+            // What it would start beside: it is up a quarter sooner without, where memory is slow.
             "--disable-breakpad",
             "--disable-crash-reporter",
             "--disable-extensions",
