@@ -11,6 +11,10 @@ TALLYCAM := $(TARGET)/release/tallycam
 # For which machines packages are made: Debian's words.
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := $(CURDIR)/target/tools/bin/cargo-deb
+# Mounts and chroot are root's; what comes of it is given back.
+CROSS := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_MIRROR,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,http_proxy,https_proxy) deploy/cross.sh
+# Packages are made one after the other, in one folder.
+.NOTPARALLEL:
 
 .PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long build install cross crosstest deb
 
@@ -59,11 +63,12 @@ kill: ## killed a hundred times while it counts: nothing that was announced may 
 # E2E_PACKAGE names a package that is there already; without it, it is made.
 E2E_PACKAGE ?=
 E2E_CYCLES ?= 3
+newest_package = $(shell ls -t target/deb/tallycam_*_amd64.deb | head -n 1)
 
 e2e: $(if $(E2E_PACKAGE),,deb-amd64) ## the package in a booted Debian 13 with real kernel devices, seen from outside; writes docs/e2e.md
 	@deploy/prerequisites.sh e2e
 	tests/e2e/guest.sh $(TARGET)/e2e
-	python3 tests/e2e/e2e.py $(TARGET)/e2e $(or $(E2E_PACKAGE),target/deb/tallycam_*_amd64.deb) --cycles $(E2E_CYCLES)
+	python3 tests/e2e/e2e.py $(TARGET)/e2e $(or $(E2E_PACKAGE),$(newest_package)) --cycles $(E2E_CYCLES)
 
 e2e-long: ## the same with thirty power cuts
 	$(MAKE) e2e E2E_CYCLES=30
@@ -73,22 +78,23 @@ build: ## the program, optimised: target/release/tallycam
 	@test -e $(TALLYCAM) || echo "tallycam: the first build takes some minutes, on two slow cores half an hour"
 	cargo build --locked --release
 
-cross: ## as root: the program for 64-bit Pis, in a Debian of its own, with checks: target/cross/arm64/tallycam
+cross: ## the program for 64-bit Pis, in a Debian of its own (by sudo), with checks: target/cross/arm64/tallycam
 	@deploy/prerequisites.sh cross
-	deploy/cross.sh build
+	$(CROSS) build
 
-crosstest: ## as root: the tests that can run there, as arm64 programs under qemu-user
+crosstest: ## the tests that can run there, as arm64 programs under qemu-user (by sudo)
 	@deploy/prerequisites.sh cross
-	deploy/cross.sh test
+	$(CROSS) test
 
-deb: $(ARCHITECTURES:%=deb-%) ## Debian packages for this machine and for 64-bit Pis (that one as root), in target/deb
+deb: $(ARCHITECTURES:%=deb-%) ## Debian packages for this machine and for 64-bit Pis (that one by sudo), in target/deb
 
 # The last line says how much of 10 the service's unit leaves open; more than 2.5 is an error.
 deb-%: $(CARGO_DEB)
 	@deploy/prerequisites.sh deb
-	@case $* in \
-		$$(dpkg --print-architecture)) $(MAKE) --no-print-directory build && deploy/deb.sh $* $(TALLYCAM) target/deb ;; \
-		arm64) $(MAKE) --no-print-directory cross && deploy/deb.sh $* target/cross/arm64/tallycam target/deb pwm ;; \
+	@case $$(dpkg --print-architecture)-$* in \
+		amd64-amd64) $(MAKE) --no-print-directory build && deploy/deb.sh $* $(TALLYCAM) target/deb ;; \
+		arm64-arm64) cargo build --locked --release --features pwm && deploy/deb.sh $* $(TALLYCAM) target/deb pwm ;; \
+		*-arm64) $(MAKE) --no-print-directory cross && deploy/deb.sh $* target/cross/arm64/tallycam target/deb pwm ;; \
 		*) echo "tallycam: no packages for $* are made here" >&2; exit 64 ;; \
 	esac
 	lintian --fail-on error --profile debian target/deb/tallycam_*_$*.deb
@@ -111,5 +117,9 @@ install: ## as root, after make build: program, units and configuration of the s
 	install -D -m 644 systemd/tallycam.polkit $(DESTDIR)/usr/share/polkit-1/rules.d/50-tallycam.rules
 	test -e $(DESTDIR)/etc/tallycam/config.toml || \
 		install -D -m 644 config.toml $(DESTDIR)/etc/tallycam/config.toml
+	install -D -m 644 systemd/tallycam.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tallycam.conf
 	test -n "$(DESTDIR)" || systemd-sysusers tallycam.conf
+	test -n "$(DESTDIR)" || systemd-tmpfiles --create tallycam.conf
 	test -n "$(DESTDIR)" || systemctl daemon-reload
+	test -n "$(DESTDIR)" || ! test -d /run/udev || { udevadm control --reload && \
+		udevadm trigger --subsystem-match=video4linux --subsystem-match=spidev --subsystem-match=gpio; }

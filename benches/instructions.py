@@ -43,7 +43,8 @@ def count(what):
         "qemu-aarch64", "-L", f"{CACHE}/sysroot", "-plugin", f"{OUT}/libinsncount.so", "-d", "plugin", "-D", counts,
         PROGRAM, what, str(FRAMES),
     ]  # fmt: skip
-    subprocess.run(command, check=True)
+    if subprocess.run(command).returncode:
+        sys.exit(f"{what}: see above; does this qemu take plugins? Debian 12's qemu-user does, which is linked dynamically")
     with open(counts) as f:
         marks = [int(number) for number in re.findall(r"^mark (\d+)$", f.read(), re.MULTILINE)]
     if len(marks) != 2:

@@ -105,11 +105,12 @@ def is_apache(text):
 
 
 def part(text, between):
-    """The lines of `text` from the one that holds the first mark up to the one that holds the second."""
+    """The lines of `text` from the last one that holds the first mark (the first may be in a list of contents) up to the one that
+    holds the second."""
     if between is None:
         return text
     lines = text.split("\n")
-    start = next((number for number, line in enumerate(lines) if line.startswith(between[0])), None)
+    start = max((number for number, line in enumerate(lines) if line.startswith(between[0])), default=None)
     if start is None:
         sys.exit(f"copyright.py: no {between[0]!r} where a licence was")
     end = next((number for number in range(start + 1, len(lines)) if lines[number].startswith(between[1])), len(lines))

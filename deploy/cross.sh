@@ -113,7 +113,7 @@ inside() {
             PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             ${http_proxy+http_proxy="$http_proxy"} ${https_proxy+https_proxy="$https_proxy"} \
             ${CARGO_BUILD_JOBS+CARGO_BUILD_JOBS="$CARGO_BUILD_JOBS"} \
-            CARGO_HOME=/cargo CARGO_TARGET_DIR=/build CARGO_INCREMENTAL=0 \
+            CARGO_HOME=/cargo CARGO_TARGET_DIR=/build CARGO_INCREMENTAL=0 LDFLAGS=-fuse-ld=lld \
             CC_aarch64_unknown_linux_gnu=clang AR_aarch64_unknown_linux_gnu=llvm-ar \
             CFLAGS_aarch64_unknown_linux_gnu="--target=aarch64-linux-gnu --sysroot=/sysroot" \
             BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="--sysroot=/sysroot" RPI_WS281X_SYSROOT=/sysroot \
@@ -144,11 +144,15 @@ check() {
 }
 
 build() {
+    began=$(date +%s)
     inside cargo build --locked --release --target "$triple" ${features:+--features "$features"}
     mkdir -p "$cache/arm64"
     inside llvm-strip --strip-all --remove-section=.comment -o /build/tallycam "/build/$triple/release/tallycam"
     mv "$cache/build/tallycam" "$cache/arm64/tallycam"
+    # It belongs to whoever typed sudo.
+    if [ -n "${SUDO_UID:-}" ]; then chown -R "$SUDO_UID:${SUDO_GID:-0}" "$cache/arm64"; fi
     check "$cache/arm64/tallycam"
+    say "built in $(($(date +%s) - began)) s"
 }
 
 what=${1:-build}

@@ -51,7 +51,8 @@ packages() {
         # The packages' files, what is stripped there, and who finds fault with it.
         printf '%s\n' dpkg-dev:dpkg-parsechangelog binutils:strip python3:python3 lintian:lintian systemd:systemd-analyze
         case $(uname -m) in
-            aarch64) ;;
+            # For PWM pins.
+            aarch64) printf '%s\n' git:git libclang-dev ;;
             *) echo binutils-aarch64-linux-gnu:aarch64-linux-gnu-strip ;;
         esac
     fi

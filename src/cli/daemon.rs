@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -75,11 +77,14 @@ enum Framing {
 }
 
 impl Daemon {
-    /// The daemon at the first configured address where somebody listens.
+    /// The daemon at the first configured address where somebody listens, or where systemd listens for it.
     pub fn find(config: &Config) -> Option<Daemon> {
-        let listens = config.http.listen.iter();
-        let mut daemons = listens.map(|listen| Daemon { listen: listen.clone(), patience: ANSWERS_WITHIN });
-        daemons.find(|daemon| daemon.connect().is_ok())
+        let heard = |listen| {
+            let daemon = Daemon { listen, patience: ANSWERS_WITHIN };
+            daemon.connect().is_ok().then_some(daemon)
+        };
+        let configured = config.http.listen.iter().cloned().find_map(heard);
+        configured.or_else(|| held_by_systemd(config).into_iter().find_map(heard))
     }
 
     /// The same, or why nothing is done.
@@ -363,11 +368,48 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
+/// Where tallycam.socket listens, if it does, for the service whose configuration this is.
+fn held_by_systemd(config: &Config) -> Vec<Listen> {
+    if config.store.unit.as_deref() != Some(Path::new("/var/lib/tallycam")) {
+        return Vec::new();
+    }
+    let shown = Command::new("systemctl")
+        .args(["show", "--property=ActiveState,Listen", "tallycam.socket"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    // Where there is no systemd nothing is held by it.
+    shown.map(|shown| listened(&String::from_utf8_lossy(&shown.stdout))).unwrap_or_default()
+}
+
+/// The addresses of an active socket unit, as systemctl(1) shows it: `Listen=[::]:80 (Stream)`, a line each.
+fn listened(shown: &str) -> Vec<Listen> {
+    if !shown.lines().any(|line| line == "ActiveState=active") {
+        return Vec::new();
+    }
+    let addresses = shown.lines().filter_map(|line| line.strip_prefix("Listen=")?.strip_suffix(" (Stream)"));
+    addresses
+        .filter_map(|address| match address.starts_with('/') {
+            true => Some(Listen::Unix(address.into())),
+            false => address.parse().ok().map(Listen::Tcp),
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::net::TcpListener;
+
+    #[test]
+    fn what_systemd_listens_at_is_read() {
+        let tcp = |address: &str| Listen::Tcp(address.parse().unwrap());
+        let shown = "Listen=[::]:80 (Stream)\nListen=/run/a b (Stream)\nListen=127.0.0.1:9 (Datagram)\nListen=1.2.3.4:81 (Stream)\nActiveState=active\n";
+        assert_eq!(listened(shown), [tcp("[::]:80"), Listen::Unix("/run/a b".into()), tcp("1.2.3.4:81")]);
+        assert_eq!(listened(&shown.replace("=active", "=inactive")), []);
+        assert_eq!(listened(""), []);
+    }
 
     #[test]
     fn everywhere_is_here() {

@@ -237,12 +237,18 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// `text` with every password in it starred out, character for character: what follows a word such
-/// as `password` or `passwd` and an equals sign, and what a URL carries before its `@`.
+/// `text` with every secret in it starred out, character for character: what follows a word such as `password` or `passwd`,
+/// or the key `key`, and an equals sign, and what a URL carries before its `@`.
 pub(super) fn masked(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let lower: Vec<char> = chars.iter().map(char::to_ascii_lowercase).collect();
-    let word = lower.windows(4).position(|w| w == ['p', 'a', 's', 's']);
+    let is_key = |at: usize| {
+        lower[at..].starts_with(&['k', 'e', 'y'])
+            && (lower[..at].ends_with(&['u', 's', 'e', 'r'])
+                || !lower[..at].last().is_some_and(|c| c.is_alphanumeric()))
+            && lower[at + 3..].iter().find(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')) == Some(&'=')
+    };
+    let word = (0..lower.len()).find(|&at| lower[at..].starts_with(&['p', 'a', 's', 's']) || is_key(at));
     let value = word.and_then(|at| lower[at..].iter().position(|&c| c == '=').map(|equals| at + equals + 1));
     if let Some(value) = value {
         for c in chars[value..].iter_mut().filter(|c| !c.is_whitespace() && **c != '"') {
@@ -331,6 +337,12 @@ mod tests {
             ("passwd=ab", "passwd=**"),
             ("TALLYCAM_SOURCE_PASSWORD=q", "TALLYCAM_SOURCE_PASSWORD=*"),
             ("url = \"http://me:pw@cam/x@y\"", "url = \"http://*****@cam/x@y\""),
+            ("key = \"s3cret", "key = \"******"),
+            ("power = { key=\"ab\" }", "power = { key=\"**\" *"),
+            ("TALLYCAM_POWER_KEY=q", "TALLYCAM_POWER_KEY=*"),
+            ("userkey: x = y", "userkey: x = y"),
+            ("userkey = y", "userkey = *"),
+            ("monkey = \"abc\"", "monkey = \"abc\""),
             ("plain", "plain"),
         ] {
             assert_eq!(masked(text), want);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::complaint::{Complaint, Lines, Place};
+use super::complaint::{Complaint, Lines, Place, masked};
 use super::kind::quoted;
 
 /// A longer file than this is no configuration of ours: the shipped one has 11 kB.
@@ -48,6 +48,19 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
         let hint = Some(String::from("save the file as UTF-8"));
         Box::new(Complaint { place, message: String::from("this is not UTF-8 text"), hint })
     })
+}
+
+/// Refuses what lies at `path` and is no file: to open a pipe waits for who writes into it.
+///
+/// # Errors
+/// A complaint.
+pub(super) fn check_kind(path: &Path) -> Result<(), Box<Complaint>> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            Err(whole(&path.display().to_string(), String::from("is no file"), None))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a file of so many bytes, if that is too long to be read.
@@ -95,7 +108,13 @@ fn syntax(document: &Document<'_>, message: &str, span: Range<usize>) -> Complai
         if typed.trim().is_empty() {
             (String::from("a value is missing here"), None)
         } else {
-            (String::from("text must stand in quotes"), Some(format!("write {}", quoted(typed.trim()))))
+            let line = lines.text(lines.line(span.start));
+            // What is starred out in the line is not told beside it.
+            let hint = match masked(line) == line {
+                true => format!("write {}", quoted(typed.trim())),
+                false => String::from("write it in quotes"),
+            };
+            (String::from("text must stand in quotes"), Some(hint))
         }
     } else if message.starts_with("key with no value") {
         (String::from("a key needs `=` and a value"), None)

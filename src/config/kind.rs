@@ -499,7 +499,8 @@ impl Kind {
             Kind::NumberOrOff(least, most, _) => format!("a number from {least} to {most}, or \"off\""),
             Kind::AutoNumber(least, most, _) => format!("a number from {least} to {most}, or \"auto\""),
             Kind::Crop(_) => String::from(
-                "[left, top, width, height] within the picture, as fractions such as [0.25, 0.25, 0.5, 0.5], or \"none\"",
+                "[left, top, width, height] within the picture, as fractions such as [0.25, 0.25, 0.5, 0.5], width and \
+                 height at least 0.01, or \"none\"",
             ),
             Kind::Color(_) => String::from("a colour as RRGGBB, such as \"FF8800\""),
             Kind::Time(least, most, _) => {

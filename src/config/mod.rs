@@ -186,8 +186,6 @@ pub enum LensKind {
     Auto,
     /// By its V4L2 controls.
     V4l2,
-    /// By libcamera.
-    Libcamera,
     /// A simulated one.
     Sim,
     /// It is set by hand.
@@ -358,8 +356,11 @@ pub struct CountsConfig {
 /// `[store]`: where things are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// `directory`; `None`: systemd's state directory, else `data` in the working directory.
+    /// `directory`; `None`: systemd's state directory, else `unit`, else `data` in the working directory.
     pub directory: Option<PathBuf>,
+    /// The state directory of the unit that runs with this file, if it is one of those in `/etc/tallycam`: no key, but known by
+    /// the file's place, so that a command by hand finds what the service keeps.
+    pub unit: Option<PathBuf>,
 }
 
 /// `[snapshot]`: how single pictures are taken.
@@ -532,7 +533,7 @@ impl Default for Config {
             lines: Vec::new(),
             zones: Vec::new(),
             counts: CountsConfig { time_zone: None, day_starts: 0 },
-            store: StoreConfig { directory: None },
+            store: StoreConfig { directory: None, unit: None },
             snapshot: SnapshotConfig { warm_up: 0 },
             record: RecordConfig {
                 fps: None,

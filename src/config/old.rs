@@ -25,6 +25,7 @@ struct Entry<'t> {
 struct Made {
     device: Option<String>,
     kind: Option<&'static str>,
+    has_white: bool,
     pixels: Option<u16>,
     key: Option<String>,
     /// Lines without a counterpart, and why they have none.
@@ -68,6 +69,10 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
                 Some(true) if value("lighttype").is_none() => made.notes.push(format!(
                     "{typed}: which light? kind = \"spi\", \"pwm\" or \"gpio\" in [lights] says so"
                 )),
+                Some(true) if value("lighttype").and_then(kind_of).is_none() => {
+                    made.notes
+                        .push(format!("{typed}: a light, but of no kind that is known here (see lighttype)"));
+                }
                 // Said by kind.
                 Some(true) => {}
                 Some(false) => {
@@ -77,7 +82,13 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
             },
             ("" | "settings", "lighttype") => match (kind_of(entry.value), light.flatten()) {
                 (_, Some(false)) => made.notes.push(format!("{typed}: there was no light")),
-                (Some(kind), _) => made.kind = Some(kind),
+                (Some("spi" | "pwm"), _) if value("numlights").is_some_and(is_zero) => {
+                    made.notes.push(format!("{typed}: a strip of no pixels"));
+                }
+                (Some(kind), _) => {
+                    made.kind = Some(kind);
+                    made.has_white = has_white(entry.value);
+                }
                 (None, _) => made.notes.push(format!(
                     "{typed}: not known here; kind = \"spi\", \"pwm\" or \"gpio\" in [lights] names the light"
                 )),
@@ -133,6 +144,9 @@ impl Made {
             }
             out.push_str(&format!("kind = \"{kind}\"\n"));
         }
+        if self.has_white {
+            out.push_str("# With a white light of its own; \"RGBW\" where red and green are swapped.\norder = \"GRBW\"\n");
+        }
         if let Some(pixels) = self.pixels {
             out.push_str(&format!("pixels = {pixels}\n"));
         }
@@ -186,7 +200,11 @@ fn entries<'t>(lines: &Lines<'_>, text: &'t str, complaints: &mut Vec<Complaint>
             complain(format!("`{key}` is set twice"), Some(format!("line {} sets it first", first.line)));
             continue;
         }
-        entries.push(Entry { section: section.clone(), key, value: plain(value), line: number });
+        let value = match key.as_str() {
+            "userkey" => secret(value),
+            _ => plain(value),
+        };
+        entries.push(Entry { section: section.clone(), key, value, line: number });
     }
     entries
 }
@@ -199,6 +217,13 @@ fn plain(value: &str) -> &str {
     let value = value[..end.unwrap_or(value.len())].trim();
     let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
     inner('"').or_else(|| inner('\'')).unwrap_or(value)
+}
+
+/// The secret as `configparser` gave it to the program, quotes, `#` and all: another one than is in use would lock its
+/// owner out. What begins as a comment is none: the program took it for the key, its owner did not.
+fn secret(value: &str) -> &str {
+    let value = value.trim();
+    if value.starts_with([';', '#']) { "" } else { value }
 }
 
 fn is_on(value: &str) -> Option<bool> {
@@ -224,6 +249,19 @@ fn kind_of(word: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a strip of this name has white pixels.
+fn has_white(word: &str) -> bool {
+    let word = word.to_lowercase();
+    // The orders that rpi_ws281x has names for, with white: it comes last in all of them.
+    ["rgbw", "rbgw", "grbw", "gbrw", "brgw", "bgrw", "sk6812w", "sk6812_w"]
+        .iter()
+        .any(|part| word.contains(part))
+}
+
+fn is_zero(count: &str) -> bool {
+    count.parse() == Ok(0_u16)
+}
+
 fn place(lines: &Lines<'_>, number: usize) -> super::complaint::Place {
     lines.place(lines.start_of(number)..lines.start_of(number) + lines.text(number).len())
 }
@@ -236,7 +274,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::{Config, LightKind};
+    use super::super::{ColorOrder, Config, LightKind};
     use super::*;
 
     fn read(text: &str) -> Config {
@@ -258,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn the_secret_stays_as_it_was() {
+        for (written, key) in [
+            ("a #1", Some("a #1")),
+            ("\"x\" ;y ", Some("\"x\" ;y")),
+            ("'", Some("'")),
+            ("# none", None),
+            ("", None),
+        ] {
+            let config = read(&format!("[KEYS]\nuserkey = {written}\n"));
+            assert_eq!(config.power.key.as_deref(), key, "{written}");
+        }
+    }
+
+    #[test]
     fn it_is_read_whatever_has_been_done_to_it() {
         let same = read("[SETTINGS]\ncamera=0\nlight=false\n");
         for text in [
@@ -269,6 +321,11 @@ mod tests {
         }
         let toml = convert("x", "[SETTINGS]\ncamera=0\nlight=False\n").unwrap();
         assert!(toml.contains("# light = False: there was no light"), "no line is lost: {toml}");
+        let toml = convert("x", "light = True\nlighttype = candle\n").unwrap();
+        assert!(
+            toml.contains("# light = True: a light, but of no kind")
+                && toml.contains("# lighttype = candle:")
+        );
         let toml = convert("x", "tty = /dev/ttyUSB0\n[other]\nx = \u{7}y\n[KEYS]\nadmin = s3cret\n").unwrap();
         assert!(toml.contains("# tty = /dev/ttyUSB0: tallycam has no"), "{toml}");
         assert!(
@@ -291,6 +348,12 @@ mod tests {
         }
         assert_eq!(read("light = false\nlighttype = neopixel\nnumlights = 0\n").lights.kind, LightKind::None);
         assert_eq!(read("numlights = 00\n"), read("numlights = 0\n"), "no strip of no pixels");
+        let none = read("light = True\nlighttype = rgbw\nnumlights = 0\n").lights;
+        assert_eq!((none.kind, none.order), (LightKind::None, ColorOrder::Grb));
+        let white = read("light = True\nlighttype = Adafruit NeoPixel RGBW\nnumlights = 8\n").lights;
+        assert_eq!((white.kind, white.order, white.pixels), (LightKind::Pwm, ColorOrder::Grbw, 8));
+        let white = read("light = True\nlighttype = SK6812_STRIP_BGRW\nnumlights = 8\n").lights;
+        assert_eq!((white.kind, white.order), (LightKind::Pwm, ColorOrder::Grbw));
     }
 
     #[test]

@@ -629,6 +629,7 @@ impl Resolving {
             return Err(Complaints(self.complaints));
         }
         self.config.source.controls = self.controls.into_iter().collect();
+        self.config.store.unit = file.as_deref().and_then(unit_directory);
         let mut settings = Vec::new();
         let mut rest = self.settings;
         let mut add = |path: String, (value, origin)| settings.push(Setting { path, value, origin });
@@ -652,6 +653,16 @@ impl Resolving {
             }
         }
         Ok(Resolved { config: self.config, settings, file })
+    }
+}
+
+/// Where the unit that runs with `file` keeps its state: systemd/tallycam.service and systemd/tallycam@.service.
+fn unit_directory(file: &Path) -> Option<PathBuf> {
+    let name = file.strip_prefix("/etc/tallycam").ok()?.to_str()?.strip_suffix(".toml")?;
+    match name {
+        "config" => Some(PathBuf::from("/var/lib/tallycam")),
+        _ if name.contains('/') => None,
+        _ => Some(PathBuf::from(format!("/var/lib/tallycam-{name}"))),
     }
 }
 

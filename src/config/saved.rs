@@ -102,11 +102,17 @@ impl Saved {
         }
     }
 
+    /// Whether its file would be too long to be read again.
+    pub fn is_too_long(&self) -> bool {
+        super::file::check_length("", self.to_toml().len()).is_err()
+    }
+
     /// Reads the file at `file`: [`Saved::read`] of its text.
     ///
     /// # Errors
-    /// It cannot be read, is too long, is no UTF-8 or no TOML.
+    /// It is none, cannot be read, is too long, is no UTF-8 or no TOML.
     pub fn load(file: &Path) -> Result<(Saved, Option<Faulty>), Complaints> {
+        super::file::check_kind(file).map_err(|complaint| Complaints(vec![*complaint]))?;
         let text = super::file::read(file).map_err(|complaint| Complaints(vec![*complaint]))?;
         Saved::read(file, &text)
     }

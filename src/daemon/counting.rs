@@ -1,14 +1,14 @@
 //! From the configuration to counting: where the ledger lies, what is drawn in the file, and which
 //! detector looks.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::models::Shelf;
 use crate::base::Worker;
-use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, ZoneConfig};
+use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
 use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
 use crate::store::{self, Counts, LineDraft, Scene, StoreError, ZoneDraft};
 use crate::vision::{
@@ -178,17 +178,16 @@ pub fn store_settings(config: &Config) -> store::Settings {
 
 /// Where everything is kept.
 pub fn state_directory(config: &Config) -> PathBuf {
-    directory(config.store.directory.as_deref(), std::env::var_os("STATE_DIRECTORY"))
+    directory(&config.store, std::env::var_os("STATE_DIRECTORY"))
 }
 
-/// The configured directory; else the first that systemd hands over (systemd.exec(5),
-/// `StateDirectory=`); else `data` in the working directory.
-fn directory(configured: Option<&Path>, handed_over: Option<std::ffi::OsString>) -> PathBuf {
-    if let Some(directory) = configured {
-        return directory.to_owned();
-    }
+/// The configured directory; else the first that systemd hands over (systemd.exec(5), `StateDirectory=`); else that of the
+/// unit whose file it is; else `data` in the working directory.
+fn directory(store: &StoreConfig, handed_over: Option<std::ffi::OsString>) -> PathBuf {
     let handed_over = handed_over.and_then(|list| std::env::split_paths(&list).next());
-    handed_over.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("data"))
+    let handed_over = handed_over.filter(|path| !path.as_os_str().is_empty());
+    let found = store.directory.clone().or(handed_over).or_else(|| store.unit.clone());
+    found.unwrap_or_else(|| PathBuf::from("data"))
 }
 
 pub(super) fn zone(name: Option<&str>) -> TimeZone {
@@ -283,16 +282,25 @@ fn no_detector(reason: &str, hint: &str) -> NoDetector {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::path::Path;
+
     use super::*;
     use crate::media::SmallImage;
 
     #[test]
     fn the_ledgers_place_is_the_configured_one_else_systemds_else_here() {
         let systemds = Some("/var/lib/tallycam:/var/lib/other".into());
-        assert_eq!(directory(Some(Path::new("/mine")), systemds.clone()), Path::new("/mine"));
-        assert_eq!(directory(None, systemds), Path::new("/var/lib/tallycam"));
-        assert_eq!(directory(None, Some("".into())), Path::new("data"));
-        assert_eq!(directory(None, None), Path::new("data"));
+        let store = |directory: Option<&str>, unit: Option<&str>| StoreConfig {
+            directory: directory.map(PathBuf::from),
+            unit: unit.map(PathBuf::from),
+        };
+        let units = "/var/lib/tallycam-door";
+        assert_eq!(directory(&store(Some("/mine"), Some(units)), systemds.clone()), Path::new("/mine"));
+        assert_eq!(directory(&store(None, Some(units)), systemds), Path::new("/var/lib/tallycam"));
+        assert_eq!(directory(&store(None, Some(units)), Some("".into())), Path::new(units));
+        assert_eq!(directory(&store(None, Some(units)), None), Path::new(units));
+        assert_eq!(directory(&store(None, None), Some("".into())), Path::new("data"));
+        assert_eq!(directory(&store(None, None), None), Path::new("data"));
     }
 
     #[test]

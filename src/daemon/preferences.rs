@@ -9,13 +9,15 @@
 //! A switch (the light, the picture, the camera's controls) is turned, too, where the disk takes nothing: what is shown
 //! says so then, and the next change that can be written takes it along.
 //!
-//! One change at a time: others wait for their turn. A change that has begun runs to its end, also when whoever asked
-//! for it has gone. Lives on the main thread; files are written on the runtime's pool.
+//! One change at a time: others wait for their turn, sixteen with the one under way, and whoever comes then is refused.
+//! A change runs to its end, also when whoever asked for it has gone, and has its place until then. Lives on the main
+//! thread; files are written on the runtime's pool.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::applying::Parts;
@@ -25,6 +27,9 @@ use super::settings_file::{self, Found};
 use crate::base::clock;
 use crate::config::{Complaints, Config, Faulty, Operator, Origin, Resolved, Saved, control_of, keys, kind};
 use crate::http::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
+
+/// Changes that wait for their turn, with the one that has it: one that tries another source may have it for a minute.
+const AT_ONCE: usize = 16;
 
 /// The daemon's settings. Clones share them.
 #[derive(Debug, Clone)]
@@ -38,6 +43,8 @@ struct Inner {
     elsewhere: Elsewhere,
     /// What the daemon has started with.
     started: Resolved,
+    /// Places for changes, [`AT_ONCE`].
+    places: Arc<Semaphore>,
     /// Whose turn it is.
     turn: tokio::sync::Mutex<Turn>,
     shown: Mutex<Shown>,
@@ -47,9 +54,21 @@ struct Inner {
 #[derive(Debug)]
 struct Turn {
     operator: Operator,
+    /// Why what the operator gives now is not in force; empty when it is.
+    refused: String,
     saved: Saved,
+    /// What is wrong with the file it was read from; empty when nothing is.
+    complaint: String,
     /// The file is to be set aside before it is written.
     is_faulty: bool,
+}
+
+impl Turn {
+    /// All that is wrong with files, for people.
+    fn complaints(&self) -> String {
+        let both = [self.refused.as_str(), self.complaint.as_str()];
+        both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// What is shown to everybody.
@@ -112,11 +131,12 @@ impl Settings {
         let kept_elsewhere = elsewhere.now();
         let mut shown = resolved.clone();
         kept_elsewhere.lay_over(&mut shown, |_| false);
+        let complaint = found.complaint;
         let in_force = InForce {
             // Other than those of an earlier life: an entity tag of then is none now.
             version: clock::wall_us() / 1000,
             resolved: Arc::new(shown),
-            complaint: found.complaint,
+            complaint: complaint.clone(),
             unkept: String::new(),
             needs_restart: Vec::new(),
         };
@@ -126,7 +146,14 @@ impl Settings {
             parts,
             elsewhere,
             started: resolved,
-            turn: tokio::sync::Mutex::new(Turn { operator, saved: found.saved, is_faulty: found.is_faulty }),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            turn: tokio::sync::Mutex::new(Turn {
+                operator,
+                refused: String::new(),
+                saved: found.saved,
+                complaint,
+                is_faulty: found.is_faulty,
+            }),
             shown: Mutex::new(shown),
         }))
     }
@@ -145,8 +172,15 @@ impl Settings {
     where
         F: Future<Output = Result<Arc<InForce>, NotSet>> + Send + 'static,
     {
-        // A task of its own: whoever asked may go in the middle of it.
-        let changed = tokio::spawn(change(Arc::clone(&self.0)));
+        let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() else {
+            return Box::pin(std::future::ready(Err(NotSet::Busy)));
+        };
+        let change = change(Arc::clone(&self.0));
+        // A task of its own: whoever asked may go in the middle of it, which makes no room.
+        let changed = tokio::spawn(async move {
+            let _place = place;
+            change.await
+        });
         Box::pin(async move {
             changed.await.unwrap_or_else(|panicked| {
                 Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
@@ -226,6 +260,9 @@ impl Inner {
         let now = self.in_force();
         let file = self.directory.join(settings_file::NAME);
         let saved = draft.saved.kept_in(&file).as_written();
+        if saved.is_too_long() {
+            return Err(NotSet::TooMuch);
+        }
         let base = turn.operator.resolve(Some(&saved)).map_err(|complaints| not_together(&complaints))?;
         let mut to = base.clone();
         self.elsewhere.now().lay_over(&mut to, |path| draft.elsewhere.contains_key(path));
@@ -245,7 +282,7 @@ impl Inner {
             hint: refused.hint,
         };
         self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
-        let (mut complaint, mut unkept) = (now.complaint.clone(), String::new());
+        let mut unkept = String::new();
         if is_kept {
             turn.saved = saved;
         } else {
@@ -262,7 +299,7 @@ impl Inner {
                 Ok(written) => {
                     turn.saved = written;
                     if std::mem::take(&mut turn.is_faulty) {
-                        complaint = String::new();
+                        turn.complaint.clear();
                     }
                 }
                 Err((file, reason)) if may_pass => {
@@ -285,16 +322,38 @@ impl Inner {
                 }
             }
         }
-        Ok(self.show(base, complaint, unkept))
+        Ok(self.show(base, turn.complaints(), unkept))
     }
 
-    /// Puts in force what the operator gives now.
+    /// Puts in force what the operator gives now; where that cannot be, everybody is told until it can.
     async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
         let mut turn = self.turn.lock().await;
+        let reloaded = self.take_in(&mut turn, operator).await;
+        let base = match &reloaded {
+            Ok(base) => {
+                turn.refused.clear();
+                base.clone()
+            }
+            Err(why) => {
+                turn.refused = format!("The configuration was read again and is kept as it was, {why}");
+                Resolved::clone(&self.shown().base)
+            }
+        };
+        let unkept = self.in_force().unkept.clone();
+        let shown = self.show(base, turn.complaints(), unkept);
+        reloaded.map(|_| shown)
+    }
+
+    /// Puts in force what the operator gives now, but for showing it.
+    async fn take_in(&self, turn: &mut Turn, operator: Operator) -> Result<Resolved, String> {
         let now = self.in_force();
-        let (base, left_out) = operator
-            .resolve_with(&turn.saved)
-            .map_err(|complaints| format!("for the file is not good:\n{complaints}"))?;
+        let (base, left_out) = operator.resolve_with(&turn.saved).map_err(|complaints| {
+            // Places only: this is told to whoever may look, and a line that is quoted may hold a secret.
+            let places: Vec<&str> = complaints.iter().take(5).map(|complaint| complaint.place()).collect();
+            let more = if complaints.iter().nth(5).is_some() { " and more places" } else { "" };
+            let places = places.join(", ") + more;
+            format!("for the file is not good at {places}: `tallycam config check` says what is wrong")
+        })?;
         if let Some(complaints) = &left_out {
             log::error!("{complaints}\nThe kind of source that was set is not in force.");
         }
@@ -317,7 +376,7 @@ impl Inner {
         }
         self.parts.draw(&before.config, &base.config).await;
         turn.operator = operator;
-        Ok(self.show(base, now.complaint.clone(), now.unkept.clone()))
+        Ok(base)
     }
 
     /// Shows that `base` is in force, with what is kept elsewhere.

@@ -2,6 +2,7 @@
 //! and kept for this camera, so that it has it again after a restart; a button is pressed and not kept.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hyper::header::ETAG;
 use hyper::{HeaderMap, Response, StatusCode};
@@ -73,10 +74,15 @@ async fn set_and_keep(
     wanted: &[(String, Option<i64>)],
     version: Option<u64>,
 ) -> Result<CameraControls, Problem> {
+    let _turn = site.focus.turn().await;
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    // Before the camera is touched; what changes from here on is found when it is to be kept.
+    if version.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
+        return Err(NotSet::Changed.into());
+    }
     for (name, _) in wanted {
         if let Some(place) = in_force.as_ref().and_then(|it| pinned(it, now.identity.as_deref(), name)) {
-            let path = format!("the control {name}");
+            let path = name.clone();
             return Err(NotSet::Pinned { path, place }.into());
         }
     }
@@ -87,17 +93,52 @@ async fn set_and_keep(
     });
     let mut set = site.pipeline.set_controls(values.collect()).await?;
     if let Err(problem) = keep(site, &mut set, wanted, version).await {
-        // What is not kept is not in force: the camera gets back what it had.
-        let back = now.controls.iter().filter(|control| {
-            control.kind != ControlKind::Button && wanted.iter().any(|(name, _)| *name == control.name)
-        });
-        let back = back.map(|control| ControlValue { name: control.name.clone(), value: control.value });
-        if let Err(error) = site.pipeline.set_controls(back.collect()).await {
-            log::error!("the camera's controls could not be set back: {error}");
-        }
+        // What is not kept is not in force.
+        let mut changed = now.controls;
+        changed.retain(|control| wanted.iter().any(|(name, _)| *name == control.name));
+        set_back(site, &changed, now.identity.as_deref(), in_force.as_deref()).await;
         return Err(problem);
     }
     Ok(set)
+}
+
+/// Sets the camera back after a change of `controls` that is not kept, to what [`back`] says. Once more where settings
+/// have changed meanwhile, so that what was kept last holds.
+pub async fn set_back(site: &Site, controls: &[Control], identity: Option<&str>, was: Option<&InForce>) {
+    let in_force = || site.preferences().ok().map(|preferences| preferences.in_force());
+    let version = |it: &Option<Arc<InForce>>| it.as_ref().map(|it| it.version);
+    let mut is = in_force();
+    loop {
+        // By way of the lens, which may be among them: where it stood is known no longer then.
+        if let Err(error) = site.focus.set(back(controls, identity, was, is.as_deref())).await {
+            log::error!("the camera's controls could not be set back: {error}");
+            return;
+        }
+        let now = in_force();
+        if version(&now) == version(&is) {
+            return;
+        }
+        is = now;
+    }
+}
+
+/// What `controls`, as they were before a change that is not kept, go back to: what is set of them by now, for somebody
+/// else's change may have been kept meanwhile; the camera's default of what was set when the change began and is set no
+/// longer; else what they had. What the camera would not take is left away, else it would take nothing of it.
+fn back(
+    controls: &[Control],
+    identity: Option<&str>,
+    was: Option<&InForce>,
+    is: Option<&InForce>,
+) -> Vec<ControlValue> {
+    let set = |in_force: Option<&InForce>, name: &str| in_force.and_then(|it| set_to(it, identity, name));
+    let back = controls.iter().filter(|control| control.kind != ControlKind::Button).filter_map(|control| {
+        let had = if set(was, &control.name).is_some() { control.default } else { control.value };
+        let back = set(is, &control.name).unwrap_or(had);
+        value(control, &Value::from(back)).ok()?;
+        Some(ControlValue { name: control.name.clone(), value: back })
+    });
+    back.collect()
 }
 
 /// Sets every control that the operator leaves alone to the camera's default, and keeps none.
@@ -182,8 +223,8 @@ pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<
     of_all.or(of_this).map(ToString::to_string)
 }
 
-/// What the operator sets it to, where [`pinned`] says that he does.
-pub fn pinned_value(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<i64> {
+/// What a control of this camera is set to, by the operator, or else here; `None`: by nobody.
+pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<i64> {
     let config = &in_force.resolved.config;
     let of_all = config.source.controls.iter().find(|(control, _)| control == name).map(|(_, value)| *value);
     let of_this = || config.controls.get(identity?)?.get(name).copied();
@@ -339,7 +380,10 @@ impl From<ControlsError> for Problem {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::path::Path;
+
     use super::*;
+    use crate::config::Config;
     use serde_json::json;
 
     fn control(name: &str, kind: ControlKind) -> Control {
@@ -364,6 +408,45 @@ mod tests {
             control("press", ControlKind::Button),
             control("serial", ControlKind::Boolean),
         ]
+    }
+
+    fn in_force(text: &str) -> InForce {
+        InForce {
+            version: 1,
+            resolved: Arc::new(Config::from_text(Path::new("c.toml"), text, &[], []).unwrap()),
+            complaint: String::new(),
+            unkept: String::new(),
+            needs_restart: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_change_that_is_not_kept_goes_back_to_what_is_kept_by_now() {
+        let mut camera = camera();
+        (camera[1].default, camera[1].value) = (1, 4);
+        let [none, five, nine] = ["", "[controls.cam]\ngain = 5", "[controls.cam]\ngain = 9"].map(in_force);
+        let pinned = in_force("[source.controls]\ngain = 2\n[controls.cam]\ngain = 9");
+        let gain = |was: &InForce, is: &InForce| {
+            let back = back(&camera, Some("cam"), Some(was), Some(is));
+            back.iter().find(|own| own.name == "gain").map(|own| own.value)
+        };
+        assert_eq!(gain(&five, &five), Some(5));
+        assert_eq!(gain(&five, &nine), Some(9), "somebody else's was kept meanwhile");
+        assert_eq!(gain(&none, &nine), Some(9), "and where nothing was");
+        assert_eq!(gain(&five, &pinned), Some(2), "the operator's goes before");
+        assert_eq!(gain(&five, &none), Some(1), "somebody else has taken it back to the default");
+        assert_eq!(gain(&none, &none), Some(4), "nobody has set it: what it had");
+        let elsewhere = back(&camera[1..2], Some("other"), Some(&five), Some(&nine));
+        assert_eq!(elsewhere, [ControlValue { name: String::from("gain"), value: 4 }], "of another camera");
+    }
+
+    #[test]
+    fn what_the_camera_would_not_take_back_keeps_nothing_else_from_it() {
+        let mut camera = camera();
+        // A reading beyond its own range, and a menu at none of its choices.
+        (camera[0].value, camera[3].value) = (300, 2);
+        let back = back(&camera, None, None, None);
+        assert_eq!(back.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["gain", "flip"]);
     }
 
     fn of(name: &str, given: Value) -> Result<Option<i64>, Problem> {

@@ -1,8 +1,11 @@
 //! What the page of settings is given: settings, controls and formats as the page's own data; and what its form sends
-//! as changes of settings.
+//! as changes of settings and of controls.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+
+use hyper::StatusCode;
+use serde_json::Value;
 
 use super::Site;
 use super::controls;
@@ -14,8 +17,12 @@ use super::settings::typed;
 use super::state::StateReport;
 use crate::config::keys::{self, Key};
 use crate::config::{self, Origin, show_duration};
-use crate::media;
-use crate::ui::{CameraMode, ControlsFacts, Field, Refusal, Setting, SettingsPage, Whence};
+use crate::media::{self, Control, ControlKind};
+use crate::pipeline::on_a_step;
+use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence};
+
+/// What is to be told at controls, by their names.
+pub type AtFields = Vec<(String, String)>;
 
 /// The page as things are now.
 pub async fn page(site: &Site) -> SettingsPage {
@@ -163,7 +170,7 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>
         controls: found.controls.clone(),
         saved: names(&|in_force, name| controls::is_saved(in_force, identity, name)),
         pinned: names(&|in_force, name| controls::pinned(in_force, identity, name).is_some()),
-        wrong: Vec::new(),
+        ..ControlsFacts::default()
     }
 }
 
@@ -244,6 +251,91 @@ fn mode_changes(mode: &str, in_force: &InForce) -> Changes {
         .collect()
 }
 
+/// What the form of controls wants otherwise than its page has shown it: name, what it was, what is wanted. A switch that
+/// is off sends nothing but what it was.
+fn moved<'a>(form: &'a Query, controls: &[Control]) -> Vec<(&'a str, &'a str, &'a str)> {
+    let moved = form.pairs().iter().filter_map(|(name, was)| {
+        let name = name.strip_prefix("was.")?;
+        let wanted = form.get(name).unwrap_or("0");
+        let control = controls.iter().find(|control| control.name == name);
+        let is_same =
+            wanted == was || control.is_some_and(|control| number(wanted) == at_field(control, number(was)));
+        (!is_same).then_some((name, was.as_str(), wanted))
+    });
+    moved.collect()
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+/// What the control's field holds where it is given `value`: browsers move a slider to the nearest of its steps, and show
+/// the first choice of a menu that is at none.
+fn at_field(control: &Control, value: Option<i64>) -> Option<i64> {
+    let value = value?;
+    Some(match &control.kind {
+        ControlKind::Integer { min, max, .. } => on_a_step(&control.kind, value.min(*max).max(*min)),
+        ControlKind::Boolean => i64::from(value != 0),
+        ControlKind::Menu(choices) if choices.iter().all(|(choice, _)| *choice != value) => {
+            choices.first()?.0
+        }
+        ControlKind::Menu(_) | ControlKind::Button => value,
+    })
+}
+
+/// What the form of controls changes of what `controls` are now.
+///
+/// # Errors
+/// Somebody else has set some of them meanwhile: their names, and to what, in words.
+pub fn control_changes(form: &Query, controls: &[Control]) -> Result<Vec<(String, Value)>, AtFields> {
+    let (mut changes, mut theirs) = (Vec::new(), Vec::new());
+    for (name, was, wanted) in moved(form, controls) {
+        if let Some(control) = controls.iter().find(|control| control.name == name) {
+            let is = Some(control.value);
+            if number(wanted) == is {
+                continue;
+            }
+            // What an automatic mode rules moves by itself.
+            if !control.inactive && at_field(control, number(was)) != at_field(control, is) {
+                let is = ui::control_in_words(control, control.value);
+                theirs.push((name.to_owned(), format!("Somebody else has set this to {is} meanwhile")));
+            }
+        }
+        changes.push((name.to_owned(), Value::from(wanted)));
+    }
+    if theirs.is_empty() { Ok(changes) } else { Err(theirs) }
+}
+
+/// The page again, with what was typed into the form of controls, if that it was, and what is `wrong` with it.
+pub async fn controls_refused(
+    site: &Site,
+    form: &Query,
+    problem: &Problem,
+    mut wrong: AtFields,
+) -> SettingsPage {
+    let mut page = page(site).await;
+    if let Some(field) = problem.wrong.as_ref().filter(|_| wrong.is_empty()) {
+        let range = Some(&field.range).filter(|range| !range.is_empty());
+        let why = range.map_or_else(|| problem.detail.clone(), |range| format!("This takes {range}"));
+        wrong.push((field.field.clone(), why));
+    }
+    if let Some(facts) = &mut page.controls {
+        let moved = moved(form, &facts.controls).into_iter();
+        facts.typed =
+            moved.filter_map(|(name, _, wanted)| Some((name.to_owned(), number(wanted)?))).collect();
+        facts.wrong = wrong;
+    }
+    page.refused = Some(facts::refusal(problem));
+    page
+}
+
+/// Nothing was changed, for what the page has shown is no longer so.
+pub fn meanwhile() -> Problem {
+    let detail = "Somebody else has set one of these meanwhile: nothing of yours was changed.";
+    Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+        .hint("What is in force now stands at the field; send it again if yours is to hold.")
+}
+
 /// The page again, with what was typed and what is wrong with it.
 pub async fn refused(site: &Site, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
     let mut page = page(site).await;
@@ -268,20 +360,8 @@ pub async fn refused(site: &Site, form: &Query, not: NotSet) -> (Problem, Settin
             }
         }
     }
-    let is_changed = matches!(not, NotSet::Changed);
-    let problem = Problem::from(not);
-    page.refused = Some(if is_changed {
-        Refusal {
-            detail: String::from(
-                "Somebody else has set one of these meanwhile: nothing of yours was changed.",
-            ),
-            hint: String::from(
-                "What is in force now stands at the field; send it again if yours is to hold.",
-            ),
-        }
-    } else {
-        facts::refusal(&problem)
-    });
+    let problem = if matches!(not, NotSet::Changed) { meanwhile() } else { Problem::from(not) };
+    page.refused = Some(facts::refusal(&problem));
     (problem, page)
 }
 
@@ -327,6 +407,61 @@ mod tests {
             changes("source.password=s%22x"),
             Ok(Changes::from([("source.password".into(), Some("\"s\\\"x\"".into()))]))
         );
+    }
+
+    fn control(name: &str, kind: ControlKind, value: i64) -> Control {
+        Control {
+            id: 1,
+            name: name.to_owned(),
+            title: name.to_owned(),
+            kind,
+            default: 0,
+            value,
+            read_only: false,
+            inactive: false,
+        }
+    }
+
+    #[test]
+    fn only_controls_that_somebody_has_moved_are_changed() {
+        let mains = ControlKind::Menu(vec![(1, "50 Hz".into()), (2, "60 Hz".into())]);
+        let mut controls = vec![
+            control("gain", ControlKind::Integer { min: 0, max: 255, step: 1 }, 128),
+            control("focus", ControlKind::Integer { min: 0, max: 255, step: 5 }, 42),
+            control("zoom", ControlKind::Integer { min: 10, max: 52, step: 10 }, 300),
+            control("flip", ControlKind::Boolean, 1),
+            control("mains", mains, 0),
+        ];
+        let shown = "was.gain=128&was.focus=42&was.zoom=300&was.flip=1&was.mains=0";
+        let changes = |controls: &[Control], typed: &str| {
+            control_changes(&Query::parse(&format!("{shown}&{typed}")), controls)
+        };
+        let is = |name: &str, value: &str| Ok(vec![(name.to_owned(), Value::from(value))]);
+        // As a browser sends it where nothing was touched: each slider at one of its steps, a menu at its first choice.
+        let untouched = "focus=40&zoom=50&flip=1&mains=1";
+        assert_eq!(changes(&controls, &format!("gain=128&{untouched}")), Ok(Vec::new()));
+        assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
+        assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
+        assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&mains=1"), is("flip", "0"));
+        assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&flip=1&mains=2"), is("mains", "2"));
+
+        // Somebody else has turned what is not touched here, and what is.
+        (controls[0].value, controls[3].value) = (200, 0);
+        assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
+        let theirs = |name: &str, is: &str| {
+            Err(vec![(name.to_owned(), format!("Somebody else has set this to {is} meanwhile"))])
+        };
+        assert_eq!(
+            changes(&controls, "gain=60&focus=45&zoom=50&flip=1&mains=1"),
+            theirs("gain", "200"),
+            "and nothing of the rest is set"
+        );
+        assert_eq!(changes(&controls, &format!("gain=200&{untouched}")), Ok(Vec::new()), "the same");
+        // Between the same two steps, and of what an automatic mode rules, nobody has turned anything.
+        (controls[1].value, controls[0].inactive) = (41, true);
+        assert_eq!(changes(&controls, "gain=128&focus=55&zoom=50&flip=1&mains=1"), is("focus", "55"));
+        assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
+        assert_eq!(changes(&controls, &format!("gain=128&was.no=1&no=2&{untouched}")), is("no", "2"));
     }
 
     #[test]

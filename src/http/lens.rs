@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::fields::{FieldError, Fields, wrong};
-use super::preferences::{Changes, NotSet};
+use super::preferences::{Changes, InForce, NotSet};
 use super::problem::Problem;
 use super::route::{Request, to_its_end};
 use super::state::object;
 use super::{Site, controls, etag, settings, v1, wire};
 use crate::config::{LensKind, control_path};
+use crate::pipeline::State;
 use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
 use crate::ui::LensFacts;
 
@@ -118,32 +119,79 @@ async fn make_if(site: &Rc<Site>, wish: Move, expected: Option<u64>) -> Result<(
 }
 
 async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
+    let _turn = site.focus.turn().await;
     let planned = site.focus.plan(kind(site), wish).await?;
     refuse_pinned(site, &planned)?;
+    let in_force = site.preferences().ok().map(|settings| settings.in_force());
+    // Before the lens moves: to plan takes its time.
+    if expected.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
+        return Err(NotSet::Changed.into());
+    }
     site.focus.set(planned.change.values.clone()).await.map_err(FocusError::from)?;
-    let before = planned.before.clone();
-    if let Err(problem) = keep(site, planned, expected).await {
+    if let Err(problem) = keep(site, &planned, expected).await {
         // It is not so after a restart: then it is not so now.
-        if let Err(error) = site.focus.set(before).await {
-            log::warn!("the lens could not be brought back: {error}");
-        }
+        bring_back(site, &planned, in_force.as_deref()).await;
         return Err(problem);
     }
     Ok(())
 }
 
+/// Brings the lens back from a change that is not kept; `was` is what was in force when it began.
+async fn bring_back(site: &Site, planned: &Planned, was: Option<&InForce>) {
+    let mut controls = match site.pipeline.controls().await {
+        Ok(found) => found.controls,
+        Err(error) => {
+            log::warn!("the lens could not be brought back: {error}");
+            return;
+        }
+    };
+    // A place that had no say before, since autofocus was on, has one only where it is set by now.
+    let is = site.preferences().ok().map(|settings| settings.in_force());
+    let identity = planned.identity.as_deref();
+    controls.retain_mut(|control| {
+        let is_changed = planned.change.kept.iter().any(|(name, _)| *name == control.name);
+        match planned.before.iter().find(|before| before.name == control.name) {
+            Some(before) => control.value = before.value,
+            None if is.as_ref().is_some_and(|is| controls::set_to(is, identity, &control.name).is_some()) => {
+            }
+            None => return false,
+        }
+        is_changed
+    });
+    controls::set_back(site, &controls, planned.identity.as_deref(), was).await;
+}
+
 /// Begins a focus sweep, which goes on by itself.
 pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
-    let sweeping = site.focus.sweep(kind(site)).await?;
+    if site.pipeline.status().state == State::Paused {
+        return Err(Problem::new(StatusCode::CONFLICT, "the camera is paused: there is nothing to look at")
+            .hint("resume it on the live page, or by POST /api/v1/resume"));
+    }
+    let turn = site.focus.turn().await;
+    let mut sweeping = site.focus.sweep(kind(site)).await?;
+    drop(turn);
     // Before the lens moves: what was found could not be kept.
     for end in sweeping.ends() {
         refuse_pinned(site, &end)?;
     }
     let site = Rc::clone(site);
     tokio::task::spawn_local(async move {
+        let in_force = site.preferences().ok().map(|settings| settings.in_force());
         let Some(planned) = sweeping.run().await else { return };
-        if let Err(problem) = keep(&site, planned, None).await {
+        // The operator may have said meanwhile where it is to be.
+        let kept = match refuse_pinned(&site, &planned) {
+            Ok(()) => keep(&site, &planned, None).await,
+            Err(pinned) => Err(pinned),
+        };
+        if let Err(problem) = &kept {
             log::warn!("what the focus sweep has found is not kept: {}", problem.detail);
+            site.focus.not_kept(format!("what it has found is not kept, {}", problem.detail));
+        }
+        // Until here it was under way, and whoever moves the lens waited for it.
+        drop(sweeping);
+        if kept.is_err() {
+            let _turn = site.focus.turn().await;
+            bring_back(&site, &planned, in_force.as_deref()).await;
         }
     });
     Ok(())
@@ -166,15 +214,15 @@ fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
     let (in_force, identity) = (settings.in_force(), planned.identity.as_deref());
     for value in &planned.change.values {
         let Some(place) = controls::pinned(&in_force, identity, &value.name) else { continue };
-        if controls::pinned_value(&in_force, identity, &value.name) != Some(value.value) {
-            return Err(NotSet::Pinned { path: format!("the control {}", value.name), place }.into());
+        if controls::set_to(&in_force, identity, &value.name) != Some(value.value) {
+            return Err(NotSet::Pinned { path: value.name.clone(), place }.into());
         }
     }
     Ok(())
 }
 
 /// Keeps a change for the camera it was made on; what the operator sets is not kept beside it.
-async fn keep(site: &Site, planned: Planned, expected: Option<u64>) -> Result<(), Problem> {
+async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(), Problem> {
     let (Ok(settings), Some(identity)) = (site.preferences(), planned.identity.as_deref()) else {
         return Ok(());
     };

@@ -61,6 +61,11 @@ fn operation(route: &Route) -> Value {
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
         }
     }
+    if route.path.starts_with("/api/") {
+        let words = "A key of the query means nothing here.";
+        let content = content_of(Content::Problem);
+        responses.entry("400").or_insert_with(|| json!({"description": words, "content": content}));
+    }
     let asks = route.may_change() && route.asks_for_password();
     if asks {
         for (status, words) in PASSWORD_PROBLEMS {

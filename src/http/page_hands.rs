@@ -7,7 +7,7 @@ use super::body::Body;
 use super::lens::{self, LensWish};
 use super::light::{self, LightWish};
 use super::page::{again, form, html, live_with_hands, nothing_to_do, see};
-use super::preferences::Changes;
+use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
 use super::query::Query;
 use super::route::Request;
@@ -15,6 +15,12 @@ use super::state::StateReport;
 use super::{Site, diagnosis, facts, logs};
 use crate::config::kind::color;
 use crate::ui::{self, DiagnosisPage, LightsPage, LiveHands, LogPage, ViewFacts};
+
+/// So often a turn is tried again where somebody else has changed something meanwhile.
+const TRIES: usize = 5;
+
+/// How far the picture is turned.
+const ROTATE: &str = "picture.rotate";
 
 /// So many lines of the log are shown.
 const LINES: usize = 400;
@@ -37,16 +43,25 @@ pub async fn live(site: &Site) -> LiveHands {
 
 /// `POST /picture`, from the live page: `gray`, `half`, `mirror` or `flip`, each `true` or `false`; or `turn`, degrees.
 pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
-    let site = &request.site;
-    let rotate = site.pipeline.view().borrow().rotate;
-    let change = picture_change(&form(&request), rotate).ok_or_else(nothing_to_do)?;
-    let done = match site.preferences() {
-        Ok(preferences) => preferences.change(Changes::from([change]), None).await.map_err(Problem::from),
-        Err(none) => Err(none.into()),
+    let (site, fields) = (&request.site, form(&request));
+    // What means nothing is said first.
+    picture_change(&fields, 0).ok_or_else(nothing_to_do)?;
+    let preferences = match site.preferences() {
+        Ok(preferences) => preferences,
+        Err(none) => return live_with_hands(site, none.into()).await,
     };
-    match done {
-        Ok(_) => Ok(see("./")),
-        Err(problem) => live_with_hands(site, problem).await,
+    let mut tries = 0;
+    loop {
+        let in_force = preferences.in_force();
+        let rotate = in_force.resolved.config.picture.rotate;
+        let change = picture_change(&fields, rotate).ok_or_else(nothing_to_do)?;
+        // A turn goes on from how the picture is: who has turned it meanwhile is not to be undone.
+        let expected = (change.0 == ROTATE).then_some(in_force.version);
+        match preferences.change(Changes::from([change]), expected).await {
+            Ok(_) => return Ok(see("./")),
+            Err(NotSet::Changed) if tries < TRIES => tries += 1,
+            Err(not) => return live_with_hands(site, not.into()).await,
+        }
     }
 }
 
@@ -61,7 +76,7 @@ fn picture_change(fields: &Query, rotate: u16) -> Option<(String, Option<String>
         }
         "turn" => {
             let by: u16 = value.parse().ok().filter(|by| [90, 180, 270].contains(by))?;
-            Some((String::from("picture.rotate"), ((rotate + by) % 360).to_string()))
+            Some((String::from(ROTATE), ((rotate + by) % 360).to_string()))
         }
         _ => None,
     })?;

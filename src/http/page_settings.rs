@@ -7,6 +7,7 @@ use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use super::body::Body;
+use super::facts_settings::AtFields;
 use super::page::{again, form, html, nothing_to_do, see};
 use super::payload::MOST_KEYS;
 use super::power::PowerAction;
@@ -14,7 +15,8 @@ use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
 use super::query::Query;
 use super::route::Request;
-use super::{Site, controls, facts, facts_settings, power};
+use super::{Site, controls, facts, facts_settings, power, settings};
+use crate::pipeline::CameraControls;
 use crate::ui::{self, SettingsPage};
 
 /// So often a change is tried again where somebody else has changed something else meanwhile.
@@ -58,23 +60,15 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
             }
             Err(none) => Err(none.into()),
         },
-        Some("controls") => set_controls(site, &fields).await.map(|()| String::from("settings#controls")),
-        Some("control") => {
-            let name = fields.get("name").unwrap_or_default().to_owned();
-            set_these(site, vec![(name, Value::Bool(true))]).await.map(|()| String::from("settings#controls"))
-        }
-        Some("default") => {
-            let done = match fields.get("name").filter(|name| !name.is_empty()) {
-                Some(name) => set_these(site, vec![(name.to_owned(), Value::Null)]).await,
-                None => controls::set_defaults(site, None).await.map(drop),
-            };
-            done.map(|()| String::from("settings#controls"))
-        }
+        Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, what, &fields).await),
         Some("import") => match site.preferences() {
-            Ok(preferences) => {
-                let done = preferences.import(fields.get("toml").unwrap_or_default().to_owned(), None).await;
-                done.map(|_| String::from("settings?done=import")).map_err(Problem::from)
-            }
+            Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default()) {
+                Ok(toml) => {
+                    let done = preferences.import(toml, None).await;
+                    done.map(|_| String::from("settings?done=import")).map_err(Problem::from)
+                }
+                Err(nothing) => Err(nothing),
+            },
             Err(none) => Err(none.into()),
         },
         Some("power") => {
@@ -126,29 +120,96 @@ async fn set(site: &Site, fields: &Query) -> Result<&'static str, Refused> {
     }
 }
 
-/// Controls that are other than they were when the page was made.
-async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<(), Problem> {
-    let mut pairs = Vec::new();
-    for (name, was) in fields.pairs() {
-        let Some(name) = name.strip_prefix("was.") else { continue };
-        let wanted = fields.get(name).unwrap_or("0");
-        if wanted != was {
-            pairs.push((name.to_owned(), Value::String(wanted.to_owned())));
-        }
-    }
-    match pairs.len() {
-        0 => Ok(()),
-        many if many > MOST_KEYS => Err(nothing_to_do()),
-        _ => set_these(site, pairs).await,
+/// What there is to tell of controls that were turned.
+#[derive(Default)]
+struct Told {
+    /// What came out otherwise than it was asked, in sentences.
+    notes: Vec<String>,
+    /// What the camera has not taken.
+    wrong: AtFields,
+}
+
+/// Why controls were not turned.
+struct NotTurned {
+    problem: Problem,
+    wrong: AtFields,
+}
+
+impl<E: Into<Problem>> From<E> for NotTurned {
+    fn from(error: E) -> NotTurned {
+        NotTurned { problem: error.into(), wrong: Vec::new() }
     }
 }
 
-async fn set_these(site: &Rc<Site>, pairs: Vec<(String, Value)>) -> Result<(), Problem> {
+/// Carries out what a form of the camera's controls wants. Where the camera does otherwise, the page comes at once and
+/// says so, in the place of the way back to it.
+async fn turn(site: &Rc<Site>, what: &str, fields: &Query) -> Response<Body> {
+    let name = fields.get("name").unwrap_or_default();
+    let turned = match what {
+        "controls" => set_controls(site, fields).await,
+        "control" => set_one(site, name, Value::Bool(true)).await,
+        _ if name.is_empty() => match controls::set_defaults(site, None).await {
+            Ok(set) => Ok(Told::of(site, set)),
+            Err(problem) => Err(problem.into()),
+        },
+        _ => set_one(site, name, Value::Null).await,
+    };
+    match turned {
+        Ok(told) if told.notes.is_empty() && told.wrong.is_empty() => see("settings#controls"),
+        Ok(told) => {
+            let mut page = facts_settings::page(site).await;
+            if let Some(facts) = &mut page.controls {
+                (facts.notes, facts.wrong) = (told.notes, told.wrong);
+            }
+            html(show(site, None, page))
+        }
+        Err(NotTurned { problem, wrong }) => {
+            let page = facts_settings::controls_refused(site, fields, &problem, wrong).await;
+            again(&problem, show(site, None, page))
+        }
+    }
+}
+
+/// Controls that are other than they were when the page was made.
+async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<Told, NotTurned> {
     let now = site.pipeline.controls().await?;
+    let pairs = facts_settings::control_changes(fields, &now.controls)
+        .map_err(|wrong| NotTurned { problem: facts_settings::meanwhile(), wrong })?;
+    match pairs.len() {
+        0 => Ok(Told::default()),
+        many if many > MOST_KEYS => Err(nothing_to_do().into()),
+        _ => set_these(site, now, pairs).await,
+    }
+}
+
+async fn set_one(site: &Rc<Site>, name: &str, value: Value) -> Result<Told, NotTurned> {
+    let now = site.pipeline.controls().await?;
+    set_these(site, now, vec![(name.to_owned(), value)]).await
+}
+
+async fn set_these(
+    site: &Rc<Site>,
+    now: CameraControls,
+    pairs: Vec<(String, Value)>,
+) -> Result<Told, NotTurned> {
     let wanted = controls::wanted(&now.controls, &pairs)?;
     let set = controls::set(site, now, wanted, None).await?;
-    if set.notes.is_empty() {
-        return Ok(());
+    // What goes back to the default is kept no longer, whatever the camera says to it.
+    let is_refused = |(name, value): &(String, Value)| !value.is_null() && set.refused.contains(name);
+    let is_nothing_done = pairs.iter().all(is_refused);
+    let Told { notes, wrong } = Told::of(site, set);
+    if is_nothing_done {
+        return Err(NotTurned { problem: Problem::new(StatusCode::CONFLICT, notes.join(" ")), wrong });
     }
-    Err(Problem::new(StatusCode::CONFLICT, set.notes.join(" ")))
+    Ok(Told { notes, wrong })
+}
+
+impl Told {
+    fn of(site: &Site, set: CameraControls) -> Told {
+        // What is not kept has its own place on the page.
+        let unkept = site.unkept();
+        let notes = set.notes.into_iter().filter(|note| unkept.as_ref() != Some(note));
+        let wrong = set.refused.into_iter().map(|name| (name, String::from("The camera has not taken this")));
+        Told { notes: notes.collect(), wrong: wrong.collect() }
+    }
 }

@@ -64,6 +64,12 @@ pub enum NotSet {
         /// Where: `config.toml:12`, `environment TALLYCAM_NAME`, `--set`.
         place: String,
     },
+    /// As many changes wait for their turn as can.
+    #[error("too many changes wait for their turn")]
+    Busy,
+    /// Their file would be too long to be read again.
+    #[error("this would be more settings than there is room for: their file has 64 kB at most")]
+    TooMuch,
     /// Somebody else has changed settings meanwhile.
     #[error("settings were changed by somebody else meanwhile")]
     Changed,
@@ -106,8 +112,9 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     fn in_force(&self) -> Arc<InForce>;
 
     /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. With
-    /// `expected`, only if that is still the version. One change at a time: others wait. What is of the moment
-    /// ([`is_of_the_moment`]) holds, too, when it cannot be kept; the next change that can be takes it along.
+    /// `expected`, only if that is still the version. One change at a time: others wait, and where too many do one more is
+    /// refused. What is of the moment ([`is_of_the_moment`]) holds, too, when it cannot be kept; the next change that can
+    /// be takes it along.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.

@@ -14,7 +14,7 @@ use super::ledger::ReadError;
 use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
-use super::query::WrongValue;
+use super::query::{UnknownKey, WrongValue};
 use crate::config::keys;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
@@ -328,6 +328,18 @@ impl From<WrongValue> for Problem {
     }
 }
 
+impl From<UnknownKey> for Problem {
+    fn from(unknown: UnknownKey) -> Problem {
+        let range = match unknown.keys.as_slice() {
+            [] => String::from("nothing"),
+            keys => format!("one of {}", keys.join(", ")),
+        };
+        let problem =
+            Problem::new(StatusCode::BAD_REQUEST, unknown.to_string()).of_field(&unknown.key, &range);
+        problem.hint("/api/v1/openapi.json says what every address takes")
+    }
+}
+
 impl From<WrongSetting> for WrongValueOf {
     fn from(wrong: WrongSetting) -> WrongValueOf {
         let WrongSetting { path, given, message, hint } = wrong;
@@ -355,6 +367,9 @@ impl From<NotSet> for Problem {
                 let field = WrongField { field: path, ..WrongField::default() };
                 Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
             }
+            NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
+            NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+                .hint("take back what nothing needs any more, such as the controls of cameras that are gone"),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("look at them as they are now, and change those"),
             NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
@@ -618,6 +633,8 @@ mod tests {
         for (not, status, field) in [
             (NotSet::Wrong(vec![wrong.clone(), wrong]), 422, Some("lights.pixels")),
             (pinned, 409, Some("name")),
+            (NotSet::Busy, 503, None),
+            (NotSet::TooMuch, 422, None),
             (NotSet::Changed, 412, None),
             (rolled, 409, None),
             (kept, 507, None),
@@ -627,9 +644,9 @@ mod tests {
             let json: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!((parts.status.as_u16(), json["detail"].as_str()), (status, Some(detail.as_str())));
             assert_eq!(json["field"].as_str(), field);
-            let range = (status == 422).then_some("a whole number from 1 to 1000");
+            let range = field.filter(|_| status == 422).map(|_| "a whole number from 1 to 1000");
             assert_eq!(json["range"].as_str(), range, "{body}");
-            assert_eq!(json["errors"].as_array().map(Vec::len), (status == 422).then_some(2));
+            assert_eq!(json["errors"].as_array().map(Vec::len), range.map(|_| 2));
         }
     }
 

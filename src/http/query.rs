@@ -1,6 +1,7 @@
 //! Query strings, read leniently: old clients append whatever defeats a cache (`&123456`, `&_=…`),
-//! and a picture is never refused because of it. The API is stricter with the keys it knows: it says
-//! which value is wrong, and what it expected ([`WrongValue`]). Pure.
+//! and a picture is never refused because of it. The API is stricter: it says which value is wrong, and what it
+//! expected ([`WrongValue`]), and which key it does not know, unless that is one to defeat a cache
+//! ([`Query::known`]). Pure.
 
 /// A value of a query that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,40 @@ impl WrongValue {
     pub fn new(key: &'static str, value: &str, expected: impl Into<String>) -> WrongValue {
         WrongValue { key, value: value.chars().take(100).collect(), expected: expected.into() }
     }
+}
+
+/// A key of a query that the address does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key:?} means nothing here")]
+pub struct UnknownKey {
+    /// It, at most 100 characters of it.
+    pub key: String,
+    /// Those that mean something.
+    pub keys: Vec<&'static str>,
+}
+
+/// Names that programs give to a number that changes with each request, so that no cache answers it.
+const AGAINST_CACHES: [&str; 14] = [
+    "t",
+    "ts",
+    "r",
+    "v",
+    "cb",
+    "rnd",
+    "rand",
+    "random",
+    "time",
+    "cache",
+    "nocache",
+    "no_cache",
+    "cachebuster",
+    "cache_buster",
+];
+
+fn is_against_caches(key: &str) -> bool {
+    key.starts_with('_')
+        || key.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        || AGAINST_CACHES.iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
 /// The keys and values of a query string, decoded, in their order.
@@ -52,6 +87,19 @@ impl Query {
             (_, Some(second)) => Err(WrongValue::new(key, second, "given once")),
             (first, None) => Ok(first),
         }
+    }
+
+    /// That there is no key but `keys` (each with what it is about), and what defeats a cache.
+    ///
+    /// # Errors
+    /// [`UnknownKey`], the first.
+    pub fn known(&self, keys: &'static [(&'static str, &'static str)]) -> Result<(), UnknownKey> {
+        let is_known = |key: &str| keys.iter().any(|(known, _)| *known == key) || is_against_caches(key);
+        let Some((key, _)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
+        Err(UnknownKey {
+            key: key.chars().take(100).collect(),
+            keys: keys.iter().map(|(key, _)| *key).collect(),
+        })
     }
 
     /// All of it.
@@ -162,6 +210,17 @@ mod tests {
         assert_eq!(q.get("action"), Some("stream"));
         assert_eq!(q.get("123456"), Some(""));
         assert_eq!(q.get("fps"), None);
+    }
+
+    #[test]
+    fn the_api_names_a_key_that_it_does_not_know() {
+        const KEYS: &[(&str, &str)] = &[("w", "Width."), ("gray", "Without colour.")];
+        for fine in ["", "w=3&gray=1", "1700000000", "0.123&w=1", "_=5", "_ts=1", "T=1", "nocache", "&&="] {
+            assert_eq!(Query::parse(fine).known(KEYS), Ok(()), "{fine}");
+        }
+        let unknown = Query::parse("w=3&width=7&x").known(KEYS).unwrap_err();
+        assert_eq!((unknown.key.as_str(), unknown.keys.as_slice()), ("width", ["w", "gray"].as_slice()));
+        assert!(Query::parse("GRAY=1").known(KEYS).is_err());
     }
 
     #[test]

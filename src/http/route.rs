@@ -6,19 +6,23 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use tokio::sync::Semaphore;
 
 use super::access::Asker;
 use super::body::Body;
 use super::connection::Link;
+use super::preferences::NotSet;
 use super::problem::{BodyError, Miss, Problem};
 use super::query;
 use super::query::Query;
@@ -35,6 +39,14 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// The longest body of the routes that take more: 20 000 crossings.
 const MAX_LONG_BODY: usize = 6 << 20;
+
+/// Changes that go on when whoever asked for them has gone: a connection that ends makes no room for another.
+const AT_ONCE: usize = 16;
+
+thread_local! {
+    /// Places for them: a server has a thread of its own.
+    static PLACES: Arc<Semaphore> = Arc::new(Semaphore::new(AT_ONCE));
+}
 
 /// What a handler gets.
 #[derive(Debug)]
@@ -296,8 +308,13 @@ pub async fn serve(
     link: Rc<Link>,
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let (Parts { method, uri, version, headers, .. }, body) = request.into_parts();
+    let (Parts { method, uri, version, mut headers, .. }, body) = request.into_parts();
     let path = uri.path();
+    // A name in the request line goes before `Host` (RFC 9112 §3.2.2), without who wants to be let in there.
+    let named = uri.authority().and_then(|named| named.as_str().rsplit('@').next());
+    if let Some(named) = named.and_then(|named| HeaderValue::from_str(named).ok()) {
+        headers.insert(HOST, named);
+    }
     let answered = answer(&site, &link, &method, &uri, version, headers, body).await;
     let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
     let headers = response.headers_mut();
@@ -332,6 +349,9 @@ async fn answer(
         Found::Options(allow) => return Ok(options(&allow)),
     };
     let query = Query::parse(uri.query().unwrap_or_default());
+    if path.starts_with("/api/") {
+        query.known(route.doc.query)?;
+    }
     if route.is_change(&query) {
         if method == Method::HEAD {
             let allow = String::from("GET, OPTIONS");
@@ -361,18 +381,22 @@ async fn answer(
 }
 
 /// Does `work` to its end, also when whoever asked for it goes in the middle: what the camera is told is kept, or taken
-/// back.
+/// back. At most [`AT_ONCE`] are under way.
 ///
 /// # Errors
-/// Those of `work`.
+/// Those of `work`; [`NotSet::Busy`] where there is no place for it.
 pub async fn to_its_end<T: 'static>(
     work: impl Future<Output = Result<T, Problem>> + 'static,
 ) -> Result<T, Problem> {
-    let done = tokio::task::spawn_local(work).await;
+    let place = PLACES.with(Arc::clone).try_acquire_owned().map_err(|_| NotSet::Busy)?;
+    let done = tokio::task::spawn_local(async move {
+        let _place = place;
+        work.await
+    });
     let failed = |error: tokio::task::JoinError| {
         Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     };
-    done.unwrap_or_else(failed)
+    done.await.unwrap_or_else(failed)
 }
 
 /// Takes the body of a request, whether its route wants one or not: the connection's next request
@@ -414,6 +438,7 @@ pub fn no_store(mut response: Response<Body>) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
     use std::task::{Context, Waker};
 
     use super::*;
@@ -435,6 +460,62 @@ mod tests {
                 is_done.await.unwrap();
             })
             .await;
+    }
+
+    #[tokio::test]
+    async fn no_more_are_begun_than_there_are_places_for_and_who_goes_makes_no_room() {
+        let tasks = tokio::task::LocalSet::new();
+        let free = || PLACES.with(|places| places.available_permits());
+        let (go_on, told) = tokio::sync::watch::channel(false);
+        let (count, begun) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let change = || {
+            let (mut told, count, begun) = (told.clone(), Rc::clone(&count), Rc::clone(&begun));
+            to_its_end(async move {
+                begun.set(begun.get() + 1);
+                let _ = told.wait_for(|go_on| *go_on).await;
+                count.set(count.get() + 1);
+                Ok(())
+            })
+        };
+        tasks
+            .run_until(async {
+                let asked: Vec<_> = (0..AT_ONCE).map(|_| tokio::task::spawn_local(change())).collect();
+                while begun.get() < AT_ONCE {
+                    tokio::task::yield_now().await;
+                }
+                let busy = change().await.unwrap_err();
+                assert_eq!((busy.status, busy.retry_after), (StatusCode::SERVICE_UNAVAILABLE, Some(5)));
+                for one in asked {
+                    one.abort();
+                    assert!(one.await.is_err());
+                }
+                assert_eq!(change().await, Err(busy));
+                go_on.send(true).unwrap();
+                while free() < AT_ONCE {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!((count.get(), begun.get()), (AT_ONCE, AT_ONCE));
+                change().await.unwrap();
+            })
+            .await;
+    }
+
+    // Of what their scripts put together, none is here.
+    #[test]
+    fn the_api_knows_every_key_of_the_addresses_in_pages() {
+        let mut seen = 0;
+        for (page, html) in crate::ui::samples::all() {
+            for address in html.split('"').filter(|text| text.starts_with("api/") && text.contains('?')) {
+                let address = address.replace("&amp;", "&");
+                let (path, query) = address.split_once('?').unwrap();
+                let Ok(Found::Route(route, _)) = find(&Method::GET, &format!("/{path}")) else {
+                    panic!("{address} of {page} is nothing");
+                };
+                assert_eq!(Query::parse(query).known(route.doc.query), Ok(()), "{address} of {page}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 5, "{seen}");
     }
 
     #[test]

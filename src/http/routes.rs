@@ -130,7 +130,8 @@ const NO_LIGHT: Answer = (
     Content::Problem,
 );
 const PINNED: Answer = (409, "The operator's file sets it.", Content::Problem);
-const NO_SETTINGS: Answer = (503, "Settings cannot be changed here.", Content::Problem);
+const NO_SETTINGS: Answer =
+    (503, "Settings cannot be changed here, or too many changes wait for their turn.", Content::Problem);
 const OLD_PINNED: Answer = (409, "The operator's file sets it.", Content::Text);
 const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 
@@ -187,7 +188,7 @@ pub static ROUTES: &[Route] = &[
     route!(PATCH "/api/v1/picture" picture::change, Api, "Changes what is said, from the next picture on; `null`: as if never set. If-Match is heeded.", [],
         Wanted::Json("PicturePatch"),
         [(200, "What is done now.", Content::Json("Picture")), WRONG_BODY, API_FOREIGN, CONFLICT, CHANGED, WRONG_DRAFT,
-            (503, "Settings cannot be changed here.", Content::Problem), NO_ROOM]),
+            NO_SETTINGS, NO_ROOM]),
     route!(Changes::Always, GET "/grayscale" legacy::grayscale, Legacy, "Takes the colour away, or gives it back.", [STATUS],
         [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
     route!(Changes::Always, GET "/resolution" legacy::resolution, Legacy, "Half of the width and height, or all.", [STATUS],
@@ -441,19 +442,22 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
         "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
         [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
-            (409, "One is under way, or the operator's file sets the lens.", Content::Problem), NO_CAMERA]),
-    route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was.", [], [LENS]),
+            (409, "One is under way, the camera is paused, or the operator's file sets the lens.", Content::Problem), NO_CAMERA]),
+    route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was, or was sent meanwhile.", [], [LENS]),
     route!(GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],
         [(200, "What was found.", Content::Json("Diagnosis"))]),
     route!(GET "/settings" page_settings::settings, Pages, "What can be changed while it runs.",
         [("done", "What has just been done.")], [(200, "The page.", Content::Html)]),
     route!(POST "/settings" page_settings::post_settings, Pages, "Changes settings and controls of the camera, or switches the machine, from the page's forms.",
         [("do", "`set`, `reset`, `controls`, `control`, `default`, `import` or `power`.")], Wanted::Form,
-        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it, or it was tried and did not work.", Content::Html),
+        [(200, "The page: it was done, and the camera has done something else or not all of it.", Content::Html),
+            SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it, or it was tried and did not work.", Content::Html),
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED,
             (503, "The page again: the camera or the machine cannot be asked.", Content::Html)]),
     route!(POST "/picture" page_hands::post_picture, Pages, "Changes how everybody sees the picture, from the live page.", [], Wanted::Form,
-        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it.", Content::Html)]),
+        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it.", Content::Html),
+            (412, "The page again: others have changed settings again and again meanwhile.", Content::Html),
+            (503, "The page again: settings cannot be changed here, or too many changes wait for their turn.", Content::Html)]),
     route!(POST "/lens" page_hands::post_lens, Pages, "Moves the lens, from the live page.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, (403, "The page again: it cannot be focused.", Content::Html),
             (409, "The page again: the operator sets it.", Content::Html), REFUSED]),

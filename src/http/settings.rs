@@ -4,8 +4,8 @@
 //! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others, so
 //! that of two who change something at once neither loses what the other has not touched.
 
-use hyper::Response;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -121,11 +121,21 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
     let toml = std::str::from_utf8(&request.body)
         .map_err(|_| PayloadError::Kind(String::from("what is no UTF-8 text")))?;
-    if toml.trim().is_empty() {
-        return Err(PayloadError::Missing.into());
-    }
+    let toml = to_import(toml)?;
     let expected = expected(&request.headers, preferences.in_force().version)?;
-    Ok(report(&*preferences.import(toml.to_owned(), expected).await?))
+    Ok(report(&*preferences.import(toml, expected).await?))
+}
+
+/// What is sent to be imported. Nothing at all is taken for a mistake: it would take back everything that was set.
+///
+/// # Errors
+/// There is nothing.
+pub fn to_import(toml: &str) -> Result<String, Problem> {
+    if toml.trim().is_empty() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
+            .hint("send what an export (/api/v1/settings.toml) has given; nothing has changed"));
+    }
+    Ok(toml.to_owned())
 }
 
 /// The version that settings have to have still, if any was named.

@@ -13,7 +13,9 @@ use crate::media::View;
 /// A value means nothing.
 pub fn of_query(query: &Query, zone: &TimeZone) -> Result<View, WrongValue> {
     for key in View::KEYS {
-        query.once(key)?;
+        if query.once(key)? == Some("") && key != "text" {
+            return Err(WrongValue::new(key, "", "left out, or given a value"));
+        }
     }
     View::read(|key| query.get(key))
         .map(|view| view.in_zone(zone))
@@ -70,6 +72,9 @@ mod tests {
             r#"gray is "0", and should be given once"#
         );
         assert!(of_old_query(&twice, &zone).gray);
+        let empty = Query::parse("gray=1&rotate=");
+        assert_eq!(of_query(&empty, &zone).unwrap_err().key, "rotate");
+        assert!(of_query(&Query::parse("text="), &zone).is_ok() && of_old_query(&empty, &zone).gray);
         assert_eq!(of_old_query(&wrong, &zone), View { gray: true, ..View::default() });
     }
 }

@@ -149,6 +149,23 @@ impl Drive {
         auto.into_iter().chain(place.map(|places| value(&places.name, places.value))).collect()
     }
 
+    /// Whether setting the control `name` moves it.
+    pub fn is_moved_by(&self, name: &str) -> bool {
+        let places = self.absolute.iter().chain(&self.relative).map(|places| &places.name);
+        self.auto.iter().map(|auto| &auto.name).chain(places).any(|own| own == name)
+    }
+
+    /// Takes it that the control `name` has `value` from now on; `None`: its default. Tells whether that moves it.
+    pub fn put(&mut self, name: &str, value: Option<i64>) -> bool {
+        if let Some(auto) = self.auto.as_mut().filter(|auto| auto.name == name) {
+            auto.is_on = value.map_or(auto.is_on_by_default, |value| value != 0);
+        }
+        if let Some(places) = self.absolute.as_mut().filter(|places| places.name == name) {
+            places.value = value.unwrap_or(places.default).clamp(places.min, places.max);
+        }
+        self.is_moved_by(name)
+    }
+
     fn to_place(&self, at: i64) -> Vec<ControlValue> {
         let place = self.absolute.as_ref().map(|places| value(&places.name, places.nearest(at as f64)));
         self.auto_off().into_iter().chain(place).collect()
@@ -342,6 +359,19 @@ mod tests {
         assert_eq!(values(&drive.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
         assert_eq!(values(&drive.change(Move::Auto(false)).unwrap()), [(AUTO, 0), (PLACE, 30)]);
         assert_eq!(values(&drive.change(Move::Reset).unwrap()), [(AUTO, 1)]);
+        assert_eq!(drive.as_it_is(), [value(AUTO, 1)]);
+    }
+
+    #[test]
+    fn what_is_put_is_what_it_is_brought_back_to() {
+        let mut drive = Drive::of(&[absolute(0, 250, 5, 30), auto(false)]).unwrap();
+        assert!(!drive.put("zoom_absolute", Some(3)) && !drive.is_moved_by("zoom_absolute"));
+        assert_eq!(drive.as_it_is(), [value(AUTO, 0), value(PLACE, 30)]);
+        assert!(drive.put(PLACE, Some(900)) && drive.is_moved_by(PLACE));
+        assert_eq!(drive.as_it_is(), [value(AUTO, 0), value(PLACE, 250)]);
+        assert!(drive.put(PLACE, None) && drive.put(AUTO, Some(0)));
+        assert_eq!(drive.as_it_is(), [value(AUTO, 0), value(PLACE, 0)]);
+        assert!(drive.put(AUTO, None) && drive.is_moved_by(AUTO));
         assert_eq!(drive.as_it_is(), [value(AUTO, 1)]);
     }
 

@@ -1,8 +1,9 @@
 //! NeoPixels at a PWM or PCM pin, through the library rs_ws281x: what it is handed is made here, everywhere; the library
 //! itself is in programs built with the feature `pwm` (it needs git and libclang for its build, and root to run).
 //!
-//! The library sends 3 bits at 2.4 MHz for each bit, as [`super::Code::THREE_COLORS`] does, and puts the colours in order
-//! itself: a pixel is handed over as blue, green, red, white (0xWWRRGGBB, lowest byte first).
+//! The library sends 3 bits at 2.4 MHz for each bit, as [`super::Code::THREE_COLORS`] does, whatever the pixels: to those
+//! with a white light, too, whose data sheet wants a shorter 1 (over SPI they get one, [`super::Code::WITH_WHITE`]). It
+//! puts the colours in order itself: a pixel is handed over as blue, green, red, white (0xWWRRGGBB, lowest byte first).
 
 // Without the feature it is made, tested and used by nobody.
 #![cfg_attr(not(feature = "pwm"), allow(dead_code))]
@@ -73,7 +74,7 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::lights::{Code, StripKind};
+    use crate::lights::{Code, SK6812, Sheet, StripKind, WS2812B};
 
     #[test]
     fn pixels_as_the_library_takes_them() {
@@ -97,6 +98,18 @@ mod tests {
         // It sends 110 and 100 at three times its frequency (SYMBOL_HIGH 0x6, SYMBOL_LOW 0x4 of its ws2811.c).
         let code = Code::THREE_COLORS;
         assert_eq!((code.hertz, code.one, code.zero), (3 * HERTZ, 0x6, 0x4));
+        // One of its bits lasts 1/(3 × 800 kHz).
+        let ns = |bits: u32| 1e9 * f64::from(bits) / f64::from(3 * HERTZ);
+        let keeps_to = |sheet: Sheet| {
+            [(ns(1), sheet.t0h), (ns(2), sheet.t0l), (ns(2), sheet.t1h), (ns(1), sheet.t1l)]
+                .map(|(ns, window)| window.allows(ns))
+        };
+        assert_eq!(keeps_to(WS2812B), [true; 4]);
+        assert_eq!(
+            keeps_to(SK6812),
+            [true, true, false, false],
+            "its 1 is longer than pixels with white want it"
+        );
     }
 
     #[test]

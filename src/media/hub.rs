@@ -107,6 +107,11 @@ impl Hub {
         self.change(|state| state.closed = true);
     }
 
+    /// Whether no more pictures will come.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Whether anybody subscribes.
     pub fn is_watched(&self) -> bool {
         let state = self.lock();

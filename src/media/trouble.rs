@@ -98,7 +98,7 @@ impl Trouble {
     /// Adds a cause.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Trouble {
-        self.causes.push(cause.to_string());
+        self.causes.push(cause.to_string().trim_end_matches('.').to_owned());
         self
     }
 

@@ -191,7 +191,8 @@ impl View {
                 Some(crop) => self.crop = Some(crop).filter(|crop| !is_all(crop)),
                 None => {
                     return wrong(
-                        "left,top,width,height within the picture, as fractions such as 0.25,0.25,0.5,0.5",
+                        "left,top,width,height within the picture, as fractions such as 0.25,0.25,0.5,0.5, width and \
+                         height at least 0.01",
                     );
                 }
             },

@@ -7,6 +7,7 @@
 //! picture is encoded once, whoever watches; the hub is closed when this ends, by a panic too.
 
 mod card;
+mod known;
 mod largest;
 mod orders;
 mod showing;
@@ -26,6 +27,7 @@ use super::rate::RateLimit;
 use super::shared::{Shared, Wishes};
 use super::tuning::Tuning;
 pub use card::{CARD_SIZE, draw_card};
+use known::Known;
 use orders::{Swap, Trial, given_up, let_go};
 pub use showing::Shots;
 use showing::Showing;
@@ -75,6 +77,8 @@ pub struct Capture<'a> {
     recovery: Option<(Instant, Backoff)>,
     /// The camera's controls.
     tuning: Tuning,
+    /// What a paused camera is answered from.
+    known: Known,
     /// A source that has not given a picture yet, in the place of another that waits for its failure.
     trial: Option<Trial>,
     /// It is tried only to see whether it gives a picture: nobody needed the camera.
@@ -108,6 +112,7 @@ impl<'a> Capture<'a> {
             trouble: None,
             recovery: None,
             tuning: Tuning::default(),
+            known: Known::default(),
             trial: None,
             was_tried_asleep: false,
         }
@@ -264,6 +269,8 @@ impl<'a> Capture<'a> {
         source.wake_by(&shared.bell);
         let saved = Arc::clone(&shared.wishes().saved);
         delivers.notes.extend(self.tuning.opened(&mut *source, &saved));
+        self.known.opened(source.identity());
+        self.known.is_now(self.tuning.now());
         for note in &delivers.notes {
             log::warn!("{note}");
         }

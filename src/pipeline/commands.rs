@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Pipeline, Settings};
+use crate::lens::Drive;
 use crate::media::{Control, ControlValue, Format, Trouble, TroubleKind};
 use crate::source::Opener;
 
@@ -116,7 +117,7 @@ impl fmt::Debug for Command {
 
 impl Pipeline {
     /// The controls of the camera, with their present values and flags. A closed camera is looked at without
-    /// streaming from it.
+    /// streaming from it; of a paused one it is told what was seen last.
     ///
     /// # Errors
     /// [`ControlsError`]; an empty list where there are none.
@@ -134,12 +135,34 @@ impl Pipeline {
     }
 
     /// Sets controls, all of them or (where one means nothing) none: auto modes before the values that they rule. An
-    /// open camera is set between two frames; what is set on a closed one holds from its next open on. What the camera
-    /// really took is in the answer, with a note where that is something else.
+    /// open camera is set between two frames; what is set on a closed one holds from its next open on, unless another
+    /// value is saved before. What the camera really took is in the answer, with a note where that is something else.
+    /// Where one of them moves the lens, a focus sweep that is under way ends first.
     ///
     /// # Errors
     /// [`ControlsError`].
     pub async fn set_controls(&self, wanted: Vec<ControlValue>) -> Result<CameraControls, ControlsError> {
+        let back = self.take_lens(&wanted).await;
+        let names: Vec<String> = wanted.iter().map(|wish| wish.name.clone()).collect();
+        let set = self.set_in_sweep(wanted).await;
+        let is_taken = |back: &Drive| {
+            let is_refused = |name| set.as_ref().map_or(true, |set| set.refused.contains(name));
+            names.iter().any(|name| back.is_moved_by(name) && !is_refused(name))
+        };
+        if let Some(back) = back.filter(|back| !is_taken(back)) {
+            // Nobody else does it now.
+            if let Err(error) = self.set_in_sweep(back.as_it_is()).await {
+                log::warn!("the lens could not be brought back after a focus sweep: {error}");
+            }
+        }
+        set
+    }
+
+    /// The same for the sweep itself.
+    pub(super) async fn set_in_sweep(
+        &self,
+        wanted: Vec<ControlValue>,
+    ) -> Result<CameraControls, ControlsError> {
         self.ask(|answer| Command::SetControls(wanted, answer)).await
     }
 
@@ -152,11 +175,14 @@ impl Pipeline {
     }
 
     /// Which values controls have after every open from now on; those of an open camera that are others now are set
-    /// at once.
+    /// at once. Where the lens's are among them, a focus sweep that is under way ends, and leaves the lens there.
     pub fn set_saved_controls(&self, saved: SavedControls) {
         self.shared.ask(|wishes| {
-            wishes.saved = Arc::new(saved);
+            let before = std::mem::replace(&mut wishes.saved, Arc::new(saved));
             wishes.has_new_saved = true;
+            self.shared.sweep.send_if_modified(|sweep| {
+                sweep.as_mut().is_some_and(|sweep| sweep.heed(&before, &wishes.saved))
+            });
         });
     }
 

@@ -7,14 +7,15 @@
 //!
 //! Invariants: one sweep at a time; a sweep ends with the lens at the sharpest place, or where it was before; how sharp
 //! a picture is is worked out only when somebody asks, once for all who ask, and never on the capture thread. Whatever
-//! moves the lens ends a sweep. Runs in the tasks of those who ask.
+//! moves the lens ends a sweep, be it by a control that is set or by what is saved for one, and the lens is where that
+//! has it. Runs in the tasks of those who ask.
 
 mod figure;
+mod under_way;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -26,6 +27,7 @@ pub use crate::lens::Move;
 use crate::lens::{Change, Drive, Sweep, Swept, Unmoved};
 use crate::media::{ControlValue, Picture};
 use figure::Figure;
+pub(super) use under_way::UnderWay;
 
 /// The camera's controls are read at most so often for those who only look: reading one is a transfer on its bus.
 const FRESH: Duration = Duration::from_secs(1);
@@ -38,9 +40,6 @@ const WAKES_WITHIN: Duration = Duration::from_secs(20);
 
 /// A place is looked at in so many pictures, of which the mean counts.
 const PICTURES: u32 = 2;
-
-/// Who moves the lens waits at most so long for a sweep to end.
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How a sweep waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,18 +68,8 @@ struct Inner {
     known: Mutex<Option<(Instant, Result<CameraControls, ControlsError>)>>,
     /// Held while a picture is looked at: who asks for the same one meanwhile finds the figure.
     figure: Arc<tokio::sync::Mutex<Figure>>,
-    /// The sweep that is under way.
-    sweep: watch::Sender<Option<UnderWay>>,
     ended: Mutex<Option<SweepEnd>>,
-}
-
-#[derive(Debug, Clone)]
-struct UnderWay {
-    done: u32,
-    of: u32,
-    cancel: Stop,
-    /// Whoever ended it moves the lens: it is not brought back.
-    is_taken_over: bool,
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// The lens, as it was found.
@@ -109,27 +98,60 @@ pub enum SweepEnd {
     Found {
         /// Where that is, 0–1.
         position: f64,
-        /// How sharp it was there.
-        sharpness: f64,
     },
+    /// It was not found.
+    NotFound {
+        /// Why not.
+        why: NotFound,
+        /// Where the lens is.
+        lens: Left,
+    },
+}
+
+/// Why a sweep has not found the sharpest place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
     /// Somebody ended it.
+    #[error("The sweep was ended.")]
     Cancelled,
     /// No place is sharper than another.
+    #[error("No place is sharper than another: is there something to see, and light on it?")]
     NothingToSee,
     /// It could not go on.
+    #[error("The sweep came to no end: {0}.")]
     Failed(String),
 }
 
+impl From<ControlsError> for NotFound {
+    fn from(error: ControlsError) -> NotFound {
+        NotFound::Failed(error.to_string())
+    }
+}
+
+/// How a sweep that has found nothing leaves the lens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Where it was.
+    Back,
+    /// Where somebody else has sent it meanwhile.
+    Sent,
+    /// Somewhere: it could not be brought back.
+    Astray,
+}
+
 impl SweepEnd {
-    /// In a sentence.
+    /// In a sentence or two.
     pub fn text(&self) -> String {
         match self {
-            SweepEnd::Found { position, .. } => format!("It is sharpest at {position:.2}."),
-            SweepEnd::Cancelled => String::from("The sweep was ended; the lens is where it was."),
-            SweepEnd::NothingToSee => String::from(
-                "No place is sharper than another: is there something to see, and light on it? The lens is where it was.",
-            ),
-            SweepEnd::Failed(why) => format!("The sweep came to no end: {why}. The lens is where it was."),
+            SweepEnd::Found { position } => format!("It is sharpest at {position:.2}."),
+            SweepEnd::NotFound { why, lens } => {
+                let lens = match lens {
+                    Left::Back => "is where it was",
+                    Left::Sent => "is where it was sent meanwhile",
+                    Left::Astray => "could not be brought back to where it was",
+                };
+                format!("{why} The lens {lens}.")
+            }
         }
     }
 }
@@ -170,8 +192,8 @@ impl Focus {
             settings,
             known: Mutex::default(),
             figure: Arc::default(),
-            sweep: watch::Sender::new(None),
             ended: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -179,7 +201,7 @@ impl Focus {
     pub async fn look(&self, kind: LensKind) -> LensStatus {
         let drive = self.drive(kind, true).await.map(|(drive, _)| drive);
         let ended = self.ended().clone();
-        let sweep = self.0.sweep.borrow().as_ref().map(|sweep| (sweep.done, sweep.of));
+        let sweep = self.0.pipeline.shared.sweep.borrow().as_ref().map(|sweep| (sweep.done, sweep.of));
         let (reason, drive) = match drive {
             Ok(drive) => (None, Some(drive)),
             Err(FocusError::Unsupported(reason)) => (Some(reason), None),
@@ -215,12 +237,13 @@ impl Focus {
         }
     }
 
-    /// What is to be set so that `wish` comes true, from where the lens stands now. Ends a sweep that is under way.
+    /// What is to be set so that `wish` comes true, from where the lens stands now. Ends a sweep that is under way, and
+    /// what that has brought the lens back to counts.
     ///
     /// # Errors
     /// [`FocusError`].
     pub async fn plan(&self, kind: LensKind, wish: Move) -> Result<Planned, FocusError> {
-        self.end_sweep(true).await;
+        self.cancel().await;
         let (drive, identity) = self.drive(kind, false).await?;
         Ok(Planned { identity, change: drive.change(wish)?, before: drive.as_it_is() })
     }
@@ -242,7 +265,7 @@ impl Focus {
         Ok(drive.change(wish).map(drop)?)
     }
 
-    /// Sets what was planned on the camera; keeps nothing.
+    /// Sets what was planned on the camera; keeps nothing. Ends a sweep that is under way.
     ///
     /// # Errors
     /// [`ControlsError`].
@@ -263,8 +286,16 @@ impl Focus {
         };
         let search = Sweep::new(first, last, step);
         let cancel = Stop::new();
-        let new = UnderWay { done: 0, of: search.of(), cancel: cancel.clone(), is_taken_over: false };
-        let begun = self.0.sweep.send_if_modified(|now| {
+        let new = UnderWay {
+            done: 0,
+            of: search.of(),
+            cancel: cancel.clone(),
+            identity: identity.clone(),
+            back: drive.clone(),
+            is_sent: false,
+            is_taken_over: false,
+        };
+        let begun = self.0.pipeline.shared.sweep.send_if_modified(|now| {
             let is_free = now.is_none();
             if is_free {
                 *now = Some(new);
@@ -274,27 +305,23 @@ impl Focus {
         if !begun {
             return Err(FocusError::Sweeping);
         }
-        Ok(Sweeping { focus: self.clone(), drive, identity, search, cancel })
+        Ok(Sweeping { focus: self.clone(), drive, identity, search, cancel, has_moved: false })
     }
 
     /// Ends the sweep that is under way; done when it is over and the lens is where it was. Tells whether there was one.
     pub async fn cancel(&self) -> bool {
-        self.end_sweep(false).await
+        self.0.pipeline.end_sweep(false, |_| true).await.is_some()
     }
 
-    async fn end_sweep(&self, is_taken_over: bool) -> bool {
-        let mut sweep = self.0.sweep.subscribe();
-        let ending = self.0.sweep.send_if_modified(|now| {
-            now.as_mut().is_some_and(|now| {
-                now.is_taken_over |= is_taken_over;
-                now.cancel.set();
-                true
-            })
-        });
-        if ending && timeout(ENDS_WITHIN, sweep.wait_for(Option::is_none)).await.is_err() {
-            log::warn!("a focus sweep has not ended within {ENDS_WITHIN:?}");
-        }
-        ending
+    /// The turn of whoever sets controls and keeps them, or begins a sweep: else what is kept of an earlier change could
+    /// come in the midst of a later sweep. Held until it is kept, or has begun. The sweep itself takes none.
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.turn.lock().await
+    }
+
+    /// What the sweep has found could not be kept, for the reason `why`: the lens goes back. Said before it is over.
+    pub fn not_kept(&self, why: String) {
+        *self.ended() = Some(SweepEnd::NotFound { why: NotFound::Failed(why), lens: Left::Back });
     }
 
     /// What moves the lens; with `may_be_known`, as it was read within the last second.
@@ -302,7 +329,6 @@ impl Focus {
         let unsupported = |why: &str| Err(FocusError::Unsupported(why.to_owned()));
         match kind {
             LensKind::None => return unsupported("[lens] kind = \"none\" says that it is set by hand"),
-            LensKind::Libcamera => return unsupported("this tallycam has no libcamera back end"),
             LensKind::Auto | LensKind::V4l2 | LensKind::Sim => {}
         }
         let known = self.known().clone().filter(|(read, _)| may_be_known && read.elapsed() < FRESH);
@@ -351,7 +377,8 @@ impl Focus {
 /// The lasting name of the simulated scene.
 const SIMULATED: &str = "sim";
 
-/// A sweep that was begun. Dropped without being run to its end, it leaves the lens where it is.
+/// A sweep that was begun, and is under way until this is dropped: whoever ends it waits for that. Dropped without being
+/// run to its end, it leaves the lens where it is.
 #[derive(Debug)]
 pub struct Sweeping {
     focus: Focus,
@@ -359,12 +386,8 @@ pub struct Sweeping {
     identity: Option<String>,
     search: Sweep,
     cancel: Stop,
-}
-
-/// Why a sweep cannot go on.
-enum Broken {
-    Cancelled,
-    Failed(String),
+    /// The lens was sent somewhere.
+    has_moved: bool,
 }
 
 impl Sweeping {
@@ -378,79 +401,92 @@ impl Sweeping {
     }
 
     /// Runs it to its end: what is to be kept where it has found the sharpest place, and the lens stands there.
-    pub async fn run(mut self) -> Option<Planned> {
+    pub async fn run(&mut self) -> Option<Planned> {
         let _demand = self.focus.0.pipeline.demand();
-        let searched = self.search().await;
-        let (end, planned) = match searched {
-            Ok(Some((at, sharpness))) => {
-                let change = self.drive.place(at);
-                match self.focus.set(change.values.clone()).await {
-                    Ok(()) => {
-                        let position = self.drive.share(at).unwrap_or_default();
-                        let before = self.drive.as_it_is();
-                        let planned = Planned { identity: self.identity.take(), change, before };
-                        (SweepEnd::Found { position, sharpness }, Some(planned))
-                    }
-                    Err(error) => (SweepEnd::Failed(error.to_string()), None),
-                }
+        let (end, planned) = match self.find().await {
+            Ok(at) => {
+                let position = self.drive.share(at).unwrap_or_default();
+                let (change, before) = (self.drive.place(at), self.drive.as_it_is());
+                let planned = Planned { identity: self.identity.clone(), change, before };
+                (SweepEnd::Found { position }, Some(planned))
             }
-            Ok(None) => (SweepEnd::NothingToSee, None),
-            Err(Broken::Cancelled) => (SweepEnd::Cancelled, None),
-            Err(Broken::Failed(why)) => (SweepEnd::Failed(why), None),
+            Err(why) => (SweepEnd::NotFound { why, lens: self.bring_back().await }, None),
         };
-        let is_taken_over = self.focus.0.sweep.borrow().as_ref().is_some_and(|sweep| sweep.is_taken_over);
-        if planned.is_none()
-            && !is_taken_over
-            && let Err(error) = self.focus.set(self.drive.as_it_is()).await
-        {
-            log::warn!("the lens could not be brought back after a focus sweep: {error}");
-        }
         log::info!("focus sweep, {} places looked at: {}", self.search.done(), end.text());
         *self.focus.ended() = Some(end);
         planned
     }
 
-    /// The sharpest place and how sharp it was; `None`: there is none.
-    async fn search(&mut self) -> Result<Option<(i64, f64)>, Broken> {
-        let mut most = 0.0_f64;
+    /// Finds the sharpest place, and sends the lens there.
+    async fn find(&mut self) -> Result<i64, NotFound> {
         self.or_cancelled(self.first_picture()).await?;
         while let Some(at) = self.search.next_place() {
+            self.has_moved = true;
             let sharpness = self.or_cancelled(self.look_at(at)).await?;
-            most = most.max(sharpness);
             self.search.saw(sharpness);
-            self.focus.0.sweep.send_modify(|now| {
+            self.focus.0.pipeline.shared.sweep.send_modify(|now| {
                 if let Some(now) = now {
                     now.done = self.search.done();
                 }
             });
         }
-        Ok(match self.search.swept() {
-            Swept::At(at) => Some((at, most)),
-            Swept::NothingToSee => None,
-        })
+        let Swept::At(at) = self.search.swept() else { return Err(NotFound::NothingToSee) };
+        self.set(self.drive.place(at).values).await?;
+        // What was said meanwhile of where the lens is to be is newer than what was found.
+        if self.cancel.is_set() { Err(NotFound::Cancelled) } else { Ok(at) }
     }
 
-    async fn or_cancelled<T>(&self, step: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    /// Brings the lens back to where it was, or where what is saved has it since, unless whoever has ended the sweep
+    /// moves it.
+    async fn bring_back(&self) -> Left {
+        // One that has not moved stands where it was.
+        let mut stands = (!self.has_moved).then(|| self.drive.clone());
+        loop {
+            let Some(now) = self.focus.0.pipeline.shared.sweep.borrow().clone() else { return Left::Back };
+            if now.is_taken_over {
+                return Left::Sent;
+            }
+            if stands.as_ref() == Some(&now.back) {
+                return if now.is_sent { Left::Sent } else { Left::Back };
+            }
+            if let Err(error) = self.set(now.back.as_it_is()).await {
+                log::warn!("the lens could not be brought back after a focus sweep: {error}");
+                return Left::Astray;
+            }
+            // It may have been sent elsewhere meanwhile.
+            stands = Some(now.back);
+        }
+    }
+
+    /// Sets the lens's controls, which ends no sweep.
+    async fn set(&self, values: Vec<ControlValue>) -> Result<(), ControlsError> {
+        let set = self.focus.0.pipeline.set_in_sweep(values).await;
+        *self.focus.known() = None;
+        set.map(drop)
+    }
+
+    async fn or_cancelled<T>(&self, step: impl Future<Output = Result<T, NotFound>>) -> Result<T, NotFound> {
         tokio::select! {
             biased;
-            () = self.cancel.stopped() => Err(Broken::Cancelled),
+            () = self.cancel.stopped() => Err(NotFound::Cancelled),
             done = step => done,
         }
     }
 
     /// Waits until the camera gives pictures.
-    async fn first_picture(&self) -> Result<(), Broken> {
+    async fn first_picture(&self) -> Result<(), NotFound> {
         // It is no snapshot: nothing flashes for it.
         match self.focus.0.pipeline.unlit_snapshot(WAKES_WITHIN).await {
             Ok(_) => Ok(()),
-            Err(none) => Err(Broken::Failed(format!("there is no live picture ({})", none.state.headline()))),
+            Err(none) => {
+                Err(NotFound::Failed(format!("there is no live picture ({})", none.state.headline())))
+            }
         }
     }
 
     /// How sharp pictures are with the lens at the place `at`.
-    async fn look_at(&self, at: i64) -> Result<f64, Broken> {
-        let values = self.drive.place(at).values;
-        self.focus.set(values).await.map_err(|error| Broken::Failed(error.to_string()))?;
+    async fn look_at(&self, at: i64) -> Result<f64, NotFound> {
+        self.set(self.drive.place(at).values).await?;
         let Inner { pipeline, settings, .. } = &*self.focus.0;
         let settled_us = Stamp::now().monotonic_us + settings.settle.as_micros() as u64;
         let mut pictures = pipeline.originals().subscribe();
@@ -458,12 +494,12 @@ impl Sweeping {
         while count < PICTURES {
             let picture = match timeout(settings.settle + settings.picture_within, pictures.next()).await {
                 Ok(Some(picture)) => picture,
-                Ok(None) => return Err(Broken::Failed(String::from("tallycam is stopping"))),
-                Err(_) => return Err(Broken::Failed(String::from("no picture came in time"))),
+                Ok(None) => return Err(NotFound::Failed(String::from("tallycam is stopping"))),
+                Err(_) => return Err(NotFound::Failed(String::from("no picture came in time"))),
             };
             if picture.is_card {
                 let state = pipeline.shared.state.borrow().headline();
-                return Err(Broken::Failed(format!("there is no live picture ({state})")));
+                return Err(NotFound::Failed(format!("there is no live picture ({state})")));
             }
             if picture.stamp.monotonic_us >= settled_us {
                 // What is too dark to tell is as unsharp as can be.
@@ -477,6 +513,6 @@ impl Sweeping {
 
 impl Drop for Sweeping {
     fn drop(&mut self) {
-        self.focus.0.sweep.send_replace(None);
+        self.focus.0.pipeline.shared.sweep.send_replace(None);
     }
 }

@@ -1,7 +1,7 @@
 //! What the capture thread and everyone else share: wishes one way, state and figures the other.
 //!
-//! Locks are taken in this order, or one at a time: wishes, opening, state, figures; the hub's own is the
-//! last of all.
+//! Locks are taken in this order, or one at a time: wishes, opening, sweep, state, figures; the hub's own is
+//! the last of all.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use crate::source::Delivers;
 use super::capture::Shots;
 use super::commands::{Command, SavedControls};
 use super::counting::Annotating;
+use super::focus::UnderWay;
 use super::lights::Switch;
 use super::rate::RateMeter;
 use super::warm_up::WarmUp;
@@ -56,6 +57,8 @@ pub struct Shared {
     /// Which source the capture thread has open (or is opening), counted from 1. It changes from
     /// `None` with the wishes locked: who has changed a wish knows what was opened before.
     pub opening: watch::Sender<Option<u64>>,
+    /// The focus sweep that is under way. Other saved values end it with the wishes locked.
+    pub sweep: watch::Sender<Option<UnderWay>>,
     /// The light for snapshots, once there is one.
     pub light: OnceLock<Switch>,
 }
@@ -185,6 +188,7 @@ impl Shared {
             }),
             state: watch::Sender::new(State::Asleep),
             opening: watch::Sender::new(None),
+            sweep: watch::Sender::new(None),
             light: OnceLock::new(),
         }
     }

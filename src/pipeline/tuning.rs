@@ -2,8 +2,9 @@
 //! streams, and what waits until it opens again.
 //!
 //! Every value is asked of an open camera once: what it was asked already is not asked again until it opens anew. Auto
-//! modes go before the values that they rule, and a saved value that comes into effect because its auto mode was
-//! switched off is set then.
+//! modes go before the values that they rule; what one of them rules is not set when the camera opens, and a saved value
+//! that comes into effect because its auto mode was switched off is set then. Of what was set on a closed camera and what
+//! is saved, the later word holds.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ pub struct Tuning {
     asked: BTreeMap<String, i64>,
     /// What was saved for it when that was looked at last.
     held: BTreeMap<String, i64>,
-    /// What it is to have when it is opened again; `None`: its default.
+    /// What it is to have when it is opened again, since nothing else was saved for it after that; `None`: its default.
     waiting: BTreeMap<String, Option<i64>>,
     /// What was answered last to who asked for controls: when, and whether the camera was open. `None`: something has
     /// changed since.
@@ -35,16 +36,11 @@ pub struct Tuning {
 const RECENT: Duration = Duration::from_secs(1);
 
 impl Tuning {
-    /// Sets what is to hold for a camera that was just opened. What cannot be set is told.
+    /// Sets what is to hold for a camera that was just opened, but for what an automatic mode rules. What cannot be set
+    /// is told.
     pub fn opened(&mut self, source: &mut dyn Source, saved: &SavedControls) -> Vec<String> {
         self.forget();
-        let identity = source.identity();
-        if identity != self.identity {
-            // What waits was meant for another camera.
-            self.waiting.clear();
-        }
-        self.held = saved.of(identity.as_deref());
-        self.identity = identity;
+        self.meet(source.identity(), saved);
         self.known = None;
         self.asked.clear();
         let waiting = std::mem::take(&mut self.waiting);
@@ -66,11 +62,16 @@ impl Tuning {
         notes.extend(plan.objections.iter().map(|objection| objection.why.clone()));
         let mut setting = Setting::new(source, controls);
         // A camera that is gone is noticed when its frames fail to come.
-        let gone = setting.all(&plan).err().map(|trouble| format!("{trouble}."));
+        let gone = setting.unruled(&plan).err().map(|trouble| format!("{trouble}."));
         notes.extend(setting.notes.into_iter().chain(gone));
         self.asked = setting.taken;
         self.known = Some(setting.controls);
         notes
+    }
+
+    /// The controls of the camera that was opened last, as they are for all that is known.
+    pub fn now(&self) -> Option<&[Control]> {
+        self.known.as_deref()
     }
 
     /// The controls of an open camera, read now.
@@ -112,12 +113,18 @@ impl Tuning {
             }
         }
         let plan = plan(&controls, &wanted);
+        let mut is_other_mode = false;
         for will in plan.settings() {
             if let Some(control) =
                 controls.iter_mut().find(|c| c.name == will.name && c.kind != ControlKind::Button)
             {
+                is_other_mode |= control.value != will.value && is_auto_mode(control);
                 control.value = will.value;
             }
+        }
+        if is_other_mode {
+            // What that will rule is seen when it is set.
+            controls.iter_mut().for_each(|control| control.inactive = false);
         }
         let camera = opener.describe();
         let read = CameraControls { identity, camera, controls, notes: Vec::new(), refused: Vec::new() };
@@ -165,11 +172,7 @@ impl Tuning {
         saved: &SavedControls,
     ) -> Result<CameraControls, ControlsError> {
         let plan = checked(&opener.controls()?, wanted)?;
-        let identity = opener.identity();
-        if identity != self.identity {
-            self.waiting.clear();
-            self.identity = identity;
-        }
+        self.meet(opener.identity(), saved);
         for setting in plan.settings() {
             self.waiting.insert(setting.name.clone(), Some(setting.value));
         }
@@ -187,16 +190,11 @@ impl Tuning {
         saved: &SavedControls,
     ) -> Vec<String> {
         self.forget();
-        let held = saved.of(self.identity.as_deref());
-        let before = std::mem::replace(&mut self.held, held);
-        let gone: Vec<String> =
-            before.keys().filter(|name| !self.held.contains_key(*name)).cloned().collect();
         let Some(source) = source else {
-            for name in gone {
-                self.waiting.entry(name).or_insert(None);
-            }
+            self.meet(self.identity.clone(), saved);
             return Vec::new();
         };
+        let (before, gone) = self.hold(saved);
         let is_news = |(name, value): &(&String, &i64)| {
             before.get(*name) != Some(value) && self.asked.get(*name) != Some(value)
         };
@@ -228,6 +226,29 @@ impl Tuning {
         self.known = Some(controls);
         notes
     }
+
+    /// This is the camera, closed or just opened, and this is saved: what waits of a control gives way where another
+    /// value was saved for it since, and one that is no longer saved is to have its default.
+    fn meet(&mut self, identity: Option<String>, saved: &SavedControls) {
+        if identity != self.identity {
+            // What waits was meant for another camera, and what was saved, too.
+            self.waiting.clear();
+            self.held.clear();
+            self.identity = identity;
+        }
+        let (before, gone) = self.hold(saved);
+        let held = &self.held;
+        self.waiting.retain(|name, _| before.get(name) == held.get(name));
+        self.waiting.extend(gone.into_iter().map(|name| (name, None)));
+    }
+
+    /// This is saved for the camera now. Gives what was, and the names of those that are no longer.
+    fn hold(&mut self, saved: &SavedControls) -> (BTreeMap<String, i64>, Vec<String>) {
+        let held = saved.of(self.identity.as_deref());
+        let before = std::mem::replace(&mut self.held, held);
+        let gone = before.keys().filter(|name| !self.held.contains_key(*name)).cloned().collect();
+        (before, gone)
+    }
 }
 
 /// Controls being set on an open camera.
@@ -254,6 +275,16 @@ impl<'a> Setting<'a> {
             self.controls = self.source.controls()?;
         }
         Ok(())
+    }
+
+    /// As [`Setting::all`], but for values that a mode rules when all modes are set: such a one has no effect, and to be
+    /// refused at every opening is no news. What is saved of it is set when the mode ends ([`Setting::awakened`]).
+    fn unruled(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        self.all(&Plan { modes: plan.modes.clone(), ..Plan::default() })?;
+        let is_ruled =
+            |value: &ControlValue| self.controls.iter().any(|c| c.name == value.name && c.inactive);
+        let values = plan.values.iter().filter(|value| !is_ruled(value)).cloned().collect();
+        self.all(&Plan { values, ..Plan::default() })
     }
 
     /// Sets one; tells whether what is known of the controls is true still.
@@ -374,6 +405,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::base::Stop;
     use crate::media::{Fourcc, Frame};
     use crate::source::Delivers;
 
@@ -474,6 +506,25 @@ mod tests {
         }
     }
 
+    /// The same camera while it sleeps.
+    impl Opener for Camera {
+        fn describe(&self) -> String {
+            self.delivers.name.clone()
+        }
+
+        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+            Err(Trouble::new(TroubleKind::Failed, "the test opens it itself"))
+        }
+
+        fn identity(&mut self) -> Option<String> {
+            self.identity.clone()
+        }
+
+        fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+            Ok(self.controls.clone())
+        }
+    }
+
     fn values(values: &[(&str, i64)]) -> Vec<ControlValue> {
         values.iter().map(|&(name, value)| ControlValue { name: name.to_owned(), value }).collect()
     }
@@ -532,8 +583,70 @@ mod tests {
         assert_eq!(cam.asked(), [""; 0]);
         tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 45), ("focus_auto", 0)]));
         assert_eq!(cam.asked(), ["focus=45", "gain=10"]);
-        tuning.opened(&mut cam, &saved(&[("focus", 45)]));
-        assert_eq!(cam.asked(), ["focus=45"]);
+        tuning.opened(&mut cam, &saved(&[("focus", 45), ("focus_auto", 0)]));
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=45"]);
+    }
+
+    #[test]
+    fn what_is_saved_later_goes_before_what_was_set_on_a_camera_that_sleeps() {
+        let before = saved(&[("gain", 20)]);
+        let (kept, none) = (saved(&[("gain", 30)]), saved(&[]));
+        let mut pinned = kept.clone();
+        pinned.pinned.insert(String::from("gain"), 40);
+        for (set, kept, later, woken) in [
+            (30, &kept, &pinned, 40),
+            (30, &kept, &saved(&[("gain", 50)]), 50),
+            // No longer saved: its default.
+            (30, &kept, &none, 10),
+            // Reset, and saved again.
+            (10, &none, &saved(&[("gain", 50)]), 50),
+            // Nothing but what was set.
+            (30, &kept, &kept, 30),
+            (10, &none, &none, 10),
+        ] {
+            for was_open in [true, false] {
+                let (mut tuning, mut cam) = (Tuning::default(), camera());
+                if was_open {
+                    tuning.opened(&mut cam, &before);
+                } else {
+                    tuning.saved_changed(None, &before);
+                }
+                tuning.set_closed(&mut cam, &values(&[("gain", set)]), &before).unwrap();
+                tuning.saved_changed(None, kept);
+                assert_eq!(tuning.read_closed(&mut cam, kept).unwrap().controls[0].value, set);
+                tuning.saved_changed(None, later);
+                assert_eq!(tuning.read_closed(&mut cam, later).unwrap().controls[0].value, woken);
+                tuning.opened(&mut cam, later);
+                assert_eq!(cam.value("gain"), woken, "{set}, {kept:?}, {later:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_saved_in_the_moment_of_waking_goes_before_what_was_set_too() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        let kept = saved(&[("gain", 30), ("focus_auto", 0)]);
+        tuning.opened(&mut cam, &kept);
+        tuning.set_closed(&mut cam, &values(&[("gain", 30)]), &kept).unwrap();
+        cam.asked();
+        tuning.opened(&mut cam, &saved(&[("gain", 40)]));
+        assert_eq!(cam.asked(), ["focus_auto=1", "gain=40"]);
+    }
+
+    #[test]
+    fn what_waits_for_one_camera_is_not_set_on_another() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        let kept = saved(&[("gain", 20)]);
+        tuning.opened(&mut cam, &kept);
+        tuning.set_closed(&mut cam, &values(&[("gain", 30)]), &kept).unwrap();
+        cam.identity = Some(String::from("cam-2"));
+        cam.asked();
+        tuning.opened(&mut cam, &kept);
+        assert_eq!(
+            cam.asked(),
+            [""; 0],
+            "neither that nor what is the default of what was saved for the other"
+        );
     }
 
     #[test]
@@ -574,9 +687,8 @@ mod tests {
         let (mut tuning, mut cam) = (Tuning::default(), camera());
         cam.is_strict = true;
         let kept = saved(&[("focus", 30)]);
-        let notes = tuning.opened(&mut cam, &kept);
-        assert!(notes[0].contains("focus cannot be set while an automatic mode rules it"), "{notes:?}");
-        cam.asked();
+        assert_eq!(tuning.opened(&mut cam, &kept), [""; 0]);
+        assert_eq!(cam.asked(), [""; 0], "an automatic mode rules it");
         let report = tuning.set(&mut cam, &values(&[("focus_auto", 0)]), &kept).unwrap();
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
         assert_eq!((report.controls[1].value, report.controls[1].inactive), (30, false));
@@ -584,6 +696,24 @@ mod tests {
         tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &kept).unwrap();
         tuning.set(&mut cam, &values(&[("focus", 50), ("focus_auto", 0)]), &kept).unwrap();
         assert_eq!(cam.asked(), ["focus_auto=1", "focus_auto=0", "focus=50"]);
+    }
+
+    #[test]
+    fn what_a_saved_mode_rules_is_no_matter_of_an_opening() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        // By hand first, and then automatic: both are kept.
+        tuning.opened(&mut cam, &saved(&[("focus", 30), ("focus_auto", 0)]));
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
+        let kept = saved(&[("focus", 30), ("focus_auto", 1), ("gain", 20)]);
+        for _ in 0..2 {
+            assert_eq!(tuning.opened(&mut cam, &kept), [""; 0]);
+            assert_eq!(cam.asked(), ["focus_auto=1", "gain=20"]);
+        }
+        // The mode has moved it; switched off, it is where it was saved.
+        cam.controls[1].value = 90;
+        tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20)]));
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! It is a subscriber of a hub like every viewer, and takes the newest picture when it is done with the one before: a slow
-//! change skips pictures and delays nobody else. What is wanted comes after what is done for everyone
-//! ([`super::Pipeline::set_view`]); both are one view, made from the camera's own picture at once. While nobody wants a view
-//! it sleeps, but for its heart.
+//! change skips pictures and delays nobody else. The originals and annotated pictures take turns. What is wanted comes
+//! after what is done for everyone ([`super::Pipeline::set_view`]); both are one view, made from the camera's own picture at
+//! once. While nobody wants a view it sleeps, but for its heart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -193,6 +193,7 @@ struct Maker<'a> {
     /// What is done for everyone.
     views: watch::Receiver<Arc<View>>,
     work: Vec<Work>,
+    /// The one that was served last is the last.
     grounds: Vec<(Hub, Subscriber)>,
     /// While there is something to make.
     transformer: Option<Transformer>,
@@ -233,12 +234,7 @@ impl<'a> Maker<'a> {
             Ok(()) = views.changed(), if !grounds.is_empty() => Event::Changed,
             (ground, picture) = std::future::poll_fn(|cx| next_picture(grounds, cx)) => match picture {
                 Some(picture) => Event::Picture(ground, picture),
-                None => {
-                    // It ends: nobody will see anything more of it.
-                    let (ended, _) = grounds.remove(ground);
-                    self.work.iter().filter(|work| work.ground.is(&ended)).for_each(|work| work.hub.close());
-                    Event::Changed
-                }
+                None => Event::Changed,
             },
             () = tokio::time::sleep(HEARTBEAT) => Event::Changed,
         }
@@ -260,6 +256,9 @@ impl<'a> Maker<'a> {
                 }
             })
             .collect();
+        // Nobody will see anything more of a ground that has ended; subscribed to again, it would end again and again.
+        self.work.iter().filter(|work| work.ground.is_closed()).for_each(|work| work.hub.close());
+        self.work.retain(|work| !work.ground.is_closed());
         self.grounds.retain(|(hub, _)| self.work.iter().any(|work| work.ground.is(hub)));
         if self.work.is_empty() {
             // Its buffers are as large as pictures.
@@ -324,12 +323,92 @@ impl Drop for Maker<'_> {
     }
 }
 
-/// The next picture of any ground; never, while there is none.
+/// The next picture of any ground; never, while there is none. It moves to the end: the others come before its next one,
+/// so that a change that takes longer than a frame is no reason for them to get nothing.
 fn next_picture(grounds: &mut [(Hub, Subscriber)], cx: &mut Context<'_>) -> Poll<(usize, Option<Picture>)> {
-    for (at, (_, pictures)) in grounds.iter_mut().enumerate() {
-        if let Poll::Ready(picture) = pictures.poll_next(cx) {
-            return Poll::Ready((at, picture));
+    for at in 0..grounds.len() {
+        if let Poll::Ready(picture) = grounds[at].1.poll_next(cx) {
+            grounds[at..].rotate_left(1);
+            return Poll::Ready((grounds.len() - 1, picture));
         }
     }
     Poll::Pending
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::task::Waker;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::base::Stamp;
+    use crate::media::PictureBuilder;
+    use crate::pipeline::Settings;
+    use crate::source::Wanted as Wish;
+    use crate::source::sim::SimOpener;
+
+    fn picture(sequence: u64) -> Picture {
+        PictureBuilder::with_capacity(0).finish(1, 1, Stamp::now(), sequence, false)
+    }
+
+    #[test]
+    fn grounds_that_are_always_ready_take_turns() {
+        let hubs = [Hub::new(), Hub::new(), Hub::new()];
+        let mut grounds: Vec<_> = hubs.iter().map(|hub| (hub.clone(), hub.subscribe())).collect();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut served = Vec::new();
+        for n in 0..9 {
+            hubs.iter().for_each(|hub| hub.publish(picture(n)));
+            let Poll::Ready((at, Some(_))) = next_picture(&mut grounds, &mut cx) else {
+                panic!("all of them are ready");
+            };
+            served.push(hubs.iter().position(|hub| hub.is(&grounds[at].0)).unwrap());
+        }
+        assert_eq!(served, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+        // One that is alone is served at once.
+        while next_picture(&mut grounds, &mut cx).is_ready() {}
+        for n in 9..12 {
+            hubs[1].publish(picture(n));
+            assert!(next_picture(&mut grounds, &mut cx).is_ready());
+        }
+    }
+
+    #[test]
+    fn a_ground_that_has_ended_ends_its_views_and_is_left_alone() {
+        let wish = Wish { width: Some(320), height: Some(240), ..Wish::ANYTHING };
+        let opener = Box::new(SimOpener::new(1, wish, true));
+        let (pipeline, capture) = Pipeline::start(opener, Settings::default()).unwrap();
+        let shared = Arc::new(Shared {
+            pipeline: pipeline.clone(),
+            wanted: Mutex::default(),
+            changes: watch::Sender::new(0),
+            made: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            stop: Stop::new(),
+        });
+        let (views, beat) = (Views { shared: Arc::clone(&shared) }, Beat::new());
+        let mut maker = Maker::new(shared, &beat);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let over = Hub::new();
+        let gray = View { gray: true, ..View::default() };
+        let (viewed, other) = (views.watch(&gray, Some(&over)).unwrap(), views.watch(&gray, None).unwrap());
+        maker.settle();
+        assert_eq!(maker.grounds.len(), 2);
+        over.close();
+        assert!(matches!(runtime.block_on(maker.wait()), Event::Changed));
+        // Its viewers are still there, and those who come now are told at once, too.
+        maker.settle();
+        assert!(viewed.hub().is_closed() && !other.hub().is_closed());
+        let late = views.watch(&View { flip: true, ..gray }, Some(&over)).unwrap();
+        maker.settle();
+        assert!(late.hub().is_closed());
+        // Nothing is to be done: it sleeps.
+        assert_eq!(maker.grounds.len(), 1);
+        let nothing = runtime.block_on(async { timeout(HEARTBEAT / 4, maker.wait()).await.is_err() });
+        assert!(nothing, "it is awake");
+        pipeline.stop();
+        capture.join_within(Duration::from_secs(60)).unwrap();
+    }
 }

@@ -66,7 +66,7 @@ pub fn is_auto_mode(control: &Control) -> bool {
 }
 
 /// The nearest value that the control's steps allow; `value` is within its range.
-fn on_a_step(kind: &ControlKind, value: i64) -> i64 {
+pub fn on_a_step(kind: &ControlKind, value: i64) -> i64 {
     let ControlKind::Integer { min, max, step } = *kind else { return value };
     let (min, max, step) = (i128::from(min), i128::from(max), i128::from(step.max(1)));
     let steps = (i128::from(value) - min + step / 2) / step;

@@ -97,7 +97,9 @@
   setInterval(() => {
     if (document.hidden) return;
     turn++;
-    if (lens && (isSweeping || isSeen(lens))) look('lens', showLens);
+    // Nothing looks through a lens that is paused: it is asked now and then, for what others have set.
+    const isDue = document.body.dataset.look === 'paused' ? turn % 8 === 0 : isSeen(lens);
+    if (lens && (isSweeping || isDue)) look('lens', showLens);
     if (light && turn % (isSeen(light) ? 2 : 8) === 0) look('light', showLight);
     if ($('view') && turn % 8 === 0) look('picture', showView);
   }, 500);

@@ -324,7 +324,7 @@ fn thumbnail(row: &MediaRow) -> String {
         "<img src=\"api/v1/media/{}/thumbnail.jpg{}\" width=\"320\" height=\"{}\" alt=\"\" loading=\"lazy\">",
         row.id,
         // What is still being recorded has no lasting one.
-        if row.is_open { "?open" } else { "" },
+        if row.is_open { "?_=open" } else { "" },
         // Room of its shape before it has come.
         (u64::from(row.height) * 320 / u64::from(row.width.max(1))).clamp(80, 640),
     )
@@ -393,7 +393,7 @@ mod tests {
     fn of_a_recording_that_has_just_begun_no_picture_is_asked_for() {
         let now = MediaRow { is_open: true, frames: 0, ..rows().swap_remove(0) };
         assert!(!thumbnail(&now).contains("src="));
-        assert!(thumbnail(&MediaRow { frames: 9, ..now }).contains("thumbnail.jpg?open"));
+        assert!(thumbnail(&MediaRow { frames: 9, ..now }).contains("thumbnail.jpg?_=open"));
     }
 
     #[test]

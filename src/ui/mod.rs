@@ -61,7 +61,8 @@ pub use models::{CatalogueModel, FoundModel, ModelsPage, models_page};
 pub use player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use range::{CountsAsk, Heat, Span};
 pub use settings::{
-    CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence, group_of, is_on_page, settings_page,
+    CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence, control_in_words, group_of, is_on_page,
+    settings_page,
 };
 pub use sign_in::{SignInPage, sign_in_page};
 
@@ -182,7 +183,7 @@ impl<'a> Frame<'a> {
 }
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod samples_hands;
 #[cfg(test)]

@@ -296,7 +296,7 @@ pub(super) fn models() -> ModelsPage {
 }
 
 /// Every page in its states, by the name of its file.
-pub(super) fn all() -> Vec<(&'static str, String)> {
+pub(crate) fn all() -> Vec<(&'static str, String)> {
     let mut only = live();
     only.is_counts_only = true;
     let mut none = live();

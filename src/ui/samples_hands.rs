@@ -172,7 +172,7 @@ pub(super) fn settings() -> SettingsPage {
             ],
             saved: vec!["brightness".into()],
             pinned: vec!["auto_exposure".into()],
-            wrong: Vec::new(),
+            ..ControlsFacts::default()
         }),
         has_power: true,
         ..SettingsPage::default()
@@ -205,6 +205,7 @@ pub(super) fn settings_filled_with(text: &dyn Fn() -> String) -> SettingsPage {
             }
         }
         facts.wrong = vec![("brightness".into(), text())];
+        facts.notes = vec![text()];
     }
     page.complaint = text();
     page.unkept = text();
@@ -227,6 +228,11 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         }
     }
     refused.refused = Some(Refusal { detail: "Nothing was changed.".into(), hint: String::new() });
+    if let Some(facts) = &mut refused.controls {
+        facts.typed = vec![("brightness".into(), 90)];
+        facts.wrong = vec![("brightness".into(), "Somebody else has set this to 140 meanwhile".into())];
+        facts.notes = vec!["The camera's control contrast has no 33: it is set to 35.".into()];
+    }
     refused.complaint = "settings.toml:3: `stream.qality` is no key\nhint: did you mean `quality`?".into();
     let mut no_light = super::samples::live();
     no_light.hands = LiveHands::default();

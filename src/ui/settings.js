@@ -1,5 +1,5 @@
-// Sends each setting by itself as soon as it is changed, says at the field what came of it, and what somebody else has
-// set meanwhile. The page works without this file.
+// Sends each setting and each control by itself as soon as it is changed, says at the field what came of it, and what
+// somebody else has set meanwhile. The page works without this file.
 'use strict';
 {
   const main = el('main'), text = v => v === null || v === undefined ? '' : Array.isArray(v) ? v.join(', ') : `${v}`;
@@ -120,13 +120,20 @@
       if (out) out.textContent = +item.value;
     }
   };
+  // Of one at its field, of all of them above them.
+  const tell = (e, words, isWrong) => {
+    if (e) return say(e, words, isWrong);
+    const told = document.getElementById('controls-said');
+    told.hidden = !words;
+    told.firstElementChild.textContent = words;
+  };
   const controls = async (e, method, path, body) => {
     try {
       const answer = await send(method, path, body);
-      takeControls(answer?.items ? answer : await send('GET', 'controls'));
-      if (e) say(e, '');
+      takeControls(answer);
+      tell(e, answer.notes.join(' '), answer.refused.includes(e?.dataset.control));
       renew();
-    } catch (error) { if (e) say(e, error.message, true); else put('news', error.message); }
+    } catch (error) { tell(e, error.message, true); }
   };
   const drags = {};
   main.addEventListener('input', ev => {
@@ -137,6 +144,15 @@
     const control = e.dataset.control, drag = drags[control] ??= newestOnly(value => controls(e, 'PATCH', 'controls', { [control]: value }));
     drag(type === 'checkbox' ? ev.target.checked : +ev.target.value);
   });
+  // What others turn is shown, but not under somebody's finger.
+  const panel = document.getElementById('controls');
+  const isFree = () => !document.hidden && !panel.querySelector(':is(input, select):focus');
+  if (panel?.querySelector('[data-control]')) setInterval(async () => {
+    const { top, bottom } = panel.getBoundingClientRect();
+    if (!isFree() || top > innerHeight || bottom < 0) return;
+    const now = await send('GET', 'controls').catch(() => null);
+    if (now && isFree()) takeControls(now);
+  }, 4000);
 
   // ---- forms
 

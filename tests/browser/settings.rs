@@ -416,7 +416,141 @@ fn controls_are_set_without_scripts_too() {
     browser.wait_until("it is the camera's default again", || auto() == before);
 }
 
+/// The program before a camera of its own mind, which somebody watches: it refuses contrasts above 64 and what an
+/// automatic mode rules, and never has more than 50 of saturation.
+fn contrary() -> (FakeCam, tempfile::TempDir, Daemon, client::Client) {
+    let camera = FakeCam::new().formats("MJPG").sizes("320x240").faults("liar,strict");
+    let kept = tempfile::tempdir().unwrap();
+    let sets = [
+        String::from("source.kind=v4l2"),
+        format!("source.device={}", camera.path().display()),
+        format!("store.directory={}", kept.path().display()),
+        String::from("detect.backend=none"),
+    ];
+    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set.as_str()]).collect();
+    let daemon = Daemon::start(camera.command(PROGRAM), &arguments);
+    let mut viewer = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
+    viewer.watch("/stream");
+    crate::common::wait_until("the camera is live", || daemon.state()["state"] == "live");
+    (camera, kept, daemon, viewer)
+}
+
+/// The value of a control.
+fn control(daemon: &Daemon, name: &str) -> Value {
+    let report = get(daemon, "/api/v1/controls");
+    report["items"].as_array().unwrap().iter().find(|item| item["name"] == name).unwrap()["value"].clone()
+}
+
+#[test]
+fn what_the_camera_does_otherwise_is_told_at_its_control() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let (_camera, _kept, daemon, _viewer) = contrary();
+    browser.goto(&url(&daemon, "settings#controls"));
+    let said = |name: &str| browser.text(&format!("[data-control='{name}'] .err"));
+    let right = |name: &str| {
+        browser.script(&format!("document.getElementById('c-{name}').focus()"));
+        browser.press(RIGHT);
+    };
+    right("exposure_time_absolute");
+    browser.wait_until("it is refused, and why", || {
+        said("exposure_time_absolute").contains("cannot be set while an automatic mode rules it")
+    });
+    assert_eq!(browser.attribute("#c-exposure_time_absolute", "aria-invalid").as_deref(), Some("true"));
+    right("saturation");
+    browser.wait_until("it is set to something else", || {
+        said("saturation").contains("asked to set its control saturation to 65 and has set it to 50")
+    });
+    assert_eq!(browser.attribute("#c-saturation", "aria-invalid"), None);
+    right("brightness");
+    browser.wait_until("it is set", || control(&daemon, "brightness") == 129);
+    assert_eq!(said("brightness"), "", "as it was asked");
+    // Of all of them it is told above them.
+    browser.click("#controls-reset");
+    browser.wait_until("the camera has its own mind", || {
+        browser.text("#controls-said").contains("saturation to 64 and has set it to 50")
+    });
+    // What somebody else turns is seen.
+    assert_eq!(send(&daemon, "PATCH", "/api/v1/controls", &json!({"brightness": 200})).status, 200);
+    browser.wait_for("document.getElementById('c-brightness').value === '200'");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_camera_does_otherwise_is_told_without_scripts_too() {
+    let (camera, _kept, daemon, _viewer) = contrary();
+    let form = |body: &str| post(&daemon, "/settings?do=controls", body);
+    // Done, if otherwise: no refusal.
+    let page = form("saturation=80&was.saturation=64");
+    assert_eq!((page.status, control(&daemon, "saturation")), (200, json!(50)), "{}", page.text());
+    assert!(page.text().contains("to set its control saturation to 80 and has set it to 50"));
+    assert!(!page.text().contains("role=\"alert\""), "{}", page.text());
+    let page = form("focus_absolute=42&was.focus_absolute=0&was.focus_automatic_continuous=1");
+    assert_eq!((page.status, control(&daemon, "focus_absolute")), (200, json!(40)), "{}", page.text());
+    assert!(page.text().contains("has no 42: it is set to 40"), "{}", page.text());
+    // In part: what was not taken is told at its field.
+    let ruled = "exposure_time_absolute=300&was.exposure_time_absolute=250";
+    let page = form(&format!("brightness=9&was.brightness=128&{ruled}"));
+    assert_eq!((page.status, control(&daemon, "brightness")), (200, json!(9)), "{}", page.text());
+    assert!(page.text().contains("cannot be set while an automatic mode rules it"), "{}", page.text());
+    assert_eq!(page.text().matches("The camera has not taken this.").count(), 1);
+    // Not at all.
+    let page = form(ruled);
+    assert_eq!(page.status, 409, "{}", page.text());
+    assert!(page.text().contains("role=\"alert\"") && page.text().contains("The camera has not taken this."));
+    let page = form("brightness=999&was.brightness=9");
+    assert_eq!(page.status, 422, "{}", page.text());
+    assert!(page.text().contains("This takes a whole number from 0 to 255."), "{}", page.text());
+    // What goes as it was asked leads back to the page.
+    assert_eq!(form("brightness=10&was.brightness=9").status, 303);
+    assert_eq!(post(&daemon, "/settings?do=default", "name=brightness").status, 303);
+    assert_eq!(control(&daemon, "brightness"), 128);
+    assert_eq!(post(&daemon, "/settings?do=control", "name=do_white_balance").status, 303);
+    camera.wait_for_log("ctrl do_white_balance=1");
+}
+
+#[test]
+fn of_two_at_a_control_the_later_one_is_told() {
+    let daemon = sim(&[]);
+    let brighter = |value: i64| {
+        assert_eq!(send(&daemon, "PATCH", "/api/v1/controls", &json!({"brightness": value})).status, 200);
+    };
+    let form = |brightness: &str, auto: &str| {
+        let body = format!("brightness={brightness}&focus_automatic_continuous={auto}");
+        post(&daemon, "/settings?do=controls", &body)
+    };
+    let are = || ["brightness", "focus_automatic_continuous"].map(|name| control(&daemon, name));
+    // The page was made when it was 4; somebody else makes it 9.
+    brighter(9);
+    let page = form("7&was.brightness=4", "0&was.focus_automatic_continuous=1");
+    assert_eq!(page.status, 412, "{}", page.text());
+    for words in [
+        "nothing of yours was changed",
+        "Somebody else has set this to 9 meanwhile.",
+        "value=\"7\" id=\"c-brightness\"",
+        "name=\"was.brightness\" value=\"9\"",
+    ] {
+        assert!(page.text().contains(words), "no {words} in {}", page.text());
+    }
+    assert_eq!(are(), [json!(9), json!(true)]);
+    // Another control is set without it, and who sends it again means it.
+    assert_eq!(form("4&was.brightness=4", "0&was.focus_automatic_continuous=1").status, 303);
+    assert_eq!(are(), [json!(9), json!(false)]);
+    assert_eq!(form("7&was.brightness=9", "0&was.focus_automatic_continuous=0").status, 303);
+    assert_eq!(are(), [json!(7), json!(false)]);
+}
+
 // ---- light and lens
+
+#[test]
+fn of_turns_at_once_none_is_lost() {
+    let daemon = sim(&[]);
+    let request = "POST /picture HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nturn=90";
+    let address = daemon.address;
+    let turns = [(); 3].map(|()| std::thread::spawn(move || client::ask(address, request).status));
+    assert_eq!(turns.map(|turn| turn.join().unwrap()), [303; 3]);
+    assert_eq!(get(&daemon, "/api/v1/picture")["rotate"], 270);
+}
 
 #[test]
 fn the_strip_on_the_page_shows_what_the_light_shows() {
@@ -646,4 +780,17 @@ fn a_light_that_cannot_be_kept_is_switched_and_the_page_says_so() {
     browser.wait_until("it is on", || get(&daemon, "/api/v1/light")["on"] == true);
     browser.wait_until("the page says so", || browser.text("#light-said").contains("is not kept"));
     assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
+}
+
+#[test]
+fn a_control_that_cannot_be_kept_is_set_and_the_page_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
+    let directory = format!("store.directory={}", folder.path().display());
+    let daemon = sim(&[&directory]);
+    let sent = post(&daemon, "/settings?do=controls", "was.focus_automatic_continuous=1");
+    assert_eq!(sent.status, 303, "{}", sent.text());
+    assert_eq!(control(&daemon, "focus_automatic_continuous"), false);
+    let page = client::get(daemon.address, "/settings");
+    assert!(page.text().contains("id=\"unkept\"") && page.text().contains("is not kept"), "{}", page.text());
 }

@@ -227,6 +227,13 @@ fn this_machine_is_asked_for_nothing() {
     ] {
         assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", lines, "").status, 401, "{lines}");
     }
+    for name in ["evil.example", "localhost:x@evil.example"] {
+        let named = format!(
+            "POST http://{name}/api/v1/resume HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        );
+        assert_eq!(client::ask(SocketAddr::new(loopback, camera.port()), &named).status, 401, "{name}");
+    }
     let old = "POST /api/v1/resume HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(client::ask(SocketAddr::new(loopback, camera.port()), old).status, 401);
 }

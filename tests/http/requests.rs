@@ -145,6 +145,20 @@ fn what_is_not_there_and_what_is_not_allowed() {
     assert_eq!((missing.status, missing.text()), (404, "there is nothing at /nothing\n"));
     let missing = served.get("/api/v1/nothing");
     assert_eq!((missing.status, missing.header("content-type")), (404, Some("application/problem+json")));
+    // Of the API each key of a query means something; old addresses take anything, and so does everything that defeats a
+    // cache.
+    let unknown = served.get("/api/v1/state?width=7");
+    let problem = unknown.json();
+    assert_eq!(
+        (unknown.status, problem["field"].as_str(), problem["range"].as_str()),
+        (400, Some("width"), Some("nothing"))
+    );
+    assert!(served.get("/api/v1/snapshot?width=7").json()["range"].as_str().unwrap().contains("rotate"));
+    for path in
+        ["/api/v1/state?_=1700000000", "/api/v1/state?1700000000", "/api/v1/state?t=1", "/state?width=7"]
+    {
+        assert_eq!(served.get(path).status, 200, "{path}");
+    }
     let wrong = served.get("/stop_stream");
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("POST, OPTIONS")));
     let options = served.ask("OPTIONS /state HTTP/1.1\r\nHost: cam\r\n\r\n");

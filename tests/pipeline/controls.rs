@@ -215,6 +215,43 @@ fn a_camera_that_sleeps_is_told_when_it_wakes() {
 }
 
 #[test]
+fn what_is_saved_later_goes_before_what_was_set_while_the_camera_slept() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    assert_eq!(bench.patch(r#"{"brightness": 30, "contrast": 8}"#).status, 200);
+    let exported = client::get(bench.daemon.address, "/api/v1/settings.toml").text().to_owned();
+    let later = exported.replace("brightness = 30", "brightness = 50");
+    assert_ne!(later, exported);
+    assert_eq!(bench.send("PUT", "/api/v1/settings.toml", "", &later).status, 200);
+    assert_eq!(bench.item("brightness")["value"], 50);
+    assert_eq!(bench.patch(r#"{"contrast": null}"#).status, 200);
+    let _viewer = bench.watch();
+    wait_until("both are set", || bench.set().len() >= 2);
+    assert_eq!(bench.set(), ["brightness=50", "contrast=32"]);
+}
+
+#[test]
+fn what_an_automatic_mode_rules_is_no_matter_of_a_waking_and_comes_back_when_the_mode_ends() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("strict"), &[]);
+    let _viewer = bench.watch();
+    assert_eq!(bench.patch(r#"{"auto_exposure": 1, "exposure_time_absolute": 77}"#).status, 200);
+    assert_eq!(bench.patch(r#"{"auto_exposure": 3}"#).status, 200);
+    let by_hand = ["auto_exposure=1", "exposure_time_absolute=77"];
+    assert_eq!(bench.set(), [&by_hand[..], &["auto_exposure=3"][..]].concat());
+    assert!(bench.saved().contains("exposure_time_absolute = 77"), "{}", bench.saved());
+    bench.camera.control("unplug");
+    bench.camera.wait_for_log(" unplug");
+    bench.camera.control("plug");
+    wait_until("it streams again", || lines(&bench.camera.log(), "streamon").len() == 2);
+    bench.live();
+    assert_eq!(bench.set()[3..], ["auto_exposure=3"]);
+    assert_eq!(lines(&bench.camera.log(), "refused").len(), 0, "{}", bench.camera.log());
+    let state = bench.daemon.state().to_string();
+    assert!(!state.contains("exposure_time_absolute"), "{state}");
+    assert_eq!(bench.patch(r#"{"auto_exposure": 1}"#).status, 200);
+    assert_eq!(bench.set()[4..], by_hand);
+}
+
+#[test]
 fn what_is_wrong_is_refused_whole_and_in_words() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let _viewer = bench.watch();
@@ -262,7 +299,7 @@ fn what_the_operator_sets_is_set_by_nobody_else() {
     assert_eq!(bench.set(), ["auto_exposure=1", "brightness=20"]);
     let answer = bench.patch(r#"{"contrast": 9, "brightness": 30}"#);
     assert_eq!(answer.status, 409, "{}", answer.text());
-    assert!(answer.text().contains("the control brightness is set in --set"), "{}", answer.text());
+    assert!(answer.text().contains("brightness is set in --set"), "{}", answer.text());
     let item = bench.item("brightness");
     assert_eq!(
         (&item["value"], &item["pinned"], &item["place"]),

@@ -7,6 +7,7 @@ mod controls;
 mod counting;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
+mod focus;
 mod keeping;
 mod lights;
 mod picture;

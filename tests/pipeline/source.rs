@@ -1,16 +1,18 @@
 //! Another source and other settings while pictures flow: viewers stay, and what gives no picture is taken back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
-use tallycam::media::{Format, Subscriber, Trouble, TroubleKind};
-use tallycam::pipeline::{ControlsError, Pipeline, Settings, State};
+use tallycam::media::{
+    Control, ControlKind, ControlValue, Format, Fourcc, Frame, Subscriber, Trouble, TroubleKind,
+};
+use tallycam::pipeline::{CameraControls, ControlsError, Pipeline, Settings, State};
 use tallycam::source::sim::SimOpener;
-use tallycam::source::{Opener, Source, Wanted};
+use tallycam::source::{Delivers, Opener, Source, Wanted};
 
 fn settings() -> Settings {
     Settings {
@@ -104,6 +106,162 @@ async fn a_paused_camera_stays_closed() {
     let _demand = run.pipeline.demand();
     wait_until("the new one is open", || new.is_open());
     assert_eq!(old.opens(), 0);
+}
+
+/// A camera with a gain, which counts how often it was opened or looked at.
+#[derive(Clone)]
+struct Watched {
+    cam: TestCam,
+    gain: Arc<AtomicI64>,
+    looks: Arc<AtomicU64>,
+}
+
+impl Watched {
+    fn new() -> Watched {
+        Watched { cam: camera(), gain: Arc::new(AtomicI64::new(1)), looks: Arc::default() }
+    }
+
+    fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    fn look(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn all(&self) -> Vec<Control> {
+        vec![Control {
+            id: 1,
+            name: String::from("gain"),
+            title: String::from("Gain"),
+            kind: ControlKind::Integer { min: 0, max: 100, step: 1 },
+            default: 1,
+            value: self.gain.load(Ordering::Relaxed),
+            read_only: false,
+            inactive: false,
+        }]
+    }
+}
+
+impl Opener for Watched {
+    fn describe(&self) -> String {
+        self.cam.describe()
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        self.look();
+        Ok(Box::new(WatchedSource { source: self.cam.open(stop)?, watched: self.clone() }))
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        self.look();
+        Some(String::from("watched"))
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        self.look();
+        Ok(self.all())
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        self.look();
+        let description = String::from("Motion-JPEG");
+        Ok(vec![Format { fourcc: Fourcc::MJPG, description, modes: Vec::new(), steps: None }])
+    }
+}
+
+struct WatchedSource {
+    source: Box<dyn Source>,
+    watched: Watched,
+}
+
+impl Source for WatchedSource {
+    fn delivers(&self) -> &Delivers {
+        self.source.delivers()
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        self.source.next(wait)
+    }
+
+    fn identity(&self) -> Option<String> {
+        Some(String::from("watched"))
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        Ok(self.watched.all())
+    }
+
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+        self.watched.gain.store(wanted.value, Ordering::Relaxed);
+        Ok(wanted.value)
+    }
+}
+
+fn gain(value: i64) -> Vec<ControlValue> {
+    vec![ControlValue { name: String::from("gain"), value }]
+}
+
+/// The value of the gain, as it is told.
+fn told(controls: Result<CameraControls, ControlsError>) -> i64 {
+    controls.unwrap().controls[0].value
+}
+
+/// That nothing is known of a paused camera is said, whatever is asked of it.
+async fn says_that_it_is_paused(pipeline: &Pipeline) {
+    for refused in [
+        pipeline.controls().await.err(),
+        pipeline.recent_controls().await.err(),
+        pipeline.set_controls(gain(3)).await.err(),
+        pipeline.formats().await.err(),
+    ] {
+        let Some(ControlsError::Camera(trouble)) = refused else { panic!("{refused:?}") };
+        assert!(trouble.what.contains("is paused"), "{trouble}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_looks_at_a_paused_camera() {
+    let cam = Watched::new();
+    let (pipeline, worker) = Pipeline::start(Box::new(cam.clone()), settings()).unwrap();
+    pipeline.pause().await;
+    says_that_it_is_paused(&pipeline).await;
+    assert_eq!(cam.looks(), 0);
+
+    // What was seen while it was open is told, and what is set then holds from the next open on.
+    pipeline.resume();
+    let demand = pipeline.demand();
+    wait_until("it is live", || pipeline.status().state == State::Live);
+    assert_eq!(told(pipeline.set_controls(gain(5)).await), 5);
+    let formats = pipeline.formats().await.unwrap();
+    pipeline.pause().await;
+    let looks = cam.looks();
+    assert_eq!(told(pipeline.controls().await), 5);
+    assert_eq!(told(pipeline.recent_controls().await), 5);
+    assert_eq!(pipeline.formats().await.unwrap(), formats);
+    assert_eq!(told(pipeline.set_controls(gain(7)).await), 7);
+    assert!(matches!(pipeline.set_controls(gain(101)).await, Err(ControlsError::Wrong(_))));
+    assert_eq!(told(pipeline.controls().await), 7);
+    assert_eq!((cam.looks(), cam.gain.load(Ordering::Relaxed)), (looks, 5));
+    pipeline.resume();
+    wait_until("it is set", || cam.gain.load(Ordering::Relaxed) == 7);
+
+    // So is what a look at a closed one has seen.
+    drop(demand);
+    wait_until("it sleeps", || pipeline.status().state == State::Asleep);
+    assert_eq!(told(pipeline.controls().await), 7);
+    pipeline.pause().await;
+    let looks = cam.looks();
+    assert_eq!(told(pipeline.controls().await), 7);
+    assert_eq!(pipeline.formats().await.unwrap(), formats);
+
+    // Of another one nothing is known.
+    let other = Watched::new();
+    pipeline.replace_source(Box::new(other.clone())).await.unwrap();
+    says_that_it_is_paused(&pipeline).await;
+    assert_eq!((cam.looks(), other.looks()), (looks, 0));
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
 }
 
 #[tokio::test]

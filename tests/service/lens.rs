@@ -389,6 +389,66 @@ fn a_sweep_that_is_ended_leaves_the_lens_where_it_was() {
 }
 
 #[test]
+fn a_control_or_setting_of_the_lens_that_is_changed_ends_a_sweep_and_stays() {
+    let state = tempfile::tempdir().unwrap();
+    let daemon = simulated(&["--set", &format!("store.directory={}", state.path().display())]);
+    assert_eq!(old(&daemon, "/set_focus?value=0.1").0, 200);
+    let kept = || std::fs::read_to_string(state.path().join("settings.toml")).unwrap();
+    for (path, body, place, position) in [
+        ("/api/v1/controls", r#"{"focus_absolute": 190}"#, "focus_absolute = 190", 0.9548),
+        ("/api/v1/settings", r#"{"controls.\"sim\".focus_absolute": 20}"#, "focus_absolute = 20", 0.1005),
+    ] {
+        assert_eq!(send(&daemon, "POST", "/api/v1/lens/sweep", "").status, 202);
+        wait_until("it has begun", || lens(&daemon)["sweep"]["done"].as_u64() > Some(1));
+        // What is no matter of the lens lets it go on.
+        assert_eq!(send(&daemon, "PATCH", "/api/v1/controls", r#"{"brightness": 3}"#).status, 200);
+        assert_ne!(lens(&daemon)["sweep"], json!(null));
+        let set = send(&daemon, "PATCH", path, body);
+        assert_eq!(set.status, 200, "{path}: {}", set.text());
+        wait_until("it is over", || lens(&daemon)["sweep"].is_null());
+        // It is asked once a second.
+        wait_until("it is there", || lens(&daemon)["position"] == json!(position));
+        let after = lens(&daemon);
+        assert_eq!((&after["last_sweep"]["found"], &after["auto"]), (&json!(false), &json!(false)), "{path}");
+        let said = "The sweep was ended. The lens is where it was sent meanwhile.";
+        assert_eq!(after["last_sweep"]["said"], said, "{path}");
+        assert!(kept().contains(place), "{}", kept());
+    }
+}
+
+#[test]
+fn whoever_comes_last_the_lens_is_where_it_is_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let daemon = simulated(&["--set", &format!("store.directory={}", state.path().display())]);
+    assert_eq!(old(&daemon, "/set_focus?value=0.1").0, 200);
+    let daemon = &daemon;
+    for round in 0..6 {
+        std::thread::scope(|scope| {
+            for n in 0..3 {
+                let place = 10 + 60 * n + round;
+                scope.spawn(move || {
+                    let body = format!("{{\"focus_absolute\": {place}}}");
+                    assert_eq!(send(daemon, "PATCH", "/api/v1/controls", &body).status, 200);
+                });
+                scope.spawn(move || {
+                    let body = format!("{{\"position\": 0.{}}}", 2 + n);
+                    assert_eq!(send(daemon, "PATCH", "/api/v1/lens", &body).status, 200);
+                });
+                scope.spawn(|| {
+                    assert!([202, 409].contains(&send(daemon, "POST", "/api/v1/lens/sweep", "").status))
+                });
+            }
+        });
+        send(daemon, "DELETE", "/api/v1/lens/sweep", "");
+        let controls = get(daemon, "/api/v1/controls").json();
+        let items = controls["items"].as_array().unwrap();
+        let place = &items.iter().find(|control| control["name"] == "focus_absolute").unwrap()["value"];
+        let kept = std::fs::read_to_string(state.path().join("settings.toml")).unwrap();
+        assert!(kept.contains(&format!("focus_absolute = {place}\n")), "{place}: {kept}");
+    }
+}
+
+#[test]
 fn the_command_line_speaks_to_the_daemon_and_says_so_when_there_is_none() {
     let daemon = simulated(&[]);
     assert_eq!(get(&daemon, "/snapshot").status, 200);

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::common::client::{self, Answer};
 use crate::common::daemon::Daemon;
-use crate::common::wait_until;
+use crate::common::{DEADLINE, wait_until};
 
 /// A place to keep things in, and the daemons that use it one after the other.
 struct Place {
@@ -184,6 +186,48 @@ fn what_the_operator_sets_is_pinned_and_what_was_set_waits_below_it() {
     hang_up(&daemon);
     wait_until("the file is read", || value(&daemon, "stream.fps") == 5);
     assert_eq!(value(&daemon, "stream.quality"), 70);
+
+    // One that cannot be read again leaves all as it was, and everybody is told until it can.
+    let complaint = || all(&daemon)["complaint"].as_str().unwrap().to_owned();
+    let diagnosed = || {
+        let found = client::get(daemon.address, "/api/v1/diagnosis").json();
+        let of_settings = |finding: &&Value| finding["name"] == "settings";
+        found["items"].as_array().unwrap().iter().find(of_settings).unwrap()["state"].clone()
+    };
+    assert_eq!((complaint().as_str(), diagnosed()), ("", json!("good")));
+    fs::write(place.config(), "[stream]\nfps = 5\n[power]\nkey = \"s3cret\n").unwrap();
+    hang_up(&daemon);
+    wait_until("it is told", || complaint().contains("config check"));
+    assert!(!complaint().contains("s3cret"), "it quotes the file: {}", complaint());
+    for log in ["/log", "/logs", "/api/v1/log"] {
+        let answer = client::get(daemon.address, log);
+        let log = answer.text();
+        assert!(log.contains("config check") && !log.contains("s3cret"), "{log}");
+    }
+    assert_eq!((diagnosed(), value(&daemon, "stream.fps")), (json!("bad"), json!(5)));
+    assert_eq!(patch(&daemon, &json!({"stream.quality": 71})).status, 200);
+    assert!(complaint().contains("config check"), "another change does not mend it");
+    fs::write(place.config(), "[stream]\nfps = 6\n").unwrap();
+    hang_up(&daemon);
+    wait_until("it is in force", || complaint().is_empty());
+    assert_eq!((diagnosed(), value(&daemon, "stream.fps")), (json!("good"), json!(6)));
+}
+
+#[test]
+fn there_are_no_more_settings_than_their_file_has_room_for() {
+    let place = Place::new();
+    let daemon = place.start();
+    let many = |camera: usize| {
+        let of = |n: usize| (control_path(&format!("camera {camera}"), &format!("{n:0>60}")), json!(1));
+        Value::Object((0..500).map(of).collect())
+    };
+    let refused =
+        (0..8).map(|camera| patch(&daemon, &many(camera))).find(|answer| answer.status != 200).unwrap();
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.json()["hint"].as_str().unwrap().contains("cameras that are gone"));
+    let kept = fs::metadata(place.file()).unwrap().len();
+    assert!((30_000..=65_536).contains(&kept), "{kept}");
+    assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200, "another one has room");
 }
 
 fn hang_up(daemon: &Daemon) {
@@ -304,6 +348,50 @@ fn two_people_lose_nothing_of_each_other() {
 }
 
 #[test]
+fn sixteen_changes_wait_for_their_turn_and_one_more_is_refused() {
+    let place = Place::new();
+    let daemon = place.start();
+    // A camera that takes the call and says nothing: the change that tries it has the turn meanwhile.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/video", silent.local_addr().unwrap());
+    let paths: Vec<String> = (0..16).map(|n| control_path("sim", &format!("number_{n}"))).collect();
+    let (answer, answers) = mpsc::channel();
+    let refused = thread::scope(|scope| {
+        let trial = scope.spawn(|| patch(&daemon, &json!({"source.kind": "url", "source.url": url})));
+        let mut call = None;
+        wait_until("it is tried", || {
+            call = silent.accept().ok();
+            call.is_some()
+        });
+        for (n, path) in paths.iter().enumerate() {
+            let (answer, daemon) = (answer.clone(), &daemon);
+            scope.spawn(move || {
+                let changes = Value::Object([(path.clone(), json!(n))].into_iter().collect());
+                answer.send((n, patch(daemon, &changes))).unwrap();
+            });
+        }
+        let (refused, busy) = answers.recv_timeout(DEADLINE).unwrap();
+        assert_eq!((busy.status, busy.header("retry-after")), (503, Some("5")), "{}", busy.text());
+        assert!(busy.json()["detail"].as_str().unwrap().contains("too many changes"), "{}", busy.text());
+        drop((call, silent));
+        assert_eq!(trial.join().unwrap().status, 409);
+        for _ in 1..paths.len() {
+            let (n, done) = answers.recv_timeout(DEADLINE).unwrap();
+            assert_eq!(done.status, 200, "{n}: {}", done.text());
+        }
+        refused
+    });
+    let now = all(&daemon);
+    assert_eq!(of(&now, "source.kind")["value"], "sim");
+    for (n, path) in paths.iter().enumerate().filter(|(n, _)| *n != refused) {
+        assert_eq!(of(&now, path)["value"], n, "{path}");
+    }
+    // There is room again.
+    assert_eq!(patch(&daemon, &json!({ paths[refused].clone(): 3 })).status, 200);
+}
+
+#[test]
 fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
     let place = Place::new();
     let mut daemon = place.start();
@@ -340,8 +428,17 @@ fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
         (json!("gate"), json!(70))
     );
 
-    // Emptied: what was last good, and a complaint.
+    // A pipe, which nobody writes into: it is not waited for.
     daemon.kill();
+    fs::remove_file(place.file()).unwrap();
+    assert!(Command::new("mkfifo").arg(place.file()).status().unwrap().success());
+    let mut daemon = place.start();
+    let complaint = all(&daemon)["complaint"].as_str().unwrap().to_owned();
+    assert!(complaint.contains("is no file") && complaint.contains("last-good"), "{complaint}");
+    daemon.kill();
+    fs::remove_file(place.file()).unwrap();
+
+    // Emptied: what was last good, and a complaint.
     fs::write(place.file(), "").unwrap();
     let daemon = place.start();
     let complaint = all(&daemon)["complaint"].as_str().unwrap().to_owned();
@@ -534,6 +631,16 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
             "{}",
             refused.text()
         );
+    }
+    // Nothing is no file: it would take everything back.
+    for (method, path, body) in [
+        ("PUT", "/api/v1/settings.toml", " \n"),
+        ("POST", "/settings?do=import", ""),
+        ("POST", "/settings?do=import", "toml=+%0A"),
+    ] {
+        let refused = send(&daemon, method, path, "", body);
+        assert_eq!(refused.status, 400, "{path}");
+        assert!(refused.text().contains("nothing was sent that could be imported"), "{}", refused.text());
     }
     assert_eq!(value(&daemon, "name"), "door");
 }

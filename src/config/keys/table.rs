@@ -516,7 +516,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&LENS_WORDS, |c, at| c.lens.kind = LENSES[at].1),
         default: r#""auto""#,
         aliases: &["backend", "type"],
-        about: "How it is focused: \"auto\" as the camera offers it, \"v4l2\", \"libcamera\", \"sim\" for a simulated \
+        about: "How it is focused: \"auto\" as the camera offers it, \"v4l2\", \"sim\" for a simulated \
                 one, \"none\" for a lens that is set by hand.",
     },
     Key {

@@ -36,13 +36,8 @@ pub const LIGHTS: [(&str, LightKind); 5] = [
 pub const LIGHT_WORDS: [&str; LIGHTS.len()] = words_of(&LIGHTS);
 
 /// The words of `[lens] kind`, and what they mean.
-pub const LENSES: [(&str, LensKind); 5] = [
-    ("auto", LensKind::Auto),
-    ("v4l2", LensKind::V4l2),
-    ("libcamera", LensKind::Libcamera),
-    ("sim", LensKind::Sim),
-    ("none", LensKind::None),
-];
+pub const LENSES: [(&str, LensKind); 4] =
+    [("auto", LensKind::Auto), ("v4l2", LensKind::V4l2), ("sim", LensKind::Sim), ("none", LensKind::None)];
 
 pub const LENS_WORDS: [&str; LENSES.len()] = words_of(&LENSES);
 

@@ -113,9 +113,19 @@ pub(in super::super) fn found(given: &DeValue<'_>) -> String {
         DeValue::Float(number) => shortened(number.as_str()),
         DeValue::Boolean(yes) => yes.to_string(),
         DeValue::Datetime(_) => String::from("a date"),
+        DeValue::Array(list) if is_of_numbers(list.iter().map(Spanned::get_ref)) => {
+            let numbers: Vec<String> = list.iter().map(|number| found(number.get_ref())).collect();
+            shortened(&format!("[{}]", numbers.join(", ")))
+        }
         DeValue::Array(_) => String::from("a list"),
         DeValue::Table(_) => String::from("a table"),
     }
+}
+
+/// Whether these are numbers, a few of them.
+fn is_of_numbers<'v>(values: impl ExactSizeIterator<Item = &'v DeValue<'v>>) -> bool {
+    let mut values = values;
+    (1..=8).contains(&values.len()) && values.all(|v| matches!(v, DeValue::Integer(_) | DeValue::Float(_)))
 }
 
 pub(in super::super) fn shortened(text: &str) -> String {

@@ -2,7 +2,7 @@
 //! function.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -100,9 +100,29 @@ fn temperature_finding(readings: &[(String, f64)]) -> Finding {
 /// get_throttled` prints, in hexadecimal).
 const THROTTLED: &str = "/sys/devices/platform/soc/soc:firmware/get_throttled";
 
+/// Where the kernel tells it on a Pi 5, which has no such file: its sensor `rpi_volt` (kernel doc hwmon/raspberrypi-hwmon).
+const SENSORS: &str = "/sys/class/hwmon";
+
 /// Whether the power supply is enough, on a Raspberry Pi.
 pub fn power() -> Finding {
-    power_finding(fs::read_to_string(THROTTLED).ok().as_deref())
+    match fs::read_to_string(THROTTLED) {
+        Ok(flags) => power_finding(Some(&flags)),
+        Err(_) => power_finding(alarm_as_flags(Path::new(SENSORS))),
+    }
+}
+
+/// The alarm of the kernel's sensor of under-voltage as the flag that the firmware has for it; `None` where there is none.
+fn alarm_as_flags(sensors: &Path) -> Option<&'static str> {
+    let mut sensors = fs::read_dir(sensors).ok()?.flatten().map(|sensor| sensor.path());
+    let is_it = |sensor: &PathBuf| {
+        fs::read_to_string(sensor.join("name")).is_ok_and(|name| name.trim() == "rpi_volt")
+    };
+    let alarm = fs::read_to_string(sensors.find(is_it)?.join("in0_lcrit_alarm")).ok()?;
+    match alarm.trim() {
+        "0" => Some("0"),
+        "1" => Some("1"),
+        _ => None,
+    }
 }
 
 /// Bits by Raspberry Pi's documentation of `get_throttled`: 0 under-voltage now, 1 frequency capped, 2 throttled, 3 soft
@@ -157,6 +177,8 @@ fn memory_finding(meminfo: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::http::Verdict;
 
@@ -210,6 +232,26 @@ mod tests {
         }
         for none in [None, Some(""), Some("zz")] {
             assert_eq!(power_finding(none).verdict, Verdict::None);
+        }
+    }
+
+    #[test]
+    fn the_kernels_alarm_tells_it_where_the_firmware_does_not() {
+        let sensors = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = sensors.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        assert_eq!(alarm_as_flags(&sensors.path().join("none")), None);
+        write("hwmon0/name", "cpu_thermal\n");
+        write("hwmon0/in0_lcrit_alarm", "1\n");
+        assert_eq!(alarm_as_flags(sensors.path()), None, "another sensor's alarm");
+        write("hwmon1/name", "rpi_volt\n");
+        assert_eq!(alarm_as_flags(sensors.path()), None, "no alarm");
+        for (alarm, verdict) in [("0\n", Verdict::Good), ("1\n", Verdict::Bad), ("?\n", Verdict::None)] {
+            write("hwmon1/in0_lcrit_alarm", alarm);
+            assert_eq!(power_finding(alarm_as_flags(sensors.path())).verdict, verdict, "{alarm}");
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::known::{Known, Look};
 use super::{Capture, OPEN_TAKES};
 use crate::media::{Trouble, TroubleKind};
 use crate::pipeline::State;
@@ -22,12 +23,14 @@ pub struct Swap {
 pub struct Trial {
     /// What is opened again if it gives none.
     before: Box<dyn Opener>,
+    /// What is known of that.
+    known: Known,
     answer: oneshot::Sender<Result<(), Trouble>>,
 }
 
 impl Capture<'_> {
     /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is given
-    /// back, to be tried when `open` is closed.
+    /// back, to be tried when `open` is closed. Nothing here looks at a camera that is closed by a pause.
     pub(super) fn obey(&mut self, mut open: Option<&mut (dyn Source + 'static)>) -> Option<Swap> {
         self.beat.beat_before(OPEN_TAKES);
         let shared = Arc::clone(&self.shared);
@@ -52,37 +55,42 @@ impl Capture<'_> {
             for note in self.tuning.saved_changed(open.as_deref_mut(), &saved) {
                 log::warn!("{note}");
             }
+            if open.is_some() {
+                self.known.is_now(self.tuning.now());
+            }
         }
         let mut swap = None;
+        let mut look = Look { known: &mut self.known, opener: &mut *self.opener, is_paused };
         // Who goes now does not mind.
         match command {
             None => {}
             Some(Command::Controls(answer)) => {
                 let _ = answer.send(match open {
-                    Some(source) => self.tuning.read(source),
-                    None => self.tuning.read_closed(&mut *self.opener, &saved),
+                    Some(source) => look.known.saw(self.tuning.read(source)),
+                    None => self.tuning.read_closed(&mut look, &saved),
                 });
             }
             Some(Command::RecentControls(answer)) => {
                 let _ = answer.send(match (self.tuning.recent(open.is_some(), Instant::now()), open) {
                     (Some(recent), _) => Ok(recent),
-                    (None, Some(source)) => self.tuning.read(source),
-                    (None, None) => self.tuning.read_closed(&mut *self.opener, &saved),
+                    (None, Some(source)) => look.known.saw(self.tuning.read(source)),
+                    (None, None) => self.tuning.read_closed(&mut look, &saved),
                 });
             }
             Some(Command::SetControls(wanted, answer)) => {
                 let _ = answer.send(match open {
-                    Some(source) => self.tuning.set(source, &wanted, &saved),
-                    None => self.tuning.set_closed(&mut *self.opener, &wanted, &saved),
+                    Some(source) => look.known.saw(self.tuning.set(source, &wanted, &saved)),
+                    None => self.tuning.set_closed(&mut look, &wanted, &saved),
                 });
             }
             Some(Command::Formats(answer)) => {
-                let _ = answer.send(self.opener.formats().map_err(Into::into));
+                let _ = answer.send(look.formats().map_err(Into::into));
             }
             Some(Command::Replace(opener, answer)) if is_paused => {
                 log::info!("the source is {} when the pause ends", opener.describe());
                 self.shared.figures().source = opener.describe();
                 self.opener = opener;
+                self.known = Known::default();
                 self.tuning.forget();
                 let _ = answer.send(Ok(()));
             }
@@ -100,7 +108,8 @@ impl Capture<'_> {
         self.was_tried_asleep = *self.shared.state.borrow() == State::Asleep;
         self.shared.figures().source = opener.describe();
         self.tuning.forget();
-        self.trial = Some(Trial { before: std::mem::replace(&mut self.opener, opener), answer });
+        let before = std::mem::replace(&mut self.opener, opener);
+        self.trial = Some(Trial { before, known: std::mem::take(&mut self.known), answer });
     }
 
     /// The source on trial has a picture to give: it stays, unless nobody waits for it to.
@@ -117,10 +126,10 @@ impl Capture<'_> {
 
     /// Ends a trial, if there is one, in favour of the source before. Tells whether that is to be opened again now.
     pub(super) fn roll_back(&mut self, trouble: Trouble) -> bool {
-        let Some(Trial { before, answer }) = self.trial.take() else { return false };
+        let Some(Trial { before, known, answer }) = self.trial.take() else { return false };
         log::warn!("back to {}, since the other source gives no picture: {trouble}", before.describe());
         self.shared.figures().source = before.describe();
-        self.opener = before;
+        (self.opener, self.known) = (before, known);
         self.tuning.forget();
         self.was_tried_asleep = false;
         let _ = answer.send(Err(trouble));

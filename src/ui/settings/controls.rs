@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::super::escape::{Text, Words};
+use super::super::live::hidden_if;
 use super::super::words::sentence;
 use super::fields::selected;
 use super::table::Group;
@@ -44,6 +45,12 @@ pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
             format!(", kept as {}", Text(&facts.identity))
         },
     );
+    let _ = write!(
+        body,
+        "<div class=\"banner\" id=\"controls-said\" role=\"status\"{}><p>{}</p></div>",
+        hidden_if(facts.notes.is_empty()),
+        Words(&facts.notes.join(" ")),
+    );
     for control in &facts.controls {
         body.push_str(&row(control, facts, is_fixed));
     }
@@ -53,8 +60,8 @@ pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
     head(body)
 }
 
-/// A value in words.
-fn in_words(control: &Control, value: i64) -> String {
+/// A value of the camera's control in words: "on", "50 Hz".
+pub fn in_words(control: &Control, value: i64) -> String {
     match &control.kind {
         ControlKind::Boolean => if value == 0 { "off" } else { "on" }.into(),
         ControlKind::Menu(choices) => choices
@@ -83,11 +90,14 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
     };
     let hint =
         [range.as_str(), more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
+    let wrong = facts.wrong.iter().find(|(own, _)| *own == control.name);
     let begin = format!(
-        " id=\"c-{name}\" name=\"{name}\" aria-describedby=\"c-{name}-hint c-{name}-org\"{}",
-        if is_off { " disabled" } else { "" }
+        " id=\"c-{name}\" name=\"{name}\" aria-describedby=\"c-{name}-hint c-{name}-org\"{}{}",
+        if is_off { " disabled" } else { "" },
+        if wrong.is_some() { " aria-invalid=\"true\"" } else { "" }
     );
-    let value = control.value;
+    let typed = facts.typed.iter().find(|(own, _)| *own == control.name);
+    let value = typed.map_or(control.value, |(_, typed)| *typed);
     let field = match &control.kind {
         ControlKind::Integer { min, max, step } => format!(
             "<span class=\"unit\"><input type=\"range\" min=\"{min}\" max=\"{max}\" step=\"{step}\" \
@@ -121,11 +131,10 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
     } else {
         format!("<label for=\"c-{name}\">{}</label>", Text(&control.title))
     };
-    let wrong = facts.wrong.iter().find(|(own, _)| *own == control.name);
     let was = if is_off || control.kind == ControlKind::Button {
         String::new()
     } else {
-        format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{value}\">")
+        format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{}\">", control.value)
     };
     format!(
         "<div class=\"set{inactive}\" data-control=\"{name}\"><div>{label}<span class=\"hint\" \

@@ -15,6 +15,7 @@ use super::facts::{Head, Refusal};
 use super::words::{capital, sentence};
 use super::{Frame, Tab};
 use crate::media::Control;
+pub use controls::in_words as control_in_words;
 use table::{CONTROLS, GROUPS, Group, LEFT_OUT, ONLY_FOR};
 
 /// What the page of settings shows.
@@ -144,8 +145,12 @@ pub struct ControlsFacts {
     pub saved: Vec<String>,
     /// Those that the operator sets.
     pub pinned: Vec<String>,
-    /// What is wrong with what was given, by name.
+    /// What was typed, by name, where the form of controls was not carried out.
+    pub typed: Vec<(String, i64)>,
+    /// What is wrong with what was given, or was not done with it, by name.
     pub wrong: Vec<(String, String)>,
+    /// What came out otherwise than it was asked, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// Whether the page shows and changes the setting with this key.
@@ -219,8 +224,8 @@ fn banners(page: &SettingsPage) -> String {
     if !page.complaint.is_empty() {
         let _ = write!(
             html,
-            "<div class=\"banner trouble\" id=\"complaint\"><p><b>A settings file is wrong, and what was in force \
-             before stays.</b></p><pre tabindex=\"0\">{}</pre></div>",
+            "<div class=\"banner trouble\" id=\"complaint\"><p><b>Not all that was configured is in force, and what \
+             was before stays.</b></p><pre tabindex=\"0\">{}</pre></div>",
             Text(&page.complaint)
         );
     }
@@ -428,8 +433,26 @@ mod tests {
             "<option value=\"3\" selected>Aperture Priority Mode</option>",
             "form=\"press\" id=\"c-pan_reset\"",
             "3 to 2047. Ruled by an automatic mode now",
+            "id=\"controls-said\" role=\"status\" hidden><p></p>",
         ] {
             assert!(html.contains(words), "no {words}");
+        }
+        let mut said = samples_hands::settings();
+        if let Some(facts) = &mut said.controls {
+            facts.typed = vec![("brightness".into(), 90), ("white_balance_automatic".into(), 0)];
+            facts.wrong = vec![("brightness".into(), "somebody else has set this to 140 meanwhile".into())];
+            facts.notes = vec!["It is set to 60.".into(), "This is not kept.".into()];
+        }
+        let said = settings_page(&said);
+        for words in [
+            "value=\"90\" id=\"c-brightness\"",
+            "c-brightness-org\" aria-invalid=\"true\"><output for=\"c-brightness\" class=\"num\">90<",
+            "omebody else has set this to 140 meanwhile.</p><input type=\"hidden\" name=\"was.brightness\" value=\"140\">",
+            "c-white_balance_automatic-org\"><span",
+            "name=\"was.white_balance_automatic\" value=\"1\">",
+            "id=\"controls-said\" role=\"status\"><p>It is set to 60. This is not kept.</p>",
+        ] {
+            assert!(said.contains(words), "no {words}");
         }
         let page = SettingsPage {
             controls: None,

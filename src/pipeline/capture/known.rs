@@ -1,0 +1,88 @@
+//! What is known of the camera: a paused one is answered from this alone, for a pause is a promise that nothing looks.
+
+use crate::base::Stop;
+use crate::media::{Control, Format, Trouble, TroubleKind};
+use crate::pipeline::commands::{CameraControls, ControlsError};
+use crate::source::{Opener, Source};
+
+/// What was seen of one camera last. Lives on the capture thread.
+#[derive(Debug, Default)]
+pub struct Known {
+    identity: Option<String>,
+    /// `None`: nobody has asked for them yet.
+    controls: Option<Vec<Control>>,
+    formats: Option<Vec<Format>>,
+}
+
+impl Known {
+    /// The camera of this identity was opened: what was seen of another one says nothing of it.
+    pub fn opened(&mut self, identity: Option<String>) {
+        if identity != self.identity {
+            *self = Known { identity, ..Known::default() };
+        }
+    }
+
+    /// Its controls are so now, as far as that is known.
+    pub fn is_now(&mut self, controls: Option<&[Control]>) {
+        if let Some(controls) = controls {
+            self.controls = Some(controls.to_vec());
+        }
+    }
+
+    /// Remembers what an open camera has said of its controls, and passes it on.
+    pub fn saw(
+        &mut self,
+        said: Result<CameraControls, ControlsError>,
+    ) -> Result<CameraControls, ControlsError> {
+        if let Ok(CameraControls { identity, controls, .. }) = &said {
+            self.identity.clone_from(identity);
+            self.controls = Some(controls.clone());
+        }
+        said
+    }
+}
+
+/// A closed camera as it may be looked at: what its opener sees is remembered, and while it is paused only that is told.
+/// It opens nothing.
+pub struct Look<'a> {
+    pub known: &'a mut Known,
+    pub opener: &'a mut dyn Opener,
+    pub is_paused: bool,
+}
+
+impl Opener for Look<'_> {
+    fn describe(&self) -> String {
+        self.opener.describe()
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        Err(paused())
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        if !self.is_paused {
+            self.known.identity = self.opener.identity();
+        }
+        self.known.identity.clone()
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        if !self.is_paused {
+            self.known.controls = Some(self.opener.controls()?);
+        }
+        self.known.controls.clone().ok_or_else(paused)
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        if !self.is_paused {
+            self.known.formats = Some(self.opener.formats()?);
+        }
+        self.known.formats.clone().ok_or_else(paused)
+    }
+}
+
+/// What was asked for is not known, and cannot be seen now.
+fn paused() -> Trouble {
+    Trouble::new(TroubleKind::Failed, "the camera is paused, and nothing looks at it")
+        .hint("resume it on the live page, or by POST /api/v1/resume")
+}

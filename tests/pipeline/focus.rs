@@ -1,0 +1,240 @@
+//! A focus sweep on the simulated scene, and whoever else says meanwhile where the lens is to be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::common::DEADLINE;
+use crate::common::testcam::{Running, trouble};
+use tallycam::base::Stop;
+use tallycam::config::LensKind;
+use tallycam::media::{Control, ControlValue, Frame, Trouble, TroubleKind};
+use tallycam::pipeline::focus::{Focus, FocusSettings, Left, Move, NotFound, SweepEnd};
+use tallycam::pipeline::{Pipeline, SavedControls, Settings};
+use tallycam::source::sim::SimOpener;
+use tallycam::source::{Delivers, Opener, Source, Wanted};
+
+const PLACE: &str = "focus_absolute";
+const AUTO: &str = "focus_automatic_continuous";
+
+/// The scene, with controls that cannot be set any more once that is said.
+struct Scene {
+    scene: SimOpener,
+    is_gone: Arc<AtomicBool>,
+}
+
+struct OpenScene {
+    scene: Box<dyn Source>,
+    is_gone: Arc<AtomicBool>,
+}
+
+impl Opener for Scene {
+    fn describe(&self) -> String {
+        self.scene.describe()
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let scene = self.scene.open(stop)?;
+        Ok(Box::new(OpenScene { scene, is_gone: Arc::clone(&self.is_gone) }))
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        self.scene.identity()
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        self.scene.controls()
+    }
+}
+
+impl Source for OpenScene {
+    fn delivers(&self) -> &Delivers {
+        self.scene.delivers()
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        self.scene.next(wait)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.scene.identity()
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        self.scene.controls()
+    }
+
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+        if self.is_gone.load(Ordering::SeqCst) {
+            return Err(trouble(TroubleKind::Unplugged));
+        }
+        self.scene.set_control(wanted)
+    }
+}
+
+/// A pipeline on the scene, whose lens is sent to 30 by what is saved.
+struct Bench {
+    run: Running,
+    focus: Focus,
+    is_gone: Arc<AtomicBool>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let wanted = Wanted { width: Some(320), height: Some(180), ..Wanted::ANYTHING };
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let scene = Scene { scene: SimOpener::new(1, wanted, true), is_gone: Arc::clone(&is_gone) };
+        let (pipeline, worker) = Pipeline::start(Box::new(scene), Settings::default()).unwrap();
+        pipeline.set_saved_controls(saved(&[(AUTO, 0), (PLACE, 30)]));
+        let focus = Focus::new(pipeline.clone(), FocusSettings::default());
+        Bench { run: Running::of(pipeline, worker), focus, is_gone }
+    }
+
+    fn pipeline(&self) -> &Pipeline {
+        &self.run.pipeline
+    }
+
+    /// Has a sweep run until `meanwhile`, which comes when it has looked at two places, has ended it. Gives how.
+    async fn swept(&self, meanwhile: impl Future<Output = ()>) -> SweepEnd {
+        let mut sweeping = self.focus.sweep(LensKind::Auto).await.unwrap();
+        let begun = async {
+            while self.focus.look(LensKind::Auto).await.sweep.is_some_and(|(done, _)| done < 2) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert!(self.is_sweeping().await, "it has ended by itself");
+            meanwhile.await;
+        };
+        // It is under way until it is dropped.
+        let run = async move { sweeping.run().await };
+        let swept = async { tokio::join!(run, begun).0 };
+        let found = tokio::time::timeout(DEADLINE, swept).await.expect("the sweep did not end");
+        assert_eq!(found, None, "it has found something");
+        self.focus.look(LensKind::Auto).await.ended.unwrap()
+    }
+
+    async fn is_sweeping(&self) -> bool {
+        self.focus.look(LensKind::Auto).await.sweep.is_some()
+    }
+
+    /// Sets one control.
+    async fn set(&self, name: &str, value: i64) {
+        let wanted = ControlValue { name: name.to_owned(), value };
+        self.pipeline().set_controls(vec![wanted]).await.unwrap();
+    }
+
+    /// Autofocus, and where the lens stands.
+    async fn stands(&self) -> (i64, i64) {
+        let controls = self.pipeline().controls().await.unwrap().controls;
+        let value = |name: &str| controls.iter().find(|control| control.name == name).unwrap().value;
+        (value(AUTO), value(PLACE))
+    }
+}
+
+fn saved(values: &[(&str, i64)]) -> SavedControls {
+    let values = values.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+    SavedControls { cameras: BTreeMap::from([(String::from("sim"), values)]), ..SavedControls::default() }
+}
+
+fn ended(lens: Left) -> SweepEnd {
+    SweepEnd::NotFound { why: NotFound::Cancelled, lens }
+}
+
+#[tokio::test]
+async fn who_sets_a_control_of_the_lens_ends_a_sweep_and_has_the_lens_where_he_wants_it() {
+    let bench = Bench::new();
+    let end = bench.swept(async {
+        bench.set("brightness", 3).await;
+        assert!(bench.is_sweeping().await, "that is no matter of the lens");
+        bench.set(PLACE, 190).await;
+        assert!(!bench.is_sweeping().await);
+    });
+    assert_eq!(end.await, ended(Left::Sent));
+    assert_eq!(bench.stands().await, (0, 190));
+}
+
+#[tokio::test]
+async fn another_saved_value_of_the_lens_ends_a_sweep_and_the_lens_goes_there() {
+    let bench = Bench::new();
+    for (later, stands) in [
+        (saved(&[(AUTO, 0), (PLACE, 190), ("brightness", 3)]), (0, Some(190))),
+        // No longer saved: as the camera has it by itself.
+        (saved(&[("brightness", 3)]), (1, None)),
+    ] {
+        let end = bench.swept(async {
+            bench.pipeline().set_saved_controls(later.clone());
+            // Somebody else's.
+            bench.pipeline().set_saved_controls(SavedControls {
+                cameras: later.cameras.into_iter().chain([(String::from("cam"), BTreeMap::new())]).collect(),
+                ..SavedControls::default()
+            });
+        });
+        assert_eq!(end.await, ended(Left::Sent));
+        let (auto, place) = bench.stands().await;
+        assert_eq!((auto, stands.1.map(|_| place)), stands);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_saved_where_the_lens_stood_unsaved_ends_a_sweep_too() {
+    let bench = Bench::new();
+    bench.set(PLACE, 50).await;
+    let end = bench.swept(async { bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, 50)])) });
+    assert_eq!(end.await, ended(Left::Sent));
+    assert_eq!(bench.stands().await, (0, 50));
+}
+
+#[tokio::test]
+async fn what_is_found_is_under_way_until_it_is_kept() {
+    let bench = Bench::new();
+    let mut sweeping = bench.focus.sweep(LensKind::Auto).await.unwrap();
+    let found = tokio::time::timeout(DEADLINE, sweeping.run()).await.expect("the sweep did not end");
+    let planned = found.expect("it is found");
+    let set = bench.set(PLACE, 10);
+    let keep = async {
+        // Long enough for who does not wait.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let swept = bench.stands().await.1;
+        bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, swept)]));
+        assert!(planned.change.values.contains(&ControlValue { name: PLACE.to_owned(), value: swept }));
+        drop(sweeping);
+    };
+    tokio::join!(set, keep);
+    assert_eq!(bench.stands().await, (0, 10), "the later word holds");
+}
+
+#[tokio::test]
+async fn what_is_saved_of_others_lets_a_sweep_go_on() {
+    let bench = Bench::new();
+    let end = bench.swept(async {
+        bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, 30), ("brightness", 3)]));
+        assert!(bench.is_sweeping().await);
+        assert!(bench.focus.cancel().await);
+    });
+    assert_eq!(end.await, ended(Left::Back));
+    assert_eq!(bench.stands().await, (0, 30));
+}
+
+#[tokio::test]
+async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
+    let bench = Bench::new();
+    let end = bench.swept(async {
+        let planned = bench.focus.plan(LensKind::Auto, Move::By(0.05)).await.unwrap();
+        assert!(planned.before.contains(&ControlValue { name: PLACE.to_owned(), value: 30 }), "{planned:?}");
+        bench.focus.set(planned.change.values).await.unwrap();
+    });
+    assert_eq!(end.await, ended(Left::Back));
+    assert_eq!(bench.stands().await, (0, 40));
+}
+
+#[tokio::test]
+async fn a_lens_that_cannot_be_brought_back_is_not_said_to_be_where_it_was() {
+    let bench = Bench::new();
+    let end = bench.swept(async { bench.is_gone.store(true, Ordering::SeqCst) }).await;
+    let SweepEnd::NotFound { why: NotFound::Failed(_), lens: Left::Astray } = &end else {
+        panic!("{end:?}");
+    };
+    let text = end.text();
+    assert!(text.starts_with("The sweep came to no end: "), "{text}");
+    assert!(text.ends_with("The lens could not be brought back to where it was."), "{text}");
+}
