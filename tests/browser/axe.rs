@@ -67,8 +67,7 @@ fn post(daemon: &Daemon, path: &str, body: &Value) -> Value {
 #[test]
 fn nothing_serious_is_found_on_any_page() {
     let Some(axe) = axe() else { return };
-    let sets = ["source.kind=\"sim\"", "source.fps=10", "lights.kind=\"sim\"", "lights.on=true"];
-    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let arguments = crate::scene(&["lights.kind=\"sim\"", "lights.on=true"]);
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
     let picture = post(&daemon, "/api/v1/snapshots", &json!({ "name": "One.jpg" }));
     let player = format!("player?id={}", picture["id"]);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
     let browser = Browser::start(wanted)?;
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-    let daemon = Daemon::start(program, &["--set", "name=\"Yard\"", "--set", "source.kind=\"sim\""]);
+    let daemon = Daemon::start(program, &crate::scene(&["name=\"Yard\""]));
     Some((browser, daemon))
 }
 

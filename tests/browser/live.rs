@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The program on the simulated scene.
 fn serve_on(address: Option<SocketAddr>) -> Daemon {
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-    let arguments = ["--set", "name=\"Yard\"", "--set", "source.kind=\"sim\""];
+    let arguments = crate::scene(&["name=\"Yard\""]);
     match address {
         Some(address) => Daemon::start_on(address, program, &arguments),
         None => Daemon::start(program, &arguments),

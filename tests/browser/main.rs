@@ -12,3 +12,12 @@ mod media;
 mod settings;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
+
+/// The simulated scene as most pages are shown with it: small and not too often, since it is drawn by an unoptimised
+/// program beside a browser that draws it once more.
+const SCENE: [&str; 4] = ["source.kind=\"sim\"", "source.fps=10", "source.width=640", "source.height=360"];
+
+/// [`SCENE`] and `more` settings, as the program's arguments.
+fn scene<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    SCENE.iter().chain(more).flat_map(|&set| ["--set", set]).collect()
+}

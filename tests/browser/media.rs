@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
     let browser = Browser::start(wanted)?;
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-    let arguments = ["--set", "name=\"Yard\"", "--set", "source.kind=\"sim\"", "--set", "source.fps=10"];
-    Some((browser, Daemon::start(program, &arguments)))
+    Some((browser, Daemon::start(program, &crate::scene(&["name=\"Yard\""]))))
 }
 
 fn url(daemon: &Daemon, page: &str) -> String {
@@ -252,7 +251,7 @@ fn what_two_sources_gave_plays_after_a_kill() {
     });
     killed.kill();
 
-    let daemon = serve(&["--set", "source.kind=sim"]);
+    let daemon = serve(&crate::scene(&[]));
     for id in [&first, &second] {
         let item = get(&daemon, &format!("/api/v1/media/{id}"));
         assert_eq!(item["open"], false, "{item}");
@@ -624,7 +623,7 @@ fn the_keyboard_reaches_everything_on_the_page_of_media() {
 /// The program alone, for what needs no browser to be seen.
 fn alone(more: &[&str]) -> Daemon {
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-    Daemon::start(program, &[&["--set", "source.kind=\"sim\""], more].concat())
+    Daemon::start(program, &[&crate::scene(&[]), more].concat())
 }
 
 /// A form as a browser sends it.

@@ -51,10 +51,8 @@ fn setting(daemon: &Daemon, path: &str) -> (Value, String) {
 
 /// The program on the simulated scene, with a light.
 fn sim(more: &[&str]) -> Daemon {
-    let mut sets = vec!["source.kind=\"sim\"", "source.fps=10", "lights.kind=\"sim\"", "lights.pixels=8"];
-    sets.extend(more);
-    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
-    Daemon::start(Command::new(PROGRAM), &arguments)
+    let sets = [&["lights.kind=\"sim\"", "lights.pixels=8"], more].concat();
+    Daemon::start(Command::new(PROGRAM), &crate::scene(&sets))
 }
 
 fn start(wanted: Wanted, more: &[&str]) -> Option<(Browser, Daemon)> {
@@ -677,8 +675,7 @@ fn the_machine_is_restarted_and_switched_off_from_the_page_by_who_may() {
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
         let mut program = Command::new(PROGRAM);
         program.env("PATH", path);
-        let daemon =
-            Daemon::start(program, &["--set", "source.kind=\"sim\"", "--set", "detect.backend=\"none\""]);
+        let daemon = Daemon::start(program, &crate::scene(&["detect.backend=\"none\""]));
         let told = || std::fs::read_to_string(&told).unwrap_or_default();
 
         browser.goto(&url(&daemon, "settings"));

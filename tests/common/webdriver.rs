@@ -127,8 +127,7 @@ impl Browser {
             let element = found[ELEMENT].as_str().expect("an element");
             let path = format!("{}/element/{element}/{command}", self.session);
             match self.try_call(method, &path, body).expect("chromedriver answers") {
-                (404, answer)
-                    if answer["value"]["error"] == "stale element reference" && Instant::now() < until => {}
+                (404 | 500, answer) if is_gone(&answer) && Instant::now() < until => {}
                 (status, answer) => return value_of(method, &path, status, answer),
             }
         }
@@ -364,6 +363,14 @@ fn port_told_by(driver: &mut Child) -> u16 {
     };
     std::thread::spawn(move || lines.for_each(drop));
     port
+}
+
+/// Whether an element went with its page between being found and being used. The driver has a word for that, and
+/// Chromium another, which the driver hands on when the page goes in the midst of the command.
+fn is_gone(answer: &Value) -> bool {
+    let error = &answer["value"];
+    error["error"] == "stale element reference"
+        || error["message"].as_str().is_some_and(|words| words.contains("does not belong to the document"))
 }
 
 /// What a command gave; panics with the driver's own words when it failed.

@@ -115,6 +115,8 @@ fn the_state_says_who_watches() {
     let (_cam, served) = served();
     let mut viewer = served.watch("/stream");
     viewer.part().unwrap();
+    // The first picture is out a moment before its camera is called live.
+    wait_until("it is live", || served.state()["state"] == "live");
     let state = served.state();
     assert_eq!(state, {
         let again = served.get("/api/v1/state").json();
