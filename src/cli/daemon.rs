@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Failure;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, StoreConfig};
 
 /// How long the daemon may take to be reached, and to answer what takes no time.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
@@ -370,7 +370,7 @@ pub fn escaped(text: &str) -> String {
 
 /// Where tallycam.socket listens, if it does, for the service whose configuration this is.
 fn held_by_systemd(config: &Config) -> Vec<Listen> {
-    if config.store.unit.as_deref() != Some(Path::new("/var/lib/tallycam")) {
+    if config.store.unit.as_deref() != Some(Path::new(StoreConfig::SERVICE)) {
         return Vec::new();
     }
     let shown = Command::new("systemctl")

@@ -363,6 +363,11 @@ pub struct StoreConfig {
     pub unit: Option<PathBuf>,
 }
 
+impl StoreConfig {
+    /// The state directory of `tallycam.service` (`StateDirectory=` in systemd/tallycam.service).
+    pub const SERVICE: &'static str = "/var/lib/tallycam";
+}
+
 /// `[snapshot]`: how single pictures are taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotConfig {

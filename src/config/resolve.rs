@@ -13,7 +13,7 @@ use super::complaint::{Complaint, Complaints, Lines, Place, Said, nearest};
 use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
 use super::kind::{self, Wrong};
 use super::saved::{self, Faulty, Saved, Value};
-use super::{Config, SourceKind, drawn, file};
+use super::{Config, SourceKind, StoreConfig, drawn, file};
 
 /// Where the file is looked for when none is named; the first that is there counts.
 pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
@@ -660,9 +660,9 @@ impl Resolving {
 fn unit_directory(file: &Path) -> Option<PathBuf> {
     let name = file.strip_prefix("/etc/tallycam").ok()?.to_str()?.strip_suffix(".toml")?;
     match name {
-        "config" => Some(PathBuf::from("/var/lib/tallycam")),
-        _ if name.contains('/') => None,
-        _ => Some(PathBuf::from(format!("/var/lib/tallycam-{name}"))),
+        "config" => Some(PathBuf::from(StoreConfig::SERVICE)),
+        _ if name.is_empty() || name.contains('/') => None,
+        _ => Some(PathBuf::from(format!("{}-{name}", StoreConfig::SERVICE))),
     }
 }
 
@@ -722,4 +722,26 @@ fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
         }
     };
     Some((format!("`{variable}` names no key of the configuration"), Some(hint)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_in_etc_leads_to_its_units_state() {
+        let of = |file: &str| unit_directory(Path::new(file));
+        assert_eq!(of("/etc/tallycam/config.toml"), Some("/var/lib/tallycam".into()));
+        assert_eq!(of("/etc/tallycam/door.toml"), Some("/var/lib/tallycam-door".into()));
+        for file in [
+            "config.toml",
+            "/home/pi/config.toml",
+            "/etc/tallycam.toml",
+            "/etc/tallycam/.toml",
+            "/etc/tallycam/door.toml.dpkg-old",
+            "/etc/tallycam/old/door.toml",
+        ] {
+            assert_eq!(of(file), None, "{file}");
+        }
+    }
 }

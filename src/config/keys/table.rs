@@ -345,7 +345,8 @@ pub const KEYS: &[Key] = &[
         default: r#""""#,
         aliases: &["path", "folder", "database", "data"],
         about: "The directory of counts.db and media.db. Empty: where systemd keeps the state of services \
-                (/var/lib/tallycam), or ./data when run by hand.",
+                (/var/lib/tallycam, of tallycam@NAME /var/lib/tallycam-NAME); ./data where it was not systemd \
+                that started it and the configuration is not in /etc/tallycam.",
     },
     Key {
         section: "snapshot",
