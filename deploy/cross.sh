@@ -21,8 +21,9 @@ newest_glibc=2.36
 # Bytes of the stripped program at most.
 most_bytes=18000000
 # What makes it small beside the profile in Cargo.toml: relative relocations packed (glibc 2.36 reads them), functions of the same
-# code kept once, and fewer of them copied into their callers.
-small="-Clink-arg=-Wl,-z,pack-relative-relocs -Clink-arg=-Wl,--icf=all -Cllvm-args=-inline-threshold=50"
+# code kept once, fewer of them copied into their callers, and sequences of instructions that recur made functions of their own.
+small="-Clink-arg=-Wl,-z,pack-relative-relocs -Clink-arg=-Wl,--icf=all -Cllvm-args=-inline-threshold=30"
+small="$small -Cllvm-args=-enable-machine-outliner=always"
 
 say() { printf 'tallycam: %s\n' "$*" >&2; }
 

@@ -172,13 +172,17 @@ def mended(run, is_new=True):
 
 def port_is_taken(run):
     """Port 80 is taken"""
+    # SO_REUSEADDR: connections that were served from that port linger for a minute.
     run.guest("systemctl stop tallycam.socket tallycam.service; "
               "systemd-run -q --unit=squatter python3 -c 'import socket,time; s=socket.socket(socket.AF_INET6); "
+              "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
               "s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0); s.bind((\"::\",80)); s.listen(); time.sleep(9999)'")
     wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':80 '")[0] == 0, 20)
     code, said = run.machine.ask("systemctl start tallycam.socket", 30)
     socket = ", ".join(run.show("ActiveState", "Result", unit="tallycam.socket"))
-    journal = run.guest("journalctl -b -q -o cat -u tallycam.socket | grep -i -m1 'address already in use'")
+    # systemd's own lines come to the journal a moment later.
+    words = "journalctl -b -q -o cat -u tallycam.socket | grep -i -m1 'address already in use'"
+    journal = wait_for("systemd's word for it", lambda: run.machine.ask(words)[1], 20)
     run.guest("systemctl start tallycam.service", 60)
     run.proved(f"socket: {socket}; journal: “{journal}”; the service without it: “{status(run)}”, on "
                + run.guest("ss -ltnp | grep tallycam | awk '{print $4}' | tr '\\n' ' '"))
