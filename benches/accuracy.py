@@ -220,7 +220,7 @@ def write(rows, speeds, sizes, python):
         whole = f.read()
     before, after = whole.split(BEGIN)[0], whole.split(END)[1]
     with open(DOCUMENT, "w") as f:
-        f.write(before + BEGIN + "\n" + "\n".join(text) + "\n" + END + after)
+        f.write(before + BEGIN + "\n" + "\n".join(text).rstrip("\n") + "\n\n" + END + after)
     print(f"written: {DOCUMENT}")
 
 
