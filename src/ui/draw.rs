@@ -39,14 +39,17 @@ pub(super) fn lines(lines: &[DrawnLine], size: (u32, u32)) -> String {
             foot[0], foot[1], tip[0], tip[1], one[0], one[1], tip[0], tip[1], other[0], other[1]
         );
         let bar = format!("M{:.1} {:.1}L{:.1} {:.1}", a[0], a[1], b[0], b[1]);
-        let word = beside(64.0, 0.0);
+        // Beyond the arrow's tip, however long it is: a letter is some 8 wide, half of them are on this side.
+        let half = (4.0 * line.in_name.chars().count() as f64).max(8.0);
+        let word = beside(56.0 + half * left[0].abs() + 8.0 * left[1].abs(), 0.0);
+        let edge = (half + 16.0).min(width / 2.0);
         let low = if a[1] > b[1] { a } else { b };
         let _ = write!(
             svg,
             "<path class=\"case\" d=\"{bar}{arrow}\"/><path class=\"line\" d=\"{bar}\"/>\
              <path class=\"arrow\" d=\"{arrow}\"/><text class=\"hi mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
              <text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            word[0].clamp(24.0, width - 24.0),
+            word[0].clamp(edge, width - edge),
             (word[1] + 5.0).clamp(16.0, height - 8.0),
             Text(&line.in_name),
             low[0].clamp(48.0, width - 48.0),
@@ -88,6 +91,23 @@ mod tests {
         let right = lines(&[line([0.0, 0.5], [1.0, 0.5])], (960, 720));
         assert!(right.contains("class=\"arrow\" d=\"M480.0 354.0L480.0 314.0"), "{right}");
         assert!(right.contains("A &amp; B"));
+    }
+
+    #[test]
+    fn a_long_word_lies_beyond_the_arrow_and_within_the_picture() {
+        let word = |name: &str, x: f64, size| {
+            let mut line = line([x, 1.0], [x, 0.0]);
+            line.in_name = name.into();
+            let svg = lines(&[line], size);
+            let (_, rest) = svg.split_once("class=\"hi mid\" x=\"").unwrap();
+            rest.split_once('"').unwrap().0.parse::<f64>().unwrap()
+        };
+        // The arrow's tip is at 434.
+        assert_eq!(word("in", 0.5, (960, 720)), 416.0);
+        assert_eq!(word("leftwards", 0.5, (960, 720)), 388.0);
+        assert_eq!(word("leftwards", 0.01, (960, 720)), 52.0);
+        let long = "x".repeat(1000);
+        assert_eq!(word(&long, 0.5, (960, 720)), 480.0);
     }
 
     #[test]

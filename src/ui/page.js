@@ -112,10 +112,10 @@ const lineShapes = (line, f) => {
   const to = points => points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
   const tip = beside(40, 0);
   const bar = 'M' + to([a, b]), arrow = `M${to([beside(6, 0), tip])}M${to([beside(30, -8), tip, beside(30, 8)])}`;
-  const word = beside(56, 0), low = a[1] > b[1] ? a : b;
+  const half = Math.max(8, 4 * line.in_name.length), word = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0), low = a[1] > b[1] ? a : b;
   const text = (x, y, edge, name, words) => shape('text',
     { class: name, x: p(clamp(x, edge, Math.max(edge, f.W - edge))), y: p(clamp(y, 16, f.H - 10)) }, words);
   return [shape('path', { class: 'case', d: bar + arrow }), shape('path', { class: 'line', d: bar }),
-    shape('path', { class: 'arrow', d: arrow }), text(word[0], word[1] + 5, 24, 'hi mid', line.in_name),
+    shape('path', { class: 'arrow', d: arrow }), text(word[0], word[1] + 5, half + 16, 'hi mid', line.in_name),
     text(low[0], low[1] + 22, 48, 'mid', line.name)];
 };
