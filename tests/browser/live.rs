@@ -152,14 +152,7 @@ fn the_snapshot_is_a_jpeg_with_a_useful_name() {
     browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
     browser.click("#snapshot");
-    let mut saved = None;
-    browser.wait_until("the download is there", || {
-        let files = std::fs::read_dir(browser.downloads()).unwrap();
-        saved =
-            files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "jpg"));
-        saved.is_some()
-    });
-    let saved = saved.unwrap();
+    let saved = browser.downloaded(".jpg");
     let name = saved.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("yard-20") && name.len() == "yard-2026-11-20-140237.jpg".len(), "{name}");
     let jpeg = std::fs::read(&saved).unwrap();

@@ -272,8 +272,7 @@ fn what_two_sources_gave_plays_after_a_kill() {
 
         // Taken away by the button, as a person does it; it is what programs get.
         browser.click("#mp4");
-        let file = browser.downloads().join(format!("{}.mp4", item["name"].as_str().unwrap()));
-        browser.wait_until("the download is there", || file.exists());
+        let file = browser.downloaded(&format!("/{}.mp4", item["name"].as_str().unwrap()));
         let film = client::get(daemon.address, &format!("/api/v1/media/{id}/content?as=mp4"));
         assert_eq!(film.status, 200);
         assert!(std::fs::read(&file).unwrap() == film.body, "{}", file.display());
@@ -423,14 +422,7 @@ fn many_items_come_page_by_page_and_are_taken_away_together() {
     browser.click("#every");
     assert!(browser.text("#count").starts_with("65 items selected"));
     browser.click("#zip");
-    let mut saved = None;
-    browser.wait_until("the download is there", || {
-        let files = std::fs::read_dir(browser.downloads()).unwrap();
-        saved =
-            files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "zip"));
-        saved.is_some()
-    });
-    let zip = std::fs::read(saved.unwrap()).unwrap();
+    let zip = std::fs::read(browser.downloaded(".zip")).unwrap();
     assert!(zip.starts_with(b"PK"));
     assert!(
         memchr::memmem::find(&zip, b"64.jpg").is_some() && memchr::memmem::find(&zip, b"00.jpg").is_some()

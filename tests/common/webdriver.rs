@@ -113,6 +113,23 @@ impl Browser {
         self.home.path().join("downloads")
     }
 
+    /// Waits for a file that was taken away, with such a name at its end. Chromium takes the name with an empty file
+    /// first and puts the whole one in its place.
+    #[track_caller]
+    pub fn downloaded(&self, end: &str) -> PathBuf {
+        let mut found = None;
+        self.wait_until("the download is there", || {
+            let files = std::fs::read_dir(self.downloads()).unwrap().map(|file| file.unwrap().path());
+            let is_it = |path: &PathBuf| {
+                path.to_string_lossy().ends_with(end)
+                    && std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
+            };
+            found = files.into_iter().find(is_it);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
     /// Opens a page and returns when its document is there (a live picture never ends loading).
     pub fn goto(&self, url: &str) {
         self.post("/url", json!({ "url": url }));
