@@ -1,9 +1,9 @@
 //! Which pictures make a chunk. Pure: pictures come in with their times, chunks go out.
 //!
-//! A chunk ends before the picture that would make it longer than 0.92 s (0.75 s where it has 384 KiB by then) or larger
+//! A chunk ends before the picture that would make it longer than 0.9 s (0.75 s where it has 384 KiB by then) or larger
 //! than 2 MiB, before a picture of another size, and before a gap. Whoever owns it also ends it when its first picture
 //! has waited that long. What is in the chunk under way and what is being written are then within the one second that a
-//! power cut may cost, as long as a card takes no more than 50 ms or a quarter of a second for it.
+//! power cut may cost, as long as a card takes no more than 70 ms or a quarter of a second for it.
 //!
 //! Shorter ones would cost more than they may: each has some 15 pages written that are not its pictures, which of a chunk
 //! of 0.3 MB is nearly a quarter. What is larger also takes longer to write, and can afford to end sooner.
@@ -13,7 +13,7 @@ use crate::store::media::{Chunk, ChunkFrame};
 use super::backlog::Shot;
 
 /// A chunk holds at most so much time, in microseconds.
-pub const CHUNK_US: u64 = 920_000;
+pub const CHUNK_US: u64 = 900_000;
 
 /// At most so much, in microseconds, where it has [`LARGE_BYTES`]: writing it takes longer. A stream of 2.8 MB/s and more
 /// comes to [`CHUNK_BYTES`] sooner.
