@@ -180,8 +180,8 @@ def port_is_taken(run):
     wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':80 '")[0] == 0, 20)
     code, said = run.machine.ask("systemctl start tallycam.socket", 30)
     socket = ", ".join(run.show("ActiveState", "Result", unit="tallycam.socket"))
-    # systemd's own lines come to the journal a moment later.
-    words = "journalctl -b -q -o cat -u tallycam.socket | grep -i -m1 'address already in use'"
+    # systemd's own lines come to the journal a moment later, and not under its name on every occasion.
+    words = "journalctl -b -q -o cat | grep -i 'address already in use' | tail -n 1"
     journal = wait_for("systemd's word for it", lambda: run.machine.ask(words)[1], 20)
     run.guest("systemctl start tallycam.service", 60)
     run.proved(f"socket: {socket}; journal: “{journal}”; the service without it: “{status(run)}”, on "
