@@ -380,10 +380,7 @@ impl From<ControlsError> for Problem {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::path::Path;
-
     use super::*;
-    use crate::config::Config;
     use serde_json::json;
 
     fn control(name: &str, kind: ControlKind) -> Control {
@@ -410,22 +407,13 @@ mod tests {
         ]
     }
 
-    fn in_force(text: &str) -> InForce {
-        InForce {
-            version: 1,
-            resolved: Arc::new(Config::from_text(Path::new("c.toml"), text, &[], []).unwrap()),
-            complaint: String::new(),
-            unkept: String::new(),
-            needs_restart: Vec::new(),
-        }
-    }
-
     #[test]
     fn a_change_that_is_not_kept_goes_back_to_what_is_kept_by_now() {
         let mut camera = camera();
         (camera[1].default, camera[1].value) = (1, 4);
-        let [none, five, nine] = ["", "[controls.cam]\ngain = 5", "[controls.cam]\ngain = 9"].map(in_force);
-        let pinned = in_force("[source.controls]\ngain = 2\n[controls.cam]\ngain = 9");
+        let [none, five, nine] =
+            ["", "[controls.cam]\ngain = 5", "[controls.cam]\ngain = 9"].map(InForce::of);
+        let pinned = InForce::of("[source.controls]\ngain = 2\n[controls.cam]\ngain = 9");
         let gain = |was: &InForce, is: &InForce| {
             let back = back(&camera, Some("cam"), Some(was), Some(is));
             back.iter().find(|own| own.name == "gain").map(|own| own.value)

@@ -368,25 +368,12 @@ pub async fn refused(site: &Site, form: &Query, not: NotSet) -> (Problem, Settin
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::path::Path;
-    use std::sync::Arc;
 
     use super::*;
-    use crate::config::Config;
-
-    fn in_force(text: &str) -> InForce {
-        InForce {
-            version: 1,
-            resolved: Arc::new(Config::from_text(Path::new("c.toml"), text, &[], []).unwrap()),
-            complaint: String::new(),
-            unkept: String::new(),
-            needs_restart: Vec::new(),
-        }
-    }
 
     #[test]
     fn only_what_is_other_than_it_was_is_changed() {
-        let in_force = in_force("[stream]\nquality = 70");
+        let in_force = InForce::of("[stream]\nquality = 70");
         let changes = |form: &str| changes(&Query::parse(form), &in_force);
         assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(Changes::new()));
         assert_eq!(
@@ -466,7 +453,7 @@ mod tests {
 
     #[test]
     fn lists_parts_and_modes_are_written_as_people_do() {
-        let in_force = in_force("");
+        let in_force = InForce::of("");
         let changes = |form: &str| changes(&Query::parse(form), &in_force).unwrap();
         assert_eq!(
             changes(
@@ -490,7 +477,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_field_and_its_default_in_it() {
-        let in_force = in_force("name = 'Yard'");
+        let in_force = InForce::of("name = 'Yard'");
         let settings: Vec<Setting> =
             in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force, &[].into())).collect();
         assert_eq!(settings.len(), crate::config::keys::KEYS.len());

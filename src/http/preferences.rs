@@ -31,6 +31,20 @@ impl InForce {
         let both = [self.complaint.as_str(), self.unkept.as_str()];
         both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
     }
+
+    /// What a configuration with this text says, for tests.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used)]
+    pub fn of(text: &str) -> InForce {
+        let path = std::path::Path::new("c.toml");
+        InForce {
+            version: 1,
+            resolved: Arc::new(crate::config::Config::from_text(path, text, &[], []).unwrap()),
+            complaint: String::new(),
+            unkept: String::new(),
+            needs_restart: Vec::new(),
+        }
+    }
 }
 
 /// What is to be changed: for each key (`stream.quality`; of a camera's control `controls.IDENTITY.NAME`) its value as

@@ -43,6 +43,20 @@ struct Shared {
     stop: Stop,
 }
 
+impl Shared {
+    /// Of this pipeline, with nothing wanted yet.
+    fn of(pipeline: Pipeline) -> Shared {
+        Shared {
+            pipeline,
+            wanted: Mutex::default(),
+            changes: watch::Sender::new(0),
+            made: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            stop: Stop::new(),
+        }
+    }
+}
+
 /// A view that somebody wants.
 #[derive(Debug)]
 struct Wanted {
@@ -74,14 +88,7 @@ impl Views {
     /// # Errors
     /// [`StartError`].
     pub fn start(pipeline: &Pipeline) -> Result<(Views, Worker), StartError> {
-        let shared = Arc::new(Shared {
-            pipeline: pipeline.clone(),
-            wanted: Mutex::default(),
-            changes: watch::Sender::new(0),
-            made: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            stop: Stop::new(),
-        });
+        let shared = Arc::new(Shared::of(pipeline.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let worker = Worker::spawn("views", {
             let shared = Arc::clone(&shared);
@@ -380,14 +387,7 @@ mod tests {
         let wish = Wish { width: Some(320), height: Some(240), ..Wish::ANYTHING };
         let opener = Box::new(SimOpener::new(1, wish, true));
         let (pipeline, capture) = Pipeline::start(opener, Settings::default()).unwrap();
-        let shared = Arc::new(Shared {
-            pipeline: pipeline.clone(),
-            wanted: Mutex::default(),
-            changes: watch::Sender::new(0),
-            made: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            stop: Stop::new(),
-        });
+        let shared = Arc::new(Shared::of(pipeline.clone()));
         let (views, beat) = (Views { shared: Arc::clone(&shared) }, Beat::new());
         let mut maker = Maker::new(shared, &beat);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
