@@ -11,7 +11,7 @@ TALLYCAM := $(TARGET)/release/tallycam
 # For which machines packages are made: Debian's words.
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := $(CURDIR)/target/tools/bin/cargo-deb
-# Mounts and chroot are root's; what comes of it is given back.
+# Mounts and chroot are root's, and so is what is made on the way; the program is given back.
 CROSS := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_MIRROR,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,http_proxy,https_proxy) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
@@ -97,7 +97,7 @@ deb-%: $(CARGO_DEB)
 		*-arm64) $(MAKE) --no-print-directory cross && deploy/deb.sh $* target/cross/arm64/tallycam target/deb pwm ;; \
 		*) echo "tallycam: no packages for $* are made here" >&2; exit 64 ;; \
 	esac
-	lintian --fail-on error --profile debian target/deb/tallycam_*_$*.deb
+	lintian --fail-on error --profile debian "$$(ls -t target/deb/tallycam_*_$*.deb | head -n 1)"
 	@systemd-analyze security --offline=yes --threshold=25 --no-pager systemd/tallycam.service >target/deb/security || \
 		{ cat target/deb/security; exit 1; }
 	@tail -n 1 target/deb/security

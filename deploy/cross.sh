@@ -87,7 +87,7 @@ make_roots() {
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*'
 }
 
-# inside COMMAND…: runs it in the tool root, in /src.
+# inside COMMAND…: runs it in the tool root, in /src. LDFLAGS: the linker that CMake tries its compiler with knows arm64 as well.
 inside() {
     for folder in src sysroot build cargo; do mkdir -p "$cache/root/$folder"; done
     registry=${CARGO_HOME:-$HOME/.cargo}
@@ -150,12 +150,12 @@ check() {
 build() {
     began=$(date +%s)
     inside cargo build --locked --release --target "$triple" ${features:+--features "$features"}
-    mkdir -p "$cache/arm64"
     inside llvm-strip --strip-all --remove-section=.comment -o /build/tallycam "/build/$triple/release/tallycam"
+    check "$cache/build/tallycam"
+    mkdir -p "$cache/arm64"
     mv "$cache/build/tallycam" "$cache/arm64/tallycam"
     # It belongs to whoever typed sudo.
     if [ -n "${SUDO_UID:-}" ]; then chown -R "$SUDO_UID:${SUDO_GID:-0}" "$cache/arm64"; fi
-    check "$cache/arm64/tallycam"
     say "built in $(($(date +%s) - began)) s"
 }
 
@@ -169,7 +169,7 @@ case $what in
         ;;
 esac
 if [ "$(id -u)" != 0 ]; then
-    give_up "root is needed for chroot and mounts. Type this:" "    sudo make cross"
+    give_up "root is needed for chroot and mounts: put sudo before it"
 fi
 make_roots
 case $what in

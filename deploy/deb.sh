@@ -46,9 +46,10 @@ glibc() {
 made=target/deb
 mkdir -p "$made" "$folder"
 rm -rf "$made/man" "$made/completions"
-# The command line is the same everywhere: this machine's program tells it, optimised where it has been built so anyhow.
+# The command line is the same everywhere: this machine's program tells it, optimised where it has just been built so anyhow
+# (with the same features: with others all of it would be built anew).
 profile=dev
-if [ -e "${CARGO_TARGET_DIR:-target}/release/tallycam" ]; then profile=release; fi
+if [ "$program" = "${CARGO_TARGET_DIR:-target}/release/tallycam" ] && [ $# -eq 0 ]; then profile=release; fi
 cargo run --quiet --locked --profile "$profile" --example manual -- "$made"
 gzip -9n <CHANGELOG.md >"$made/changelog.gz"
 deploy/copyright.py "$triple" "$@" >"$made/copyright"

@@ -103,7 +103,6 @@ done
 
 say "writing the disk"
 rm -rf "$work" "$out/disk.ext4"
-rm -f "$root/usr/src/linux-source-6.12.tar.xz.keep"
 truncate -s 4G "$out/disk.ext4"
 mke2fs -q -F -t ext4 -L root -d "$root" "$out/disk.ext4"
 echo "$made_from" >"$out/made-from"

@@ -178,13 +178,16 @@ def port_is_taken(run):
               "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
               "s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0); s.bind((\"::\",80)); s.listen(); time.sleep(9999)'")
     wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':80 '")[0] == 0, 20)
-    code, said = run.machine.ask("systemctl start tallycam.socket", 30)
-    socket = ", ".join(run.show("ActiveState", "Result", unit="tallycam.socket"))
-    # systemd's own lines come to the journal a moment later, and not under its name on every occasion.
-    words = "journalctl -b -q -o cat | grep -i 'address already in use' | tail -n 1"
+    began = run.now()
+    code, _ = run.machine.ask("systemctl start tallycam.socket", 30)
+    state, result = run.show("ActiveState", "Result", unit="tallycam.socket")
+    if code == 0 or state != "failed":
+        raise Failure(f"the socket starts on a port that is taken: exit code {code}, {state}, {result}")
+    # systemd's own lines come to the journal a moment later, and not under the unit's name on every occasion.
+    words = f"journalctl -b -q -o cat _PID=1 --since=@{began} | grep -i 'address already in use' | tail -n 1"
     journal = wait_for("systemd's word for it", lambda: run.machine.ask(words)[1], 20)
     run.guest("systemctl start tallycam.service", 60)
-    run.proved(f"socket: {socket}; journal: “{journal}”; the service without it: “{status(run)}”, on "
+    run.proved(f"socket: {state}, {result}; journal: “{journal}”; the service without it: “{status(run)}”, on "
                + run.guest("ss -ltnp | grep tallycam | awk '{print $4}' | tr '\\n' ' '"))
     # Without a socket unit: the address of the configuration, and a right to low ports.
     run.guest("systemctl stop squatter; systemctl stop tallycam.service; systemctl start tallycam.socket")
