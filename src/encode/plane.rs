@@ -56,6 +56,10 @@ impl Plane {
         if to == (from.width.div_ceil(2), from.height.div_ceil(2)) {
             return self.halve(from);
         }
+        // The chroma of 4:2:2, as most webcams send it.
+        if from.height.is_multiple_of(2) && to == (from.width, from.height / 2) {
+            return self.halve_rows(from);
+        }
         if to == (from.width.div_ceil(4), from.height.div_ceil(4))
             || to == (from.width.div_ceil(8), from.height.div_ceil(8))
         {
@@ -93,6 +97,17 @@ impl Plane {
             if pairs < to.len() {
                 let last = from.width - 1;
                 to[pairs] = (u16::from(upper[last]) + u16::from(lower[last])).div_ceil(2) as u8;
+            }
+        }
+    }
+
+    /// Half as many rows, of an even number: of each two the mean, as [`Plane::average`] has it.
+    fn halve_rows(&mut self, from: Samples<'_>) {
+        (self.width, self.height) = (from.width, from.height / 2);
+        self.samples.resize(self.width * self.height, 0);
+        for (row, to) in self.samples.chunks_exact_mut(self.width.max(1)).enumerate() {
+            for ((to, a), b) in to.iter_mut().zip(from.row(2 * row)).zip(from.row(2 * row + 1)) {
+                *to = (u16::from(*a) + u16::from(*b)).div_ceil(2) as u8;
             }
         }
     }
@@ -279,6 +294,18 @@ mod tests {
         assert_eq!(plane.samples, [25]);
         plane.average(samples(&[7], 1, 1), (2, 2));
         assert_eq!(plane.samples, [7; 4]);
+    }
+
+    #[test]
+    fn rows_of_chroma_are_halved_as_averages_are() {
+        let (mut spare, mut halved, mut averaged) = Default::default();
+        for (width, height) in [(1, 2), (33, 6), (320, 4)] {
+            let from = plane(width, height);
+            let from = samples(&from.samples, width, height);
+            Plane::fit(&mut halved, from, (width, height / 2), &mut spare);
+            averaged.average(from, (width, height / 2));
+            assert_eq!(halved.samples, averaged.samples, "{width}×{height}");
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Codes {
     }
 
     /// The symbol that the highest bits of `bits` begin with, and the length of its code.
-    #[inline]
+    #[inline(never)]
     pub fn read(&self, bits: u64) -> Option<(u8, u32)> {
         let next = (bits >> 48) as u32;
         let length = (1..=16).find(|&length| next < self.limits[length])?;
@@ -143,6 +143,8 @@ impl Dc {
 #[derive(Debug)]
 pub struct Ac {
     codes: Codes,
+    /// By the next [`LOOK`] bits: the symbol they begin with and the length of its code, 0 if that is longer.
+    symbols: Box<[(u8, u8); 1 << LOOK]>,
     pub values: Box<[Values; 1 << LOOK]>,
     pub lengths: Box<[Lengths; 1 << LOOK]>,
 }
@@ -278,15 +280,20 @@ impl Ac {
         let lengths: Vec<Lengths> = each.map(lengths).collect();
         Some(Ac {
             codes,
+            symbols: found.into_boxed_slice().try_into().ok()?,
             values: values.into_boxed_slice().try_into().ok()?,
             lengths: lengths.into_boxed_slice().try_into().ok()?,
         })
     }
 
     /// The one coefficient that `bits` begin with.
-    #[inline(never)]
+    // In a dense picture every fifth one: its code is short, but the bits behind it reach beyond LOOK.
+    #[inline]
     pub fn read_one(&self, bits: u64) -> Option<Coefficient> {
-        let (symbol, length) = self.codes.read(bits)?;
+        let (symbol, length) = match self.symbols[(bits >> (64 - LOOK)) as usize] {
+            (_, 0) => self.codes.read(bits)?,
+            (symbol, length) => (symbol, u32::from(length)),
+        };
         Coefficient::of(symbol, length, bits)
     }
 }
