@@ -28,8 +28,8 @@ DOCUMENT = "docs/performance-keeping.md"
 RELEASE = "target/release"
 # The 300 kB/s of a small camera, and the 3 MB/s of a good one: folders of pictures, name, JPEG quality.
 SMALL, LARGE = ("keep-small", "640x480", 6), ("keep-large", "1280x720", 73)
-STEADY = 2 if QUICK else 4  # recordings in the steady state
-RECORDING = 5 if QUICK else 15  # seconds of each
+STEADY = 2  # recordings in the steady state
+RECORDING = 5 if QUICK else 40  # seconds of each: to begin and to end one has 60 pages written, which is not what is asked
 
 
 def daemon(folder, device, size, retention):
@@ -255,7 +255,7 @@ def report(off, on, growth, rings, others, store):
         f"| bytes written per byte kept ≤ 1.05, steady ring at {large['rate']:.1f} MB/s | {large['steady']:.3f} (growing {large['growing']:.3f}) | {check(large['steady'] <= 1.05)} |",
         f"| ≤ 1.25, steady ring at {small['rate']:.2f} MB/s | {small['steady']:.3f} (growing {small['growing']:.3f}) | {check(small['steady'] <= 1.25)} |",
         f"| nothing is written when idle | {large['idle'] + small['idle']} bytes | {check(large['idle'] + small['idle'] == 0)} |",
-        f"| RSS grows by ≤ 8 MB while recording | {spread(growth)} MiB | {check(statistics.median(growth) <= 7.63)} |",
+        f"| RSS grows by ≤ 8 MB while recording (7.63 MiB, in the median) | {spread(growth)} MiB | {check(statistics.median(growth) <= 7.63)} |",
         "", *beside, "", f"The file grew by {100 * (large['file'] - 1):.1f} % and {100 * (small['file'] - 1):.1f} % in the steady state; gaps in the recordings: {large['gaps'] + small['gaps']}.",
         "", "## Beside what else one could do", "",
         "The same stream (1280×720, 30 a second) into files of two seconds by `ffmpeg -c copy` and by motion (pass-through), and "

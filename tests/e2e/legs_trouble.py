@@ -184,7 +184,7 @@ def port_is_taken(run):
     if code == 0 or state != "failed":
         raise Failure(f"the socket starts on a port that is taken: exit code {code}, {state}, {result}")
     # systemd's own lines come to the journal a moment later, and not under the unit's name on every occasion.
-    words = f"journalctl -b -q -o cat _PID=1 --since=@{began} | grep -i 'address already in use' | tail -n 1"
+    words = f"journalctl -b -q -o cat --since=@{began} | grep -i 'address already in use' | tail -n 1"
     journal = wait_for("systemd's word for it", lambda: run.machine.ask(words)[1], 20)
     run.guest("systemctl start tallycam.service", 60)
     run.proved(f"socket: {state}, {result}; journal: “{journal}”; the service without it: “{status(run)}”, on "

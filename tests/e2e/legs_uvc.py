@@ -105,7 +105,7 @@ def counts_and_records(run):
 
 
 def frames_of_avi(film):
-    """The JPEGs of an AVI, by its movi lists."""
+    """The JPEGs of an AVI, by its movi lists; a slot of a gap holds none."""
     at = 12
     while at + 8 <= len(film):
         name, length = film[at:at + 4], int.from_bytes(film[at + 4:at + 8], "little")
@@ -113,7 +113,7 @@ def frames_of_avi(film):
             # Into movi and a further RIFF; past every other list.
             at += 12 if name == b"RIFF" or film[at + 8:at + 12] == b"movi" else 8 + length + length % 2
             continue
-        if name == b"00dc":
+        if name == b"00dc" and length:
             yield film[at + 8:at + 8 + length]
         at += 8 + length + length % 2
 
