@@ -90,8 +90,12 @@ impl Check {
         }
         // What is in the file now is for who looks at it, more than what the daemon has read.
         let is_told = |name| !(self.no_camera && name == "camera") && name != "settings";
-        let told = told.into_iter().filter(|finding| is_told(finding.name));
-        found.extend(told.map(|finding| (finding, DEVICE)));
+        found.extend(
+            told.iter().filter(|finding| is_told(finding.name)).cloned().map(|finding| (finding, DEVICE)),
+        );
+        if told.is_empty() {
+            found.extend(left_out(config).map(|finding| (finding, CONFIGURATION)));
+        }
         found.push((diagnosis::model(config), FAILED));
         found.push(ledger(config));
         found.push(pictures(config));
@@ -161,6 +165,32 @@ fn camera(config: &Config, is_running: bool) -> Found {
         }
         Err(other) => (Finding::bad(name, other.text().replacen("tallycam: ", "", 1)), other.code()),
     }
+}
+
+/// Lines of the configuration that will not be counted on, for one that was drawn has their name.
+fn left_out(config: &Config) -> Option<Finding> {
+    // What is wrong with the ledger itself is told of that.
+    let rows = Reader::open(&store_settings(config)).and_then(|reader| reader.lines()).ok()?;
+    let is_drawn = |name: &str| {
+        rows.iter().any(|row| row.scene.is_some() && row.deleted_us.is_none() && row.draft.name == name)
+    };
+    let taken: Vec<String> = config
+        .lines
+        .iter()
+        .filter(|line| is_drawn(&line.name))
+        .map(|line| {
+            format!(
+                "the line {:?} of {} is left out, for one that was drawn is called so",
+                line.name, line.origin
+            )
+        })
+        .collect();
+    let finding = (!taken.is_empty()).then(|| Finding::bad("lines", taken.join("; ")))?;
+    Some(
+        finding.hint(
+            "rename or delete the one that was drawn, on the page /lines, or rename the one in the file",
+        ),
+    )
 }
 
 /// Whether `counts.db` is sound; read only, beside a daemon that runs.

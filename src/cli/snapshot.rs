@@ -73,6 +73,12 @@ impl Snapshot {
         if self.keep {
             return self.keep(&config);
         }
+        if config.privacy.counts_only {
+            return Err(Failure::Failed {
+                message: String::from("no picture is taken: the configuration wants only counts"),
+                hint: Some(String::from("[privacy] counts_only = false lets pictures be shown")),
+            });
+        }
         let to_standard_output = self.to == Path::new("-");
         if to_standard_output && io::stdout().is_terminal() {
             return Err(Failure::Usage {

@@ -143,7 +143,9 @@ impl Parts {
         let (before, after) = (detector_of(from), detector_of(to));
         let (was_pinned, is_pinned) = (models::pinned(from), models::pinned(to));
         let is_another = before != after || was_pinned != is_pinned;
-        let (settings_before, settings) = (counting::settings(&from.config), counting::settings(&to.config));
+        let settings_of =
+            |resolved: &Resolved| counting::settings_of_daemon(&resolved.config, self.fallback_to_sim);
+        let (settings_before, settings) = (settings_of(from), settings_of(to));
         let is_told = is_another || settings != settings_before;
         if is_told {
             self.shelf.set_pinned(is_pinned);

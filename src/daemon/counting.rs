@@ -98,13 +98,14 @@ pub fn pin(counts: &Counts, config: &Config) {
         }
     }
     if let Err(error) = counts.pin(lines, zones) {
-        // The file has been checked: a line of the page has the name, or it is the ledger's trouble. The lines of the
-        // page still count, and how counting stands says that these do not.
-        log::error!("the lines of the configuration are not counted on: {error}");
+        // The file has been checked: a line of the page has the name of one, which alone is left out until that is
+        // renamed, or it is the ledger's trouble. How counting stands says so, too.
+        log::error!("not all of the configuration is counted on: {error}");
     }
 }
 
-/// Starts counting. Without a ledger it runs all the same, and says why nothing is recorded.
+/// Starts counting. Without a ledger it runs all the same, and says why nothing is recorded. `fallback_to_sim` as the
+/// [opener](super::source::opener) was given it.
 ///
 /// # Errors
 /// [`CountingError`]; the ledger has been closed then.
@@ -113,6 +114,7 @@ pub fn start(
     pipeline: &Pipeline,
     ledger: Ledger,
     shelf: Shelf,
+    fallback_to_sim: bool,
 ) -> Result<Running, CountingError> {
     let (counts, ledger) = match ledger {
         Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
@@ -122,7 +124,7 @@ pub fn start(
         }
     };
     let make = make_detector(config.detect.clone(), shelf.clone());
-    match Counting::start(pipeline, counts, make, settings(config)) {
+    match Counting::start(pipeline, counts, make, settings_of_daemon(config, fallback_to_sim)) {
         Ok((counting, workers)) => Ok(Running { counting, workers, ledger, shelf }),
         Err(error) => {
             if let Some((counts, writer)) = ledger {
@@ -150,9 +152,16 @@ pub fn settings(config: &Config) -> CountingSettings {
             ..Filter::default()
         },
         scene: scene(config.source.kind),
+        may_be_simulated: false,
         thumbnails: detect.thumbnails,
         counts_only: config.privacy.counts_only,
     }
+}
+
+/// The same for the daemon, whose [opener](super::source::opener) was given `fallback_to_sim`.
+pub fn settings_of_daemon(config: &Config, fallback_to_sim: bool) -> CountingSettings {
+    let may_be_simulated = fallback_to_sim && config.source.kind == SourceKind::Auto;
+    CountingSettings { may_be_simulated, ..settings(config) }
 }
 
 /// What a source of this kind gives, unless it says that it is simulated.
@@ -347,6 +356,20 @@ mod tests {
         assert_eq!((filter.least_height, filter.most_height), (0.25, None));
         assert_eq!(filter.excluded, [area(&zone("Screen", true)).unwrap()]);
         assert_eq!(settings(&Config::default()).filter, Filter::default());
+    }
+
+    #[test]
+    fn the_simulated_scene_stands_in_for_cameras_that_are_looked_for_and_for_no_other() {
+        for (kind, fallback_to_sim, want) in [
+            (SourceKind::Auto, true, true),
+            (SourceKind::Auto, false, false),
+            (SourceKind::V4l2, true, false),
+            (SourceKind::Sim, true, false),
+        ] {
+            let mut config = Config::default();
+            config.source.kind = kind;
+            assert_eq!(settings_of_daemon(&config, fallback_to_sim).may_be_simulated, want, "{kind:?}");
+        }
     }
 
     fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<Made, NoDetector> {

@@ -219,7 +219,7 @@ fn live(
     };
     pipeline.set_saved_controls(applying::saved_controls(&config));
     let shelf = models::Shelf::new(&counting::state_directory(&config), pinned);
-    let counting = match counting::start(&config, &pipeline, ledger, shelf) {
+    let counting = match counting::start(&config, &pipeline, ledger, shelf, fallback_to_sim) {
         Ok(counting) => counting,
         Err(error) => {
             // The worker is joined when it is dropped: let it end.
@@ -718,7 +718,7 @@ mod tests {
         let started = Started::read(Operator::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
         pipeline.set_saved_controls(applying::saved_controls(&config));
         let shelf = models::Shelf::new(folder.path(), None);
-        let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf).unwrap();
+        let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf, false).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
         let rim = Rim { access: Access::open(folder.path()), recent: Recent::default() };

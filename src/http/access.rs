@@ -25,7 +25,7 @@ use super::body::Body;
 use super::page;
 use super::problem::Problem;
 use super::query::escape;
-use super::route::{Route, Tag};
+use super::route::{Changes, Route, Tag};
 use super::routes::ROUTES;
 use crate::access::{Access, AccessError, Client, Guard, Guessing};
 use crate::base::clock;
@@ -314,7 +314,14 @@ impl Denied {
             return Ok(page::see(&sign_in_for(path)));
         }
         let challenge = matches!(self, Denied::NotShown | Denied::Wrong) && !is_browser(headers);
-        Err(Problem { challenge, ..self.into() })
+        let is_about_still = self == Denied::NotShown && route.changes == Changes::ShownSeldom;
+        let mut problem = Problem { challenge, ..self.into() };
+        if is_about_still {
+            problem.detail = String::from(
+                "this camera counts only: its one still is for who may change something, and needs the camera's password",
+            );
+        }
+        Err(problem)
     }
 }
 

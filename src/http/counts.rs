@@ -112,7 +112,8 @@ pub fn lines_named(query: &Query) -> Vec<String> {
 }
 
 /// The numbers of the lines that `wanted` names, each by its number or its name, or some of them with commas, of all that
-/// `rows` gives. Deleted lines count, too: what they counted is still there.
+/// `rows` gives. Deleted lines count, too: what they counted is still there. What is the number of one and the name of
+/// another is refused: whoever means one of them would be told of the other.
 pub fn resolve<E>(
     wanted: &[String],
     rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
@@ -123,29 +124,40 @@ pub fn resolve<E>(
     }
     let rows = rows()?;
     let is_here = |row: &LineRow| row.scene.is_none_or(|own| own == scene);
-    let named = |text: &str| -> Vec<u64> {
-        match text.parse::<u64>().ok().filter(|id| rows.iter().any(|row| row.id == *id)) {
-            Some(id) => vec![id],
-            None => rows
-                .iter()
-                .filter(|row| is_here(row) && row.draft.name.as_str() == text)
-                .map(|row| row.id)
-                .collect(),
+    let named = |text: &str| -> Result<Vec<u64>, WrongValue> {
+        let called = rows.iter().filter(|row| is_here(row) && row.draft.name.as_str() == text);
+        let called: Vec<u64> = called.map(|row| row.id).collect();
+        let number = text.parse::<u64>().ok();
+        let Some(of_number) = rows.iter().find(|row| Some(row.id) == number) else { return Ok(called) };
+        match called.iter().find(|id| **id != of_number.id) {
+            None => Ok(vec![of_number.id]),
+            Some(id) => {
+                let name = &of_number.draft.name;
+                let expected = format!(
+                    "{name:?} for the line of this number, or {id} for the line of this name: it is both"
+                );
+                Err(WrongValue::new("line", text, expected))
+            }
         }
     };
     let mut found = Vec::new();
     for text in wanted {
-        let whole = named(text);
-        if !whole.is_empty() {
-            found.extend(whole);
-            continue;
+        match named(text) {
+            Err(wrong) => return Ok(Err(wrong)),
+            Ok(whole) if !whole.is_empty() => {
+                found.extend(whole);
+                continue;
+            }
+            Ok(_) => {}
         }
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let ids = named(part);
-            if ids.is_empty() {
-                return Ok(Err(WrongValue::new("line", part, "the number or the name of a line")));
+            match named(part) {
+                Err(wrong) => return Ok(Err(wrong)),
+                Ok(ids) if ids.is_empty() => {
+                    return Ok(Err(WrongValue::new("line", part, "the number or the name of a line")));
+                }
+                Ok(ids) => found.extend(ids),
             }
-            found.extend(ids);
         }
     }
     Ok(Ok(found))
@@ -359,6 +371,47 @@ mod tests {
 
     fn by(text: &str) -> By {
         By::of(&Query::parse(text)).unwrap()
+    }
+
+    #[test]
+    fn a_number_that_is_also_a_name_is_refused_and_told_both_ways_out() {
+        use crate::store::{Anchor, LineDraft, Recrossing};
+        let line = |id: u64, name: &str, scene| LineRow {
+            id,
+            version: 1,
+            scene: Some(scene),
+            draft: LineDraft {
+                name: name.to_owned(),
+                a: [0.0, 0.0],
+                b: [1.0, 1.0],
+                in_name: String::new(),
+                out_name: String::new(),
+                classes: Vec::new(),
+                anchor: Anchor::default(),
+                recrossing: Recrossing::default(),
+            },
+            pinned: None,
+            created_us: 0,
+            moved_us: None,
+            deleted_us: None,
+        };
+        let rows = [
+            line(1, "Door", Scene::Camera),
+            line(2, "1", Scene::Camera),
+            line(3, "3", Scene::Camera),
+            line(4, "5,6", Scene::Camera),
+            line(5, "2", Scene::Sim),
+        ];
+        let ask = |text: &str| {
+            let rows = || Ok::<_, std::convert::Infallible>(rows.to_vec());
+            resolve(&[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.to_string())
+        };
+        let both = "line is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this name: it is both";
+        assert_eq!(ask("1"), Err(both.to_owned()));
+        assert_eq!(ask("Door,1"), Err(both.to_owned()));
+        // What is called so elsewhere is not meant here.
+        assert_eq!(ask("2"), Ok(vec![2]));
+        assert_eq!((ask("3"), ask("5,6"), ask("Door, 2")), (Ok(vec![3]), Ok(vec![4]), Ok(vec![1, 2])));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! A change may name the version it was made on (`If-Match`); one that names none is made on whatever
 //! is there.
 
+use std::time::Duration;
+
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::Site;
 use super::body::Body;
 use super::etag::{self, Wish};
 use super::payload;
@@ -21,6 +24,9 @@ use crate::store::{Counts, EditError, LineDraft, LineRow, Scene};
 
 /// A change of part of a line is tried so often while others change it, too.
 const TRIES: usize = 5;
+
+/// A camera that nobody has seen yet is waited for so long, to see which scene it shows.
+const SCENE_WAIT: Duration = Duration::from_secs(10);
 
 /// What is sent of a line. Of what only we know, what was given may be sent back; it changes nothing.
 #[derive(Debug, Deserialize)]
@@ -107,6 +113,11 @@ pub fn scene(request: &Request, counts: &Counts) -> Result<Scene, WrongValue> {
     Ok(request.query.one_of("scene", &words)?.unwrap_or_else(|| counts.scene()))
 }
 
+/// The scene that something new is drawn in: the one that is shown, or will be.
+pub async fn new_scene(site: &Site) -> Result<Scene, Problem> {
+    site.counting()?.scene(SCENE_WAIT).await.map_err(|none| Problem::from(&none))
+}
+
 /// `GET /api/v1/lines`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
@@ -129,7 +140,8 @@ pub fn reports(rows: &[LineRow], scene: Scene) -> String {
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let draft = payload::read::<LineBody>(&request.headers, &request.body)?.draft(None)?;
-    let row = counts.add_line(counts.scene(), draft).await?;
+    let scene = new_scene(&request.site).await?;
+    let row = counts.add_line(scene, draft).await?;
     let mut response = one(&row);
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("lines/{}", row.id)) {

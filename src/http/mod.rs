@@ -237,6 +237,8 @@ pub(crate) struct Site {
     recent: Recent,
     /// What can switch the machine off.
     power: Option<Arc<dyn Power>>,
+    /// The line editor's, where only counts are wanted.
+    still: pictures::Still,
     /// One model is fetched at a time.
     fetching: Arc<Semaphore>,
     /// Pictures that are made smaller at once.
@@ -296,6 +298,7 @@ impl Site {
             is_reached,
             recent,
             power,
+            still: pictures::Still::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
             replays: Arc::new(Semaphore::new(replay::PLACES)),

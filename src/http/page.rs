@@ -7,7 +7,7 @@ use hyper::header::{
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::body::Body;
-use super::lines::{anchor, recrossing};
+use super::lines::{anchor, new_scene, recrossing};
 use super::model::{self, Shelf};
 use super::problem::Problem;
 use super::query::Query;
@@ -71,7 +71,7 @@ pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
         Ok(saved) => {
             return Ok(see(&saved.map_or_else(|| String::from("lines"), |id| format!("lines?line={id}"))));
         }
-        Err(error) => Problem::from(error),
+        Err(problem) => problem,
     };
     let chosen = form.id.map_or(ChosenLine::New, ChosenLine::Number);
     let mut page = lines_page(site, chosen)?;
@@ -80,9 +80,9 @@ pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// Carries out what the form wants; gives the number of the line that is there afterwards.
-async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, EditError> {
+async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, Problem> {
     let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
-    let Some(counts) = counts else { return Err(StoreError::Busy.into()) };
+    let Some(counts) = counts else { return Err(EditError::from(StoreError::Busy).into()) };
     let draft = || -> Result<LineDraft, EditError> {
         Ok(LineDraft {
             name: form.name.clone(),
@@ -96,7 +96,10 @@ async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, EditErro
         })
     };
     Ok(match (form.action, form.id) {
-        (LineAction::Save, None) => Some(counts.add_line(counts.scene(), draft()?).await?.id),
+        (LineAction::Save, None) => {
+            let draft = draft()?;
+            Some(counts.add_line(new_scene(site).await?, draft).await?.id)
+        }
         (LineAction::Save, Some(id)) => {
             let mut draft = draft()?;
             let known = counts.lines().borrow().iter().find(|row| row.id == id).cloned();

@@ -1,20 +1,47 @@
 //! The picture: as a stream without end, and one at a time. Where only counts are wanted (`[privacy]
-//! counts_only`) nobody gets one, but for the line editor's still.
+//! counts_only`) nobody gets one, but for the line editor's still: for who may change something, and seldom another.
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
 
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
 use super::body::Body;
 use super::problem::{Problem, RETRY_PICTURE, Withheld};
-use super::route::{Request, no_store};
+use super::route::{Request, for_own_pages, no_store};
 use super::{snapshots, stream, view};
 use crate::media::Picture;
 use crate::pipeline::keeping::KeepError;
 
 /// A sleeping camera's first picture is waited for so long.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
+
+/// Where only counts are wanted, everybody gets the same still for so long. Whoever draws a line does not miss a newer
+/// one; pictures that are so far apart are no video of who does what.
+const STILL_STAYS: Duration = Duration::from_secs(10);
+
+/// The last still that was given where only counts are wanted.
+#[derive(Debug, Default)]
+pub struct Still(RefCell<Option<(Instant, Picture)>>);
+
+impl Still {
+    /// The still that is to be given again.
+    fn newest(&self, now: Instant) -> Option<Picture> {
+        let last = self.0.borrow();
+        let stays = |taken: &Instant| now.saturating_duration_since(*taken) < STILL_STAYS;
+        last.as_ref().filter(|(taken, _)| stays(taken)).map(|(_, picture)| picture.clone())
+    }
+
+    /// What is to be given where `taken` was taken: somebody else's, where that came first.
+    fn instead_of(&self, taken: Picture, now: Instant) -> Picture {
+        if let Some(newest) = self.newest(now) {
+            return newest;
+        }
+        *self.0.borrow_mut() = Some((now, taken.clone()));
+        taken
+    }
+}
 
 /// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`, and changed as
 /// `?gray=`, `?scale=`, `?rotate=`, `?mirror=`, `?flip=`, `?crop=`, `?text=` and `?timestamp=` say.
@@ -97,8 +124,19 @@ pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /api/v1/still.jpg`: a picture for the line editor to draw on, also where only counts are wanted.
 pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
-    let picture = request.site.counting()?.still(SNAPSHOT_WAIT).await;
-    picture.map(|picture| jpeg(&picture)).map_err(|none| Problem::from(&none))
+    let site = &request.site;
+    let counting = site.counting()?;
+    let is_counts_only = site.is_counts_only();
+    if is_counts_only && let Some(picture) = site.still.newest(Instant::now()) {
+        return Ok(for_own_pages(jpeg(&picture)));
+    }
+    let picture = counting.still(SNAPSHOT_WAIT).await.map_err(|none| Problem::from(&none))?;
+    // Who asked before only counts were wanted was not asked who he is.
+    match (is_counts_only, site.is_counts_only()) {
+        (true, _) => Ok(for_own_pages(jpeg(&site.still.instead_of(picture, Instant::now())))),
+        (false, true) => Err(Withheld.into()),
+        (false, false) => Ok(jpeg(&picture)),
+    }
 }
 
 fn jpeg(picture: &Picture) -> Response<Body> {
@@ -110,4 +148,28 @@ fn jpeg(picture: &Picture) -> Response<Body> {
         headers.insert(HeaderName::from_static("x-timestamp"), stamp);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Stamp;
+    use crate::media::PictureBuilder;
+
+    fn picture(sequence: u64) -> Picture {
+        PictureBuilder::with_capacity(0).finish(8, 8, Stamp::now(), sequence, false)
+    }
+
+    #[test]
+    fn a_still_is_given_again_until_it_is_old() {
+        let (still, begin) = (Still::default(), Instant::now());
+        assert!(still.newest(begin).is_none());
+        assert_eq!(still.instead_of(picture(1), begin).sequence, 1);
+        let almost = begin + STILL_STAYS - Duration::from_millis(1);
+        assert_eq!(still.newest(almost).map(|picture| picture.sequence), Some(1));
+        assert_eq!(still.instead_of(picture(2), almost).sequence, 1, "two have asked at once");
+        let later = begin + STILL_STAYS;
+        assert!(still.newest(later).is_none());
+        assert_eq!(still.instead_of(picture(3), later).sequence, 3);
+    }
 }

@@ -487,7 +487,7 @@ impl From<EditError> for Problem {
             EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
             EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("look at it as it is now, and change that"),
-            EditError::Pinned { .. } | EditError::SameName { .. } => {
+            EditError::Pinned { .. } | EditError::SameName { .. } | EditError::Drawn { .. } => {
                 Problem::new(StatusCode::CONFLICT, detail)
             }
             EditError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),

@@ -34,6 +34,9 @@ use crate::ui;
 /// The media type of old text answers.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
+/// Which pages may show what is answered (Fetch §3.7).
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
 /// The longest body of a request: forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
 
@@ -129,6 +132,8 @@ pub enum Changes {
     Keyed,
     /// As its method says, but without the password: it is the way to show it.
     SigningIn,
+    /// Never. But where only counts are wanted it is closed as if it did: it shows the one picture that there is.
+    ShownSeldom,
 }
 
 /// What the document says of a route.
@@ -251,13 +256,16 @@ impl Route {
 
     /// Whether some request of it changes something.
     pub(super) fn may_change(&self) -> bool {
-        !matches!(self.changes, Changes::AsUsual | Changes::SigningIn) || self.method != Method::GET
+        match self.changes {
+            Changes::AsUsual | Changes::SigningIn | Changes::ShownSeldom => self.method != Method::GET,
+            Changes::Always | Changes::WithKey(_) | Changes::Keyed => true,
+        }
     }
 
     /// Whether a request with this query changes something.
     fn is_change(&self, query: &Query) -> bool {
         match self.changes {
-            Changes::AsUsual | Changes::SigningIn => self.method != Method::GET,
+            Changes::AsUsual | Changes::SigningIn | Changes::ShownSeldom => self.method != Method::GET,
             Changes::Always | Changes::Keyed => true,
             Changes::WithKey(key) => query.get(key).is_some(),
         }
@@ -324,10 +332,7 @@ pub async fn serve(
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves. Scripts of
     // other sites may show them too, but not read them: `Access-Control-Allow-Origin` is not given.
-    headers.insert(
-        HeaderName::from_static("cross-origin-resource-policy"),
-        HeaderValue::from_static("cross-origin"),
-    );
+    headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static("cross-origin"));
     log::debug!("{} {method} {path} {}", link.peer(), response.status().as_u16());
     site.count_request(response.status());
     Ok(response.map(|body| body.tells(link)))
@@ -352,11 +357,12 @@ async fn answer(
     if path.starts_with("/api/") {
         query.known(route.doc.query)?;
     }
-    if route.is_change(&query) {
-        if method == Method::HEAD {
-            let allow = String::from("GET, OPTIONS");
-            return Err(Miss::Method { path: path.to_owned(), allow }.into());
-        }
+    let is_change = route.is_change(&query);
+    if is_change && method == Method::HEAD {
+        let allow = String::from("GET, OPTIONS");
+        return Err(Miss::Method { path: path.to_owned(), allow }.into());
+    }
+    if is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only()) {
         guard::check(&headers).inspect_err(|e| log::warn!("{method} {path} from {}: {e}", link.peer()))?;
         if route.asks_for_password() {
             let asker = Asker { address: link.address(), version, headers: &headers };
@@ -426,6 +432,12 @@ fn options(allow: &str) -> Response<Body> {
 pub fn fixed(kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// The same response, which no page of another site may show, whatever it makes of it.
+pub fn for_own_pages(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 

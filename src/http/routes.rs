@@ -76,7 +76,10 @@ const NEW_ZONE: Answer = (201, "The zone; Location is where it is.", Content::Js
 const SCENE: Key = ("scene", "`camera`, `files` or `sim`; the one that is shown if not given.");
 const FROM: Key = ("from", "From then on: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
 const TO: Key = ("to", "Before then; likewise.");
-const OF_LINE: Key = ("line", "Numbers or names of lines, with commas; all if not given.");
+const OF_LINE: Key = (
+    "line",
+    "Numbers or names of lines, with commas; all if not given. What is the number of one and the name of another is refused.",
+);
 const OF_CLASS: Key = ("class", "Names of classes, with commas; all if not given.");
 const FORMAT: Key = ("format", "`json`, or `csv` for a table (RFC 4180).");
 const MODEL: Answer = (200, "The models.", Content::Json("Model"));
@@ -306,8 +309,10 @@ pub static ROUTES: &[Route] = &[
         [(200, "The light.", Content::Json("Light")), WRONG_BODY, NO_LIGHT, PINNED, CHANGED, NO_SETTINGS, NO_ROOM]),
     route!(POST "/api/v1/pause" v1::pause, Api, "Lets the camera go until it is resumed.", [], [STATE, API_FOREIGN]),
     route!(POST "/api/v1/resume" v1::resume, Api, "Ends a pause: the camera opens on demand.", [], [STATE, API_FOREIGN]),
-    route!(GET "/api/v1/still.jpg" pictures::still, Api, "A picture to draw lines on; also where only counts are wanted.", [],
-        [JPEG, (503, "There is no live picture, or nothing is counted here.", Content::Problem)]),
+    route!(Changes::ShownSeldom, GET "/api/v1/still.jpg" pictures::still, Api,
+        "A picture to draw lines on. Where only counts are wanted: for who may change something, and the same for ten seconds.", [],
+        [JPEG, (401, "This camera counts only: it needs the camera's password, or that was wrong.", Content::Problem), API_FOREIGN,
+            (503, "There is no live picture, or nothing is counted here.", Content::Problem)]),
     route!(GET "/api/v1/lines" lines::list, Api, "The counting lines of a scene, those of the operator's file first.",
         [("deleted", "`1`: deleted ones, too."), SCENE],
         [(200, "The lines.", Content::Json("Lines")), WRONG_QUERY, NO_COUNTING]),

@@ -12,6 +12,9 @@ use crate::ui::Clock;
 const EXPECTED: &str = "a time such as 2026-11-20T08:00:00Z, a date such as 2026-11-20, \
     today, yesterday, tomorrow, now, or a time ago such as -24h or -7d";
 
+/// The same, where it is one that nothing is known of.
+const FROM_1970: &str = "no earlier than 1970-01-01T00:00:00Z";
+
 /// Reads the time that `text`, the value of `key`, means, in microseconds of wall time.
 ///
 /// A date, and `today` and its like, is the moment that day begins: so many hours after midnight as
@@ -21,9 +24,9 @@ const EXPECTED: &str = "a time such as 2026-11-20T08:00:00Z, a date such as 2026
 /// # Errors
 /// What is wrong and what was expected, for anything else and for times before 1970.
 pub fn instant(key: &'static str, text: &str, clock: &Clock) -> Result<u64, WrongValue> {
-    read(text.trim(), clock)
-        .and_then(|time| u64::try_from(time.as_microsecond()).ok())
-        .ok_or_else(|| WrongValue::new(key, text, EXPECTED))
+    let time = read(text.trim(), clock).ok_or_else(|| WrongValue::new(key, text, EXPECTED))?;
+    // The first of January begins before that, east of Greenwich.
+    u64::try_from(time.as_microsecond()).map_err(|_| WrongValue::new(key, text, FROM_1970))
 }
 
 /// When the day that is under way, or one so many days from it, begins, in microseconds of wall time.
@@ -180,6 +183,16 @@ mod tests {
             let wrong = instant("from", text, &clock).unwrap_err();
             assert!(wrong.to_string().starts_with("from"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_lies_before_all_times_is_told_so() {
+        let clock = clock("2026-11-20T08:30:00Z", 0);
+        for text in ["1970-01-01", "1969-12-31", "1969-12-31T23:59:59Z", "-5000w"] {
+            let wrong = instant("from", text, &clock).unwrap_err();
+            assert!(wrong.to_string().ends_with("should be no earlier than 1970-01-01T00:00:00Z"), "{wrong}");
+        }
+        assert_eq!(at("1970-01-02", &clock), "1970-01-01T23:00:00Z");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::body::Body;
 use super::etag::{self, Wish};
-use super::lines::{anchor, missing, scene};
+use super::lines::{anchor, missing, new_scene, scene};
 use super::payload;
 use super::problem::Problem;
 use super::route::Request;
@@ -72,7 +72,8 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let draft = payload::read::<ZoneBody>(&request.headers, &request.body)?.draft(None)?;
-    let row = counts.add_zone(counts.scene(), draft).await?;
+    let scene = new_scene(&request.site).await?;
+    let row = counts.add_zone(scene, draft).await?;
     let mut response = one(&request, &row)?;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("zones/{}", row.id)) {

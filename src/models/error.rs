@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::catalogue::CATALOGUE;
 use super::description::DescriptionError;
 use super::guess::GuessError;
 use crate::vision::DetectError;
@@ -29,6 +30,12 @@ pub enum ModelError {
         path: PathBuf,
         /// Whether it may be replaced.
         is_own: bool,
+    },
+    /// What is to be added is neither here nor in the catalogue.
+    #[error("{} is no file here, and no model of the catalogue", path.display())]
+    Nowhere {
+        /// What was named.
+        path: PathBuf,
     },
     /// A file cannot be read.
     #[error("{} cannot be read: {error}", path.display())]
@@ -121,6 +128,10 @@ impl ModelError {
                 String::from("`tallycam model add FILE` adds one; `tallycam model list` shows the catalogue")
             }
             ModelError::Unknown { known, .. } => format!("there are: {}", known.join(", ")),
+            ModelError::Nowhere { .. } => {
+                let names: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
+                format!("name a file, its address, or one of the catalogue ({})", names.join(", "))
+            }
             ModelError::Name(_) => String::from(
                 "letters, digits, - and _ make a name (but for auto, onnx, motion, replay, none); give one with --name",
             ),
@@ -141,7 +152,7 @@ impl ModelError {
                 String::from("name them with --labels FILE, a label a line")
             }
             ModelError::Guess(GuessError::Family { .. }) => String::from(
-                "write a .toml for it (models/README.md says how) and put both files into a models directory",
+                "write a .toml of its name (models/README.md says how), put it beside the file, and try again",
             ),
             ModelError::Network(OnnxError::Card(_)) => {
                 String::from("correct its .toml, or name the labels with --labels FILE, a label a line")
@@ -166,7 +177,8 @@ impl ModelError {
     pub fn is_input_or_output(&self) -> bool {
         matches!(
             self,
-            ModelError::Read { .. }
+            ModelError::Nowhere { .. }
+                | ModelError::Read { .. }
                 | ModelError::Write { .. }
                 | ModelError::Download { .. }
                 | ModelError::Taken { .. }

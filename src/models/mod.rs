@@ -145,13 +145,18 @@ impl Models {
         Ok((card, bytes))
     }
 
-    /// Adds the ONNX file at `path`: finds out what it is, proves it on a picture, and copies it with its
-    /// description to where our own models are. Nobody ever sees half of it.
+    /// Adds the ONNX file at `path`: finds out what it is where no description beside it says so, proves it on a picture,
+    /// and copies it with its description to where our own models are. Nobody ever sees half of it.
     ///
     /// # Errors
     /// It is no network that can be used, or it cannot be written; nothing is changed then.
     pub fn add(&self, path: &Path, addition: &Addition) -> Result<Added, ModelError> {
-        let bytes = read_onnx(path)?;
+        let bytes = read_onnx(path).map_err(|error| match error {
+            ModelError::Read { path, error } if error.kind() == std::io::ErrorKind::NotFound => {
+                ModelError::Nowhere { path }
+            }
+            other => other,
+        })?;
         let known = catalogue::of_sum(&sha256(&bytes));
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         // Who added a file looks for it by the name that it had; the catalogue helps where that is none.
@@ -160,7 +165,11 @@ impl Models {
             (None, Some(entry)) if check_name(&stem).is_err() => entry.name.to_owned(),
             (None, _) => stem,
         };
-        self.put(name, &bytes, addition, known)
+        self.check_free(&name, addition.replace)?;
+        let mut card = card_of(path, &bytes, addition)?;
+        // A description that somebody wrote may have none; ours have.
+        card.sha256.get_or_insert_with(|| sha256(&bytes));
+        self.put(name, &bytes, addition, card)
     }
 
     /// Fetches a model of the catalogue, and adds it like a file.
@@ -194,7 +203,8 @@ impl Models {
         if sha256.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
             return Err(ModelError::WrongDownload { url: without_password(url), found });
         }
-        self.put(name, &bytes, addition, catalogue::of_sum(&found))
+        let card = describe(&bytes, addition, catalogue::of_sum(&found))?;
+        self.put(name, &bytes, addition, card)
     }
 
     /// Fetches a model from wherever `entry` says.
@@ -210,7 +220,8 @@ impl Models {
         if found != entry.sha256 {
             return Err(ModelError::WrongDownload { url: entry.url.to_owned(), found });
         }
-        self.put(name, &bytes, addition, Some(entry))
+        let card = describe(&bytes, addition, Some(entry))?;
+        self.put(name, &bytes, addition, card)
     }
 
     /// Runs the model called `name` on a picture.
@@ -235,15 +246,8 @@ impl Models {
         Ok((card, proof))
     }
 
-    fn put(
-        &self,
-        name: String,
-        bytes: &[u8],
-        addition: &Addition,
-        known: Option<&CatalogueEntry>,
-    ) -> Result<Added, ModelError> {
+    fn put(&self, name: String, bytes: &[u8], addition: &Addition, card: Card) -> Result<Added, ModelError> {
         self.check_free(&name, addition.replace)?;
-        let card = describe(bytes, addition, known)?;
         let proof = proof::prove(&name, bytes, &card, addition.picture.as_deref())?;
         let own = self.own();
         let path = file(own, &name, "onnx");
@@ -285,20 +289,28 @@ pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
 
 fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {
     let bytes = read_onnx(path)?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let beside = path.parent().unwrap_or(Path::new(""));
-    let is_described = path.extension().is_some_and(|e| e == "onnx") && file(beside, &name, "toml").exists();
-    let card = if is_described && addition.labels.is_none() {
-        read_card(beside, &name)?
-    } else {
-        describe(&bytes, addition, catalogue::of_sum(&sha256(&bytes)))?
-    };
-    match &card.sha256 {
-        Some(wanted) if is_described && *wanted != sha256(&bytes) => {
-            Err(ModelError::Sum { path: path.to_owned(), wanted: wanted.clone(), found: sha256(&bytes) })
-        }
-        _ => Ok((card, bytes)),
+    let card = card_of(path, &bytes, addition)?;
+    Ok((card, bytes))
+}
+
+/// What the ONNX file at `path` is: by the description beside it where there is one, with other labels where they are
+/// given; else by what the catalogue knows or the file itself tells.
+fn card_of(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, ModelError> {
+    let sum = sha256(bytes);
+    let described = path.with_extension("toml");
+    if path.extension().is_none_or(|ending| ending != "onnx") || !described.exists() {
+        return describe(bytes, addition, catalogue::of_sum(&sum));
     }
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut card = read_card(path.parent().unwrap_or(Path::new("")), &name)?;
+    if let Some(wanted) = card.sha256.as_ref().filter(|wanted| **wanted != sum) {
+        return Err(ModelError::Sum { path: path.to_owned(), wanted: wanted.clone(), found: sum });
+    }
+    if let Some(labels) = &addition.labels {
+        card.labels.clone_from(labels);
+        card.check().map_err(|error| ModelError::Description { path: described, error: error.into() })?;
+    }
+    Ok(card)
 }
 
 /// The description of a network that has none yet.

@@ -95,15 +95,56 @@ fn a_huge_file_is_not_read() {
 
 #[test]
 fn raw_heads_without_their_anchors_cannot_be_guessed() {
-    let (_folder, models) = models();
-    let path = shipped().join("ssdlite_mobilenet_v2.onnx");
-    let addition = Addition { name: Some(String::from("mine")), ..Addition::default() };
-    let error = models.add(&path, &addition).unwrap_err();
+    let (folder, models) = models();
+    let path = folder.path().join("mine.onnx");
+    fs::copy(shipped().join("ssdlite_mobilenet_v2.onnx"), &path).unwrap();
+    let error = models.add(&path, &Addition::default()).unwrap_err();
     assert!(error.to_string().starts_with("no known family of models has the outputs"), "{error}");
     assert!(error.hint().unwrap().contains(".toml"));
-    // With its description beside it, it can be tried.
+    // With its description beside it, it can be tried, and added.
+    fs::copy(shipped().join("ssdlite_mobilenet_v2.toml"), path.with_extension("toml")).unwrap();
     let (card, proof) = models.check_file(&path, &Addition::default()).unwrap();
     assert_eq!((card.family.word(), proof.input), ("ssd", (300, 300)));
+    let added = models.add(&path, &Addition::default()).unwrap();
+    assert_eq!((&added.card, &models.load("mine").unwrap().0), (&card, &card));
+}
+
+#[test]
+fn what_was_tuned_beside_the_file_is_added_with_it() {
+    let (folder, models) = models();
+    let path = folder.path().join("tuned.onnx");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/one_person.onnx"), &path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let mut card = describe(&bytes, &Addition::default(), None).unwrap();
+    card.counting.sure_score = Some(0.8);
+    card.sha256 = None;
+    fs::write(path.with_extension("toml"), description::write(&card)).unwrap();
+    let added = models.add(&path, &Addition::default()).unwrap();
+    assert_eq!((added.card.counting.sure_score, added.proof.sure_score), (Some(0.8), 0.8));
+    assert_eq!(added.card.sha256, Some(sha256(&bytes)), "that it is this file is noted");
+    assert_eq!(models.load("tuned").unwrap().0, added.card);
+    // Other labels take only the place of its labels.
+    let mut labels = card.labels.clone();
+    labels[0] = String::from("visitor");
+    let addition = Addition { labels: Some(labels.clone()), replace: true, ..Addition::default() };
+    let added = models.add(&path, &addition).unwrap();
+    assert_eq!((added.card.counting.sure_score, &added.card.labels), (Some(0.8), &labels));
+    // What is wrong with it is told, and nothing is changed.
+    card.sha256 = Some("0".repeat(64));
+    fs::write(path.with_extension("toml"), description::write(&card)).unwrap();
+    assert!(matches!(models.add(&path, &addition), Err(ModelError::Sum { .. })));
+    fs::write(path.with_extension("toml"), "family = \"yolo\"\n").unwrap();
+    let error = models.add(&path, &addition).unwrap_err();
+    assert!(error.to_string().contains("tuned.toml: "), "{error}");
+    assert_eq!(models.load("tuned").unwrap().0, added.card);
+}
+
+#[test]
+fn a_name_that_is_mistyped_is_told_those_of_the_catalogue() {
+    let (_folder, models) = models();
+    let error = models.add(Path::new("yolox-nana"), &Addition::default()).unwrap_err();
+    assert_eq!(error.to_string(), "yolox-nana is no file here, and no model of the catalogue");
+    assert!(error.hint().unwrap().contains("yolox-nano") && error.is_input_or_output());
 }
 
 #[test]

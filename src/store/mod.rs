@@ -13,7 +13,7 @@ mod sqlite;
 pub use counts::{
     BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError,
     FoundAgain, Gap, LineDraft, LineRow, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Reader, Recount,
-    Recounted, Reset, Scene, Settings, StoreError, Tallies, TallyRow, ZoneDraft, ZoneRow,
+    Recounted, Reset, Scene, Settings, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow,
 };
 
 /// What the ledger's rows are told in.

@@ -28,7 +28,7 @@ pub struct LinesPage {
     pub size: Option<(u32, u32)>,
     /// How counting is going, and which classes there are.
     pub counting: CountingFacts,
-    /// Under `[privacy] counts_only`: the one still is the only picture.
+    /// Under `[privacy] counts_only`: the one still is the only picture, for who may change something.
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
     pub refused: Option<(LineForm, Refusal)>,
@@ -150,8 +150,15 @@ pub fn lines_page(page: &LinesPage) -> String {
     } else {
         "Drag an end, or the line itself. Arrow keys move an end; with Shift, further."
     };
+    let why = if page.is_counts_only {
+        "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: where only counts are wanted, \
+         only who may change something gets one."
+    } else {
+        "The camera gives none at present."
+    };
     let main = format!(
         include_str!("lines.html"),
+        why = why,
         id = number(edited.id),
         version = number(edited.version),
         pinned = edited.pinned.is_some(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use tallycam::store::{Anchor, Counts, LineDraft, Recrossing, Scene, Settings};
 use tempfile::TempDir;
 
 /// A folder without a configuration, and the program run in it.
@@ -330,6 +331,16 @@ fn snapshot_without_a_camera_says_so_and_leaves_nothing() {
 }
 
 #[test]
+fn snapshot_takes_none_where_only_counts_are_wanted() {
+    let run = Run::with("[source]\nkind = \"sim\"\n[privacy]\ncounts_only = true\n");
+    let (code, out, err) = run.run(&["snapshot", "a.jpg"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(err.contains("wants only counts\nhint: "), "{err}");
+    assert!(!run.folder.path().join("a.jpg").exists());
+    assert_eq!(run.run(&["snapshot", "a.jpg", "--set", "privacy.counts_only=false"]).0, 0);
+}
+
+#[test]
 fn snapshot_takes_a_wrong_url_for_a_wrong_configuration() {
     let (code, _, err) = Run::new().run(&["snapshot", "a.jpg", "--url", "camera.local"]);
     assert_eq!(code, 78);
@@ -367,6 +378,41 @@ fn check_names_who_has_the_address_and_the_worst_first() {
     arguments.push("--json");
     let found = Run::new().json(&arguments);
     assert_eq!((&found["ok"], &found["items"][0]["state"]), (&Value::Bool(false), &Value::from("bad")));
+}
+
+#[test]
+fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
+    let run = Run::with(
+        "[[line]]\nname = \"Door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n\n[[line]]\nname = \"Gate\"\na = [0.2, 1.0]\nb = [0.2, 0.0]\n",
+    );
+    let (counts, writer) = Counts::open(Settings {
+        directory: run.folder.path().join("data"),
+        camera: String::from("door"),
+        zone: jiff::tz::TimeZone::system(),
+        day_starts: 0,
+    })
+    .unwrap();
+    let draft = LineDraft {
+        name: String::from("Door"),
+        a: [0.5, 1.0],
+        b: [0.5, 0.0],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: Vec::new(),
+        anchor: Anchor::default(),
+        recrossing: Recrossing::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(counts.add_line(Scene::Camera, draft)).unwrap();
+    counts.stop();
+    drop(writer);
+    let arguments = check("127.0.0.1:0");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (code, out, err) = run.run(&arguments);
+    assert_eq!((code, err.as_str()), (78, ""), "{out}");
+    let want = "✗ lines          the line \"Door\" of config.toml:1 is left out, for one that was drawn is called so\n";
+    assert!(out.starts_with(want) && out.contains("/lines"), "{out}");
+    assert!(!out.contains("Gate"), "{out}");
 }
 
 #[test]

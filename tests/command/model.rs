@@ -200,9 +200,9 @@ fn a_file_that_is_no_model_is_told_from_one() {
 
     let (message, _) = run.fails(1, &["check", "nothing"]);
     assert_eq!(message, "there is no model called \"nothing\"");
-    let (code, _, err) = run.run(&["add", "nothing.onnx"]);
-    assert_eq!(code, 74);
-    assert!(err.contains("nothing.onnx cannot be read: No such file"), "{err}");
+    let (message, hint) = run.fails(74, &["add", "nothing.onnx"]);
+    assert_eq!(message, "nothing.onnx is no file here, and no model of the catalogue");
+    assert!(hint.contains("yolox-nano"), "{hint}");
 
     let (message, hint) = run.fails(1, &["add", &network("one_person"), "--picture", &network("one_person")]);
     assert!(message.contains("one_person.onnx is no picture to try a model on"), "{message}");

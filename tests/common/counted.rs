@@ -75,6 +75,8 @@ impl Detector for Stage {
 pub struct Setup {
     pub http: http::Settings,
     pub counts_only: bool,
+    /// The simulated scene may stand in for the camera.
+    pub may_be_simulated: bool,
     pub has_ledger: bool,
     pub models: Option<Arc<dyn Models>>,
     /// Serves on a Unix socket, too.
@@ -88,6 +90,7 @@ impl Default for Setup {
         Setup {
             http: http::Settings::default(),
             counts_only: false,
+            may_be_simulated: false,
             has_ledger: true,
             models: None,
             has_unix: false,
@@ -181,6 +184,7 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
         score: None,
         filter: Default::default(),
         scene: Scene::Camera,
+        may_be_simulated: setup.may_be_simulated,
         thumbnails: false,
         counts_only: setup.counts_only,
     };

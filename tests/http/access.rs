@@ -181,6 +181,32 @@ fn everybody_may_look() {
 }
 
 #[test]
+fn where_only_counts_are_wanted_the_still_is_for_who_may_change_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = http::Settings { counts_only: true, ..http::Settings::default() };
+    let camera = camera_in(folder.path(), settings);
+    let path = "/api/v1/still.jpg";
+    // Nothing is counted here: who is let in is told so.
+    assert_eq!(camera.beyond("GET", path, "", "").status, 503, "there is no password yet");
+    camera.access.set(PASSWORD).unwrap();
+    for method in ["GET", "HEAD"] {
+        assert_eq!(camera.beyond(method, path, "", "").status, 401, "{method}");
+    }
+    let answer = camera.beyond("GET", path, "", "");
+    assert!(
+        answer.json()["detail"].as_str().unwrap().starts_with("this camera counts only"),
+        "{}",
+        answer.text()
+    );
+    let signed_in = camera.signed_in();
+    for lines in [basic("", PASSWORD), signed_in] {
+        assert_eq!(camera.beyond("GET", path, &lines, "").status, 503);
+    }
+    assert_eq!(camera.here("GET", path, "", "").status, 503);
+    assert_eq!(camera.here("GET", path, "Origin: http://evil.example\r\n", "").status, 403);
+}
+
+#[test]
 fn programs_show_the_password_by_basic() {
     let (camera, _folder) = camera();
     for user in ["", "admin", "übermut"] {

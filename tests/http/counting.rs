@@ -498,6 +498,63 @@ fn where_only_counts_are_wanted_no_picture_is_given() {
 }
 
 #[test]
+fn what_is_drawn_first_is_drawn_in_the_scene_that_is_shown_then() {
+    let form = "do=save&name=Gate&ax=10&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
+    let line = json!({"name": "Gate", "a": [0.5, 1], "b": [0.5, 0.25]}).to_string();
+    let zone = json!({"name": "Gate", "points": [[0, 0], [1, 0], [1, 1]]}).to_string();
+    for (path, kind, body, want, list) in [
+        ("/api/v1/lines", JSON, &*line, 201, "/api/v1/lines"),
+        ("/api/v1/zones", JSON, &*zone, 201, "/api/v1/zones"),
+        ("/lines", FORM, form, 303, "/api/v1/lines"),
+    ] {
+        let cam = TestCam::new().simulated();
+        let served = count_with(&cam, Setup { may_be_simulated: true, ..Setup::default() });
+        assert_eq!(cam.opens(), 0);
+        let answer = served.send("POST", path, kind, body);
+        assert_eq!(answer.status, want, "{path}: {}", answer.text());
+        let drawn = served.get(&format!("{list}?scene=sim")).json();
+        assert!(names(&drawn).contains(&"Gate"), "{path}: {drawn}");
+    }
+}
+
+#[test]
+fn the_one_still_is_no_video_and_not_for_other_sites() {
+    let cam = TestCam::new();
+    let still = |served: &Counted, lines: &str| {
+        served.ask(&format!("GET /api/v1/still.jpg HTTP/1.1\r\nHost: cam\r\n{lines}\r\n"))
+    };
+    let elsewhere = [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Origin: http://evil.example\r\n",
+        "Referer: http://evil.example/page\r\n",
+    ];
+    let http = Settings { counts_only: true, ..Settings::default() };
+    let served = count_with(&cam, Setup { http, ..Setup::default() });
+    let page = "Sec-Fetch-Site: same-origin\r\nReferer: http://cam/lines\r\n";
+    let first = still(&served, page);
+    assert_eq!((first.status, first.header("cross-origin-resource-policy")), (200, Some("same-origin")));
+    let shown = || served.run.pipeline.hub().newest().map(|picture| picture.sequence);
+    let demand = served.run.pipeline.demand();
+    let before = shown();
+    wait_until("there are others", || shown() != before);
+    drop(demand);
+    let again = still(&served, "");
+    assert_eq!((again.status, again.header("x-timestamp")), (200, first.header("x-timestamp")));
+    assert_eq!(again.body, first.body);
+    for lines in elsewhere {
+        assert_eq!(still(&served, lines).status, 403, "{lines}");
+    }
+    assert!(served.get("/lines").text().contains("sign-in?next=lines"));
+    // Where pictures are shown, it is one as all others are.
+    let served = count(&cam);
+    for lines in elsewhere {
+        let still = still(&served, lines);
+        assert_eq!((still.status, still.header("cross-origin-resource-policy")), (200, Some("cross-origin")));
+    }
+    assert!(!served.get("/lines").text().contains("sign-in?next=lines"));
+}
+
+#[test]
 fn without_counting_every_route_says_so() {
     let cam = TestCam::new();
     let served = serve(&cam, Settings::default());

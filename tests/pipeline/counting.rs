@@ -157,6 +157,7 @@ fn settings() -> CountingSettings {
         score: None,
         filter: Default::default(),
         scene: Scene::Camera,
+        may_be_simulated: false,
         thumbnails: false,
         counts_only: false,
     }
@@ -332,6 +333,48 @@ fn the_camera_is_open_exactly_while_something_is_to_be_counted() {
 }
 
 #[test]
+fn the_configured_scene_is_shown_from_the_first_request_on() {
+    // The thread may begin late: whether it has is chance.
+    for _ in 0..10 {
+        let settings = CountingSettings { scene: Scene::Files, ..settings() };
+        let bench = Bench::with(TestCam::new(), Directed::new(&["person"], stands), settings);
+        assert_eq!(bench.counts().scene(), Scene::Files);
+    }
+}
+
+#[test]
+fn what_is_drawn_in_a_scene_that_may_stand_in_wakes_the_camera_to_see_which_it_is() {
+    let settings = CountingSettings { may_be_simulated: true, ..settings() };
+    let bench = Bench::with(TestCam::new().simulated(), Directed::new(&["person"], stands), settings.clone());
+    // Before anybody has watched, as after a restart.
+    bench.draw_in(Scene::Sim, "street", &[]);
+    bench.wait_for_word("counting");
+    assert_eq!(bench.counts().scene(), Scene::Sim);
+    // Where it is a camera, it is let go again: nothing is drawn in what it shows.
+    let bench = Bench::with(TestCam::new(), Directed::new(&["person"], stands), settings);
+    bench.wait_for_word("idle");
+    assert_eq!(bench.cam.opens(), 0);
+    bench.draw_in(Scene::Sim, "street", &[]);
+    wait_until("it is seen which scene it is", || bench.cam.opens() == 1 && !bench.cam.is_open());
+    bench.wait_for_word("idle");
+    assert_eq!(bench.counts().scene(), Scene::Camera);
+}
+
+#[test]
+fn what_is_drawn_before_the_scene_is_known_is_drawn_in_the_one_that_is_shown() {
+    let settings = CountingSettings { may_be_simulated: true, ..settings() };
+    for (cam, want) in [(TestCam::new().simulated(), Scene::Sim), (TestCam::new(), Scene::Camera)] {
+        let bench = Bench::with(cam, Directed::new(&["person"], stands), settings.clone());
+        assert_eq!(wait_for(bench.counting.scene(DEADLINE)).unwrap(), want);
+        assert_eq!(bench.cam.opens(), 1);
+    }
+    // Nobody can know it while the camera is let go.
+    let bench = Bench::with(TestCam::new(), Directed::new(&["person"], stands), settings);
+    wait_for(bench.run.pipeline.pause());
+    assert!(wait_for(bench.counting.scene(DEADLINE)).is_err());
+}
+
+#[test]
 fn a_paused_camera_counts_nothing_until_it_is_resumed() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     bench.draw("door", &[]);
@@ -428,10 +471,12 @@ fn lines_of_the_file_that_cannot_be_had_are_said() {
     let drawn = bench.draw("door", &[]);
     let of_the_file = (drawn.draft, String::from("config.toml:7"));
     assert!(bench.counts().pin(vec![of_the_file.clone()], Vec::new()).is_err());
-    wait_until("it is said", || bench.status().notes.iter().any(|note| note.contains("\"door\" already")));
+    wait_until("it is said", || {
+        bench.status().notes.iter().any(|note| note.contains("line \"door\" of config"))
+    });
     bench.wait_for_word("counting");
     wait_for(bench.counts().delete_line(drawn.id, None)).unwrap();
-    bench.counts().pin(vec![of_the_file], Vec::new()).unwrap();
+    assert_eq!(bench.counts().lines().borrow()[0].pinned, Some(of_the_file.1), "its name is free now");
     wait_until("it is well", || bench.status().notes.is_empty());
 }
 

@@ -490,6 +490,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
         score: None,
         filter: Default::default(),
         scene: Scene::Camera,
+        may_be_simulated: false,
         thumbnails: false,
         counts_only: false,
     };

@@ -678,7 +678,8 @@ pub const KEYS: &[Key] = &[
         default: "false",
         aliases: &["no_images", "private"],
         about: "No picture is kept or served: stream, snapshot and recording answer 403, and only the line \
-                editor gets a still picture to draw on. Counting goes on.",
+                editor of who may change something gets a still picture to draw on, a new one every ten \
+                seconds at most. Counting goes on.",
     },
     Key {
         section: "http",

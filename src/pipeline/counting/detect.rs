@@ -27,7 +27,7 @@ use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
-use crate::store::{Counts, Cover, LineRow, NewCrossing, Scene, ZoneRow};
+use crate::store::{Counts, Cover, LineRow, NewCrossing, Scene, Unpinned, ZoneRow};
 use crate::vision::Direction;
 
 /// Longest sleep between heartbeats.
@@ -264,7 +264,9 @@ impl<'a> Detect<'a> {
         let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;
         // A stand-in may be shown that nothing is counted in: the camera it stands in for is to come back.
         let there = lines_in(configured) + zones_in(configured) > 0;
-        if may && (here || there) {
+        // And while nobody knows yet whether one will be shown, what is drawn in it may be waiting for that.
+        let elsewhere = self.shared.is_scene_unknown() && lines_in(Scene::Sim) + zones_in(Scene::Sim) > 0;
+        if may && (here || there || elsewhere) {
             if self.demand.is_none() {
                 self.demand = Some(self.shared.pipeline.demand());
             }
@@ -319,8 +321,7 @@ impl<'a> Detect<'a> {
 
     /// What the source shows.
     fn scene_now(&self) -> Scene {
-        let is_simulated = self.source.is_some_and(|source| source.is_simulated);
-        if is_simulated { Scene::Sim } else { self.shared.settings().scene }
+        self.shared.scene_of(self.source)
     }
 
     /// Heeds that pictures may be shown another way up, or another part of them: nobody is followed from one into the
@@ -668,11 +669,13 @@ impl<'a> Detect<'a> {
         let lost = (lost > 0).then(|| {
             format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
         });
-        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned).map(|why| {
-            format!(
+        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned);
+        let unpinned = unpinned.map(|Unpinned { is_all, why }| match is_all {
+            true => format!(
                 "The lines and zones of the configuration are not counted on, none of them: {why}. Restart tallycam \
                  when that is mended."
-            )
+            ),
+            false => format!("Not all of the configuration is counted on: {why}."),
         });
         let mut figures = self.shared.figures();
         figures.with_middle = with_middle;

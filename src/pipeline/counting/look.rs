@@ -405,6 +405,7 @@ mod tests {
             score: None,
             filter: Filter::default(),
             scene: Scene::Camera,
+            may_be_simulated: false,
             thumbnails: false,
             counts_only: false,
         };

@@ -153,6 +153,8 @@ pub struct CountingSettings {
     pub filter: Filter,
     /// What the source gives, unless it says that it is simulated.
     pub scene: Scene,
+    /// The simulated scene may stand in for the camera: which of the two it is, is known when the source has been open.
+    pub may_be_simulated: bool,
     /// Keep a small picture of everybody who crosses.
     pub thumbnails: bool,
     /// No picture is kept or served.
@@ -193,6 +195,10 @@ impl Counting {
         let shared = Arc::new(Shared::new(pipeline.clone(), counts, settings));
         let (reading, crops) = (Reading::new()?, thumbnail::Cutter::new()?);
         let runtime = shared::runtime()?;
+        // Who asks before the thread has begun, which may take a while where all processors are busy, is shown it, too.
+        if let Ok(counts) = &shared.ledger {
+            counts.show(shared.settings().scene);
+        }
         let detect = Worker::spawn("detect", {
             let shared = Arc::clone(&shared);
             move |beat| Detect::new(shared, make, asked, reading, crops, beat).run(&runtime)
@@ -324,6 +330,18 @@ impl Counting {
     /// As [`Pipeline::snapshot`].
     pub async fn still(&self, wait: Duration) -> Result<Picture, NoPicture> {
         self.shared.pipeline.unlit_snapshot(wait).await
+    }
+
+    /// The scene that something new is drawn in. While it is not known which one will be shown, wakes the camera to see
+    /// it, and waits at most `wait`: what is drawn in the other one would not be seen again.
+    ///
+    /// # Errors
+    /// As [`Pipeline::snapshot`], if it is still not known then.
+    pub async fn scene(&self, wait: Duration) -> Result<Scene, NoPicture> {
+        if self.shared.is_scene_unknown() {
+            self.still(wait).await?;
+        }
+        Ok(self.shared.scene_of(self.shared.pipeline.newest_source()))
     }
 
     /// Whether no picture is kept or served.

@@ -10,8 +10,8 @@ use tokio::sync::{oneshot, watch};
 use super::{CountingSettings, CountingStatus, MakeDetector, NoDetector, Overlay};
 use crate::base::{Stamp, Stop};
 use crate::media::Hub;
-use crate::pipeline::{Demand, Pipeline, RateMeter};
-use crate::store::{Counts, LineRow, StoreError, Tallies, ZoneRow};
+use crate::pipeline::{Demand, NewestSource, Pipeline, RateMeter};
+use crate::store::{Counts, LineRow, Scene, StoreError, Tallies, ZoneRow};
 
 /// Looks whose times are remembered for the medians.
 const TIMES: usize = 64;
@@ -145,6 +145,17 @@ impl Shared {
             no_zones: watch::Sender::new(Arc::new(Vec::new())),
             no_tallies: watch::Sender::new(Arc::new(Tallies::default())),
         }
+    }
+
+    /// What a source shows; the configured scene before there was one.
+    pub fn scene_of(&self, source: Option<NewestSource>) -> Scene {
+        let is_simulated = source.is_some_and(|source| source.is_simulated);
+        if is_simulated { Scene::Sim } else { self.settings().scene }
+    }
+
+    /// Whether only the source's first opening will show which scene it is.
+    pub fn is_scene_unknown(&self) -> bool {
+        self.settings().may_be_simulated && self.pipeline.newest_source().is_none()
     }
 
     /// How counting is done now.

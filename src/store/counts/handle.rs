@@ -55,9 +55,36 @@ struct Board {
     totals: Arc<Vec<Count>>,
     trouble: Option<String>,
     /// Why the lines and zones of the operator's file are not those on record.
-    unpinned: Option<String>,
+    unpinned: Option<Unpinned>,
+    /// The lines and zones of the operator's file, as they are wanted by now.
+    of_the_file: Pinned,
     lost: u64,
     live: Option<Live>,
+}
+
+/// Why lines and zones of the operator's file are not counted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpinned {
+    /// None of them is.
+    pub is_all: bool,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What the operator's file draws, each with its place there.
+#[derive(Debug, Clone, Default)]
+struct Pinned {
+    lines: Vec<(LineDraft, String)>,
+    zones: Vec<(ZoneDraft, String)>,
+}
+
+impl Pinned {
+    /// Draws it; gives why, for each that is left out.
+    fn pin(self, desk: &Desk<'_>) -> Result<Vec<EditError>, Fault> {
+        let mut left_out = lines::pin(desk, self.lines)?;
+        left_out.extend(zones::pin(desk, self.zones)?);
+        Ok(left_out)
+    }
 }
 
 /// The span under way and the clock: what readers add to what is on record.
@@ -82,6 +109,7 @@ impl Shared {
                 totals: Arc::default(),
                 trouble: None,
                 unpinned: None,
+                of_the_file: Pinned::default(),
                 lost: 0,
                 live: None,
             }),
@@ -101,8 +129,23 @@ impl Shared {
         self.board().trouble = trouble;
     }
 
-    fn set_unpinned(&self, pinned: &Result<(), EditError>) {
-        self.board().unpinned = pinned.as_ref().err().map(|error| error.to_string());
+    fn set_unpinned(&self, pinned: &Result<Vec<EditError>, EditError>) {
+        self.board().unpinned = match pinned {
+            Ok(left_out) if left_out.is_empty() => None,
+            Ok(left_out) => {
+                let why: Vec<String> = left_out.iter().map(EditError::to_string).collect();
+                Some(Unpinned { is_all: false, why: why.join("; ") })
+            }
+            Err(error) => Some(Unpinned { is_all: true, why: error.to_string() }),
+        };
+    }
+
+    fn has_left_out(&self) -> bool {
+        self.board().unpinned.as_ref().is_some_and(|unpinned| !unpinned.is_all)
+    }
+
+    fn of_the_file(&self) -> Pinned {
+        self.board().of_the_file.clone()
     }
 
     pub(super) fn set_lost(&self, lost: u64) {
@@ -260,20 +303,20 @@ impl Counts {
     }
 
     /// Sets the lines and zones of the operator's file, each with its place there. A line that was there in an
-    /// earlier run under the same name is the same line. Blocks until it is on record.
+    /// earlier run under the same name is the same line. Those whose names are taken by what was drawn are left out, until
+    /// that is renamed or deleted. Blocks until it is on record.
     ///
     /// # Errors
-    /// A draft is none, or a name is taken: then nothing is changed.
+    /// A draft is none: then nothing is changed. Or [`EditError::Drawn`], the first of those that are left out.
     pub fn pin(
         &self,
         lines: Vec<(LineDraft, String)>,
         zones: Vec<(ZoneDraft, String)>,
     ) -> Result<(), EditError> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let make = move |desk: &Desk<'_>| {
-            lines::pin(desk, lines)?;
-            zones::pin(desk, zones)
-        };
+        let wanted = Pinned { lines, zones };
+        self.shared.board().of_the_file = wanted.clone();
+        let make = move |desk: &Desk<'_>| wanted.pin(desk);
         let shared = Arc::clone(&self.shared);
         let asked = self.push(Command::Edit(edit(make, move |answer| {
             // Also when it comes so late that nobody waits any more.
@@ -282,17 +325,19 @@ impl Counts {
         })));
         let pinned = match asked {
             Ok(()) => match told.recv_timeout(PIN_PATIENCE) {
-                Ok(pinned) => return pinned,
+                Ok(pinned) => {
+                    return pinned.and_then(|left_out| left_out.into_iter().next().map_or(Ok(()), Err));
+                }
                 Err(_) => Err(EditError::Store(StoreError::Busy)),
             },
             Err(error) => Err(EditError::Store(error)),
         };
         self.shared.set_unpinned(&pinned);
-        pinned
+        pinned.map(|_| ())
     }
 
-    /// Why the lines and zones of the operator's file could not be set by the newest [`Counts::pin`].
-    pub fn unpinned(&self) -> Option<String> {
+    /// Why not all lines and zones of the operator's file could be set.
+    pub fn unpinned(&self) -> Option<Unpinned> {
         self.shared.board().unpinned.clone()
     }
 
@@ -314,7 +359,7 @@ impl Counts {
         version: Option<u64>,
         draft: LineDraft,
     ) -> Result<LineRow, EditError> {
-        self.edit(move |desk| lines::change(desk, id, version, draft)).await
+        self.edit_drawn(move |desk| lines::change(desk, id, version, draft)).await
     }
 
     /// Deletes a line. What it counted stays.
@@ -322,7 +367,7 @@ impl Counts {
     /// # Errors
     /// It is gone, pinned, or has been changed meanwhile.
     pub async fn delete_line(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.edit(move |desk| lines::delete(desk, id, version)).await
+        self.edit_drawn(move |desk| lines::delete(desk, id, version)).await
     }
 
     /// Draws a zone.
@@ -343,7 +388,7 @@ impl Counts {
         version: Option<u64>,
         draft: ZoneDraft,
     ) -> Result<ZoneRow, EditError> {
-        self.edit(move |desk| zones::change(desk, id, version, draft)).await
+        self.edit_drawn(move |desk| zones::change(desk, id, version, draft)).await
     }
 
     /// Deletes a zone.
@@ -351,7 +396,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn delete_zone(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.edit(move |desk| zones::delete(desk, id, version)).await
+        self.edit_drawn(move |desk| zones::delete(desk, id, version)).await
     }
 
     /// Sets today's sums of a line (or of all of the scene that is shown) to zero from now on. Nothing is deleted.
@@ -476,6 +521,24 @@ impl Counts {
     }
 
     /// Has an edit made and waits for its commit, without holding a thread.
+    /// Changes or deletes what was drawn: its name may be free for the operator's file then.
+    async fn edit_drawn<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(&Desk<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, EditError> {
+        let shared = Arc::clone(&self.shared);
+        let make = move |desk: &Desk<'_>| {
+            let done = make(desk)?;
+            let pinned = if shared.has_left_out() { Some(shared.of_the_file().pin(desk)?) } else { None };
+            Ok((done, pinned))
+        };
+        let (done, pinned) = self.edit(make).await?;
+        if let Some(left_out) = pinned {
+            self.shared.set_unpinned(&Ok(left_out));
+        }
+        Ok(done)
+    }
+
     async fn edit<T: Send + 'static>(
         &self,
         make: impl FnOnce(&Desk<'_>) -> Result<T, Fault> + Send + 'static,

@@ -108,18 +108,23 @@ pub(super) fn delete(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<(
 }
 
 /// Makes the operator's lines those of his file. One that was there earlier under the same name is
-/// the same line; one that has gone is deleted until it comes back.
-pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<(), Fault> {
+/// the same line; one that has gone is deleted until it comes back. One whose name a drawn line has is left out: gives
+/// why, for each.
+pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<Vec<EditError>, Fault> {
     if pinned.len() > MOST_LINES {
         return Err(EditError::Wrong(format!("there can be {MOST_LINES} lines at most")).into());
     }
     let lines = all(desk.connection)?;
-    let mut names = BTreeSet::new();
+    let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
     for (draft, origin) in pinned {
         let draft = drafts::line(draft)?;
-        is_free(lines.iter().filter(|line| line.deleted_us.is_none() && line.scene.is_some()), &draft.name)?;
         if !names.insert(draft.name.clone()) {
             return Err(EditError::SameName { what: "line", name: draft.name }.into());
+        }
+        let mut drawn = lines.iter().filter(|line| line.deleted_us.is_none() && line.scene.is_some());
+        if drawn.any(|line| line.draft.name == draft.name) {
+            left_out.push(EditError::Drawn { what: "line", name: draft.name, origin });
+            continue;
         }
         match lines.iter().find(|line| line.scene.is_none() && line.draft.name == draft.name) {
             None => {
@@ -143,7 +148,7 @@ pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<(
             mark_deleted(desk, line)?;
         }
     }
-    Ok(())
+    Ok(left_out)
 }
 
 /// The simulated scene's first line, once in the life of the ledger, and only if none was ever drawn

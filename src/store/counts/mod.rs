@@ -50,7 +50,7 @@ use std::path::PathBuf;
 
 use super::{inbox, mending, sqlite};
 
-pub use handle::Counts;
+pub use handle::{Counts, Unpinned};
 pub use reader::{MOST_BUCKETS, Reader};
 pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};
 pub use types::*;
@@ -137,6 +137,18 @@ pub enum EditError {
         what: &'static str,
         /// The name.
         name: String,
+    },
+    /// What was drawn has the name that the operator's file gives to another one.
+    #[error(
+        "the {what} {name:?} of {origin} is left out, for one that was drawn is called so; rename or delete that one"
+    )]
+    Drawn {
+        /// `line` or `zone`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// File and line.
+        origin: String,
     },
     /// The draft is none: equal ends, outside the picture, no name, too many.
     #[error("{0}")]

@@ -1,8 +1,8 @@
 //! Hourly and daily sums beside the crossings, changed in the transaction that changes those.
 //!
 //! A row for each scene, bucket, line, class and direction that has a crossing; of a day also the first
-//! and last number of its crossings (bounds, exact until a clock was mended), by which a page of crossings
-//! is found without an index of its own.
+//! and last number of its crossings (bounds: exact until a clock was mended or a recount took a place, never too
+//! narrow), by which a page of crossings is found without an index of its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,7 +60,8 @@ impl<'a> Changes<'a> {
 
     /// Writes what was gathered, and forgets it.
     pub(super) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let has_less = self.hourly.values().any(|count| *count < 0);
+        let has_less = self.hourly.values().any(|count| *count < 0)
+            || self.daily.values().any(|(count, _, _)| *count <= 0);
         let mut hour = connection.prepare(
             "INSERT INTO hourly (scene, start_us, line, class, direction, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT DO UPDATE SET count = count + excluded.count",
@@ -78,19 +79,18 @@ impl<'a> Changes<'a> {
                first = min(first, excluded.first), last = max(last, excluded.last)",
         )?;
         for ((start, kind), (count, first, last)) in std::mem::take(&mut self.daily) {
-            if count != 0 {
-                let Kind { scene, line, class, direction } = kind;
-                day.execute(params![
-                    scene.word(),
-                    start,
-                    line as i64,
-                    class,
-                    direction.word(),
-                    count,
-                    first,
-                    last
-                ])?;
-            }
+            // Also where as many came as went: those that came have other numbers.
+            let Kind { scene, line, class, direction } = kind;
+            day.execute(params![
+                scene.word(),
+                start,
+                line as i64,
+                class,
+                direction.word(),
+                count,
+                first,
+                last
+            ])?;
         }
         if has_less {
             connection

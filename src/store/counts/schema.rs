@@ -73,6 +73,23 @@ CREATE TABLE superseded (id INTEGER PRIMARY KEY, recount INTEGER NOT NULL REFERE
   run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL, line INTEGER NOT NULL REFERENCES lines(id),
   track INTEGER NOT NULL, ordinal INTEGER NOT NULL, class TEXT NOT NULL, direction TEXT NOT NULL, score REAL NOT NULL,
   mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL, jpeg BLOB);
+", "
+-- Bounds of days were too narrow after a recount that found as many as before. The next one did not see what that had
+-- found and was added to it: what should have given way does so now. A recount that said the same as the one before it
+-- has neither crossings nor taken any place; what it confirmed stays. Without a calendar all sums are made anew.
+INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure, jpeg)
+  SELECT c.id, min(later.id), c.run, c.scene, c.line, c.track, c.ordinal, c.class, c.direction, c.score, c.mono_us,
+    c.wall_us, c.sure, (SELECT jpeg FROM thumbnails WHERE crossing = c.id)
+  FROM recounts own JOIN crossings c ON c.run = own.run
+    JOIN recounts later ON later.id > own.id AND later.scene = c.scene
+    JOIN recount_spans s ON s.recount = later.id AND c.wall_us >= s.from_us AND c.wall_us <= s.to_us
+  WHERE c.sure AND EXISTS (SELECT 1 FROM json_each(later.lines) WHERE json_extract(value, '$[0]') = c.line)
+    AND (EXISTS (SELECT 1 FROM crossings WHERE run = later.run)
+      OR EXISTS (SELECT 1 FROM superseded WHERE recount = later.id OR run = later.run))
+  GROUP BY c.id;
+DELETE FROM thumbnails WHERE crossing IN (SELECT id FROM superseded);
+DELETE FROM crossings WHERE id IN (SELECT id FROM superseded);
+DELETE FROM settings WHERE key = 'calendar';
 "];
 
 /// Opens `file` for its one writer, made and migrated where need be.

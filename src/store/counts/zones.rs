@@ -79,18 +79,21 @@ pub(super) fn delete(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<(
     mark_deleted(desk, id)
 }
 
-/// Makes the operator's zones those of his file; matched by name, as his lines are.
-pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(ZoneDraft, String)>) -> Result<(), Fault> {
+/// Makes the operator's zones those of his file; matched by name, and left out, as his lines are.
+pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(ZoneDraft, String)>) -> Result<Vec<EditError>, Fault> {
     if pinned.len() > MOST_ZONES {
         return Err(EditError::Wrong(format!("there can be {MOST_ZONES} zones at most")).into());
     }
     let zones = all(desk.connection)?;
-    let mut names = BTreeSet::new();
+    let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
     for (draft, origin) in pinned {
         let draft = drafts::zone(draft)?;
-        is_free(zones.iter().filter(|zone| zone.scene.is_some()), &draft.name)?;
         if !names.insert(draft.name.clone()) {
             return Err(EditError::SameName { what: "zone", name: draft.name }.into());
+        }
+        if zones.iter().any(|zone| zone.scene.is_some() && zone.draft.name == draft.name) {
+            left_out.push(EditError::Drawn { what: "zone", name: draft.name, origin });
+            continue;
         }
         match zones.iter().find(|zone| zone.scene.is_none() && zone.draft.name == draft.name) {
             None => {
@@ -103,7 +106,7 @@ pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(ZoneDraft, String)>) -> Result<(
     for zone in zones.iter().filter(|zone| zone.scene.is_none() && !names.contains(&zone.draft.name)) {
         mark_deleted(desk, zone.id)?;
     }
-    Ok(())
+    Ok(left_out)
 }
 
 fn is_free<'a>(mut others: impl Iterator<Item = &'a ZoneRow>, name: &str) -> Result<(), EditError> {
