@@ -249,9 +249,9 @@ pub async fn database_remove(request: Request) -> Result<Response<Body>, Problem
     }
 }
 
-/// `GET /database/new`: the old file is set aside, nothing is destroyed.
+/// `GET /database/new`: the old file is set aside, also one that cannot be opened; nothing is destroyed.
 pub async fn database_new(request: Request) -> Result<Response<Body>, Problem> {
-    request.site.keeping()?.begin_anew().await?;
+    request.site.keeping()?.begin_anew(&request.site.settings().zone).await?;
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 

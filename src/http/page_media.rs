@@ -2,7 +2,6 @@
 //! picture. A form that is carried out leads back to its page (303); one that is not gets the page again, with why.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::{Response, StatusCode};
@@ -267,12 +266,8 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
 /// `POST /database?do=…`, from the page's forms.
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    // Where the trouble is the directory's, there is nothing to be set aside, least of all in the one above it.
-    if let (Some("new"), Err(MediaError::File { file, .. })) =
-        (request.query.get("do"), site.keeping()?.media())
-        && file.file_name().is_some_and(|name| name == "media.db")
-    {
-        return set_aside(site, file).await;
+    if request.query.get("do") == Some("new") {
+        return begin_anew(site).await;
     }
     let media = site.media()?;
     let fields = form(&request);
@@ -298,7 +293,6 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
             }
             Err(error) => Err(error),
         },
-        Some("new") => site.keeping()?.begin_anew().await.map(|_| "database?done=new#aside"),
         Some("aside") => {
             let name = fields.get("name").unwrap_or_default().to_owned();
             media.remove_aside(name).await.map(|()| "database?done=aside#aside")
@@ -325,16 +319,12 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
     }
 }
 
-/// Sets a store aside that could not be opened: the daemon, which tries again every other second, begins an empty one.
-async fn set_aside(site: &Site, file: PathBuf) -> Result<Response<Body>, Problem> {
-    let zone = site.clock().zone;
-    let directory = file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let done = tokio::task::spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
-    match done.map_err(|_| MediaError::Busy).and_then(|done| done) {
-        Ok(aside) => {
-            log::warn!("the store of pictures, which could not be opened, is in {:?} now", aside.name);
-            Ok(see("database?done=aside-as-it-is#aside"))
-        }
+/// Sets the store aside, also one that could not be opened.
+async fn begin_anew(site: &Site) -> Result<Response<Body>, Problem> {
+    let keeping = site.keeping()?;
+    match keeping.begin_anew(&site.clock().zone).await {
+        Ok(_) if keeping.media().is_ok() => Ok(see("database?done=new#aside")),
+        Ok(_) => Ok(see("database?done=aside-as-it-is#aside")),
         Err(error) => {
             let problem = Problem::from(error);
             let page = database_page(site, Some(facts::refusal(&problem))).await;

@@ -159,9 +159,9 @@ fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> 
     Ok(())
 }
 
-/// `POST /api/v1/media/new`: the file is set aside, and an empty one begun.
+/// `POST /api/v1/media/new`: the file is set aside, also one that cannot be opened, and an empty one begun.
 pub async fn begin_anew(request: Request) -> Result<Response<Body>, Problem> {
-    let aside = request.site.keeping()?.begin_anew().await?;
+    let aside = request.site.keeping()?.begin_anew(&request.site.settings().zone).await?;
     let mut response = v1::json(wire::json(&AsideReport::from(&aside)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

@@ -1,15 +1,18 @@
 //! `tallycam media rename`, `date`, `note`, `keep`, `remove` and `new`.
 
+use std::path::Path;
+
 use clap::Args;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{ItemReport, Store, bytes, item, many, reader, unread};
+use super::{ItemReport, Own, Store, bytes, file, holder, item, many, open, reader, unread};
 use crate::cli::daemon::Sent;
 use crate::cli::{Failure, Given, print, print_json};
 use crate::config::Config;
-use crate::store::media::{AsideFile, Item, MediaEdit};
+use crate::daemon::counting::store_settings;
+use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 
 /// Give an item another name
 #[derive(Debug, Args)]
@@ -223,14 +226,11 @@ impl From<AsideFile> for SetAside {
 impl New {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        // A store that is not there is not made to be set aside.
-        drop(reader(&config)?);
-        let aside: SetAside = match Store::open(&config)? {
-            Store::Own(own) => own.wait(own.media.begin_anew())?.into(),
-            Store::Daemon(daemon) => {
-                daemon.json("POST", "/api/v1/media/new", Sent::Nothing, "the store stays as it is")?
-            }
-        };
+        // A store that is not there is not made to be set aside. One that cannot be read is there to be.
+        if !file(&config).exists() {
+            reader(&config)?;
+        }
+        let aside = set_aside(&config)?;
         if self.json {
             return print_json(&json!({"name": aside.name, "bytes": aside.bytes}));
         }
@@ -239,5 +239,29 @@ impl New {
             aside.name,
             bytes(aside.bytes)
         ))
+    }
+}
+
+/// Here where nobody has the store, also if it is too damaged to be used; else by the daemon.
+fn set_aside(config: &Config) -> Result<SetAside, Failure> {
+    match open(config) {
+        Ok((media, worker)) => {
+            let own = Own::new(media, worker)?;
+            own.wait(own.media.begin_anew()).map(SetAside::from)
+        }
+        Err(MediaError::Locked { .. }) => {
+            holder(config)?.json("POST", "/api/v1/media/new", Sent::Nothing, "the store stays as it is")
+        }
+        Err(error) => {
+            let Some(directory) = error.unusable_store().and_then(Path::parent) else {
+                return Err(unread(error));
+            };
+            let aside = Media::set_aside(directory, &store_settings(config).zone).map_err(unread)?;
+            // The empty one that takes its place.
+            let (media, worker) = open(config).map_err(unread)?;
+            media.stop();
+            drop(worker);
+            Ok(aside.into())
+        }
     }
 }

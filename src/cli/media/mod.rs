@@ -145,24 +145,17 @@ impl Store {
     /// # Errors
     /// It cannot be used, or another tallycam has it that does not answer.
     fn open(config: &Config) -> Result<Store, Failure> {
-        // Retention is the daemon's: a command removes nothing but what it is told to.
-        let settings = MediaSettings { retention: RetentionRules::default(), ..media_settings(config) };
-        match Media::open(settings) {
-            Ok((media, worker)) => {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let worker = Some(worker);
-                match runtime {
-                    Ok(runtime) => Ok(Store::Own(Own { media, runtime, worker })),
-                    Err(error) => {
-                        media.stop();
-                        Err(Failure::Failed { message: error.to_string(), hint: None })
-                    }
-                }
-            }
+        match open(config) {
+            Ok((media, worker)) => Own::new(media, worker).map(Store::Own),
             Err(MediaError::Locked { .. }) => holder(config).map(Store::Daemon),
             Err(error) => Err(unread(error)),
         }
     }
+}
+
+/// Opens the store here. Retention is the daemon's: a command removes nothing but what it is told to.
+fn open(config: &Config) -> Result<(Media, Worker), MediaError> {
+    Media::open(MediaSettings { retention: RetentionRules::default(), ..media_settings(config) })
 }
 
 /// The daemon that has the store.
@@ -183,6 +176,17 @@ fn holder(config: &Config) -> Result<Daemon, Failure> {
 }
 
 impl Own {
+    /// The store that was opened.
+    fn new(media: Media, worker: Worker) -> Result<Own, Failure> {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => Ok(Own { media, runtime, worker: Some(worker) }),
+            Err(error) => {
+                media.stop();
+                Err(Failure::Failed { message: error.to_string(), hint: None })
+            }
+        }
+    }
+
     /// Waits for what the store does.
     fn wait<T>(&self, work: impl Future<Output = Result<T, MediaError>>) -> Result<T, Failure> {
         self.runtime.block_on(work).map_err(unread)

@@ -30,10 +30,14 @@ mod waits;
 
 pub mod import;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 
 use crate::base::Worker;
 use crate::media::View;
@@ -56,6 +60,9 @@ const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Durat
 
 /// Behind the source of a recording whose pictures are those that viewers saw.
 pub const AS_SHOWN: &str = ", as shown";
+
+/// An empty store in the place of one that was set aside is waited for so long.
+const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The longest that [`Keeping::closed`] waits.
 const CLOSES_WITHIN: Duration = Duration::from_secs(2);
@@ -301,17 +308,37 @@ impl Keeping {
     }
 
     /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures are
-    /// in the file that is set aside, too.
+    /// in the file that is set aside, too. One that could not be opened is set aside as it is; `zone` is that of the date
+    /// in its name.
     ///
     /// # Errors
     /// [`MediaError`]; then the store is as it was.
-    pub async fn begin_anew(&self) -> Result<AsideFile, MediaError> {
-        let media = self.media()?;
+    pub async fn begin_anew(&self, zone: &TimeZone) -> Result<AsideFile, MediaError> {
+        let media = match self.media() {
+            Ok(media) => media,
+            Err(error) => match error.unusable_store().and_then(Path::parent) {
+                Some(directory) => return self.set_aside(directory.to_owned(), zone.clone()).await,
+                None => return Err(error),
+            },
+        };
         if let Err(error) = self.end().await {
             log::warn!("a recording was not ended before its store is set aside: {error}");
         }
         let aside = media.begin_anew().await?;
         log::info!("the store of pictures is empty now; what was there is in {:?}", aside.name);
+        Ok(aside)
+    }
+
+    /// Sets a store aside that could not be opened. Whoever opens the store tries it again every other second, and begins
+    /// an empty one: that is waited for, so that things can be kept from the answer on.
+    async fn set_aside(&self, directory: PathBuf, zone: TimeZone) -> Result<AsideFile, MediaError> {
+        let done = spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
+        let aside = done.map_err(|_| MediaError::Busy)??;
+        log::warn!("the store of pictures, which could not be opened, is in {:?} now", aside.name);
+        let until = Instant::now() + OPENS_WITHIN;
+        while self.media().is_err() && Instant::now() < until {
+            sleep(Duration::from_millis(50)).await;
+        }
         Ok(aside)
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::rows::ReadError;
 use super::schema::{FILE_NAME, NEXT_NAME, media_error, open_to_write};
 use super::storage::{aside_files, is_aside_name};
 use super::{AsideFile, MediaError};
@@ -29,8 +30,32 @@ pub(super) fn complete(directory: &Path) -> Result<(), MediaError> {
     move_file(&next, &file)
 }
 
+/// What goes on in the new store: the newest number of an item, and what is kept by name.
+type GoesOn = (i64, Vec<(String, String)>);
+
 /// Makes the new store beside the old one, which `connection` has open.
 pub(super) fn prepare(connection: &Connection, directory: &Path) -> Result<(), MediaError> {
+    let file = directory.join(FILE_NAME);
+    let read = || Ok((last_number(connection)?, settings(connection)?));
+    make(directory, read().map_err(|error| media_error(&file, &error))?)
+}
+
+/// The same beside one that is damaged: what cannot be read begins anew.
+pub(super) fn prepare_beside_damaged(connection: &Connection, directory: &Path) -> Result<(), MediaError> {
+    make(directory, (last_number(connection).unwrap_or(0), settings(connection).unwrap_or_default()))
+}
+
+fn last_number(connection: &Connection) -> Result<i64, ReadError> {
+    let query = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'items'";
+    connection.query_row(query, [], |row| row.get(0))
+}
+
+fn settings(connection: &Connection) -> Result<Vec<(String, String)>, ReadError> {
+    let mut settings = connection.prepare("SELECT key, value FROM settings")?;
+    settings.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn make(directory: &Path, (last, settings): GoesOn) -> Result<(), MediaError> {
     let next = directory.join(NEXT_NAME);
     for left in [next.clone(), journal(&next)] {
         match std::fs::remove_file(&left) {
@@ -42,17 +67,9 @@ pub(super) fn prepare(connection: &Connection, directory: &Path) -> Result<(), M
     }
     let made = open_to_write(&next)?;
     (|| {
-        let last: i64 = connection.query_row(
-            "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'items'",
-            [],
-            |row| row.get(0),
-        )?;
         let transaction = made.unchecked_transaction()?;
         transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('items', ?1)", [last])?;
-        let mut settings = connection.prepare("SELECT key, value FROM settings")?;
-        let mut rows = settings.query([])?;
-        while let Some(row) = rows.next()? {
-            let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
+        for (key, value) in settings {
             transaction.execute("INSERT INTO settings (key, value) VALUES (?1, ?2)", [key, value])?;
         }
         transaction.commit()
@@ -80,6 +97,13 @@ pub(super) fn exchange(directory: &Path, date: &str) -> Result<AsideFile, MediaE
     let _ = std::fs::remove_file(left);
     move_file(&next, &file)?;
     aside_files(directory).into_iter().find(|aside| aside.name == name).ok_or(MediaError::Unknown(name))
+}
+
+/// The same with an old file that is damaged, which takes what a write that was cut off has left with it.
+pub(super) fn exchange_damaged(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
+    let aside = set_aside(directory, date)?;
+    move_file(&directory.join(NEXT_NAME), &directory.join(FILE_NAME))?;
+    Ok(aside)
 }
 
 /// Sets a store aside that cannot be opened, with what a write that was cut off has left.

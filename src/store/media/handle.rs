@@ -193,9 +193,11 @@ impl Media {
     /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
     pub fn open(settings: MediaSettings) -> Result<(Media, Worker), MediaError> {
         let (media, writer) = Media::begin(settings, Arc::new(SystemClock))?;
-        let file = media.file.clone();
+        // The directory's name: nothing is wrong with the file.
+        let directory = media.file.parent().unwrap_or(Path::new(".")).to_owned();
         let worker = Worker::spawn("media", move |beat| writer.work(beat)).map_err(|error| {
-            MediaError::File { file, reason: format!("its thread cannot be started: {error}"), hint: None }
+            let reason = format!("the store's thread cannot be started: {error}");
+            MediaError::File { file: directory, reason, hint: None }
         })?;
         Ok((media, worker))
     }
@@ -314,7 +316,8 @@ impl Media {
     }
 
     /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
-    /// old one; [`RecordingHandle::append`] refuses from then on. Numbers of items go on.
+    /// old one; [`RecordingHandle::append`] refuses from then on. Numbers of items go on. A file that turns out to be
+    /// damaged is set aside as it is: what can be read of it goes on.
     ///
     /// # Errors
     /// [`MediaError`]; then the old one stays in use.

@@ -50,7 +50,7 @@ mod vacuum;
 mod vfs;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -166,5 +166,23 @@ impl MediaError {
             MediaError::Locked { .. } => Some("end it, or give each its own state directory"),
             _ => None,
         }
+    }
+
+    /// The store's own file, where that is what cannot be used: it can be set aside as it is. None where the trouble is
+    /// the directory's, or another program is in the middle of writing the file.
+    pub fn unusable_store(&self) -> Option<&Path> {
+        match self {
+            MediaError::File { file, hint, .. }
+                if file.ends_with(schema::FILE_NAME) && hint.as_deref() != Some(schema::IN_USE) =>
+            {
+                Some(file)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether SQLite has found what it read damaged.
+    fn is_damage(&self) -> bool {
+        self.hint() == Some(schema::DAMAGED)
     }
 }

@@ -159,8 +159,8 @@ fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Resu
         ),
         Ok(Err(Foreign::NotOurs)) => (
             "it is a database, but not a store of tallycam's pictures",
-            "`tallycam media import` takes the pictures of the old program; move other files away, or give tallycam \
-             another state directory. The file is left as it is",
+            "`tallycam media import` takes the pictures of the old program; `tallycam media new` sets the file aside and \
+             begins another. The file is left as it is",
         ),
         Err(error) => return Err(media_error(file, &error)),
     };
@@ -179,20 +179,22 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, MediaError> {
     })
 }
 
+/// What can be done about a file that SQLite finds damaged.
+pub(super) const DAMAGED: &str = "the file is damaged and left as it is: `tallycam media check` says what can be saved; \
+                                  `tallycam media new` sets it aside and begins another";
+
+/// What can be done about a file that another program is in the middle of writing.
+pub(super) const IN_USE: &str = "another program holds the file open in the middle of something; end it";
+
 /// What SQLite said, with what the user can do about it.
 pub(super) fn media_error(file: &Path, error: &rusqlite::Error) -> MediaError {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => return MediaError::Full,
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(
-            "the file is damaged and left as it is: `tallycam media check` says what can be saved; `tallycam media \
-             new` sets it aside and begins another",
-        ),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(DAMAGED),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             Some("let the daemon's user read and write the file and its directory")
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Some("another program holds the file open in the middle of something; end it")
-        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Some(IN_USE),
         Some(ErrorCode::SystemIoFailure) => Some("look at the disk (`dmesg`): it does not take or give data"),
         _ => None,
     };

@@ -697,9 +697,44 @@ impl Writer {
 
     /// Sets the store aside. What was held is written, or this fails.
     fn begin_anew(&mut self) -> Result<AsideFile, MediaError> {
-        if let Some((error, _)) = &self.failed {
-            return Err(error.clone());
+        let readied = match &self.failed {
+            Some((error, _)) => Err(error.clone()),
+            None => self.ready_to_exchange(),
+        };
+        let tell = |error: ReadError| media_error(&self.file, &error);
+        let (closed, is_damaged) = match readied {
+            Ok(closed) => (closed, false),
+            Err(error) if error.is_damage() => {
+                log::warn!("{error}: it is set aside as it is");
+                anew::prepare_beside_damaged(&self.connection, &self.directory)?;
+                (BTreeMap::new(), true)
+            }
+            Err(error) => return Err(error),
+        };
+        self.state.recordings.clear();
+        self.shared.close_tracks(&closed);
+        self.jobs.clear();
+        // Nobody may have the file open while it is moved: its journal has its name.
+        let nothing = Connection::open_in_memory().map_err(tell)?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
+        let exchange = if is_damaged { anew::exchange_damaged } else { anew::exchange };
+        let exchanged = exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
+        // Whichever file has the place now. What is sure of this boot's clock stays so.
+        self.is_stale = true;
+        if let Err(error) = self.freshen() {
+            self.fail(&error, VecDeque::new());
+            return exchanged.and(Err(error));
         }
+        if is_damaged && exchanged.is_ok() {
+            self.recover_from_failure();
+        }
+        self.shared.change_status(|status| status.revision += 1);
+        exchanged
+    }
+
+    /// Makes the new store, and closes the recordings under way in the old one. Gives what they came to.
+    fn ready_to_exchange(&self) -> Result<BTreeMap<u64, Option<Item>>, MediaError> {
         anew::prepare(&self.connection, &self.directory)?;
         let tell = |error: ReadError| media_error(&self.file, &error);
         let transaction =
@@ -710,22 +745,7 @@ impl Writer {
             closed.insert(id, rows::item_of(&transaction, id).map_err(tell)?);
         }
         transaction.commit().map_err(tell)?;
-        self.state.recordings.clear();
-        self.shared.close_tracks(&closed);
-        self.jobs.clear();
-        // Nobody may have the file open while it is moved: its journal has its name.
-        let nothing = Connection::open_in_memory().map_err(tell)?;
-        drop(std::mem::replace(&mut self.connection, nothing));
-        let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
-        let exchanged = anew::exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
-        // Whichever file has the place now. What is sure of this boot's clock stays so.
-        self.is_stale = true;
-        if let Err(error) = self.freshen() {
-            self.fail(&error, VecDeque::new());
-            return exchanged.and(Err(error));
-        }
-        self.shared.change_status(|status| status.revision += 1);
-        exchanged
+        Ok(closed)
     }
 
     /// The last turn: recordings that are under way are closed, then the file.

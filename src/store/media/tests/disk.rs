@@ -171,6 +171,27 @@ fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
     }
 }
 
+/// What is damaged under the writer is set aside as it is, and what can be read of it goes on.
+#[test]
+fn a_file_that_is_damaged_while_it_is_in_use_is_set_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    bench.snapshot(Some("a.jpg"), &jpeg(1, 50_000)).expect("kept");
+    let mut handle = bench.begin(Some("ride"));
+    bench.append(&mut handle, chunk(0, 10, 5000));
+    let file = folder.path().join("media.db");
+    let len = std::fs::metadata(&file).expect("there").len();
+    std::fs::write(&file, vec![0x5a; len as usize]).expect("written");
+    assert!(bench.snapshot(None, &jpeg(2, 5000)).is_err());
+    let aside = bench.wait(|media| async move { media.begin_anew().await }).expect("set aside");
+    assert_eq!(std::fs::read(folder.path().join(&aside.name)).expect("there"), vec![0x5a; len as usize]);
+    assert!(handle.is_closed());
+    assert_eq!(bench.media.status().borrow().trouble, None);
+    bench.snapshot(Some("b.jpg"), &jpeg(3, 5000)).expect("kept in the new one");
+    assert_eq!(bench.items().len(), 1);
+    bench.assert_sound();
+}
+
 /// Long work without end that counts its steps.
 struct Steps(Arc<AtomicU64>);
 
