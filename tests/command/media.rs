@@ -309,6 +309,116 @@ fn damage_is_told_and_exits_with_1() {
     assert!(read(&file).starts_with(b"no database"));
 }
 
+/// What another program or a bad card leaves in the place of the store.
+fn spoil(items: &Items, how: &str) -> Vec<u8> {
+    let file = items.state().join("media.db");
+    match how {
+        "rubbish" => fs::write(&file, "x\n").unwrap(),
+        "pages" => {
+            let mut bytes = read(&file);
+            bytes[4096..].iter_mut().enumerate().for_each(|(at, byte)| *byte = (at * 7 % 251) as u8);
+            fs::write(&file, bytes).unwrap();
+        }
+        "foreign" => {
+            fs::remove_file(&file).unwrap();
+            let other = rusqlite::Connection::open(&file).unwrap();
+            other.execute_batch("CREATE TABLE birds (id INTEGER PRIMARY KEY)").unwrap();
+        }
+        other => panic!("{other}"),
+    }
+    read(&file)
+}
+
+/// The only file that was set aside.
+fn aside(items: &Items) -> Vec<u8> {
+    let entries = fs::read_dir(items.state()).unwrap().map(|entry| entry.unwrap().path());
+    let is_aside = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("media-") && name.ends_with(".db")
+    };
+    let files: Vec<_> = entries.filter(is_aside).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    read(&files[0])
+}
+
+#[test]
+fn a_damaged_or_foreign_store_is_set_aside_and_another_begun() {
+    for how in ["rubbish", "pages", "foreign"] {
+        let items = three();
+        let spoilt = spoil(&items, how);
+        let (code, out, err) = items.run(&["media", "new"]);
+        assert_eq!((code, err.as_str()), (0, ""), "{how}: {out}");
+        assert!(out.starts_with("the store is empty now; what was there is in media-"), "{how}: {out}");
+        assert!(aside(&items) == spoilt, "{how}: it is set aside as it is");
+        assert_eq!(items.names(), [""; 0], "{how}");
+    }
+}
+
+#[test]
+fn a_damaged_store_is_set_aside_beside_a_daemon_and_by_it() {
+    for way in ["media new", "/api/v1/media/new", "/database/new"] {
+        let items = three();
+        let spoilt = spoil(&items, "rubbish");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
+        let state = format!("store.directory={}", items.state().display());
+        let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", &state];
+        let daemon = Daemon::start(program, &sets);
+        let status = || crate::common::client::get(daemon.address, "/api/v1/media").status;
+        crate::common::wait_until("it serves without it", || status() == 503);
+        match way {
+            "media new" => {
+                let listen = format!("http.listen=[\"{}\"]", daemon.address);
+                let (code, out, err) = items.run(&["media", "new", "--set", &listen]);
+                assert_eq!((code, err.as_str()), (0, ""), "{out}");
+            }
+            "/database/new" => {
+                let answer = crate::common::client::get(daemon.address, way);
+                assert_eq!((answer.status, answer.text()), (200, "200"), "{way}");
+                assert_eq!(status(), 200, "it is there from the answer on");
+            }
+            path => {
+                let request = format!(
+                    "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                );
+                let answer = crate::common::client::ask(daemon.address, &request);
+                assert_eq!(answer.status, 201, "{way}: {}", answer.text());
+            }
+        }
+        crate::common::wait_until("it has another one", || status() == 200);
+        assert!(aside(&items) == spoilt, "{way}");
+    }
+}
+
+#[test]
+fn a_word_that_is_ones_number_and_anothers_name_is_refused() {
+    let items = three();
+    assert_eq!(items.run(&["media", "rename", "7", "2"]).0, 0);
+    for arguments in [
+        &["show", "2"][..],
+        &["export", "2"],
+        &["rename", "2", "b"],
+        &["date", "2", "2026-01-02"],
+        &["note", "2", "b"],
+        &["keep", "2"],
+        &["remove", "a.jpg", "2"],
+    ] {
+        let (code, out, err) = items.run(&[&["media"], arguments].concat());
+        assert_eq!((code, out.as_str()), (64, ""), "{arguments:?}");
+        assert_eq!(
+            err,
+            "tallycam: \"2\" is the number of \"walk.mp4\" and the name of item 3\nhint: say which: id:2 or name:2\n",
+            "{arguments:?}"
+        );
+    }
+    assert_eq!(items.names(), ["a.jpg", "walk.mp4", "2"]);
+    assert_eq!(items.json(&["media", "show", "id:2", "--json"])["name"], json!("walk.mp4"));
+    assert_eq!(items.json(&["media", "show", "name:2", "--json"])["id"], json!(3));
+    assert_eq!(items.run(&["media", "show", "id:walk.mp4"]).0, 1, "that is no number");
+    assert_eq!(items.run(&["media", "remove", "name:2"]).0, 0);
+    assert_eq!(items.names(), ["a.jpg", "walk.mp4"]);
+}
+
 #[test]
 fn the_daemon_takes_and_keeps_pictures_and_recordings() {
     let items = three();

@@ -19,7 +19,7 @@ use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 pub struct Rename {
     #[command(flatten)]
     given: Given,
-    /// Its number or its name
+    /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
     /// Its new name; nobody else may have it
@@ -42,7 +42,7 @@ impl Rename {
 pub struct Date {
     #[command(flatten)]
     given: Given,
-    /// Its number or its name
+    /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
     /// YYYY-MM-DD, also with THH:MM or THH:MM:SS: then its time is moved, too
@@ -65,7 +65,7 @@ impl Date {
 pub struct Note {
     #[command(flatten)]
     given: Given,
-    /// Its number or its name
+    /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
     /// The note, in place of the one there is; "" removes it
@@ -128,7 +128,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
 pub struct Keep {
     #[command(flatten)]
     given: Given,
-    /// Their numbers or names
+    /// Their numbers or names; id:7 and name:7 say which
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
     /// Let retention have them again
@@ -158,7 +158,7 @@ impl Keep {
 pub struct Remove {
     #[command(flatten)]
     given: Given,
-    /// Their numbers or names; all are removed, or none
+    /// Their numbers or names (id:7 and name:7 say which); all are removed, or none
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
 }

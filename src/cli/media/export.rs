@@ -24,7 +24,7 @@ const PIECE: usize = 1 << 20;
 pub struct Export {
     #[command(flatten)]
     given: Given,
-    /// Its number or its name
+    /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
     /// Where it goes; - is standard output; without it a file with its own name here

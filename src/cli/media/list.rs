@@ -130,7 +130,7 @@ fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
 pub struct Show {
     #[command(flatten)]
     given: Given,
-    /// Its number or its name
+    /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
     /// Print JSON

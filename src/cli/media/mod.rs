@@ -88,17 +88,33 @@ pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
     MediaReader::open(&file).map_err(unread)
 }
 
-/// The item of this number, or of exactly this name.
+/// The item of this number, or of exactly this name; `id:7` and `name:7` say which is meant.
 ///
 /// # Errors
-/// There is none.
+/// There is none, or it is one's number and another's name.
 pub fn item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
-    let by_number = wanted.parse::<u64>().ok().map(|id| reader.item(id));
-    let found = match by_number {
-        Some(Ok(item)) => Ok(item),
-        // A name may be a number.
-        Some(Err(MediaError::Unknown(_))) | None => reader.by_name(wanted),
-        Some(Err(error)) => Err(error),
+    let by_number = |number: &str| match number.parse() {
+        Ok(id) => reader.item(id),
+        Err(_) => Err(MediaError::Unknown(String::from(number))),
+    };
+    let found = match wanted.split_once(':') {
+        Some(("id", number)) => by_number(number),
+        Some(("name", name)) => reader.by_name(name),
+        _ => match (by_number(wanted), reader.by_name(wanted)) {
+            // A guess would have another one removed than was meant.
+            (Ok(numbered), Ok(named)) if numbered.id != named.id => {
+                return Err(Failure::Usage {
+                    message: format!(
+                        "{wanted:?} is the number of {:?} and the name of item {}",
+                        numbered.name, named.id
+                    ),
+                    hint: Some(format!("say which: id:{wanted} or name:{wanted}")),
+                });
+            }
+            // A name may be a number.
+            (Err(MediaError::Unknown(_)), named) => named,
+            (numbered, _) => numbered,
+        },
     };
     found.map_err(|error| match error {
         MediaError::Unknown(_) => Failure::Failed {
