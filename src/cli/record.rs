@@ -141,12 +141,16 @@ impl Stop {
         match item {
             None => print("nothing was being recorded\n"),
             Some(item) => print(&format!(
-                "{} {}: {}, {} pictures, {}\n",
+                "{} {}: {}, {} pictures, {}{}\n",
                 number(&item, "id"),
                 text(&item, "name"),
                 length(&item),
                 number(&item, "frames"),
                 media::bytes(number(&item, "bytes")),
+                match number(&item, "gaps") {
+                    0 => String::new(),
+                    gaps => format!(", gaps: {gaps}"),
+                },
             )),
         }
     }

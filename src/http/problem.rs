@@ -475,6 +475,7 @@ impl From<KeepError> for Problem {
             }
             KeepError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             KeepError::Picture(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            KeepError::NotClosed { why, .. } => Problem { detail, ..Problem::from(why) },
             KeepError::Media(error) => Problem::from(error),
         }
     }

@@ -49,6 +49,13 @@ impl SmallDisk {
         }
     }
 
+    /// The same, but for so many bytes.
+    fn fill_but(&self, left: u64) {
+        self.fill();
+        let ballast = std::fs::File::options().write(true).open(self.path().join("ballast")).unwrap();
+        ballast.set_len(ballast.metadata().unwrap().len() - left).unwrap();
+    }
+
     fn make_room(&self) {
         std::fs::remove_file(self.path().join("ballast")).unwrap();
     }
@@ -150,6 +157,59 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     daemon.kill();
     let report = check_offline(&state, false).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());
+}
+
+/// What was told of it is there, and that its end is missing is told, too: at once, or where not even that can be written
+/// as soon as it can.
+#[test]
+fn a_recording_that_is_stopped_on_a_full_disk_tells_its_lost_end() {
+    for left in [3 << 20, 0] {
+        let Some(disk) = SmallDisk::mount("32m") else {
+            say("left out: nothing can be mounted here");
+            return;
+        };
+        let state = disk.path().join("state");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        program.args(["--config", "/dev/null"]);
+        let directory = format!("store.directory={}", state.display());
+        let mut sets = vec!["--set", &directory, "--set", "retention.min_free=0B"];
+        for set in ["source.kind=sim", "source.width=320", "source.height=180", "detect.backend=none"] {
+            sets.extend(["--set", set]);
+        }
+        let mut daemon = Daemon::start(program, &sets);
+        let recording = || get(daemon.address, "/api/v1/recording").json();
+        wait_until("it has its store", || get(daemon.address, "/api/v1/media").status == 200);
+        let id = post(&daemon, "/api/v1/recordings", "{}")["id"].as_u64().unwrap();
+        wait_until("it records", || recording()["now"]["frames"].as_u64() > Some(30));
+        disk.fill_but(left);
+        wait_until("pictures are dropped", || recording()["dropped"].as_u64() > Some(10));
+        let told = recording()["now"].clone();
+        let stop = ask(
+            daemon.address,
+            "POST /api/v1/recording/stop HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n",
+        );
+        if left == 0 {
+            assert_eq!(stop.status, 507, "{}", stop.text());
+            let detail = stop.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.starts_with("the recording has ended, and is closed when"), "{detail}");
+            disk.make_room();
+        } else {
+            assert_eq!(stop.status, 200, "{}", stop.text());
+        }
+        let item = || get(daemon.address, &format!("/api/v1/media/{id}")).json();
+        wait_until("it is closed", || item()["open"] == false);
+        let item = item();
+        assert_eq!(item["frames"], told["frames"], "{item} {told}");
+        assert_eq!(item["gaps"].as_u64(), told["gaps"].as_u64().map(|gaps| gaps + 1), "{item} {told}");
+        assert!(recording()["dropped"].as_u64() > Some(30), "{}", recording());
+        assert_eq!(daemon.log().matches("the end of recording").count(), 1, "{}", daemon.log());
+        if left > 0 {
+            disk.make_room();
+        }
+        let report = post(&daemon, "/api/v1/media/check", "{}");
+        assert_eq!(report["faults"], Value::Array(Vec::new()));
+        daemon.kill();
+    }
 }
 
 /// What is there stays as it is, the stream goes on, it is said why nothing is kept, and pictures are kept as soon as they

@@ -184,6 +184,16 @@ pub enum KeepError {
     /// The picture could not be changed as wanted.
     #[error("the picture could not be changed: {0}")]
     Picture(String),
+    /// A recording has ended, and the store does not take that for the moment: it does later by itself.
+    #[error(
+        "the recording has ended, and is closed when the store takes that; {lost} pictures of its end are lost: {why}"
+    )]
+    NotClosed {
+        /// Pictures of its end.
+        lost: u64,
+        /// Why.
+        why: MediaError,
+    },
     /// The store.
     #[error(transparent)]
     Media(#[from] MediaError),
@@ -215,7 +225,7 @@ pub struct Recorded {
     pub began_us: u64,
     /// So long it is, microseconds.
     pub duration_us: u64,
-    /// Pictures so far, those that wait for the disk included.
+    /// Pictures on the disk so far: those of the last second are on their way.
     pub frames: u64,
     /// Bytes of them.
     pub bytes: u64,

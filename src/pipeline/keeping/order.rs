@@ -111,18 +111,18 @@ impl Order {
 }
 
 impl Running {
-    /// What is told of it.
+    /// What is told of it: what is on the disk, so that nothing is promised that a full one takes back.
     pub fn recorded(&self) -> Recorded {
-        let tally = self.recording.tally();
+        let written = self.recording.written();
         Recorded {
             id: self.id,
             name: self.name.clone(),
             origin: self.origin,
             began_us: self.began_us,
-            duration_us: tally.duration_us,
-            frames: tally.frames,
-            bytes: tally.bytes,
-            gaps: tally.gaps,
+            duration_us: written.to_us,
+            frames: written.frames,
+            bytes: written.bytes,
+            gaps: written.gaps,
             every: self.every,
         }
     }

@@ -435,13 +435,23 @@ impl<'a> Recorder<'a> {
     }
 
     fn ended(&mut self, ended: Result<(Result<Option<Item>, MediaError>, Tally), JoinError>) {
-        let result = match ended {
-            Ok((result, tally)) => {
-                self.dropped += tally.dropped;
-                result
-            }
-            Err(panicked) => Err(MediaError::Wrong(panicked.to_string())),
+        let (result, tally) = match ended {
+            Ok(ended) => ended,
+            Err(panicked) => (Err(MediaError::Wrong(panicked.to_string())), Tally::default()),
         };
+        let closing = self.closing.take();
+        // Those that the store had taken and could not write, too.
+        let unwritten = match (&result, &closing) {
+            (Ok(Some(item)), _) => tally.frames.saturating_sub(item.frames),
+            (Err(_), Some(closing)) => tally.frames.saturating_sub(closing.frames),
+            _ => 0,
+        };
+        self.dropped += tally.dropped + unwritten;
+        let lost = tally.dropped_at_end + unwritten;
+        if lost > 0 {
+            let name = closing.map(|closing| closing.name).unwrap_or_default();
+            log::error!("the end of recording {name:?} is lost, {lost} pictures: the store took no more");
+        }
         match &result {
             Ok(Some(item)) => log::info!(
                 "recorded {:?}: {} pictures, {} gaps, {} bytes",
@@ -453,10 +463,9 @@ impl<'a> Recorder<'a> {
             Ok(None) => {}
             Err(error) => self.fail(format!("a recording could not be ended, and is closed later: {error}")),
         }
-        self.closing = None;
         self.tell(monotonic_us());
         for told in self.end_told.drain(..) {
-            let _ = told.send(result.clone().map_err(KeepError::from));
+            let _ = told.send(result.clone().map_err(|why| KeepError::NotClosed { lost, why }));
         }
         self.begin_next();
     }

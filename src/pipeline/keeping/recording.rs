@@ -5,7 +5,7 @@
 //! it. When there are too many of those it is dropped, which is a gap.
 
 use crate::pipeline::rate::RateLimit;
-use crate::store::media::{Chunk, Ended, Item, MediaError, RecordingHandle, Refused, Spare};
+use crate::store::media::{Chunk, Ended, Item, MediaError, RecordingHandle, Refused, Spare, Written};
 
 use super::backlog::{Backlog, Shot};
 use super::chunking::Chunking;
@@ -26,6 +26,8 @@ pub trait Sink: Send + 'static {
     fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError>;
     /// See [`RecordingHandle::spare`].
     fn spare(&mut self) -> Spare;
+    /// See [`RecordingHandle::written`].
+    fn written(&self) -> Written;
     /// See [`RecordingHandle::trouble`].
     fn trouble(&self) -> Option<MediaError>;
     /// See [`RecordingHandle::is_closed`].
@@ -47,6 +49,10 @@ impl Sink for RecordingHandle {
 
     fn spare(&mut self) -> Spare {
         RecordingHandle::spare(self)
+    }
+
+    fn written(&self) -> Written {
+        RecordingHandle::written(self)
     }
 
     fn trouble(&self) -> Option<MediaError> {
@@ -92,6 +98,8 @@ pub struct Tally {
     pub duration_us: u64,
     /// Pictures that the store did not take.
     pub dropped: u64,
+    /// Those of them that were to be its end.
+    pub dropped_at_end: u64,
 }
 
 /// A recording under way.
@@ -111,6 +119,8 @@ pub struct Recording<S> {
     limit: Option<RateLimit>,
     /// Pictures are missing before the next one that is wanted.
     is_after_gap: bool,
+    /// The store did not take what came after the newest chunk that it took.
+    is_end_lost: bool,
     newest_us: Option<u64>,
     is_over: bool,
     tally: Tally,
@@ -129,6 +139,7 @@ impl<S: Sink> Recording<S> {
             next: None,
             limit: terms.fps.map(RateLimit::new),
             is_after_gap: false,
+            is_end_lost: false,
             newest_us: None,
             is_over: false,
             tally: Tally::default(),
@@ -143,6 +154,11 @@ impl<S: Sink> Recording<S> {
     /// How much there is of it.
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// How much of it is on the disk.
+    pub fn written(&self) -> Written {
+        self.sink.as_ref().map(Sink::written).unwrap_or_default()
     }
 
     /// Whether a limit is reached: nothing more is taken.
@@ -264,9 +280,13 @@ impl<S: Sink> Recording<S> {
     fn hand_over(&mut self, is_to_go: bool) -> bool {
         let Some((chunk, sink)) = self.closed.take().zip(self.sink.as_mut()) else { return true };
         match sink.append(chunk) {
-            Ok(spare) => self.chunking.reuse(spare),
+            Ok(spare) => {
+                self.is_end_lost = false;
+                self.chunking.reuse(spare);
+            }
             Err(Refused(chunk)) if is_to_go => {
                 sink.count_dropped();
+                self.is_end_lost = true;
                 self.forget(&chunk);
                 self.chunking.reuse(chunk);
                 self.chunking.mark_gap();
@@ -288,22 +308,26 @@ impl<S: Sink> Recording<S> {
     }
 
     /// Writes what is left, and answers when it is on the disk: blocks as long as that takes. `None`: there is not one
-    /// picture of it. Tells how much there was of it, too.
+    /// picture of it. Tells how much there was of it, too. Where its last pictures are lost it ends as [`Ended::Cut`].
     pub fn finish(mut self, mut backlog: Backlog, ended: Ended) -> (Result<Option<Item>, MediaError>, Tally) {
         let Some(mut sink) = self.sink.take() else { return (Ok(None), self.tally) };
+        let dropped = self.tally.dropped;
         // What was set aside is whole without the chunk under way.
         while !sink.is_closed() {
             if let Some(chunk) = self.closed.take() {
                 let (frames, bytes) = (chunk.frames.len() as u64, chunk.jpegs.len() as u64);
+                let gaps = u64::from(chunk.is_after_gap);
                 match sink.append_waiting(chunk) {
-                    Ok(spare) => self.chunking.reuse(spare),
+                    Ok(spare) => {
+                        self.is_end_lost = false;
+                        self.chunking.reuse(spare);
+                    }
                     Err(error) => {
-                        log::error!(
-                            "the end of a recording is lost, {frames} pictures, {bytes} bytes: {error}"
-                        );
+                        log::debug!("{frames} pictures of a recording's end are lost: {error}");
                         self.tally.dropped += frames;
                         self.tally.frames -= frames;
                         self.tally.bytes -= bytes;
+                        self.tally.gaps -= gaps;
                         break;
                     }
                 }
@@ -324,6 +348,9 @@ impl<S: Sink> Recording<S> {
         if !self.is_over {
             self.tally.dropped += u64::from(self.next.is_some()) + backlog.len() as u64;
         }
+        self.tally.dropped_at_end = self.tally.dropped - dropped;
+        self.is_end_lost |= self.tally.dropped_at_end > 0;
+        let ended = if self.is_end_lost { Ended::Cut } else { ended };
         (sink.end(ended), self.tally)
     }
 }
@@ -395,6 +422,12 @@ mod tests {
                 None if state.has_one_buffer => Spare::BeingWritten,
                 None => Spare::None,
             }
+        }
+
+        fn written(&self) -> Written {
+            let mut written = Written::default();
+            self.0.lock().unwrap().chunks.iter().for_each(|chunk| written.add(chunk));
+            written
         }
 
         fn trouble(&self) -> Option<MediaError> {
@@ -621,7 +654,34 @@ mod tests {
         disk.is_slow(true);
         assert!(recording.trouble().is_some());
         let tally = recording.finish(backlog, Ended::Stopped).1;
-        assert_eq!((disk.pictures().len(), tally.dropped), (28, 2));
-        assert_eq!(disk.0.lock().unwrap().ended, Some(Ended::Stopped));
+        assert_eq!((disk.pictures().len(), tally.dropped, tally.dropped_at_end), (28, 2, 2));
+        assert_eq!(disk.0.lock().unwrap().ended, Some(Ended::Cut));
+    }
+
+    #[test]
+    fn what_was_dropped_before_an_end_without_more_pictures_is_a_lost_end() {
+        let (mut recording, disk) = begun(Terms::default());
+        let mut backlog = run(&mut recording, 0, 0..30, 10);
+        disk.is_slow(true);
+        for n in 30..90 {
+            backlog.push(shot(n, n * STEP_US, 10));
+            recording.pump(&mut backlog, 0, n * STEP_US);
+        }
+        assert!(recording.tally().dropped > 0);
+        // What is told of it meanwhile is what is on the disk.
+        let written = recording.written();
+        assert_eq!((written.frames, written.bytes, written.to_us), (28, 280, 27 * STEP_US));
+        let tally = recording.finish(backlog, Ended::Limit).1;
+        assert_eq!((tally.frames, tally.dropped, tally.gaps), (28, 62, 0));
+        assert_eq!(disk.0.lock().unwrap().ended, Some(Ended::Cut));
+        // Once it goes on there is a gap where it was, and none at the end.
+        let (mut recording, disk) = begun(Terms::default());
+        run(&mut recording, 0, 0..30, 10);
+        disk.is_slow(true);
+        run(&mut recording, 0, 30..90, 10);
+        disk.is_slow(false);
+        let backlog = run(&mut recording, 0, 90..120, 10);
+        assert_eq!(recording.finish(backlog, Ended::Limit).1.gaps, 1);
+        assert_eq!(disk.0.lock().unwrap().ended, Some(Ended::Limit));
     }
 }

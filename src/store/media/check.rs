@@ -593,9 +593,10 @@ impl Check {
             self.fault(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
             return Ok(());
         }
-        let wrong = wrong_sums(&item, &walk.sums);
+        let gaps_at_end = super::rows::gaps_at_end(desk.connection, id)?;
+        let sums = Sums { gaps: walk.sums.gaps + gaps_at_end, ..walk.sums };
+        let wrong = wrong_sums(&item, &sums);
         if !wrong.is_empty() {
-            let sums = walk.sums;
             let duration_us = if item.kind == Kind::Snapshot { 0 } else { sums.duration_us() };
             self.fault(
                 desk,

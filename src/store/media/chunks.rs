@@ -143,7 +143,8 @@ fn filling(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
     (!is_well).then(|| (MOST_IN_LEAF - LEAST_IN_LEAF + 1 - rest) as i64)
 }
 
-/// Ends a recording that has come to `sums`; one without a picture leaves no row.
+/// Ends a recording that has come to `sums`; one without a picture leaves no row. Of one that was cut short the end is a
+/// gap, too.
 pub(super) fn close(connection: &Connection, item: u64, sums: &Sums, ended: Ended) -> Result<(), ReadError> {
     if sums.frames == 0 {
         connection.execute("DELETE FROM items WHERE id = ?1", [item as i64])?;
@@ -158,7 +159,7 @@ pub(super) fn close(connection: &Connection, item: u64, sums: &Sums, ended: Ende
             THERE,
             sums.duration_us() as i64,
             sums.frames as i64,
-            sums.gaps as i64,
+            (sums.gaps + u64::from(ended == Ended::Cut)) as i64,
             sums.bytes as i64,
             sums.size.0,
             sums.size.1,

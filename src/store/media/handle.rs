@@ -119,8 +119,32 @@ struct TrackState {
     /// Empty chunks whose buffers are used again.
     spare: Vec<Chunk>,
     trouble: Option<MediaError>,
+    written: Written,
     /// It takes no more chunks; what it came to.
     closed: Option<Option<Item>>,
+}
+
+/// How much of a recording under way is on the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Pictures.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Places at which some are missing.
+    pub gaps: u64,
+    /// The time of the newest since the recording's beginning, microseconds.
+    pub to_us: u64,
+}
+
+impl Written {
+    /// A chunk more.
+    pub fn add(&mut self, chunk: &Chunk) {
+        self.frames += chunk.frames.len() as u64;
+        self.bytes += chunk.jpegs.len() as u64;
+        self.gaps += u64::from(chunk.is_after_gap);
+        self.to_us = chunk.frames.last().map_or(self.to_us, |last| last.at_us);
+    }
 }
 
 impl Track {
@@ -132,7 +156,13 @@ impl Track {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A chunk is on the disk: its buffer goes back.
+    /// A chunk is on the disk: it counts, and its buffer goes back.
+    pub(super) fn written(&self, chunk: Chunk) {
+        self.state().written.add(&chunk);
+        self.give_back(chunk);
+    }
+
+    /// The buffer of a chunk that nobody writes any more goes back.
     pub(super) fn give_back(&self, mut chunk: Chunk) {
         chunk.frames.clear();
         chunk.jpegs.clear();
@@ -548,6 +578,11 @@ impl RecordingHandle {
             None if state.waiting > 0 => Spare::BeingWritten,
             None => Spare::None,
         }
+    }
+
+    /// How much of it is on the disk.
+    pub fn written(&self) -> Written {
+        self.track.state().written
     }
 
     /// Why the disk did not take the newest chunk, if so.

@@ -4,7 +4,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema::{OPEN, chunk_id, chunk_number};
-use super::{ChunkRow, Item, Kind, Origin};
+use super::{ChunkRow, Ended, Item, Kind, Origin};
 
 /// SQLite's fault, or something in a row that nobody wrote.
 pub(super) type ReadError = rusqlite::Error;
@@ -126,6 +126,12 @@ impl Sums {
     pub(super) fn duration_us(&self) -> u64 {
         self.to_us.saturating_add(self.step_us)
     }
+}
+
+/// Gaps of an item that none of its chunks tells: the lost end of a recording that was cut short.
+pub(super) fn gaps_at_end(connection: &Connection, item: u64) -> Result<u64, ReadError> {
+    let query = "SELECT ended IS ?2 FROM items WHERE id = ?1";
+    connection.query_row(query, params![item as i64, Ended::Cut.word()], |row| unsigned(row, 0))
 }
 
 /// What [`chunk`] reads, to be followed by conditions.

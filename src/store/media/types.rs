@@ -217,10 +217,13 @@ pub enum Ended {
     Stopped,
     /// It was found open at a start: a power cut, a kill.
     Interrupted,
+    /// Somebody stopped it, or a limit did, and its last pictures are lost: the disk took no more. That is a gap at its
+    /// end, which none of its chunks tells.
+    Cut,
 }
 
 impl Ended {
-    /// One word: `asked`, `limit`, `quiet`, `stopped` or `interrupted`.
+    /// One word: `asked`, `limit`, `quiet`, `stopped`, `interrupted` or `cut`.
     pub fn word(self) -> &'static str {
         match self {
             Ended::Asked => "asked",
@@ -228,6 +231,7 @@ impl Ended {
             Ended::Quiet => "quiet",
             Ended::Stopped => "stopped",
             Ended::Interrupted => "interrupted",
+            Ended::Cut => "cut",
         }
     }
 }

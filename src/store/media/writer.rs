@@ -295,7 +295,7 @@ impl Writer {
                 }
                 for command in commands {
                     match command {
-                        Command::Chunk(track, chunk, _) => track.give_back(chunk),
+                        Command::Chunk(track, chunk, _) => track.written(chunk),
                         Command::End(track, _, Some(tell)) => {
                             // Nobody waits any more: that is all right.
                             let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
@@ -362,7 +362,7 @@ impl Writer {
     }
 
     /// On a full disk a recording that is to end does so without what there is no room for: else it would stay open, and
-    /// could not even be removed to make room. Gives the numbers of those.
+    /// could not even be removed to make room. Its row tells that its end is missing. Gives the numbers of those.
     fn cut_short(&self, error: &MediaError, commands: &mut VecDeque<Command>) -> Vec<u64> {
         if !matches!(error, MediaError::Full) {
             return Vec::new();
@@ -378,16 +378,20 @@ impl Writer {
             if !ending.contains(&track.id) {
                 return true;
             }
-            log::error!(
-                "the end of recording {} is lost: {} pictures, {error}",
-                track.id,
-                chunk.frames.len()
-            );
+            // Whoever ends it tells what is lost of it in all.
+            log::debug!("{} pictures of recording {} are lost: {error}", chunk.frames.len(), track.id);
             self.shared.change_status(|status| status.chunks_dropped += 1);
             track.give_back(std::mem::take(chunk));
             cut_short.push(track.id);
             false
         });
+        for command in commands {
+            if let Command::End(track, ended, _) = command
+                && cut_short.contains(&track.id)
+            {
+                *ended = Ended::Cut;
+            }
+        }
         cut_short
     }
 
@@ -760,7 +764,11 @@ impl Writer {
             }
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             for (&id, sums) in &self.state.recordings {
-                chunks::break_off(&transaction, id, sums, Ended::Stopped)?;
+                // What waits still is not written any more.
+                let waits =
+                    |command: &Command| matches!(command, Command::Chunk(track, ..) if track.id == id);
+                let ended = if self.held.iter().any(waits) { Ended::Cut } else { Ended::Stopped };
+                chunks::break_off(&transaction, id, sums, ended)?;
                 closed.insert(id, rows::item_of(&transaction, id)?);
             }
             transaction.commit()?;

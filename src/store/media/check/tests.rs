@@ -38,6 +38,25 @@ fn damaged(sql: &str, told: &str) -> (tempfile::TempDir, CheckReport) {
 }
 
 #[test]
+fn a_lost_end_is_a_gap_that_no_chunk_tells() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, recording) = store(directory.path());
+    let file = directory.path().join(FILE_NAME);
+    let cut = format!("UPDATE items SET ended = 'cut', gaps = gaps + 1 WHERE id = {recording}");
+    Connection::open(&file).unwrap().execute_batch(&cut).unwrap();
+    assert_eq!(check_offline(directory.path(), false).unwrap().faults, Vec::<String>::new());
+    let (directory, _) = damaged(
+        "UPDATE items SET ended = 'cut', gaps = 7 WHERE id = {r}",
+        "not the sums of its chunks: gaps",
+    );
+    let gaps: i64 = Connection::open(directory.path().join(FILE_NAME))
+        .unwrap()
+        .query_row("SELECT gaps FROM items WHERE ended = 'cut'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(gaps, 1);
+}
+
+#[test]
 fn sums_are_computed_anew() {
     for (set, told) in [
         ("items SET frames = 7 WHERE id = {r}", "not the sums of its chunks: pictures"),

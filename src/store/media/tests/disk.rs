@@ -55,11 +55,32 @@ fn a_recording_ends_on_a_full_disk_too_and_can_be_removed_to_make_room() {
     handle.append(chunk(10, 10, 50_000)).expect("there is a place");
     let item = bench.end(handle).expect("it ends").expect("it has pictures");
     assert_eq!((item.frames, item.is_open), (10, false));
+    assert_eq!(item.gaps, 1, "its end is missing");
     assert_eq!(bench.media.status().borrow().chunks_dropped, 1);
     bench.assert_sound();
     bench.remove(vec![id]).expect("it makes room");
     bench.settle();
     assert!(bench.items().is_empty());
+}
+
+#[test]
+fn what_waits_for_a_full_disk_when_the_store_ends_is_a_lost_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let mut handle = bench.begin(Some("ride"));
+    bench.append(&mut handle, chunk(0, 10, 5000));
+    assert_eq!((handle.written().frames, handle.written().to_us), (10, 9 * S / 10));
+    bench.media.set_retention(RetentionRules { min_free: Some(u64::MAX / 4), ..RetentionRules::default() });
+    bench.append(&mut handle, chunk(10, 10, 5000));
+    assert_eq!(handle.written().frames, 10, "it waits");
+    let Bench { media, writer, .. } = bench;
+    media.stop();
+    writer.work(&Beat::new());
+    drop(handle);
+    let bench = Bench::open(folder.path());
+    let items = bench.items();
+    assert_eq!((items[0].frames, items[0].gaps, items[0].is_open), (10, 1, false));
+    bench.assert_sound();
 }
 
 #[test]

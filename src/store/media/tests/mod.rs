@@ -222,6 +222,7 @@ impl Bench {
                 gaps += u64::from(chunk.is_after_gap);
                 to_us = chunk.to_us;
             }
+            gaps += rows::gaps_at_end(connection, item.id).expect("read");
             assert_eq!((item.frames, item.bytes, item.gaps), (frames, bytes, gaps), "{item:?}");
             assert!(item.duration_us >= to_us);
         }
