@@ -99,6 +99,11 @@ const FLIP: Key = ("flip", "`1`: top and bottom are swapped.");
 const CROP: Key = ("crop", "`left,top,width,height`: this part of the turned picture, as fractions.");
 const WORDS: Key = ("text", "Words that are written into the picture, at most 200 characters.");
 const TIMESTAMP: Key = ("timestamp", "`1`: date and time are written into the picture.");
+const DATED: Key = ("date", "`2026-11-20`, with `T14:53` or `T14:53:07` a time, too.");
+const TAKEN: Key = (
+    "taken",
+    "When it was taken, RFC 3339, where the date does not say so; as the date or the file says if not given.",
+);
 const STATUS: Key = ("status", "`false` switches it on, `true` off.");
 const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
 const GRAY: Key = ("gray", "`1`: without colour.");
@@ -233,14 +238,16 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/api/v1/media" uploads::add, Api,
         "Takes a file: a JPEG, an MJPEG file, an AVI with MJPEG video. It is streamed, and may be of any length. As a form it may be several.",
         [("name", "The item's name; one that is taken gets a number. Made of date and time if not given."),
-            ("date", "`2026-11-20`, with `T14:53` or `T14:53:07` a time, too."), ("note", "A note."),
+            DATED, TAKEN, ("note", "A note."),
             ("fps", "Pictures a second of a clip; as it says itself if not given, else 30.")],
         Wanted::File,
-        [(201, "The item; of several files in a form a list of items.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
+        [(201, "The item; of several files in a form a list of items.", Content::Json("MediaItem")),
+            (207, "The items of those files of a form that were taken, and what is wrong with the others.", Content::Json("MediaTaken")),
+            WRONG_QUERY, KEEP_WITHHELD,
             (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
             (415, "It is something else.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
     route!(PUT "/api/v1/media" uploads::add, Api, "The same, for programs that send files so (`curl -T`).",
-        [("name", "As above."), ("date", "As above."), ("note", "As above."), ("fps", "As above.")],
+        [("name", "As above."), ("date", "As above."), TAKEN, ("note", "As above."), ("fps", "As above.")],
         Wanted::File,
         [(201, "The item.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
             (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
@@ -302,6 +309,13 @@ pub static ROUTES: &[Route] = &[
         [(200, "How much.", Content::Json("VacuumReport")), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
     route!(GET "/api/v1/media/backup" storage::backup, Api, "The whole store as it is now, while it goes on.", [],
         [(200, "A file of SQLite.", Content::Database), API_WITHHELD, NO_STORE]),
+    route!(PUT "/api/v1/media/{name}" uploads::add_named, Api, "Takes a file under this name: `curl -T FILE` puts it behind an address that ends with a slash.",
+        [("name", "Another name."), DATED, TAKEN, ("note", "A note."), ("fps", "Pictures a second of a clip.")],
+        Wanted::File,
+        [(201, "The item.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
+            (405, "The name is a number, and items are not replaced.", Content::Problem),
+            (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
+            (415, "It is something else.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
     route!(GET "/api/v1/light" light::get, Api, "The light: what was set, what its pixels show, and why if it does not work.", [],
         [(200, "The light; ETag is the settings' version.", Content::Json("Light"))]),
     route!(PATCH "/api/v1/light" light::patch, Api,

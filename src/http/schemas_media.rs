@@ -12,6 +12,12 @@ pub fn all() -> Value {
     json!({
         "MediaItem": item(),
         "MediaItems": page_of(json!({"$ref": "#/components/schemas/MediaItem"})),
+        "MediaTaken": object(json!({
+            "items": list(json!({"$ref": "#/components/schemas/MediaItem"})), "next": maybe(text()),
+            "refused": list(object(json!({
+                "name": text(), "status": count(), "detail": text(), "hint": maybe(text()),
+            }))),
+        })),
         "MediaPatch": patch(),
         "MediaIds": closed(json!({"ids": ids()}), &["ids"]),
         "MediaKeep": closed(json!({"ids": ids(), "kept": flag()}), &["ids"]),

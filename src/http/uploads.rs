@@ -2,7 +2,8 @@
 //! come; what is in memory is a picture and a chunk, however long the file.
 //!
 //! A file is the body itself (a script's, `curl --data-binary @clip.avi`, `curl -T`), or part of a form
-//! (`multipart/form-data`, also several). Of a body that breaks off nothing is kept.
+//! (`multipart/form-data`, also several). One of several that cannot be taken does not take the others with it. Of a
+//! body that breaks off nothing is kept: one that is sent again doubles nothing.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use super::query::WrongValue;
 use super::route::{self, Request, TEXT};
 use super::wire::{self, List};
 use super::wire_media::ItemReport;
-use super::{media, storage, v1};
+use super::{media, storage, v1, when};
+use crate::base::Stamp;
+use crate::base::clock::monotonic_us;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, Media};
 
@@ -35,21 +38,46 @@ const MOST_PARTS: usize = 1000;
 /// The longest text of a form's field.
 const MOST_TEXT: usize = 8 << 10;
 
-/// `POST /api/v1/media`: 201 with the item; with the list of them where a form had several files.
+/// `POST /api/v1/media`: 201 with the item; with the list of them where a form had several files. 207 where some of them
+/// could not be taken, with what is wrong with each.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
-    let items = take(request).await?;
-    if let [item] = &items[..] {
+    let Taken { items, refused } = take(request, None).await?;
+    if let ([item], []) = (&items[..], &refused[..]) {
         return Ok(media::made(item, "media/"));
     }
     let list = List::whole(items.iter().map(ItemReport::from));
-    let mut response = v1::json(wire::json(&list));
-    *response.status_mut() = StatusCode::CREATED;
+    let (mut response, status) = if refused.is_empty() {
+        (v1::json(wire::json(&list)), StatusCode::CREATED)
+    } else {
+        let refused = refused.iter().map(RefusedReport::from).collect();
+        (v1::json(wire::json(&TakenReport { list, refused })), StatusCode::MULTI_STATUS)
+    };
+    *response.status_mut() = status;
     Ok(response)
 }
 
-/// `POST /media/upload`, from the page's form without a script: back to the page.
+/// `PUT /api/v1/media/NAME`: the same. `curl -T FILE` puts the name there where the address ends with a slash.
+pub async fn add_named(request: Request) -> Result<Response<Body>, Problem> {
+    let name = request.name.clone();
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "an item cannot be replaced");
+        let allow = Some(String::from("GET, PATCH, DELETE, HEAD, OPTIONS"));
+        return Err(Problem { allow, ..problem }
+            .hint(format!("PUT /api/v1/media?name={name} takes a file that is called so")));
+    }
+    let item = take(request, Some(name)).await?.items;
+    item.first().map(|item| media::made(item, "")).ok_or_else(|| ImportError::Empty.into())
+}
+
+/// `POST /media/upload`, from the page's form without a script: back to the page, unless something could not be taken.
 pub async fn from_form(request: Request) -> Result<Response<Body>, Problem> {
-    take(request).await?;
+    let Taken { items, refused } = take(request, None).await?;
+    if !refused.is_empty() {
+        let kept = items.len();
+        let Problem { status, detail, hint, .. } = all_of(&refused);
+        let detail = format!("{kept} of {} files are kept; {detail}", kept + refused.len());
+        return Err(Problem { hint, ..Problem::new(status, detail) });
+    }
     let mut response = route::fixed(TEXT, "");
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
@@ -58,8 +86,56 @@ pub async fn from_form(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// Takes the files of a request's body into the store: all, or none.
-async fn take(mut request: Request) -> Result<Vec<Item>, Problem> {
+/// What became of the files of a body.
+#[derive(Default)]
+struct Taken {
+    items: Vec<Item>,
+    refused: Vec<Refused>,
+}
+
+/// A file of a form that could not be taken.
+struct Refused {
+    name: String,
+    error: ImportError,
+}
+
+/// What is wrong with all of them, each by its name; of the first one's kind.
+fn all_of(refused: &[Refused]) -> Problem {
+    let status = refused.first().map_or(StatusCode::UNPROCESSABLE_ENTITY, |first| status_of(&first.error));
+    let each: Vec<String> = refused.iter().map(|one| format!("{}: {}", one.name, one.error)).collect();
+    let hint = refused.iter().find_map(|one| one.error.hint()).map(String::from);
+    Problem { hint, ..Problem::new(status, each.join("; ")) }
+}
+
+#[derive(serde::Serialize)]
+struct TakenReport {
+    #[serde(flatten)]
+    list: List<ItemReport>,
+    refused: Vec<RefusedReport>,
+}
+
+#[derive(serde::Serialize)]
+struct RefusedReport {
+    name: String,
+    status: u16,
+    detail: String,
+    hint: Option<String>,
+}
+
+impl From<&Refused> for RefusedReport {
+    fn from(refused: &Refused) -> RefusedReport {
+        RefusedReport {
+            name: refused.name.clone(),
+            status: status_of(&refused.error).as_u16(),
+            detail: refused.error.to_string(),
+            hint: refused.error.hint().map(String::from),
+        }
+    }
+}
+
+/// Takes the files of a request's body into the store; one that is the body itself is called as the query says, or as
+/// its path does. Fails where not one could be taken.
+async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Problem> {
     let site = request.site.clone();
     let media = site.media()?.clone();
     let query = &request.query;
@@ -68,14 +144,15 @@ async fn take(mut request: Request) -> Result<Vec<Item>, Problem> {
         .get("fps")
         .filter(|text| !text.is_empty())
         .map(|text| read_fps(text).ok_or_else(|| WrongValue::new("fps", text, "a number from 0.01 to 1000")));
-    let name = text("name");
+    let taken = text("taken").map(|text| when::instant("taken", &text, &site.clock())).transpose()?;
+    let name = text("name").or(in_path);
     let wish = ImportWish {
         source: name.as_ref().map_or_else(|| String::from("file"), |name| format!("file {name}")),
         name,
         may_rename: true,
         date: text("date"),
         note: text("note").unwrap_or_default(),
-        stamp: None,
+        stamp: taken.map(|wall_us| Stamp { monotonic_us: monotonic_us(), wall_us, wall_trusted: true }),
         fps: fps.transpose()?,
         zone: site.settings().zone.clone(),
     };
@@ -96,41 +173,36 @@ async fn take(mut request: Request) -> Result<Vec<Item>, Problem> {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "other files are being taken at present").retry_after(5)
     })?;
     let store = media.clone();
-    let (read, taken) = upload
+    let ((taken, read), sent) = upload
         .read_by(move |received| {
             // Kept until the reading is over, even if nobody waits for it any more.
             let _place = place;
-            let mut items = Vec::new();
+            let mut taken = Taken::default();
             let read = match boundary {
-                None => one(&store, received, wish, &mut items),
-                Some(boundary) => form(&store, received, &boundary, wish, &mut items),
+                None => one(&store, received, wish, &mut taken),
+                Some(boundary) => form(&store, received, &boundary, wish, &mut taken),
             };
-            (items, read)
+            (taken, read)
         })
         .await
         .map_err(|reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason))?;
-    let (items, read) = read;
-    let problem = match (taken, read) {
-        (Ok(()), Ok(())) => return Ok(items),
+    let problem = match (sent, read) {
+        (Ok(()), Ok(())) if taken.items.is_empty() && !taken.refused.is_empty() => all_of(&taken.refused),
+        (Ok(()), Ok(())) => return Ok(taken),
         (Err(BodyError::TooLong { .. }), _) => no_room(room),
         (Err(error), _) => error.into(),
         (Ok(()), Err(error)) => error.into(),
     };
-    if !items.is_empty() {
-        // All or none: a form that is sent again doubles nothing.
-        media.remove(items.iter().map(|item| item.id).collect()).await?;
+    if !taken.items.is_empty() {
+        // It is sent again, and doubles nothing then.
+        media.remove(taken.items.iter().map(|item| item.id).collect()).await?;
     }
     Err(problem)
 }
 
 /// Takes a body that is the file itself.
-fn one(
-    media: &Media,
-    mut body: impl Read,
-    wish: ImportWish,
-    items: &mut Vec<Item>,
-) -> Result<(), ImportError> {
-    items.push(import(media, &mut body, wish)?.item);
+fn one(media: &Media, mut body: impl Read, wish: ImportWish, taken: &mut Taken) -> Result<(), ImportError> {
+    taken.items.push(import(media, &mut body, wish)?.item);
     // What follows a picture in its file says nothing, but whoever sends it wants to be heard to the end.
     io::copy(&mut body, &mut io::sink())?;
     Ok(())
@@ -142,14 +214,15 @@ fn form(
     mut body: impl Read,
     boundary: &str,
     wish: ImportWish,
-    items: &mut Vec<Item>,
+    taken: &mut Taken,
 ) -> Result<(), ImportError> {
     let mut form = FormData::new(&mut body, boundary);
     let mut wish = wish;
     for _ in 0..MOST_PARTS {
         let Some(part) = form.part()? else {
             io::copy(&mut body, &mut io::sink())?;
-            return if items.is_empty() { Err(ImportError::Kind("a form without a file")) } else { Ok(()) };
+            let is_empty = taken.items.is_empty() && taken.refused.is_empty();
+            return if is_empty { Err(ImportError::Kind("a form without a file")) } else { Ok(()) };
         };
         if let Some(file) = part.file {
             // A field for files that nobody chose one for is sent all the same.
@@ -158,7 +231,11 @@ fn form(
             }
             let name = wish.name.clone().unwrap_or_else(|| file.clone());
             let wish = ImportWish { name: Some(name), source: format!("file {file}"), ..wish.clone() };
-            items.push(import(media, form.body(), wish)?.item);
+            match import(media, form.body(), wish) {
+                Ok(imported) => taken.items.push(imported.item),
+                Err(error) if error.is_of_the_file() => taken.refused.push(Refused { name: file, error }),
+                Err(error) => return Err(error),
+            }
             continue;
         }
         let text = form.text(MOST_TEXT)?;
@@ -184,15 +261,22 @@ fn no_room(room: u64) -> Problem {
         .hint("delete something, or let retention keep less")
 }
 
+fn status_of(error: &ImportError) -> StatusCode {
+    match error {
+        ImportError::Read(_) => StatusCode::BAD_REQUEST,
+        ImportError::Kind(_) | ImportError::Avi(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ImportError::Empty | ImportError::Jpeg(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ImportError::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
+        ImportError::Media(error) => Problem::from(error.clone()).status,
+    }
+}
+
 impl From<ImportError> for Problem {
     fn from(error: ImportError) -> Problem {
-        let status = match &error {
-            ImportError::Read(_) => StatusCode::BAD_REQUEST,
-            ImportError::Kind(_) | ImportError::Avi(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ImportError::Empty | ImportError::Jpeg(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            ImportError::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
-            ImportError::Media(error) => return Problem::from(error.clone()),
-        };
+        if let ImportError::Media(error) = error {
+            return Problem::from(error);
+        }
+        let status = status_of(&error);
         let hint = error.hint().map(String::from);
         Problem { hint, ..Problem::new(status, error.to_string()) }
     }

@@ -420,10 +420,35 @@ fn a_form_brings_files_without_a_script() {
     assert_eq!(answer.json()["items"][0]["name"], "one.jpg");
     assert_eq!(answer.json()["items"][1]["note"], "from the phone");
     assert_eq!(kept.media.reader().unwrap().snapshot(1).unwrap(), one);
-    // One that is none takes the others with it.
-    let bad = form(&[("file", Some("three.jpg"), &one), ("file", Some("four.jpg"), b"words")]);
-    assert_eq!(kept.upload("POST", "/api/v1/media", lines, &bad).status, 415);
-    assert_eq!(kept.items().len(), 2);
+    // One that is none does not take the others with it, and is named.
+    let mixed = form(&[
+        ("file", Some("three.jpg"), &one),
+        ("file", Some("four.jpg"), b"words"),
+        ("file", Some("last.jpg"), &one),
+    ]);
+    let answer = kept.upload("POST", "/api/v1/media", lines, &mixed);
+    assert_eq!(answer.status, 207, "{}", answer.text());
+    let said = answer.json();
+    let names: Vec<&Value> = said["items"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
+    assert_eq!(names, ["three.jpg", "last.jpg"]);
+    let refused = said["refused"].as_array().unwrap();
+    assert_eq!(
+        (refused.len(), &refused[0]["name"], &refused[0]["status"]),
+        (1, &json!("four.jpg"), &json!(415))
+    );
+    assert!(refused[0]["detail"].as_str().unwrap().starts_with("this is something else"), "{said}");
+    let page = kept.upload("POST", "/media/upload", lines, &mixed);
+    assert_eq!(page.status, 415);
+    assert!(page.text().starts_with("2 of 3 files are kept; four.jpg: this is"), "{}", page.text());
+    let bad = form(&[("file", Some("four.jpg"), b"words"), ("file", Some("five.jpg"), b"more words")]);
+    let answer = kept.upload("POST", "/api/v1/media", lines, &bad);
+    assert_eq!(answer.status, 415);
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("four.jpg: this is") && detail.contains("; five.jpg: this is"), "{detail}");
+    // Of one that breaks off nothing is kept, whatever came of it before.
+    let answer = kept.upload("POST", "/api/v1/media", lines, &mixed[..mixed.len() - 8]);
+    assert!((400..500).contains(&answer.status), "{}", answer.text());
+    assert_eq!(kept.items().len(), 6);
     let single = form(&[("file", Some("five.jpg"), &one)]);
     let answer = kept.upload("POST", "/media/upload", lines, &single);
     assert_eq!((answer.status, answer.header("location")), (303, Some("../media")), "{}", answer.text());
@@ -435,7 +460,39 @@ fn a_form_brings_files_without_a_script() {
         kept.upload("POST", "/api/v1/media", "Content-Type: multipart/form-data\r\n", &both).status,
         400
     );
-    assert_eq!(kept.items().len(), 3);
+    assert_eq!(kept.items().len(), 7);
+}
+
+/// As `curl -T FILE` does, which puts the name behind an address that ends with a slash.
+#[test]
+fn a_file_may_be_put_at_its_name() {
+    let kept = keep(&TestCam::new());
+    let answer =
+        kept.upload("PUT", "/api/v1/media/T%C3%BCr%201.avi?date=2018-01-31", "", &avi(&pictures(3), 50_000));
+    assert_eq!((answer.status, answer.header("location")), (201, Some("1")), "{}", answer.text());
+    let item = answer.json();
+    assert_eq!(
+        (&item["name"], &item["frames"], &item["date"]),
+        (&json!("Tür 1.avi"), &json!(3), &json!("2018-01-31"))
+    );
+    assert_eq!(kept.upload("PUT", "/api/v1/media/none.avi", "", b"words").status, 415);
+    let answer = kept.upload("PUT", "/api/v1/media/1", "", &numbered_jpeg(1, 0));
+    assert_eq!((answer.status, answer.header("allow").is_some()), (405, true), "{}", answer.text());
+    assert_eq!(kept.names(), ["Tür 1.avi"]);
+}
+
+/// The command line brings an old folder in so, whose dates may be words.
+#[test]
+fn the_time_of_a_file_may_be_told_beside_its_date() {
+    let kept = keep(&TestCam::new());
+    let path = "/api/v1/media?name=a.jpg&date=someday&taken=2018-01-31T12:00:00Z";
+    let item = kept.upload("POST", path, "", &numbered_jpeg(1, 0)).json();
+    assert_eq!(
+        (&item["date"], &item["time"]),
+        (&json!("someday"), &json!("2018-01-31T12:00:00.000Z")),
+        "{item}"
+    );
+    assert_eq!(kept.upload("POST", "/api/v1/media?taken=soon", "", &numbered_jpeg(1, 0)).status, 400);
 }
 
 #[test]

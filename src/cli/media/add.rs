@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{ItemReport, Store, bytes, file, may_keep, unread};
 use crate::base::Stamp;
-use crate::base::clock::monotonic_us;
+use crate::base::clock::{monotonic_us, rfc3339};
 use crate::cli::daemon::{Sent, WORKS_WITHIN, escaped};
 use crate::cli::{Failure, Given, print, print_json};
 use crate::config::Config;
@@ -230,16 +230,10 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
                 Err(MediaError::Unknown(_)) => {}
                 Err(error) => return Err(NotAdded::Failed(unread(error))),
             }
-            // The daemon makes the day of the time; a date that is none is set afterwards.
-            let time = wish.taken_us.map(|us| local(us, &wish.zone));
-            let (first, after) = match (&wish.date, time) {
-                (Some(date), Some(time)) if *date != time[..10] => (time, Some(date.clone())),
-                (Some(_), Some(time)) | (None, Some(time)) => (time, None),
-                (Some(date), None) => (date.clone(), None),
-                (None, None) => (String::new(), None),
-            };
+            let date = wish.date.unwrap_or_default();
+            let taken = wish.taken_us.map(rfc3339).unwrap_or_default();
             let mut path = format!("/api/v1/media?name={}", escaped(&wish.name));
-            for (key, value) in [("date", &first), ("note", &wish.note)] {
+            for (key, value) in [("date", &date), ("taken", &taken), ("note", &wish.note)] {
                 if !value.is_empty() {
                     path.push_str(&format!("&{key}={}", escaped(value)));
                 }
@@ -259,13 +253,6 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
                 failure => NotAdded::Failed(failure),
             })?;
             let taken: Taken = done.read().map_err(NotAdded::Failed)?;
-            if let Some(date) = after {
-                let body = json!({"date": date});
-                let path = format!("/api/v1/media/{}", taken.id);
-                let what = "it was taken, and its date could not be set";
-                let _: serde::de::IgnoredAny =
-                    daemon.json("PATCH", &path, Sent::Json(&body), what).map_err(NotAdded::Failed)?;
-            }
             let item = reader.item(taken.id).map_err(|error| NotAdded::Failed(unread(error)))?;
             Ok(Added { item, left_out: taken.left_out })
         }
@@ -278,11 +265,6 @@ struct Taken {
     id: u64,
     #[serde(default)]
     left_out: u64,
-}
-
-/// `2026-11-20T14:53:07` on the clock on the wall.
-fn local(time_us: u64, zone: &TimeZone) -> String {
-    crate::http::when::local(time_us, zone).chars().take(19).collect()
 }
 
 fn taken(name: &str) -> NotAdded {

@@ -99,6 +99,16 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// Whether something is wrong with this file: another one may be taken all the same.
+    pub fn is_of_the_file(&self) -> bool {
+        match self {
+            ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Empty => true,
+            ImportError::Jpeg(_) | ImportError::TooBig => true,
+            ImportError::Media(error) => matches!(error, MediaError::Wrong(_) | MediaError::SameName(_)),
+            ImportError::Read(_) => false,
+        }
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<&str> {
         match self {
