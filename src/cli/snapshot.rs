@@ -49,6 +49,15 @@ pub struct Snapshot {
     /// Which picture is kept: what viewers see, the camera's own, or its largest size
     #[arg(long, value_name = "WHICH", requires = "keep", value_parser = ["shown", "original", "largest"])]
     picture: Option<String>,
+    /// The kept picture is at most so many pixels wide, 16 to 8192
+    #[arg(long, value_name = "PIXELS", requires = "keep", value_parser = clap::value_parser!(u32).range(16..=8192))]
+    width: Option<u32>,
+    /// It is turned clockwise by so many degrees
+    #[arg(long, value_name = "DEGREES", requires = "keep", value_parser = ["0", "90", "180", "270"])]
+    rotate: Option<String>,
+    /// It has no colour
+    #[arg(long, requires = "keep")]
+    gray: bool,
     /// Print what is known of the kept picture as JSON
     #[arg(long, requires = "keep")]
     json: bool,
@@ -101,12 +110,23 @@ impl Snapshot {
     /// Has the daemon, which has the camera and the store, take and keep one.
     fn keep(&self, config: &Config) -> Result<(), Failure> {
         let daemon = Daemon::needed(config, "keeping a picture")?.patient(PATIENCE);
-        let texts =
-            [("name", &self.name), ("date", &self.date), ("note", &self.note), ("picture", &self.picture)];
-        let wish: Map<String, Value> = texts
+        let texts = [
+            ("name", &self.name),
+            ("date", &self.date),
+            ("note", &self.note),
+            ("picture", &self.picture),
+            ("rotate", &self.rotate),
+        ];
+        let mut wish: Map<String, Value> = texts
             .into_iter()
             .filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?))))
             .collect();
+        if let Some(width) = self.width {
+            wish.insert(String::from("w"), Value::from(width));
+        }
+        if self.gray {
+            wish.insert(String::from("gray"), Value::from(true));
+        }
         let what = "no picture was kept";
         let item: Value = daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(wish)), what)?;
         if self.json {

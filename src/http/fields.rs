@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::payload::{self, PayloadError};
+use super::query::Query;
 use crate::config::{parse_duration, parse_size};
 
 /// A body is not what it should be.
@@ -66,6 +67,22 @@ impl Fields {
             }),
             None => Ok(Fields(fields)),
         }
+    }
+
+    /// Adds what the query says of `known`, as a form would; keys of other names are none of this.
+    ///
+    /// # Errors
+    /// A key is there more than once, or in the body, too: nobody knows which is meant.
+    pub fn and_query(mut self, query: &Query, known: &[&'static str]) -> Result<Fields, FieldError> {
+        for &key in known {
+            let mut values = query.pairs().iter().filter(|(name, _)| name == key);
+            let Some((_, value)) = values.next() else { continue };
+            if self.has(key) || values.next().is_some() {
+                return Err(self.wrong(key, "given once, in the query or in the body"));
+            }
+            self.0.insert(key.to_owned(), Value::from(value.as_str()));
+        }
+        Ok(self)
     }
 
     /// Whether a key is there, `null` included.
@@ -281,6 +298,16 @@ mod tests {
         assert_eq!(fields.whole("w", 16..=8192), Ok(Some(320)));
         assert_eq!(fields.bytes("size"), Ok(Some(5)));
         assert_eq!(fields.ids("ids", 9), Ok(vec![1, 3]));
+    }
+
+    #[test]
+    fn a_query_says_what_the_body_does_not() {
+        let and = |body: &str, query: &str| json(body).unwrap().and_query(&Query::parse(query), &KNOWN);
+        let fields = and(r#"{"name":"a"}"#, "w=320&kept=1&_=5").unwrap();
+        assert_eq!((fields.whole("w", 16..=8192), fields.flag("kept")), (Ok(Some(320)), Ok(Some(true))));
+        for (body, query) in [(r#"{"w":320}"#, "w=320"), (r#"{"w":null}"#, "w=320"), ("{}", "w=320&w=320")] {
+            assert!(matches!(and(body, query), Err(FieldError::Wrong { key: "w", .. })), "{body} {query}");
+        }
     }
 
     #[test]

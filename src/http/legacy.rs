@@ -15,6 +15,7 @@ use super::power::{self, ByKey, PowerAction};
 use super::preferences::Changes;
 use super::problem::Problem;
 use super::route::{self, Request, TEXT, no_store};
+use super::snapshots::asked_of_old;
 use super::{lens, page, pictures, wire};
 use crate::config::kind::color;
 use crate::pipeline::Held;
@@ -41,18 +42,17 @@ pub async fn root(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// `GET /snapshot`: the JPEG. With the key `filename` it is kept, as viewers see it, under this name.
+/// `GET /snapshot`: the JPEG. With the key `filename` it is kept under this name, as viewers see it unless another form
+/// is asked for.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.query.get("filename").is_none() {
         return pictures::snapshot(request).await;
     }
     let kept = match request.site.keeping() {
         Ok(keeping) => {
-            let wish = SnapshotWish {
-                name: name(&request, ".jpg"),
-                date: date(&request),
-                ..SnapshotWish::default()
-            };
+            let (which, change) = asked_of_old(&request.query, &request.site.settings().zone);
+            let (name, date, note) = (name(&request, ".jpg"), date(&request), String::new());
+            let wish = SnapshotWish { name, date, note, which, change };
             keeping.snapshot(wish).await.map_err(Problem::from)
         }
         Err(problem) => Err(problem),

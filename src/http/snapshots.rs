@@ -28,11 +28,12 @@ const WIDTHS: std::ops::RangeInclusive<u64> = 16..=8192;
 /// A sleeping camera's first picture is waited for so long; one that has to be opened anew for it, too.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// `POST /api/v1/snapshots`.
+/// `POST /api/v1/snapshots`; what is wanted is in the body, or in the query as of the picture that is asked for.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let keeping = request.site.keeping()?;
     let keys = [&KEYS[..], &View::KEYS].concat();
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &keys)?;
+    let fields = fields.and_query(&request.query, &keys)?;
     let wish = wish(&fields, &request.site.settings().zone)?;
     let item = keeping.snapshot(wish).await?;
     Ok(media::made(&item, "media/"))
@@ -59,26 +60,23 @@ fn wish(fields: &Fields, zone: &TimeZone) -> Result<SnapshotWish, FieldError> {
 pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Picture, KeepError>>, Problem> {
     let settings = request.site.settings();
     let zone = &settings.zone;
-    let asked = if is_old { asked_of_old(&request.query, zone) } else { asked(&request.query, zone)? };
-    let Some((which, change)) = asked else { return Ok(None) };
+    let (which, change) =
+        if is_old { asked_of_old(&request.query, zone) } else { asked(&request.query, zone)? };
+    if which == Which::Shown && change == PictureChange::default() {
+        return Ok(None);
+    }
     Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
 }
 
-fn asked(query: &Query, zone: &TimeZone) -> Result<Option<(Which, PictureChange)>, WrongValue> {
-    let which = query.one_of("picture", &WHICH)?.unwrap_or_default();
-    let change = wanted_change(query, zone)?;
-    Ok(unless_usual(which, change))
+fn asked(query: &Query, zone: &TimeZone) -> Result<(Which, PictureChange), WrongValue> {
+    Ok((query.one_of("picture", &WHICH)?.unwrap_or_default(), wanted_change(query, zone)?))
 }
 
-fn asked_of_old(query: &Query, zone: &TimeZone) -> Option<(Which, PictureChange)> {
+/// Which picture an old address asks for, and what is to be done to it; what means nothing changes nothing.
+pub fn asked_of_old(query: &Query, zone: &TimeZone) -> (Which, PictureChange) {
     let which = query.one_of("picture", &WHICH).ok().flatten().unwrap_or_default();
     let width = query.whole("w", WIDTHS).ok().flatten().and_then(|width| u32::try_from(width).ok());
-    unless_usual(which, PictureChange { width, view: view::of_old_query(query, zone) })
-}
-
-fn unless_usual(which: Which, change: PictureChange) -> Option<(Which, PictureChange)> {
-    let is_usual = which == Which::Shown && change == PictureChange::default();
-    (!is_usual).then_some((which, change))
+    (which, PictureChange { width, view: view::of_old_query(query, zone) })
 }
 
 #[cfg(test)]
@@ -89,18 +87,19 @@ mod tests {
     #[test]
     fn the_query_says_which_picture() {
         let of = |text: &str| asked(&Query::parse(text), &TimeZone::UTC);
-        assert_eq!(of(""), Ok(None));
-        assert_eq!(of("123&_=4&gray=0&rotate=0&picture=shown"), Ok(None));
+        let usual = (Which::Shown, PictureChange::default());
+        assert_eq!(of(""), Ok(usual.clone()));
+        assert_eq!(of("123&_=4&gray=0&rotate=0&picture=shown"), Ok(usual.clone()));
         let view = View { rotate: 90, gray: true, ..View::default() };
         let change = PictureChange { width: Some(320), view };
-        assert_eq!(of("w=320&rotate=90&gray=1&picture=original"), Ok(Some((Which::Original, change))));
+        assert_eq!(of("w=320&rotate=90&gray=1&picture=original"), Ok((Which::Original, change)));
         for wrong in ["w=15", "w=8193", "w=a", "rotate=45", "rotate=360", "gray=yes", "picture=best"] {
             assert!(of(wrong).is_err(), "{wrong}");
-            assert_eq!(asked_of_old(&Query::parse(wrong), &TimeZone::UTC), None, "{wrong}");
+            assert_eq!(asked_of_old(&Query::parse(wrong), &TimeZone::UTC), usual, "{wrong}");
         }
         let old = Query::parse("w=huge&rotate=180&gray=maybe&picture=original");
-        let some = asked_of_old(&old, &TimeZone::UTC);
+        let asked = asked_of_old(&old, &TimeZone::UTC);
         let view = View { rotate: 180, ..View::default() };
-        assert_eq!(some, Some((Which::Original, PictureChange { width: None, view })));
+        assert_eq!(asked, (Which::Original, PictureChange { width: None, view }));
     }
 }

@@ -598,6 +598,20 @@ fn a_picture_comes_in_the_form_that_is_asked_for() {
     assert_eq!(kept.get("/api/v1/snapshot.jpg?rotate=45").status, 400);
     let made = kept.json("POST", "/api/v1/snapshots", &json!({"w": 32, "text": "door", "timestamp": true}));
     assert_eq!((made.status, &made.json()["width"]), (201, &json!(32)), "{}", made.text());
+    // The query says the same as a body, and not both of them.
+    let made = kept.post("/api/v1/snapshots?w=32&rotate=90&gray=1&name=q.jpg");
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    assert_eq!(
+        (&made["width"], &made["height"], &made["name"]),
+        (&json!(32), &json!(43), &json!("q.jpg")),
+        "{made}"
+    );
+    let both = kept.json("POST", "/api/v1/snapshots?w=32&note=a", &json!({"w": 48}));
+    assert_eq!((both.status, &both.json()["field"]), (400, &json!("w")), "{}", both.text());
+    for wrong in ["w=15", "rotate=45", "picture=nonsense", "w=32&w=48"] {
+        assert_eq!(kept.post(&format!("/api/v1/snapshots?{wrong}")).status, 400, "{wrong}");
+    }
     cam.manner(Manner::Silent);
 }
 

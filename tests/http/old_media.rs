@@ -53,6 +53,20 @@ fn a_snapshot_is_kept_under_its_name_and_date() {
 }
 
 #[test]
+fn a_snapshot_is_kept_in_the_form_that_is_asked_for() {
+    let kept = keep(&TestCam::new());
+    assert_eq!(said(&kept.get("/snapshot?filename=view&w=32&rotate=90&gray=1")), DONE);
+    let item = kept.items().remove(0);
+    assert_eq!((item["width"].as_u64(), item["height"].as_u64()), (Some(32), Some(43)), "{item}");
+    let jpeg = kept.media.reader().unwrap().snapshot(item["id"].as_u64().unwrap()).unwrap();
+    assert_eq!(tallycam::media::jpeg::inspect(&jpeg).unwrap().components, 1);
+    // What means nothing changes nothing, as of the picture that is only given; and words are a date there.
+    assert_eq!(said(&kept.get("/snapshot?filename=usual&picture=nonsense&w=1&date=in+May")), DONE);
+    let item = kept.items().remove(0);
+    assert_eq!((item["width"].as_u64(), item["date"].as_str()), (Some(64), Some("in May")), "{item}");
+}
+
+#[test]
 fn a_snapshot_that_fails_leaves_no_row() {
     let cam = TestCam::new();
     let kept = keep(&cam);
