@@ -15,7 +15,7 @@ use super::route::Request;
 use super::wire::{self, List};
 use super::wire_media::ItemReport;
 use super::{Site, v1, when};
-use crate::store::media::{Item, Kind, MediaEdit, MediaError, MediaQuery};
+use crate::store::media::{Item, Kind, MediaEdit, MediaError, MediaQuery, check_day};
 
 /// Items on a page, when nothing is said.
 const USUAL_LIMIT: u64 = 100;
@@ -89,6 +89,17 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
         return Ok(one(&item));
     }
     Ok(one(&media.edit(request.id, version, edit).await?))
+}
+
+/// Refuses a date for a new item that is neither a day nor a time on one.
+///
+/// # Errors
+/// It is none.
+pub fn check_date(site: &Site, date: Option<&str>) -> Result<(), Problem> {
+    match date {
+        Some(date) => Ok(check_day(date, &site.settings().zone)?),
+        None => Ok(()),
+    }
 }
 
 /// `DELETE /api/v1/media/{id}`.

@@ -25,7 +25,9 @@ const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_
 pub async fn begin(request: Request) -> Result<Response<Body>, Problem> {
     let keeping = request.site.keeping()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
-    let item = keeping.record(wish(&fields)?).await?;
+    let wish = wish(&fields)?;
+    media::check_date(&request.site, wish.date.as_deref())?;
+    let item = keeping.record(wish).await?;
     Ok(media::made(&item, "media/"))
 }
 

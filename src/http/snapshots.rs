@@ -35,6 +35,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &keys)?;
     let fields = fields.and_query(&request.query, &keys)?;
     let wish = wish(&fields, &request.site.settings().zone)?;
+    media::check_date(&request.site, wish.date.as_deref())?;
     let item = keeping.snapshot(wish).await?;
     Ok(media::made(&item, "media/"))
 }

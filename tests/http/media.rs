@@ -47,6 +47,7 @@ fn a_snapshot_is_made_looked_at_changed_and_removed() {
         ("name", json!("Door.jpg")),
         ("kind", json!("snapshot")),
         ("date", json!("2026-11-01")),
+        ("time_sure", json!(true)),
         ("width", json!(64)),
         ("height", json!(48)),
         ("duration", json!(0.0)),
@@ -135,6 +136,12 @@ fn what_is_not_understood_is_refused_in_words() {
         (json!({"name": "x".repeat(201)}), 422),
         (json!({"note": "x".repeat(2001)}), 422),
         (json!({"date": "x".repeat(65)}), 422),
+        (json!({"date": "bad"}), 422),
+        (json!({"date": ""}), 422),
+        (json!({"date": "<script>"}), 422),
+        (json!({"date": "0001-01-01"}), 422),
+        (json!({"date": "9999-12-31T23:59:59"}), 422),
+        (json!({"date": "2018-02-30"}), 422),
         (json!({"name": "b.jpg"}), 409),
     ] {
         let answer = kept.json("PATCH", "/api/v1/media/1", &body);
@@ -162,6 +169,8 @@ fn what_is_not_understood_is_refused_in_words() {
         assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text());
     }
     assert_eq!(kept.json("POST", "/api/v1/snapshots", &json!({"name": "a/b"})).status, 422);
+    assert_eq!(kept.json("POST", "/api/v1/snapshots", &json!({"date": "someday"})).status, 422);
+    assert_eq!(kept.json("POST", "/api/v1/recordings", &json!({"date": "someday"})).status, 422);
     for query in ["kind=film", "limit=0", "limit=1001", "from=soon", "kept=maybe", "cursor=nonsense"] {
         let answer = kept.get(&format!("/api/v1/media?{query}"));
         assert_eq!(answer.status, 400, "{query}: {}", answer.text());

@@ -46,6 +46,10 @@ fn a_snapshot_is_kept_under_its_name_and_date() {
     if let Some(rows) = kept.sqlite3("SELECT id, date, filename FROM media ORDER BY id") {
         assert_eq!(rows, "1|2018-01-31|a.jpg\n2|2018-02-01|b.jpg\n3|2018-02-02|a-2.jpg\n");
     }
+    // They are found on their days.
+    let days = kept.get("/api/v1/media?from=2018-01-31&to=2018-02-02").json();
+    let names: Vec<_> = days["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
+    assert_eq!(names, ["b.jpg", "a.jpg"], "{days}");
     // Without the key it is the picture, and nothing is kept.
     let picture = kept.get("/snapshot");
     assert_eq!((picture.status, picture.header("content-type")), (200, Some("image/jpeg")));

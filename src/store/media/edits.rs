@@ -4,7 +4,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::chunks::{self, Pictures};
 use super::desk::{Desk, Fault};
-use super::names::{check_date, check_name, check_note, day_of, default_name, edited_date, free_name};
+use super::names::{
+    check_date, check_day, check_name, check_note, day_of, default_name, edited_date, free_name,
+};
 use super::rows::{self, ReadError, Sums};
 use super::schema::{OPEN, THERE};
 use super::{ChunkFrame, Item, Kind, MediaEdit, MediaError, NewRecording, NewSnapshot, Origin, freeing};
@@ -98,8 +100,14 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
     };
     let date = words.date.filter(|date| !date.is_empty());
     let is_dated = date.is_some();
-    let date = date.unwrap_or_else(|| day_of(at_us, desk.zone));
-    check_date(&date)?;
+    let (date, moved_us) = match date {
+        Some(date) => {
+            check_date(&date)?;
+            // Whoever brings a file in has said its time, too.
+            if is_ours { edited_date(&date, at_us, desk.zone) } else { (date, None) }
+        }
+        None => (day_of(at_us, desk.zone), None),
+    };
     let is_sure = desk.state.wall.is_sure;
     desk.connection.execute(
         "INSERT INTO items (name, kind, date, at_us, added_us, state, camera, source, origin, note, boot, mono_us,
@@ -109,7 +117,7 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
             name,
             words.kind.word(),
             date,
-            at_us,
+            moved_us.unwrap_or(at_us),
             desk.state.wall.wall_us(desk.now.monotonic_us as i64),
             OPEN,
             desk.camera,
@@ -117,7 +125,8 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
             words.origin.word(),
             words.note,
             (!is_sure).then_some(desk.boot),
-            is_ours.then_some(words.stamp.monotonic_us as i64),
+            // A time that somebody has set is moved by no clock.
+            (is_ours && moved_us.is_none()).then_some(words.stamp.monotonic_us as i64),
             desk.now.monotonic_us as i64,
             is_dated
         ],
@@ -160,7 +169,7 @@ pub(super) fn edit(
         changed += set("name", &name)?;
     }
     if let Some(date) = edit.date.filter(|date| *date != item.date) {
-        check_date(&date)?;
+        check_day(&date, desk.zone)?;
         let (date, moved_us) = edited_date(&date, item.at_us as i64, desk.zone);
         changed += set("date", &date)? + set("dated", &true)?;
         if let Some(moved_us) = moved_us {

@@ -26,7 +26,7 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     Err(MediaError::Wrong(String::from(wrong)))
 }
 
-/// Refuses what is no date of an item.
+/// Refuses what is no date of an item. Words are one, as those that the old program's index has; see [`check_day`].
 pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
     if date.chars().count() > LONGEST_DATE {
         return Err(MediaError::Wrong(String::from("a date has at most 64 characters")));
@@ -34,12 +34,22 @@ pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
     if date.chars().any(char::is_control) {
         return Err(MediaError::Wrong(String::from("a date has no control characters")));
     }
-    if is_no_day(date) {
-        return Err(MediaError::Wrong(format!(
-            "{date:?} is no date: there is no such day or time; write one such as 2026-11-20 or 2026-11-20T14:05"
-        )));
-    }
-    Ok(())
+    if is_no_day(date) { Err(no_day(date)) } else { Ok(()) }
+}
+
+/// Refuses what is neither a day nor a time on one that an item can have in `zone`: whoever sets a date now means one.
+///
+/// # Errors
+/// [`MediaError::Wrong`].
+pub fn check_day(date: &str, zone: &TimeZone) -> Result<(), MediaError> {
+    check_date(date)?;
+    if edited_date(date, 0, zone).1.is_some() { Ok(()) } else { Err(no_day(date)) }
+}
+
+fn no_day(date: &str) -> MediaError {
+    MediaError::Wrong(format!(
+        "{date:?} is no date: there is no such day or time; write one such as 2026-11-20 or 2026-11-20T14:05"
+    ))
 }
 
 /// Whether it is written like a day, or a time on one, and is none. Words that are not written so are kept as they are.
@@ -94,7 +104,7 @@ fn local(at_us: i64, zone: &TimeZone) -> jiff::Zoned {
     jiff::Timestamp::from_microsecond(at_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(zone.clone())
 }
 
-/// What an edited date comes to: the words to be shown, and the time it moves the item to, if it is a day or a time. A
+/// What a date that is given comes to: the words to be shown, and the time it moves the item to, if it is a day or a time. A
 /// day keeps the time of day of `at_us`. Anything else is kept as words.
 pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, Option<i64>) {
     let moment = if let Ok(moment) = date.parse::<civil::DateTime>()
@@ -230,6 +240,27 @@ mod tests {
         }
         for date in ["2026-13-45", "2026-02-29", " 2026-00-10", "2026-11-20T25:00", "2026-13-45T10:00"] {
             assert!(matches!(check_date(date), Err(MediaError::Wrong(_))), "{date}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_a_day_or_a_time_on_one() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
+        for date in ["2026-11-20", "2018-01-31T14:05", "1970-01-02", "2026-11-20T14:05:06"] {
+            assert!(check_day(date, &zone).is_ok(), "{date}");
+        }
+        for date in [
+            "bad",
+            "",
+            "<script>",
+            "0001-01-01",
+            "9999-12-31T23:59:59",
+            "2018-02-30",
+            "1969-12-31",
+            "2026-11",
+        ] {
+            let Err(MediaError::Wrong(words)) = check_day(date, &zone) else { panic!("{date}") };
+            assert!(words.contains("write one such as 2026-11-20"), "{words}");
         }
     }
 

@@ -241,7 +241,7 @@ impl Ended {
 pub struct MediaEdit {
     /// Its name.
     pub name: Option<String>,
-    /// Its date; `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`, moves [`Item::at_us`] too (a day alone keeps the
+    /// Its date: `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`. It moves [`Item::at_us`], too (a day alone keeps the
     /// time of day).
     pub date: Option<String>,
     /// Its note.

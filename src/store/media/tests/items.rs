@@ -134,8 +134,7 @@ fn changes_need_the_version_they_were_made_for() {
     assert_eq!(moved.at_us, item.at_us - 86_400 * S, "the same time of day");
     assert_eq!((moved.date.as_str(), moved.note.as_str(), moved.is_kept), ("2026-05-31", "two\nlines", true));
     let words = MediaEdit { date: Some(String::from("last summer")), ..MediaEdit::default() };
-    let worded = bench.edit(item.id, None, words).expect("changed");
-    assert_eq!((worded.date.as_str(), worded.at_us), ("last summer", moved.at_us));
+    assert!(matches!(bench.edit(item.id, None, words), Err(MediaError::Wrong(_))));
     assert!(matches!(bench.edit(99, None, named("x")), Err(MediaError::Unknown(_))));
 }
 
@@ -307,6 +306,46 @@ fn an_import_has_the_time_it_says() {
         bench.reader().old_list().expect("read"),
         [(1, String::from("12.3.2019"), String::from("old.jpg"))]
     );
+}
+
+/// As a change of its date would: the day is that of its list, too.
+#[test]
+fn a_date_that_is_given_at_the_beginning_moves_the_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let stamp = bench.clock.now();
+    let new = |name: &str, date: &str| NewSnapshot {
+        name: Some(name.to_owned()),
+        may_rename: false,
+        date: Some(date.to_owned()),
+        jpeg: Bytes::from(jpeg(1, 1000)),
+        stamp,
+        width: 1,
+        height: 1,
+        source: String::from("a test"),
+        origin: Origin::Asked,
+        note: String::new(),
+    };
+    // MONDAY is noon in the zone of the store's summer, and eleven in its winter.
+    for (name, date, shown, time) in [
+        ("day.jpg", "2018-01-31", "2018-01-31", "2018-01-31T11:00:00Z"),
+        ("time.jpg", "2018-01-31T14:05", "2018-01-31", "2018-01-31T13:05:00Z"),
+        ("words.jpg", "in May", "in May", "2026-06-01T10:00:00Z"),
+    ] {
+        let new = new(name, date);
+        let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
+        let time: jiff::Timestamp = time.parse().expect("a time");
+        assert_eq!((item.date.as_str(), item.at_us as i64), (shown, time.as_microsecond()), "{date}");
+        let again = MediaEdit { date: Some(date.to_owned()), ..MediaEdit::default() };
+        assert_eq!(bench.edit(item.id, None, again).expect("it is so").at_us, item.at_us, "{date}");
+    }
+    // What has got a time stays where it is when the clock is set; the other goes along.
+    bench.clock.with(|clock| clock.wall += 3600 * S);
+    bench.clock.pass(S);
+    bench.turn();
+    let times: Vec<u64> = bench.items().iter().map(|item| item.at_us).collect();
+    assert_eq!(times.len(), 3);
+    assert!(times[1..].iter().all(|&at_us| at_us < MONDAY - 86_400 * S), "{times:?}");
 }
 
 #[test]
