@@ -77,7 +77,12 @@ impl List {
         let daemon = daemon(&given.and(&self.given))?;
         let report: Value =
             daemon.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be told")?;
-        if self.json { print_json(&report) } else { print(&as_text(&report)) }
+        if self.json {
+            return print_json(&report);
+        }
+        print(&as_text(&report))?;
+        notes(&report);
+        Ok(())
     }
 }
 
@@ -113,10 +118,14 @@ impl Reset {
 
 /// Says what came out otherwise; what the camera did not set is a failure.
 fn told(report: &Value) -> Result<(), Failure> {
+    notes(report);
+    if list(report, "refused").is_empty() { Ok(()) } else { Err(Failure::Told(FAILED)) }
+}
+
+fn notes(report: &Value) {
     for note in list(report, "notes").iter().filter_map(Value::as_str) {
         eprintln!("tallycam: {note}");
     }
-    if list(report, "refused").is_empty() { Ok(()) } else { Err(Failure::Told(FAILED)) }
 }
 
 /// `NAME=VALUE`, each name once.
@@ -161,11 +170,13 @@ fn as_text(report: &Value) -> String {
 fn lines(report: &Value, meant: impl Fn(&str) -> bool) -> String {
     let items: Vec<&Value> = list(report, "items").iter().filter(|item| meant(text(item, "name"))).collect();
     let widest = items.iter().map(|item| text(item, "name").len()).max().unwrap_or(0);
+    let refused = list(report, "refused");
+    let line = |item: &Value| line(item, refused.iter().any(|name| name == text(item, "name")));
     items.iter().map(|item| format!("  {:<widest$}  {}\n", text(item, "name"), line(item))).collect()
 }
 
 /// "128, from 0 to 255, default 128; kept".
-fn line(item: &Value) -> String {
+fn line(item: &Value, is_refused: bool) -> String {
     let is = |key: &str| item.get(key).and_then(Value::as_bool).unwrap_or_default();
     let of = |key: &str| item.get(key).map(word).unwrap_or_default();
     let (value, default) = (of("value"), of("default"));
@@ -191,6 +202,8 @@ fn line(item: &Value) -> String {
     };
     if let Some(place) = item.get("place").and_then(Value::as_str) {
         line.push_str(&format!(" (set in {place})"));
+    } else if is("saved") && is_refused {
+        line.push_str(" (another value is kept, which the camera refuses)");
     } else if is("saved") {
         line.push_str(" (kept)");
     }
@@ -253,8 +266,9 @@ mod tests {
             {"name": "flip", "kind": "boolean", "value": true, "default": false, "place": "config.toml:3"},
             {"name": "mains", "kind": "menu", "value": 3, "default": 1,
                 "choices": [{"value": 1, "title": "50 Hz"}, {"value": 3, "title": "60 Hz"}]},
+            {"name": "gain", "kind": "integer", "min": 0, "max": 9, "step": 1, "value": 4, "default": 4, "saved": true},
             {"name": "press", "kind": "button", "value": null, "default": null},
-        ]});
+        ], "refused": ["gain"]});
         assert_eq!(
             as_text(&report),
             "Cam\n\
@@ -262,6 +276,7 @@ mod tests {
              \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (of no effect now: an automatic mode rules it)\n\
              \x20 flip   on, default off (set in config.toml:3)\n\
              \x20 mains  3, of 1 50 Hz, 3 60 Hz; default 1\n\
+             \x20 gain   4, from 0 to 9, default 4 (another value is kept, which the camera refuses)\n\
              \x20 press  a button\n"
         );
         assert_eq!(as_text(&json!({"reason": "It has none."})), "It has none.\n");

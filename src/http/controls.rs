@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::route::{Request, to_its_end};
 use super::wire_controls::{ControlsReport, FormatsReport};
 use super::{Site, v1, wire};
-use crate::config::control_path;
+use crate::config::{Origin, control_path, keys};
 use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WrongControl, unknown_control};
 
@@ -35,8 +35,21 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let pairs = payload::read_pairs(&request.headers, &request.body)?;
     let wanted = wanted(&now.controls, &pairs)?;
     let version = version(&request.site, &request.headers)?;
-    let controls = set(&request.site, now, wanted, version).await?;
-    Ok(answer(&request.site, &controls))
+    let controls = set(&request.site, now, wanted.clone(), version).await?;
+    match all_refused(&controls, &wanted) {
+        Some(problem) => Err(problem),
+        None => Ok(answer(&request.site, &controls)),
+    }
+}
+
+/// That the camera has refused all of `wanted`, why, and which is the first; `None`: it has taken something. What goes
+/// back to the default is kept no longer, whatever the camera says to it.
+fn all_refused(set: &CameraControls, wanted: &[(String, Option<i64>)]) -> Option<Problem> {
+    let is_refused = |(name, wish): &(String, Option<i64>)| wish.is_some() && set.refused.contains(name);
+    let (name, wish) = wanted.first().filter(|_| wanted.iter().all(is_refused))?;
+    let control = set.controls.iter().find(|control| control.name == *name)?;
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" "));
+    Some(problem.wrong(name, range(&control.kind), wish.unwrap_or_default().to_string()))
 }
 
 /// `POST /api/v1/controls/reset`: every control as the camera has it from the factory, but those that the operator
@@ -91,7 +104,11 @@ async fn set_and_keep(
         let value = value.or(control.map(|control| control.default))?;
         Some(ControlValue { name: name.clone(), value })
     });
-    let mut set = site.pipeline.set_controls(values.collect()).await?;
+    let values = values.collect();
+    let mut set = match wanted.iter().all(|(_, value)| value.is_none()) {
+        true => site.pipeline.reset_controls(values).await?,
+        false => site.pipeline.set_controls(values).await?,
+    };
     if let Err(problem) = keep(site, &mut set, wanted, version).await {
         // What is not kept is not in force.
         let mut changed = now.controls;
@@ -183,10 +200,10 @@ async fn keep(
         set.notes.push(String::from("This is not kept: it holds until the camera is unplugged."));
         return Ok(());
     };
-    let changes = kept.into_iter().map(|(name, wish)| {
+    let in_force = preferences.in_force();
+    let changes = kept.into_iter().flat_map(|(name, wish)| {
         let took = set.controls.iter().find(|control| control.name == *name);
-        let value = wish.and(took).map(toml);
-        (control_path(identity, name), value)
+        kept_as(&in_force, identity, name, wish.and(took).map(toml))
     });
     let in_force = preferences.change(changes.collect::<Changes>(), version).await?;
     set.notes.extend((!in_force.unkept.is_empty()).then(|| in_force.unkept.clone()));
@@ -212,15 +229,34 @@ fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     }
 }
 
-/// Where the operator sets a control of this camera, if so.
+/// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next word
+/// for one takes its place.
 pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<String> {
     let resolved = &in_force.resolved;
-    let everywhere = resolved.config.source.controls.iter().any(|(control, _)| control == name);
-    let of_all = everywhere.then(|| resolved.origin(&format!("source.controls.{name}"))).flatten();
-    let of_this = identity
-        .and_then(|identity| resolved.origin(&control_path(identity, name)))
-        .filter(|origin| origin.is_operators());
-    of_all.or(of_this).map(ToString::to_string)
+    let of_this = identity.and_then(|identity| resolved.origin(&control_path(identity, name)));
+    let origins = [resolved.origin(&of_every_camera(name)), of_this];
+    origins.into_iter().flatten().find(|origin| origin.is_operators()).map(ToString::to_string)
+}
+
+/// The setting of the control of this name of whatever camera is open.
+fn of_every_camera(name: &str) -> String {
+    format!("{}.{name}", keys::CONTROLS)
+}
+
+/// Whether a value was set here for the control of this name of whatever camera is open.
+fn is_set_for_every_camera(in_force: &InForce, name: &str) -> bool {
+    let origin = in_force.resolved.origin(&of_every_camera(name));
+    origin.is_some_and(|origin| matches!(origin, Origin::Page { .. }))
+}
+
+/// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of it.
+/// What was set here for every camera goes before what is kept for one, and has had its day.
+pub fn kept_as(in_force: &InForce, identity: &str, name: &str, value: Option<String>) -> Changes {
+    let mut changes = Changes::from([(control_path(identity, name), value)]);
+    if is_set_for_every_camera(in_force, name) {
+        changes.insert(of_every_camera(name), None);
+    }
+    changes
 }
 
 /// What a control of this camera is set to, by the operator, or else here; `None`: by nobody.
@@ -231,10 +267,10 @@ pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<
     of_all.or_else(of_this)
 }
 
-/// Whether a value is kept for a control of this camera.
+/// Whether a value is kept for a control of this camera, or was set here for every camera.
 pub fn is_saved(in_force: &InForce, identity: Option<&str>, name: &str) -> bool {
     let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
-    kept.is_some_and(|controls| controls.contains_key(name))
+    kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)
 }
 
 fn answer(site: &Site, controls: &CameraControls) -> Response<Body> {

@@ -158,6 +158,11 @@ fn modes(formats: &[media::Format]) -> Vec<CameraMode> {
     formats.iter().flat_map(of).collect()
 }
 
+/// What is told at controls that the camera has refused.
+pub fn not_taken(refused: &[String]) -> AtFields {
+    refused.iter().map(|name| (name.clone(), String::from("The camera has not taken this"))).collect()
+}
+
 fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>) -> ControlsFacts {
     let identity = found.identity.as_deref();
     let names = |wanted: &dyn Fn(&InForce, &str) -> bool| -> Vec<String> {
@@ -170,7 +175,9 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>
         controls: found.controls.clone(),
         saved: names(&|in_force, name| controls::is_saved(in_force, identity, name)),
         pinned: names(&|in_force, name| controls::pinned(in_force, identity, name).is_some()),
-        ..ControlsFacts::default()
+        typed: Vec::new(),
+        wrong: not_taken(&found.refused),
+        notes: found.notes.clone(),
     }
 }
 

@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::route::{Request, to_its_end};
 use super::state::object;
 use super::{Site, controls, etag, settings, v1, wire};
-use crate::config::{LensKind, control_path};
+use crate::config::LensKind;
 use crate::pipeline::State;
 use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
 use crate::ui::LensFacts;
@@ -229,8 +229,10 @@ async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(
     let in_force = settings.in_force();
     let is_ours = |name: &str| controls::pinned(&in_force, Some(identity), name).is_none();
     let kept = planned.change.kept.iter().filter(|(name, _)| is_ours(name));
-    let changes: Changes =
-        kept.map(|(name, value)| (control_path(identity, name), value.map(|v| v.to_string()))).collect();
+    let of = |(name, value): &(String, Option<i64>)| {
+        controls::kept_as(&in_force, identity, name, value.map(|value| value.to_string()))
+    };
+    let changes: Changes = kept.flat_map(of).collect();
     if changes.is_empty() {
         return Ok(());
     }

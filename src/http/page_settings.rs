@@ -159,7 +159,11 @@ async fn turn(site: &Rc<Site>, what: &str, fields: &Query) -> Response<Body> {
         Ok(told) => {
             let mut page = facts_settings::page(site).await;
             if let Some(facts) = &mut page.controls {
-                (facts.notes, facts.wrong) = (told.notes, told.wrong);
+                // Before what is so since the camera was opened.
+                facts.notes.retain(|note| !told.notes.contains(note));
+                facts.notes.splice(0..0, told.notes);
+                facts.wrong.retain(|wrong| !told.wrong.contains(wrong));
+                facts.wrong.splice(0..0, told.wrong);
             }
             html(show(site, None, page))
         }
@@ -209,7 +213,6 @@ impl Told {
         // What is not kept has its own place on the page.
         let unkept = site.unkept();
         let notes = set.notes.into_iter().filter(|note| unkept.as_ref() != Some(note));
-        let wrong = set.refused.into_iter().map(|name| (name, String::from("The camera has not taken this")));
-        Told { notes: notes.collect(), wrong: wrong.collect() }
+        Told { notes: notes.collect(), wrong: facts_settings::not_taken(&set.refused) }
     }
 }

@@ -54,7 +54,8 @@ pub struct CameraControls {
     pub camera: String,
     /// In the camera's own order; empty: it has none.
     pub controls: Vec<Control>,
-    /// What came out otherwise than it was asked, in sentences.
+    /// What came out otherwise than it was asked, in sentences: of what was set now, or, of whoever only looks, of what is
+    /// saved.
     pub notes: Vec<String>,
     /// Names of those that were to be set and that the camera did not set.
     pub refused: Vec<String>,
@@ -96,6 +97,7 @@ pub enum Command {
     Controls(Answer<CameraControls>),
     RecentControls(Answer<CameraControls>),
     SetControls(Vec<ControlValue>, Answer<CameraControls>),
+    ResetControls(Vec<ControlValue>, Answer<CameraControls>),
     Formats(Answer<Vec<Format>>),
     Replace(Box<dyn Opener>, oneshot::Sender<Result<(), Trouble>>),
 }
@@ -109,6 +111,7 @@ impl fmt::Debug for Command {
             Command::Controls(_) => "Controls",
             Command::RecentControls(_) => "RecentControls",
             Command::SetControls(..) => "SetControls",
+            Command::ResetControls(..) => "ResetControls",
             Command::Formats(_) => "Formats",
             Command::Replace(..) => "Replace",
         })
@@ -142,9 +145,26 @@ impl Pipeline {
     /// # Errors
     /// [`ControlsError`].
     pub async fn set_controls(&self, wanted: Vec<ControlValue>) -> Result<CameraControls, ControlsError> {
+        self.set_outside_sweep(wanted, Command::SetControls).await
+    }
+
+    /// As [`Pipeline::set_controls`], where `wanted` are the controls' defaults: values go before the auto modes that rule
+    /// them from then on, and what one rules already is set while that is manual for a moment.
+    ///
+    /// # Errors
+    /// [`ControlsError`].
+    pub async fn reset_controls(&self, wanted: Vec<ControlValue>) -> Result<CameraControls, ControlsError> {
+        self.set_outside_sweep(wanted, Command::ResetControls).await
+    }
+
+    async fn set_outside_sweep(
+        &self,
+        wanted: Vec<ControlValue>,
+        command: fn(Vec<ControlValue>, Answer<CameraControls>) -> Command,
+    ) -> Result<CameraControls, ControlsError> {
         let back = self.take_lens(&wanted).await;
         let names: Vec<String> = wanted.iter().map(|wish| wish.name.clone()).collect();
-        let set = self.set_in_sweep(wanted).await;
+        let set = self.ask(|answer| command(wanted, answer)).await;
         let is_taken = |back: &Drive| {
             let is_refused = |name| set.as_ref().map_or(true, |set| set.refused.contains(name));
             names.iter().any(|name| back.is_moved_by(name) && !is_refused(name))
@@ -245,9 +265,10 @@ impl Command {
     /// Whether nobody waits for its answer any more: then it is not done.
     pub fn is_given_up(&self) -> bool {
         match self {
-            Command::Controls(answer) | Command::RecentControls(answer) | Command::SetControls(_, answer) => {
-                answer.is_closed()
-            }
+            Command::Controls(answer)
+            | Command::RecentControls(answer)
+            | Command::SetControls(_, answer)
+            | Command::ResetControls(_, answer) => answer.is_closed(),
             Command::Formats(answer) => answer.is_closed(),
             Command::Replace(_, answer) => answer.is_closed(),
         }

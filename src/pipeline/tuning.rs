@@ -4,14 +4,16 @@
 //! Every value is asked of an open camera once: what it was asked already is not asked again until it opens anew. Auto
 //! modes go before the values that they rule; what one of them rules is not set when the camera opens, and a saved value
 //! that comes into effect because its auto mode was switched off is set then. Of what was set on a closed camera and what
-//! is saved, the later word holds.
+//! is saved, the later word holds. Where everything goes back to its default values go before the modes that rule them
+//! from then on, and what one rules already is set while that is switched off. What the camera has not taken of what is
+//! saved is told to whoever looks, for as long as that is saved.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::commands::{CameraControls, ControlsError, SavedControls, WrongControl};
 use crate::media::{Control, ControlKind, ControlValue, Trouble, TroubleKind};
-use crate::source::controls::{Plan, is_auto_mode, plan};
+use crate::source::controls::{Objection, Plan, is_auto_mode, plan};
 use crate::source::{Opener, Source};
 
 /// Lives on the capture thread.
@@ -27,9 +29,30 @@ pub struct Tuning {
     held: BTreeMap<String, i64>,
     /// What it is to have when it is opened again, since nothing else was saved for it after that; `None`: its default.
     waiting: BTreeMap<String, Option<i64>>,
+    /// What it has not taken of what it was to have at its last opening, or of what was saved since.
+    unmet: Vec<Unmet>,
     /// What was answered last to who asked for controls: when, and whether the camera was open. `None`: something has
     /// changed since.
     answered: Option<(Instant, bool, CameraControls)>,
+}
+
+/// A value that the camera has not taken as it was asked to.
+#[derive(Debug, Clone)]
+struct Unmet {
+    name: String,
+    wanted: i64,
+    /// What it has taken instead; `None`: it has refused.
+    taken: Option<i64>,
+    /// In a sentence.
+    why: String,
+}
+
+impl Unmet {
+    /// Nothing of this was even asked of the camera.
+    fn of(objection: &Objection) -> Unmet {
+        let ControlValue { name, value } = objection.wanted.clone();
+        Unmet { name, wanted: value, taken: None, why: objection.why.clone() }
+    }
 }
 
 /// So old what is told of the controls may be for who only looks: about as often as people look, and programs ask.
@@ -43,6 +66,7 @@ impl Tuning {
         self.meet(source.identity(), saved);
         self.known = None;
         self.asked.clear();
+        self.unmet.clear();
         let waiting = std::mem::take(&mut self.waiting);
         if self.held.is_empty() && waiting.is_empty() {
             return Vec::new();
@@ -52,18 +76,25 @@ impl Tuning {
             Err(trouble) => return vec![format!("The camera's controls cannot be set: {trouble}.")],
         };
         let (mut wanted, mut notes) = wishes(&controls, &self.held);
+        let mut defaults = Vec::new();
         for (name, value) in waiting {
             let of = controls.iter().find(|control| control.name == name);
+            let is_default = value.is_none();
             if let Some(value) = value.or(of.map(|control| control.default)) {
+                defaults.extend(is_default.then(|| name.clone()));
                 put(&mut wanted, ControlValue { name, value });
             }
         }
         let plan = plan(&controls, &wanted);
-        notes.extend(plan.objections.iter().map(|objection| objection.why.clone()));
         let mut setting = Setting::new(source, controls);
         // A camera that is gone is noticed when its frames fail to come.
-        let gone = setting.unruled(&plan).err().map(|trouble| format!("{trouble}."));
-        notes.extend(setting.notes.into_iter().chain(gone));
+        let done = setting.unruled(&plan).and_then(|ruled| {
+            let is_default = |value: &ControlValue| defaults.contains(&value.name);
+            setting.past_modes(ruled.into_iter().filter(is_default).collect())
+        });
+        self.unmet = plan.objections.iter().map(Unmet::of).chain(setting.unmet).collect();
+        notes.extend(self.unmet.iter().map(|unmet| unmet.why.clone()));
+        notes.extend(done.err().map(|trouble| format!("{trouble}.")));
         self.asked = setting.taken;
         self.known = Some(setting.controls);
         notes
@@ -78,7 +109,11 @@ impl Tuning {
     pub fn read(&mut self, source: &mut dyn Source) -> Result<CameraControls, ControlsError> {
         let controls = source.controls()?;
         self.known = Some(controls.clone());
-        let read = report(source, controls);
+        let read = CameraControls {
+            notes: self.unmet.iter().map(|unmet| unmet.why.clone()).collect(),
+            refused: refused(&self.unmet),
+            ..report(source, controls)
+        };
         self.answered = Some((Instant::now(), true, read.clone()));
         Ok(read)
     }
@@ -113,13 +148,19 @@ impl Tuning {
             }
         }
         let plan = plan(&controls, &wanted);
+        let mut unmet: Vec<Unmet> = plan.objections.iter().map(Unmet::of).collect();
         let mut is_other_mode = false;
         for will in plan.settings() {
+            // What it did not take when it was asked last it will not take now.
+            let known = self.unmet.iter().find(|unmet| unmet.name == will.name && unmet.wanted == will.value);
+            let known = known.filter(|_| identity == self.identity);
+            unmet.extend(known.cloned());
+            let Some(value) = known.map_or(Some(will.value), |unmet| unmet.taken) else { continue };
             if let Some(control) =
                 controls.iter_mut().find(|c| c.name == will.name && c.kind != ControlKind::Button)
             {
-                is_other_mode |= control.value != will.value && is_auto_mode(control);
-                control.value = will.value;
+                is_other_mode |= control.value != value && is_auto_mode(control);
+                control.value = value;
             }
         }
         if is_other_mode {
@@ -127,7 +168,9 @@ impl Tuning {
             controls.iter_mut().for_each(|control| control.inactive = false);
         }
         let camera = opener.describe();
-        let read = CameraControls { identity, camera, controls, notes: Vec::new(), refused: Vec::new() };
+        let refused = refused(&unmet);
+        let notes = unmet.into_iter().map(|unmet| unmet.why).collect();
+        let read = CameraControls { identity, camera, controls, notes, refused };
         self.answered = Some((Instant::now(), false, read.clone()));
         Ok(read)
     }
@@ -138,6 +181,26 @@ impl Tuning {
         source: &mut dyn Source,
         wanted: &[ControlValue],
         saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        self.set_by(source, wanted, saved, |setting, plan| setting.all(plan))
+    }
+
+    /// As [`Tuning::set`], where `wanted` are the controls' defaults: those are set, too, that an automatic mode rules.
+    pub fn reset(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        self.set_by(source, wanted, saved, |setting, plan| setting.defaults(plan))
+    }
+
+    fn set_by(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+        set: impl FnOnce(&mut Setting<'_>, &Plan) -> Result<(), Trouble>,
     ) -> Result<CameraControls, ControlsError> {
         self.forget();
         let controls = match self.known.take() {
@@ -155,12 +218,17 @@ impl Tuning {
         self.held = saved.of(source.identity().as_deref());
         let held = self.held.clone();
         let mut setting = Setting::new(source, controls);
-        let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &held));
-        let Setting { controls, notes, taken, refused, .. } = setting;
+        let done = set(&mut setting, &plan).and_then(|()| setting.awakened(&plan, &held));
+        let Setting { controls, unmet, taken, .. } = setting;
+        self.unmet.retain(|before| !taken.contains_key(&before.name));
+        // What was planned is not saved as it was refused.
+        let of_saved = |unmet: &&Unmet| plan.settings().all(|planned| planned.name != unmet.name);
+        self.unmet.extend(unmet.iter().filter(of_saved).cloned());
         self.asked.extend(taken);
         done?;
         self.known = Some(controls.clone());
-        let notes = plan.notes.into_iter().chain(notes).collect();
+        let refused = refused(&unmet);
+        let notes = plan.notes.into_iter().chain(unmet.into_iter().map(|unmet| unmet.why)).collect();
         Ok(CameraControls { notes, refused, ..report(source, controls) })
     }
 
@@ -171,14 +239,37 @@ impl Tuning {
         wanted: &[ControlValue],
         saved: &SavedControls,
     ) -> Result<CameraControls, ControlsError> {
+        self.wait_for(opener, wanted, saved, |setting| Some(setting.value))
+    }
+
+    /// As [`Tuning::reset`], of a closed camera.
+    pub fn reset_closed(
+        &mut self,
+        opener: &mut dyn Opener,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+    ) -> Result<CameraControls, ControlsError> {
+        self.wait_for(opener, wanted, saved, |_| None)
+    }
+
+    fn wait_for(
+        &mut self,
+        opener: &mut dyn Opener,
+        wanted: &[ControlValue],
+        saved: &SavedControls,
+        value: impl Fn(&ControlValue) -> Option<i64>,
+    ) -> Result<CameraControls, ControlsError> {
         let plan = checked(&opener.controls()?, wanted)?;
         self.meet(opener.identity(), saved);
         for setting in plan.settings() {
-            self.waiting.insert(setting.name.clone(), Some(setting.value));
+            self.waiting.insert(setting.name.clone(), value(setting));
+            // It is asked anew.
+            self.unmet.retain(|unmet| unmet.name != setting.name);
         }
         let mut report = self.read_closed(opener, saved)?;
         self.forget();
         report.notes = plan.notes;
+        report.refused.clear();
         Ok(report)
     }
 
@@ -216,12 +307,17 @@ impl Tuning {
         });
         wanted.extend(defaults.map(|c| ControlValue { name: c.name.clone(), value: c.default }));
         let plan = plan(&controls, &wanted);
-        notes.extend(plan.objections.iter().map(|objection| objection.why.clone()));
         let mut setting = Setting::new(source, controls);
         let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &self.held));
         notes.extend(done.err().map(|trouble| format!("{trouble}.")));
-        let Setting { controls, notes: own, taken, .. } = setting;
-        notes.extend(own);
+        let Setting { controls, unmet, taken, .. } = setting;
+        let unmet: Vec<Unmet> = plan.objections.iter().map(Unmet::of).chain(unmet).collect();
+        notes.extend(unmet.iter().map(|unmet| unmet.why.clone()));
+        self.unmet.retain(|before| {
+            let name = &before.name;
+            !gone.contains(name) && !new.contains_key(name) && !taken.contains_key(name)
+        });
+        self.unmet.extend(unmet);
         self.asked.extend(taken);
         self.known = Some(controls);
         notes
@@ -234,6 +330,7 @@ impl Tuning {
             // What waits was meant for another camera, and what was saved, too.
             self.waiting.clear();
             self.held.clear();
+            self.unmet.clear();
             self.identity = identity;
         }
         let (before, gone) = self.hold(saved);
@@ -256,13 +353,12 @@ struct Setting<'a> {
     source: &'a mut dyn Source,
     controls: Vec<Control>,
     taken: BTreeMap<String, i64>,
-    notes: Vec<String>,
-    refused: Vec<String>,
+    unmet: Vec<Unmet>,
 }
 
 impl<'a> Setting<'a> {
     fn new(source: &'a mut dyn Source, controls: Vec<Control>) -> Setting<'a> {
-        Setting { source, controls, taken: BTreeMap::new(), notes: Vec::new(), refused: Vec::new() }
+        Setting { source, controls, taken: BTreeMap::new(), unmet: Vec::new() }
     }
 
     /// Sets all that is planned, and looks at what has become of the controls.
@@ -278,13 +374,54 @@ impl<'a> Setting<'a> {
     }
 
     /// As [`Setting::all`], but for values that a mode rules when all modes are set: such a one has no effect, and to be
-    /// refused at every opening is no news. What is saved of it is set when the mode ends ([`Setting::awakened`]).
-    fn unruled(&mut self, plan: &Plan) -> Result<(), Trouble> {
+    /// refused at every opening is no news. What is saved of it is set when the mode ends ([`Setting::awakened`]). Gives
+    /// those values.
+    fn unruled(&mut self, plan: &Plan) -> Result<Vec<ControlValue>, Trouble> {
         self.all(&Plan { modes: plan.modes.clone(), ..Plan::default() })?;
-        let is_ruled =
-            |value: &ControlValue| self.controls.iter().any(|c| c.name == value.name && c.inactive);
-        let values = plan.values.iter().filter(|value| !is_ruled(value)).cloned().collect();
-        self.all(&Plan { values, ..Plan::default() })
+        let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_ruled(value));
+        self.all(&Plan { values, ..Plan::default() })?;
+        Ok(ruled)
+    }
+
+    /// As [`Setting::all`] of defaults: values first, for a mode that is automatic by default would keep the camera from
+    /// taking them.
+    fn defaults(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_ruled(value));
+        self.all(&Plan { values, ..Plan::default() })?;
+        self.past_modes(ruled)?;
+        let is_so = |mode: &&ControlValue| self.taken.get(&mode.name) == Some(&mode.value);
+        let modes = plan.modes.iter().filter(|mode| !is_so(mode)).cloned().collect();
+        self.all(&Plan { modes, ..Plan::default() })
+    }
+
+    /// Sets values that automatic modes rule: a mode is manual meanwhile, and then as it was. V4L2 does not say which one
+    /// rules what, so that they are tried, those first that share most words of their names. What is ruled after all of
+    /// them is refused by the camera, and told.
+    fn past_modes(&mut self, mut ruled: Vec<ControlValue>) -> Result<(), Trouble> {
+        let alike = |mode: &ControlValue| {
+            ruled.iter().map(|value| words_in_common(&mode.name, &value.name)).max().unwrap_or_default()
+        };
+        let mut modes: Vec<_> = self.controls.iter().filter_map(made_manual).collect();
+        modes.sort_by_cached_key(|(manual, _)| std::cmp::Reverse(alike(manual)));
+        for (manual, as_it_was) in modes {
+            if ruled.is_empty() {
+                break;
+            }
+            let told = self.unmet.len();
+            self.all(&Plan { modes: vec![manual], ..Plan::default() })?;
+            // Nobody has asked for that.
+            self.unmet.truncate(told);
+            let (still, values) = ruled.into_iter().partition(|value| self.is_ruled(value));
+            ruled = still;
+            self.all(&Plan { values, ..Plan::default() })?;
+            self.all(&Plan { modes: vec![as_it_was], ..Plan::default() })?;
+        }
+        self.all(&Plan { values: ruled, ..Plan::default() })
+    }
+
+    /// Whether an automatic mode rules the control of this value now.
+    fn is_ruled(&self, value: &ControlValue) -> bool {
+        self.controls.iter().any(|control| control.name == value.name && control.inactive)
     }
 
     /// Sets one; tells whether what is known of the controls is true still.
@@ -297,9 +434,11 @@ impl<'a> Setting<'a> {
             Ok(taken) => {
                 if taken != wanted.value {
                     let asked = wanted.value;
-                    self.notes.push(format!(
+                    let why = format!(
                         "The camera was asked to set its control {name} to {asked} and has set it to {taken}."
-                    ));
+                    );
+                    let name = name.clone();
+                    self.unmet.push(Unmet { name, wanted: asked, taken: Some(taken), why });
                 }
                 self.taken.insert(name.clone(), taken);
                 if let Some(at) = at {
@@ -310,13 +449,13 @@ impl<'a> Setting<'a> {
             }
             Err(trouble) if trouble.kind == TroubleKind::Unplugged => Err(trouble),
             Err(trouble) => {
-                self.refused.push(name.clone());
                 let ruled = self.source.controls()?.iter().any(|c| c.name == *name && c.inactive);
-                self.notes.push(if ruled {
+                let why = if ruled {
                     format!("The camera's control {name} cannot be set while an automatic mode rules it.")
                 } else {
                     format!("{}.", upper_first(&trouble.line()))
-                });
+                };
+                self.unmet.push(Unmet { name: name.clone(), wanted: wanted.value, taken: None, why });
                 Ok(false)
             }
         }
@@ -390,6 +529,31 @@ fn report(source: &dyn Source, controls: Vec<Control>) -> CameraControls {
         notes: Vec::new(),
         refused: Vec::new(),
     }
+}
+
+/// The names of what the camera has refused.
+fn refused(unmet: &[Unmet]) -> Vec<String> {
+    unmet.iter().filter(|unmet| unmet.taken.is_none()).map(|unmet| unmet.name.clone()).collect()
+}
+
+/// What makes an automatic mode manual, and what brings it back to how it is; `None`: it is none, or is manual.
+fn made_manual(control: &Control) -> Option<(ControlValue, ControlValue)> {
+    let manual = match &control.kind {
+        _ if control.read_only || !is_auto_mode(control) => None,
+        ControlKind::Boolean => Some(0),
+        ControlKind::Menu(choices) => {
+            let is_manual = |title: &str| title.to_lowercase().contains("manual");
+            choices.iter().find(|(_, title)| is_manual(title)).map(|(number, _)| *number)
+        }
+        ControlKind::Integer { .. } | ControlKind::Button => None,
+    }?;
+    let to = |value| ControlValue { name: control.name.clone(), value };
+    (manual != control.value).then(|| (to(manual), to(control.value)))
+}
+
+/// How many words two names have in common: `focus_absolute` and `focus_auto` have one.
+fn words_in_common(a: &str, b: &str) -> usize {
+    a.split('_').filter(|word| b.split('_').any(|other| other == *word)).count()
 }
 
 fn upper_first(text: &str) -> String {
@@ -714,6 +878,105 @@ mod tests {
         cam.controls[1].value = 90;
         tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20)]));
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
+    }
+
+    #[test]
+    fn what_is_saved_and_not_taken_is_told_until_it_is_saved_no_longer() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        let kept = saved(&[("gain", 80), ("focus", 300)]);
+        let told = |read: &CameraControls| (read.controls[0].value, read.notes.len(), read.refused.clone());
+        // What nobody has tried yet is as it will be, but for what cannot be.
+        let focus = vec![String::from("focus")];
+        assert_eq!(told(&tuning.read_closed(&mut cam, &kept).unwrap()), (80, 1, focus.clone()));
+        tuning.opened(&mut cam, &kept);
+        let read = tuning.read(&mut cam).unwrap();
+        assert_eq!(told(&read), (60, 2, focus.clone()));
+        assert!(
+            read.notes.iter().any(|note| note.contains("to 80 and has set it to 60")),
+            "{:?}",
+            read.notes
+        );
+        // So it is while the camera sleeps, and of no interest to who sets another one.
+        assert_eq!(told(&tuning.read_closed(&mut cam, &kept).unwrap()), (60, 2, focus.clone()));
+        let set = tuning.set(&mut cam, &values(&[("press", 1)]), &kept).unwrap();
+        assert_eq!(told(&set), (60, 0, Vec::new()));
+        // Another value, and none.
+        tuning.saved_changed(Some(&mut cam), &saved(&[("gain", 20), ("focus", 300)]));
+        assert_eq!(told(&tuning.read(&mut cam).unwrap()), (20, 1, focus));
+        tuning.saved_changed(Some(&mut cam), &saved(&[("gain", 20)]));
+        assert_eq!(told(&tuning.read(&mut cam).unwrap()), (20, 0, Vec::new()));
+    }
+
+    #[test]
+    fn what_is_set_anew_on_a_camera_that_sleeps_is_tried_anew() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        let kept = saved(&[("gain", 80)]);
+        tuning.opened(&mut cam, &kept);
+        let set = tuning.set_closed(&mut cam, &values(&[("gain", 80)]), &kept).unwrap();
+        assert_eq!((set.controls[0].value, set.notes.len(), set.refused.len()), (80, 0, 0));
+        tuning.opened(&mut cam, &kept);
+        assert_eq!(tuning.read(&mut cam).unwrap().notes.len(), 1);
+    }
+
+    #[test]
+    fn what_an_automatic_mode_rules_has_its_default_after_a_reset() {
+        let defaults = values(&[("gain", 10), ("focus", 0), ("focus_auto", 1)]);
+        // Set by hand: values go before the mode.
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        tuning.opened(&mut cam, &SavedControls::default());
+        let by_hand = values(&[("focus_auto", 0), ("focus", 50), ("gain", 20)]);
+        let kept = saved(&[("focus_auto", 0), ("focus", 50), ("gain", 20)]);
+        tuning.set(&mut cam, &by_hand, &SavedControls::default()).unwrap();
+        tuning.saved_changed(Some(&mut cam), &kept);
+        cam.asked();
+        let report = tuning.reset(&mut cam, &defaults, &kept).unwrap();
+        assert_eq!(cam.asked(), ["gain=10", "focus=0", "focus_auto=1"]);
+        assert_eq!((report.refused.len(), cam.value("focus"), cam.value("focus_auto")), (0, 0, 1));
+        tuning.saved_changed(Some(&mut cam), &SavedControls::default());
+        assert_eq!(cam.asked(), [""; 0]);
+
+        // Automatic again since: the mode is manual for as long as it takes.
+        tuning.set(&mut cam, &by_hand, &SavedControls::default()).unwrap();
+        tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &SavedControls::default()).unwrap();
+        cam.asked();
+        let report = tuning.reset(&mut cam, &values(&[("focus", 0)]), &SavedControls::default()).unwrap();
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=0", "focus_auto=1"]);
+        assert_eq!((report.refused.len(), cam.value("focus")), (0, 0));
+        assert!(report.controls[1].inactive);
+    }
+
+    #[test]
+    fn what_is_reset_while_the_camera_sleeps_has_its_default_when_it_wakes() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        let kept = saved(&[("focus", 50), ("focus_auto", 1)]);
+        tuning.opened(&mut cam, &SavedControls::default());
+        tuning.set(&mut cam, &values(&[("focus_auto", 0), ("focus", 50)]), &kept).unwrap();
+        tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &kept).unwrap();
+        cam.asked();
+        let set = tuning.reset_closed(&mut cam, &values(&[("focus", 0), ("focus_auto", 1)]), &kept).unwrap();
+        assert_eq!(set.controls[1].value, 0);
+        tuning.saved_changed(None, &SavedControls::default());
+        tuning.opened(&mut cam, &SavedControls::default());
+        assert_eq!(cam.asked(), ["focus_auto=1", "focus_auto=0", "focus=0", "focus_auto=1"]);
+        assert_eq!((cam.value("focus"), cam.value("focus_auto")), (0, 1));
+    }
+
+    #[test]
+    fn a_mode_is_manual_where_it_says_so() {
+        let menu = |titles: &[&str]| {
+            let choice = |(n, title): (usize, &&str)| (n as i64, (*title).to_owned());
+            ControlKind::Menu(titles.iter().enumerate().map(choice).collect())
+        };
+        let exposure = control("auto_exposure", menu(&["Auto", "Manual Mode"]), 0);
+        let to = |value| ControlValue { name: String::from("auto_exposure"), value };
+        assert_eq!(made_manual(&exposure), Some((to(1), to(0))));
+        assert_eq!(made_manual(&Control { value: 1, ..exposure.clone() }), None, "it is");
+        assert_eq!(made_manual(&Control { kind: menu(&["50 Hz"]), ..exposure }), None, "nothing of it is");
+        assert_eq!(made_manual(&control("gain", ControlKind::Boolean, 1)), None, "it is no mode");
+        assert_eq!(words_in_common("focus_automatic_continuous", "focus_absolute"), 1);
+        assert_eq!(words_in_common("auto_exposure", "focus_absolute"), 0);
     }
 
     #[test]

@@ -133,7 +133,12 @@
       takeControls(answer);
       tell(e, answer.notes.join(' '), answer.refused.includes(e?.dataset.control));
       renew();
-    } catch (error) { tell(e, error.message, true); }
+    } catch (error) {
+      tell(e, error.message, true);
+      // What the camera has not taken does not stay at its field.
+      const now = await send('GET', 'controls').catch(() => null);
+      if (now) takeControls(now);
+    }
   };
   const drags = {};
   main.addEventListener('input', ev => {

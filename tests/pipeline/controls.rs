@@ -310,6 +310,73 @@ fn what_the_operator_sets_is_set_by_nobody_else() {
 }
 
 #[test]
+fn what_was_set_for_every_camera_on_the_page_gives_way_to_the_next_word() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    let _viewer = bench.watch();
+    let settings =
+        |body: &str| bench.send("PATCH", "/api/v1/settings", "Content-Type: application/json\r\n", body);
+    let contrast = || {
+        let item = bench.item("contrast");
+        ["value", "saved", "pinned"].map(|key| item[key].clone())
+    };
+    for change in [r#"{"contrast": 20}"#, r#"{"contrast": null}"#] {
+        let every = settings(r#"{"source.controls.contrast": 10, "source.controls.focus_absolute": 10}"#);
+        assert_eq!(every.status, 200, "{}", every.text());
+        wait_until("it is set", || contrast() == [json!(10), json!(true), json!(false)]);
+        let answer = bench.patch(change);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let is_kept = change.contains("20");
+        let value = if is_kept { 20 } else { 32 };
+        assert_eq!(contrast(), [json!(value), json!(is_kept), json!(false)]);
+        assert!(!bench.saved().contains("contrast = 10"), "{}", bench.saved());
+    }
+    // The lens is one of them, and a reset leaves none.
+    let moved =
+        bench.send("PATCH", "/api/v1/lens", "Content-Type: application/json\r\n", r#"{"position": 0.5}"#);
+    assert_eq!(moved.status, 200, "{}", moved.text());
+    assert!(!bench.saved().contains("focus_absolute = 10"), "{}", bench.saved());
+    assert_eq!(settings(r#"{"source.controls.contrast": 10}"#).status, 200);
+    assert_eq!(bench.send("POST", "/api/v1/controls/reset", "", "").status, 200);
+    assert_eq!(contrast(), [json!(32), json!(false), json!(false)]);
+    assert!(!bench.saved().contains("contrast") && !bench.saved().contains("focus"), "{}", bench.saved());
+}
+
+#[test]
+fn what_the_camera_refuses_when_it_wakes_is_told_for_as_long_as_it_is_kept() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("liar"), &[]);
+    assert_eq!(bench.patch(r#"{"contrast": 80, "brightness": 9}"#).status, 200);
+    let viewer = bench.watch();
+    let told = || {
+        let report = client::get(bench.daemon.address, "/api/v1/controls").json();
+        (item(&report, "contrast")["value"].clone(), report["refused"].clone(), report["notes"].to_string())
+    };
+    wait_until("it is told", || told().1 == json!(["contrast"]));
+    let (value, _, notes) = told();
+    assert_eq!(value, 32);
+    assert!(notes.contains("does not set its control contrast to 80: Numerical result"), "{notes}");
+    let (code, out, err) = bench.run(&["list"]);
+    assert!(code == 0 && out.contains("(another value is kept, which the camera refuses)"), "{out}");
+    assert!(err.contains("does not set its control contrast to 80"), "{err}");
+    let page = client::get(bench.daemon.address, "/settings");
+    assert!(page.text().contains("The camera has not taken this."), "{}", page.text());
+    // Nobody else hears of it, and all of one change that is refused is no change.
+    let other = bench.patch(r#"{"brightness": 10}"#).json();
+    assert_eq!((&other["refused"], &other["notes"]), (&json!([]), &json!([])));
+    let refused = bench.patch(r#"{"contrast": 90}"#);
+    let problem = refused.json();
+    assert_eq!(refused.status, 422, "{problem}");
+    assert_eq!(
+        (&problem["field"], &problem["range"], &problem["given"]),
+        (&json!("contrast"), &json!("a whole number from 0 to 255"), &json!("90"))
+    );
+    assert!(problem["detail"].as_str().unwrap().contains("contrast to 90: Numerical result"), "{problem}");
+    // Until it is kept no longer.
+    assert_eq!(bench.patch(r#"{"contrast": null}"#).status, 200);
+    assert_eq!(told(), (json!(32), json!([]), String::from("[]")));
+    drop(viewer);
+}
+
+#[test]
 fn a_camera_that_lies_about_its_ranges_is_believed_by_what_it_does() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("liar,strict"), &[]);
     let _viewer = bench.watch();
@@ -334,19 +401,28 @@ fn a_camera_that_lies_about_its_ranges_is_believed_by_what_it_does() {
 }
 
 #[test]
-fn what_is_reset_is_kept_no_longer_also_where_an_automatic_mode_rules_it_by_then() {
+fn what_was_moved_is_reset_also_where_an_automatic_mode_rules_it_by_then() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("strict"), &[]);
     let _viewer = bench.watch();
     let by_hand = r#"{"white_balance_automatic": false, "white_balance_temperature": 3000}"#;
     assert_eq!(bench.patch(by_hand).status, 200);
     assert!(bench.saved().contains("white_balance_temperature = 3000"), "{}", bench.saved());
-    // The automatic mode goes before, and the camera refuses the temperature from then on.
+    // The temperature goes before the automatic mode, under which the camera refuses it.
     let reset = bench.send("POST", "/api/v1/controls/reset", "", "");
-    assert_eq!((reset.status, &reset.json()["refused"]), (200, &json!(["white_balance_temperature"])));
+    assert_eq!((reset.status, &reset.json()["refused"]), (200, &json!([])));
     assert_eq!(bench.item("white_balance_temperature")["saved"], false);
     assert!(!bench.saved().contains("white_balance"), "{}", bench.saved());
-    let set = ["white_balance_automatic=0", "white_balance_temperature=3000", "white_balance_automatic=1"];
-    assert_eq!(bench.set(), set);
+    let (manual, auto) = ("white_balance_automatic=0", "white_balance_automatic=1");
+    let default = "white_balance_temperature=4600";
+    assert_eq!(bench.set(), [manual, "white_balance_temperature=3000", default, auto]);
+    // Nor does it stay where it is where the mode has been automatic since.
+    assert_eq!(bench.run(&["set", "white_balance_automatic=0", "white_balance_temperature=3000"]).0, 0);
+    assert_eq!(bench.run(&["set", "white_balance_automatic=1"]).0, 0);
+    let (code, _, err) = bench.run(&["reset"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let set = bench.set();
+    assert_eq!(set[7..], [manual, default, auto]);
+    assert_eq!(bench.item("white_balance_temperature")["value"], 4600);
     // And it does not come back with the next open.
     bench.camera.control("unplug");
     bench.camera.wait_for_log(" unplug");
@@ -476,6 +552,6 @@ fn the_command_line_lists_sets_and_resets() {
     assert_eq!((code, item(&report, "brightness")["value"].clone()), (0, json!(128)));
     assert_eq!(
         bench.set(),
-        ["white_balance_automatic=0", "brightness=7", "white_balance_automatic=1", "brightness=128"]
+        ["white_balance_automatic=0", "brightness=7", "brightness=128", "white_balance_automatic=1"]
     );
 }

@@ -83,6 +83,12 @@ impl Capture<'_> {
                     None => self.tuning.set_closed(&mut look, &wanted, &saved),
                 });
             }
+            Some(Command::ResetControls(defaults, answer)) => {
+                let _ = answer.send(match open {
+                    Some(source) => look.known.saw(self.tuning.reset(source, &defaults, &saved)),
+                    None => self.tuning.reset_closed(&mut look, &defaults, &saved),
+                });
+            }
             Some(Command::Formats(answer)) => {
                 let _ = answer.send(look.formats().map_err(Into::into));
             }
