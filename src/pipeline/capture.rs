@@ -463,6 +463,12 @@ impl<'a> Capture<'a> {
 
     /// The camera has been let go by a pause.
     fn paused(&mut self) {
+        if self.trouble.is_none() {
+            // From now on nothing looks: who asks is answered from this.
+            self.beat.beat_before(OPEN_TAKES);
+            self.known.look_once(&mut *self.opener);
+            self.beat.beat();
+        }
         self.trouble = None;
         self.recovery = None;
         self.shared.figures().failed_reads = 0;

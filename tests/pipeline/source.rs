@@ -224,9 +224,13 @@ async fn says_that_it_is_paused(pipeline: &Pipeline) {
 async fn nothing_looks_at_a_paused_camera() {
     let cam = Watched::new();
     let (pipeline, worker) = Pipeline::start(Box::new(cam.clone()), settings()).unwrap();
+    // Nobody has asked for its controls yet: they are looked at before the pause begins.
     pipeline.pause().await;
-    says_that_it_is_paused(&pipeline).await;
-    assert_eq!(cam.looks(), 0);
+    let looks = cam.looks();
+    assert_eq!(told(pipeline.controls().await), 1);
+    assert_eq!(told(pipeline.recent_controls().await), 1);
+    assert_eq!(told(pipeline.set_controls(gain(3)).await), 3);
+    assert_eq!((cam.looks(), cam.gain.load(Ordering::Relaxed)), (looks, 1));
 
     // What was seen while it was open is told, and what is set then holds from the next open on.
     pipeline.resume();

@@ -119,6 +119,22 @@ fn setting_and_stepping_switch_autofocus_off_first() {
 }
 
 #[test]
+fn a_lens_that_nobody_has_asked_for_is_there_while_the_camera_is_paused() {
+    let (focus, no_focus) = (camera(), camera().faults("nofocus"));
+    for daemon in [simulated(&[]), before(&focus, &[])] {
+        assert_eq!(send(&daemon, "POST", "/stop_stream", "").status, 200);
+        assert_eq!(old(&daemon, "/set_focus?value=0.4"), plain(200, "200"));
+        assert_eq!(old(&daemon, "/autofocus?status=false"), plain(200, "200"));
+        assert_eq!(lens(&daemon)["supported"], json!(true));
+        assert_eq!(daemon.state()["state"], "paused");
+    }
+    assert!(!focus.log().contains("streamon"), "{}", focus.log());
+    let daemon = before(&no_focus, &[]);
+    assert_eq!(send(&daemon, "POST", "/stop_stream", "").status, 200);
+    assert_eq!(old(&daemon, "/set_focus?value=0.4"), plain(403, "Changing focus not supported"));
+}
+
+#[test]
 fn a_camera_without_focus_says_403_in_the_old_words() {
     let camera = camera().faults("nofocus");
     let daemon = before(&camera, &[]);

@@ -1,4 +1,5 @@
 //! What is known of the camera: a paused one is answered from this alone, for a pause is a promise that nothing looks.
+//! Where nobody has asked for its controls before, one look is taken as the pause begins.
 
 use crate::base::Stop;
 use crate::media::{Control, Format, Trouble, TroubleKind};
@@ -26,6 +27,17 @@ impl Known {
     pub fn is_now(&mut self, controls: Option<&[Control]>) {
         if let Some(controls) = controls {
             self.controls = Some(controls.to_vec());
+        }
+    }
+
+    /// Looks at a closed camera whose controls nobody has asked for yet. What cannot be seen is not known.
+    pub fn look_once(&mut self, opener: &mut dyn Opener) {
+        if self.controls.is_some() {
+            return;
+        }
+        if let Ok(controls) = opener.controls() {
+            self.opened(opener.identity());
+            self.controls = Some(controls);
         }
     }
 
