@@ -167,9 +167,10 @@ impl Problem {
         serde_json::to_string(&wire).unwrap_or_default()
     }
 
+    /// Without an end of line, as all texts of the old programs.
     fn text(&self) -> (&'static str, String) {
-        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
-        ("text/plain; charset=utf-8", format!("{}\n{hint}", self.detail))
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+        ("text/plain; charset=utf-8", format!("{}{hint}", self.detail))
     }
 }
 
@@ -657,7 +658,9 @@ mod tests {
         let (parts, body) = read(Problem::from(miss).respond(false)).await;
         assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(parts.headers[ALLOW], "GET, HEAD, OPTIONS");
-        assert_eq!(body, "/health answers to GET, HEAD, OPTIONS only\n");
+        assert_eq!(body, "/health answers to GET, HEAD, OPTIONS only");
+        let (_, body) = read(Problem::from(Full { limit: 3 }).respond(false)).await;
+        assert!(body.contains("\nhint: ") && !body.ends_with('\n'), "{body:?}");
     }
 
     #[tokio::test]

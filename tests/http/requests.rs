@@ -144,7 +144,7 @@ fn the_state_says_who_watches() {
 fn what_is_not_there_and_what_is_not_allowed() {
     let (_cam, served) = served();
     let missing = served.get("/nothing?x=%00");
-    assert_eq!((missing.status, missing.text()), (404, "there is nothing at /nothing\n"));
+    assert_eq!((missing.status, missing.text()), (404, "there is nothing at /nothing"));
     let missing = served.get("/api/v1/nothing");
     assert_eq!((missing.status, missing.header("content-type")), (404, Some("application/problem+json")));
     // Of the API each key of a query means something; old addresses take anything, and so does everything that defeats a
