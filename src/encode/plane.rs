@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn rows_of_chroma_are_halved_as_averages_are() {
-        let (mut spare, mut halved, mut averaged) = Default::default();
+        let [mut spare, mut halved, mut averaged]: [Plane; 3] = Default::default();
         for (width, height) in [(1, 2), (33, 6), (320, 4)] {
             let from = plane(width, height);
             let from = samples(&from.samples, width, height);
