@@ -133,7 +133,8 @@ def ring(pictures):
                 gaps += item["gaps"]
             steady = (written(running.pid) - before) / bytes_
             grown = os.path.getsize(f"{store}/media.db") / size
-            time.sleep(3)
+            # What retention took away with the last recording is given back at leisure.
+            time.sleep(15)
             before = written(running.pid)
             time.sleep(2 if QUICK else 10)
             idle = written(running.pid) - before
