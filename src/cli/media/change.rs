@@ -1,6 +1,7 @@
 //! `tallycam media rename`, `date`, `note`, `keep`, `remove` and `new`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -256,11 +257,25 @@ fn set_aside(config: &Config) -> Result<SetAside, Failure> {
             let Some(directory) = error.unusable_store().and_then(Path::parent) else {
                 return Err(unread(error));
             };
-            let aside = Media::set_aside(directory, &store_settings(config).zone).map_err(unread)?;
-            // The empty one that takes its place.
-            let (media, worker) = open(config).map_err(unread)?;
-            media.stop();
-            drop(worker);
+            let zone = store_settings(config).zone;
+            let aside = match Media::set_aside(directory, &zone) {
+                // A daemon tries it again every other second, and has it for that long.
+                Err(MediaError::Locked { .. }) => {
+                    std::thread::sleep(Duration::from_millis(500));
+                    Media::set_aside(directory, &zone)
+                }
+                done => done,
+            };
+            let aside = aside.map_err(unread)?;
+            // The empty one that takes its place, unless a daemon has made it already.
+            match open(config) {
+                Ok((media, worker)) => {
+                    media.stop();
+                    drop(worker);
+                }
+                Err(MediaError::Locked { .. }) => {}
+                Err(error) => return Err(unread(error)),
+            }
             Ok(aside.into())
         }
     }

@@ -342,12 +342,20 @@ impl Keeping {
     /// Sets a store aside that could not be opened. Whoever opens the store tries it again every other second, and begins
     /// an empty one: that is waited for, so that things can be kept from the answer on.
     async fn set_aside(&self, directory: PathBuf, zone: TimeZone) -> Result<AsideFile, MediaError> {
-        let done = spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
-        let aside = done.map_err(|_| MediaError::Busy)??;
-        log::warn!("the store of pictures, which could not be opened, is in {:?} now", aside.name);
         let until = Instant::now() + OPENS_WITHIN;
+        let pause = Duration::from_millis(50);
+        let aside = loop {
+            let (directory, zone) = (directory.clone(), zone.clone());
+            let done = spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
+            match done.map_err(|_| MediaError::Busy)? {
+                // Whoever tries to open it has it for that long.
+                Err(MediaError::Locked { .. }) if Instant::now() < until => sleep(pause).await,
+                done => break done?,
+            }
+        };
+        log::warn!("the store of pictures, which could not be opened, is in {:?} now", aside.name);
         while self.media().is_err() && Instant::now() < until {
-            sleep(Duration::from_millis(50)).await;
+            sleep(pause).await;
         }
         Ok(aside)
     }
