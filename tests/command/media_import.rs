@@ -118,6 +118,15 @@ fn taken_once(old: &Old, more: &[&str]) {
     assert_eq!(names(&again["there_already"]), ["a.jpg", "b.avi", "Tür & Tor.jpg", "lost.jpg"]);
     assert_eq!(old.rows(), rows, "nothing is doubled");
     assert_eq!(read(&old.folder().join("media.db")), index, "nothing in the folder is changed");
+    // Renamed since, it is known by its pictures and where they came from; what was removed comes back.
+    for (name, new) in [("a.jpg", "gate.jpg"), ("b.avi", "walk.avi")] {
+        let arguments = [&["media", "rename", name, new][..], more].concat();
+        assert_eq!(old.items.run(&arguments).0, 0);
+    }
+    assert_eq!(old.items.run(&[&["media", "remove", "lost.jpg"][..], more].concat()).0, 0);
+    let again = old.import(0, more);
+    assert_eq!(names(&again["imported"]), ["lost.jpg"], "{again}");
+    assert_eq!(names(&again["there_already"]), ["a.jpg", "b.avi", "Tür & Tor.jpg"]);
 }
 
 #[test]
@@ -194,6 +203,9 @@ fn what_is_not_taken_is_said_and_what_is_in_part_is_finished() {
     assert_eq!((other.frames, other.duration_us, other.date.as_str()), (5, 1_000_000, "2018-02-03"));
     let report = old.import(1, &["--convert"]);
     assert_eq!(report["imported"], json!([]), "what was converted is known again: {report}");
+    assert_eq!(old.items.run(&["media", "rename", "other.avi", "film.avi"]).0, 0);
+    let report = old.import(1, &["--convert"]);
+    assert_eq!(report["imported"], json!([]), "also renamed: {report}");
 }
 
 #[test]

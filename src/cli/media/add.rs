@@ -114,7 +114,8 @@ impl Add {
         let zone = store_settings(config).zone;
         let taken_us = if self.date.is_some() { None } else { modified_us(path) };
         let note = self.note.clone();
-        Ok(Wish { name, date: self.date.clone(), taken_us, note, fps: self.fps, zone })
+        let source = format!("file {}", path.file_name().unwrap_or_default().to_string_lossy());
+        Ok(Wish { name, source, date: self.date.clone(), taken_us, note, fps: self.fps, zone })
     }
 }
 
@@ -134,6 +135,8 @@ fn told(added: &Added) -> String {
 pub struct Wish {
     /// What it is to be called; refused if that is taken.
     pub name: String,
+    /// Where it comes from, in words; a daemon says it by the name.
+    pub source: String,
     /// Its date as given; `None`: the day of `taken_us`.
     pub date: Option<String>,
     /// When it was taken, microseconds since 1970, where that is known.
@@ -217,7 +220,7 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
                 note: wish.note,
                 stamp,
                 fps: wish.fps,
-                source: format!("file {}", path.file_name().unwrap_or_default().to_string_lossy()),
+                source: wish.source,
                 zone: wish.zone,
             };
             let imported = import(&own.media, &mut opened, import_wish).map_err(not_imported)?;

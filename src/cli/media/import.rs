@@ -1,10 +1,11 @@
 //! `tallycam media import`: the whole folder of the old Flask program becomes items.
 //!
 //! Its index says names, dates and order; the pictures and clips lie beside it. What the index names is taken in its
-//! order; files that it does not name come after, in the order of their times. A name that is taken already by the
-//! very same pictures is there already: so a folder can be taken again, also after it was taken in part.
+//! order; files that it does not name come after, in the order of their times. A file whose very pictures are there
+//! already, under its name or renamed since it was taken, is not taken twice: so a folder can be taken again, also after
+//! it was taken in part. What was removed meanwhile comes back: nothing is remembered of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -35,8 +36,9 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 ///
 /// Reads its media.db and the pictures and clips beside it, and keeps names, dates and order. Says
 /// which rows have no file and which files have no row; those files are taken, too, with the
-/// file's own date. Nothing in the folder is changed. It can be done again: what is there already
-/// is not taken twice. The exit code is 1 if there is something that could not be taken.
+/// file's own date. Nothing in the folder is changed. It can be done again: what is there already,
+/// renamed or not, is not taken twice; what was removed since comes back. The exit code is 1 if there is
+/// something that could not be taken.
 #[derive(Debug, Args)]
 pub struct Import {
     #[command(flatten)]
@@ -118,8 +120,9 @@ impl Import {
         let wanted = self.wanted(&store_settings(&config).zone, &mut report)?;
         let store = Store::open(&config)?;
         let reader = MediaReader::open(&file(&config)).map_err(unread)?;
+        let before = reader.brought_in().map_err(unread)?;
         for wanted in wanted {
-            self.take(&config, &store, &reader, &wanted, &mut report)?;
+            self.take(&config, &store, &reader, &before, &wanted, &mut report)?;
         }
         drop(store);
         if self.json {
@@ -212,21 +215,30 @@ impl Import {
         config: &Config,
         store: &Store,
         reader: &MediaReader,
+        brought_in: &BTreeMap<String, Vec<u64>>,
         wanted: &Wanted,
         report: &mut Report,
     ) -> Result<(), Failure> {
         let name = &wanted.name;
-        let before = match reader.by_name(name) {
+        let named = match reader.by_name(name) {
             Ok(item) => Some(item),
             Err(MediaError::Unknown(_)) => None,
             Err(error) => return Err(unread(error)),
         };
+        let mut before = Before { named, renamed: Vec::new() };
+        for &id in brought_in.get(&source(name)).into_iter().flatten() {
+            match reader.item(id) {
+                Ok(item) if item.name != *name => before.renamed.push(item),
+                Ok(_) | Err(MediaError::Unknown(_)) => {}
+                Err(error) => return Err(unread(error)),
+            }
+        }
         let mut made = None;
-        let mut taken = take_one(config, store, reader, &wanted.path, wanted, before.as_ref());
+        let mut taken = take_one(config, store, reader, &wanted.path, wanted, &before);
         if self.convert && matches!(taken, Err(NotAdded::Refused { .. })) {
             match Converted::make(&wanted.path) {
                 Ok(Some(converted)) => {
-                    taken = take_one(config, store, reader, &converted.path, wanted, before.as_ref());
+                    taken = take_one(config, store, reader, &converted.path, wanted, &before);
                     made = Some(converted);
                 }
                 Ok(None) => {}
@@ -250,6 +262,19 @@ impl Import {
     }
 }
 
+/// What there is already that may be a file's.
+struct Before {
+    /// What has its name.
+    named: Option<Item>,
+    /// What came of a file of this name, and is called otherwise now.
+    renamed: Vec<Item>,
+}
+
+/// Where an item comes from that was brought in of the file of this name, as daemon and commands say it.
+fn source(name: &str) -> String {
+    format!("file {name}")
+}
+
 /// What came of a file.
 enum Came {
     There,
@@ -262,23 +287,28 @@ fn take_one(
     reader: &MediaReader,
     path: &Path,
     wanted: &Wanted,
-    before: Option<&Item>,
+    before: &Before,
 ) -> Result<Came, NotAdded> {
-    if let Some(item) = before {
+    for item in before.named.iter().chain(&before.renamed) {
         let compared = File::open(path)
             .map_err(|error| error.to_string())
             .and_then(|opened| is_same(reader, item, opened).map_err(|error| error.to_string()));
-        return match compared {
-            Ok(true) => Ok(Came::There),
-            Ok(false) => Err(NotAdded::Refused {
-                message: format!("item {} has this name, and other pictures", item.id),
-                hint: Some(format!("rename one of them: tallycam media rename {} NAME", item.id)),
-            }),
-            Err(message) => Err(NotAdded::Refused { message, hint: None }),
-        };
+        match compared {
+            Ok(true) => return Ok(Came::There),
+            Ok(false) => {}
+            Err(message) => return Err(NotAdded::Refused { message, hint: None }),
+        }
+    }
+    if let Some(item) = &before.named {
+        return Err(NotAdded::Refused {
+            message: format!("item {} has this name, and other pictures", item.id),
+            hint: Some(format!("rename one of them: tallycam media rename {} NAME", item.id)),
+        });
     }
     let wish = Wish {
         name: wanted.name.clone(),
+        // Not as what ffmpeg has made of it is called.
+        source: source(&wanted.name),
         date: wanted.date.clone(),
         taken_us: wanted.taken_us,
         note: String::new(),
