@@ -18,12 +18,24 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     let wrong = match () {
         () if name.trim().is_empty() => "a name needs a character that can be seen",
         () if name.chars().count() > LONGEST_NAME => "a name has at most 200 characters",
-        () if name.chars().any(char::is_control) => "a name has no control characters",
+        () if name.chars().any(is_unseen_control) => {
+            "a name has no control characters, nor marks that turn or break the line it is in"
+        }
         () if name.contains('/') => "a name is no path: it has no slash",
         () if name == "." || name == ".." => "a name is no path",
         () => return Ok(()),
     };
     Err(MediaError::Wrong(String::from(wrong)))
+}
+
+/// Whether it is a control character, or one that is shown as none and changes what is around it: a name that reads
+/// `photo.gpj` could end in `.exe`, or go on in a line of its own.
+fn is_unseen_control(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// Refuses what is no date of an item. Words are one, as those that the old program's index has; see [`check_day`].
@@ -204,6 +216,8 @@ mod tests {
         let long = "x".repeat(201);
         for name in
             ["", "  ", ".", "..", "../a", "/etc/passwd", "a/b", "a\0b", "a\nb", "\u{7f}", "\u{85}", &long]
+                .into_iter()
+                .chain(["photo\u{202e}gpj.exe", "a\u{2028}b", "a\u{2029}b", "a\u{2066}b", "\u{200f}a"])
         {
             assert!(check_name(name).is_err(), "{name:?}");
         }
