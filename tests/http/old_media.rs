@@ -150,7 +150,14 @@ fn a_file_is_added_by_its_name_and_removed_by_it() {
         assert_eq!(said(&answer), (404, "text/plain; charset=utf-8", want.as_str()));
     }
     assert_eq!(kept.get("/database/add").text(), "Unable to find ");
-    assert_eq!(kept.get("/database/add?filename=words.jpg").status, 415);
+    let words = kept.get("/database/add?filename=words.jpg");
+    assert_eq!(words.status, 415);
+    assert!(words.text().starts_with("this is something else"), "{}", words.text());
+    assert!(!words.text().ends_with('\n'), "old texts have no end of line: {:?}", words.text());
+    let none = kept.get("/media/none");
+    assert!(none.status == 404 && !none.text().ends_with('\n'), "{} {:?}", none.status, none.text());
+    let beyond = get_with(&kept, "/media/old.jpg", "Range: bytes=99999999-\r\n");
+    assert!(beyond.status == 416 && !beyond.text().ends_with('\n'), "{} {:?}", beyond.status, beyond.text());
     let removed = kept.get("/database/remove?filename=old.jpg");
     assert_eq!(said(&removed), DONE);
     let again = kept.get("/database/remove?filename=old.jpg");
