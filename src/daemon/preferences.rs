@@ -22,6 +22,7 @@ use tokio::task::spawn_blocking;
 
 use super::applying::Parts;
 use super::elsewhere::{self, Elsewhere, KeptElsewhere};
+use super::lights;
 use super::reload::needing_restart;
 use super::settings_file::{self, Found};
 use crate::base::clock;
@@ -115,6 +116,8 @@ struct Draft {
     saved: Saved,
     /// What is kept elsewhere, as TOML; `None`: what the operator's file or the default says.
     elsewhere: BTreeMap<String, Option<String>>,
+    /// What of it has another value from the operator, and where: `stream.quality in config.toml:3`.
+    pinned: Vec<String>,
 }
 
 impl Settings {
@@ -227,7 +230,15 @@ impl Preferences for Settings {
                 return Err(NotSet::Changed);
             }
             let draft = imported(&turn.saved, &now.resolved, &toml)?;
-            inner.put(&mut turn, draft).await
+            let of_no_effect = of_no_effect(&draft);
+            let in_force = inner.put(&mut turn, draft).await?;
+            if of_no_effect.is_empty() {
+                return Ok(in_force);
+            }
+            // Whoever imports is told; it is no fault of what is in force.
+            let told = [in_force.complaint.as_str(), of_no_effect.as_str()];
+            let complaint = told.into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
+            Ok(Arc::new(InForce { complaint, ..InForce::clone(&in_force) }))
         })
     }
 }
@@ -271,6 +282,9 @@ impl Inner {
             if let Some(toml) = toml {
                 to.lay(path, toml, origin);
             }
+        }
+        if let Some(fault) = beyond_the_strip(&now.resolved, &to) {
+            return Err(NotSet::Wrong(vec![fault]));
         }
         // What could not be written then may be by now.
         let is_kept = now.unkept.is_empty() && turn.saved.to_toml() == saved.to_toml();
@@ -405,7 +419,7 @@ fn is_change_of_the_moment(before: &Saved, after: &Saved) -> bool {
 
 /// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
 fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotSet> {
-    let mut draft = Draft { saved: saved.clone(), elsewhere: BTreeMap::new() };
+    let mut draft = Draft { saved: saved.clone(), elsewhere: BTreeMap::new(), pinned: Vec::new() };
     let (mut wrong, mut pinned) = (Vec::new(), None);
     for (path, text) in changes {
         // Where things are kept can be told, if nothing else: it is shown like all others.
@@ -466,7 +480,9 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
     };
     let name = std::path::Path::new(settings_file::NAME);
     let mut draft = match Saved::read(name, toml) {
-        Ok((read, None)) => Draft { saved: read.kept_in(saved.file()), elsewhere: BTreeMap::new() },
+        Ok((read, None)) => {
+            Draft { saved: read.kept_in(saved.file()), elsewhere: BTreeMap::new(), pinned: Vec::new() }
+        }
         Ok((_, Some(Faulty { complaints, .. }))) | Err(complaints) => return Err(wrong(&complaints)),
     };
     let paths: Vec<String> = draft.saved.paths().map(str::to_owned).collect();
@@ -487,6 +503,7 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
     if !faults.is_empty() {
         return Err(NotSet::Wrong(faults));
     }
+    draft.pinned = pinned_in(&draft.saved, now);
     for key in keys::KEYS.iter().map(keys::Key::path).filter(|path| elsewhere::holds(path)) {
         let toml = draft.saved.get(&key).map(str::to_owned);
         let _ = draft.saved.set(&key, None);
@@ -495,6 +512,48 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
         }
     }
     Ok(draft)
+}
+
+/// What of `saved` the operator sets to something else.
+fn pinned_in(saved: &Saved, now: &Resolved) -> Vec<String> {
+    let pinned = saved.paths().filter_map(|path| {
+        let place = place_of_pin(now, path)?;
+        let is_so = now.setting(path).map(|setting| setting.value.as_str()) == saved.get(path);
+        (!is_so).then(|| format!("{path} in {place}"))
+    });
+    pinned.collect()
+}
+
+/// That some of what was imported waits below what the operator sets; empty: nothing does.
+fn of_no_effect(draft: &Draft) -> String {
+    match draft.pinned.as_slice() {
+        [] => String::new(),
+        pinned => format!(
+            "Of what was imported this has no effect, since it is set elsewhere and can be changed only there: {}.",
+            pinned.join(", ")
+        ),
+    }
+}
+
+/// Ranges of pixels that the strip does not have, where they are changed: as the light's own route has it. A strip that
+/// is made shorter shows what it can of them.
+fn beyond_the_strip(now: &Resolved, to: &Resolved) -> Option<WrongSetting> {
+    let strip = lights::settings(&to.config).strip;
+    if to.config.lights.ranges == now.config.lights.ranges || !strip.kind.has_colors() {
+        return None;
+    }
+    let beyond = to.config.lights.ranges.iter().find(|range| usize::from(range.to) >= strip.count())?;
+    let (path, pixels) = (String::from("lights.ranges"), strip.count());
+    Some(WrongSetting {
+        message: format!(
+            "`{path}` names pixel {}, and the strip has the pixels 0 to {}.",
+            beyond.to,
+            pixels.saturating_sub(1)
+        ),
+        path,
+        given: beyond.to_string(),
+        hint: Some(String::from("`lights.pixels` says how many it has")),
+    })
 }
 
 fn restore(draft: &mut Saved, saved: &Saved, path: &str) {

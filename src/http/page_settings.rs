@@ -22,12 +22,13 @@ use crate::ui::{self, SettingsPage};
 /// So often a change is tried again where somebody else has changed something else meanwhile.
 const TRIES: usize = 5;
 
+/// What is said when settings were imported.
+const IMPORTED: &str = "These settings are in force, in the place of those that were set here before";
+
 /// `GET /settings`.
 pub async fn settings(request: Request) -> Response<Body> {
     let done = match request.query.get("done") {
-        Some("import") => {
-            Some("These settings are in force, in the place of those that were set here before")
-        }
+        Some("import") => Some(IMPORTED),
         Some("off") => Some("The machine is switching off"),
         Some("reboot") => Some("The machine is restarting: this page is back in about a minute"),
         _ => None,
@@ -63,10 +64,15 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
         Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, what, &fields).await),
         Some("import") => match site.preferences() {
             Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default()) {
-                Ok(toml) => {
-                    let done = preferences.import(toml, None).await;
-                    done.map(|_| String::from("settings?done=import")).map_err(Problem::from)
-                }
+                Ok(toml) => match preferences.import(toml, None).await {
+                    Ok(done) if done.complaint != preferences.in_force().complaint => {
+                        // What has no effect is told now or never.
+                        let page = facts_settings::page(site).await;
+                        let page = SettingsPage { complaint: done.complaint.clone(), ..page };
+                        return Ok(html(show(site, Some(String::from(IMPORTED)), page)));
+                    }
+                    done => done.map(|_| String::from("settings?done=import")).map_err(Problem::from),
+                },
                 Err(nothing) => Err(nothing),
             },
             Err(none) => Err(none.into()),

@@ -4,6 +4,8 @@
 //! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others, so
 //! that of two who change something at once neither loses what the other has not touched.
 
+use std::path::Path;
+
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -19,7 +21,7 @@ use super::schemas::{count, list as list_of, maybe, text};
 use super::state::object;
 use super::{v1, wire};
 use crate::config::keys::{self, Key};
-use crate::config::{Setting, kind};
+use crate::config::{Saved, Setting, kind};
 
 /// All settings at one moment.
 #[derive(Debug, Serialize)]
@@ -126,12 +128,14 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&*preferences.import(toml, expected).await?))
 }
 
-/// What is sent to be imported. Nothing at all is taken for a mistake: it would take back everything that was set.
+/// What is sent to be imported. Nothing at all, or nothing but comments, is taken for a mistake: it would take back
+/// everything that was set.
 ///
 /// # Errors
 /// There is nothing.
 pub fn to_import(toml: &str) -> Result<String, Problem> {
-    if toml.trim().is_empty() {
+    let read = Saved::read(Path::new("settings.toml"), toml);
+    if read.is_ok_and(|(saved, faulty)| faulty.is_none() && saved.paths().next().is_none()) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
             .hint("send what an export (/api/v1/settings.toml) has given; nothing has changed"));
     }

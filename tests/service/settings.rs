@@ -635,6 +635,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     // Nothing is no file: it would take everything back.
     for (method, path, body) in [
         ("PUT", "/api/v1/settings.toml", " \n"),
+        ("PUT", "/api/v1/settings.toml", "# name = \"gate\"\n\n[stream]\n"),
         ("POST", "/settings?do=import", ""),
         ("POST", "/settings?do=import", "toml=+%0A"),
     ] {
@@ -643,6 +644,71 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
         assert!(refused.text().contains("nothing was sent that could be imported"), "{}", refused.text());
     }
     assert_eq!(value(&daemon, "name"), "door");
+}
+
+#[test]
+fn what_the_operator_pins_of_an_import_is_told() {
+    let place = Place::new();
+    fs::write(
+        place.config(),
+        "name = \"door\"\n[source.controls]\ngain = 3\n[retention]\nsnapshots_age = \"9d\"\n",
+    )
+    .unwrap();
+    let daemon = place.start();
+    let toml = "name = \"gate\"\n[source]\nkind = \"sim\"\n[stream]\nquality = 9\n[retention]\nsnapshots_age = \"8d\"\n\
+                [controls.\"sim\"]\ngain = 4\n";
+    let imported = send(&daemon, "PUT", "/api/v1/settings.toml", "", toml);
+    assert_eq!(imported.status, 200, "{}", imported.text());
+    let said = imported.json()["complaint"].as_str().unwrap().to_owned();
+    let place_of = |line: u32| format!("{}:{line}", place.config().display());
+    for pinned in [
+        format!("name in {}", place_of(1)),
+        format!(".gain in {}", place_of(3)),
+        format!("snapshots_age in {}", place_of(5)),
+    ] {
+        assert!(said.contains(&pinned), "no {pinned}: {said}");
+    }
+    assert!(!said.contains("quality") && !said.contains("source.kind"), "{said}");
+    assert_eq!(value(&daemon, "stream.quality"), 9);
+    assert_eq!(all(&daemon)["complaint"], "", "it is no fault of what is in force");
+    let page = send(
+        &daemon,
+        "POST",
+        "/settings?do=import",
+        "",
+        "toml=name+%3D+%22gate%22%0A%5Bsource%5D%0Akind+%3D+%22sim%22%0A",
+    );
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert!(page.text().contains("Of what was imported this has no effect"), "{}", page.text());
+    // What is so anyhow needs no word.
+    let same =
+        send(&daemon, "PUT", "/api/v1/settings.toml", "", "name = \"door\"\n[source]\nkind = \"sim\"\n");
+    assert_eq!(same.json()["complaint"], "", "{}", same.text());
+}
+
+#[test]
+fn pixels_that_the_strip_does_not_have_are_refused_as_the_light_does() {
+    let place = Place::new();
+    let daemon = place.start();
+    assert_eq!(patch(&daemon, &json!({"lights.kind": "sim"})).status, 200);
+    let refused = patch(&daemon, &json!({"lights.ranges": ["0-3 00FF00", "0-99 FF0000"]}));
+    let problem = refused.json();
+    assert_eq!((refused.status, &problem["field"]), (422, &json!("lights.ranges")), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("names pixel 99, and the strip has the pixels 0 to 15")
+    );
+    let refused = send(
+        &daemon,
+        "PUT",
+        "/api/v1/settings.toml",
+        "",
+        "[lights]\nkind = \"sim\"\nranges = [\"16 FF0000\"]\n",
+    );
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(value(&daemon, "lights.ranges"), json!([]));
+    let longer = json!({"lights.pixels": 100, "lights.ranges": ["0-99 FF0000"]});
+    assert_eq!(patch(&daemon, &longer).status, 200, "with a longer strip");
+    assert_eq!(patch(&daemon, &json!({"lights.pixels": 8})).status, 200, "which may be made shorter");
 }
 
 #[test]
