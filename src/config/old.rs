@@ -1,8 +1,11 @@
 //! The INI file of the Flask program (`config.txt`) as a configuration of ours. Pure.
 //!
 //! It is read as leniently as Python's `configparser` read it, and a little more: any case, a byte-order mark, line ends
-//! of Windows, comments behind values, keys without their section. Every line is accounted for: it becomes a key, or a
-//! comment that says why not, or the file is refused with the line that is none.
+//! of Windows, comments behind values, keys without their section; `%%` and `%(key)s` as that has them, and the section
+//! `[DEFAULT]`, which stands below every other. Every line is accounted for: it becomes a key, or a comment that says why
+//! not, or the file is refused with the line that is none; so is one that has nothing of the old program.
+
+use std::borrow::Cow;
 
 use super::complaint::{Complaint, Complaints, Lines};
 use super::kind::quoted;
@@ -16,9 +19,15 @@ const HEAD: &str = "\
 struct Entry<'t> {
     section: String,
     key: String,
-    value: &'t str,
+    value: Cow<'t, str>,
     line: usize,
 }
+
+/// Keys of the section `[SETTINGS]`.
+const SETTINGS: [&str; 6] = ["camera", "light", "lighttype", "numlights", "tty", "baud"];
+
+/// Whose keys are those of all sections that do not have them.
+const BELOW_ALL: &str = "default";
 
 /// What becomes of it.
 #[derive(Default)]
@@ -40,13 +49,19 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = Lines::new(name, text);
     let mut complaints = Vec::new();
-    let entries = entries(&lines, text, &mut complaints);
-    let value = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| entry.value);
+    let mut entries = entries(&lines, text, &mut complaints);
+    interpolate(&mut entries);
+    take_in_defaults(&mut entries);
+    let is_of_settings = |entry: &&Entry<'_>| ["", "settings"].contains(&entry.section.as_str());
+    let value = |key: &str| {
+        entries.iter().filter(is_of_settings).find(|entry| entry.key == key).map(|entry| &*entry.value)
+    };
     let light = value("light").map(is_on);
     let mut made = Made::default();
     for entry in &entries {
+        let value_of = &*entry.value;
         let mut complain = |message: &str, hint: &str| {
-            let message = format!("`{}` {message}, not {}", entry.key, quoted(entry.value));
+            let message = format!("`{}` {message}, not {}", entry.key, quoted(value_of));
             complaints.push(Complaint {
                 place: place(&lines, entry.line),
                 message,
@@ -55,7 +70,7 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
         };
         let typed = format!("{} = {}", entry.key, entry.value);
         match (entry.section.as_str(), entry.key.as_str()) {
-            ("" | "settings", "camera") => match (entry.value, entry.value.parse::<u8>()) {
+            ("" | "settings", "camera") => match (value_of, value_of.parse::<u8>()) {
                 (_, Ok(index)) => made.device = Some(index.to_string()),
                 ("", _) => made.notes.push(format!("{typed}: the first camera that works is shown")),
                 (path, _) if path.starts_with('/') => made.device = Some(quoted(path)),
@@ -80,20 +95,20 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
                 }
                 None => complain("must be true or false", "write true or false"),
             },
-            ("" | "settings", "lighttype") => match (kind_of(entry.value), light.flatten()) {
+            ("" | "settings", "lighttype") => match (kind_of(value_of), light.flatten()) {
                 (_, Some(false)) => made.notes.push(format!("{typed}: there was no light")),
                 (Some("spi" | "pwm"), _) if value("numlights").is_some_and(is_zero) => {
                     made.notes.push(format!("{typed}: a strip of no pixels"));
                 }
                 (Some(kind), _) => {
                     made.kind = Some(kind);
-                    made.has_white = has_white(entry.value);
+                    made.has_white = has_white(value_of);
                 }
                 (None, _) => made.notes.push(format!(
                     "{typed}: not known here; kind = \"spi\", \"pwm\" or \"gpio\" in [lights] names the light"
                 )),
             },
-            ("" | "settings", "numlights") => match (entry.value, entry.value.parse::<u16>()) {
+            ("" | "settings", "numlights") => match (value_of, value_of.parse::<u16>()) {
                 ("", _) | (_, Ok(0)) => made.notes.push(format!("{typed}: there was no light")),
                 (_, Ok(pixels)) if pixels <= 1000 => made.pixels = Some(pixels),
                 _ => complain("must be a whole number from 0 to 1000", "so many pixels the strip has"),
@@ -105,18 +120,29 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
                 made.notes
                     .push(format!("{}: without a key nobody switches the machine off by it", entry.key));
             }
-            ("" | "keys", "userkey") => made.key = Some(quoted(entry.value)),
+            ("" | "keys", "userkey") => made.key = Some(quoted(value_of)),
             // What it is worth is not known, so it is not shown.
+            (BELOW_ALL, key) => made.notes.push(format!("{key}, in [DEFAULT]: no counterpart")),
             ("keys", key) => made.notes.push(format!("{key}, in [KEYS]: no counterpart")),
             ("" | "settings", _) => made.notes.push(format!("{typed}: no counterpart")),
             (section, _) => made.notes.push(format!("{typed}, in [{section}]: no counterpart")),
         }
     }
-    if entries.is_empty() && complaints.is_empty() {
+    let is_old = |entry: &Entry<'_>| match entry.section.as_str() {
+        "" => entry.key == "userkey" || SETTINGS.contains(&entry.key.as_str()),
+        section => ["settings", "keys"].contains(&section),
+    };
+    if !entries.iter().any(is_old) && complaints.is_empty() {
+        let message = match entries.len() {
+            0 => "there is no key in this file",
+            _ => "there is nothing of the old program in this file",
+        };
         complaints.push(Complaint {
             place: lines.place(0..0),
-            message: String::from("there is no key in this file"),
-            hint: Some(String::from("is it the config.txt of the Flask program?")),
+            message: String::from(message),
+            hint: Some(String::from(
+                "is it the config.txt of the Flask program? That has [SETTINGS] with `camera`, `light` and others",
+            )),
         });
     }
     if !complaints.is_empty() {
@@ -200,13 +226,78 @@ fn entries<'t>(lines: &Lines<'_>, text: &'t str, complaints: &mut Vec<Complaint>
             complain(format!("`{key}` is set twice"), Some(format!("line {} sets it first", first.line)));
             continue;
         }
-        let value = match key.as_str() {
+        let value = Cow::from(match key.as_str() {
             "userkey" => secret(value),
             _ => plain(value),
-        };
+        });
         entries.push(Entry { section: section.clone(), key, value, line: number });
     }
     entries
+}
+
+/// Has every value be as `configparser` gave it: `%%` is a percent sign, and `%(key)s` what that key has, of the same
+/// section or of `[DEFAULT]`. A percent sign that begins neither stays: the old program stopped at it.
+fn interpolate(entries: &mut [Entry<'_>]) {
+    let with_percent = entries.iter().enumerate().filter(|(_, entry)| entry.value.contains('%'));
+    let meant = |(at, entry): (usize, &Entry<'_>)| {
+        let mut left = MOST_NAMED;
+        (at, interpolated(entries, &entry.section, &entry.value, &mut left))
+    };
+    let meant: Vec<(usize, String)> = with_percent.map(meant).collect();
+    for (at, value) in meant {
+        entries[at].value = Cow::Owned(value);
+    }
+}
+
+/// So many keys a value may name, with what those name: more is none of the old program's.
+const MOST_NAMED: usize = 100;
+
+fn interpolated(entries: &[Entry<'_>], section: &str, value: &str, left: &mut usize) -> String {
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let named =
+            after.strip_prefix('(').and_then(|after| after.split_once(")s")).and_then(|(key, behind)| {
+                let of = |section: &str| {
+                    entries.iter().find(|other| other.section == section && other.key == key.to_lowercase())
+                };
+                Some((of(section).or_else(|| of(BELOW_ALL))?, behind))
+            });
+        rest = match (after.strip_prefix('%'), named) {
+            (Some(behind), _) => {
+                out.push('%');
+                behind
+            }
+            (None, Some((other, behind))) if *left > 0 => {
+                *left -= 1;
+                out.push_str(&interpolated(entries, section, &other.value, left));
+                behind
+            }
+            (None, _) => {
+                out.push('%');
+                after
+            }
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Gives the keys of `[DEFAULT]` to the section that reads them, where that has none of its own.
+fn take_in_defaults(entries: &mut [Entry<'_>]) {
+    for at in 0..entries.len() {
+        let key = entries[at].key.clone();
+        let section = match key.as_str() {
+            "userkey" => "keys",
+            key if SETTINGS.contains(&key) => "settings",
+            _ => continue,
+        };
+        let is_set = |entry: &Entry<'_>| entry.key == key && [section, ""].contains(&entry.section.as_str());
+        if entries[at].section == BELOW_ALL && !entries.iter().any(is_set) {
+            section.clone_into(&mut entries[at].section);
+        }
+    }
 }
 
 /// A value without the comment behind it and the quotes around it.
@@ -307,6 +398,42 @@ mod tests {
             let config = read(&format!("[KEYS]\nuserkey = {written}\n"));
             assert_eq!(config.power.key.as_deref(), key, "{written}");
         }
+    }
+
+    #[test]
+    fn what_configparser_made_of_percent_signs_and_defaults_is_what_counts() {
+        let key = |text: &str| read(text).power.key;
+        assert_eq!(key("[KEYS]\nuserkey = abc%%def\n").as_deref(), Some("abc%def"));
+        assert_eq!(key("[KEYS]\nuserkey = 5%\n").as_deref(), Some("5%"), "the old program stopped at it");
+        let named = "[DEFAULT]\nname = door\n[KEYS]\nyear = 7%%\nuserkey = %(name)s-%(YEAR)s-%(none)s\n";
+        assert_eq!(key(named).as_deref(), Some("door-7%-%(none)s"));
+        // One that names itself comes to an end.
+        let endless = key("[KEYS]\nuserkey = x%(userkey)s%(userkey)s\n").unwrap();
+        assert!(endless.len() < 100_000, "{}", endless.len());
+
+        let device = |text: &str| read(text).source.device;
+        assert_eq!(device("[DEFAULT]\ncamera = 2\n[SETTINGS]\nlight = no\n").as_deref(), Some("2"));
+        assert_eq!(device("[DEFAULT]\ncamera = 2\n[SETTINGS]\ncamera = 1\n").as_deref(), Some("1"));
+        assert_eq!(device("[SETTINGS]\ncamera = 1\n[default]\ncamera = 2\n").as_deref(), Some("1"));
+        assert_eq!(key("[DEFAULT]\nuserkey = a\n[KEYS]\n").as_deref(), Some("a"));
+        let toml = convert("x", "[DEFAULT]\nadmin = s3cret\ncamera = 2\n[SETTINGS]\ncamera = 1\n").unwrap();
+        assert!(toml.contains("# admin, in [DEFAULT]: no counterpart") && !toml.contains("s3cret"), "{toml}");
+        let light = read("[DEFAULT]\nlighttype = gpio\n[SETTINGS]\nlight = True\n").lights;
+        assert_eq!(light.kind, LightKind::Gpio);
+    }
+
+    #[test]
+    fn what_has_nothing_of_the_old_program_is_refused() {
+        for text in [
+            "[source]\nkind = \"sim\"\n[lights]\nkind = \"spi\"\n",
+            "name = \"door\"\n[http]\nlisten = [\"0.0.0.0:8080\"]\n",
+            "[DEFAULT]\nx = 1\n[wifi]\ncamera = 1\n",
+        ] {
+            let refused = convert("config.toml", text).unwrap_err().to_string();
+            assert!(refused.contains("there is nothing of the old program in this file"), "{refused}");
+            assert!(refused.contains("[SETTINGS] with `camera`"), "{refused}");
+        }
+        assert!(convert("x", "[SETTINGS]\ntheme = dark\n").is_ok(), "a section of its own");
     }
 
     #[test]
