@@ -48,7 +48,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.query.get("filename").is_none() {
         return pictures::snapshot(request).await;
     }
-    let kept = match request.site.keeping() {
+    let kept = match once(&request).and_then(|()| request.site.keeping()) {
         Ok(keeping) => {
             let (which, change) = asked_of_old(&request.query, &request.site.settings().zone);
             let (name, date, note) = (name(&request, ".jpg"), date(&request), String::new());
@@ -62,7 +62,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /video_capture`: `false` begins a recording, `true` ends it: what the old program's button was showing.
 pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> {
-    let keeping = request.site.keeping();
+    let keeping = once(&request).and_then(|()| request.site.keeping());
     let done = match (switched_on(&request), keeping) {
         (_, Err(problem)) => Err(problem),
         (Ok(true), Ok(keeping)) => {
@@ -274,6 +274,13 @@ fn open_in(folder: &Path, name: &str) -> Option<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(folder.join(name), flags, Mode::empty()).ok()?);
     file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
+}
+
+/// That name and date are given once: of two nobody knows which is meant.
+fn once(request: &Request) -> Result<(), Problem> {
+    request.query.once("filename")?;
+    request.query.once("date")?;
+    Ok(())
 }
 
 /// The name that the old routes give: without its extension, as a rule; an empty one is none.

@@ -78,6 +78,10 @@ fn a_snapshot_that_fails_leaves_no_row() {
     for name in ["..%2Fa", "a%2Fb", "%2Fetc%2Fpasswd", "a%00b", "a%0Ab", "a%7Fb", &long] {
         assert_eq!(said(&kept.get(&format!("/snapshot?filename={name}"))), NO_SNAPSHOT, "{name}");
     }
+    // Of two nobody knows which is meant.
+    for query in ["filename=c&filename=d", "filename=c&date=2018-01-31&date=2018-02-01"] {
+        assert_eq!(said(&kept.get(&format!("/snapshot?{query}"))), NO_SNAPSHOT, "{query}");
+    }
     assert_eq!(said(&kept.get("/get_database")), (200, "application/json", "[]"));
     if let Some(rows) = kept.sqlite3("SELECT count(*) FROM items") {
         assert_eq!(rows, "0\n");

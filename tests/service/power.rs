@@ -70,6 +70,12 @@ fn the_key_switches_off_and_on_again() {
 
 #[test]
 fn any_other_key_is_invalid_and_without_one_every_key_is() {
+    // Of two nobody knows which is meant, also where both are right.
+    let (kept, unasked) = machine(Some("a"), false);
+    for path in ["/shutdown?key=a&key=b", "/reboot?key=b&key=a", "/shutdown?key=a&key=a"] {
+        assert_eq!(said(&kept.get(path)), INVALID, "{path}");
+    }
+    assert!(unasked.told.lock().unwrap().is_empty());
     let (kept, machine) = machine(Some("k7mqx"), false);
     for wrong in ["", "?key=", "?key=k7mq", "?key=k7mqxx", "?key=K7MQX", "?k=k7mqx"] {
         for path in ["/shutdown", "/reboot"] {

@@ -13,7 +13,7 @@ use std::path::Path;
 use super::addresses::Machine;
 use super::counting::{state_directory, store_settings};
 use super::models::SHIPPED;
-use crate::config::{Config, DetectorKind, LensKind, SourceKind};
+use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding};
 use crate::lens::Drive;
 use crate::models::Models;
@@ -70,9 +70,27 @@ pub fn devices(config: &Config) -> Finding {
             let trouble = v4l2::none_found(&nodes);
             Finding::bad(name, trouble.what).maybe_hint(trouble.hint)
         }
-        [] => Finding::none(name, "no camera on this machine, and none is configured"),
+        [] => Finding::none(name, format!("no camera on this machine; {}", configured(&config.source))),
         [one] => Finding::good(name, one.clone()),
         several => Finding::good(name, format!("{} cameras: {}", several.len(), several.join("; "))),
+    }
+}
+
+/// Which source the configuration names, where that is not whatever camera there is.
+fn configured(source: &SourceConfig) -> String {
+    let kind = match source.kind {
+        SourceKind::Url => "a network camera",
+        SourceKind::Exec => "a program that writes pictures",
+        SourceKind::Files => "pictures or a clip from files",
+        SourceKind::Sim => "the simulated scene",
+        SourceKind::Libcamera => "a camera through libcamera",
+        SourceKind::Auto | SourceKind::V4l2 => "a camera",
+    };
+    match &source.device {
+        Some(device) if source.kind == SourceKind::V4l2 => {
+            format!("configured is [source] device = \"{device}\", which is told under \"camera\"")
+        }
+        _ => format!("configured is {kind}"),
     }
 }
 
@@ -213,6 +231,16 @@ mod tests {
         config.detect.model = Some(String::from("aaa"));
         let found = model(&config);
         assert!(found.said.contains("aaa") && found.verdict == Verdict::Bad, "{found:?}");
+    }
+
+    #[test]
+    fn what_is_configured_is_named_where_there_is_no_camera() {
+        let of = |kind, device: Option<&str>| {
+            configured(&SourceConfig { kind, device: device.map(String::from), ..Config::default().source })
+        };
+        assert!(of(SourceKind::V4l2, Some("/dev/video7")).contains("device = \"/dev/video7\""));
+        assert_eq!(of(SourceKind::Url, Some("/dev/video7")), "configured is a network camera");
+        assert_eq!(of(SourceKind::Sim, None), "configured is the simulated scene");
     }
 
     #[test]
