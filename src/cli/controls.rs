@@ -13,16 +13,28 @@ const CONTROLS: &str = "/api/v1/controls";
 ///
 /// The daemon (`tallycam serve`) has the camera: this asks it. What is set holds at once, is kept for this camera, and
 /// is set again whenever it is opened.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Controls {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    given: Given,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Subcommand)]
-pub enum ControlsCommand {
+enum What {
     List(List),
     Set(Set),
     Reset(Reset),
 }
 
-/// List the controls with their values and ranges
+/// List the controls with their values and ranges (the default)
 #[derive(Debug, Args)]
-pub struct List {
+struct List {
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -32,7 +44,7 @@ pub struct List {
 
 /// Set controls: all of them, or none where one is wrong
 #[derive(Debug, Args)]
-pub struct Set {
+struct Set {
     #[command(flatten)]
     given: Given,
     /// What is to be set: a number, `on` or `off`, a menu's number, `default`; `on` presses a button
@@ -45,7 +57,7 @@ pub struct Set {
 
 /// Set every control to the camera's default, and keep none
 #[derive(Debug, Args)]
-pub struct Reset {
+struct Reset {
     #[command(flatten)]
     given: Given,
     /// Print all controls as they are then, as JSON
@@ -53,13 +65,15 @@ pub struct Reset {
     json: bool,
 }
 
-impl ControlsCommand {
+impl Controls {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        match self {
-            ControlsCommand::List(list) => list.run(given),
-            ControlsCommand::Set(set) => set.run(given),
-            ControlsCommand::Reset(reset) => reset.run(given),
+        let given = &given.and(&self.given);
+        match &self.what {
+            None => listed(given, self.json),
+            Some(What::List(list)) => listed(&given.and(&list.given), list.json),
+            Some(What::Set(set)) => set.run(given),
+            Some(What::Reset(reset)) => reset.run(given),
         }
     }
 }
@@ -72,18 +86,15 @@ fn daemon(given: &Given) -> Result<Daemon, Failure> {
 /// A camera that is being opened answers when it is.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-impl List {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
-        let daemon = daemon(&given.and(&self.given))?;
-        let report: Value =
-            daemon.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be told")?;
-        if self.json {
-            return print_json(&report);
-        }
-        print(&as_text(&report))?;
-        notes(&report);
-        Ok(())
+fn listed(given: &Given, json: bool) -> Result<(), Failure> {
+    let report: Value =
+        daemon(given)?.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be told")?;
+    if json {
+        return print_json(&report);
     }
+    print(&as_text(&report))?;
+    notes(&report);
+    Ok(())
 }
 
 impl Set {

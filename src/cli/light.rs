@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::daemon::{Daemon, Sent};
+use super::failure::FAILED;
 use super::{Failure, Given, print, print_json};
 
 const LIGHT: &str = "/api/v1/light";
@@ -86,7 +87,14 @@ impl Light {
         let sent = Value::Object(wish);
         let what = "the light was not changed";
         let light: Value = daemon(&given.and(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
-        if plain.json { print_json(&light) } else { print(&in_words(&light)) }
+        if plain.json {
+            print_json(&light)?;
+        } else {
+            print(&in_words(&light))?;
+        }
+        // It is kept for when the light works, but it does not shine so.
+        let is_in_trouble = light.get("reason").is_some_and(|reason| !reason.is_null());
+        if is_in_trouble { Err(Failure::Told(FAILED)) } else { Ok(()) }
     }
 }
 

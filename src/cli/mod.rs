@@ -60,10 +60,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Devices(devices::Devices),
-    #[command(subcommand)]
-    Controls(controls::ControlsCommand),
-    #[command(subcommand)]
-    Settings(settings::SettingsCommand),
+    Controls(controls::Controls),
+    Settings(settings::Settings),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Focus(focus::Focus),

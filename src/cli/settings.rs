@@ -26,8 +26,23 @@ const LONGEST: u64 = 64 * 1024;
 ///
 /// What is set here is in force at once and stays so after a restart. What the configuration file sets goes before it and
 /// cannot be changed here.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Settings {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    given: Given,
+    /// Only those that were set here
+    #[arg(long)]
+    changed: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Subcommand)]
-pub enum SettingsCommand {
+enum What {
     List(List),
     Get(Get),
     Set(Set),
@@ -36,9 +51,9 @@ pub enum SettingsCommand {
     Import(Import),
 }
 
-/// Show every setting, its value and where that comes from
+/// Show every setting, its value and where that comes from (the default)
 #[derive(Debug, Args)]
-pub struct List {
+struct List {
     #[command(flatten)]
     given: Given,
     /// Only those of this section
@@ -54,7 +69,7 @@ pub struct List {
 
 /// Show one setting's value
 #[derive(Debug, Args)]
-pub struct Get {
+struct Get {
     #[command(flatten)]
     given: Given,
     /// The setting, such as stream.quality
@@ -67,7 +82,7 @@ pub struct Get {
 
 /// Change settings: all of them, or none if one is wrong
 #[derive(Debug, Args)]
-pub struct Set {
+struct Set {
     #[command(flatten)]
     given: Given,
     /// The settings and their values, for example stream.quality=70 name=door
@@ -77,7 +92,7 @@ pub struct Set {
 
 /// Go back to what the configuration file or the default says
 #[derive(Debug, Args)]
-pub struct Unset {
+struct Unset {
     #[command(flatten)]
     given: Given,
     /// The settings
@@ -87,7 +102,7 @@ pub struct Unset {
 
 /// Write everything that was set here as a configuration file. Passwords are left out: they are "***"
 #[derive(Debug, Args)]
-pub struct Export {
+struct Export {
     #[command(flatten)]
     given: Given,
     /// Into this file, which must not be there yet; without it to standard output
@@ -97,7 +112,7 @@ pub struct Export {
 
 /// Replace everything that was set here by what the file says
 #[derive(Debug, Args)]
-pub struct Import {
+struct Import {
     #[command(flatten)]
     given: Given,
     /// A file that `tallycam settings export` wrote; - is standard input
@@ -125,16 +140,21 @@ struct Item {
     rest: Map<String, Value>,
 }
 
-impl SettingsCommand {
+impl Settings {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        match self {
-            SettingsCommand::List(list) => list.run(given),
-            SettingsCommand::Get(get) => get.run(given),
-            SettingsCommand::Set(set) => set.run(given),
-            SettingsCommand::Unset(unset) => unset.run(given),
-            SettingsCommand::Export(export) => export.run(given),
-            SettingsCommand::Import(import) => import.run(given),
+        let given = &given.and(&self.given);
+        match &self.what {
+            // A section alone needs `list`: its name could be a subcommand's.
+            None => listed(given, None, self.changed, self.json),
+            Some(What::List(list)) => {
+                listed(&given.and(&list.given), list.section.as_deref(), list.changed, list.json)
+            }
+            Some(What::Get(get)) => get.run(given),
+            Some(What::Set(set)) => set.run(given),
+            Some(What::Unset(unset)) => unset.run(given),
+            Some(What::Export(export)) => export.run(given),
+            Some(What::Import(import)) => import.run(given),
         }
     }
 }
@@ -147,32 +167,30 @@ fn all(daemon: &Daemon) -> Result<All, Failure> {
     daemon.json("GET", SETTINGS, Sent::Nothing, "settings could not be read")
 }
 
-impl List {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
-        let mut all = all(&daemon(&given.and(&self.given))?)?;
-        all.items.retain(|item| {
-            let is_of = |section: &str| {
-                item.section == section
-                    || item.section.strip_prefix(section).is_some_and(|s| s.starts_with('.'))
-            };
-            self.section.as_deref().is_none_or(is_of) && (!self.changed || item.origin == "page")
-        });
-        if self.json {
-            return print_json(&all.items);
-        }
-        let mut text = String::new();
-        for item in &all.items {
-            let line = format!("{} = {}", item.path, item.value);
-            let place = match (item.origin.as_str(), item.pinned) {
-                ("default", _) => String::from("default"),
-                (_, true) => format!("{}, only there", item.place),
-                (_, false) => item.place.clone(),
-            };
-            text.push_str(&format!("{line:<44} # {place}\n"));
-        }
-        print(&text)?;
-        print(&notes(&all))
+/// The settings, of one section or of all, each with where it comes from.
+fn listed(given: &Given, section: Option<&str>, is_changed_only: bool, json: bool) -> Result<(), Failure> {
+    let mut all = all(&daemon(given)?)?;
+    all.items.retain(|item| {
+        let is_of = |section: &str| {
+            item.section == section || item.section.strip_prefix(section).is_some_and(|s| s.starts_with('.'))
+        };
+        section.is_none_or(is_of) && (!is_changed_only || item.origin == "page")
+    });
+    if json {
+        return print_json(&all.items);
     }
+    let mut text = String::new();
+    for item in &all.items {
+        let line = format!("{} = {}", item.path, item.value);
+        let place = match (item.origin.as_str(), item.pinned) {
+            ("default", _) => String::from("default"),
+            (_, true) => format!("{}, only there", item.place),
+            (_, false) => item.place.clone(),
+        };
+        text.push_str(&format!("{line:<44} # {place}\n"));
+    }
+    print(&text)?;
+    print(&notes(&all))
 }
 
 impl Get {

@@ -158,6 +158,11 @@ fn a_strip_that_cannot_be_opened_says_why_and_how_to_enable_it_and_all_else_goes
     sweep(&daemon, "a strip that is not there", LAMP, true);
     sweep(&daemon, "a strip that is not there", LENS, true);
     sweep(&daemon, "a strip that is not there", PICTURE, true);
+    // On the command line it is said, and is no success.
+    let listen = format!("http.listen=[\"{}\"]", daemon.address);
+    let on = Command::new(env!("CARGO_BIN_EXE_tallycam")).args(["light", "on", "--set", &listen]).output();
+    let (code, out, err) = crate::common::items::told(&on.unwrap());
+    assert!(code == 1 && out.contains("trouble: ") && out.contains("/dev/spidev6.3"), "{code}: {out}{err}");
     let now = light();
     assert_eq!((&now["reason"], &now["hint"]), (&told["reason"], &told["hint"]));
     let found = client::get(daemon.address, "/api/v1/diagnosis").json();

@@ -542,6 +542,7 @@ fn the_command_line_lists_sets_and_resets() {
             && out.contains("  do_white_balance            a button\n"),
         "{out}"
     );
+    assert_eq!(bench.run(&[]), bench.run(&["list"]), "bare, it lists");
     let (code, _, err) = bench.run(&["set", "contrast=200"]);
     assert!(code == 1 && err.contains("does not set its control contrast to 200"), "{err}");
     let (code, out, err) = bench.run(&["set", "brightness=300"]);

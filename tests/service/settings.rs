@@ -798,6 +798,7 @@ fn the_command_line_speaks_to_the_daemon_that_runs() {
     assert!(said.contains("nothing was changed") && said.contains("from 1 to 100, not 700"), "{said}");
     let (_, listed, _) = run(&["settings", "list", "--changed"]);
     assert!(listed.contains("stream.quality = 70") && !listed.contains("stream.stall"), "{listed}");
+    assert_eq!(run(&["settings"]), run(&["settings", "list"]), "bare, it lists");
     let (code, json, _) = run(&["settings", "list", "stream", "--json"]);
     assert_eq!(
         (code, serde_json::from_str::<Value>(&json).unwrap()[0]["path"].clone()),
