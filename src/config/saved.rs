@@ -117,6 +117,13 @@ impl Saved {
         Saved::read(file, &text)
     }
 
+    /// Whether `text` begins as [`Saved::to_toml`] has it, whatever its line ends: with nothing behind it it says that
+    /// nothing is set.
+    pub fn is_ours(text: &str) -> bool {
+        let mut lines = text.lines();
+        HEAD.lines().all(|line| lines.next() == Some(line))
+    }
+
     /// The file that it is kept in.
     pub fn file(&self) -> &Path {
         &self.file
@@ -394,6 +401,8 @@ mod tests {
         );
         assert_eq!(again(&saved).to_toml(), text);
         assert_eq!(nothing().to_toml(), HEAD);
+        assert!(Saved::is_ours(HEAD) && Saved::is_ours(&text) && Saved::is_ours(&HEAD.replace('\n', "\r\n")));
+        assert!(!Saved::is_ours("# a comment\n") && !Saved::is_ours(""));
     }
 
     #[test]

@@ -129,13 +129,14 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// What is sent to be imported. Nothing at all, or nothing but comments, is taken for a mistake: it would take back
-/// everything that was set.
+/// everything that was set. But an export of nothing says just that.
 ///
 /// # Errors
 /// There is nothing.
 pub fn to_import(toml: &str) -> Result<String, Problem> {
     let read = Saved::read(Path::new("settings.toml"), toml);
-    if read.is_ok_and(|(saved, faulty)| faulty.is_none() && saved.paths().next().is_none()) {
+    let is_nothing = read.is_ok_and(|(saved, faulty)| faulty.is_none() && saved.paths().next().is_none());
+    if is_nothing && !Saved::is_ours(toml) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
             .hint("send what an export (/api/v1/settings.toml) has given; nothing has changed"));
     }
