@@ -252,6 +252,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_export_of_nothing_can_be_imported_and_comments_cannot() {
+        let export = Saved::nothing("settings.toml".into()).to_toml();
+        assert_eq!(to_import(&export).unwrap(), export);
+        assert!(to_import("# name = \"gate\"\n").is_err());
+    }
+
+    #[test]
     fn values_of_json_are_those_of_toml() {
         for (path, value, want) in [
             ("stream.quality", json!(70), Some("70")),
