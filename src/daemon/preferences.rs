@@ -118,6 +118,8 @@ struct Draft {
     elsewhere: BTreeMap<String, Option<String>>,
     /// What of it has another value from the operator, and where: `stream.quality in config.toml:3`.
     pinned: Vec<String>,
+    /// What was in force when it was exported is so again, ranges that wait for a longer strip included.
+    is_export: bool,
 }
 
 impl Settings {
@@ -283,7 +285,9 @@ impl Inner {
                 to.lay(path, toml, origin);
             }
         }
-        if let Some(fault) = beyond_the_strip(&now.resolved, &to) {
+        if !draft.is_export
+            && let Some(fault) = beyond_the_strip(&now.resolved, &to)
+        {
             return Err(NotSet::Wrong(vec![fault]));
         }
         // What could not be written then may be by now.
@@ -419,7 +423,8 @@ fn is_change_of_the_moment(before: &Saved, after: &Saved) -> bool {
 
 /// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
 fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotSet> {
-    let mut draft = Draft { saved: saved.clone(), elsewhere: BTreeMap::new(), pinned: Vec::new() };
+    let mut draft =
+        Draft { saved: saved.clone(), elsewhere: BTreeMap::new(), pinned: Vec::new(), is_export: false };
     let (mut wrong, mut pinned) = (Vec::new(), None);
     for (path, text) in changes {
         // Where things are kept can be told, if nothing else: it is shown like all others.
@@ -481,7 +486,8 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
     let name = std::path::Path::new(settings_file::NAME);
     let mut draft = match Saved::read(name, toml) {
         Ok((read, None)) => {
-            Draft { saved: read.kept_in(saved.file()), elsewhere: BTreeMap::new(), pinned: Vec::new() }
+            let saved = read.kept_in(saved.file());
+            Draft { saved, elsewhere: BTreeMap::new(), pinned: Vec::new(), is_export: Saved::is_ours(toml) }
         }
         Ok((_, Some(Faulty { complaints, .. }))) | Err(complaints) => return Err(wrong(&complaints)),
     };

@@ -202,6 +202,7 @@ pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /database/add`: takes the file of this name out of the folder `import` beside the store. It stays there;
 /// one that was taken before is not taken again.
 pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
+    once(&request)?;
     let site = &request.site;
     let media = site.media()?.clone();
     let wanted = request.query.get("filename").unwrap_or_default().to_owned();
@@ -237,6 +238,7 @@ pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /database/remove`.
 pub async fn database_remove(request: Request) -> Result<Response<Body>, Problem> {
+    once(&request)?;
     let media = request.site.media()?;
     let wanted = request.query.get("filename").unwrap_or_default();
     let Some(id) = by_name(&request, wanted).await? else { return Ok(unable_to_find(wanted)) };

@@ -162,6 +162,12 @@ fn a_file_is_added_by_its_name_and_removed_by_it() {
     assert!(none.status == 404 && !none.text().ends_with('\n'), "{} {:?}", none.status, none.text());
     let beyond = get_with(&kept, "/media/old.jpg", "Range: bytes=99999999-\r\n");
     assert!(beyond.status == 416 && !beyond.text().ends_with('\n'), "{} {:?}", beyond.status, beyond.text());
+    // Of two names nobody knows which is meant.
+    for twice in
+        ["/database/remove?filename=old.jpg&filename=new.jpg", "/database/add?filename=a.jpg&filename=b.jpg"]
+    {
+        assert_eq!(kept.get(twice).status, 400, "{twice}");
+    }
     let removed = kept.get("/database/remove?filename=old.jpg");
     assert_eq!(said(&removed), DONE);
     let again = kept.get("/database/remove?filename=old.jpg");

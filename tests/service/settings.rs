@@ -709,6 +709,12 @@ fn pixels_that_the_strip_does_not_have_are_refused_as_the_light_does() {
     let longer = json!({"lights.pixels": 100, "lights.ranges": ["0-99 FF0000"]});
     assert_eq!(patch(&daemon, &longer).status, 200, "with a longer strip");
     assert_eq!(patch(&daemon, &json!({"lights.pixels": 8})).status, 200, "which may be made shorter");
+    // And so it is restored.
+    let exported = client::get(daemon.address, "/api/v1/settings.toml").text().to_owned();
+    assert_eq!(patch(&daemon, &json!({"lights.ranges": null})).status, 200);
+    let restored = send(&daemon, "PUT", "/api/v1/settings.toml", "", &exported);
+    assert_eq!(restored.status, 200, "{}", restored.text());
+    assert_eq!(value(&daemon, "lights.ranges"), json!(["0-99 FF0000"]));
 }
 
 #[test]
