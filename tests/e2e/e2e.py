@@ -20,6 +20,8 @@ from machine import Failure, Machine, PATIENCE, wait_for
 
 # In the order in which they run: the later ones disturb more.
 SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power", "remove")
+# What these have changed on the disk stays: they are not tried again.
+ONCE = ("install", "power", "remove")
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "e2e.md")
 
 
@@ -167,7 +169,19 @@ def main():
             if subject != last:
                 run.as_shipped()
             last = subject
-            run_leg(run, subject, function, limit)
+            try:
+                run_leg(run, subject, function, limit)
+            except Failure as why:
+                if subject in ONCE:
+                    raise
+                # An emulated machine on a busy one misses a moment now and then: what is wrong is wrong twice.
+                print(f"    failed: {why}; once more", flush=True)
+                explain(run)
+                run.records.pop()
+                run.machine.ask("systemctl stop squatter ustreamer; systemctl reset-failed", 60)
+                run.as_shipped()
+                run_leg(run, subject, function, limit)
+                run.proved("(at the second try)")
     except Exception as why:
         print(f"e2e: FAILED: {type(why).__name__ if not isinstance(why, Failure) else ''} {why}", flush=True)
         explain(run)
