@@ -20,7 +20,7 @@ backend = "replay"
 replay = "/var/lib/tallycam/detections.csv"
 fps = 15
 [[line]]
-name = "Middle"
+name = "Cut"
 a = [0.5, 1.0]
 b = [0.5, 0.0]
 """
