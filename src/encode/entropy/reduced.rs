@@ -4,12 +4,16 @@
 //! quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit by bit. But for luma far out of range, which no
 //! encoder makes and which its variants treat differently: such blocks are told, and are left to it.
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+use neon::{four, two};
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use plain::{four, two};
 #[cfg(target_arch = "x86_64")]
 use sse2::{four, two};
