@@ -23,6 +23,7 @@ WORDS = {
     "small": "a JPEG decoded small, for the detector",
     "letterbox": "the small picture as the network's input",
     "detect": "the network looks: SSDLite, 300 × 300, letterbox and boxes included",
+    "motion": "three moving things are told from the background of the small picture",
     "track": "ten people followed, a line",
     "part": "a JPEG becomes a part of the stream: one copy, its header",
 }

@@ -11,6 +11,7 @@ use tallycam::base::Stamp;
 use tallycam::encode::{Encoder, Reducer, Transformer};
 use tallycam::media::{Fourcc, Frame, Picture, PicturePool, SmallImage, View};
 use tallycam::models::Models;
+use tallycam::vision::motion::MotionDetector;
 use tallycam::vision::onnx::{Letterbox, Network, OnnxDetector};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId, Point,
@@ -22,7 +23,10 @@ const HEIGHT: u32 = 720;
 const STAMP: Stamp = Stamp { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000, wall_trusted: true };
 const MODEL: &str = "ssdlite_mobilenet_v2";
 const WARM_UP: usize = 2;
-const KINDS: [&str; 9] = ["yuyv", "nv12", "gray", "half", "small", "letterbox", "detect", "track", "part"];
+/// Pictures, ten a second, after which motion tells what moves.
+const SETTLED: usize = 80;
+const KINDS: [&str; 10] =
+    ["yuyv", "nv12", "gray", "half", "small", "letterbox", "detect", "motion", "track", "part"];
 
 type Step = Box<dyn FnMut(usize) -> Result<(), Box<dyn Error>>>;
 
@@ -71,6 +75,30 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
             let mut detector = OnnxDetector::new(MODEL, &onnx, &card, None, 1)?;
             let (small, mut found) = (small()?, Vec::new());
             Box::new(move |_| Ok(detector.detect(&small, &mut found)?))
+        }
+        "motion" => {
+            let (mut detector, before, mut found) = (MotionDetector::new(), small()?, Vec::new());
+            let mut now = before.clone();
+            let mut look = move |at: usize| {
+                now.y.copy_from_slice(&before.y);
+                now.stamp.monotonic_us = STAMP.monotonic_us + at as u64 * 100_000;
+                for n in 0..3 {
+                    let left = (at * 3 + n * 90) % (now.width - 20);
+                    for row in now.y.chunks_exact_mut(now.width).skip(40 + 60 * n).take(40) {
+                        row[left..left + 20].fill(250);
+                    }
+                }
+                detector.detect(&now, &mut found).map(|()| found.len())
+            };
+            // It gets to know the background first.
+            let mut seen = 0;
+            for at in 0..SETTLED {
+                seen = look(at)?;
+            }
+            if seen != 3 {
+                return Err(format!("{seen} moving things seen, 3 are there").into());
+            }
+            Box::new(move |at| Ok(look(SETTLED + at).map(|_| ())?))
         }
         "track" => {
             let mut counter =

@@ -74,15 +74,11 @@ impl Background {
         }
         let luma_off = (LEAST_LUMA_OFF + NOISES * self.noise).min(40.0) as u8;
         let chroma_off = (LEAST_CHROMA_OFF + self.noise).min(25.0) as u8;
-        let is = |one: &Colour, other: &Colour| {
-            one[0].abs_diff(other[0]) <= luma_off
-                && one[1].abs_diff(other[1]) <= chroma_off
-                && one[2].abs_diff(other[2]) <= chroma_off
-        };
+        let most_off = [luma_off, chroma_off, chroma_off];
         let most = (LONGEST_S * 1000.0) as u16;
         let (mut off, mut still, mut moving) = (0u64, 0u32, 0u32);
         for ((pixel, colour), foreground) in self.pixels.iter_mut().zip(colours).zip(foreground.iter_mut()) {
-            if is(&pixel.ground, colour) {
+            if is_alike(&pixel.ground, colour, &most_off) {
                 off += u64::from(pixel.ground[0].abs_diff(colour[0]));
                 still += 1;
                 follow(&mut pixel.ground, colour);
@@ -90,7 +86,7 @@ impl Background {
                 pixel.other_ms = pixel.other_ms.saturating_sub(elapsed);
                 continue;
             }
-            if is(&pixel.other, colour) {
+            if is_alike(&pixel.other, colour, &most_off) {
                 follow(&mut pixel.other, colour);
                 pixel.other_ms = (pixel.other_ms + elapsed).min(most + elapsed);
             } else {
@@ -127,7 +123,16 @@ impl Background {
     }
 }
 
+/// Whether two colours are no further apart than this.
+#[inline]
+fn is_alike(one: &Colour, other: &Colour, most_off: &Colour) -> bool {
+    // Without a branch for each of the three.
+    let near = |at: usize| one[at].abs_diff(other[at]) <= most_off[at];
+    near(0) & near(1) & near(2)
+}
+
 /// Moves a known colour one level towards the one seen.
+#[inline]
 fn follow(known: &mut Colour, seen: &Colour) {
     for (known, seen) in known.iter_mut().zip(seen) {
         *known = known.wrapping_add(u8::from(*known < *seen)).wrapping_sub(u8::from(*known > *seen));

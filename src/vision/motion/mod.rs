@@ -66,22 +66,31 @@ impl MotionDetector {
 
     /// Luma and chroma of every pixel side by side.
     fn take_colours(&mut self, image: &SmallImage) {
-        self.colours.clear();
+        self.colours.resize(image.y.len(), [0; 3]);
         if image.chroma_width == 0 {
-            self.colours.extend(image.y.iter().map(|&y| [y, 128, 128]));
+            for (colour, &y) in self.colours.iter_mut().zip(&image.y) {
+                *colour = [y, 128, 128];
+            }
             return;
         }
         let down = if image.chroma_height < image.height { 2 } else { 1 };
         let across = if image.chroma_width < image.width { 2 } else { 1 };
-        for (row, luma) in image.y.chunks_exact(image.width).enumerate() {
+        let rows = self.colours.chunks_exact_mut(image.width).zip(image.y.chunks_exact(image.width));
+        for (row, (colours, luma)) in rows.enumerate() {
             let chroma = row / down * image.chroma_width..(row / down + 1) * image.chroma_width;
             let (u, v) = (&image.u[chroma.clone()], &image.v[chroma]);
             if across == 2 {
-                for ((luma, &u), &v) in luma.chunks(2).zip(u).zip(v) {
-                    self.colours.extend(luma.iter().map(|&y| [y, u, v]));
+                for ((colours, luma), (&u, &v)) in
+                    colours.chunks_mut(2).zip(luma.chunks(2)).zip(u.iter().zip(v))
+                {
+                    for (colour, &y) in colours.iter_mut().zip(luma) {
+                        *colour = [y, u, v];
+                    }
                 }
             } else {
-                self.colours.extend(luma.iter().zip(u.iter().zip(v)).map(|(&y, (&u, &v))| [y, u, v]));
+                for ((colour, &y), (&u, &v)) in colours.iter_mut().zip(luma).zip(u.iter().zip(v)) {
+                    *colour = [y, u, v];
+                }
             }
         }
     }

@@ -2,6 +2,8 @@
 //! runs (Rosenfeld and Pfaltz, "Sequential operations in digital picture processing", JACM 13, 1966;
 //! by runs, He, Chao and Suzuki, 2008).
 
+use memchr::memchr;
+
 use crate::vision::geometry::Bounds;
 
 /// Pixels sideways and rows downwards over which things still hang together.
@@ -88,11 +90,12 @@ impl Regions {
         self.sums.resize(mask.len(), 0);
         for (row, sums) in mask.chunks_exact(width).zip(self.sums.chunks_exact_mut(width)) {
             for ((sum, before), (here, after)) in
-                sums[1..].iter_mut().zip(row).zip(row[1..].iter().zip(row[2..].iter().chain(row.last())))
+                sums[1..].iter_mut().zip(row).zip(row[1..].iter().zip(&row[2..]))
             {
                 *sum = before + here + after;
             }
-            sums[0] = 2 * row[0] + row.get(1).unwrap_or(&row[0]);
+            sums[0] = 2 * row[0] + row[1];
+            sums[width - 1] = row[width - 2] + 2 * row[width - 1];
         }
         for (row, mask) in mask.chunks_exact_mut(width).enumerate() {
             let sums = |row: usize| &self.sums[row * width..(row + 1) * width];
@@ -109,9 +112,9 @@ impl Regions {
         self.runs.clear();
         for (row, pixels) in mask.chunks_exact(width).enumerate() {
             let mut at = 0;
-            while let Some(start) = pixels[at..].iter().position(|&p| p != 0) {
+            while let Some(start) = memchr(1, &pixels[at..]) {
                 let from = at + start;
-                let to = pixels[from..].iter().position(|&p| p == 0).map_or(width, |len| from + len);
+                let to = memchr(0, &pixels[from..]).map_or(width, |len| from + len);
                 self.runs.push(Run { row: row as u32, from: from as u32, to: to as u32, region: 0 });
                 at = to;
             }
