@@ -16,6 +16,13 @@ default="lib embed encode vision/models vision/motion vision/network vision/prop
 pipeline/counting pipeline/lights pipeline/picture pipeline/running command/config command/password command/recount"
 wanted=$(printf '%s\n' "${*:-$default}" | tr -s ' ' '\n')
 
+# Tests of these that ask for what is not there: qemu-user knows no SIOCOUTQ and tells a child that a program is missing by its
+# exit status only; ffprobe is not in the tool root.
+unfit="http::socket::tests::the_queues_of_a_tcp_socket_are_told_apart daemon::power::tests::without_systemctl_it_says_so \
+media::film::tests::ffprobe_reads_an_avi_of_many_parts"
+# shellcheck disable=SC2086 # A list of names.
+skipped=$(printf ' --skip %s' $unfit)
+
 say() { printf 'tallycam: %s\n' "$*" >&2; }
 
 arguments=
@@ -39,12 +46,12 @@ fi
 failed=
 sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' /tmp/built | grep /deps/ >/tmp/tests
 while read -r test; do
-    name=$(basename "$test" | sed 's/-[0-9a-f]*$//')
+    name=$(basename "$test" | sed 's/-[0-9a-f]*$//; s/^tallycam$/lib/')
     modules=$(printf '%s\n' "$wanted" | sed -n "s|^$name/\(.*\)|\1::|p" | tr '\n' ' ')
     say "$name" "$modules"
     # A test's own folder is the package's, as with cargo.
-    # shellcheck disable=SC2086 # A list of words.
-    qemu-aarch64 "$test" --test-threads=2 $modules </dev/null || failed="$failed $name"
+    # shellcheck disable=SC2086 # Lists of words.
+    qemu-aarch64 "$test" --test-threads=2 $skipped $modules </dev/null || failed="$failed $name"
 done </tmp/tests
 # The next build shall find what it made.
 if [ -e "$program.arm64" ]; then mv "$program.arm64" "$program"; fi
