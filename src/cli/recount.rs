@@ -66,8 +66,12 @@ pub struct Recount {
 
 fn fps(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(fps) if (0.1..=240.0).contains(&fps) => Ok(fps),
-        _ => Err(String::from("a number from 0.1 to 240")),
+        Ok(fps) if (1.0..=240.0).contains(&fps) => Ok(fps),
+        // What is told of a recording whose pictures are that far apart.
+        Ok(fps) if (0.0..1.0).contains(&fps) => {
+            Err(String::from("at least 1: nobody can be followed over pictures more than a second apart"))
+        }
+        _ => Err(String::from("a number from 1 to 240")),
     }
 }
 

@@ -298,7 +298,7 @@ fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelErr
 fn card_of(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, ModelError> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
-    if path.extension().is_none_or(|ending| ending != "onnx") || !described.exists() {
+    if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("onnx")) || !described.exists() {
         return describe(bytes, addition, catalogue::of_sum(&sum));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();

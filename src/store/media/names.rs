@@ -19,7 +19,7 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
         () if name.trim().is_empty() => "a name needs a character that can be seen",
         () if name.chars().count() > LONGEST_NAME => "a name has at most 200 characters",
         () if name.chars().any(is_unseen_control) => {
-            "a name has no control characters, nor marks that turn or break the line it is in"
+            "a name has no control characters, nor marks that are not seen, or turn or break the line it is in"
         }
         () if name.contains('/') => "a name is no path: it has no slash",
         () if name == "." || name == ".." => "a name is no path",
@@ -28,13 +28,15 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     Err(MediaError::Wrong(String::from(wrong)))
 }
 
-/// Whether it is a control character, or one that is shown as none and changes what is around it: a name that reads
-/// `photo.gpj` could end in `.exe`, or go on in a line of its own.
+/// Whether it is a control character, or one that is shown as none and changes what is around it, or nothing at all: a name
+/// that reads `photo.gpj` could end in `.exe`, go on in a line of its own, or look as another does. Joiners (U+200C, U+200D)
+/// are letters' own business, and of emoji.
 fn is_unseen_control(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'
+                | '\u{2066}'..='\u{2069}' | '\u{feff}'
         )
 }
 
@@ -208,6 +210,7 @@ mod tests {
             " a ",
             "back\\slash",
             "a..b",
+            "👩\u{200d}🔬.jpg",
             "; DROP TABLE",
             "%2e",
         ] {
@@ -218,6 +221,7 @@ mod tests {
             ["", "  ", ".", "..", "../a", "/etc/passwd", "a/b", "a\0b", "a\nb", "\u{7f}", "\u{85}", &long]
                 .into_iter()
                 .chain(["photo\u{202e}gpj.exe", "a\u{2028}b", "a\u{2029}b", "a\u{2066}b", "\u{200f}a"])
+                .chain(["a\u{200b}b", "\u{feff}a", "a\u{2060}"])
         {
             assert!(check_name(name).is_err(), "{name:?}");
         }

@@ -1,0 +1,93 @@
+"""An older package gives way to this one."""
+import os
+import re
+import sqlite3
+import subprocess
+import tempfile
+
+from legs_power import CHECK
+from machine import Failure, wait_for
+
+STATE, CONFIG = "/var/lib/tallycam", "/etc/tallycam/config.toml"
+OLDER = "0.0.1-1"
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+# What the first versions of the stores hold: see there.
+STORES = {"media.db": "media-v1.sql", "counts.db": "counts-v1.sql"}
+
+
+def installed(run):
+    return run.guest("dpkg-query -W -f '${Version} ${db:Status-Status}' tallycam")
+
+
+def version_of(file):
+    """A store's own version (PRAGMA user_version: byte 60 of the file on, its log folded in when the service stopped)."""
+    return f"od -An -tu1 -j63 -N1 {file}"
+
+
+def older_package(run, folder):
+    """This package under an older number: what matters of an older one is what it leaves behind."""
+    tree = os.path.join(folder, "tree")
+    subprocess.run(["dpkg-deb", "-R", run.package, tree], check=True)
+    control = os.path.join(tree, "DEBIAN", "control")
+    with open(control, encoding="utf-8") as file:
+        text = re.sub(r"(?m)^Version: .*$", f"Version: {OLDER}", file.read())
+    with open(control, "w", encoding="utf-8") as file:
+        file.write(text)
+    package = os.path.join(folder, "older.deb")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", tree, package], check=True, stdout=subprocess.DEVNULL)
+    return run.machine.bring(package)
+
+
+def keeps(run):
+    """An upgrade keeps the configuration and brings the stores along"""
+    if not run.package.endswith(".deb"):
+        return
+    package = run.machine.bring(run.package)
+    with tempfile.TemporaryDirectory() as folder:
+        older = older_package(run, folder)
+        run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y --allow-downgrades {older}", 240)
+        if installed(run) != f"{OLDER} installed":
+            raise Failure(installed(run))
+        edited = run.shipped.replace('#name = "camera"', 'name = "attic"') + "# by hand\n"
+        run.write(CONFIG, edited)
+        run.guest(f"systemctl stop tallycam.socket tallycam.service; rm -f {STATE}/settings.toml*", 90)
+        now = {name: run.guest(version_of(f"{STATE}/{name}")) for name in STORES}
+        for name, script in STORES.items():
+            store = os.path.join(folder, name)
+            with open(os.path.join(DATA, script), encoding="utf-8") as file, sqlite3.connect(store) as connection:
+                connection.executescript(file.read())
+            connection.close()
+            run.machine.bring(store)
+            run.guest(f"rm -f {STATE}/{name}-wal {STATE}/{name}-shm; install -o tallycam -g tallycam -m 640 /share/{name} {STATE}/{name}")
+        then = {name: run.guest(version_of(f"{STATE}/{name}")) for name in STORES}
+    if any(then[name] == now[name] for name in STORES):
+        raise Failure(f"the older stores are of versions {then}, and so are today's: {now}")
+    run.guest("systemctl start tallycam.socket", 60)
+    run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y {package}", 240)
+    if installed(run).split()[0] == OLDER:
+        raise Failure(installed(run))
+    wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
+    if run.guest(f"cat {CONFIG}") + "\n" != edited:
+        raise Failure(f"{CONFIG} is another")
+    state = run.wait_state("the service", lambda state: state["name"] == "attic")
+    run.proved(f"`apt-get install` over {OLDER}: {installed(run)}, active; the camera is “{state['name']}”, as the edited configuration, "
+               "byte for byte the one that was there, says")
+    names = sorted(item["name"] for item in run.site.json("/api/v1/media")["items"])
+    lines = [line["name"] for line in run.site.json("/api/v1/lines?scene=camera")["items"]]
+    crossings = run.site.json("/api/v1/crossings?scene=camera&limit=500")["items"]
+    if names != ["gate.jpg", "ride.mp4"] or "Door" not in lines or not crossings:
+        raise Failure(f"after the upgrade there are {names}, {lines}, {len(crossings)} crossings")
+    code, said = run.machine.ask(CHECK, 120)
+    if code != 0:
+        raise Failure(f"`tallycam check` ends with {code}:\n{said}")
+    run.guest("systemctl stop tallycam.socket tallycam.service", 90)
+    after = {name: run.guest(version_of(f"{STATE}/{name}")) for name in STORES}
+    run.guest("systemctl start tallycam.socket tallycam.service", 90)
+    if after != now:
+        raise Failure(f"the stores are of versions {after}; new ones are {now}")
+    told = ", ".join(f"{name} {then[name].strip()} → {after[name].strip()}" for name in STORES)
+    run.proved(f"stores of the first versions are brought along ({told}): {', '.join(names)}, line “{lines[0]}”, "
+               f"{len(crossings)} crossings are there; `tallycam check` finds nothing bad")
+
+
+LEGS = [(keeps, 400)]
