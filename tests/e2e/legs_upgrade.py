@@ -38,6 +38,10 @@ def older_package(run, folder):
     return run.machine.bring(package)
 
 
+def install(run, package):
+    run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y --allow-downgrades {package}", 240)
+
+
 def keeps(run):
     """An upgrade keeps the configuration and brings the stores along"""
     if not run.package.endswith(".deb"):
@@ -45,16 +49,31 @@ def keeps(run):
     package = run.machine.bring(run.package)
     with tempfile.TemporaryDirectory() as folder:
         older = older_package(run, folder)
-        run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y --allow-downgrades {older}", 240)
+        install(run, older)
         if installed(run) != f"{OLDER} installed":
             raise Failure(installed(run))
-        edited = run.shipped.replace('#name = "camera"', 'name = "attic"') + "# by hand\n"
-        run.write(CONFIG, edited)
-        run.guest(f"systemctl stop tallycam.socket tallycam.service; rm -f {STATE}/settings.toml*", 90)
+        edited = run.shipped.replace('#name = "camera"', 'name = "attic"').replace('#kind = "auto"', 'kind = "sim"', 1) + "# by hand\n"
+        run.guest(f"rm -f {STATE}/settings.toml*")
+        run.configure(edited)
+        before = run.pid()
+        install(run, package)
+        if installed(run).split()[0] == OLDER:
+            raise Failure(installed(run))
+        wait_for("the restart", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active" and run.pid() != before, 60)
+        if run.guest(f"cat {CONFIG}") + "\n" != edited:
+            raise Failure(f"{CONFIG} is another")
+        state = run.wait_state("the service", lambda state: state["name"] == "attic")
+        run.proved(f"`apt-get install` over {OLDER}: {installed(run)}, restarted; the edited configuration is the one that was there, "
+                   f"byte for byte, and the camera “{state['name']}”, as it says")
+
+        # The older program is this one, which would bring the stores along itself: so it is stopped, and stays so.
+        install(run, older)
+        run.guest("systemctl stop tallycam.socket tallycam.service", 90)
         now = {name: run.guest(version_of(f"{STATE}/{name}")) for name in STORES}
         for name, script in STORES.items():
             store = os.path.join(folder, name)
-            with open(os.path.join(DATA, script), encoding="utf-8") as file, sqlite3.connect(store) as connection:
+            connection = sqlite3.connect(store)
+            with open(os.path.join(DATA, script), encoding="utf-8") as file:
                 connection.executescript(file.read())
             connection.close()
             run.machine.bring(store)
@@ -62,16 +81,11 @@ def keeps(run):
         then = {name: run.guest(version_of(f"{STATE}/{name}")) for name in STORES}
     if any(then[name] == now[name] for name in STORES):
         raise Failure(f"the older stores are of versions {then}, and so are today's: {now}")
-    run.guest("systemctl start tallycam.socket", 60)
-    run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y {package}", 240)
-    if installed(run).split()[0] == OLDER:
-        raise Failure(installed(run))
-    wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
-    if run.guest(f"cat {CONFIG}") + "\n" != edited:
-        raise Failure(f"{CONFIG} is another")
-    state = run.wait_state("the service", lambda state: state["name"] == "attic")
-    run.proved(f"`apt-get install` over {OLDER}: {installed(run)}, active; the camera is “{state['name']}”, as the edited configuration, "
-               "byte for byte the one that was there, says")
+    install(run, package)
+    if run.machine.ask("systemctl is-active tallycam.service")[1] == "active":
+        raise Failure("the upgrade has started a service that somebody had stopped")
+    run.guest("systemctl start tallycam.socket tallycam.service", 90)
+    run.wait_state("the service", lambda state: state["name"] == "attic")
     names = sorted(item["name"] for item in run.site.json("/api/v1/media")["items"])
     lines = [line["name"] for line in run.site.json("/api/v1/lines?scene=camera")["items"]]
     crossings = run.site.json("/api/v1/crossings?scene=camera&limit=500")["items"]
