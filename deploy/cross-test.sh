@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the arm64 tests under qemu-user; deploy/cross.sh starts it in the tool root, in /src.
 #
-#   deploy/cross-test.sh [WORD…]    only these: lib, a test program, or PROGRAM/MODULE
+#   deploy/cross-test.sh [WORD…]    only these: lib, a test program, or one and a module of it (lib/encode)
 #
 # What starts tallycam itself would not start an arm64 program on a PC: a script in its place has qemu-aarch64 run it, so that
 # nothing has to be registered with this machine's kernel.

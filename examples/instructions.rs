@@ -77,14 +77,17 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
             Box::new(move |_| Ok(detector.detect(&small, &mut found)?))
         }
         "motion" => {
-            let (mut detector, before, mut found) = (MotionDetector::new(), small()?, Vec::new());
+            let (mut detector, mut before, mut found) =
+                (MotionDetector::new(), SmallImage::empty(), Vec::new());
+            let least = detector.least_size(WIDTH, HEIGHT);
+            Reducer::new()?.reduce(&picture()?, least, &mut before)?;
             let mut now = before.clone();
             let mut look = move |at: usize| {
                 now.y.copy_from_slice(&before.y);
                 now.stamp.monotonic_us = STAMP.monotonic_us + at as u64 * 100_000;
                 for n in 0..3 {
-                    let left = (at * 3 + n * 90) % (now.width - 20);
-                    for row in now.y.chunks_exact_mut(now.width).skip(40 + 60 * n).take(40) {
+                    let left = (at * 2 + n * 50) % (now.width - 20);
+                    for row in now.y.chunks_exact_mut(now.width).skip(20 + 55 * n).take(30) {
                         row[left..left + 20].fill(250);
                     }
                 }

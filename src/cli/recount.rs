@@ -53,7 +53,7 @@ pub struct Recount {
     /// for a recording that was brought in
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
     scene: Option<String>,
-    /// Look at so many pictures a second only; without it at every one
+    /// Look at so many pictures a second only, 1 to 240; without it at every one
     #[arg(long, value_name = "FPS", value_parser = fps)]
     fps: Option<f64>,
     /// Only say what would change
@@ -67,9 +67,8 @@ pub struct Recount {
 fn fps(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fps) if (1.0..=240.0).contains(&fps) => Ok(fps),
-        // What is told of a recording whose pictures are that far apart.
         Ok(fps) if (0.0..1.0).contains(&fps) => {
-            Err(String::from("at least 1: nobody can be followed over pictures more than a second apart"))
+            Err(String::from("at least 1: fewer are too few to follow anybody"))
         }
         _ => Err(String::from("a number from 1 to 240")),
     }

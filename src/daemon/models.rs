@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
-use crate::models::{self, Addition, CATALOGUE, ModelError, Models};
+use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
 use crate::pipeline::{Made, NoDetector};
 use crate::vision::onnx::OnnxDetector;
 
@@ -71,9 +71,9 @@ impl Shelf {
 }
 
 /// `wanted` as the path of an ONNX file, if it is no name.
-fn as_path(wanted: &str) -> Option<&Path> {
+pub fn as_path(wanted: &str) -> Option<&Path> {
     let path = Path::new(wanted);
-    (wanted.contains('/') || path.extension().is_some_and(|ending| ending == "onnx")).then_some(path)
+    (wanted.contains('/') || is_onnx(path)).then_some(path)
 }
 
 /// Where the operator says what looks, so that nobody else can: the model, or a back end without one.

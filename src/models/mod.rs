@@ -194,8 +194,11 @@ impl Models {
     ) -> Result<Added, ModelError> {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let file = path.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/')).map(|(_, file)| file);
-        let stem = file.map(|file| file.strip_suffix(".onnx").unwrap_or(file)).unwrap_or_default();
-        let name = addition.name.clone().unwrap_or_else(|| stem.to_owned());
+        let stem = file
+            .map(Path::new)
+            .and_then(|file| if is_onnx(file) { file.file_stem() } else { file.file_name() });
+        let stem = stem.unwrap_or_default().to_string_lossy();
+        let name = addition.name.clone().unwrap_or_else(|| stem.into_owned());
         // Known before anything is fetched in vain.
         self.check_free(&name, addition.replace)?;
         let bytes = download(url, MOST_BYTES)?;
@@ -293,12 +296,17 @@ fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelErr
     Ok((card, bytes))
 }
 
+/// Whether it is called as ONNX files are, in whatever letters.
+pub fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
+}
+
 /// What the ONNX file at `path` is: by the description beside it where there is one, with other labels where they are
 /// given; else by what the catalogue knows or the file itself tells.
 fn card_of(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, ModelError> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
-    if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("onnx")) || !described.exists() {
+    if !is_onnx(path) || !described.exists() {
         return describe(bytes, addition, catalogue::of_sum(&sum));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();

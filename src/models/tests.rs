@@ -123,7 +123,7 @@ fn what_was_tuned_beside_the_file_is_added_with_it() {
     assert_eq!((added.card.counting.sure_score, added.proof.sure_score), (Some(0.8), 0.8));
     assert_eq!(added.card.sha256, Some(sha256(&bytes)), "that it is this file is noted");
     assert_eq!(models.load("tuned").unwrap().0, added.card);
-    // Beside a file that a camera's card or Windows named, too.
+    // Beside a file whose ending is in capitals, too.
     fs::copy(&path, folder.path().join("LOUD.ONNX")).unwrap();
     fs::copy(path.with_extension("toml"), folder.path().join("LOUD.toml")).unwrap();
     let loud = models.add(&folder.path().join("LOUD.ONNX"), &Addition::default()).unwrap();

@@ -3,7 +3,8 @@
 use tallycam::base::Stamp;
 use tallycam::encode::{ReduceError, Reducer};
 use tallycam::media::picture::PictureBuilder;
-use tallycam::media::{Picture, SmallImage};
+use tallycam::media::{Geometry, Orientation, Picture, SmallImage};
+use tallycam::vision::{Detector, MotionDetector};
 use turbojpeg::{Compressor, PixelFormat, Subsamp};
 
 /// A slope of light with a red half and a blue half.
@@ -83,6 +84,41 @@ fn every_scale_of_every_kind_shows_the_same_picture() {
                     (out.v[left], out.v[last])
                 );
                 assert!(out.u[left] < 115 && out.u[last] > 140, "blue to the right");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_is_cropped_chroma_belongs_to_luma_and_motion_can_look_at_it() {
+    let mut reducer = Reducer::new().unwrap();
+    let mut out = SmallImage::empty();
+    let mut found = Vec::new();
+    for (width, height) in [(1280, 720), (641, 361)] {
+        for (subsamp, across, down) in SUBSAMPLINGS {
+            let picture = picture(width, height, subsamp);
+            for (at, quarters) in (1..20u8).step_by(2).zip([0, 1, 2, 3].into_iter().cycle()) {
+                let (some, rest) = (f64::from(at) / 20.0, 1.0 - f64::from(at) / 20.0);
+                for crop in [[0.0, 0.0, 1.0, some], [0.0, some, some.min(rest), rest], [some, 0.0, rest, 1.0]]
+                {
+                    let orientation = Orientation { quarters, mirrored: at % 2 == 0 };
+                    let geometry = Geometry { orientation, crop: Some(crop) };
+                    let mut motion = MotionDetector::new();
+                    let (wide, high) = geometry.size_of((width as u32, height as u32));
+                    let least = motion.least_size(wide, high);
+                    reducer.reduce_shown(&picture, &geometry, least, &mut out).unwrap();
+                    let of = |luma: usize, each: usize| if each == 0 { 0 } else { luma.div_ceil(each) };
+                    let (across, down) = if quarters % 2 == 0 { (across, down) } else { (down, across) };
+                    let chroma = (of(out.width, across), of(out.height, down));
+                    let what = format!("{subsamp:?} {width}×{height} {crop:?}, {quarters} quarters");
+                    assert_eq!((out.chroma_width, out.chroma_height), chroma, "{what}");
+                    assert_eq!(
+                        (out.u.len(), out.v.len()),
+                        (chroma.0 * chroma.1, chroma.0 * chroma.1),
+                        "{what}"
+                    );
+                    motion.detect(&out, &mut found).unwrap();
+                }
             }
         }
     }

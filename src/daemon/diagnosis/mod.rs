@@ -8,11 +8,10 @@ pub mod machine;
 pub mod permissions;
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use super::addresses::Machine;
 use super::counting::{state_directory, store_settings};
-use super::models::SHIPPED;
+use super::models::{SHIPPED, as_path};
 use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding};
 use crate::lens::Drive;
@@ -123,7 +122,7 @@ pub fn model(config: &Config) -> Finding {
     }
     let wanted = detect.model.as_deref();
     let list = "`tallycam model list` names the models there are";
-    if let Some(file) = wanted.map(Path::new).filter(|path| path.extension().is_some_and(|e| e == "onnx")) {
+    if let Some(file) = wanted.and_then(as_path) {
         return match file.is_file() {
             true => Finding::good(name, format!("{}", file.display())),
             false => Finding::bad(name, format!("there is no {}", file.display())).hint(list),

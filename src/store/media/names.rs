@@ -16,7 +16,7 @@ const LONGEST_NOTE: usize = 2000;
 /// Refuses what is no name; one that is, is kept exactly.
 pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     let wrong = match () {
-        () if name.trim().is_empty() => "a name needs a character that can be seen",
+        () if name.chars().all(is_blank) => "a name needs a character that can be seen",
         () if name.chars().count() > LONGEST_NAME => "a name has at most 200 characters",
         () if name.chars().any(is_unseen_control) => {
             "a name has no control characters, nor marks that are not seen, or turn or break the line it is in"
@@ -28,6 +28,11 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     Err(MediaError::Wrong(String::from(wrong)))
 }
 
+/// Whether nothing is seen of it alone: white space, joiners, and what chooses among the forms of a letter.
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
 /// Whether it is a control character, or one that is shown as none and changes what is around it, or nothing at all: a name
 /// that reads `photo.gpj` could end in `.exe`, go on in a line of its own, or look as another does. Joiners (U+200C, U+200D)
 /// are letters' own business, and of emoji.
@@ -35,8 +40,9 @@ fn is_unseen_control(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
-            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'
-                | '\u{2066}'..='\u{2069}' | '\u{feff}'
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
         )
 }
 
@@ -221,7 +227,7 @@ mod tests {
             ["", "  ", ".", "..", "../a", "/etc/passwd", "a/b", "a\0b", "a\nb", "\u{7f}", "\u{85}", &long]
                 .into_iter()
                 .chain(["photo\u{202e}gpj.exe", "a\u{2028}b", "a\u{2029}b", "a\u{2066}b", "\u{200f}a"])
-                .chain(["a\u{200b}b", "\u{feff}a", "a\u{2060}"])
+                .chain(["a\u{200b}b", "\u{feff}a", "a\u{2060}", "pho\u{ad}to", "\u{200d}"])
         {
             assert!(check_name(name).is_err(), "{name:?}");
         }

@@ -66,7 +66,8 @@ impl Origin {
 pub struct Item {
     /// Its number, from 1.
     pub id: u64,
-    /// Its name: unique, 1–200 characters, no control character, no `/`, not `.` or `..`. Never a path.
+    /// Its name: unique, 1–200 characters, no control character nor another that is not seen, no `/`, not `.` or `..`. Never
+    /// a path.
     pub name: String,
     /// What it is.
     pub kind: Kind,

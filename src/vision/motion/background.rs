@@ -127,8 +127,9 @@ impl Background {
 #[inline]
 fn is_alike(one: &Colour, other: &Colour, most_off: &Colour) -> bool {
     // Without a branch for each of the three.
-    let near = |at: usize| one[at].abs_diff(other[at]) <= most_off[at];
-    near(0) & near(1) & near(2)
+    (one[0].abs_diff(other[0]) <= most_off[0])
+        & (one[1].abs_diff(other[1]) <= most_off[1])
+        & (one[2].abs_diff(other[2]) <= most_off[2])
 }
 
 /// Moves a known colour one level towards the one seen.

@@ -77,7 +77,8 @@ impl MotionDetector {
         let across = if image.chroma_width < image.width { 2 } else { 1 };
         let rows = self.colours.chunks_exact_mut(image.width).zip(image.y.chunks_exact(image.width));
         for (row, (colours, luma)) in rows.enumerate() {
-            let chroma = row / down * image.chroma_width..(row / down + 1) * image.chroma_width;
+            let line = (row / down).min(image.chroma_height.saturating_sub(1));
+            let chroma = line * image.chroma_width..(line + 1) * image.chroma_width;
             let (u, v) = (&image.u[chroma.clone()], &image.v[chroma]);
             if across == 2 {
                 for ((colours, luma), (&u, &v)) in

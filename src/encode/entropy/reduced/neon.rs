@@ -1,4 +1,4 @@
-//! The transforms in NEON, which every 64-bit Arm processor has: as simd/arm/jidctred-neon.c of libjpeg-turbo, with a shorter
+//! The transforms in NEON, which is among the features of every 64-bit Arm target: as simd/arm/jidctred-neon.c of libjpeg-turbo, with a shorter
 //! way for blocks that have coefficients in their first four rows and columns only.
 
 use std::arch::aarch64::*;
@@ -13,14 +13,14 @@ pub fn four(
     is_corner: bool,
     to: &mut Samples,
 ) -> bool {
-    // SAFETY: every 64-bit Arm processor that Linux runs on has NEON.
+    // SAFETY: NEON is among the target's own features: the compiler uses it everywhere.
     unsafe { four_by_vectors(coefficients, quantization, is_corner, to) }
 }
 
 /// As [`super::plain::two`].
 #[inline(always)]
 pub fn two(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) -> bool {
-    // SAFETY: every 64-bit Arm processor that Linux runs on has NEON.
+    // SAFETY: NEON is among the target's own features: the compiler uses it everywhere.
     unsafe { two_by_vectors(coefficients, quantization, to) }
 }
 
