@@ -240,12 +240,13 @@ def report(off, on, growth, rings, others, store):
 
     added = [100 * (b / a - 1) for a, b in zip(off, on)]
     added_us = 1000 * statistics.median(b - a for a, b in zip(off, on))
-    least = re.search(r"pictures a second of (\d+) bytes.* need ([\d.]+) µs", store)
+    plain = re.search(r"pictures a second of (\d+) bytes.* need ([\d.]+) µs \(([\d.]+) µs", store)
+    least = plain and float(plain[3])
     copying = others.get("ffmpeg")
     beside = [
         f"Recording adds {added_us:.0f} µs a picture." + (
-            f" The least that any program can do, a copy, and for each chunk a write past the page cache and a sync, needs {float(least[2]):.0f} µs "
-            f"for a picture of {int(least[1]) / 1000:.0f} kB: {100 * float(least[2]) / 1000 / statistics.median(off):.0f} % of streaming, and recording {added_us / float(least[2]):.1f} times as much." if least else ""
+            f" A plain file of such pictures, as safe (a copy, and for each chunk a write past the page cache and a sync), needs {float(plain[2]):.0f} µs for one of {int(plain[1]) / 1000:.0f} kB "
+            f"where a thread is woken by each, and {least:.0f} µs where it is woken for a chunk: {100 * least / 1000 / statistics.median(off):.0f} % of streaming, and the least there is." if plain else ""
         ) + (f" `ffmpeg -c copy` needs {1000 * copying['cpu_ms']:.0f} µs in a process of its own: recording {added_us / (1000 * copying['cpu_ms']):.2f} times as much." if copying else "")
     ]  # fmt: skip
     large, small = rings

@@ -4,6 +4,7 @@ pub mod address;
 pub mod bell;
 pub mod clock;
 pub mod giving_way;
+pub mod letters;
 pub mod recent;
 pub mod stop;
 pub mod worker;

@@ -6,7 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::complaint::nearest;
-use super::kind::{self, Fault, Wrong, did_you_mean, found, quoted, word_meant};
+use super::kind::{self, Fault, Wrong, did_you_mean, found, quoted, unseen_mark, word_meant};
+use crate::base::letters::{is_blank, is_unseen_control};
 
 /// The words of `anchor`.
 pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box"];
@@ -248,10 +249,13 @@ fn read_all<T: Named>(
 
 fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Fault> {
     let text = value.get_ref().as_str().filter(|text| {
-        (1..=MOST).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == *text
+        (1..=MOST).contains(&text.chars().count())
+            && !text.contains(is_unseen_control)
+            && !text.chars().all(is_blank)
+            && text.trim() == *text
     });
     let must = || format!("must be text of 1 to {MOST} characters, not {}", found(value.get_ref()));
-    text.map(str::to_owned).ok_or_else(|| (must(), None))
+    text.map(str::to_owned).ok_or_else(|| (must(), unseen_mark(value.get_ref())))
 }
 
 fn yes_or_no(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
@@ -264,7 +268,7 @@ fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Fault> {
         (format!("must be a list of words such as [\"person\"], not {}", found(value.get_ref())), None)
     })?;
     let is_class = |word: &String| {
-        (1..=LONGEST_CLASS).contains(&word.trim().chars().count()) && !word.contains(char::is_control)
+        (1..=LONGEST_CLASS).contains(&word.trim().chars().count()) && !word.contains(is_unseen_control)
     };
     if words.len() > MOST_CLASSES || !words.iter().all(is_class) {
         let must = format!("must be at most {MOST_CLASSES} words, each of 1 to {LONGEST_CLASS} characters");

@@ -13,13 +13,14 @@ use toml::de::DeValue;
 use super::complaint::one_of;
 use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, size};
 use crate::base::address::without_password;
+use crate::base::letters::{is_blank, is_unseen_control};
 use crate::media::Fourcc;
 use values::{
     addresses, amount, format_meant, in_quotes, integer, is_part, pixels, ranges, some, texts, url_fault,
     usable, with_unit, with_unit_of_size, without_quotes,
 };
 pub use values::{color, control, given, pixel_range, quoted};
-pub(super) use values::{did_you_mean, found, number, shortened, word_meant, words};
+pub(super) use values::{did_you_mean, found, number, shortened, unseen_mark, word_meant, words};
 
 /// What a key holds, its limits, and where it goes.
 #[derive(Debug, Clone, Copy)]
@@ -147,12 +148,14 @@ impl Kind {
         Ok(match self {
             Kind::Label(put) => match text {
                 Some(text)
-                    if (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control) =>
+                    if (1..=64).contains(&text.chars().count())
+                        && !text.contains(is_unseen_control)
+                        && !text.chars().all(is_blank) =>
                 {
                     put(config, text.to_owned());
                     quoted(text)
                 }
-                _ => return Err(other(in_quotes(given))),
+                _ => return Err(other(unseen_mark(given).or_else(|| in_quotes(given)))),
             },
             Kind::Line(most, put) => {
                 let text = text.ok_or_else(|| other(in_quotes(given)))?;

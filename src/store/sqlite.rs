@@ -115,6 +115,17 @@ impl Lock {
 mod tests {
     use super::*;
 
+    /// As `.cargo/config.toml` has it built: else the writer of pictures grows by what was meant for the others.
+    #[test]
+    fn each_connection_has_its_own_measure_of_pages() {
+        let connection = Connection::open_in_memory().expect("memory");
+        let mut statement = connection.prepare("PRAGMA compile_options").expect("a pragma");
+        let options = statement.query_map((), |row| row.get(0)).expect("rows");
+        let options: Vec<String> = options.map(|option| option.expect("text")).collect();
+        assert!(!options.is_empty());
+        assert!(!options.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+    }
+
     /// Only root can try it: for everybody else there is nothing to hand over.
     #[test]
     fn what_root_made_is_handed_over_and_nothing_that_was_linked_there() {

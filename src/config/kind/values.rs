@@ -6,6 +6,7 @@ use toml::de::{DeArray, DeValue};
 use super::super::complaint::{masked, nearest};
 use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
 use super::{Fault, Wrong};
+use crate::base::letters::is_unseen_control;
 use crate::media::Fourcc;
 
 /// Whether left, top, width and height are a part of the picture, one of more than nothing.
@@ -166,6 +167,12 @@ pub(super) fn in_quotes(given: &DeValue<'_>) -> Option<String> {
         DeValue::Float(number) => Some(format!("write it in quotes: {}", quoted(number.as_str()))),
         _ => None,
     }
+}
+
+/// Marks that a terminal does not show have a complaint of their own: the text looks as if it were one.
+pub(in crate::config) fn unseen_mark(given: &DeValue<'_>) -> Option<String> {
+    let at = given.as_str()?.chars().position(is_unseen_control)?;
+    Some(format!("it has a control character, or a mark that is not seen, in place {}", at + 1))
 }
 
 /// A bare number has no unit: seconds are what most people mean.

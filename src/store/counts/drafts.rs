@@ -1,6 +1,7 @@
 //! What users may ask of a line or zone: pure judgement of drafts, with words for whoever drew them.
 
 use super::{EditError, LineDraft, ZoneDraft};
+use crate::base::letters::{is_blank, is_unseen_control};
 use crate::vision::{CountingLine, LineId, Point, Polygon};
 
 /// Lines that a scene has at most, those of the operator's file among them.
@@ -52,7 +53,7 @@ pub(super) fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
 fn name(what: &str, name: &str, longest: usize) -> Result<String, EditError> {
     let name = name.trim();
     let length = name.chars().count();
-    if length == 0 {
+    if name.chars().all(is_blank) {
         return Err(EditError::Wrong(format!("the {what} has no name")));
     }
     if length > longest {
@@ -60,8 +61,10 @@ fn name(what: &str, name: &str, longest: usize) -> Result<String, EditError> {
             "the name of the {what} is too long: {length} characters, at most {longest}"
         )));
     }
-    if name.chars().any(char::is_control) {
-        return Err(EditError::Wrong(format!("the name of the {what} holds a control character")));
+    if name.chars().any(is_unseen_control) {
+        return Err(EditError::Wrong(format!(
+            "the name of the {what} holds a control character, or a mark that is not seen"
+        )));
     }
     Ok(name.to_owned())
 }
@@ -121,6 +124,10 @@ mod tests {
             (LineDraft { name: String::from("  "), ..door() }, "no name"),
             (LineDraft { name: "ä".repeat(61), ..door() }, "too long"),
             (LineDraft { name: String::from("a\nb"), ..door() }, "control"),
+            (LineDraft { name: String::from("Do\u{202e}or"), ..door() }, "not seen"),
+            (LineDraft { name: String::from("\u{200d}"), ..door() }, "no name"),
+            (LineDraft { in_name: String::from("in\u{200b}"), ..door() }, "not seen"),
+            (LineDraft { classes: vec![String::from("per\u{ad}son")], ..door() }, "not seen"),
             (LineDraft { in_name: "x".repeat(31), ..door() }, "too long"),
             (LineDraft { in_name: String::from("out"), ..door() }, "same name"),
             (LineDraft { classes: vec![String::new()], ..door() }, "no name"),

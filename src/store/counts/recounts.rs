@@ -19,6 +19,7 @@ use super::rollups::{Changes, Kind};
 use super::rows::{ReadError, direction_of, to_json, unsigned};
 use super::writer::{Desk, Fault};
 use super::{BucketSize, EditError, Scene};
+use crate::base::letters::is_unseen_control;
 use crate::vision::Direction;
 
 /// Crossings that one recount has at most: an hour of a very busy street.
@@ -153,8 +154,8 @@ fn check(recount: &Recount) -> Result<(), EditError> {
     for (what, text) in
         [("camera", &recount.camera), ("recording", &recount.recording), ("model", &recount.model)]
     {
-        if text.chars().count() > LONGEST_NAME || text.chars().any(char::is_control) {
-            return wrong(format!("{what} has at most {LONGEST_NAME} letters, and no control characters"));
+        if text.chars().count() > LONGEST_NAME || text.chars().any(is_unseen_control) {
+            return wrong(format!("{what} has at most {LONGEST_NAME} letters, and none that are not seen"));
         }
     }
     let mut end = None;

@@ -37,7 +37,7 @@ impl Scene {
 /// A line as a user describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineDraft {
-    /// Its name: 1–60 characters, none of them a control character; unique among the lines of its
+    /// Its name: 1–60 characters, none of them one that is not seen; unique among the lines of its
     /// scene that are not deleted.
     pub name: String,
     /// Where it begins: x and y in fractions of the picture.

@@ -5,6 +5,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 use super::{Kind, MediaError};
+use crate::base::letters::{is_blank, is_unseen_control};
 
 /// Characters of a name at most.
 const LONGEST_NAME: usize = 200;
@@ -28,31 +29,15 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     Err(MediaError::Wrong(String::from(wrong)))
 }
 
-/// Whether nothing is seen of it alone: white space, joiners, and what chooses among the forms of a letter.
-fn is_blank(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
-}
-
-/// Whether it is a control character, or one that is shown as none and changes what is around it, or nothing at all: a name
-/// that reads `photo.gpj` could end in `.exe`, go on in a line of its own, or look as another does. Joiners (U+200C, U+200D)
-/// are letters' own business, and of emoji.
-fn is_unseen_control(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            letter,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-                | '\u{fff9}'..='\u{fffb}'
-        )
-}
-
 /// Refuses what is no date of an item. Words are one, as those that the old program's index has; see [`check_day`].
 pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
     if date.chars().count() > LONGEST_DATE {
         return Err(MediaError::Wrong(String::from("a date has at most 64 characters")));
     }
-    if date.chars().any(char::is_control) {
-        return Err(MediaError::Wrong(String::from("a date has no control characters")));
+    if date.chars().any(is_unseen_control) {
+        return Err(MediaError::Wrong(String::from(
+            "a date has no control characters, nor marks that are not seen",
+        )));
     }
     if is_no_day(date) { Err(no_day(date)) } else { Ok(()) }
 }

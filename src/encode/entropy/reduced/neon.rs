@@ -1,5 +1,5 @@
-//! The transforms in NEON, which is among the features of every 64-bit Arm target: as simd/arm/jidctred-neon.c of libjpeg-turbo, with a shorter
-//! way for blocks that have coefficients in their first four rows and columns only.
+//! The transforms in NEON, which is among the features of every 64-bit Arm target: as simd/arm/jidctred-neon.c of
+//! libjpeg-turbo, with a shorter way for blocks that have coefficients in their first four rows and columns only.
 
 use std::arch::aarch64::*;
 
@@ -119,7 +119,7 @@ fn four_by_vectors(
     let r3 = products(coefficients, quantization, 3);
 
     // Columns 0 and 1, 2 and 3, of the four lines each; then those behind them.
-    let (c01, c23, mut odd0, mut odd2, mut second);
+    let (c01, c23, c4567);
     if is_corner {
         let (r0, r1) = (vget_low_s16(r0), vget_low_s16(r1));
         let (r2, r3) = (vget_low_s16(r2), vget_low_s16(r3));
@@ -129,9 +129,7 @@ fn four_by_vectors(
         let l23 = vqshrn_high_n_s32::<12>(vqshrn_n_s32::<12>(l2), l3);
         let (even, odd) = (vzip1q_s16(l01, l23), vzip2q_s16(l01, l23));
         (c01, c23) = (vzip1q_s16(even, odd), vzip2q_s16(even, odd));
-        (odd0, odd2) =
-            (middle(vget_high_s16(c01), vget_high_s16(c23)), outer(vget_high_s16(c01), vget_high_s16(c23)));
-        second = vmull_n_s16(vget_low_s16(c23), 15137);
+        c4567 = None;
     } else {
         let r5 = products(coefficients, quantization, 5);
         let r6 = products(coefficients, quantization, 6);
@@ -159,15 +157,16 @@ fn four_by_vectors(
         let (even, odd) = (vzip1q_s16(l0, l2), vzip1q_s16(l1, l3));
         (c01, c23) = (vzip1q_s16(even, odd), vzip2q_s16(even, odd));
         let (even, odd) = (vzip2q_s16(l0, l2), vzip2q_s16(l1, l3));
-        let (c45, c67) = (vzip1q_s16(even, odd), vzip2q_s16(even, odd));
-        (odd0, odd2) =
-            (middle(vget_high_s16(c01), vget_high_s16(c23)), outer(vget_high_s16(c01), vget_high_s16(c23)));
-        odd0 = middle_high(odd0, vget_high_s16(c45), vget_high_s16(c67));
-        odd2 = outer_high(odd2, vget_high_s16(c45), vget_high_s16(c67));
-        second = vmull_n_s16(vget_low_s16(c23), 15137);
-        second = vmlal_n_s16(second, vget_low_s16(c67), -6270);
+        c4567 = Some((vzip1q_s16(even, odd), vzip2q_s16(even, odd)));
     }
 
+    let (c1, c2, c3) = (vget_high_s16(c01), vget_low_s16(c23), vget_high_s16(c23));
+    let (mut odd0, mut odd2, mut second) = (middle(c1, c3), outer(c1, c3), vmull_n_s16(c2, 15137));
+    if let Some((c45, c67)) = c4567 {
+        let (c5, c6, c7) = (vget_high_s16(c45), vget_low_s16(c67), vget_high_s16(c67));
+        (odd0, odd2) = (middle_high(odd0, c5, c7), outer_high(odd2, c5, c7));
+        second = vmlal_n_s16(second, c6, -6270);
+    }
     let even = vaddq_s32(vshll_n_s16::<14>(vget_low_s16(c01)), vdupq_n_s32(1 << 18));
     let [s0, s1, s2, s3] = joined(even, second, odd0, odd2);
     let (s0, s1) = (vshrq_n_s32::<19>(s0), vshrq_n_s32::<19>(s1));
