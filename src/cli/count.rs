@@ -267,7 +267,8 @@ enum FilmFile {
 
 impl Film {
     fn new(path: &Path, lines: &[CountingLine], labels: Labels, size: (u32, u32)) -> Result<Film, Failure> {
-        let is_avi = match path.extension().and_then(|ending| ending.to_str()) {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let is_avi = match ending.as_deref() {
             Some("avi") => true,
             Some("mjpeg" | "mjpg") => false,
             _ => {

@@ -252,6 +252,9 @@ fn card_as_text(card: &Card, proof: &Proof) -> String {
     format!("family {}, looks at {width}×{height}, {}", card.family.word(), classes(card))
 }
 
+/// Things that are told one by one.
+const MOST_TOLD: usize = 30;
+
 fn proof_as_text(proof: &Proof) -> String {
     let Proof { picture, look_ms, sure_score, .. } = proof;
     if proof.seen.is_empty() {
@@ -262,9 +265,13 @@ fn proof_as_text(proof: &Proof) -> String {
         );
     }
     let mut out = format!("in {picture} it saw, in {look_ms:.0} ms:\n");
-    for Seen { class, score, bounds } in &proof.seen {
+    for Seen { class, score, bounds } in proof.seen.iter().take(MOST_TOLD) {
         let [left, top, right, bottom] = bounds.map(|share| (share * 100.0).round());
         out.push_str(&format!("    {class} {score:.2}, from {left} % {top} % to {right} % {bottom} %\n"));
+    }
+    if proof.seen.len() > MOST_TOLD {
+        let more = proof.seen.len() - MOST_TOLD;
+        out.push_str(&format!("    and {more} more; so many may be no things at all: look with --json\n"));
     }
     out
 }

@@ -267,11 +267,14 @@ fn motion(notes: Vec<String>) -> Made {
 }
 
 fn replay(config: &DetectConfig, scene: Scene) -> Result<Made, NoDetector> {
-    const HINT: &str = "set [detect] replay to a CSV file of frame, class, score, x1, y1, x2, y2";
+    const ROWS: &str = "a CSV file of frame, class, score, x1, y1, x2, y2";
     let Some(path) = &config.replay else {
-        return Err(no_detector("no recorded detections are configured", HINT));
+        let hint = format!("set [detect] replay to {ROWS}");
+        return Err(no_detector("no recorded detections are configured", &hint));
     };
-    let wrong = |error: &dyn std::fmt::Display| no_detector(&format!("{}: {error}", path.display()), HINT);
+    let wrong = |error: &dyn std::fmt::Display| {
+        no_detector(&format!("{}: {error}", path.display()), &format!("recorded detections are {ROWS}"))
+    };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
     let name =

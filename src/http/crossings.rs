@@ -149,7 +149,7 @@ impl Export {
 
 fn write(table: &mut Table, crossing: &Crossing, zone: &TimeZone) {
     table.plain(crossing.id);
-    table.plain(when::local(crossing.time_us, zone));
+    table.plain(when::local_exactly(crossing.time_us, zone));
     table.plain(crossing.is_time_sure);
     table.plain(crossing.line_id);
     table.text(&crossing.line);

@@ -75,6 +75,12 @@ const ZONE: Answer = (200, "The zone; ETag is its version.", Content::Json("Zone
 const NEW_ZONE: Answer = (201, "The zone; Location is where it is.", Content::Json("Zone"));
 const SCENE: Key = ("scene", "`camera`, `files` or `sim`; the one that is shown if not given.");
 const FROM: Key = ("from", "From then on: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
+const FROM_BUCKET: Key = (
+    "from",
+    "From then on: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`; the whole bucket it lies in, of a total the whole \
+     hour, as the `start` of each says.",
+);
+const TO_BUCKET: Key = ("to", "Before then; likewise, with the bucket it lies in.");
 const TO: Key = ("to", "Before then; likewise.");
 const OF_LINE: Key = (
     "line",
@@ -354,7 +360,7 @@ pub static ROUTES: &[Route] = &[
     route!(DELETE "/api/v1/zones/{id}" zones::delete, Api, "Deletes it. If-Match is heeded.", [],
         [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_COUNTING]),
     route!(GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket, in whole hours from the one of `from` to the one of `to`; `null` where nothing was counted, and of the lines named while none of them was drawn.",
-        [FROM, TO, ("bucket", "`hour`, `day`, `week`, `month` or `total`."),
+        [FROM_BUCKET, TO_BUCKET, ("bucket", "`hour`, `day`, `week`, `month` or `total`."),
             ("by", "What counts are told apart by: any of `line`, `class`, `direction`, with commas; all if not given."),
             OF_LINE, OF_CLASS, SCENE, FORMAT],
         [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY, NO_COUNTING]),

@@ -40,6 +40,12 @@ pub fn local(time_us: u64, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
+/// As [`local`], to the millisecond: `2026-11-20T08:00:00.975+01:00`.
+pub fn local_exactly(time_us: u64, zone: &TimeZone) -> String {
+    let time = Timestamp::from_microsecond(i64::try_from(time_us).unwrap_or(i64::MAX)).unwrap_or_default();
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
+}
+
 fn read(text: &str, clock: &Clock) -> Option<Timestamp> {
     match text {
         "now" => return now(clock).map(|now| now.timestamp()),

@@ -24,10 +24,12 @@ pub struct CatalogueEntry {
 impl CatalogueEntry {
     /// Whether one of these models is this one, whatever it is called.
     pub fn is_among(&self, models: &[FoundModel]) -> bool {
-        models.iter().any(|model| {
-            let sum = model.card.as_ref().and_then(|card| card.sha256.as_deref());
-            model.name == self.name || sum == Some(self.sha256)
-        })
+        models.iter().any(|model| model.name == self.name || self.is(model))
+    }
+
+    /// Whether this model has this one's bytes, by its description.
+    pub(super) fn is(&self, model: &FoundModel) -> bool {
+        model.card.as_ref().and_then(|card| card.sha256.as_deref()) == Some(self.sha256)
     }
 }
 

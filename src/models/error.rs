@@ -31,6 +31,14 @@ pub enum ModelError {
         /// Whether it may be replaced.
         is_own: bool,
     },
+    /// A model of the catalogue is here already, under this or another name.
+    #[error("{entry} of the catalogue is here already: it is called {name}")]
+    Here {
+        /// Its name in the catalogue.
+        entry: String,
+        /// Its name here.
+        name: String,
+    },
     /// What is to be added is neither here nor in the catalogue.
     #[error("{} is no file here, and no model of the catalogue", path.display())]
     Nowhere {
@@ -139,6 +147,9 @@ impl ModelError {
                 String::from("--force replaces it, or give the new one another name with --name")
             }
             ModelError::Taken { .. } => String::from("give the new one another name with --name"),
+            ModelError::Here { name, .. } => {
+                format!("set [detect] model = {name:?} to count with it, or fetch it once more with --name")
+            }
             ModelError::NotDescribed { path } => {
                 format!("`tallycam model add {}` finds out what it is", path.display())
             }

@@ -218,6 +218,12 @@ impl Models {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
         // Known before anything is fetched in vain.
         self.check_free(&name, addition.replace)?;
+        // Who gives it a name of its own wants it twice.
+        if addition.name.is_none()
+            && let Some(there) = self.list().into_iter().find(|model| entry.is(model) && model.name != name)
+        {
+            return Err(ModelError::Here { entry: name, name: there.name });
+        }
         let bytes = download(entry.url, entry.bytes)?;
         let found = sha256(&bytes);
         if found != entry.sha256 {

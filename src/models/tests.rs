@@ -213,6 +213,12 @@ fn what_is_fetched_is_added_like_a_file() {
     };
     let added = models.fetch_entry(&entry, &Addition::default()).unwrap();
     assert_eq!((added.name.as_str(), fs::read(&added.path).unwrap() == bytes), (entry.name, true));
+    // Known before it is fetched: nobody is asked, unless it is to have another name.
+    let other = CatalogueEntry { name: "other", url: "http://127.0.0.1:1/m.onnx", ..entry };
+    let here = models.fetch_entry(&other, &Addition::default()).unwrap_err();
+    assert_eq!(here.to_string(), "other of the catalogue is here already: it is called fetched");
+    let asked = models.fetch_entry(&other, &addition_called("another")).unwrap_err();
+    assert!(matches!(asked, ModelError::Download { .. }), "{asked}");
     assert_eq!(models.load(entry.name).unwrap().0, added.card);
     // From an address: by what it is.
     let (_folder, models) = self::models();

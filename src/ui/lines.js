@@ -81,10 +81,13 @@
     walked.append(trails);
     svg.replaceChildren(dim, walked, own, dots, pull, grabs.a, grabs.b);
     let before = null, pointer = null;
+    const heldBy = target => target.closest('.grab')?.dataset.end ?? (target === pull ? 'ab' : !id ? 'new' : null);
+    // Parts of an svg heed no touch-action.
+    svg.addEventListener('touchstart', e => { if (heldBy(e.target)) e.preventDefault(); }, { passive: false });
     svg.addEventListener('pointerdown', e => {
       if (held || !e.isPrimary || e.button) return;
       const g = e.target.closest('.grab');
-      held = g ? g.dataset.end : e.target === pull ? 'ab' : !id ? 'new' : null;
+      held = heldBy(e.target);
       if (!held) return;
       e.preventDefault();
       [from, before, pointer] = [point(e), structuredClone(ends), e.pointerId];

@@ -147,8 +147,6 @@
     drawLines();
   };
 
-  // Told in the server's zone, as the rest of the page is.
-  const clock = text => new Date(Date.parse(text) + today.dataset.offset * 1000).toISOString().slice(11, 19);
   const log = el('log');
   let isChartOld = false;
   const takeCrossing = crossing => {
@@ -159,7 +157,7 @@
     const li = document.createElement('li');
     li.dataset.id = crossing.id;
     const name = line?.[crossing.direction + '_name'] ?? crossing.direction;
-    li.append(make('time', '', (crossing.time_sure ? '' : '~') + clock(crossing.time)), make('b', isIn ? 'in' : 'out', name),
+    li.append(make('time', '', (crossing.time_sure ? '' : '~') + exact(Date.parse(crossing.time))), make('b', isIn ? 'in' : 'out', name),
       make('span', '', crossing.line), make('span', 'muted', `${crossing.class} ${crossing.track}`));
     if (log.querySelector(`[data-id="${crossing.id}"]`)) return;
     log.querySelector('.none')?.remove();

@@ -3,6 +3,11 @@
 'use strict';
 const el = id => document.getElementById(id);
 
+// Times in the camera's zone, if the page tells it.
+const offset = document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset();
+const local = ms => new Date(ms + offset * 1000).toISOString();
+const exact = ms => local(ms).slice(11, 19);
+
 // Text in which `this` is something to type.
 const put = (id, text) => {
   const e = el(id);

@@ -5,7 +5,7 @@
   const main = el('main'), canvas = el('screen'), seek = el('seek'), play = el('play'), speed = el('speed');
   const paper = canvas.getContext('2d');
   const began = +main.dataset.began, duration = +main.dataset.duration / 1e6, count = +main.dataset.frames;
-  const offset = +main.dataset.offset, base = `api/v1/media/${main.dataset.id}/`;
+  const base = `api/v1/media/${main.dataset.id}/`;
   const SPEEDS = [...speed.options].map(option => option.value);
   const LINK_MS = 1000; // the address follows so often while it plays
 
@@ -16,7 +16,7 @@
 
   // ---- what is told
 
-  const wall = us => new Date(us / 1000 + offset * 1000).toISOString().slice(11, 23);
+  const wall = us => local(us / 1000).slice(11, 23);
   const tell = () => {
     const share = `${duration ? Math.min(100, at / duration * 100) : 0}%`;
     el('played').setAttribute('width', share);

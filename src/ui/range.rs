@@ -75,28 +75,70 @@ pub struct CountsAsk {
     pub weeks_back: i32,
     /// The four weeks up to the last day shown, by the hour, for the heat map.
     pub weeks: Span,
+    /// What was asked for and is not shown so, in sentences.
+    pub misread: Vec<String>,
 }
 
 impl CountsAsk {
     /// What an address with this query asks for. `query` gives the value of a name: `range`, `from` and
     /// `to` (dates, for `range=own`; both days are part of it), `bucket` (`hour`, `day`, `week` or `month`
-    /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`). What
-    /// cannot be understood is as if it were not there: today, all lines, all classes.
+    /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`). Dates alone are a
+    /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes), and is
+    /// told.
     pub fn of<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &Clock) -> CountsAsk {
         let today = day_of(clock.now_us, clock);
-        let date = |name: &str| query(name).and_then(|text| text.trim().parse::<Date>().ok());
-        let (range, first, last) = match query("range").unwrap_or_default() {
+        let mut misread = Vec::new();
+        let given = |name: &str| query(name).map(str::trim).filter(|text| !text.is_empty());
+        let mut date = |name: &str| {
+            let text = given(name)?;
+            let date = text.parse::<Date>().ok();
+            if date.is_none() {
+                misread.push(format!("{text:?} is no date: write one such as 2026-11-20."));
+            }
+            date
+        };
+        let own = match given("range") {
+            Some("own") | None => [date("from"), date("to")],
+            _ => [None, None],
+        };
+        let range = given("range").unwrap_or(if own == [None, None] { "today" } else { "own" });
+        let (range, first, last) = match range {
             "yesterday" => ("yesterday", before(today, 1), before(today, 1)),
             "7d" => ("7d", before(today, 6), today),
             "30d" => ("30d", before(today, 29), today),
             "month" => ("month", today.first_of_month(), today),
             "own" => {
-                let last = date("to").or_else(|| date("from")).unwrap_or(today).min(today);
-                let first = date("from").unwrap_or(last).min(last).max(before(last, MOST));
-                ("own", first, last)
+                let [from, to] = own;
+                let last = to.or(from).unwrap_or(today);
+                let first = from.unwrap_or(last);
+                if first > last {
+                    misread
+                        .push(format!("{first} is later than {last}: they are taken the other way round."));
+                }
+                let (first, last) = (first.min(last), first.max(last));
+                if last > today {
+                    misread.push(String::from("Days to come have no figures: shown is up to today."));
+                }
+                let (first, last) = (first.min(today), last.min(today));
+                let earliest = before(last, MOST);
+                if first < earliest {
+                    misread.push(format!("That is too long: shown is from {earliest} on."));
+                }
+                ("own", first.max(earliest), last)
             }
-            _ => ("today", today, today),
+            "today" => ("today", today, today),
+            other => {
+                misread.push(format!("There is no range {other:?}: shown is today."));
+                ("today", today, today)
+            }
         };
+        let line = given("line").and_then(|text| {
+            let line = text.parse().ok();
+            if line.is_none() {
+                misread.push(format!("{text:?} is no line's number: shown are all lines."));
+            }
+            line
+        });
         let days = days_between(first, last) + 1;
         let allowed = buckets_for(days);
         let wanted = query("bucket").unwrap_or_default();
@@ -124,7 +166,7 @@ impl CountsAsk {
             range,
             first,
             last,
-            line: query("line").and_then(|text| text.parse().ok()),
+            line,
             class: query("class").filter(|class| !class.is_empty()).map(str::to_owned),
             heat: match query("heat").unwrap_or_default() {
                 "in" => Heat::In,
@@ -135,6 +177,7 @@ impl CountsAsk {
             compared,
             weeks_back,
             weeks: span(before(last, 27), last, "hour"),
+            misread,
         }
     }
 
@@ -221,8 +264,12 @@ mod tests {
             ("range=month&bucket=week", "2026-10-26T00:00 2026-11-21T00:00 week"),
             ("range=own&from=2026-03-29&to=2026-03-29", "2026-03-29T00:00 2026-03-30T00:00 hour"),
             ("range=own&from=2026-03-29", "2026-03-29T00:00 2026-03-30T00:00 hour"),
+            ("from=2026-11-18&to=2026-11-18", "2026-11-18T00:00 2026-11-19T00:00 hour"),
+            ("to=2026-11-18", "2026-11-18T00:00 2026-11-19T00:00 hour"),
             // Turned round, and beyond today.
-            ("range=own&from=2026-12-24&to=2026-11-18", "2026-11-18T00:00 2026-11-19T00:00 hour"),
+            ("range=own&from=2026-11-18&to=2026-11-14", "2026-11-14T00:00 2026-11-19T00:00 day"),
+            ("range=own&from=2026-12-24&to=2026-11-18", "2026-11-18T00:00 2026-11-21T00:00 day"),
+            ("range=own&from=2026-12-24&to=2026-12-25", "2026-11-20T00:00 2026-11-21T00:00 hour"),
             ("range=own&from=2026-11-18&to=2027-11-18", "2026-11-18T00:00 2026-11-21T00:00 day"),
             ("range=own&from=2020-02-10&to=2024-02-10", "2020-02-10T00:00 2024-02-12T00:00 week"),
             ("range=own&from=2020-02-10&to=2024-02-10&bucket=hour", "2020-02-10T00:00 2024-02-12T00:00 week"),
@@ -233,6 +280,28 @@ mod tests {
             ("range=own&from=x&to=y", "2026-11-20T00:00 2026-11-21T00:00 hour"),
         ] {
             assert_eq!(told(&ask(query, &clock).shown, &clock), want, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_as_it_was_asked_for_is_told() {
+        let clock = clock(0);
+        for query in
+            ["", "range=own", "range=&from=&to=&line=&class=", "range=7d&from=x", "from=2026-11-18", "line=3"]
+        {
+            assert_eq!(ask(query, &clock).misread, [""; 0], "{query}");
+        }
+        for (query, words) in [
+            ("range=bogus", "no range"),
+            ("from=x", "no date"),
+            ("range=own&to=2026-02-30", "no date"),
+            ("from=2026-11-18&to=2026-11-17", "the other way round"),
+            ("from=2026-11-18&to=2026-12-01", "Days to come"),
+            ("from=1970-01-01&to=2026-11-20", "too long"),
+            ("line=abc", "no line's number"),
+        ] {
+            let told = ask(query, &clock).misread;
+            assert!(told.len() == 1 && told[0].contains(words), "{query}: {told:?}");
         }
     }
 

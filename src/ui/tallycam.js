@@ -18,11 +18,10 @@
 
   // ---- words
 
-  const day = d => d.toLocaleDateString('sv'); // Sweden writes 2026-11-20
-  const exact = ms => new Date(ms).toTimeString().slice(0, 8);
+  const day = ms => local(ms).slice(0, 10);
   const since = text => {
-    const d = new Date(text);
-    return isNaN(d) ? '' : ` since ${day(d) === day(new Date()) ? '' : day(d) + ' '}${exact(d).slice(0, 5)}`;
+    const ms = Date.parse(text);
+    return isNaN(ms) ? '' : ` since ${day(ms) === day(Date.now()) ? '' : day(ms) + ' '}${exact(ms).slice(0, 5)}`;
   };
   const rate = fps => fps > 0 ? `${fps.toFixed(fps < 1 ? 2 : 1)} fps` : 'no pictures now';
   const count = n => n === 1 ? '1 viewer' : `${n} viewers`;
@@ -193,7 +192,7 @@
   resume.addEventListener('submit', e => { e.preventDefault(); go(e.target, 'Resume'); });
 
   el('snapshot').addEventListener('click', e => {
-    const link = e.target, now = new Date();
+    const link = e.target, now = Date.now();
     link.dataset.base ??= link.download.slice(0, -4);
     link.download = `${link.dataset.base}-${day(now)}-${exact(now).replaceAll(':', '')}.jpg`;
   });

@@ -351,7 +351,8 @@ impl Watched {
                 continue;
             };
             let size = kalman::size_of(&bounds);
-            if let Some(passed) = passage.see(&self.segment, points, size, time_us, hysteresis) {
+            let measured = self.line.anchor.points(&track.measured_in_heights());
+            if let Some(passed) = passage.see(&self.segment, points, measured, size, time_us, hysteresis) {
                 progress.count(&self.line, track, passed);
             }
             if track.state() == TrackState::Confirmed {
@@ -390,6 +391,27 @@ mod tests {
                 counter.update(&[person(from + (to - from) * share)], n * 100_000).crossings
             })
             .collect()
+    }
+
+    /// At walking pace and beyond, and with a box that trembles: smoothing carries on, he does not.
+    #[test]
+    fn who_stops_at_the_line_and_goes_back_has_not_crossed_it() {
+        for (speed, beyond) in [(0.01, 0.1), (0.02, 0.05), (0.03, 0.0), (0.05, 0.0), (0.05, 0.1)] {
+            let mut counter = counter();
+            counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
+            // Its size is 0.14 heights, of which 0.75 are a fraction of the picture's width.
+            let stop = 0.5 - beyond * 0.14 * 0.75;
+            let steps = (0.3 / speed) as u64;
+            let way = (0..steps).rev().chain([0; 30]).chain(0..steps).map(|n| stop + speed * n as f32);
+            let counted: usize = (0u64..)
+                .zip(way)
+                .map(|(n, x)| {
+                    let trembling = [-0.002, 0.001, 0.002, 0.0, -0.001][n as usize % 5];
+                    counter.update(&[person(x + trembling)], n * 100_000).crossings.len()
+                })
+                .sum();
+            assert_eq!(counted, 0, "at {speed} a frame, {beyond} sizes beyond");
+        }
     }
 
     #[test]

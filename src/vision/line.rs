@@ -143,9 +143,14 @@ pub enum LineError {
     /// Both ends are the same point, or as good as.
     #[error("both ends of the line are the same point; a line needs two different ones")]
     EqualEnds,
-    /// No part of the line is on the picture, or an end is more than a picture beyond its edge.
+    /// No part of the line is on the picture.
     #[error("the line is outside the picture; coordinates go from 0 to 1")]
     OutsidePicture,
+    /// An end is more than a picture beyond its edge.
+    #[error(
+        "an end of the line is more than a picture beyond the edge; coordinates go from 0 to 1 across the picture"
+    )]
+    FarEnd,
 }
 
 /// A line that is counted on.
@@ -178,8 +183,11 @@ impl CountingLine {
             return Err(LineError::EqualEnds);
         }
         let near = |p: Point| (-1.0..=2.0).contains(&p.x) && (-1.0..=2.0).contains(&p.y);
-        if !(near(a) && near(b) && touches_picture(a, b)) {
+        if !touches_picture(a, b) {
             return Err(LineError::OutsidePicture);
+        }
+        if !(near(a) && near(b)) {
+            return Err(LineError::FarEnd);
         }
         Ok(CountingLine {
             id,
@@ -377,6 +385,7 @@ mod tests {
         assert_eq!(line(-0.5, 0.4, 0.4, -0.5), Err(LineError::OutsidePicture), "past a corner");
         assert_eq!(line(300.0, 400.0, 300.0, 120.0), Err(LineError::OutsidePicture), "pixels");
         assert!(line(-0.2, 0.5, 1.2, 0.5).is_ok(), "right through");
+        assert_eq!(line(-0.2, 0.5, 2.6, 0.5), Err(LineError::FarEnd), "right through, and far on");
     }
 
     #[test]

@@ -11,9 +11,11 @@
 //! A track is *on* a side until it has *settled* on the other: seen there [`Hysteresis::stay`] times
 //! running, and for [`Hysteresis::stay_for`], at least [`Hysteresis::near`] away from the line, or once
 //! at least [`Hysteresis::far`] away, or once at least `near` away before it went out of the picture.
-//! Who lingers on the line, turns back on it, or trembles over it never settles. Settling is counted if the way since the last settling led through the line between its ends: every step from
-//! one sight to the next is a straight one, however long ago the last sight was, and passes through the
-//! line in opposite directions cancel. So who walks round an end has changed sides, and is not counted.
+//! Who lingers on the line, turns back on it, or trembles over it never settles: a track's smoothed place goes on for a
+//! while when somebody stops, so that its box must have been measured beyond the band, too. Settling is counted if the way
+//! since the last settling led through the line between its ends: every step from one sight to the next is a straight one,
+//! however long ago the last sight was, and passes through the line in opposite directions cancel. So who walks round an end
+//! has changed sides, and is not counted.
 //!
 //! Distances are in sizes of the box (the mean of its width and height), for a box trembles in
 //! proportion to its size.
@@ -85,11 +87,12 @@ impl Passage {
         }
     }
 
-    /// The track is seen again at `points` (in heights), its box having this size.
+    /// The track is seen again: it is at `points` (in heights), where its box, of this size, was measured at `measured`.
     pub fn see(
         &mut self,
         segment: &Segment,
         points: [Point; 4],
+        measured: [Point; 4],
         size: f32,
         time_us: u64,
         hysteresis: &Hysteresis,
@@ -109,12 +112,16 @@ impl Passage {
         self.seen_us = time_us;
 
         // How far all of it is beyond the line, seen from the side where it is.
-        let beyond = points
-            .iter()
-            .map(|&p| if self.left { -segment.leftness(p) } else { segment.leftness(p) })
-            .fold(f32::INFINITY, f32::min)
-            / size;
-        if beyond >= hysteresis.near && beyond > 0.0 {
+        let how_far = |points: [Point; 4]| {
+            let leftness = points.map(|p| segment.leftness(p));
+            leftness
+                .map(|leftness| if self.left { -leftness } else { leftness })
+                .into_iter()
+                .fold(f32::INFINITY, f32::min)
+                / size
+        };
+        let beyond = how_far(points);
+        if beyond >= hysteresis.near && beyond > 0.0 && how_far(measured) >= hysteresis.near {
             if self.stayed == 0 {
                 self.beyond_us = time_us;
             }
@@ -176,7 +183,9 @@ mod tests {
         let mut found = Vec::new();
         for (n, at) in way.iter().enumerate().skip(1) {
             let time_us = n as u64 * 1_000_000;
-            if let Some(p) = passage.see(&segment, points(at), 0.1, time_us, &Hysteresis::default()) {
+            if let Some(p) =
+                passage.see(&segment, points(at), points(at), 0.1, time_us, &Hysteresis::default())
+            {
                 found.push((p.direction, (p.time_us + 500) / 1000));
             }
         }
@@ -204,7 +213,7 @@ mod tests {
         let mut sights = 0;
         let counted = (1..20).find(|n| {
             sights += 1;
-            passage.see(&segment, at(0.48), 0.1, n * 33_333, &Hysteresis::default()).is_some()
+            passage.see(&segment, at(0.48), at(0.48), 0.1, n * 33_333, &Hysteresis::default()).is_some()
         });
         assert_eq!((counted, sights), (Some(4), 4));
     }
@@ -215,7 +224,7 @@ mod tests {
         let at = |x| [Point::new(x, 0.5); 4];
         for (last, counted) in [(0.48, true), (0.49, false)] {
             let mut passage = Passage::new(&segment, at(0.6), 0);
-            assert_eq!(passage.see(&segment, at(last), 0.1, 1, &Hysteresis::default()), None);
+            assert_eq!(passage.see(&segment, at(last), at(last), 0.1, 1, &Hysteresis::default()), None);
             assert_eq!(passage.leave().is_some(), counted);
             assert_eq!(passage.leave(), None);
         }
@@ -232,6 +241,22 @@ mod tests {
     #[test]
     fn turning_back_on_the_line_is_no_crossing() {
         assert_eq!(walk(&[(0.6, 0.5), (0.52, 0.5), (0.485, 0.5), (0.52, 0.5), (0.6, 0.5)]), []);
+    }
+
+    #[test]
+    fn who_is_beyond_the_line_by_smoothing_alone_has_not_arrived() {
+        let segment = segment();
+        let at = |x| [Point::new(x, 0.5); 4];
+        let mut passage = Passage::new(&segment, at(0.6), 0);
+        for (n, (smoothed, measured)) in
+            [(0.51, 0.5), (0.47, 0.495), (0.48, 0.49), (0.49, 0.495)].into_iter().enumerate()
+        {
+            let time_us = (n as u64 + 1) * 1_000_000;
+            let passed =
+                passage.see(&segment, at(smoothed), at(measured), 0.1, time_us, &Hysteresis::default());
+            assert_eq!(passed, None, "{smoothed}");
+        }
+        assert_eq!(passage.leave(), None);
     }
 
     #[test]
@@ -261,7 +286,7 @@ mod tests {
             ]
         };
         let mut passage = Passage::new(&segment, corners(0.7), 0);
-        let mut see = |x, n| passage.see(&segment, corners(x), 0.1, n, &Hysteresis::default());
+        let mut see = |x, n| passage.see(&segment, corners(x), corners(x), 0.1, n, &Hysteresis::default());
         assert_eq!(see(0.5, 1), None);
         assert_eq!(see(0.46, 2), None, "a corner is still on the line");
         assert_eq!(see(0.4, 3).map(|p| p.direction), Some(Direction::In));

@@ -115,9 +115,35 @@ fn a_line_drawn_by_finger_counts() {
     a_drawn_line_counts(Wanted::PHONE, Pointer::Finger);
 }
 
+/// The browser is of another zone than the camera.
 #[test]
-fn an_end_is_dragged_and_moved_by_the_keyboard() {
-    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+fn the_live_page_has_one_clock() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let daemon =
+        Daemon::start(program, &crate::scene(&["name=\"Yard\"", "counts.time_zone=\"Asia/Kathmandu\""]));
+    wait_for_a_line(&daemon);
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.getElementById('state').textContent.startsWith('Live since ')");
+    let state = get(&daemon, "/api/v1/state");
+    let since: jiff::Timestamp = state["since"].as_str().unwrap().parse().unwrap();
+    let there = (since + jiff::SignedDuration::from_mins(5 * 60 + 45)).strftime("%H:%M").to_string();
+    let told = browser.script("return document.getElementById('state').textContent");
+    assert!(told.as_str().unwrap().ends_with(&there), "{told}, not {there}");
+}
+
+#[test]
+fn an_end_is_dragged_by_mouse_and_moved_by_the_keyboard() {
+    an_end_is_dragged(Wanted::DESKTOP, Pointer::Mouse);
+}
+
+#[test]
+fn an_end_is_dragged_by_finger() {
+    an_end_is_dragged(Wanted::PHONE, Pointer::Finger);
+}
+
+fn an_end_is_dragged(window: Wanted, pointer: Pointer) {
+    let Some((browser, daemon)) = start(window) else { return };
     let first = wait_for_a_line(&daemon);
     let name = first["name"].as_str().unwrap();
     browser.goto(&url(&daemon, "lines"));
@@ -126,7 +152,7 @@ fn an_end_is_dragged_and_moved_by_the_keyboard() {
     // The handle lies half beyond the edge there: it is taken by its inner half.
     let [x, y] = from("b");
     let grip = [x, y.clamp(0.005, 0.995)];
-    browser.drag(Pointer::Mouse, "#draw", on_drawing(&browser, grip), on_drawing(&browser, [0.3, 0.2]));
+    browser.drag(pointer, "#draw", on_drawing(&browser, grip), on_drawing(&browser, [0.3, 0.2]));
     let focused = "return document.activeElement.dataset.end ?? null";
     assert_eq!(browser.script(focused), "b");
     browser.press(LEFT);

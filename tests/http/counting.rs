@@ -102,7 +102,7 @@ fn what_is_no_line_is_refused_in_words() {
         (JSON, with("a", json!([0.5])), 422, "array of length 2"),
         (JSON, with("a", json!(null)), 422, "a is missing"),
         (JSON, with("a", json!([0.9, 0.9])), 422, "same point"),
-        (JSON, with("a", json!([7, 7])), 422, "outside the picture"),
+        (JSON, with("a", json!([7, 7])), 422, "from 0 to 1"),
         (JSON, with("name", json!("")), 422, "name"),
         (JSON, with("name", json!("Door")), 409, "Door"),
         (JSON, with("anchor", json!("foot")), 422, "bottom, center"),
@@ -316,6 +316,8 @@ fn crossings_page_by_page_and_as_a_table() {
         rows.next(),
         Some("id,time,time_sure,line_id,line,direction,class,score,track,ordinal,run,camera,scene")
     );
+    let times: Vec<&str> = table.text().lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
+    assert!(times.iter().all(|time| time.len() == "2026-11-20T08:00:00.975+01:00".len()), "{times:?}");
     let numbers: Vec<u64> = rows.map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
     assert_eq!(numbers, (1..=1230).collect::<Vec<u64>>());
     assert_eq!(ask("/api/v1/crossings?format=csv&limit=3").text().lines().count(), 4);

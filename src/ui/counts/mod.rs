@@ -87,7 +87,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         first = ask.first,
         last = ask.last,
         today = view.today(),
-        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        refused = page.refused.as_ref().map_or_else(|| view.misread(), refusal),
         is_today = view.is_today(),
         shown = view.shown(),
         zero_options = view.line_options(None, false),
@@ -117,6 +117,20 @@ impl View<'_> {
 
     fn today(&self) -> jiff::civil::Date {
         day_of(self.clock().now_us, self.clock())
+    }
+
+    /// What was asked for and is not shown so.
+    fn misread(&self) -> String {
+        let mut told = self.page.ask.misread.clone();
+        if let Some(line) =
+            self.page.ask.line.filter(|line| self.page.lines.iter().all(|own| own.id != *line))
+        {
+            told.push(format!("There is no line {line}."));
+        }
+        if told.is_empty() {
+            return String::new();
+        }
+        format!("<div class=\"banner\" role=\"status\"><p>{}</p></div>", Text(&told.join(" ")))
     }
 
     fn is_today(&self) -> bool {

@@ -91,6 +91,9 @@ impl View<'_> {
         }
         let mut sorted: Vec<(&str, Sums)> = by_class.into_iter().collect();
         sorted.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.0 + sums.1));
+        let facts = &self.page.counting;
+        let is_of_today = self.is_today()
+            && sorted.iter().all(|(class, _)| facts.labels.iter().any(|label| label == class));
         let mut rows = String::new();
         for (class, (count_in, out)) in sorted {
             let _ = write!(
@@ -104,9 +107,10 @@ impl View<'_> {
                 "<tr><td colspan=\"3\" class=\"l muted\">Nothing has crossed in this time.</td></tr>",
             );
         }
-        let facts = &self.page.counting;
+        // What looks today says nothing of days that are past, nor of what another one has told apart today.
         let by = match (facts.backend.as_str(), facts.model.as_str()) {
             ("", _) => String::new(),
+            _ if !is_of_today => String::new(),
             ("motion", _) | (_, "") => {
                 "<p class=\"small muted\">Counted by movement: classes are not told apart. <a href=\"models\">Change</a></p>".into()
             }

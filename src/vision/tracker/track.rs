@@ -31,6 +31,8 @@ pub struct Track {
     id: TrackId,
     state: TrackState,
     kalman: Kalman,
+    /// Its box as it was last seen, in heights.
+    measured: Bounds,
     /// The classes it was seen as, and their summed scores; the heaviest first.
     votes: Vec<(Class, f32)>,
     score: f32,
@@ -55,6 +57,7 @@ impl Track {
             id,
             state,
             kalman: Kalman::new(bounds, &options.motion),
+            measured: *bounds,
             votes: vec![(detection.class, detection.score)],
             score: detection.score,
             hits: 1,
@@ -105,6 +108,11 @@ impl Track {
         self.kalman.bounds()
     }
 
+    /// Where it was last seen, as its box was measured, in heights: it trembles, but nobody who stops is beyond it.
+    pub fn measured_in_heights(&self) -> Bounds {
+        self.measured
+    }
+
     /// Velocity of its centre, in heights a second.
     pub fn velocity(&self) -> Point {
         self.kalman.velocity()
@@ -149,6 +157,7 @@ impl Track {
     ) {
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
         self.kalman.correct(bounds, self.unseen_for(now_us), doubt, &options.motion);
+        self.measured = *bounds;
         self.vote(detection.class, detection.score);
         self.score = detection.score;
         self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));
