@@ -12,7 +12,7 @@
 //! running, and for [`Hysteresis::stay_for`], at least [`Hysteresis::near`] away from the line, or once
 //! at least [`Hysteresis::far`] away, or once at least `near` away before it went out of the picture.
 //! Who lingers on the line, turns back on it, or trembles over it never settles: a track's smoothed place goes on for a
-//! while when somebody stops, so that its box must have been measured beyond the band, too. Settling is counted if the way
+//! while when somebody stops, so that its box must be measured beyond the band at the last, too. Settling is counted if the way
 //! since the last settling led through the line between its ends: every step from one sight to the next is a straight one,
 //! however long ago the last sight was, and passes through the line in opposite directions cancel. So who walks round an end
 //! has changed sides, and is not counted.
@@ -68,6 +68,8 @@ pub struct Passage {
     passed_us: u64,
     /// How many times running it was seen beyond the band on the other side.
     stayed: u32,
+    /// Whether its box was measured there, too, when it was last seen.
+    is_measured_beyond: bool,
     /// When the first of these times was.
     beyond_us: u64,
 }
@@ -83,6 +85,7 @@ impl Passage {
             through: [0; 4],
             passed_us: time_us,
             stayed: 0,
+            is_measured_beyond: false,
             beyond_us: time_us,
         }
     }
@@ -121,7 +124,9 @@ impl Passage {
                 / size
         };
         let beyond = how_far(points);
-        if beyond >= hysteresis.near && beyond > 0.0 && how_far(measured) >= hysteresis.near {
+        // Who has stopped may be beyond by what smoothing carries on alone.
+        self.is_measured_beyond = how_far(measured) >= hysteresis.near;
+        if beyond >= hysteresis.near && beyond > 0.0 {
             if self.stayed == 0 {
                 self.beyond_us = time_us;
             }
@@ -140,7 +145,7 @@ impl Passage {
         // One sight may be enough by itself, if only one is asked for.
         let long = hysteresis.stay <= 1 || stayed_s >= hysteresis.stay_for;
         let has_stayed = self.stayed >= hysteresis.stay && long;
-        if self.stayed == 0 || !(has_stayed || beyond >= hysteresis.far) {
+        if self.stayed == 0 || !self.is_measured_beyond || !(has_stayed || beyond >= hysteresis.far) {
             return None;
         }
         self.settle()
@@ -149,7 +154,7 @@ impl Passage {
     /// The track has left the picture. If it was beyond the band when it was last seen, it has
     /// arrived: nobody will see it there a second time.
     pub fn leave(&mut self) -> Option<Passed> {
-        if self.stayed > 0 { self.settle() } else { None }
+        if self.stayed > 0 && self.is_measured_beyond { self.settle() } else { None }
     }
 
     /// It is on the other side now.

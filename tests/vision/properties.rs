@@ -64,7 +64,7 @@ fn passages(line: &CountingLine, way: &[(f32, f32)], aspect: Aspect) -> Vec<(Dir
     let mut found = Vec::new();
     for (n, place) in way.iter().enumerate().skip(1) {
         let time_us = n as u64 * 100_000;
-        if let Some(p) = passage.see(&segment, at(place), 0.05, time_us, &Hysteresis::default()) {
+        if let Some(p) = passage.see(&segment, at(place), at(place), 0.05, time_us, &Hysteresis::default()) {
             found.push((p.direction, p.time_us));
         }
     }

@@ -283,7 +283,7 @@ fn a_fifth_more_or_less_of_any_parameter_changes_little() {
                 for (every, own) in [1, 2].into_iter().zip(own) {
                     let score = score(&options, every);
                     println!("{model}, every {every}, {name} × {by}: F {score:.3}, {own:.3} by default");
-                    assert!((score - own).abs() < 0.025, "{model}, every {every}, {name} × {by}: {score}");
+                    assert!((score - own).abs() < 0.03, "{model}, every {every}, {name} × {by}: {score}");
                 }
             }
         }

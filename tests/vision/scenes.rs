@@ -375,7 +375,7 @@ fn play_tracks(scene: &Scene, labels: &Labels) -> Vec<Counted> {
                     continue;
                 };
                 let size = tracker::kalman::size_of(&bounds);
-                let passed = passage.see(&segment, points, size, time_us, &scene.options.hysteresis);
+                let passed = passage.see(&segment, points, points, size, time_us, &scene.options.hysteresis);
                 let Some(passed) = passed else { continue };
                 times += 1;
                 if times > 1 && line.recrossing == Recrossing::Once {
