@@ -142,7 +142,9 @@ fn in_words(light: &Value) -> String {
         words.push_str(&format!(", color {}, {} pixels", text("color"), number("pixels")));
     }
     words.push_str(&format!(" ({})\n", text("kind")));
-    for range in light.get("ranges").and_then(Value::as_array).into_iter().flatten() {
+    // Of a strip that was there before a lamp, ranges may be kept: a lamp has no pixels.
+    let ranges = light.get("ranges").and_then(Value::as_array).filter(|_| text("kind") != "gpio");
+    for range in ranges.into_iter().flatten() {
         let pixel = |key: &str| range.get(key).and_then(Value::as_u64).unwrap_or_default();
         let color = range.get("color").and_then(Value::as_str).unwrap_or_default();
         words.push_str(&format!("pixels {} to {}: {color}\n", pixel("from"), pixel("to")));
@@ -185,7 +187,7 @@ mod tests {
         assert_eq!(presets(&strip), "presets: white, red\n");
         let lamp = json!({
             "kind": "gpio", "on": false, "shows": "off", "brightness": 255, "color": "FFFFFF", "pixels": 1,
-            "reason": "GPIO 17 may not be used.", "hint": "Ask.",
+            "ranges": [{"from": 0, "to": 0, "color": "00FF00"}], "reason": "GPIO 17 may not be used.", "hint": "Ask.",
         });
         assert_eq!(presets(&lamp), "");
         assert_eq!(
