@@ -333,8 +333,13 @@ impl From<Denied> for Problem {
                 .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where it is found"),
             Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("`tallycam password show-how` on the camera's machine says where it is found"),
-            Denied::TooSoon(wait) => Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
-                .retry_after(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)),
+            Denied::TooSoon(wait) => {
+                let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                let unit = if seconds == 1 { "second" } else { "seconds" };
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+                    .hint(format!("try again in {seconds} {unit}"))
+                    .retry_after(seconds)
+            }
             Denied::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1),
             Denied::Unreadable => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
                 .hint("`tallycam password random` on the camera's machine makes a new one"),

@@ -3,6 +3,7 @@
 
 use hyper::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION,
+    RETRY_AFTER,
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
@@ -220,6 +221,9 @@ pub fn see(place: &str) -> Response<Body> {
 pub fn again(problem: &Problem, page: String) -> Response<Body> {
     let mut response = html(page);
     *response.status_mut() = problem.status;
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 
@@ -268,4 +272,20 @@ fn is_known(asked: &HeaderMap, etag: &str) -> bool {
 /// `GET /robots.txt`: a camera is nothing for search engines.
 pub async fn robots(_: Request) -> Response<Body> {
     route::fixed(route::TEXT, "User-agent: *\nDisallow: /\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_comes_again_says_when_to_try_again() {
+        let soon = Problem::from(crate::http::access::Denied::TooSoon(std::time::Duration::from_secs(41)));
+        let response = again(&soon, String::new());
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers().get("retry-after").and_then(|it| it.to_str().ok()), Some("42"));
+        assert_eq!(soon.hint.as_deref(), Some("try again in 42 seconds"), "for people, too");
+        let wrong = again(&Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no"), String::new());
+        assert_eq!(wrong.headers().get("retry-after"), None);
+    }
 }
