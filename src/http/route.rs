@@ -262,6 +262,11 @@ impl Route {
         }
     }
 
+    /// Whether it is answered for a mere `HEAD`, if not always: that is what changes nothing.
+    fn has_head(&self) -> bool {
+        self.method == Method::GET && !matches!(self.changes, Changes::Always | Changes::Keyed)
+    }
+
     /// Whether a request with this query changes something.
     fn is_change(&self, query: &Query) -> bool {
         match self.changes {
@@ -275,21 +280,27 @@ impl Route {
 fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut methods: Vec<&str> = Vec::new();
+    let mut has_head = false;
     for route in ROUTES {
         let Some(said) = route.matches(path) else { continue };
         if route.method == *method {
             return Ok(Found::Route(route, said));
         }
+        has_head |= route.has_head();
         methods.push(route.method.as_str());
     }
     let asset = path.strip_prefix('/').and_then(ui::asset);
     match asset {
         Some(asset) if *method == Method::GET => return Ok(Found::Asset(asset)),
-        Some(_) => methods.push("GET"),
+        Some(_) => {
+            methods.push("GET");
+            has_head = true;
+        }
         None => {}
     }
     if path == "*" && *method == Method::OPTIONS {
         for route in ROUTES {
+            has_head |= route.has_head();
             if !methods.contains(&route.method.as_str()) {
                 methods.push(route.method.as_str());
             }
@@ -298,7 +309,7 @@ fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     if methods.is_empty() {
         return Err(Miss::Path { path: path.chars().take(200).collect() });
     }
-    if methods.contains(&"GET") {
+    if has_head {
         methods.push("HEAD");
     }
     methods.push("OPTIONS");
@@ -576,6 +587,9 @@ mod tests {
         for (method, path, want) in [
             (Method::POST, "/health", "GET, HEAD, OPTIONS"),
             (Method::GET, "/stop_stream", "POST, OPTIONS"),
+            (Method::POST, "/light", "GET, OPTIONS"),
+            (Method::POST, "/reboot", "GET, OPTIONS"),
+            (Method::POST, "/snapshot", "GET, HEAD, OPTIONS"),
             (Method::DELETE, "/icon.svg", "GET, HEAD, OPTIONS"),
             (Method::POST, "/api/v1/lines/7", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"),
             (Method::DELETE, "/api/v1/lines", "GET, POST, HEAD, OPTIONS"),
