@@ -11,6 +11,9 @@ use super::canvas::{Canvas, Face, Ink, Mask};
 /// More letters than this are no line.
 const LONGEST: usize = 200;
 
+/// Stands at the end of what does not fit.
+const MARK: char = '…';
+
 /// Shapes that are kept; with more they are all forgotten.
 const SHAPES: usize = 256;
 
@@ -54,8 +57,8 @@ impl Default for Caption {
 }
 
 impl Caption {
-    /// Writes `words` in one line; what does not fit is left out, as is everything that is no letter (controls, line
-    /// ends).
+    /// Writes `words` in one line; what does not fit gives way to a mark that says so. Everything that is no letter
+    /// (controls, line ends) is left out.
     pub fn write(&mut self, words: &str, paper: Paper<'_>) {
         let least = paper.width.min(paper.height);
         let size = (least as f32 / 26.0).clamp(9.0, 48.0).floor();
@@ -65,16 +68,8 @@ impl Caption {
         }
         let pad = size * 0.4;
         let most = paper.width as f32 - 2.0 * pad;
-        let mut wide = 0.0;
-        let mut line: Vec<char> = Vec::with_capacity(LONGEST);
-        for letter in words.chars().filter(|letter| !letter.is_control()).take(LONGEST) {
-            let (_, advance) = self.letters.entry(letter).or_insert_with(|| shape(size, letter));
-            if wide + *advance > most {
-                break;
-            }
-            wide += *advance;
-            line.push(letter);
-        }
+        let line = self.line(words, most);
+        let wide = line.last().map_or(0.0, |(_, end)| *end);
         // Whole pairs of samples: chroma stands for two by two.
         let width = ((wide + 2.0 * pad).ceil() as usize).next_multiple_of(2).min(paper.width / 2 * 2);
         let height = ((size * 1.5).ceil() as usize).next_multiple_of(2).min(paper.height / 2 * 2);
@@ -86,13 +81,40 @@ impl Caption {
         let (right, bottom) = (width as f32, height as f32);
         self.canvas.rectangle((0.0, 0.0), (right, bottom), DARK.opacity(0.7));
         let mut pen = pad;
-        for letter in &line {
-            if let Some((mask, advance)) = self.letters.get(letter) {
+        for (letter, end) in &line {
+            if let Some((mask, _)) = self.letters.get(letter) {
                 self.canvas.stamp(mask, pen.round() as i32, (size * 1.1).round() as i32, WHITE);
-                pen += advance;
             }
+            pen = pad + end;
         }
         self.put_back(paper, top, width, height);
+    }
+
+    /// The letters of `words` that fit into `most` pixels, each with where it ends; with the mark behind them where
+    /// others do not.
+    fn line(&mut self, words: &str, most: f32) -> Vec<(char, f32)> {
+        let mut line: Vec<(char, f32)> = Vec::with_capacity(LONGEST);
+        for letter in words.chars().filter(|letter| !letter.is_control()) {
+            let end = self.end(&line, letter);
+            if end <= most && line.len() < LONGEST {
+                line.push((letter, end));
+                continue;
+            }
+            while self.end(&line, MARK) > most && line.pop().is_some() {}
+            let end = self.end(&line, MARK);
+            if end <= most {
+                line.push((MARK, end));
+            }
+            break;
+        }
+        line
+    }
+
+    /// Where `letter` ends behind `line`.
+    fn end(&mut self, line: &[(char, f32)], letter: char) -> f32 {
+        let size = self.size;
+        let (_, advance) = self.letters.entry(letter).or_insert_with(|| shape(size, letter));
+        line.last().map_or(0.0, |(_, end)| *end) + *advance
     }
 
     /// Takes what is under the plate onto the canvas.
@@ -164,6 +186,21 @@ mod tests {
             assert!(y[..640 * 400].iter().all(|&luma| luma == ground), "only the lower left corner");
             assert!(y.chunks(640).all(|row| row[600..].iter().all(|&luma| luma == ground)));
         }
+    }
+
+    #[test]
+    fn a_text_that_is_too_wide_ends_with_a_mark() {
+        let wide = |letters: usize| written(&"W".repeat(letters), 640, 480, 128);
+        let marked = |letters: usize| written(&("W".repeat(letters) + "…"), 640, 480, 128);
+        let cut = wide(200);
+        let whole = (1..200).find(|&letters| marked(letters) == cut);
+        assert!(whole.is_some_and(|letters| letters > 20), "{whole:?}");
+        // What fits has none.
+        let fits = whole.unwrap_or_default();
+        assert_ne!(wide(fits), marked(fits));
+        assert_eq!(marked(200), cut, "and a mark of its own is none more");
+        // Nor has it where there is no room for one.
+        written("WW", 12, 9, 128);
     }
 
     #[test]
