@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::failure::CONFIGURATION;
-use super::settings::write_new;
+use super::settings::{FOR_ALL, FOR_ITS_OWNER, write_new};
 use super::{Failure, Given, print, print_json};
 use crate::config::{Origin, Resolved, convert_old, default_text};
 use crate::daemon::preferences::Started;
@@ -115,7 +115,11 @@ impl Import {
         let toml = convert_old(&name, &String::from_utf8_lossy(&bytes))?;
         match &self.output {
             None => print(&toml),
-            Some(file) => write_new(file, &toml),
+            Some(file) => {
+                // Who knows the key of [power] switches the machine off without the password.
+                let mode = if toml.contains("\n[power]\n") { FOR_ITS_OWNER } else { FOR_ALL };
+                write_new(file, &toml, mode)
+            }
         }
     }
 }
@@ -191,4 +195,31 @@ fn as_json(resolved: &Resolved, complaint: &str) -> Value {
         all["complaint"] = json!(complaint);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_imported_is_for_the_files_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, old, is_for_all) in
+            [("with", "[KEYS]\nuserkey = s3cret\n", false), ("without", "[KEYS]\nuserkey =\n", true)]
+        {
+            let from = folder.path().join(format!("{name}.txt"));
+            let output = folder.path().join(format!("{name}.toml"));
+            std::fs::write(&from, old).unwrap();
+            let import = Import { _given: Given::default(), from, output: Some(output.clone()) };
+            import.run().unwrap();
+            let text = std::fs::read_to_string(&output).unwrap();
+            assert_eq!(text.contains("s3cret"), !is_for_all, "{text}");
+            let mode = std::fs::metadata(&output).unwrap().permissions().mode();
+            assert_eq!(mode & 0o044 != 0, is_for_all, "{name}: {mode:o}");
+            assert!(mode & 0o600 == 0o600, "{mode:o}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -263,7 +264,7 @@ impl Export {
         })?;
         match &self.output {
             None => print(&text),
-            Some(file) => write_new(file, &text),
+            Some(file) => write_new(file, &text, FOR_ALL),
         }
     }
 }
@@ -291,12 +292,18 @@ impl Import {
     }
 }
 
-/// Writes a file that was not there.
+/// The mode of a file that anybody may read, as far as the umask lets them.
+pub const FOR_ALL: u32 = 0o666;
+
+/// The mode of a file that holds a secret.
+pub const FOR_ITS_OWNER: u32 = 0o600;
+
+/// Writes a file that was not there, with this mode from its first byte on.
 ///
 /// # Errors
 /// It is there already, or cannot be written.
-pub fn write_new(file: &std::path::Path, text: &str) -> Result<(), Failure> {
-    let opened = OpenOptions::new().write(true).create_new(true).open(file);
+pub fn write_new(file: &std::path::Path, text: &str, mode: u32) -> Result<(), Failure> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
     opened.and_then(|mut out| out.write_all(text.as_bytes())).map_err(|error| Failure::Io {
         message: format!("{} cannot be written: {error}", file.display()),
         hint: (error.kind() == std::io::ErrorKind::AlreadyExists)
