@@ -298,7 +298,7 @@ pub fn wanted(controls: &[Control], pairs: &[(String, Value)]) -> Result<Wanted,
             None => wrong.push(Wrong {
                 field: name.clone(),
                 range: String::from("one of the camera's controls"),
-                given: shown(given),
+                given: payload::given(given),
                 message: unknown_control(controls, name),
             }),
             Some(control) => match value(control, given) {
@@ -327,7 +327,7 @@ fn value(control: &Control, given: &Value) -> Result<Option<i64>, Wrong> {
     let wrong = |range: String, message: String| Wrong {
         field: control.name.clone(),
         range,
-        given: shown(given),
+        given: payload::given(given),
         message,
     };
     if control.read_only {
@@ -380,7 +380,7 @@ fn range(kind: &ControlKind) -> String {
     }
 }
 
-/// What was given, at most 100 characters of it.
+/// What was given, as a sentence has it, at most 100 characters of it.
 fn shown(given: &Value) -> String {
     given.to_string().chars().take(100).collect()
 }
@@ -514,7 +514,8 @@ mod tests {
             assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY);
             let wrong = problem.wrong.unwrap();
             assert_eq!((wrong.field.as_str(), wrong.range.as_str()), (name, range));
-            assert_eq!(wrong.given, Some(given.to_string()));
+            let bare = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
+            assert_eq!(wrong.given, Some(bare), "as for the lens and the light");
         }
         assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
         let two = [("gain".to_owned(), json!(99)), ("flip".to_owned(), json!("x"))];

@@ -24,6 +24,8 @@ pub enum FieldError {
         key: String,
         /// Those that are known.
         known: String,
+        /// What was given for it, at most 100 characters of it.
+        given: String,
     },
     /// A value of another kind or out of its range.
     #[error("{key} should be {expected}")]
@@ -60,10 +62,11 @@ impl Fields {
     }
 
     fn of(fields: Map<String, Value>, known: &[&str]) -> Result<Fields, FieldError> {
-        match fields.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(FieldError::Unknown {
+        match fields.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            Some((key, value)) => Err(FieldError::Unknown {
                 key: format!("{:?}", key.chars().take(60).collect::<String>()),
                 known: known.join(", "),
+                given: payload::given(value),
             }),
             None => Ok(Fields(fields)),
         }
@@ -208,11 +211,16 @@ impl Fields {
 
     /// `key` is not what it should be.
     pub fn wrong(&self, key: &'static str, expected: impl Into<String>) -> FieldError {
-        let given = self.0.get(key).map(|value| match value {
-            Value::String(text) => text.chars().take(100).collect(),
-            other => other.to_string().chars().take(100).collect(),
-        });
+        let given = self.0.get(key).map(payload::given);
         FieldError::Wrong { key, expected: expected.into(), given }
+    }
+
+    /// The same error with what was given for its key, where it was found without looking there.
+    pub fn with_given(&self, error: FieldError) -> FieldError {
+        match error {
+            FieldError::Wrong { key, expected, given: None } => self.wrong(key, expected),
+            error => error,
+        }
     }
 
     /// A value as it was sent; `null` is none.

@@ -309,7 +309,7 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
         // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
         Err(error) => {
             request.site.focus.is_there(kind(&request.site)).await?;
-            return Err(error.into());
+            return Err(fields.with_given(error).into());
         }
     };
     make_if(&request.site, wish, expected(&request)?).await?;

@@ -36,9 +36,9 @@ pub enum PayloadError {
     /// There are more keys than anything here has.
     #[error("the request's body has more than {MOST_KEYS} keys")]
     TooMany,
-    /// A key is there twice: which of its values is meant?
+    /// A key is there twice: which of its values (the second text) is meant?
     #[error("{0:?} is given twice")]
-    Repeated(String),
+    Repeated(String, String),
     /// It is an object, and not what is wanted.
     #[error("the request's body is not what is wanted here: {0}")]
     Wrong(String),
@@ -87,7 +87,8 @@ pub fn read_or_nothing<T: DeserializeOwned>(
             let again =
                 fields.pairs().iter().find(|(key, _)| key != "classes" && !known.insert(key.as_str()));
             if let Some((key, _)) = again {
-                return Err(PayloadError::Repeated(key.chars().take(60).collect()));
+                let values = fields.pairs().iter().filter(|(name, _)| name == key);
+                return Err(repeated(key, values.map(|(_, text)| Value::from(text.as_str()))));
             }
             form(&fields)
         }
@@ -134,8 +135,25 @@ fn each_once(pairs: Vec<(String, Value)>) -> Result<Vec<(String, Value)>, Payloa
     }
     let mut known = HashSet::with_capacity(pairs.len());
     match pairs.iter().find(|(key, _)| !known.insert(key.as_str())) {
-        Some((key, _)) => Err(PayloadError::Repeated(key.chars().take(60).collect())),
+        Some((key, _)) => {
+            let values = pairs.iter().filter(|(name, _)| name == key);
+            Err(repeated(key, values.map(|(_, value)| value.clone())))
+        }
         None => Ok(pairs),
+    }
+}
+
+/// That `key` is there more than once, with the first two of its values.
+fn repeated(key: &str, values: impl Iterator<Item = Value>) -> PayloadError {
+    let values: Vec<String> = values.take(2).map(|value| given(&value)).collect();
+    PayloadError::Repeated(key.chars().take(60).collect(), values.join(" and "))
+}
+
+/// What was given, as text: at most 100 characters of it, and a text without its quotes.
+pub fn given(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.chars().take(100).collect(),
+        other => other.to_string().chars().take(100).collect(),
     }
 }
 
@@ -273,9 +291,17 @@ mod tests {
         assert!(matches!(of("application/json", "nonsense"), Err(PayloadError::NotJson(_))));
         assert_eq!(of("image/png", "x"), Err(PayloadError::Kind("image/png".into())));
         let twice = of("application/json", "{\"a\":1,\"b\":2,\"a\":3}");
-        assert_eq!(twice, Err(PayloadError::Repeated("a".into())), "which of them is meant?");
+        assert_eq!(
+            twice,
+            Err(PayloadError::Repeated("a".into(), "1 and 3".into())),
+            "which of them is meant?"
+        );
         let twice = of("application/x-www-form-urlencoded", "a=1&b=2&a=1");
-        assert_eq!(twice, Err(PayloadError::Repeated("a".into())), "nor is it known of a form");
+        assert_eq!(
+            twice,
+            Err(PayloadError::Repeated("a".into(), "1 and 1".into())),
+            "nor is it known of a form"
+        );
         let headers = HeaderMap::new();
         let wrong = read::<Door>(&headers, b"{\"name\":5}").unwrap_err();
         assert!(matches!(&wrong, PayloadError::Wrong(why) if why.contains("string")), "{wrong}");
@@ -317,8 +343,11 @@ mod tests {
         let of = |key: &str, value: Value| (key.to_owned(), value);
         assert_eq!(pairs(json, "{\"b\":1,\"a\":null}"), Ok(vec![of("b", json!(1)), of("a", Value::Null)]));
         assert_eq!(pairs(form, "b=1&a="), Ok(vec![of("b", json!("1")), of("a", json!(""))]));
-        assert_eq!(pairs(json, "{\"a\":1,\"b\":2,\"a\":3}"), Err(PayloadError::Repeated("a".into())));
-        assert_eq!(pairs(form, "a=1&a=1"), Err(PayloadError::Repeated("a".into())));
+        assert_eq!(
+            pairs(json, "{\"a\":1,\"b\":2,\"a\":3}"),
+            Err(PayloadError::Repeated("a".into(), "1 and 3".into()))
+        );
+        assert_eq!(pairs(form, "a=1&a=1"), Err(PayloadError::Repeated("a".into(), "1 and 1".into())));
         let many: Vec<String> = (0..=MOST_KEYS).map(|n| format!("k{n}=1")).collect();
         let many_more: Vec<String> = (0..=MOST_KEYS).map(|n| format!("\"k{n}\":1")).collect();
         assert_eq!(pairs(form, &many.join("&")), Err(PayloadError::TooMany));

@@ -6,6 +6,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use toml::de::DeValue;
 
 use super::body::Body;
 use super::fields::FieldError;
@@ -15,7 +16,8 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::{UnknownKey, WrongValue};
-use crate::config::keys;
+use crate::config::keys::{self, SECTIONS};
+use crate::config::{control_of, kind};
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
@@ -105,14 +107,6 @@ impl Problem {
     ) -> Problem {
         let (field, range, given) = (field.into(), range.into(), Some(given.into()));
         self.wrong = Some(Box::new(WrongField { field, range, given, ..WrongField::default() }));
-        self
-    }
-
-    /// Names the key that is wrong, whatever it was given, and what is expected there.
-    #[must_use]
-    pub fn of_field(mut self, field: &str, range: &str) -> Problem {
-        let (field, range) = (field.to_owned(), range.to_owned());
-        self.wrong = Some(Box::new(WrongField { field, range, ..WrongField::default() }));
         self
     }
 
@@ -288,12 +282,12 @@ impl From<PayloadError> for Problem {
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PayloadError::NoObject
             | PayloadError::TooMany
-            | PayloadError::Repeated(_)
+            | PayloadError::Repeated(..)
             | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Problem::new(status, error.to_string()).hint(error.hint());
         match error {
-            PayloadError::Repeated(key) => problem.of_field(&key, "given once"),
+            PayloadError::Repeated(key, given) => problem.wrong(key, "given once", given),
             _ => problem,
         }
     }
@@ -313,8 +307,8 @@ impl From<FieldError> for Problem {
                         let wrong = WrongField { field, range: expected, given, errors: Vec::new() };
                         Problem { wrong: Some(Box::new(wrong)), ..problem }
                     }
-                    FieldError::Unknown { key, known } => {
-                        problem.of_field(key.trim_matches('"'), &format!("one of {known}"))
+                    FieldError::Unknown { key, known, given } => {
+                        problem.wrong(key.trim_matches('"'), format!("one of {known}"), given)
                     }
                     FieldError::Payload(_) => problem,
                 }
@@ -335,16 +329,17 @@ impl From<UnknownKey> for Problem {
             [] => String::from("nothing"),
             keys => format!("one of {}", keys.join(", ")),
         };
-        let problem =
-            Problem::new(StatusCode::BAD_REQUEST, unknown.to_string()).of_field(&unknown.key, &range);
-        problem.hint("/api/v1/openapi.json says what every address takes")
+        let problem = Problem::new(StatusCode::BAD_REQUEST, unknown.to_string());
+        problem
+            .wrong(unknown.key, range, unknown.value)
+            .hint("/api/v1/openapi.json says what every address takes")
     }
 }
 
 impl From<WrongSetting> for WrongValueOf {
     fn from(wrong: WrongSetting) -> WrongValueOf {
         let WrongSetting { path, given, message, hint } = wrong;
-        WrongValueOf { path, given, message, hint }
+        WrongValueOf { path, given: bare(given), message, hint }
     }
 }
 
@@ -358,7 +353,7 @@ impl From<NotSet> for Problem {
                     return problem;
                 };
                 let range = taken_by(&path);
-                let mut problem = Problem { hint, ..problem.wrong(path, range, given) };
+                let mut problem = Problem { hint, ..problem.wrong(path, range, bare(given)) };
                 if let Some(first) = &mut problem.wrong {
                     first.errors = wrong.into_iter().map(WrongValueOf::from).collect();
                 }
@@ -380,11 +375,40 @@ impl From<NotSet> for Problem {
     }
 }
 
-/// What the setting `path` takes, in words; empty for what is no key, or none that is set from here.
+/// What the setting `path` takes, in words; for what is no key those that there are in its place.
 fn taken_by(path: &str) -> String {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let key = keys::find(section, name).filter(|key| key.is_for_pages());
-    key.map(|key| key.kind.expects()).unwrap_or_default()
+    if control_of(path).is_some() || [keys::CONTROLS, keys::BY_CAMERA].contains(&section) {
+        return String::from("a whole number, true or false");
+    }
+    // A place of a file whose keys nobody can tell.
+    if path.contains(", column ") {
+        return String::from("TOML");
+    }
+    let sections = || SECTIONS.iter().map(|section| section.name);
+    let list = |names: Vec<String>| names.join(", ");
+    match keys::find(section, name) {
+        Some(key) if key.is_for_pages() => key.kind.expects(),
+        // Only the operator sets it.
+        Some(_) => String::from("nothing"),
+        None if keys::is_section(path) => String::from("a section of keys"),
+        None if section.is_empty() => {
+            let keys = keys::of("").map(|key| key.path());
+            format!("one of {}", list(keys.chain(sections().map(String::from)).collect()))
+        }
+        None if keys::is_section(section) => {
+            format!("one of {}", list(keys::of(section).map(|key| key.path()).collect()))
+        }
+        None => format!("one of the sections {}", list(sections().map(String::from).collect())),
+    }
+}
+
+/// What was given for a setting, which is TOML, as it is told of everything else: a text without its quotes.
+fn bare(given: String) -> String {
+    match kind::given(&given).map(|value| value.into_inner()) {
+        Ok(DeValue::String(text)) => text.into_owned(),
+        _ => given,
+    }
 }
 
 /// Settings cannot be changed here: a program that embeds the server keeps them itself.
@@ -588,6 +612,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::http::fields::Fields;
+    use crate::http::query::Query;
     use http_body_util::BodyExt;
     use hyper::HeaderMap;
 
@@ -619,6 +644,35 @@ mod tests {
             (&json["field"], &json["range"], &json["given"]),
             (&"w".into(), &"a whole number from 0 to 255".into(), &"300".into())
         );
+    }
+
+    #[tokio::test]
+    async fn whatever_is_wrong_is_told_with_what_was_given() {
+        let read =
+            |body: &str| Problem::from(Fields::read(&HeaderMap::new(), body.as_bytes(), &["w"]).unwrap_err());
+        let setting = |path: &str, given: &str| {
+            let (path, given) = (path.to_owned(), given.to_owned());
+            let wrong = WrongSetting { path, given, message: String::from("no."), hint: None };
+            Problem::from(NotSet::Wrong(vec![wrong]))
+        };
+        let query = Query::parse("width=7").known(&[("w", "")]).unwrap_err();
+        for (problem, field, range, given) in [
+            (read(r#"{"foo": 1}"#), "foo", "one of w", "1"),
+            (read(r#"{"foo": "x"}"#), "foo", "one of w", "x"),
+            (read(r#"{"w": 1, "w": "2"}"#), "w", "given once", "1 and 2"),
+            (query.into(), "width", "one of w", "7"),
+            (setting("picture.foo", "1"), "picture.foo", "one of picture.gray, ", "1"),
+            (setting("store.directory", "\"/x\""), "store.directory", "nothing", "/x"),
+            (setting("lights.color", "\"NaN\""), "lights.color", "a colour", "NaN"),
+            (setting("line 2, column 1", ""), "line 2, column 1", "TOML", ""),
+            (setting("no.such", "1"), "no.such", "one of the sections ", "1"),
+            (setting("controls.\"cam\".gain", "x"), "controls.\"cam\".gain", "a whole number", "x"),
+        ] {
+            let wrong = problem.wrong.unwrap();
+            assert_eq!((wrong.field.as_str(), wrong.given.as_deref()), (field, Some(given)), "{wrong:?}");
+            assert!(wrong.range.starts_with(range), "{wrong:?}");
+            assert!(wrong.errors.iter().all(|one| one.given == given), "{wrong:?}");
+        }
     }
 
     #[tokio::test]

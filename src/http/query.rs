@@ -30,6 +30,8 @@ pub struct UnknownKey {
     pub key: String,
     /// Those that mean something.
     pub keys: Vec<&'static str>,
+    /// What was given for it, at most 100 characters of it.
+    pub value: String,
 }
 
 /// Names that programs give to a number that changes with each request, so that no cache answers it.
@@ -95,10 +97,11 @@ impl Query {
     /// [`UnknownKey`], the first.
     pub fn known(&self, keys: &'static [(&'static str, &'static str)]) -> Result<(), UnknownKey> {
         let is_known = |key: &str| keys.iter().any(|(known, _)| *known == key) || is_against_caches(key);
-        let Some((key, _)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
+        let Some((key, value)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
         Err(UnknownKey {
             key: key.chars().take(100).collect(),
             keys: keys.iter().map(|(key, _)| *key).collect(),
+            value: value.chars().take(100).collect(),
         })
     }
 

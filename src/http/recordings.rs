@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::Response;
 
 use super::body::Body;
-use super::fields::{FieldError, Fields, wrong};
+use super::fields::{FieldError, Fields};
 use super::problem::Problem;
 use super::route::Request;
 use super::wire_media::RecordingReport;
@@ -33,12 +33,12 @@ pub async fn begin(request: Request) -> Result<Response<Body>, Problem> {
 
 fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
     let positive = |key: &'static str| match fields.time(key)? {
-        Some(Duration::ZERO) => Err(wrong(key, "longer than nothing")),
+        Some(Duration::ZERO) => Err(fields.wrong(key, "longer than nothing")),
         time => Ok(time),
     };
     let every = fields.time("every")?;
     if every.is_some_and(|every| !EVERY.contains(&every)) {
-        return Err(wrong("every", "between a second and an hour"));
+        return Err(fields.wrong("every", "between a second and an hour"));
     }
     Ok(RecordingWish {
         name: fields.text("name")?.filter(|name| !name.is_empty()),
@@ -48,7 +48,7 @@ fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
         every,
         duration: positive("duration")?,
         bytes: match fields.bytes("bytes")? {
-            Some(0) => return Err(wrong("bytes", "more than nothing")),
+            Some(0) => return Err(fields.wrong("bytes", "more than nothing")),
             bytes => bytes,
         },
         as_shown: fields.one_of("picture", &[("shown", true), ("original", false)])?.unwrap_or(false),

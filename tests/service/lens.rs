@@ -215,6 +215,8 @@ fn values_that_mean_nothing_are_refused_and_move_nothing() {
             "{body}"
         );
         assert_eq!(refused.json()["field"], field, "{body}: {}", refused.text());
+        assert!(refused.json()["range"].is_string(), "{body}: {}", refused.text());
+        assert_eq!(refused.json()["given"].is_string(), body != "{}", "{body}: {}", refused.text());
     }
     let unknown = send(&daemon, "PATCH", "/api/v1/lens", r#"{"focus":1}"#);
     assert_eq!((unknown.status, &unknown.json()["field"]), (400, &json!("focus")));
