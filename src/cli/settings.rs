@@ -287,7 +287,11 @@ impl Import {
             return Err(unread(std::io::Error::other("it is longer than any file of settings")));
         }
         let daemon = daemon(&given.and(&self.given))?;
-        let all: All = daemon.json("PUT", FILE, Sent::Text(&text), "nothing was imported")?;
+        let what = match self.from.as_os_str() == "-" {
+            true => String::from("nothing was imported from standard input"),
+            false => format!("nothing was imported from {name}"),
+        };
+        let all: All = daemon.json("PUT", FILE, Sent::Text(&text), &what)?;
         print(&notes(&all))
     }
 }

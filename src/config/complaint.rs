@@ -19,12 +19,25 @@ pub struct Complaint {
     pub(super) place: Place,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    /// The key that it is about, and what stands there for it.
+    pub(super) about: Option<(String, String)>,
 }
 
 impl Complaint {
     /// Where: `config.toml:12:11`, `--set`, `environment`.
     pub fn place(&self) -> &str {
         &self.place.at
+    }
+
+    /// Line and column of the file, from 1; `None` where it is about all of it, or none.
+    pub fn line_and_column(&self) -> Option<(usize, usize)> {
+        let (_, line, column) = self.place.order;
+        (self.place.line() > 0).then_some((line, column))
+    }
+
+    /// The key that it is about, and what stands there for it, secrets starred out; `None` where there is no key to name.
+    pub fn about(&self) -> Option<(&str, &str)> {
+        self.about.as_ref().map(|(path, given)| (path.as_str(), given.as_str()))
     }
 
     /// What is wrong and what was expected: a sentence without its full stop.
@@ -87,6 +100,13 @@ impl Place {
     /// The bytes `span` of `text`, which the command line or the environment gave as its number `n`.
     pub fn given(said: Said, n: usize, text: &str, span: Range<usize>) -> Place {
         Place { at: said.word().to_owned(), order: (said, 0, n), excerpt: Some(Excerpt::new(text, span)) }
+    }
+
+    /// The text that is meant, secrets starred out; empty where none is shown.
+    pub fn marked(&self) -> String {
+        let marked =
+            |Excerpt { text, mark }: &Excerpt| text.chars().skip(mark.start).take(mark.len()).collect();
+        self.excerpt.as_ref().map(marked).unwrap_or_default()
     }
 
     /// The line of the file, from 1; 0 outside any.
@@ -300,8 +320,12 @@ mod tests {
     fn the_caret_stands_under_the_place() {
         let lines = Lines::new("x.toml", "a = 1\n\tü = \"é\" # ö\r\n");
         let span = "a = 1\n\tü = ".len().."a = 1\n\tü = \"é\"".len();
-        let complaint =
-            Complaint { place: lines.place(span), message: "no".into(), hint: Some("yes".into()) };
+        let complaint = Complaint {
+            place: lines.place(span),
+            message: "no".into(),
+            hint: Some("yes".into()),
+            about: None,
+        };
         assert_eq!(
             complaint.to_string(),
             "x.toml:2:6: no\n  |\n2 | \tü = \"é\" # ö\n  | \t    ^^^\n  = hint: yes"

@@ -46,7 +46,7 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let place = Lines::new(&name, &text).place(good..good + 1);
         let hint = Some(String::from("save the file as UTF-8"));
-        Box::new(Complaint { place, message: String::from("this is not UTF-8 text"), hint })
+        Box::new(Complaint { place, message: String::from("this is not UTF-8 text"), hint, about: None })
     })
 }
 
@@ -76,7 +76,7 @@ pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Complaint>>
 
 /// What is wrong with all of the file called `name`.
 fn whole(name: &str, message: String, hint: Option<String>) -> Box<Complaint> {
-    Box::new(Complaint { place: Place::whole(name), message, hint })
+    Box::new(Complaint { place: Place::whole(name), message, hint, about: None })
 }
 
 /// Parses `text`, which is called `name`.
@@ -129,7 +129,7 @@ fn syntax(document: &Document<'_>, message: &str, span: Range<usize>) -> Complai
     } else {
         (format!("this is not TOML: {message}"), None)
     };
-    Complaint { place, message, hint }
+    Complaint { place, message, hint, about: None }
 }
 
 fn duplicate(document: &Document<'_>, span: Range<usize>) -> Complaint {
@@ -140,7 +140,7 @@ fn duplicate(document: &Document<'_>, span: Range<usize>) -> Complaint {
     if lines.text(line).trim_start().starts_with('[') {
         let message = format!("the section of `{name}` is opened twice");
         let hint = Some(String::from("put all its keys under one heading"));
-        return Complaint { place, message, hint };
+        return Complaint { place, message, hint, about: None };
     }
     let heading = (1..line).rev().map(|n| lines.text(n).trim()).find(|text| text.starts_with('['));
     let section =
@@ -153,5 +153,5 @@ fn duplicate(document: &Document<'_>, span: Range<usize>) -> Complaint {
         .map(|key| lines.line(key.span().start))
         .filter(|&first| first < line);
     let hint = first.map(|first| format!("line {first} sets it first: keep one of the two"));
-    Complaint { place, message: format!("`{name}` is set twice"), hint }
+    Complaint { place, message: format!("`{name}` is set twice"), hint, about: None }
 }

@@ -66,6 +66,7 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
                 place: place(&lines, entry.line),
                 message,
                 hint: Some(hint.to_owned()),
+                about: None,
             });
         };
         let typed = format!("{} = {}", entry.key, entry.value);
@@ -143,6 +144,7 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
             hint: Some(String::from(
                 "is it the config.txt of the Flask program? That has [SETTINGS] with `camera`, `light` and others",
             )),
+            about: None,
         });
     }
     if !complaints.is_empty() {
@@ -200,7 +202,7 @@ fn entries<'t>(lines: &Lines<'_>, text: &'t str, complaints: &mut Vec<Complaint>
             continue;
         }
         let mut complain = |message: String, hint: Option<String>| {
-            complaints.push(Complaint { place: place(lines, number), message, hint });
+            complaints.push(Complaint { place: place(lines, number), message, hint, about: None });
         };
         if let Some(rest) = line.strip_prefix('[') {
             match rest.split_once(']') {

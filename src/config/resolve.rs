@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::complaint::{Complaint, Complaints, Lines, Place, Said, nearest};
 use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
@@ -281,7 +281,19 @@ impl Resolving {
     }
 
     fn complain(&mut self, place: Place, message: impl Into<String>, hint: Option<String>) {
-        self.complaints.push(Complaint { place, message: message.into(), hint });
+        self.complaints.push(Complaint { place, message: message.into(), hint, about: None });
+    }
+
+    /// The same of the key `path`, for which the file says what stands at `given`.
+    fn complain_of(
+        &mut self,
+        path: String,
+        given: &Place,
+        place: Place,
+        (message, hint): (String, Option<String>),
+    ) {
+        let about = Some((path, given.marked()));
+        self.complaints.push(Complaint { place, message, hint, about });
     }
 
     /// What was read for `path`: a value that is in `config` now, or why it is none.
@@ -296,11 +308,9 @@ impl Resolving {
             Err(mut first) => {
                 let further = std::mem::take(&mut first.further);
                 for wrong in std::iter::once(first).chain(further) {
-                    self.complain(
-                        (given.place)(wrong.span),
-                        format!("`{path}` {}", wrong.message),
-                        wrong.hint,
-                    );
+                    let place = (given.place)(wrong.span);
+                    let fault = (format!("`{path}` {}", wrong.message), wrong.hint);
+                    self.complain_of(path.clone(), &place.clone(), place, fault);
                 }
                 self.faulty.insert(path);
             }
@@ -366,7 +376,9 @@ impl Resolving {
                 self.section(word, value, path, lines);
             } else if is_drawn(word) && self.typed.is_some() {
                 let hint = Some(String::from("draw them on the page, or put them in the configuration file"));
-                self.complain(lines.place(name.span()), format!("`{word}` is not kept here"), hint);
+                let fault = (format!("`{word}` is not kept here"), hint);
+                let place = lines.place(name.span());
+                self.complain_of(word.to_owned(), &place.clone(), place, fault);
             } else if is_drawn(word) {
                 let file = path.file_name().map_or_else(|| path.display(), |name| Path::new(name).display());
                 let origin = |at| format!("{file}:{}", lines.line(at));
@@ -379,11 +391,12 @@ impl Resolving {
             } else if let Some(key) = keys::find("", word) {
                 self.key(key, value, path, lines);
             } else {
-                let (message, hint) = match value.get_ref() {
+                let fault = match value.get_ref() {
                     DeValue::Table(_) => unknown_section(word),
                     _ => unknown_key("", word),
                 };
-                self.complain(lines.place(name.span()), message, hint);
+                let given = lines.place(given_at(name, value));
+                self.complain_of(word.to_owned(), &given, lines.place(name.span()), fault);
             }
         }
     }
@@ -426,7 +439,8 @@ impl Resolving {
             let message = format!("`{section}` is a section, not a key");
             let hint = Some(format!("write [{section}] on a line of its own, and its keys below"));
             self.faulty.insert(section.to_owned());
-            return self.complain(lines.place(value.span()), message, hint);
+            let place = lines.place(value.span());
+            return self.complain_of(section.to_owned(), &place.clone(), place, (message, hint));
         };
         for (name, value) in table {
             let word = name.get_ref().as_ref();
@@ -442,8 +456,9 @@ impl Resolving {
             } else if let Some(key) = keys::find(section, word) {
                 self.key(key, value, path, lines);
             } else {
-                let (message, hint) = unknown_key(section, word);
-                self.complain(lines.place(name.span()), message, hint);
+                let given = lines.place(given_at(name, value));
+                let path = format!("{section}.{word}");
+                self.complain_of(path, &given, lines.place(name.span()), unknown_key(section, word));
             }
         }
     }
@@ -481,7 +496,8 @@ impl Resolving {
         if self.typed.is_some() && !key.is_for_pages() {
             let message = format!("`{}` is not kept here", key.path());
             let hint = Some(String::from("set it in the configuration file"));
-            return self.complain(lines.place(value.span()), message, hint);
+            let place = lines.place(value.span());
+            return self.complain_of(key.path(), &place.clone(), place, (message, hint));
         }
         let origin = Origin::File { file: path.to_owned(), line: lines.line(value.span().start) };
         let given = Given { place: &|span| lines.place(span), span: value.span(), origin };
@@ -671,6 +687,11 @@ const DRAWN: [&str; 2] = ["line", "zone"];
 
 fn is_drawn(word: &str) -> bool {
     DRAWN.contains(&word)
+}
+
+/// Where it stands what was given for a key that is not known: of a section nothing but its name.
+fn given_at(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> std::ops::Range<usize> {
+    if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
 pub(super) fn unknown_section(name: &str) -> (String, Option<String>) {

@@ -26,7 +26,9 @@ use super::lights;
 use super::reload::needing_restart;
 use super::settings_file::{self, Found};
 use crate::base::clock;
-use crate::config::{Complaints, Config, Faulty, Operator, Origin, Resolved, Saved, control_of, keys, kind};
+use crate::config::{
+    Complaint, Complaints, Config, Faulty, Operator, Origin, Resolved, Saved, control_of, keys, kind,
+};
 use crate::http::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
 
 /// Changes that wait for their turn, with the one that has it: one that tries another source may have it for a minute.
@@ -470,21 +472,22 @@ fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotS
 
 /// What an imported file puts in the place of everything that was set.
 fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> {
-    let wrong = |complaints: &Complaints| {
-        NotSet::Wrong(
-            complaints
-                .iter()
-                .map(|complaint| WrongSetting {
-                    path: complaint.place().to_owned(),
-                    given: String::new(),
-                    message: format!("{}: {}.", complaint.place(), complaint.message()),
-                    hint: complaint.hint().map(str::to_owned),
-                })
-                .collect(),
-        )
+    // It is another file than the daemon's own, and what it is called is known to whoever sent it.
+    let of = |complaint: &Complaint| {
+        let at = match complaint.line_and_column() {
+            Some((line, column)) => format!("line {line}, column {column}"),
+            None => complaint.place().to_owned(),
+        };
+        let (path, given) = complaint.about().unwrap_or((&at, ""));
+        WrongSetting {
+            path: path.to_owned(),
+            given: given.to_owned(),
+            message: format!("{at}: {}.", complaint.message()),
+            hint: complaint.hint().map(str::to_owned),
+        }
     };
-    let name = std::path::Path::new(settings_file::NAME);
-    let mut draft = match Saved::read(name, toml) {
+    let wrong = |complaints: &Complaints| NotSet::Wrong(complaints.iter().map(of).collect());
+    let mut draft = match Saved::read(std::path::Path::new("this file"), toml) {
         Ok((read, None)) => {
             let saved = read.kept_in(saved.file());
             Draft { saved, elsewhere: BTreeMap::new(), pinned: Vec::new(), is_export: Saved::is_ours(toml) }
@@ -653,4 +656,48 @@ fn not_together(complaints: &Complaints) -> NotSet {
             })
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first that is wrong with what is imported.
+    fn refused(toml: &str) -> WrongSetting {
+        let (saved, now) = (Saved::nothing("settings.toml".into()), InForce::of("").resolved);
+        match imported(&saved, &now, toml) {
+            Err(NotSet::Wrong(wrong)) if !wrong.is_empty() => wrong[0].clone(),
+            other => panic!("{toml}: {:?}", other.err()),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_import_is_named_by_its_key_with_what_was_given() {
+        for (toml, path, given, place) in [
+            ("\n[lights]\nbrightness = 300\n", "lights.brightness", "300", "line 3, column 14: "),
+            ("lights = { brightness = \"x\" }", "lights.brightness", "\"x\"", "line 1, column 25: "),
+            ("[lights]\nbrightnes = 9", "lights.brightnes", "9", "line 2, column 1: "),
+            ("nmae = \"x\"", "nmae", "\"x\"", "line 1, column 1: "),
+            ("[wifi]\nssid = 1", "wifi", "wifi", "line 1, column 2: "),
+            ("lights = 5", "lights", "5", "line 1, column 10: "),
+            ("[store]\ndirectory = \"/x\"", "store.directory", "\"/x\"", "line 2, column 13: "),
+            ("[source.controls]\ngain = \"x\"", "source.controls.gain", "\"x\"", "line 2, column 8: "),
+        ] {
+            let wrong = refused(toml);
+            assert_eq!((wrong.path.as_str(), wrong.given.as_str()), (path, given), "{wrong:?}");
+            assert!(wrong.message.starts_with(place), "{wrong:?}");
+        }
+        // Without syntax there is no key.
+        let broken = refused("[lights]\nbrightness = \n");
+        assert!(broken.path.starts_with("line 2, column "), "{broken:?}");
+        // Whoever sends a secret is not shown it again.
+        for secret in [
+            "[power]\nkey = \"s3cret\"",
+            "[source]\npasswordd = \"s3cret\"",
+            "[source]\npassword = [\"s3cret\"]",
+        ] {
+            let wrong = refused(secret);
+            assert!(!format!("{wrong:?}").contains("s3cret"), "{wrong:?}");
+        }
+    }
 }

@@ -54,7 +54,7 @@ pub type Changes = BTreeMap<String, Option<String>>;
 /// A value cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongSetting {
-    /// The key.
+    /// The key; of a file that is no TOML the place: `line 3, column 7`.
     pub path: String,
     /// What was given.
     pub given: String,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Body;
 use super::etag::{self, Wish};
-use super::payload::{self, PayloadError};
+use super::payload;
 use super::preferences::{Changes, InForce, NotSet, WrongSetting};
 use super::problem::Problem;
 use super::route::{Request, no_store};
@@ -121,11 +121,17 @@ pub async fn export(request: Request) -> Result<Response<Body>, Problem> {
 /// `PUT /api/v1/settings.toml`.
 pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
-    let toml = std::str::from_utf8(&request.body)
-        .map_err(|_| PayloadError::Kind(String::from("what is no UTF-8 text")))?;
-    let toml = to_import(toml)?;
+    let toml = to_import(as_text(&request.body)?)?;
     let expected = expected(&request.headers, preferences.in_force().version)?;
     Ok(report(&*preferences.import(toml, expected).await?))
+}
+
+/// A file of settings as text.
+fn as_text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|_| {
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "what was sent is no UTF-8 text")
+            .hint("send a file of settings in TOML, as an export (GET /api/v1/settings.toml) has it")
+    })
 }
 
 /// What is sent to be imported. Nothing at all, or nothing but comments, is taken for a mistake: it would take back
@@ -256,6 +262,15 @@ mod tests {
         let export = Saved::nothing("settings.toml".into()).to_toml();
         assert_eq!(to_import(&export).unwrap(), export);
         assert!(to_import("# name = \"gate\"\n").is_err());
+    }
+
+    #[test]
+    fn what_is_no_text_learns_what_is_taken() {
+        assert_eq!(as_text(b"name = \"gate\""), Ok("name = \"gate\""));
+        let refused = as_text(b"name = \"\xff\"").unwrap_err();
+        let hint = refused.hint.unwrap();
+        assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert!(hint.contains("TOML") && !hint.contains("json"), "{hint}");
     }
 
     #[test]
