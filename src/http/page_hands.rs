@@ -4,6 +4,7 @@
 use hyper::{Response, StatusCode};
 
 use super::body::Body;
+use super::facts_settings::meanwhile;
 use super::lens::{self, LensWish};
 use super::light::{self, LightWish};
 use super::page::{again, form, html, live_with_hands, nothing_to_do, see};
@@ -13,7 +14,8 @@ use super::query::Query;
 use super::route::Request;
 use super::state::StateReport;
 use super::{Site, diagnosis, facts, logs};
-use crate::config::kind::color;
+use crate::config::kind::color as color_of;
+use crate::pipeline::lights::Color;
 use crate::ui::{self, DiagnosisPage, LightsPage, LiveHands, LogPage, ViewFacts};
 
 /// So often a turn is tried again where somebody else has changed something meanwhile.
@@ -139,11 +141,7 @@ fn lights_page(site: &Site) -> LightsPage {
 pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
     let (site, fields) = (&request.site, form(&request));
     let is_live = fields.get("back") == Some("live");
-    let done = match light_wish(&fields) {
-        Ok(wish) => light::change(site, wish, None).await,
-        Err(problem) => Err(problem),
-    };
-    match done {
+    match turn_light(site, &fields).await {
         Ok(()) => Ok(see(if is_live { "./#light" } else { "lights" })),
         Err(problem) if is_live => live_with_hands(site, problem).await,
         Err(problem) => {
@@ -153,26 +151,68 @@ pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
+/// Carries out what the form of the light wants.
+async fn turn_light(site: &Site, fields: &Query) -> Result<(), Problem> {
+    let wish = light_wish(fields)?;
+    let is_button = fields.get("on").is_some() || fields.get("preset").is_some();
+    let in_force = || site.preferences().ok().map(|preferences| preferences.in_force());
+    let mut tries = 0;
+    loop {
+        let Some(in_force) = in_force().filter(|_| !is_button) else {
+            return light::change(site, wish, None).await;
+        };
+        let lights = &in_force.resolved.config.lights;
+        let moved = moved(fields, &wish, lights.brightness, lights.color)?;
+        match light::change(site, moved, Some(in_force.version)).await {
+            // Of something else, perhaps: looked at again.
+            Err(problem) if problem.status == StatusCode::PRECONDITION_FAILED && tries < TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}
+
+/// What of `wish` is other than it was when the page was made, and than it is now. A form that does not tell what it was
+/// means what it says.
+///
+/// # Errors
+/// Somebody else has set one of them meanwhile.
+fn moved(fields: &Query, wish: &LightWish, brightness: u8, color: Color) -> Result<LightWish, Problem> {
+    fn one<T: Copy + PartialEq>(wanted: Option<T>, was: Option<T>, is: T) -> Result<Option<T>, Problem> {
+        match (wanted, was) {
+            (Some(wanted), Some(was)) if wanted == was || wanted == is => Ok(None),
+            (Some(_), Some(was)) if was != is => Err(meanwhile()),
+            _ => Ok(wanted),
+        }
+    }
+    let was_brightness = fields.get("was.brightness").and_then(|text| text.parse().ok());
+    let was_color = fields.get("was.color").and_then(|text| color_of(text.trim_start_matches('#')));
+    Ok(LightWish {
+        brightness: one(wish.brightness, was_brightness, brightness)?,
+        color: one(wish.color, was_color, color)?,
+        ..wish.clone()
+    })
+}
+
 /// A button means itself alone; Set means brightness and colour, which every button sends along.
 fn light_wish(fields: &Query) -> Result<LightWish, Problem> {
     let wrong = |what: &str, text: &str| {
         let text: String = text.chars().take(40).collect();
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{text:?} is no {what}"))
     };
-    let color_of = |text: &str| {
-        color(text.trim_start_matches('#')).map(Some).ok_or_else(|| wrong("colour such as FF8800", text))
+    let read = |text: &str| {
+        color_of(text.trim_start_matches('#')).map(Some).ok_or_else(|| wrong("colour such as FF8800", text))
     };
     if let Some(on) = fields.get("on") {
         let is_on = Some(yes_or_no(on).ok_or_else(|| wrong("true or false", on))?);
         return Ok(LightWish { is_on, ..LightWish::default() });
     }
     if let Some(preset) = fields.get("preset") {
-        return Ok(LightWish { color: color_of(preset)?, ..LightWish::default() });
+        return Ok(LightWish { color: read(preset)?, ..LightWish::default() });
     }
     let brightness = fields
         .get("brightness")
         .map(|text| text.parse::<u8>().map_err(|_| wrong("brightness, a whole number from 0 to 255", text)));
-    let color = fields.get("color").map(color_of).transpose()?.flatten();
+    let color = fields.get("color").map(read).transpose()?.flatten();
     Ok(LightWish { brightness: brightness.transpose()?, color, ..LightWish::default() })
 }
 

@@ -71,7 +71,7 @@ fn card(light: &LightFacts, is_live: bool) -> String {
          <p class=\"field\"><label for=\"brightness\">Brightness</label><span class=\"unit\"><input id=\"brightness\" \
          name=\"brightness\" type=\"range\" min=\"0\" max=\"255\" value=\"{brightness}\"><output for=\"brightness\" \
          class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
-         <noscript><p class=\"row\"><button class=\"btn\" name=\"set\" value=\"1\">Set</button></p></noscript>\n\
+         <noscript>{was}<p class=\"row\"><button class=\"btn\" name=\"set\" value=\"1\">Set</button></p></noscript>\n\
          <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
         why_hidden = hidden_if(light.reason.is_empty()),
         why = Words(format!("{} {}", sentence(&light.reason), sentence(&light.hint)).trim()),
@@ -84,7 +84,19 @@ fn card(light: &LightFacts, is_live: bool) -> String {
         shows = Text(shows(light)),
         brightness = light.brightness,
         colors = if light.has_colors { colors(light) } else { String::new() },
+        was = was(light),
     )
+}
+
+/// What is shown, so that Set changes only what was moved; with scripts each field is sent by itself.
+fn was(light: &LightFacts) -> String {
+    let hidden =
+        |name: &str, value: &str| format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{value}\">");
+    let mut html = hidden("brightness", &light.brightness.to_string());
+    if light.has_colors {
+        html.push_str(&hidden("color", &format!("#{}", hex(light.color).to_lowercase())));
+    }
+    html
 }
 
 /// What shines, in words.
