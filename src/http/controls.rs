@@ -33,7 +33,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let now = request.site.pipeline.controls().await?;
     let pairs = payload::read_pairs(&request.headers, &request.body)?;
-    let wanted = wanted(&now.controls, &pairs)?;
+    let wanted = wanted(&now.controls, &pairs, kept(&request.site, now.identity.as_deref()))?;
     let version = version(&request.site, &request.headers)?;
     let controls = set(&request.site, now, wanted.clone(), version).await?;
     match all_refused(&controls, &wanted) {
@@ -104,8 +104,10 @@ async fn set_and_keep(
         let value = value.or(control.map(|control| control.default))?;
         Some(ControlValue { name: name.clone(), value })
     });
-    let values = values.collect();
+    let values: Vec<ControlValue> = values.collect();
     let mut set = match wanted.iter().all(|(_, value)| value.is_none()) {
+        // Of controls that it has no longer the camera is told nothing.
+        true if values.is_empty() && !wanted.is_empty() => now.clone(),
         true => site.pipeline.reset_controls(values).await?,
         false => site.pipeline.set_controls(values).await?,
     };
@@ -190,7 +192,7 @@ async fn keep(
     let kept = wanted.iter().filter(|(name, wish)| {
         let control = set.controls.iter().find(|control| control.name == *name);
         let is_taken = wish.is_none() || !set.refused.contains(name);
-        control.is_some_and(|control| control.kind != ControlKind::Button) && is_taken
+        control.map_or(wish.is_none(), |control| control.kind != ControlKind::Button) && is_taken
     });
     let kept: Vec<&(String, Option<i64>)> = kept.collect();
     if kept.is_empty() {
@@ -273,6 +275,12 @@ pub fn is_saved(in_force: &InForce, identity: Option<&str>, name: &str) -> bool 
     kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)
 }
 
+/// Says of a control whether a value is kept for it: [`is_saved`] as things are now.
+pub fn kept<'a>(site: &Site, identity: Option<&'a str>) -> impl Fn(&str) -> bool + use<'a> {
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    move |name| in_force.as_ref().is_some_and(|it| is_saved(it, identity, name))
+}
+
 fn answer(site: &Site, controls: &CameraControls) -> Response<Body> {
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     let mut response = v1::json(wire::json(&ControlsReport::of(controls, in_force.as_deref())));
@@ -282,11 +290,16 @@ fn answer(site: &Site, controls: &CameraControls) -> Response<Body> {
     response
 }
 
-/// What is sent, checked against what the camera has: every name known, every value of its kind and in its range.
+/// What is sent, checked against what the camera has: every name known, every value of its kind and in its range. What
+/// `is_kept` for a control that the camera has no longer can be taken back.
 ///
 /// # Errors
 /// 422, with everything that is wrong; field, range and what was given are those of the first.
-pub fn wanted(controls: &[Control], pairs: &[(String, Value)]) -> Result<Wanted, Problem> {
+pub fn wanted(
+    controls: &[Control],
+    pairs: &[(String, Value)],
+    is_kept: impl Fn(&str) -> bool,
+) -> Result<Wanted, Problem> {
     if pairs.is_empty() {
         let detail = "no control is named: this needs at least one, as in {\"brightness\": 128}";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
@@ -295,6 +308,7 @@ pub fn wanted(controls: &[Control], pairs: &[(String, Value)]) -> Result<Wanted,
     let mut wrong: Vec<Wrong> = Vec::new();
     for (name, given) in pairs {
         match controls.iter().find(|control| control.name == *name) {
+            None if given.is_null() && is_kept(name) => wanted.push((name.clone(), None)),
             None => wrong.push(Wrong {
                 field: name.clone(),
                 range: String::from("one of the camera's controls"),
@@ -474,7 +488,7 @@ mod tests {
     }
 
     fn of(name: &str, given: Value) -> Result<Option<i64>, Problem> {
-        wanted(&camera(), &[(name.to_owned(), given)]).map(|wanted| wanted[0].1)
+        wanted(&camera(), &[(name.to_owned(), given)], |name| name == "ghost").map(|wanted| wanted[0].1)
     }
 
     #[test]
@@ -488,6 +502,7 @@ mod tests {
         assert_eq!(of("mains", json!(3)).unwrap(), Some(3));
         assert_eq!(of("press", json!(true)).unwrap(), Some(1));
         assert_eq!(of("mains", json!(null)).unwrap(), None, "the default");
+        assert_eq!(of("ghost", json!(null)).unwrap(), None, "kept, and the camera has it no longer");
     }
 
     #[test]
@@ -509,6 +524,8 @@ mod tests {
             ("press", json!(null), "true, which presses it"),
             ("serial", json!(true), "nothing"),
             ("gian", json!(1), "one of the camera's controls"),
+            ("gian", json!(null), "one of the camera's controls"),
+            ("ghost", json!(1), "one of the camera's controls"),
         ] {
             let problem = of(name, given.clone()).unwrap_err();
             assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -519,8 +536,8 @@ mod tests {
         }
         assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
         let two = [("gain".to_owned(), json!(99)), ("flip".to_owned(), json!("x"))];
-        let both = wanted(&camera(), &two).unwrap_err();
+        let both = wanted(&camera(), &two, |_| false).unwrap_err();
         assert!(both.detail.contains("control gain") && both.detail.contains("control flip"), "{both:?}");
-        assert!(wanted(&camera(), &[]).unwrap_err().detail.contains("no control is named"));
+        assert!(wanted(&camera(), &[], |_| false).unwrap_err().detail.contains("no control is named"));
     }
 }

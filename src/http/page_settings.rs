@@ -202,7 +202,8 @@ async fn set_these(
     now: CameraControls,
     pairs: Vec<(String, Value)>,
 ) -> Result<Told, NotTurned> {
-    let wanted = controls::wanted(&now.controls, &pairs)?;
+    let kept = controls::kept(site, now.identity.as_deref());
+    let wanted = controls::wanted(&now.controls, &pairs, kept)?;
     let set = controls::set(site, now, wanted, None).await?;
     // What goes back to the default is kept no longer, whatever the camera says to it.
     let is_refused = |(name, value): &(String, Value)| !value.is_null() && set.refused.contains(name);

@@ -556,3 +556,24 @@ fn the_command_line_lists_sets_and_resets() {
         ["white_balance_automatic=0", "brightness=7", "brightness=128", "white_balance_automatic=1"]
     );
 }
+
+#[test]
+fn the_value_of_a_control_that_vanished_can_be_taken_back() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    let _viewer = bench.watch();
+    assert_eq!(bench.patch(r#"{"contrast": 9}"#).status, 200);
+    let identity = client::get(bench.daemon.address, "/api/v1/controls").json()["camera"]["identity"].clone();
+    let ghost = format!("controls.{identity}.ghost");
+    let json = "Content-Type: application/json\r\n";
+    let set = bench.send("PATCH", "/api/v1/settings", json, &serde_json::json!({ghost: 5}).to_string());
+    assert_eq!(set.status, 200, "{}", set.text());
+    assert!(bench.saved().contains("ghost = 5"), "{}", bench.saved());
+    assert_eq!(bench.patch(r#"{"ghost": 6}"#).status, 422, "it cannot be set");
+    assert_eq!(bench.patch(r#"{"gohst": null}"#).status, 422, "and what nobody has set is a mistake");
+    let before = bench.set();
+    let back = bench.patch(r#"{"ghost": null}"#);
+    assert_eq!(back.status, 200, "{}", back.text());
+    assert!(!bench.saved().contains("ghost") && bench.saved().contains("contrast = 9"), "{}", bench.saved());
+    assert_eq!(bench.set(), before, "the camera is told nothing");
+    assert_eq!(bench.patch(r#"{"ghost": null}"#).status, 422, "there is none any more");
+}
