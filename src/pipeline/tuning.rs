@@ -4,9 +4,9 @@
 //! Every value is asked of an open camera once: what it was asked already is not asked again until it opens anew. Auto
 //! modes go before the values that they rule; what one of them rules is not set when the camera opens, and a saved value
 //! that comes into effect because its auto mode was switched off is set then. Of what was set on a closed camera and what
-//! is saved, the later word holds. Where everything goes back to its default values go before the modes that rule them
-//! from then on, and what one rules already is set while that is switched off. What the camera has not taken of what is
-//! saved is told to whoever looks, for as long as that is saved.
+//! is saved, the later word holds. What goes back to its default goes before the modes that rule it from then on, and
+//! what one rules already is set while that is switched off. What the camera has not taken of what is saved is told to
+//! whoever looks, for as long as that is saved.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -298,26 +298,26 @@ impl Tuning {
             Ok(controls) => controls,
             Err(trouble) => return vec![format!("The camera's controls cannot be set: {trouble}.")],
         };
-        let (mut wanted, mut notes) = wishes(&controls, &new);
+        let (wanted, mut notes) = wishes(&controls, &new);
         let defaults = controls.iter().filter(|control| gone.contains(&control.name)).filter(|control| {
-            // What an automatic mode rules has no value of its own.
-            !control.read_only
-                && !control.inactive
-                && self.asked.get(&control.name).unwrap_or(&control.value) != &control.default
+            !control.read_only && self.asked.get(&control.name).unwrap_or(&control.value) != &control.default
         });
-        wanted.extend(defaults.map(|c| ControlValue { name: c.name.clone(), value: c.default }));
-        let plan = plan(&controls, &wanted);
+        let defaults: Vec<_> =
+            defaults.map(|c| ControlValue { name: c.name.clone(), value: c.default }).collect();
+        let (new_plan, defaults) = (plan(&controls, &wanted), plan(&controls, &defaults));
         let mut setting = Setting::new(source, controls);
-        let done = setting.all(&plan).and_then(|()| setting.awakened(&plan, &self.held));
+        let done = setting.other(&new_plan, &defaults, &self.held);
         notes.extend(done.err().map(|trouble| format!("{trouble}.")));
         let Setting { controls, unmet, taken, .. } = setting;
-        let unmet: Vec<Unmet> = plan.objections.iter().map(Unmet::of).chain(unmet).collect();
+        let objections = new_plan.objections.iter().chain(&defaults.objections).map(Unmet::of);
+        let unmet: Vec<Unmet> = objections.chain(unmet).collect();
         notes.extend(unmet.iter().map(|unmet| unmet.why.clone()));
         self.unmet.retain(|before| {
             let name = &before.name;
             !gone.contains(name) && !new.contains_key(name) && !taken.contains_key(name)
         });
-        self.unmet.extend(unmet);
+        // Of what is not saved any more nobody can make it good.
+        self.unmet.extend(unmet.into_iter().filter(|unmet| self.held.contains_key(&unmet.name)));
         self.asked.extend(taken);
         self.known = Some(controls);
         notes
@@ -392,6 +392,19 @@ impl<'a> Setting<'a> {
         let is_so = |mode: &&ControlValue| self.taken.get(&mode.name) == Some(&mode.value);
         let modes = plan.modes.iter().filter(|mode| !is_so(mode)).cloned().collect();
         self.all(&Plan { modes, ..Plan::default() })
+    }
+
+    /// Sets what was saved anew and the defaults of what is saved no longer; `held` is all that is saved now. Defaults go
+    /// before a mode that will rule them, and after one that does so no more.
+    fn other(&mut self, new: &Plan, defaults: &Plan, held: &BTreeMap<String, i64>) -> Result<(), Trouble> {
+        let (ruled, values) = defaults.values.iter().cloned().partition(|value| self.is_ruled(value));
+        self.all(&Plan { values, ..Plan::default() })?;
+        self.all(&Plan { modes: new.modes.clone(), ..Plan::default() })?;
+        self.defaults(&Plan { modes: defaults.modes.clone(), values: ruled, ..Plan::default() })?;
+        self.all(&Plan { values: new.values.clone(), ..Plan::default() })?;
+        let both = |new: &[ControlValue], defaults: &[ControlValue]| [new, defaults].concat();
+        let (modes, values) = (both(&new.modes, &defaults.modes), both(&new.values, &defaults.values));
+        self.awakened(&Plan { modes, values, ..Plan::default() }, held)
     }
 
     /// Sets values that automatic modes rule: a mode is manual meanwhile, and then as it was. V4L2 does not say which one
@@ -746,7 +759,7 @@ mod tests {
         assert_eq!(tuning.saved_changed(Some(&mut cam), &all).len(), 0);
         assert_eq!(cam.asked(), [""; 0]);
         tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 45), ("focus_auto", 0)]));
-        assert_eq!(cam.asked(), ["focus=45", "gain=10"]);
+        assert_eq!(cam.asked(), ["gain=10", "focus=45"]);
         tuning.opened(&mut cam, &saved(&[("focus", 45), ("focus_auto", 0)]));
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=45"]);
     }
@@ -944,6 +957,55 @@ mod tests {
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=0", "focus_auto=1"]);
         assert_eq!((report.refused.len(), cam.value("focus")), (0, 0));
         assert!(report.controls[1].inactive);
+    }
+
+    #[test]
+    fn what_is_saved_no_longer_has_its_default_whatever_mode_rules_it_by_then() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        let by_hand = saved(&[("focus", 50), ("focus_auto", 0), ("gain", 20)]);
+        // The mode is automatic from then on, since that is its default, or since it is saved so.
+        for (later, asked) in [
+            (saved(&[]), ["gain=10", "focus=0", "focus_auto=1"]),
+            (saved(&[("focus_auto", 1)]), ["gain=10", "focus=0", "focus_auto=1"]),
+            (saved(&[("gain", 30), ("focus_auto", 1)]), ["focus=0", "focus_auto=1", "gain=30"]),
+        ] {
+            tuning.opened(&mut cam, &by_hand);
+            cam.asked();
+            assert_eq!(tuning.saved_changed(Some(&mut cam), &later), [""; 0]);
+            assert_eq!(cam.asked(), asked);
+            let read = tuning.read(&mut cam).unwrap();
+            assert_eq!((read.notes.len(), read.refused.len()), (0, 0));
+            assert!(read.controls[1].inactive);
+        }
+        // It rules already: it is manual for as long as it takes.
+        tuning.opened(&mut cam, &by_hand);
+        tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 50), ("focus_auto", 1), ("gain", 20)]));
+        cam.asked();
+        tuning.saved_changed(Some(&mut cam), &saved(&[("gain", 20)]));
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=0", "focus_auto=1"]);
+        // And it ends with what is saved now: what it has ruled is free.
+        tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 50), ("focus_auto", 0)]));
+        tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 50), ("focus_auto", 1)]));
+        cam.asked();
+        tuning.saved_changed(Some(&mut cam), &saved(&[("focus_auto", 0)]));
+        assert_eq!(cam.asked(), ["focus_auto=0", "focus=0"]);
+    }
+
+    #[test]
+    fn what_the_camera_refuses_of_what_is_saved_no_longer_is_not_told() {
+        let (mut tuning, mut cam) = (Tuning::default(), camera());
+        cam.is_strict = true;
+        tuning.opened(&mut cam, &saved(&[("focus", 50), ("focus_auto", 0)]));
+        // A mode that says nothing of being manual cannot be got past.
+        cam.controls[2].kind = ControlKind::Menu(vec![(0, String::from("Off")), (1, String::from("On"))]);
+        tuning.known = None;
+        tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &SavedControls::default()).unwrap();
+        tuning.held = saved(&[("focus", 50)]).of(Some("cam-1"));
+        let notes = tuning.saved_changed(Some(&mut cam), &SavedControls::default());
+        assert_eq!(notes.len(), 1, "the log has it");
+        let read = tuning.read(&mut cam).unwrap();
+        assert_eq!((read.notes.len(), read.refused.len()), (0, 0));
     }
 
     #[test]
