@@ -237,14 +237,18 @@ impl Focus {
         }
     }
 
-    /// What is to be set so that `wish` comes true, from where the lens stands now. Ends a sweep that is under way, and
-    /// what that has brought the lens back to counts.
+    /// What is to be set so that `wish` comes true, from where the lens stands now. During a sweep, from where that
+    /// would bring it back to: it goes on until something is set ([`Focus::set`]), and goes back only if nothing is.
     ///
     /// # Errors
     /// [`FocusError`].
     pub async fn plan(&self, kind: LensKind, wish: Move) -> Result<Planned, FocusError> {
-        self.cancel().await;
-        let (drive, identity) = self.drive(kind, false).await?;
+        // Who sets it without waiting between sets it in the midst of this very sweep.
+        let sweep = self.0.pipeline.shared.sweep.borrow().clone();
+        let (drive, identity) = match sweep {
+            Some(sweep) => (sweep.back, sweep.identity),
+            None => self.drive(kind, false).await?,
+        };
         Ok(Planned { identity, change: drive.change(wish)?, before: drive.as_it_is() })
     }
 
@@ -433,7 +437,19 @@ impl Sweeping {
         let Swept::At(at) = self.search.swept() else { return Err(NotFound::NothingToSee) };
         self.set(self.drive.place(at).values).await?;
         // What was said meanwhile of where the lens is to be is newer than what was found.
-        if self.cancel.is_set() { Err(NotFound::Cancelled) } else { Ok(at) }
+        if self.cancel.is_set() {
+            return Err(NotFound::Cancelled);
+        }
+        // Whoever moves it while this is being kept moves it from here.
+        let place = self.drive.place(at).values;
+        self.focus.0.pipeline.shared.sweep.send_modify(|now| {
+            if let Some(now) = now {
+                for value in &place {
+                    now.back.put(&value.name, Some(value.value));
+                }
+            }
+        });
+        Ok(at)
     }
 
     /// Brings the lens back to where it was, or where what is saved has it since, unless whoever has ended the sweep

@@ -1,8 +1,8 @@
 //! A focus sweep on the simulated scene, and whoever else says meanwhile where the lens is to be.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::DEADLINE;
@@ -18,15 +18,17 @@ use tallycam::source::{Delivers, Opener, Source, Wanted};
 const PLACE: &str = "focus_absolute";
 const AUTO: &str = "focus_automatic_continuous";
 
-/// The scene, with controls that cannot be set any more once that is said.
+/// The scene, with controls that cannot be set any more once that is said. It writes down where its lens is sent.
 struct Scene {
     scene: SimOpener,
     is_gone: Arc<AtomicBool>,
+    sent: Arc<Mutex<Vec<i64>>>,
 }
 
 struct OpenScene {
     scene: Box<dyn Source>,
     is_gone: Arc<AtomicBool>,
+    sent: Arc<Mutex<Vec<i64>>>,
 }
 
 impl Opener for Scene {
@@ -36,7 +38,8 @@ impl Opener for Scene {
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
         let scene = self.scene.open(stop)?;
-        Ok(Box::new(OpenScene { scene, is_gone: Arc::clone(&self.is_gone) }))
+        let (is_gone, sent) = (Arc::clone(&self.is_gone), Arc::clone(&self.sent));
+        Ok(Box::new(OpenScene { scene, is_gone, sent }))
     }
 
     fn identity(&mut self) -> Option<String> {
@@ -69,6 +72,9 @@ impl Source for OpenScene {
         if self.is_gone.load(Ordering::SeqCst) {
             return Err(trouble(TroubleKind::Unplugged));
         }
+        if wanted.name == PLACE {
+            self.sent.lock().unwrap().push(wanted.value);
+        }
         self.scene.set_control(wanted)
     }
 }
@@ -78,17 +84,20 @@ struct Bench {
     run: Running,
     focus: Focus,
     is_gone: Arc<AtomicBool>,
+    sent: Arc<Mutex<Vec<i64>>>,
 }
 
 impl Bench {
     fn new() -> Bench {
         let wanted = Wanted { width: Some(320), height: Some(180), ..Wanted::ANYTHING };
         let is_gone = Arc::new(AtomicBool::new(false));
-        let scene = Scene { scene: SimOpener::new(1, wanted, true), is_gone: Arc::clone(&is_gone) };
+        let sent = Arc::default();
+        let scene = SimOpener::new(1, wanted, true);
+        let scene = Scene { scene, is_gone: Arc::clone(&is_gone), sent: Arc::clone(&sent) };
         let (pipeline, worker) = Pipeline::start(Box::new(scene), Settings::default()).unwrap();
         pipeline.set_saved_controls(saved(&[(AUTO, 0), (PLACE, 30)]));
         let focus = Focus::new(pipeline.clone(), FocusSettings::default());
-        Bench { run: Running::of(pipeline, worker), focus, is_gone }
+        Bench { run: Running::of(pipeline, worker), focus, is_gone, sent }
     }
 
     fn pipeline(&self) -> &Pipeline {
@@ -221,10 +230,14 @@ async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
     let end = bench.swept(async {
         let planned = bench.focus.plan(LensKind::Auto, Move::By(0.05)).await.unwrap();
         assert!(planned.before.contains(&ControlValue { name: PLACE.to_owned(), value: 30 }), "{planned:?}");
+        assert!(bench.is_sweeping().await, "nothing has moved the lens yet");
         bench.focus.set(planned.change.values).await.unwrap();
     });
-    assert_eq!(end.await, ended(Left::Back));
+    assert_eq!(end.await, ended(Left::Sent));
     assert_eq!(bench.stands().await, (0, 40));
+    // Not first back, and then away again.
+    let sent = bench.sent.lock().unwrap().clone();
+    assert_eq!(sent.iter().filter(|at| **at == 30).count(), 1, "{sent:?}");
 }
 
 #[tokio::test]

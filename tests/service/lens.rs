@@ -397,6 +397,8 @@ fn a_sweep_that_is_ended_leaves_the_lens_where_it_was() {
     assert_eq!(old(&daemon, "/set_focus?value=1"), plain(200, "200"));
     let moved = lens(&daemon);
     assert_eq!((&moved["sweep"], &moved["position"]), (&json!(null), &json!(1.0)));
+    let said = "The sweep was ended. The lens is where it was sent meanwhile.";
+    assert_eq!(moved["last_sweep"]["said"], said);
     // A pause ends it, and the lens is brought back.
     assert_eq!(send(&daemon, "POST", "/api/v1/lens/sweep", "").status, 202);
     wait_until("it has begun", || lens(&daemon)["sweep"]["done"].as_u64() > Some(1));
