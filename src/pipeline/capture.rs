@@ -83,6 +83,8 @@ pub struct Capture<'a> {
     trial: Option<Trial>,
     /// It is tried only to see whether it gives a picture: nobody needed the camera.
     was_tried_asleep: bool,
+    /// It was live since it was woken: where it is never to sleep, what it is closed for in between changes nothing.
+    was_live: bool,
 }
 
 struct Retry {
@@ -115,6 +117,7 @@ impl<'a> Capture<'a> {
             known: Known::default(),
             trial: None,
             was_tried_asleep: false,
+            was_live: false,
         }
     }
 
@@ -170,10 +173,12 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended.
+    /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended, or it was closed only
+    /// for a moment and is never to sleep.
     fn is_needed(&self) -> bool {
         let wishes = self.shared.wishes();
-        self.trouble.is_some() || self.trial.is_some() || wishes.demands > 0 || wishes.is_held
+        let stays_open = self.was_live && wishes.settings.idle_stop.is_none();
+        self.trouble.is_some() || self.trial.is_some() || wishes.demands > 0 || wishes.is_held || stays_open
     }
 
     /// Sleeps until the camera is to be opened, and returns what can interrupt that; `None` at the
@@ -256,6 +261,7 @@ impl<'a> Capture<'a> {
         wishes.try_again = false;
         wishes.is_to_close = false;
         wishes.interrupt = Stop::new();
+        self.was_live = false;
         self.openings += 1;
         self.shared.opening.send_replace(Some(self.openings));
         wishes.interrupt.clone()
@@ -370,6 +376,7 @@ impl<'a> Capture<'a> {
                             log::info!("camera closed: nobody needs it");
                             return End::Released;
                         }
+                        self.was_live = true;
                     }
                 }
                 Err(error) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::common::testcam::{Manner, TestCam, number_of, trouble};
+use crate::common::testcam::{LARGER, Manner, TestCam, number_of, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
 use tallycam::media::{
@@ -93,6 +93,28 @@ async fn a_sleeping_camera_is_woken_for_one_picture() {
     wait_until("it sleeps again", || !new.is_open() && *states.borrow_and_update() == State::Asleep);
     assert_eq!((old.opens(), dead.opens(), new.opens()), (0, 1, 1));
     assert!(run.pipeline.hub().newest().is_none());
+}
+
+#[tokio::test]
+async fn a_camera_that_is_never_to_sleep_is_open_again_after_a_trial_and_a_picture_of_the_largest_size() {
+    let (old, dead) = (camera().with_larger(), camera());
+    dead.manner(Manner::Silent);
+    let run = old.pipeline(Settings { idle_stop: None, ..settings() });
+    let demand = run.pipeline.demand();
+    wait_until("it is live", || run.pipeline.status().state == State::Live);
+    // Nobody watches, and it stays open all the same.
+    drop(demand);
+    let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
+    assert_eq!(error.kind, TroubleKind::Silent);
+    wait_until("it is open again", || old.opens() == 2 && run.pipeline.status().state == State::Live);
+    assert_eq!(run.pipeline.largest(DEADLINE).await.unwrap().width, LARGER.0);
+    wait_until("it is open as it was", || old.opens() == 4 && old.is_open());
+    // One that sleeps goes on sleeping.
+    run.pipeline.pause().await;
+    run.pipeline.resume();
+    run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
+    wait_until("it sleeps", || run.pipeline.status().state == State::Asleep);
+    assert_eq!((old.opens(), dead.opens()), (4, 2));
 }
 
 #[tokio::test]
