@@ -102,6 +102,12 @@ impl Hub {
         self.lock().newest = None;
     }
 
+    /// The same, unless the newest is a card, which shows nothing that the camera sees.
+    pub fn clear_live(&self) {
+        let mut state = self.lock();
+        state.newest = state.newest.take().filter(|newest| newest.is_card);
+    }
+
     /// No more pictures will come: every subscriber's wait ends with `None`.
     pub fn close(&self) {
         self.change(|state| state.closed = true);

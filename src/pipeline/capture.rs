@@ -364,7 +364,11 @@ impl<'a> Capture<'a> {
                         return End::Failed(given_up());
                     }
                     // First the picture, then the word: who reads "live" finds one.
-                    shared.publish(shots);
+                    if !shared.publish(shots, self.showing.view())
+                        && let Ok(anew) = self.make(&frame, terms.settings.quality)
+                    {
+                        shared.publish(anew, self.showing.view());
+                    }
                     if is_first || self.trouble.is_some() {
                         is_first = false;
                         if let Some(retry) = self.trouble.take() {

@@ -291,12 +291,15 @@ impl Pipeline {
         self.shared.hub.newest().or_else(|| self.shared.originals.newest())
     }
 
-    /// What is done to the pictures for everyone, from the next frame on. Nobody's stream is cut.
+    /// What is done to the pictures for everyone from now on: who comes after this sees none as it was shown before.
+    /// Nobody's stream is cut.
     pub fn set_view(&self, view: View) {
         self.shared.view.send_if_modified(|now| {
             let is_new = **now != view;
             if is_new {
                 *now = Arc::new(view);
+                // The newest is made anew where the camera's own is there, else the next frame is the first.
+                self.shared.hub.clear_live();
             }
             is_new
         });

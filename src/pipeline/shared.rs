@@ -1,6 +1,6 @@
 //! What the capture thread and everyone else share: wishes one way, state and figures the other.
 //!
-//! Locks are taken in this order, or one at a time: wishes, opening, sweep, state, figures; the hub's own is
+//! Locks are taken in this order, or one at a time: wishes, opening, sweep, state, view, figures; the hub's own is
 //! the last of all.
 
 use std::collections::VecDeque;
@@ -285,14 +285,18 @@ impl Shared {
         self.hub.publish(card);
     }
 
-    /// Counts and publishes live pictures.
-    pub fn publish(&self, Shots { shown, original }: Shots) {
+    /// Counts and publishes live pictures, unless another view was set since they were made as `view` has it: whoever
+    /// comes after that is not to see them as they were to be shown before. Tells whether.
+    pub fn publish(&self, Shots { shown, original }: Shots, view: &Arc<View>) -> bool {
+        // Held until they are published: who sets another view takes them away again.
+        let now = self.view.borrow();
+        if !Arc::ptr_eq(&now, view) {
+            return false;
+        }
         let (picture, size) = match (&shown, &original) {
             (Some(shown), _) => (shown, (shown.width, shown.height)),
-            (None, Some(original)) => {
-                (original, self.view.borrow().size_of((original.width, original.height)))
-            }
-            (None, None) => return,
+            (None, Some(original)) => (original, now.size_of((original.width, original.height))),
+            (None, None) => return true,
         };
         {
             let mut figures = self.figures();
@@ -314,6 +318,17 @@ impl Shared {
         match shown {
             Some(shown) => self.hub.publish(shown),
             None => self.hub.clear(),
+        }
+        true
+    }
+
+    /// Publishes the newest picture once more, made as `view` has it, unless another one was set since.
+    pub fn publish_anew(&self, shown: Picture, view: &Arc<View>) {
+        // Held, as in [`Shared::publish`].
+        let now = self.view.borrow();
+        if Arc::ptr_eq(&now, view) {
+            self.figures().size = Some((shown.width, shown.height));
+            self.hub.publish(shown);
         }
     }
 }

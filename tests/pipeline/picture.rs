@@ -294,6 +294,60 @@ fn a_slow_cameras_newest_picture_is_changed_for_who_comes() {
 }
 
 #[test]
+fn who_comes_after_a_change_sees_nothing_of_before() {
+    let crop = View { crop: Some([0.5, 0.5, 0.5, 0.5]), ..View::default() };
+    let bench = Bench::new(Scenery::mjpg().on_request());
+    let _demand = bench.pipeline().demand();
+    bench.scenery.give();
+    let mut viewer = bench.served.watch("/stream");
+    assert_eq!(viewer.part().unwrap(), *bench.scenery.data);
+    // No other frame comes, and what is hidden is not shown any more: to who looks already either.
+    for (view, is) in [
+        (crop.clone(), ((64, 32), (true, "nowhere"))),
+        (View { gray: true, ..View::default() }, ((128, 64), (false, "upper left"))),
+        (View::default(), ((128, 64), (true, "upper left"))),
+        (crop, ((64, 32), (true, "nowhere"))),
+    ] {
+        bench.pipeline().set_view(view);
+        for jpeg in [
+            bench.served.get("/snapshot").body,
+            bench.served.watch("/stream").part().unwrap(),
+            viewer.part().unwrap(),
+        ] {
+            assert_eq!((size(&jpeg), look(&jpeg)), is);
+        }
+        let size = bench.pipeline().status().size;
+        assert_eq!(size, Some(is.0));
+    }
+    // A card is none of the camera's pictures, and stays.
+    assert_eq!(bench.served.post("/api/v1/pause").status, 200);
+    let card = || bench.pipeline().hub().newest().filter(|newest| newest.is_card);
+    wait_until("there is a card", || card().is_some());
+    let before = card().unwrap().jpeg();
+    bench.pipeline().set_view(View::default());
+    assert_eq!(card().map(|card| card.jpeg()), Some(before));
+}
+
+#[tokio::test]
+async fn a_picture_that_was_being_made_when_the_view_changed_is_not_shown_as_it_was_before() {
+    for scenery in [Scenery::mjpg(), Scenery::yuyv()] {
+        let (pipeline, worker) = scenery.run();
+        let run = Running::of(pipeline, worker);
+        let _demand = run.pipeline.demand();
+        run.pipeline.snapshot(DEADLINE).await.unwrap();
+        for n in 0..100 {
+            let rotate = if n % 2 == 0 { 90 } else { 0 };
+            run.pipeline.set_view(View { rotate, ..View::default() });
+            let picture = run.pipeline.snapshot(DEADLINE).await.unwrap();
+            let is = if rotate == 90 { (64, 128) } else { (128, 64) };
+            assert_eq!((picture.width, picture.height), is, "{n}");
+            // At every moment of a frame.
+            tokio::time::sleep(Duration::from_micros(n * 97 % 10_000)).await;
+        }
+    }
+}
+
+#[test]
 fn a_view_is_made_once_for_all_who_want_it_and_while_they_do() {
     let bench = Bench::new(Scenery::mjpg().on_request());
     let path = "/stream?gray=1&scale=1/2&rotate=90&mirror=1";

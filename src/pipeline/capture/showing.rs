@@ -47,6 +47,11 @@ impl Showing {
         }
     }
 
+    /// The view that was heeded last.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
     fn transformer(&mut self) -> Result<(&mut Transformer, &View), EncodeError> {
         let transformer = match self.transformer.take() {
             Some(transformer) => transformer,
@@ -95,19 +100,18 @@ impl Capture<'_> {
     }
 
     /// Who has come since the last frame, and finds nothing, gets the newest as it is shown: a slow camera's next one may
-    /// be seconds away.
+    /// be seconds away. So does everyone when it is shown otherwise from now on.
     pub(super) fn catch_up(&mut self, quality: u8) {
         self.showing.heed();
-        if self.showing.is_plain {
-            return;
-        }
         let shared = Arc::clone(&self.shared);
         if !shared.hub.is_watched() || shared.hub.newest().is_some() {
             return;
         }
         let Some(original) = shared.originals.newest().filter(|picture| !picture.is_card) else { return };
-        match self.change(&original, quality) {
-            Ok(shown) => shared.hub.publish(shown),
+        let changed = if self.showing.is_plain { Ok(original) } else { self.change(&original, quality) };
+        match changed {
+            // Where yet another view was set meanwhile it is made once more before the next frame.
+            Ok(shown) => shared.publish_anew(shown, self.showing.view()),
             Err(error) => log::debug!("a picture could not be changed: {error}"),
         }
     }

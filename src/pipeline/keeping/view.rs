@@ -35,6 +35,8 @@ pub struct View {
     source: Option<u64>,
     subscriber: Subscriber,
     skipped: u64,
+    /// When the newest picture was captured.
+    newest_us: Option<u64>,
     continuity: Continuity,
     is_patient: bool,
 }
@@ -49,6 +51,7 @@ impl View {
             source: None,
             subscriber: hub.subscribe_to_all(WAITING_BYTES),
             skipped: 0,
+            newest_us: None,
             continuity: Continuity::default(),
             is_patient: false,
         }
@@ -68,16 +71,22 @@ impl View {
 
     /// The next picture.
     pub async fn next(&mut self) -> Seen {
-        let Some(picture) = self.subscriber.next().await else { return Seen::End };
-        self.see(picture)
+        loop {
+            let Some(picture) = self.subscriber.next().await else { return Seen::End };
+            if let Some(seen) = self.see(picture) {
+                return seen;
+            }
+        }
     }
 
     /// The next picture, if it waits.
     pub fn try_next(&mut self) -> Option<Seen> {
-        Some(match self.subscriber.try_next()? {
-            Some(picture) => self.see(picture),
-            None => Seen::End,
-        })
+        loop {
+            let Some(picture) = self.subscriber.try_next()? else { return Some(Seen::End) };
+            if let Some(seen) = self.see(picture) {
+                return Some(seen);
+            }
+        }
     }
 
     /// The camera has stopped seeing.
@@ -85,14 +94,18 @@ impl View {
         self.continuity.break_off();
     }
 
-    fn see(&mut self, picture: Picture) -> Seen {
+    /// What has come; `None`: a frame that has come before, and is shown otherwise since.
+    fn see(&mut self, picture: Picture) -> Option<Seen> {
+        let at_us = picture.stamp.monotonic_us;
+        if !picture.is_card && self.newest_us.replace(at_us) == Some(at_us) {
+            return None;
+        }
         let skipped = self.subscriber.skipped();
         let has_skipped = std::mem::replace(&mut self.skipped, skipped) != skipped;
         if picture.is_card {
             self.continuity.break_off();
-            return Seen::Card;
+            return Some(Seen::Card);
         }
-        let at_us = picture.stamp.monotonic_us;
         // It was opened anew without a card between: for a picture of its largest size, or by what took a stand-in's place.
         let newest = self.pipeline.newest_source().filter(|source| source.opened_us <= at_us);
         if let Some(newest) = newest
@@ -101,6 +114,43 @@ impl View {
             self.continuity.break_off();
         }
         let is_after_gap = self.continuity.is_after_gap(picture.sequence, at_us, has_skipped);
-        Seen::Shot(Shot { picture, is_after_gap })
+        Some(Seen::Shot(Shot { picture, is_after_gap }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::Stamp;
+    use crate::media::PictureBuilder;
+    use crate::pipeline::Settings;
+    use crate::source::Wanted;
+    use crate::source::sim::SimOpener;
+
+    #[test]
+    fn a_frame_that_is_shown_once_more_is_taken_once() {
+        let opener = Box::new(SimOpener::new(1, Wanted::ANYTHING, true));
+        let (pipeline, capture) = Pipeline::start(opener, Settings::default()).unwrap();
+        let mut view = View::new(&pipeline, true);
+        let stamp = |at_us| Stamp { monotonic_us: at_us, ..Stamp::now() };
+        let picture = |number: u64, is_card| {
+            PictureBuilder::with_capacity(0).finish(1, 1, stamp(number * 33_333), number, is_card)
+        };
+        for (number, is_card) in [(1, false), (1, false), (2, false), (3, false), (3, true), (4, false)] {
+            pipeline.hub().publish(picture(number, is_card));
+        }
+        let seen: Vec<_> = std::iter::from_fn(|| view.try_next())
+            .map(|seen| match seen {
+                Seen::Shot(shot) => Some((shot.picture.sequence, shot.is_after_gap)),
+                Seen::Card | Seen::End => None,
+            })
+            .collect();
+        pipeline.stop();
+        capture.join_within(Duration::from_secs(60)).unwrap();
+        let shot = |number| Some((number, false));
+        assert_eq!(seen, [shot(1), shot(2), shot(3), None, Some((4, true))]);
     }
 }
