@@ -79,7 +79,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
         from_us,
         to_us,
         speed,
-        step_us: fps.map_or(0, |fps| (speed * 1e6 / fps) as u64),
+        step_us: fps.map(|fps| speed * 1e6 / fps),
         sender,
         link: request.link.clone(),
         site: request.site.clone(),
@@ -145,6 +145,39 @@ fn spots(rows: &[ChunkRow]) -> Vec<Spot> {
 /// A picture's place: its chunk among the spots, its place in the chunk.
 type Place = (usize, usize);
 
+/// An even grid of fewer pictures than there are, on the replay's time.
+///
+/// As [`RateLimit`](crate::pipeline::rate::RateLimit) does it for what is live: the next picture is due a step after the
+/// one before was, and not after it was shown, so that each picture that comes a little late takes nothing from the rate.
+#[derive(Debug)]
+struct Pace {
+    step_us: f64,
+    /// When the next picture is due.
+    due_us: f64,
+}
+
+impl Pace {
+    fn new(step_us: f64) -> Pace {
+        Pace { step_us, due_us: f64::NEG_INFINITY }
+    }
+
+    /// A picture of this time is shown. The grid begins anew at one that comes more than a step late: the first one, one
+    /// after a gap, and one of a recording that has no more pictures than are wanted.
+    fn shown(&mut self, shown_us: u64) {
+        let shown_us = shown_us as f64;
+        let next_us = self.due_us + self.step_us;
+        self.due_us = if next_us < shown_us { shown_us + self.step_us } else { next_us };
+    }
+
+    /// Whether a picture of `before_us`, which is not after the time that is due, is taken for it, and not the one that
+    /// follows, of `after_us`: it is the nearer one, and early by no more than a quarter of the step.
+    fn takes_early(&self, before_us: u64, after_us: Option<u64>) -> bool {
+        let early_us = self.due_us - before_us as f64;
+        let late_us = after_us.map_or(f64::INFINITY, |after_us| after_us as f64 - self.due_us);
+        early_us <= late_us.min(self.step_us / 4.0)
+    }
+}
+
 /// A recording that is being shown to one client.
 struct Replay {
     album: Album,
@@ -156,8 +189,8 @@ struct Replay {
     from_us: u64,
     to_us: u64,
     speed: f64,
-    /// Pictures are shown no closer than this.
-    step_us: u64,
+    /// Pictures are shown so far apart on average, on the recording's time; `None`: all of them.
+    step_us: Option<f64>,
     sender: mpsc::Sender<Result<Bytes, Cut>>,
     link: Rc<Link>,
     site: Rc<Site>,
@@ -180,6 +213,7 @@ impl Replay {
         let mut next = Some(self.at_time(base_us.saturating_add(self.from_us)).await?);
         // The clock begins to run with the first picture, which is never skipped.
         let mut began: Option<(Instant, u64)> = None;
+        let mut pace = self.step_us.map(Pace::new);
         while let Some(mut place) = next {
             if !self.has_room().await {
                 return Ok(false);
@@ -195,9 +229,12 @@ impl Replay {
             }
             let shown_us = self.shown_us(place).await?;
             let (begin, first_us) = *began.get_or_insert_with(|| (Instant::now(), shown_us));
-            let after = match self.step_us {
-                0 => self.after(place).await?,
-                step => self.not_before(place, shown_us + step).await?,
+            let after = match &mut pace {
+                None => self.after(place).await?,
+                Some(pace) => {
+                    pace.shown(shown_us);
+                    self.due(place, pace).await?
+                }
             };
             next = match after {
                 Some(after) if self.time_us(after).await? <= end_us => Some(after),
@@ -315,13 +352,19 @@ impl Replay {
         Ok((spot + 1 < self.spots.len()).then_some((spot + 1, 0)))
     }
 
-    /// The first picture after `place` that is shown at `shown_us` or later.
-    async fn not_before(&mut self, place: Place, shown_us: u64) -> Result<Option<Place>, AlbumError> {
-        let found = self.at_shown(shown_us).await?.max(place);
-        match self.shown_us(found).await? >= shown_us && found > place {
-            true => Ok(Some(found)),
-            false => self.after(found).await,
+    /// The picture after `place` that is due next: of the two around that time the nearer one.
+    async fn due(&mut self, place: Place, pace: &Pace) -> Result<Option<Place>, AlbumError> {
+        let before = self.at_shown(pace.due_us as u64).await?.max(place);
+        let after = self.after(before).await?;
+        if before == place {
+            return Ok(after);
         }
+        let before_us = self.shown_us(before).await?;
+        let after_us = match after {
+            Some(after) => Some(self.shown_us(after).await?),
+            None => None,
+        };
+        Ok(if pace.takes_early(before_us, after_us) { Some(before) } else { after })
     }
 
     async fn part(&mut self, place: Place, is_last: bool) -> Result<Bytes, AlbumError> {
@@ -454,6 +497,51 @@ mod tests {
         ];
         let shown: Vec<u64> = spots(&rows).iter().map(|spot| spot.shown_us / second).collect();
         assert_eq!(shown, [0, 11, 14, 16]);
+    }
+
+    /// The stamps that are shown of a recording, as `Replay` chooses them for a client that keeps up.
+    fn shown(stamps: &[u64], fps: f64) -> Vec<u64> {
+        let mut pace = Pace::new(1e6 / fps);
+        let mut place = 0;
+        let mut shown = Vec::new();
+        loop {
+            shown.push(stamps[place]);
+            pace.shown(stamps[place]);
+            let before = stamps.partition_point(|at| *at <= pace.due_us as u64).saturating_sub(1).max(place);
+            let is_early =
+                before > place && pace.takes_early(stamps[before], stamps.get(before + 1).copied());
+            place = if is_early { before } else { before + 1 };
+            if place >= stamps.len() {
+                return shown;
+            }
+        }
+    }
+
+    #[test]
+    fn so_many_pictures_a_second_as_are_asked_for() {
+        // Three seconds of a camera whose stamps jitter by microseconds, and one whose do by milliseconds.
+        let jitter = [0, 7, 3, 11, 2, 9, 5];
+        for unit in [1, 500] {
+            let stamps: Vec<u64> = (0..91).map(|n| n * 100_000 / 3 + unit * jitter[n as usize % 7]).collect();
+            for (fps, want) in [(1.0, 4), (10.0, 31), (15.0, 46), (20.0, 61), (25.0, 76), (29.0, 88)] {
+                let count = shown(&stamps, fps).len();
+                assert!(count.abs_diff(want) <= 1, "{fps}: {count} and not {want}");
+            }
+            for fps in [30.0, 31.0, 60.0] {
+                assert_eq!(shown(&stamps, fps), stamps, "{fps}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_grid_of_fewer_is_even_also_after_a_gap() {
+        let stamps: Vec<u64> = (0..60).chain(300..360).map(|n| 50_000 + n * 100_000 / 3).collect();
+        let shown = shown(&stamps, 10.0);
+        assert_eq!(shown.len(), 40, "{shown:?}");
+        for pair in shown.windows(2) {
+            let far = pair[1] - pair[0];
+            assert!((99_000..=101_000).contains(&far) || far > 8_000_000, "{shown:?}");
+        }
     }
 
     #[test]

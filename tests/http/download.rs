@@ -437,7 +437,8 @@ fn a_replay_goes_from_its_beginning_to_its_end() {
         assert_eq!(numbers[0], first, "{query}: {numbers:?}");
         if query.contains("fps") {
             // At twenty times the pace fifty a second are 0.4 s of the recording apart: ten pictures.
-            assert!(numbers.windows(2).all(|pair| pair[1] - pair[0] >= 10), "{numbers:?}");
+            // One that is late leaves less time to the next one, but there are no more of them.
+            assert!(numbers.len() <= 5, "{numbers:?}");
             assert!((last - 10..=last).contains(&numbers[numbers.len() - 1]), "{numbers:?}");
         } else {
             assert_eq!(numbers[numbers.len() - 1], last, "{query}");
