@@ -105,7 +105,10 @@ const FLIP: Key = ("flip", "`1`: top and bottom are swapped.");
 const CROP: Key = ("crop", "`left,top,width,height`: this part of the turned picture, as fractions.");
 const WORDS: Key = ("text", "Words that are written into the picture, at most 200 characters.");
 const TIMESTAMP: Key = ("timestamp", "`1`: date and time are written into the picture.");
-const DATED: Key = ("date", "`2026-11-20`, with `T14:53` or `T14:53:07` a time, too.");
+const DATED: Key = (
+    "date",
+    "`2026-11-20`, with `T14:53` or `T14:53:07` a time, too, with `Z` or an offset one of another zone.",
+);
 const TAKEN: Key = (
     "taken",
     "When it was taken, RFC 3339, where the date does not say so; as the date or the file says if not given.",

@@ -32,7 +32,7 @@ pub struct Add {
     /// What the item is called; without it as its file
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Its date: YYYY-MM-DD, also with THH:MM or THH:MM:SS; without it that of the file
+    /// Its date: YYYY-MM-DD, also with THH:MM or THH:MM:SS, and Z or +05:00; without it that of the file
     #[arg(long, value_name = "DATE")]
     date: Option<String>,
     /// A note

@@ -46,7 +46,7 @@ pub struct Date {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// YYYY-MM-DD, also with THH:MM or THH:MM:SS: then its time is moved, too
+    /// YYYY-MM-DD, also with THH:MM or THH:MM:SS, and Z or +05:00: then its time is moved, too
     #[arg(value_name = "DATE")]
     date: String,
     /// Print what is known of it then as JSON

@@ -12,7 +12,6 @@ pub mod same;
 use std::future::Future;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::base::{Stamp, clock};
@@ -21,6 +20,7 @@ use crate::source::avi::{AviError, AviReader};
 use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
 use crate::store::media::{
     Chunk, ChunkFrame, Ended, Item, Media, MediaError, NewRecording, NewSnapshot, Origin, RecordingHandle,
+    Said, said,
 };
 
 /// The pace of a clip that does not tell its own: 30 a second, as where such a file is played.
@@ -49,7 +49,8 @@ pub struct ImportWish {
     pub name: Option<String>,
     /// Whether a taken name gets a number; else the file is refused.
     pub may_rename: bool,
-    /// Its date as given: `2026-11-20`, with `T14:53` or `T14:53:07` a time, too; or any text.
+    /// Its date as given: `2026-11-20`, with `T14:53` or `T14:53:07` a time, too, with `Z` or `+05:00` one of another zone;
+    /// or any text.
     pub date: Option<String>,
     /// A note.
     pub note: String,
@@ -319,28 +320,19 @@ impl ImportWish {
     /// When the first picture was taken, and what its date is.
     fn when(&self, told_us: Option<u64>) -> (Stamp, Option<String>) {
         let given = self.date.as_deref().map(str::trim).filter(|date| !date.is_empty());
-        let said = given.and_then(time_of);
-        let date = said.map(|(time, _)| time.date().to_string()).or_else(|| given.map(str::to_owned));
-        let said_us = said.and_then(|(time, has_time)| {
+        let said = given.and_then(|date| said(date, &self.zone));
+        let time = said.and_then(|said| match said {
             // A day has noon, so that it is the same day in the zones around.
-            let time = if has_time { time } else { time.date().at(12, 0, 0, 0) };
-            let time = time.to_zoned(self.zone.clone()).ok()?;
-            u64::try_from(time.timestamp().as_microsecond()).ok()
+            Said::Day(day) => day.at(12, 0, 0, 0).to_zoned(self.zone.clone()).ok(),
+            Said::Moment(moment) => Some(moment.to_zoned(self.zone.clone())),
         });
+        let date = time.as_ref().map(|time| time.date().to_string()).or_else(|| given.map(str::to_owned));
+        let said_us = time.and_then(|time| u64::try_from(time.timestamp().as_microsecond()).ok());
         let stamp = self.stamp.unwrap_or_else(|| match said_us.or(told_us) {
             Some(wall_us) => Stamp { monotonic_us: clock::monotonic_us(), wall_us, wall_trusted: true },
             None => Stamp::now(),
         });
         (stamp, date)
-    }
-}
-
-/// The day, or the day and time, that `text` says; whether it says a time.
-fn time_of(text: &str) -> Option<(DateTime, bool)> {
-    match text.len() {
-        10 => text.parse::<Date>().ok().map(|date| (date.at(0, 0, 0, 0), false)),
-        16 | 19 => text.parse::<DateTime>().ok().map(|time| (time, true)),
-        _ => None,
     }
 }
 
@@ -561,6 +553,22 @@ impl<R: Read> Seek for Forward<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_with_an_offset_is_that_moment() {
+        let wish = ImportWish {
+            date: Some(String::from("2020-07-01T02:00:00+10:00")),
+            zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"),
+            name: None,
+            may_rename: false,
+            note: String::new(),
+            stamp: None,
+            fps: None,
+            source: String::new(),
+        };
+        let (stamp, date) = wish.when(None);
+        assert_eq!((stamp.wall_us, date.as_deref()), (1_593_532_800_000_000, Some("2020-06-30")));
+    }
 
     #[test]
     fn a_clock_that_is_set_in_the_middle_of_a_clip_stretches_nothing() {

@@ -63,7 +63,7 @@ pub use check::check_offline;
 pub use copied::verify_copy;
 pub use footage::{StoredFootage, film};
 pub use handle::{Media, RecordingHandle, Refused, Spare, Written, begins_to_age_by};
-pub use names::check_day;
+pub use names::{Said, check_day, said};
 pub use old::{OldRow, old_rows};
 pub use reader::MediaReader;
 pub use types::*;

@@ -1,8 +1,8 @@
 //! Names, dates and notes as people give them: what is one, and what a taken name becomes. Pure but for the question
 //! whether a name is taken.
 
-use jiff::civil;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
 
 use super::{Kind, MediaError};
 use crate::base::letters::{is_blank, is_unseen_control};
@@ -68,7 +68,7 @@ fn is_no_day(date: &str) -> bool {
     match date.split_at_checked(10) {
         Some((day, "")) if is_written_so(day) => day.parse::<civil::Date>().is_err(),
         Some((day, time)) if is_written_so(day) && time.starts_with('T') => {
-            date.parse::<civil::DateTime>().is_err()
+            moment_of(date, &TimeZone::UTC).is_none()
         }
         _ => false,
     }
@@ -106,25 +106,57 @@ pub(super) fn stamp_of(at_us: i64, zone: &TimeZone) -> String {
 
 /// The local time of `at_us`.
 fn local(at_us: i64, zone: &TimeZone) -> jiff::Zoned {
-    jiff::Timestamp::from_microsecond(at_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(zone.clone())
+    Timestamp::from_microsecond(at_us).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone())
+}
+
+/// What a date says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// A day, without a time.
+    Day(civil::Date),
+    /// A time on a day.
+    Moment(Timestamp),
+}
+
+/// What a date says: a day, or a time on one, with an offset (`Z`, `+05:30`) or that of `zone`. `None`: it is words.
+pub fn said(date: &str, zone: &TimeZone) -> Option<Said> {
+    // Ten characters are a day, which would be read as the midnight it begins with, too.
+    match date.len() > 10 {
+        true => moment_of(date, zone).map(Said::Moment),
+        false => date.parse().ok().map(Said::Day),
+    }
+}
+
+fn moment_of(date: &str, zone: &TimeZone) -> Option<Timestamp> {
+    // A zone's name may not fit the offset beside it, and would not be looked at.
+    if date.contains('[') {
+        return None;
+    }
+    // In an address a `+` that is not escaped means a space.
+    let date = match date.rsplit_once(' ') {
+        Some((time, offset)) if time.contains(['T', 't']) => format!("{time}+{offset}"),
+        _ => date.to_owned(),
+    };
+    // An offset is read first: as a time of day alone it would be passed over.
+    date.parse::<Timestamp>()
+        .or_else(|_| date.parse::<civil::DateTime>()?.to_zoned(zone.clone()).map(|time| time.timestamp()))
+        .ok()
 }
 
 /// What a date that is given comes to: the words to be shown, and the time it moves the item to, if it is a day or a time. A
-/// day keeps the time of day of `at_us`. Anything else is kept as words.
+/// day keeps the time of day of `at_us`; a time's day is the local one, as that of others. Anything else is kept as words.
 pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, Option<i64>) {
-    let moment = if let Ok(moment) = date.parse::<civil::DateTime>()
-        && date.len() > 10
-    {
-        moment
-    } else if let Ok(day) = date.parse::<civil::Date>() {
-        day.to_datetime(local(at_us, zone).time())
-    } else {
-        return (date.to_owned(), None);
+    let moved = match said(date, zone) {
+        Some(Said::Day(day)) => day
+            .to_datetime(local(at_us, zone).time())
+            .to_zoned(zone.clone())
+            .map(|time| time.timestamp())
+            .ok(),
+        Some(Said::Moment(moment)) => Some(moment),
+        None => None,
     };
-    match moment.to_zoned(zone.clone()) {
-        Ok(moved) if moved.timestamp().as_microsecond() >= 0 => {
-            (moment.date().to_string(), Some(moved.timestamp().as_microsecond()))
-        }
+    match moved.map(Timestamp::as_microsecond) {
+        Some(moved_us) if moved_us >= 0 => (day_of(moved_us, zone), Some(moved_us)),
         _ => (date.to_owned(), None),
     }
 }
@@ -255,7 +287,14 @@ mod tests {
     #[test]
     fn what_is_set_is_a_day_or_a_time_on_one() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
-        for date in ["2026-11-20", "2018-01-31T14:05", "1970-01-02", "2026-11-20T14:05:06"] {
+        for date in [
+            "2026-11-20",
+            "2018-01-31T14:05",
+            "1970-01-02",
+            "2026-11-20T14:05:06",
+            "2026-11-20T14:05Z",
+            "2026-11-20T14:05:06+05:30",
+        ] {
             assert!(check_day(date, &zone).is_ok(), "{date}");
         }
         for date in [
@@ -267,6 +306,10 @@ mod tests {
             "2018-02-30",
             "1969-12-31",
             "2026-11",
+            "1970-01-01T02:00:00+05:00",
+            "2026-11-20T14:05+99:00",
+            "2026-11-20T14:05:06[Asia/Tokyo]",
+            "2026-11-20T14:05:06+05:00[Asia/Tokyo]",
         ] {
             let Err(MediaError::Wrong(words)) = check_day(date, &zone) else { panic!("{date}") };
             assert!(words.contains("write one such as 2026-11-20"), "{words}");
@@ -288,6 +331,25 @@ mod tests {
         );
         for words in ["last summer", "20.11.2026", "2026-13-45", "1960-01-01", ""] {
             assert_eq!(edited_date(words, NOON, &zone), (words.to_owned(), None));
+        }
+    }
+
+    #[test]
+    fn an_offset_is_part_of_the_time() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
+        let at = |time: &str| time.parse::<Timestamp>().ok().map(Timestamp::as_microsecond);
+        for (given, day, time) in [
+            ("2020-01-01T10:00:00+05:00", "2020-01-01", "2020-01-01T05:00:00Z"),
+            ("2020-01-01T10:00 05:00", "2020-01-01", "2020-01-01T05:00:00Z"),
+            ("2020-01-01T10:00-05:00", "2020-01-01", "2020-01-01T15:00:00Z"),
+            ("2020-01-01T10:00:00Z", "2020-01-01", "2020-01-01T10:00:00Z"),
+            ("2020-01-01T10:00:00", "2020-01-01", "2020-01-01T09:00:00Z"),
+            // The day is that of the clock on the wall, wherever the time comes from.
+            ("2020-07-01T22:30:00Z", "2020-07-02", "2020-07-01T22:30:00Z"),
+            ("2020-07-01T02:00:00+10:00", "2020-06-30", "2020-06-30T16:00:00Z"),
+        ] {
+            assert_eq!(edited_date(given, NOON, &zone), (day.to_owned(), at(time)), "{given}");
+            assert!(check_date(given).is_ok(), "{given}");
         }
     }
 

@@ -242,8 +242,8 @@ impl Ended {
 pub struct MediaEdit {
     /// Its name.
     pub name: Option<String>,
-    /// Its date: `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`. It moves [`Item::at_us`], too (a day alone keeps the
-    /// time of day).
+    /// Its date: `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`, and with `Z` or an offset such as `+01:00` where the time is
+    /// not the local one. It moves [`Item::at_us`], too (a day alone keeps the time of day).
     pub date: Option<String>,
     /// Its note.
     pub note: Option<String>,
