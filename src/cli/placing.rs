@@ -8,6 +8,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::Failure;
+use crate::media::zip::joined;
 
 /// There is such a file, and it is not to be replaced.
 pub fn is_there(file: &Path) -> Failure {
@@ -27,9 +28,7 @@ pub fn place<T>(
     replace: bool,
     write: impl FnOnce(&mut File, &Path) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = PathBuf::from(beside);
+    let beside = beside(file);
     let placed = (|| {
         let mut part = File::create_new(&beside).map_err(|error| not_written(file, &error))?;
         let made = write(&mut part, &beside)?;
@@ -42,6 +41,12 @@ pub fn place<T>(
         let _ = fs::remove_file(&beside);
     }
     placed
+}
+
+/// Where it is made: `NAME.PID.part`, of a long name as much as fits.
+fn beside(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(joined(&name, &format!(".{}.part", std::process::id())))
 }
 
 /// Writes `bytes` so.
@@ -88,6 +93,15 @@ mod tests {
         place_bytes(&file, b"three", true).unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"three");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_one_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["ä".repeat(125) + "x.jpg", "x".repeat(255)] {
+            place_bytes(&folder.path().join(&name), b"one", false).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::ops::Range;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 
+use crate::media::zip;
+
 /// What of a file is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -61,10 +63,11 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 /// The value of `Content-Disposition` (RFC 6266): a name in ASCII for everybody, and as it is for those who know
-/// (RFC 8187).
+/// (RFC 8187); cut where no file could be called so.
 pub fn disposition(is_download: bool, name: &str) -> String {
     let kind = if is_download { "attachment" } else { "inline" };
     let plain = |c: char| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%') { c } else { '_' };
+    let name = zip::cut(name);
     let ascii: String = name.chars().map(plain).collect();
     if ascii == name {
         return format!("{kind}; filename=\"{ascii}\"");
@@ -159,6 +162,13 @@ mod tests {
         ] {
             assert_eq!(disposition(false, name), want);
         }
+        let long = disposition(false, &("ä".repeat(196) + ".jpg"));
+        let want = format!(
+            "inline; filename=\"{}.jpg\"; filename*=UTF-8''{}.jpg",
+            "_".repeat(125),
+            "%C3%A4".repeat(125)
+        );
+        assert_eq!(long, want);
         assert!(disposition(true, "x").starts_with("attachment; "));
     }
 

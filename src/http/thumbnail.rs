@@ -114,8 +114,9 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     let kept = if item.is_open { "no-store" } else { "private, max-age=3600" };
     put(&mut response, CACHE_CONTROL, kept);
     let is_download = matches!(query.get("download"), Some("1" | "true"));
-    let place = if item.kind == Kind::Recording { format!("-{}", found.number) } else { String::new() };
-    let name = format!("{}{place}.jpg", zip::stem(&item.name));
+    let end =
+        if item.kind == Kind::Recording { format!("-{}.jpg", found.number) } else { String::from(".jpg") };
+    let name = zip::joined(&zip::stem(&item.name), &end);
     put(&mut response, CONTENT_DISPOSITION, &range::disposition(is_download, &name));
     Ok(response)
 }

@@ -225,12 +225,13 @@ pub struct Names(HashSet<String>);
 
 impl Names {
     /// `name` as a file's name with this ending (`jpg`): what Windows does not take becomes `_`; a name that was
-    /// given already (letters alike in both cases) gets `-2`, `-3` … before its ending.
+    /// given already (letters alike in both cases) gets `-2`, `-3` … before its ending. None has more than [`LONGEST`]
+    /// bytes.
     pub fn give(&mut self, name: &str, ending: &str) -> String {
         let stem = stem(name);
         for number in 1u64.. {
-            let given =
-                if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}-{number}.{ending}") };
+            let end = if number == 1 { format!(".{ending}") } else { format!("-{number}.{ending}") };
+            let given = joined(&stem, &end);
             if self.0.insert(given.to_lowercase()) {
                 return given;
             }
@@ -238,6 +239,27 @@ impl Names {
         stem
     }
 }
+
+/// Bytes of a file's name at most, on nearly every file system.
+pub const LONGEST: usize = 255;
+
+/// A file's name of its beginning and its end; the beginning is cut after a letter where both are too long together.
+pub fn joined(stem: &str, end: &str) -> String {
+    let room = LONGEST.saturating_sub(end.len());
+    let cut = (0..=room.min(stem.len())).rev().find(|at| stem.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}{end}", &stem[..cut])
+}
+
+/// `name`, cut before its ending where it is too long for a file's name.
+pub fn cut(name: &str) -> String {
+    match name.rfind('.').filter(|dot| name.len() - dot <= LONGEST_ENDING) {
+        Some(dot) => joined(&name[..dot], &name[dot..]),
+        None => joined(name, ""),
+    }
+}
+
+/// Bytes of an ending, its dot among them: what is longer is a part of the name that has a dot before it.
+const LONGEST_ENDING: usize = 6;
 
 /// Endings that say what a picture or film is.
 const ENDINGS: [&str; 7] = [".jpg", ".jpeg", ".mp4", ".avi", ".mjpeg", ".mjpg", ".mov"];
@@ -284,6 +306,24 @@ mod tests {
         ] {
             assert_eq!(names.give(name, "jpg"), want, "{name}");
         }
+    }
+
+    #[test]
+    fn long_names_are_cut_after_a_letter_and_stay_apart() {
+        let mut names = Names::default();
+        let long = "\u{1F600}".repeat(196);
+        let first = names.give(&format!("{long}.jpg"), "jpg");
+        assert_eq!(first, "\u{1F600}".repeat(62) + ".jpg", "252 bytes: no more letters fit");
+        // Another name that is the same as far as it fits.
+        assert_eq!(names.give(&format!("{long}b.jpg"), "jpg"), "\u{1F600}".repeat(62) + "-2.jpg");
+        for _ in 3..120 {
+            let given = names.give(&long, "jpg");
+            assert!(given.len() <= LONGEST && given.ends_with(".jpg"), "{given}");
+        }
+        assert_eq!(cut(&format!("{long}.mjpeg")), "\u{1F600}".repeat(62) + ".mjpeg");
+        assert_eq!(cut(&format!("a.{long}")).len(), 254);
+        assert_eq!(cut("a b.jpg"), "a b.jpg");
+        assert_eq!(cut(&"x".repeat(300)), "x".repeat(255));
     }
 
     #[test]

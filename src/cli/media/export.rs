@@ -10,6 +10,7 @@ use super::{bytes as amount, item, reader, unread};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print};
 use crate::media::film::{FilmError, FilmFormat, FilmReadError};
+use crate::media::zip::joined;
 use crate::store::media::{Item, Kind, MediaReader, StoredFootage, film};
 
 /// Bytes that are made at once.
@@ -77,9 +78,9 @@ impl Export {
         let format = self.format(&item, is_stdout)?;
         let to = match &self.to {
             _ if is_stdout => None,
-            Some(to) if to.is_dir() => Some(to.join(own_name(&item, format))),
+            Some(to) if to.is_dir() => Some(to.join(own_name(&item.name, format))),
             Some(to) => Some(to.clone()),
-            None => Some(PathBuf::from(own_name(&item, format))),
+            None => Some(PathBuf::from(own_name(&item.name, format))),
         };
         let Some(to) = to else {
             let mut out = io::stdout().lock();
@@ -124,13 +125,15 @@ impl Export {
     }
 }
 
-/// The item's name with the ending that fits what is written. Never a path: a name has no `/` and is no `..`.
-fn own_name(item: &Item, format: Format) -> String {
-    let path = Path::new(&item.name);
-    match Format::of(path) {
-        Some(own) if own == format => item.name.clone(),
-        Some(_) => path.with_extension(format.ending()).to_string_lossy().into_owned(),
-        None => format!("{}.{}", item.name, format.ending()),
+/// The item's name with the ending that fits what is written, cut where no file could be called so. Never a path: a name
+/// has no `/` and is no `..`.
+fn own_name(name: &str, format: Format) -> String {
+    let ending = format!(".{}", format.ending());
+    let (stem, own) = name.split_at(name.rfind('.').unwrap_or(name.len()));
+    match Format::of(Path::new(name)) {
+        Some(is) if is == format => joined(stem, own),
+        Some(_) => joined(stem, &ending),
+        None => joined(name, &ending),
     }
 }
 
@@ -185,4 +188,27 @@ fn first_picture(reader: &MediaReader, item: &Item) -> Result<Bytes, Failure> {
     let frames = reader.frames(item.id, chunk.number).map_err(unread)?;
     let first = frames.first().ok_or_else(|| no_film(item, FilmError::Empty))?;
     reader.bytes(item.id, chunk.number, first.offset, first.len).map_err(unread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_called_as_its_item_where_one_can_be() {
+        let film = Format::Film(FilmFormat::Mp4);
+        let long = "\u{1F600}".repeat(196);
+        for (name, format, want) in [
+            ("door.jpg", Format::Jpeg, String::from("door.jpg")),
+            ("door.JPEG", Format::Jpeg, String::from("door.JPEG")),
+            ("door.jpg", film, String::from("door.mp4")),
+            ("v1.2", film, String::from("v1.2.mp4")),
+            (".jpg", Format::Jpeg, String::from(".jpg.jpg")),
+            (&format!("{long}.JPG"), Format::Jpeg, "\u{1F600}".repeat(62) + ".JPG"),
+            (&format!("{long}.jpg"), film, "\u{1F600}".repeat(62) + ".mp4"),
+            (&long, film, "\u{1F600}".repeat(62) + ".mp4"),
+        ] {
+            assert_eq!(own_name(name, format), want, "{name}");
+        }
+    }
 }
