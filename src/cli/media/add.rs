@@ -1,11 +1,13 @@
 //! `tallycam media add`: files become items. Also what `import` takes files with.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::tz::TimeZone;
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -68,7 +70,7 @@ impl Add {
         let mut refused = 0;
         for path in &self.files {
             let wish = self.wish(&config, path)?;
-            let added = match File::open(path) {
+            let added = match open(path) {
                 Err(error) if self.files.len() > 1 => {
                     Err(NotAdded::Refused { message: format!("it could not be read: {error}"), hint: None })
                 }
@@ -191,16 +193,21 @@ pub fn modified_us(path: &Path) -> Option<u64> {
     u64::try_from(since.as_micros()).ok()
 }
 
+/// The file, to be read; `None` if it is none. A pipe is not waited for until somebody writes into it.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    let opened = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    Ok(opened.metadata()?.is_file().then_some(opened))
+}
+
 /// Takes a file into the store.
 ///
 /// # Errors
 /// [`NotAdded`]; then nothing is left of it.
 pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Added, NotAdded> {
     let refused = |message: String| NotAdded::Refused { message, hint: None };
-    let open = File::open(path).and_then(|opened| Ok((opened.metadata()?.is_file(), opened)));
-    let mut opened = match open {
-        Ok((true, opened)) => opened,
-        Ok((false, _)) => return Err(refused(String::from("it is no file"))),
+    let mut opened = match open(path) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return Err(refused(String::from("it is no file"))),
         Err(error) => {
             let message = format!("{} could not be read: {error}", path.display());
             return Err(NotAdded::Failed(Failure::Io { message, hint: None }));
@@ -286,5 +293,35 @@ fn not_imported(error: ImportError) -> NotAdded {
         }
         ImportError::Media(error) => NotAdded::Failed(unread(error)),
         error => NotAdded::Refused { message: error.to_string(), hint },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, file) = (folder.path().join("pipe"), folder.path().join("file"));
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::write(&file, "").unwrap();
+        let (sender, opened) = mpsc::channel();
+        let paths = [pipe, file, folder.path().to_owned()];
+        std::thread::spawn(move || {
+            for path in paths {
+                sender.send(open(&path).unwrap().is_some()).unwrap();
+            }
+        });
+        for is_file in [false, true, false] {
+            let got = opened.recv_timeout(Duration::from_secs(10));
+            assert_eq!(got, Ok(is_file), "a pipe into which nobody writes holds it up");
+        }
     }
 }
