@@ -46,27 +46,46 @@ impl RateMeter {
     }
 }
 
+/// How far apart pictures usually are.
+#[derive(Debug, Clone, Default)]
+pub struct Spacing {
+    seen_us: Option<u64>,
+    last_us: u64,
+}
+
+impl Spacing {
+    /// A picture came at `now_us`: the longer one of the last two distances, since one that is late is near to the next.
+    /// Nothing is known of it with the first picture.
+    pub fn saw(&mut self, now_us: u64) -> Option<u64> {
+        let distance_us = now_us.saturating_sub(self.seen_us.replace(now_us)?);
+        Some(distance_us.max(std::mem::replace(&mut self.last_us, distance_us)))
+    }
+}
+
 /// Lets at most so many pictures a second pass, evenly, without drifting off the wished rate.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     step_us: f64,
     due_us: Option<f64>,
+    spacing: Spacing,
 }
 
 impl RateLimit {
     /// At most `fps` (finite, > 0) pictures a second.
     pub fn new(fps: f64) -> RateLimit {
-        RateLimit { step_us: 1e6 / fps, due_us: None }
+        RateLimit { step_us: 1e6 / fps, due_us: None, spacing: Spacing::default() }
     }
 
     /// Whether a picture that comes at `now_us` passes.
     ///
     /// One that is early by less than a quarter of a step passes too: cameras jitter, and 30 of 30
-    /// pictures are to pass a limit of 30.
+    /// pictures are to pass a limit of 30. But it is early by no more than half of what pictures are usually apart:
+    /// else the one after it is nearer to the time that is due.
     pub fn passes(&mut self, now_us: u64) -> bool {
         let now = now_us as f64;
         let due = self.due_us.unwrap_or(now);
-        if now < due - self.step_us / 4.0 {
+        let half = self.spacing.saw(now_us).map_or(f64::INFINITY, |spacing_us| spacing_us as f64 / 2.0);
+        if now < due - half.min(self.step_us / 4.0) {
             return false;
         }
         let next = due + self.step_us;
@@ -106,6 +125,29 @@ mod tests {
         let passed =
             (0..300).filter(|&n| limit.passes((1_000_000 + n * 33_333 + jitter[n as usize % 5]) as u64));
         assert_eq!(passed.count(), 300);
+    }
+
+    #[test]
+    fn a_picture_that_is_late_makes_the_next_one_no_less_welcome() {
+        let mut limit = RateLimit::new(30.0);
+        let jitter = [0, 25_000, -5_000, 0];
+        let passed =
+            (0..300).filter(|&n| limit.passes((1_000_000 + n * 33_333 + jitter[n as usize % 4]) as u64));
+        assert_eq!(passed.count(), 300);
+    }
+
+    #[test]
+    fn the_first_step_is_as_long_as_the_others() {
+        for (camera_us, fps) in [(33_333, 5.0), (33_333, 1.0), (16_667, 10.0), (40_000, 5.0)] {
+            let mut limit = RateLimit::new(fps);
+            let passed: Vec<u64> =
+                (0..200).map(|n| 7_000_000 + n * camera_us).filter(|&at| limit.passes(at)).collect();
+            for (n, at) in passed.iter().enumerate() {
+                let due = 7e6 + n as f64 * 1e6 / fps;
+                assert!((*at as f64 - due).abs() <= camera_us as f64 / 2.0, "{fps}: {n} at {at}");
+            }
+            assert!(passed.len() > 2);
+        }
     }
 
     #[test]

@@ -3,14 +3,16 @@
 //!
 //! Pictures are due at the times `began + n × every`, however late one of them was: an hour has as many as it should.
 
+use crate::pipeline::rate::Spacing;
+
 /// So long a camera is taken to need for waking before it has done so once.
 const WAKES_IN_US: u64 = 3_000_000;
 
 /// Whatever it took the last time, it is given at least and at most so long.
 const LEAD_US: std::ops::RangeInclusive<u64> = 1_000_000..=20_000_000;
 
-/// A camera's pictures come a little early or late: one so much too early is taken for the one that is due, and at most a
-/// quarter of the step.
+/// A camera's pictures come a little early or late: one so much too early is taken for the one that is due, but at most a
+/// quarter of the step, and half of what pictures are usually apart: else the one after it is nearer to that time.
 const EARLY_US: u64 = 250_000;
 
 /// The plan of one time-lapse.
@@ -24,13 +26,21 @@ pub struct TimeLapse {
     worth_us: u64,
     /// A waking camera is woken so long before.
     lead_us: u64,
+    spacing: Spacing,
 }
 
 impl TimeLapse {
     /// One picture every `every_us`, more than 0, the first at `began_us`; `worth_us`: the camera sleeps between those
     /// that are at least so far apart.
     pub fn new(every_us: u64, began_us: u64, worth_us: u64) -> TimeLapse {
-        TimeLapse { every_us: every_us.max(1), began_us, next: 0, worth_us, lead_us: WAKES_IN_US }
+        TimeLapse {
+            every_us: every_us.max(1),
+            began_us,
+            next: 0,
+            worth_us,
+            lead_us: WAKES_IN_US,
+            spacing: Spacing::default(),
+        }
     }
 
     /// When the next picture is due.
@@ -48,10 +58,11 @@ impl TimeLapse {
         self.every_us >= self.worth_us.max(2 * self.lead_us)
     }
 
-    /// Whether a picture captured at `at_us` is the one that is due. If so, the next one is waited for from now on, and
+    /// Whether a picture captured at `at_us` is the one that is due; every picture is asked for. If so, the next one is waited for from now on, and
     /// the number of those that were missed before it is told.
     pub fn take(&mut self, at_us: u64) -> Option<u64> {
-        let tick = self.tick(at_us)?;
+        let half_us = self.spacing.saw(at_us).map_or(u64::MAX, |spacing_us| spacing_us / 2);
+        let tick = self.tick(at_us, half_us.min(EARLY_US))?;
         let missed = tick.checked_sub(self.next)?;
         self.next = tick + 1;
         Some(missed)
@@ -62,9 +73,9 @@ impl TimeLapse {
         self.lead_us = (took_us + took_us / 2 + 500_000).clamp(*LEAD_US.start(), *LEAD_US.end());
     }
 
-    /// The picture that is due at `at_us`, or was last.
-    fn tick(&self, at_us: u64) -> Option<u64> {
-        let early_us = EARLY_US.min(self.every_us / 4);
+    /// The picture that is due at `at_us`, or was last, where one may be early by `early_us`.
+    fn tick(&self, at_us: u64, early_us: u64) -> Option<u64> {
+        let early_us = early_us.min(self.every_us / 4);
         Some((at_us + early_us).checked_sub(self.began_us)? / self.every_us)
     }
 }
@@ -78,13 +89,13 @@ mod tests {
 
     #[test]
     fn an_even_grid_whatever_the_camera_does() {
-        // Thirty a second, one every five seconds: the first at or a quarter second before each time.
+        // Thirty a second, one every five seconds: the nearest one to each time.
         let mut lapse = TimeLapse::new(5 * S, 100 * S, WORTH);
         let taken: Vec<u64> =
-            (0..1800).map(|n| 100 * S + n * 33_333).filter(|&at| lapse.take(at).is_some()).collect();
+            (0..=1800).map(|n| 100 * S + n * 33_333).filter(|&at| lapse.take(at).is_some()).collect();
         assert_eq!(taken.len(), 13, "a minute, and the one that begins it");
         for (n, at) in taken.iter().enumerate() {
-            assert!(at.abs_diff(100 * S + n as u64 * 5 * S) <= EARLY_US);
+            assert!(at.abs_diff(100 * S + n as u64 * 5 * S) <= 33_333 / 2, "{taken:?}");
         }
         // One a second with jitter, every one wanted.
         let mut lapse = TimeLapse::new(S, 0, WORTH);
