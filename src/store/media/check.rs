@@ -24,7 +24,9 @@ use tokio::sync::oneshot;
 use super::chunks;
 use super::jobs::{Job, JobDesk, Next};
 use super::rows::{self, ReadError, Sums, unsigned};
-use super::schema::{FILE_NAME, GOING, OPEN, chunk_id, chunk_number, lock, media_error, open_to_write};
+use super::schema::{
+    FILE_NAME, GOING, OPEN, chunk_id, chunk_number, lock, media_error, open_to_write, unchecked,
+};
 use super::storage::Totals;
 use super::{CheckReport, ChunkFrame, Ended, Item, Kind, MediaError, frames, vfs};
 
@@ -63,10 +65,11 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
         Ok(connection) => (connection, None),
         Err(error) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = vfs::open(&file, flags).map_err(|error| media_error(&file, &error))?;
+            let connection =
+                vfs::open(&file, flags).map_err(|error| unchecked(media_error(&file, &error)))?;
             // Something of it must be there to be looked at.
             if connection.query_row("SELECT count(*) FROM items", [], |_| Ok(())).is_err() {
-                return Err(error);
+                return Err(unchecked(error));
             }
             (connection, Some(error))
         }
@@ -85,7 +88,7 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
             totals: &mut totals,
             is_changed: &mut is_changed,
         };
-        if check.step(&mut desk).map_err(|error| media_error(&file, &error))? {
+        if check.step(&mut desk).map_err(|error| unchecked(media_error(&file, &error)))? {
             return Ok(check.report);
         }
     }

@@ -183,6 +183,20 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, MediaError> {
 pub(super) const DAMAGED: &str = "the file is damaged and left as it is: `tallycam media check` says what can be saved; \
                                   `tallycam media new` sets it aside and begins another";
 
+/// What can be done about one of which a check could read nothing.
+const UNREADABLE: &str = "the file is left as it is; nothing of it can be checked. `tallycam media new` sets it aside and \
+                          begins another; `.recover` of the program sqlite3 reads what can be read of the one set aside";
+
+/// What is said where a check itself ends so: it is not sent back to where it comes from.
+pub(super) fn unchecked(error: MediaError) -> MediaError {
+    match error {
+        MediaError::File { file, reason, hint } if hint.as_deref() == Some(DAMAGED) => {
+            MediaError::File { file, reason, hint: Some(UNREADABLE.to_owned()) }
+        }
+        other => other,
+    }
+}
+
 /// What can be done about a file that another program is in the middle of writing.
 pub(super) const IN_USE: &str = "another program holds the file open in the middle of something; end it";
 

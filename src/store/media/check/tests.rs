@@ -172,6 +172,25 @@ fn a_damaged_page_costs_what_lies_on_it() {
     assert!(told > 20 && unusable < 5, "{told} {unusable} {unseen}");
 }
 
+/// What `media check` says of it when it cannot read it is not that `media check` says what can be saved.
+#[test]
+fn of_what_cannot_be_checked_another_way_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    store(directory.path());
+    let file = directory.path().join(FILE_NAME);
+    let whole = std::fs::read(&file).unwrap();
+    for bytes in [&whole[..whole.len() / 2], &whole[..5000], &[0x5a; 100_000]] {
+        std::fs::write(&file, bytes).unwrap();
+        for repair in [false, true] {
+            let error = check_offline(directory.path(), repair).unwrap_err();
+            let hint = error.hint().unwrap_or_default();
+            assert!(hint.contains("`tallycam media new`") && hint.contains(".recover"), "{error}: {hint}");
+            assert!(!hint.contains("media check"), "{hint}");
+        }
+        assert!(std::fs::read(&file).unwrap() == bytes, "it is left as it is");
+    }
+}
+
 #[test]
 fn a_check_of_nothing_and_of_a_store_in_use_is_refused() {
     let directory = tempfile::tempdir().unwrap();
