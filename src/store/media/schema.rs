@@ -135,7 +135,15 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
         opened = open(OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY));
     }
     let (connection, identified) = opened.map_err(|error| media_error(file, &error))?;
-    if refuse(file, Ok(identified))? < MIGRATIONS.len() {
+    let version = refuse(file, Ok(identified))?;
+    if version == 0 {
+        return Err(MediaError::File {
+            file: file.to_owned(),
+            reason: String::from("nothing has been kept yet: the file is empty"),
+            hint: Some(String::from("what is kept first makes a store of it")),
+        });
+    }
+    if version < MIGRATIONS.len() {
         return Err(MediaError::File {
             file: file.to_owned(),
             reason: String::from("an older tallycam wrote it, and it has not been brought up to date"),

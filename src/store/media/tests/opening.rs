@@ -40,6 +40,17 @@ fn files_that_are_no_stores_are_refused_and_left() {
 }
 
 #[test]
+fn an_empty_file_is_a_store_in_which_nothing_has_been_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("media.db");
+    std::fs::write(&file, "").expect("made");
+    let Err(MediaError::File { reason, .. }) = MediaReader::open(&file) else { panic!("it is read") };
+    assert_eq!(reason, "nothing has been kept yet: the file is empty");
+    drop(schema::open_to_write(&file).expect("it becomes a store"));
+    assert!(MediaReader::open(&file).is_ok());
+}
+
+#[test]
 fn a_damaged_page_costs_no_more_than_what_is_on_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
