@@ -58,8 +58,8 @@ impl TimeLapse {
         self.every_us >= self.worth_us.max(2 * self.lead_us)
     }
 
-    /// Whether a picture captured at `at_us` is the one that is due; every picture is asked for. If so, the next one is waited for from now on, and
-    /// the number of those that were missed before it is told.
+    /// Whether a picture captured at `at_us` is the one that is due; to be asked of every picture. If so, the next one is
+    /// waited for from now on, and the number of those that were missed before it is told.
     pub fn take(&mut self, at_us: u64) -> Option<u64> {
         let half_us = self.spacing.saw(at_us).map_or(u64::MAX, |spacing_us| spacing_us / 2);
         let tick = self.tick(at_us, half_us.min(EARLY_US))?;
