@@ -2,7 +2,7 @@
 
 /// Whether nothing is seen of it alone: white space, joiners, and what chooses among the forms of a letter.
 pub fn is_blank(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+    letter.is_whitespace() || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{2800}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// Whether it is a control character, or one that is shown as none and changes what is around it, or nothing at all: a name
@@ -12,7 +12,7 @@ pub fn is_unseen_control(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
                 | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
                 | '\u{fff9}'..='\u{fffb}'
         )
@@ -28,7 +28,7 @@ mod tests {
         assert!(
             "Türe ドア \u{1f468}\u{200d}\u{1f469}\u{fe0f}".chars().all(|letter| !is_unseen_control(letter))
         );
-        assert!(" \u{a0}\u{200d}\u{fe0f}\u{2003}".chars().all(is_blank));
+        assert!(" \u{2800}\u{a0}\u{200d}\u{fe0f}\u{2003}".chars().all(is_blank));
         assert!("a.-日".chars().all(|letter| !is_blank(letter)));
     }
 }

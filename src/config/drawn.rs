@@ -268,7 +268,9 @@ fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Fault> {
         (format!("must be a list of words such as [\"person\"], not {}", found(value.get_ref())), None)
     })?;
     let is_class = |word: &String| {
-        (1..=LONGEST_CLASS).contains(&word.trim().chars().count()) && !word.contains(is_unseen_control)
+        (1..=LONGEST_CLASS).contains(&word.trim().chars().count())
+            && !word.contains(is_unseen_control)
+            && !word.chars().all(is_blank)
     };
     if words.len() > MOST_CLASSES || !words.iter().all(is_class) {
         let must = format!("must be at most {MOST_CLASSES} words, each of 1 to {LONGEST_CLASS} characters");

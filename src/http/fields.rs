@@ -66,7 +66,7 @@ impl Fields {
             Some((key, value)) => Err(FieldError::Unknown {
                 key: format!("{:?}", key.chars().take(60).collect::<String>()),
                 known: known.join(", "),
-                given: payload::given(value),
+                given: payload::given_of(key, value),
             }),
             None => Ok(Fields(fields)),
         }

@@ -145,8 +145,19 @@ fn each_once(pairs: Vec<(String, Value)>) -> Result<Vec<(String, Value)>, Payloa
 
 /// That `key` is there more than once, with the first two of its values.
 fn repeated(key: &str, values: impl Iterator<Item = Value>) -> PayloadError {
-    let values: Vec<String> = values.take(2).map(|value| given(&value)).collect();
+    let values: Vec<String> = values.take(2).map(|value| given_of(key, &value)).collect();
     PayloadError::Repeated(key.chars().take(60).collect(), values.join(" and "))
+}
+
+/// As [`given`], but for what `key` says is a secret: nobody is shown that again.
+pub fn given_of(key: &str, value: &Value) -> String {
+    if is_secret(key) { String::from("***") } else { given(value) }
+}
+
+/// Whether what has such a name, right or not quite, may be a secret.
+pub fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["pass", "key", "secret", "token"].iter().any(|word| key.contains(word))
 }
 
 /// What was given, as text: at most 100 characters of it, and a text without its quotes.

@@ -148,7 +148,9 @@ impl ModelError {
             }
             ModelError::Taken { .. } => String::from("give the new one another name with --name"),
             ModelError::Here { name, .. } => {
-                format!("set [detect] model = {name:?} to count with it, or fetch it once more with --name")
+                format!(
+                    "set [detect] model = {name:?} to count with it, or fetch it once more with --name or --force"
+                )
             }
             ModelError::NotDescribed { path } => {
                 format!("`tallycam model add {}` finds out what it is", path.display())
@@ -193,6 +195,7 @@ impl ModelError {
                 | ModelError::Write { .. }
                 | ModelError::Download { .. }
                 | ModelError::Taken { .. }
+                | ModelError::Here { .. }
         )
     }
 }

@@ -218,8 +218,9 @@ impl Models {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
         // Known before anything is fetched in vain.
         self.check_free(&name, addition.replace)?;
-        // Who gives it a name of its own wants it twice.
+        // Who gives it a name of its own, or forces it, wants it twice.
         if addition.name.is_none()
+            && !addition.replace
             && let Some(there) = self.list().into_iter().find(|model| entry.is(model) && model.name != name)
         {
             return Err(ModelError::Here { entry: name, name: there.name });

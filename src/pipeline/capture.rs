@@ -354,7 +354,9 @@ impl<'a> Capture<'a> {
                 figures.frames += 1;
                 figures.lost += gap;
             }
-            if limit.as_mut().is_some_and(|limit| !limit.passes(frame.stamp.monotonic_us)) {
+            // Who watches and has nothing, since it is shown otherwise from now on, does not wait for the next that is due.
+            let is_missed = || shared.hub.is_watched() && shared.hub.newest().is_none();
+            if limit.as_mut().is_some_and(|limit| !limit.passes(frame.stamp.monotonic_us)) && !is_missed() {
                 continue;
             }
             match self.make(&frame, terms.settings.quality) {
@@ -365,9 +367,9 @@ impl<'a> Capture<'a> {
                     }
                     // First the picture, then the word: who reads "live" finds one.
                     if !shared.publish(shots, self.showing.view())
-                        && let Ok(anew) = self.make(&frame, terms.settings.quality)
+                        && let Ok(Shots { shown: Some(anew), .. }) = self.make(&frame, terms.settings.quality)
                     {
-                        shared.publish(anew, self.showing.view());
+                        shared.publish_anew(anew, self.showing.view());
                     }
                     if is_first || self.trouble.is_some() {
                         is_first = false;

@@ -243,12 +243,20 @@ impl Focus {
     /// # Errors
     /// [`FocusError`].
     pub async fn plan(&self, kind: LensKind, wish: Move) -> Result<Planned, FocusError> {
+        let sweep = || self.0.pipeline.shared.sweep.borrow().clone();
+        let was_swept = sweep().is_some();
+        let (mut drive, mut identity) = self.drive(kind, false).await?;
         // Who sets it without waiting between sets it in the midst of this very sweep.
-        let sweep = self.0.pipeline.shared.sweep.borrow().clone();
-        let (drive, identity) = match sweep {
-            Some(sweep) => (sweep.back, sweep.identity),
-            None => self.drive(kind, false).await?,
-        };
+        match sweep() {
+            Some(sweep) if sweep.identity == identity => drive = sweep.back,
+            // Of a camera that was there before.
+            Some(_) => {
+                self.cancel().await;
+            }
+            // It was read in the midst of it.
+            None if was_swept => (drive, identity) = self.drive(kind, false).await?,
+            None => {}
+        }
         Ok(Planned { identity, change: drive.change(wish)?, before: drive.as_it_is() })
     }
 

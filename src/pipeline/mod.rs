@@ -291,8 +291,8 @@ impl Pipeline {
         self.shared.hub.newest().or_else(|| self.shared.originals.newest())
     }
 
-    /// What is done to the pictures for everyone from now on: who comes after this sees none as it was shown before.
-    /// Nobody's stream is cut.
+    /// What is done to the pictures for everyone from now on: who comes after this sees none as it was shown before (a view
+    /// of his own, and what is counted drawn in, excepted: those follow with their next picture). Nobody's stream is cut.
     pub fn set_view(&self, view: View) {
         self.shared.view.send_if_modified(|now| {
             let is_new = **now != view;

@@ -285,14 +285,12 @@ impl Shared {
         self.hub.publish(card);
     }
 
-    /// Counts and publishes live pictures, unless another view was set since they were made as `view` has it: whoever
-    /// comes after that is not to see them as they were to be shown before. Tells whether.
+    /// Counts and publishes live pictures. What is shown only if no other view was set since it was made as `view` has it:
+    /// whoever comes after that is not to see it as it was to be shown before. Tells whether.
     pub fn publish(&self, Shots { shown, original }: Shots, view: &Arc<View>) -> bool {
-        // Held until they are published: who sets another view takes them away again.
+        // Held until they are published: who sets another view takes what is shown away again.
         let now = self.view.borrow();
-        if !Arc::ptr_eq(&now, view) {
-            return false;
-        }
+        let is_current = Arc::ptr_eq(&now, view);
         let (picture, size) = match (&shown, &original) {
             (Some(shown), _) => (shown, (shown.width, shown.height)),
             (None, Some(original)) => (original, now.size_of((original.width, original.height))),
@@ -302,7 +300,9 @@ impl Shared {
             let mut figures = self.figures();
             figures.pictures += 1;
             figures.bytes += picture.jpeg_len() as u64;
-            figures.size = Some(size);
+            if is_current {
+                figures.size = Some(size);
+            }
             figures.failed_reads = 0;
             let at_us = picture.stamp.monotonic_us;
             figures.rate.count(at_us);
@@ -316,10 +316,11 @@ impl Shared {
             None => self.originals.clear(),
         }
         match shown {
+            _ if !is_current => {}
             Some(shown) => self.hub.publish(shown),
             None => self.hub.clear(),
         }
-        true
+        is_current
     }
 
     /// Publishes the newest picture once more, made as `view` has it, unless another one was set since.

@@ -83,8 +83,8 @@ impl CountsAsk {
     /// What an address with this query asks for. `query` gives the value of a name: `range`, `from` and
     /// `to` (dates, for `range=own`; both days are part of it), `bucket` (`hour`, `day`, `week` or `month`
     /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`). Dates alone are a
-    /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes), and is
-    /// told.
+    /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes); of the
+    /// range, its dates and the line it is told.
     pub fn of<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &Clock) -> CountsAsk {
         let today = day_of(clock.now_us, clock);
         let mut misread = Vec::new();

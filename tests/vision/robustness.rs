@@ -263,7 +263,8 @@ fn parameters() -> Vec<(&'static str, Change)> {
     ]
 }
 
-/// No parameter stands on a peak: a fifth more or less of any of them changes little, anywhere.
+/// No parameter stands on a peak: a fifth more or less of any of them changes little, anywhere. (Most change less than 0.01;
+/// to be surer of boxes is better by 0.026 for the shipped model on this clip, which is no reason to tune to it.)
 #[test]
 fn a_fifth_more_or_less_of_any_parameter_changes_little() {
     let Some(folder) = testdata() else { return };

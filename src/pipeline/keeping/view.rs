@@ -35,8 +35,8 @@ pub struct View {
     source: Option<u64>,
     subscriber: Subscriber,
     skipped: u64,
-    /// When the newest picture was captured.
-    newest_us: Option<u64>,
+    /// The number of the newest picture, and when it was captured.
+    newest: Option<(u64, u64)>,
     continuity: Continuity,
     is_patient: bool,
 }
@@ -51,7 +51,7 @@ impl View {
             source: None,
             subscriber: hub.subscribe_to_all(WAITING_BYTES),
             skipped: 0,
-            newest_us: None,
+            newest: None,
             continuity: Continuity::default(),
             is_patient: false,
         }
@@ -97,7 +97,8 @@ impl View {
     /// What has come; `None`: a frame that has come before, and is shown otherwise since.
     fn see(&mut self, picture: Picture) -> Option<Seen> {
         let at_us = picture.stamp.monotonic_us;
-        if !picture.is_card && self.newest_us.replace(at_us) == Some(at_us) {
+        let which = (picture.sequence, at_us);
+        if !picture.is_card && self.newest.replace(which) == Some(which) {
             return None;
         }
         let skipped = self.subscriber.skipped();
