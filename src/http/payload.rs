@@ -358,6 +358,11 @@ mod tests {
             pairs(json, "{\"a\":1,\"b\":2,\"a\":3}"),
             Err(PayloadError::Repeated("a".into(), "1 and 3".into()))
         );
+        assert_eq!(
+            pairs(json, "{\"Password\":\"s3cret\",\"Password\":\"s3cret2\"}"),
+            Err(PayloadError::Repeated("Password".into(), "*** and ***".into())),
+            "whoever sends a secret is not shown it again"
+        );
         assert_eq!(pairs(form, "a=1&a=1"), Err(PayloadError::Repeated("a".into(), "1 and 1".into())));
         let many: Vec<String> = (0..=MOST_KEYS).map(|n| format!("k{n}=1")).collect();
         let many_more: Vec<String> = (0..=MOST_KEYS).map(|n| format!("\"k{n}\":1")).collect();
