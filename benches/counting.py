@@ -137,7 +137,7 @@ def report(rows, crowd, ledger, engine):
     for measure, title in [
         ("p50_ms", "latency p50, 1 viewer, ms"), ("p99_ms", "latency p99, 1 viewer, ms"),
         ("cpu_ms", "CPU of the daemon per picture, ms"), ("rss_mib", "RSS, MiB"), ("looks", "looks a second"),
-        ("look_ms", "a look, ms"), ("inference_ms", "the detector's part of it, ms"),
+        ("look_ms", "a look, ms"), ("inference_ms", "inference in it (motion: all of the detector), ms"),
     ]:  # fmt: skip
         cells = [spread(of(s, measure)) if measure in rows[s.name][0] else "–" for s in (WITHOUT, MODEL, MOTION)]
         lines.append(f"| {title} | {' | '.join(cells)} |")

@@ -95,20 +95,34 @@ impl Reducer {
             .find(|n| (wide * n).div_ceil(8) >= least_width && (high * n).div_ceil(8) >= least_height)
             .unwrap_or(8);
         let layout = header.layout(eighths).map_err(|what| ReduceError::Kind { sequence, what })?;
-        if self.planes.len() != layout.len() {
-            self.planes.resize(layout.len(), 0);
-        }
-        self.decompressor.decompress(&jpeg, &layout, &mut self.planes).map_err(broken)?;
-        out.width = layout.width;
-        out.height = layout.height;
+        (out.width, out.height) = (layout.width, layout.height);
+        (out.chroma_width, out.chroma_height) = layout.chroma_size();
         out.of = geometry.size_of(size);
         out.stamp = picture.stamp;
         out.sequence = picture.sequence;
-        self.take_apart(&layout, out);
+        if self.read_straight(&jpeg, &layout, out).is_none() {
+            if self.planes.len() != layout.len() {
+                self.planes.resize(layout.len(), 0);
+            }
+            self.decompressor.decompress(&jpeg, &layout, &mut self.planes).map_err(broken)?;
+            self.take_apart(&layout, out);
+        }
         if !geometry.is_plain() {
             self.show(geometry.orientation, part, size, out);
         }
         Ok(())
+    }
+
+    /// Decodes into `out` itself. `None` where our own reader does not know how, or chroma is to be repeated.
+    fn read_straight(&mut self, jpeg: &[u8], layout: &YuvLayout, out: &mut SmallImage) -> Option<()> {
+        if layout.across > 2 || layout.down > 2 {
+            return None;
+        }
+        out.y.resize(out.width * out.height, 0);
+        for plane in [&mut out.u, &mut out.v] {
+            plane.resize(out.chroma_width * out.chroma_height, 0);
+        }
+        self.decompressor.read_tight(jpeg, layout, [&mut out.y, &mut out.u, &mut out.v])
     }
 
     /// Leaves of `out`, a small image of a picture of `size`, what lies within `part`, turned.

@@ -218,6 +218,16 @@ pub struct YuvLayout {
     subsamp: Subsamp,
 }
 
+impl YuvLayout {
+    /// Samples of chroma in a row and rows of them, without padding; 0 for grey.
+    pub fn chroma_size(&self) -> (usize, usize) {
+        match self.chroma_stride {
+            0 => (0, 0),
+            _ => (self.width.div_ceil(self.across), self.height.div_ceil(self.down)),
+        }
+    }
+}
+
 fn new_decompressor() -> Result<turbojpeg::Decompressor, turbojpeg::Error> {
     let mut turbo = turbojpeg::Decompressor::new()?;
     turbo.set_scan_limit(MOST_SCANS)?;
@@ -284,6 +294,21 @@ impl Decompressor {
         let stride = layout.chroma_stride;
         let mut planes = [
             Plane { samples: y, stride: layout.y_stride },
+            Plane { samples: u, stride },
+            Plane { samples: v, stride },
+        ];
+        let planes = if stride == 0 { &mut planes[..1] } else { &mut planes };
+        let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
+        self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
+    }
+
+    /// Decodes a JPEG to planes without padding, where our own reader can: `planes` are those of luma and of chroma, of
+    /// [`YuvLayout::chroma_size`], or nothing of a grey picture. `None`, and nothing of worth in them, where it cannot.
+    pub fn read_tight(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: [&mut [u8]; 3]) -> Option<()> {
+        let [y, u, v] = planes;
+        let stride = layout.chroma_size().0;
+        let mut planes = [
+            Plane { samples: y, stride: layout.width },
             Plane { samples: u, stride },
             Plane { samples: v, stride },
         ];

@@ -158,7 +158,7 @@ fn looks(page: &mut Page, status: &CountingStatus) {
     page.one(
         "tallycam_inference_seconds",
         "gauge",
-        "Median time of the detector's part of it.",
+        "Median time of the inference in it (without a network: of the detector's part).",
         status.inference_s,
     );
     page.one("tallycam_tracks", "gauge", "Tracks that live.", status.tracks);

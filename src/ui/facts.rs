@@ -54,7 +54,7 @@ pub struct CountingFacts {
     pub looks_per_second: f64,
     /// Median time of a look, in milliseconds.
     pub look_ms: f64,
-    /// The detector's part of it, in milliseconds.
+    /// The inference in it, in milliseconds: the network's part, or the detector's where there is none.
     pub inference_ms: f64,
 }
 

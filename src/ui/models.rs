@@ -107,7 +107,7 @@ fn state(facts: &CountingFacts) -> String {
 /// "9.8 looks a second; 61 ms each, of which the model 52 ms".
 fn speed(facts: &CountingFacts) -> String {
     let part = if facts.looks_per_second > 0.0 && facts.inference_ms > 0.0 {
-        format!(", {:.0} ms of it in the detector", facts.inference_ms)
+        format!(", {:.0} ms of it inference", facts.inference_ms)
     } else {
         String::new()
     };

@@ -1,5 +1,7 @@
 //! Whatever finds things in a picture: one trait, a back end a file.
 
+use std::time::Duration;
+
 use super::detection::Detection;
 use super::labels::Labels;
 use crate::media::SmallImage;
@@ -33,6 +35,12 @@ pub trait Detector: Send {
     /// # Errors
     /// See [`DetectError`]; the next picture may be tried.
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError>;
+
+    /// How long the network itself took of the last look, if there is one; the rest of it made the picture into numbers and
+    /// the numbers into detections.
+    fn inference(&self) -> Option<Duration> {
+        None
+    }
 
     /// Forgets what it remembers of earlier pictures: the camera sees something else now.
     fn restart(&mut self) {}

@@ -70,7 +70,7 @@ pub struct Seen {
     pub crossed: Vec<Crossed>,
     /// What is to be drawn.
     pub overlay: Overlay,
-    /// The detector's part of the time.
+    /// How long the network took of it; all of the detector's part where there is none.
     pub inference: Duration,
 }
 
@@ -222,7 +222,7 @@ impl Watch {
         let (detector, found) = (&mut self.detector, &mut self.found);
         catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
             .map_err(|_| LookError::Panicked(self.name.clone()))??;
-        let inference = began.elapsed();
+        let inference = self.detector.inference().unwrap_or_else(|| began.elapsed());
         let outcome = self.counter.update(&self.found, picture.stamp.monotonic_us);
         let tracks: Vec<ShownTrack> = outcome.overlay.tracks.iter().map(|track| self.shown(track)).collect();
         let crossed = outcome

@@ -97,9 +97,9 @@ pub struct CountingStatus {
     pub looks_per_second: f64,
     /// Looks since start.
     pub looks: u64,
-    /// Median time of a look over the last looks, in seconds: all of it, and the detector's part.
+    /// Median time of a look over the last looks, in seconds.
     pub look_s: f64,
-    /// The detector's part of it.
+    /// The part of it that the network took; all of the detector's where there is none.
     pub inference_s: f64,
     /// Tracks that live.
     pub tracks: usize,

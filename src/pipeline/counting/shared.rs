@@ -69,7 +69,7 @@ pub struct Figures {
     pub status: CountingStatus,
     /// Looks.
     pub rate: RateMeter,
-    /// Times of the last looks: all of it, and the detector's part.
+    /// Times of the last looks: all of it, and the inference.
     pub times: Times,
     /// Whether the line down the middle counts.
     pub with_middle: bool,
@@ -83,7 +83,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// A look took `all`, of which `inference` is the detector's part.
+    /// A look took `all`, of which `inference` is the network's part ([`super::look::Seen::inference`]).
     pub fn add(&mut self, all: Duration, inference: Duration) {
         if self.looks.len() < TIMES {
             self.looks.push((all, inference));

@@ -2,11 +2,11 @@
 //! normalised, in one pass over the rows.
 //!
 //! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
-//! the size changes, so that a look allocates nothing. A side that becomes less than half of what it was
-//! is averaged over areas, any other interpolated between two pixels.
+//! the size changes, so that a look allocates nothing.
 
-use super::card::{Colours, InputCard, Place, Resize};
+use super::card::{self, Colours, InputCard, Place};
 use super::network::{InputShape, Layout};
+use super::resize::{LANES, Resize};
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
 
@@ -38,8 +38,8 @@ impl Fit {
 
 /// Which part of an input of `width` × `height` a picture of `of.0` × `of.1` pixels takes: left,
 /// top, width and height.
-pub fn place(resize: Resize, width: u32, height: u32, of: (u32, u32)) -> (u32, u32, u32, u32) {
-    let Resize::Letterbox { place, .. } = resize else { return (0, 0, width, height) };
+pub fn place(resize: card::Resize, width: u32, height: u32, of: (u32, u32)) -> (u32, u32, u32, u32) {
+    let card::Resize::Letterbox { place, .. } = resize else { return (0, 0, width, height) };
     let (of_width, of_height) = (f64::from(of.0.max(1)), f64::from(of.1.max(1)));
     let scale = (f64::from(width) / of_width).min(f64::from(height) / of_height);
     let inner = |of: f64, most: u32| ((of * scale).round() as u32).clamp(1, most);
@@ -47,108 +47,6 @@ pub fn place(resize: Resize, width: u32, height: u32, of: (u32, u32)) -> (u32, u
     match place {
         Place::TopLeft => (0, 0, inner_width, inner_height),
         Place::Centre => ((width - inner_width) / 2, (height - inner_height) / 2, inner_width, inner_height),
-    }
-}
-
-/// Which pixels of a row (or rows of a plane) go into each pixel of the result: the same number for
-/// each, one after the other, with weights that add up to 1.
-#[derive(Debug, Default)]
-struct Taps {
-    starts: Vec<usize>,
-    weights: Vec<f32>,
-    each: usize,
-}
-
-impl Taps {
-    /// From `from` samples, of which the first `extent` (perhaps not whole) show the picture, to
-    /// `to` of them.
-    fn new(from: usize, extent: f64, to: usize) -> Taps {
-        let step = extent / to as f64;
-        let each = if step > 2.0 { step.ceil() as usize + 1 } else { 2 }.min(from);
-        let mut taps = Taps { starts: Vec::with_capacity(to), weights: Vec::with_capacity(to * each), each };
-        for at in 0..to {
-            // A pixel's own middle is at its half.
-            let (begin, end) = if step > 2.0 {
-                (at as f64 * step, (at + 1) as f64 * step)
-            } else {
-                let middle = ((at as f64 + 0.5) * step).clamp(0.5, from as f64 - 0.5);
-                (middle - 0.5, middle + 0.5)
-            };
-            let start = (begin as usize).min(from - each);
-            taps.starts.push(start);
-            let row = taps.weights.len();
-            for sample in start..start + each {
-                let shared = end.min(sample as f64 + 1.0) - begin.max(sample as f64);
-                taps.weights.push(shared.max(0.0) as f32);
-            }
-            let sum: f32 = taps.weights[row..].iter().sum();
-            taps.weights[row..].iter_mut().for_each(|weight| *weight /= sum);
-        }
-        taps
-    }
-
-    fn of(&self, at: usize) -> (usize, &[f32]) {
-        (self.starts[at], &self.weights[at * self.each..(at + 1) * self.each])
-    }
-
-    /// Row `at` of a plane with rows of `width`, in `row`.
-    fn mix_rows(&self, plane: &[u8], width: usize, at: usize, row: &mut [f32]) {
-        let (start, weights) = self.of(at);
-        row.fill(0.0);
-        for (&weight, line) in weights.iter().zip(plane[start * width..].chunks_exact(width)) {
-            if weight != 0.0 {
-                for (mixed, &sample) in row.iter_mut().zip(line) {
-                    *mixed += weight * f32::from(sample);
-                }
-            }
-        }
-    }
-
-    /// `row` brought to the result's width.
-    fn mix_columns(&self, row: &[f32], out: &mut [f32]) {
-        if self.each == 2 {
-            for ((out, &start), weights) in out.iter_mut().zip(&self.starts).zip(self.weights.chunks_exact(2))
-            {
-                *out = row[start] * weights[0] + row[start + 1] * weights[1];
-            }
-            return;
-        }
-        for (at, out) in out.iter_mut().enumerate() {
-            let (start, weights) = self.of(at);
-            *out = row[start..].iter().zip(weights).map(|(sample, weight)| sample * weight).sum();
-        }
-    }
-}
-
-/// One plane's way to the input's size.
-#[derive(Debug, Default)]
-struct Way {
-    width: usize,
-    columns: Taps,
-    rows: Taps,
-    /// A row of the plane's own width.
-    mixed: Vec<f32>,
-    /// A row of the result's width.
-    out: Vec<f32>,
-}
-
-impl Way {
-    /// `of` is what the planes of luma have; one sample stands for one or two of those.
-    fn new(width: usize, height: usize, of: (usize, usize), to: (usize, usize)) -> Way {
-        // Half of an odd width is rounded up: the last sample reaches beyond the picture.
-        let extent = |own: usize, of: usize| if own * 2 == of + 1 { of as f64 / 2.0 } else { own as f64 };
-        Way {
-            width,
-            columns: Taps::new(width, extent(width, of.0), to.0),
-            rows: Taps::new(height, extent(height, of.1), to.1),
-            mixed: vec![0.0; width],
-            out: vec![0.0; to.0],
-        }
-    }
-
-    fn row(&mut self, plane: &[u8], at: usize) {
-        self.rows.mix_rows(plane, self.width, at, &mut self.mixed);
-        self.columns.mix_columns(&self.mixed, &mut self.out);
     }
 }
 
@@ -162,14 +60,14 @@ pub struct Letterbox {
     height: usize,
     layout: Layout,
     bgr: bool,
-    resize: Resize,
+    resize: card::Resize,
     /// For red, green and blue: (factor, summand) that normalise 0–255.
     normal: [(f32, f32); 3],
     made_for: Sizes,
     inner: (usize, usize, usize, usize),
-    luma: Way,
+    luma: Resize,
     /// Blue minus luma, red minus luma.
-    chroma: [Way; 2],
+    chroma: [Resize; 2],
     tensor: Vec<f32>,
 }
 
@@ -190,8 +88,8 @@ impl Letterbox {
             normal,
             made_for: [0; 6],
             inner: (0, 0, 0, 0),
-            luma: Way::default(),
-            chroma: [Way::default(), Way::default()],
+            luma: Resize::default(),
+            chroma: [Resize::default(), Resize::default()],
             tensor: vec![0.0; input.width as usize * input.height as usize * 3],
         }
     }
@@ -204,48 +102,80 @@ impl Letterbox {
     /// Makes the input out of `image`, and says where it lies in it.
     pub fn feed(&mut self, image: &SmallImage) -> Fit {
         self.plan(image);
+        self.write(image);
         let (left, top, width, height) = self.inner;
-        let grey = image.u.is_empty() || image.v.is_empty();
-        for at in 0..height {
-            self.luma.row(&image.y, at);
-            if !grey {
-                self.chroma[0].row(&image.u, at);
-                self.chroma[1].row(&image.v, at);
-            }
-            self.write_row(left, top + at, width);
-        }
         Fit { left: left as f32, top: top as f32, width: width as f32, height: height as f32 }
     }
 
-    /// Colours a row (ITU-R BT.601, full range, as JFIF has it) and writes it.
-    fn write_row(&mut self, left: usize, row: usize, width: usize) {
-        let (y, u, v) = (&self.luma.out[..width], &self.chroma[0].out[..width], &self.chroma[1].out[..width]);
+    fn write(&mut self, image: &SmallImage) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: The processor has what the function is compiled for: it was asked just now.
+            return unsafe { self.write_avx2(image) };
+        }
+        self.write_rows(image, Resize::row);
+    }
+
+    /// The same, and to the same numbers.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn write_avx2(&mut self, image: &SmallImage) {
+        self.write_rows(image, |resize, plane, at| resize.row_avx2(plane, at));
+    }
+
+    #[inline(always)]
+    fn write_rows(&mut self, image: &SmallImage, resize: impl Fn(&mut Resize, &[u8], usize)) {
+        let (left, top, width, height) = self.inner;
+        for at in 0..height {
+            resize(&mut self.luma, &image.y, at);
+            resize(&mut self.chroma[0], &image.u, at);
+            resize(&mut self.chroma[1], &image.v, at);
+            self.write_row((top + at) * self.width + left, width);
+        }
+    }
+
+    /// Colours a row (ITU-R BT.601, full range, as JFIF has it) and writes it from the pixel `begin` on.
+    #[inline(always)]
+    fn write_row(&mut self, begin: usize, width: usize) {
         let [red, green, blue] = self.normal;
-        let red = |at: usize| (y[at] + 1.402 * (v[at] - 128.0)).clamp(0.0, 255.0) * red.0 + red.1;
-        let green = |at: usize| {
-            let green_of = y[at] - 0.344_136 * (u[at] - 128.0) - 0.714_136 * (v[at] - 128.0);
-            green_of.clamp(0.0, 255.0) * green.0 + green.1
-        };
-        let blue = |at: usize| (y[at] + 1.772 * (u[at] - 128.0)).clamp(0.0, 255.0) * blue.0 + blue.1;
-        let begin = row * self.width + left;
+        let limited = |value: f32, (factor, summand): (f32, f32)| value.clamp(0.0, 255.0) * factor + summand;
+        let colours =
+            self.luma.out().iter().zip(self.chroma[0].out()).zip(self.chroma[1].out()).map(|((y, u), v)| {
+                let each = |colour: fn(f32, f32, f32) -> f32, normal| -> [f32; LANES] {
+                    std::array::from_fn(|lane| {
+                        limited(colour(y[lane], u[lane] - 128.0, v[lane] - 128.0), normal)
+                    })
+                };
+                let colours = [
+                    each(|y, _, v| y + 1.402 * v, red),
+                    each(|y, u, v| y - 0.344_136 * u - 0.714_136 * v, green),
+                    each(|y, u, _| y + 1.772 * u, blue),
+                ];
+                let [red, green, blue] = colours;
+                if self.bgr { [blue, green, red] } else { colours }
+            });
         match self.layout {
             Layout::Nchw => {
                 let (first, rest) = self.tensor.split_at_mut(self.width * self.height);
                 let (second, third) = rest.split_at_mut(self.width * self.height);
-                let (first, third) = if self.bgr { (third, first) } else { (first, third) };
-                let end = begin + width;
-                first[begin..end].iter_mut().enumerate().for_each(|(at, out)| *out = red(at));
-                second[begin..end].iter_mut().enumerate().for_each(|(at, out)| *out = green(at));
-                third[begin..end].iter_mut().enumerate().for_each(|(at, out)| *out = blue(at));
+                let row = begin..begin + width;
+                let planes = [&mut first[row.clone()], &mut second[row.clone()], &mut third[row]];
+                let [first, second, third] = planes.map(|plane| plane.chunks_mut(LANES));
+                for (((first, second), third), colours) in first.zip(second).zip(third).zip(colours) {
+                    for (out, colour) in [first, second, third].into_iter().zip(colours) {
+                        match out.first_chunk_mut() {
+                            Some(out) => *out = colour,
+                            None => out.copy_from_slice(&colour[..out.len()]),
+                        }
+                    }
+                }
             }
             Layout::Nhwc => {
-                let pixels = self.tensor[begin * 3..(begin + width) * 3].chunks_exact_mut(3);
-                for (at, pixel) in pixels.enumerate() {
-                    let mut colours = [red(at), green(at), blue(at)];
-                    if self.bgr {
-                        colours.reverse();
+                let pixels = self.tensor[begin * 3..(begin + width) * 3].chunks_mut(3 * LANES);
+                for (pixels, colours) in pixels.zip(colours) {
+                    for (lane, pixel) in pixels.chunks_exact_mut(3).enumerate() {
+                        pixel.copy_from_slice(&colours.map(|colour| colour[lane]));
                     }
-                    pixel.copy_from_slice(&colours);
                 }
             }
         }
@@ -262,15 +192,15 @@ impl Letterbox {
         let (left, top, width, height) = place(self.resize, self.width as u32, self.height as u32, image.of);
         let (width, height) = (width as usize, height as usize);
         self.inner = (left as usize, top as usize, width, height);
-        self.luma = Way::new(luma.0, luma.1, luma, (width, height));
+        self.luma = Resize::new(luma.0, luma.1, luma, (width, height));
         self.chroma = [0, 1].map(|_| {
             if chroma.0 == 0 || chroma.1 == 0 {
-                return Way { out: vec![128.0; width], ..Way::default() };
+                return Resize::constant(128.0, width);
             }
-            Way::new(chroma.0, chroma.1, luma, (width, height))
+            Resize::new(chroma.0, chroma.1, luma, (width, height))
         });
         self.made_for = sizes;
-        if let Resize::Letterbox { pad, .. } = self.resize {
+        if let card::Resize::Letterbox { pad, .. } = self.resize {
             self.paint(f32::from(pad));
         }
     }
@@ -297,6 +227,7 @@ impl Letterbox {
 
 #[cfg(test)]
 mod tests {
+    use super::card::Resize;
     use super::*;
     use crate::base::Stamp;
 
@@ -324,7 +255,7 @@ mod tests {
         InputShape { name: "image".into(), width, height, layout }
     }
 
-    fn card(resize: Resize) -> InputCard {
+    fn card(resize: card::Resize) -> InputCard {
         InputCard {
             size: None,
             layout: None,

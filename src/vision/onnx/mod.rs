@@ -19,6 +19,7 @@ pub mod layout;
 pub mod letterbox;
 pub mod network;
 pub mod product;
+mod resize;
 pub mod silu;
 mod surgery;
 pub mod vector;
@@ -26,6 +27,8 @@ pub mod vector;
 pub use card::{Card, CardError};
 pub use letterbox::Letterbox;
 pub use network::{InputShape, Layout, Network, NetworkError, Output, OutputShape, Outputs};
+
+use std::time::Duration;
 
 use super::detection::{Class, Detection};
 use super::detector::{DetectError, Detector};
@@ -165,6 +168,10 @@ impl Detector for OnnxDetector {
 
     fn options(&self) -> CounterOptions {
         self.options.clone()
+    }
+
+    fn inference(&self) -> Option<Duration> {
+        Some(self.network.took())
     }
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {

@@ -11,6 +11,7 @@
 //! the same machine, whatever the number of threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
@@ -215,6 +216,8 @@ pub struct Network {
     outputs: Vec<OutputShape>,
     /// What the last run gave.
     given: Vec<Tensor>,
+    /// How long it took.
+    took: Duration,
 }
 
 impl std::fmt::Debug for Network {
@@ -264,11 +267,19 @@ impl Network {
         if input.len() != self.input.len() {
             return Err(NetworkError::WrongLength { wanted: self.input.len(), given: input.len() });
         }
-        match catch_unwind(AssertUnwindSafe(|| self.compute(input))) {
+        let began = Instant::now();
+        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(input)));
+        self.took = began.elapsed();
+        match computed {
             Ok(Ok(())) => Ok(Outputs { shapes: &self.outputs, tensors: &self.given }),
             Ok(Err(error)) => Err(NetworkError::Run { reason: format!("{error:#}") }),
             Err(panic) => Err(NetworkError::Run { reason: words_of(&*panic) }),
         }
+    }
+
+    /// How long the last run took; 0 before the first.
+    pub fn took(&self) -> Duration {
+        self.took
     }
 
     fn compute(&mut self, input: &[f32]) -> TractResult<()> {
@@ -348,7 +359,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         .collect::<Result<Vec<_>, NetworkError>>()?;
     let options = PlanOptions { executor: Some(executor(threads)), ..PlanOptions::default() };
     let plan = SimplePlan::new_with_options(model, &options).map_err(failed)?;
-    Ok(Network { plan: Arc::new(plan), input, takes, outputs, given: Vec::new() })
+    Ok(Network { plan: Arc::new(plan), input, takes, outputs, given: Vec::new(), took: Duration::ZERO })
 }
 
 /// What shares the work of one picture.

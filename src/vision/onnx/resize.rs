@@ -1,0 +1,399 @@
+//! Planes of bytes brought to another size, row by row, as floats. Pure; allocates only when a size changes.
+//!
+//! A side that becomes less than half of what it was is averaged over areas, any other interpolated between two samples.
+//! Each row of a plane is brought to the new width once, and those rows are mixed. The weights of few samples are whole
+//! numbers, so that the results are the same, bit by bit, whatever vectors the processor has.
+
+/// Samples that are computed together.
+pub const LANES: usize = 8;
+
+/// What the weights of few samples add up to.
+const WHOLE: i16 = 1 << 14;
+
+/// Which samples of a row (or rows of a plane) go into each of the result: the same number for each, one after the other.
+#[derive(Debug, Default)]
+struct Taps {
+    starts: Vec<usize>,
+    /// They add up to 1.
+    weights: Vec<f32>,
+    each: usize,
+}
+
+impl Taps {
+    /// From `from` samples, of which the first `extent` (perhaps not whole) show the picture, to `to` of them.
+    fn new(from: usize, extent: f64, to: usize) -> Taps {
+        let step = extent / to as f64;
+        let each = if step > 2.0 { step.ceil() as usize + 1 } else { 2 }.min(from);
+        let mut taps = Taps { starts: Vec::with_capacity(to), weights: Vec::with_capacity(to * each), each };
+        for at in 0..to {
+            // A pixel's own middle is at its half.
+            let (begin, end) = if step > 2.0 {
+                (at as f64 * step, (at + 1) as f64 * step)
+            } else {
+                let middle = ((at as f64 + 0.5) * step).clamp(0.5, from as f64 - 0.5);
+                (middle - 0.5, middle + 0.5)
+            };
+            let start = (begin as usize).min(from - each);
+            taps.starts.push(start);
+            let row = taps.weights.len();
+            for sample in start..start + each {
+                let shared = end.min(sample as f64 + 1.0) - begin.max(sample as f64);
+                taps.weights.push(shared.max(0.0) as f32);
+            }
+            let sum: f32 = taps.weights[row..].iter().sum();
+            taps.weights[row..].iter_mut().for_each(|weight| *weight /= sum);
+        }
+        taps
+    }
+
+    fn of(&self, at: usize) -> (usize, &[f32]) {
+        (self.starts[at], &self.weights[at * self.each..(at + 1) * self.each])
+    }
+}
+
+/// A row's way to another width.
+#[derive(Debug)]
+enum Columns {
+    /// Each sample is of few.
+    Few(Vec<Few>),
+    /// Of any number.
+    Any(Taps),
+}
+
+impl Default for Columns {
+    fn default() -> Columns {
+        Columns::Any(Taps::default())
+    }
+}
+
+/// Samples of a row of which one of the result is mixed.
+const FEW: usize = 4;
+
+/// Samples of the result whose own lie within [`REACH`].
+const HALF: usize = LANES / 2;
+
+/// Samples of a row that are read for [`HALF`] of the result.
+const REACH: usize = 16;
+
+/// [`HALF`] samples, each mixed of [`FEW`].
+#[derive(Debug, Clone)]
+struct Few {
+    /// The first of [`REACH`] samples of the row in which all that are needed lie.
+    begin: usize,
+    /// For each sample where its own are from there on.
+    places: [[u8; FEW]; HALF],
+    /// [`WHOLE`] together.
+    weights: [[i16; FEW]; HALF],
+}
+
+impl Few {
+    /// For the taps `starts` and their `weights`, which begin below `from`. `None` if they reach too far.
+    fn new(starts: &[usize], weights: &[f32], each: usize, from: usize) -> Option<Few> {
+        let begin = (*starts.first()?).min(from.checked_sub(REACH)?);
+        let mut few = Few { begin, places: [[0; FEW]; HALF], weights: [[0; FEW]; HALF] };
+        for (lane, (start, weights)) in starts.iter().zip(weights.chunks_exact(each)).enumerate() {
+            let (places, own) = (few.places.get_mut(lane)?, few.weights.get_mut(lane)?);
+            let mut left = WHOLE;
+            for (tap, &weight) in weights.iter().enumerate() {
+                let place = start + tap - begin;
+                (*places.get_mut(tap)?, *own.get_mut(tap)?) =
+                    (place as u8, (weight * f32::from(WHOLE)).round() as i16);
+                left -= own[tap];
+                if place >= REACH {
+                    return None;
+                }
+            }
+            // What rounding took or gave goes to the heaviest.
+            *own.iter_mut().max()? += left;
+        }
+        Some(few)
+    }
+}
+
+impl Columns {
+    fn new(from: usize, extent: f64, to: usize) -> Columns {
+        let taps = Taps::new(from, extent, to);
+        let parts = taps.starts.chunks(HALF).zip(taps.weights.chunks(HALF * taps.each));
+        let few: Option<Vec<Few>> =
+            parts.map(|(starts, weights)| Few::new(starts, weights, taps.each, from)).collect();
+        few.map_or(Columns::Any(taps), Columns::Few)
+    }
+
+    /// `line` brought to the result's width.
+    #[inline(always)]
+    fn mix(
+        &self,
+        line: &[u8],
+        out: &mut [[f32; LANES]],
+        mix_few: impl Fn(&Few, &[u8; REACH]) -> [f32; HALF],
+    ) {
+        match self {
+            Columns::Few(few) => {
+                for (out, few) in out.as_flattened_mut().as_chunks_mut().0.iter_mut().zip(few) {
+                    let Some(reach) = line.get(few.begin..).and_then(<[u8]>::first_chunk) else { return };
+                    *out = mix_few(few, reach);
+                }
+            }
+            Columns::Any(taps) => {
+                let taps = taps.starts.iter().zip(taps.weights.chunks_exact(taps.each.max(1)));
+                for (out, (&start, weights)) in out.as_flattened_mut().iter_mut().zip(taps) {
+                    let samples = line[start..].iter().map(|&sample| f32::from(sample));
+                    *out = samples.zip(weights).map(|(sample, weight)| sample * weight).sum();
+                }
+            }
+        }
+    }
+}
+
+/// `few` of `reach`.
+#[cfg(any(test, not(target_arch = "aarch64")))]
+fn mix_few(few: &Few, reach: &[u8; REACH]) -> [f32; HALF] {
+    std::array::from_fn(|lane| {
+        let products = few.places[lane].iter().zip(few.weights[lane]);
+        let sum: i32 = products
+            .map(|(&place, weight)| i32::from(reach[usize::from(place) % REACH]) * i32::from(weight))
+            .sum();
+        sum as f32 * (1.0 / f32::from(WHOLE))
+    })
+}
+
+/// The same, and to the same numbers.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mix_few_avx2(few: &Few, reach: &[u8; REACH]) -> [f32; HALF] {
+    use std::arch::x86_64::*;
+    // SAFETY: there are 16, 16 and 32 bytes to be read, and none need be aligned.
+    let (reach, places, weights) = unsafe {
+        (
+            _mm_loadu_si128(reach.as_ptr().cast()),
+            _mm_loadu_si128(few.places.as_ptr().cast()),
+            _mm256_loadu_si256(few.weights.as_ptr().cast()),
+        )
+    };
+    let samples = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(reach, places));
+    let halves = _mm256_madd_epi16(samples, weights);
+    let sums = _mm_hadd_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
+    let mixed = _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_set1_ps(1.0 / f32::from(WHOLE)));
+    let mut out = [0.0; HALF];
+    // SAFETY: there is room for four floats, which need not be aligned.
+    unsafe { _mm_storeu_ps(out.as_mut_ptr(), mixed) };
+    out
+}
+
+/// The same, and to the same numbers.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn mix_few_neon(few: &Few, reach: &[u8; REACH]) -> [f32; HALF] {
+    use std::arch::aarch64::*;
+    let mut out = [0.0; HALF];
+    // SAFETY: every 64-bit ARM has NEON; there are 16, 16 and 32 bytes to be read, and room for four floats.
+    unsafe {
+        let samples = vqtbl1q_u8(vld1q_u8(reach.as_ptr()), vld1q_u8(few.places.as_ptr().cast()));
+        let weights = few.weights.as_ptr().cast();
+        let (weights, others) = (vld1q_s16(weights), vld1q_s16(weights.add(8)));
+        let low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(samples)));
+        let high = vreinterpretq_s16_u16(vmovl_high_u8(samples));
+        let first = vmull_s16(vget_low_s16(low), vget_low_s16(weights));
+        let third = vmull_s16(vget_low_s16(high), vget_low_s16(others));
+        let sums = vpaddq_s32(
+            vpaddq_s32(first, vmull_high_s16(low, weights)),
+            vpaddq_s32(third, vmull_high_s16(high, others)),
+        );
+        vst1q_f32(out.as_mut_ptr(), vmulq_n_f32(vcvtq_f32_s32(sums), 1.0 / f32::from(WHOLE)));
+    }
+    out
+}
+
+/// One plane's way to another size.
+#[derive(Debug, Default)]
+pub struct Resize {
+    width: usize,
+    columns: Columns,
+    rows: Taps,
+    /// Rows of the new width, of as many of the plane's rows as go into one: row `n` at the place `n` modulo their number.
+    across: Vec<Vec<[f32; LANES]>>,
+    /// The first row of the plane that is in none of them.
+    next: usize,
+    /// A row of the result, and what there is behind it up to whole lanes.
+    out: Vec<[f32; LANES]>,
+}
+
+impl Resize {
+    /// Of a plane of `width` × `height` to one of `to.0` × `to.1`, none of them 0. `of` is what the planes of luma have; a
+    /// sample stands for one or two of those.
+    pub fn new(width: usize, height: usize, of: (usize, usize), to: (usize, usize)) -> Resize {
+        // Half of an odd width is rounded up: the last sample reaches beyond the picture.
+        let extent = |own: usize, of: usize| if own * 2 == of + 1 { of as f64 / 2.0 } else { own as f64 };
+        let rows = Taps::new(height, extent(height, of.1), to.1);
+        let row = vec![[0.0; LANES]; to.0.div_ceil(LANES)];
+        Resize {
+            width,
+            columns: Columns::new(width, extent(width, of.0), to.0),
+            across: vec![row.clone(); rows.each],
+            rows,
+            next: 0,
+            out: row,
+        }
+    }
+
+    /// One that gives `sample` everywhere, whatever it is given.
+    pub fn constant(sample: f32, width: usize) -> Resize {
+        Resize { out: vec![[sample; LANES]; width.div_ceil(LANES)], ..Resize::default() }
+    }
+
+    /// The row that was made last, and something behind it up to whole lanes.
+    #[inline(always)]
+    pub fn out(&self) -> &[[f32; LANES]] {
+        &self.out
+    }
+
+    /// Makes row `at` of the result of `plane`. Rows are asked for from the first on, one after the other.
+    #[inline]
+    pub fn row(&mut self, plane: &[u8], at: usize) {
+        #[cfg(target_arch = "aarch64")]
+        self.row_by(plane, at, mix_few_neon);
+        #[cfg(not(target_arch = "aarch64"))]
+        self.row_by(plane, at, mix_few);
+    }
+
+    /// The same, and to the same numbers.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn row_avx2(&mut self, plane: &[u8], at: usize) {
+        self.row_by(plane, at, |few, reach| mix_few_avx2(few, reach));
+    }
+
+    #[inline(always)]
+    fn row_by(&mut self, plane: &[u8], at: usize, mix_few: impl Fn(&Few, &[u8; REACH]) -> [f32; HALF]) {
+        let count = self.across.len();
+        if count == 0 {
+            return;
+        }
+        if at == 0 {
+            self.next = 0;
+        }
+        let (start, weights) = self.rows.of(at);
+        for row in self.next.max(start)..start + count {
+            let line = &plane[row * self.width..(row + 1) * self.width];
+            self.columns.mix(line, &mut self.across[row % count], &mix_few);
+        }
+        self.next = start + count;
+        let across = |row: usize| &self.across[row % count];
+        let [first, last] = weights else {
+            self.out.fill([0.0; LANES]);
+            for (row, &weight) in weights.iter().enumerate() {
+                for (mixed, samples) in self.out.iter_mut().zip(across(start + row)) {
+                    *mixed = std::array::from_fn(|lane| mixed[lane] + weight * samples[lane]);
+                }
+            }
+            return;
+        };
+        for (mixed, (above, below)) in self.out.iter_mut().zip(across(start).iter().zip(across(start + 1))) {
+            *mixed = std::array::from_fn(|lane| first * above[lane] + last * below[lane]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every row of `plane`, `size` large, brought to `to`.
+    fn resized(
+        plane: &[u8],
+        size: (usize, usize),
+        to: (usize, usize),
+        by: fn(&mut Resize, &[u8], usize),
+    ) -> Vec<f32> {
+        let mut resize = Resize::new(size.0, size.1, size, to);
+        let mut all = Vec::new();
+        for at in 0..to.1 {
+            by(&mut resize, plane, at);
+            all.extend_from_slice(&resize.out().as_flattened()[..to.0]);
+        }
+        all
+    }
+
+    /// What a sample of the result is by definition: the sum of all samples, each by its share of rows times that of columns.
+    fn by_definition(plane: &[u8], size: (usize, usize), to: (usize, usize)) -> Vec<f64> {
+        let shares = |from: usize, to: usize| {
+            let taps = Taps::new(from, from as f64, to);
+            let all = (0..to).map(|at| taps.of(at));
+            all.map(|(start, weights)| {
+                let mut shares = vec![0.0; from];
+                weights
+                    .iter()
+                    .enumerate()
+                    .for_each(|(tap, &weight)| shares[start + tap] += f64::from(weight));
+                shares
+            })
+            .collect::<Vec<_>>()
+        };
+        let (columns, rows) = (shares(size.0, to.0), shares(size.1, to.1));
+        let mixed = |row: &[f64], column: &[f64]| {
+            let lines = plane.chunks_exact(size.0).zip(row);
+            lines
+                .map(|(line, share)| {
+                    share * line.iter().zip(column).map(|(&s, c)| f64::from(s) * c).sum::<f64>()
+                })
+                .sum()
+        };
+        rows.iter().flat_map(|row| columns.iter().map(move |column| mixed(row, column))).collect()
+    }
+
+    fn plain_row(resize: &mut Resize, plane: &[u8], at: usize) {
+        resize.row_by(plane, at, mix_few);
+    }
+
+    /// By the processor's vectors, if there are any for it.
+    fn row_by_vectors(resize: &mut Resize, plane: &[u8], at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has them: it was asked just now.
+            return unsafe { resize.row_avx2(plane, at) };
+        }
+        resize.row(plane, at);
+    }
+
+    proptest! {
+        #[test]
+        fn every_size_comes_out_as_defined_and_alike_by_vectors(
+            size in (1usize..70, 1usize..12),
+            to in (1usize..60, 1usize..20),
+            seed: u32,
+        ) {
+            let mut state = seed;
+            let plane: Vec<u8> = (0..size.0 * size.1)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 24) as u8
+                })
+                .collect();
+            let plain = resized(&plane, size, to, plain_row);
+            for (found, wanted) in plain.iter().zip(by_definition(&plane, size, to)) {
+                // Weights are rounded to 16384ths, two of them twice.
+                prop_assert!((f64::from(*found) - wanted).abs() < 0.05, "{found} is not {wanted}");
+            }
+            prop_assert_eq!(resized(&plane, size, to, row_by_vectors), plain);
+        }
+    }
+
+    #[test]
+    fn one_grey_stays_exactly_that_grey() {
+        for (size, to) in [((640, 4), (300, 3)), ((320, 3), (300, 5)), ((17, 2), (90, 2)), ((5, 5), (3, 3))] {
+            for grey in [0, 1, 77, 255] {
+                let plane = vec![grey; size.0 * size.1];
+                for sample in resized(&plane, size, to, Resize::row) {
+                    assert!(
+                        (sample - f32::from(grey)).abs() < 1e-4,
+                        "{sample} of {grey}, {size:?} to {to:?}"
+                    );
+                }
+            }
+        }
+    }
+}
