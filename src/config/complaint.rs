@@ -257,8 +257,15 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// Whether what has such a name, right or not quite, may be a secret.
+pub fn may_be_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["pass", "pasw", "pwd", "key", "secret", "token"].iter().any(|word| name.contains(word))
+}
+
 /// `text` with every secret in it starred out, character for character: what follows a word such as `password` or `passwd`,
-/// or the key `key`, and an equals sign, and what a URL carries before its `@`.
+/// or the key `key`, and an equals sign, or a colon or space where the sign was forgotten, and what a URL carries before its
+/// last `@`: signs that end a host stand in passwords, too.
 pub(super) fn masked(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let lower: Vec<char> = chars.iter().map(char::to_ascii_lowercase).collect();
@@ -268,8 +275,22 @@ pub(super) fn masked(text: &str) -> String {
                 || !lower[..at].last().is_some_and(|c| c.is_alphanumeric()))
             && lower[at + 3..].iter().find(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')) == Some(&'=')
     };
-    let word = (0..lower.len()).find(|&at| lower[at..].starts_with(&['p', 'a', 's', 's']) || is_key(at));
-    let value = word.and_then(|at| lower[at..].iter().position(|&c| c == '=').map(|equals| at + equals + 1));
+    let is_word = |at: usize| {
+        let begins = |word: &[char]| lower[at..].starts_with(word);
+        begins(&['p', 'a', 's', 's'])
+            || begins(&['p', 'a', 's', 'w'])
+            || begins(&['p', 'w', 'd'])
+            || is_key(at)
+    };
+    let word = (0..lower.len()).find(|&at| is_word(at));
+    let value = word.and_then(|at| {
+        if let Some(equals) = lower[at..].iter().position(|&c| c == '=') {
+            return Some(at + equals + 1);
+        }
+        let is_of_word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-' | '"' | '\'');
+        let end = at + lower[at..].iter().position(|c| !is_of_word(c))?;
+        (lower[end] == ':' || lower[end].is_whitespace()).then_some(end + 1)
+    });
     if let Some(value) = value {
         for c in chars[value..].iter_mut().filter(|c| !c.is_whitespace() && **c != '"') {
             *c = '*';
@@ -278,7 +299,7 @@ pub(super) fn masked(text: &str) -> String {
     let mut from = 0;
     while let Some(at) = chars[from..].windows(3).position(|w| w == [':', '/', '/']) {
         from += at + 3;
-        let end = chars[from..].iter().position(|c| c.is_whitespace() || "\"'/?#,".contains(*c));
+        let end = chars[from..].iter().position(|c| c.is_whitespace() || *c == '"');
         let host = &mut chars[from..end.map_or(lower.len(), |end| from + end)];
         if let Some(sign) = host.iter().rposition(|&c| c == '@') {
             host[..sign].fill('*');
@@ -360,7 +381,15 @@ mod tests {
             ("source.password=a b", "source.password=* *"),
             ("passwd=ab", "passwd=**"),
             ("TALLYCAM_SOURCE_PASSWORD=q", "TALLYCAM_SOURCE_PASSWORD=*"),
-            ("url = \"http://me:pw@cam/x@y\"", "url = \"http://*****@cam/x@y\""),
+            ("url = \"http://me:pw@cam/x\"", "url = \"http://*****@cam/x\""),
+            ("http://me:p,'#/w@cam/x y", "http://*********@cam/x y"),
+            ("http://me:pw@cam/x@y", "http://***********@y"),
+            ("http://cam/x y@z", "http://cam/x y@z"),
+            ("password: hunter2", "password: *******"),
+            ("\"password\" \"a b\"", "\"password\" \"* *\""),
+            ("pwd = x", "pwd = *"),
+            ("pasword = x", "pasword = *"),
+            ("path = \"/srv/passage/north\"", "path = \"/srv/passage/north\""),
             ("key = \"s3cret", "key = \"******"),
             ("power = { key=\"ab\" }", "power = { key=\"**\" *"),
             ("TALLYCAM_POWER_KEY=q", "TALLYCAM_POWER_KEY=*"),

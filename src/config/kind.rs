@@ -653,5 +653,9 @@ mod tests {
         ] {
             assert!(url_fault(bad).is_some(), "{bad}");
         }
+        // A sign that should have been written otherwise makes the password look like a port.
+        let (message, hint) = url_fault("http://admin:secret/x@cam").unwrap();
+        assert!(!message.contains("secret"), "{message}");
+        assert!(hint.unwrap().contains("%2F"));
     }
 }

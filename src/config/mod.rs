@@ -22,7 +22,7 @@ mod saved;
 mod shipped;
 mod size;
 
-pub use complaint::{Complaint, Complaints};
+pub use complaint::{Complaint, Complaints, may_be_secret};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use duration::parse as parse_duration;
 pub use duration::show as show_duration;

@@ -192,10 +192,11 @@ impl Saved {
             hint,
         };
         let shown = |is_secret: bool| {
-            if is_secret { quoted("***") } else { super::complaint::masked(&kind::shortened(given)) }
+            if is_secret { quoted("***") } else { kind::shortened(&super::complaint::masked(given)) }
         };
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let is_secret = keys::find(section, name).is_some_and(|key| key.kind.is_secret());
+        let is_secret = keys::find(section, name)
+            .map_or_else(|| super::complaint::may_be_secret(name), |key| key.kind.is_secret());
         let meant = meant(path).map_err(|fault| wrong(shown(is_secret), fault))?;
         let path = meant.path();
         let read = match (&meant, text) {
@@ -466,6 +467,12 @@ mod tests {
         assert_eq!(wrong("power.key", "s3cret").given, "\"***\"");
         assert!(wrong("controls.sim.gain", "much").message.contains("whole number"));
         assert_eq!(wrong("source.password", "[1]").given, "\"***\"");
+        // Nor where the key is not quite right, or what a URL carries is long.
+        assert_eq!(wrong("source.passwd", "hunter2").given, "\"***\"");
+        let long =
+            wrong("source.url", "htp://admin:averyveryverylongpassword1@192.168.1.20/video of the door")
+                .given;
+        assert!(!long.contains("admin") && !long.contains("avery"), "{long}");
         assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));
         assert!(nothing().set("stream.qualty", None).is_err());
     }

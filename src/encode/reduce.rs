@@ -100,11 +100,18 @@ impl Reducer {
         out.of = geometry.size_of(size);
         out.stamp = picture.stamp;
         out.sequence = picture.sequence;
-        if self.read_straight(&jpeg, &layout, out).is_none() {
+        let is_straight = layout.across <= 2 && layout.down <= 2;
+        if !is_straight || self.read_straight(&jpeg, &layout, out).is_none() {
             if self.planes.len() != layout.len() {
                 self.planes.resize(layout.len(), 0);
             }
-            self.decompressor.decompress(&jpeg, &layout, &mut self.planes).map_err(broken)?;
+            let decompressor = &mut self.decompressor;
+            let done = match is_straight {
+                // What our own reader does not know it need not be asked twice.
+                true => decompressor.decompress_by_turbo(&jpeg, &layout, &mut self.planes),
+                false => decompressor.decompress(&jpeg, &layout, &mut self.planes),
+            };
+            done.map_err(broken)?;
             self.take_apart(&layout, out);
         }
         if !geometry.is_plain() {
@@ -113,11 +120,8 @@ impl Reducer {
         Ok(())
     }
 
-    /// Decodes into `out` itself. `None` where our own reader does not know how, or chroma is to be repeated.
+    /// Decodes into `out` itself, whose sizes are told. `None` where our own reader does not know how.
     fn read_straight(&mut self, jpeg: &[u8], layout: &YuvLayout, out: &mut SmallImage) -> Option<()> {
-        if layout.across > 2 || layout.down > 2 {
-            return None;
-        }
         out.y.resize(out.width * out.height, 0);
         for plane in [&mut out.u, &mut out.v] {
             plane.resize(out.chroma_width * out.chroma_height, 0);

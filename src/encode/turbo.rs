@@ -267,7 +267,8 @@ impl Decompressor {
         self.decompress_by_turbo(jpeg, layout, planes)
     }
 
-    fn decompress_by_turbo(
+    /// The same by libjpeg-turbo, whatever our own reader knows.
+    pub fn decompress_by_turbo(
         &mut self,
         jpeg: &[u8],
         layout: &YuvLayout,

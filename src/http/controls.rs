@@ -420,7 +420,9 @@ impl From<ControlsError> for Problem {
                 Problem { hint: trouble.hint, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, what) }
                     .retry_after(5)
             }
-            ControlsError::Busy | ControlsError::NoAnswer => unavailable.retry_after(5),
+            ControlsError::Busy | ControlsError::NoAnswer | ControlsError::OtherCamera => {
+                unavailable.retry_after(5)
+            }
             ControlsError::Ending => unavailable,
         }
     }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::query::Query;
+use crate::config::may_be_secret;
 
 /// More keys than this mean nothing here; each is looked for among all that there are, on the server's own thread.
 pub const MOST_KEYS: usize = 1000;
@@ -151,13 +152,7 @@ fn repeated(key: &str, values: impl Iterator<Item = Value>) -> PayloadError {
 
 /// As [`given`], but for what `key` says is a secret: nobody is shown that again.
 pub fn given_of(key: &str, value: &Value) -> String {
-    if is_secret(key) { String::from("***") } else { given(value) }
-}
-
-/// Whether what has such a name, right or not quite, may be a secret.
-pub fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["pass", "key", "secret", "token"].iter().any(|word| key.contains(word))
+    if may_be_secret(key) { String::from("***") } else { given(value) }
 }
 
 /// What was given, as text: at most 100 characters of it, and a text without its quotes.

@@ -3,7 +3,7 @@
 //! expected ([`WrongValue`]), and which key it does not know, unless that is one to defeat a cache
 //! ([`Query::known`]). Pure.
 
-use super::payload::is_secret;
+use crate::config::may_be_secret;
 
 /// A value of a query that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +103,7 @@ impl Query {
         Err(UnknownKey {
             key: key.chars().take(100).collect(),
             keys: keys.iter().map(|(key, _)| *key).collect(),
-            value: if is_secret(key) { String::from("***") } else { value.chars().take(100).collect() },
+            value: if may_be_secret(key) { String::from("***") } else { value.chars().take(100).collect() },
         })
     }
 

@@ -170,7 +170,8 @@ pub fn changes(sent: Map<String, Value>) -> Result<Changes, NotSet> {
             Some(toml) => drop(changes.insert(path, toml)),
             None => wrong.push(WrongSetting {
                 message: format!("`{path}` must be a text, a number, true, false, null or a list of those."),
-                given: value.to_string().chars().take(100).collect(),
+                // A section holds keys of its own.
+                given: payload::given_of(&format!("{path} {value}"), &value),
                 path,
                 hint: None,
             }),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{Asker, Denied, next, with_cookie};
 use super::body::Body;
+use super::payload::PayloadError;
 use super::problem::Problem;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
@@ -149,7 +150,12 @@ pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
-    let draft: PasswordDraft = payload::read(&request.headers, &request.body)?;
+    let draft: PasswordDraft =
+        payload::read(&request.headers, &request.body).map_err(|error| match error {
+            // What was sent instead of a text is not given back: it may be the password.
+            PayloadError::Wrong(_) => PayloadError::Wrong(String::from("`password` and `current` are texts")),
+            error => error,
+        })?;
     let access = access(&request)?;
     replace(&request, access, draft.password, draft.current.unwrap_or_default()).await?;
     Ok(report(access))

@@ -84,6 +84,9 @@ pub enum ControlsError {
     /// As many wait already as can.
     #[error("too many want something of the camera at once")]
     Busy,
+    /// What was meant is another one.
+    #[error("another camera is there now")]
+    OtherCamera,
     /// The camera's driver does not return.
     #[error("the camera did not answer in time")]
     NoAnswer,
@@ -97,6 +100,8 @@ pub enum Command {
     Controls(Answer<CameraControls>),
     RecentControls(Answer<CameraControls>),
     SetControls(Vec<ControlValue>, Answer<CameraControls>),
+    /// The same of the camera with this lasting name only.
+    SetControlsOf(Option<String>, Vec<ControlValue>, Answer<CameraControls>),
     ResetControls(Vec<ControlValue>, Answer<CameraControls>),
     Formats(Answer<Vec<Format>>),
     Replace(Box<dyn Opener>, oneshot::Sender<Result<(), Trouble>>),
@@ -111,6 +116,7 @@ impl fmt::Debug for Command {
             Command::Controls(_) => "Controls",
             Command::RecentControls(_) => "RecentControls",
             Command::SetControls(..) => "SetControls",
+            Command::SetControlsOf(..) => "SetControlsOf",
             Command::ResetControls(..) => "ResetControls",
             Command::Formats(_) => "Formats",
             Command::Replace(..) => "Replace",
@@ -162,28 +168,29 @@ impl Pipeline {
         wanted: Vec<ControlValue>,
         command: fn(Vec<ControlValue>, Answer<CameraControls>) -> Command,
     ) -> Result<CameraControls, ControlsError> {
-        let back = self.take_lens(&wanted).await;
+        let ended = self.take_lens(&wanted).await;
         let names: Vec<String> = wanted.iter().map(|wish| wish.name.clone()).collect();
         let set = self.ask(|answer| command(wanted, answer)).await;
         let is_taken = |back: &Drive| {
             let is_refused = |name| set.as_ref().map_or(true, |set| set.refused.contains(name));
             names.iter().any(|name| back.is_moved_by(name) && !is_refused(name))
         };
-        if let Some(back) = back.filter(|back| !is_taken(back)) {
+        if let Some(ended) = ended.filter(|ended| !is_taken(&ended.back)) {
             // Nobody else does it now.
-            if let Err(error) = self.set_in_sweep(back.as_it_is()).await {
+            if let Err(error) = self.set_in_sweep(ended.identity, ended.back.as_it_is()).await {
                 log::warn!("the lens could not be brought back after a focus sweep: {error}");
             }
         }
         set
     }
 
-    /// The same for the sweep itself.
+    /// The same for the sweep itself, which is of the camera with this lasting name.
     pub(super) async fn set_in_sweep(
         &self,
+        identity: Option<String>,
         wanted: Vec<ControlValue>,
     ) -> Result<CameraControls, ControlsError> {
-        self.ask(|answer| Command::SetControls(wanted, answer)).await
+        self.ask(|answer| Command::SetControlsOf(identity, wanted, answer)).await
     }
 
     /// The formats, sizes and rates that the camera offers; empty where there is nothing to choose.
@@ -268,6 +275,7 @@ impl Command {
             Command::Controls(answer)
             | Command::RecentControls(answer)
             | Command::SetControls(_, answer)
+            | Command::SetControlsOf(_, _, answer)
             | Command::ResetControls(_, answer) => answer.is_closed(),
             Command::Formats(answer) => answer.is_closed(),
             Command::Replace(_, answer) => answer.is_closed(),

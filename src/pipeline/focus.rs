@@ -137,6 +137,8 @@ pub enum Left {
     Sent,
     /// Somewhere: it could not be brought back.
     Astray,
+    /// It is another camera's now, and was left alone.
+    Other,
 }
 
 impl SweepEnd {
@@ -149,6 +151,7 @@ impl SweepEnd {
                     Left::Back => "is where it was",
                     Left::Sent => "is where it was sent meanwhile",
                     Left::Astray => "could not be brought back to where it was",
+                    Left::Other => "of that camera was left where it was",
                 };
                 format!("{why} The lens {lens}.")
             }
@@ -252,6 +255,7 @@ impl Focus {
             // Of a camera that was there before.
             Some(_) => {
                 self.cancel().await;
+                (drive, identity) = self.drive(kind, false).await?;
             }
             // It was read in the midst of it.
             None if was_swept => (drive, identity) = self.drive(kind, false).await?,
@@ -473,18 +477,22 @@ impl Sweeping {
             if stands.as_ref() == Some(&now.back) {
                 return if now.is_sent { Left::Sent } else { Left::Back };
             }
-            if let Err(error) = self.set(now.back.as_it_is()).await {
-                log::warn!("the lens could not be brought back after a focus sweep: {error}");
-                return Left::Astray;
+            match self.set(now.back.as_it_is()).await {
+                Ok(()) => {}
+                Err(ControlsError::OtherCamera) => return Left::Other,
+                Err(error) => {
+                    log::warn!("the lens could not be brought back after a focus sweep: {error}");
+                    return Left::Astray;
+                }
             }
             // It may have been sent elsewhere meanwhile.
             stands = Some(now.back);
         }
     }
 
-    /// Sets the lens's controls, which ends no sweep.
+    /// Sets the lens's controls, which ends no sweep; of no other camera.
     async fn set(&self, values: Vec<ControlValue>) -> Result<(), ControlsError> {
-        let set = self.focus.0.pipeline.set_in_sweep(values).await;
+        let set = self.focus.0.pipeline.set_in_sweep(self.identity.clone(), values).await;
         *self.focus.known() = None;
         set.map(drop)
     }

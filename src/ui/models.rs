@@ -104,7 +104,7 @@ fn state(facts: &CountingFacts) -> String {
     if why.trim().is_empty() { "Not counting now".into() } else { why.trim().to_owned() }
 }
 
-/// "9.8 looks a second; 61 ms each, of which the model 52 ms".
+/// "9.8 looks a second; 61 ms each, 52 ms of it inference".
 fn speed(facts: &CountingFacts) -> String {
     let part = if facts.looks_per_second > 0.0 && facts.inference_ms > 0.0 {
         format!(", {:.0} ms of it inference", facts.inference_ms)

@@ -23,12 +23,14 @@ struct Scene {
     scene: SimOpener,
     is_gone: Arc<AtomicBool>,
     sent: Arc<Mutex<Vec<i64>>>,
+    identity: Arc<Mutex<String>>,
 }
 
 struct OpenScene {
     scene: Box<dyn Source>,
     is_gone: Arc<AtomicBool>,
     sent: Arc<Mutex<Vec<i64>>>,
+    identity: Arc<Mutex<String>>,
 }
 
 impl Opener for Scene {
@@ -39,11 +41,11 @@ impl Opener for Scene {
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
         let scene = self.scene.open(stop)?;
         let (is_gone, sent) = (Arc::clone(&self.is_gone), Arc::clone(&self.sent));
-        Ok(Box::new(OpenScene { scene, is_gone, sent }))
+        Ok(Box::new(OpenScene { scene, is_gone, sent, identity: Arc::clone(&self.identity) }))
     }
 
     fn identity(&mut self) -> Option<String> {
-        self.scene.identity()
+        Some(self.identity.lock().unwrap().clone())
     }
 
     fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
@@ -61,7 +63,7 @@ impl Source for OpenScene {
     }
 
     fn identity(&self) -> Option<String> {
-        self.scene.identity()
+        Some(self.identity.lock().unwrap().clone())
     }
 
     fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
@@ -85,6 +87,7 @@ struct Bench {
     focus: Focus,
     is_gone: Arc<AtomicBool>,
     sent: Arc<Mutex<Vec<i64>>>,
+    identity: Arc<Mutex<String>>,
 }
 
 impl Bench {
@@ -92,12 +95,14 @@ impl Bench {
         let wanted = Wanted { width: Some(320), height: Some(180), ..Wanted::ANYTHING };
         let is_gone = Arc::new(AtomicBool::new(false));
         let sent = Arc::default();
+        let identity = Arc::new(Mutex::new(String::from("sim")));
         let scene = SimOpener::new(1, wanted, true);
-        let scene = Scene { scene, is_gone: Arc::clone(&is_gone), sent: Arc::clone(&sent) };
+        let (gone, places) = (Arc::clone(&is_gone), Arc::clone(&sent));
+        let scene = Scene { scene, is_gone: gone, sent: places, identity: Arc::clone(&identity) };
         let (pipeline, worker) = Pipeline::start(Box::new(scene), Settings::default()).unwrap();
         pipeline.set_saved_controls(saved(&[(AUTO, 0), (PLACE, 30)]));
         let focus = Focus::new(pipeline.clone(), FocusSettings::default());
-        Bench { run: Running::of(pipeline, worker), focus, is_gone, sent }
+        Bench { run: Running::of(pipeline, worker), focus, is_gone, sent, identity }
     }
 
     fn pipeline(&self) -> &Pipeline {
@@ -250,4 +255,20 @@ async fn a_lens_that_cannot_be_brought_back_is_not_said_to_be_where_it_was() {
     let text = end.text();
     assert!(text.starts_with("The sweep came to no end: "), "{text}");
     assert!(text.ends_with("The lens could not be brought back to where it was."), "{text}");
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_the_lens_of_another_camera_alone() {
+    let bench = Bench::new();
+    let end = bench.swept(async { *bench.identity.lock().unwrap() = String::from("another") }).await;
+    let SweepEnd::NotFound { why: NotFound::Failed(why), lens: Left::Other } = &end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(why, "another camera is there now");
+    // Saved for the one that is gone, and sent before the sweep.
+    let sent = bench.sent.lock().unwrap().clone();
+    assert_eq!(sent.iter().filter(|at| **at == 30).count(), 1, "{sent:?}");
+    // Whoever moves the lens now moves this one.
+    let planned = bench.focus.plan(LensKind::Auto, Move::By(0.05)).await.unwrap();
+    assert_eq!(planned.identity.as_deref(), Some("another"));
 }

@@ -10,7 +10,7 @@ use super::known::{Known, Look};
 use super::{Capture, OPEN_TAKES};
 use crate::media::{Trouble, TroubleKind};
 use crate::pipeline::State;
-use crate::pipeline::commands::Command;
+use crate::pipeline::commands::{Command, ControlsError};
 use crate::source::{Opener, Source};
 
 /// Another source, to be tried.
@@ -79,6 +79,17 @@ impl Capture<'_> {
             }
             Some(Command::SetControls(wanted, answer)) => {
                 let _ = answer.send(match open {
+                    Some(source) => look.known.saw(self.tuning.set(source, &wanted, &saved)),
+                    None => self.tuning.set_closed(&mut look, &wanted, &saved),
+                });
+            }
+            Some(Command::SetControlsOf(identity, wanted, answer)) => {
+                let there = match &open {
+                    Some(source) => source.identity(),
+                    None => look.identity(),
+                };
+                let _ = answer.send(match open {
+                    _ if there != identity => Err(ControlsError::OtherCamera),
                     Some(source) => look.known.saw(self.tuning.set(source, &wanted, &saved)),
                     None => self.tuning.set_closed(&mut look, &wanted, &saved),
                 });

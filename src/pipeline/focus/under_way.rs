@@ -54,34 +54,34 @@ impl UnderWay {
 
 impl Pipeline {
     /// Ends the sweep that is under way if one of `wanted` moves its lens; done when it is over. It does not bring the
-    /// lens back then: who asks moves it, and gets the lens as it would be brought back.
-    pub(in crate::pipeline) async fn take_lens(&self, wanted: &[ControlValue]) -> Option<Drive> {
+    /// lens back then: who asks moves it, and gets how it was under way last.
+    pub(in crate::pipeline) async fn take_lens(&self, wanted: &[ControlValue]) -> Option<UnderWay> {
         self.end_sweep(true, |sweep| wanted.iter().any(|wish| sweep.back.is_moved_by(&wish.name))).await
     }
 
     /// Ends the sweep that is under way if it is meant; done when it is over, and the lens brought back, unless that is
-    /// taken over. Gives the lens as it is to be brought back, if there was one.
+    /// taken over. Gives how it was under way last, if there was one.
     pub(super) async fn end_sweep(
         &self,
         is_taken_over: bool,
         is_meant: impl Fn(&UnderWay) -> bool,
-    ) -> Option<Drive> {
+    ) -> Option<UnderWay> {
         let mut sweep = self.shared.sweep.subscribe();
-        let mut back = None;
+        let mut last = None;
         self.shared.sweep.send_if_modified(|now| {
             now.as_mut().filter(|now| is_meant(now)).is_some_and(|now| {
-                back = Some(now.back.clone());
                 now.is_taken_over |= is_taken_over;
                 now.cancel.set();
+                last = Some(now.clone());
                 true
             })
         });
-        back.as_ref()?;
+        last.as_ref()?;
         let ended = async {
             // Until it is over other values may be saved.
             loop {
                 match sweep.borrow_and_update().as_ref() {
-                    Some(now) if now.cancel.is_set() => back = Some(now.back.clone()),
+                    Some(now) if now.cancel.is_set() => last = Some(now.clone()),
                     // Another one has begun since.
                     Some(_) | None => return,
                 }
@@ -93,6 +93,6 @@ impl Pipeline {
         if timeout(ENDS_WITHIN, ended).await.is_err() {
             log::warn!("a focus sweep has not ended within {ENDS_WITHIN:?}");
         }
-        back
+        last
     }
 }

@@ -213,7 +213,7 @@ pub struct Resize {
     rows: Taps,
     /// Rows of the new width, of as many of the plane's rows as go into one: row `n` at the place `n` modulo their number.
     across: Vec<Vec<[f32; LANES]>>,
-    /// The first row of the plane that is in none of them.
+    /// The row of the plane behind the last that is in one of them.
     next: usize,
     /// A row of the result, and what there is behind it up to whole lanes.
     out: Vec<[f32; LANES]>,
@@ -309,13 +309,30 @@ mod tests {
         to: (usize, usize),
         by: fn(&mut Resize, &[u8], usize),
     ) -> Vec<f32> {
-        let mut resize = Resize::new(size.0, size.1, size, to);
+        all_rows(&mut Resize::new(size.0, size.1, size, to), plane, to, by)
+    }
+
+    fn all_rows(
+        resize: &mut Resize,
+        plane: &[u8],
+        to: (usize, usize),
+        by: fn(&mut Resize, &[u8], usize),
+    ) -> Vec<f32> {
         let mut all = Vec::new();
         for at in 0..to.1 {
-            by(&mut resize, plane, at);
+            by(resize, plane, at);
             all.extend_from_slice(&resize.out().as_flattened()[..to.0]);
         }
         all
+    }
+
+    #[test]
+    fn the_last_sample_of_half_an_odd_width_reaches_beyond_the_picture() {
+        // Two samples of chroma stand for three pixels: the second one shows the picture by its half only.
+        let mut resize = Resize::new(2, 1, (3, 1), (3, 1));
+        resize.row(&[0, 90], 0);
+        let found = &resize.out().as_flattened()[..3];
+        assert!(found.iter().zip([0.0, 22.5, 67.5]).all(|(f, w)| (f - w).abs() < 1e-3), "{found:?}");
     }
 
     /// What a sample of the result is by definition: the sum of all samples, each by its share of rows times that of columns.
@@ -374,6 +391,11 @@ mod tests {
                 })
                 .collect();
             let plain = resized(&plane, size, to, plain_row);
+            // What was resized before by the same plan is forgotten.
+            let mut again = Resize::new(size.0, size.1, size, to);
+            let inverse: Vec<u8> = plane.iter().map(|sample| !sample).collect();
+            let rows = [&inverse, &plane].map(|plane| all_rows(&mut again, plane, to, Resize::row));
+            prop_assert_eq!(&rows[1], &plain);
             for (found, wanted) in plain.iter().zip(by_definition(&plane, size, to)) {
                 // Weights are rounded to 16384ths, two of them twice.
                 prop_assert!((f64::from(*found) - wanted).abs() < 0.05, "{found} is not {wanted}");
@@ -383,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn one_grey_stays_exactly_that_grey() {
+    fn one_grey_stays_that_grey() {
         for (size, to) in [((640, 4), (300, 3)), ((320, 3), (300, 5)), ((17, 2), (90, 2)), ((5, 5), (3, 3))] {
             for grey in [0, 1, 77, 255] {
                 let plane = vec![grey; size.0 * size.1];
