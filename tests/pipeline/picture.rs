@@ -375,8 +375,14 @@ fn a_view_is_made_once_for_all_who_want_it_and_while_they_do() {
         bench.scenery.give();
         bench.views.count() == 0
     });
-    let before = bench.made();
     let mut after = plain.part().unwrap();
+    // One that was being made then may be told of a little later.
+    wait_until("what was begun is done", || {
+        let made = bench.made();
+        std::thread::sleep(Duration::from_millis(50));
+        made == bench.made()
+    });
+    let before = bench.made();
     for _ in 0..5 {
         bench.scenery.give();
         after = plain.part().unwrap();
