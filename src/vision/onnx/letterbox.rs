@@ -50,6 +50,12 @@ pub fn place(resize: card::Resize, width: u32, height: u32, of: (u32, u32)) -> (
     }
 }
 
+/// A colour of 0–255, normalised by (factor, summand).
+#[inline(always)]
+fn limited(colour: f32, (factor, summand): (f32, f32)) -> f32 {
+    colour.clamp(0.0, 255.0) * factor + summand
+}
+
 /// Sizes that a plan was made for: luma, chroma, and the picture's own.
 type Sizes = [usize; 6];
 
@@ -137,23 +143,23 @@ impl Letterbox {
     /// Colours a row (ITU-R BT.601, full range, as JFIF has it) and writes it from the pixel `begin` on.
     #[inline(always)]
     fn write_row(&mut self, begin: usize, width: usize) {
-        let [red, green, blue] = self.normal;
-        let limited = |value: f32, (factor, summand): (f32, f32)| value.clamp(0.0, 255.0) * factor + summand;
-        let colours =
-            self.luma.out().iter().zip(self.chroma[0].out()).zip(self.chroma[1].out()).map(|((y, u), v)| {
-                let each = |colour: fn(f32, f32, f32) -> f32, normal| -> [f32; LANES] {
-                    std::array::from_fn(|lane| {
-                        limited(colour(y[lane], u[lane] - 128.0, v[lane] - 128.0), normal)
-                    })
-                };
-                let colours = [
-                    each(|y, _, v| y + 1.402 * v, red),
-                    each(|y, u, v| y - 0.344_136 * u - 0.714_136 * v, green),
-                    each(|y, u, _| y + 1.772 * u, blue),
-                ];
-                let [red, green, blue] = colours;
-                if self.bgr { [blue, green, red] } else { colours }
-            });
+        let [red_of, green_of, blue_of] = self.normal;
+        let planes = self.luma.out().iter().zip(self.chroma[0].out()).zip(self.chroma[1].out());
+        let colours = planes.map(|((y, u), v)| {
+            let [mut red, mut green, mut blue] = [[0.0; LANES]; 3];
+            // Plain loops: no closure is left to be called where functions are kept small.
+            for lane in 0..LANES {
+                red[lane] = limited(y[lane] + 1.402 * (v[lane] - 128.0), red_of);
+            }
+            for lane in 0..LANES {
+                let colour = y[lane] - 0.344_136 * (u[lane] - 128.0) - 0.714_136 * (v[lane] - 128.0);
+                green[lane] = limited(colour, green_of);
+            }
+            for lane in 0..LANES {
+                blue[lane] = limited(y[lane] + 1.772 * (u[lane] - 128.0), blue_of);
+            }
+            if self.bgr { [blue, green, red] } else { [red, green, blue] }
+        });
         match self.layout {
             Layout::Nchw => {
                 let (first, rest) = self.tensor.split_at_mut(self.width * self.height);

@@ -291,7 +291,9 @@ impl Resize {
             return;
         };
         for (mixed, (above, below)) in self.out.iter_mut().zip(across(start).iter().zip(across(start + 1))) {
-            *mixed = std::array::from_fn(|lane| first * above[lane] + last * below[lane]);
+            for lane in 0..LANES {
+                mixed[lane] = first * above[lane] + last * below[lane];
+            }
         }
     }
 }
