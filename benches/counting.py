@@ -47,8 +47,9 @@ MOTION = Server("motion", False, daemon("detect.backend=motion", LINE))
 
 
 def pictures():
-    """A folder of camera pictures: a clip's, which are worth looking at, or drawn ones."""
-    folder = f"{OUT}/clip"
+    """A folder of camera pictures: a clip's, which are worth looking at, or drawn ones. Like a camera's they have the
+    Huffman tables of the standard (T.81 Annex K), and not each one its own."""
+    folder = f"{OUT}/camera"
     if not os.path.exists(CLIP) or not shutil.which("ffmpeg"):
         print(f"LEFT OUT: no {CLIP} (or no ffmpeg): drawn pictures are used", file=sys.stderr)
         return "720p"
@@ -56,9 +57,9 @@ def pictures():
         os.makedirs(folder + ".part", exist_ok=True)
         subprocess.run(
             ["ffmpeg", "-v", "error", "-y", "-i", CLIP, "-vf", "fps=10,scale=1280:720", "-frames:v", "200",
-             "-q:v", "5", f"{folder}.part/%03d.jpg"], check=True)  # fmt: skip
+             "-q:v", "5", "-huffman", "default", f"{folder}.part/%03d.jpg"], check=True)  # fmt: skip
         os.rename(folder + ".part", folder)
-    return "clip"
+    return "camera"
 
 
 def asked(path):

@@ -57,7 +57,8 @@ impl Reducer {
     }
 
     /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has
-    /// `least` pixels a row and rows, into `out`; at its own size if that is less than `least`.
+    /// `least` pixels a row and rows, into `out`; at its own size if that is less than `least`. Where 4/8 are for the
+    /// rows' sake alone, and our own reader knows the JPEG, at 2/8 of its width and 4/8 of its height.
     /// Lengths are rounded up. Chroma comes as the file has it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none;
     /// of the rare 4:1:1 and 4:4:1 each sample is given twice.
     ///
@@ -94,14 +95,17 @@ impl Reducer {
         let eighths = (1..8)
             .find(|n| (wide * n).div_ceil(8) >= least_width && (high * n).div_ceil(8) >= least_height)
             .unwrap_or(8);
-        let layout = header.layout(eighths).map_err(|what| ReduceError::Kind { sequence, what })?;
-        (out.width, out.height) = (layout.width, layout.height);
-        (out.chroma_width, out.chroma_height) = layout.chroma_size();
+        let kind = |what| ReduceError::Kind { sequence, what };
+        let layout = header.layout(eighths).map_err(kind)?;
         out.of = geometry.size_of(size);
         out.stamp = picture.stamp;
         out.sequence = picture.sequence;
         let is_straight = layout.across <= 2 && layout.down <= 2;
-        if !is_straight || self.read_straight(&jpeg, &layout, out).is_none() {
+        let is_narrow = is_straight && eighths == 4 && (wide * 2).div_ceil(8) >= least_width;
+        let narrow = if is_narrow { Some(header.narrow_layout().map_err(kind)?) } else { None };
+        if !is_straight || self.read_straight(&jpeg, narrow.as_ref().unwrap_or(&layout), out).is_none() {
+            (out.width, out.height) = (layout.width, layout.height);
+            (out.chroma_width, out.chroma_height) = layout.chroma_size();
             if self.planes.len() != layout.len() {
                 self.planes.resize(layout.len(), 0);
             }
@@ -122,6 +126,8 @@ impl Reducer {
 
     /// Decodes into `out` itself, whose sizes are told. `None` where our own reader does not know how.
     fn read_straight(&mut self, jpeg: &[u8], layout: &YuvLayout, out: &mut SmallImage) -> Option<()> {
+        (out.width, out.height) = (layout.width, layout.height);
+        (out.chroma_width, out.chroma_height) = layout.chroma_size();
         out.y.resize(out.width * out.height, 0);
         for plane in [&mut out.u, &mut out.v] {
             plane.resize(out.chroma_width * out.chroma_height, 0);

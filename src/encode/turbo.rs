@@ -213,12 +213,22 @@ pub struct YuvLayout {
     /// Pixels across and down that one sample of chroma stands for.
     pub across: usize,
     pub down: usize,
-    eighths: usize,
-    scale: ScalingFactor,
+    /// Eighths of the picture's width and height.
+    eighths: (usize, usize),
     subsamp: Subsamp,
 }
 
 impl YuvLayout {
+    /// Its scale, if libjpeg-turbo has it.
+    fn scale(&self) -> Result<ScalingFactor, CompressError> {
+        let (across, down) = self.eighths;
+        if across != down {
+            let words = format!("there is no scale of {across}/8 across and {down}/8 down");
+            return Err(CompressError(turbojpeg::Error::TurboJpegError(words)));
+        }
+        Ok(ScalingFactor::new(down, 8))
+    }
+
     /// Samples of chroma in a row and rows of them, without padding; 0 for grey.
     pub fn chroma_size(&self) -> (usize, usize) {
         match self.chroma_stride {
@@ -274,7 +284,7 @@ impl Decompressor {
         layout: &YuvLayout,
         planes: &mut [u8],
     ) -> Result<(), CompressError> {
-        self.turbo.set_scaling_factor(layout.scale)?;
+        self.turbo.set_scaling_factor(layout.scale()?)?;
         let image = YuvImage {
             pixels: planes,
             width: layout.width,
@@ -344,7 +354,7 @@ impl Decompressor {
         layout: &YuvLayout,
         plane: &mut [u8],
     ) -> Result<(), CompressError> {
-        self.turbo.set_scaling_factor(layout.scale)?;
+        self.turbo.set_scaling_factor(layout.scale()?)?;
         let image = Image {
             pixels: plane,
             width: layout.width,
@@ -407,6 +417,15 @@ impl Header {
 
     /// The planes at `eighths`/8 of the size. The error says what the JPEG is instead.
     pub fn layout(&self, eighths: usize) -> Result<YuvLayout, &'static str> {
+        self.layout_at((eighths, eighths))
+    }
+
+    /// The planes at a quarter of the width and half of the height, which only [`Decompressor::read_tight`] makes.
+    pub fn narrow_layout(&self) -> Result<YuvLayout, &'static str> {
+        self.layout_at((2, 4))
+    }
+
+    fn layout_at(&self, eighths: (usize, usize)) -> Result<YuvLayout, &'static str> {
         if self.0.is_lossless {
             return Err("it is lossless");
         }
@@ -422,8 +441,8 @@ impl Header {
             Subsamp::Sub1x4 => (1, 4),
             _ => return Err("its chroma is subsampled in a way that is not known"),
         };
-        let scale = ScalingFactor::new(eighths, 8);
-        let (width, height) = (scale.scale(self.0.width), scale.scale(self.0.height));
+        let scaled = |length: usize, eighths: usize| ScalingFactor::new(eighths, 8).scale(length);
+        let (width, height) = (scaled(self.0.width, eighths.0), scaled(self.0.height, eighths.1));
         let (y_stride, y_rows) = (width.next_multiple_of(across), height.next_multiple_of(down));
         let grey = self.0.subsamp == Subsamp::Gray;
         Ok(YuvLayout {
@@ -436,7 +455,6 @@ impl Header {
             across,
             down,
             eighths,
-            scale,
             subsamp: self.0.subsamp,
         })
     }

@@ -59,7 +59,7 @@ impl Scan {
     /// to its last byte.
     pub fn bits_behind(&self, segment: usize, place: usize) -> Option<Bits<'_>> {
         let end = *self.ends.get(segment)?;
-        let bits = Bits { bytes: &self.bytes, at: end, buffer: 0, count: 0 };
+        let bits = Bits { bytes: &self.bytes, at: end as u32, buffer: 0, count: 0 };
         (place.div_ceil(8) == end).then_some(bits)
     }
 
@@ -73,8 +73,8 @@ impl Scan {
 #[derive(Debug, Clone)]
 pub struct Bits<'a> {
     bytes: &'a [u8],
-    /// Where the next byte lies that is not in the buffer.
-    at: usize,
+    /// Where the next byte lies that is not in the buffer. Of 32 bits, so that one comparison says whether eight are there.
+    at: u32,
     /// The next bits, from the highest on: `count` of them, and maybe some of the bytes at `at`.
     buffer: u64,
     count: u32,
@@ -88,12 +88,13 @@ impl Bits<'_> {
     // Bits of bytes that do not fit whole are put in, too, and again, alike, the next time.
     #[inline(always)]
     pub fn refill(&mut self) {
-        let next = match self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
+        let at = self.at as usize;
+        let next = match self.bytes.get(at..at + 8).and_then(|eight| eight.first_chunk()) {
             Some(next) => u64::from_be_bytes(*next),
             None => 0,
         };
         self.buffer |= next >> self.count;
-        self.at += ((63 - self.count) >> 3) as usize;
+        self.at += (63 - self.count) >> 3;
         self.count |= REFILLED;
     }
 
@@ -113,6 +114,6 @@ impl Bits<'_> {
     /// How many bits have been passed over, from the first byte on.
     #[inline(always)]
     pub fn place(&self) -> usize {
-        8 * self.at - self.count as usize
+        8 * self.at as usize - self.count as usize
     }
 }

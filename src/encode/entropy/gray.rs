@@ -38,7 +38,7 @@ pub fn read(
     headers: &Headers<'_>,
     scan: &Scan,
     tables: &Tables,
-    places: &[(usize, usize)],
+    places: &[usize],
     buffers: &mut Buffers,
 ) -> Option<()> {
     let (units_across, units_down) = headers.units();
@@ -47,13 +47,13 @@ pub fn read(
     for &places in places {
         all.push(tables.get(places)?);
     }
-    let (&(luma_dc, luma_ac), chroma) = all.split_first()?;
+    let (&own, chroma) = all.split_first()?;
     let (blocks_across, blocks_down) = headers.blocks(luma);
     let stride = units_across * luma.across;
     buffers.blocks.clear();
     buffers.blocks.resize(stride * luma.down, Block::default());
     buffers.coded.begin(scan.bytes().len() + 4 * blocks_across * blocks_down);
-    let codes = luma_dc.codes.by_symbol::<12>();
+    let codes = own.dc.codes.by_symbol::<12>();
     let mut bits = scan.bits();
     let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
     let (mut read_dc, mut coded_dc) = (0, 0);
@@ -64,16 +64,16 @@ pub fn read(
             }
             for row in 0..luma.down {
                 for column in 0..luma.across {
-                    read_dc += difference(&mut bits, luma_dc)?;
+                    read_dc += difference(&mut bits, &own.dc)?;
                     let begin = bits.place() as u32;
-                    pass(&mut bits, luma_ac, 0)?;
+                    pass(&mut bits, &own.ac, 0)?;
                     let block = Block { begin, end: bits.place() as u32, dc: read_dc };
                     *buffers.blocks.get_mut(row * stride + unit * luma.across + column)? = block;
                 }
             }
-            for &(dc, ac) in chroma {
-                difference(&mut bits, dc)?;
-                pass(&mut bits, ac, 0)?;
+            for coding in chroma {
+                difference(&mut bits, &coding.dc)?;
+                pass(&mut bits, &coding.ac, 0)?;
             }
         }
         if !scan.reaches(units.segment, bits.place()) {

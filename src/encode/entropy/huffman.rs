@@ -1,11 +1,15 @@
 //! Huffman codes, and tables that read several at once. Pure.
 //!
-//! T.81 Annex C and F.2.2. A table is looked up with the next [`LOOK`] bits. For AC one entry of [`Values`] holds up to two
-//! coefficients that these bits hold whole, runs of zeros before them included; one of [`Lengths`] says how far as many
-//! coefficients reach as begin there. What does not fit is read one by one through [`Codes`].
+//! T.81 Annex C and F.2.2. A table is looked up with the next [`LOOK`] bits. One entry of [`Values`] holds up to two
+//! coefficients that these bits hold whole, runs of zeros before them included (where a block begins, the difference of DC
+//! and one coefficient); one of [`Lengths`] says how far as many coefficients reach as begin there. What does not fit is
+//! read one by one through [`Codes`].
 
-/// Bits that a table of AC codes is looked up with.
-pub const LOOK: u32 = 11;
+use std::hint::black_box;
+
+/// Bits that a table of AC codes is looked up with. More are quicker by a hundredth where pictures come one upon the other; but
+/// they come one by one, and whatever is done between them leaves little of the tables in the cache.
+pub const LOOK: u32 = 10;
 
 /// Bits that a table of DC codes is looked up with.
 const DC_LOOK: u32 = 10;
@@ -139,6 +143,19 @@ impl Dc {
     }
 }
 
+/// The coefficient whose code the `there` highest of `bits` hold; the bits behind the code may be missing. `found` is
+/// [`Ac`]'s table of symbols.
+fn beginning(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
+    let &(symbol, length) = found.get((bits >> (64 - LOOK)) as usize)?;
+    let length = u32::from(length);
+    (length > 0 && length <= there).then(|| Coefficient::of(symbol, length, bits)).flatten()
+}
+
+/// The same of one that is there whole.
+fn within(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
+    beginning(found, bits, there).filter(|found| found.bits <= there)
+}
+
 /// What codes AC.
 #[derive(Debug)]
 pub struct Ac {
@@ -149,7 +166,7 @@ pub struct Ac {
     pub lengths: Box<[Lengths; 1 << LOOK]>,
 }
 
-/// Up to two coefficients: 6 bits for their length in bits, one that says whether the block ends there, from bit 8 on a
+/// Up to two coefficients, of which the first may be a difference of DC: 6 bits for their length in bits, one that says whether the block ends there, from bit 8 on a
 /// byte each for the steps from the place before to the first and to the last of them, and from bit 32 on 16 bits for each
 /// of them. One alone is both.
 ///
@@ -178,6 +195,17 @@ impl Values {
     #[inline(always)]
     pub fn values(self) -> (i16, i16) {
         ((self.0 >> 32) as i16, (self.0 >> 48) as i16)
+    }
+
+    /// What tells nothing.
+    const UNKNOWN: Values = Values((UNKNOWN << 8 | UNKNOWN << 16) as u64);
+
+    /// `first` and what comes behind it.
+    fn of(first: Coefficient, second: Option<Coefficient>) -> Values {
+        match second {
+            Some(last) => Values::new(first, last, first.bits + last.bits, first.steps + last.steps),
+            None => Values::new(first, first, first.bits, first.steps),
+        }
     }
 
     fn new(first: Coefficient, last: Coefficient, bits: u32, steps: u32) -> Values {
@@ -244,27 +272,15 @@ impl Coefficient {
 impl Ac {
     fn new(codes: Codes) -> Option<Ac> {
         let found = codes.by_bits(LOOK);
-        // What the `there` highest of `bits` begin with; the bits behind the code may be missing.
-        let coefficient = |bits: u64, there: u32| {
-            let (symbol, length) = found[(bits >> (64 - LOOK)) as usize];
-            let length = u32::from(length);
-            (length > 0 && length <= there).then(|| Coefficient::of(symbol, length, bits)).flatten()
-        };
-        let all = |bits: u64, there: u32| coefficient(bits, there).filter(|found| found.bits <= there);
-        let values = |bits: u64| {
-            let Some(first) = all(bits, LOOK) else {
-                let none = Coefficient { bits: 0, steps: UNKNOWN, value: 0 };
-                return Values::new(none, none, 0, UNKNOWN);
-            };
-            match all(bits << first.bits, LOOK - first.bits).filter(|_| first.steps != END) {
-                Some(last) => Values::new(first, last, first.bits + last.bits, first.steps + last.steps),
-                None => Values::new(first, first, first.bits, first.steps),
-            }
+        let values = |bits: u64| match within(&found, bits, LOOK) {
+            None => Values::UNKNOWN,
+            Some(first) if first.steps == END => Values::of(first, None),
+            Some(first) => Values::of(first, within(&found, bits << first.bits, LOOK - first.bits)),
         };
         let lengths = |bits: u64| {
             let (mut length, mut steps) = (0, 0);
             while length < LOOK && steps < END {
-                match coefficient(bits << length, LOOK - length) {
+                match beginning(&found, bits << length, LOOK - length) {
                     Some(found) if found.steps == END || steps + found.steps < BLOCK => {
                         (length, steps) = (length + found.bits, steps + found.steps);
                     }
@@ -286,6 +302,11 @@ impl Ac {
         })
     }
 
+    /// The coefficient that the `there` highest of `bits` hold whole, at most [`LOOK`].
+    fn within(&self, bits: u64, there: u32) -> Option<Coefficient> {
+        within(self.symbols.as_slice(), bits, there)
+    }
+
     /// The one coefficient that `bits` begin with.
     // In a dense picture every fifth one: its code is short, but the bits behind it reach beyond LOOK.
     #[inline]
@@ -298,42 +319,75 @@ impl Ac {
     }
 }
 
+/// How the blocks of a component are coded.
+#[derive(Debug)]
+pub struct Coding {
+    pub dc: Dc,
+    pub ac: Ac,
+    /// Where a block begins: the difference of DC, at no steps, and the first coefficient behind it.
+    pub begins: Box<[Values; 1 << LOOK]>,
+}
+
+impl Coding {
+    fn new(dc: &[u8], ac: &[u8]) -> Option<Coding> {
+        let (dc, ac) = (Dc::new(Codes::new(dc)?)?, Ac::new(Codes::new(ac)?)?);
+        let begin = |bits: u64| {
+            let Some((difference, length)) = dc.read(bits).filter(|&(_, length)| length <= LOOK) else {
+                return Values::UNKNOWN;
+            };
+            let first = Coefficient { bits: length, steps: 0, value: difference as i16 };
+            Values::of(first, ac.within(bits << length, LOOK - length))
+        };
+        let begins: Vec<Values> = (0..1 << LOOK).map(|bits: u64| begin(bits << (64 - LOOK))).collect();
+        Some(Coding { begins: begins.into_boxed_slice().try_into().ok()?, dc, ac })
+    }
+
+    /// Brings the tables into the cache, all lines at once: where each is looked up only when the one before has said
+    /// where, each is waited for alone.
+    pub fn touch(&self) {
+        const LINE: usize = 64 / size_of::<Values>();
+        let tables = [self.begins.as_slice(), self.ac.values.as_slice()];
+        let lines = tables.iter().flat_map(|table| table.iter().step_by(LINE));
+        black_box(lines.fold(0, |sum, entry| sum ^ entry.0));
+    }
+}
+
 /// Tables that were made, with what they were made of: the next picture of a camera has the same ones.
 #[derive(Debug, Default)]
 pub struct Tables {
-    dc: Vec<(Vec<u8>, Dc)>,
-    ac: Vec<(Vec<u8>, Ac)>,
+    kept: Vec<Kept>,
 }
 
-/// Tables that are kept: two of each kind are in use, and a second source may take turns.
+/// The tables of one component, and the file's own of DC and AC.
+#[derive(Debug)]
+struct Kept {
+    dc: Vec<u8>,
+    ac: Vec<u8>,
+    coding: Coding,
+}
+
+/// Codings that are kept: two are in use, and a second source may take turns.
 const KEPT: usize = 4;
 
 impl Tables {
-    /// The places of the tables for DC and AC that are coded as the file says.
-    pub fn find(&mut self, dc: &[u8], ac: &[u8]) -> Option<(usize, usize)> {
-        Some((find(&mut self.dc, dc, Dc::new)?, find(&mut self.ac, ac, Ac::new)?))
+    /// The place of the coding by the tables for DC and AC as the file has them.
+    pub fn find(&mut self, dc: &[u8], ac: &[u8]) -> Option<usize> {
+        if let Some(place) = self.kept.iter().position(|kept| kept.dc == dc && kept.ac == ac) {
+            return Some(place);
+        }
+        self.kept.push(Kept { dc: dc.to_vec(), ac: ac.to_vec(), coding: Coding::new(dc, ac)? });
+        Some(self.kept.len() - 1)
     }
 
-    /// The tables at these places.
-    pub fn get(&self, (dc, ac): (usize, usize)) -> Option<(&Dc, &Ac)> {
-        Some((&self.dc.get(dc)?.1, &self.ac.get(ac)?.1))
+    /// The coding at this place.
+    pub fn get(&self, place: usize) -> Option<&Coding> {
+        Some(&self.kept.get(place)?.coding)
     }
 
-    /// Forgets the tables when there are too many. Places that were found are none after that.
+    /// Forgets the codings when there are too many. Places that were found are none after that.
     pub fn tidy(&mut self) {
-        if self.dc.len() > KEPT {
-            self.dc.clear();
-        }
-        if self.ac.len() > KEPT {
-            self.ac.clear();
+        if self.kept.len() > KEPT {
+            self.kept.clear();
         }
     }
-}
-
-fn find<T>(kept: &mut Vec<(Vec<u8>, T)>, coded: &[u8], make: impl Fn(Codes) -> Option<T>) -> Option<usize> {
-    if let Some(place) = kept.iter().position(|(of, _)| of == coded) {
-        return Some(place);
-    }
-    kept.push((coded.to_vec(), make(Codes::new(coded)?)?));
-    Some(kept.len() - 1)
 }

@@ -1,10 +1,10 @@
 //! Reads what most of a camera's JPEG is, its Huffman codes, faster than libjpeg-turbo where less than all of it is wanted:
-//! planes at an eighth to a half of the size, and the picture without its colour, for which no coefficient is decoded at
+//! planes at an eighth to a half of the size, or a quarter as wide and half as high, and the picture without its colour, for which no coefficient is decoded at
 //! all: the bits of luma are copied.
 //!
 //! It knows only what cameras send (see `headers`) and gives `None` for all else and for whatever is odd, so that
 //! libjpeg-turbo, which understands more and can say what is wrong, has the last word. What it does read comes out bit
-//! for bit as libjpeg-turbo would have it; the tests hold it to that.
+//! for bit as libjpeg-turbo would have it, where that knows the scale; the tests hold it to that.
 //!
 //! Pure; lives on whichever thread changes a picture. Reuses its buffers, and tables from one picture to the next.
 
@@ -30,24 +30,29 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Decodes `jpeg` at `eighths`/8 of its size, which then is `size`, with chroma of one sample for so many of luma as
-    /// `subsampling` says, into `planes`: luma and maybe both of chroma. `None`, and nothing of worth in `planes`, if it is
-    /// not so, or not as cameras make it.
+    /// Decodes `jpeg` at so many eighths of its width and height, which then is `size`, with chroma of one sample for so
+    /// many of luma as `subsampling` says, into `planes`: luma and maybe both of chroma. `None`, and nothing of worth in
+    /// `planes`, if it is not so, or not as cameras make it.
     pub fn decode(
         &mut self,
         jpeg: &[u8],
-        eighths: usize,
+        eighths: (usize, usize),
         size: (usize, usize),
         subsampling: (usize, usize),
         planes: &mut [Plane<'_>],
     ) -> Option<()> {
-        if !(1..=4).contains(&eighths) {
-            return None;
-        }
+        let read = match eighths {
+            (1, 1) => planes::read::<1, 1>,
+            (2, 2) => planes::read::<2, 2>,
+            (3, 3) => planes::read::<3, 3>,
+            (4, 4) => planes::read::<4, 4>,
+            (2, 4) => planes::read::<2, 4>,
+            _ => return None,
+        };
         let headers = Headers::read(jpeg)?;
         let [luma, chroma @ ..] = headers.components() else { return None };
-        let scaled = |length: usize| (length * eighths).div_ceil(8);
-        let is_so = (scaled(headers.width), scaled(headers.height)) == size
+        let scaled = |length: usize, eighths: usize| (length * eighths).div_ceil(8);
+        let is_so = (scaled(headers.width, eighths.0), scaled(headers.height, eighths.1)) == size
             && (luma.across, luma.down) == subsampling
             && (planes.len() == 1 || planes.len() == 1 + chroma.len())
             && planes.iter().all(|plane| plane.stride > 0);
@@ -56,12 +61,7 @@ impl Reader {
         }
         let places = self.prepare(jpeg, &headers)?;
         let (scan, tables, strips) = (&self.scan, &self.tables, &mut self.strips);
-        match eighths {
-            1 => planes::read::<1>(&headers, scan, tables, &places, strips, planes),
-            2 => planes::read::<2>(&headers, scan, tables, &places, strips, planes),
-            3 => planes::read::<3>(&headers, scan, tables, &places, strips, planes),
-            _ => planes::read::<4>(&headers, scan, tables, &places, strips, planes),
-        }
+        read(&headers, scan, tables, &places, strips, planes)
     }
 
     /// Makes the picture without its colour, with all that is written about it, which [`Reader::gray`] gives then. `None`
@@ -81,8 +81,8 @@ impl Reader {
         self.luma.jpeg()
     }
 
-    /// Takes the scan apart and gives the places of each component's tables.
-    fn prepare(&mut self, jpeg: &[u8], headers: &Headers<'_>) -> Option<Vec<(usize, usize)>> {
+    /// Takes the scan apart and gives the place of each component's coding.
+    fn prepare(&mut self, jpeg: &[u8], headers: &Headers<'_>) -> Option<Vec<usize>> {
         let (across, down) = headers.units();
         let segments = match headers.restart {
             0 => 1,

@@ -2,8 +2,8 @@
 
 use super::bits::{Bits, Scan};
 use super::headers::{Component, Headers};
-use super::huffman::{Ac, BLOCK, Dc, END, LOOK, Tables};
-use super::reduced::{self, Coefficients, NATURAL, Quantization};
+use super::huffman::{Ac, BLOCK, Coding, END, LOOK, Tables, UNKNOWN};
+use super::reduced::{self, Coefficients, Quantization, Samples};
 
 /// A plane that samples are written to: rows of `stride` bytes.
 #[derive(Debug)]
@@ -17,8 +17,7 @@ struct Reading<'a> {
     component: Component,
     /// Blocks that show something, across and down.
     blocks: (usize, usize),
-    dc: &'a Dc,
-    ac: &'a Ac,
+    coding: &'a Coding,
     quantization: Quantization,
     /// The DC of the last block.
     last_dc: i32,
@@ -30,43 +29,47 @@ struct Reading<'a> {
 struct Place {
     /// Its component.
     number: usize,
-    /// Where its samples begin in the first unit, and how much further in each of the next.
-    begin: usize,
-    step: usize,
+    /// Where its samples begin in the first unit, and how much further in each of the next. Of 32 bits, so that one
+    /// comparison says whether they are there.
+    begin: u32,
+    step: u32,
 }
 
-/// Reads `scan` at `SIDE` samples a side of a block into `planes`: luma alone or all that there are. `strips` is used for
-/// it. What of `planes` no block reaches repeats the last sample.
-pub fn read<const SIDE: usize>(
+/// Reads `scan` at `ACROSS` samples a row and `DOWN` rows of a block into `planes`: luma alone or all that there are.
+/// `strips` is used for it. What of `planes` no block reaches repeats the last sample.
+pub fn read<const ACROSS: usize, const DOWN: usize>(
     headers: &Headers<'_>,
     scan: &Scan,
     tables: &Tables,
-    places: &[(usize, usize)],
+    places: &[usize],
     strips: &mut [Vec<u8>; 3],
     planes: &mut [Plane<'_>],
 ) -> Option<()> {
     let (units_across, units_down) = headers.units();
     let mut readings = Vec::with_capacity(3);
     let mut blocks = Vec::with_capacity(6);
-    for (number, (component, &places)) in headers.components().iter().zip(places).enumerate() {
-        let (dc, ac) = tables.get(places)?;
+    for (number, (component, &place)) in headers.components().iter().zip(places).enumerate() {
+        let coding = tables.get(place)?;
         let (in_order, ..) = headers.tables(component)?;
         let mut quantization = [0; 64];
-        for (&value, &place) in in_order.iter().zip(&NATURAL) {
-            quantization[usize::from(place)] = i16::from(value);
+        for (&value, &place) in in_order.iter().zip(reduced::places(ACROSS, DOWN)) {
+            if let Some(to) = quantization.get_mut(usize::from(place)) {
+                *to = i16::from(value);
+            }
         }
-        let (across, stride) = (component.across, units_across * component.across * SIDE);
+        let (across, stride) = (component.across, units_across * component.across * ACROSS);
         for block in 0..across * component.down {
-            let begin = (block / across * stride + block % across) * SIDE;
-            blocks.push(Place { number, begin, step: across * SIDE });
+            let begin = block / across * stride * DOWN + block % across * ACROSS;
+            blocks.push(Place { number, begin: begin as u32, step: (across * ACROSS) as u32 });
         }
         let shown = headers.blocks(component);
         let component = *component;
-        readings.push(Reading { component, blocks: shown, dc, ac, quantization, last_dc: 0, stride });
+        readings.push(Reading { component, blocks: shown, coding, quantization, last_dc: 0, stride });
     }
     for ((strip, reading), _) in strips.iter_mut().zip(&readings).zip(planes.iter()) {
-        strip.resize(reading.stride * reading.component.down * SIDE, 0);
+        strip.resize(reading.stride * reading.component.down * DOWN, 0);
     }
+    readings.iter().take(2).for_each(|reading| reading.coding.touch());
     let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
     let mut bits = scan.bits();
     let wanted = planes.len();
@@ -74,40 +77,53 @@ pub fn read<const SIDE: usize>(
         let mut to: [&mut [u8]; 3] = Default::default();
         let there = planes.iter_mut().zip(strips.iter_mut()).zip(&readings);
         for (to, ((plane, strip), reading)) in to.iter_mut().zip(there) {
-            let lies = reading.lies::<SIDE>(unit_row, plane);
+            let lies = reading.lies::<ACROSS, DOWN>(unit_row, plane);
             *to = if lies { plane.samples.get_mut(unit_row * strip.len()..)? } else { strip };
         }
-        read_units::<SIDE>(&mut units, &mut bits, units_across, &mut readings, &blocks, wanted, &mut to)?;
+        read_units::<ACROSS, DOWN>(
+            &mut units,
+            &mut bits,
+            units_across,
+            &mut readings,
+            &blocks,
+            wanted,
+            &mut to,
+        )?;
         if !scan.reaches(units.segment, bits.place()) {
             return None;
         }
         for ((plane, strip), reading) in planes.iter_mut().zip(strips.iter()).zip(&readings) {
-            if !reading.lies::<SIDE>(unit_row, plane) {
-                reading.copy::<SIDE>(unit_row, strip, plane)?;
+            if !reading.lies::<ACROSS, DOWN>(unit_row, plane) {
+                reading.copy::<ACROSS, DOWN>(unit_row, strip, plane)?;
             }
         }
     }
     for (plane, reading) in planes.iter_mut().zip(&readings) {
-        repeat_last_row(plane, reading.blocks.1 * SIDE)?;
+        repeat_last_row(plane, reading.blocks.1 * DOWN)?;
     }
     Some(())
 }
 
 impl Reading<'_> {
     /// Whether the samples of a row of units lie in `plane` as in a strip.
-    fn lies<const SIDE: usize>(&self, unit_row: usize, plane: &Plane<'_>) -> bool {
-        let rows = (unit_row + 1) * self.component.down * SIDE;
+    fn lies<const ACROSS: usize, const DOWN: usize>(&self, unit_row: usize, plane: &Plane<'_>) -> bool {
+        let rows = (unit_row + 1) * self.component.down * DOWN;
         plane.stride == self.stride
-            && self.blocks.0 * SIDE == self.stride
-            && rows <= self.blocks.1 * SIDE
+            && self.blocks.0 * ACROSS == self.stride
+            && rows <= self.blocks.1 * DOWN
             && rows * self.stride <= plane.samples.len()
     }
 
     /// Copies what shows something of a row of units from `strip` to `plane`.
-    fn copy<const SIDE: usize>(&self, unit_row: usize, strip: &[u8], plane: &mut Plane<'_>) -> Option<()> {
-        let from = unit_row * self.component.down * SIDE;
-        let taken = (self.blocks.0 * SIDE).min(plane.stride);
-        let rows = plane.samples.chunks_exact_mut(plane.stride).take(self.blocks.1 * SIDE).skip(from);
+    fn copy<const ACROSS: usize, const DOWN: usize>(
+        &self,
+        unit_row: usize,
+        strip: &[u8],
+        plane: &mut Plane<'_>,
+    ) -> Option<()> {
+        let from = unit_row * self.component.down * DOWN;
+        let taken = (self.blocks.0 * ACROSS).min(plane.stride);
+        let rows = plane.samples.chunks_exact_mut(plane.stride).take(self.blocks.1 * DOWN).skip(from);
         for (strip, row) in strip.chunks_exact(self.stride).zip(rows) {
             row[..taken].copy_from_slice(strip.get(..taken)?);
             row[taken..].fill(*strip.get(taken - 1)?);
@@ -156,7 +172,7 @@ impl<'a> Units<'a> {
 
 /// Reads a row of units: the samples of the first `wanted` components to `to`, and passes over the others.
 #[inline(always)]
-fn read_units<'a, const SIDE: usize>(
+fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
     units: &mut Units<'a>,
     from: &mut Bits<'a>,
     count: usize,
@@ -175,62 +191,102 @@ fn read_units<'a, const SIDE: usize>(
         for place in blocks {
             let reading = readings.get_mut(place.number)?;
             bits.refill();
-            let (difference, length) = reading.dc.read(bits.peek())?;
-            bits.skip(length);
+            let (difference, last) = if const { DOWN == 1 } || place.number >= wanted {
+                let (difference, length) = reading.coding.dc.read(bits.peek())?;
+                bits.skip(length);
+                pass(&mut bits, &reading.coding.ac, 0)?;
+                (difference, 0)
+            } else {
+                read_block::<ACROSS, DOWN>(&mut bits, reading.coding, &mut coefficients)?
+            };
             if place.number >= wanted {
-                pass(&mut bits, reading.ac, 0)?;
                 continue;
             }
             reading.last_dc += difference;
             let dc = i16::try_from(reading.last_dc).ok()?;
-            let to = to.get_mut(place.number)?.get_mut(place.begin + unit * place.step..)?;
-            let needed = const { reduced::last_needed(SIDE) };
-            let last = match needed {
-                0 => pass(&mut bits, reading.ac, 0).map(|_| 0),
-                _ => read_coefficients(&mut bits, reading.ac, needed, &mut coefficients),
-            }?;
-            if last == 0 {
-                let sample = reduced::flat::<SIDE>(dc, &reading.quantization)?;
-                for row in to.chunks_mut(reading.stride).take(SIDE) {
-                    *row.first_chunk_mut::<SIDE>()? = [sample; SIDE];
-                }
+            let to = to.get_mut(place.number)?;
+            let begin = place.begin + unit as u32 * place.step;
+            // Two by four are sooner made than it is said whether they are alike.
+            if last == 0 && const { ACROSS == DOWN } {
+                let sample = reduced::flat::<ACROSS>(dc, &reading.quantization)?;
+                put::<ACROSS, DOWN>(to, begin, reading.stride, &[[sample; 4]; 4])?;
                 continue;
             }
             coefficients[0] = dc;
             let mut samples = [[0; 4]; 4];
-            if !reduced::samples::<SIDE>(&coefficients, &reading.quantization, last, &mut samples) {
+            if !reduced::samples::<ACROSS, DOWN>(&coefficients, &reading.quantization, last, &mut samples) {
                 return None;
             }
-            coefficients[..64].fill(0);
-            for (row, samples) in to.chunks_mut(reading.stride).zip(&samples[..SIDE]) {
-                *row.first_chunk_mut::<SIDE>()? = *samples.first_chunk()?;
-            }
+            coefficients[..const { reduced::places_taken(ACROSS, DOWN) }].fill(0);
+            put::<ACROSS, DOWN>(to, begin, reading.stride, &samples)?;
         }
     }
     *from = bits;
     Some(())
 }
 
-/// Reads the AC coefficients of a block as far as the place `needed`, passes over the rest, and gives the place of the
-/// last one that was read, or a later one; 0 if there is none.
+/// Writes the samples of a block to a plane of this stride, from `begin` on.
 #[inline(always)]
-fn read_coefficients(
+fn put<const ACROSS: usize, const DOWN: usize>(
+    to: &mut [u8],
+    begin: u32,
+    stride: usize,
+    samples: &Samples,
+) -> Option<()> {
+    let mut at = begin;
+    for row in &samples[..DOWN] {
+        let place = at as usize;
+        to.get_mut(place..place + ACROSS)?.copy_from_slice(&row[..ACROSS]);
+        at = at.wrapping_add(stride as u32);
+    }
+    Some(())
+}
+
+/// Reads a block, of which bits are ready: the difference of DC, and to `coefficients`, where that of DC is of no worth, as
+/// many of AC as are needed; the others are passed over. Gives the difference and the place of the last AC coefficient
+/// that was read, or a later one; 0 if there is none.
+#[inline(always)]
+fn read_block<const ACROSS: usize, const DOWN: usize>(
+    bits: &mut Bits<'_>,
+    coding: &Coding,
+    coefficients: &mut Coefficients,
+) -> Option<(i32, u32)> {
+    let entry = coding.begins[(bits.peek() >> (64 - LOOK)) as usize];
+    let (_, last) = entry.steps();
+    if last >= UNKNOWN {
+        let (difference, length) = coding.dc.read(bits.peek())?;
+        bits.skip(length);
+        bits.refill();
+        return Some((difference, read_coefficients::<ACROSS, DOWN>(bits, &coding.ac, 0, coefficients)?));
+    }
+    bits.skip(entry.bits());
+    let (difference, value) = entry.values();
+    if entry.is_end() {
+        return Some((difference.into(), 0));
+    }
+    coefficients[usize::from(reduced::places(ACROSS, DOWN)[usize::from(last as u8)])] = value;
+    Some((difference.into(), read_coefficients::<ACROSS, DOWN>(bits, &coding.ac, last, coefficients)?))
+}
+
+/// Reads the AC coefficients of a block behind the place `at` as far as they are needed, and gives the place of the last
+/// one that was read, or a later one; 0 if there is none. Four times LOOK bits are ready.
+#[inline(always)]
+fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
     bits: &mut Bits<'_>,
     ac: &Ac,
-    needed: u32,
+    mut at: u32,
     coefficients: &mut Coefficients,
 ) -> Option<u32> {
-    let mut at = 0;
+    let needed = const { reduced::last_needed(DOWN) };
+    let places = reduced::places(ACROSS, DOWN);
     loop {
-        bits.refill();
-        // Five times LOOK bits are there.
-        for _ in 0..5 {
+        for _ in 0..4 {
             let entry = ac.values[(bits.peek() >> (64 - LOOK)) as usize];
             let (first, last) = entry.steps();
             let (first, last) = (at + first, at + last);
             let (first_value, last_value) = entry.values();
-            coefficients[usize::from(NATURAL[usize::from(first as u8)])] = first_value;
-            coefficients[usize::from(NATURAL[usize::from(last as u8)])] = last_value;
+            coefficients[usize::from(places[usize::from(first as u8)])] = first_value;
+            coefficients[usize::from(places[usize::from(last as u8)])] = last_value;
             if last < needed {
                 bits.skip(entry.bits());
                 at = last;
@@ -255,7 +311,7 @@ fn read_coefficients(
                 if at >= BLOCK {
                     return None;
                 }
-                coefficients[usize::from(NATURAL[usize::from(at as u8)])] = one.value;
+                coefficients[usize::from(places[usize::from(at as u8)])] = one.value;
             }
             if at >= needed {
                 if at < BLOCK - 1 {
@@ -265,6 +321,7 @@ fn read_coefficients(
             }
             break;
         }
+        bits.refill();
     }
 }
 

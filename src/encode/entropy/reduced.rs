@@ -1,22 +1,24 @@
-//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one. Pure.
+//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one, or two in each of four rows. Pure.
 //!
-//! The arithmetic is that of libjpeg (jidctred.c, jidctint.c) as libjpeg-turbo's vector code does it: products with
+//! But for that last one, which libjpeg-turbo has not, the arithmetic is that of libjpeg (jidctred.c, jidctint.c) as libjpeg-turbo's vector code does it: products with
 //! quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit by bit. But for luma far out of range, which no
 //! encoder makes and which its variants treat differently: such blocks are told, and are left to it.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
-#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[cfg(any(test, not(target_arch = "x86_64")))]
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 
 #[cfg(target_arch = "aarch64")]
 use neon::{four, two};
+#[cfg(not(target_arch = "x86_64"))]
+use plain::two_by_four;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use plain::{four, two};
 #[cfg(target_arch = "x86_64")]
-use sse2::{four, two};
+use sse2::{four, two, two_by_four};
 
 /// Coefficients of a block, row by row, and behind them room for what is none: as many places as a byte can name.
 pub type Coefficients = [i16; 256];
@@ -44,11 +46,38 @@ pub const NATURAL: [u8; 256] = {
     all
 };
 
+/// The same for two samples in each of four rows, which are made of the first four rows and two columns: those, column by
+/// column.
+const NARROW: [u8; 256] = {
+    let mut all = [64; 256];
+    let mut at = 0;
+    while at < 64 {
+        let (row, column) = (NATURAL[at] / 8, NATURAL[at] % 8);
+        if row < 4 && column < 2 {
+            all[at] = 4 * column + row;
+        }
+        at += 1;
+    }
+    all
+};
+
+/// Where coefficients go for so many samples across and down, by their places in the order of the file.
+#[inline(always)]
+pub const fn places(across: usize, down: usize) -> &'static [u8; 256] {
+    if across == down { &NATURAL } else { &NARROW }
+}
+
+/// How many of these places lie in a block.
+pub const fn places_taken(across: usize, down: usize) -> usize {
+    if across == down { 64 } else { 8 }
+}
+
 /// The last coefficient, in the order of the file, of those that all are in the first four rows and columns, but for one
 /// in the fifth row, of which no transform makes use.
 pub const LAST_OF_CORNER: u32 = 13;
 
-/// The last one, in the order of the file, that makes a difference at so many samples a side.
+/// The last one, in the order of the file, that is read for so many samples a side, or a later one than makes a
+/// difference: to read on is often quicker than to pass over the few that are left.
 pub const fn last_needed(side: usize) -> u32 {
     match side {
         1 => 0,
@@ -72,20 +101,32 @@ pub fn flat<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u
     })
 }
 
-/// The samples of a block at `SIDE` a side, of which the last coefficient is `last`. `false` if it is out of range.
+/// The samples of a block at `ACROSS` a row and `DOWN` rows, of which the last coefficient is `last`. `false` if it is out
+/// of range.
 #[inline(always)]
-pub fn samples<const SIDE: usize>(
+pub fn samples<const ACROSS: usize, const DOWN: usize>(
     coefficients: &Coefficients,
     quantization: &Quantization,
     last: u32,
     to: &mut Samples,
 ) -> bool {
-    match SIDE {
-        4 => four(coefficients, quantization, last <= LAST_OF_CORNER, to),
-        3 => three(coefficients, quantization, to),
+    match (ACROSS, DOWN) {
+        (4, 4) => four(coefficients, quantization, last <= LAST_OF_CORNER, to),
+        (3, 3) => three(coefficients, quantization, to),
+        (2, 4) => {
+            two_by_four(coefficients, quantization, to);
+            true
+        }
         _ => two(coefficients, quantization, to),
     }
 }
+
+/// The cosines of four samples' frequencies, √2 times as large and in 2¹³ parts: 1, cos ⅛π, cos ⅜π.
+const COSINES: [i16; 3] = [8192, 10703, 4433];
+
+/// The same, a quarter larger, for the differences between the two samples of a row. So few samples a row are as a rule
+/// resized to hardly fewer, which blurs them by about as much: a detector then finds as much as in four a row.
+const SHARPENED: [i16; 3] = [10240, 13379, 5541];
 
 /// A sample of its difference from the middle, which wraps at 10 bits as in libjpeg.
 #[inline(always)]

@@ -6,7 +6,7 @@
 
 use super::card::{self, Colours, InputCard, Place};
 use super::network::{InputShape, Layout};
-use super::resize::{LANES, Resize};
+use super::resize::Resize;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
 
@@ -50,10 +50,28 @@ pub fn place(resize: card::Resize, width: u32, height: u32, of: (u32, u32)) -> (
     }
 }
 
-/// A colour of 0–255, normalised by (factor, summand).
-#[inline(always)]
-fn limited(colour: f32, (factor, summand): (f32, f32)) -> f32 {
-    colour.clamp(0.0, 255.0) * factor + summand
+/// How a channel is made of luma, blue minus luma and red minus luma.
+#[derive(Debug, Clone, Copy)]
+struct Channel {
+    /// How much of the two differences there is in it.
+    of_u: f32,
+    of_v: f32,
+    /// What normalises 0–255.
+    factor: f32,
+    summand: f32,
+}
+
+impl Channel {
+    /// Of the differences 128 is none.
+    #[inline(always)]
+    fn of(self, y: f32, u: f32, v: f32) -> f32 {
+        self.normalised(y + self.of_u * (u - 128.0) + self.of_v * (v - 128.0))
+    }
+
+    #[inline(always)]
+    fn normalised(self, colour: f32) -> f32 {
+        colour.clamp(0.0, 255.0) * self.factor + self.summand
+    }
 }
 
 /// Sizes that a plan was made for: luma, chroma, and the picture's own.
@@ -65,10 +83,9 @@ pub struct Letterbox {
     width: usize,
     height: usize,
     layout: Layout,
-    bgr: bool,
     resize: card::Resize,
-    /// For red, green and blue: (factor, summand) that normalise 0–255.
-    normal: [(f32, f32); 3],
+    /// In the network's order.
+    channels: [Channel; 3],
     made_for: Sizes,
     inner: (usize, usize, usize, usize),
     luma: Resize,
@@ -80,18 +97,21 @@ pub struct Letterbox {
 impl Letterbox {
     /// For a network of this input, described by `card` (whose numbers have been checked).
     pub fn new(input: &InputShape, card: &InputCard) -> Letterbox {
-        let bgr = card.colours == Colours::Bgr;
-        let mut normal = [0, 1, 2].map(|c| (1.0 / card.deviation[c], -card.mean[c] / card.deviation[c]));
-        if bgr {
-            normal.reverse();
+        // ITU-R BT.601, full range, as JFIF has it: of red, green and blue.
+        let mut shares = [(0.0, 1.402), (-0.344_136, -0.714_136), (1.772, 0.0)];
+        if card.colours == Colours::Bgr {
+            shares.reverse();
         }
+        let channels = [0, 1, 2].map(|c| {
+            let ((of_u, of_v), factor) = (shares[c], 1.0 / card.deviation[c]);
+            Channel { of_u, of_v, factor, summand: -card.mean[c] / card.deviation[c] }
+        });
         Letterbox {
             width: input.width as usize,
             height: input.height as usize,
             layout: input.layout,
-            bgr,
             resize: card.resize,
-            normal,
+            channels,
             made_for: [0; 6],
             inner: (0, 0, 0, 0),
             luma: Resize::default(),
@@ -140,48 +160,26 @@ impl Letterbox {
         }
     }
 
-    /// Colours a row (ITU-R BT.601, full range, as JFIF has it) and writes it from the pixel `begin` on.
+    /// Colours a row and writes it from the pixel `begin` on.
     #[inline(always)]
     fn write_row(&mut self, begin: usize, width: usize) {
-        let [red_of, green_of, blue_of] = self.normal;
-        let planes = self.luma.out().iter().zip(self.chroma[0].out()).zip(self.chroma[1].out());
-        let colours = planes.map(|((y, u), v)| {
-            let [mut red, mut green, mut blue] = [[0.0; LANES]; 3];
-            // Plain loops: no closure is left to be called where functions are kept small.
-            for lane in 0..LANES {
-                red[lane] = limited(y[lane] + 1.402 * (v[lane] - 128.0), red_of);
-            }
-            for lane in 0..LANES {
-                let colour = y[lane] - 0.344_136 * (u[lane] - 128.0) - 0.714_136 * (v[lane] - 128.0);
-                green[lane] = limited(colour, green_of);
-            }
-            for lane in 0..LANES {
-                blue[lane] = limited(y[lane] + 1.772 * (u[lane] - 128.0), blue_of);
-            }
-            if self.bgr { [blue, green, red] } else { [red, green, blue] }
-        });
+        let [u, v] = &self.chroma;
+        let [y, u, v] = [&self.luma, u, v].map(|plane| &plane.out().as_flattened()[..width]);
+        let planes = y.iter().zip(u).zip(v);
         match self.layout {
             Layout::Nchw => {
-                let (first, rest) = self.tensor.split_at_mut(self.width * self.height);
-                let (second, third) = rest.split_at_mut(self.width * self.height);
-                let row = begin..begin + width;
-                let planes = [&mut first[row.clone()], &mut second[row.clone()], &mut third[row]];
-                let [first, second, third] = planes.map(|plane| plane.chunks_mut(LANES));
-                for (((first, second), third), colours) in first.zip(second).zip(third).zip(colours) {
-                    for (out, colour) in [first, second, third].into_iter().zip(colours) {
-                        match out.first_chunk_mut() {
-                            Some(out) => *out = colour,
-                            None => out.copy_from_slice(&colour[..out.len()]),
-                        }
+                let tensor = self.tensor.chunks_exact_mut(self.width * self.height);
+                for (plane, channel) in tensor.zip(self.channels) {
+                    for (to, ((&y, &u), &v)) in plane[begin..begin + width].iter_mut().zip(planes.clone()) {
+                        *to = channel.of(y, u, v);
                     }
                 }
             }
             Layout::Nhwc => {
-                let pixels = self.tensor[begin * 3..(begin + width) * 3].chunks_mut(3 * LANES);
-                for (pixels, colours) in pixels.zip(colours) {
-                    for (lane, pixel) in pixels.chunks_exact_mut(3).enumerate() {
-                        pixel.copy_from_slice(&colours.map(|colour| colour[lane]));
-                    }
+                let [first, second, third] = self.channels;
+                let (pixels, _) = self.tensor[begin * 3..(begin + width) * 3].as_chunks_mut::<3>();
+                for (pixel, ((&y, &u), &v)) in pixels.iter_mut().zip(planes) {
+                    *pixel = [first.of(y, u, v), second.of(y, u, v), third.of(y, u, v)];
                 }
             }
         }
@@ -213,10 +211,7 @@ impl Letterbox {
 
     /// Fills the whole input with a grey.
     fn paint(&mut self, grey: f32) {
-        let mut colours = self.normal.map(|(factor, summand)| grey * factor + summand);
-        if self.bgr {
-            colours.reverse();
-        }
+        let colours = self.channels.map(|channel| channel.normalised(grey));
         let pixels = self.width * self.height;
         match self.layout {
             Layout::Nchw => {

@@ -280,20 +280,19 @@ impl Resize {
             self.columns.mix(line, &mut self.across[row % count], &mix_few);
         }
         self.next = start + count;
-        let across = |row: usize| &self.across[row % count];
+        let across = |row: usize| self.across[row % count].as_flattened();
+        let out = self.out.as_flattened_mut();
         let [first, last] = weights else {
-            self.out.fill([0.0; LANES]);
+            out.fill(0.0);
             for (row, &weight) in weights.iter().enumerate() {
-                for (mixed, samples) in self.out.iter_mut().zip(across(start + row)) {
-                    *mixed = std::array::from_fn(|lane| mixed[lane] + weight * samples[lane]);
+                for (mixed, sample) in out.iter_mut().zip(across(start + row)) {
+                    *mixed += weight * sample;
                 }
             }
             return;
         };
-        for (mixed, (above, below)) in self.out.iter_mut().zip(across(start).iter().zip(across(start + 1))) {
-            for lane in 0..LANES {
-                mixed[lane] = first * above[lane] + last * below[lane];
-            }
+        for (mixed, (above, below)) in out.iter_mut().zip(across(start).iter().zip(across(start + 1))) {
+            *mixed = first * above + last * below;
         }
     }
 }
