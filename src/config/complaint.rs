@@ -257,49 +257,50 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// What stands in the names of secrets, right or not quite.
+const SECRET_WORDS: [&str; 6] = ["pass", "pasw", "pwd", "secret", "token", "key"];
+
 /// Whether what has such a name, right or not quite, may be a secret.
 pub fn may_be_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["pass", "pasw", "pwd", "key", "secret", "token"].iter().any(|word| name.contains(word))
+    SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// `text` with every secret in it starred out, character for character: what follows a word such as `password` or `passwd`,
-/// or the key `key`, and an equals sign, or a colon or space where the sign was forgotten, and what a URL carries before its
-/// last `@`: signs that end a host stand in passwords, too.
+/// `text` with every secret in it starred out, character for character: what follows a name such as `password`, `passwd` or
+/// `userkey` and an equals sign, or a colon or, but for `key`, a space where the sign was forgotten; and what a URL carries
+/// before its last `@`: signs that end a host stand in passwords, too.
 pub(super) fn masked(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let lower: Vec<char> = chars.iter().map(char::to_ascii_lowercase).collect();
-    let is_key = |at: usize| {
-        lower[at..].starts_with(&['k', 'e', 'y'])
-            && (lower[..at].ends_with(&['u', 's', 'e', 'r'])
-                || !lower[..at].last().is_some_and(|c| c.is_alphanumeric()))
-            && lower[at + 3..].iter().find(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')) == Some(&'=')
-    };
-    let is_word = |at: usize| {
-        let begins = |word: &[char]| lower[at..].starts_with(word);
-        begins(&['p', 'a', 's', 's'])
-            || begins(&['p', 'a', 's', 'w'])
-            || begins(&['p', 'w', 'd'])
-            || is_key(at)
-    };
-    let word = (0..lower.len()).find(|&at| is_word(at));
-    let value = word.and_then(|at| {
-        if let Some(equals) = lower[at..].iter().position(|&c| c == '=') {
-            return Some(at + equals + 1);
+    // Where the value begins that a name has, in which one of the words stands at `at`.
+    let value_of = |at: usize| {
+        let is_at = |word: &&&str| word.chars().enumerate().all(|(n, c)| lower.get(at + n) == Some(&c));
+        let word = SECRET_WORDS.iter().find(is_at)?;
+        // A monkey is none.
+        let before: String = lower[..at].iter().rev().take_while(|c| c.is_alphanumeric()).collect();
+        if *word == "key" && !matches!(before.as_str(), "" | "resu" | "ipa") {
+            return None;
         }
-        let is_of_word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-' | '"' | '\'');
-        let end = at + lower[at..].iter().position(|c| !is_of_word(c))?;
-        (lower[end] == ':' || lower[end].is_whitespace()).then_some(end + 1)
-    });
-    if let Some(value) = value {
+        let is_of_name = |c: &char| c.is_alphanumeric() || "_-.\"'[]".contains(*c);
+        let end = at + lower[at..].iter().position(|c| !is_of_name(c))?;
+        let sign = end + lower[end..].iter().position(|c| !c.is_whitespace())?;
+        match lower[sign] {
+            '=' | ':' => Some(sign + 1),
+            _ => (sign > end && *word != "key").then_some(sign),
+        }
+    };
+    if let Some(value) = (0..lower.len()).find_map(value_of) {
         for c in chars[value..].iter_mut().filter(|c| !c.is_whitespace() && **c != '"') {
             *c = '*';
         }
     }
     let mut from = 0;
     while let Some(at) = chars[from..].windows(3).position(|w| w == [':', '/', '/']) {
+        let scheme = chars[..from + at].iter().rposition(|c| !c.is_ascii_alphanumeric());
+        let quote = scheme.map(|before| chars[before]).filter(|c| matches!(c, '"' | '\'' | '`'));
         from += at + 3;
-        let end = chars[from..].iter().position(|c| c.is_whitespace() || *c == '"');
+        let is_end = |c: &char| quote.map_or(c.is_whitespace(), |quote| *c == quote);
+        let end = chars[from..].iter().position(is_end);
         let host = &mut chars[from..end.map_or(lower.len(), |end| from + end)];
         if let Some(sign) = host.iter().rposition(|&c| c == '@') {
             host[..sign].fill('*');
@@ -393,7 +394,23 @@ mod tests {
             ("key = \"s3cret", "key = \"******"),
             ("power = { key=\"ab\" }", "power = { key=\"**\" *"),
             ("TALLYCAM_POWER_KEY=q", "TALLYCAM_POWER_KEY=*"),
-            ("userkey: x = y", "userkey: x = y"),
+            ("userkey: x = y", "userkey: * * *"),
+            ("the key of it", "the key of it"),
+            (
+                "source = { password: \"hunter2\", kind = \"url\" }",
+                "source = { password: \"*******\"* **** * \"***\" *",
+            ),
+            ("password: hunter2  # was x = 1", "password: *******  * *** * * *"),
+            ("password: c2VjcmV0cGFzcw==", "password: ****************"),
+            (
+                "{ path: '/srv/passage/n', password: hunter2 }",
+                "{ path: '/srv/passage/n', password: ******* *",
+            ),
+            ("{ url='http://cam/pass/1', password: 'x' }", "{ url='http://cam/pass/1', password: *** *"),
+            ("token = \"abc\"", "token = \"***\""),
+            ("apikey = 'abc'", "apikey = *****"),
+            ("key: s3cret", "key: ******"),
+            ("url = 'http://me:p\"w@cam'", "url = 'http://******@cam'"),
             ("userkey = y", "userkey = *"),
             ("monkey = \"abc\"", "monkey = \"abc\""),
             ("plain", "plain"),

@@ -196,7 +196,7 @@ impl Saved {
         };
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let is_secret = keys::find(section, name)
-            .map_or_else(|| super::complaint::may_be_secret(name), |key| key.kind.is_secret());
+            .map_or_else(|| super::complaint::may_be_secret(path), |key| key.kind.is_secret());
         let meant = meant(path).map_err(|fault| wrong(shown(is_secret), fault))?;
         let path = meant.path();
         let read = match (&meant, text) {

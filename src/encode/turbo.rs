@@ -72,7 +72,7 @@ impl Compressor {
 }
 
 /// A decompressor to planes. What is wanted at half the size or less, of a picture as cameras send it, our own reader
-/// decodes, to the very same samples; all else libjpeg-turbo does.
+/// decodes, to the very same samples where libjpeg-turbo has the scale; all else that does.
 #[derive(Debug)]
 pub struct Decompressor {
     turbo: turbojpeg::Decompressor,

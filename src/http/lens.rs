@@ -139,6 +139,11 @@ async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result
 /// Brings the lens back from a change that is not kept; `was` is what was in force when it began.
 async fn bring_back(site: &Site, planned: &Planned, was: Option<&InForce>) {
     let mut controls = match site.pipeline.controls().await {
+        // That one's lens has not been moved.
+        Ok(found) if found.identity != planned.identity => {
+            log::warn!("the lens could not be brought back: another camera is there now");
+            return;
+        }
         Ok(found) => found.controls,
         Err(error) => {
             log::warn!("the lens could not be brought back: {error}");

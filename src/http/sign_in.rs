@@ -152,8 +152,9 @@ pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
     let draft: PasswordDraft =
         payload::read(&request.headers, &request.body).map_err(|error| match error {
-            // What was sent instead of a text is not given back: it may be the password.
+            // What was sent instead of a text, or twice, is not given back: it may be the password.
             PayloadError::Wrong(_) => PayloadError::Wrong(String::from("`password` and `current` are texts")),
+            PayloadError::Repeated(key, _) => PayloadError::Repeated(key, String::from("***")),
             error => error,
         })?;
     let access = access(&request)?;

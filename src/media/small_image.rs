@@ -7,7 +7,8 @@ use crate::base::Stamp;
 ///
 /// Invariants: `y` holds `width · height` bytes, row after row without padding; `u` and `v` hold
 /// `chroma_width · chroma_height` each, or nothing at all for a grey picture. Full range BT.601, as
-/// JFIF has it. Chroma is sampled at the centre of the luma pixels it stands for.
+/// JFIF has it. Chroma is sampled at the centre of the luma pixels it stands for. What a detector is given may be reduced
+/// more across than down: fractions of it are fractions of the picture all the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmallImage {
     /// Pixels in a row, at least 1.

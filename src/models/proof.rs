@@ -76,7 +76,7 @@ pub(super) fn prove(
         sequence: 0,
     };
     let least = detector.least_size(picture.width, picture.height);
-    let mut reducer = Reducer::new().map_err(|error| no_picture(error.to_string()))?;
+    let mut reducer = Reducer::for_detectors().map_err(|error| no_picture(error.to_string()))?;
     reducer.reduce(&picture, least, &mut image).map_err(|error| no_picture(error.to_string()))?;
     let mut found = Vec::new();
     let begun = clock::monotonic_us();

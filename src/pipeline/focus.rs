@@ -151,7 +151,7 @@ impl SweepEnd {
                     Left::Back => "is where it was",
                     Left::Sent => "is where it was sent meanwhile",
                     Left::Astray => "could not be brought back to where it was",
-                    Left::Other => "of that camera was left where it was",
+                    Left::Other => "of the camera that is there now was left alone",
                 };
                 format!("{why} The lens {lens}.")
             }

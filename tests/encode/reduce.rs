@@ -43,7 +43,7 @@ const SUBSAMPLINGS: [(Subsamp, usize, usize); 7] = [
 
 #[test]
 fn every_scale_of_every_kind_shows_the_same_picture() {
-    let mut reducer = Reducer::new().unwrap();
+    let mut reducer = Reducer::for_detectors().unwrap();
     let mut out = SmallImage::empty();
     for (width, height) in [(320, 240), (321, 243), (97, 55), (17, 9)] {
         for (subsamp, across, down) in SUBSAMPLINGS {
@@ -135,7 +135,7 @@ fn whatever_is_cropped_chroma_belongs_to_luma_and_motion_can_look_at_it() {
 
 #[test]
 fn the_smallest_scale_that_has_enough_is_chosen() {
-    let mut reducer = Reducer::new().unwrap();
+    let mut reducer = Reducer::for_detectors().unwrap();
     let mut out = SmallImage::empty();
     let picture = picture(640, 360, Subsamp::Sub2x2);
     for (least, want) in [
@@ -159,6 +159,9 @@ fn the_smallest_scale_that_has_enough_is_chosen() {
     transform.progressive = true;
     let jpeg = turbojpeg::Transformer::new().unwrap().transform_to_vec(&transform, &picture.jpeg()).unwrap();
     reducer.reduce(&made(&jpeg, 640, 360), (160, 180), &mut out).unwrap();
+    assert_eq!((out.width, out.height), (320, 180));
+    // And others than detectors want both ways the same.
+    Reducer::new().unwrap().reduce(&picture, (160, 180), &mut out).unwrap();
     assert_eq!((out.width, out.height), (320, 180));
 }
 

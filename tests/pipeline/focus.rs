@@ -45,7 +45,7 @@ impl Opener for Scene {
     }
 
     fn identity(&mut self) -> Option<String> {
-        Some(self.identity.lock().unwrap().clone())
+        (!self.is_gone.load(Ordering::SeqCst)).then(|| self.identity.lock().unwrap().clone())
     }
 
     fn controls(&mut self) -> Result<Vec<Control>, Trouble> {

@@ -289,12 +289,7 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
     let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
     match port {
         // A sign of the password has ended it.
-        Some(port)
-            if port.parse::<u16>().is_err()
-                && rest.len() > authority.len()
-                && rest.contains('@')
-                && !authority.contains('@') =>
-        {
+        Some(port) if port.parse::<u16>().is_err() && rest.len() > authority.len() && rest.contains('@') => {
             Some((
                 String::from("must be a URL with a port from 1 to 65535 behind its host"),
                 Some(String::from("write / as %2F, ? as %3F and # as %23 in its password")),

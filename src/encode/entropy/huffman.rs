@@ -246,7 +246,7 @@ impl Lengths {
 pub struct Coefficient {
     /// Its code and the bits behind it: at most 26.
     pub bits: u32,
-    /// From the place before: 1…16, or [`END`].
+    /// From the place before: 1…16, or [`END`]; 0 of a difference of DC.
     pub steps: u32,
     /// 0 of a run of zeros, and of the end.
     pub value: i16,
@@ -308,7 +308,7 @@ impl Ac {
     }
 
     /// The one coefficient that `bits` begin with.
-    // In a dense picture every fifth one: its code is short, but the bits behind it reach beyond LOOK.
+    // In a dense picture not a few: their codes are short, but the bits behind them reach beyond LOOK.
     #[inline]
     pub fn read_one(&self, bits: u64) -> Option<Coefficient> {
         let (symbol, length) = match self.symbols[(bits >> (64 - LOOK)) as usize] {

@@ -69,7 +69,10 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
     for ((strip, reading), _) in strips.iter_mut().zip(&readings).zip(planes.iter()) {
         strip.resize(reading.stride * reading.component.down * DOWN, 0);
     }
-    readings.iter().take(2).for_each(|reading| reading.coding.touch());
+    // Of chroma the second one's are the first one's, as a rule; of flat blocks none is looked up.
+    if const { DOWN > 1 } {
+        readings.iter().take(planes.len().min(2)).for_each(|reading| reading.coding.touch());
+    }
     let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
     let mut bits = scan.bits();
     let wanted = planes.len();

@@ -4,17 +4,19 @@
 //! quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit by bit. But for luma far out of range, which no
 //! encoder makes and which its variants treat differently: such blocks are told, and are left to it.
 
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod narrow;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 
+#[cfg(not(target_arch = "x86_64"))]
+use narrow::two_by_four;
 #[cfg(target_arch = "aarch64")]
 use neon::{four, two};
-#[cfg(not(target_arch = "x86_64"))]
-use plain::two_by_four;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use plain::{four, two};
 #[cfg(target_arch = "x86_64")]
@@ -115,13 +117,13 @@ pub fn samples<const ACROSS: usize, const DOWN: usize>(
         (3, 3) => three(coefficients, quantization, to),
         (2, 4) => {
             two_by_four(coefficients, quantization, to);
-            true
+            (i32::from(coefficients[0]) * i32::from(quantization[0])).abs() <= MOST
         }
         _ => two(coefficients, quantization, to),
     }
 }
 
-/// The cosines of four samples' frequencies, √2 times as large and in 2¹³ parts: 1, cos ⅛π, cos ⅜π.
+/// 1, √2 cos ⅛π and √2 cos ⅜π in 2¹³ parts: the frequencies of four samples.
 const COSINES: [i16; 3] = [8192, 10703, 4433];
 
 /// The same, a quarter larger, for the differences between the two samples of a row. So few samples a row are as a rule

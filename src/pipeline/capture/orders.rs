@@ -84,12 +84,13 @@ impl Capture<'_> {
                 });
             }
             Some(Command::SetControlsOf(identity, wanted, answer)) => {
-                let there = match &open {
-                    Some(source) => source.identity(),
-                    None => look.identity(),
+                // Of none that is there only opening it can tell what is the matter.
+                let is_other = match &open {
+                    Some(source) => source.identity() != identity,
+                    None => look.identity().is_some_and(|there| identity.as_ref() != Some(&there)),
                 };
                 let _ = answer.send(match open {
-                    _ if there != identity => Err(ControlsError::OtherCamera),
+                    _ if is_other => Err(ControlsError::OtherCamera),
                     Some(source) => look.known.saw(self.tuning.set(source, &wanted, &saved)),
                     None => self.tuning.set_closed(&mut look, &wanted, &saved),
                 });

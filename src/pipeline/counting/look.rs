@@ -87,7 +87,7 @@ impl Reading {
     /// # Errors
     /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<Reading, CompressError> {
-        Ok(Reading { reducer: Reducer::new()?, image: SmallImage::empty() })
+        Ok(Reading { reducer: Reducer::for_detectors()?, image: SmallImage::empty() })
     }
 
     /// What `geometry` shows of `picture`, with at least this width and height, until the next call.

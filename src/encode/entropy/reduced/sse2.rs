@@ -24,7 +24,7 @@ pub fn two(coefficients: &Coefficients, quantization: &Quantization, to: &mut Sa
     unsafe { two_by_vectors(coefficients, quantization, to) }
 }
 
-/// As [`super::plain::two_by_four`].
+/// As [`super::narrow::two_by_four`].
 #[inline(always)]
 pub fn two_by_four(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) {
     // SAFETY: every x86-64 processor has SSE2.

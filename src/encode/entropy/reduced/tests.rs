@@ -35,7 +35,7 @@ fn vectors_and_loops_are_one() {
         assert_eq!(told_two, plain::two(&coefficients, &quantization, &mut b));
         assert!(!told_two || a == b, "{coefficients:?} {quantization:?}");
         super::two_by_four(&coefficients, &quantization, &mut a);
-        plain::two_by_four(&coefficients, &quantization, &mut b);
+        narrow::two_by_four(&coefficients, &quantization, &mut b);
         assert!(a.map(|row| [row[0], row[1]]) == b.map(|row| [row[0], row[1]]), "{coefficients:?}");
         in_range += u32::from(told);
     }
