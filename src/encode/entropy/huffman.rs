@@ -11,6 +11,9 @@ use std::hint::black_box;
 /// they come one by one, and whatever is done between them leaves little of the tables in the cache.
 pub const LOOK: u32 = 10;
 
+/// Bits that one is looked up with which says how far codes reach: its entries are a quarter as large.
+pub const LENGTHS_LOOK: u32 = 11;
+
 /// Bits that a table of DC codes is looked up with.
 const DC_LOOK: u32 = 10;
 
@@ -146,7 +149,7 @@ impl Dc {
 /// The coefficient whose code the `there` highest of `bits` hold; the bits behind the code may be missing. `found` is
 /// [`Ac`]'s table of symbols.
 fn beginning(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
-    let &(symbol, length) = found.get((bits >> (64 - LOOK)) as usize)?;
+    let &(symbol, length) = found.get((bits >> (64 - LENGTHS_LOOK)) as usize)?;
     let length = u32::from(length);
     (length > 0 && length <= there).then(|| Coefficient::of(symbol, length, bits)).flatten()
 }
@@ -160,10 +163,10 @@ fn within(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
 #[derive(Debug)]
 pub struct Ac {
     codes: Codes,
-    /// By the next [`LOOK`] bits: the symbol they begin with and the length of its code, 0 if that is longer.
-    symbols: Box<[(u8, u8); 1 << LOOK]>,
+    /// By the next [`LENGTHS_LOOK`] bits: the symbol they begin with and the length of its code, 0 if that is longer.
+    symbols: Box<[(u8, u8); 1 << LENGTHS_LOOK]>,
     pub values: Box<[Values; 1 << LOOK]>,
-    pub lengths: Box<[Lengths; 1 << LOOK]>,
+    pub lengths: Box<[Lengths; 1 << LENGTHS_LOOK]>,
 }
 
 /// Up to two coefficients, of which the first may be a difference of DC: 6 bits for their length in bits, one that says whether the block ends there, from bit 8 on a
@@ -219,7 +222,7 @@ impl Values {
     }
 }
 
-/// How far one or several coefficients reach: 6 bits for their length in bits, at most [`LOOK`] + 10, one that says
+/// How far one or several coefficients reach: 6 bits for their length in bits, at most [`LENGTHS_LOOK`] + 10, one that says
 /// whether the block ends there, and from bit 8 on the steps to the last one, as in [`Values`].
 #[derive(Debug, Clone, Copy)]
 pub struct Lengths(u16);
@@ -271,7 +274,7 @@ impl Coefficient {
 
 impl Ac {
     fn new(codes: Codes) -> Option<Ac> {
-        let found = codes.by_bits(LOOK);
+        let found = codes.by_bits(LENGTHS_LOOK);
         let values = |bits: u64| match within(&found, bits, LOOK) {
             None => Values::UNKNOWN,
             Some(first) if first.steps == END => Values::of(first, None),
@@ -279,8 +282,8 @@ impl Ac {
         };
         let lengths = |bits: u64| {
             let (mut length, mut steps) = (0, 0);
-            while length < LOOK && steps < END {
-                match beginning(&found, bits << length, LOOK - length) {
+            while length < LENGTHS_LOOK && steps < END {
+                match beginning(&found, bits << length, LENGTHS_LOOK - length) {
                     Some(found) if found.steps == END || steps + found.steps < BLOCK => {
                         (length, steps) = (length + found.bits, steps + found.steps);
                     }
@@ -291,9 +294,9 @@ impl Ac {
             let steps = if length == 0 { UNKNOWN } else { steps };
             Lengths((steps << 8 | is_end | length) as u16)
         };
-        let each = (0..1u64 << LOOK).map(|bits| bits << (64 - LOOK));
-        let values: Vec<Values> = each.clone().map(values).collect();
-        let lengths: Vec<Lengths> = each.map(lengths).collect();
+        let each = |look: u32| (0..1u64 << look).map(move |bits| bits << (64 - look));
+        let values: Vec<Values> = each(LOOK).map(values).collect();
+        let lengths: Vec<Lengths> = each(LENGTHS_LOOK).map(lengths).collect();
         Some(Ac {
             codes,
             symbols: found.into_boxed_slice().try_into().ok()?,
@@ -302,7 +305,7 @@ impl Ac {
         })
     }
 
-    /// The coefficient that the `there` highest of `bits` hold whole, at most [`LOOK`].
+    /// The coefficient that the `there` highest of `bits` hold whole, at most [`LENGTHS_LOOK`].
     fn within(&self, bits: u64, there: u32) -> Option<Coefficient> {
         within(self.symbols.as_slice(), bits, there)
     }
@@ -311,7 +314,7 @@ impl Ac {
     // In a dense picture not a few: their codes are short, but the bits behind them reach beyond LOOK.
     #[inline]
     pub fn read_one(&self, bits: u64) -> Option<Coefficient> {
-        let (symbol, length) = match self.symbols[(bits >> (64 - LOOK)) as usize] {
+        let (symbol, length) = match self.symbols[(bits >> (64 - LENGTHS_LOOK)) as usize] {
             (_, 0) => self.codes.read(bits)?,
             (symbol, length) => (symbol, u32::from(length)),
         };

@@ -2,7 +2,7 @@
 
 use super::bits::{Bits, Scan};
 use super::headers::{Component, Headers};
-use super::huffman::{Ac, BLOCK, Coding, END, LOOK, Tables, UNKNOWN};
+use super::huffman::{Ac, BLOCK, Coding, END, LENGTHS_LOOK, LOOK, Tables, UNKNOWN};
 use super::reduced::{self, Coefficients, Quantization, Samples};
 
 /// A plane that samples are written to: rows of `stride` bytes.
@@ -333,9 +333,9 @@ fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
 pub fn pass(bits: &mut Bits<'_>, ac: &Ac, mut at: u32) -> Option<()> {
     loop {
         bits.refill();
-        // Twice LOOK + 10 bits are there.
+        // Twice LENGTHS_LOOK + 10 bits are there.
         for _ in 0..2 {
-            let entry = ac.lengths[(bits.peek() >> (64 - LOOK)) as usize];
+            let entry = ac.lengths[(bits.peek() >> (64 - LENGTHS_LOOK)) as usize];
             let last = at + entry.steps();
             if last < BLOCK - 1 {
                 bits.skip(entry.bits());
