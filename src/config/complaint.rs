@@ -267,29 +267,12 @@ pub fn may_be_secret(name: &str) -> bool {
 }
 
 /// `text` with every secret in it starred out, character for character: what follows a name such as `password`, `passwd` or
-/// `userkey` and an equals sign, or a colon or, but for `key`, a space where the sign was forgotten; and what a URL carries
-/// before its last `@`: signs that end a host stand in passwords, too.
+/// `userkey` and an equals sign, or a colon or space where the sign was forgotten; and what a URL carries before its last
+/// `@`: signs that end a host stand in passwords, too.
 pub(super) fn masked(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let lower: Vec<char> = chars.iter().map(char::to_ascii_lowercase).collect();
-    // Where the value begins that a name has, in which one of the words stands at `at`.
-    let value_of = |at: usize| {
-        let is_at = |word: &&&str| word.chars().enumerate().all(|(n, c)| lower.get(at + n) == Some(&c));
-        let word = SECRET_WORDS.iter().find(is_at)?;
-        // A monkey is none.
-        let before: String = lower[..at].iter().rev().take_while(|c| c.is_alphanumeric()).collect();
-        if *word == "key" && !matches!(before.as_str(), "" | "resu" | "ipa") {
-            return None;
-        }
-        let is_of_name = |c: &char| c.is_alphanumeric() || "_-.\"'[]".contains(*c);
-        let end = at + lower[at..].iter().position(|c| !is_of_name(c))?;
-        let sign = end + lower[end..].iter().position(|c| !c.is_whitespace())?;
-        match lower[sign] {
-            '=' | ':' => Some(sign + 1),
-            _ => (sign > end && *word != "key").then_some(sign),
-        }
-    };
-    if let Some(value) = (0..lower.len()).find_map(value_of) {
+    if let Some(value) = (0..lower.len()).find_map(|at| secret_after(&lower, at)) {
         for c in chars[value..].iter_mut().filter(|c| !c.is_whitespace() && **c != '"') {
             *c = '*';
         }
@@ -299,14 +282,46 @@ pub(super) fn masked(text: &str) -> String {
         let scheme = chars[..from + at].iter().rposition(|c| !c.is_ascii_alphanumeric());
         let quote = scheme.map(|before| chars[before]).filter(|c| matches!(c, '"' | '\'' | '`'));
         from += at + 3;
-        let is_end = |c: &char| quote.map_or(c.is_whitespace(), |quote| *c == quote);
-        let end = chars[from..].iter().position(is_end);
-        let host = &mut chars[from..end.map_or(lower.len(), |end| from + end)];
-        if let Some(sign) = host.iter().rposition(|&c| c == '@') {
-            host[..sign].fill('*');
+        // A quote in a password ends nothing.
+        let is_end = |at: &usize| match quote {
+            None => chars[*at].is_whitespace(),
+            Some(quote) => {
+                let next = chars.get(at + 1);
+                chars[*at] == quote
+                    && chars[at - 1] != '\\'
+                    && next.is_none_or(|c| c.is_whitespace() || ",}]".contains(*c))
+            }
+        };
+        let end = (from..chars.len()).find(is_end).unwrap_or(chars.len());
+        if let Some(sign) = chars[from..end].iter().rposition(|&c| c == '@') {
+            chars[from..from + sign].fill('*');
         }
     }
     chars.into_iter().collect()
+}
+
+/// Where the value begins that a name has, in which one of [`SECRET_WORDS`] stands at `at`; `text` is in lower case.
+fn secret_after(text: &[char], at: usize) -> Option<usize> {
+    let is_at = |word: &&&str| word.chars().enumerate().all(|(n, c)| text.get(at + n) == Some(&c));
+    let word = SECRET_WORDS.iter().find(is_at)?;
+    if *word == "key" {
+        // A monkey is none.
+        let before: String = text[..at].iter().rev().take_while(|c| c.is_alphanumeric()).take(5).collect();
+        if !matches!(before.as_str(), "" | "resu" | "ipa") {
+            return None;
+        }
+    }
+    // Signs that nobody sees are of it, too.
+    let is_of_name = |c: &char| c.is_alphanumeric() || !c.is_ascii() || "_-.\"'[]\\".contains(*c);
+    let end = at + text[at..].iter().position(|c| !is_of_name(c))?;
+    let sign = end + text[end..].iter().position(|c| !c.is_whitespace())?;
+    if matches!(text[sign], '=' | ':') {
+        return Some(sign + 1);
+    }
+    // In the midst of a text it is a word like others.
+    let begin = text[..at].iter().rposition(|c| !is_of_name(c)).map_or(0, |before| before + 1);
+    let before = text[..begin].iter().rev().find(|c| !c.is_whitespace());
+    (sign > end && before.is_none_or(|c| matches!(c, '{' | ','))).then_some(sign)
 }
 
 /// The candidate that `word` most likely meant: at most a third of its letters, and never more
@@ -410,6 +425,14 @@ mod tests {
             ("token = \"abc\"", "token = \"***\""),
             ("apikey = 'abc'", "apikey = *****"),
             ("key: s3cret", "key: ******"),
+            ("key \"s3cret\"", "key \"******\""),
+            ("userkey s3cret", "userkey ******"),
+            ("name = \"Token booth\"", "name = \"Token booth\""),
+            ("password\u{200b} = \"x\"", "password\u{200b} = \"*\""),
+            ("“password” = “x”", "“password” = ***"),
+            ("url = 'http://me:p'w@cam'", "url = 'http://******@cam'"),
+            ("url = \"http://me:p\"w@cam\"", "url = \"http://******@cam\""),
+            ("url = \"http://me:p\\\"w@cam\", a = 1", "url = \"http://*******@cam\", a = 1"),
             ("url = 'http://me:p\"w@cam'", "url = 'http://******@cam'"),
             ("userkey = y", "userkey = *"),
             ("monkey = \"abc\"", "monkey = \"abc\""),

@@ -195,9 +195,14 @@ impl Saved {
             if is_secret { quoted("***") } else { kind::shortened(&super::complaint::masked(given)) }
         };
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let is_secret = keys::find(section, name)
-            .map_or_else(|| super::complaint::may_be_secret(path), |key| key.kind.is_secret());
-        let meant = meant(path).map_err(|fault| wrong(shown(is_secret), fault))?;
+        let meant = meant(path);
+        let is_secret = match (&meant, keys::find(section, name)) {
+            // A camera may be called so.
+            (Ok(Meant::Control(_) | Meant::OfCamera(..)), _) => false,
+            (_, Some(key)) => key.kind.is_secret(),
+            (_, None) => super::complaint::may_be_secret(path),
+        };
+        let meant = meant.map_err(|fault| wrong(shown(is_secret), fault))?;
         let path = meant.path();
         let read = match (&meant, text) {
             (_, None) => None,

@@ -56,6 +56,8 @@ fn a_block_of_one_value_is_flat_at_every_scale() {
             // Where a product wraps at 16 bits, only one of the two says so, and the picture is left to libjpeg-turbo.
             assert!(flat.is_none() || is_in_range, "{dc} {quantum}");
             assert!(flat.is_none_or(|flat| to == [[flat; 4]; 4]), "{dc} {quantum}");
+            assert_eq!(flat.is_some(), samples::<2, 4>(&coefficients, &quantization, 1, &mut to));
+            assert!(flat.is_none_or(|flat| to.iter().all(|row| row[..2] == [flat; 2])), "{dc} {quantum}");
             let flat = super::flat::<3>(dc, &quantization);
             assert_eq!(flat.is_some(), samples::<3, 3>(&coefficients, &quantization, 1, &mut to));
             assert!(
