@@ -58,9 +58,9 @@ impl Reducer {
         })
     }
 
-    /// A reducer whose pictures are a detector's, which asks for no more than it resizes them to. Where 4/8 are for the rows'
-    /// sake alone, and our own reader knows the JPEG, they come at 2/8 of their width and 4/8 of their height, with sharpened
-    /// differences from one sample of a row to the next (`entropy::reduced`): a resize blurs them by as much.
+    /// A reducer whose pictures are a detector's, which asks for no more than it resizes them to. Where 4/8 are for the
+    /// rows' sake alone, and our own reader knows the JPEG, they come at 2/8 of their width and 4/8 of their height, with
+    /// sharpened differences from one sample of a row to the next (`entropy::reduced`): a resize blurs them by as much.
     ///
     /// # Errors
     /// As [`Reducer::new`].
@@ -69,9 +69,10 @@ impl Reducer {
     }
 
     /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has
-    /// `least` pixels a row and rows, into `out`; at its own size if that is less than `least`; one for
-    /// detectors may give less a row ([`Reducer::for_detectors`]). Lengths are rounded up. Chroma comes as the file has it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none;
-    /// of the rare 4:1:1 and 4:4:1 each sample is given twice.
+    /// `least` pixels a row and rows, into `out`; at its own size if that is less than `least`. One for
+    /// detectors may reduce the width further, to no less than that ([`Reducer::for_detectors`]). Lengths are rounded up.
+    /// Chroma comes as the file has it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none; of the rare 4:1:1 and 4:4:1 each sample is
+    /// given twice.
     ///
     /// # Errors
     /// See [`ReduceError`]; `out` then holds nothing of worth, and the next picture may be tried.

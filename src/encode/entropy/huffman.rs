@@ -7,8 +7,8 @@
 
 use std::hint::black_box;
 
-/// Bits that a table of AC codes is looked up with. More are quicker by a hundredth where pictures come one upon the other; but
-/// they come one by one, and whatever is done between them leaves little of the tables in the cache.
+/// Bits that a table of AC codes is looked up with. More are quicker by a hundredth where pictures come one upon the other;
+/// but they come one by one, and whatever is done between them leaves little of the tables in the cache.
 pub const LOOK: u32 = 10;
 
 /// Bits that one is looked up with which says how far codes reach: its entries are a quarter as large.
@@ -169,9 +169,9 @@ pub struct Ac {
     pub lengths: Box<[Lengths; 1 << LENGTHS_LOOK]>,
 }
 
-/// Up to two coefficients, of which the first may be a difference of DC: 6 bits for their length in bits, one that says whether the block ends there, from bit 8 on a
-/// byte each for the steps from the place before to the first and to the last of them, and from bit 32 on 16 bits for each
-/// of them. One alone is both.
+/// Up to two coefficients, of which the first may be a difference of DC: 6 bits for their length in bits, one that says
+/// whether the block ends there, from bit 8 on a byte each for the steps from the place before to the first and to the last
+/// of them, and from bit 32 on 16 bits for each of them. One alone is both.
 ///
 /// Steps to the end of the block are [`END`] more; both are [`UNKNOWN`] where this is no use, and the length is 0.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Reads what most of a camera's JPEG is, its Huffman codes, faster than libjpeg-turbo where less than all of it is wanted:
-//! planes at an eighth to a half of the size, or a quarter as wide and half as high, and the picture without its colour, for which no coefficient is decoded at
-//! all: the bits of luma are copied.
+//! planes at an eighth to a half of the size, or a quarter as wide and half as high, and the picture without its colour,
+//! for which no coefficient is decoded at all: the bits of luma are copied.
 //!
 //! It knows only what cameras send (see `headers`) and gives `None` for all else and for whatever is odd, so that
 //! libjpeg-turbo, which understands more and can say what is wrong, has the last word. What it does read comes out bit
