@@ -7,12 +7,9 @@
 
 use std::hint::black_box;
 
-/// Bits that a table of AC codes is looked up with. More are quicker by a hundredth where pictures come one upon the other;
-/// but they come one by one, and whatever is done between them leaves little of the tables in the cache.
-pub const LOOK: u32 = 10;
-
-/// Bits that one is looked up with which says how far codes reach: its entries are a quarter as large.
-pub const LENGTHS_LOOK: u32 = 11;
+/// Bits that a table of AC codes is looked up with. More would be quicker by a little where pictures come one upon the
+/// other; but they come one by one, and whatever is done between them leaves little of larger tables in the cache.
+pub const LOOK: u32 = 11;
 
 /// Bits that a table of DC codes is looked up with.
 const DC_LOOK: u32 = 10;
@@ -149,7 +146,7 @@ impl Dc {
 /// The coefficient whose code the `there` highest of `bits` hold; the bits behind the code may be missing. `found` is
 /// [`Ac`]'s table of symbols.
 fn beginning(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
-    let &(symbol, length) = found.get((bits >> (64 - LENGTHS_LOOK)) as usize)?;
+    let &(symbol, length) = found.get((bits >> (64 - LOOK)) as usize)?;
     let length = u32::from(length);
     (length > 0 && length <= there).then(|| Coefficient::of(symbol, length, bits)).flatten()
 }
@@ -163,49 +160,59 @@ fn within(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
 #[derive(Debug)]
 pub struct Ac {
     codes: Codes,
-    /// By the next [`LENGTHS_LOOK`] bits: the symbol they begin with and the length of its code, 0 if that is longer.
-    symbols: Box<[(u8, u8); 1 << LENGTHS_LOOK]>,
+    /// By the next [`LOOK`] bits: the symbol they begin with and the length of its code, 0 if that is longer.
+    symbols: Box<[(u8, u8); 1 << LOOK]>,
     pub values: Box<[Values; 1 << LOOK]>,
-    pub lengths: Box<[Lengths; 1 << LENGTHS_LOOK]>,
+    pub lengths: Box<[Lengths; 1 << LOOK]>,
 }
 
-/// Up to two coefficients, of which the first may be a difference of DC: 6 bits for their length in bits, one that says
-/// whether the block ends there, from bit 8 on a byte each for the steps from the place before to the first and to the last
-/// of them, and from bit 32 on 16 bits for each of them. One alone is both.
+/// Up to two coefficients, of which the first may be a difference of DC. From the lowest bit on: 4 bits for their length in
+/// bits, one that says whether the block ends there, 5 and 8 bits for the steps from the place before to the first and to
+/// the last of them, and 7 bits for the value of each. One alone is both.
 ///
-/// Steps to the end of the block are [`END`] more; both are [`UNKNOWN`] where this is no use, and the length is 0.
+/// Steps to the end of the block are [`END`] more, which only those to the last have room for: alone, the end has an
+/// empty coefficient before it, at a place that nothing was read to yet. Steps to the last are [`UNKNOWN`] where this is
+/// no use, and the length is 0.
 #[derive(Debug, Clone, Copy)]
-pub struct Values(u64);
+pub struct Values(u32);
 
 impl Values {
-    const IS_END: u32 = 64;
+    const IS_END: u32 = 16;
+
+    /// The most steps to the first one.
+    const MOST_STEPS: u32 = 16;
 
     #[inline(always)]
     pub fn bits(self) -> u32 {
-        self.0 as u32 & 63
+        self.0 & 15
     }
 
     #[inline(always)]
     pub fn is_end(self) -> bool {
-        self.0 as u32 & Values::IS_END != 0
+        self.0 & Values::IS_END != 0
     }
 
     #[inline(always)]
     pub fn steps(self) -> (u32, u32) {
-        (self.0 as u32 >> 8 & 255, self.0 as u32 >> 16 & 255)
+        (self.0 >> 5 & 31, self.0 >> 10 & 255)
     }
 
     #[inline(always)]
     pub fn values(self) -> (i16, i16) {
-        ((self.0 >> 32) as i16, (self.0 >> 48) as i16)
+        let signed = self.0 as i32;
+        ((signed << 7 >> 25) as i16, (signed >> 25) as i16)
     }
 
     /// What tells nothing.
-    const UNKNOWN: Values = Values((UNKNOWN << 8 | UNKNOWN << 16) as u64);
+    const UNKNOWN: Values = Values(Values::MOST_STEPS << 5 | UNKNOWN << 10);
 
     /// `first` and what comes behind it.
     fn of(first: Coefficient, second: Option<Coefficient>) -> Values {
-        match second {
+        let has_room = |coefficient: &Coefficient| (-64..64).contains(&coefficient.value);
+        if !has_room(&first) {
+            return Values::UNKNOWN;
+        }
+        match second.filter(has_room) {
             Some(last) => Values::new(first, last, first.bits + last.bits, first.steps + last.steps),
             None => Values::new(first, first, first.bits, first.steps),
         }
@@ -213,21 +220,20 @@ impl Values {
 
     fn new(first: Coefficient, last: Coefficient, bits: u32, steps: u32) -> Values {
         let is_end = if last.steps == END { Values::IS_END } else { 0 };
-        let word = |value: i16| u64::from(value as u16);
-        Values(
-            u64::from(bits | is_end | first.steps << 8 | steps << 16)
-                | word(first.value) << 32
-                | word(last.value) << 48,
-        )
+        let seven = |value: i16| u32::from(value as u16 & 127);
+        let steps = first.steps.min(Values::MOST_STEPS) << 5 | steps << 10;
+        Values(bits | is_end | steps | seven(first.value) << 18 | seven(last.value) << 25)
     }
 }
 
-/// How far one or several coefficients reach: 6 bits for their length in bits, at most [`LENGTHS_LOOK`] + 10, one that says
+/// How far one or several coefficients reach: 6 bits for their length in bits, at most [`LOOK`] + 10, one that says
 /// whether the block ends there, and from bit 8 on the steps to the last one, as in [`Values`].
 #[derive(Debug, Clone, Copy)]
 pub struct Lengths(u16);
 
 impl Lengths {
+    const IS_END: u32 = 64;
+
     #[inline(always)]
     pub fn bits(self) -> u32 {
         u32::from(self.0) & 63
@@ -235,7 +241,7 @@ impl Lengths {
 
     #[inline(always)]
     pub fn is_end(self) -> bool {
-        u32::from(self.0) & Values::IS_END != 0
+        u32::from(self.0) & Lengths::IS_END != 0
     }
 
     #[inline(always)]
@@ -274,7 +280,7 @@ impl Coefficient {
 
 impl Ac {
     fn new(codes: Codes) -> Option<Ac> {
-        let found = codes.by_bits(LENGTHS_LOOK);
+        let found = codes.by_bits(LOOK);
         let values = |bits: u64| match within(&found, bits, LOOK) {
             None => Values::UNKNOWN,
             Some(first) if first.steps == END => Values::of(first, None),
@@ -282,21 +288,21 @@ impl Ac {
         };
         let lengths = |bits: u64| {
             let (mut length, mut steps) = (0, 0);
-            while length < LENGTHS_LOOK && steps < END {
-                match beginning(&found, bits << length, LENGTHS_LOOK - length) {
+            while length < LOOK && steps < END {
+                match beginning(&found, bits << length, LOOK - length) {
                     Some(found) if found.steps == END || steps + found.steps < BLOCK => {
                         (length, steps) = (length + found.bits, steps + found.steps);
                     }
                     _ => break,
                 }
             }
-            let is_end = if steps >= END { Values::IS_END } else { 0 };
+            let is_end = if steps >= END { Lengths::IS_END } else { 0 };
             let steps = if length == 0 { UNKNOWN } else { steps };
             Lengths((steps << 8 | is_end | length) as u16)
         };
         let each = |look: u32| (0..1u64 << look).map(move |bits| bits << (64 - look));
         let values: Vec<Values> = each(LOOK).map(values).collect();
-        let lengths: Vec<Lengths> = each(LENGTHS_LOOK).map(lengths).collect();
+        let lengths: Vec<Lengths> = each(LOOK).map(lengths).collect();
         Some(Ac {
             codes,
             symbols: found.into_boxed_slice().try_into().ok()?,
@@ -305,7 +311,7 @@ impl Ac {
         })
     }
 
-    /// The coefficient that the `there` highest of `bits` hold whole, at most [`LENGTHS_LOOK`].
+    /// The coefficient that the `there` highest of `bits` hold whole, at most [`LOOK`].
     fn within(&self, bits: u64, there: u32) -> Option<Coefficient> {
         within(self.symbols.as_slice(), bits, there)
     }
@@ -314,7 +320,7 @@ impl Ac {
     // In a dense picture not a few: their codes are short, but the bits behind them reach beyond LOOK.
     #[inline]
     pub fn read_one(&self, bits: u64) -> Option<Coefficient> {
-        let (symbol, length) = match self.symbols[(bits >> (64 - LENGTHS_LOOK)) as usize] {
+        let (symbol, length) = match self.symbols[(bits >> (64 - LOOK)) as usize] {
             (_, 0) => self.codes.read(bits)?,
             (symbol, length) => (symbol, u32::from(length)),
         };

@@ -1,8 +1,8 @@
 //! The blocks of a scan as planes of fewer samples.
 
-use super::bits::{Bits, Scan};
+use super::bits::{Bits, REFILLED, Scan};
 use super::headers::{Component, Headers};
-use super::huffman::{Ac, BLOCK, Coding, END, LENGTHS_LOOK, LOOK, Tables, UNKNOWN};
+use super::huffman::{Ac, BLOCK, Coding, END, LOOK, Tables, UNKNOWN};
 use super::reduced::{self, Coefficients, Quantization, Samples};
 
 /// A plane that samples are written to: rows of `stride` bytes.
@@ -254,6 +254,8 @@ fn read_block<const ACROSS: usize, const DOWN: usize>(
     coding: &Coding,
     coefficients: &mut Coefficients,
 ) -> Option<(i32, u32)> {
+    // Behind this look-up come four more before there is a refill.
+    const { assert!(5 * LOOK <= REFILLED) };
     let entry = coding.begins[(bits.peek() >> (64 - LOOK)) as usize];
     let (_, last) = entry.steps();
     if last >= UNKNOWN {
@@ -333,9 +335,9 @@ fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
 pub fn pass(bits: &mut Bits<'_>, ac: &Ac, mut at: u32) -> Option<()> {
     loop {
         bits.refill();
-        // Twice LENGTHS_LOOK + 10 bits are there.
+        // Twice LOOK + 10 bits are there.
         for _ in 0..2 {
-            let entry = ac.lengths[(bits.peek() >> (64 - LENGTHS_LOOK)) as usize];
+            let entry = ac.lengths[(bits.peek() >> (64 - LOOK)) as usize];
             let last = at + entry.steps();
             if last < BLOCK - 1 {
                 bits.skip(entry.bits());

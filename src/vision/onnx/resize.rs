@@ -54,8 +54,10 @@ impl Taps {
 /// A row's way to another width.
 #[derive(Debug)]
 enum Columns {
-    /// Each sample is of few.
-    Few(Vec<Few>),
+    /// Each sample is of two.
+    Two(Vec<Mix<2, 8>>),
+    /// Of up to four.
+    Four(Vec<Mix<4, 4>>),
     /// Of any number.
     Any(Taps),
 }
@@ -66,33 +68,33 @@ impl Default for Columns {
     }
 }
 
-/// Samples of a row of which one of the result is mixed.
-const FEW: usize = 4;
-
-/// Samples of the result whose own lie within [`REACH`].
-const HALF: usize = LANES / 2;
-
-/// Samples of a row that are read for [`HALF`] of the result.
+/// Samples of a row that are read for a [`Mix`].
 const REACH: usize = 16;
 
-/// [`HALF`] samples, each mixed of [`FEW`].
+/// `OUT` samples, each mixed of `EACH`, sixteen in all.
 #[derive(Debug, Clone)]
-struct Few {
+struct Mix<const EACH: usize, const OUT: usize> {
     /// The first of [`REACH`] samples of the row in which all that are needed lie.
     begin: usize,
     /// For each sample where its own are from there on.
-    places: [[u8; FEW]; HALF],
+    places: [[u8; EACH]; OUT],
     /// [`WHOLE`] together.
-    weights: [[i16; FEW]; HALF],
+    weights: [[i16; EACH]; OUT],
 }
 
-impl Few {
-    /// For the taps `starts` and their `weights`, which begin below `from`. `None` if they reach too far.
-    fn new(starts: &[usize], weights: &[f32], each: usize, from: usize) -> Option<Few> {
+impl<const EACH: usize, const OUT: usize> Mix<EACH, OUT> {
+    /// All that `taps` want of a row of `from` samples. `None` if some reach too far, or are of too many.
+    fn all(taps: &Taps, from: usize) -> Option<Vec<Self>> {
+        let parts = taps.starts.chunks(OUT).zip(taps.weights.chunks(OUT * taps.each));
+        parts.map(|(starts, weights)| Mix::new(starts, weights, taps.each, from)).collect()
+    }
+
+    /// For the taps `starts` and their `weights`.
+    fn new(starts: &[usize], weights: &[f32], each: usize, from: usize) -> Option<Self> {
         let begin = (*starts.first()?).min(from.checked_sub(REACH)?);
-        let mut few = Few { begin, places: [[0; FEW]; HALF], weights: [[0; FEW]; HALF] };
+        let mut mix = Mix { begin, places: [[0; EACH]; OUT], weights: [[0; EACH]; OUT] };
         for (lane, (start, weights)) in starts.iter().zip(weights.chunks_exact(each)).enumerate() {
-            let (places, own) = (few.places.get_mut(lane)?, few.weights.get_mut(lane)?);
+            let (places, own) = (mix.places.get_mut(lane)?, mix.weights.get_mut(lane)?);
             let mut left = WHOLE;
             for (tap, &weight) in weights.iter().enumerate() {
                 let place = start + tap - begin;
@@ -106,17 +108,30 @@ impl Few {
             // What rounding took or gave goes to the heaviest.
             *own.iter_mut().max()? += left;
         }
-        Some(few)
+        Some(mix)
+    }
+
+    /// `mixes` of a `line`, by `mix`.
+    #[inline(always)]
+    fn to(
+        mixes: &[Self],
+        line: &[u8],
+        out: &mut [[f32; LANES]],
+        mix: impl Fn(&Self, &[u8; REACH]) -> [f32; OUT],
+    ) {
+        for (out, own) in out.as_flattened_mut().as_chunks_mut().0.iter_mut().zip(mixes) {
+            let Some(reach) = line.get(own.begin..).and_then(<[u8]>::first_chunk) else { return };
+            *out = mix(own, reach);
+        }
     }
 }
 
 impl Columns {
     fn new(from: usize, extent: f64, to: usize) -> Columns {
         let taps = Taps::new(from, extent, to);
-        let parts = taps.starts.chunks(HALF).zip(taps.weights.chunks(HALF * taps.each));
-        let few: Option<Vec<Few>> =
-            parts.map(|(starts, weights)| Few::new(starts, weights, taps.each, from)).collect();
-        few.map_or(Columns::Any(taps), Columns::Few)
+        let two = || Some(Columns::Two(Mix::all(&taps, from)?));
+        let four = || Some(Columns::Four(Mix::all(&taps, from)?));
+        two().or_else(four).unwrap_or(Columns::Any(taps))
     }
 
     /// `line` brought to the result's width.
@@ -125,15 +140,12 @@ impl Columns {
         &self,
         line: &[u8],
         out: &mut [[f32; LANES]],
-        mix_few: impl Fn(&Few, &[u8; REACH]) -> [f32; HALF],
+        two: impl Fn(&Mix<2, 8>, &[u8; REACH]) -> [f32; 8],
+        four: impl Fn(&Mix<4, 4>, &[u8; REACH]) -> [f32; 4],
     ) {
         match self {
-            Columns::Few(few) => {
-                for (out, few) in out.as_flattened_mut().as_chunks_mut().0.iter_mut().zip(few) {
-                    let Some(reach) = line.get(few.begin..).and_then(<[u8]>::first_chunk) else { return };
-                    *out = mix_few(few, reach);
-                }
-            }
+            Columns::Two(mixes) => Mix::to(mixes, line, out, two),
+            Columns::Four(mixes) => Mix::to(mixes, line, out, four),
             Columns::Any(taps) => {
                 let taps = taps.starts.iter().zip(taps.weights.chunks_exact(taps.each.max(1)));
                 for (out, (&start, weights)) in out.as_flattened_mut().iter_mut().zip(taps) {
@@ -145,11 +157,11 @@ impl Columns {
     }
 }
 
-/// `few` of `reach`.
+/// `mix` of `reach`.
 #[cfg(any(test, not(target_arch = "aarch64")))]
-fn mix_few(few: &Few, reach: &[u8; REACH]) -> [f32; HALF] {
+fn mixed<const EACH: usize, const OUT: usize>(mix: &Mix<EACH, OUT>, reach: &[u8; REACH]) -> [f32; OUT] {
     std::array::from_fn(|lane| {
-        let products = few.places[lane].iter().zip(few.weights[lane]);
+        let products = mix.places[lane].iter().zip(mix.weights[lane]);
         let sum: i32 = products
             .map(|(&place, weight)| i32::from(reach[usize::from(place) % REACH]) * i32::from(weight))
             .sum();
@@ -157,52 +169,103 @@ fn mix_few(few: &Few, reach: &[u8; REACH]) -> [f32; HALF] {
     })
 }
 
-/// The same, and to the same numbers.
+/// The same by vectors, and to the same numbers.
 #[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx2")]
-fn mix_few_avx2(few: &Few, reach: &[u8; REACH]) -> [f32; HALF] {
+mod avx2 {
     use std::arch::x86_64::*;
-    // SAFETY: there are 16, 16 and 32 bytes to be read, and none need be aligned.
-    let (reach, places, weights) = unsafe {
-        (
-            _mm_loadu_si128(reach.as_ptr().cast()),
-            _mm_loadu_si128(few.places.as_ptr().cast()),
-            _mm256_loadu_si256(few.weights.as_ptr().cast()),
-        )
-    };
-    let samples = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(reach, places));
-    let halves = _mm256_madd_epi16(samples, weights);
-    let sums = _mm_hadd_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
-    let mixed = _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_set1_ps(1.0 / f32::from(WHOLE)));
-    let mut out = [0.0; HALF];
-    // SAFETY: there is room for four floats, which need not be aligned.
-    unsafe { _mm_storeu_ps(out.as_mut_ptr(), mixed) };
-    out
+
+    use super::{Mix, REACH, WHOLE};
+
+    /// Products with weights, each two of them added.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn pairs<const EACH: usize, const OUT: usize>(mix: &Mix<EACH, OUT>, reach: &[u8; REACH]) -> __m256i {
+        const { assert!(EACH * OUT == REACH) };
+        // SAFETY: there are 16, 16 and 32 bytes to be read, and none need be aligned.
+        let (reach, places, weights) = unsafe {
+            (
+                _mm_loadu_si128(reach.as_ptr().cast()),
+                _mm_loadu_si128(mix.places.as_ptr().cast()),
+                _mm256_loadu_si256(mix.weights.as_ptr().cast()),
+            )
+        };
+        _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm_shuffle_epi8(reach, places)), weights)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn two(mix: &Mix<2, 8>, reach: &[u8; REACH]) -> [f32; 8] {
+        let sums = _mm256_cvtepi32_ps(pairs(mix, reach));
+        let mixed = _mm256_mul_ps(sums, _mm256_set1_ps(1.0 / f32::from(WHOLE)));
+        let mut out = [0.0; 8];
+        // SAFETY: there is room for eight floats, which need not be aligned.
+        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), mixed) };
+        out
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn four(mix: &Mix<4, 4>, reach: &[u8; REACH]) -> [f32; 4] {
+        let pairs = pairs(mix, reach);
+        let sums = _mm_hadd_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+        let mixed = _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_set1_ps(1.0 / f32::from(WHOLE)));
+        let mut out = [0.0; 4];
+        // SAFETY: there is room for four floats, which need not be aligned.
+        unsafe { _mm_storeu_ps(out.as_mut_ptr(), mixed) };
+        out
+    }
 }
 
-/// The same, and to the same numbers.
+/// The same by vectors, and to the same numbers.
 #[cfg(target_arch = "aarch64")]
-#[inline(always)]
-fn mix_few_neon(few: &Few, reach: &[u8; REACH]) -> [f32; HALF] {
+mod neon {
     use std::arch::aarch64::*;
-    let mut out = [0.0; HALF];
-    // SAFETY: every 64-bit ARM has NEON; there are 16, 16 and 32 bytes to be read, and room for four floats.
-    unsafe {
-        let samples = vqtbl1q_u8(vld1q_u8(reach.as_ptr()), vld1q_u8(few.places.as_ptr().cast()));
-        let weights = few.weights.as_ptr().cast();
-        let (weights, others) = (vld1q_s16(weights), vld1q_s16(weights.add(8)));
-        let low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(samples)));
-        let high = vreinterpretq_s16_u16(vmovl_high_u8(samples));
-        let first = vmull_s16(vget_low_s16(low), vget_low_s16(weights));
-        let third = vmull_s16(vget_low_s16(high), vget_low_s16(others));
-        let sums = vpaddq_s32(
-            vpaddq_s32(first, vmull_high_s16(low, weights)),
-            vpaddq_s32(third, vmull_high_s16(high, others)),
-        );
-        vst1q_f32(out.as_mut_ptr(), vmulq_n_f32(vcvtq_f32_s32(sums), 1.0 / f32::from(WHOLE)));
+
+    use super::{Mix, REACH, WHOLE};
+
+    /// Products with weights, each two of them added.
+    #[inline(always)]
+    fn pairs<const EACH: usize, const OUT: usize>(
+        mix: &Mix<EACH, OUT>,
+        reach: &[u8; REACH],
+    ) -> (int32x4_t, int32x4_t) {
+        const { assert!(EACH * OUT == REACH) };
+        let weights = mix.weights.as_ptr().cast();
+        // SAFETY: every 64-bit ARM has NEON; there are 16, 16 and 32 bytes to be read.
+        unsafe {
+            let samples = vqtbl1q_u8(vld1q_u8(reach.as_ptr()), vld1q_u8(mix.places.as_ptr().cast()));
+            let (weights, others) = (vld1q_s16(weights), vld1q_s16(weights.add(8)));
+            let low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(samples)));
+            let high = vreinterpretq_s16_u16(vmovl_high_u8(samples));
+            let first = vmull_s16(vget_low_s16(low), vget_low_s16(weights));
+            let third = vmull_s16(vget_low_s16(high), vget_low_s16(others));
+            (vpaddq_s32(first, vmull_high_s16(low, weights)), vpaddq_s32(third, vmull_high_s16(high, others)))
+        }
     }
-    out
+
+    #[inline(always)]
+    pub fn two(mix: &Mix<2, 8>, reach: &[u8; REACH]) -> [f32; 8] {
+        let (low, high) = pairs(mix, reach);
+        let mut out = [0.0; 8];
+        // SAFETY: every 64-bit ARM has NEON; there is room for eight floats.
+        unsafe {
+            vst1q_f32(out.as_mut_ptr(), vmulq_n_f32(vcvtq_f32_s32(low), 1.0 / f32::from(WHOLE)));
+            vst1q_f32(out.as_mut_ptr().add(4), vmulq_n_f32(vcvtq_f32_s32(high), 1.0 / f32::from(WHOLE)));
+        }
+        out
+    }
+
+    #[inline(always)]
+    pub fn four(mix: &Mix<4, 4>, reach: &[u8; REACH]) -> [f32; 4] {
+        let (low, high) = pairs(mix, reach);
+        let mut out = [0.0; 4];
+        // SAFETY: every 64-bit ARM has NEON; there is room for four floats.
+        unsafe {
+            let sums = vpaddq_s32(low, high);
+            vst1q_f32(out.as_mut_ptr(), vmulq_n_f32(vcvtq_f32_s32(sums), 1.0 / f32::from(WHOLE)));
+        }
+        out
+    }
 }
 
 /// One plane's way to another size.
@@ -252,9 +315,9 @@ impl Resize {
     #[inline]
     pub fn row(&mut self, plane: &[u8], at: usize) {
         #[cfg(target_arch = "aarch64")]
-        self.row_by(plane, at, mix_few_neon);
+        self.row_by(plane, at, neon::two, neon::four);
         #[cfg(not(target_arch = "aarch64"))]
-        self.row_by(plane, at, mix_few);
+        self.row_by(plane, at, mixed, mixed);
     }
 
     /// The same, and to the same numbers.
@@ -262,11 +325,17 @@ impl Resize {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub fn row_avx2(&mut self, plane: &[u8], at: usize) {
-        self.row_by(plane, at, |few, reach| mix_few_avx2(few, reach));
+        self.row_by(plane, at, |mix, reach| avx2::two(mix, reach), |mix, reach| avx2::four(mix, reach));
     }
 
     #[inline(always)]
-    fn row_by(&mut self, plane: &[u8], at: usize, mix_few: impl Fn(&Few, &[u8; REACH]) -> [f32; HALF]) {
+    fn row_by(
+        &mut self,
+        plane: &[u8],
+        at: usize,
+        two: impl Fn(&Mix<2, 8>, &[u8; REACH]) -> [f32; 8],
+        four: impl Fn(&Mix<4, 4>, &[u8; REACH]) -> [f32; 4],
+    ) {
         let count = self.across.len();
         if count == 0 {
             return;
@@ -277,7 +346,7 @@ impl Resize {
         let (start, weights) = self.rows.of(at);
         for row in self.next.max(start)..start + count {
             let line = &plane[row * self.width..(row + 1) * self.width];
-            self.columns.mix(line, &mut self.across[row % count], &mix_few);
+            self.columns.mix(line, &mut self.across[row % count], &two, &four);
         }
         self.next = start + count;
         let across = |row: usize| self.across[row % count].as_flattened();
@@ -364,7 +433,7 @@ mod tests {
     }
 
     fn plain_row(resize: &mut Resize, plane: &[u8], at: usize) {
-        resize.row_by(plane, at, mix_few);
+        resize.row_by(plane, at, mixed, mixed);
     }
 
     /// By the processor's vectors, if there are any for it.
