@@ -18,7 +18,7 @@ use super::wire_controls::{ControlsReport, FormatsReport};
 use super::{Site, v1, wire};
 use crate::config::{Origin, control_path, keys};
 use crate::media::{Control, ControlKind, ControlValue};
-use crate::pipeline::{CameraControls, ControlsError, WrongControl, unknown_control};
+use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
 
 /// Values to set, by the controls' names; `None`: the camera's default, and no longer kept.
 pub type Wanted = Vec<(String, Option<i64>)>;
@@ -105,11 +105,12 @@ async fn set_and_keep(
         Some(ControlValue { name: name.clone(), value })
     });
     let values: Vec<ControlValue> = values.collect();
+    let identity = now.identity.clone();
     let mut set = match wanted.iter().all(|(_, value)| value.is_none()) {
         // Of controls that it has no longer the camera is told nothing.
         true if values.is_empty() && !wanted.is_empty() => now.clone(),
-        true => site.pipeline.reset_controls(values).await?,
-        false => site.pipeline.set_controls(values).await?,
+        true => site.pipeline.reset_controls(WantedControls { identity, values }).await?,
+        false => site.pipeline.set_controls(WantedControls { identity, values }).await?,
     };
     if let Err(problem) = keep(site, &mut set, wanted, version).await {
         // What is not kept is not in force.
@@ -129,7 +130,10 @@ pub async fn set_back(site: &Site, controls: &[Control], identity: Option<&str>,
     let mut is = in_force();
     loop {
         // By way of the lens, which may be among them: where it stood is known no longer then.
-        if let Err(error) = site.focus.set(back(controls, identity, was, is.as_deref())).await {
+        let values = back(controls, identity, was, is.as_deref());
+        if let Err(error) =
+            site.focus.set(WantedControls { identity: identity.map(Into::into), values }).await
+        {
             log::error!("the camera's controls could not be set back: {error}");
             return;
         }

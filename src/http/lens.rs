@@ -127,7 +127,7 @@ async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result
     if expected.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
         return Err(NotSet::Changed.into());
     }
-    site.focus.set(planned.change.values.clone()).await.map_err(FocusError::from)?;
+    site.focus.set(planned.wanted()).await.map_err(FocusError::from)?;
     if let Err(problem) = keep(site, &planned, expected).await {
         // It is not so after a restart: then it is not so now.
         bring_back(site, &planned, in_force.as_deref()).await;

@@ -99,12 +99,19 @@ pub enum ControlsError {
 pub enum Command {
     Controls(Answer<CameraControls>),
     RecentControls(Answer<CameraControls>),
-    SetControls(Vec<ControlValue>, Answer<CameraControls>),
-    /// The same of the camera with this lasting name only.
-    SetControlsOf(Option<String>, Vec<ControlValue>, Answer<CameraControls>),
-    ResetControls(Vec<ControlValue>, Answer<CameraControls>),
+    SetControls(WantedControls, Answer<CameraControls>),
+    ResetControls(WantedControls, Answer<CameraControls>),
     Formats(Answer<Vec<Format>>),
     Replace(Box<dyn Opener>, oneshot::Sender<Result<(), Trouble>>),
+}
+
+/// What is wanted of the controls of one camera: where another one has come into its place, nothing is set.
+#[derive(Debug, Clone)]
+pub struct WantedControls {
+    /// Its lasting name, as [`CameraControls::identity`].
+    pub identity: Option<String>,
+    /// What they are to have.
+    pub values: Vec<ControlValue>,
 }
 
 /// Where the answer to a command goes. Who has gone does not mind.
@@ -116,7 +123,6 @@ impl fmt::Debug for Command {
             Command::Controls(_) => "Controls",
             Command::RecentControls(_) => "RecentControls",
             Command::SetControls(..) => "SetControls",
-            Command::SetControlsOf(..) => "SetControlsOf",
             Command::ResetControls(..) => "ResetControls",
             Command::Formats(_) => "Formats",
             Command::Replace(..) => "Replace",
@@ -150,7 +156,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`ControlsError`].
-    pub async fn set_controls(&self, wanted: Vec<ControlValue>) -> Result<CameraControls, ControlsError> {
+    pub async fn set_controls(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
         self.set_outside_sweep(wanted, Command::SetControls).await
     }
 
@@ -159,17 +165,17 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`ControlsError`].
-    pub async fn reset_controls(&self, wanted: Vec<ControlValue>) -> Result<CameraControls, ControlsError> {
+    pub async fn reset_controls(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
         self.set_outside_sweep(wanted, Command::ResetControls).await
     }
 
     async fn set_outside_sweep(
         &self,
-        wanted: Vec<ControlValue>,
-        command: fn(Vec<ControlValue>, Answer<CameraControls>) -> Command,
+        wanted: WantedControls,
+        command: fn(WantedControls, Answer<CameraControls>) -> Command,
     ) -> Result<CameraControls, ControlsError> {
-        let ended = self.take_lens(&wanted).await;
-        let names: Vec<String> = wanted.iter().map(|wish| wish.name.clone()).collect();
+        let ended = self.take_lens(&wanted.values).await;
+        let names: Vec<String> = wanted.values.iter().map(|wish| wish.name.clone()).collect();
         let set = self.ask(|answer| command(wanted, answer)).await;
         let is_taken = |back: &Drive| {
             let is_refused = |name| set.as_ref().map_or(true, |set| set.refused.contains(name));
@@ -177,20 +183,17 @@ impl Pipeline {
         };
         if let Some(ended) = ended.filter(|ended| !is_taken(&ended.back)) {
             // Nobody else does it now.
-            if let Err(error) = self.set_in_sweep(ended.identity, ended.back.as_it_is()).await {
+            let back = WantedControls { identity: ended.identity, values: ended.back.as_it_is() };
+            if let Err(error) = self.set_in_sweep(back).await {
                 log::warn!("the lens could not be brought back after a focus sweep: {error}");
             }
         }
         set
     }
 
-    /// The same for the sweep itself, which is of the camera with this lasting name.
-    pub(super) async fn set_in_sweep(
-        &self,
-        identity: Option<String>,
-        wanted: Vec<ControlValue>,
-    ) -> Result<CameraControls, ControlsError> {
-        self.ask(|answer| Command::SetControlsOf(identity, wanted, answer)).await
+    /// The same for the sweep itself.
+    pub(super) async fn set_in_sweep(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
+        self.ask(|answer| Command::SetControls(wanted, answer)).await
     }
 
     /// The formats, sizes and rates that the camera offers; empty where there is nothing to choose.
@@ -275,7 +278,6 @@ impl Command {
             Command::Controls(answer)
             | Command::RecentControls(answer)
             | Command::SetControls(_, answer)
-            | Command::SetControlsOf(_, _, answer)
             | Command::ResetControls(_, answer) => answer.is_closed(),
             Command::Formats(answer) => answer.is_closed(),
             Command::Replace(_, answer) => answer.is_closed(),

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::commands::{CameraControls, ControlsError};
+use super::commands::{CameraControls, ControlsError, WantedControls};
 use super::{Pipeline, State};
 use crate::base::{Stamp, Stop};
 use crate::config::LensKind;
@@ -187,6 +187,13 @@ pub struct Planned {
     pub before: Vec<ControlValue>,
 }
 
+impl Planned {
+    /// What [`Focus::set`] is to be given.
+    pub fn wanted(&self) -> WantedControls {
+        WantedControls { identity: self.identity.clone(), values: self.change.values.clone() }
+    }
+}
+
 impl Focus {
     /// The lens of `pipeline`'s camera.
     pub fn new(pipeline: Pipeline, settings: FocusSettings) -> Focus {
@@ -285,8 +292,8 @@ impl Focus {
     ///
     /// # Errors
     /// [`ControlsError`].
-    pub async fn set(&self, values: Vec<ControlValue>) -> Result<(), ControlsError> {
-        let set = self.0.pipeline.set_controls(values).await;
+    pub async fn set(&self, wanted: WantedControls) -> Result<(), ControlsError> {
+        let set = self.0.pipeline.set_controls(wanted).await;
         *self.known() = None;
         set.map(drop)
     }
@@ -492,7 +499,8 @@ impl Sweeping {
 
     /// Sets the lens's controls, which ends no sweep; of no other camera.
     async fn set(&self, values: Vec<ControlValue>) -> Result<(), ControlsError> {
-        let set = self.focus.0.pipeline.set_in_sweep(self.identity.clone(), values).await;
+        let wanted = WantedControls { identity: self.identity.clone(), values };
+        let set = self.focus.0.pipeline.set_in_sweep(wanted).await;
         *self.focus.known() = None;
         set.map(drop)
     }

@@ -11,7 +11,7 @@ use tallycam::base::Stop;
 use tallycam::config::LensKind;
 use tallycam::media::{Control, ControlValue, Frame, Trouble, TroubleKind};
 use tallycam::pipeline::focus::{Focus, FocusSettings, Left, Move, NotFound, SweepEnd};
-use tallycam::pipeline::{Pipeline, SavedControls, Settings};
+use tallycam::pipeline::{Pipeline, SavedControls, Settings, WantedControls};
 use tallycam::source::sim::SimOpener;
 use tallycam::source::{Delivers, Opener, Source, Wanted};
 
@@ -134,7 +134,9 @@ impl Bench {
     /// Sets one control.
     async fn set(&self, name: &str, value: i64) {
         let wanted = ControlValue { name: name.to_owned(), value };
-        self.pipeline().set_controls(vec![wanted]).await.unwrap();
+        let identity = self.pipeline().controls().await.unwrap().identity;
+        let wanted = WantedControls { identity, values: vec![wanted] };
+        self.pipeline().set_controls(wanted).await.unwrap();
     }
 
     /// Autofocus, and where the lens stands.
@@ -236,7 +238,7 @@ async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
         let planned = bench.focus.plan(LensKind::Auto, Move::By(0.05)).await.unwrap();
         assert!(planned.before.contains(&ControlValue { name: PLACE.to_owned(), value: 30 }), "{planned:?}");
         assert!(bench.is_sweeping().await, "nothing has moved the lens yet");
-        bench.focus.set(planned.change.values).await.unwrap();
+        bench.focus.set(planned.wanted()).await.unwrap();
     });
     assert_eq!(end.await, ended(Left::Sent));
     assert_eq!(bench.stands().await, (0, 40));

@@ -10,7 +10,7 @@ use tallycam::base::Stop;
 use tallycam::media::{
     Control, ControlKind, ControlValue, Format, Fourcc, Frame, Subscriber, Trouble, TroubleKind,
 };
-use tallycam::pipeline::{CameraControls, ControlsError, Pipeline, Settings, State};
+use tallycam::pipeline::{CameraControls, ControlsError, Pipeline, Settings, State, WantedControls};
 use tallycam::source::sim::SimOpener;
 use tallycam::source::{Delivers, Opener, Source, Wanted};
 
@@ -220,13 +220,35 @@ impl Source for WatchedSource {
     }
 }
 
-fn gain(value: i64) -> Vec<ControlValue> {
-    vec![ControlValue { name: String::from("gain"), value }]
+fn gain(value: i64) -> WantedControls {
+    let values = vec![ControlValue { name: String::from("gain"), value }];
+    WantedControls { identity: Some(String::from("watched")), values }
 }
 
 /// The value of the gain, as it is told.
 fn told(controls: Result<CameraControls, ControlsError>) -> i64 {
     controls.unwrap().controls[0].value
+}
+
+#[tokio::test]
+async fn what_is_wanted_of_another_camera_is_not_set() {
+    let cam = Watched::new();
+    let (pipeline, worker) = Pipeline::start(Box::new(cam.clone()), settings()).unwrap();
+    let of_another =
+        || WantedControls { identity: Some(String::from("the one before")), values: gain(3).values };
+    let is_refused = |set: Result<CameraControls, ControlsError>| {
+        matches!(set, Err(ControlsError::OtherCamera)) && cam.gain.load(Ordering::Relaxed) == 1
+    };
+    // Closed, then open.
+    assert!(is_refused(pipeline.set_controls(of_another()).await));
+    assert!(is_refused(pipeline.reset_controls(of_another()).await));
+    let _demand = pipeline.demand();
+    wait_until("it is live", || pipeline.status().state == State::Live);
+    assert!(is_refused(pipeline.set_controls(of_another()).await));
+    assert!(is_refused(pipeline.reset_controls(of_another()).await));
+    assert_eq!(told(pipeline.set_controls(gain(3)).await), 3);
+    pipeline.stop();
+    worker.join_within(DEADLINE).unwrap();
 }
 
 /// That nothing is known of a paused camera is said, whatever is asked of it.

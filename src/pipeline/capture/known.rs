@@ -3,7 +3,7 @@
 
 use crate::base::Stop;
 use crate::media::{Control, Format, Trouble, TroubleKind};
-use crate::pipeline::commands::{CameraControls, ControlsError};
+use crate::pipeline::commands::{CameraControls, ControlsError, WantedControls};
 use crate::source::{Opener, Source};
 
 /// What was seen of one camera last. Lives on the capture thread.
@@ -60,6 +60,17 @@ pub struct Look<'a> {
     pub known: &'a mut Known,
     pub opener: &'a mut dyn Opener,
     pub is_paused: bool,
+}
+
+impl Look<'_> {
+    /// Whether what is `wanted` is of another camera than the one that is there, which is `open` or closed. Of none that is
+    /// there only opening it can tell what is the matter.
+    pub fn is_other(&mut self, open: Option<&dyn Source>, wanted: &WantedControls) -> bool {
+        match open {
+            Some(source) => source.identity() != wanted.identity,
+            None => self.identity().is_some_and(|there| wanted.identity.as_ref() != Some(&there)),
+        }
+    }
 }
 
 impl Opener for Look<'_> {

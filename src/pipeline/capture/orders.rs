@@ -79,26 +79,16 @@ impl Capture<'_> {
             }
             Some(Command::SetControls(wanted, answer)) => {
                 let _ = answer.send(match open {
-                    Some(source) => look.known.saw(self.tuning.set(source, &wanted, &saved)),
-                    None => self.tuning.set_closed(&mut look, &wanted, &saved),
-                });
-            }
-            Some(Command::SetControlsOf(identity, wanted, answer)) => {
-                // Of none that is there only opening it can tell what is the matter.
-                let is_other = match &open {
-                    Some(source) => source.identity() != identity,
-                    None => look.identity().is_some_and(|there| identity.as_ref() != Some(&there)),
-                };
-                let _ = answer.send(match open {
-                    _ if is_other => Err(ControlsError::OtherCamera),
-                    Some(source) => look.known.saw(self.tuning.set(source, &wanted, &saved)),
-                    None => self.tuning.set_closed(&mut look, &wanted, &saved),
+                    _ if look.is_other(open.as_deref(), &wanted) => Err(ControlsError::OtherCamera),
+                    Some(source) => look.known.saw(self.tuning.set(source, &wanted.values, &saved)),
+                    None => self.tuning.set_closed(&mut look, &wanted.values, &saved),
                 });
             }
             Some(Command::ResetControls(defaults, answer)) => {
                 let _ = answer.send(match open {
-                    Some(source) => look.known.saw(self.tuning.reset(source, &defaults, &saved)),
-                    None => self.tuning.reset_closed(&mut look, &defaults, &saved),
+                    _ if look.is_other(open.as_deref(), &defaults) => Err(ControlsError::OtherCamera),
+                    Some(source) => look.known.saw(self.tuning.reset(source, &defaults.values, &saved)),
+                    None => self.tuning.reset_closed(&mut look, &defaults.values, &saved),
                 });
             }
             Some(Command::Formats(answer)) => {
