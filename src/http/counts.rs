@@ -57,9 +57,8 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let store = site.counts()?;
     let query = &request.query;
     let clock = site.clock();
-    let instant = |key: &'static str, usual: &str| {
-        when::instant(key, query.get(key).filter(|text| !text.is_empty()).unwrap_or(usual), &clock)
-    };
+    let instant =
+        |key: &'static str, usual: &str| when::instant(key, query.given(key)?.unwrap_or(usual), &clock);
     let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
     if to_us <= from_us {
         return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from").into());

@@ -57,7 +57,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let query = &request.query;
     let clock = site.clock();
     let instant = |key: &'static str| -> Result<Option<u64>, WrongValue> {
-        let text = query.get(key).filter(|text| !text.is_empty());
+        let text = query.given(key)?;
         text.map(|text| when::instant(key, text, &clock)).transpose()
     };
     let directions = [("in", Direction::In), ("out", Direction::Out)];

@@ -121,7 +121,7 @@ async fn send(
         Content::Jpeg(jpeg) => (jpeg.len() as u64, "image/jpeg"),
         Content::Film(film, format) => (film.len(), format.media_type()),
     };
-    let is_download = matches!(request.query.get("download"), Some("1" | "true"));
+    let is_download = request.query.is_set("download")?;
     let is_old = request.id == 0;
     let mut response = Response::new(Body::full(""));
     put(&mut response, ETAG, &tag);

@@ -10,7 +10,7 @@ use super::etag::{self, Wish};
 use super::fields::Fields;
 use super::ledger::AlbumError;
 use super::problem::Problem;
-use super::query::WrongValue;
+use super::query::{FLAGS, WrongValue};
 use super::route::Request;
 use super::wire::{self, List};
 use super::wire_media::ItemReport;
@@ -51,17 +51,16 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
     let query = &request.query;
     let clock = request.site.clock();
-    let given = |key: &str| query.get(key).filter(|text| !text.trim().is_empty());
-    let instant = |key: &'static str| given(key).map(|text| when::instant(key, text, &clock)).transpose();
+    let instant =
+        |key: &'static str| query.given(key)?.map(|text| when::instant(key, text, &clock)).transpose();
     let kinds = [Kind::Snapshot, Kind::Recording].map(|kind| (kind.word(), kind));
-    let flags = [("1", true), ("true", true), ("0", false), ("false", false)];
     Ok(MediaQuery {
         kind: query.one_of("kind", &kinds)?,
-        text: given("q").map(str::to_owned),
+        text: query.given("q")?.map(str::to_owned),
         from_us: instant("from")?,
         to_us: instant("to")?,
-        is_kept: query.one_of("kept", &flags)?,
-        cursor: given("cursor").map(str::to_owned),
+        is_kept: query.one_of("kept", &FLAGS)?,
+        cursor: query.given("cursor")?.map(str::to_owned),
         // At most a thousand.
         limit: query.whole("limit", 1..=MOST)?.unwrap_or(USUAL_LIMIT) as usize,
     })

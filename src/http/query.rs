@@ -36,6 +36,9 @@ pub struct UnknownKey {
     pub value: String,
 }
 
+/// Yes and no.
+pub const FLAGS: [(&str, bool); 4] = [("1", true), ("true", true), ("0", false), ("false", false)];
+
 /// Names that programs give to a number that changes with each request, so that no cache answers it.
 const AGAINST_CACHES: [&str; 14] = [
     "t",
@@ -91,6 +94,22 @@ impl Query {
             (_, Some(second)) => Err(WrongValue::new(key, second, "given once")),
             (first, None) => Ok(first),
         }
+    }
+
+    /// The same, if it is not empty.
+    ///
+    /// # Errors
+    /// As [`Query::once`].
+    pub fn given(&self, key: &'static str) -> Result<Option<&str>, WrongValue> {
+        Ok(self.once(key)?.filter(|value| !value.trim().is_empty()))
+    }
+
+    /// Whether `key` is set; no without it.
+    ///
+    /// # Errors
+    /// [`WrongValue`]: it is neither `1` nor `true`, `0` or `false`.
+    pub fn is_set(&self, key: &'static str) -> Result<bool, WrongValue> {
+        Ok(self.one_of(key, &FLAGS)?.unwrap_or(false))
     }
 
     /// That there is no key but `keys` (each with what it is about), and what defeats a cache.
@@ -279,7 +298,22 @@ mod tests {
         let twice = Query::parse("n=1&n=2&w=in&w=in");
         assert_eq!(twice.whole("n", 1..=9).unwrap_err().to_string(), r#"n is "2", and should be given once"#);
         assert!(twice.one_of("w", &words).is_err());
+        assert!(twice.given("n").is_err());
         assert_eq!(twice.get("n"), Some("1"), "old addresses take the first");
+    }
+
+    #[test]
+    fn an_empty_value_is_none_and_yes_and_no_are_two_words_each() {
+        let q = Query::parse("a=+&b=x&c=1&d=false&e=yes&f");
+        assert_eq!((q.given("a"), q.given("b"), q.given("z")), (Ok(None), Ok(Some("x")), Ok(None)));
+        assert_eq!(
+            [q.is_set("c"), q.is_set("d"), q.is_set("f"), q.is_set("z")].map(Result::unwrap),
+            [true, false, false, false]
+        );
+        assert_eq!(
+            q.is_set("e").unwrap_err().to_string(),
+            r#"e is "yes", and should be one of 1, true, 0, false"#
+        );
     }
 
     proptest! {

@@ -45,7 +45,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     let to_us = seconds(query, "to")?.unwrap_or(u64::MAX);
     let speed = number(query, "speed", SPEEDS)?.unwrap_or(1.0);
     let fps = number(query, "fps", stream::FPS)?;
-    let is_endless = matches!(query.get("loop"), Some("1" | "true"));
+    let is_endless = query.is_set("loop")?;
     if to_us < from_us {
         return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "no less than `from`").into());
     }
@@ -107,7 +107,7 @@ fn number(
     key: &'static str,
     range: std::ops::RangeInclusive<f64>,
 ) -> Result<Option<f64>, WrongValue> {
-    let Some(text) = query.get(key).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = query.given(key)? else { return Ok(None) };
     match query.number(key) {
         Some(number) if range.contains(&number) => Ok(Some(number)),
         _ => Err(WrongValue::new(key, text, format!("a number from {} to {}", range.start(), range.end()))),

@@ -113,7 +113,7 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     // Of what is still being recorded a later picture may be the one of this second by then.
     let kept = if item.is_open { "no-store" } else { "private, max-age=3600" };
     put(&mut response, CACHE_CONTROL, kept);
-    let is_download = matches!(query.get("download"), Some("1" | "true"));
+    let is_download = query.is_set("download")?;
     let end =
         if item.kind == Kind::Recording { format!("-{}.jpg", found.number) } else { String::from(".jpg") };
     let name = zip::joined(&zip::stem(&item.name), &end);
@@ -137,7 +137,7 @@ pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, Wr
 /// # Errors
 /// It is no number, or less than 0.
 pub fn seconds(query: &Query, key: &'static str) -> Result<Option<u64>, WrongValue> {
-    let Some(text) = query.get(key).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = query.given(key)? else { return Ok(None) };
     match query.number(key) {
         // The cast takes what is too large as the largest.
         Some(seconds) if seconds >= 0.0 => Ok(Some((seconds * 1e6).round() as u64)),

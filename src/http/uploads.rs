@@ -139,19 +139,18 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
     let site = request.site.clone();
     let media = site.media()?.clone();
     let query = &request.query;
-    let text = |key: &str| query.get(key).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |key: &'static str| query.given(key).map(|text| text.map(str::to_owned));
     let fps = query
-        .get("fps")
-        .filter(|text| !text.is_empty())
+        .given("fps")?
         .map(|text| read_fps(text).ok_or_else(|| WrongValue::new("fps", text, "a number from 0.01 to 1000")));
-    let taken = text("taken").map(|text| when::instant("taken", &text, &site.clock())).transpose()?;
-    let name = text("name").or(in_path);
+    let taken = text("taken")?.map(|text| when::instant("taken", &text, &site.clock())).transpose()?;
+    let name = text("name")?.or(in_path);
     let wish = ImportWish {
         source: name.as_ref().map_or_else(|| String::from("file"), |name| format!("file {name}")),
         name,
         may_rename: true,
-        date: text("date"),
-        note: text("note").unwrap_or_default(),
+        date: text("date")?,
+        note: text("note")?.unwrap_or_default(),
         stamp: taken.map(|wall_us| Stamp { monotonic_us: monotonic_us(), wall_us, wall_trusted: true }),
         fps: fps.transpose()?,
         zone: site.settings().zone.clone(),

@@ -236,6 +236,8 @@ fn a_value_that_means_nothing_is_told() {
     for (path, word) in [
         ("/api/v1/counts?from=soon", "from is \"soon\""),
         ("/api/v1/counts?from=now&to=-1h", "later than from"),
+        ("/api/v1/counts?from=-1h&from=-2h", "from is \"-2h\", and should be given once"),
+        ("/api/v1/crossings?to=now&to=-2h", "to is \"-2h\", and should be given once"),
         ("/api/v1/counts?bucket=minute", "hour, day, week, month, total"),
         ("/api/v1/counts?by=colour", "line, class, direction"),
         ("/api/v1/counts?from=2000-01-01", "more than 20000 buckets"),

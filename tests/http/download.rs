@@ -457,7 +457,8 @@ fn a_replay_goes_from_its_beginning_to_its_end() {
     client.watch(&format!("/api/v1/media/{snapshot}/frames"));
     let (_, _, jpeg, is_last) = part(&mut client);
     assert_eq!((number_of(&jpeg), is_last), (Some(5), true));
-    for wrong in ["speed=0", "speed=x", "from=-1", "from=2&to=1", "fps=0"] {
+    for wrong in ["speed=0", "speed=x", "speed=1&speed=2", "loop=forever", "from=-1", "from=2&to=1", "fps=0"]
+    {
         assert_eq!(shelf.get(&format!("/api/v1/media/{id}/frames?{wrong}")).status, 400, "{wrong}");
     }
     let head = shelf.served.ask(&format!("HEAD /api/v1/media/{id}/frames HTTP/1.1\r\nHost: cam\r\n\r\n"));
