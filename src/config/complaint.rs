@@ -268,7 +268,7 @@ pub fn may_be_secret(name: &str) -> bool {
 
 /// `text` with every secret in it starred out, character for character: what follows a name such as `password`, `passwd` or
 /// `userkey` and an equals sign, or a colon or space where the sign was forgotten; and what a URL carries before its last
-/// `@`: signs that end a host stand in passwords, too.
+/// `@`, with its scheme or without: signs that end a host stand in passwords, too.
 pub(super) fn masked(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let lower: Vec<char> = chars.iter().map(char::to_ascii_lowercase).collect();
@@ -297,7 +297,25 @@ pub(super) fn masked(text: &str) -> String {
             chars[from..from + sign].fill('*');
         }
     }
+    for sign in 0..chars.len() {
+        if chars[sign] == '@'
+            && let Some(begin) = signed_in_from(&chars[..sign])
+        {
+            chars[begin..sign].fill('*');
+        }
+    }
     chars.into_iter().collect()
+}
+
+/// Where a name with a password begins at the end of `text`, which an `@` follows, of a URL whose scheme was forgotten.
+fn signed_in_from(text: &[char]) -> Option<usize> {
+    let ends = |c: &char| c.is_whitespace() || "\"'`".contains(*c);
+    let begin = text.iter().rposition(ends).map_or(0, |before| before + 1);
+    // `url=me:pw@cam`, too.
+    let key = text[begin..].iter().take_while(|c| c.is_alphanumeric() || "_-.".contains(**c)).count();
+    let begin = if text.get(begin + key) == Some(&'=') { begin + key + 1 } else { begin };
+    let own = &text[begin..];
+    (own.contains(&':') && !own.windows(3).any(|w| w == [':', '/', '/'])).then_some(begin)
 }
 
 /// Where the value begins that a name has, in which one of [`SECRET_WORDS`] stands at `at`; `text` is in lower case.
@@ -401,6 +419,9 @@ mod tests {
             ("http://me:p,'#/w@cam/x y", "http://*********@cam/x y"),
             ("http://me:pw@cam/x@y", "http://***********@y"),
             ("http://cam/x y@z", "http://cam/x y@z"),
+            ("url = \"me:pw@cam/x\"", "url = \"*****@cam/x\""),
+            ("url=me:p=w@cam", "url=******@cam"),
+            ("at 12:30, me@home", "at 12:30, me@home"),
             ("password: hunter2", "password: *******"),
             ("\"password\" \"a b\"", "\"password\" \"* *\""),
             ("pwd = x", "pwd = *"),

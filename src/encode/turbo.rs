@@ -309,8 +309,7 @@ impl Decompressor {
             Plane { samples: v, stride },
         ];
         let planes = if stride == 0 { &mut planes[..1] } else { &mut planes };
-        let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
-        self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
+        self.read(jpeg, layout, planes)
     }
 
     /// Decodes a JPEG to planes without padding, where our own reader can: `planes` are those of luma and of chroma, of
@@ -324,13 +323,16 @@ impl Decompressor {
             Plane { samples: v, stride },
         ];
         let planes = if stride == 0 { &mut planes[..1] } else { &mut planes };
-        let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
-        self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
+        self.read(jpeg, layout, planes)
     }
 
     fn read_luma(&mut self, jpeg: &[u8], layout: &YuvLayout, plane: &mut [u8]) -> Option<()> {
         let samples = plane.get_mut(..layout.width * layout.height)?;
-        let planes = &mut [Plane { samples, stride: layout.width }];
+        self.read(jpeg, layout, &mut [Plane { samples, stride: layout.width }])
+    }
+
+    /// Has our own reader fill `planes`. `None` if it does not know how.
+    fn read(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [Plane<'_>]) -> Option<()> {
         let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
         self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
     }
@@ -498,6 +500,7 @@ pub mod testing {
             subsamp: match (across, down) {
                 (1, 1) => Subsamp::None,
                 (2, 1) => Subsamp::Sub2x1,
+                (1, 2) => Subsamp::Sub1x2,
                 _ => Subsamp::Sub2x2,
             },
         };
