@@ -214,7 +214,7 @@ impl Transformer {
         let header = self.decompressor.header(jpeg)?;
         if is_at_its_size {
             let part = geometry.crop.map(|_| geometry.part_of(size));
-            if header.is_lossless(geometry.orientation, part, plan.gray || header.is_gray()) {
+            if header.is_lossless(found.unit, geometry.orientation, part, plan.gray || header.is_gray()) {
                 let turned = self.turner.turn(jpeg, geometry.orientation, part, plan.gray)?;
                 return Ok((Made::New(turned), plan.size));
             }

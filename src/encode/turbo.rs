@@ -394,14 +394,20 @@ impl Header {
     }
 
     /// Whether it can be turned so without being decoded, and `part` (in pixels of the turned picture) cut out: no blocks
-    /// that are not whole come to lie at the left or upper edge, and the part begins with a block.
-    pub fn is_lossless(&self, orientation: Orientation, part: Option<Part>, gray: bool) -> bool {
-        let (width, height) = match (gray, self.0.subsamp) {
-            (_, Subsamp::Unknown) => return orientation == Orientation::default() && part.is_none(),
-            // Of luma alone each block stands for itself.
-            (true, _) => (8, 8),
-            (false, subsamp) => subsamp.mcu_size(),
-        };
+    /// that are not whole come to lie at the left or upper edge, and the part begins with a block. `unit`: pixels across and
+    /// down of the picture's units, which libjpeg-turbo does not tell: 4:2:2 has 8 rows, or 16 where ffmpeg made it.
+    pub fn is_lossless(
+        &self,
+        unit: (u32, u32),
+        orientation: Orientation,
+        part: Option<Part>,
+        gray: bool,
+    ) -> bool {
+        if self.0.subsamp == Subsamp::Unknown {
+            return orientation == Orientation::default() && part.is_none();
+        }
+        // Of luma alone each block stands for itself.
+        let (width, height) = if gray { (8, 8) } else { (unit.0 as usize, unit.1 as usize) };
         let (reverses_columns, reverses_rows) = match (orientation.quarters % 4, orientation.mirrored) {
             (0, false) | (1, true) => (false, false),
             (0, true) | (3, false) => (true, false),

@@ -22,6 +22,9 @@ pub struct Jpeg {
     pub height: u32,
     /// Components: 1 is grey, 3 colour, 4 colour for print.
     pub components: u8,
+    /// Pixels across and down of the units that it is made of (MCU, T.81 A.2): a block of the component with the fewest
+    /// samples, 8 times the largest sampling factors; of a single component its own blocks.
+    pub unit: (u32, u32),
     /// Whether it comes in several passes over the whole picture (SOF2).
     pub is_progressive: bool,
     /// Whether any Huffman table stands before the first scan. If not, it can be decoded, and
@@ -128,6 +131,7 @@ pub fn inspect(data: &[u8]) -> Result<Jpeg, JpegError> {
                     width: size.width,
                     height: size.height,
                     components: size.components,
+                    unit: size.unit,
                     is_progressive: size.is_progressive,
                     has_huffman_tables,
                     tables_at: at,
@@ -270,6 +274,7 @@ struct FrameHeader {
     width: u32,
     height: u32,
     components: u8,
+    unit: (u32, u32),
     is_progressive: bool,
 }
 
@@ -288,7 +293,10 @@ fn frame_header(code: u8, body: &[u8], at: usize) -> Result<FrameHeader, JpegErr
     if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(JpegError::BadSize { width, height });
     }
-    Ok(FrameHeader { width, height, components, is_progressive: code == SOF2 })
+    let factors = parameters.chunks_exact(3).map(|own| (u32::from(own[1] >> 4), u32::from(own[1] & 15)));
+    let most = factors.fold((1, 1), |most, own| (own.0.max(most.0), own.1.max(most.1)));
+    let unit = if components == 1 { (8, 8) } else { (8 * most.0, 8 * most.1) };
+    Ok(FrameHeader { width, height, components, unit, is_progressive: code == SOF2 })
 }
 
 /// The offset behind an EOI that nothing but zeros follow, at `from` or later.
@@ -363,6 +371,7 @@ mod tests {
             width: 3,
             height: 2,
             components: 1,
+            unit: (8, 8),
             is_progressive: false,
             has_huffman_tables: false,
             tables_at: 25,

@@ -258,6 +258,37 @@ fn every_orientation_and_crop_of_every_kind_is_exact() {
     }
 }
 
+/// ffmpeg gives luma two rows of blocks to a unit where one would do: `testsrc=s=40x24`, `-pix_fmt yuvj422p` and `yuvj444p`.
+#[test]
+fn units_are_as_large_as_the_file_has_them() {
+    let mut transformer = Transformer::new().unwrap();
+    for jpeg in [
+        &include_bytes!("../../../tests/pictures/ffmpeg-422.jpg")[..],
+        include_bytes!("../../../tests/pictures/ffmpeg-444.jpg"),
+    ] {
+        let jpeg = Bytes::copy_from_slice(jpeg);
+        let (original, size, _) = decoded(&jpeg);
+        let crops = [None, Some([0.0, 0.0, 1.0, 1.0 / 3.0]), Some([0.4, 1.0 / 3.0, 0.6, 2.0 / 3.0])];
+        for (rotate, mirror, crop) in [0, 90, 180, 270]
+            .into_iter()
+            .flat_map(|r| [(r, false), (r, true)])
+            .flat_map(|(r, m)| crops.map(|c| (r, m, c)))
+        {
+            let view = View { rotate, mirror, crop, ..View::default() };
+            let done = transformer.transform(&jpeg, &view, None, None, 98).unwrap();
+            let (want, shown) = expected(&original[0], (40, 24), &view);
+            let (planes, is, _) = decoded(&done.jpeg);
+            assert_eq!(
+                (is, (done.width as usize, done.height as usize)),
+                (shown, shown),
+                "{size:?} {view:?}"
+            );
+            let (mean, _) = difference(&planes[0], &want);
+            assert!(mean < 2.0, "{view:?}: {mean}");
+        }
+    }
+}
+
 #[test]
 fn what_comes_out_even_is_without_loss() {
     let mut transformer = Transformer::new().unwrap();
