@@ -57,7 +57,7 @@ pub enum DetectError {
         /// What the engine said.
         reason: String,
     },
-    /// The network gave numbers that are none, in every place: its file is damaged, or its input
+    /// The network found nothing and gave numbers that are none: its file is damaged, or its input
     /// is not what the description says.
     #[error("the model {model} gives no numbers (NaN) in {output}")]
     NoNumbers {

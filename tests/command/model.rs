@@ -197,6 +197,8 @@ fn a_file_that_is_no_model_is_told_from_one() {
     let (message, hint) = run.fails(1, &["add", &network("no_numbers")]);
     assert_eq!(message, "the model no_numbers gives no numbers (NaN) in out");
     assert!(hint.contains("mean and deviation"), "{hint}");
+    let (message, _) = run.fails(1, &["add", &network("no_scores")]);
+    assert_eq!(message, "the model no_scores gives no numbers (NaN) in out");
 
     let (message, _) = run.fails(1, &["check", "nothing"]);
     assert_eq!(message, "there is no model called \"nothing\"");

@@ -34,6 +34,10 @@ one[0, :, 3] = [16, 16, 8, 16, 0.9]
 save("one_person", one)
 # The same, and no number in it.
 save("no_numbers", np.full((1, 5, 21), np.nan, np.float32))
+# Boxes, and no number that says how sure it is of them.
+unsure = one.copy()
+unsure[0, 4, :] = np.nan
+save("no_scores", unsure)
 # As YOLOv8 with seven classes, which is no list that anybody knows.
 seven = np.zeros((1, 11, 21), np.float32)
 seven[0, :, 3] = [16, 16, 8, 16, 0, 0, 0, 0, 0, 0, 0.9]

@@ -544,6 +544,21 @@ fn a_model_that_cannot_be_used_is_said_and_another_can_be_chosen() {
 }
 
 #[test]
+fn a_model_that_is_put_right_is_used_without_being_asked_for() {
+    let detector = Directed::new(&["person"], stands);
+    let refusal = NoDetector { reason: String::from("its file is damaged"), hint: None };
+    *detector.0.refusal.lock().unwrap() = Some(refusal);
+    let bench = Bench::new(TestCam::new(), detector);
+    bench.draw("door", &[]);
+    bench.wait_for_word("trouble");
+    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "no_model"));
+    *bench.detector.0.refusal.lock().unwrap() = None;
+    bench.wait_for_word("counting");
+    // That it was tried has made no gaps of its own.
+    assert_eq!(bench.gaps().iter().filter(|why| *why == "no_model").count(), 1);
+}
+
+#[test]
 fn a_detector_that_fails_is_no_counting_and_may_recover() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     bench.draw("door", &[]);

@@ -446,6 +446,18 @@ fn what_is_no_network_is_told_apart() {
     let mut large = plain();
     large.tensors.push(tensor("large", FLOAT, &[1 << 40, 1 << 40], &[0; 8]));
     assert!(matches!(load(&large.build()), NetworkError::TooLarge { .. }));
+    // Not in the file, but computed of it before any picture is seen.
+    let mut endless = plain();
+    endless.tensors.push(tensor(
+        "shape",
+        INT64,
+        &[3],
+        &[1i64, 84, 2_000_000_000].map(i64::to_le_bytes).concat(),
+    ));
+    endless.nodes.push(node("ConstantOfShape", &["shape"], "zeros", &[]));
+    endless.nodes.push(node("Add", &["zeros", "zeros"], "endless", &[]));
+    endless.outputs.push(value("endless", FLOAT, &[1, 84, 2_000_000_000]));
+    assert!(matches!(load(&endless.build()), NetworkError::TooLarge { .. }));
     let mut negative = plain();
     negative.tensors.push(tensor("negative", FLOAT, &[-4], &[0; 8]));
     assert!(matches!(load(&negative.build()), NetworkError::NotOnnx { .. }));

@@ -75,6 +75,27 @@ struct LastLook {
     step: Duration,
 }
 
+/// There is no detector.
+#[derive(Debug)]
+struct Refused {
+    made_for: MadeFor,
+    why: NoDetector,
+    /// When it is tried again, for a file may be put right, and how the pauses grow.
+    again_at: Instant,
+    pauses: Backoff,
+}
+
+impl Refused {
+    /// `before`: that it was so already, and that it is tried.
+    fn new(made_for: MadeFor, why: NoDetector, before: Option<Refused>) -> Refused {
+        if before.as_ref().is_none_or(|before| before.why != why) {
+            log::error!("counting: {why}");
+        }
+        let mut pauses = before.map(|before| before.pauses).unwrap_or_default();
+        Refused { made_for, why, again_at: Instant::now() + pauses.pause(), pauses }
+    }
+}
+
 /// The thread's own things.
 pub struct Detect<'a> {
     shared: Arc<Shared>,
@@ -100,8 +121,7 @@ pub struct Detect<'a> {
     /// The model that was chosen on the page.
     chosen: Option<String>,
     watch: Option<(MadeFor, Watch)>,
-    /// Why there is no detector for this.
-    refused: Option<(MadeFor, NoDetector)>,
+    refused: Option<Refused>,
     /// When a detector that broke is made again, and how the pauses grow.
     remake_at: Option<Instant>,
     remaking: Backoff,
@@ -390,11 +410,16 @@ impl<'a> Detect<'a> {
             }
             self.drop_watch();
             let chosen = wanted.1.clone();
-            match self.make(wanted.0, chosen.as_deref()) {
+            let before = self.refused.take().filter(|refused| refused.made_for == wanted);
+            // Until it is made after all it stands as it did.
+            let made = match before {
+                None => self.make(wanted.0, chosen.as_deref()),
+                Some(_) => self.try_to_make(wanted.0, chosen.as_deref()),
+            };
+            match made {
                 Ok(watch) => self.use_watch(wanted, watch),
-                Err(refused) => {
-                    log::error!("counting: {refused}");
-                    self.refused = Some((wanted, refused));
+                Err(why) => {
+                    self.refused = Some(Refused::new(wanted, why, before));
                     return;
                 }
             }
@@ -406,13 +431,19 @@ impl<'a> Detect<'a> {
     }
 
     fn may_make(&self, wanted: &MadeFor) -> bool {
-        self.refused.as_ref().is_none_or(|(made_for, _)| made_for != wanted)
-            && self.remake_at.is_none_or(|at| Instant::now() >= at)
+        let now = Instant::now();
+        self.refused.as_ref().is_none_or(|refused| refused.made_for != *wanted || refused.again_at <= now)
+            && self.remake_at.is_none_or(|at| at <= now)
     }
 
     fn make(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
         self.forget_looks();
         self.say_loading();
+        self.try_to_make(scene, chosen)
+    }
+
+    /// The same, and nobody is told.
+    fn try_to_make(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
         if let Some((_, watch)) = &self.watch {
             self.highest_track = watch.highest();
         }
@@ -661,7 +692,7 @@ impl<'a> Detect<'a> {
             countable: self.countable,
             is_held,
             camera,
-            refused: self.refused.as_ref().map(|(_, refused)| refused),
+            refused: self.refused.as_ref().map(|refused| &refused.why),
             looking,
         });
         self.tell(standing.cover);

@@ -23,6 +23,7 @@ mod resize;
 pub mod silu;
 mod surgery;
 pub mod vector;
+mod volume;
 
 pub use card::{Card, CardError};
 pub use letterbox::Letterbox;
@@ -188,13 +189,17 @@ impl Detector for OnnxDetector {
             count += 1;
         }
         let all = &all[..count];
-        // The first number of a sound output answers this.
-        if let Some(output) = all.iter().find(|output| !output.values.iter().any(|value| value.is_finite())) {
-            return Err(DetectError::NoNumbers { model: self.name.clone(), output: output.name.to_owned() });
-        }
         self.decoder.decode(all, self.options.tracker.least_score, &mut |class, score, pixels| {
             found.push(Detection { class: Class(class), score, bounds: fit.in_picture(pixels) });
         });
+        // What is no number is nothing that was found: then nobody was there, or the network is of no use. Minus infinity
+        // is a score that some give to what cannot be.
+        let is_none = |value: &f32| value.is_nan() || *value == f32::INFINITY;
+        if found.is_empty()
+            && let Some(output) = all.iter().find(|output| output.values.iter().any(is_none))
+        {
+            return Err(DetectError::NoNumbers { model: self.name.clone(), output: output.name.to_owned() });
+        }
         Ok(())
     }
 }

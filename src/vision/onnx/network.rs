@@ -1,5 +1,5 @@
-//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery` and `blocks` name
-//! `tract`.
+//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery`, `blocks` and `volume`
+//! name `tract`.
 //!
 //! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
 //! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never
@@ -15,16 +15,13 @@ use std::time::{Duration, Instant};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
+use tract_onnx::tract_hir::infer::InferenceFact;
 
-use super::{blocks, surgery};
+use super::{blocks, surgery, volume};
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
 const MOST_FILE_BYTES: usize = 256 << 20;
-
-/// The most memory that any single tensor may ask for.
-const MOST_TENSOR_BYTES: usize = 256 << 20;
 
 /// The widest and highest picture a network may look at, in pixels.
 const LONGEST_SIDE: u32 = 4096;
@@ -317,7 +314,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     let graph = file.graph.as_mut().ok_or_else(|| not_onnx("it holds no graph"))?;
     check_operators(&onnx, graph)?;
     check_wires(graph)?;
-    check_tensors(graph)?;
+    volume::check_file(graph)?;
     let input = picture_of(graph, size)?;
     forget_shapes(graph);
     widen_halves(graph);
@@ -333,14 +330,9 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     let mut model =
         onnx.model_for_proto_model(&file).and_then(|model| model.with_input_fact(0, fact)).map_err(failed)?;
     drop(file);
+    volume::check_before_computing(&mut model)?;
     model.analyse(false).map_err(failed)?;
-    for node in model.nodes() {
-        for outlet in &node.outputs {
-            let Some(dimensions) = outlet.fact.shape.concretize() else { continue };
-            let sizes = dimensions.iter().map(|dimension| dimension.to_i64().unwrap_or(0));
-            check_volume(&node.name, sizes)?;
-        }
-    }
+    volume::check(&model)?;
     let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
     blocks::put_in_blocks(&mut model).map_err(failed)?;
     surgery::put_in_kernels(&mut model, &repeats).map_err(failed)?;
@@ -392,33 +384,6 @@ fn check_wires(graph: &pb::GraphProto) -> Result<(), NetworkError> {
         if !made {
             return Err(not_onnx(&format!("no operator gives its output {:?}", output.name)));
         }
-    }
-    Ok(())
-}
-
-/// Every tensor of the file is no larger than its data and than is allowed.
-fn check_tensors(graph: &pb::GraphProto) -> Result<(), NetworkError> {
-    let constants =
-        graph.node.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
-    for tensor in graph.initializer.iter().chain(constants) {
-        if let Some(place) = tensor.external_data.first() {
-            return Err(NetworkError::ExternalWeights { location: place.value.clone() });
-        }
-        check_volume(&tensor.name, tensor.dims.iter().copied())?;
-    }
-    Ok(())
-}
-
-/// Refuses a tensor with negative or too many elements.
-fn check_volume(name: &str, dimensions: impl Iterator<Item = i64>) -> Result<(), NetworkError> {
-    let mut bytes = 4_u128;
-    for dimension in dimensions {
-        let dimension = u128::try_from(dimension)
-            .map_err(|_| not_onnx(&format!("the tensor {name} has a negative dimension")))?;
-        bytes = bytes.saturating_mul(dimension);
-    }
-    if bytes > MOST_TENSOR_BYTES as u128 {
-        return Err(too_large(&format!("the tensor {name}"), bytes, MOST_TENSOR_BYTES));
     }
     Ok(())
 }
@@ -538,11 +503,11 @@ fn unusable(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
     }
 }
 
-fn not_onnx(reason: &str) -> NetworkError {
+pub(super) fn not_onnx(reason: &str) -> NetworkError {
     NetworkError::NotOnnx { reason: reason.to_owned() }
 }
 
-fn too_large(what: &str, bytes: u128, most: usize) -> NetworkError {
+pub(super) fn too_large(what: &str, bytes: u128, most: usize) -> NetworkError {
     NetworkError::TooLarge { what: what.to_owned(), bytes, most }
 }
 
