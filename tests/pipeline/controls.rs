@@ -460,6 +460,9 @@ fn every_kind_of_control_is_offered() {
     );
     assert_eq!(item(&report, "link_frequency")["choices"][2], json!({"value": 2, "title": "300000000"}));
     assert_eq!(item(&report, "pixel_rate")["value"], 1_600_000);
+    // It cannot be read: what was sent is told, and kept.
+    assert_eq!(item(&report, "step_relative")["value"], -3);
+    assert!(!report["notes"].to_string().contains("step_relative"), "{report}");
     assert!(report["notes"].to_string().contains("pixel_rate has no 1600400: it is set to 1600000"));
     assert_eq!(
         (item(&report, "detectors")["max"].clone(), item(&report, "brightness")["value"].clone()),

@@ -42,6 +42,9 @@ pub trait Ask {
     /// The system's.
     fn wide(&self, id: u32) -> io::Result<[i64; 5]>;
 
+    /// What a control that cannot be read was set to last.
+    fn written(&self, id: u32) -> Option<i64>;
+
     /// Choice `index` of a menu; `None`: a gap.
     fn choice(&self, id: u32, index: u32, is_number: bool) -> Option<String>;
 }
@@ -60,10 +63,10 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
         return Err(LeftOut(None));
     }
     let left_out = |why: String| LeftOut(Some(why));
-    // One that can only be set has no value to show: what it has after power-on is the likeliest.
+    // One that can only be set has what it was set to; before that what it has after power-on is the likeliest.
     let value = |default: i64| {
         if flags & WRITE_ONLY != 0 {
-            return Ok(default);
+            return Ok(ask.written(id).unwrap_or(default));
         }
         ask.value(id).map(i64::from).map_err(|error| left_out(format!("its value cannot be read: {error}")))
     };
@@ -102,7 +105,7 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
             let value = if flags & WRITE_ONLY == 0 {
                 value(bits(default)).map(|value| bits(value as i32))?
             } else {
-                bits(default)
+                ask.written(id).unwrap_or(bits(default))
             };
             (ControlKind::Integer { min: 0, max: bits(maximum), step: 1 }, bits(default), value)
         }
@@ -174,6 +177,10 @@ mod tests {
             Ok([-1 << 40, 1 << 40, 1 << 20, 0, 7])
         }
 
+        fn written(&self, _id: u32) -> Option<i64> {
+            (self.0.is_err()).then_some(3)
+        }
+
         fn choice(&self, _id: u32, index: u32, is_number: bool) -> Option<String> {
             let word = if is_number { "30000" } else { "Manual" };
             [1, 3].contains(&index).then(|| word.to_owned())
@@ -209,9 +216,11 @@ mod tests {
         let with = |flags| control(answer(INTEGER, flags), &Answers(Ok(2))).unwrap();
         assert_eq!((with(0).read_only, with(0).inactive), (false, false));
         assert!(with(READ_ONLY).read_only && with(GRABBED).read_only && with(INACTIVE).inactive);
-        let unread =
-            control(answer(INTEGER, WRITE_ONLY), &Answers(Err(io::ErrorKind::PermissionDenied.into())));
-        assert_eq!(unread.unwrap().value, 1, "the default stands for a value that cannot be read");
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let unread = control(answer(INTEGER, WRITE_ONLY), &Answers(Err(refused())));
+        assert_eq!(unread.unwrap().value, 3, "what it was set to stands for a value that cannot be read");
+        let unset = control(answer(INTEGER, WRITE_ONLY), &Answers(Ok(2)));
+        assert_eq!(unset.unwrap().value, 1, "or the default");
     }
 
     #[test]

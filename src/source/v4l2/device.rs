@@ -7,6 +7,7 @@
 //! Invariant: a [`Buffer`] goes back to the driver by raw descriptor number when it is dropped, so
 //! it never outlives its [`Device`]: whoever holds both declares the buffer first.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -38,6 +39,8 @@ pub struct Device {
     /// Which buffer of the driver lies at which address, as far as it is known.
     places: Vec<(usize, u32)>,
     buffers: u32,
+    /// What controls were set to since it was opened.
+    written: BTreeMap<u32, i64>,
 }
 
 /// The mode a started device is in.
@@ -104,6 +107,7 @@ impl Device {
             is_streaming: false,
             places: Vec::new(),
             buffers: 0,
+            written: BTreeMap::new(),
         };
         device.make_non_blocking().map_err(|e| failed(&e))?;
         Ok(device)
@@ -202,8 +206,10 @@ impl Device {
     ///
     /// # Errors
     /// The system's: `ERANGE`, `EINVAL`, `EACCES`, or what the device says.
-    pub fn set(&self, id: u32, value: i64) -> io::Result<()> {
-        self.camera.set_control(id, &value)
+    pub fn set(&mut self, id: u32, value: i64) -> io::Result<()> {
+        self.camera.set_control(id, &value)?;
+        self.written.insert(id, value);
+        Ok(())
     }
 
     /// The present value of a control, and whether another rules it.
@@ -381,6 +387,10 @@ impl Ask for Device {
             }
             _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
+    }
+
+    fn written(&self, id: u32) -> Option<i64> {
+        self.written.get(&id).copied()
     }
 
     fn choice(&self, id: u32, index: u32, is_number: bool) -> Option<String> {
