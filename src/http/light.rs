@@ -200,13 +200,14 @@ fn pinned(site: &Site) -> Option<String> {
 /// # Errors
 /// There is no such light, or the settings were not changed.
 pub async fn change(site: &Site, wish: LightWish, expected: Option<u64>) -> Result<(), Problem> {
-    of(site)?;
+    let lights = of(site)?;
     if !has_colors(site) && (wish.color.is_some() || wish.ranges.is_some()) {
         return Err(NoLight::NoColors.into());
     }
     let changes = changes(&wish);
     if !changes.is_empty() {
         site.preferences()?.change(changes, expected).await?;
+        lights.obeyed().await;
     }
     Ok(())
 }

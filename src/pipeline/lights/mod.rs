@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::base::Worker;
 use crate::lights;
@@ -35,6 +36,7 @@ use super::keeping::Keeping;
 pub use crate::lights::{Color, Light, Order, PRESETS, Paint, Strip, StripKind, StripSettings};
 use shared::Shared;
 pub use shared::{LightStatus, Shows};
+use shot::LIT_WITHIN;
 pub(super) use shot::{Shot, Switch};
 
 /// How the light behaves. The defaults are those of the shipped configuration.
@@ -125,6 +127,14 @@ impl Lights {
     /// What was set last.
     pub fn settings(&self) -> Arc<LightsSettings> {
         Arc::clone(&self.shared.wishes().settings)
+    }
+
+    /// Returns when what was set last is in force, or has failed; after a moment anyway, where the light hangs.
+    pub async fn obeyed(&self) {
+        let mut obeyed = self.shared.obeyed.subscribe();
+        let number = self.shared.last_wish();
+        // That it hangs the status tells.
+        let _ = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
     }
 
     /// How the light is; cheap.

@@ -116,6 +116,11 @@ impl Shared {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number of the last wish.
+    pub fn last_wish(&self) -> u64 {
+        self.wishes().number
+    }
+
     /// Changes the wishes, wakes the thread, and gives the number of the wish.
     pub fn wish(&self, change: impl FnOnce(&mut Wishes)) -> u64 {
         let number = {

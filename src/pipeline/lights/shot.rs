@@ -12,7 +12,7 @@ use super::shared::Shared;
 use crate::media::Picture;
 
 /// A strip that has not taken the light after so long is not waited for.
-const LIT_WITHIN: Duration = Duration::from_millis(500);
+pub(super) const LIT_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a pipeline knows of the light. Holds nothing of the pipeline.
 #[derive(Debug, Clone)]
