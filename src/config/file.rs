@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::complaint::{Complaint, Lines, Place, masked};
+use super::complaint::{Complaint, Lines, Place};
 use super::kind::quoted;
 
 /// A longer file than this is no configuration of ours: the shipped one has 11 kB.
@@ -108,11 +108,10 @@ fn syntax(document: &Document<'_>, message: &str, span: Range<usize>) -> Complai
         if typed.trim().is_empty() {
             (String::from("a value is missing here"), None)
         } else {
-            let line = lines.text(lines.line(span.start));
             // What is starred out in the line is not told beside it.
-            let hint = match masked(line) == line {
-                true => format!("write {}", quoted(typed.trim())),
-                false => String::from("write it in quotes"),
+            let hint = match lines.has_secret(lines.line(span.start)) {
+                false => format!("write {}", quoted(typed.trim())),
+                true => String::from("write it in quotes"),
             };
             (String::from("text must stand in quotes"), Some(hint))
         }

@@ -657,5 +657,14 @@ mod tests {
         let (message, hint) = url_fault("http://admin:secret/x@cam").unwrap();
         assert!(!message.contains("secret"), "{message}");
         assert!(hint.unwrap().contains("%2F"));
+        for bad in [
+            "admin:s3cret@10.0.0.5/video",
+            "http:/me:s3cret@cam",
+            "me:12 s3cret\", x@cam",
+            "ftp://me:s3cret@cam",
+        ] {
+            let fault = url_fault(bad).unwrap();
+            assert!(!format!("{fault:?}").contains("s3cret"), "{fault:?}");
+        }
     }
 }

@@ -318,7 +318,7 @@ impl Resolving {
     }
 
     fn control(&mut self, name: &str, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
-        let read = kind::control(value).map(|number| {
+        let read = kind::control(name, value).map(|number| {
             self.controls.insert(name.to_owned(), number);
             number.to_string()
         });
@@ -329,7 +329,7 @@ impl Resolving {
 
     /// `[controls."CAMERA"]`: controls of certain cameras.
     fn by_camera(&mut self, camera: &str, name: &str, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
-        let read = kind::control(value).map(|number| {
+        let read = kind::control(name, value).map(|number| {
             self.config.controls.entry(camera.to_owned()).or_default().insert(name.to_owned(), number);
             number.to_string()
         });

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::complaint::Complaints;
 use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
 use super::kind::{self, Kind, quoted};
+use super::masking::{masked, may_be_secret};
 use super::{Config, resolve};
 
 const HEAD: &str = "\
@@ -192,15 +193,15 @@ impl Saved {
             hint,
         };
         let shown = |is_secret: bool| {
-            if is_secret { quoted("***") } else { kind::shortened(&super::complaint::masked(given)) }
+            if is_secret { quoted("***") } else { kind::shortened(&masked(given)) }
         };
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let meant = meant(path);
         let is_secret = match (&meant, keys::find(section, name)) {
-            // A camera may be called so.
-            (Ok(Meant::Control(_) | Meant::OfCamera(..)), _) => false,
+            // The camera may be called so.
+            (Ok(Meant::Control(name) | Meant::OfCamera(_, name)), _) => may_be_secret(name),
             (_, Some(key)) => key.kind.is_secret(),
-            (_, None) => super::complaint::may_be_secret(path),
+            (_, None) => may_be_secret(path),
         };
         let meant = meant.map_err(|fault| wrong(shown(is_secret), fault))?;
         let path = meant.path();
@@ -213,10 +214,10 @@ impl Saved {
                     Err(_) => to_keep(key, &DeValue::String(text.into()), shown),
                 }))
             }
-            (Meant::Control(_) | Meant::OfCamera(..), Some(text)) => {
+            (Meant::Control(name) | Meant::OfCamera(_, name), Some(text)) => {
                 let plain = || toml::Spanned::new(0..text.len(), DeValue::String(text.into()));
                 let value = kind::given(text).unwrap_or_else(|_| plain());
-                Some(kind::control(&value).map(|number| number.to_string()))
+                Some(kind::control(name, &value).map(|number| number.to_string()))
             }
         };
         match read.transpose() {
@@ -479,6 +480,18 @@ mod tests {
                 .given;
         assert!(!long.contains("admin") && !long.contains("avery"), "{long}");
         assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));
+        // A password among the controls is one, too; a camera may be called as one is.
+        for path in ["source.controls.password", "controls.sim.passwd"] {
+            for text in ["\"s3cret\"", "s3cret", "\"4.711\""] {
+                let fault = wrong(path, text);
+                assert!(!format!("{fault:?}").contains(text.trim_matches('"')), "{fault:?}");
+                assert_eq!(fault.given, "\"***\"");
+            }
+        }
+        assert_eq!(wrong("controls.KeyTec.gain", "much").given, "much");
+        let unschemed = wrong("source.url", "admin:s3cret@10.0.0.5/video");
+        assert!(!format!("{unschemed:?}").contains("s3cret"), "{unschemed:?}");
+        assert!(unschemed.hint.unwrap().contains("10.0.0.5/video"));
         assert!(nothing().set("stream.qualty", None).is_err());
     }
 

@@ -233,7 +233,12 @@ impl Preferences for Settings {
             if expected.is_some_and(|version| version != now.version) {
                 return Err(NotSet::Changed);
             }
-            let draft = imported(&turn.saved, &now.resolved, &toml)?;
+            let (saved, resolved) = (turn.saved.clone(), Arc::clone(&now.resolved));
+            // Thousands of faults may be in it: streams would wait for it here.
+            let draft = spawn_blocking(move || imported(&saved, &resolved, &toml)).await;
+            let draft = draft.unwrap_or_else(|panicked| {
+                Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
+            })?;
             let of_no_effect = of_no_effect(&draft);
             let in_force = inner.put(&mut turn, draft).await?;
             if of_no_effect.is_empty() {

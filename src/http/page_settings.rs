@@ -63,7 +63,8 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
         },
         Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, what, &fields).await),
         Some("import") => match site.preferences() {
-            Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default()) {
+            Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default().into()).await
+            {
                 Ok(toml) => match preferences.import(toml, None).await {
                     Ok(done) if done.complaint != preferences.in_force().complaint => {
                         // What has no effect is told now or never.

@@ -3,7 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
 
-use super::super::complaint::{masked, nearest};
+use super::super::complaint::nearest;
+use super::super::masking::{masked, masked_url, may_be_secret};
 use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
 use super::{Fault, Wrong};
 use crate::base::letters::is_unseen_control;
@@ -50,15 +51,21 @@ pub(super) fn ranges(list: &DeArray<'_>) -> Result<Vec<PixelRange>, Wrong> {
     })
 }
 
-/// Reads the value of a camera control: a whole number, or a boolean as 0 and 1.
+/// Reads the value of the camera control `name`: a whole number, or a boolean as 0 and 1.
 ///
 /// # Errors
 /// [`Wrong`], for anything else.
-pub fn control(value: &Spanned<DeValue<'_>>) -> Result<i64, Wrong> {
+pub fn control(name: &str, value: &Spanned<DeValue<'_>>) -> Result<i64, Wrong> {
     let given = value.get_ref();
     integer(given).or_else(|| given.as_bool().map(i64::from)).ok_or_else(|| {
-        let message = format!("must be a whole number, true or false, not {}", found(given));
-        Wrong::new((message, without_quotes(given.as_str())), value.span())
+        let must_be = "must be a whole number, true or false";
+        // A password that was put into the wrong table is one all the same.
+        let fault = if may_be_secret(name) {
+            (must_be.to_owned(), None)
+        } else {
+            (format!("{must_be}, not {}", found(given)), without_quotes(given.as_str()))
+        };
+        Wrong::new(fault, value.span())
     })
 }
 
@@ -258,7 +265,7 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
     let must_be = || {
         format!(
             "must be a URL that begins with http://, https:// or rtsp://, not {}",
-            quoted(&shortened(&masked(text)))
+            quoted(&shortened(&masked_url(text)))
         )
     };
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -268,7 +275,7 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
                 "for files: kind = \"files\" and path; for a camera on this machine: kind = \"v4l2\" and device",
             )
         } else {
-            format!("did you mean {}?", quoted(&format!("http://{}", shortened(&masked(text)))))
+            format!("did you mean {}?", quoted(&format!("http://{}", shortened(&masked_url(text)))))
         };
         return Some((must_be(), Some(hint)));
     };
