@@ -71,14 +71,15 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     );
     let (by, format) = (By::of(query)?, format(query)?);
     let scene = lines::scene(&request, store)?;
-    let wanted = lines_named(query);
-    let classes = query.list("class").into_iter().map(String::from).collect();
+    let (wanted, classes) = (query.values("line"), query.values("class"));
+    let labels = site.counting()?.status().labels;
     let ledger = site.ledger()?;
     let read = ledger.read(move |reader| {
         let lines = match resolve(&wanted, || reader.lines(), scene)? {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
         };
+        let classes = classes_of(&classes, &labels, |name| reader.has_class(scene, name))?;
         let asked = CountsQuery { scene, from_us, to_us, bucket, lines, classes };
         let rows = match reader.counts(&asked) {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
@@ -102,12 +103,6 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         gaps: gaps.iter().map(GapReport::from).collect(),
         next: None,
     })))
-}
-
-/// The values of `line`, each as it was given: the name of a line may have a comma in it.
-pub fn lines_named(query: &Query) -> Vec<String> {
-    let given = query.pairs().iter().filter(|(key, _)| key == "line").map(|(_, value)| value.trim());
-    given.filter(|value| !value.is_empty()).map(str::to_owned).collect()
 }
 
 /// The numbers of the lines that `wanted` names, each by its number or its name, or some of them with commas, of all that
@@ -160,6 +155,25 @@ pub fn resolve<E>(
         }
     }
     Ok(Ok(found))
+}
+
+/// The classes that `wanted` names, each by its name, or some of them with commas: a name with a comma in it is one of
+/// `labels`, or `is_counted`. None of them has to be there.
+pub fn classes_of<E>(
+    wanted: &[String],
+    labels: &[String],
+    is_counted: impl Fn(&str) -> Result<bool, E>,
+) -> Result<Vec<String>, E> {
+    let mut found = Vec::new();
+    for text in wanted {
+        if !text.contains(',') || labels.contains(text) || is_counted(text)? {
+            found.push(text.clone());
+        } else {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            found.extend(parts.map(str::to_owned));
+        }
+    }
+    Ok(found)
 }
 
 impl By {
@@ -411,6 +425,20 @@ mod tests {
         // What is called so elsewhere is not meant here.
         assert_eq!(ask("2"), Ok(vec![2]));
         assert_eq!((ask("3"), ask("5,6"), ask("Door, 2")), (Ok(vec![3]), Ok(vec![4]), Ok(vec![1, 2])));
+    }
+
+    #[test]
+    fn a_class_with_a_comma_in_its_name_is_one_where_there_is_such_a_class() {
+        let labels = [String::from("a,x"), String::from("a")];
+        let ask = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
+            classes_of(&wanted, &labels, |name| Ok::<_, std::convert::Infallible>(name == "b, y")).unwrap()
+        };
+        assert_eq!(ask(&["a,x"]), ["a,x"]);
+        assert_eq!(ask(&["b, y", "a"]), ["b, y", "a"]);
+        assert_eq!(ask(&["a, c,,x", "d"]), ["a", "c", "x", "d"]);
+        // Nothing but commas names none, which no filter is.
+        assert_eq!(ask(&[",", "a"]), ["a"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use super::body::{Body, Cut};
-use super::counts::{Format, as_table, format, lines_named, resolve};
+use super::counts::{Format, as_table, classes_of, format, resolve};
 use super::csv::Table;
 use super::ledger::Ledger;
 use super::problem::{Problem, Withheld};
@@ -68,17 +68,21 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         from_us: instant("from")?,
         to_us: instant("to")?,
         lines: Vec::new(),
-        classes: query.list("class").into_iter().map(String::from).collect(),
+        classes: Vec::new(),
         direction: query.one_of("direction", &directions)?,
         after: query.whole("cursor", 1..=u64::MAX)?,
         oldest_first: query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
         limit: 0,
     };
     let ledger = site.ledger()?;
-    let wanted = lines_named(query);
-    if !wanted.is_empty() {
-        let scene = asked.scene;
-        asked.lines = ledger.read(move |reader| resolve(&wanted, || reader.lines(), scene)).await??;
+    let (wanted, classes) = (query.values("line"), query.values("class"));
+    if !wanted.is_empty() || !classes.is_empty() {
+        let (scene, labels) = (asked.scene, site.counting()?.status().labels);
+        let read = ledger.read(move |reader| {
+            let classes = classes_of(&classes, &labels, |name| reader.has_class(scene, name))?;
+            Ok(resolve(&wanted, || reader.lines(), scene)?.map(|lines| (lines, classes)))
+        });
+        (asked.lines, asked.classes) = read.await??;
     }
     if format == Format::Csv {
         let left = limit.map(|limit| limit as usize);

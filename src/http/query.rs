@@ -137,6 +137,12 @@ impl Query {
         values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect()
     }
 
+    /// The values of `key`, each as it was given, without what is empty: a name may have a comma in it.
+    pub fn values(&self, key: &str) -> Vec<String> {
+        let given = self.0.iter().filter(|(k, _)| k == key).map(|(_, value)| value.trim());
+        given.filter(|value| !value.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The value of `key`, one of `words`; `None` where there is none, or an empty one.
     ///
     /// # Errors

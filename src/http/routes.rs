@@ -86,7 +86,10 @@ const OF_LINE: Key = (
     "line",
     "Numbers or names of lines, with commas; all if not given. What is the number of one and the name of another is refused.",
 );
-const OF_CLASS: Key = ("class", "Names of classes, with commas; all if not given.");
+const OF_CLASS: Key = (
+    "class",
+    "Names of classes, with commas (one that has a comma in it is meant where there is such a class); all if not given.",
+);
 const FORMAT: Key = ("format", "`json`, or `csv` for a table (RFC 4180).");
 const MODEL: Answer = (200, "The models.", Content::Json("Model"));
 const NO_PAGE: Answer = (503, "Nothing is counted here, or the ledger cannot be read.", Content::Text);

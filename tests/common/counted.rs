@@ -235,6 +235,11 @@ impl Counted {
 
     /// Records `many` crossings of `line`, each third one out, and waits until they are on record.
     pub fn record(&self, line: u64, many: u64) {
+        self.record_of("person", line, many);
+    }
+
+    /// The same of another class.
+    pub fn record_of(&self, class: &str, line: u64, many: u64) {
         let mut recorded = self.recorded.lock().unwrap();
         let mut told = self.counts.committed();
         let crossings = (*recorded..*recorded + many).map(|n| NewCrossing {
@@ -243,7 +248,7 @@ impl Counted {
             // No track that the counting thread gives.
             track: 1_000_000 + n,
             ordinal: 1,
-            class: "person".into(),
+            class: class.into(),
             direction: if n % 3 == 2 { Direction::Out } else { Direction::In },
             score: 0.75,
             monotonic_us: clock::monotonic_us(),

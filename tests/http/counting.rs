@@ -231,6 +231,21 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
 }
 
 #[test]
+fn a_class_with_a_comma_in_its_name_is_asked_for_like_any_other() {
+    let (_cam, served) = counted();
+    let door = served.draw("Door");
+    for (class, many) in [("a,x", 3), ("a", 2), ("b", 1)] {
+        served.record_of(class, door, many);
+    }
+    for (class, many) in [("a%2Cx", 3), ("a%2Cx&class=b", 4), ("a,b", 3), ("a", 2), ("b%2Cy", 1)] {
+        let total = served.get(&format!("/api/v1/counts?from=-3h&bucket=total&by=&class={class}")).json();
+        assert_eq!(total["items"][0]["counts"], json!([{"count": many}]), "{class}");
+        let crossings = served.get(&format!("/api/v1/crossings?class={class}")).json();
+        assert_eq!(crossings["items"].as_array().map(Vec::len), Some(many), "{class}");
+    }
+}
+
+#[test]
 fn a_value_that_means_nothing_is_told() {
     let (_cam, served) = counted();
     for (path, word) in [

@@ -178,6 +178,12 @@ impl Reader {
         self.tell(lines::all(&self.connection))
     }
 
+    /// Whether anything of this class is among what was counted in `scene`.
+    pub fn has_class(&self, scene: Scene, class: &str) -> Result<bool, StoreError> {
+        let text = "SELECT EXISTS (SELECT 1 FROM daily WHERE scene = ?1 AND class = ?2)";
+        self.tell(self.connection.query_row(text, [scene.word(), class], |row| row.get(0)))
+    }
+
     /// Something small that outlives restarts, as [`super::Counts::setting`] has it.
     pub fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
         let text = "SELECT value FROM settings WHERE key = ?1";
