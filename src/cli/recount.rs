@@ -15,7 +15,7 @@ use super::counts::unread;
 use super::daemon::{Daemon, Sent, WORKS_WITHIN};
 use super::media;
 use super::{Failure, Given, print, print_json};
-use crate::base::clock::rfc3339;
+use crate::base::clock::{rfc3339, wall_us};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{make_detector, settings, state_directory, store_settings};
 use crate::daemon::models::{Shelf, named};
@@ -194,12 +194,11 @@ fn scene_of(ledger: &Reader, item: &Item, configured: Scene) -> Result<Scene, st
     if item.origin == Origin::Import {
         return Ok(Scene::Files);
     }
-    let (from_us, to_us) = (item.at_us, item.at_us.saturating_add(item.duration_us).max(item.at_us + 1));
+    // Of what is still to come, as a clock that is wrong has it, nothing was counted, and no gap tells of it.
+    let end_us = item.at_us.saturating_add(item.duration_us).max(item.at_us + 1);
+    let (from_us, to_us) = (item.at_us, end_us.min(wall_us()).max(item.at_us));
     let mut best = (0, configured);
     for scene in [Scene::Camera, Scene::Files, Scene::Sim] {
-        if ledger.began_us()?.is_none_or(|began| began >= to_us) {
-            break;
-        }
         let gaps = ledger.gaps(scene, from_us, to_us)?;
         let missing: u64 = gaps.iter().map(|gap| gap.to_us - gap.from_us).sum();
         let covered = (to_us - from_us).saturating_sub(missing);

@@ -139,7 +139,6 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 compared,
                 weeks: of(ask.weeks)?,
                 gaps: reader.gaps_of(scene, &lines, from_us, to_us)?,
-                began_us: reader.began_us()?,
                 resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.moves(from_us, to_us)?,
             })
@@ -163,7 +162,6 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         compared: read.compared,
         weeks: read.weeks,
         gaps: read.gaps.iter().map(gap).collect(),
-        began_us: read.began_us,
         resets: read.resets.iter().map(reset).collect(),
         moves: read.moves,
         counting: counting(&status),
@@ -177,7 +175,6 @@ struct Read {
     compared: Option<[Vec<ChartBucket>; 2]>,
     weeks: Vec<ChartBucket>,
     gaps: Vec<Gap>,
-    began_us: Option<u64>,
     resets: Vec<Reset>,
     moves: Vec<(u64, u64)>,
 }

@@ -249,7 +249,6 @@ pub(super) fn counts(query: &[(&str, &str)]) -> CountsPage {
         compared: ask.compared.as_ref().map(|spans| spans.each_ref().map(read)),
         weeks: read(&ask.weeks),
         gaps: gaps(),
-        began_us: Some(0),
         resets: vec![SetToZero { time_us: MIDNIGHT + 7 * HOUR, line_id: None }],
         moves: vec![(1, MIDNIGHT + 6 * HOUR), (1, MIDNIGHT + 8 * HOUR)],
         counting: facts(),

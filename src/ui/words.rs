@@ -103,6 +103,7 @@ pub(super) fn length(us: u64) -> String {
 pub(super) fn why_not(word: &str) -> String {
     match word {
         "off" => "tallycam was off".into(),
+        "not_begun" => "counting had not begun yet".into(),
         "paused" => "paused".into(),
         "no_line" => "no line was drawn".into(),
         "no_model" => "no model could be used".into(),
@@ -293,6 +294,7 @@ mod tests {
     #[test]
     fn reasons_of_gaps_are_words() {
         assert_eq!(why_not("no_line"), "no line was drawn");
+        assert_eq!(why_not("not_begun"), "counting had not begun yet");
         for kind in TroubleKind::ALL {
             assert_eq!(why_not(kind.word()), kind.headline().to_lowercase());
         }

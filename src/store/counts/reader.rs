@@ -30,6 +30,9 @@ pub const MOST_BUCKETS: usize = 20_000;
 /// Crossings that a page has at most.
 const LARGEST_PAGE: usize = 10_000;
 
+/// Why nothing was counted before the ledger began.
+const NOT_BEGUN: &str = "not_begun";
+
 /// Sums by line, class and direction.
 type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 
@@ -127,7 +130,7 @@ impl Reader {
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
-    /// before the ledger began is no gap.
+    /// before the ledger began is one, too, of a reason of its own.
     pub fn gaps(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Gap>, StoreError> {
         self.gaps_of(scene, &[], from_us, to_us)
     }
@@ -142,22 +145,18 @@ impl Reader {
         to_us: u64,
     ) -> Result<Vec<Gap>, StoreError> {
         self.tell((|| {
-            let began = self.read_began()?;
-            let (from_us, to_us) =
-                (number(from_us).max(began.unwrap_or(i64::MAX)), number(to_us).min(self.now_us()));
+            let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
             if from_us >= to_us {
                 return Ok(Vec::new());
             }
-            Ok(coverage::gaps(&self.spans(scene, lines, from_us, to_us)?, scene, from_us, to_us))
+            let began_us = self.read_began()?.unwrap_or(to_us);
+            let mut spans = self.spans(scene, lines, from_us, to_us)?;
+            spans.push(Span { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.to_owned() });
+            Ok(coverage::gaps(&spans, scene, from_us, to_us))
         })())
     }
 
-    /// When the ledger began, wall time in microseconds: of what was before nothing is known. `None` if it
-    /// was never said whether counting runs.
-    pub fn began_us(&self) -> Result<Option<u64>, StoreError> {
-        self.tell(self.read_began().map(|began| began.map(|us| us.max(0) as u64)))
-    }
-
+    /// When it was first said whether counting runs, wall time in microseconds; `None` if it never was.
     fn read_began(&self) -> Result<Option<i64>, ReadError> {
         self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))
     }

@@ -365,12 +365,43 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
         to_us: MONDAY + to * S,
         why: why.to_owned(),
     };
-    assert_eq!(gaps, [of(600, 900, "paused"), of(940, 1200, "off")]);
+    let before = Gap { from_us: 0, ..of(0, 0, "not_begun") };
+    assert_eq!(gaps, [before, of(600, 900, "paused"), of(940, 1200, "off")]);
     // Half an hour has passed; the bucket under way is measured by that.
     let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 2 * HOUR)).expect("read");
     assert!((rows[0].covered - (1800.0 - 560.0) / 1800.0).abs() < 1e-9, "{}", rows[0].covered);
     assert_eq!((rows[1].covered, rows[1].counts.len()), (0.0, 0));
     assert_eq!(bench.reader().gaps(Scene::Sim, MONDAY, MONDAY + 10 * S).expect("read")[0].why, "other_scene");
+    bench.assert_sound();
+}
+
+#[test]
+fn what_was_before_the_ledger_began_is_a_gap_like_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY + 2700 * S);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let gaps = |bench: &Bench, lines: &[u64], from: u64, to: u64| -> Vec<(u64, u64, String)> {
+        let gaps = bench.reader().gaps_of(Scene::Camera, lines, MONDAY + from * S, MONDAY + to * S);
+        let gaps = gaps.expect("read").into_iter();
+        gaps.map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
+    };
+    let not_begun = |from: u64, to: u64| (from, to, String::from("not_begun"));
+    // Of a ledger in which nothing was ever said, all that is past is one.
+    assert_eq!(gaps(&bench, &[], 0, 3600), [not_begun(0, 2700)]);
+    let door = bench.draw("Door", Scene::Camera);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(1800 * S);
+    bench.turn();
+    assert_eq!(gaps(&bench, &[], 0, 3600), [not_begun(0, 2700)]);
+    assert_eq!(gaps(&bench, &[door.id], 0, 3600), [not_begun(0, 2700)]);
+    assert_eq!(gaps(&bench, &[], 1200, 1800), [not_begun(1200, 1800)]);
+    assert_eq!(gaps(&bench, &[], 2700, 3600), []);
+    let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + HOUR)).expect("read");
+    assert!((rows[0].covered - 0.25).abs() < 1e-9, "{}", rows[0].covered);
+    // What was counted again from an older recording is known all the same.
+    bench.recount(recount(&door, &[(600, 900)], &[])).expect("recounted");
+    assert_eq!(gaps(&bench, &[], 0, 3600), [not_begun(0, 600), not_begun(900, 2700)]);
     bench.assert_sound();
 }
 
@@ -779,7 +810,7 @@ fn a_saved_file_of_every_version_is_opened() {
         assert_eq!(bench.counts.setting("model").as_deref(), Some("nano"));
         let tally = bench.counts.tallies().borrow().lines[0].clone();
         assert_eq!((tally.count_in, tally.count_out), (0, 1), "it was reset between the two");
-        assert_eq!(bench.reader().gaps(Scene::Camera, 0, u64::MAX).expect("read").len(), 1);
+        assert_eq!(bench.reader().gaps(Scene::Camera, MONDAY, u64::MAX).expect("read").len(), 1);
         // It is written to as any other.
         bench.record(1, Direction::In, 1);
         assert_eq!(bench.all().last().map(|crossing| crossing.id), Some(next));

@@ -46,9 +46,6 @@ pub struct CountsPage {
     pub weeks: Vec<ChartBucket>,
     /// Times without counting that meet [`CountsAsk::shown`], oldest first.
     pub gaps: Vec<NotCounted>,
-    /// When the ledger began, wall time in microseconds; `None` if it has not. Of times before it nothing is
-    /// known, and they are in no gap.
-    pub began_us: Option<u64>,
     /// Resets in [`CountsAsk::shown`].
     pub resets: Vec<SetToZero>,
     /// Every time that a line was moved in the time that is shown: its number, and when.

@@ -141,17 +141,6 @@ impl View<'_> {
                 length(gap.to_us.saturating_sub(gap.from_us)),
             );
         }
-        // What was before the ledger began is in no row of it, and is missing from these days all the same.
-        let ask = &self.page.ask;
-        let began_us = self.page.began_us.unwrap_or(u64::MAX).min(self.clock().now_us).min(ask.shown.to_us);
-        let before = began_us.saturating_sub(ask.shown.from_us);
-        if before >= 1_000_000 && gaps.len() <= MOST_LISTED {
-            let _ = write!(
-                rows,
-                "<tr><th scope=\"row\">Before</th><td class=\"l\">counting had not begun yet</td><td>{}</td></tr>",
-                length(before),
-            );
-        }
         if rows.is_empty() {
             rows.push_str("<tr><td colspan=\"3\" class=\"l muted\">Nothing is missing.</td></tr>");
         }
