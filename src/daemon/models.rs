@@ -134,6 +134,11 @@ impl Offered for Shelf {
         let fetched = self.models.fetch(name, &Addition::default());
         fetched.map(drop).map_err(|error| match error {
             ModelError::Unknown { name, .. } => NotFetched::Unknown(name),
+            // What the command line could do about it is no help here.
+            ModelError::Taken { .. } => {
+                NotFetched::Here { reason: format!("a model called {name:?} is here already") }
+            }
+            ModelError::Here { .. } => NotFetched::Here { reason: error.to_string() },
             ModelError::Download { .. } => {
                 NotFetched::Offline { reason: error.to_string(), hint: error.hint() }
             }
@@ -197,5 +202,14 @@ mod tests {
         assert_eq!(shelf.pinned().as_deref(), Some("config.toml:88"));
         assert!(matches!(shelf.fetch("not_there"), Err(NotFetched::Unknown(_))));
         assert!(shelf.catalogue().iter().any(|model| model.name == "yolox-nano"));
+    }
+
+    #[test]
+    fn what_is_here_is_not_fetched_again_and_no_option_of_a_command_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::in_folder(folder.path());
+        std::fs::write(folder.path().join("yolox-nano.onnx"), "a network").unwrap();
+        let reason = String::from("a model called \"yolox-nano\" is here already");
+        assert_eq!(shelf.fetch("yolox-nano"), Err(NotFetched::Here { reason }));
     }
 }

@@ -40,6 +40,12 @@ pub enum NotFetched {
     /// The catalogue has none of this name.
     #[error("the catalogue has no model called {0:?}")]
     Unknown(String),
+    /// It is here already, or another one is called so.
+    #[error("{reason}")]
+    Here {
+        /// What it is called here.
+        reason: String,
+    },
     /// Another one is being fetched: a download takes a thread and memory for minutes.
     #[error("another model is being fetched")]
     Busy,

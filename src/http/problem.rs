@@ -533,6 +533,11 @@ impl From<NotFetched> for Problem {
         let detail = error.to_string();
         let (status, hint) = match error {
             NotFetched::Unknown(_) => (StatusCode::NOT_FOUND, None),
+            NotFetched::Here { .. } => {
+                let hint =
+                    "choose it by this name; for it to be fetched once more, its files have to go first";
+                (StatusCode::CONFLICT, Some(String::from(hint)))
+            }
             NotFetched::Busy => {
                 (StatusCode::SERVICE_UNAVAILABLE, Some(String::from("wait until that one is here")))
             }

@@ -736,6 +736,7 @@ impl Models for Folder {
             }),
             "torn" => Err(NotFetched::Failed { reason: String::from("it came in two"), hint: None }),
             "here" => Ok(()),
+            "twice" => Err(NotFetched::Here { reason: String::from("it is here already") }),
             _ => Err(NotFetched::Unknown(name.to_owned())),
         }
     }
@@ -762,7 +763,7 @@ fn models_are_chosen_and_fetched() {
     assert_eq!((bad.status, &bad.json()["hint"]), (422, &json!("read the test")));
     let put = served.send("PUT", "/api/v1/model", JSON, r#"{"name":null}"#);
     assert_eq!((put.status, &put.json()["chosen"]), (200, &json!(null)), "{}", put.text());
-    for (name, status) in [("nano", 503), ("torn", 502), ("none", 404), ("here", 200)] {
+    for (name, status) in [("nano", 503), ("torn", 502), ("none", 404), ("here", 200), ("twice", 409)] {
         let body = json!({"name": name}).to_string();
         let answer = served.send("POST", "/api/v1/model/fetch", JSON, &body);
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
