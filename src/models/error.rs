@@ -7,7 +7,7 @@ use super::catalogue::CATALOGUE;
 use super::description::DescriptionError;
 use super::guess::GuessError;
 use crate::vision::DetectError;
-use crate::vision::onnx::OnnxError;
+use crate::vision::onnx::{NetworkError, OnnxError};
 
 /// A model cannot be used, or not be added.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +166,10 @@ impl ModelError {
             }
             ModelError::Guess(GuessError::Family { .. }) => String::from(
                 "write a .toml of its name (models/README.md says how), put it beside the file, and try again",
+            ),
+            ModelError::Network(OnnxError::Network(NetworkError::SizeOpen)) => String::from(
+                "write a .toml of its name (models/README.md says how) that has width and height under [input], put it \
+                 beside the file, and try again",
             ),
             ModelError::Network(OnnxError::Card(_)) => {
                 String::from("correct its .toml, or name the labels with --labels FILE, a label a line")

@@ -182,6 +182,24 @@ fn labels_can_be_given() {
 }
 
 #[test]
+fn a_network_for_pictures_of_any_size_is_told_its_size_in_its_description() {
+    let run = Run::new();
+    let file = run.folder.path().join("open_size.onnx");
+    fs::copy(network("open_size"), &file).unwrap();
+    let add = ["add", file.to_str().unwrap()];
+    let (message, hint) = run.fails(1, &add);
+    assert!(message.contains("leaves the size of the picture open"), "{message}");
+    assert!(
+        hint.contains("a .toml of its name") && hint.contains("width and height under [input]"),
+        "{hint}"
+    );
+    let described =
+        "family = \"yolov8\"\nlabels = [\"person\"]\n[input]\ncolours = \"rgb\"\nwidth = 32\nheight = 32\n";
+    fs::write(file.with_extension("toml"), described).unwrap();
+    assert_eq!(run.json(&add)["seen"][0]["class"], "person");
+}
+
+#[test]
 fn a_file_that_is_no_model_is_told_from_one() {
     let run = Run::new();
     let photograph = run.folder.path().join("photo.onnx");

@@ -11,14 +11,14 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 
-def save(name, values, size=32):
-    """A network that looks at size x size pixels and gives `values`."""
+def save(name, values, height=32, width=32):
+    """A network that looks at pictures of so many rows and pixels in each, and gives `values`."""
     nodes = [
         helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
         helper.make_node("Add", ["nothing", "values"], ["out"]),
     ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, size, size])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, height, width])
     out = helper.make_tensor_value_info("out", TensorProto.FLOAT, list(values.shape))
     constants = [numpy_helper.from_array(values, "values"), numpy_helper.from_array(np.zeros(1, np.float32), "zero")]
     graph = helper.make_graph(nodes, name, [image], [out], constants)
@@ -32,6 +32,8 @@ def save(name, values, size=32):
 one = np.zeros((1, 5, 21), np.float32)
 one[0, :, 3] = [16, 16, 8, 16, 0.9]
 save("one_person", one)
+# The same for pictures of whatever size.
+save("open_size", one, "height", "width")
 # The same, and no number in it.
 save("no_numbers", np.full((1, 5, 21), np.nan, np.float32))
 # Boxes, and no number that says how sure it is of them.
