@@ -126,7 +126,7 @@ impl Recount {
             |done| progress.tell(done),
         );
         progress.end();
-        let mut counted = counted.map_err(|error| failed(item, error))?;
+        let mut counted = counted.map_err(|error| failed(item, &lines, error))?;
         notes.append(&mut counted.notes);
         let was = was(ledger, scene, &counted).map_err(unread)?;
         let recount = store::Recount {
@@ -273,21 +273,32 @@ fn put(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
     written
 }
 
-fn failed(item: &Item, error: RecountError) -> Failure {
+/// `lines` are those that there are, of whatever scene.
+fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
     let message = format!("{}: {error}", item.name);
     match error {
         RecountError::Media(error) => media::unread(error),
         RecountError::Detector(none) => Failure::Failed { message, hint: none.hint },
-        RecountError::NoLine(_) => {
-            let hint = "draw a line on the page, or say whose lines are meant: --scene camera";
-            Failure::Failed { message, hint: Some(String::from(hint)) }
-        }
+        RecountError::NoLine(scene) => Failure::Failed { message, hint: Some(where_lines_are(scene, lines)) },
         RecountError::TooSparse => {
             let hint = "a time-lapse cannot be counted; record with more pictures a second";
             Failure::Failed { message, hint: Some(String::from(hint)) }
         }
         RecountError::Decoder(_) | RecountError::Looks { .. } => Failure::Failed { message, hint: None },
     }
+}
+
+/// What to do where no line of `scene` counts: other scenes are named only if lines are drawn there.
+fn where_lines_are(scene: Scene, lines: &[LineRow]) -> String {
+    let is_drawn_in = |other: Scene| {
+        other != scene && lines.iter().any(|line| line.scene == Some(other) && line.deleted_us.is_none())
+    };
+    let others = [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| is_drawn_in(*other));
+    let others: Vec<String> = others.map(|other| format!("--scene {}", other.word())).collect();
+    if others.is_empty() {
+        return String::from("draw a line on the page");
+    }
+    format!("draw a line on the page, or say whose lines are meant: {}", others.join(" or "))
 }
 
 /// How far it is, on a terminal's last line.

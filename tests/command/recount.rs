@@ -197,7 +197,8 @@ fn what_cannot_be_counted_again_is_said() {
         (
             &["walk.mp4", "--scene", "sim"],
             1,
-            "walk.mp4: no line counts in the scene \"sim\"\nhint: draw a line",
+            "walk.mp4: no line counts in the scene \"sim\"\nhint: draw a line on the page, or say whose lines are meant: \
+             --scene camera\n",
         ),
         (&["walk.mp4", "--scene", "moon"], 64, "moon"),
         (&["walk.mp4", "--fps", "241"], 64, "a number from 1 to 240"),
@@ -229,6 +230,11 @@ fn what_cannot_be_counted_again_is_said() {
     }
     assert_eq!(walk.items.run(&own).0, 0, "the camera's line");
     assert_eq!(walk.crossings(), before);
+    // Where no line is drawn, no scene is any help, least of all the one that was given.
+    with_counts(&walk.items, |counts| wait(counts.delete_line(walk.door.id, None)).unwrap());
+    let (code, _, err) = walk.items.run(&walk.arguments(&["walk.mp4"]));
+    let words = "walk.mp4: no line counts in the scene \"camera\"\nhint: draw a line on the page\n";
+    assert!(code == 1 && err.ends_with(words), "{err}");
 }
 
 #[test]
