@@ -95,12 +95,30 @@ impl std::str::FromStr for GivenLine {
 impl GivenLine {
     /// The line on pictures of this size.
     fn on(&self, number: usize, (width, height): (u32, u32)) -> Result<CountingLine, LineError> {
-        // Four ends within 1 of the corner are fractions: a line of one pixel is none.
-        let are_fractions = self.ends.iter().all(|end| end.abs() <= 1.0);
-        let (across, down) = if are_fractions { (1.0, 1.0) } else { (f64::from(width), f64::from(height)) };
+        let (across, down) =
+            if self.are_fractions() { (1.0, 1.0) } else { (f64::from(width), f64::from(height)) };
         let [ax, ay, bx, by] = self.ends;
         let point = |x: f64, y: f64| Point::new((x / across) as f32, (y / down) as f32);
         CountingLine::new(LineId(number as u64), self.name(number), point(ax, ay), point(bx, by))
+    }
+
+    /// Four ends within 1 of the corner are fractions: a line of one pixel is none.
+    fn are_fractions(&self) -> bool {
+        self.ends.iter().all(|end| end.abs() <= 1.0)
+    }
+
+    /// Why it is none, and what may help, as its ends were given: the library speaks of fractions.
+    fn refused(&self, error: LineError, (width, height): (u32, u32)) -> (String, String) {
+        let pictures = format!("the pictures are {width} × {height} pixels");
+        if self.are_fractions() {
+            return (error.to_string(), pictures);
+        }
+        let what = match error {
+            LineError::OutsidePicture => String::from("the line is outside the picture"),
+            LineError::FarEnd => String::from("an end of the line is more than a picture beyond the edge"),
+            LineError::NoPlace | LineError::EqualEnds => error.to_string(),
+        };
+        (what, format!("{pictures}, and the ends of this line are in pixels"))
     }
 
     fn name(&self, number: usize) -> String {
@@ -214,8 +232,8 @@ impl Count {
     fn lines_on(&self, size: (u32, u32)) -> Result<Vec<CountingLine>, Failure> {
         let on = |(at, line): (usize, &GivenLine)| {
             line.on(at + 1, size).map_err(|error| {
-                let hint = format!("the pictures are {} × {} pixels", size.0, size.1);
-                wrong(format!("{}: {error}", line.name(at + 1)), Some(hint))
+                let (what, hint) = line.refused(error, size);
+                wrong(format!("{}: {what}", line.name(at + 1)), Some(hint))
             })
         };
         self.lines.iter().enumerate().map(on).collect()

@@ -86,7 +86,16 @@ fn what_is_wrong_with_a_line_is_said_before_anything_is_counted() {
     let (clip, _) = clip(folder.path());
     for (lines, words) in [
         (&["--line", "80,120,80,120"][..], "both ends of the line are the same point"),
-        (&["--line", "400,0,400,120"], "the line is outside the picture"),
+        (
+            &["--line", "400,0,400,120"],
+            "line 1: the line is outside the picture\nhint: the pictures are 160 × 120 pixels, and the ends of this line are in \
+             pixels\n",
+        ),
+        (
+            &["--line", "80,0,80,5000"],
+            "more than a picture beyond the edge\nhint: the pictures are 160 × 120",
+        ),
+        (&["--line", "-1,0,-0.5,0"], "the line is outside the picture; coordinates go from 0 to 1\nhint"),
         (&["--line", "1,2,3"], "a line is four numbers"),
         (&["--line", "a,b,c,d"], "a line is four numbers"),
         (&["--line", "=1,2,3,4"], "name is empty"),
