@@ -285,6 +285,7 @@ fn csv(span: &Span, rows: &Rows) -> String {
     let mut header = vec!["start", "end", "covered"];
     header.extend(told);
     header.push("count");
+    header.extend(span.tells(By::Line).then_some("line_id"));
     let mut table = Table::new(&header);
     for row in &rows.rows {
         let mut groups = span.groups(row);
@@ -308,6 +309,11 @@ fn csv(span: &Span, rows: &Rows) -> String {
                 table.empty();
             } else {
                 table.plain(group.count);
+            }
+            match group.line_id {
+                Some(line_id) => table.plain(line_id),
+                None if span.tells(By::Line) => table.empty(),
+                None => {}
             }
             table.end_row();
         }
@@ -405,10 +411,10 @@ mod tests {
         let text = csv(&span(&[By::Line, By::Direction]), &rows());
         assert_eq!(
             text,
-            "start,end,covered,line,direction,count\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Door,in,5\r\n\
-             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0\r\n\
-             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,\r\n"
+            "start,end,covered,line,direction,count,line_id\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Door,in,5,1\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0,\r\n\
+             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,,\r\n"
         );
         let shown = table(&span(&[By::Class]), &rows());
         let lines: Vec<&str> = shown.lines().collect();

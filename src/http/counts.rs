@@ -292,6 +292,8 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
     let mut header = vec!["start", "end", "covered"];
     header.extend(by.words());
     header.push("count");
+    // Last, for those who go by the places of columns: two lines may have been called the same, one after the other.
+    header.extend(by.line.then_some("line_id"));
     let mut table = Table::new(&header);
     for row in rows {
         let mut groups = grouped(&row.counts, by);
@@ -314,6 +316,11 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
                 table.empty();
             } else {
                 table.plain(group.count);
+            }
+            match group.line_id {
+                Some(line_id) => table.plain(line_id),
+                None if by.line => table.empty(),
+                None => {}
             }
             table.end_row();
         }
@@ -481,12 +488,20 @@ mod tests {
         let text = rows_as_csv(&rows(), by("by=line,direction"), &TimeZone::UTC);
         assert_eq!(
             text,
-            "start,end,covered,line,direction,count\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,Door,in,5\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1\r\n\
-             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0\r\n\
-             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,\r\n\
-             1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1\r\n"
+            "start,end,covered,line,direction,count,line_id\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,Door,in,5,1\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1,2\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0,\r\n\
+             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,,\r\n\
+             1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1,1\r\n"
+        );
+        let text = rows_as_csv(&rows()[..2], by("by=direction"), &TimeZone::UTC);
+        assert_eq!(
+            text,
+            "start,end,covered,direction,count\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,in,5\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,out,1\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,0\r\n"
         );
     }
 }

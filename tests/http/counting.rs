@@ -211,9 +211,9 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
     assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
     assert!(table.header("content-disposition").unwrap().contains("counts.csv"));
     let rows: Vec<&str> = table.text().split_terminator("\r\n").collect();
-    assert_eq!(rows[0], "start,end,covered,line,class,direction,count");
-    assert!(rows[1].ends_with(",'=Door,person,in,5"), "{}", rows[1]);
-    assert!(rows[2].ends_with(",'=Door,person,out,2"), "{}", rows[2]);
+    assert_eq!(rows[0], "start,end,covered,line,class,direction,count,line_id");
+    assert!(rows[1].ends_with(&format!(",'=Door,person,in,5,{door}")), "{}", rows[1]);
+    assert!(rows[2].ends_with(&format!(",'=Door,person,out,2,{door}")), "{}", rows[2]);
     // A name may have a comma in it, and others may stand beside it.
     served.draw("Hall, left");
     for (line, status) in [
