@@ -1,4 +1,4 @@
-//! Which characters are not seen. Pure.
+//! Which characters are not seen, and names in sentences. Pure.
 
 /// Whether nothing is seen of it alone: white space, joiners, and what chooses among the forms of a letter.
 pub fn is_blank(letter: char) -> bool {
@@ -16,6 +16,11 @@ pub fn is_unseen_control(letter: char) -> bool {
                 | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
                 | '\u{fff9}'..='\u{fffb}'
         )
+}
+
+/// A name in a sentence for people, as it is: `“Door”`.
+pub fn quoted(name: &str) -> String {
+    format!("“{name}”")
 }
 
 #[cfg(test)]

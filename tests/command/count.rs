@@ -158,7 +158,7 @@ fn what_cannot_be_read_is_named() {
     assert!(said(&output).contains("./mine.onnx cannot be read"), "{}", said(&output));
     let output = count(folder.path(), &clip, &[&line[..], &["--classes", "zebra"]].concat());
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("knows none of --classes: \"zebra\""), "{}", said(&output));
+    assert!(said(&output).contains("knows none of --classes: “zebra”"), "{}", said(&output));
     let output = Command::new(env!("CARGO_BIN_EXE_tallycam"))
         .args(["count", "--config", "/dev/null", clip.to_str().unwrap()])
         .args(line)

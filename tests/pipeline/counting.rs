@@ -456,7 +456,7 @@ fn classes_that_the_detector_does_not_know_are_said() {
     bench.draw("dogs", &["dog"]);
     bench.wait_for_word("trouble");
     bench.wait_for_looks(60);
-    assert!(bench.status().notes[0].contains("\"dog\""), "{:?}", bench.status().notes);
+    assert!(bench.status().notes[0].contains("“dog”"), "{:?}", bench.status().notes);
     assert!(bench.crossings().is_empty());
     bench.draw("both", &["dog", "person"]);
     bench.wait_for_word("counting");

@@ -4,6 +4,7 @@
 //! A class that the detector does not know is said, never guessed at; a line that knows no class of
 //! the detector's counts nothing rather than everything.
 
+use crate::base::letters::quoted;
 use crate::store::{LineRow, Scene, ZoneRow};
 use crate::vision::{Class, CountingLine, Labels, LineId, Point, Polygon, Zone, ZoneId};
 
@@ -27,7 +28,7 @@ pub fn is_of(row: Option<Scene>, scene: Scene) -> bool {
 pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, detector: &str, labels: &Labels) -> Chosen {
     let mut chosen = Chosen::default();
     for row in lines.iter().filter(|row| is_of(row.scene, scene) && row.deleted_us.is_none()) {
-        let what = format!("line {:?}", row.draft.name);
+        let what = format!("line {}", quoted(&row.draft.name));
         let Some(classes) = classes_of(&what, &row.draft.classes, detector, labels, &mut chosen.notes) else {
             continue;
         };
@@ -44,7 +45,7 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, detector: &str
         }
     }
     for row in zones.iter().filter(|row| is_of(row.scene, scene)) {
-        let what = format!("zone {:?}", row.draft.name);
+        let what = format!("zone {}", quoted(&row.draft.name));
         let Some(classes) = classes_of(&what, &row.draft.classes, detector, labels, &mut chosen.notes) else {
             continue;
         };
@@ -100,9 +101,9 @@ pub fn known<'a>(names: &'a [String], labels: &Labels) -> (Vec<Class>, Vec<&'a s
     (classes, unknown)
 }
 
-/// `"dog", "cat"`.
+/// `“dog”, “cat”`.
 pub fn in_words(names: &[&str]) -> String {
-    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -177,8 +178,8 @@ mod tests {
         assert_eq!(
             chosen.notes,
             [
-                "line \"line 1\": the model does not know \"dog\"; the other classes are counted.",
-                "line \"line 2\" counts nothing: the model does not know \"dog\", \"cat\".",
+                "line “line 1”: the model does not know “dog”; the other classes are counted.",
+                "line “line 2” counts nothing: the model does not know “dog”, “cat”.",
             ]
         );
     }
@@ -193,5 +194,14 @@ mod tests {
         assert!(chosen.lines.is_empty());
         assert_eq!(chosen.zones.len(), 1);
         assert_eq!(chosen.notes.len(), 2, "{:?}", chosen.notes);
+    }
+
+    #[test]
+    fn names_in_notes_are_as_they_were_given() {
+        let mut yard = zone(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]);
+        yard.draft.name = String::from("zz\"\\");
+        yard.draft.classes = vec![String::from("Tür\"")];
+        let chosen = choose(&[], &[yard], Scene::Files, "the model", &Labels::new(["person"]));
+        assert_eq!(chosen.notes, ["zone “zz\"\\” counts nothing: the model does not know “Tür\"”."]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::letters::quoted;
 use crate::store::{Crossing, Scene};
 
 /// A crossing that is told so much later than it happened starts nothing: what it could show is over.
@@ -29,12 +30,11 @@ impl Trigger {
     pub fn unknown<'a>(&self, lines: impl Iterator<Item = &'a str>) -> Option<String> {
         let there: Vec<&str> = lines.collect();
         let is_unknown = |name: &&String| *name != "*" && !there.contains(&name.as_str());
-        let unknown: Vec<String> =
-            self.lines.iter().filter(is_unknown).map(|name| format!("{name:?}")).collect();
+        let unknown: Vec<String> = self.lines.iter().filter(is_unknown).map(|name| quoted(name)).collect();
         if unknown.is_empty() {
             return None;
         }
-        let there: Vec<String> = there.iter().map(|name| format!("{name:?}")).collect();
+        let there: Vec<String> = there.iter().map(|name| quoted(name)).collect();
         let there = if there.is_empty() {
             String::from("there is no line yet")
         } else {
@@ -106,10 +106,7 @@ mod tests {
         assert_eq!(of(&["*"]).unknown([].into_iter()), None);
         assert_eq!(of(&["Door", "*"]).unknown(["Door", "Gate"].into_iter()), None);
         let said = of(&["Gate", "Gat"]).unknown(["Door", "Gate"].into_iter()).unwrap();
-        assert!(
-            said.contains("crossings of \"Gat\":") && said.contains("lines are \"Door\", \"Gate\""),
-            "{said}"
-        );
+        assert!(said.contains("crossings of “Gat”:") && said.contains("lines are “Door”, “Gate”"), "{said}");
         assert!(of(&["Gate"]).unknown([].into_iter()).unwrap().contains("there is no line yet"));
     }
 
