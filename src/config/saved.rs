@@ -230,25 +230,52 @@ impl Saved {
         Ok(path)
     }
 
+    /// The same as it may be shown to anybody: stand-ins in the place of secrets.
+    #[must_use]
+    pub fn as_shown(&self) -> Saved {
+        let mut shown = self.clone();
+        for (path, value) in &mut shown.values {
+            let Ok(Meant::Key(key)) = meant(path) else { continue };
+            // It is good: it was read or set before.
+            if let Ok(toml) = key.kind.take_text(&value.toml, &mut Config::default()) {
+                value.toml = toml;
+            }
+        }
+        shown
+    }
+
     /// The file's text: the order of `config.toml`, one key a line.
     pub fn to_toml(&self) -> String {
+        self.written(|_| None)
+    }
+
+    /// The same with what `remark`, one line, says of a path behind its value; without where it would be too long to be
+    /// read again.
+    pub fn to_toml_with(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
+        let text = self.written(remark);
+        if super::file::check_length("", text.len()).is_ok() { text } else { self.to_toml() }
+    }
+
+    fn written(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
         let mut out = String::from(HEAD);
         let mut rest: BTreeMap<&str, &Value> = self.values.iter().map(|(p, v)| (p.as_str(), v)).collect();
         for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
             let mut heading = if section.is_empty() { String::new() } else { format!("[{section}]") };
             let mut begin = true;
-            let mut line = |heading: &str, name: &str, value: &Value, is_first: bool| {
+            let mut line = |heading: &str, path: &str, name: &str, value: &Value, is_first: bool| {
                 if is_first {
                     out.push('\n');
                     if !heading.is_empty() {
                         out.push_str(&format!("{heading}\n"));
                     }
                 }
-                out.push_str(&format!("{name} = {}\n", value.toml));
+                let remark = remark(path).map_or_else(String::new, |remark| format!("  # {remark}"));
+                out.push_str(&format!("{name} = {}{remark}\n", value.toml));
             };
             for key in keys::of(section) {
-                if let Some(value) = rest.remove(key.path().as_str()) {
-                    line(&heading, key.name, value, std::mem::take(&mut begin));
+                let path = key.path();
+                if let Some(value) = rest.remove(path.as_str()) {
+                    line(&heading, &path, key.name, value, std::mem::take(&mut begin));
                 }
             }
             if ![CONTROLS, BY_CAMERA].contains(&section) {
@@ -263,10 +290,10 @@ impl Saved {
                         let own = format!("[{BY_CAMERA}.{}]", quoted(&camera));
                         let is_first = own != heading;
                         heading = own;
-                        line(&heading, &bare(&name), value, is_first);
+                        line(&heading, path, &bare(&name), value, is_first);
                     }
                     Ok(Meant::Control(name)) => {
-                        line(&heading, &bare(&name), value, std::mem::take(&mut begin));
+                        line(&heading, path, &bare(&name), value, std::mem::take(&mut begin));
                     }
                     Ok(Meant::Key(_)) | Err(_) => {}
                 }
@@ -503,6 +530,34 @@ mod tests {
         assert_eq!(saved, nothing());
         assert_eq!(control_of("controls.'x.y'.gain"), Some(("x.y".into(), "gain".into())));
         assert_eq!(control_of("controls.x"), None);
+    }
+
+    #[test]
+    fn what_is_shown_has_no_secret_and_a_remark_is_read_over() {
+        let mut saved = nothing();
+        for (path, text) in [
+            ("source.url", "http://me:pw@cam/"),
+            ("source.password", "s3cret"),
+            ("stream.quality", "44"),
+            ("controls.\"cam\".gain", "3"),
+        ] {
+            saved.set(path, Some(text)).unwrap();
+        }
+        let shown = saved.as_shown();
+        assert_eq!(shown.get("source.url"), Some("\"http://me:***@cam/\""));
+        assert_eq!(shown.get("source.password"), Some("\"***\""));
+        let remarked = shown.to_toml_with(|path| (path != "source.url").then_some("it waits"));
+        assert!(
+            remarked.contains("quality = 44  # it waits\n") && remarked.contains("gain = 3  # it waits\n")
+        );
+        let (again, faulty) = Saved::read(saved.file(), &remarked).unwrap();
+        assert_eq!((again.to_toml(), faulty), (shown.to_toml(), None));
+        // There is room for the values, and none for the remarks.
+        for n in 0..1300 {
+            saved.set(&format!("controls.cam.a_long_name_of_a_control_{n}"), Some("1")).unwrap();
+        }
+        assert!(!saved.is_too_long());
+        assert_eq!(saved.to_toml_with(|_| Some("it waits")), saved.to_toml());
     }
 
     proptest! {

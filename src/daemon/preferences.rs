@@ -80,6 +80,8 @@ struct Shown {
     in_force: Arc<InForce>,
     /// The same without what is kept elsewhere.
     base: Arc<Resolved>,
+    /// What is kept in the file, also below what the operator sets.
+    saved: Arc<Saved>,
     kept_elsewhere: KeptElsewhere,
 }
 
@@ -147,7 +149,12 @@ impl Settings {
             unkept: String::new(),
             needs_restart: Vec::new(),
         };
-        let shown = Shown { in_force: Arc::new(in_force), base: Arc::new(resolved.clone()), kept_elsewhere };
+        let shown = Shown {
+            in_force: Arc::new(in_force),
+            base: Arc::new(resolved.clone()),
+            saved: Arc::new(found.saved.clone()),
+            kept_elsewhere,
+        };
         Settings(Arc::new(Inner {
             directory,
             parts,
@@ -216,14 +223,8 @@ impl Preferences for Settings {
     fn export(&self) -> String {
         let now = self.in_force();
         // The turn is another's while something changes: then what is shown is what was.
-        let mut all = Saved::nothing(self.0.directory.join(settings_file::NAME));
-        for setting in &now.resolved.settings {
-            if matches!(setting.origin, Origin::Page { .. }) {
-                // A value that is in force is one that is good; of a secret it is its stand-in.
-                let _ = all.set(&setting.path, Some(&setting.value));
-            }
-        }
-        all.to_toml()
+        let saved = Arc::clone(&self.0.shown().saved);
+        exported(&saved, &now.resolved)
     }
 
     fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_> {
@@ -347,7 +348,7 @@ impl Inner {
                 }
             }
         }
-        Ok(self.show(base, turn.complaints(), unkept))
+        Ok(self.show(turn, base, unkept))
     }
 
     /// Puts in force what the operator gives now; where that cannot be, everybody is told until it can.
@@ -365,7 +366,7 @@ impl Inner {
             }
         };
         let unkept = self.in_force().unkept.clone();
-        let shown = self.show(base, turn.complaints(), unkept);
+        let shown = self.show(&turn, base, unkept);
         reloaded.map(|_| shown)
     }
 
@@ -405,7 +406,7 @@ impl Inner {
     }
 
     /// Shows that `base` is in force, with what is kept elsewhere.
-    fn show(&self, base: Resolved, complaint: String, unkept: String) -> Arc<InForce> {
+    fn show(&self, turn: &Turn, base: Resolved, unkept: String) -> Arc<InForce> {
         let kept_elsewhere = self.elsewhere.now();
         let mut resolved = base.clone();
         kept_elsewhere.lay_over(&mut resolved, |_| false);
@@ -414,10 +415,11 @@ impl Inner {
             version: shown.in_force.version + 1,
             needs_restart: needing_restart(&self.started, &resolved),
             resolved: Arc::new(resolved),
-            complaint,
+            complaint: turn.complaints(),
             unkept,
         });
         (shown.base, shown.kept_elsewhere) = (Arc::new(base), kept_elsewhere);
+        shown.saved = Arc::new(turn.saved.clone());
         Arc::clone(&shown.in_force)
     }
 }
@@ -475,6 +477,22 @@ fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotS
     }
 }
 
+/// Everything that is kept, as a file that can be imported again: what is kept elsewhere, too, and what the operator's
+/// value goes before now, for that may be taken away again.
+fn exported(saved: &Saved, now: &Resolved) -> String {
+    let mut all = saved.as_shown();
+    for setting in &now.settings {
+        if elsewhere::holds(&setting.path) && matches!(setting.origin, Origin::Page { .. }) {
+            // A value that is in force is one that is good.
+            let _ = all.set(&setting.path, Some(&setting.value));
+        }
+    }
+    all.to_toml_with(|path| place_of_pin(now, path).map(|_| PINNED))
+}
+
+/// What an export says of a value that the operator's goes before.
+const PINNED: &str = "not in force: the operator sets it elsewhere";
+
 /// What an imported file puts in the place of everything that was set.
 fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> {
     // It is another file than the daemon's own, and what it is called is known to whoever sent it.
@@ -502,10 +520,13 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
     let paths: Vec<String> = draft.saved.paths().map(str::to_owned).collect();
     let mut faults = Vec::new();
     let mut is_password_written = true;
+    let shown = saved.as_shown();
     for path in paths {
         let toml = draft.saved.get(&path).map(str::to_owned);
-        let is_stand_in = toml.as_deref().is_some_and(|toml| toml.contains("***"))
-            && now.setting(&path).map(|setting| &setting.value) == toml.as_ref();
+        let is_shown = |toml: &str| {
+            shown.get(&path) == Some(toml) || now.setting(&path).is_some_and(|setting| setting.value == toml)
+        };
+        let is_stand_in = toml.as_deref().is_some_and(|toml| toml.contains("***") && is_shown(toml));
         if is_stand_in {
             restore(&mut draft.saved, saved, &path);
             is_password_written &= path != PASSWORD;
@@ -517,22 +538,25 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
     if !faults.is_empty() {
         return Err(NotSet::Wrong(faults));
     }
-    draft.pinned = pinned_in(&draft.saved, now);
+    draft.pinned = pinned_in(&draft.saved, saved, now);
     for key in keys::KEYS.iter().map(keys::Key::path).filter(|path| elsewhere::holds(path)) {
         let toml = draft.saved.get(&key).map(str::to_owned);
-        let _ = draft.saved.set(&key, None);
         if place_of_pin(now, &key).is_none() {
+            let _ = draft.saved.set(&key, None);
             draft.elsewhere.insert(key, toml);
+        } else {
+            restore(&mut draft.saved, saved, &key);
         }
     }
     Ok(draft)
 }
 
-/// What of `saved` the operator sets to something else.
-fn pinned_in(saved: &Saved, now: &Resolved) -> Vec<String> {
-    let pinned = saved.paths().filter_map(|path| {
+/// What of `draft` the operator sets to something else, but for what was kept below that before.
+fn pinned_in(draft: &Saved, saved: &Saved, now: &Resolved) -> Vec<String> {
+    let pinned = draft.paths().filter_map(|path| {
         let place = place_of_pin(now, path)?;
-        let is_so = now.setting(path).map(|setting| setting.value.as_str()) == saved.get(path);
+        let shown = now.setting(path).map(|setting| setting.value.as_str());
+        let is_so = shown == draft.get(path) || saved.get(path) == draft.get(path);
         (!is_so).then(|| format!("{path} in {place}"))
     });
     pinned.collect()

@@ -134,7 +134,8 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     /// [`NotSet`]: nothing has changed then.
     fn change(&self, changes: Changes, expected: Option<u64>) -> Changing<'_>;
 
-    /// Everything that was set here, as a configuration file (nothing that the operator's file sets).
+    /// Everything that was set here, as a configuration file: what waits below the operator's value, too, and of secrets
+    /// a stand-in. Where it is imported again at once, nothing changes.
     fn export(&self) -> String;
 
     /// Takes the place of everything that was set here. With `expected`, only if that is still the version.

@@ -673,7 +673,7 @@ fn what_the_operator_pins_of_an_import_is_told() {
         "POST",
         "/settings?do=import",
         "",
-        "toml=name+%3D+%22gate%22%0A%5Bsource%5D%0Akind+%3D+%22sim%22%0A",
+        "toml=name+%3D+%22shed%22%0A%5Bsource%5D%0Akind+%3D+%22sim%22%0A",
     );
     assert_eq!(page.status, 200, "{}", page.text());
     assert!(page.text().contains("Of what was imported this has no effect"), "{}", page.text());
@@ -681,6 +681,58 @@ fn what_the_operator_pins_of_an_import_is_told() {
     let same =
         send(&daemon, "PUT", "/api/v1/settings.toml", "", "name = \"door\"\n[source]\nkind = \"sim\"\n");
     assert_eq!(same.json()["complaint"], "", "{}", same.text());
+}
+
+#[test]
+fn what_waits_below_the_operators_is_exported_and_imported_again() {
+    let place = Place::new();
+    let kept = "[source]\nkind = \"sim\"\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\
+                [source.controls]\ngain = 4\n[stream]\nquality = 44\nfps = 9\n[lights]\npixels = 30\n\
+                [http]\nlisten = [\"127.0.0.1:2\"]\n";
+    fs::write(place.file(), kept).unwrap();
+    let pins = "[source]\nurl = \"http://me:other@gate/\"\n[source.controls]\ngain = 3\n[stream]\nquality = 60\n\
+                [lights]\npixels = 8\n";
+    fs::write(place.config(), pins).unwrap();
+    let mut daemon = place.start();
+    let exported = client::get(daemon.address, "/api/v1/settings.toml").text().to_owned();
+    for line in [
+        "quality = 44  # not in force",
+        "pixels = 30  # not in force",
+        "gain = 4  # not in force",
+        "listen = [\"127.0.0.1:2\"]  # not in force",
+        "url = \"http://me:***@cam/\"  # not in force",
+        "password = \"***\"\n",
+        "fps = 9\n",
+    ] {
+        assert!(exported.contains(line), "no {line}: {exported}");
+    }
+    assert!(!exported.contains("s3cret") && !exported.contains(":pw@"), "{exported}");
+    let import = |daemon: &Daemon, toml: &str| {
+        let imported = send(daemon, "PUT", "/api/v1/settings.toml", "", toml);
+        assert_eq!(imported.status, 200, "{}", imported.text());
+        imported.json()["complaint"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(import(&daemon, &exported), "", "it is what is kept already");
+    // Another value is kept, too, and it is said that it waits.
+    let said = import(&daemon, &exported.replace("quality = 44", "quality = 45"));
+    assert!(said.contains("stream.quality in ") && !said.contains("lights.pixels"), "{said}");
+    assert_eq!(value(&daemon, "stream.quality"), 60);
+
+    daemon.kill();
+    fs::write(place.config(), "").unwrap();
+    let daemon = place.start();
+    for (path, want) in [
+        ("stream.quality", json!(45)),
+        ("stream.fps", json!(9)),
+        ("lights.pixels", json!(30)),
+        ("source.controls.gain", json!(4)),
+    ] {
+        assert_eq!(value(&daemon, path), want, "{path}");
+    }
+    let kept = fs::read_to_string(place.file()).unwrap();
+    for secret in ["http://me:pw@cam/", "s3cret", "127.0.0.1:2"] {
+        assert!(kept.contains(secret), "no {secret}: {kept}");
+    }
 }
 
 #[test]
