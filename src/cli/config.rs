@@ -111,8 +111,7 @@ impl Import {
         if bytes.len() as u64 > LONGEST {
             return Err(unread(std::io::Error::other("it is longer than any such file")));
         }
-        // The old program read whatever the system's encoding was: what is not ours is in comments and names.
-        let toml = convert_old(&name, &String::from_utf8_lossy(&bytes))?;
+        let toml = convert_old(&name, &bytes)?;
         match &self.output {
             None => print(&toml),
             Some(file) => {

@@ -41,12 +41,28 @@ struct Made {
     notes: Vec<String>,
 }
 
-/// The configuration that says what the old file says; `name` is what that is called in complaints.
+/// The configuration that says what the old file of these bytes says; `name` is what that is called in complaints. What
+/// is no UTF-8 is taken for Latin-1: the old program read whatever the system's encoding was.
 ///
 /// # Errors
 /// Every line that is none, or whose value means nothing.
-pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+pub fn convert(name: &str, bytes: &[u8]) -> Result<String, Complaints> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => convert_text(name, text, &[]),
+        Err(_) => {
+            // Each byte is the letter of its number.
+            let text: String = bytes.iter().copied().map(char::from).collect();
+            convert_text(name, &text, &[LATIN])
+        }
+    }
+}
+
+/// What is said of a file that is no UTF-8.
+const LATIN: &str = "The old file is not UTF-8 and was read as Latin-1 (ISO 8859-1): look at the letters that are not plain ones.";
+
+/// The same of a text, with `notes` on the whole of it.
+fn convert_text(name: &str, text: &str, notes: &[&str]) -> Result<String, Complaints> {
     let lines = Lines::new(name, text);
     let mut complaints = Vec::new();
     let mut entries = entries(&lines, text, &mut complaints);
@@ -57,7 +73,8 @@ pub fn convert(name: &str, text: &str) -> Result<String, Complaints> {
         entries.iter().filter(is_of_settings).find(|entry| entry.key == key).map(|entry| &*entry.value)
     };
     let light = value("light").map(is_on);
-    let mut made = Made::default();
+    let notes = notes.iter().map(ToString::to_string).collect();
+    let mut made = Made { notes, ..Made::default() };
     for entry in &entries {
         let value_of = &*entry.value;
         let mut complain = |message: &str, hint: &str| {
@@ -371,7 +388,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Config {
-        let toml = convert("config.txt", text).unwrap();
+        let toml = convert("config.txt", text.as_bytes()).unwrap();
         Config::from_text(Path::new("config.toml"), &toml, &[], []).unwrap().config
     }
 
@@ -403,6 +420,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_utf8_is_latin1_and_told() {
+        let toml = convert("config.txt", b"; T\xfcr\n[KEYS]\nuserkey = p\xe4ss\n").unwrap();
+        assert!(toml.contains("\n# The old file is not UTF-8 and was read as Latin-1"), "{toml}");
+        let key = |toml: &str| Config::from_text(Path::new("c"), toml, &[], []).unwrap().config.power.key;
+        assert_eq!(key(&toml).as_deref(), Some("p\u{e4}ss"));
+        let toml = convert("config.txt", "[KEYS]\nuserkey = p\u{e4}ss\n".as_bytes()).unwrap();
+        assert_eq!((key(&toml).as_deref(), toml.contains("Latin")), (Some("p\u{e4}ss"), false));
+        let refused = convert("config.txt", b"[SETTINGS]\nlight = \xe4\n").unwrap_err().to_string();
+        assert!(refused.contains("config.txt:2:1") && refused.contains("not \"\u{e4}\""), "{refused}");
+    }
+
+    #[test]
     fn what_configparser_made_of_percent_signs_and_defaults_is_what_counts() {
         let key = |text: &str| read(text).power.key;
         assert_eq!(key("[KEYS]\nuserkey = abc%%def\n").as_deref(), Some("abc%def"));
@@ -418,7 +447,7 @@ mod tests {
         assert_eq!(device("[DEFAULT]\ncamera = 2\n[SETTINGS]\ncamera = 1\n").as_deref(), Some("1"));
         assert_eq!(device("[SETTINGS]\ncamera = 1\n[default]\ncamera = 2\n").as_deref(), Some("1"));
         assert_eq!(key("[DEFAULT]\nuserkey = a\n[KEYS]\n").as_deref(), Some("a"));
-        let toml = convert("x", "[DEFAULT]\nadmin = s3cret\ncamera = 2\n[SETTINGS]\ncamera = 1\n").unwrap();
+        let toml = convert("x", b"[DEFAULT]\nadmin = s3cret\ncamera = 2\n[SETTINGS]\ncamera = 1\n").unwrap();
         assert!(toml.contains("# admin, in [DEFAULT]: no counterpart") && !toml.contains("s3cret"), "{toml}");
         let light = read("[DEFAULT]\nlighttype = gpio\n[SETTINGS]\nlight = True\n").lights;
         assert_eq!(light.kind, LightKind::Gpio);
@@ -431,11 +460,11 @@ mod tests {
             "name = \"door\"\n[http]\nlisten = [\"0.0.0.0:8080\"]\n",
             "[DEFAULT]\nx = 1\n[wifi]\ncamera = 1\n",
         ] {
-            let refused = convert("config.toml", text).unwrap_err().to_string();
+            let refused = convert("config.toml", text.as_bytes()).unwrap_err().to_string();
             assert!(refused.contains("there is nothing of the old program in this file"), "{refused}");
             assert!(refused.contains("[SETTINGS] with `camera`"), "{refused}");
         }
-        assert!(convert("x", "[SETTINGS]\ntheme = dark\n").is_ok(), "a section of its own");
+        assert!(convert("x", b"[SETTINGS]\ntheme = dark\n").is_ok(), "a section of its own");
     }
 
     #[test]
@@ -448,14 +477,14 @@ mod tests {
         ] {
             assert_eq!(read(text), same, "{text}");
         }
-        let toml = convert("x", "[SETTINGS]\ncamera=0\nlight=False\n").unwrap();
+        let toml = convert("x", b"[SETTINGS]\ncamera=0\nlight=False\n").unwrap();
         assert!(toml.contains("# light = False: there was no light"), "no line is lost: {toml}");
-        let toml = convert("x", "light = True\nlighttype = candle\n").unwrap();
+        let toml = convert("x", b"light = True\nlighttype = candle\n").unwrap();
         assert!(
             toml.contains("# light = True: a light, but of no kind")
                 && toml.contains("# lighttype = candle:")
         );
-        let toml = convert("x", "tty = /dev/ttyUSB0\n[other]\nx = \u{7}y\n[KEYS]\nadmin = s3cret\n").unwrap();
+        let toml = convert("x", b"tty = /dev/ttyUSB0\n[other]\nx = \x07y\n[KEYS]\nadmin = s3cret\n").unwrap();
         assert!(toml.contains("# tty = /dev/ttyUSB0: tallycam has no"), "{toml}");
         assert!(
             toml.contains("# x = \u{fffd}y, in [other]: no counterpart") && !toml.contains("s3cret"),
@@ -487,7 +516,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_by_its_line() {
-        let refused = |text: &str| convert("config.txt", text).unwrap_err().to_string();
+        let refused = |text: &str| convert("config.txt", text.as_bytes()).unwrap_err().to_string();
         for (text, part) in [
             ("", "there is no key"),
             ("[SETTINGS\n", "config.txt:1:1: the section's name"),
@@ -500,20 +529,20 @@ mod tests {
         ] {
             assert!(refused(text).contains(part), "{text:?}: {}", refused(text));
         }
-        assert_eq!(convert("x", "light = 5\nnumlights = x\n[[\n").unwrap_err().count(), 3);
+        assert_eq!(convert("x", b"light = 5\nnumlights = x\n[[\n").unwrap_err().count(), 3);
     }
 
     proptest! {
         #[test]
         fn what_is_taken_is_a_configuration(text in "(\\[?[A-Za-z]{0,9}\\]?[=:; #\"']{0,3}[ -~]{0,12}\r?\n){0,6}") {
-            if let Ok(toml) = convert("x", &text) {
+            if let Ok(toml) = convert("x", text.as_bytes()) {
                 prop_assert!(Config::from_text(Path::new("c"), &toml, &[], []).is_ok(), "{}", toml);
             }
         }
 
         #[test]
         fn any_text_is_read(text in any::<String>()) {
-            let _ = convert("x", &text);
+            let _ = convert("x", text.as_bytes());
         }
     }
 }
