@@ -573,8 +573,8 @@ impl Resolving {
             self.by_camera(&camera, &name, &value(), &given);
         } else if path == BY_CAMERA {
             self.cameras_in(&value(), &given);
-        } else if section == CONTROLS && !name.is_empty() {
-            self.control(name, &value(), &given);
+        } else if let Some(name) = saved::control_of_any(path) {
+            self.control(&name, &value(), &given);
         } else if path == CONTROLS {
             match value().get_ref().as_table() {
                 Some(table) => {

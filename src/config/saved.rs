@@ -376,6 +376,16 @@ pub fn control_of(path: &str) -> Option<(String, String)> {
     }
 }
 
+/// The name of the control of whatever camera is open that `path` is made of, if it is such a path.
+pub(super) fn control_of_any(path: &str) -> Option<String> {
+    match path.starts_with(CONTROLS).then(|| split(path))?.as_slice() {
+        [source, controls, name] if CONTROLS.split('.').eq([source, controls]) && !name.is_empty() => {
+            Some(name.clone())
+        }
+        _ => None,
+    }
+}
+
 /// `name` as a part of a dotted key: in quotes where TOML wants them.
 pub fn bare(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -553,11 +563,11 @@ mod tests {
         let (again, faulty) = Saved::read(saved.file(), &remarked).unwrap();
         assert_eq!((again.to_toml(), faulty), (shown.to_toml(), None));
         // There is room for the values, and none for the remarks.
-        for n in 0..1300 {
+        for n in 0..1500 {
             saved.set(&format!("controls.cam.a_long_name_of_a_control_{n}"), Some("1")).unwrap();
         }
         assert!(!saved.is_too_long());
-        assert_eq!(saved.to_toml_with(|_| Some("it waits")), saved.to_toml());
+        assert!(saved.to_toml_with(|_| Some("it waits")) == saved.to_toml());
     }
 
     proptest! {
@@ -568,6 +578,13 @@ mod tests {
             prop_assert_eq!(control_of(&path), Some((camera.clone(), name.clone())));
             let resolved = operator("").resolve(Some(&again(&saved))).unwrap();
             prop_assert_eq!(resolved.config.controls[&camera][&name], value);
+
+            prop_assume!(!name.is_empty());
+            let mut saved = nothing();
+            let path = saved.set(&format!("{CONTROLS}.{}", bare(&name)), Some(&value.to_string())).unwrap();
+            prop_assert_eq!(control_of_any(&path), Some(name.clone()));
+            let resolved = operator("").resolve(Some(&again(&saved))).unwrap();
+            prop_assert_eq!(resolved.config.source.controls, [(name, value)]);
         }
 
         #[test]

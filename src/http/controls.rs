@@ -1,6 +1,7 @@
 //! `/api/v1/controls` and `/api/v1/formats`: what the camera itself can do. What is set is set on the camera at once
 //! and kept for this camera, so that it has it again after a restart; a button is pressed and not kept.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::problem::Problem;
 use super::route::{Request, to_its_end};
 use super::wire_controls::{ControlsReport, FormatsReport};
 use super::{Site, v1, wire};
-use crate::config::{Origin, control_path, keys};
+use crate::config::{Origin, bare, control_path, keys};
 use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
 
@@ -101,7 +102,7 @@ async fn set_and_keep(
     }
     let values = wanted.iter().filter_map(|(name, value)| {
         let control = now.controls.iter().find(|control| control.name == *name);
-        let value = value.or(control.map(|control| control.default))?;
+        let value = value.or(control.filter(|it| has_default(it)).map(|control| control.default))?;
         Some(ControlValue { name: name.clone(), value })
     });
     let values: Vec<ControlValue> = values.collect();
@@ -164,7 +165,13 @@ fn back(
     back.collect()
 }
 
-/// Sets every control that the operator leaves alone to the camera's default, and keeps none.
+/// Whether the camera can be told to take this control's default.
+fn has_default(control: &Control) -> bool {
+    control.kind != ControlKind::Button && !control.read_only
+}
+
+/// Sets every control that the operator leaves alone to the camera's default, and keeps none: none either that this
+/// camera has no longer, or cannot be told any more.
 ///
 /// # Errors
 /// As [`set`].
@@ -172,16 +179,16 @@ pub async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<Camer
     let now = site.pipeline.controls().await?;
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     let identity = now.identity.clone();
-    let saved = |name: &str| in_force.as_ref().is_some_and(|it| is_saved(it, identity.as_deref(), name));
     let is_pinned =
         |name: &str| in_force.as_ref().and_then(|it| pinned(it, identity.as_deref(), name)).is_some();
-    let settable = now.controls.iter().filter(|control| {
-        control.kind != ControlKind::Button
-            && !control.read_only
-            && !is_pinned(&control.name)
-            && (control.value != control.default || saved(&control.name))
-    });
-    let wanted: Wanted = settable.map(|control| (control.name.clone(), None)).collect();
+    let saved = in_force.as_ref().map(|it| all_saved(it, identity.as_deref())).unwrap_or_default();
+    let altered = now
+        .controls
+        .iter()
+        .filter(|it| saved.contains(&it.name) || (has_default(it) && it.value != it.default));
+    let is_gone = |name: &&String| !now.controls.iter().any(|control| control.name == **name);
+    let names = altered.map(|control| &control.name).chain(saved.iter().filter(is_gone));
+    let wanted: Wanted = names.filter(|name| !is_pinned(name)).map(|name| (name.clone(), None)).collect();
     set(site, now, wanted, version).await
 }
 
@@ -195,8 +202,8 @@ async fn keep(
     // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not set.
     let kept = wanted.iter().filter(|(name, wish)| {
         let control = set.controls.iter().find(|control| control.name == *name);
-        let is_taken = wish.is_none() || !set.refused.contains(name);
-        control.map_or(wish.is_none(), |control| control.kind != ControlKind::Button) && is_taken
+        let is_kind_kept = control.is_some_and(|control| control.kind != ControlKind::Button);
+        wish.is_none() || (is_kind_kept && !set.refused.contains(name))
     });
     let kept: Vec<&(String, Option<i64>)> = kept.collect();
     if kept.is_empty() {
@@ -246,7 +253,7 @@ pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<
 
 /// The setting of the control of this name of whatever camera is open.
 fn of_every_camera(name: &str) -> String {
-    format!("{}.{name}", keys::CONTROLS)
+    format!("{}.{}", keys::CONTROLS, bare(name))
 }
 
 /// Whether a value was set here for the control of this name of whatever camera is open.
@@ -277,6 +284,15 @@ pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<
 pub fn is_saved(in_force: &InForce, identity: Option<&str>, name: &str) -> bool {
     let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
     kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)
+}
+
+/// The names of all controls that [`is_saved`] is said of. Of a camera without an identity nothing is kept.
+fn all_saved(in_force: &InForce, identity: Option<&str>) -> BTreeSet<String> {
+    let Some(identity) = identity else { return BTreeSet::new() };
+    let config = &in_force.resolved.config;
+    let of_this = config.controls.get(identity).into_iter().flat_map(|controls| controls.keys());
+    let of_all = config.source.controls.iter().map(|(name, _)| name);
+    of_this.chain(of_all).filter(|name| is_saved(in_force, Some(identity), name)).cloned().collect()
 }
 
 /// Says of a control whether a value is kept for it: [`is_saved`] as things are now.
@@ -491,6 +507,16 @@ mod tests {
         (camera[0].value, camera[3].value) = (300, 2);
         let back = back(&camera, None, None, None);
         assert_eq!(back.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["gain", "flip"]);
+    }
+
+    #[test]
+    fn what_is_kept_is_named_also_where_the_camera_has_it_not() {
+        let own = "[controls.cam]\nghost = 1\n\"odd name\" = 2\n[controls.other]\ngain = 3";
+        let in_force = InForce::of(own);
+        assert!(all_saved(&in_force, Some("cam")).iter().eq(["ghost", "odd name"]));
+        assert!(all_saved(&in_force, Some("new")).is_empty() && all_saved(&in_force, None).is_empty());
+        // What the operator sets of every camera is not kept here.
+        assert!(all_saved(&InForce::of("[source.controls]\ngain = 2"), Some("cam")).is_empty());
     }
 
     fn of(name: &str, given: Value) -> Result<Option<i64>, Problem> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tallycam::config::control_path;
 use tempfile::TempDir;
 
 use crate::common::client::{self, Answer, Client};
@@ -194,6 +195,37 @@ fn a_value_that_is_set_back_is_kept_no_longer() {
     assert_eq!((reset.status, item(&reset.json(), "contrast")["value"].clone()), (200, json!(32)));
     assert!(!bench.saved().contains("contrast"), "{}", bench.saved());
     assert_eq!(bench.set(), ["brightness=9", "contrast=8", "brightness=128", "contrast=32"]);
+}
+
+#[test]
+fn a_reset_keeps_nothing_either_that_the_camera_has_no_longer() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &["source.controls.gamma=3"]);
+    let _viewer = bench.watch();
+    assert_eq!(bench.patch(r#"{"contrast": 8}"#).status, 200);
+    let saved = bench.saved();
+    let camera =
+        saved.lines().find_map(|line| line.strip_prefix("[controls.\"")?.strip_suffix("\"]")).unwrap();
+    // One that it had, one that can be pressed only, and those of any camera and of another one.
+    let settings = json!({
+        control_path(camera, "ghost"): 5, control_path(camera, "odd name"): 6,
+        control_path(camera, "do_white_balance"): 1, control_path("another", "ghost"): 7,
+        "source.controls.phantom": 8, "source.controls.\"odd name\"": 9,
+    });
+    let lines = "Content-Type: application/json\r\n";
+    let answer = bench.send("PATCH", "/api/v1/settings", lines, &settings.to_string());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let pressed = bench.set().len();
+    let reset = bench.send("POST", "/api/v1/controls/reset", "", "");
+    assert_eq!(reset.status, 200, "{}", reset.text());
+    let kept = bench.saved();
+    let kept: Vec<&str> = kept.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    assert_eq!(kept, ["[controls.\"another\"]", "ghost = 7"]);
+    assert_eq!(bench.set()[pressed..], ["contrast=32"], "the camera is told what it has");
+    // The same where nothing else is to be set back.
+    let ghost = json!({control_path(camera, "ghost"): 5}).to_string();
+    assert_eq!(bench.send("PATCH", "/api/v1/settings", lines, &ghost).status, 200);
+    assert_eq!(bench.send("POST", "/api/v1/controls/reset", "", "").status, 200);
+    assert_eq!(bench.saved().matches("ghost").count(), 1, "{}", bench.saved());
 }
 
 #[test]
