@@ -27,7 +27,7 @@ use super::problem::Problem;
 use super::query::escape;
 use super::route::{Changes, Route, Tag};
 use super::routes::ROUTES;
-use crate::access::{Access, AccessError, Client, Guard, Guessing};
+use crate::access::{Access, AccessError, Client, Guard, Guessing, LONGEST, SHORTEST};
 use crate::base::clock;
 
 /// So many passwords wait to be looked at; who comes later is told to try again.
@@ -355,8 +355,17 @@ impl From<AccessError> for Problem {
             AccessError::Claimed { .. } => StatusCode::CONFLICT,
             AccessError::NoHash(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Problem::new(status, error.to_string())
+        let problem = Problem::new(status, error.to_string());
+        match error {
+            AccessError::Unfit => problem.wrong_secret("password", fit_password()),
+            _ => problem,
+        }
     }
+}
+
+/// What a password should be, in words.
+pub fn fit_password() -> String {
+    format!("a text of {SHORTEST} to {LONGEST} characters that can be typed")
 }
 
 /// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::body::Body;
 use super::etag::{self, Wish};
+use super::fields::Fields;
 use super::payload;
 use super::preferences::{Changes, InForce, NotSet};
 use super::problem::Problem;
@@ -56,6 +57,7 @@ fn all_refused(set: &CameraControls, wanted: &[(String, Option<i64>)]) -> Option
 /// `POST /api/v1/controls/reset`: every control as the camera has it from the factory, but those that the operator
 /// sets.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
+    Fields::read_none(&request.headers, &request.body)?;
     let version = version(&request.site, &request.headers)?;
     let controls = set_defaults(&request.site, version).await?;
     Ok(answer(&request.site, &controls))

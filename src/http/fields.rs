@@ -18,11 +18,11 @@ pub enum FieldError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
     /// A key that nobody knows.
-    #[error("{key} is not known here; {known} are")]
+    #[error("{key} is not known here; {}", if known.is_empty() { String::from("nothing is") } else { format!("{known} are") })]
     Unknown {
         /// Which.
         key: String,
-        /// Those that are known.
+        /// Those that are known; empty where none is.
         known: String,
         /// What was given for it, at most 100 characters of it.
         given: String,
@@ -50,6 +50,14 @@ impl Fields {
     /// [`FieldError`].
     pub fn read(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Fields, FieldError> {
         Fields::of(payload::read(headers, body)?, known)
+    }
+
+    /// Has a body, where there is one, be an object without any key: for what takes nothing.
+    ///
+    /// # Errors
+    /// [`FieldError`].
+    pub fn read_none(headers: &HeaderMap, body: &[u8]) -> Result<(), FieldError> {
+        Fields::read_or_nothing(headers, body, &[]).map(|_| ())
     }
 
     /// The same; without a body there is no key.
@@ -326,6 +334,11 @@ mod tests {
         assert!(unknown.starts_with("\"nmae\" is not known here; name, kept"), "{unknown}");
         assert!(matches!(json(""), Err(FieldError::Payload(PayloadError::Missing))));
         assert!(Fields::read_or_nothing(&HeaderMap::new(), b"", &KNOWN).unwrap().0.is_empty());
+        for nothing in ["", " ", "{}"] {
+            assert_eq!(Fields::read_none(&HeaderMap::new(), nothing.as_bytes()), Ok(()), "{nothing}");
+        }
+        let one = Fields::read_none(&HeaderMap::new(), br#"{"x":1}"#).unwrap_err();
+        assert_eq!(one.to_string(), "\"x\" is not known here; nothing is");
         let nothing = json(r#"{"name":null}"#).unwrap();
         assert_eq!(nothing.text("name"), Ok(None));
         assert!(nothing.no_null(&["kept"]).is_ok());

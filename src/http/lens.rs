@@ -323,12 +323,14 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `POST /api/v1/lens/reset`.
 pub async fn post_reset(request: Request) -> Result<Response<Body>, Problem> {
+    Fields::read_none(&request.headers, &request.body)?;
     make_if(&request.site, Move::Reset, expected(&request)?).await?;
     Ok(get(request).await)
 }
 
 /// `POST /api/v1/lens/sweep`.
 pub async fn post_sweep(request: Request) -> Result<Response<Body>, Problem> {
+    Fields::read_none(&request.headers, &request.body)?;
     sweep(&request.site).await?;
     let mut response = get(request).await;
     *response.status_mut() = StatusCode::ACCEPTED;

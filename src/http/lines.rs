@@ -56,21 +56,21 @@ struct LineBody {
 
 impl LineBody {
     /// The line that is meant: what is not said is as in `base`, or as usual.
-    fn draft(self, base: Option<LineDraft>) -> Result<LineDraft, EditError> {
+    fn draft(self, base: Option<LineDraft>) -> Result<LineDraft, Problem> {
+        const PLACE: &str = "[x, y] in fractions of the picture";
         let base = base.as_ref();
-        let place = |given: Option<[f64; 2]>, known: Option<[f64; 2]>, key: &str| {
-            given.or(known).ok_or_else(|| missing(key, "[x, y] in fractions of the picture"))
-        };
+        let name = self.name.or_else(|| base.map(|base| base.name.clone()));
+        let (a, b) = (self.a.or(base.map(|base| base.a)), self.b.or(base.map(|base| base.b)));
+        let needed =
+            [("name", "a name", name.is_some()), ("a", PLACE, a.is_some()), ("b", PLACE, b.is_some())];
+        let (Some(name), Some(a), Some(b)) = (name, a, b) else { return Err(missing(&needed)) };
         let text = |given: Option<String>, known: Option<&String>, usual: &str| {
             given.or_else(|| known.cloned()).unwrap_or_else(|| usual.to_owned())
         };
         Ok(LineDraft {
-            name: self
-                .name
-                .or_else(|| base.map(|base| base.name.clone()))
-                .ok_or_else(|| missing("name", "a name"))?,
-            a: place(self.a, base.map(|base| base.a), "a")?,
-            b: place(self.b, base.map(|base| base.b), "b")?,
+            name,
+            a,
+            b,
             in_name: text(self.in_name, base.map(|base| &base.in_name), "in"),
             out_name: text(self.out_name, base.map(|base| &base.out_name), "out"),
             classes: self.classes.or_else(|| base.map(|base| base.classes.clone())).unwrap_or_default(),
@@ -102,9 +102,10 @@ pub fn recrossing(word: Option<&str>, known: Option<Recrossing>) -> Result<Recro
         .ok_or_else(|| EditError::Wrong(format!("recrossing is {word:?}, and should be every or once")))
 }
 
-/// `key` was not sent, and has to be.
-pub fn missing(key: &str, expected: &str) -> EditError {
-    EditError::Wrong(format!("{key} is missing; it should be {expected}"))
+/// Which of these keys were not sent, and have to be: each with what it should be, and whether it is there.
+pub fn missing(needed: &[(&str, &str, bool)]) -> Problem {
+    let missing = needed.iter().filter(|(_, _, is_there)| !is_there).map(|&(key, range, _)| (key, range));
+    Problem::missing(&missing.collect::<Vec<_>>())
 }
 
 /// The scene that is asked for: by `?scene=`, or the one that is shown.

@@ -4,19 +4,18 @@
 use std::fmt;
 
 use hyper::{Response, StatusCode};
-use serde::Deserialize;
 
+use super::Site;
 use super::access::Asker;
 use super::body::Body;
+use super::fields::Fields;
 use super::problem::Problem;
 use super::route::{self, Request, no_store};
-use super::{Site, payload};
 use crate::access::is_same;
 use crate::base::clock;
 
 /// What is to become of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PowerAction {
     /// Off.
     Off,
@@ -63,18 +62,17 @@ impl From<NotSwitched> for Problem {
     }
 }
 
-/// What `POST /api/v1/power` takes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PowerWish {
-    action: PowerAction,
-}
+/// What `POST /api/v1/power` takes for `action`.
+const ACTIONS: [(&str, PowerAction); 2] = [("off", PowerAction::Off), ("reboot", PowerAction::Reboot)];
 
 /// `POST /api/v1/power`.
 pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
-    let wish: PowerWish = payload::read(&request.headers, &request.body)?;
-    ask(&request, wish.action).await?;
-    let said = match wish.action {
+    let wanted = Fields::read(&request.headers, &request.body, &["action"])
+        .and_then(|fields| fields.one_of("action", &ACTIONS))
+        .map_err(Problem::unprocessable)?;
+    let action = wanted.ok_or_else(|| Problem::missing(&[("action", "one of off, reboot")]))?;
+    ask(&request, action).await?;
+    let said = match action {
         PowerAction::Off => r#"{"action":"off"}"#,
         PowerAction::Reboot => r#"{"action":"reboot"}"#,
     };

@@ -110,6 +110,45 @@ impl Problem {
         self
     }
 
+    /// Names what has to be given and is not: each key, and what is expected there.
+    pub fn missing(keys: &[(&str, &str)]) -> Problem {
+        let said = |(key, expected): &(&str, &str)| format!("{key} is missing; it should be {expected}");
+        let detail = keys.iter().map(said).collect::<Vec<_>>().join(". ");
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        let Some((field, range)) = keys.first().map(|(key, range)| ((*key).to_owned(), (*range).to_owned()))
+        else {
+            return problem;
+        };
+        let of = |one: &(&str, &str)| WrongValueOf {
+            path: one.0.to_owned(),
+            given: String::new(),
+            message: said(one),
+            hint: None,
+        };
+        let errors = if keys.len() > 1 { keys.iter().map(of).collect() } else { Vec::new() };
+        Problem { wrong: Some(Box::new(WrongField { field, range, given: None, errors })), ..problem }
+    }
+
+    /// What is wrong with a body that can be read, for routes that call that 422.
+    pub fn unprocessable(error: FieldError) -> Problem {
+        let is_unread = matches!(&error, FieldError::Payload(error) if *error != PayloadError::NoObject);
+        let problem = Problem::from(error);
+        if is_unread { problem } else { Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem } }
+    }
+
+    /// Names the value that is wrong and what is expected there. What was given is not told: it may be a secret.
+    #[must_use]
+    pub fn wrong_secret(mut self, field: impl Into<String>, range: impl Into<String>) -> Problem {
+        let (field, range) = (field.into(), range.into());
+        self.wrong = Some(Box::new(WrongField { field, range, ..WrongField::default() }));
+        self
+    }
+
+    /// Says that the body as a whole is wrong.
+    fn wrong_body(self) -> Problem {
+        self.wrong_secret("body", "an object of keys and values")
+    }
+
     /// Adds what the caller can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Problem {
@@ -288,6 +327,7 @@ impl From<PayloadError> for Problem {
         let problem = Problem::new(status, error.to_string()).hint(error.hint());
         match error {
             PayloadError::Repeated(key, given) => problem.wrong(key, "given once", given),
+            PayloadError::NoObject => problem.wrong_body(),
             _ => problem,
         }
     }
@@ -308,9 +348,15 @@ impl From<FieldError> for Problem {
                         Problem { wrong: Some(Box::new(wrong)), ..problem }
                     }
                     FieldError::Unknown { key, known, given } => {
-                        problem.wrong(key.trim_matches('"'), format!("one of {known}"), given)
+                        let range = if known.is_empty() {
+                            String::from("nothing")
+                        } else {
+                            format!("one of {known}")
+                        };
+                        problem.wrong(key.trim_matches('"'), range, given)
                     }
-                    FieldError::Payload(_) => problem,
+                    // The only one that comes here.
+                    FieldError::Payload(_) => problem.wrong_body(),
                 }
             }
         }
@@ -649,6 +695,17 @@ mod tests {
             (&json["field"], &json["range"], &json["given"]),
             (&"w".into(), &"a whole number from 0 to 255".into(), &"300".into())
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_named_all_of_it() {
+        let one = Problem::missing(&[("action", "one of off, reboot")]).wrong.unwrap();
+        assert_eq!((one.field.as_str(), one.range.as_str()), ("action", "one of off, reboot"));
+        assert_eq!((one.given, one.errors.len()), (None, 0));
+        let two = Problem::missing(&[("a", "a place"), ("b", "a place")]);
+        assert_eq!(two.detail, "a is missing; it should be a place. b is missing; it should be a place");
+        let paths = two.wrong.unwrap().errors.into_iter().map(|error| error.path).collect::<Vec<_>>();
+        assert_eq!(paths, ["a", "b"]);
     }
 
     #[tokio::test]

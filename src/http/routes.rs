@@ -51,6 +51,7 @@ const JPEG: Answer = (200, "The newest picture; X-Timestamp is when it was taken
 const CARD: Answer = (503, "There is no live picture: a card that says why.", Content::Jpeg);
 const STATE: Answer = (200, "How things are.", Content::Json("State"));
 const FOREIGN: Answer = (403, "A browser sent this for another site.", Content::Text);
+const NOTHING_TAKEN: Answer = (400, "A body was sent with keys, of which this takes none.", Content::Problem);
 const API_FOREIGN: Answer = (403, "A browser sent this for another site.", Content::Problem);
 
 const WITHHELD: Answer =
@@ -229,7 +230,7 @@ pub static ROUTES: &[Route] = &[
         Wanted::Json("ControlsPatch"),
         [CONTROLS, WRONG_CONTROL, PINNED, CHANGED, NO_CAMERA, NOT_KEPT]),
     route!(POST "/api/v1/controls/reset" controls::reset, Api, "Every control as the camera has it by default, and none kept.", [],
-        [CONTROLS, API_FOREIGN, CHANGED, NO_CAMERA, NOT_KEPT]),
+        [CONTROLS, NOTHING_TAKEN, API_FOREIGN, CHANGED, NO_CAMERA, NOT_KEPT]),
     route!(GET "/api/v1/formats" controls::formats, Api, "The formats, sizes and rates that the camera offers.", [],
         [(200, "Each size of each format.", Content::Json("Formats")), NO_CAMERA]),
     route!(POST "/api/v1/snapshots" snapshots::add, Api,
@@ -473,10 +474,10 @@ pub static ROUTES: &[Route] = &[
         "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept. If-Match is heeded.", [],
         Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, PINNED, CHANGED, NO_CAMERA]),
     route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept. If-Match is heeded.", [],
-        [LENS, NO_LENS, PINNED, CHANGED, NO_CAMERA]),
+        [LENS, NOTHING_TAKEN, NO_LENS, PINNED, CHANGED, NO_CAMERA]),
     route!(POST "/api/v1/lens/sweep" lens::post_sweep, Api,
         "Looks for the sharpest place and leaves the lens there. `sweep` of the lens says how far it is.", [],
-        [(202, "It has begun.", Content::Json("Lens")), NO_LENS,
+        [(202, "It has begun.", Content::Json("Lens")), NOTHING_TAKEN, NO_LENS,
             (409, "One is under way, the camera is paused, or the operator's file sets the lens.", Content::Problem), NO_CAMERA]),
     route!(DELETE "/api/v1/lens/sweep" lens::delete_sweep, Api, "Ends the sweep; the lens is where it was, or was sent meanwhile.", [], [LENS]),
     route!(GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use hyper::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::access::{Asker, Denied, next, with_cookie};
+use super::access::{Asker, Denied, fit_password, next, with_cookie};
 use super::body::Body;
+use super::fields::{FieldError, Fields};
 use super::payload::PayloadError;
 use super::problem::Problem;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
-use super::{Site, facts, page, payload, wire};
+use super::{Site, facts, page, wire};
 use crate::access::{Access, Guard, random_password};
 use crate::ui::{self, Refusal, SignInPage};
 
@@ -135,12 +136,29 @@ struct MadePassword {
     password: String,
 }
 
-/// What `PUT /api/v1/password` takes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PasswordDraft {
-    password: String,
-    current: Option<String>,
+/// What `PUT /api/v1/password` takes: the new password, and the one that holds now. What was sent instead is not given
+/// back, nor are keys that nobody knows: it may be the password.
+fn password_draft(request: &Request) -> Result<(String, String), Problem> {
+    const KEYS: [&str; 2] = ["password", "current"];
+    let takes = |key| if key == "password" { fit_password() } else { String::from("a text") };
+    let read = Fields::read(&request.headers, &request.body, &KEYS)
+        .and_then(|fields| Ok((fields.text("password")?, fields.text("current")?)));
+    let hidden = || String::from("***");
+    let (password, current) = read.map_err(|error| {
+        Problem::unprocessable(match error {
+            FieldError::Wrong { key, .. } => FieldError::Wrong { key, expected: takes(key), given: None },
+            FieldError::Unknown { known, .. } => {
+                FieldError::Unknown { key: hidden(), known, given: hidden() }
+            }
+            FieldError::Payload(PayloadError::Repeated(key, _)) => {
+                let key = Some(key).filter(|key| KEYS.contains(&key.as_str())).unwrap_or_else(hidden);
+                PayloadError::Repeated(key, hidden()).into()
+            }
+            error => error,
+        })
+    })?;
+    let password = password.ok_or_else(|| Problem::missing(&[("password", &fit_password())]))?;
+    Ok((password, current.unwrap_or_default()))
 }
 
 /// `GET /api/v1/password`: whether there is one.
@@ -150,15 +168,9 @@ pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
-    let draft: PasswordDraft =
-        payload::read(&request.headers, &request.body).map_err(|error| match error {
-            // What was sent instead of a text, or twice, is not given back: it may be the password.
-            PayloadError::Wrong(_) => PayloadError::Wrong(String::from("`password` and `current` are texts")),
-            PayloadError::Repeated(key, _) => PayloadError::Repeated(key, String::from("***")),
-            error => error,
-        })?;
+    let (password, current) = password_draft(&request)?;
     let access = access(&request)?;
-    replace(&request, access, draft.password, draft.current.unwrap_or_default()).await?;
+    replace(&request, access, password, current).await?;
     Ok(report(access))
 }
 

@@ -42,17 +42,18 @@ struct ZoneBody {
 
 impl ZoneBody {
     /// The zone that is meant: what is not said is as in `base`, or as usual.
-    fn draft(self, base: Option<ZoneDraft>) -> Result<ZoneDraft, EditError> {
+    fn draft(self, base: Option<ZoneDraft>) -> Result<ZoneDraft, Problem> {
         let base = base.as_ref();
+        let name = self.name.or_else(|| base.map(|base| base.name.clone()));
+        let points = self.points.or_else(|| base.map(|base| base.points.clone()));
+        let needed = [
+            ("name", "a name", name.is_some()),
+            ("points", "a list of [x, y] in fractions of the picture", points.is_some()),
+        ];
+        let (Some(name), Some(points)) = (name, points) else { return Err(missing(&needed)) };
         Ok(ZoneDraft {
-            name: self
-                .name
-                .or_else(|| base.map(|base| base.name.clone()))
-                .ok_or_else(|| missing("name", "a name"))?,
-            points: self
-                .points
-                .or_else(|| base.map(|base| base.points.clone()))
-                .ok_or_else(|| missing("points", "a list of [x, y] in fractions of the picture"))?,
+            name,
+            points,
             classes: self.classes.or_else(|| base.map(|base| base.classes.clone())).unwrap_or_default(),
             anchor: anchor(self.anchor.as_deref(), base.map(|base| base.anchor))?,
         })

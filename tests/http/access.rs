@@ -371,7 +371,24 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &two, "").status, 401);
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("", PASSWORD), "").status, 401);
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &basic("", "another horse"), "").status, 200);
-    assert_eq!(camera.here("PUT", "/api/v1/password", json, r#"{"password":"short"}"#).status, 422);
+    for (body, field) in [
+        (r#"{"password":"short77"}"#, "password"),
+        (r#"{"password":55}"#, "password"),
+        (r#"{}"#, "password"),
+        (r#"{"password":"long enough","current":5}"#, "current"),
+        (r#"{"password":"short77","password":"short77"}"#, "password"),
+        (r#"{"short77":5}"#, "***"),
+        (r#""short77""#, "body"),
+    ] {
+        let answer = camera.here("PUT", "/api/v1/password", json, body);
+        let problem = answer.json();
+        assert_eq!((answer.status, &problem["field"]), (422, &json!(field)), "{body}: {problem}");
+        assert!(problem["range"].is_string(), "{problem}");
+        assert!(!answer.text().contains("short77") && !answer.text().contains("55"), "{problem}");
+    }
+    let short = camera.here("PUT", "/api/v1/password", json, r#"{"password":"short"}"#).json();
+    assert_eq!(short["range"], "a text of 8 to 200 characters that can be typed");
+    assert!(short.get("given").is_none(), "{short}");
     // What may have been meant as the password is not given back.
     let number = camera.here("PUT", "/api/v1/password", json, r#"{"password":12345678}"#);
     assert!((400..500).contains(&number.status) && !number.text().contains("12345678"), "{}", number.text());

@@ -117,6 +117,26 @@ fn what_is_no_line_is_refused_in_words() {
         );
         assert!(said.contains(word), "{body:.60} says {said}");
     }
+    let place = "[x, y] in fractions of the picture";
+    for (path, body, missing) in [
+        ("/api/v1/lines", json!({"name": "a"}), &[("a", place), ("b", place)][..]),
+        ("/api/v1/lines", json!({"a": [0.1, 0.1], "b": [0.9, 0.9]}), &[("name", "a name")]),
+        (
+            "/api/v1/zones",
+            json!({}),
+            &[("name", "a name"), ("points", "a list of [x, y] in fractions of the picture")],
+        ),
+    ] {
+        let problem = served.send("POST", path, JSON, &body.to_string()).json();
+        assert_eq!((&problem["field"], &problem["range"]), (&json!(missing[0].0), &json!(missing[0].1)));
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let paths: Vec<&str> = errors.iter().filter_map(|error| error["path"].as_str()).collect();
+        let all: Vec<&str> = missing.iter().map(|(key, _)| *key).collect();
+        assert_eq!(paths, if all.len() > 1 { all.clone() } else { Vec::new() }, "{problem}");
+        assert!(
+            all.iter().all(|key| problem["detail"].as_str().unwrap().contains(&format!("{key} is missing")))
+        );
+    }
     assert_eq!(names(&served.get("/api/v1/lines").json()), ["Door"]);
     assert_eq!(served.send("PATCH", "/api/v1/lines/99", JSON, "{}").status, 404);
     // As `curl -d` sends it, and as a form has it.

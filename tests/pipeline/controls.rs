@@ -226,6 +226,12 @@ fn a_reset_keeps_nothing_either_that_the_camera_has_no_longer() {
     assert_eq!(bench.send("PATCH", "/api/v1/settings", lines, &ghost).status, 200);
     assert_eq!(bench.send("POST", "/api/v1/controls/reset", "", "").status, 200);
     assert_eq!(bench.saved().matches("ghost").count(), 1, "{}", bench.saved());
+    for path in ["/api/v1/controls/reset", "/api/v1/lens/reset", "/api/v1/lens/sweep"] {
+        let answer = bench.send("POST", path, lines, r#"{"gain": 1}"#);
+        let problem = answer.json();
+        assert_eq!((answer.status, &problem["field"]), (400, &json!("gain")), "{path}: {problem}");
+        assert_eq!((&problem["range"], &problem["given"]), (&json!("nothing"), &json!("1")), "{path}");
+    }
 }
 
 #[test]

@@ -148,6 +148,18 @@ fn the_api_says_what_it_does() {
         let answer = wish(&kept, &wrong);
         assert_eq!(answer.status, 422, "{wrong}: {}", answer.text());
     }
+    for (wrong, field, range, given) in [
+        (json!({"action": "x"}), "action", "one of off, reboot", json!("x")),
+        (json!({"action": null}), "action", "one of off, reboot", Value::Null),
+        (json!({}), "action", "one of off, reboot", Value::Null),
+        (json!({"action": "off", "key": 7}), "key", "one of action", json!("***")),
+        (json!(null), "body", "an object of keys and values", Value::Null),
+        (json!(1), "body", "an object of keys and values", Value::Null),
+    ] {
+        let problem = wish(&kept, &wrong).json();
+        let told = (&problem["field"], &problem["range"], &problem["given"]);
+        assert_eq!(told, (&json!(field), &json!(range), &given), "{wrong}: {problem}");
+    }
     assert_eq!(machine.told.lock().unwrap().len(), 2);
 }
 
