@@ -193,7 +193,13 @@ impl Saved {
             hint,
         };
         let shown = |is_secret: bool| {
-            if is_secret { quoted("***") } else { kind::shortened(&masked(given)) }
+            let short = |text: &str| kind::shortened(&masked(text));
+            match kind::given(given).ok().map(|value| value.into_inner()) {
+                _ if is_secret => quoted("***"),
+                // A text that is cut has its quotes still.
+                Some(DeValue::String(text)) => quoted(&short(&text)),
+                _ => short(given),
+            }
         };
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let meant = meant(path);
@@ -530,6 +536,8 @@ mod tests {
         assert!(!format!("{unschemed:?}").contains("s3cret"), "{unschemed:?}");
         assert!(unschemed.hint.unwrap().contains("10.0.0.5/video"));
         assert!(nothing().set("stream.qualty", None).is_err());
+        let long = wrong("picture.text", &quoted(&format!("\"{}", "x".repeat(200)))).given;
+        assert_eq!(long, format!("\"\\\"{}\u{2026}\"", "x".repeat(38)));
     }
 
     #[test]

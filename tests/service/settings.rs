@@ -279,6 +279,11 @@ fn wrong_values_are_all_told_and_nothing_is_changed() {
         (&one["field"], &one["range"], &one["given"]),
         (&json!("stream.quality"), &json!("a whole number from 1 to 100"), &json!("700"))
     );
+    // Cut where it is long, and without the quotes of a file.
+    let long = format!("{{\"text\": \"{}\"}}", "x".repeat(201));
+    let refused = send(&daemon, "PATCH", "/api/v1/picture", "Content-Type: application/json\r\n", &long);
+    let given = refused.json()["given"].as_str().unwrap().to_owned();
+    assert!(refused.status == 422 && given.starts_with("xxx") && given.ends_with("x\u{2026}"), "{given}");
     // Each is good by itself, and together they mean nothing.
     let refused = patch(&daemon, &json!({"source.kind": "url"}));
     assert_eq!((refused.status, refused.json()["errors"][0]["path"].clone()), (422, json!("source.kind")));
