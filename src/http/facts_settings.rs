@@ -13,7 +13,7 @@ use super::facts;
 use super::preferences::{Changes, InForce, NotSet};
 use super::problem::Problem;
 use super::query::Query;
-use super::settings::typed;
+use super::settings::{item, typed};
 use super::state::StateReport;
 use crate::config::keys::{self, Key};
 use crate::config::{self, Origin, show_duration};
@@ -134,8 +134,14 @@ fn text(value: &str) -> String {
     fn plain(value: &serde_json::Value) -> String {
         match value {
             serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+            serde_json::Value::Array(list) => list.iter().map(listed).collect::<Vec<_>>().join(", "),
             other => other.to_string(),
+        }
+    }
+    fn listed(value: &serde_json::Value) -> String {
+        match value {
+            serde_json::Value::String(text) => item(text),
+            other => plain(other),
         }
     }
     serde_json::from_str(value).map_or_else(|_| value.to_owned(), |value| plain(&value))
@@ -185,12 +191,13 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>
 /// switch that is off sends nothing but what it was.
 ///
 /// # Errors
-/// Somebody else has set one of them meanwhile: its key.
-pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, String> {
+/// Somebody else has set one of them meanwhile, or nobody knows where a list's items end.
+pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, NotSet> {
     let mut changes = Changes::new();
     let sent: BTreeMap<&str, &str> =
         form.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut change = |path: &str, was: &str, wanted: &str| -> Result<(), String> {
+    let toml = |path: &str, wanted: &str| typed(path, wanted).map_err(|wrong| NotSet::Wrong(vec![wrong]));
+    let mut change = |path: &str, was: &str, wanted: &str| -> Result<(), NotSet> {
         let Some(setting) = in_force.resolved.settings.iter().find(|own| own.path == path) else {
             return Ok(());
         };
@@ -199,9 +206,10 @@ pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, String> {
             return Ok(());
         }
         if is != was {
-            return Err(path.to_owned());
+            return Err(NotSet::Changed);
         }
-        changes.insert(path.to_owned(), (!wanted.is_empty()).then(|| toml(path, wanted)));
+        let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
+        changes.insert(path.to_owned(), wanted.map(|wanted| toml(path, wanted)).transpose()?);
         Ok(())
     };
     for (name, was) in &sent {
@@ -217,27 +225,13 @@ pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, String> {
     // What a secret was is not told: an empty field leaves it.
     for (path, wanted) in &sent {
         if key(path).is_some_and(|key| key.kind.is_secret()) && !wanted.is_empty() {
-            changes.insert((*path).to_owned(), Some(toml(path, wanted)));
+            changes.insert((*path).to_owned(), Some(toml(path, wanted)?));
         }
     }
     if let Some(mode) = sent.get("mode").filter(|mode| !mode.is_empty()) {
         changes.extend(mode_changes(mode, in_force));
     }
     Ok(changes)
-}
-
-/// What the form wants as TOML: of a list the words between its commas.
-fn toml(path: &str, wanted: &str) -> String {
-    let is_list = key(path).is_some_and(|key| key.kind.shape().word == "list");
-    let is_crop = key(path).is_some_and(|key| key.kind.shape().word == "crop");
-    if is_list && !wanted.starts_with('[') {
-        let words = wanted.split(',').map(str::trim).filter(|word| !word.is_empty());
-        return format!("[{}]", words.map(config::kind::quoted).collect::<Vec<_>>().join(", "));
-    }
-    if is_crop && wanted.contains(',') && !wanted.starts_with('[') {
-        return format!("[{wanted}]");
-    }
-    typed(path, wanted)
 }
 
 /// A mode as its three settings; nothing where it is in force already.
@@ -254,7 +248,7 @@ fn mode_changes(mode: &str, in_force: &InForce) -> Changes {
     };
     wanted
         .filter(|(path, value)| is(path) != value.unwrap_or("auto"))
-        .map(|(path, value)| (path.to_owned(), value.map(|value| typed(path, value))))
+        .map(|(path, value)| (path.to_owned(), value.and_then(|value| typed(path, value).ok())))
         .collect()
 }
 
@@ -393,7 +387,7 @@ mod tests {
                 ("stream.quality".into(), Some("60".into())),
             ]))
         );
-        assert_eq!(changes("stream.quality=60&was.stream.quality=80"), Err("stream.quality".into()));
+        assert_eq!(changes("stream.quality=60&was.stream.quality=80"), Err(NotSet::Changed));
         // Somebody else wants the same.
         assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(Changes::new()));
         assert_eq!(changes("source.password=&name=x"), Ok(Changes::new()));
@@ -471,6 +465,14 @@ mod tests {
                 ("picture.crop".into(), Some("[0,0,.5,1]".into())),
             ])
         );
+        let names = InForce::of("[record]\non_crossing = ['T\u{fc}r', 'a, b']");
+        assert_eq!(text(&names.resolved.setting("record.on_crossing").unwrap().value), "T\u{fc}r, \"a, b\"");
+        assert_eq!(
+            changes("record.on_crossing=T%C3%BCr,+%22a,+b%22&was.record.on_crossing="),
+            Changes::from([("record.on_crossing".into(), Some("[\"T\u{fc}r\", \"a, b\"]".into()))])
+        );
+        let unclosed = Query::parse("record.on_crossing=%22a,+b&was.record.on_crossing=");
+        assert!(matches!(super::changes(&unclosed, &in_force), Err(NotSet::Wrong(_))));
         assert_eq!(
             changes("mode=MJPG-960x720"),
             Changes::from([

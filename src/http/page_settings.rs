@@ -113,8 +113,7 @@ async fn set(site: &Site, fields: &Query) -> Result<&'static str, Refused> {
     let mut tries = 0;
     loop {
         let in_force = preferences.in_force();
-        let changes =
-            facts_settings::changes(fields, &in_force).map_err(|_| Refused::Settings(NotSet::Changed))?;
+        let changes = facts_settings::changes(fields, &in_force).map_err(Refused::Settings)?;
         if changes.is_empty() {
             return Ok(ui::group_of(first));
         }

@@ -10,6 +10,7 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, HeaderVa
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use toml::de::DeValue;
 
 use super::body::Body;
 use super::etag::{self, Wish};
@@ -173,33 +174,114 @@ pub fn changes(sent: Map<String, Value>) -> Result<Changes, NotSet> {
     let mut wrong = Vec::new();
     for (path, value) in sent {
         match toml(&path, &value) {
-            Some(toml) => drop(changes.insert(path, toml)),
-            None => wrong.push(WrongSetting {
-                message: format!("`{path}` must be a text, a number, true, false, null or a list of those."),
-                // A section holds keys of its own.
-                given: payload::given_of(&format!("{path} {value}"), &value),
-                path,
-                hint: None,
-            }),
+            Ok(toml) => drop(changes.insert(path, toml)),
+            Err(fault) => wrong.push(fault),
         }
     }
     if wrong.is_empty() { Ok(changes) } else { Err(NotSet::Wrong(wrong)) }
 }
 
-/// A value of JSON as the TOML that says the same: `Some(None)` is `null`.
-fn toml(path: &str, value: &Value) -> Option<Option<String>> {
+/// A value of JSON as the TOML that says the same: `Ok(None)` is `null`.
+fn toml(path: &str, value: &Value) -> Result<Option<String>, WrongSetting> {
     match value {
-        Value::Null => Some(None),
-        Value::String(text) => Some(Some(typed(path, text))),
-        value => as_toml(value).map(Some),
+        Value::Null => Ok(None),
+        Value::String(text) => typed(path, text).map(Some),
+        value => as_toml(value).map(Some).ok_or_else(|| WrongSetting {
+            path: path.to_owned(),
+            message: format!("`{path}` must be a text, a number, true, false, null or a list of those."),
+            // A section holds keys of its own.
+            given: payload::given_of(&format!("{path} {value}"), value),
+            hint: None,
+        }),
     }
 }
 
-/// What was typed into a field of a form for the setting `path`, as [`Changes`] want it.
-pub fn typed(path: &str, text: &str) -> String {
+/// What was typed into a field of a form for the setting `path`, as [`Changes`] want it: of a list what is between its
+/// commas.
+///
+/// # Errors
+/// It is a list, and nobody knows where its items end.
+pub fn typed(path: &str, text: &str) -> Result<String, WrongSetting> {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let is_text = keys::find(section, name).is_some_and(|key| key.kind.shape().is_text());
-    if is_text { kind::quoted(text) } else { text.trim().to_owned() }
+    let shape = keys::find(section, name).map(|key| key.kind.shape()).unwrap_or_default();
+    let bare = text.trim();
+    match shape.word {
+        // Of what is no key the text may be anything.
+        "" => Ok(bare.to_owned()),
+        _ if shape.is_text() => Ok(kind::quoted(text)),
+        "list" if !bare.starts_with('[') => {
+            let items = items(bare).ok_or_else(|| no_list(path, bare))?;
+            Ok(format!("[{}]", items.iter().map(|item| kind::quoted(item)).collect::<Vec<_>>().join(", ")))
+        }
+        "crop" if bare.contains(',') && !bare.starts_with('[') => Ok(format!("[{bare}]")),
+        _ => Ok(bare.to_owned()),
+    }
+}
+
+/// An item of a list as a field holds it: as it is, or in quotes, so that [`items`] finds the same.
+pub fn item(text: &str) -> String {
+    let is_plain = !text.is_empty()
+        && text.trim() == text
+        && !text.starts_with('[')
+        && !text.contains(|c: char| matches!(c, ',' | '"') || c.is_control());
+    if is_plain { text.to_owned() } else { kind::quoted(text) }
+}
+
+/// The items of a list as a field holds them: what is between commas, or in quotes as TOML has them. `None`: a quote stands
+/// where none can.
+fn items(typed: &str) -> Option<Vec<String>> {
+    let mut items = Vec::new();
+    let mut rest = typed.trim_start();
+    while !rest.is_empty() {
+        let (item, behind) = match rest.strip_prefix('"') {
+            Some(inner) => {
+                let (item, behind) = rest.split_at(closing_quote(inner)? + 2);
+                let behind = behind.trim_start();
+                let is_last = behind.is_empty();
+                (unquoted(item)?, if is_last { behind } else { behind.strip_prefix(',')? })
+            }
+            None => {
+                let (item, behind) = rest.split_once(',').unwrap_or((rest, ""));
+                (item.trim().to_owned(), behind)
+            }
+        };
+        let is_quoted = rest.starts_with('"');
+        if !is_quoted && item.contains('"') {
+            return None;
+        }
+        items.extend(Some(item).filter(|item| is_quoted || !item.is_empty()));
+        rest = behind.trim_start();
+    }
+    Some(items)
+}
+
+/// Where the quote stands that ends a text.
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    let mut is_end = |c: char| {
+        let is_end = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        is_end
+    };
+    text.char_indices().find(|&(_, c)| is_end(c)).map(|(at, _)| at)
+}
+
+fn unquoted(text: &str) -> Option<String> {
+    match kind::given(text).ok()?.into_inner() {
+        DeValue::String(text) => Some(text.into_owned()),
+        _ => None,
+    }
+}
+
+fn no_list(path: &str, text: &str) -> WrongSetting {
+    WrongSetting {
+        path: path.to_owned(),
+        given: kind::quoted(&payload::given(&Value::from(text))),
+        message: format!("`{path}` has a quote where none can be."),
+        hint: Some(String::from(
+            "write what holds a comma or a quote in quotes, and a backslash before a quote of its own: \"a, b\", \"5\\\" pipe\"",
+        )),
+    }
 }
 
 fn as_toml(value: &Value) -> Option<String> {
@@ -296,7 +378,31 @@ mod tests {
         ] {
             assert_eq!(toml(path, &value).unwrap().as_deref(), want, "{path}");
         }
-        assert_eq!(toml("x", &json!([null])), None);
+        assert!(toml("x", &json!([null])).is_err());
+    }
+
+    #[test]
+    fn a_list_is_read_from_its_field_as_it_is_shown_there() {
+        for (list, shown) in [
+            (&["Tür", "a, b"][..], "Tür, \"a, b\""),
+            (&["5\" pipe", "Bob's", "a\\b"], r#""5\" pipe", Bob's, a\b"#),
+            (&[" x ", "", "[y", "\t"], r#"" x ", "", "[y", "\t""#),
+            (&["\\", "\\\",", "*"], r#"\, "\\\",", *"#),
+            (&[], ""),
+        ] {
+            let field = list.iter().map(|text| item(text)).collect::<Vec<_>>().join(", ");
+            assert_eq!(field, shown);
+            assert_eq!(items(&field).unwrap(), list, "{shown}");
+        }
+        assert_eq!(items("a ,, b,").unwrap(), ["a", "b"]);
+        for wrong in ["\"a, b", "a \"b", "\"a\" b", "\"\\x\"", "\"a\"\"b\"", "\"\"\"a, b\"\"\""] {
+            assert_eq!(items(wrong), None, "{wrong}");
+            let refused = typed("record.on_crossing", wrong).unwrap_err();
+            assert_eq!(refused.path, "record.on_crossing");
+        }
+        assert_eq!(typed("record.on_crossing", "a, b").unwrap(), r#"["a", "b"]"#);
+        assert_eq!(typed("record.on_crossing", "[\"a, b\"]").unwrap(), "[\"a, b\"]");
+        assert_eq!(typed("picture.crop", "0,0,.5,1").unwrap(), "[0,0,.5,1]");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 // somebody else has set meanwhile. The page works without this file.
 'use strict';
 {
-  const main = el('main'), text = v => v === null || v === undefined ? '' : Array.isArray(v) ? v.join(', ') : `${v}`;
+  const main = el('main'), text = v => v === null || v === undefined ? '' : Array.isArray(v) ? v.map(item).join(', ') : `${v}`;
+  // In a list's field what holds a comma or a quote is in quotes, as the server writes it there.
+  const item = v => v !== '' && !/^\s|\s$|^\[|[",\x00-\x1f]/.test(v) ? `${v}` : JSON.stringify(v);
   const row = key => main.querySelector(`[data-key="${CSS.escape(key)}"]`);
   const name = e => e.querySelector('label, .lab').textContent;
   const say = (e, words, isWrong) => {
@@ -59,8 +61,7 @@
   };
 
   // What is typed, as the API wants it: texts are read by the server, which says what is wrong with them.
-  const meant = (e, value) => value === '' ? null : e.dataset.list === undefined || !value.includes(',') ? value
-    : value.split(',').map(one => one.trim()).filter(Boolean).map(one => isFinite(one) ? +one : one);
+  const meant = value => value === '' ? null : value;
 
   // One after the other, so that what is typed last holds.
   let queue = Promise.resolve();
@@ -103,7 +104,7 @@
         : { 'source.format': format, 'source.width': width, 'source.height': height }, ev.target.closest('.set'));
     } else if (e) {
       const value = typed(ev.target);
-      change({ [e.dataset.key]: meant(e, value) }, e);
+      change({ [e.dataset.key]: meant(value) }, e);
     }
   });
 

@@ -741,6 +741,36 @@ fn what_waits_below_the_operators_is_exported_and_imported_again() {
 }
 
 #[test]
+fn a_list_whose_items_have_commas_is_read_from_the_page_as_it_is_shown_there() {
+    let place = Place::new();
+    let daemon = place.start();
+    let names = json!(["T\u{fc}r", "a, b", "5\" pipe"]);
+    assert_eq!(patch(&daemon, &json!({"record.on_crossing": names})).status, 200);
+    let page = client::get(daemon.address, "/settings").text().to_owned();
+    let row = page.split("data-key=\"record.on_crossing\"").nth(1).unwrap();
+    let shown = row.split("data-was=\"").nth(1).unwrap().split('"').next().unwrap();
+    let shown = shown.replace("&quot;", "\"").replace("&#34;", "\"");
+    assert_eq!(shown, "T\u{fc}r, \"a, b\", \"5\\\" pipe\"");
+    // As it is typed by hand where it was another one, by script and by form.
+    for typed in [shown.as_str(), "\"a, b\""] {
+        assert_eq!(patch(&daemon, &json!({"record.on_crossing": null})).status, 200);
+        let answer = patch(&daemon, &json!({"record.on_crossing": typed}));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let want = if typed == shown { names.clone() } else { json!(["a, b"]) };
+        assert_eq!(value(&daemon, "record.on_crossing"), want);
+    }
+    let form = "record.on_crossing=%22a,+b&was.record.on_crossing=%22a,+b%22";
+    let refused = send(&daemon, "POST", "/settings?do=set", "", form);
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("quote where none can be"), "{}", refused.text());
+    let form = "record.on_crossing=%22a,+b%22,+c&was.record.on_crossing=%22a,+b%22";
+    assert_eq!(send(&daemon, "POST", "/settings?do=set", "", form).status, 303);
+    assert_eq!(value(&daemon, "record.on_crossing"), json!(["a, b", "c"]));
+    let refused = patch(&daemon, &json!({"record.on_crossing": "\"a, b"}));
+    assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("record.on_crossing")));
+}
+
+#[test]
 fn pixels_that_the_strip_does_not_have_are_refused_as_the_light_does() {
     let place = Place::new();
     let daemon = place.start();

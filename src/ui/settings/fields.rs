@@ -37,11 +37,10 @@ pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: 
         format!("<input type=\"hidden\" name=\"was.{path}\" value=\"{}\">", Text(&setting.is))
     };
     format!(
-        "<div class=\"set{only}\" data-key=\"{path}\" data-was=\"{is}\"{list}><div><label for=\"s-{path}\">{label}</label><span \
+        "<div class=\"set{only}\" data-key=\"{path}\" data-was=\"{is}\"><div><label for=\"s-{path}\">{label}</label><span \
          class=\"hint\" id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" \
          id=\"s-{path}-org\">{origin}</span><p class=\"err\" id=\"s-{path}-said\" role=\"status\">{wrong}</p>{was}</div>\n",
         is = Text(&setting.is),
-        list = if setting.field == Field::List { " data-list" } else { "" },
         label = Text(labels.label),
         field = field(setting, labels, &rules),
         origin = origin(setting, labels.label, is_fixed),
