@@ -190,10 +190,13 @@ impl Detector for OnnxDetector {
         }
         let all = &all[..count];
         self.decoder.decode(all, self.options.tracker.least_score, &mut |class, score, pixels| {
+            // What is no number is nothing that was found.
+            if !score.is_finite() || !pixels.iter().all(|pixel| pixel.is_finite()) {
+                return;
+            }
             found.push(Detection { class: Class(class), score, bounds: fit.in_picture(pixels) });
         });
-        // What is no number is nothing that was found: then nobody was there, or the network is of no use. Minus infinity
-        // is a score that some give to what cannot be.
+        // Nobody is there, or the network is of no use. Minus infinity is a score that some give to what cannot be.
         let is_none = |value: &f32| value.is_nan() || *value == f32::INFINITY;
         if found.is_empty()
             && let Some(output) = all.iter().find(|output| output.values.iter().any(is_none))
