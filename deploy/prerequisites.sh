@@ -129,8 +129,12 @@ install() {
         if rust_is_wanted; then set -- "$@" $(rust_packages_that_mend); fi
         if [ $# = 0 ]; then return; fi
         say "tallycam: installing $* (this may take some minutes)"
+        # What somebody has is not taken away for it without being asked: only from an automatic build's machine.
+        removal=--no-remove
+        if [ "${CI:-}" = true ]; then removal=; fi
         # Hundreds of lines, wanted only when it fails.
-        if printed=$(apt_get install -y --no-install-recommends "$@" 2>&1); then return; fi
+        # shellcheck disable=SC2086 # One option, or none.
+        if printed=$(apt_get install -y $removal --no-install-recommends "$@" 2>&1); then return; fi
         say "$printed"
     elif [ $# != 0 ]; then
         # One line for everything.
@@ -140,6 +144,16 @@ install() {
         return 0
     fi
     give_up "tallycam needs these packages. Type this, then try again:" "$(apt_line "$@")"
+}
+
+# install_all LIST: packages, and then those that had to go for them: beside Debian's qemu-system-x86 apt cannot leave a
+# qemu-utils of its backports.
+install_all() {
+    # shellcheck disable=SC2086 # A list of packages.
+    install $1
+    lost=$(missing_packages "$purpose")
+    # shellcheck disable=SC2086
+    if [ -n "$lost" ] && command -v apt-get >/dev/null; then install $lost; fi
 }
 
 # ---- Rust -----------------------------------------------------------------------------------
@@ -250,13 +264,9 @@ esac
 
 missing=$(missing_packages "$purpose")
 if [ "$purpose" = cross ]; then
-    # shellcheck disable=SC2086 # A list of packages.
-    if [ -n "$missing" ]; then install $missing; fi
+    if [ -n "$missing" ]; then install_all "$missing"; fi
     exit
 fi
-if [ -n "$missing" ] || rust_is_wanted; then
-    # shellcheck disable=SC2086 # A list of packages.
-    install $missing
-fi
+if [ -n "$missing" ] || rust_is_wanted; then install_all "$missing"; fi
 need_rust
 if [ "$purpose" = test ]; then need_rust_tools; fi

@@ -51,6 +51,9 @@ impl Machine {
                 "apt-get",
                 &format!(
                     "echo \"$@\" >> \"$MACHINE/apt\"
+                     case \"$*\" in *' install '*)
+                         for word; do echo \"$word\" >> \"$MACHINE/installed\"; done ;;
+                     esac
                      case \"$*\" in *indextargets*) [ -z '{rust}' ] || echo a-list ;; esac
                      case \"$*\" in *install*rustc-web*)
                          printf '#!/bin/sh\\necho rustc 1.96.0\\n' > \"$MACHINE/bin/rustc\"
@@ -153,6 +156,32 @@ fn root_gets_everything_installed_at_once() {
     assert_eq!(outcome.installed(), "gcc libc6-dev cmake make ca-certificates nasm rustc-web cargo-web");
     // One line says what is going on.
     assert_eq!(outcome.said.lines().count(), 1, "{}", outcome.said);
+}
+
+/// Of a `qemu-utils` from Debian's backports nothing is left where `qemu-system-x86` is installed from Debian itself.
+#[test]
+fn what_had_to_go_for_the_others_is_installed_again_where_nobody_has_to_be_asked() {
+    let apt = "echo \"$@\" >> \"$MACHINE/apt\"
+        case \"$*\" in
+            *--no-remove*qemu-system-x86*) echo 'E: Packages need to be removed but remove is disabled.' >&2; exit 100 ;;
+            *qemu-system-x86*) printf 'qemu-system-x86\\n' > \"$MACHINE/installed\" ;;
+            *' install '*) for word; do echo \"$word\" >> \"$MACHINE/installed\"; done ;;
+        esac";
+    let rest =
+        ["gcc", "libc6-dev", "cmake", "make", "ca-certificates", "nasm", "mmdebstrap", "e2fsprogs", "xz-utils"];
+    let machine = || {
+        let packages: Vec<&str> = rest.into_iter().chain(["python3", "qemu-utils"]).collect();
+        Machine::new("1.96.0").with("apt-get", apt).with_rust("1.96.0").root().with_installed(&packages)
+    };
+    let outcome = machine().prerequisites("e2e", true);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.said);
+    let calls: Vec<&str> = outcome.apt.lines().filter(|call| call.contains(" install ")).collect();
+    assert_eq!(calls.len(), 2, "{}", outcome.apt);
+    assert!(calls[0].ends_with("--no-install-recommends qemu-system-x86"), "{}", calls[0]);
+    assert!(calls[1].contains(" qemu-utils"), "{}", calls[1]);
+    let outcome = machine().prerequisites("e2e", false);
+    assert!(outcome.said.contains("remove is disabled"), "{}", outcome.said);
+    assert_eq!(outcome.line_to_type(), "apt update && apt install --no-install-recommends qemu-system-x86");
 }
 
 #[test]

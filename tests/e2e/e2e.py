@@ -134,6 +134,9 @@ def report(run, file, seconds):
 
 def explain(run):
     """The guest's own words after a failure."""
+    if run.machine.agent is None:
+        print("(the guest was not switched on)")
+        return
     try:
         print("---- systemctl status tallycam")
         print(run.machine.ask("systemctl status --no-pager -l -n 0 tallycam tallycam.socket", 30)[1])
