@@ -16,6 +16,10 @@ class Failure(Exception):
     """A proof that did not come."""
 
 
+class Crashed(Exception):
+    """The guest's kernel has panicked, or QEMU has ended: no proof of anything, for tallycam or against it."""
+
+
 def wait_for(what, check, timeout):
     """Calls `check` twice a second until it gives something true, which is returned; Failure after `timeout` seconds."""
     until = time.monotonic() + timeout * PATIENCE
@@ -75,7 +79,7 @@ class Machine:
                  "-virtfs", f"local,path={self.share},mount_tag=share,security_model=none",
                  "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={door},server=on,wait=off",
                  "-device", "virtserialport,chardev=agent,name=e2e", "-device", "virtio-rng-pci",
-                 "-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 panic=-1 systemd.show_status=0 systemd.firstboot=no "
+                 "-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 oops=panic panic=-1 systemd.show_status=0 systemd.firstboot=no "
                             "systemd.mount-extra=share:/share:9p:trans=virtio,version=9p2000.L,msize=262144"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         self.agent = socket.socket(socket.AF_UNIX)
@@ -86,9 +90,19 @@ class Machine:
         self.answers.clear()
         threading.Thread(target=self._listen, args=(self.agent,), daemon=True).start()
         with self.answered:
-            if not self.answered.wait_for(lambda: 0 in self.answers, 240 * PATIENCE):
+            if not self.answered.wait_for(lambda: 0 in self.answers or self.has_crashed(), 240 * PATIENCE):
                 raise Failure(f"the guest did not start; see {self.console}")
+        self.must_live()
         return time.monotonic() - began
+
+    def has_crashed(self):
+        """Whether it is off though nobody has switched it off: a panic ends QEMU, too."""
+        return self.qemu is not None and self.qemu.poll() is not None
+
+    def must_live(self):
+        if self.has_crashed():
+            shutil.copy(self.console, self.console + ".crashed")
+            raise Crashed(f"the guest's kernel has crashed; its last words are in {self.console}.crashed")
 
     def _listen(self, agent):
         with agent.makefile("rb") as lines:
@@ -100,6 +114,15 @@ class Machine:
                 with self.answered:
                     self.answers[answer["id"]] = answer
                     self.answered.notify_all()
+        # What waits for an answer sees that there will be none, once QEMU has ended as well.
+        qemu = self.qemu
+        if qemu:
+            try:
+                qemu.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+        with self.answered:
+            self.answered.notify_all()
 
     def ask(self, command, timeout=60):
         """Carries out `command` in bash as root; its exit code and what it printed."""
@@ -107,9 +130,12 @@ class Machine:
         with self.answered:
             self.asked += 1
             number = self.asked
+        self.must_live()
         self.agent.sendall(json.dumps({"id": number, "run": command, "timeout": timeout}).encode() + b"\n")
         with self.answered:
-            if not self.answered.wait_for(lambda: number in self.answers, timeout + 30):
+            there = self.answered.wait_for(lambda: number in self.answers or self.has_crashed(), timeout + 30)
+            self.must_live()
+            if not there:
                 raise Failure(f"the guest did not answer: {command}")
             answer = self.answers.pop(number)
         return answer["code"], answer["out"].strip()
@@ -130,6 +156,7 @@ class Machine:
     def cut_power(self):
         self.qemu.kill()
         self.qemu.wait()
+        self.qemu = None
         self.agent.close()
 
     def switch_off(self):
