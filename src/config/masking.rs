@@ -81,6 +81,11 @@ fn is_any_quote(c: char) -> bool {
     is_quote(c) || matches!(c, '“' | '”' | '„' | '‘' | '’' | '‚' | '«' | '»')
 }
 
+/// Names stand in such, too: `[key] = …`, `power["key"] = …`.
+fn is_bracket(c: char) -> bool {
+    matches!(c, '[' | ']' | '(' | ')' | '{' | '}' | '<' | '>')
+}
+
 fn is_of_name(c: char) -> bool {
     !is_space(c) && (c.is_alphanumeric() || is_unseen(c) || matches!(c, '_' | '-' | '.' | '\\'))
 }
@@ -92,13 +97,16 @@ fn seen(name: impl Iterator<Item = char>) -> String {
 
 /// Whether `name`, as [`seen`] gives it, speaks of a secret in a text: there a monkey does not.
 fn is_secret_name(name: &str) -> bool {
-    let is_key_of_a_kind = |(at, _): (usize, &str)| {
+    SECRET_WORDS.iter().any(|word| *word != KEY && name.contains(word)) || is_key_of_a_kind(name)
+}
+
+fn is_key_of_a_kind(name: &str) -> bool {
+    let is_of_a_kind = |(at, _): (usize, &str)| {
         let before =
             KINDS_OF_KEYS.iter().filter_map(|kind| name.get(..at).and_then(|b| b.strip_suffix(kind)));
         before.into_iter().any(|rest| !rest.ends_with(char::is_alphanumeric))
     };
-    SECRET_WORDS.iter().any(|word| *word != KEY && name.contains(word))
-        || name.match_indices(KEY).any(is_key_of_a_kind)
+    name.match_indices(KEY).any(is_of_a_kind)
 }
 
 /// Where in `text` a secret begins that has a name; what is no secret any more goes on to the end.
@@ -112,8 +120,11 @@ fn secret_from(text: &[char]) -> Option<usize> {
         let begin = at;
         at += run(&text[at..], is_of_name).max(1);
         if is_of_name(c) {
-            let name = seen(text[begin..at].iter().copied());
-            if is_secret_name(&name) {
+            let typed = &text[begin..at];
+            let name = seen(typed.iter().copied());
+            // A backslash may be of an escape, or part one word from another: `power\key`.
+            let parted = || seen(typed.iter().map(|c| if *c == '\\' { '.' } else { *c }));
+            if is_secret_name(&name) || typed.contains(&'\\') && is_key_of_a_kind(&parted()) {
                 let name = Name { name: &name, end: at, before, is_in_text: texts[begin] };
                 if let Some(value) = name.value_in(text) {
                     return Some(value);
@@ -122,7 +133,7 @@ fn secret_from(text: &[char]) -> Option<usize> {
             }
         } else if is_sign(c) && is_named && !texts[begin] {
             return Some(at);
-        } else if !is_space(c) && !is_any_quote(c) {
+        } else if !is_space(c) && !is_any_quote(c) && !is_bracket(c) {
             is_named = false;
         }
         before = text[..at].last().copied().filter(|c| !is_space(*c)).or(before);
@@ -147,7 +158,7 @@ impl Name<'_> {
     fn value_in(&self, text: &[char]) -> Option<usize> {
         let rest = &text[self.end..];
         let next = rest.get(run(rest, is_space)).copied();
-        let sign = run(rest, |c| is_space(c) || is_any_quote(c));
+        let sign = run(rest, |c| is_space(c) || is_any_quote(c) || is_bracket(c));
         if rest.get(sign).copied().is_some_and(is_sign) {
             return Some(self.end + sign + 1);
         }
@@ -350,6 +361,17 @@ mod tests {
             ("userkey = y", "userkey = *"),
             ("monkey = \"abc\"", "monkey = \"abc\""),
             ("plain", "plain"),
+            // In brackets, and behind a backslash.
+            ("[key] = \"s3cret\"", "[key] = \"******\""),
+            ("power[\"key\"] = \"s3cret\"", "power[\"key\"] = \"******\""),
+            ("power[key] = \"s3cret\"", "power[key] = \"******\""),
+            ("key] = \"s3cret\"", "key] = \"******\""),
+            ("[token]: s3cret", "[token]: ******"),
+            ("<key> of it = s3cret", "<key> of it = ******"),
+            ("command = \"x [token]: s3cret\"", "command = \"x [token]: ******\""),
+            ("power\\key = \"s3cret\"", "power\\key = \"******\""),
+            ("power\\key s3cret", "power\\key ******"),
+            ("mon\\u006bey = \"abc\"", "mon\\u006bey = \"abc\""),
             // Spaces that are not ASCII, and none at all.
             ("password\u{a0}\"s3cret\"", "password\u{a0}\"******\""),
             ("password\u{2003}s3cret", "password\u{2003}******"),
