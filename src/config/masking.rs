@@ -5,7 +5,8 @@
 //! - Behind a name that speaks of a secret everything is starred, up to the end of the line, whatever stands between the
 //!   two. A name is a run of letters, digits and `_-.`; signs that are not seen within it count for nothing.
 //! - Words that plain sentences have, too ([`SPOKEN`]), are such names where a value may follow: behind `=` or `:`, or
-//!   behind a space or quote unless they stand in the midst of a sentence.
+//!   behind a space or quote unless they stand in the midst of a sentence. What ends in `key` is one behind which a sign
+//!   stands (`adminkey = …`), but for [`NO_KEYS`].
 //! - A text in quotes, which is more than one name, is left as it is, but for what stands behind a sign or an option of a
 //!   command in it. A quote that is not opened and closed as quotes are is none.
 //! - Of an address, with its scheme or without, all before the last `@` is starred. Where it ends is a guess, since all
@@ -21,8 +22,11 @@ const SECRET_WORDS: [&str; 6] = ["pass", "pasw", "pwd", "secret", "token", KEY];
 /// A word that is a part of many others.
 const KEY: &str = "key";
 
-/// What stands before [`KEY`] in the names of secrets, in the same word.
+/// What stands before [`KEY`] in the names of secrets, in the same word, whether a sign follows or not.
 const KINDS_OF_KEYS: [&str; 3] = ["", "user", "api"];
+
+/// Words that end in [`KEY`] and are none.
+const NO_KEYS: [&str; 6] = ["monkey", "donkey", "turkey", "hockey", "jockey", "whiskey"];
 
 /// Words of [`SECRET_WORDS`] that people write of other things.
 const SPOKEN: [&str; 8] = [KEY, "keys", "pass", "passage", "passages", "passenger", "passengers", "token"];
@@ -109,6 +113,14 @@ fn is_key_of_a_kind(name: &str) -> bool {
     name.match_indices(KEY).any(is_of_a_kind)
 }
 
+/// Whether `name`, as [`seen`] gives it, is one of a secret where a sign follows: its last word ends in [`KEY`], but for a
+/// number.
+fn is_any_key(name: &str) -> bool {
+    let name = name.trim_end_matches(|c: char| !c.is_alphabetic());
+    let word = name.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    word.ends_with(KEY) && !NO_KEYS.contains(&word)
+}
+
 /// Where in `text` a secret begins that has a name; what is no secret any more goes on to the end.
 fn secret_from(text: &[char]) -> Option<usize> {
     let texts = quoted_texts(text);
@@ -124,8 +136,9 @@ fn secret_from(text: &[char]) -> Option<usize> {
             let name = seen(typed.iter().copied());
             // A backslash may be of an escape, or part one word from another: `power\key`.
             let parted = || seen(typed.iter().map(|c| if *c == '\\' { '.' } else { *c }));
-            if is_secret_name(&name) || typed.contains(&'\\') && is_key_of_a_kind(&parted()) {
-                let name = Name { name: &name, end: at, before, is_in_text: texts[begin] };
+            let is_sure = is_secret_name(&name) || typed.contains(&'\\') && is_key_of_a_kind(&parted());
+            if is_sure || is_any_key(&name) {
+                let name = Name { name: &name, is_sure, end: at, before, is_in_text: texts[begin] };
                 if let Some(value) = name.value_in(text) {
                     return Some(value);
                 }
@@ -145,6 +158,8 @@ fn secret_from(text: &[char]) -> Option<usize> {
 struct Name<'n> {
     /// As [`seen`] gives it.
     name: &'n str,
+    /// Whether it is one also where no sign follows.
+    is_sure: bool,
     /// What is behind it.
     end: usize,
     /// The last sign before it but spaces.
@@ -161,6 +176,9 @@ impl Name<'_> {
         let sign = run(rest, |c| is_space(c) || is_any_quote(c) || is_bracket(c));
         if rest.get(sign).copied().is_some_and(is_sign) {
             return Some(self.end + sign + 1);
+        }
+        if !self.is_sure {
+            return None;
         }
         // Commands stand in quotes, too.
         let is_option = self.name.starts_with('-');
@@ -361,6 +379,17 @@ mod tests {
             ("userkey = y", "userkey = *"),
             ("monkey = \"abc\"", "monkey = \"abc\""),
             ("plain", "plain"),
+            // Keys of all kinds, where it is plain that a value follows.
+            ("powerkey = \"s3cret\"", "powerkey = \"******\""),
+            ("power.adminkey=s3cret", "power.adminkey=******"),
+            ("AccessKey: s3cret", "AccessKey: ******"),
+            ("\"authkey\" : \"s3cret\"", "\"authkey\" : \"******\""),
+            ("[shutdownkey_2] = s3cret", "[shutdownkey_2] = ******"),
+            ("admin key of it = s3cret", "admin key of it = ******"),
+            ("command = \"x authkey=s3cret\"", "command = \"x authkey=******\""),
+            ("the turnkey house", "the turnkey house"),
+            ("line.donkey = 1", "line.donkey = 1"),
+            ("ice_hockey: 1", "ice_hockey: 1"),
             // In brackets, and behind a backslash.
             ("[key] = \"s3cret\"", "[key] = \"******\""),
             ("power[\"key\"] = \"s3cret\"", "power[\"key\"] = \"******\""),
