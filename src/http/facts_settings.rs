@@ -462,7 +462,7 @@ mod tests {
             ),
             Changes::from([
                 ("detect.classes".into(), Some("[\"person\", \"car\"]".into())),
-                ("picture.crop".into(), Some("[0,0,.5,1]".into())),
+                ("picture.crop".into(), Some("[0, 0, 0.5, 1]".into())),
             ])
         );
         let names = InForce::of("[record]\non_crossing = ['T\u{fc}r', 'a, b']");

@@ -213,9 +213,20 @@ pub fn typed(path: &str, text: &str) -> Result<String, WrongSetting> {
             let items = items(bare).ok_or_else(|| no_list(path, bare))?;
             Ok(format!("[{}]", items.iter().map(|item| kind::quoted(item)).collect::<Vec<_>>().join(", ")))
         }
-        "crop" if bare.contains(',') && !bare.starts_with('[') => Ok(format!("[{bare}]")),
+        "crop" if bare.contains(',') && !bare.starts_with('[') => {
+            Ok(numbers(bare).unwrap_or_else(|| bare.to_owned()))
+        }
         _ => Ok(bare.to_owned()),
     }
+}
+
+/// The numbers between the commas of `typed` as a list of TOML, which has no `.5`. `None`: one is no number.
+fn numbers(typed: &str) -> Option<String> {
+    let parts = typed.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let numbers = parts.map(|part| part.parse::<f64>().ok().filter(|number| number.is_finite()));
+    let written =
+        numbers.map(|number| number.map(|number| number.to_string())).collect::<Option<Vec<_>>>()?;
+    Some(format!("[{}]", written.join(", ")))
 }
 
 /// An item of a list as a field holds it: as it is, or in quotes, so that [`items`] finds the same.
@@ -402,7 +413,18 @@ mod tests {
         }
         assert_eq!(typed("record.on_crossing", "a, b").unwrap(), r#"["a", "b"]"#);
         assert_eq!(typed("record.on_crossing", "[\"a, b\"]").unwrap(), "[\"a, b\"]");
-        assert_eq!(typed("picture.crop", "0,0,.5,1").unwrap(), "[0,0,.5,1]");
+        for (crop, list) in [
+            ("0,0,.5,1", "[0, 0, 0.5, 1]"),
+            (" 0.25, 0. ,,.5, 1,", "[0.25, 0, 0.5, 1]"),
+            ("[0,0,0.5,1]", "[0,0,0.5,1]"),
+            ("none", "none"),
+        ] {
+            let toml = typed("picture.crop", crop).unwrap();
+            assert_eq!(toml, list);
+            let mut saved = crate::config::Saved::nothing("settings.toml".into());
+            saved.set("picture.crop", Some(&toml)).unwrap();
+        }
+        assert_eq!(typed("picture.crop", "0,0,half,1").unwrap(), "0,0,half,1");
     }
 
     #[test]
