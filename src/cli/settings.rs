@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::daemon::{Daemon, Sent};
 use super::{Failure, Given, print, print_json};
-use crate::config::kind;
+use crate::config::{keys, kind};
 
 /// Another camera or another model may take so long to prove itself.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -223,9 +223,11 @@ impl Set {
                     hint: Some(String::from("for example `tallycam settings set stream.quality=70`")),
                 });
             };
-            // Quotes that the shell has left are TOML's.
+            let (section, name) = path.trim().rsplit_once('.').unwrap_or(("", path.trim()));
+            let is_list = keys::find(section, name).is_some_and(|key| key.kind.shape().word == "list");
+            // Quotes that the shell has left are TOML's; of a list they are those of its items.
             let text = match kind::given(text).ok().map(|value| value.into_inner()) {
-                Some(toml::de::DeValue::String(text)) => text.into_owned(),
+                Some(toml::de::DeValue::String(text)) if !is_list => text.into_owned(),
                 _ => text.trim().to_owned(),
             };
             // As of controls: of two values nobody knows which is meant.

@@ -883,6 +883,15 @@ fn the_command_line_speaks_to_the_daemon_that_runs() {
     assert_eq!(run(&["settings", "get", "name"]).1, "Front door\n");
     assert_eq!(run(&["settings", "get", "stream.quality"]).1, "70\n");
     assert_eq!(run(&["settings", "set", &format!("{}=7", control_path("sim", "brightness"))]).0, 0);
+    // Of a list quotes are its items'.
+    for (typed, want) in
+        [(r#""5\" pipe""#, json!(["5\" pipe"])), (r#""a, b""#, json!(["a, b"])), ("a, b", json!(["a", "b"]))]
+    {
+        let (code, _, said) = run(&["settings", "set", &format!("record.on_crossing={typed}")]);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(value(&daemon, "record.on_crossing"), want);
+    }
+    assert_eq!(run(&["settings", "unset", "record.on_crossing"]).0, 0);
     let (code, _, said) = run(&["settings", "set", "stream.quality=700"]);
     assert_eq!(code, 1);
     assert!(said.contains("nothing was changed") && said.contains("from 1 to 100, not 700"), "{said}");
