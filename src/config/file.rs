@@ -84,8 +84,14 @@ pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Comp
     let lines = Lines::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let document = Document { lines, table: table.into_inner() };
-    let mut complaints: Vec<Complaint> =
-        errors.iter().map(|error| syntax(&document, error.message(), error.span().unwrap_or(0..0))).collect();
+    let headings: Vec<usize> = match errors.is_empty() {
+        true => Vec::new(),
+        false => (1..).zip(text.lines()).filter(|(_, line)| is_heading(line)).map(|(n, _)| n).collect(),
+    };
+    let mut complaints: Vec<Complaint> = errors
+        .iter()
+        .map(|error| syntax(&document, &headings, error.message(), error.span().unwrap_or(0..0)))
+        .collect();
     complaints.sort_by_key(|complaint| complaint.place.order);
     // What follows the first error of a line is mostly its echo; so is every line after a list
     // that is not closed.
@@ -97,13 +103,17 @@ pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Comp
     (document, complaints)
 }
 
-/// The parser's `message` in the words of the file's owner.
-fn syntax(document: &Document<'_>, message: &str, span: Range<usize>) -> Complaint {
+fn is_heading(line: &str) -> bool {
+    line.trim_start().starts_with('[')
+}
+
+/// The parser's `message` in the words of the file's owner. On the lines `headings` of it sections begin.
+fn syntax(document: &Document<'_>, headings: &[usize], message: &str, span: Range<usize>) -> Complaint {
     let lines = &document.lines;
     let place = lines.place(span.clone());
     let typed = lines.slice(span.clone());
     let (message, hint) = if message.starts_with("duplicate key") {
-        return duplicate(document, span);
+        return duplicate(document, headings, span);
     } else if message.starts_with("string values must be quoted") {
         if typed.trim().is_empty() {
             (String::from("a value is missing here"), None)
@@ -131,17 +141,18 @@ fn syntax(document: &Document<'_>, message: &str, span: Range<usize>) -> Complai
     Complaint { place, message, hint, about: None }
 }
 
-fn duplicate(document: &Document<'_>, span: Range<usize>) -> Complaint {
+fn duplicate(document: &Document<'_>, headings: &[usize], span: Range<usize>) -> Complaint {
     let lines = &document.lines;
     let place = lines.place(span.clone());
     let line = place.line();
     let name = lines.slice(span.clone());
-    if lines.text(line).trim_start().starts_with('[') {
+    if is_heading(lines.text(line)) {
         let message = format!("the section of `{name}` is opened twice");
         let hint = Some(String::from("put all its keys under one heading"));
         return Complaint { place, message, hint, about: None };
     }
-    let heading = (1..line).rev().map(|n| lines.text(n).trim()).find(|text| text.starts_with('['));
+    let heading = headings.partition_point(|&heading| heading < line).checked_sub(1);
+    let heading = heading.map(|at| lines.text(headings[at]).trim());
     let section =
         heading.map_or("", |text| text.trim_start_matches('[').split(']').next().unwrap_or("").trim());
     let first = section
