@@ -13,7 +13,7 @@
 //! A change runs to its end, also when whoever asked for it has gone, and has its place until then. Lives on the main
 //! thread; files are written on the runtime's pool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -477,8 +477,8 @@ fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotS
     }
 }
 
-/// Everything that is kept, as a file that can be imported again: what is kept elsewhere, too, and what the operator's
-/// value goes before now, for that may be taken away again.
+/// Everything that is kept, as a file that can be imported again: what is kept elsewhere, too, where it is in force, and
+/// of what is kept in the file also that which the operator's value goes before now, for that may be taken away again.
 fn exported(saved: &Saved, now: &Resolved) -> String {
     let mut all = saved.as_shown();
     for setting in &now.settings {
@@ -487,7 +487,13 @@ fn exported(saved: &Saved, now: &Resolved) -> String {
             let _ = all.set(&setting.path, Some(&setting.value));
         }
     }
-    all.to_toml_with(|path| place_of_pin(now, path).map(|_| PINNED))
+    // Thousands of controls may be kept, and settings are in no order.
+    let operators = now.settings.iter().filter(|setting| setting.origin.is_operators());
+    let pins: HashSet<&str> = operators.map(|setting| setting.path.as_str()).collect();
+    let is_pinned = |path: &str| {
+        pins.contains(path) || every_cameras(path).is_some_and(|path| pins.contains(path.as_str()))
+    };
+    all.to_toml_with(|path| is_pinned(path).then_some(PINNED))
 }
 
 /// What an export says of a value that the operator's goes before.
@@ -666,10 +672,13 @@ fn host(url: &str) -> &str {
 /// Where the operator sets `path`, or what goes before it.
 fn place_of_pin(now: &Resolved, path: &str) -> Option<String> {
     let by = |path: &str| now.origin(path).filter(|origin| origin.is_operators()).map(Origin::to_string);
-    by(path).or_else(|| {
-        let (_, name) = control_of(path)?;
-        by(&format!("{}.{}", keys::CONTROLS, crate::config::bare(&name)))
-    })
+    by(path).or_else(|| by(&every_cameras(path)?))
+}
+
+/// Of one camera's control: the same of every camera, which goes before it.
+fn every_cameras(path: &str) -> Option<String> {
+    let (_, name) = control_of(path)?;
+    Some(format!("{}.{}", keys::CONTROLS, crate::config::bare(&name)))
 }
 
 /// What was asked for cannot be together with the rest.
