@@ -4,7 +4,10 @@
 {
   const main = el('main'), text = v => v === null || v === undefined ? '' : Array.isArray(v) ? v.map(item).join(', ') : `${v}`;
   // In a list's field what holds a comma or a quote is in quotes, as the server writes it there.
-  const item = v => v !== '' && !/^\s|\s$|^\[|[",\x00-\x1f]/.test(v) ? `${v}` : JSON.stringify(v);
+  const unseen = /[\0-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/g;
+  const item = v => v !== '' && !/^\s|\s$|^\[|[",\x00-\x1f\x7f-\x9f]/.test(v) ? `${v}`
+    : `"${v.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n').replace(/\t/g, '\\t')
+      .replace(unseen, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`;
   const row = key => main.querySelector(`[data-key="${CSS.escape(key)}"]`);
   const name = e => e.querySelector('label, .lab').textContent;
   const say = (e, words, isWrong) => {
