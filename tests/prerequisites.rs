@@ -167,8 +167,17 @@ fn what_had_to_go_for_the_others_is_installed_again_where_nobody_has_to_be_asked
             *qemu-system-x86*) printf 'qemu-system-x86\\n' > \"$MACHINE/installed\" ;;
             *' install '*) for word; do echo \"$word\" >> \"$MACHINE/installed\"; done ;;
         esac";
-    let rest =
-        ["gcc", "libc6-dev", "cmake", "make", "ca-certificates", "nasm", "mmdebstrap", "e2fsprogs", "xz-utils"];
+    let rest = [
+        "gcc",
+        "libc6-dev",
+        "cmake",
+        "make",
+        "ca-certificates",
+        "nasm",
+        "mmdebstrap",
+        "e2fsprogs",
+        "xz-utils",
+    ];
     let machine = || {
         let packages: Vec<&str> = rest.into_iter().chain(["python3", "qemu-utils"]).collect();
         Machine::new("1.96.0").with("apt-get", apt).with_rust("1.96.0").root().with_installed(&packages)
