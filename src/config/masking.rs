@@ -10,7 +10,8 @@
 //! - A text in quotes, which is more than one name, is left as it is, but for what stands behind a sign or an option of a
 //!   command in it. A quote that is not opened and closed as quotes are is none.
 //! - Of an address, with its scheme or without, all before the last `@` is starred. Where it ends is a guess, since all
-//!   signs stand in passwords, too: where its host would have something else than a port, it goes on.
+//!   signs stand in passwords, too: where its host would have something else than a port, it goes on; without quotes also
+//!   where an `@` comes yet, and neither a quote nor `=` before it, of which another value would be told.
 //!
 //! What is masked is a line, or a value without its quotes. A secret that goes on in the next line is not known there.
 
@@ -257,6 +258,7 @@ fn is_escaped(text: &[char], at: usize) -> bool {
 fn star_addresses(text: &mut [char]) {
     // Behind the last one nobody has signed in; nor is anything looked for there again and again.
     let Some(last) = text.iter().rposition(|c| *c == '@') else { return };
+    let parted = parted(text);
     let mut at = 0;
     while at < last {
         let word = at + run(&text[at..], |c| !begins_word(c));
@@ -266,7 +268,7 @@ fn star_addresses(text: &mut [char]) {
             next => next == Some(&'='),
         };
         at = match address_in(&text[at..word], goes_on) {
-            Some(begin) => star_address(text, at + begin, quote, last).max(word),
+            Some(begin) => star_address(text, at + begin, quote, &parted).max(word),
             None => word,
         };
         at += 1;
@@ -287,9 +289,39 @@ fn address_in(word: &[char], goes_on: bool) -> Option<usize> {
     (goes_on || colon + 1 < word.len()).then_some(0)
 }
 
+/// What comes first from a place of a text on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// An `@`.
+    At,
+    /// What parts one value from another, a quote or `=`, and an `@` somewhere behind it.
+    Part,
+    /// No `@` is left.
+    Nothing,
+}
+
+/// What comes first from each sign of `text` on. Who looked for it at every word would go through the text as often.
+fn parted(text: &[char]) -> Vec<Next> {
+    let mut next = Next::Nothing;
+    let mut parted: Vec<Next> = text
+        .iter()
+        .rev()
+        .map(|c| {
+            next = match (c, next) {
+                ('@', _) => Next::At,
+                (c, Next::At) if is_quote(*c) || *c == '=' => Next::Part,
+                (_, next) => next,
+            };
+            next
+        })
+        .collect();
+    parted.reverse();
+    parted
+}
+
 /// Stars out the name and password of the address that begins at `begin`, of which `quote` stands before it, if any does;
-/// gives its end. The text's last `@` is at `last`.
-fn star_address(text: &mut [char], begin: usize, quote: Option<char>, last: usize) -> usize {
+/// gives its end. `parted` is the text's, as [`parted`] gives it.
+fn star_address(text: &mut [char], begin: usize, quote: Option<char>, parted: &[Next]) -> usize {
     let mut host = begin;
     loop {
         let end = (host..text.len()).find(|at| ends_address(text, *at, quote)).unwrap_or(text.len());
@@ -297,7 +329,12 @@ fn star_address(text: &mut [char], begin: usize, quote: Option<char>, last: usiz
             host += sign + 1;
         }
         // What ends it there may be of its password, and the host comes yet.
-        if end <= last && !is_host(&text[host..end]) {
+        let is_over = match parted.get(end) {
+            None | Some(Next::Nothing) => true,
+            Some(Next::At) if quote.is_none() => false,
+            Some(_) => is_host(&text[host..end]),
+        };
+        if !is_over {
             host = end + run(&text[end..], |c| c != '@') + 1;
             continue;
         }
@@ -339,10 +376,11 @@ mod tests {
             ("url = \"http://me:pw@cam/x\"", "url = \"http://*****@cam/x\""),
             ("http://me:p,'#/w@cam/x y", "http://*********@cam/x y"),
             ("http://me:pw@cam/x@y", "http://***********@y"),
-            ("http://cam/x y@z", "http://cam/x y@z"),
+            ("http://cam/x y@z", "http://*******@z"),
             ("url = \"me:pw@cam/x\"", "url = \"*****@cam/x\""),
             ("url=me:p=w@cam", "url=******@cam"),
-            ("at 12:30, me@home", "at 12:30, me@home"),
+            // What has a colon may be a name and a password.
+            ("at 12:30, me@home", "at *********@home"),
             ("password: hunter2", "password: *******"),
             ("\"password\" \"a b\"", "\"password\" \"* *\""),
             ("pwd = x", "pwd = *"),
@@ -454,6 +492,11 @@ mod tests {
             ("url = \"http://a:p\\\", x@c\"", "url = \"http://********@c\""),
             ("url = 'http://cam/\\', x = 'me@home'", "url = 'http://cam/\\', x = 'me@home'"),
             ("source.url=http://me:s3 cret@cam", "source.url=http://**********@cam"),
+            ("TALLYCAM_SOURCE_URL=http:/me:s3 cret@cam", "TALLYCAM_SOURCE_URL=****************@cam"),
+            ("source.url=http://me:/s3 cret@cam", "source.url=http://***********@cam"),
+            ("source.url=me:12 s3cret@cam", "source.url=************@cam"),
+            ("source.url=//me:s3 cret@cam x = \"y@z\"", "source.url=************@cam x = \"y@z\""),
+            ("source.url=http://cam:80/ x = y@z", "source.url=http://cam:80/ x = y@z"),
             ("url = \" http://me:s3 cret@cam\"", "url = \" http://**********@cam\""),
             ("url = 'htp://me:mypassword1@cam/x y'", "url = 'htp://**************@cam/x y'"),
             ("htp://me:mypassword1@cam/x y", "htp://******************** *"),
@@ -528,6 +571,9 @@ mod tests {
             "@:",
             "://",
             "=a:b@c:d ",
+            "a:1 ",
+            "a:1 =",
+            "a:1 @",
             "http://[",
             "\u{200b}",
             "\u{a0}",

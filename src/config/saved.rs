@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::complaint::Complaints;
 use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
 use super::kind::{self, Kind, quoted};
-use super::masking::{masked, may_be_secret};
+use super::masking::{masked, masked_url, may_be_secret};
 use super::{Config, resolve};
 
 const HEAD: &str = "\
@@ -192,8 +192,12 @@ impl Saved {
             message,
             hint,
         };
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let key = keys::find(section, name);
         let shown = |is_secret: bool| {
-            let short = |text: &str| kind::shortened(&masked(text));
+            // What is meant to be a URL is told from its secrets by its last `@`, however wrong it is.
+            let is_url = key.is_some_and(|key| matches!(key.kind, Kind::Url(_)));
+            let short = |text: &str| kind::shortened(&if is_url { masked_url(text) } else { masked(text) });
             match kind::given(given).ok().map(|value| value.into_inner()) {
                 _ if is_secret => quoted("***"),
                 // A text that is cut has its quotes still.
@@ -201,9 +205,8 @@ impl Saved {
                 _ => short(given),
             }
         };
-        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let meant = meant(path);
-        let is_secret = match (&meant, keys::find(section, name)) {
+        let is_secret = match (&meant, key) {
             // The camera may be called so.
             (Ok(Meant::Control(name) | Meant::OfCamera(_, name)), _) => may_be_secret(name),
             (_, Some(key)) => key.kind.is_secret(),
@@ -523,6 +526,16 @@ mod tests {
                 .given;
         assert!(!long.contains("admin") && !long.contains("avery"), "{long}");
         assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));
+        for (url, given) in [
+            ("me:12 s3cret@cam", "************@cam"),
+            ("http:/me:s3 cret@cam", "****************@cam"),
+            ("//me:s3 cret@cam", "************@cam"),
+            ("\"me:12 x = s3cret@cam\"", "\"****************@cam\""),
+        ] {
+            let fault = wrong("source.url", url);
+            assert_eq!(fault.given, given);
+            assert!(!format!("{fault:?}").contains("cret"), "{fault:?}");
+        }
         // A password among the controls is one, too; a camera may be called as one is.
         for path in ["source.controls.password", "controls.sim.passwd"] {
             for text in ["\"s3cret\"", "s3cret", "\"4.711\""] {
