@@ -334,7 +334,7 @@ pub fn wanted(
             None => wrong.push(Wrong {
                 field: name.clone(),
                 range: String::from("one of the camera's controls"),
-                given: payload::given(given),
+                given: payload::given_of(name, given),
                 message: unknown_control(controls, name),
             }),
             Some(control) => match value(control, given) {
@@ -568,6 +568,9 @@ mod tests {
             let bare = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
             assert_eq!(wrong.given, Some(bare), "as for the lens and the light");
         }
+        // A setting may be meant; whoever sends a secret is not shown it again.
+        let secret = of("password", json!("s3cret")).unwrap_err();
+        assert!(!format!("{secret:?}").contains("s3cret"), "{secret:?}");
         assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
         let two = [("gain".to_owned(), json!(99)), ("flip".to_owned(), json!("x"))];
         let both = wanted(&camera(), &two, |_| false).unwrap_err();
