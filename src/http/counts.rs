@@ -3,7 +3,7 @@
 //! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie. Where lines are
 //! named, so does one in which none of them was drawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use hyper::Response;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
@@ -79,7 +79,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        let classes = classes_of(&classes, &labels, |name| reader.has_class(scene, name))?;
+        let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
         let asked = CountsQuery { scene, from_us, to_us, bucket, lines, classes };
         let rows = match reader.counts(&asked) {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
@@ -158,15 +158,21 @@ pub fn resolve<E>(
 }
 
 /// The classes that `wanted` names, each by its name, or some of them with commas: a name with a comma in it is one of
-/// `labels`, or `is_counted`. None of them has to be there.
+/// `labels`, or of what `counted` gives. None of them has to be there. What was counted is asked for once at most: that
+/// goes through all of it, and an address has room for hundreds of names.
 pub fn classes_of<E>(
     wanted: &[String],
     labels: &[String],
-    is_counted: impl Fn(&str) -> Result<bool, E>,
+    counted: impl FnOnce() -> Result<HashSet<String>, E>,
 ) -> Result<Vec<String>, E> {
     let mut found = Vec::new();
+    let (mut ask, mut counted) = (Some(counted), HashSet::new());
     for text in wanted {
-        if !text.contains(',') || labels.contains(text) || is_counted(text)? {
+        let is_whole = !text.contains(',') || labels.contains(text);
+        if !is_whole && let Some(ask) = ask.take() {
+            counted = ask()?;
+        }
+        if is_whole || counted.contains(text) {
             found.push(text.clone());
         } else {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -359,6 +365,8 @@ fn zone_name(site: &Site) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
     use super::*;
 
     fn count(line_id: u64, line: &str, class: &str, direction: Direction, count: u64) -> Count {
@@ -439,13 +447,21 @@ mod tests {
         let labels = [String::from("a,x"), String::from("a")];
         let ask = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
-            classes_of(&wanted, &labels, |name| Ok::<_, std::convert::Infallible>(name == "b, y")).unwrap()
+            let asked = Cell::new(0);
+            let counted = || {
+                asked.set(asked.get() + 1);
+                Ok::<_, std::convert::Infallible>(HashSet::from([String::from("b, y")]))
+            };
+            let classes = classes_of(&wanted, &labels, counted).unwrap();
+            (classes, asked.get())
         };
-        assert_eq!(ask(&["a,x"]), ["a,x"]);
-        assert_eq!(ask(&["b, y", "a"]), ["b, y", "a"]);
-        assert_eq!(ask(&["a, c,,x", "d"]), ["a", "c", "x", "d"]);
+        let of = |classes: &[&str]| classes.iter().map(|&class| class.to_owned()).collect::<Vec<_>>();
+        assert_eq!(ask(&["b, y", "a"]), (of(&["b, y", "a"]), 1));
+        // The ledger is asked only where it has to be, and once whatever an address has.
+        assert_eq!(ask(&["a,x", "y"]), (of(&["a,x", "y"]), 0));
+        assert_eq!(ask(&["a, c,,x", "d", "b, y", "e,"]), (of(&["a", "c", "x", "d", "b, y", "e"]), 1));
         // Nothing but commas names none, which no filter is.
-        assert_eq!(ask(&[",", "a"]), ["a"]);
+        assert_eq!(ask(&[",", "a"]).0, ["a"]);
     }
 
     #[test]

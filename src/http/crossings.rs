@@ -79,7 +79,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     if !wanted.is_empty() || !classes.is_empty() {
         let (scene, labels) = (asked.scene, site.counting()?.status().labels);
         let read = ledger.read(move |reader| {
-            let classes = classes_of(&classes, &labels, |name| reader.has_class(scene, name))?;
+            let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
             Ok(resolve(&wanted, || reader.lines(), scene)?.map(|lines| (lines, classes)))
         });
         (asked.lines, asked.classes) = read.await??;

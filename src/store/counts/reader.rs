@@ -4,7 +4,7 @@
 //! from the sums by hour and day, never from the crossings. A page of crossings walks their numbers from
 //! the cursor on, within the bounds that the daily sums give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -177,10 +177,13 @@ impl Reader {
         self.tell(lines::all(&self.connection))
     }
 
-    /// Whether anything of this class is among what was counted in `scene`.
-    pub fn has_class(&self, scene: Scene, class: &str) -> Result<bool, StoreError> {
-        let text = "SELECT EXISTS (SELECT 1 FROM daily WHERE scene = ?1 AND class = ?2)";
-        self.tell(self.connection.query_row(text, [scene.word(), class], |row| row.get(0)))
+    /// The classes of all that was counted in `scene`. Goes through all of its days.
+    pub fn classes(&self, scene: Scene) -> Result<HashSet<String>, StoreError> {
+        let read = || {
+            let mut classes = self.connection.prepare("SELECT DISTINCT class FROM daily WHERE scene = ?1")?;
+            classes.query_map([scene.word()], |row| row.get(0))?.collect()
+        };
+        self.tell(read())
     }
 
     /// Something small that outlives restarts, as [`super::Counts::setting`] has it.

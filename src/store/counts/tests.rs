@@ -236,6 +236,8 @@ fn what_is_recorded_is_told_and_read() {
     assert_eq!(bench.reader().thumbnail(1).expect("read").as_deref(), Some(&b"jpeg"[..]));
     assert_eq!(bench.reader().crossing(1).expect("read"), Some((*event).clone()));
     assert_eq!(bench.reader().crossing(2).expect("read"), None);
+    let classes = |scene| bench.reader().classes(scene).expect("read").into_iter().collect::<Vec<_>>();
+    assert_eq!((classes(Scene::Camera), classes(Scene::Files)), (vec![event.class.to_string()], vec![]));
     let tallies = bench.counts.tallies().borrow().clone();
     assert_eq!((tallies.lines[0].count_in, tallies.lines[0].inside), (1, 1));
     assert_eq!(bench.counts.totals()[0].count, 1);
