@@ -239,6 +239,9 @@ pub(super) struct Lines<'t> {
     name: &'t str,
     text: &'t str,
     starts: Vec<usize>,
+    /// How often a line was asked for.
+    #[cfg(test)]
+    pub asked: std::cell::Cell<usize>,
     /// Lines that something was complained of: one line may have thousands of faults, and is looked through once.
     shown: RefCell<BTreeMap<usize, Rc<Shown>>>,
 }
@@ -247,7 +250,14 @@ impl<'t> Lines<'t> {
     /// The lines of `text`, which is called `name`.
     pub fn new(name: &'t str, text: &'t str) -> Lines<'t> {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Lines { name, text, starts, shown: RefCell::default() }
+        Lines {
+            name,
+            text,
+            starts,
+            #[cfg(test)]
+            asked: std::cell::Cell::default(),
+            shown: RefCell::default(),
+        }
     }
 
     /// The number of the line that holds byte `at`, from 1.
@@ -257,10 +267,10 @@ impl<'t> Lines<'t> {
 
     /// The text of line `number`, without its end.
     pub fn text(&self, number: usize) -> &'t str {
-        let start =
-            number.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len());
-        let line = self.text.get(start..).unwrap_or("");
-        line.split('\n').next().unwrap_or("").trim_end_matches('\r')
+        #[cfg(test)]
+        self.asked.set(self.asked.get() + 1);
+        let line = self.text.get(self.start_of(number)..self.start_of(number + 1)).unwrap_or("");
+        line.trim_end_matches('\n').trim_end_matches('\r')
     }
 
     /// The byte at which line `number` begins.

@@ -1,6 +1,7 @@
 //! The file as typed: read whole, with the place of every value, and all complaints about its
 //! syntax at once.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::Range;
@@ -88,9 +89,10 @@ pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Comp
         true => Vec::new(),
         false => (1..).zip(text.lines()).filter(|(_, line)| is_heading(line)).map(|(n, _)| n).collect(),
     };
+    let mut sections = Sections { headings, below: HashMap::new() };
     let mut complaints: Vec<Complaint> = errors
         .iter()
-        .map(|error| syntax(&document, &headings, error.message(), error.span().unwrap_or(0..0)))
+        .map(|error| syntax(&document, &mut sections, error.message(), error.span().unwrap_or(0..0)))
         .collect();
     complaints.sort_by_key(|complaint| complaint.place.order);
     // What follows the first error of a line is mostly its echo; so is every line after a list
@@ -107,13 +109,41 @@ fn is_heading(line: &str) -> bool {
     line.trim_start().starts_with('[')
 }
 
-/// The parser's `message` in the words of the file's owner. On the lines `headings` of it sections begin.
-fn syntax(document: &Document<'_>, headings: &[usize], message: &str, span: Range<usize>) -> Complaint {
+/// The sections that faults are looked for in: a heading may be long, and have thousands of faults below it.
+struct Sections<'d, 't> {
+    /// The lines on which they begin.
+    headings: Vec<usize>,
+    /// Of those that were asked for, by the line, 0 above the first: its table, if there is one.
+    below: HashMap<usize, Option<&'d DeTable<'t>>>,
+}
+
+impl<'d, 't> Sections<'d, 't> {
+    /// The table that line `line` of `document` is in.
+    fn around(&mut self, document: &'d Document<'t>, line: usize) -> Option<&'d DeTable<'t>> {
+        let heading = self.headings.partition_point(|&heading| heading < line).checked_sub(1);
+        let heading = heading.map_or(0, |at| self.headings[at]);
+        *self.below.entry(heading).or_insert_with(|| {
+            let heading = document.lines.text(heading).trim();
+            let section = heading.trim_start_matches('[').split(']').next().unwrap_or("").trim();
+            section.split('.').filter(|part| !part.is_empty()).try_fold(&document.table, |table, part| {
+                table.get(part.trim()).and_then(|v| v.get_ref().as_table())
+            })
+        })
+    }
+}
+
+/// The parser's `message` in the words of the file's owner.
+fn syntax<'d, 't>(
+    document: &'d Document<'t>,
+    sections: &mut Sections<'d, 't>,
+    message: &str,
+    span: Range<usize>,
+) -> Complaint {
     let lines = &document.lines;
     let place = lines.place(span.clone());
     let typed = lines.slice(span.clone());
     let (message, hint) = if message.starts_with("duplicate key") {
-        return duplicate(document, headings, span);
+        return duplicate(document, sections, span);
     } else if message.starts_with("string values must be quoted") {
         if typed.trim().is_empty() {
             (String::from("a value is missing here"), None)
@@ -141,7 +171,11 @@ fn syntax(document: &Document<'_>, headings: &[usize], message: &str, span: Rang
     Complaint { place, message, hint, about: None }
 }
 
-fn duplicate(document: &Document<'_>, headings: &[usize], span: Range<usize>) -> Complaint {
+fn duplicate<'d, 't>(
+    document: &'d Document<'t>,
+    sections: &mut Sections<'d, 't>,
+    span: Range<usize>,
+) -> Complaint {
     let lines = &document.lines;
     let place = lines.place(span.clone());
     let line = place.line();
@@ -151,17 +185,38 @@ fn duplicate(document: &Document<'_>, headings: &[usize], span: Range<usize>) ->
         let hint = Some(String::from("put all its keys under one heading"));
         return Complaint { place, message, hint, about: None };
     }
-    let heading = headings.partition_point(|&heading| heading < line).checked_sub(1);
-    let heading = heading.map(|at| lines.text(headings[at]).trim());
-    let section =
-        heading.map_or("", |text| text.trim_start_matches('[').split(']').next().unwrap_or("").trim());
-    let first = section
-        .split('.')
-        .filter(|part| !part.is_empty())
-        .try_fold(&document.table, |table, part| table.get(part.trim()).and_then(|v| v.get_ref().as_table()))
-        .and_then(|table| table.keys().find(|key| key.get_ref() == name))
-        .map(|key| lines.line(key.span().start))
+    let first = sections
+        .around(document, line)
+        .and_then(|table| table.get_key_value(name))
+        .map(|(key, _)| lines.line(key.span().start))
         .filter(|&first| first < line);
     let hint = first.map(|first| format!("line {first} sets it first: keep one of the two"));
     Complaint { place, message: format!("`{name}` is set twice"), hint, about: None }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_is_set_twice_is_looked_for_in_its_section() {
+        let text = "a = 1\n[b]\na = 2\n[c]\n\n[c.d]\na = 3\na = 4\n[b.e]\n";
+        let (_, complaints) = parse("x", text);
+        assert_eq!((complaints.len(), complaints[0].place.line()), (1, 8));
+        assert_eq!(complaints[0].hint.as_deref(), Some("line 7 sets it first: keep one of the two"));
+    }
+
+    /// As many as the longest file can have: none of them goes through all that stands before it.
+    #[test]
+    fn a_file_may_have_a_fault_in_every_line() {
+        let count = LONGEST as usize / "a=1\n".len();
+        let text = "a=1\n".repeat(count);
+        let (document, complaints) = parse("x", &text);
+        assert_eq!(complaints.len(), count - 1);
+        let hint = complaints[count - 2].hint.as_deref();
+        assert_eq!(hint, Some("line 1 sets it first: keep one of the two"));
+        assert!(document.lines.asked.get() <= 5 * count, "{}", document.lines.asked.get());
+    }
 }
