@@ -223,13 +223,7 @@ impl Set {
                     hint: Some(String::from("for example `tallycam settings set stream.quality=70`")),
                 });
             };
-            let (section, name) = path.trim().rsplit_once('.').unwrap_or(("", path.trim()));
-            let is_list = keys::find(section, name).is_some_and(|key| key.kind.shape().word == "list");
-            // Quotes that the shell has left are TOML's; of a list they are those of its items.
-            let text = match kind::given(text).ok().map(|value| value.into_inner()) {
-                Some(toml::de::DeValue::String(text)) if !is_list => text.into_owned(),
-                _ => text.trim().to_owned(),
-            };
+            let text = meant(path.trim(), text);
             // As of controls: of two values nobody knows which is meant.
             if changes.insert(path.trim().to_owned(), Value::from(text)).is_some() {
                 return Err(Failure::Usage {
@@ -239,6 +233,18 @@ impl Set {
             }
         }
         change(&given.and(&self.given), changes)
+    }
+}
+
+/// What was typed for the setting `path`, as a field of a form would have it. Quotes that the shell has left are TOML's.
+fn meant(path: &str, typed: &str) -> String {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let is_list = keys::find(section, name).is_some_and(|key| key.kind.shape().word == "list");
+    match kind::given(typed).ok().map(|value| value.into_inner()) {
+        // One item of a list stays one, whatever its quotes: its field knows but one kind of them.
+        Some(toml::de::DeValue::String(text)) if is_list && !text.is_empty() => kind::quoted(&text),
+        Some(toml::de::DeValue::String(text)) => text.into_owned(),
+        _ => typed.trim().to_owned(),
     }
 }
 
@@ -327,4 +333,26 @@ fn notes(all: &All) -> String {
         text.push_str(&format!("# {line}\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_tomls_and_of_a_list_those_of_its_items() {
+        for (path, typed, want) in [
+            ("name", "\"Front door\"", "Front door"),
+            ("name", " Front door ", "Front door"),
+            ("record.on_crossing", r#""5\" pipe""#, r#""5\" pipe""#),
+            ("record.on_crossing", "'a, b'", r#""a, b""#),
+            ("record.on_crossing", r#""a", "b""#, r#""a", "b""#),
+            ("record.on_crossing", "a, b", "a, b"),
+            ("record.on_crossing", "['a, b']", "['a, b']"),
+            // Nothing is no item.
+            ("record.on_crossing", "\"\"", ""),
+        ] {
+            assert_eq!(meant(path, typed), want, "{path}={typed}");
+        }
+    }
 }
