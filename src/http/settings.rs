@@ -427,6 +427,35 @@ mod tests {
         assert_eq!(typed("picture.crop", "0,0,half,1").unwrap(), "0,0,half,1");
     }
 
+    /// Else the page takes what it has written itself for what somebody else has set.
+    #[test]
+    fn the_page_escapes_in_an_items_quotes_what_is_escaped_here() {
+        let script = include_str!("../ui/settings.js");
+        let (_, set) = script.split_once("const unseen = /[").unwrap();
+        let (set, _) = set.split_once("]/g;").unwrap();
+        let mut rest = set;
+        let mut next = || {
+            let digits = match rest.strip_prefix('\\')?.chars().next()? {
+                'x' => 2,
+                'u' => 4,
+                _ => 0,
+            };
+            let (sign, behind) = rest.split_at(2 + digits);
+            rest = behind.strip_prefix('-').unwrap_or(behind);
+            let code = if digits == 0 { "0" } else { &sign[2..] };
+            Some((u32::from_str_radix(code, 16).unwrap(), rest.len() < behind.len()))
+        };
+        let mut escaped = std::collections::BTreeSet::new();
+        while let Some((first, is_range)) = next() {
+            let last = if is_range { next().unwrap().0 } else { first };
+            escaped.extend(first..=last);
+        }
+        for c in (0..=0x10ffff).filter_map(char::from_u32) {
+            let is_escaped = !matches!(c, '"' | '\\') && kind::quoted(&c.to_string()).contains('\\');
+            assert_eq!(escaped.contains(&(c as u32)), is_escaped, "{c:?}");
+        }
+    }
+
     #[test]
     fn every_key_says_what_it_may_be() {
         let resolved = crate::config::Config::from_text(
