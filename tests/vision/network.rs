@@ -458,6 +458,43 @@ fn what_is_no_network_is_told_apart() {
     endless.nodes.push(node("Add", &["zeros", "zeros"], "endless", &[]));
     endless.outputs.push(value("endless", FLOAT, &[1, 84, 2_000_000_000]));
     assert!(matches!(load(&endless.build()), NetworkError::TooLarge { .. }));
+    // Nor where nobody wants what comes of it.
+    endless.outputs.pop();
+    endless.nodes.pop();
+    endless.nodes.push(node("Sin", &["zeros"], "wave", &[]));
+    assert!(!matches!(Network::load(&endless.build(), None, 1), Err(NetworkError::TooLarge { .. })));
+    // The engine takes eight bytes for each of these.
+    let shape = |elements: i64| tensor("shape", INT64, &[1], &elements.to_le_bytes());
+    let wide = |elements: i64, count: usize| {
+        let mut wide = plain();
+        wide.tensors.push(shape(elements));
+        for at in 0..count {
+            let name = format!("wide{at}");
+            wide.nodes.push(node("ConstantOfShape", &["shape"], &name, &[]));
+            wide.outputs.push(value(&name, FLOAT, &[elements]));
+        }
+        wide.build()
+    };
+    assert!(matches!(load(&wide(40 << 20, 1)), NetworkError::TooLarge { .. }));
+    // None of them is, and all together are.
+    assert!(matches!(load(&wide(1 << 20, 40)), NetworkError::TooLarge { .. }));
+    Network::load(&wide(1 << 10, 4), None, 1).expect("small ones are none");
+    // In a graph of its own nobody would look for it.
+    let branch = |name: &str| {
+        let own = node("ConstantOfShape", &["shape"], name, &[]);
+        let graph =
+            [bytes(1, &own), text(2, name), bytes(12, &value(name, FLOAT, &[2_000_000_000]))].concat();
+        [text(1, &format!("{name}_branch")), bytes(6, &graph), number(20, 5)].concat()
+    };
+    let mut hidden = plain();
+    hidden.tensors.push(shape(2_000_000_000));
+    hidden.tensors.push(tensor("is_so", 9, &[], &[1]));
+    hidden.nodes.push(node("If", &["is_so"], "hidden", &[branch("then"), branch("else")]));
+    hidden.outputs.push(value("hidden", FLOAT, &[2_000_000_000]));
+    assert!(matches!(
+        load(&hidden.build()),
+        NetworkError::UnknownOperators { names } if names == ["If"]
+    ));
     let mut negative = plain();
     negative.tensors.push(tensor("negative", FLOAT, &[-4], &[0; 8]));
     assert!(matches!(load(&negative.build()), NetworkError::NotOnnx { .. }));

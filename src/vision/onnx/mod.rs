@@ -196,10 +196,14 @@ impl Detector for OnnxDetector {
             }
             found.push(Detection { class: Class(class), score, bounds: fit.in_picture(pixels) });
         });
-        // Nobody is there, or the network is of no use. Minus infinity is a score that some give to what cannot be.
+        // Nobody is there, or the network is of no use. Minus infinity is a score that some give to what cannot be, and
+        // not to everything.
         let is_none = |value: &f32| value.is_nan() || *value == f32::INFINITY;
+        let is_of_no_use = |output: &&Output<'_>| {
+            output.values.iter().any(is_none) || !output.values.iter().any(|value| value.is_finite())
+        };
         if found.is_empty()
-            && let Some(output) = all.iter().find(|output| output.values.iter().any(is_none))
+            && let Some(output) = all.iter().find(is_of_no_use)
         {
             return Err(DetectError::NoNumbers { model: self.name.clone(), output: output.name.to_owned() });
         }

@@ -330,8 +330,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     let mut model =
         onnx.model_for_proto_model(&file).and_then(|model| model.with_input_fact(0, fact)).map_err(failed)?;
     drop(file);
-    volume::check_before_computing(&mut model)?;
-    model.analyse(false).map_err(failed)?;
+    volume::analyse(&mut model, bytes.len(), failed)?;
     volume::check(&model)?;
     let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
     blocks::put_in_blocks(&mut model).map_err(failed)?;
@@ -363,10 +362,13 @@ fn executor(threads: usize) -> multithread::Executor {
 }
 
 fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<(), NetworkError> {
+    // What is in a graph of an operator's own, nobody looks through before it is computed.
+    let has_own =
+        |node: &pb::NodeProto| node.attribute.iter().any(|own| own.g.is_some() || !own.graphs.is_empty());
     let mut names: Vec<String> = graph
         .node
         .iter()
-        .filter(|node| !onnx.op_register.0.contains_key(&node.op_type))
+        .filter(|node| !onnx.op_register.0.contains_key(&node.op_type) || has_own(node))
         .map(|node| node.op_type.clone())
         .collect();
     names.sort();

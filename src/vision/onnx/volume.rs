@@ -3,6 +3,8 @@
 //!
 //! Lives on whichever thread loads a network.
 
+use std::collections::{BTreeSet, HashMap};
+
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
@@ -23,7 +25,7 @@ pub fn check_file(graph: &pb::GraphProto) -> Result<(), NetworkError> {
         if let Some(place) = tensor.external_data.first() {
             return Err(NetworkError::ExternalWeights { location: place.value.clone() });
         }
-        check_dimensions(&tensor.name, tensor.dims.iter().copied())?;
+        check_dimensions(&tensor.name, 4, tensor.dims.iter().copied())?;
     }
     Ok(())
 }
@@ -36,31 +38,93 @@ pub fn check(model: &InferenceModel) -> Result<(), NetworkError> {
         .try_for_each(|node| node.outputs.iter().try_for_each(|outlet| check_fact(&node.name, &outlet.fact)))
 }
 
-/// Goes through `model` in the order in which it is run and computes what needs no picture, each operator only when what
-/// it will give is known to be no larger than is allowed. What is wrong otherwise is left for the engine to tell.
-pub fn check_before_computing(model: &mut InferenceModel) -> Result<(), NetworkError> {
-    for node in model.eval_order().unwrap_or_default() {
-        let Ok(known) = facts_of(model, node) else { continue };
-        let mut operator = model.node(node).op.clone();
-        let Ok((_, gives, _)) = operator.infer_facts(refs(&known.0), refs(&known.1), refs(&known.2)) else {
-            continue;
-        };
-        gives.iter().try_for_each(|fact| check_fact(&model.node(node).name, fact))?;
-        let Ok((_, gives, _)) = operator.infer(refs(&known.0), refs(&known.1), refs(&known.2)) else {
-            continue;
-        };
-        for (slot, (fact, before)) in gives.iter().zip(&known.1).enumerate() {
-            if let Ok(fact) = before.unify(fact) {
-                // The node is there, and so is what it gives.
-                let _ = model.set_outlet_fact(OutletId::new(node, slot), fact);
+/// Finds out what can be known of all tensors of `model` and computes what needs no picture, as the engine's own analysis
+/// does; but an operator computes only when what it will give is known to be no larger than is allowed. `file`: the
+/// length of the file, in bytes, for what is computed of it all together has a limit, too.
+///
+/// # Errors
+/// A tensor is too large, or what is computed; else what `failed` makes of the engine's error.
+pub fn analyse(
+    model: &mut InferenceModel,
+    file: usize,
+    failed: impl Fn(TractError) -> NetworkError,
+) -> Result<(), NetworkError> {
+    // What no output needs would be computed, too.
+    model.compact().map_err(&failed)?;
+    let observers = observers(model).map_err(&failed)?;
+    let mut left: BTreeSet<usize> = (0..model.nodes().len()).collect();
+    // Bytes that each operator has computed: one may do so again.
+    let mut computed = vec![0; left.len()];
+    while let Some(node) = left.pop_first() {
+        let known = facts_of(model, node).map_err(&failed)?;
+        let (takes, gives, _) = (model.node(node).op.clone())
+            .infer_facts(refs(&known.0), refs(&known.1), refs(&known.2))
+            .map_err(&failed)?;
+        let name = &model.node(node).name;
+        gives.iter().try_for_each(|fact| check_fact(name, fact))?;
+        let operator = &model.node(node).op;
+        let computes = operator.is_stateless() && operator.name() != "Const";
+        if computes && takes.iter().all(|fact| fact.value.is_concrete()) {
+            computed[node] = gives.iter().filter_map(bytes_of).sum();
+            let (bytes, most) = (computed.iter().sum(), most_computed(file));
+            if bytes > most as u128 {
+                return Err(too_large("what the network computes of its own numbers", bytes, most));
             }
         }
+        for outlet in inferred(model, node, &known).map_err(&failed)? {
+            let after =
+                model.node(outlet.node).outputs[outlet.slot].successors.iter().map(|inlet| inlet.node);
+            left.extend(after.chain([outlet.node]));
+            left.extend(observers.get(&outlet).into_iter().flatten());
+        }
+        left.remove(&node);
     }
     Ok(())
 }
 
+/// How much may be computed of a file of so many bytes before there is a picture: anchors, and its weights as wider
+/// numbers.
+fn most_computed(file: usize) -> usize {
+    file.saturating_mul(8).saturating_add(64 << 20).min(MOST_BYTES)
+}
+
+/// Which operators are told of an outlet that is none of their inputs.
+fn observers(model: &InferenceModel) -> TractResult<HashMap<OutletId, Vec<usize>>> {
+    let mut observers: HashMap<OutletId, Vec<usize>> = HashMap::new();
+    for node in model.nodes() {
+        for outlet in node.op.observe_outlets(model, node)? {
+            observers.entry(outlet).or_default().push(node.id);
+        }
+    }
+    Ok(observers)
+}
+
+/// Has the operator `node` find out what it can, and compute what it gives if it knows all that it takes. The outlets of
+/// which more is known then.
+fn inferred(model: &mut InferenceModel, node: usize, known: &Facts) -> TractResult<Vec<OutletId>> {
+    let beside = model.node(node).op.observe_outlets(model, model.node(node))?;
+    let operator = &mut model.node_mut(node).op;
+    let (takes, gives, told) = operator.infer(refs(&known.0), refs(&known.1), refs(&known.2))?;
+    let inputs = model.node(node).inputs.clone();
+    let outputs = (0..known.1.len()).map(|slot| OutletId::new(node, slot));
+    let outlets = inputs.into_iter().zip(takes).chain(outputs.zip(gives)).chain(beside.into_iter().zip(told));
+    let mut refined = Vec::new();
+    for (outlet, fact) in outlets.collect::<Vec<_>>() {
+        let before = model.outlet_fact(outlet)?;
+        let unified = before.unify(&fact)?;
+        if unified != *before {
+            model.set_outlet_fact(outlet, unified)?;
+            refined.push(outlet);
+        }
+    }
+    Ok(refined)
+}
+
 fn facts_of(model: &InferenceModel, node: usize) -> TractResult<Facts> {
     let (takes, gives) = model.node_facts(node)?;
+    if model.node(node).op.nboutputs()? != gives.len() {
+        return Err(TractError::msg(format!("{} has a wrong number of outputs", model.node(node).name)));
+    }
     let beside = model.node(node).op.observe_outlets(model, model.node(node))?;
     let beside = beside.into_iter().map(|outlet| model.outlet_fact(outlet).cloned());
     Ok((
@@ -76,12 +140,33 @@ fn refs(facts: &TVec<InferenceFact>) -> TVec<&InferenceFact> {
 
 fn check_fact(name: &str, fact: &InferenceFact) -> Result<(), NetworkError> {
     let Some(dimensions) = fact.shape.concretize() else { return Ok(()) };
-    check_dimensions(name, dimensions.iter().map(|dimension| dimension.to_i64().unwrap_or(0)))
+    check_dimensions(
+        name,
+        bytes_each(fact),
+        dimensions.iter().map(|dimension| dimension.to_i64().unwrap_or(0)),
+    )
 }
 
-/// Refuses a tensor with negative or too many elements.
-fn check_dimensions(name: &str, dimensions: impl Iterator<Item = i64>) -> Result<(), NetworkError> {
-    let mut bytes = 4_u128;
+/// What a tensor takes, if that is known.
+fn bytes_of(fact: &InferenceFact) -> Option<u128> {
+    let dimensions = fact.shape.concretize()?;
+    let each =
+        dimensions.iter().map(|dimension| dimension.to_i64().ok().and_then(|d| u128::try_from(d).ok()));
+    let elements = each.collect::<Option<Vec<_>>>()?.into_iter().fold(1, u128::saturating_mul);
+    Some(elements.saturating_mul(bytes_each(fact) as u128))
+}
+
+fn bytes_each(fact: &InferenceFact) -> usize {
+    fact.datum_type.concretize().map_or(4, |datum| datum.size_of())
+}
+
+/// Refuses a tensor with negative or too many elements, of so many bytes each.
+fn check_dimensions(
+    name: &str,
+    bytes_each: usize,
+    dimensions: impl Iterator<Item = i64>,
+) -> Result<(), NetworkError> {
+    let mut bytes = bytes_each as u128;
     for dimension in dimensions {
         let dimension = u128::try_from(dimension)
             .map_err(|_| not_onnx(&format!("the tensor {name} has a negative dimension")))?;
