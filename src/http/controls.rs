@@ -158,7 +158,7 @@ fn back(
     is: Option<&InForce>,
 ) -> Vec<ControlValue> {
     let set = |in_force: Option<&InForce>, name: &str| in_force.and_then(|it| set_to(it, identity, name));
-    let back = controls.iter().filter(|control| control.kind != ControlKind::Button).filter_map(|control| {
+    let back = controls.iter().filter(|control| !control.is_momentary()).filter_map(|control| {
         let had = if set(was, &control.name).is_some() { control.default } else { control.value };
         let back = set(is, &control.name).unwrap_or(had);
         value(control, &Value::from(back)).ok()?;
@@ -169,7 +169,7 @@ fn back(
 
 /// Whether the camera can be told to take this control's default.
 fn has_default(control: &Control) -> bool {
-    control.kind != ControlKind::Button && !control.read_only
+    !control.is_momentary() && !control.read_only
 }
 
 /// Sets every control that the operator leaves alone to the camera's default, and keeps none: none either that this
@@ -204,7 +204,7 @@ async fn keep(
     // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not set.
     let kept = wanted.iter().filter(|(name, wish)| {
         let control = set.controls.iter().find(|control| control.name == *name);
-        let is_kind_kept = control.is_some_and(|control| control.kind != ControlKind::Button);
+        let is_kind_kept = control.is_some_and(|control| !control.is_momentary());
         wish.is_none() || (is_kind_kept && !set.refused.contains(name))
     });
     let kept: Vec<&(String, Option<i64>)> = kept.collect();

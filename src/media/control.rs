@@ -42,6 +42,20 @@ pub struct Control {
     pub inactive: bool,
 }
 
+/// V4L2's controls that move something by so much, or for as long as they are not 0: `PAN_RELATIVE`, `TILT_RELATIVE`,
+/// `FOCUS_RELATIVE`, `ZOOM_RELATIVE`, `ZOOM_CONTINUOUS`, `IRIS_RELATIVE`, `PAN_SPEED` and `TILT_SPEED`
+/// (linux/v4l2-controls.h, the camera class).
+const MOVES: [u32; 8] =
+    [0x009a_0904, 0x009a_0905, 0x009a_090b, 0x009a_090e, 0x009a_090f, 0x009a_0912, 0x009a_0920, 0x009a_0921];
+
+impl Control {
+    /// Whether to set it is to do something once, as a button does, and is not to be repeated at every opening: what moves
+    /// something would creep. Cameras' own are told by their names.
+    pub fn is_momentary(&self) -> bool {
+        self.kind == ControlKind::Button || MOVES.contains(&self.id) || self.name.ends_with("_relative")
+    }
+}
+
 /// A value asked of a control, by the control's `name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlValue {

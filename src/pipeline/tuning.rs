@@ -491,7 +491,8 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// `values` in the order of the camera's own controls; a button is pressed by nobody but who presses it. What the
+/// `values` in the order of the camera's own controls; a button is pressed, and something moved, by nobody but who does
+/// it. What the
 /// camera does not have comes last, and is told when it is planned.
 fn wishes(controls: &[Control], values: &BTreeMap<String, i64>) -> (Vec<ControlValue>, Vec<String>) {
     let wish = |(name, value): (&String, &i64)| ControlValue { name: name.clone(), value: *value };
@@ -499,12 +500,13 @@ fn wishes(controls: &[Control], values: &BTreeMap<String, i64>) -> (Vec<ControlV
     let elsewhere = values.iter().filter(|(name, _)| controls.iter().all(|control| control.name != **name));
     let (mut wanted, mut notes) = (Vec::with_capacity(values.len()), Vec::new());
     for wish in here.chain(elsewhere).map(wish) {
-        let is_button = |control: &Control| control.name == wish.name && control.kind == ControlKind::Button;
-        if controls.iter().any(is_button) {
-            notes.push(format!(
-                "The camera's control {} is a button, which cannot be kept pressed.",
-                wish.name
-            ));
+        let is_momentary = |control: &&Control| control.name == wish.name && control.is_momentary();
+        if let Some(control) = controls.iter().find(is_momentary) {
+            let why = match control.kind {
+                ControlKind::Button => "is a button, which cannot be kept pressed",
+                _ => "moves something, which is not done again at every opening",
+            };
+            notes.push(format!("The camera's control {} {why}.", wish.name));
         } else {
             wanted.push(wish);
         }

@@ -498,8 +498,10 @@ fn every_kind_of_control_is_offered() {
     );
     assert_eq!(item(&report, "link_frequency")["choices"][2], json!({"value": 2, "title": "300000000"}));
     assert_eq!(item(&report, "pixel_rate")["value"], 1_600_000);
-    // It cannot be read: what was sent is told, and kept.
+    // It cannot be read: what was sent is told. It moves something, which is not to be done again at every opening.
     assert_eq!(item(&report, "step_relative")["value"], -3);
+    let kept = bench.send("GET", "/api/v1/settings.toml", "", "").text().to_owned();
+    assert!(kept.contains("brightness_2 = 1") && !kept.contains("step_relative"), "{kept}");
     assert!(!report["notes"].to_string().contains("step_relative"), "{report}");
     assert!(report["notes"].to_string().contains("pixel_rate has no 1600400: it is set to 1600000"));
     assert_eq!(
