@@ -1,7 +1,8 @@
 //! Models for the daemon: the one that is to look, as a detector, and those that the page offers.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
@@ -18,13 +19,37 @@ pub struct Shelf {
     models: Models,
     /// Where the operator names the model.
     pinned: Arc<Mutex<Option<String>>>,
+    /// The model that was refused last, and why.
+    refused: Arc<Mutex<Option<(Files, NoDetector)>>>,
+}
+
+/// A model's files as they lie there, and how it is to be loaded: as long as that is the same, so is what comes of it.
+#[derive(Debug, Clone, PartialEq)]
+struct Files {
+    onnx: PathBuf,
+    /// Length and time of the last change, of the network and of its description.
+    states: [Option<(u64, SystemTime)>; 2],
+    size: Option<(u32, u32)>,
+    threads: usize,
+}
+
+impl Files {
+    fn of(onnx: PathBuf, config: &DetectConfig) -> Files {
+        let state = |path: &Path| path.metadata().and_then(|found| Ok((found.len(), found.modified()?))).ok();
+        let states = [state(&onnx), state(&onnx.with_extension("toml"))];
+        Files { onnx, states, size: config.size, threads: config.threads }
+    }
 }
 
 impl Shelf {
     /// The usual folders, and our own in `state_directory`. `pinned`: where the operator names the model
     /// (`config.toml:88`), if so.
     pub fn new(state_directory: &Path, pinned: Option<String>) -> Shelf {
-        Shelf { models: Models::new(state_directory), pinned: Arc::new(Mutex::new(pinned)) }
+        Shelf {
+            models: Models::new(state_directory),
+            pinned: Arc::new(Mutex::new(pinned)),
+            refused: Arc::default(),
+        }
     }
 
     /// The operator names the model there, or no longer.
@@ -35,12 +60,14 @@ impl Shelf {
     /// The models of one folder only.
     #[cfg(test)]
     pub fn in_folder(folder: &Path) -> Shelf {
-        Shelf { models: Models::in_places(Vec::new(), folder.to_owned()), pinned: Arc::default() }
+        let models = Models::in_places(Vec::new(), folder.to_owned());
+        Shelf { models, pinned: Arc::default(), refused: Arc::default() }
     }
 
     /// The detector of the operator's model, else of the one `chosen` on the page, else of the one that settings name,
     /// else of the shipped one. Takes seconds. The operator may name a file anywhere; everybody else, a model that is
-    /// at hand: no browser has files of this machine opened.
+    /// at hand: no browser has files of this machine opened. What was refused is refused again without being loaded, as
+    /// long as nobody has touched its files.
     ///
     /// # Errors
     /// There is no such model, or it cannot be used.
@@ -51,21 +78,39 @@ impl Shelf {
             None => (chosen.or(named), None),
         };
         let wanted = wanted.unwrap_or(SHIPPED);
-        let loaded = match path {
-            Some(path) => models::load_file(path),
-            None => self.models.load(wanted),
+        let onnx = path.map(Path::to_owned).or_else(|| self.models.path_of(wanted));
+        let files = onnx.map(|onnx| Files::of(onnx, config));
+        if let Some((_, why)) = self.refused().as_ref().filter(|(of, _)| Some(of) == files.as_ref()) {
+            return Err(why.clone());
+        }
+        self.load(wanted, path, config).map_err(|error| {
+            let why = no_model(&error);
+            // Of a file, its name goes first: the words are about what is in it.
+            let why = match path {
+                Some(_) if !why.reason.contains(wanted) => {
+                    NoDetector { reason: format!("{wanted}: {}", why.reason), ..why }
+                }
+                _ => why,
+            };
+            // What could not be read may be there the next time, as it is.
+            let lasts = !matches!(error, ModelError::Read { .. });
+            *self.refused() = files.filter(|_| lasts).map(|files| (files, why.clone()));
+            why
+        })
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<(Files, NoDetector)>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self, wanted: &str, path: Option<&Path>, config: &DetectConfig) -> Result<Made, ModelError> {
+        let (card, onnx) = match path {
+            Some(path) => models::load_file(path)?,
+            None => self.models.load(wanted)?,
         };
         let name = path.and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
-        // Of a file, its name goes first: the words are about what is in it.
-        let of_file = |refused: NoDetector| match path {
-            Some(_) if !refused.reason.contains(wanted) => {
-                NoDetector { reason: format!("{wanted}: {}", refused.reason), ..refused }
-            }
-            _ => refused,
-        };
-        let (card, onnx) = loaded.map_err(|error| of_file(no_model(&error)))?;
         let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)
-            .map_err(|error| of_file(no_model(&ModelError::Network(error))))?;
+            .map_err(ModelError::Network)?;
         Ok(Made { detector: Box::new(detector), backend: "onnx", notes: Vec::new() })
     }
 }
@@ -165,6 +210,35 @@ mod tests {
         std::fs::write(folder.path().join("mine.onnx"), "no network").unwrap();
         let refused = shelf.detector(&config, Some("chosen")).err().unwrap();
         assert!(refused.reason.contains("mine.onnx: this is no ONNX file"), "{refused}");
+    }
+
+    #[test]
+    fn what_was_refused_is_looked_at_again_when_somebody_has_touched_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::in_folder(folder.path());
+        let (onnx, card) = (folder.path().join("mine.onnx"), folder.path().join("mine.toml"));
+        std::fs::write(&onnx, "no network").unwrap();
+        let refused = || shelf.detector(&Config::default().detect, Some("mine")).err().unwrap();
+        let say = |reason: &str| shelf.refused().as_mut().unwrap().1.reason = reason.to_owned();
+        refused();
+        // As if nobody had touched it: the same length and time.
+        let time = onnx.metadata().unwrap().modified().unwrap();
+        std::fs::write(&onnx, "no picture").unwrap();
+        std::fs::File::options().write(true).open(&onnx).unwrap().set_modified(time).unwrap();
+        say("as before");
+        assert_eq!(refused().reason, "as before");
+        let larger = DetectConfig { size: Some((640, 640)), ..Config::default().detect };
+        assert_ne!(shelf.detector(&larger, Some("mine")).err().unwrap().reason, "as before");
+        refused();
+        say("as before");
+        std::fs::write(&card, "family = ").unwrap();
+        assert_ne!(refused().reason, "as before");
+        say("as before");
+        std::fs::write(&onnx, "no network at all").unwrap();
+        assert_ne!(refused().reason, "as before");
+        // Of what is not there at all nothing is kept.
+        assert!(shelf.detector(&Config::default().detect, Some("other")).is_err());
+        assert!(shelf.refused().is_none());
     }
 
     #[test]

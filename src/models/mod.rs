@@ -145,6 +145,12 @@ impl Models {
         Ok((card, bytes))
     }
 
+    /// Where the model `name` lies, if there is one.
+    pub fn path_of(&self, name: &str) -> Option<PathBuf> {
+        check_name(name).ok()?;
+        self.places.iter().find(|place| has(place, name)).map(|place| file(place, name, "onnx"))
+    }
+
     /// Adds the ONNX file at `path`: finds out what it is where no description beside it says so, proves it on a picture,
     /// and copies it with its description to where our own models are. Nobody ever sees half of it.
     ///
