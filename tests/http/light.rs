@@ -215,7 +215,8 @@ fn the_light_is_told_and_changed() {
     let answer = lit.patch(json!({"on": true, "color": "ff0000", "brightness": 128}));
     assert_eq!((answer.status, answer.header("etag")), (200, Some("\"8\"")), "{}", answer.text());
     assert_eq!(answer.json()["color"], "FF0000");
-    lit.shows(&["640000"; 4]);
+    // The answer tells what shines by then.
+    assert_eq!((&answer.json()["shows"], &answer.json()["colors"]), (&json!("on"), &json!(["640000"; 4])));
     let light = lit.light();
     assert_eq!(
         (&light["on"], &light["shows"], &light["brightness"]),
