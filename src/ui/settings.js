@@ -2,12 +2,10 @@
 // somebody else has set meanwhile. The page works without this file.
 'use strict';
 {
-  const main = el('main'), text = v => v === null || v === undefined ? '' : Array.isArray(v) ? v.map(item).join(', ') : `${v}`;
+  const main = el('main'), text = v => Array.isArray(v) ? v.map(item).join(', ') : `${v ?? ''}`;
   // In a list's field what holds a comma or a quote is in quotes, as the server writes it there.
-  const unseen = /[\0-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/g;
-  const item = v => v !== '' && !/^\s|\s$|^\[|[",\x00-\x1f\x7f-\x9f]/.test(v) ? `${v}`
-    : `"${v.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n').replace(/\t/g, '\\t')
-      .replace(unseen, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`;
+  const item = v => v !== '' && !/^[\s[]|\s$|[",\0-\x1f\x7f-\x9f]/.test(v) ? `${v}`
+    : JSON.stringify(v).replace(/[\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/g, c => '\\u' + c.charCodeAt().toString(16).padStart(4, 0));
   const row = key => main.querySelector(`[data-key="${CSS.escape(key)}"]`);
   const name = e => e.querySelector('label, .lab').textContent;
   const say = (e, words, isWrong) => {
@@ -15,7 +13,7 @@
     said.textContent = words;
     said.classList.toggle('well', !isWrong);
     const field = e.querySelector('.set > :is(input, select), .unit > input');
-    if (isWrong) field?.setAttribute('aria-invalid', 'true'); else field?.removeAttribute('aria-invalid');
+    field?.[isWrong ? 'setAttribute' : 'removeAttribute']('aria-invalid', 'true');
   };
   const field = e => e.querySelector('input:not([type=hidden]), select, textarea');
   const typed = input => input.type === 'checkbox' ? `${input.checked}` : input.value.trim();
@@ -127,7 +125,7 @@
   // Of one at its field, of all of them above them.
   const tell = (e, words, isWrong) => {
     if (e) return say(e, words, isWrong);
-    const told = document.getElementById('controls-said');
+    const told = el('controls-said');
     told.hidden = !words;
     told.firstElementChild.textContent = words;
   };
@@ -154,7 +152,7 @@
     drag(type === 'checkbox' ? ev.target.checked : +ev.target.value);
   });
   // What others turn is shown, but not under somebody's finger.
-  const panel = document.getElementById('controls');
+  const panel = el('controls');
   const isFree = () => !document.hidden && !panel.querySelector(':is(input, select):focus');
   if (panel?.querySelector('[data-control]')) setInterval(async () => {
     const { top, bottom } = panel.getBoundingClientRect();
@@ -178,7 +176,7 @@
     else if (form?.id === 'default') controls(...(value ? [e, 'PATCH', 'controls', { [value]: null }] : [null, 'POST', 'controls/reset']));
     else document.activeElement.blur();
   });
-  const toml = document.getElementById('toml');
+  const toml = el('toml');
   toml?.addEventListener('dragover', e => e.preventDefault());
   toml?.addEventListener('drop', async e => {
     e.preventDefault();
