@@ -53,8 +53,9 @@ pub fn analyse(
     model.compact().map_err(&failed)?;
     let observers = observers(model).map_err(&failed)?;
     let mut left: BTreeSet<usize> = (0..model.nodes().len()).collect();
-    // Bytes that each operator has computed: one may do so again.
-    let mut computed = vec![0; left.len()];
+    // Bytes that each operator has computed, for one may do so again, and all together.
+    let mut computed: Vec<u128> = vec![0; left.len()];
+    let mut in_all = 0_u128;
     while let Some(node) = left.pop_first() {
         let known = facts_of(model, node).map_err(&failed)?;
         let (takes, gives, _) = (model.node(node).op.clone())
@@ -65,10 +66,11 @@ pub fn analyse(
         let operator = &model.node(node).op;
         let computes = operator.is_stateless() && operator.name() != "Const";
         if computes && takes.iter().all(|fact| fact.value.is_concrete()) {
-            computed[node] = gives.iter().filter_map(bytes_of).sum();
-            let (bytes, most) = (computed.iter().sum(), most_computed(file));
-            if bytes > most as u128 {
-                return Err(too_large("what the network computes of its own numbers", bytes, most));
+            let bytes = gives.iter().filter_map(bytes_of).fold(0, u128::saturating_add);
+            in_all = (in_all - std::mem::replace(&mut computed[node], bytes)).saturating_add(bytes);
+            let most = most_computed(file);
+            if in_all > most as u128 {
+                return Err(too_large("what the network computes of its own numbers", in_all, most));
             }
         }
         for outlet in inferred(model, node, &known).map_err(&failed)? {
