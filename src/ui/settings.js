@@ -1,9 +1,9 @@
 // Sends each setting and each control by itself as soon as it is changed, says at the field what came of it, and what
-// somebody else has set meanwhile. The page works without this file.
+// others have set meanwhile. The page works without this file.
 'use strict';
 {
   const main = el('main'), text = v => Array.isArray(v) ? v.map(item).join(', ') : `${v ?? ''}`;
-  // In a list's field what holds a comma or a quote is in quotes, as the server writes it there.
+  // An item of a list, as the server writes it in the field.
   const item = v => v !== '' && !/^[\s[]|\s$|[",\0-\x1f\x7f-\x9f]/.test(v) ? `${v}`
     : JSON.stringify(v).replace(/[\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/g, c => '\\u' + c.charCodeAt().toString(16).padStart(4, 0));
   const row = key => main.querySelector(`[data-key="${CSS.escape(key)}"]`);
@@ -13,7 +13,7 @@
     said.textContent = words;
     said.classList.toggle('well', !isWrong);
     const field = e.querySelector('.set > :is(input, select), .unit > input');
-    field?.[isWrong ? 'setAttribute' : 'removeAttribute']('aria-invalid', 'true');
+    if (isWrong) field?.setAttribute('aria-invalid', 'true'); else field?.removeAttribute('aria-invalid');
   };
   const field = e => e.querySelector('input:not([type=hidden]), select, textarea');
   const typed = input => input.type === 'checkbox' ? `${input.checked}` : input.value.trim();
@@ -61,9 +61,6 @@
     } catch { /* the next time */ }
   };
 
-  // What is typed, as the API wants it: texts are read by the server, which says what is wrong with them.
-  const meant = value => value === '' ? null : value;
-
   // One after the other, so that what is typed last holds.
   let queue = Promise.resolve();
   const change = (changes, e) => { queue = queue.then(() => send_(changes, e)); return queue; };
@@ -104,8 +101,8 @@
       change(word === 'auto' ? Object.fromEntries(keys.map(key => [key, null]))
         : { 'source.format': format, 'source.width': width, 'source.height': height }, ev.target.closest('.set'));
     } else if (e) {
-      const value = typed(ev.target);
-      change({ [e.dataset.key]: meant(value) }, e);
+      // Texts are read by the server, which says what is wrong with them.
+      change({ [e.dataset.key]: typed(ev.target) || null }, e);
     }
   });
 
@@ -125,7 +122,7 @@
   // Of one at its field, of all of them above them.
   const tell = (e, words, isWrong) => {
     if (e) return say(e, words, isWrong);
-    const told = el('controls-said');
+    const told = document.getElementById('controls-said');
     told.hidden = !words;
     told.firstElementChild.textContent = words;
   };
@@ -152,7 +149,7 @@
     drag(type === 'checkbox' ? ev.target.checked : +ev.target.value);
   });
   // What others turn is shown, but not under somebody's finger.
-  const panel = el('controls');
+  const panel = document.getElementById('controls');
   const isFree = () => !document.hidden && !panel.querySelector(':is(input, select):focus');
   if (panel?.querySelector('[data-control]')) setInterval(async () => {
     const { top, bottom } = panel.getBoundingClientRect();
@@ -176,7 +173,7 @@
     else if (form?.id === 'default') controls(...(value ? [e, 'PATCH', 'controls', { [value]: null }] : [null, 'POST', 'controls/reset']));
     else document.activeElement.blur();
   });
-  const toml = el('toml');
+  const toml = document.getElementById('toml');
   toml?.addEventListener('dragover', e => e.preventDefault());
   toml?.addEventListener('drop', async e => {
     e.preventDefault();
