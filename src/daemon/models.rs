@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
@@ -20,8 +20,19 @@ pub struct Shelf {
     /// Where the operator names the model.
     pinned: Arc<Mutex<Option<String>>>,
     /// The model that was refused last, and why.
-    refused: Arc<Mutex<Option<(Files, NoDetector)>>>,
+    refused: Arc<Mutex<Option<Refused>>>,
 }
+
+/// A model's files, and why they were refused.
+#[derive(Debug, Clone)]
+struct Refused {
+    files: Files,
+    why: NoDetector,
+    at: Instant,
+}
+
+/// What is refused is loaded again so much later all the same: memory may have been short.
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// A model's files as they lie there, and how it is to be loaded: as long as that is the same, so is what comes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +78,7 @@ impl Shelf {
     /// The detector of the operator's model, else of the one `chosen` on the page, else of the one that settings name,
     /// else of the shipped one. Takes seconds. The operator may name a file anywhere; everybody else, a model that is
     /// at hand: no browser has files of this machine opened. What was refused is refused again without being loaded, as
-    /// long as nobody has touched its files.
+    /// long as nobody has touched its files, for ten minutes.
     ///
     /// # Errors
     /// There is no such model, or it cannot be used.
@@ -80,8 +91,9 @@ impl Shelf {
         let wanted = wanted.unwrap_or(SHIPPED);
         let onnx = path.map(Path::to_owned).or_else(|| self.models.path_of(wanted));
         let files = onnx.map(|onnx| Files::of(onnx, config));
-        if let Some((_, why)) = self.refused().as_ref().filter(|(of, _)| Some(of) == files.as_ref()) {
-            return Err(why.clone());
+        let is_still = |of: &&Refused| Some(&of.files) == files.as_ref() && of.at.elapsed() < AGAIN_AFTER;
+        if let Some(refused) = self.refused().as_ref().filter(is_still) {
+            return Err(refused.why.clone());
         }
         self.load(wanted, path, config).map_err(|error| {
             let why = no_model(&error);
@@ -94,12 +106,13 @@ impl Shelf {
             };
             // What could not be read may be there the next time, as it is.
             let lasts = !matches!(error, ModelError::Read { .. });
-            *self.refused() = files.filter(|_| lasts).map(|files| (files, why.clone()));
+            let refused = |files| Refused { files, why: why.clone(), at: Instant::now() };
+            *self.refused() = files.filter(|_| lasts).map(refused);
             why
         })
     }
 
-    fn refused(&self) -> MutexGuard<'_, Option<(Files, NoDetector)>> {
+    fn refused(&self) -> MutexGuard<'_, Option<Refused>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,7 +232,7 @@ mod tests {
         let (onnx, card) = (folder.path().join("mine.onnx"), folder.path().join("mine.toml"));
         std::fs::write(&onnx, "no network").unwrap();
         let refused = || shelf.detector(&Config::default().detect, Some("mine")).err().unwrap();
-        let say = |reason: &str| shelf.refused().as_mut().unwrap().1.reason = reason.to_owned();
+        let say = |reason: &str| shelf.refused().as_mut().unwrap().why.reason = reason.to_owned();
         refused();
         // As if nobody had touched it: the same length and time.
         let time = onnx.metadata().unwrap().modified().unwrap();
@@ -231,6 +244,11 @@ mod tests {
         assert_ne!(shelf.detector(&larger, Some("mine")).err().unwrap().reason, "as before");
         refused();
         say("as before");
+        if let Some(before) = Instant::now().checked_sub(AGAIN_AFTER) {
+            shelf.refused().as_mut().unwrap().at = before;
+            assert_ne!(refused().reason, "as before", "it may be another now");
+            say("as before");
+        }
         std::fs::write(&card, "family = ").unwrap();
         assert_ne!(refused().reason, "as before");
         say("as before");

@@ -169,7 +169,7 @@ fn back(
 
 /// Whether the camera can be told to take this control's default.
 fn has_default(control: &Control) -> bool {
-    !control.is_momentary() && !control.read_only
+    control.kind != ControlKind::Button && !control.read_only
 }
 
 /// Sets every control that the operator leaves alone to the camera's default, and keeps none: none either that this

@@ -479,6 +479,23 @@ fn what_is_no_network_is_told_apart() {
     // None of them is, and all together are.
     assert!(matches!(load(&wide(1 << 20, 40)), NetworkError::TooLarge { .. }));
     Network::load(&wide(1 << 10, 4), None, 1).expect("small ones are none");
+    // Less comes out than is needed on the way.
+    let mut steps = plain();
+    steps.tensors.push(floats("column", &[1, 1, 1, 16_384], &[0.5; 16_384], false));
+    steps.tensors.push(tensor("sizes", INT64, &[4], &[1i64, 1, 1_000_000, 1].map(i64::to_le_bytes).concat()));
+    steps.nodes.push(node("Resize", &["column", "", "", "sizes"], "row", &[]));
+    steps.outputs.push(value("row", FLOAT, &[1, 1, 1_000_000, 1]));
+    assert!(matches!(load(&steps.build()), NetworkError::TooLarge { .. }));
+    // Nobody knows how much comes out.
+    let mut many = plain();
+    many.tensors.push(shape(4 << 20));
+    many.nodes.push(node("ConstantOfShape", &["shape"], "none", &[]));
+    many.nodes.push(node("NonZero", &["none"], "places", &[]));
+    many.outputs.push(value("places", INT64, &[1, 0]));
+    assert!(matches!(
+        load(&many.build()),
+        NetworkError::UnknownOperators { names } if names == ["NonZero"]
+    ));
     // In a graph of its own nobody would look for it.
     let branch = |name: &str| {
         let own = node("ConstantOfShape", &["shape"], name, &[]);

@@ -199,9 +199,9 @@ impl Detector for OnnxDetector {
         // Nobody is there, or the network is of no use. Minus infinity is a score that some give to what cannot be, and
         // not to everything.
         let is_none = |value: &f32| value.is_nan() || *value == f32::INFINITY;
-        let is_of_no_use = |output: &&Output<'_>| {
-            output.values.iter().any(is_none) || !output.values.iter().any(|value| value.is_finite())
-        };
+        let mut numbers = all.iter().flat_map(|output| output.values).peekable();
+        let is_all_none = numbers.peek().is_some() && !numbers.any(|value| value.is_finite());
+        let is_of_no_use = |output: &&Output<'_>| is_all_none || output.values.iter().any(is_none);
         if found.is_empty()
             && let Some(output) = all.iter().find(is_of_no_use)
         {

@@ -64,6 +64,11 @@ pub fn analyse(
         let name = &model.node(node).name;
         gives.iter().try_for_each(|fact| check_fact(name, fact))?;
         let operator = &model.node(node).op;
+        if let Some(bytes) =
+            at_work(&operator.name(), &takes, &gives).filter(|bytes| *bytes > MOST_BYTES as u128)
+        {
+            return Err(too_large(&format!("what the operator {name} needs"), bytes, MOST_BYTES));
+        }
         let computes = operator.is_stateless() && operator.name() != "Const";
         if computes && takes.iter().all(|fact| fact.value.is_concrete()) {
             let bytes = gives.iter().filter_map(bytes_of).fold(0, u128::saturating_add);
@@ -87,7 +92,27 @@ pub fn analyse(
 /// How much may be computed of a file of so many bytes before there is a picture: anchors, and its weights as wider
 /// numbers.
 fn most_computed(file: usize) -> usize {
-    file.saturating_mul(8).saturating_add(64 << 20).min(MOST_BYTES)
+    file.saturating_mul(8).saturating_add(64 << 20)
+}
+
+/// The most that an operator has in its hands while it computes, in bytes, as far as shapes tell: a resize brings one side
+/// after the other to its new length, a convolution of numbers that are known lays out what each result needs.
+fn at_work(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<InferenceFact>) -> Option<u128> {
+    let (first, given) = (takes.first()?, gives.first()?);
+    match name {
+        "Resize" => {
+            let (from, to) = (first.shape.concretize()?, given.shape.concretize()?);
+            let longest =
+                from.iter().zip(&to).map(|(from, to)| Some(from.to_i64().ok()?.max(to.to_i64().ok()?)));
+            let longest = longest.collect::<Option<Vec<_>>>()?;
+            let elements = longest.into_iter().map(|side| u128::try_from(side).unwrap_or(0));
+            Some(elements.fold(bytes_each(given) as u128, u128::saturating_mul))
+        }
+        _ if name.starts_with("Conv") && takes.iter().all(|fact| fact.value.is_concrete()) => {
+            Some(bytes_of(given)?.saturating_mul(bytes_of(takes.get(1)?)?))
+        }
+        _ => None,
+    }
 }
 
 /// Which operators are told of an outlet that is none of their inputs.
