@@ -131,8 +131,7 @@ impl Models {
     /// There is none, it cannot be read, or it is not what its description says.
     pub fn load(&self, name: &str) -> Result<(Card, Vec<u8>), ModelError> {
         check_name(name)?;
-        let place = self.places.iter().find(|place| has(place, name));
-        let place = place.ok_or_else(|| self.unknown(name))?;
+        let place = self.place_of(name).ok_or_else(|| self.unknown(name))?;
         let card = read_card(place, name)?;
         let path = file(place, name, "onnx");
         let bytes = read_onnx(&path)?;
@@ -148,7 +147,11 @@ impl Models {
     /// Where the model `name` lies, if there is one.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
         check_name(name).ok()?;
-        self.places.iter().find(|place| has(place, name)).map(|place| file(place, name, "onnx"))
+        self.place_of(name).map(|place| file(place, name, "onnx"))
+    }
+
+    fn place_of(&self, name: &str) -> Option<&PathBuf> {
+        self.places.iter().find(|place| has(place, name))
     }
 
     /// Adds the ONNX file at `path`: finds out what it is where no description beside it says so, proves it on a picture,
@@ -278,7 +281,7 @@ impl Models {
     /// Whether a model may be given this name.
     fn check_free(&self, name: &str, replace: bool) -> Result<(), ModelError> {
         check_name(name)?;
-        let Some(place) = self.places.iter().find(|place| has(place, name)) else { return Ok(()) };
+        let Some(place) = self.place_of(name) else { return Ok(()) };
         let is_own = place == self.own();
         if is_own && replace {
             return Ok(());

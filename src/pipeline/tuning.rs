@@ -492,8 +492,7 @@ impl<'a> Setting<'a> {
 }
 
 /// `values` in the order of the camera's own controls; a button is pressed, and something moved, by nobody but who does
-/// it. What the
-/// camera does not have comes last, and is told when it is planned.
+/// it. What the camera does not have comes last, and is told when it is planned.
 fn wishes(controls: &[Control], values: &BTreeMap<String, i64>) -> (Vec<ControlValue>, Vec<String>) {
     let wish = |(name, value): (&String, &i64)| ControlValue { name: name.clone(), value: *value };
     let here = controls.iter().filter_map(|control| values.get_key_value(&control.name));
