@@ -1,11 +1,12 @@
 //! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of cameras.
 
-pub mod address;
 pub mod bell;
 pub mod clock;
 pub mod giving_way;
 pub mod letters;
+pub mod own_mark;
 pub mod recent;
+pub mod secrets;
 pub mod stop;
 pub mod worker;
 

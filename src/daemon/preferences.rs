@@ -26,6 +26,7 @@ use super::lights;
 use super::reload::needing_restart;
 use super::settings_file::{self, Found};
 use crate::base::clock;
+use crate::base::secrets::STARS;
 use crate::config::{
     Complaint, Complaints, Config, Faulty, Operator, Origin, Resolved, Saved, control_of, keys, kind,
 };
@@ -467,7 +468,7 @@ fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotS
             draft.elsewhere.insert(path, toml);
         }
     }
-    let is_written = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.contains("***"));
+    let is_written = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.contains(STARS));
     let password = changes.get(PASSWORD).is_some_and(is_written);
     wrong.extend(password_for_another(now, &draft.saved, password));
     match (wrong.is_empty(), pinned) {
@@ -532,7 +533,7 @@ fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> 
         let is_shown = |toml: &str| {
             shown.get(&path) == Some(toml) || now.setting(&path).is_some_and(|setting| setting.value == toml)
         };
-        let is_stand_in = toml.as_deref().is_some_and(|toml| toml.contains("***") && is_shown(toml));
+        let is_stand_in = toml.as_deref().is_some_and(|toml| toml.contains(STARS) && is_shown(toml));
         if is_stand_in {
             restore(&mut draft.saved, saved, &path);
             is_password_written &= path != PASSWORD;
@@ -625,7 +626,7 @@ fn without_its_password(path: &str, toml: Option<&str>) -> Option<WrongSetting> 
     let key = keys::find(section, name)?;
     let has_stand_in = match key.kind {
         kind::Kind::Secret(_) => toml == "\"***\"",
-        kind::Kind::Url(_) | kind::Kind::Command(_) => toml.contains(":***@"),
+        kind::Kind::Url(_) | kind::Kind::Command(_) => toml.contains(STARS),
         _ => false,
     };
     has_stand_in.then(|| WrongSetting {

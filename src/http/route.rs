@@ -29,6 +29,7 @@ use super::query::Query;
 use super::routes::ROUTES;
 use super::upload::Upload;
 use super::{Site, guard, page};
+use crate::base::own_mark;
 use crate::ui;
 
 /// The media type of old text answers.
@@ -359,6 +360,11 @@ async fn answer(
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
     let path = uri.path();
+    // Its own picture would go round for ever, and look like a camera's.
+    if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
+        return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
+            .hint("its source is to be a camera, or another tallycam"));
+    }
     let (route, InPath { id, name }) = match find(method, path)? {
         Found::Route(route, said) => (route, said),
         Found::Asset(asset) => return Ok(page::asset(asset, &headers)),

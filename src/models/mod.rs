@@ -25,7 +25,7 @@ pub use guess::{GuessError, guess};
 pub use known_labels::COCO;
 pub use proof::{Proof, Seen};
 
-use crate::base::address::without_password;
+use crate::base::secrets::shown_url;
 use crate::vision::onnx::{Card, Network};
 
 /// The largest network that is read, in bytes.
@@ -213,7 +213,7 @@ impl Models {
         let bytes = download(url, MOST_BYTES)?;
         let found = self::sha256(&bytes);
         if sha256.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
-            return Err(ModelError::WrongDownload { url: without_password(url), found });
+            return Err(ModelError::WrongDownload { url: shown_url(url), found });
         }
         let card = describe(&bytes, addition, catalogue::of_sum(&found))?;
         self.put(name, &bytes, addition, card)
@@ -355,7 +355,7 @@ fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -
 /// The file at `url`, of at most `most` bytes.
 fn download(url: &str, most: u64) -> Result<Vec<u8>, ModelError> {
     crate::source::url::download(url, most, DOWNLOAD_WITHIN)
-        .map_err(|trouble| ModelError::Download { url: without_password(url), reason: trouble.line() })
+        .map_err(|trouble| ModelError::Download { url: shown_url(url), reason: trouble.line() })
 }
 
 /// SHA-256 as 64 lower-case digits.

@@ -20,6 +20,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
 use super::{Delivers, Opener, Source, Wanted};
+use crate::base::secrets::{STARS, shown_command};
 use crate::base::{Stamp, Stop};
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
@@ -84,9 +85,9 @@ impl ExecOpener {
                     .replace("{fps}", &fps.to_string())
             })
             .collect();
-        let described =
-            shlex::try_join(command.iter().map(String::as_str)).unwrap_or_else(|_| command.join(" "));
-        ExecOpener { command, described, secrets: Vec::new(), delivers }
+        let (shown, secrets) = shown_command(&command);
+        let described = shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_else(|_| shown.join(" "));
+        ExecOpener { command, described, secrets, delivers }
     }
 
     /// The same program under another name: `described` is what people are shown instead of its
@@ -259,7 +260,7 @@ impl ExecSource {
 
     fn quote(&self, trouble: Trouble) -> Trouble {
         self.words.lines().fold(trouble, |trouble, line| {
-            let shown = self.secrets.iter().fold(line, |line, secret| line.replace(secret.as_str(), "…"));
+            let shown = self.secrets.iter().fold(line, |line, secret| line.replace(secret.as_str(), STARS));
             trouble.because(shown)
         })
     }

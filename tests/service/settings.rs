@@ -609,6 +609,15 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     assert!(!answer.text().contains("s3cret"));
     let stars = json!({"source.url": "http://me:***@other/"});
     assert_eq!(patch(&daemon, &stars).status, 422, "a password that is not known");
+    // Where cameras want them in the address, too.
+    let asked = json!({"source.url": "http://cam/v.cgi?loginuse=me&loginpas=s3cret&fps=5", "source.password": "s3cret"});
+    let (answer, shown) = (patch(&daemon, &asked), "http://cam/v.cgi?loginuse=me&loginpas=***&fps=5");
+    assert_eq!((answer.status, value(&daemon, "source.url")), (200, json!(shown)));
+    let other =
+        json!({"source.url": "http://cam/v.cgi?loginuse=you&loginpas=***", "source.password": "s3cret"});
+    assert_eq!(patch(&daemon, &other).status, 422, "a password that is not known");
+    assert_eq!(patch(&daemon, &json!({"source.url": shown})).status, 200, "as it is shown");
+    assert!(fs::read_to_string(place.file()).unwrap().contains("loginpas=s3cret"));
     let exported = client::get(daemon.address, "/api/v1/settings.toml");
     assert_eq!(exported.header("content-type"), Some("application/toml"));
     let exported = exported.text().to_owned();
@@ -956,6 +965,12 @@ fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
     let refused = patch(&daemon, &json!({"source.kind": "files", "source.path": "/not/there"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert!(refused.json()["detail"].as_str().unwrap().contains("everything is as it was"));
+    assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
+    // Nor is its own picture, which would go round for ever.
+    let own = format!("http://{}/stream", daemon.address);
+    let refused = patch(&daemon, &json!({"source.kind": "url", "source.url": own}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("/stream is this tallycam itself"), "{}", refused.text());
     assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
     // One that does is.
     let taken = patch(&daemon, &json!({"source.kind": "files", "source.path": pictures.to_str().unwrap()}));

@@ -80,7 +80,7 @@ fn secrets_in_last_words_are_blotted_out() {
     let mut opener = shell("echo 'cannot open rtsp://me:hush@cam' >&2; exit 1", &[])
         .described("rtsp://cam".into(), vec!["hush".into(), String::new()]);
     let (_, trouble) = to_the_end(&mut *open(&mut opener));
-    assert_eq!(trouble.causes, ["cannot open rtsp://me:…@cam"]);
+    assert_eq!(trouble.causes, ["cannot open rtsp://me:***@cam"]);
     assert!(trouble.what.starts_with("rtsp://cam ended"), "{trouble}");
 }
 

@@ -159,6 +159,10 @@ impl Client {
                 Trouble::new(TroubleKind::Busy, format!("{address} is busy ({status})"))
                     .hint("many cameras serve only a few viewers at once")
             }
+            StatusCode::LOOP_DETECTED => {
+                Trouble::new(TroubleKind::Unsupported, format!("{address} is this tallycam itself"))
+                    .hint("the address of the camera is wanted, or of another tallycam")
+            }
             _ => Trouble::new(TroubleKind::Failed, format!("{address} answers {status}")),
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::wire::{self, Wire};
-use crate::base::address::without_password;
+use crate::base::secrets::shown_url;
 use crate::media::{Trouble, TroubleKind};
 
 /// Redirects followed in a row.
@@ -22,7 +22,7 @@ const MAX_REDIRECTS: usize = 5;
 pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Trouble> {
     let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
     let (address, _) = Address::parse(url).map_err(|error| {
-        let what = format!("{} is no address", without_password(url));
+        let what = format!("{} is no address", shown_url(url));
         Trouble::new(TroubleKind::Unsupported, what).because(error)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -23,13 +23,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::download::download;
 
-use self::address::{Address, BadAddress, Login, encode_all, split_authority, split_scheme, without_secrets};
+use self::address::{Address, BadAddress, Login, encode_all, split_authority, split_scheme};
 use self::client::{Answer, Client, Content};
 use self::wire::Wire;
 use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, PartError};
 use super::pace::step_of;
 use super::{Delivers, Opener, Source, Wanted};
+use crate::base::secrets::{self, shown_path};
 use crate::base::{Stamp, Stop};
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
@@ -104,8 +105,9 @@ impl Opener for UrlOpener {
 /// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG.
 fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: Wanted) -> ExecOpener {
     let (_, host, path) = split_authority(rest);
-    let described = format!("{scheme}://{host}{}", without_secrets(path));
-    let (command, secrets) = ffmpeg_command(scheme, rest, login, &wanted);
+    let described = format!("{scheme}://{host}{}", shown_path(path));
+    let (command, mut secrets) = ffmpeg_command(scheme, rest, login, &wanted);
+    secrets.extend(secrets::of_path(path));
     ExecOpener::new(command, wanted).described(described, secrets)
 }
 

@@ -24,6 +24,7 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::address::Address;
+use crate::base::own_mark;
 use crate::media::{Trouble, TroubleKind};
 
 /// How long connecting may take, and then the head of an answer.
@@ -74,6 +75,7 @@ impl Wire {
         let mut request = Request::get(address.path.as_str())
             .header(HOST, address.host_field())
             .header(USER_AGENT, concat!("tallycam/", env!("CARGO_PKG_VERSION")))
+            .header(own_mark::FIELD, own_mark::mark())
             .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
