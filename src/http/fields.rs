@@ -39,6 +39,12 @@ pub enum FieldError {
     },
 }
 
+/// What a place should be.
+pub const PLACE: &str = "[x, y] in fractions of the picture";
+
+/// What several should be.
+pub const PLACES: &str = "a list of [x, y] in fractions of the picture";
+
 /// The keys and values of a body.
 #[derive(Debug, Default)]
 pub struct Fields(Map<String, Value>);
@@ -50,6 +56,21 @@ impl Fields {
     /// [`FieldError`].
     pub fn read(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Fields, FieldError> {
         Fields::of(payload::read(headers, body)?, known)
+    }
+
+    /// Reads a body that has to be there, of which some keys are only told: they may be sent back, and change nothing.
+    ///
+    /// # Errors
+    /// [`FieldError`].
+    pub fn read_back(
+        headers: &HeaderMap,
+        body: &[u8],
+        known: &[&str],
+        told: &[&str],
+    ) -> Result<Fields, FieldError> {
+        let mut fields: Map<String, Value> = payload::read(headers, body)?;
+        fields.retain(|key, _| !told.contains(&key.as_str()));
+        Fields::of(fields, known)
     }
 
     /// Has a body, where there is one, be an object without any key: for what takes nothing.
@@ -177,6 +198,27 @@ impl Fields {
         })
     }
 
+    /// A list of texts.
+    pub fn texts(&self, key: &'static str) -> Result<Option<Vec<String>>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts = value.as_array().and_then(|list| list.iter().map(text).collect());
+        texts.map(Some).ok_or_else(|| self.wrong(key, "a list of texts"))
+    }
+
+    /// A place on the picture.
+    pub fn place(&self, key: &'static str) -> Result<Option<[f64; 2]>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        place(value).map(Some).ok_or_else(|| self.wrong(key, PLACE))
+    }
+
+    /// A list of such places.
+    pub fn places(&self, key: &'static str) -> Result<Option<Vec<[f64; 2]>>, FieldError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let places = value.as_array().and_then(|list| list.iter().map(place).collect());
+        places.map(Some).ok_or_else(|| self.wrong(key, PLACES))
+    }
+
     /// A length of time: seconds, or as in the configuration (`"30d"`).
     pub fn time(&self, key: &'static str) -> Result<Option<Duration>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
@@ -244,6 +286,13 @@ impl Fields {
 impl From<Map<String, Value>> for Fields {
     fn from(fields: Map<String, Value>) -> Fields {
         Fields(fields)
+    }
+}
+
+fn place(value: &Value) -> Option<[f64; 2]> {
+    match value.as_array()?.as_slice() {
+        [x, y] => Some([x.as_f64()?, y.as_f64()?]),
+        _ => None,
     }
 }
 

@@ -6,14 +6,12 @@
 use std::time::Duration;
 
 use hyper::header::{ETAG, HeaderValue, LOCATION};
-use hyper::{Response, StatusCode};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use hyper::{Method, Response, StatusCode};
 
 use super::Site;
 use super::body::Body;
 use super::etag::{self, Wish};
-use super::payload;
+use super::fields::{Fields, PLACE};
 use super::problem::Problem;
 use super::query::WrongValue;
 use super::route::Request;
@@ -28,56 +26,58 @@ const TRIES: usize = 5;
 /// A camera that nobody has seen yet is waited for so long, to see which scene it shows.
 const SCENE_WAIT: Duration = Duration::from_secs(10);
 
-/// What is sent of a line. Of what only we know, what was given may be sent back; it changes nothing.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineBody {
-    name: Option<String>,
-    a: Option<[f64; 2]>,
-    b: Option<[f64; 2]>,
-    in_name: Option<String>,
-    out_name: Option<String>,
-    classes: Option<Vec<String>>,
-    anchor: Option<String>,
-    recrossing: Option<String>,
-    #[serde(rename = "id")]
-    _id: Option<IgnoredAny>,
-    #[serde(rename = "scene")]
-    _scene: Option<IgnoredAny>,
-    #[serde(rename = "pinned")]
-    _pinned: Option<IgnoredAny>,
-    #[serde(rename = "created")]
-    _created: Option<IgnoredAny>,
-    #[serde(rename = "moved")]
-    _moved: Option<IgnoredAny>,
-    #[serde(rename = "deleted")]
-    _deleted: Option<IgnoredAny>,
+/// What may be said of a line.
+const SAID: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
+
+/// What only we know of it: what was given may be sent back, and changes nothing.
+const TOLD: [&str; 6] = ["id", "scene", "pinned", "created", "moved", "deleted"];
+
+/// The line that is meant: what is not said is as in `base`, or as usual.
+fn draft(fields: &Fields, base: Option<&LineDraft>) -> Result<LineDraft, Problem> {
+    let wrong = Problem::unprocessable;
+    let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
+    let a = fields.place("a").map_err(wrong)?.or(base.map(|base| base.a));
+    let b = fields.place("b").map_err(wrong)?.or(base.map(|base| base.b));
+    let needed = [("name", "a name", name.is_some()), ("a", PLACE, a.is_some()), ("b", PLACE, b.is_some())];
+    let (Some(name), Some(a), Some(b)) = (name, a, b) else { return Err(missing(&needed)) };
+    let text = |key, known: Option<&String>, usual: &str| -> Result<String, Problem> {
+        let given = fields.text(key).map_err(wrong)?;
+        Ok(given.or_else(|| known.cloned()).unwrap_or_else(|| usual.to_owned()))
+    };
+    let recrossing = fields.one_of("recrossing", &Recrossing::WORDS).map_err(wrong)?;
+    Ok(LineDraft {
+        name,
+        a,
+        b,
+        in_name: text("in_name", base.map(|base| &base.in_name), "in")?,
+        out_name: text("out_name", base.map(|base| &base.out_name), "out")?,
+        classes: classes(fields, base.map(|base| &base.classes))?,
+        anchor: anchor_of(fields, base.map(|base| base.anchor))?,
+        recrossing: recrossing.or(base.map(|base| base.recrossing)).unwrap_or_default(),
+    })
 }
 
-impl LineBody {
-    /// The line that is meant: what is not said is as in `base`, or as usual.
-    fn draft(self, base: Option<LineDraft>) -> Result<LineDraft, Problem> {
-        const PLACE: &str = "[x, y] in fractions of the picture";
-        let base = base.as_ref();
-        let name = self.name.or_else(|| base.map(|base| base.name.clone()));
-        let (a, b) = (self.a.or(base.map(|base| base.a)), self.b.or(base.map(|base| base.b)));
-        let needed =
-            [("name", "a name", name.is_some()), ("a", PLACE, a.is_some()), ("b", PLACE, b.is_some())];
-        let (Some(name), Some(a), Some(b)) = (name, a, b) else { return Err(missing(&needed)) };
-        let text = |given: Option<String>, known: Option<&String>, usual: &str| {
-            given.or_else(|| known.cloned()).unwrap_or_else(|| usual.to_owned())
-        };
-        Ok(LineDraft {
-            name,
-            a,
-            b,
-            in_name: text(self.in_name, base.map(|base| &base.in_name), "in"),
-            out_name: text(self.out_name, base.map(|base| &base.out_name), "out"),
-            classes: self.classes.or_else(|| base.map(|base| base.classes.clone())).unwrap_or_default(),
-            anchor: anchor(self.anchor.as_deref(), base.map(|base| base.anchor))?,
-            recrossing: recrossing(self.recrossing.as_deref(), base.map(|base| base.recrossing))?,
-        })
+/// What of a line or zone is counted: what is said, or as before.
+pub fn classes(fields: &Fields, known: Option<&Vec<String>>) -> Result<Vec<String>, Problem> {
+    let said = fields.texts("classes").map_err(Problem::unprocessable)?;
+    Ok(said.or_else(|| known.cloned()).unwrap_or_default())
+}
+
+/// The anchor that is said, or as before.
+pub fn anchor_of(fields: &Fields, known: Option<Anchor>) -> Result<Anchor, Problem> {
+    let said = fields.one_of("anchor", &Anchor::WORDS).map_err(Problem::unprocessable)?;
+    Ok(said.or(known).unwrap_or_default())
+}
+
+/// What is said in `request`, with no other keys than `said`, but for what is `told`. Of what is there already `null` is
+/// no value: nobody knows what it would mean.
+pub fn read(request: &Request, said: &[&'static str], told: &[&str]) -> Result<Fields, Problem> {
+    let fields = Fields::read_back(&request.headers, &request.body, said, told);
+    let fields = fields.map_err(Problem::unprocessable)?;
+    if request.method == Method::PATCH {
+        fields.no_null(said).map_err(Problem::unprocessable)?;
     }
+    Ok(fields)
 }
 
 /// The anchor of this word; without one, `known`, or the usual.
@@ -88,7 +88,8 @@ pub fn anchor(word: Option<&str>, known: Option<Anchor>) -> Result<Anchor, EditE
     let Some(word) = word else { return Ok(known.unwrap_or_default()) };
     Anchor::of_word(word).ok_or_else(|| {
         let words: Vec<&str> = Anchor::WORDS.iter().map(|(word, _)| *word).collect();
-        EditError::Wrong(format!("anchor is {word:?}, and should be one of {}", words.join(", ")))
+        let range = format!("one of {}", words.join(", "));
+        EditError::wrong("anchor", range.as_str(), format!("anchor is {word:?}, and should be {range}"))
     })
 }
 
@@ -98,8 +99,10 @@ pub fn anchor(word: Option<&str>, known: Option<Anchor>) -> Result<Anchor, EditE
 /// There is none of this word.
 pub fn recrossing(word: Option<&str>, known: Option<Recrossing>) -> Result<Recrossing, EditError> {
     let Some(word) = word else { return Ok(known.unwrap_or_default()) };
-    Recrossing::of_word(word)
-        .ok_or_else(|| EditError::Wrong(format!("recrossing is {word:?}, and should be every or once")))
+    Recrossing::of_word(word).ok_or_else(|| {
+        let words = format!("recrossing is {word:?}, and should be every or once");
+        EditError::wrong("recrossing", "every or once", words)
+    })
 }
 
 /// Which of these keys were not sent, and have to be: each with what it should be, and whether it is there.
@@ -140,9 +143,10 @@ pub fn reports(rows: &[LineRow], scene: Scene) -> String {
 /// `POST /api/v1/lines`.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let draft = payload::read::<LineBody>(&request.headers, &request.body)?.draft(None)?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
     let scene = new_scene(&request.site).await?;
-    let row = counts.add_line(scene, draft).await?;
+    let row = counts.add_line(scene, draft).await.map_err(|error| Problem::from(error).given_in(&fields))?;
     let mut response = one(&row);
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("lines/{}", row.id)) {
@@ -165,24 +169,29 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
 /// `PUT /api/v1/lines/{id}`: all of it anew.
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let draft = payload::read::<LineBody>(&request.headers, &request.body)?.draft(None)?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
     let version = version(&request, &known(counts, request.id)?)?;
-    Ok(one(&counts.change_line(request.id, version, draft).await?))
+    let changed = counts.change_line(request.id, version, draft).await;
+    Ok(one(&changed.map_err(|error| Problem::from(error).given_in(&fields))?))
 }
 
 /// `PATCH /api/v1/lines/{id}`: what is said, and nothing else.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
     let mut tries = 0;
     loop {
         tries += 1;
         let row = known(counts, request.id)?;
         let wished = version(&request, &row)?;
-        let draft = payload::read::<LineBody>(&request.headers, &request.body)?.draft(Some(row.draft))?;
+        let draft = draft(&fields, Some(&row.draft))?;
         match counts.change_line(request.id, Some(row.version), draft).await {
             // Nobody asked for a certain version: it is made on the newer one.
             Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
-            changed => return Ok(one(&changed?)),
+            changed => {
+                return Ok(one(&changed.map_err(|error| Problem::from(error).given_in(&fields))?));
+            }
         }
     }
 }

@@ -9,11 +9,11 @@ use serde::Serialize;
 use toml::de::DeValue;
 
 use super::body::Body;
-use super::fields::FieldError;
+use super::fields::{FieldError, Fields};
 use super::guard::Foreign;
 use super::ledger::ReadError;
 use super::model::{NotChosen, NotFetched};
-use super::payload::PayloadError;
+use super::payload::{self, PayloadError};
 use super::preferences::{NotSet, WrongSetting};
 use super::query::{UnknownKey, WrongValue};
 use crate::config::keys::{self, SECTIONS};
@@ -141,6 +141,15 @@ impl Problem {
     pub fn wrong_secret(mut self, field: impl Into<String>, range: impl Into<String>) -> Problem {
         let (field, range) = (field.into(), range.into());
         self.wrong = Some(Box::new(WrongField { field, range, ..WrongField::default() }));
+        self
+    }
+
+    /// The same, with what was given, where `fields` has it: who refused it had only the value that it meant.
+    #[must_use]
+    pub fn given_in(mut self, fields: &Fields) -> Problem {
+        if let Some(wrong) = &mut self.wrong {
+            wrong.given = wrong.given.take().or_else(|| fields.get(&wrong.field).map(payload::given));
+        }
         self
     }
 
@@ -559,10 +568,16 @@ impl From<EditError> for Problem {
             EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
             EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("look at it as it is now, and change that"),
-            EditError::Pinned { .. } | EditError::SameName { .. } | EditError::Drawn { .. } => {
-                Problem::new(StatusCode::CONFLICT, detail)
+            EditError::SameName { name, .. } => {
+                Problem::new(StatusCode::CONFLICT, detail).wrong("name", "a name that no other has", name)
             }
-            EditError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            EditError::Pinned { .. } | EditError::Drawn { .. } => Problem::new(StatusCode::CONFLICT, detail),
+            EditError::Wrong { field: "", .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            EditError::Wrong { field, range, .. } => {
+                let wrong = WrongField { field: field.to_owned(), range, ..WrongField::default() };
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+                Problem { wrong: Some(Box::new(wrong)), ..problem }
+            }
             EditError::Store(error) => Problem::from(error),
         }
     }

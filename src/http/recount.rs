@@ -94,8 +94,8 @@ impl TryFrom<RecountBody> for Recount {
     type Error = EditError;
 
     fn try_from(body: RecountBody) -> Result<Recount, EditError> {
-        let wrong = |key: &str, word: &str, expected: &str| {
-            EditError::Wrong(format!("{key} is {word:?}, and should be {expected}"))
+        let wrong = |key: &'static str, word: &str, expected: &str| {
+            EditError::wrong(key, expected, format!("{key} is {word:?}, and should be {expected}"))
         };
         let scene =
             Scene::of_word(&body.scene).ok_or_else(|| wrong("scene", &body.scene, "camera, files or sim"))?;
@@ -103,7 +103,11 @@ impl TryFrom<RecountBody> for Recount {
             let direction = Direction::of_word(&found.direction)
                 .ok_or_else(|| wrong("direction", &found.direction, "in or out"))?;
             if !(0.0..=1.0).contains(&found.score) {
-                return Err(EditError::Wrong(String::from("a score is a number from 0 to 1")));
+                return Err(EditError::wrong(
+                    "score",
+                    "a number from 0 to 1",
+                    "a score is a number from 0 to 1",
+                ));
             }
             Ok(FoundAgain {
                 line: found.line_id,

@@ -1,21 +1,13 @@
 //! What is counted at this moment: `/api/v1/tracks`, `/api/v1/tallies`, and setting the sums to zero.
 
 use hyper::{Response, StatusCode};
-use serde::Deserialize;
 
 use super::body::Body;
-use super::payload;
+use super::fields::Fields;
 use super::problem::Problem;
 use super::route::Request;
 use super::v1;
 use super::wire::{self, ResetReport, TalliesReport, TracksReport};
-
-/// Which line is set to zero; all of them where none is named.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ResetBody {
-    line: Option<u64>,
-}
 
 /// `GET /api/v1/tracks`.
 pub async fn tracks(request: Request) -> Result<Response<Body>, Problem> {
@@ -30,11 +22,14 @@ pub async fn tallies(request: Request) -> Result<Response<Body>, Problem> {
     Ok(v1::json(wire::json(&TalliesReport::of(&tallies, counts))))
 }
 
-/// `POST /api/v1/counts/reset`.
+/// `POST /api/v1/counts/reset`: the sums of one line; of all of them where none is named.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let wanted: Option<ResetBody> = payload::read_or_nothing(&request.headers, &request.body)?;
-    let reset = counts.reset(wanted.unwrap_or_default().line).await?;
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["line"]);
+    let fields = fields.map_err(Problem::unprocessable)?;
+    fields.no_null(&["line"]).map_err(Problem::unprocessable)?;
+    let line = fields.whole("line", 1..=u64::MAX).map_err(Problem::unprocessable)?;
+    let reset = counts.reset(line).await?;
     let mut response = v1::json(wire::json(&ResetReport::from(&reset)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

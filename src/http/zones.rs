@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::body::Body;
 use super::etag::{self, Wish};
-use super::lines::{anchor, missing, new_scene, scene};
-use super::payload;
+use super::fields::{Fields, PLACES};
+use super::lines::{anchor_of, classes, missing, new_scene, read, scene};
 use super::problem::Problem;
 use super::route::Request;
 use super::v1;
@@ -22,42 +20,25 @@ use crate::store::{Counts, EditError, ZoneDraft, ZoneRow};
 /// A change of part of a zone is tried so often while others change it, too.
 const TRIES: usize = 5;
 
-/// What is sent of a zone. Of what only we know, what was given may be sent back; it changes nothing.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ZoneBody {
-    name: Option<String>,
-    points: Option<Vec<[f64; 2]>>,
-    classes: Option<Vec<String>>,
-    anchor: Option<String>,
-    #[serde(rename = "id")]
-    _id: Option<IgnoredAny>,
-    #[serde(rename = "scene")]
-    _scene: Option<IgnoredAny>,
-    #[serde(rename = "pinned")]
-    _pinned: Option<IgnoredAny>,
-    #[serde(rename = "occupancy")]
-    _occupancy: Option<IgnoredAny>,
-}
+/// What may be said of a zone.
+const SAID: [&str; 4] = ["name", "points", "classes", "anchor"];
 
-impl ZoneBody {
-    /// The zone that is meant: what is not said is as in `base`, or as usual.
-    fn draft(self, base: Option<ZoneDraft>) -> Result<ZoneDraft, Problem> {
-        let base = base.as_ref();
-        let name = self.name.or_else(|| base.map(|base| base.name.clone()));
-        let points = self.points.or_else(|| base.map(|base| base.points.clone()));
-        let needed = [
-            ("name", "a name", name.is_some()),
-            ("points", "a list of [x, y] in fractions of the picture", points.is_some()),
-        ];
-        let (Some(name), Some(points)) = (name, points) else { return Err(missing(&needed)) };
-        Ok(ZoneDraft {
-            name,
-            points,
-            classes: self.classes.or_else(|| base.map(|base| base.classes.clone())).unwrap_or_default(),
-            anchor: anchor(self.anchor.as_deref(), base.map(|base| base.anchor))?,
-        })
-    }
+/// What only we know of it: what was given may be sent back, and changes nothing.
+const TOLD: [&str; 4] = ["id", "scene", "pinned", "occupancy"];
+
+/// The zone that is meant: what is not said is as in `base`, or as usual.
+fn draft(fields: &Fields, base: Option<&ZoneDraft>) -> Result<ZoneDraft, Problem> {
+    let wrong = Problem::unprocessable;
+    let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
+    let points = fields.places("points").map_err(wrong)?.or_else(|| base.map(|base| base.points.clone()));
+    let needed = [("name", "a name", name.is_some()), ("points", PLACES, points.is_some())];
+    let (Some(name), Some(points)) = (name, points) else { return Err(missing(&needed)) };
+    Ok(ZoneDraft {
+        name,
+        points,
+        classes: classes(fields, base.map(|base| &base.classes))?,
+        anchor: anchor_of(fields, base.map(|base| base.anchor))?,
+    })
 }
 
 /// `GET /api/v1/zones`.
@@ -72,9 +53,10 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/zones`.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let draft = payload::read::<ZoneBody>(&request.headers, &request.body)?.draft(None)?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
     let scene = new_scene(&request.site).await?;
-    let row = counts.add_zone(scene, draft).await?;
+    let row = counts.add_zone(scene, draft).await.map_err(|error| Problem::from(error).given_in(&fields))?;
     let mut response = one(&request, &row)?;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("zones/{}", row.id)) {
@@ -92,25 +74,30 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
 /// `PUT /api/v1/zones/{id}`: all of it anew.
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let draft = payload::read::<ZoneBody>(&request.headers, &request.body)?.draft(None)?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
     let version = version(&request, &known(counts, request.id)?)?;
-    let row = counts.change_zone(request.id, version, draft).await?;
-    one(&request, &row)
+    let changed = counts.change_zone(request.id, version, draft).await;
+    one(&request, &changed.map_err(|error| Problem::from(error).given_in(&fields))?)
 }
 
 /// `PATCH /api/v1/zones/{id}`: what is said, and nothing else.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
     let mut tries = 0;
     loop {
         tries += 1;
         let row = known(counts, request.id)?;
         let wished = version(&request, &row)?;
-        let draft = payload::read::<ZoneBody>(&request.headers, &request.body)?.draft(Some(row.draft))?;
+        let draft = draft(&fields, Some(&row.draft))?;
         match counts.change_zone(request.id, Some(row.version), draft).await {
             // Nobody asked for a certain version: it is made on the newer one.
             Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
-            changed => return one(&request, &changed?),
+            changed => {
+                let changed = changed.map_err(|error| Problem::from(error).given_in(&fields))?;
+                return one(&request, &changed);
+            }
         }
     }
 }

@@ -59,6 +59,10 @@ pub enum Recrossing {
 }
 
 impl Recrossing {
+    /// The words of all policies.
+    pub const WORDS: [(&'static str, Recrossing); 2] =
+        [("every", Recrossing::Every), ("once", Recrossing::Once)];
+
     /// `every` or `once`.
     pub fn word(self) -> &'static str {
         match self {
@@ -69,7 +73,7 @@ impl Recrossing {
 
     /// The policy of this word.
     pub fn of_word(word: &str) -> Option<Recrossing> {
-        [Recrossing::Every, Recrossing::Once].into_iter().find(|policy| policy.word() == word)
+        Recrossing::WORDS.iter().find(|(own, _)| *own == word).map(|(_, policy)| *policy)
     }
 }
 

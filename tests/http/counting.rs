@@ -99,14 +99,14 @@ fn what_is_no_line_is_refused_in_words() {
         // The values in the order of our own declaration: nobody has promised one.
         (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
         (JSON, with("colour", json!("red")), 422, "colour"),
-        (JSON, with("a", json!([0.5])), 422, "array of length 2"),
+        (JSON, with("a", json!([0.5])), 422, "a should be [x, y]"),
         (JSON, with("a", json!(null)), 422, "a is missing"),
         (JSON, with("a", json!([0.9, 0.9])), 422, "same point"),
         (JSON, with("a", json!([7, 7])), 422, "from 0 to 1"),
         (JSON, with("name", json!("")), 422, "name"),
         (JSON, with("name", json!("Door")), 409, "Door"),
         (JSON, with("anchor", json!("foot")), 422, "bottom, center"),
-        (JSON, with("recrossing", json!("twice")), 422, "every or once"),
+        (JSON, with("recrossing", json!("twice")), 422, "one of every, once"),
         (JSON, format!("{{\"name\":\"{}\"}}", "x".repeat(70_000)), 413, "longer"),
     ] {
         let answer = served.send("POST", "/api/v1/lines", kind, &body);
@@ -117,6 +117,58 @@ fn what_is_no_line_is_refused_in_words() {
         );
         assert!(said.contains(word), "{body:.60} says {said}");
     }
+    // Which value it is, what is expected there, and what was given.
+    let square = json!([[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]);
+    let zone = |key: &str, value: Value| {
+        let mut draft = json!({"name": "Queue", "points": square});
+        draft[key] = value;
+        ("/api/v1/zones", draft.to_string())
+    };
+    let line = |key: &str, value: Value| ("/api/v1/lines", with(key, value));
+    let reset = |body: &str| ("/api/v1/counts/reset", body.to_owned());
+    for ((path, body), status, field, range, given) in [
+        (line("name", json!(7)), 422, "name", "a text", "7"),
+        (line("name", json!(" ")), 422, "name", "1 to 60 characters", " "),
+        (line("name", json!("Door")), 409, "name", "no other has", "Door"),
+        (line("a", json!([0.2])), 422, "a", "[x, y]", "[0.2]"),
+        (line("b", json!([0.2, "x"])), 422, "b", "[x, y]", "[0.2,\"x\"]"),
+        (line("b", json!([0.1, 0.1])), 422, "b", "another point", "[0.1,0.1]"),
+        (line("a", json!([7, 7])), 422, "a", "from -1 to 2", "[7,7]"),
+        (line("b", json!([7, 0.1])), 422, "b", "from -1 to 2", "[7,0.1]"),
+        (line("in_name", json!("")), 422, "in_name", "1 to 30 characters", ""),
+        (line("out_name", json!("in")), 422, "out_name", "another name than in_name", "in"),
+        (line("classes", json!("person")), 422, "classes", "list of texts", "person"),
+        (line("classes", json!([""])), 422, "classes", "1 to 60 characters", "[\"\"]"),
+        (line("anchor", json!("foot")), 422, "anchor", "bottom, center", "foot"),
+        (line("recrossing", json!("maybe")), 422, "recrossing", "every, once", "maybe"),
+        (line("colour", json!("red")), 422, "colour", "anchor, recrossing", "red"),
+        (zone("name", json!("")), 422, "name", "1 to 60 characters", ""),
+        (zone("points", json!([[0, 0], [1, 1]])), 422, "points", "3 to 32", "[[0,0],[1,1]]"),
+        (zone("points", json!([[0, 0], [1, 1], [1]])), 422, "points", "list of [x, y]", "[[0,0],[1,1],[1]]"),
+        (zone("points", json!([[2, 2], [3, 2], [3, 3]])), 422, "points", "3 to 32", "[[2,2],[3,2],[3,3]]"),
+        (zone("exclude", json!("yes")), 422, "exclude", "one of name, points, classes, anchor", "yes"),
+        (zone("anchor", json!(1)), 422, "anchor", "bottom, center", "1"),
+        (reset(r#"{"line":"x"}"#), 422, "line", "a whole number", "x"),
+        (reset(r#"{"line":-1}"#), 422, "line", "a whole number", "-1"),
+        (reset(r#"{"line":null}"#), 422, "line", "left out", "null"),
+        (reset(r#"{"lines":1}"#), 422, "lines", "one of line", "1"),
+    ] {
+        let answer = served.send("POST", path, JSON, &body);
+        let problem = answer.json();
+        assert_eq!(
+            (answer.status, &problem["field"], &problem["given"]),
+            (status, &json!(field), &json!(given)),
+            "{body}: {problem}"
+        );
+        assert!(problem["range"].as_str().unwrap().contains(range), "{body}: {problem}");
+    }
+    // What is there already is not taken away by saying nothing of it.
+    for (key, path) in [("a", "/api/v1/lines/1"), ("anchor", "/api/v1/lines/1")] {
+        let refused = served.send("PATCH", path, JSON, &json!({ key: null }).to_string());
+        assert_eq!((refused.status, &refused.json()["field"]), (422, &json!(key)), "{}", refused.text());
+    }
+    let sent_back = served.get("/api/v1/lines/1").text().to_owned();
+    assert_eq!(served.send("PATCH", "/api/v1/lines/1", JSON, &sent_back).status, 200);
     let place = "[x, y] in fractions of the picture";
     for (path, body, missing) in [
         ("/api/v1/lines", json!({"name": "a"}), &[("a", place), ("b", place)][..]),

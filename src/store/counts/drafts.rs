@@ -2,7 +2,7 @@
 
 use super::{EditError, LineDraft, ZoneDraft};
 use crate::base::letters::{is_blank, is_unseen_control};
-use crate::vision::{CountingLine, LineId, Point, Polygon};
+use crate::vision::{CountingLine, LineError, LineId, Point, Polygon};
 
 /// Lines that a scene has at most, those of the operator's file among them.
 pub(super) const MOST_LINES: usize = 100;
@@ -14,26 +14,41 @@ const MOST_CORNERS: usize = 32;
 const LONGEST_NAME: usize = 60;
 const LONGEST_DIRECTION: usize = 30;
 const MOST_CLASSES: usize = 100;
+const OTHER_POINT: &str = "[x, y], another point than a";
+
+/// An end may be beyond the edge: the line goes on there.
+const PLACE: &str = "[x, y] in fractions of the picture, each from -1 to 2";
 
 /// The draft with blanks around its names taken off, if it is a line.
 pub(super) fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
     let [a, b] = [draft.a, draft.b].map(|[x, y]| Point::new(x as f32, y as f32));
-    let name = name("line", &draft.name, LONGEST_NAME)?;
-    CountingLine::new(LineId(0), name.as_str(), a, b).map_err(|error| EditError::Wrong(error.to_string()))?;
-    let in_name = self::name("direction", &draft.in_name, LONGEST_DIRECTION)?;
-    let out_name = self::name("direction", &draft.out_name, LONGEST_DIRECTION)?;
+    let name = name("name", "line", &draft.name, LONGEST_NAME)?;
+    if let Err(error) = CountingLine::new(LineId(0), name.as_str(), a, b) {
+        let (field, range) = match error {
+            LineError::EqualEnds => ("b", OTHER_POINT),
+            // Both may be: the first is told.
+            _ if is_place(a) => ("b", PLACE),
+            _ => ("a", PLACE),
+        };
+        return Err(EditError::wrong(field, range, error.to_string()));
+    }
+    let in_name = self::name("in_name", "direction", &draft.in_name, LONGEST_DIRECTION)?;
+    let out_name = self::name("out_name", "direction", &draft.out_name, LONGEST_DIRECTION)?;
     if in_name == out_name {
-        return Err(EditError::Wrong(String::from("both directions have the same name; give each its own")));
+        let words = "both directions have the same name; give each its own";
+        return Err(EditError::wrong("out_name", "another name than in_name", words));
     }
     Ok(LineDraft { name, in_name, out_name, classes: classes(draft.classes)?, ..draft })
 }
 
 /// The draft with blanks around its names taken off, if it is a zone.
 pub(super) fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
-    let name = name("zone", &draft.name, LONGEST_NAME)?;
+    let name = name("name", "zone", &draft.name, LONGEST_NAME)?;
+    let range = format!("a list of 3 to {MOST_CORNERS} [x, y] in fractions of the picture");
+    let wrong = |words: String| EditError::wrong("points", range.as_str(), words);
     if draft.points.len() > MOST_CORNERS {
         let has = draft.points.len();
-        return Err(EditError::Wrong(format!("a zone has at most {MOST_CORNERS} corners, not {has}")));
+        return Err(wrong(format!("a zone has at most {MOST_CORNERS} corners, not {has}")));
     }
     let corners: Vec<Point> = draft.points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect();
     // All of its corners beyond one edge: none of it is on the picture.
@@ -41,41 +56,49 @@ pub(super) fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
         [|p: &Point| p.x < 0.0, |p: &Point| p.x > 1.0, |p: &Point| p.y < 0.0, |p: &Point| p.y > 1.0]
             .iter()
             .any(|beyond| !corners.is_empty() && corners.iter().all(beyond));
-    Polygon::new(corners).map_err(|error| EditError::Wrong(error.to_string()))?;
+    Polygon::new(corners).map_err(|error| wrong(error.to_string()))?;
     if is_beyond {
-        return Err(EditError::Wrong(String::from(
-            "the zone is outside the picture; coordinates go from 0 to 1",
-        )));
+        return Err(wrong(String::from("the zone is outside the picture; coordinates go from 0 to 1")));
     }
     Ok(ZoneDraft { name, classes: classes(draft.classes)?, ..draft })
 }
 
-fn name(what: &str, name: &str, longest: usize) -> Result<String, EditError> {
+fn is_place(point: Point) -> bool {
+    [point.x, point.y].iter().all(|at| (-1.0..=2.0).contains(at))
+}
+
+fn name(field: &'static str, what: &str, name: &str, longest: usize) -> Result<String, EditError> {
     let name = name.trim();
     let length = name.chars().count();
+    let range = if field == "classes" { "a list of names, each of" } else { "a name of" };
+    let wrong =
+        |words: String| Err(EditError::wrong(field, format!("{range} 1 to {longest} characters"), words));
     if name.chars().all(is_blank) {
-        return Err(EditError::Wrong(format!("the {what} has no name")));
+        return wrong(format!("the {what} has no name"));
     }
     if length > longest {
-        return Err(EditError::Wrong(format!(
-            "the name of the {what} is too long: {length} characters, at most {longest}"
-        )));
+        return wrong(format!("the name of the {what} is too long: {length} characters, at most {longest}"));
     }
     if name.chars().any(is_unseen_control) {
-        return Err(EditError::Wrong(format!(
+        return wrong(format!(
             "the name of the {what} holds a control character, or a mark that is not seen"
-        )));
+        ));
     }
     Ok(name.to_owned())
 }
 
 fn classes(classes: Vec<String>) -> Result<Vec<String>, EditError> {
     if classes.len() > MOST_CLASSES {
-        return Err(EditError::Wrong(format!("at most {MOST_CLASSES} classes can be named")));
+        let range = format!("a list of at most {MOST_CLASSES} names");
+        return Err(EditError::wrong(
+            "classes",
+            range,
+            format!("at most {MOST_CLASSES} classes can be named"),
+        ));
     }
     let mut named: Vec<String> = Vec::with_capacity(classes.len());
     for class in &classes {
-        let class = name("class", class, LONGEST_NAME)?;
+        let class = name("classes", "class", class, LONGEST_NAME)?;
         if !named.contains(&class) {
             named.push(class);
         }
@@ -103,7 +126,7 @@ mod tests {
 
     fn wrong<T: std::fmt::Debug>(judged: Result<T, EditError>) -> String {
         match judged {
-            Err(EditError::Wrong(words)) => words,
+            Err(EditError::Wrong { words, .. }) => words,
             other => panic!("{other:?}"),
         }
     }

@@ -74,7 +74,7 @@ pub(super) fn add(desk: &Desk<'_>, scene: Scene, draft: LineDraft) -> Result<Lin
     is_free(others(), &draft.name)?;
     if others().count() >= MOST_LINES {
         let words = format!("there are {MOST_LINES} lines already; delete one first");
-        return Err(EditError::Wrong(words).into());
+        return Err(EditError::wrong_whole(words).into());
     }
     let id = insert(desk, Some(scene), &draft, None)?;
     one(desk.connection, id)
@@ -112,7 +112,7 @@ pub(super) fn delete(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<(
 /// why, for each.
 pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<Vec<EditError>, Fault> {
     if pinned.len() > MOST_LINES {
-        return Err(EditError::Wrong(format!("there can be {MOST_LINES} lines at most")).into());
+        return Err(EditError::wrong_whole(format!("there can be {MOST_LINES} lines at most")).into());
     }
     let lines = all(desk.connection)?;
     let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());

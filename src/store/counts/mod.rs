@@ -151,9 +151,28 @@ pub enum EditError {
         origin: String,
     },
     /// The draft is none: equal ends, outside the picture, no name, too many.
-    #[error("{0}")]
-    Wrong(String),
+    #[error("{words}")]
+    Wrong {
+        /// Which of its values; empty: none of them alone.
+        field: &'static str,
+        /// What is expected there; empty where that is not one of its values.
+        range: String,
+        /// What is wrong with it.
+        words: String,
+    },
     /// The ledger itself.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl EditError {
+    /// That `field` is not in `range`, in `words`.
+    pub fn wrong(field: &'static str, range: impl Into<String>, words: impl Into<String>) -> EditError {
+        EditError::Wrong { field, range: range.into(), words: words.into() }
+    }
+
+    /// That the whole is not what it may be.
+    pub fn wrong_whole(words: impl Into<String>) -> EditError {
+        EditError::wrong("", "", words)
+    }
 }

@@ -141,27 +141,34 @@ pub(super) fn replace(desk: &Desk<'_>, calendar: &Calendar, recount: &Recount) -
 
 /// Whether it can be one.
 fn check(recount: &Recount) -> Result<(), EditError> {
-    let wrong = |words: String| Err(EditError::Wrong(words));
+    let wrong =
+        |field: &'static str, words: String| Err(EditError::wrong(field, words.as_str(), words.as_str()));
     if recount.crossings.len() > MOST_RECOUNTED {
-        return wrong(format!("a recount has at most {MOST_RECOUNTED} crossings"));
+        return wrong("crossings", format!("a recount has at most {MOST_RECOUNTED} crossings"));
     }
     if recount.spans.is_empty() || recount.spans.len() > MOST_SPANS {
-        return wrong(format!("a recount has 1 to {MOST_SPANS} spans"));
+        return wrong("spans", format!("a recount has 1 to {MOST_SPANS} spans"));
     }
     if recount.lines.is_empty() || recount.lines.len() > MOST_LINES {
-        return wrong(format!("a recount has 1 to {MOST_LINES} lines"));
+        return wrong("lines", format!("a recount has 1 to {MOST_LINES} lines"));
     }
     for (what, text) in
         [("camera", &recount.camera), ("recording", &recount.recording), ("model", &recount.model)]
     {
         if text.chars().count() > LONGEST_NAME || text.chars().any(is_unseen_control) {
-            return wrong(format!("{what} has at most {LONGEST_NAME} letters, and none that are not seen"));
+            return wrong(
+                what,
+                format!("{what} has at most {LONGEST_NAME} letters, and none that are not seen"),
+            );
         }
     }
     let mut end = None;
     for &(from, to) in &recount.spans {
         if from > to || end.is_some_and(|end| from <= end) || i64::try_from(to).is_err() {
-            return wrong(String::from("the spans of a recount are in order and apart from each other"));
+            return wrong(
+                "spans",
+                String::from("the spans of a recount are in order and apart from each other"),
+            );
         }
         end = Some(to);
     }
@@ -169,17 +176,23 @@ fn check(recount: &Recount) -> Result<(), EditError> {
     let mut seen = BTreeSet::new();
     for found in &recount.crossings {
         if !lines.contains(&found.line) {
-            return wrong(format!("a crossing is of line {}, which was not counted on", found.line));
+            return wrong(
+                "crossings",
+                format!("a crossing is of line {}, which was not counted on", found.line),
+            );
         }
         let at = recount.spans.partition_point(|&(_, to)| to < found.time_us);
         if recount.spans.get(at).is_none_or(|&(from, _)| from > found.time_us) {
-            return wrong(String::from("a crossing is at a time that the recording has no pictures of"));
+            return wrong(
+                "crossings",
+                String::from("a crossing is at a time that the recording has no pictures of"),
+            );
         }
         if found.ordinal == 0 || found.class.is_empty() || found.class.chars().count() > LONGEST_NAME {
-            return wrong(String::from("a crossing has an ordinal from 1 and a class"));
+            return wrong("crossings", String::from("a crossing has an ordinal from 1 and a class"));
         }
         if !seen.insert((found.line, found.track, found.ordinal)) {
-            return wrong(String::from("two crossings have the same line, track and ordinal"));
+            return wrong("crossings", String::from("two crossings have the same line, track and ordinal"));
         }
     }
     Ok(())

@@ -498,7 +498,7 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     let door = bench.draw("Door", Scene::Camera);
     let add = |bench: &mut Bench, scene, draft| bench.edit(|c| async move { c.add_line(scene, draft).await });
     assert!(matches!(add(&mut bench, Scene::Camera, draft("Door")), Err(EditError::SameName { .. })));
-    assert!(matches!(add(&mut bench, Scene::Camera, draft("")), Err(EditError::Wrong(_))));
+    assert!(matches!(add(&mut bench, Scene::Camera, draft("")), Err(EditError::Wrong { field: "name", .. })));
     assert!(add(&mut bench, Scene::Files, draft("Door")).is_ok(), "another scene, another door");
     clock.pass(S);
     let change = |bench: &mut Bench, id, version, draft| {

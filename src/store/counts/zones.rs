@@ -49,7 +49,7 @@ pub(super) fn add(desk: &Desk<'_>, scene: Scene, draft: ZoneDraft) -> Result<Zon
     is_free(others(), &draft.name)?;
     if others().count() >= MOST_ZONES {
         let words = format!("there are {MOST_ZONES} zones already; delete one first");
-        return Err(EditError::Wrong(words).into());
+        return Err(EditError::wrong_whole(words).into());
     }
     let id = insert(desk, Some(scene), &draft, None)?;
     one(desk.connection, id)
@@ -82,7 +82,7 @@ pub(super) fn delete(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<(
 /// Makes the operator's zones those of his file; matched by name, and left out, as his lines are.
 pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(ZoneDraft, String)>) -> Result<Vec<EditError>, Fault> {
     if pinned.len() > MOST_ZONES {
-        return Err(EditError::Wrong(format!("there can be {MOST_ZONES} zones at most")).into());
+        return Err(EditError::wrong_whole(format!("there can be {MOST_ZONES} zones at most")).into());
     }
     let zones = all(desk.connection)?;
     let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
