@@ -261,8 +261,12 @@ impl Fields {
 
     /// `key` is not what it should be.
     pub fn wrong(&self, key: &'static str, expected: impl Into<String>) -> FieldError {
-        let given = self.0.get(key).map(payload::given);
-        FieldError::Wrong { key, expected: expected.into(), given }
+        FieldError::Wrong { key, expected: expected.into(), given: self.given(key) }
+    }
+
+    /// What was given for `key`, `null` included, as it is told to people.
+    pub fn given(&self, key: &str) -> Option<String> {
+        self.0.get(key).map(payload::given)
     }
 
     /// The same error with what was given for its key, where it was found without looking there.

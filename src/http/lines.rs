@@ -29,6 +29,9 @@ const SCENE_WAIT: Duration = Duration::from_secs(10);
 /// What may be said of a line.
 const SAID: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
 
+/// Pairs of values that have to fit each other: where they do not, the store tells it of the second.
+const TOGETHER: [(&str, &str); 2] = [("a", "b"), ("in_name", "out_name")];
+
 /// What only we know of it: what was given may be sent back, and changes nothing.
 const TOLD: [&str; 6] = ["id", "scene", "pinned", "created", "moved", "deleted"];
 
@@ -39,7 +42,7 @@ fn draft(fields: &Fields, base: Option<&LineDraft>) -> Result<LineDraft, Problem
     let a = fields.place("a").map_err(wrong)?.or(base.map(|base| base.a));
     let b = fields.place("b").map_err(wrong)?.or(base.map(|base| base.b));
     let needed = [("name", "a name", name.is_some()), ("a", PLACE, a.is_some()), ("b", PLACE, b.is_some())];
-    let (Some(name), Some(a), Some(b)) = (name, a, b) else { return Err(missing(&needed)) };
+    let (Some(name), Some(a), Some(b)) = (name, a, b) else { return Err(missing(&needed).given_in(fields)) };
     let text = |key, known: Option<&String>, usual: &str| -> Result<String, Problem> {
         let given = fields.text(key).map_err(wrong)?;
         Ok(given.or_else(|| known.cloned()).unwrap_or_else(|| usual.to_owned()))
@@ -55,6 +58,20 @@ fn draft(fields: &Fields, base: Option<&LineDraft>) -> Result<LineDraft, Problem
         anchor: anchor_of(fields, base.map(|base| base.anchor))?,
         recrossing: recrossing.or(base.map(|base| base.recrossing)).unwrap_or_default(),
     })
+}
+
+/// What is wrong with the line of `fields`, told of what was sent of it: the other one of two may be as it was before.
+fn refused(error: EditError, fields: &Fields) -> Problem {
+    let is_sent = |key: &str| fields.get(key).is_some();
+    let error = match error {
+        EditError::Wrong { field, range, words } => {
+            let other = TOGETHER.iter().find(|(first, second)| *second == field && is_sent(first));
+            let field = other.filter(|_| !is_sent(field)).map_or(field, |(first, _)| *first);
+            EditError::Wrong { field, range, words }
+        }
+        error => error,
+    };
+    Problem::from(error).given_in(fields)
 }
 
 /// What of a line or zone is counted: what is said, or as before.
@@ -146,7 +163,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let fields = read(&request, &SAID, &TOLD)?;
     let draft = draft(&fields, None)?;
     let scene = new_scene(&request.site).await?;
-    let row = counts.add_line(scene, draft).await.map_err(|error| Problem::from(error).given_in(&fields))?;
+    let row = counts.add_line(scene, draft).await.map_err(|error| refused(error, &fields))?;
     let mut response = one(&row);
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("lines/{}", row.id)) {
@@ -173,7 +190,7 @@ pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let draft = draft(&fields, None)?;
     let version = version(&request, &known(counts, request.id)?)?;
     let changed = counts.change_line(request.id, version, draft).await;
-    Ok(one(&changed.map_err(|error| Problem::from(error).given_in(&fields))?))
+    Ok(one(&changed.map_err(|error| refused(error, &fields))?))
 }
 
 /// `PATCH /api/v1/lines/{id}`: what is said, and nothing else.
@@ -190,7 +207,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
             // Nobody asked for a certain version: it is made on the newer one.
             Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
             changed => {
-                return Ok(one(&changed.map_err(|error| Problem::from(error).given_in(&fields))?));
+                return Ok(one(&changed.map_err(|error| refused(error, &fields))?));
             }
         }
     }

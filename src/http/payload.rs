@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::query::Query;
@@ -26,6 +26,9 @@ pub enum PayloadError {
     /// It is no JSON.
     #[error("the request's body is no JSON: {0}")]
     NotJson(String),
+    /// It would be JSON, were it not for a number of a key that is none, or too large for any of ours (the second text).
+    #[error("{0:?} holds {1}, which is no finite number")]
+    NoNumber(String, String),
     /// It is something else.
     #[error("{0} is not understood here")]
     Kind(String),
@@ -126,8 +129,27 @@ pub fn read_pairs(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value
 
 /// An object's keys and values in their order, each key once: of two values nobody knows which is meant.
 fn object(body: &[u8]) -> Result<Vec<(String, Value)>, PayloadError> {
-    let Pairs(pairs) = serde_json::from_slice(body).map_err(|e| PayloadError::NotJson(e.to_string()))?;
-    each_once(pairs)
+    let (mut from, mut read) = (serde_json::Deserializer::from_slice(body), None);
+    let pairs = from.deserialize_map(Each(&mut read)).and_then(|pairs| from.end().map(|()| pairs));
+    each_once(pairs.map_err(|error| match read.zip(no_number(body, &error)) {
+        Some((key, word)) => {
+            let given = given_of(&key, &Value::from(word));
+            PayloadError::NoNumber(key.chars().take(60).collect(), given)
+        }
+        None => PayloadError::NotJson(error.to_string()),
+    })?)
+}
+
+/// The number that `body` could not be read for: `NaN`, `-Infinity` and `1e400` are what programs write that do not know
+/// what JSON has, and their users know the key, not the column.
+fn no_number(body: &[u8], error: &serde_json::Error) -> Option<String> {
+    let line = body.split(|byte| *byte == b'\n').nth(error.line().checked_sub(1)?)?;
+    let (before, after) = line.split_at_checked(error.column().checked_sub(1)?)?;
+    let is_apart = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte);
+    let begin = before.iter().rposition(is_apart).map_or(0, |at| at + 1);
+    let end = after.iter().position(is_apart).unwrap_or(after.len());
+    let word = std::str::from_utf8(line.get(begin..before.len() + end)?).ok()?;
+    word.parse::<f64>().is_ok_and(|number| !number.is_finite()).then(|| word.to_owned())
 }
 
 fn each_once(pairs: Vec<(String, Value)>) -> Result<Vec<(String, Value)>, PayloadError> {
@@ -163,28 +185,26 @@ pub fn given(value: &Value) -> String {
     }
 }
 
-/// An object's keys and values in their order, with those that are there twice.
-struct Pairs(Vec<(String, Value)>);
+/// Reads an object's keys and values in their order, with those that are there twice; the key whose value is being read
+/// is kept where the reader sees it, also when that value is none.
+struct Each<'a>(&'a mut Option<String>);
 
-impl<'de> serde::Deserialize<'de> for Pairs {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Pairs, D::Error> {
-        struct Each;
-        impl<'de> serde::de::Visitor<'de> for Each {
-            type Value = Pairs;
+impl<'de> Visitor<'de> for Each<'_> {
+    type Value = Vec<(String, Value)>;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
 
-            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Pairs, M::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut pairs = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let key = self.0.insert(key);
+            let value = map.next_value()?;
+            pairs.push((std::mem::take(key), value));
+            *self.0 = None;
         }
-        from.deserialize_map(Each)
+        Ok(pairs)
     }
 }
 
@@ -366,8 +386,29 @@ mod tests {
         assert!(pairs(form, &many[1..].join("&")).is_ok());
         assert_eq!(pairs(json, "[1]"), Err(PayloadError::NoObject));
         assert_eq!(pairs(json, " "), Err(PayloadError::Missing));
-        assert!(matches!(pairs(json, "{\"a\":NaN}"), Err(PayloadError::NotJson(_))));
+        assert!(matches!(pairs(json, "{\"a\":nonsense}"), Err(PayloadError::NotJson(_))));
         assert_eq!(pairs("image/png", "x"), Err(PayloadError::Kind("image/png".into())));
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_told_with_its_key() {
+        let huge = format!("1{}", "0".repeat(400));
+        for word in ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "nan", huge.as_str()] {
+            let given = word.chars().take(100).collect();
+            let told = Err(PayloadError::NoNumber(String::from("a"), given));
+            for body in
+                [format!("{{\"w\": 1,\r\n \"a\":[0.5,{word}], \"b\":2}}"), format!("{{\"a\": {word} }}")]
+            {
+                assert_eq!(of("application/json", &body), told, "{body}");
+            }
+        }
+        let secret = of("application/json", "{\"password\":NaN}");
+        assert_eq!(secret, Err(PayloadError::NoNumber(String::from("password"), String::from("***"))));
+        // Of no value, of another fault, or of nothing that was meant to be a number.
+        for body in ["{NaN:1}", "{\"a\":1 NaN}", "{\"a\":[1", "{\"a\":hunter2}", "{\"a\":1}NaN", "{\"a\":01}"]
+        {
+            assert!(matches!(of("application/json", body), Err(PayloadError::NotJson(_))), "{body}");
+        }
     }
 
     proptest::proptest! {

@@ -13,7 +13,7 @@ use super::fields::{FieldError, Fields};
 use super::guard::Foreign;
 use super::ledger::ReadError;
 use super::model::{NotChosen, NotFetched};
-use super::payload::{self, PayloadError};
+use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::{UnknownKey, WrongValue};
 use crate::config::keys::{self, SECTIONS};
@@ -148,7 +148,7 @@ impl Problem {
     #[must_use]
     pub fn given_in(mut self, fields: &Fields) -> Problem {
         if let Some(wrong) = &mut self.wrong {
-            wrong.given = wrong.given.take().or_else(|| fields.get(&wrong.field).map(payload::given));
+            wrong.given = wrong.given.take().or_else(|| fields.given(&wrong.field));
         }
         self
     }
@@ -326,7 +326,9 @@ impl From<Withheld> for Problem {
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Problem {
         let status = match error {
-            PayloadError::Missing | PayloadError::NotJson(_) => StatusCode::BAD_REQUEST,
+            PayloadError::Missing | PayloadError::NotJson(_) | PayloadError::NoNumber(..) => {
+                StatusCode::BAD_REQUEST
+            }
             PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PayloadError::NoObject
             | PayloadError::TooMany
@@ -336,6 +338,7 @@ impl From<PayloadError> for Problem {
         let problem = Problem::new(status, error.to_string()).hint(error.hint());
         match error {
             PayloadError::Repeated(key, given) => problem.wrong(key, "given once", given),
+            PayloadError::NoNumber(key, given) => problem.wrong(key, "finite, where it is a number", given),
             PayloadError::NoObject => problem.wrong_body(),
             _ => problem,
         }

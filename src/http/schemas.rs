@@ -134,7 +134,7 @@ fn of_what_is_counted() -> Value {
                 },
             })),
         })),
-        "ResetDraft": {"type": "object", "properties": {"line": maybe(count())}},
+        "ResetDraft": {"type": "object", "properties": {"line": count()}},
         "Reset": object(json!({"id": count(), "time": time(), "line_id": maybe(count())})),
         "RecountDraft": object(json!({
             "scene": scene(), "camera": text(), "recording": text(), "model": text(),

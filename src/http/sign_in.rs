@@ -144,6 +144,7 @@ fn password_draft(request: &Request) -> Result<(String, String), Problem> {
     let read = Fields::read(&request.headers, &request.body, &KEYS)
         .and_then(|fields| Ok((fields.text("password")?, fields.text("current")?)));
     let hidden = || String::from("***");
+    let shown = |key: String| Some(key).filter(|key| KEYS.contains(&key.as_str())).unwrap_or_else(hidden);
     let (password, current) = read.map_err(|error| {
         Problem::unprocessable(match error {
             FieldError::Wrong { key, .. } => FieldError::Wrong { key, expected: takes(key), given: None },
@@ -151,8 +152,10 @@ fn password_draft(request: &Request) -> Result<(String, String), Problem> {
                 FieldError::Unknown { key: hidden(), known, given: hidden() }
             }
             FieldError::Payload(PayloadError::Repeated(key, _)) => {
-                let key = Some(key).filter(|key| KEYS.contains(&key.as_str())).unwrap_or_else(hidden);
-                PayloadError::Repeated(key, hidden()).into()
+                PayloadError::Repeated(shown(key), hidden()).into()
+            }
+            FieldError::Payload(PayloadError::NoNumber(key, _)) => {
+                PayloadError::NoNumber(shown(key), hidden()).into()
             }
             error => error,
         })

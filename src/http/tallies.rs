@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::route::Request;
 use super::v1;
 use super::wire::{self, ResetReport, TalliesReport, TracksReport};
+use crate::store::EditError;
 
 /// `GET /api/v1/tracks`.
 pub async fn tracks(request: Request) -> Result<Response<Body>, Problem> {
@@ -22,6 +23,16 @@ pub async fn tallies(request: Request) -> Result<Response<Body>, Problem> {
     Ok(v1::json(wire::json(&TalliesReport::of(&tallies, counts))))
 }
 
+/// Why nothing was reset: which line was meant is said in the body, unlike where the address says it.
+fn not_reset(error: EditError) -> Problem {
+    let unknown = if let EditError::Unknown { id, .. } = error { Some(id) } else { None };
+    let problem = Problem::from(error);
+    match unknown {
+        Some(id) => problem.wrong("line", "the number of a line that is there", id.to_string()),
+        None => problem,
+    }
+}
+
 /// `POST /api/v1/counts/reset`: the sums of one line; of all of them where none is named.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
@@ -29,7 +40,7 @@ pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     let fields = fields.map_err(Problem::unprocessable)?;
     fields.no_null(&["line"]).map_err(Problem::unprocessable)?;
     let line = fields.whole("line", 1..=u64::MAX).map_err(Problem::unprocessable)?;
-    let reset = counts.reset(line).await?;
+    let reset = counts.reset(line).await.map_err(not_reset)?;
     let mut response = v1::json(wire::json(&ResetReport::from(&reset)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

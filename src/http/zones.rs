@@ -32,7 +32,7 @@ fn draft(fields: &Fields, base: Option<&ZoneDraft>) -> Result<ZoneDraft, Problem
     let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
     let points = fields.places("points").map_err(wrong)?.or_else(|| base.map(|base| base.points.clone()));
     let needed = [("name", "a name", name.is_some()), ("points", PLACES, points.is_some())];
-    let (Some(name), Some(points)) = (name, points) else { return Err(missing(&needed)) };
+    let (Some(name), Some(points)) = (name, points) else { return Err(missing(&needed).given_in(fields)) };
     Ok(ZoneDraft {
         name,
         points,

@@ -390,6 +390,11 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
     assert_eq!(short["range"], "a text of 8 to 200 characters that can be typed");
     assert!(short.get("given").is_none(), "{short}");
     // What may have been meant as the password is not given back.
+    for (body, field) in [(r#"{"password":1e55555}"#, "password"), (r#"{"short77":1e55555}"#, "***")] {
+        let answer = camera.here("PUT", "/api/v1/password", json, body);
+        assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{}", answer.text());
+        assert!(!answer.text().contains("short77") && !answer.text().contains("55555"), "{}", answer.text());
+    }
     let number = camera.here("PUT", "/api/v1/password", json, r#"{"password":12345678}"#);
     assert!((400..500).contains(&number.status) && !number.text().contains("12345678"), "{}", number.text());
 }

@@ -136,7 +136,7 @@ fn what_is_no_line_is_refused_in_words() {
         (line("a", json!([7, 7])), 422, "a", "from -1 to 2", "[7,7]"),
         (line("b", json!([7, 0.1])), 422, "b", "from -1 to 2", "[7,0.1]"),
         (line("in_name", json!("")), 422, "in_name", "1 to 30 characters", ""),
-        (line("out_name", json!("in")), 422, "out_name", "another name than in_name", "in"),
+        (line("out_name", json!("in")), 422, "out_name", "another name", "in"),
         (line("classes", json!("person")), 422, "classes", "list of texts", "person"),
         (line("classes", json!([""])), 422, "classes", "1 to 60 characters", "[\"\"]"),
         (line("anchor", json!("foot")), 422, "anchor", "bottom, center", "foot"),
@@ -202,6 +202,85 @@ fn what_is_no_line_is_refused_in_words() {
     ] {
         let foreign = served.send_with(method, path, "Origin: https://evil.example\r\n", &good.to_string());
         assert_eq!(foreign.status, 403, "{method}");
+    }
+}
+
+#[test]
+fn what_was_sent_of_a_line_or_zone_is_named_where_it_is_refused() {
+    let (_cam, served) = counted();
+    served.draw("Door");
+    let zone = json!({"name": "Yard", "points": [[0, 0], [1, 0], [1, 1]]});
+    assert_eq!(served.send("POST", "/api/v1/zones", JSON, &zone.to_string()).status, 201);
+    let (lines, door, zones, yard) = ("/api/v1/lines", "/api/v1/lines/1", "/api/v1/zones", "/api/v1/zones/1");
+    let reset = "/api/v1/counts/reset";
+    let many = json!({"name": "Hall", "points": vec![[0, 0]; 33]}).to_string();
+    for (method, path, kind, body, status, field, range, given) in [
+        // Of two that do not go together: what was sent, not what was there before.
+        ("PATCH", door, JSON, r#"{"a":[0.5,0]}"#, 422, "a", "another point", "[0.5,0]"),
+        ("PATCH", door, JSON, r#"{"b":[0.5,1]}"#, 422, "b", "another point", "[0.5,1]"),
+        ("PATCH", door, JSON, r#"{"in_name":"out"}"#, 422, "in_name", "another name", "out"),
+        ("PATCH", door, JSON, r#"{"out_name":"in"}"#, 422, "out_name", "another name", "in"),
+        ("PATCH", door, JSON, r#"{"a":[0.1,7]}"#, 422, "a", "from -1 to 2", "[0.1,7]"),
+        // No part of it is on the picture, though both ends may be where they are.
+        ("POST", lines, JSON, r#"{"name":"T","a":[0,1.5],"b":[1,1.5]}"#, 422, "b", "with some of", "[1,1.5]"),
+        // Null is none where there has to be one.
+        ("POST", lines, JSON, r#"{"name":"T","a":null,"b":[0,1]}"#, 422, "a", "[x, y]", "null"),
+        ("PUT", door, JSON, r#"{"name":null,"a":[1,1],"b":[0,1]}"#, 422, "name", "a name", "null"),
+        ("PUT", yard, JSON, r#"{"name":"Yard","points":null}"#, 422, "points", "a list of [x, y]", "null"),
+        ("PATCH", yard, JSON, r#"{"points":null}"#, 422, "points", "left out", "null"),
+        ("PATCH", yard, JSON, r#"{"classes":null}"#, 422, "classes", "left out", "null"),
+        // No numbers, in JSON and in forms.
+        ("POST", lines, JSON, r#"{"name":"T","a":[0,NaN],"b":[0,1]}"#, 400, "a", "finite", "NaN"),
+        ("POST", lines, JSON, r#"{"name":"T","a":[0,0],"b":[0,1e400]}"#, 400, "b", "finite", "1e400"),
+        ("POST", lines, FORM, "name=T&a=NaN,0&b=0,1", 422, "a", "[x, y]", "[\"NaN\",0]"),
+        ("POST", lines, FORM, "name=T&a=0,0&b=0,1e400", 422, "b", "[x, y]", "[0,\"1e400\"]"),
+        ("POST", lines, FORM, "name=T&a=0.2&b=0,1", 422, "a", "[x, y]", "[0.2]"),
+        ("POST", zones, FORM, "name=T&points=0,0+1,1", 422, "points", "3 to 32", "[[0,0],[1,1]]"),
+        ("POST", zones, JSON, &many, 422, "points", "3 to 32", ""),
+        (
+            "POST",
+            zones,
+            JSON,
+            r#"{"name":"T","points":[[0,0],[0.5,0.5],[1,1]]}"#,
+            422,
+            "points",
+            "not all on one line",
+            "[[0,0],[0.5,0.5],[1,1]]",
+        ),
+        (
+            "POST",
+            zones,
+            JSON,
+            r#"{"name":"Yard","points":[[0,0],[1,0],[1,1]]}"#,
+            409,
+            "name",
+            "no other",
+            "Yard",
+        ),
+        // Which line was meant is in the body.
+        ("POST", reset, JSON, r#"{"line":99}"#, 404, "line", "a line that is there", "99"),
+        ("POST", reset, FORM, "line=x", 422, "line", "a whole number", "x"),
+    ] {
+        let answer = served.send(method, path, kind, body);
+        let problem = answer.json();
+        assert_eq!((answer.status, &problem["field"]), (status, &json!(field)), "{body}: {problem}");
+        assert!(problem["range"].as_str().unwrap().contains(range), "{body}: {problem}");
+        let said = problem["given"].as_str().unwrap();
+        assert!(if given.is_empty() { said.len() == 100 } else { said == given }, "{body}: {problem}");
+    }
+    // What was answered may be sent back, and a number as a form has it.
+    for path in [door, yard] {
+        let sent = served.get(path).text().to_owned();
+        for method in ["PATCH", "PUT"] {
+            assert_eq!(served.send(method, path, JSON, &sent).status, 200, "{method} {sent}");
+        }
+    }
+    let unknown = served.send("PATCH", yard, JSON, r#"{"exclude":"yes","occupancy":null}"#).json();
+    assert!(!unknown.to_string().contains("occupancy"), "{unknown}");
+    for (kind, body) in
+        [(JSON, r#"{"line":1}"#), (JSON, r#"{"line":"1"}"#), (FORM, "line=1"), (JSON, "{}"), (JSON, "")]
+    {
+        assert_eq!(served.send("POST", reset, kind, body).status, 201, "{body}");
     }
 }
 

@@ -14,7 +14,11 @@ const MOST_CORNERS: usize = 32;
 const LONGEST_NAME: usize = 60;
 const LONGEST_DIRECTION: usize = 30;
 const MOST_CLASSES: usize = 100;
-const OTHER_POINT: &str = "[x, y], another point than a";
+
+// What two values have to be together fits either of them: whoever asked may have sent the one or the other.
+const APART: &str = "[x, y], another point than the other end";
+const ON_PICTURE: &str = "[x, y] in fractions of the picture, with some of the line from a to b on it";
+const OWN_NAME: &str = "another name than the other direction has";
 
 /// An end may be beyond the edge: the line goes on there.
 const PLACE: &str = "[x, y] in fractions of the picture, each from -1 to 2";
@@ -25,10 +29,11 @@ pub(super) fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
     let name = name("name", "line", &draft.name, LONGEST_NAME)?;
     if let Err(error) = CountingLine::new(LineId(0), name.as_str(), a, b) {
         let (field, range) = match error {
-            LineError::EqualEnds => ("b", OTHER_POINT),
+            LineError::EqualEnds => ("b", APART),
             // Both may be: the first is told.
-            _ if is_place(a) => ("b", PLACE),
-            _ => ("a", PLACE),
+            _ if !is_place(a) => ("a", PLACE),
+            _ if !is_place(b) => ("b", PLACE),
+            _ => ("b", ON_PICTURE),
         };
         return Err(EditError::wrong(field, range, error.to_string()));
     }
@@ -36,7 +41,7 @@ pub(super) fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
     let out_name = self::name("out_name", "direction", &draft.out_name, LONGEST_DIRECTION)?;
     if in_name == out_name {
         let words = "both directions have the same name; give each its own";
-        return Err(EditError::wrong("out_name", "another name than in_name", words));
+        return Err(EditError::wrong("out_name", OWN_NAME, words));
     }
     Ok(LineDraft { name, in_name, out_name, classes: classes(draft.classes)?, ..draft })
 }
@@ -44,7 +49,10 @@ pub(super) fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
 /// The draft with blanks around its names taken off, if it is a zone.
 pub(super) fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
     let name = name("name", "zone", &draft.name, LONGEST_NAME)?;
-    let range = format!("a list of 3 to {MOST_CORNERS} [x, y] in fractions of the picture");
+    let range = format!(
+        "a list of 3 to {MOST_CORNERS} [x, y] in fractions of the picture, each from -1 to 2, not all on one line and \
+         not all beyond one edge"
+    );
     let wrong = |words: String| EditError::wrong("points", range.as_str(), words);
     if draft.points.len() > MOST_CORNERS {
         let has = draft.points.len();
@@ -121,6 +129,24 @@ mod tests {
             classes: vec![String::from("person"), String::from("person ")],
             anchor: Anchor::BottomCenter,
             recrossing: Recrossing::Every,
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_not_what_was_refused() {
+        let field = |judged| match judged {
+            Err(EditError::Wrong { field, range, .. }) => (field, range),
+            other => panic!("{other:?}"),
+        };
+        for (draft, value, range) in [
+            (LineDraft { a: [0.9, 0.5], ..door() }, "b", APART),
+            (LineDraft { a: [0.1, 1.5], b: [0.9, 1.5], ..door() }, "b", ON_PICTURE),
+            (LineDraft { a: [0.1, 2.5], b: [0.9, 2.5], ..door() }, "a", PLACE),
+            (LineDraft { a: [f64::NAN, 0.0], ..door() }, "a", PLACE),
+            (LineDraft { b: [0.5, 1e300], ..door() }, "b", PLACE),
+            (LineDraft { in_name: String::from("out"), ..door() }, "out_name", OWN_NAME),
+        ] {
+            assert_eq!(field(line(draft.clone())), (value, range.to_owned()), "{draft:?}");
         }
     }
 
