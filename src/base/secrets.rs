@@ -8,10 +8,33 @@
 pub const STARS: &str = "***";
 
 /// What stands in the names of secrets: cameras have `loginpas`, `psw` and worse.
-const NAMES: [&str; 9] = ["pas", "pwd", "psw", "token", "key", "auth", "secret", "cookie", "signature"];
+const NAMES: [&str; 11] =
+    ["pas", "pwd", "psw", "token", "key", "auth", "secret", "cookie", "session", "cred", "signature"];
 
-/// What a video encoder is told, with a name that has one of [`NAMES`] in it.
-const NO_SECRETS: [&str; 3] = ["keyint", "keyframe", "key_frame"];
+/// Names of secrets that are parts of others.
+const WHOLE_NAMES: [&str; 5] = ["p", "sig", "sid", "pin", "code"];
+
+/// What has one of [`NAMES`] in it and is none: options of encoders and filters, mostly.
+const NO_SECRETS: [&str; 11] = [
+    "keyint",
+    "key-int",
+    "keyframe",
+    "key_frame",
+    "colorkey",
+    "chromakey",
+    "bypass",
+    "highpass",
+    "lowpass",
+    "bandpass",
+    "compass",
+];
+
+/// How an address is written: what stands before its host, before a password and behind it; also where it is a value
+/// in another address.
+const WAYS: [[&str; 3]; 3] = [["://", ":", "@"], ["%3A%2F%2F", "%3A", "%40"], ["%3a%2f%2f", "%3a", "%40"]];
+
+/// Words of an option's cluster: more letters are a name.
+const LONGEST_CLUSTER: usize = 6;
 
 /// `url` as it may be shown, with [`STARS`] in the place of each secret.
 pub fn shown_url(url: &str) -> String {
@@ -59,14 +82,34 @@ impl Taken {
     }
 
     fn out_of_url(&mut self, url: &str) -> String {
-        let Some(host) = url.find("://").map(|at| at + 3) else { return self.out_of_path(url) };
-        let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
-        let authority = match url[host..end].rsplit_once('@').map(|(user, rest)| (user.split_once(':'), rest))
-        {
-            Some((Some((user, password)), rest)) => format!("{user}:{}@{rest}", self.take(password)),
-            _ => url[host..end].to_owned(),
-        };
-        format!("{}{authority}{}", &url[..host], self.out_of_path(&url[end..]))
+        let mut shown = WAYS.iter().fold(url.to_owned(), |shown, way| self.out_of_addresses(&shown, way));
+        if !url.contains("://") {
+            // Many programs take one without its scheme.
+            let end = shown.find(['/', '?', '#']).unwrap_or(shown.len());
+            shown = self.out_of_authority(&shown[..end], ":", "@") + &shown[end..];
+        }
+        self.out_of_path(&shown)
+    }
+
+    /// Of an address, and of those that are values in it.
+    fn out_of_addresses(&mut self, text: &str, [scheme, colon, at]: &[&str; 3]) -> String {
+        let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(begin) = rest.find(scheme).map(|sign| sign + scheme.len()) {
+            let ends = rest[begin..].find(['/', '?', '#']).map_or(rest.len(), |end| begin + end);
+            // The next one's name and password are its own.
+            let ends = rest[begin..].find(scheme).map_or(ends, |next| ends.min(begin + next));
+            shown.push_str(&rest[..begin]);
+            shown.push_str(&self.out_of_authority(&rest[begin..ends], colon, at));
+            rest = &rest[ends..];
+        }
+        shown + rest
+    }
+
+    fn out_of_authority(&mut self, authority: &str, colon: &str, at: &str) -> String {
+        match authority.rsplit_once(at).map(|(user, rest)| (user.split_once(colon), rest)) {
+            Some((Some((user, password)), rest)) => format!("{user}{colon}{}{at}{rest}", self.take(password)),
+            _ => authority.to_owned(),
+        }
     }
 
     /// Also of what has no address in it: `name=value`.
@@ -92,13 +135,20 @@ impl Taken {
         let mut follows = Follows::Anything;
         let mut shown = Vec::with_capacity(words.len());
         for word in words.iter().map(AsRef::as_ref) {
-            let is_option = word.starts_with('-') && word.len() > 1;
+            // Between the words of a script.
+            if matches!(word, "" | "\\") {
+                shown.push(word.to_owned());
+                continue;
+            }
+            let option = bare(word);
+            let is_option = option.starts_with('-') && option.len() > 1;
             shown.push(match follows {
                 Follows::Secret if !is_option => self.take(word).to_owned(),
                 Follows::Login if !is_option => self.out_of_login(word),
                 _ => self.out_of_word(word),
             });
-            follows = if is_option && !word.contains('=') { what_follows(word) } else { Follows::Anything };
+            let is_alone = is_option && !option.contains(['=', ':']);
+            follows = if is_alone { what_follows(option) } else { Follows::Anything };
         }
         shown
     }
@@ -111,44 +161,101 @@ impl Taken {
     }
 
     fn out_of_word(&mut self, word: &str) -> String {
-        // `-H "Authorization: …"`
-        if let Some((name, value)) = word.split_once(':')
+        // `--header=Authorization: …` as well as what follows `-H`.
+        let (option, field) = match word.split_once('=') {
+            Some((option, field)) if option.starts_with('-') => word.split_at(word.len() - field.len()),
+            _ => ("", word),
+        };
+        let bare_field = field.trim_start_matches(is_quote);
+        if let Some((name, value)) = bare_field.split_once(':')
             && !value.starts_with("//")
+            && !name.contains(|c: char| c.is_whitespace() || c == '=' || c == '@')
+            && (is_secret(name) || is_login(name) || is_cluster_of_login(name))
+        {
+            let begin = word.len() - value.len();
+            return format!("{}{}", &word[..begin], self.take(value.trim_start()));
+        }
+        if !option.is_empty() || !word.contains(char::is_whitespace) {
+            let name = option.trim_end_matches('=');
+            if is_login(name) {
+                return format!("{option}{}", self.out_of_login(field));
+            }
+            return match is_secret(name) && !field.is_empty() {
+                true => format!("{option}{}", self.take(field)),
+                false => self.out_of_url(word),
+            };
+        }
+        if let Some((name, value)) = word.split_once('=')
             && !name.contains(char::is_whitespace)
-            && !name.contains('=')
-            && (is_secret(name) || is_login(name))
+            && is_secret(name)
+            && !value.is_empty()
         {
-            return format!("{name}:{}", self.take(value.trim_start()));
+            return format!("{}={}", self.out_of_authority(name, ":", "@"), self.take(value));
         }
-        if let Some((name, login)) = word.split_once('=')
-            && is_login(name)
-        {
-            return format!("{name}={}", self.out_of_login(login));
+        let is_address =
+            word.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace));
+        if is_address { self.out_of_url(word) } else { self.out_of_script(word) }
+    }
+
+    /// `sh -c "…"`, or the fields of several headers. Where a secret ends that is quoted, or has a name before it, is not
+    /// known: all is taken from there on.
+    fn out_of_script(&mut self, script: &str) -> String {
+        let chunks: Vec<&str> = script.split_inclusive(char::is_whitespace).collect();
+        let pieces: Vec<&str> =
+            chunks.iter().map(|chunk| chunk.trim_end_matches(char::is_whitespace)).collect();
+        let all = self.out_of_command(&pieces);
+        let mut shown = String::with_capacity(script.len());
+        for (at, (piece, one)) in pieces.iter().zip(&all).enumerate() {
+            let has_open_end = piece.contains(is_quote) && piece != one
+                || piece
+                    .strip_suffix(':')
+                    .is_some_and(|name| is_secret(name.rsplit(['=', '"', '\'']).next().unwrap_or(name)));
+            if has_open_end {
+                let rest = chunks[at..].concat();
+                return shown + self.take(&rest);
+            }
+            shown.push_str(one);
+            shown.push_str(&chunks[at][piece.len()..]);
         }
-        if !word.contains(char::is_whitespace) {
-            return self.out_of_url(word);
-        }
-        // A script: `sh -c "…"`. Where a quoted secret ends in it is not known.
-        let pieces: Vec<&str> = word.split(char::is_whitespace).collect();
-        let shown = self.out_of_command(&pieces);
-        let is_quoted = |(piece, shown): (&&str, &String)| *piece != shown && piece.contains(['"', '\'']);
-        match pieces.iter().zip(&shown).position(is_quoted) {
-            Some(at) => format!("{} {}", shown[..at].join(" "), self.take(&pieces[at..].join(" "))),
-            None => shown.join(" "),
-        }
+        shown
     }
 }
 
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let is_named = name.ends_with("pw") || NAMES.iter().any(|part| name.contains(part));
-    is_named && !NO_SECRETS.iter().any(|part| name.contains(part))
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'')
 }
 
-/// Whether an option of this name, with or without its value, is for a user's name and password: `-u` of curl and others.
+fn bare(word: &str) -> &str {
+    word.trim_matches(is_quote)
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.trim_start_matches('-').to_ascii_lowercase();
+    let is_named = WHOLE_NAMES.contains(&name.as_str())
+        || name.ends_with("pw")
+        || NAMES.iter().any(|part| name.contains(part));
+    is_named && !name.ends_with("author") && !NO_SECRETS.iter().any(|part| name.contains(part))
+}
+
+/// Whether an option, perhaps with its value, is for a user's name and password: `-u` of curl and others, also behind
+/// other letters (`-sSu`).
 fn is_login(option: &str) -> bool {
-    (option.starts_with("-u") || option.starts_with("-U"))
-        || (option.starts_with("--") && option.ends_with("user"))
+    if let Some(long) = option.strip_prefix("--") {
+        return ["user", "username", "login"].iter().any(|name| long.ends_with(name));
+    }
+    let Some(letters) = option.strip_prefix('-') else { return false };
+    match letters.find(['u', 'U']) {
+        // With its value: `-uadmin`.
+        Some(0) => !letters.starts_with("user_") && letters != "update",
+        Some(_) => letters.len() <= LONGEST_CLUSTER && letters.ends_with(['u', 'U']),
+        None => false,
+    }
+}
+
+/// Whether letters of a cluster are such an option, and a name follows (`-sume`). Only where a password follows that.
+fn is_cluster_of_login(option: &str) -> bool {
+    let letters = option.strip_prefix('-').filter(|letters| !letters.starts_with('-'));
+    letters.and_then(|letters| letters.find(['u', 'U'])).is_some_and(|at| at < LONGEST_CLUSTER)
 }
 
 fn what_follows(option: &str) -> Follows {
@@ -183,6 +290,18 @@ mod tests {
             ("http://cam/pwd=b/video?fps=1", "http://cam/pwd=***/video?fps=1"),
             ("http://me:pw@cam?x=1&key=2#3", "http://me:***@cam?x=1&key=***#3"),
             ("http://cam/?pwd=&keyint=30", "http://cam/?pwd=&keyint=30"),
+            ("http://cam/?u=me&p=b&author=c", "http://cam/?u=me&p=***&author=c"),
+            (
+                "http://go:1984/api?src=rtsp://me:pw@cam/1&x=2",
+                "http://go:1984/api?src=rtsp://me:***@cam/1&x=2",
+            ),
+            (
+                "http://go/api?src=rtsp%3A%2F%2Fme%3Apw%40cam/1",
+                "http://go/api?src=rtsp%3A%2F%2Fme%3A***%40cam/1",
+            ),
+            ("http://a:b@p/http://me:pw@cam/x", "http://a:***@p/http://me:***@cam/x"),
+            ("rtsp://me:p w@cam/1", "rtsp://me:***@cam/1"),
+            ("me:pw@cam/x", "me:***@cam/x"),
         ] {
             assert_eq!(shown_url(url), shown);
         }
@@ -220,7 +339,40 @@ mod tests {
                 &["gst", "rtspsrc", "user-pw=***", "location=rtsp://a:***@c/"],
                 &["pw", "b"],
             ),
+            (&["x", "-p", "pw", "-b", "session=a"], &["x", "-p", "***", "-b", "session=***"], &["pw", "a"]),
             (&["sh", "-c", "curl -u me:pw cam | x"], &["sh", "-c", "curl -u me:*** cam | x"], &["pw"]),
+            (&["curl", "-sSu", "me:pw", "-sume:a"], &["curl", "-sSu", "me:***", "-sume:***"], &["pw", "a"]),
+            (&["curl", "-x", "me:pw@proxy:80", "c"], &["curl", "-x", "me:***@proxy:80", "c"], &["pw"]),
+            (
+                &["wget", "--header=Authorization: Basic a"],
+                &["wget", "--header=Authorization:***"],
+                &["Basic a"],
+            ),
+            (
+                &["gst", "user-pw=my pass", "--password=a b"],
+                &["gst", "user-pw=***", "--password=***"],
+                &["my pass", "a b"],
+            ),
+            (
+                &["ffmpeg", "-user_agent", "tally:1", "-update", "a:1", "-vf", "highpass=f=200,key-int=3"],
+                &["ffmpeg", "-user_agent", "tally:1", "-update", "a:1", "-vf", "highpass=f=200,key-int=3"],
+                &[],
+            ),
+            (
+                &["ffmpeg", "-headers", "User-Agent: x\r\nAuthorization: Basic a\r\n"],
+                &["ffmpeg", "-headers", "User-Agent: x\r\n***"],
+                &["Authorization: Basic a\r\n"],
+            ),
+            (
+                &["sh", "-c", "set -e\n\tcurl --password  a -s \\\n  --user \\\n me:pw c # all\n"],
+                &["sh", "-c", "set -e\n\tcurl --password  *** -s \\\n  --user \\\n me:*** c # all\n"],
+                &["a", "pw"],
+            ),
+            (
+                &["sh", "-c", "x '-u' me:pw; wget --header='Cookie: a' b"],
+                &["sh", "-c", "x '-u' me:*** wget ***"],
+                &["pw;", "--header='Cookie: a' b"],
+            ),
             (&["sh", "-c", "curl -u 'me:p w' cam"], &["sh", "-c", "curl -u ***"], &["p", "'me:p w' cam"]),
             (
                 &["ffmpeg", "-vf", "scale=1:2", "-x264opts", "keyint=30:a"],

@@ -6,6 +6,7 @@
 //! program leads a process group of its own; when the source is dropped the whole group is ended
 //! (SIGTERM, then SIGKILL) and the program is reaped.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{ErrorKind, Read};
@@ -38,6 +39,8 @@ const FIRST_WITHIN: Duration = Duration::from_secs(15);
 const GRACE: Duration = Duration::from_millis(700);
 /// Lines of standard error kept to explain an end.
 const LAST_WORDS: usize = 5;
+/// Bytes that a secret of a command has at least, to be looked for in what the program says.
+const SHORTEST_SECRET: usize = 3;
 /// Bytes of such a line.
 const LONGEST_LINE: usize = 300;
 
@@ -85,7 +88,11 @@ impl ExecOpener {
                     .replace("{fps}", &fps.to_string())
             })
             .collect();
-        let (shown, secrets) = shown_command(&command);
+        let (shown, mut secrets) = shown_command(&command);
+        // A letter is in every line that a program says.
+        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+        // A part of another one may be one.
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
         let described = shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_else(|_| shown.join(" "));
         ExecOpener { command, described, secrets, delivers }
     }

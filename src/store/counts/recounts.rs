@@ -141,8 +141,7 @@ pub(super) fn replace(desk: &Desk<'_>, calendar: &Calendar, recount: &Recount) -
 
 /// Whether it can be one.
 fn check(recount: &Recount) -> Result<(), EditError> {
-    let wrong =
-        |field: &'static str, words: String| Err(EditError::wrong(field, words.as_str(), words.as_str()));
+    let wrong = |field: &'static str, words: String| Err(EditError::wrong(field, "", words));
     if recount.crossings.len() > MOST_RECOUNTED {
         return wrong("crossings", format!("a recount has at most {MOST_RECOUNTED} crossings"));
     }
