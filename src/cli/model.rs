@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use serde_json::{Value, json};
 
 use super::{Failure, Given, print, print_json};
 use crate::daemon::counting::state_directory;
-use crate::models::{Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, Seen};
+use crate::daemon::proving::{Verdict, WITHIN};
+use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, Seen};
 use crate::vision::onnx::Card;
 
 /// List, check or add the models that see.
@@ -17,6 +19,8 @@ pub enum ModelCommand {
     List(List),
     Check(Check),
     Add(Add),
+    #[command(hide = true)]
+    Prove(Prove),
 }
 
 /// Show the models at hand, and those that can be fetched.
@@ -69,6 +73,18 @@ pub struct Add {
     trial: Trial,
 }
 
+/// Try a model for the daemon, which ends nothing but this process.
+#[derive(Debug, Args)]
+pub struct Prove {
+    /// Bytes of memory that it may have
+    #[arg(long)]
+    memory: u64,
+    /// The size of pictures, as in 416x416
+    #[arg(long, value_parser = parse_size)]
+    size: Option<(u32, u32)>,
+    file: PathBuf,
+}
+
 /// How a model is tried.
 #[derive(Debug, Args)]
 struct Trial {
@@ -90,6 +106,7 @@ impl ModelCommand {
             ModelCommand::List(list) => list.run(given),
             ModelCommand::Check(check) => check.run(given),
             ModelCommand::Add(add) => add.run(given),
+            ModelCommand::Prove(prove) => prove.run(),
         }
     }
 }
@@ -150,6 +167,38 @@ impl Check {
         }
         print(&format!("{name} is good: {}\n{}", card_as_text(&card, &proof), proof_as_text(&proof)))
     }
+}
+
+impl Prove {
+    fn run(&self) -> Result<(), Failure> {
+        self.limit();
+        print_json(&Verdict::of(models::try_file(&self.file, self.size)))
+    }
+
+    /// What cannot be limited is let be: the daemon still waits for no longer than it wants to.
+    fn limit(&self) {
+        let at_most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
+        let limits = [
+            (Resource::Data, self.memory),
+            (Resource::Cpu, WITHIN.as_secs()),
+            // It is expected to end in the middle: nobody looks at what is left of it.
+            (Resource::Core, 0),
+        ];
+        for (resource, most) in limits {
+            if let Err(error) = setrlimit(resource, at_most(most)) {
+                log::debug!("{resource:?} cannot be limited: {error}");
+            }
+        }
+        // Whoever waits for it may end, or the machine's memory.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+        let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    }
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| text.parse().map_err(|_| String::from("a size is WIDTHxHEIGHT"));
+    let (width, height) = text.split_once('x').unwrap_or((text, ""));
+    Ok((side(width)?, side(height)?))
 }
 
 impl Add {

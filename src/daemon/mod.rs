@@ -28,6 +28,7 @@ pub mod models;
 pub mod picture;
 pub mod power;
 pub mod preferences;
+pub mod proving;
 pub mod reload;
 pub mod settings_file;
 pub mod sockets;
@@ -218,7 +219,8 @@ fn live(
         }
     };
     pipeline.set_saved_controls(applying::saved_controls(&config));
-    let shelf = models::Shelf::new(&counting::state_directory(&config), pinned);
+    let shelf = models::Shelf::new(&counting::state_directory(&config), pinned)
+        .proved_by(proving::Prover::this_program());
     let counting = match counting::start(&config, &pipeline, ledger, shelf, fallback_to_sim) {
         Ok(counting) => counting,
         Err(error) => {

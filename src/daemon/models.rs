@@ -10,6 +10,8 @@ use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
 use crate::pipeline::{Made, NoDetector};
 use crate::vision::onnx::OnnxDetector;
 
+use super::proving::Prover;
+
 /// The model in the box.
 pub const SHIPPED: &str = "ssdlite_mobilenet_v2";
 
@@ -21,6 +23,8 @@ pub struct Shelf {
     pinned: Arc<Mutex<Option<String>>>,
     /// The model that was refused last, and why.
     refused: Arc<Mutex<Option<Refused>>>,
+    /// What tries models that nobody has tried before, where that is done.
+    prover: Option<Prover>,
 }
 
 /// A model's files, and why they were refused.
@@ -38,6 +42,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, PartialEq)]
 struct Files {
     onnx: PathBuf,
+    /// It is named by its path, and need not have a description.
+    is_path: bool,
     /// Length and time of the last change, of the network and of its description.
     states: [Option<(u64, SystemTime)>; 2],
     size: Option<(u32, u32)>,
@@ -45,10 +51,10 @@ struct Files {
 }
 
 impl Files {
-    fn of(onnx: PathBuf, config: &DetectConfig) -> Files {
+    fn of(onnx: PathBuf, is_path: bool, config: &DetectConfig) -> Files {
         let state = |path: &Path| path.metadata().and_then(|found| Ok((found.len(), found.modified()?))).ok();
         let states = [state(&onnx), state(&onnx.with_extension("toml"))];
-        Files { onnx, states, size: config.size, threads: config.threads }
+        Files { onnx, is_path, states, size: config.size, threads: config.threads }
     }
 }
 
@@ -60,7 +66,14 @@ impl Shelf {
             models: Models::new(state_directory),
             pinned: Arc::new(Mutex::new(pinned)),
             refused: Arc::default(),
+            prover: None,
         }
+    }
+
+    /// Models that were not tried before they were given out are tried first, so that they end nothing but a child.
+    #[must_use]
+    pub fn proved_by(self, prover: Prover) -> Shelf {
+        Shelf { prover: Some(prover), ..self }
     }
 
     /// The operator names the model there, or no longer.
@@ -72,7 +85,7 @@ impl Shelf {
     #[cfg(test)]
     pub fn in_folder(folder: &Path) -> Shelf {
         let models = Models::in_places(Vec::new(), folder.to_owned());
-        Shelf { models, pinned: Arc::default(), refused: Arc::default() }
+        Shelf { models, pinned: Arc::default(), refused: Arc::default(), prover: None }
     }
 
     /// The detector of the operator's model, else of the one `chosen` on the page, else of the one that settings name,
@@ -90,12 +103,18 @@ impl Shelf {
         };
         let wanted = wanted.unwrap_or(SHIPPED);
         let onnx = path.map(Path::to_owned).or_else(|| self.models.path_of(wanted));
-        let files = onnx.map(|onnx| Files::of(onnx, config));
+        let files = onnx.map(|onnx| Files::of(onnx, path.is_some(), config));
         let is_still = |of: &&Refused| Some(&of.files) == files.as_ref() && of.at.elapsed() < AGAIN_AFTER;
         if let Some(refused) = self.refused().as_ref().filter(is_still) {
             return Err(refused.why.clone());
         }
-        self.load(wanted, path, config).map_err(|error| {
+        let prove = || match (&self.prover, &files) {
+            (Some(prover), Some(Files { onnx, .. })) if !models::is_known(onnx) => {
+                prover.prove(onnx, config.size)
+            }
+            _ => Ok(()),
+        };
+        prove().and_then(|()| self.load(wanted, path, config)).map_err(|error| {
             let why = no_model(&error);
             // Of a file, its name goes first: the words are about what is in it.
             let why = match path {

@@ -61,6 +61,22 @@ pub enum ModelError {
         /// Why.
         error: io::Error,
     },
+    /// It was tried in a process of its own, and is not good.
+    #[error("{reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+        /// What can be done about it.
+        hint: Option<String>,
+    },
+    /// It was tried in a process of its own, and ended that.
+    #[error("it takes more than {} MB of memory, or than {seconds} s, to be loaded and to look once", memory / 1_000_000)]
+    TooMuch {
+        /// Bytes that it may have had.
+        memory: u64,
+        /// For so long.
+        seconds: u64,
+    },
     /// A file is larger than any network that is of use.
     #[error("{} is too large for a model: {bytes} bytes", path.display())]
     TooLarge {
@@ -176,6 +192,10 @@ impl ModelError {
             }
             ModelError::Detect(DetectError::NoNumbers { .. }) => String::from(
                 "the file is damaged, or colours, mean and deviation in its .toml are not what it was trained with",
+            ),
+            ModelError::Refused { hint, .. } => return hint.clone(),
+            ModelError::TooMuch { .. } => String::from(
+                "take a smaller model, or a smaller size under [detect]; `tallycam model check` tries it without these limits",
             ),
             ModelError::Picture { .. } => String::from("give a JPEG with --picture"),
             ModelError::Download { url, .. } | ModelError::WrongDownload { url, .. } => format!(

@@ -58,6 +58,9 @@ pub struct FoundModel {
     pub problem: Option<String>,
 }
 
+/// SHA-256 of the model in the box, `models/ssdlite_mobilenet_v2.onnx`.
+const SHIPPED_SUM: &str = "b5aa77cc7ece1f243f9e169149ac258803317dd2c9b149d1cb5d3af440f4e88f";
+
 /// What is to be added, and what is known of it.
 #[derive(Debug, Clone, Default)]
 pub struct Addition {
@@ -249,7 +252,7 @@ impl Models {
     /// It cannot be loaded, or not run.
     pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), ModelError> {
         let (card, bytes) = self.load(name)?;
-        let proof = proof::prove(name, &bytes, &card, picture)?;
+        let proof = proof::prove(name, &bytes, &card, None, picture)?;
         Ok((card, proof))
     }
 
@@ -261,13 +264,13 @@ impl Models {
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), ModelError> {
         let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let proof = proof::prove(&name, &bytes, &card, addition.picture.as_deref())?;
+        let proof = proof::prove(&name, &bytes, &card, None, addition.picture.as_deref())?;
         Ok((card, proof))
     }
 
     fn put(&self, name: String, bytes: &[u8], addition: &Addition, card: Card) -> Result<Added, ModelError> {
         self.check_free(&name, addition.replace)?;
-        let proof = proof::prove(&name, bytes, &card, addition.picture.as_deref())?;
+        let proof = proof::prove(&name, bytes, &card, None, addition.picture.as_deref())?;
         let own = self.own();
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
@@ -304,6 +307,22 @@ impl Models {
 /// It cannot be read, or what it is cannot be told.
 pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
     load_as(path, &Addition::default())
+}
+
+/// Loads the ONNX file at `path` for pictures of `size`, if that is not its own, and looks once.
+///
+/// # Errors
+/// It cannot be used.
+pub fn try_file(path: &Path, size: Option<(u32, u32)>) -> Result<Proof, ModelError> {
+    let (card, bytes) = load_file(path)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    proof::prove(&name, &bytes, &card, size, None)
+}
+
+/// Whether the file at `path` was tried before it was given out: the model in the box, or one of the catalogue.
+pub fn is_known(path: &Path) -> bool {
+    let sum = read_onnx(path).map(|bytes| sha256(&bytes));
+    sum.is_ok_and(|sum| sum == SHIPPED_SUM || catalogue::of_sum(&sum).is_some())
 }
 
 fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {

@@ -254,3 +254,10 @@ fn without_internet_it_says_what_to_do() {
     assert!(hint.starts_with("on a computer with internet download http://127.0.0.1"), "{hint}");
     assert!(!error.to_string().contains("camera"), "{error}");
 }
+
+#[test]
+fn the_model_in_the_box_is_known_and_no_other_file_is() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/ssdlite_mobilenet_v2.onnx");
+    assert!(is_known(&shipped));
+    assert!(!is_known(&shipped.with_extension("toml")) && !is_known(Path::new("not there")));
+}

@@ -41,7 +41,7 @@ impl Run {
         }
         let output = command.env_remove("STATE_DIRECTORY").output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -80,6 +80,24 @@ fn testdata(file: &str) -> Option<PathBuf> {
     }
     println!("LEFT OUT: no {}", path.display());
     None
+}
+
+#[test]
+fn a_model_is_tried_with_no_more_memory_than_it_may_have() {
+    let run = Run::with_shipped();
+    let prove = |more: &[&str], file: &str| {
+        let arguments = [&["prove", "--memory"], more, &["--", file]].concat();
+        let (code, out, _) = run.run(&arguments);
+        (code, serde_json::from_str::<Value>(&out).unwrap_or_default()["reason"].clone())
+    };
+    let shipped = "models/ssdlite_mobilenet_v2.onnx";
+    assert_eq!(prove(&["1000000000"], shipped), (0, Value::from("")));
+    let (code, reason) = prove(&["40000000"], shipped);
+    assert!(code != 0 && reason.is_null(), "it has ended: {code} {reason}");
+    // What is wrong with it is said.
+    fs::write(run.folder.path().join("none.onnx"), "no network").unwrap();
+    let (code, reason) = prove(&["1000000000"], "none.onnx");
+    assert!(code == 0 && reason.as_str().unwrap().contains("no ONNX file"), "{code} {reason}");
 }
 
 #[test]

@@ -1,0 +1,165 @@
+//! Tries a model in a process of its own before the daemon loads it. A network of a few hundred bytes may ask for any
+//! amount of memory or time, in more ways than can be listed; there it ends a child, which may have no more than
+//! there is, and nothing else.
+//!
+//! Runs on the thread that makes detectors. The child is this program (`tallycam model prove`), gives itself its limits,
+//! and dies with that thread.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::models::ModelError;
+
+/// The child loads the model and looks once; longer than that nobody waits for counting to begin.
+pub const WITHIN: Duration = Duration::from_secs(60);
+
+/// How often it is asked whether it has ended.
+const STEP: Duration = Duration::from_millis(20);
+
+/// No model that is of use needs more.
+const MOST_MEMORY: u64 = 4 << 30;
+
+/// Where it is not known how much there is.
+const USUAL_MEMORY: u64 = 512 << 20;
+
+/// More than a verdict has.
+const LONGEST_VERDICT: u64 = 16 << 10;
+
+/// Letters of a reason at most: names in it are the file's, of any length.
+const LONGEST_REASON: usize = 500;
+
+/// What the child says of a model, on its standard output.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Why it cannot be used; empty: it can.
+    pub reason: String,
+    /// What can be done about that.
+    pub hint: Option<String>,
+}
+
+impl Verdict {
+    /// Of what came of trying it, with names that are not too long.
+    pub fn of<T>(tried: Result<T, ModelError>) -> Verdict {
+        let short = |text: String| text.chars().take(LONGEST_REASON).collect();
+        match tried {
+            Ok(_) => Verdict::default(),
+            Err(error) => Verdict { reason: short(error.to_string()), hint: error.hint().map(short) },
+        }
+    }
+}
+
+/// The program that tries models.
+#[derive(Debug, Clone)]
+pub struct Prover {
+    program: PathBuf,
+    within: Duration,
+}
+
+impl Prover {
+    /// This program; also where its file has been replaced since it began.
+    pub fn this_program() -> Prover {
+        Prover { program: PathBuf::from("/proc/self/exe"), within: WITHIN }
+    }
+
+    /// Has the network at `onnx` loaded and run once, for pictures of `size` if that is not its own.
+    ///
+    /// # Errors
+    /// It cannot be used, or not with what memory there is and in this time. Where no child can be started it is not
+    /// tried, which the log says.
+    pub fn prove(&self, onnx: &Path, size: Option<(u32, u32)>) -> Result<(), ModelError> {
+        let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
+        let memory = memory.map_or(USUAL_MEMORY, |bytes| (bytes / 4 * 3).min(MOST_MEMORY));
+        let mut command = Command::new(&self.program);
+        command.args(["model", "prove", "--memory", &memory.to_string()]);
+        if let Some((width, height)) = size {
+            command.args(["--size", &format!("{width}x{height}")]);
+        }
+        command.arg("--").arg(onnx);
+        match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
+            Ok(child) => self.wait(child, memory),
+            Err(error) => {
+                log::warn!("{} is not tried before it is loaded: {error}", onnx.display());
+                Ok(())
+            }
+        }
+    }
+
+    fn wait(&self, mut child: Child, memory: u64) -> Result<(), ModelError> {
+        let end = Instant::now() + self.within;
+        // What it says is shorter than a pipe is long: it does not wait for us.
+        let ended = loop {
+            match child.try_wait() {
+                Ok(None) if Instant::now() < end => std::thread::sleep(STEP),
+                Ok(None) | Err(_) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    break None;
+                }
+                Ok(Some(status)) => break status.success().then_some(()),
+            }
+        };
+        let mut said = String::new();
+        if let (Some(()), Some(output)) = (ended, child.stdout.take()) {
+            let _ = output.take(LONGEST_VERDICT).read_to_string(&mut said);
+        }
+        match serde_json::from_str::<Verdict>(&said) {
+            Ok(verdict) if verdict.reason.is_empty() => Ok(()),
+            Ok(Verdict { reason, hint }) => Err(ModelError::Refused { reason, hint }),
+            Err(_) => Err(ModelError::TooMuch { memory, seconds: self.within.as_secs() }),
+        }
+    }
+}
+
+/// Bytes that can be had: "MemAvailable:    1234 kB" (proc_meminfo(5)).
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A program that does `script` in the place of ours.
+    fn prover(folder: &Path, script: &str) -> Prover {
+        let program = folder.join("program");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Prover { program, within: Duration::from_millis(500) }
+    }
+
+    #[test]
+    fn what_the_child_says_or_that_it_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let prove = |script: &str| prover(folder.path(), script).prove(Path::new("a.onnx"), Some((64, 32)));
+        let good = "test \"$1 $2 $3 $5 $6 $7 $8\" = 'model prove --memory --size 64x32 -- a.onnx' && echo '{\"reason\":\"\",\"hint\":null}'";
+        assert!(prove(good).is_ok());
+        let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\"}'");
+        assert!(
+            matches!(refused, Err(ModelError::Refused { reason, hint }) if reason == "no network" && hint.is_some())
+        );
+        for end in ["kill -ABRT $$", "exit 1", "exec sleep 100", "echo nonsense"] {
+            assert!(matches!(prove(end), Err(ModelError::TooMuch { seconds: 0, .. })), "{end}");
+        }
+        let none = Prover { program: folder.path().join("not there"), within: WITHIN };
+        assert!(none.prove(Path::new("a.onnx"), None).is_ok(), "it is loaded untried");
+    }
+
+    #[test]
+    fn names_of_a_file_are_not_told_at_any_length() {
+        let verdict = Verdict::of::<()>(Err(ModelError::Name("x".repeat(1 << 20))));
+        assert_eq!(verdict.reason.chars().count(), LONGEST_REASON);
+        assert_eq!(Verdict::of(Ok(())), Verdict::default());
+        assert_eq!(available("MemTotal: 3 kB\nMemAvailable:    2 kB\n"), Some(2048));
+        assert_eq!(available("MemAvailable: x"), None);
+    }
+}
