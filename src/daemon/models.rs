@@ -109,7 +109,8 @@ impl Shelf {
             return Err(refused.why.clone());
         }
         let prove = || match (&self.prover, &files) {
-            (Some(prover), Some(Files { onnx, .. })) if !models::is_known(onnx) => {
+            // What is known is so at its own size.
+            (Some(prover), Some(Files { onnx, .. })) if config.size.is_some() || !models::is_known(onnx) => {
                 prover.prove(onnx, config.size)
             }
             _ => Ok(()),
@@ -124,7 +125,12 @@ impl Shelf {
                 _ => why,
             };
             // What could not be read may be there the next time, as it is.
-            let lasts = !matches!(error, ModelError::Read { .. });
+            let lasts = !matches!(
+                error,
+                ModelError::Read { .. }
+                    | ModelError::Interrupted
+                    | ModelError::Refused { may_pass: true, .. }
+            );
             let refused = |files| Refused { files, why: why.clone(), at: Instant::now() };
             *self.refused() = files.filter(|_| lasts).map(refused);
             why

@@ -7,13 +7,15 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::ModelError;
+use crate::models::{ModelError, Proof};
+use crate::pipeline::counting::LOOK_TAKES;
 
 /// The child loads the model and looks once; longer than that nobody waits for counting to begin.
 pub const WITHIN: Duration = Duration::from_secs(60);
@@ -23,6 +25,12 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// No model that is of use needs more.
 const MOST_MEMORY: u64 = 4 << 30;
+
+/// Whoever stops the daemon may stop what it has begun, too: that says nothing of the model.
+const FROM_OUTSIDE: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+
+/// How a program that panics exits.
+const PANIC: i32 = 101;
 
 /// Where it is not known how much there is.
 const USUAL_MEMORY: u64 = 512 << 20;
@@ -40,16 +48,22 @@ pub struct Verdict {
     pub reason: String,
     /// What can be done about that.
     pub hint: Option<String>,
+    /// Whether a file could not be read: it may be the next time, as it is.
+    pub may_pass: bool,
 }
 
 impl Verdict {
     /// Of what came of trying it, with names that are not too long.
-    pub fn of<T>(tried: Result<T, ModelError>) -> Verdict {
+    pub fn of(tried: Result<Proof, ModelError>) -> Verdict {
         let short = |text: String| text.chars().take(LONGEST_REASON).collect();
-        match tried {
-            Ok(_) => Verdict::default(),
-            Err(error) => Verdict { reason: short(error.to_string()), hint: error.hint().map(short) },
-        }
+        let longest_ms = LOOK_TAKES.as_secs_f64() * 1000.0 / 2.0;
+        let error = match tried {
+            Ok(proof) if proof.look_ms <= longest_ms => return Verdict::default(),
+            Ok(proof) => ModelError::TooSlow { seconds: proof.look_ms / 1000.0 },
+            Err(error) => error,
+        };
+        let may_pass = matches!(error, ModelError::Read { .. });
+        Verdict { reason: short(error.to_string()), hint: error.hint().map(short), may_pass }
     }
 }
 
@@ -100,17 +114,29 @@ impl Prover {
                     let _ = child.wait();
                     break None;
                 }
-                Ok(Some(status)) => break status.success().then_some(()),
+                Ok(Some(status)) => break Some(status),
             }
         };
         let mut said = String::new();
-        if let (Some(()), Some(output)) = (ended, child.stdout.take()) {
+        if let (Some(_), Some(output)) = (ended, child.stdout.take()) {
             let _ = output.take(LONGEST_VERDICT).read_to_string(&mut said);
         }
-        match serde_json::from_str::<Verdict>(&said) {
-            Ok(verdict) if verdict.reason.is_empty() => Ok(()),
-            Ok(Verdict { reason, hint }) => Err(ModelError::Refused { reason, hint }),
-            Err(_) => Err(ModelError::TooMuch { memory, seconds: self.within.as_secs() }),
+        match (serde_json::from_str::<Verdict>(&said), ended) {
+            (Ok(verdict), _) if verdict.reason.is_empty() => Ok(()),
+            (Ok(Verdict { reason, hint, may_pass }), _) => {
+                Err(ModelError::Refused { reason, hint, may_pass })
+            }
+            (Err(_), Some(status))
+                if status.signal().is_some_and(|signal| FROM_OUTSIDE.contains(&signal)) =>
+            {
+                Err(ModelError::Interrupted)
+            }
+            // It has not begun, whatever is wrong with the program; a panic is the model's.
+            (Err(_), Some(status)) if status.code().is_some_and(|code| code != PANIC) => {
+                log::warn!("a model is not tried before it is loaded: {status}");
+                Ok(())
+            }
+            (Err(_), _) => Err(ModelError::TooMuch { memory, seconds: self.within.as_secs() }),
         }
     }
 }
@@ -141,24 +167,48 @@ mod tests {
     fn what_the_child_says_or_that_it_says_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let prove = |script: &str| prover(folder.path(), script).prove(Path::new("a.onnx"), Some((64, 32)));
-        let good = "test \"$1 $2 $3 $5 $6 $7 $8\" = 'model prove --memory --size 64x32 -- a.onnx' && echo '{\"reason\":\"\",\"hint\":null}'";
+        let good = "test \"$1 $2 $3 $5 $6 $7 $8\" = 'model prove --memory --size 64x32 -- a.onnx' && echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
         assert!(prove(good).is_ok());
-        let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\"}'");
+        let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\",\"may_pass\":false}'");
         assert!(
-            matches!(refused, Err(ModelError::Refused { reason, hint }) if reason == "no network" && hint.is_some())
+            matches!(refused, Err(ModelError::Refused { reason, hint, .. }) if reason == "no network" && hint.is_some())
         );
-        for end in ["kill -ABRT $$", "exit 1", "exec sleep 100", "echo nonsense"] {
+        for end in ["kill -ABRT $$", "exit 101", "exec sleep 100"] {
             assert!(matches!(prove(end), Err(ModelError::TooMuch { seconds: 0, .. })), "{end}");
         }
+        assert!(matches!(prove("kill -TERM $$"), Err(ModelError::Interrupted)));
+        for nothing in ["exit 64", "exit 127", "echo nonsense"] {
+            assert!(prove(nothing).is_ok(), "{nothing}: it has not been tried");
+        }
+        let unread = prove("echo '{\"reason\":\"x\",\"hint\":null,\"may_pass\":true}'");
+        assert!(matches!(unread, Err(ModelError::Refused { may_pass: true, .. })));
         let none = Prover { program: folder.path().join("not there"), within: WITHIN };
         assert!(none.prove(Path::new("a.onnx"), None).is_ok(), "it is loaded untried");
     }
 
     #[test]
+    fn who_looks_for_longer_than_anybody_waits_is_refused() {
+        let looking = |look_ms| {
+            let (of, input) = ((64, 64), (64, 64));
+            Verdict::of(Ok(Proof {
+                picture: String::new(),
+                of,
+                input,
+                look_ms,
+                seen: Vec::new(),
+                sure_score: 0.5,
+            }))
+        };
+        assert_eq!(looking(900.0), Verdict::default());
+        assert!(looking(11_000.0).reason.contains("11 s"), "{:?}", looking(11_000.0));
+    }
+
+    #[test]
     fn names_of_a_file_are_not_told_at_any_length() {
-        let verdict = Verdict::of::<()>(Err(ModelError::Name("x".repeat(1 << 20))));
-        assert_eq!(verdict.reason.chars().count(), LONGEST_REASON);
-        assert_eq!(Verdict::of(Ok(())), Verdict::default());
+        let verdict = Verdict::of(Err(ModelError::Name("x".repeat(1 << 20))));
+        assert_eq!((verdict.reason.chars().count(), verdict.may_pass), (LONGEST_REASON, false));
+        let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert!(Verdict::of(Err(ModelError::Read { path: PathBuf::from("a"), error })).may_pass);
         assert_eq!(available("MemTotal: 3 kB\nMemAvailable:    2 kB\n"), Some(2048));
         assert_eq!(available("MemAvailable: x"), None);
     }

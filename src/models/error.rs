@@ -68,6 +68,17 @@ pub enum ModelError {
         reason: String,
         /// What can be done about it.
         hint: Option<String>,
+        /// Whether a file could not be read: it may be the next time, as it is.
+        may_pass: bool,
+    },
+    /// It was being tried in a process of its own when somebody ended that.
+    #[error("it was being tried when that was ended from outside")]
+    Interrupted,
+    /// It looks for so long that nothing would be counted.
+    #[error("it takes {seconds:.0} s to look once")]
+    TooSlow {
+        /// For how long.
+        seconds: f64,
     },
     /// It was tried in a process of its own, and ended that.
     #[error("it takes more than {} MB of memory, or than {seconds} s, to be loaded and to look once", memory / 1_000_000)]
@@ -194,6 +205,9 @@ impl ModelError {
                 "the file is damaged, or colours, mean and deviation in its .toml are not what it was trained with",
             ),
             ModelError::Refused { hint, .. } => return hint.clone(),
+            ModelError::TooSlow { .. } => {
+                String::from("take a smaller model, or a smaller size under [detect]")
+            }
             ModelError::TooMuch { .. } => String::from(
                 "take a smaller model, or a smaller size under [detect]; `tallycam model check` tries it without these limits",
             ),
@@ -204,6 +218,7 @@ impl ModelError {
             ModelError::Read { .. }
             | ModelError::Write { .. }
             | ModelError::TooLarge { .. }
+            | ModelError::Interrupted
             | ModelError::Network(_)
             | ModelError::Detect(_) => return None,
         };

@@ -302,7 +302,7 @@ fn what_is_wrong_is_refused_whole_and_in_words() {
         (r#"{"contrast": 9, "do_white_balance": null}"#, 422, "do_white_balance", "true, which presses it"),
         (r#"{"contrast": 9, "brightnes": 1}"#, 422, "brightnes", "it has brightness"),
         (r#"{"contrast": 9, "contrast": 8}"#, 422, "", "is given twice"),
-        (r#"{"contrast": NaN}"#, 400, "", "no JSON"),
+        (r#"{"contrast": NaN}"#, 400, "contrast", "no finite number"),
         (r#"{}"#, 422, "", "no control is named"),
         (r#"[9]"#, 422, "", "should be an object"),
         ("", 400, "", "needs a body"),

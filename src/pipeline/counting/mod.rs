@@ -33,6 +33,7 @@ use crate::vision::{Detector, Filter};
 
 use annotate::Annotator;
 use detect::Detect;
+pub use detect::LOOK_TAKES;
 use look::Reading;
 pub use look::{counter_options, narrow};
 pub(super) use shared::Annotating;
