@@ -141,6 +141,15 @@ fn waited_us(task: i32) -> Option<u64> {
     text.split_whitespace().nth(1)?.parse::<u64>().ok().map(|ns| ns / 1000)
 }
 
+/// Has the calling thread and those that it starts merely be nice from now on: for who cannot look how it goes, and
+/// would be starved.
+///
+/// # Errors
+/// The system does not let a thread leave `SCHED_IDLE`; it stays as it is.
+pub fn be_merely_nice() -> std::io::Result<()> {
+    schedule(0, Class::Nice)
+}
+
 fn schedule(task: i32, class: Class) -> std::io::Result<()> {
     let policy = match class {
         Class::Nice => libc::SCHED_OTHER,

@@ -12,7 +12,7 @@ pub mod worker;
 
 pub use bell::Bell;
 pub use clock::Stamp;
-pub use giving_way::GivingWay;
+pub use giving_way::{GivingWay, be_merely_nice};
 pub use recent::Recent;
 pub use stop::Stop;
 pub use worker::{Beat, LeftBehind, Worker};

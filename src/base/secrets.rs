@@ -182,6 +182,10 @@ impl Taken {
             }
             return match is_secret(name) && !field.is_empty() {
                 true => format!("{option}{}", self.take(field)),
+                // A command of its own, or several headers.
+                false if field.contains(char::is_whitespace) && !is_address(field) => {
+                    format!("{option}{}", self.out_of_script(field))
+                }
                 false => self.out_of_url(word),
             };
         }
@@ -192,9 +196,7 @@ impl Taken {
         {
             return format!("{}={}", self.out_of_authority(name, ":", "@"), self.take(value));
         }
-        let is_address =
-            word.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace));
-        if is_address { self.out_of_url(word) } else { self.out_of_script(word) }
+        if is_address(word) { self.out_of_url(word) } else { self.out_of_script(word) }
     }
 
     /// `sh -c "…"`, or the fields of several headers. Where a secret ends that is quoted, or has a name before it, is not
@@ -219,6 +221,11 @@ impl Taken {
         }
         shown
     }
+}
+
+/// Whether it begins with an address, whatever follows it.
+fn is_address(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace))
 }
 
 fn is_quote(c: char) -> bool {
@@ -372,6 +379,26 @@ mod tests {
                 &["sh", "-c", "x '-u' me:pw; wget --header='Cookie: a' b"],
                 &["sh", "-c", "x '-u' me:*** wget ***"],
                 &["pw;", "--header='Cookie: a' b"],
+            ),
+            (
+                &[
+                    "x",
+                    "--exec=curl -u me:pw cam",
+                    "-oProxyCommand=sshpass --password a ssh",
+                    "--url=h://a:b@c/ d",
+                ],
+                &[
+                    "x",
+                    "--exec=curl -u me:*** cam",
+                    "-oProxyCommand=sshpass --password *** ssh",
+                    "--url=h://a:***@c/ d",
+                ],
+                &["pw", "a", "b"],
+            ),
+            (
+                &["ffmpeg", "-headers=User-Agent: x\r\nAuthorization: Basic a\r\n"],
+                &["ffmpeg", "-headers=User-Agent: x\r\n***"],
+                &["Authorization: Basic a\r\n"],
             ),
             (&["sh", "-c", "curl -u 'me:p w' cam"], &["sh", "-c", "curl -u ***"], &["p", "'me:p w' cam"]),
             (

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 use serde_json::{Value, json};
 
 use super::{Failure, Given, print, print_json};
+use crate::base::be_merely_nice;
 use crate::daemon::counting::state_directory;
 use crate::daemon::proving::{Verdict, WITHIN};
 use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, Seen};
@@ -82,6 +83,9 @@ pub struct Prove {
     /// The size of pictures, as in 416x416
     #[arg(long, value_parser = parse_size)]
     size: Option<(u32, u32)>,
+    /// With so many threads
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     file: PathBuf,
 }
 
@@ -172,7 +176,7 @@ impl Check {
 impl Prove {
     fn run(&self) -> Result<(), Failure> {
         self.limit();
-        print_json(&Verdict::of(models::try_file(&self.file, self.size)))
+        print_json(&Verdict::of(models::try_file(&self.file, self.size, self.threads)))
     }
 
     /// What cannot be limited is let be: the daemon still waits for no longer than it wants to.
@@ -188,6 +192,10 @@ impl Prove {
             if let Err(error) = setrlimit(resource, at_most(most)) {
                 log::debug!("{resource:?} cannot be limited: {error}");
             }
+        }
+        // It is begun by a thread that gets what nobody else wants, and nobody sees that it is starved.
+        if let Err(error) = be_merely_nice() {
+            log::debug!("it stays of the class it is of: {error}");
         }
         // Whoever waits for it may end, or the machine's memory.
         let _ = set_parent_process_death_signal(Some(Signal::KILL));

@@ -23,6 +23,8 @@ pub struct Shelf {
     pinned: Arc<Mutex<Option<String>>>,
     /// The model that was refused last, and why.
     refused: Arc<Mutex<Option<Refused>>>,
+    /// The model that was tried last and is good.
+    proved: Arc<Mutex<Option<Files>>>,
     /// What tries models that nobody has tried before, where that is done.
     prover: Option<Prover>,
 }
@@ -66,6 +68,7 @@ impl Shelf {
             models: Models::new(state_directory),
             pinned: Arc::new(Mutex::new(pinned)),
             refused: Arc::default(),
+            proved: Arc::default(),
             prover: None,
         }
     }
@@ -85,7 +88,13 @@ impl Shelf {
     #[cfg(test)]
     pub fn in_folder(folder: &Path) -> Shelf {
         let models = Models::in_places(Vec::new(), folder.to_owned());
-        Shelf { models, pinned: Arc::default(), refused: Arc::default(), prover: None }
+        Shelf {
+            models,
+            pinned: Arc::default(),
+            refused: Arc::default(),
+            proved: Arc::default(),
+            prover: None,
+        }
     }
 
     /// The detector of the operator's model, else of the one `chosen` on the page, else of the one that settings name,
@@ -108,14 +117,7 @@ impl Shelf {
         if let Some(refused) = self.refused().as_ref().filter(is_still) {
             return Err(refused.why.clone());
         }
-        let prove = || match (&self.prover, &files) {
-            // What is known is so at its own size.
-            (Some(prover), Some(Files { onnx, .. })) if config.size.is_some() || !models::is_known(onnx) => {
-                prover.prove(onnx, config.size)
-            }
-            _ => Ok(()),
-        };
-        prove().and_then(|()| self.load(wanted, path, config)).map_err(|error| {
+        self.prove(files.as_ref()).and_then(|()| self.load(wanted, path, config)).map_err(|error| {
             let why = no_model(&error);
             // Of a file, its name goes first: the words are about what is in it.
             let why = match path {
@@ -135,6 +137,26 @@ impl Shelf {
             *self.refused() = files.filter(|_| lasts).map(refused);
             why
         })
+    }
+
+    /// Has files tried that nobody has tried so far.
+    fn prove(&self, files: Option<&Files>) -> Result<(), ModelError> {
+        let (Some(prover), Some(files)) = (&self.prover, files) else { return Ok(()) };
+        // What has no description and must have one is told so when it is loaded.
+        let is_loaded = files.is_path || files.states[1].is_some();
+        let is_proved = self.proved().as_ref() == Some(files);
+        // What is known is so at its own size.
+        let is_known = || files.size.is_none() && models::is_known(&files.onnx);
+        if !is_loaded || is_proved || is_known() {
+            return Ok(());
+        }
+        prover.prove(&files.onnx, files.size, files.threads)?;
+        *self.proved() = Some(files.clone());
+        Ok(())
+    }
+
+    fn proved(&self) -> MutexGuard<'_, Option<Files>> {
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refused(&self) -> MutexGuard<'_, Option<Refused>> {
@@ -282,6 +304,29 @@ mod tests {
         // Of what is not there at all nothing is kept.
         assert!(shelf.detector(&Config::default().detect, Some("other")).is_err());
         assert!(shelf.refused().is_none());
+    }
+
+    #[test]
+    fn a_model_is_tried_once_for_as_long_as_its_files_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (onnx, tried) = (folder.path().join("mine.onnx"), folder.path().join("tried"));
+        let prover = Prover::of_script(
+            folder.path(),
+            "echo x >>tried; echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'",
+        );
+        let shelf = Shelf::in_folder(folder.path()).proved_by(prover);
+        std::fs::write(&onnx, "no network").unwrap();
+        let times = |chosen: &str| {
+            // The script takes all for good: what is wrong with it is found when it is loaded.
+            assert!(shelf.detector(&Config::default().detect, Some(chosen)).is_err());
+            *shelf.refused() = None;
+            std::fs::read_to_string(&tried).unwrap_or_default().lines().count()
+        };
+        assert_eq!(times("mine"), 0, "without a description it is not loaded");
+        std::fs::write(folder.path().join("mine.toml"), "family = ").unwrap();
+        assert_eq!((times("mine"), times("mine")), (1, 1));
+        std::fs::write(&onnx, "another file").unwrap();
+        assert_eq!(times("mine"), 2);
     }
 
     #[test]

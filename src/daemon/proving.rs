@@ -80,16 +80,17 @@ impl Prover {
         Prover { program: PathBuf::from("/proc/self/exe"), within: WITHIN }
     }
 
-    /// Has the network at `onnx` loaded and run once, for pictures of `size` if that is not its own.
+    /// Has the network at `onnx` loaded and run once, for pictures of `size` if that is not its own, with so many threads.
     ///
     /// # Errors
     /// It cannot be used, or not with what memory there is and in this time. Where no child can be started it is not
     /// tried, which the log says.
-    pub fn prove(&self, onnx: &Path, size: Option<(u32, u32)>) -> Result<(), ModelError> {
+    pub fn prove(&self, onnx: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<(), ModelError> {
         let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
-        let memory = memory.map_or(USUAL_MEMORY, |bytes| (bytes / 4 * 3).min(MOST_MEMORY));
+        let memory = memory.unwrap_or(USUAL_MEMORY).min(room().unwrap_or(u64::MAX));
+        let memory = (memory / 4 * 3).min(MOST_MEMORY);
         let mut command = Command::new(&self.program);
-        command.args(["model", "prove", "--memory", &memory.to_string()]);
+        command.args(["model", "prove", "--memory", &memory.to_string(), "--threads", &threads.to_string()]);
         if let Some((width, height)) = size {
             command.args(["--size", &format!("{width}x{height}")]);
         }
@@ -141,33 +142,57 @@ impl Prover {
     }
 }
 
+#[cfg(test)]
+impl Prover {
+    /// A program in `folder` that does `script` there, in the place of ours.
+    pub fn of_script(folder: &Path, script: &str) -> Prover {
+        let program = folder.join("program");
+        let text = format!("#!/bin/sh\ncd '{}'\n{script}\n", folder.display());
+        // Written by another process: a file that this one has open cannot be run by children that another thread begins.
+        let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
+        let made = Command::new("sh").arg("-c").arg(write).arg(&program).arg(text).status();
+        assert!(made.is_ok_and(|made| made.success()));
+        Prover { program, within: Duration::from_secs(10) }
+    }
+}
+
 /// Bytes that can be had: "MemAvailable:    1234 kB" (proc_meminfo(5)).
 fn available(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
+/// Bytes that the service may have on top of what it has, where somebody has limited it (cgroup v2): beyond its
+/// `memory.high` it would be held up as a whole.
+fn room() -> Option<u64> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let folder = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let folder = Path::new("/sys/fs/cgroup").join(folder);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+    room_of(&read("memory.high"), &read("memory.max"), &read("memory.stat"))
+}
+
+/// Of the texts of those files; what files take up there makes way by itself, and does not count.
+fn room_of(high: &str, max: &str, stat: &str) -> Option<u64> {
+    // "max": no limit.
+    let most = [high, max].iter().filter_map(|limit| limit.trim().parse::<u64>().ok()).min()?;
+    let taken = stat.lines().find_map(|line| line.strip_prefix("anon "))?.trim().parse().ok()?;
+    Some(most.saturating_sub(taken))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    /// A program that does `script` in the place of ours.
-    fn prover(folder: &Path, script: &str) -> Prover {
-        let program = folder.join("program");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Prover { program, within: Duration::from_millis(500) }
-    }
 
     #[test]
     fn what_the_child_says_or_that_it_says_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let prove = |script: &str| prover(folder.path(), script).prove(Path::new("a.onnx"), Some((64, 32)));
-        let good = "test \"$1 $2 $3 $5 $6 $7 $8\" = 'model prove --memory --size 64x32 -- a.onnx' && echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
+        let within = Duration::from_millis(500);
+        let prover = |script: &str| Prover { within, ..Prover::of_script(folder.path(), script) };
+        let prove = |script: &str| prover(script).prove(Path::new("a.onnx"), Some((64, 32)), 3);
+        let good = "shift 4 && test \"$*\" = '--threads 3 --size 64x32 -- a.onnx' && echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
         assert!(prove(good).is_ok());
         let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\",\"may_pass\":false}'");
         assert!(
@@ -183,7 +208,7 @@ mod tests {
         let unread = prove("echo '{\"reason\":\"x\",\"hint\":null,\"may_pass\":true}'");
         assert!(matches!(unread, Err(ModelError::Refused { may_pass: true, .. })));
         let none = Prover { program: folder.path().join("not there"), within: WITHIN };
-        assert!(none.prove(Path::new("a.onnx"), None).is_ok(), "it is loaded untried");
+        assert!(none.prove(Path::new("a.onnx"), None, 1).is_ok(), "it is loaded untried");
     }
 
     #[test]
@@ -211,5 +236,13 @@ mod tests {
         assert!(Verdict::of(Err(ModelError::Read { path: PathBuf::from("a"), error })).may_pass);
         assert_eq!(available("MemTotal: 3 kB\nMemAvailable:    2 kB\n"), Some(2048));
         assert_eq!(available("MemAvailable: x"), None);
+    }
+
+    #[test]
+    fn where_the_service_is_limited_there_is_only_so_much_room() {
+        assert_eq!(room_of("600\n", "800\n", "file 500\nanon 150\n"), Some(450));
+        assert_eq!(room_of("max\n", "800\n", "anon 900\n"), Some(0));
+        assert_eq!(room_of("max\n", "max\n", "anon 900\n"), None);
+        assert_eq!(room_of("", "", ""), None);
     }
 }

@@ -58,8 +58,10 @@ pub struct FoundModel {
     pub problem: Option<String>,
 }
 
-/// SHA-256 of the model in the box, `models/ssdlite_mobilenet_v2.onnx`.
+/// The model in the box, `models/ssdlite_mobilenet_v2.onnx`: its SHA-256, bytes, and the size of its pictures.
 const SHIPPED_SUM: &str = "b5aa77cc7ece1f243f9e169149ac258803317dd2c9b149d1cb5d3af440f4e88f";
+const SHIPPED_BYTES: u64 = 6_743_260;
+const SHIPPED_SIZE: (u32, u32) = (300, 300);
 
 /// What is to be added, and what is known of it.
 #[derive(Debug, Clone, Default)]
@@ -252,7 +254,7 @@ impl Models {
     /// It cannot be loaded, or not run.
     pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), ModelError> {
         let (card, bytes) = self.load(name)?;
-        let proof = proof::prove(name, &bytes, &card, None, picture)?;
+        let proof = proof::prove(name, &bytes, &card, (None, 1), picture)?;
         Ok((card, proof))
     }
 
@@ -264,13 +266,13 @@ impl Models {
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), ModelError> {
         let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let proof = proof::prove(&name, &bytes, &card, None, addition.picture.as_deref())?;
+        let proof = proof::prove(&name, &bytes, &card, (None, 1), addition.picture.as_deref())?;
         Ok((card, proof))
     }
 
     fn put(&self, name: String, bytes: &[u8], addition: &Addition, card: Card) -> Result<Added, ModelError> {
         self.check_free(&name, addition.replace)?;
-        let proof = proof::prove(&name, bytes, &card, None, addition.picture.as_deref())?;
+        let proof = proof::prove(&name, bytes, &card, (None, 1), addition.picture.as_deref())?;
         let own = self.own();
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
@@ -309,20 +311,31 @@ pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
     load_as(path, &Addition::default())
 }
 
-/// Loads the ONNX file at `path` for pictures of `size`, if that is not its own, and looks once.
+/// Loads the ONNX file at `path` for pictures of `size`, if that is not its own, and looks once, with so many threads.
 ///
 /// # Errors
 /// It cannot be used.
-pub fn try_file(path: &Path, size: Option<(u32, u32)>) -> Result<Proof, ModelError> {
+pub fn try_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proof, ModelError> {
     let (card, bytes) = load_file(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    proof::prove(&name, &bytes, &card, size, None)
+    proof::prove(&name, &bytes, &card, (size, threads), None)
 }
 
-/// Whether the file at `path` was tried before it was given out: the model in the box, or one of the catalogue.
+/// Whether the file at `path` was tried before it was given out, for pictures of the size that its description says:
+/// the model in the box, or one of the catalogue. Nothing else is read.
 pub fn is_known(path: &Path) -> bool {
-    let sum = read_onnx(path).map(|bytes| sha256(&bytes));
-    sum.is_ok_and(|sum| sum == SHIPPED_SUM || catalogue::of_sum(&sum).is_some())
+    let has_length = |bytes| path.metadata().is_ok_and(|found| found.len() == bytes);
+    if !has_length(SHIPPED_BYTES) && !CATALOGUE.iter().any(|entry| has_length(entry.bytes)) {
+        return false;
+    }
+    let Ok((card, bytes)) = load_file(path) else { return false };
+    let sum = sha256(&bytes);
+    let own = match catalogue::of_sum(&sum) {
+        Some(entry) => description::read(entry.description).ok().and_then(|card| card.input.size),
+        None if sum == SHIPPED_SUM => Some(SHIPPED_SIZE),
+        None => return false,
+    };
+    card.input.size.is_none() || card.input.size == own
 }
 
 fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {

@@ -49,16 +49,16 @@ pub struct Seen {
     pub bounds: [f32; 4],
 }
 
-/// Runs the network in `onnx`, described by `card`, for pictures of `size` if that
-/// is not its own, on the JPEG at `picture`, or on the drawn street.
+/// Runs the network in `onnx`, described by `card`, for pictures of a size, if that is not its own, and with so many
+/// threads, on the JPEG at `picture`, or on the drawn street.
 pub(super) fn prove(
     name: &str,
     onnx: &[u8],
     card: &Card,
-    size: Option<(u32, u32)>,
+    (size, threads): (Option<(u32, u32)>, usize),
     picture: Option<&Path>,
 ) -> Result<Proof, ModelError> {
-    let mut detector = OnnxDetector::new(name, onnx, card, size, 1)?;
+    let mut detector = OnnxDetector::new(name, onnx, card, size, threads)?;
     let what = picture.map_or_else(|| String::from("the drawn street"), |path| path.display().to_string());
     let no_picture = |reason: String| ModelError::Picture { what: what.clone(), reason };
     let picture = match picture {

@@ -260,4 +260,19 @@ fn the_model_in_the_box_is_known_and_no_other_file_is() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/ssdlite_mobilenet_v2.onnx");
     assert!(is_known(&shipped));
     assert!(!is_known(&shipped.with_extension("toml")) && !is_known(Path::new("not there")));
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, description) = (folder.path().join("a.onnx"), folder.path().join("a.toml"));
+    fs::copy(&shipped, &copy).unwrap();
+    let card = fs::read_to_string(shipped.with_extension("toml")).unwrap();
+    fs::write(&description, &card).unwrap();
+    assert!(is_known(&copy));
+    let larger = card.replace("width = 300", "width = 4000");
+    assert_ne!(larger, card);
+    fs::write(&description, larger).unwrap();
+    assert!(!is_known(&copy), "nobody has tried it for such pictures");
+    fs::write(&description, &card).unwrap();
+    let mut bytes = fs::read(&shipped).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&copy, &bytes).unwrap();
+    assert!(!is_known(&copy));
 }
