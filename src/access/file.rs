@@ -32,16 +32,33 @@ pub(super) struct Kept {
     pub sessions: Sessions,
 }
 
-/// Takes the right to write in `directory`, until what it gives is dropped.
-pub(super) fn claim(directory: &Path) -> Option<File> {
-    let lock = lock_file(directory).ok()?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(lock)
+/// The right to write in a folder, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Claim(File);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is being started has the descriptor, too, until it is another program.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl Claim {
+    /// Nobody's, as far as the lock says; `None`: another program has it.
+    fn of(lock: File) -> Option<Claim> {
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+        Some(Claim(lock))
+    }
+}
+
+/// Takes the right to write in `directory`.
+pub(super) fn claim(directory: &Path) -> Option<Claim> {
+    lock_file(directory).ok().and_then(Claim::of)
 }
 
 /// Whether another program has that right.
 pub(super) fn is_claimed(directory: &Path) -> bool {
-    lock_file(directory).is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
+    lock_file(directory).is_ok_and(|lock| Claim::of(lock).is_none())
 }
 
 fn lock_file(directory: &Path) -> io::Result<File> {

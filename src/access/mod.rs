@@ -41,7 +41,7 @@ struct Inner {
     /// Of this run, for [`State::shown`].
     key: hmac::Key,
     /// Held as long as this lives, so that two programs do not write over each other.
-    claim: Option<std::fs::File>,
+    claim: Option<file::Claim>,
 }
 
 #[derive(Debug, Default)]

@@ -36,14 +36,17 @@ const WAYS: [[&str; 3]; 3] = [["://", ":", "@"], ["%3A%2F%2F", "%3A", "%40"], ["
 /// Words of an option's cluster: more letters are a name.
 const LONGEST_CLUSTER: usize = 6;
 
+/// So often at most is looked for secrets again in what is shown.
+const PASSES: usize = 8;
+
 /// `url` as it may be shown, with [`STARS`] in the place of each secret.
 pub fn shown_url(url: &str) -> String {
-    Taken::default().out_of_url(url)
+    settled(url.to_owned(), |url| Taken::default().out_of_url(url)).unwrap_or_else(|| STARS.to_owned())
 }
 
 /// What follows an address's host, as it may be shown.
 pub fn shown_path(path: &str) -> String {
-    Taken::default().out_of_path(path)
+    settled(path.to_owned(), |path| Taken::default().out_of_path(path)).unwrap_or_else(|| STARS.to_owned())
 }
 
 /// The secrets in what follows an address's host.
@@ -55,9 +58,25 @@ pub fn of_path(path: &str) -> Vec<String> {
 
 /// The words of a command as they may be shown, and the secrets that were taken out of them.
 pub fn shown_command<W: AsRef<str>>(words: &[W]) -> (Vec<String>, Vec<String>) {
+    let words: Vec<String> = words.iter().map(|word| word.as_ref().to_owned()).collect();
     let mut taken = Taken::default();
-    let shown = taken.out_of_command(words);
-    (shown, taken.0)
+    match settled(words.clone(), |words| taken.out_of_command(words)) {
+        Some(shown) => (shown, taken.0),
+        None => (vec![STARS.to_owned(); words.len()], words),
+    }
+}
+
+/// What `pass` makes of it, and of that, until nothing changes: what is left around the stars of a secret may read as
+/// another. `None`: it goes on changing.
+fn settled<T: PartialEq>(mut shown: T, mut pass: impl FnMut(&T) -> T) -> Option<T> {
+    for _ in 0..PASSES {
+        let next = pass(&shown);
+        if next == shown {
+            return Some(shown);
+        }
+        shown = next;
+    }
+    None
 }
 
 /// The secrets that were found.
@@ -75,7 +94,7 @@ enum Follows {
 
 impl Taken {
     fn take(&mut self, secret: &str) -> &'static str {
-        if !secret.is_empty() {
+        if !matches!(secret, "" | STARS) {
             self.0.push(secret.to_owned());
         }
         STARS
@@ -309,6 +328,7 @@ mod tests {
             ("http://a:b@p/http://me:pw@cam/x", "http://a:***@p/http://me:***@cam/x"),
             ("rtsp://me:p w@cam/1", "rtsp://me:***@cam/1"),
             ("me:pw@cam/x", "me:***@cam/x"),
+            (":pwd@=http://", ":***@=***//"),
         ] {
             assert_eq!(shown_url(url), shown);
         }
