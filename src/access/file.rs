@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use super::AccessError;
@@ -44,21 +45,22 @@ impl Drop for Claim {
 }
 
 impl Claim {
-    /// Nobody's, as far as the lock says; `None`: another program has it.
-    fn of(lock: File) -> Option<Claim> {
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-        Some(Claim(lock))
+    /// # Errors
+    /// `EWOULDBLOCK`: another program has it.
+    fn of(lock: File) -> Result<Claim, Errno> {
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Claim(lock))
     }
 }
 
 /// Takes the right to write in `directory`.
 pub(super) fn claim(directory: &Path) -> Option<Claim> {
-    lock_file(directory).ok().and_then(Claim::of)
+    lock_file(directory).ok().and_then(|lock| Claim::of(lock).ok())
 }
 
 /// Whether another program has that right.
 pub(super) fn is_claimed(directory: &Path) -> bool {
-    lock_file(directory).is_ok_and(|lock| Claim::of(lock).is_none())
+    lock_file(directory).is_ok_and(|lock| matches!(Claim::of(lock), Err(Errno::WOULDBLOCK)))
 }
 
 fn lock_file(directory: &Path) -> io::Result<File> {
@@ -154,4 +156,24 @@ pub(super) fn write(file: &Path, kept: &Kept) -> io::Result<()> {
         .and_then(|()| fs::rename(&part, file))
         .and_then(|()| file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()));
     placed.inspect_err(|_| drop(fs::remove_file(&part)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_claim_ends_when_it_is_dropped_whoever_has_its_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = claim(folder.path()).unwrap();
+        assert!(is_claimed(folder.path()) && claim(folder.path()).is_none());
+        // As a child has it that is being started.
+        let _descriptor = ours.0.try_clone().unwrap();
+        drop(ours);
+        assert!(!is_claimed(folder.path()));
+        assert!(claim(folder.path()).is_some());
+        assert!(!is_claimed(&folder.path().join("not there")));
+    }
 }

@@ -8,8 +8,8 @@
 pub const STARS: &str = "***";
 
 /// What stands in the names of secrets: cameras have `loginpas`, `psw` and worse.
-const NAMES: [&str; 11] =
-    ["pas", "pwd", "psw", "token", "key", "auth", "secret", "cookie", "session", "cred", "signature"];
+const NAMES: [&str; 12] =
+    ["pas", "pwd", "psw", "psk", "token", "key", "auth", "secret", "cookie", "session", "cred", "signature"];
 
 /// Names of secrets that are parts of others.
 const WHOLE_NAMES: [&str; 5] = ["p", "sig", "sid", "pin", "code"];
@@ -52,7 +52,10 @@ pub fn shown_path(path: &str) -> String {
 /// The secrets in what follows an address's host.
 pub fn of_path(path: &str) -> Vec<String> {
     let mut taken = Taken::default();
-    taken.out_of_path(path);
+    match settled(path.to_owned(), |path| taken.out_of_path(path)) {
+        Some(shown) => taken.and_between(path, &shown),
+        None => taken.0.push(path.to_owned()),
+    }
     taken.0
 }
 
@@ -61,7 +64,10 @@ pub fn shown_command<W: AsRef<str>>(words: &[W]) -> (Vec<String>, Vec<String>) {
     let words: Vec<String> = words.iter().map(|word| word.as_ref().to_owned()).collect();
     let mut taken = Taken::default();
     match settled(words.clone(), |words| taken.out_of_command(words)) {
-        Some(shown) => (shown, taken.0),
+        Some(shown) => {
+            words.iter().zip(&shown).for_each(|(word, shown)| taken.and_between(word, shown));
+            (shown, taken.0)
+        }
         None => (vec![STARS.to_owned(); words.len()], words),
     }
 }
@@ -93,11 +99,33 @@ enum Follows {
 }
 
 impl Taken {
+    /// What has stars in it was not written so.
     fn take(&mut self, secret: &str) -> &'static str {
-        if !matches!(secret, "" | STARS) {
+        let secret = secret.trim();
+        if !secret.is_empty() && !secret.contains(STARS) {
             self.0.push(secret.to_owned());
         }
         STARS
+    }
+
+    /// What `shown` has stars for, as it stands in the `original`: not everything that is taken later was taken whole.
+    fn and_between(&mut self, original: &str, shown: &str) {
+        let Some((first, mut parts)) = shown.split_once(STARS) else { return };
+        let mut rest = original.strip_prefix(first).unwrap_or(original);
+        loop {
+            let (part, next) =
+                parts.split_once(STARS).map_or((parts, None), |(part, next)| (part, Some(next)));
+            // The last one ends where the text does.
+            let at = if next.is_none() { rest.len().checked_sub(part.len()) } else { rest.find(part) };
+            let (secret, behind) = at.and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+            let secret = secret.trim();
+            if !matches!(secret, "" | STARS) && !self.0.iter().any(|known| known == secret) {
+                self.0.push(secret.to_owned());
+            }
+            let Some(next) = next else { return };
+            rest = behind.get(part.len()..).unwrap_or_default();
+            parts = next;
+        }
     }
 
     fn out_of_url(&mut self, url: &str) -> String {
@@ -114,9 +142,9 @@ impl Taken {
     fn out_of_addresses(&mut self, text: &str, [scheme, colon, at]: &[&str; 3]) -> String {
         let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
         while let Some(begin) = rest.find(scheme).map(|sign| sign + scheme.len()) {
-            let ends = rest[begin..].find(['/', '?', '#']).map_or(rest.len(), |end| begin + end);
             // The next one's name and password are its own.
-            let ends = rest[begin..].find(scheme).map_or(ends, |next| ends.min(begin + next));
+            let next = rest[begin..].find(scheme).map_or(rest.len(), |next| begin + next);
+            let ends = rest[begin..next].find(['/', '?', '#']).map_or(next, |end| begin + end);
             shown.push_str(&rest[..begin]);
             shown.push_str(&self.out_of_authority(&rest[begin..ends], colon, at));
             rest = &rest[ends..];
@@ -140,11 +168,14 @@ impl Taken {
             let name = before.rsplit(['/', '?', '&', ';', '#', ',', ' ']).next().unwrap_or_default();
             shown.push_str(&rest[..=sign]);
             rest = &rest[sign + 1..];
+            if !is_secret(name) {
+                continue;
+            }
             let ends = |c: char| matches!(c, '&' | ';' | '#') || !is_query && matches!(c, '/' | '?');
-            let value = &rest[..rest.find(ends).unwrap_or(rest.len())];
-            if is_secret(name) && !value.is_empty() {
+            let (value, behind) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+            if !value.is_empty() {
                 shown.push_str(self.take(value));
-                rest = &rest[value.len()..];
+                rest = behind;
             }
         }
         shown + rest
@@ -194,28 +225,36 @@ impl Taken {
             let begin = word.len() - value.len();
             return format!("{}{}", &word[..begin], self.take(value.trim_start()));
         }
-        if !option.is_empty() || !word.contains(char::is_whitespace) {
-            let name = option.trim_end_matches('=');
-            if is_login(name) {
-                return format!("{option}{}", self.out_of_login(field));
-            }
-            return match is_secret(name) && !field.is_empty() {
-                true => format!("{option}{}", self.take(field)),
-                // A command of its own, or several headers.
-                false if field.contains(char::is_whitespace) && !is_address(field) => {
-                    format!("{option}{}", self.out_of_script(field))
-                }
-                false => self.out_of_url(word),
-            };
+        if !word.contains(char::is_whitespace) && option.is_empty() {
+            return self.out_of_url(word);
         }
-        if let Some((name, value)) = word.split_once('=')
+        let name = option.trim_end_matches('=');
+        if is_login(name) {
+            return format!("{option}{}", self.out_of_login(field));
+        }
+        if is_secret(name) && !field.is_empty() {
+            return format!("{option}{}", self.take(field));
+        }
+        if !field.contains(char::is_whitespace) {
+            return self.out_of_url(word);
+        }
+        if let Some((name, value)) = field.split_once('=')
             && !name.contains(char::is_whitespace)
             && is_secret(name)
             && !value.is_empty()
         {
-            return format!("{}={}", self.out_of_authority(name, ":", "@"), self.take(value));
+            return format!("{option}{}={}", self.out_of_authority(name, ":", "@"), self.take(value));
         }
-        if is_address(word) { self.out_of_url(word) } else { self.out_of_script(word) }
+        if is_address(field) {
+            return self.out_of_url(word);
+        }
+        // A command of its own, or several headers; an option's may also be a value as it is.
+        let whole =
+            if option.is_empty() { self.out_of_addresses(word, &WAYS[0]) } else { self.out_of_url(word) };
+        match whole.strip_prefix(option) {
+            Some(field) => format!("{option}{}", self.out_of_script(field)),
+            None => whole,
+        }
     }
 
     /// `sh -c "…"`, or the fields of several headers. Where a secret ends that is quoted, or has a name before it, is not
@@ -335,6 +374,16 @@ mod tests {
         assert_eq!(of_path("/v?user=a&pwd=b&token=c"), ["b", "c"]);
     }
 
+    /// What a later look takes holds the stars of an earlier one: the program may say it as it was written.
+    #[test]
+    fn secrets_are_known_as_they_were_written() {
+        let mut taken = Taken::default();
+        taken.and_between("a:b c@d e:f", "a:***@d ***");
+        taken.and_between("x=*** y", "x=*** y");
+        taken.and_between("no", "other ***");
+        assert_eq!(taken.0, ["b c", "e:f", "no"]);
+    }
+
     #[test]
     fn secrets_are_taken_out_of_commands() {
         for (command, shown, secrets) in [
@@ -369,6 +418,22 @@ mod tests {
             (&["x", "-p", "pw", "-b", "session=a"], &["x", "-p", "***", "-b", "session=***"], &["pw", "a"]),
             (&["sh", "-c", "curl -u me:pw cam | x"], &["sh", "-c", "curl -u me:*** cam | x"], &["pw"]),
             (&["curl", "-sSu", "me:pw", "-sume:a"], &["curl", "-sSu", "me:***", "-sume:***"], &["pw", "a"]),
+            (
+                &["docker", "--env=RTSP_PASSWORD=my pass", "--set=password=correct horse"],
+                &["docker", "--env=RTSP_PASSWORD=***", "--set=password=***"],
+                &["my pass", "correct horse"],
+            ),
+            (
+                &["wget", "--post-data=user=me&password=my pass phrase"],
+                &["wget", "--post-data=user=me&password=***"],
+                &["my pass phrase"],
+            ),
+            (
+                &["x", "--input=-i rtsp://me:p w@cam/1 -y", "--x=a:b c@d e"],
+                &["x", "--input=-i rtsp://me:***@cam/1 -y", "--x=a:***@d e"],
+                &["p w", "b c"],
+            ),
+            (&["sh", "-c", "a rtsp://me:p w@cam/1 -y"], &["sh", "-c", "a rtsp://me:***@cam/1 -y"], &["p w"]),
             (&["curl", "-x", "me:pw@proxy:80", "c"], &["curl", "-x", "me:***@proxy:80", "c"], &["pw"]),
             (
                 &["wget", "--header=Authorization: Basic a"],
@@ -388,7 +453,7 @@ mod tests {
             (
                 &["ffmpeg", "-headers", "User-Agent: x\r\nAuthorization: Basic a\r\n"],
                 &["ffmpeg", "-headers", "User-Agent: x\r\n***"],
-                &["Authorization: Basic a\r\n"],
+                &["Authorization: Basic a"],
             ),
             (
                 &["sh", "-c", "set -e\n\tcurl --password  a -s \\\n  --user \\\n me:pw c # all\n"],
@@ -418,7 +483,7 @@ mod tests {
             (
                 &["ffmpeg", "-headers=User-Agent: x\r\nAuthorization: Basic a\r\n"],
                 &["ffmpeg", "-headers=User-Agent: x\r\n***"],
-                &["Authorization: Basic a\r\n"],
+                &["Authorization: Basic a"],
             ),
             (&["sh", "-c", "curl -u 'me:p w' cam"], &["sh", "-c", "curl -u ***"], &["p", "'me:p w' cam"]),
             (
@@ -447,8 +512,9 @@ mod tests {
             for url in [url, typed] {
                 let shown = shown_url(&url);
                 prop_assert_eq!(&shown_url(&shown), &shown);
-                let (words, _) = shown_command(&[url]);
+                let (words, secrets) = shown_command(std::slice::from_ref(&url));
                 prop_assert_eq!(&shown_command(&words).0, &words);
+                prop_assert!(secrets.iter().all(|secret| url.contains(secret)));
             }
         }
     }

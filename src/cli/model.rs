@@ -84,8 +84,8 @@ pub struct Prove {
     #[arg(long, value_parser = parse_size)]
     size: Option<(u32, u32)>,
     /// With so many threads
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=16))]
+    threads: u64,
     file: PathBuf,
 }
 
@@ -176,7 +176,7 @@ impl Check {
 impl Prove {
     fn run(&self) -> Result<(), Failure> {
         self.limit();
-        print_json(&Verdict::of(models::try_file(&self.file, self.size, self.threads)))
+        print_json(&Verdict::of(models::try_file(&self.file, self.size, self.threads as usize)))
     }
 
     /// What cannot be limited is let be: the daemon still waits for no longer than it wants to.
@@ -184,7 +184,8 @@ impl Prove {
         let at_most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
         let limits = [
             (Resource::Data, self.memory),
-            (Resource::Cpu, WITHIN.as_secs()),
+            // All threads' seconds together.
+            (Resource::Cpu, WITHIN.as_secs() * self.threads),
             // It is expected to end in the middle: nobody looks at what is left of it.
             (Resource::Core, 0),
         ];

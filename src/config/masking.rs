@@ -18,7 +18,8 @@
 use crate::base::letters::{is_blank, is_unseen_control};
 
 /// What stands in the names of secrets, right or not quite.
-const SECRET_WORDS: [&str; 6] = ["pass", "pasw", "pwd", "secret", "token", KEY];
+const SECRET_WORDS: [&str; 9] =
+    ["pass", "pasw", "pwd", "psk", "secret", "token", "credential", "authorization", KEY];
 
 /// A word that is a part of many others.
 const KEY: &str = "key";
@@ -551,9 +552,18 @@ mod tests {
 
     #[test]
     fn names_of_secrets() {
-        for secret in
-            ["source.password", "PASSWD", "user_key", "p\u{200b}wd", "KeyTec", "apiToken", "pass word"]
-        {
+        for secret in [
+            "source.password",
+            "PASSWD",
+            "user_key",
+            "p\u{200b}wd",
+            "KeyTec",
+            "apiToken",
+            "pass word",
+            "psk",
+            "credentials",
+            "Authorization",
+        ] {
             assert!(may_be_secret(secret), "{secret}");
         }
         assert!(!may_be_secret("brightness"));

@@ -10,7 +10,7 @@ use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
 use crate::pipeline::{Made, NoDetector};
 use crate::vision::onnx::OnnxDetector;
 
-use super::proving::Prover;
+use super::proving::{Proved, Prover};
 
 /// The model in the box.
 pub const SHIPPED: &str = "ssdlite_mobilenet_v2";
@@ -150,8 +150,9 @@ impl Shelf {
         if !is_loaded || is_proved || is_known() {
             return Ok(());
         }
-        prover.prove(&files.onnx, files.size, files.threads)?;
-        *self.proved() = Some(files.clone());
+        if prover.prove(&files.onnx, files.size, files.threads)? == Proved::Good {
+            *self.proved() = Some(files.clone());
+        }
         Ok(())
     }
 
@@ -327,6 +328,12 @@ mod tests {
         assert_eq!((times("mine"), times("mine")), (1, 1));
         std::fs::write(&onnx, "another file").unwrap();
         assert_eq!(times("mine"), 2);
+        std::fs::write(&onnx, "one more file").unwrap();
+        let (program, away) = (folder.path().join("program"), folder.path().join("away"));
+        std::fs::rename(&program, &away).unwrap();
+        assert_eq!(times("mine"), 2, "nothing tries it");
+        std::fs::rename(&away, &program).unwrap();
+        assert_eq!(times("mine"), 3, "it was not tried then");
     }
 
     #[test]

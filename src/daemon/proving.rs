@@ -35,6 +35,9 @@ const PANIC: i32 = 101;
 /// Where it is not known how much there is.
 const USUAL_MEMORY: u64 = 512 << 20;
 
+/// With less than that even what is of use is ended: what comes of it would say nothing of the model.
+const LEAST_MEMORY: u64 = 64 << 20;
+
 /// More than a verdict has.
 const LONGEST_VERDICT: u64 = 16 << 10;
 
@@ -67,6 +70,15 @@ impl Verdict {
     }
 }
 
+/// What came of it, where nothing speaks against a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proved {
+    /// It was tried and is good.
+    Good,
+    /// It could not be tried.
+    Untried,
+}
+
 /// The program that tries models.
 #[derive(Debug, Clone)]
 pub struct Prover {
@@ -85,10 +97,9 @@ impl Prover {
     /// # Errors
     /// It cannot be used, or not with what memory there is and in this time. Where no child can be started it is not
     /// tried, which the log says.
-    pub fn prove(&self, onnx: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<(), ModelError> {
+    pub fn prove(&self, onnx: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proved, ModelError> {
         let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
-        let memory = memory.unwrap_or(USUAL_MEMORY).min(room().unwrap_or(u64::MAX));
-        let memory = (memory / 4 * 3).min(MOST_MEMORY);
+        let memory = share_of(memory.unwrap_or(USUAL_MEMORY).min(room().unwrap_or(u64::MAX)))?;
         let mut command = Command::new(&self.program);
         command.args(["model", "prove", "--memory", &memory.to_string(), "--threads", &threads.to_string()]);
         if let Some((width, height)) = size {
@@ -99,12 +110,12 @@ impl Prover {
             Ok(child) => self.wait(child, memory),
             Err(error) => {
                 log::warn!("{} is not tried before it is loaded: {error}", onnx.display());
-                Ok(())
+                Ok(Proved::Untried)
             }
         }
     }
 
-    fn wait(&self, mut child: Child, memory: u64) -> Result<(), ModelError> {
+    fn wait(&self, mut child: Child, memory: u64) -> Result<Proved, ModelError> {
         let end = Instant::now() + self.within;
         // What it says is shorter than a pipe is long: it does not wait for us.
         let ended = loop {
@@ -123,7 +134,7 @@ impl Prover {
             let _ = output.take(LONGEST_VERDICT).read_to_string(&mut said);
         }
         match (serde_json::from_str::<Verdict>(&said), ended) {
-            (Ok(verdict), _) if verdict.reason.is_empty() => Ok(()),
+            (Ok(verdict), _) if verdict.reason.is_empty() => Ok(Proved::Good),
             (Ok(Verdict { reason, hint, may_pass }), _) => {
                 Err(ModelError::Refused { reason, hint, may_pass })
             }
@@ -135,7 +146,7 @@ impl Prover {
             // It has not begun, whatever is wrong with the program; a panic is the model's.
             (Err(_), Some(status)) if status.code().is_some_and(|code| code != PANIC) => {
                 log::warn!("a model is not tried before it is loaded: {status}");
-                Ok(())
+                Ok(Proved::Untried)
             }
             (Err(_), _) => Err(ModelError::TooMuch { memory, seconds: self.within.as_secs() }),
         }
@@ -152,7 +163,7 @@ impl Prover {
         let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
         let made = Command::new("sh").arg("-c").arg(write).arg(&program).arg(text).status();
         assert!(made.is_ok_and(|made| made.success()));
-        Prover { program, within: Duration::from_secs(10) }
+        Prover { program, within: WITHIN }
     }
 }
 
@@ -162,14 +173,37 @@ fn available(meminfo: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Bytes that the service may have on top of what it has, where somebody has limited it (cgroup v2): beyond its
-/// `memory.high` it would be held up as a whole.
+/// Bytes of the `free` ones that the child may have.
+///
+/// # Errors
+/// They are too few to tell anything.
+fn share_of(free: u64) -> Result<u64, ModelError> {
+    let share = (free / 4 * 3).min(MOST_MEMORY);
+    if share >= LEAST_MEMORY {
+        return Ok(share);
+    }
+    Err(ModelError::Refused {
+        reason: format!("with {} MB of free memory it cannot be tried", free / 1_000_000),
+        hint: Some(String::from("end other programs, or take the model in the box")),
+        may_pass: true,
+    })
+}
+
+/// Bytes that the service may have on top of what it has, where somebody has limited it or what it is a part of
+/// (cgroup v2): beyond a `memory.high` it would be held up as a whole.
 fn room() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let folder = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let folder = Path::new("/sys/fs/cgroup").join(folder);
-    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
-    room_of(&read("memory.high"), &read("memory.max"), &read("memory.stat"))
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    room_below(Path::new("/sys/fs/cgroup"), Path::new(own))
+}
+
+/// The least of a group's room and of those that it is in, `own` in the tree at `root`.
+fn room_below(root: &Path, own: &Path) -> Option<u64> {
+    let room = |group: &Path| {
+        let read = |name: &str| fs::read_to_string(root.join(group).join(name)).unwrap_or_default();
+        room_of(&read("memory.high"), &read("memory.max"), &read("memory.stat"))
+    };
+    own.ancestors().filter_map(room).min()
 }
 
 /// Of the texts of those files; what files take up there makes way by itself, and does not count.
@@ -189,26 +223,28 @@ mod tests {
     #[test]
     fn what_the_child_says_or_that_it_says_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let within = Duration::from_millis(500);
-        let prover = |script: &str| Prover { within, ..Prover::of_script(folder.path(), script) };
-        let prove = |script: &str| prover(script).prove(Path::new("a.onnx"), Some((64, 32)), 3);
+        let asked = |prover: Prover| prover.prove(Path::new("a.onnx"), Some((64, 32)), 3);
+        let prove = |script: &str| asked(Prover::of_script(folder.path(), script));
         let good = "shift 4 && test \"$*\" = '--threads 3 --size 64x32 -- a.onnx' && echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
-        assert!(prove(good).is_ok());
+        assert_eq!(prove(good).unwrap(), Proved::Good);
         let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\",\"may_pass\":false}'");
         assert!(
             matches!(refused, Err(ModelError::Refused { reason, hint, .. }) if reason == "no network" && hint.is_some())
         );
-        for end in ["kill -ABRT $$", "exit 101", "exec sleep 100"] {
-            assert!(matches!(prove(end), Err(ModelError::TooMuch { seconds: 0, .. })), "{end}");
+        for end in ["kill -ABRT $$", "exit 101"] {
+            assert!(matches!(prove(end), Err(ModelError::TooMuch { .. })), "{end}");
         }
+        let within = Duration::from_millis(500);
+        let slow = Prover { within, ..Prover::of_script(folder.path(), "exec sleep 100") };
+        assert!(matches!(asked(slow), Err(ModelError::TooMuch { seconds: 0, .. })));
         assert!(matches!(prove("kill -TERM $$"), Err(ModelError::Interrupted)));
         for nothing in ["exit 64", "exit 127", "echo nonsense"] {
-            assert!(prove(nothing).is_ok(), "{nothing}: it has not been tried");
+            assert_eq!(prove(nothing).unwrap(), Proved::Untried, "{nothing}");
         }
         let unread = prove("echo '{\"reason\":\"x\",\"hint\":null,\"may_pass\":true}'");
         assert!(matches!(unread, Err(ModelError::Refused { may_pass: true, .. })));
         let none = Prover { program: folder.path().join("not there"), within: WITHIN };
-        assert!(none.prove(Path::new("a.onnx"), None, 1).is_ok(), "it is loaded untried");
+        assert_eq!(none.prove(Path::new("a.onnx"), None, 1).unwrap(), Proved::Untried);
     }
 
     #[test]
@@ -244,5 +280,24 @@ mod tests {
         assert_eq!(room_of("max\n", "800\n", "anon 900\n"), Some(0));
         assert_eq!(room_of("max\n", "max\n", "anon 900\n"), None);
         assert_eq!(room_of("", "", ""), None);
+        let root = tempfile::tempdir().unwrap();
+        let own = Path::new("system.slice/tallycam.service");
+        fs::create_dir_all(root.path().join(own)).unwrap();
+        assert_eq!(room_below(root.path(), own), None);
+        for (group, max) in [(own, 900), (Path::new("system.slice"), 700)] {
+            let group = root.path().join(group);
+            fs::write(group.join("memory.max"), max.to_string()).unwrap();
+            fs::write(group.join("memory.stat"), "anon 100\n").unwrap();
+        }
+        assert_eq!(room_below(root.path(), own), Some(600), "of the slice that it is in");
+    }
+
+    #[test]
+    fn too_little_memory_is_not_the_models_fault() {
+        assert_eq!(share_of(400 << 20).unwrap(), 300 << 20);
+        assert_eq!(share_of(u64::MAX).unwrap(), MOST_MEMORY);
+        let refused = share_of(50_000_000).unwrap_err();
+        assert!(refused.to_string().contains("50 MB"), "{refused}");
+        assert!(matches!(refused, ModelError::Refused { may_pass: true, .. }));
     }
 }

@@ -328,14 +328,16 @@ pub fn is_known(path: &Path) -> bool {
     if !has_length(SHIPPED_BYTES) && !CATALOGUE.iter().any(|entry| has_length(entry.bytes)) {
         return false;
     }
-    let Ok((card, bytes)) = load_file(path) else { return false };
+    let Ok(bytes) = read_onnx(path) else { return false };
     let sum = sha256(&bytes);
     let own = match catalogue::of_sum(&sum) {
         Some(entry) => description::read(entry.description).ok().and_then(|card| card.input.size),
         None if sum == SHIPPED_SUM => Some(SHIPPED_SIZE),
         None => return false,
     };
-    card.input.size.is_none() || card.input.size == own
+    // Not before: what no description tells of a network is read from it.
+    card_of(path, &bytes, &Addition::default())
+        .is_ok_and(|card| card.input.size.is_none() || card.input.size == own)
 }
 
 fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {
