@@ -4,6 +4,9 @@
 //! (network cameras want both), and in a command also what follows an option of such a name. Where it ends is a guess; the
 //! rule is to take out too much rather than too little.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 /// What stands in the place of a secret.
 pub const STARS: &str = "***";
 
@@ -41,249 +44,364 @@ const PASSES: usize = 8;
 
 /// `url` as it may be shown, with [`STARS`] in the place of each secret.
 pub fn shown_url(url: &str) -> String {
-    settled(url.to_owned(), |url| Taken::default().out_of_url(url)).unwrap_or_else(|| STARS.to_owned())
+    one(url, |found, url| found.out_of_url(url)).0
 }
 
 /// What follows an address's host, as it may be shown.
 pub fn shown_path(path: &str) -> String {
-    settled(path.to_owned(), |path| Taken::default().out_of_path(path)).unwrap_or_else(|| STARS.to_owned())
+    one(path, |found, path| found.out_of_path(path)).0
 }
 
 /// The secrets in what follows an address's host.
 pub fn of_path(path: &str) -> Vec<String> {
-    let mut taken = Taken::default();
-    match settled(path.to_owned(), |path| taken.out_of_path(path)) {
-        Some(shown) => taken.and_between(path, &shown),
-        None => taken.0.push(path.to_owned()),
-    }
-    taken.0
+    one(path, |found, path| found.out_of_path(path)).1
 }
 
 /// The words of a command as they may be shown, and the secrets that were taken out of them.
 pub fn shown_command<W: AsRef<str>>(words: &[W]) -> (Vec<String>, Vec<String>) {
-    let words: Vec<String> = words.iter().map(|word| word.as_ref().to_owned()).collect();
-    let mut taken = Taken::default();
-    match settled(words.clone(), |words| taken.out_of_command(words)) {
-        Some(shown) => {
-            words.iter().zip(&shown).for_each(|(word, shown)| taken.and_between(word, shown));
-            (shown, taken.0)
-        }
-        None => (vec![STARS.to_owned(); words.len()], words),
-    }
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    settled(&words, |words| {
+        let kinds = kinds(words);
+        words
+            .iter()
+            .zip(kinds)
+            .map(|(word, kind)| Found::in_text(word, |found, word| found.out_of(word, kind)))
+            .collect()
+    })
 }
 
-/// What `pass` makes of it, and of that, until nothing changes: what is left around the stars of a secret may read as
-/// another. `None`: it goes on changing.
-fn settled<T: PartialEq>(mut shown: T, mut pass: impl FnMut(&T) -> T) -> Option<T> {
+fn one<'a>(text: &'a str, rule: impl for<'s> Fn(&mut Found<'s>, &'s str)) -> (String, Vec<String>) {
+    let (mut shown, secrets) =
+        settled(&[text], |texts| texts.iter().map(|text| Found::in_text(text, &rule)).collect());
+    (shown.pop().unwrap_or_default(), secrets)
+}
+
+/// `text` with [`STARS`] for whatever is one of the `secrets` there, or several that overlap.
+pub fn blotted(text: &str, secrets: &[String]) -> String {
+    let mut masked = Masked { text, hidden: Vec::new() };
+    let places = secrets.iter().filter(|secret| !secret.is_empty()).flat_map(|secret| {
+        text.match_indices(secret.as_str()).map(|(begin, secret)| begin..begin + secret.len())
+    });
+    masked.hide(places.collect(), &mut Secrets::default());
+    masked.shown()
+}
+
+/// The texts without what `find` says of them, and of what is left, until that is nothing: what stands around the
+/// stars of a secret may read as another. And the secrets, as they were written.
+fn settled(texts: &[&str], find: impl Fn(&[&str]) -> Vec<Vec<Place>>) -> (Vec<String>, Vec<String>) {
+    let mut masked: Vec<Masked<'_>> = texts.iter().map(|text| Masked { text, hidden: Vec::new() }).collect();
+    let mut secrets = Secrets::default();
     for _ in 0..PASSES {
-        let next = pass(&shown);
-        if next == shown {
-            return Some(shown);
+        let shown: Vec<String> = masked.iter().map(Masked::shown).collect();
+        let found = find(&shown.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut is_changed = false;
+        for (masked, found) in masked.iter_mut().zip(found) {
+            is_changed |= masked.hide(found, &mut secrets);
         }
-        shown = next;
+        if !is_changed {
+            return (shown, secrets.0);
+        }
     }
-    None
+    texts.iter().for_each(|text| secrets.push(text));
+    (vec![STARS.to_owned(); texts.len()], secrets.0)
 }
 
-/// The secrets that were found.
-#[derive(Debug, Default)]
-struct Taken(Vec<String>);
+/// Where something stands in a text, in bytes.
+type Place = Range<usize>;
 
-/// What an option says of the word that follows it.
+/// Each secret once, in the order in which they were found.
+#[derive(Debug, Default)]
+struct Secrets(Vec<String>, HashSet<String>);
+
+impl Secrets {
+    fn push(&mut self, secret: &str) {
+        let secret = secret.trim();
+        if !matches!(secret, "" | STARS) && self.1.insert(secret.to_owned()) {
+            self.0.push(secret.to_owned());
+        }
+    }
+}
+
+/// A text and what of it is hidden: in order, nothing empty, nothing that touches another.
+#[derive(Debug)]
+struct Masked<'a> {
+    text: &'a str,
+    hidden: Vec<Place>,
+}
+
+impl Masked<'_> {
+    fn shown(&self) -> String {
+        let (mut shown, mut at) = (String::with_capacity(self.text.len()), 0);
+        for place in &self.hidden {
+            shown.push_str(&self.text[at..place.start]);
+            shown.push_str(STARS);
+            at = place.end;
+        }
+        shown + &self.text[at..]
+    }
+
+    /// Hides what was `found` in what is shown, and whether more is hidden then.
+    fn hide(&mut self, found: Vec<Place>, secrets: &mut Secrets) -> bool {
+        let mut places = self.as_written(found);
+        places.iter().for_each(|place| secrets.push(&self.text[place.clone()]));
+        places.extend(self.hidden.iter().cloned());
+        places.sort_by_key(|place| (place.start, place.end));
+        let mut hidden: Vec<Place> = Vec::with_capacity(places.len());
+        for place in places {
+            match hidden.last_mut().filter(|last| place.start <= last.end) {
+                Some(last) => last.end = last.end.max(place.end),
+                None => hidden.push(place),
+            }
+        }
+        let is_more = hidden != self.hidden;
+        self.hidden = hidden;
+        is_more
+    }
+
+    /// Places in what is shown, as places in the text: what begins or ends with stars has all that they stand for.
+    fn as_written(&self, places: Vec<Place>) -> Vec<Place> {
+        // Each with where its stars end.
+        let (mut shown, mut at) = (0, 0);
+        let stars: Vec<(usize, &Place)> = (self.hidden.iter())
+            .map(|place| {
+                shown += place.start - at + STARS.len();
+                at = place.end;
+                (shown, place)
+            })
+            .collect();
+        let begin = |at: usize| {
+            let before = stars.partition_point(|&(end, _)| end <= at);
+            let after = stars.get(before).filter(|(end, _)| end - STARS.len() <= at);
+            match (after, stars[..before].last()) {
+                (Some((_, hidden)), _) => hidden.start,
+                (None, Some((end, hidden))) => hidden.end + (at - end),
+                (None, None) => at,
+            }
+        };
+        let end = |at: usize| {
+            let before = stars.partition_point(|&(end, _)| end < at);
+            let after = stars.get(before).filter(|(end, _)| end - STARS.len() < at);
+            match (after, stars[..before].last()) {
+                (Some((_, hidden)), _) => hidden.end,
+                (None, Some((end, hidden))) => hidden.end + (at - end),
+                (None, None) => at,
+            }
+        };
+        places.into_iter().map(|place| begin(place.start)..end(place.end)).collect()
+    }
+}
+
+/// What a word of a command is, by the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Follows {
+enum Kind {
     Anything,
     /// A name, and perhaps a colon and a password.
     Login,
     Secret,
 }
 
-impl Taken {
-    /// What has stars in it was not written so.
-    fn take(&mut self, secret: &str) -> &'static str {
-        let secret = secret.trim();
-        if !secret.is_empty() && !secret.contains(STARS) {
-            self.0.push(secret.to_owned());
+/// Of each word.
+fn kinds(words: &[&str]) -> Vec<Kind> {
+    let mut follows = Kind::Anything;
+    let kinds = words.iter().map(|word| {
+        // Between the words of a script.
+        if matches!(*word, "" | "\\") {
+            return Kind::Anything;
         }
-        STARS
+        let option = bare(word);
+        let is_option = option.starts_with('-') && option.len() > 1;
+        let kind = if is_option { Kind::Anything } else { follows };
+        let is_alone = is_option && !option.contains(['=', ':']);
+        follows = if is_alone { what_follows(option) } else { Kind::Anything };
+        kind
+    });
+    kinds.collect()
+}
+
+/// The secrets that were found in a text. The rules look at all of it, whatever the others found.
+#[derive(Debug)]
+struct Found<'a> {
+    text: &'a str,
+    places: Vec<Place>,
+}
+
+impl<'a> Found<'a> {
+    fn in_text(text: &'a str, rule: impl FnOnce(&mut Found<'a>, &'a str)) -> Vec<Place> {
+        let mut found = Found { text, places: Vec::new() };
+        rule(&mut found, text);
+        found.places
     }
 
-    /// What `shown` has stars for, as it stands in the `original`: not everything that is taken later was taken whole.
-    fn and_between(&mut self, original: &str, shown: &str) {
-        let Some((first, mut parts)) = shown.split_once(STARS) else { return };
-        let mut rest = original.strip_prefix(first).unwrap_or(original);
-        loop {
-            let (part, next) =
-                parts.split_once(STARS).map_or((parts, None), |(part, next)| (part, Some(next)));
-            // The last one ends where the text does.
-            let at = if next.is_none() { rest.len().checked_sub(part.len()) } else { rest.find(part) };
-            let (secret, behind) = at.and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
-            let secret = secret.trim();
-            if !matches!(secret, "" | STARS) && !self.0.iter().any(|known| known == secret) {
-                self.0.push(secret.to_owned());
-            }
-            let Some(next) = next else { return };
-            rest = behind.get(part.len()..).unwrap_or_default();
-            parts = next;
+    /// `secret`: a part of the text.
+    fn take(&mut self, secret: &'a str) {
+        let begin = secret.as_ptr().addr() - self.text.as_ptr().addr();
+        if !secret.is_empty() {
+            self.places.push(begin..begin + secret.len());
         }
     }
 
-    fn out_of_url(&mut self, url: &str) -> String {
-        let mut shown = WAYS.iter().fold(url.to_owned(), |shown, way| self.out_of_addresses(&shown, way));
+    /// A value that may be more than the secret, as a command behind a variable is: what is known of it is a secret by
+    /// itself, too.
+    fn take_value(&mut self, value: &'a str) {
+        if let Some((first, _)) = value.trim_start().split_once(char::is_whitespace) {
+            self.take(bare(first));
+            self.out_of_url(value);
+            self.out_of_script(value);
+        }
+        self.take(value);
+    }
+
+    fn out_of_url(&mut self, url: &'a str) {
+        for way in &WAYS {
+            self.out_of_addresses(url, way, |_| false);
+        }
         if !url.contains("://") {
             // Many programs take one without its scheme.
-            let end = shown.find(['/', '?', '#']).unwrap_or(shown.len());
-            shown = self.out_of_authority(&shown[..end], ":", "@") + &shown[end..];
+            self.out_of_authority(&url[..url.find(['/', '?', '#']).unwrap_or(url.len())], ":", "@");
         }
-        self.out_of_path(&shown)
+        self.out_of_path(url);
     }
 
-    /// Of an address, and of those that are values in it.
-    fn out_of_addresses(&mut self, text: &str, [scheme, colon, at]: &[&str; 3]) -> String {
-        let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
-        while let Some(begin) = rest.find(scheme).map(|sign| sign + scheme.len()) {
+    /// Of an address, and of those that are values in it. A blank does not end what stands before a path, but where
+    /// what is before the blank `is_whole`.
+    fn out_of_addresses(
+        &mut self,
+        text: &'a str,
+        [scheme, colon, at]: &[&str; 3],
+        is_whole: impl Fn(&str) -> bool,
+    ) {
+        let mut rest = text;
+        while let Some((_, behind)) = rest.split_once(scheme) {
             // The next one's name and password are its own.
-            let next = rest[begin..].find(scheme).map_or(rest.len(), |next| begin + next);
-            let ends = rest[begin..next].find(['/', '?', '#']).map_or(next, |end| begin + end);
-            shown.push_str(&rest[..begin]);
-            shown.push_str(&self.out_of_authority(&rest[begin..ends], colon, at));
-            rest = &rest[ends..];
+            let authority = behind.split_once(scheme).map_or(behind, |(own, _)| own);
+            let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+            let word = authority.split(char::is_whitespace).next().unwrap_or_default();
+            let authority = if is_whole(word) { word } else { authority };
+            self.out_of_authority(authority, colon, at);
+            rest = &behind[authority.len()..];
         }
-        shown + rest
     }
 
-    fn out_of_authority(&mut self, authority: &str, colon: &str, at: &str) -> String {
-        match authority.rsplit_once(at).map(|(user, rest)| (user.split_once(colon), rest)) {
-            Some((Some((user, password)), rest)) => format!("{user}{colon}{}{at}{rest}", self.take(password)),
-            _ => authority.to_owned(),
+    fn out_of_authority(&mut self, authority: &'a str, colon: &str, at: &str) {
+        if let Some((user, _)) = authority.rsplit_once(at)
+            && let Some((_, password)) = user.split_once(colon)
+        {
+            self.take(password);
         }
     }
 
     /// Also of what has no address in it: `name=value`.
-    fn out_of_path(&mut self, path: &str) -> String {
-        let (mut shown, mut rest, mut is_query) = (String::with_capacity(path.len()), path, false);
-        while let Some(sign) = rest.find('=') {
-            let before = &rest[..sign];
+    fn out_of_path(&mut self, path: &'a str) {
+        let (mut rest, mut is_query) = (path, false);
+        while let Some((before, behind)) = rest.split_once('=') {
             is_query |= before.contains('?');
+            rest = behind;
             let name = before.rsplit(['/', '?', '&', ';', '#', ',', ' ']).next().unwrap_or_default();
-            shown.push_str(&rest[..=sign]);
-            rest = &rest[sign + 1..];
             if !is_secret(name) {
                 continue;
             }
             let ends = |c: char| matches!(c, '&' | ';' | '#') || !is_query && matches!(c, '/' | '?');
             let (value, behind) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
-            if !value.is_empty() {
-                shown.push_str(self.take(value));
-                rest = behind;
-            }
-        }
-        shown + rest
-    }
-
-    fn out_of_command<W: AsRef<str>>(&mut self, words: &[W]) -> Vec<String> {
-        let mut follows = Follows::Anything;
-        let mut shown = Vec::with_capacity(words.len());
-        for word in words.iter().map(AsRef::as_ref) {
-            // Between the words of a script.
-            if matches!(word, "" | "\\") {
-                shown.push(word.to_owned());
-                continue;
-            }
-            let option = bare(word);
-            let is_option = option.starts_with('-') && option.len() > 1;
-            shown.push(match follows {
-                Follows::Secret if !is_option => self.take(word).to_owned(),
-                Follows::Login if !is_option => self.out_of_login(word),
-                _ => self.out_of_word(word),
-            });
-            let is_alone = is_option && !option.contains(['=', ':']);
-            follows = if is_alone { what_follows(option) } else { Follows::Anything };
-        }
-        shown
-    }
-
-    fn out_of_login(&mut self, word: &str) -> String {
-        match word.split_once(':') {
-            Some((user, password)) => format!("{user}:{}", self.take(password)),
-            None => word.to_owned(),
+            self.take(value);
+            rest = behind;
         }
     }
 
-    fn out_of_word(&mut self, word: &str) -> String {
+    fn out_of(&mut self, word: &'a str, kind: Kind) {
+        match kind {
+            Kind::Anything => self.out_of_word(word),
+            Kind::Login => self.out_of_login(word),
+            Kind::Secret => self.take(word),
+        }
+    }
+
+    fn out_of_login(&mut self, word: &'a str) {
+        if let Some((_, password)) = word.split_once(':') {
+            self.take(password);
+        }
+    }
+
+    fn out_of_word(&mut self, word: &'a str) {
         // `--header=Authorization: …` as well as what follows `-H`.
         let (option, field) = match word.split_once('=') {
-            Some((option, field)) if option.starts_with('-') => word.split_at(word.len() - field.len()),
+            Some((option, field)) if option.starts_with('-') => (option, field),
             _ => ("", word),
         };
-        let bare_field = field.trim_start_matches(is_quote);
-        if let Some((name, value)) = bare_field.split_once(':')
+        // One that begins with an option, more likely.
+        let is_script = option.contains(char::is_whitespace);
+        if let Some((name, value)) = field.trim_start_matches(is_quote).split_once(':')
             && !value.starts_with("//")
             && !name.contains(|c: char| c.is_whitespace() || c == '=' || c == '@')
-            && (is_secret(name) || is_login(name) || is_cluster_of_login(name))
+            && (is_secret(name) || is_login(name) || is_cluster_of_login(name) && !is_stream(value))
         {
-            let begin = word.len() - value.len();
-            return format!("{}{}", &word[..begin], self.take(value.trim_start()));
+            return self.take(value);
         }
         if !word.contains(char::is_whitespace) && option.is_empty() {
             return self.out_of_url(word);
         }
-        let name = option.trim_end_matches('=');
-        if is_login(name) {
-            return format!("{option}{}", self.out_of_login(field));
+        if is_login(option) {
+            self.out_of_login(field);
+        } else if is_secret(option) {
+            self.take_value(field);
         }
-        if is_secret(name) && !field.is_empty() {
-            return format!("{option}{}", self.take(field));
+        if (is_login(option) || is_secret(option)) && !is_script {
+            return;
         }
-        if !field.contains(char::is_whitespace) {
+        if !field.contains(char::is_whitespace) && !is_script {
             return self.out_of_url(word);
         }
         if let Some((name, value)) = field.split_once('=')
             && !name.contains(char::is_whitespace)
             && is_secret(name)
-            && !value.is_empty()
+            && !is_script
         {
-            return format!("{option}{}={}", self.out_of_authority(name, ":", "@"), self.take(value));
+            self.out_of_authority(name, ":", "@");
+            return self.take_value(value);
         }
-        if is_address(field) {
-            return self.out_of_url(word);
-        }
-        // A command of its own, or several headers; an option's may also be a value as it is.
-        let whole =
-            if option.is_empty() { self.out_of_addresses(word, &WAYS[0]) } else { self.out_of_url(word) };
-        match whole.strip_prefix(option) {
-            Some(field) => format!("{option}{}", self.out_of_script(field)),
-            None => whole,
+        // A command of its own, several headers, or a value as it is.
+        self.out_of_script(if is_script { word } else { field });
+        if word.starts_with('-') || is_address(word) {
+            self.out_of_url(word);
+        } else {
+            self.out_of_addresses(word, &WAYS[0], |word| word.contains('@') || is_host(word));
         }
     }
 
     /// `sh -c "…"`, or the fields of several headers. Where a secret ends that is quoted, or has a name before it, is not
     /// known: all is taken from there on.
-    fn out_of_script(&mut self, script: &str) -> String {
-        let chunks: Vec<&str> = script.split_inclusive(char::is_whitespace).collect();
-        let pieces: Vec<&str> =
-            chunks.iter().map(|chunk| chunk.trim_end_matches(char::is_whitespace)).collect();
-        let all = self.out_of_command(&pieces);
-        let mut shown = String::with_capacity(script.len());
-        for (at, (piece, one)) in pieces.iter().zip(&all).enumerate() {
-            let has_open_end = piece.contains(is_quote) && piece != one
+    fn out_of_script(&mut self, script: &'a str) {
+        let pieces: Vec<&str> = script.split(char::is_whitespace).collect();
+        let mut is_open = false;
+        for (&piece, kind) in pieces.iter().zip(kinds(&pieces)) {
+            let known = self.places.len();
+            self.out_of(piece, kind);
+            let opens = piece.contains(is_quote) && self.places.len() > known
                 || piece
                     .strip_suffix(':')
                     .is_some_and(|name| is_secret(name.rsplit(['=', '"', '\'']).next().unwrap_or(name)));
-            if has_open_end {
-                let rest = chunks[at..].concat();
-                return shown + self.take(&rest);
+            if opens && !is_open {
+                is_open = true;
+                self.take(&script[piece.as_ptr().addr() - script.as_ptr().addr()..]);
             }
-            shown.push_str(one);
-            shown.push_str(&chunks[at][piece.len()..]);
         }
-        shown
     }
 }
 
 /// Whether it begins with an address, whatever follows it.
 fn is_address(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace))
+}
+
+/// Whether no password has begun there: a host, perhaps with its port.
+fn is_host(text: &str) -> bool {
+    text.split_once(':').is_none_or(|(_, port)| bare(port).bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether it says which stream of a file is meant (`-bufsize:v`, `-tune:v:0`; ffmpeg(1), "Stream specifiers").
+fn is_stream(text: &str) -> bool {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (kind, number) = text.split_once(':').unwrap_or((text, ""));
+    matches!(kind, "v" | "V" | "a" | "s" | "d" | "t") && is_number(number)
 }
 
 fn is_quote(c: char) -> bool {
@@ -323,13 +441,13 @@ fn is_cluster_of_login(option: &str) -> bool {
     letters.and_then(|letters| letters.find(['u', 'U'])).is_some_and(|at| at < LONGEST_CLUSTER)
 }
 
-fn what_follows(option: &str) -> Follows {
+fn what_follows(option: &str) -> Kind {
     if is_login(option) {
-        Follows::Login
+        Kind::Login
     } else if is_secret(option) {
-        Follows::Secret
+        Kind::Secret
     } else {
-        Follows::Anything
+        Kind::Anything
     }
 }
 
@@ -374,14 +492,28 @@ mod tests {
         assert_eq!(of_path("/v?user=a&pwd=b&token=c"), ["b", "c"]);
     }
 
-    /// What a later look takes holds the stars of an earlier one: the program may say it as it was written.
+    /// What a later look finds has the stars of an earlier one: the program may say it as it was written.
     #[test]
     fn secrets_are_known_as_they_were_written() {
-        let mut taken = Taken::default();
-        taken.and_between("a:b c@d e:f", "a:***@d ***");
-        taken.and_between("x=*** y", "x=*** y");
-        taken.and_between("no", "other ***");
-        assert_eq!(taken.0, ["b c", "e:f", "no"]);
+        let mut masked = Masked { text: "a:bcd@e f:g=h", hidden: Vec::new() };
+        let mut secrets = Secrets::default();
+        assert!(masked.hide(std::iter::once(2..5).collect(), &mut secrets));
+        assert_eq!(masked.shown(), "a:***@e f:g=h");
+        // Some of the stars, and what is behind them.
+        assert!(!masked.hide(vec![3..4, 2..5], &mut secrets));
+        assert!(masked.hide(vec![4..7, 12..13], &mut secrets));
+        assert_eq!(masked.shown(), "a:*** f:g=***");
+        // What touches is one; what is left keeps its place.
+        assert!(masked.hide(vec![5..6, 6..7, 8..9], &mut secrets));
+        assert_eq!(masked.shown(), "a:***:***=***");
+        assert_eq!(secrets.0, ["bcd", "bcd@e", "h", "f", "g"]);
+    }
+
+    #[test]
+    fn what_overlaps_is_blotted_as_well() {
+        let secrets = ["hun@ter", "ter2 more", "", "xyz"].map(String::from);
+        assert_eq!(blotted("a hun@ter2 more; hun@ter", &secrets), "a ***; ***");
+        assert_eq!(blotted("nothing", &secrets), "nothing");
     }
 
     #[test]
@@ -417,21 +549,51 @@ mod tests {
             ),
             (&["x", "-p", "pw", "-b", "session=a"], &["x", "-p", "***", "-b", "session=***"], &["pw", "a"]),
             (&["sh", "-c", "curl -u me:pw cam | x"], &["sh", "-c", "curl -u me:*** cam | x"], &["pw"]),
-            (&["curl", "-sSu", "me:pw", "-sume:a"], &["curl", "-sSu", "me:***", "-sume:***"], &["pw", "a"]),
+            (&["curl", "-sSu", "me:pw", "-sume:b"], &["curl", "-sSu", "me:***", "-sume:***"], &["pw", "b"]),
             (
                 &["docker", "--env=RTSP_PASSWORD=my pass", "--set=password=correct horse"],
                 &["docker", "--env=RTSP_PASSWORD=***", "--set=password=***"],
-                &["my pass", "correct horse"],
+                &["my", "my pass", "correct", "correct horse"],
             ),
             (
                 &["wget", "--post-data=user=me&password=my pass phrase"],
                 &["wget", "--post-data=user=me&password=***"],
-                &["my pass phrase"],
+                &["my", "my pass phrase"],
             ),
             (
                 &["x", "--input=-i rtsp://me:p w@cam/1 -y", "--x=a:b c@d e"],
                 &["x", "--input=-i rtsp://me:***@cam/1 -y", "--x=a:***@d e"],
                 &["p w", "b c"],
+            ),
+            (
+                &["sh", "-c", "curl http://cam:8080 -u me:S3cr@t"],
+                &["sh", "-c", "curl http://cam:8080 -u me:***"],
+                &["S3cr@t"],
+            ),
+            (
+                &["sh", "-c", "curl h://a:b@c:1 -u d:e@f"],
+                &["sh", "-c", "curl h://a:***@c:1 -u d:***"],
+                &["b", "e@f"],
+            ),
+            (
+                &["sh", "-c", "x h://me:p'w@cam s3cret"],
+                &["sh", "-c", "x ***"],
+                &["p'w", "h://me:p'w@cam s3cret"],
+            ),
+            (
+                &["sh", "-c", "curl -s http://cam:8080 -d @body"],
+                &["sh", "-c", "curl -s http://cam:8080 -d @body"],
+                &[],
+            ),
+            (
+                &["x", "--exec=TOKEN=abcd ffmpeg -i rtsp://me:pw@cam/1"],
+                &["x", "--exec=TOKEN=***"],
+                &["abcd", "pw", "abcd ffmpeg -i rtsp://me:pw@cam/1"],
+            ),
+            (
+                &["ffmpeg", "-bufsize:v", "4M", "-tune:v:0", "x"],
+                &["ffmpeg", "-bufsize:v", "4M", "-tune:v:0", "x"],
+                &[],
             ),
             (&["sh", "-c", "a rtsp://me:p w@cam/1 -y"], &["sh", "-c", "a rtsp://me:***@cam/1 -y"], &["p w"]),
             (&["curl", "-x", "me:pw@proxy:80", "c"], &["curl", "-x", "me:***@proxy:80", "c"], &["pw"]),
@@ -443,7 +605,7 @@ mod tests {
             (
                 &["gst", "user-pw=my pass", "--password=a b"],
                 &["gst", "user-pw=***", "--password=***"],
-                &["my pass", "a b"],
+                &["my", "my pass", "a", "a b"],
             ),
             (
                 &["ffmpeg", "-user_agent", "tally:1", "-update", "a:1", "-vf", "highpass=f=200,key-int=3"],

@@ -6,7 +6,6 @@
 //! program leads a process group of its own; when the source is dropped the whole group is ended
 //! (SIGTERM, then SIGKILL) and the program is reaped.
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{ErrorKind, Read};
@@ -21,7 +20,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
 use super::{Delivers, Opener, Source, Wanted};
-use crate::base::secrets::{STARS, shown_command};
+use crate::base::secrets::{blotted, shown_command};
 use crate::base::{Stamp, Stop};
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
@@ -91,8 +90,6 @@ impl ExecOpener {
         let (shown, mut secrets) = shown_command(&command);
         // A letter is in every line that a program says.
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-        // A part of another one may be one.
-        secrets.sort_by_key(|secret| Reverse(secret.len()));
         let described = shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_else(|_| shown.join(" "));
         ExecOpener { command, described, secrets, delivers }
     }
@@ -266,10 +263,7 @@ impl ExecSource {
     }
 
     fn quote(&self, trouble: Trouble) -> Trouble {
-        self.words.lines().fold(trouble, |trouble, line| {
-            let shown = self.secrets.iter().fold(line, |line, secret| line.replace(secret.as_str(), STARS));
-            trouble.because(shown)
-        })
+        self.words.lines().fold(trouble, |trouble, line| trouble.because(blotted(&line, &self.secrets)))
     }
 }
 
