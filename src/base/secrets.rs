@@ -11,20 +11,40 @@ use std::ops::Range;
 pub const STARS: &str = "***";
 
 /// What stands in the names of secrets: cameras have `loginpas`, `psw` and worse.
-const NAMES: [&str; 12] =
-    ["pas", "pwd", "psw", "psk", "token", "key", "auth", "secret", "cookie", "session", "cred", "signature"];
+const NAMES: [&str; 13] = [
+    "pas",
+    "pwd",
+    "psw",
+    "psk",
+    "token",
+    "jwt",
+    "key",
+    "auth",
+    "secret",
+    "cookie",
+    "session",
+    "cred",
+    "signature",
+];
 
 /// Names of secrets that are parts of others.
 const WHOLE_NAMES: [&str; 5] = ["p", "sig", "sid", "pin", "code"];
 
 /// What has one of [`NAMES`] in it and is none: options of encoders and filters, mostly.
-const NO_SECRETS: [&str; 11] = [
+const NO_SECRETS: [&str; 18] = [
     "keyint",
     "key-int",
+    "key-unit",
     "keyframe",
     "key_frame",
     "colorkey",
     "chromakey",
+    "lumakey",
+    "stricthostkeychecking",
+    "anyauth",
+    "auth-no-challenge",
+    "allpass",
+    "multipass",
     "bypass",
     "highpass",
     "lowpass",
@@ -32,11 +52,16 @@ const NO_SECRETS: [&str; 11] = [
     "compass",
 ];
 
-/// How an address is written: what stands before its host, before a password and behind it; also where it is a value
-/// in another address.
-const WAYS: [[&str; 3]; 3] = [["://", ":", "@"], ["%3A%2F%2F", "%3A", "%40"], ["%3a%2f%2f", "%3a", "%40"]];
+/// Programs whose `-p` is a path, a port or a place.
+const PLAIN_P: [&str; 6] = ["mkdir", "ssh", "rpicam-vid", "rpicam-still", "libcamera-vid", "libcamera-still"];
 
-/// Words of an option's cluster: more letters are a name.
+/// What separates the parts of an address: encoded where that is a value in another one.
+const SIGNS: &[u8] = b":/?#@=&;";
+
+/// So deep at most are addresses within each other.
+const DEPTH: usize = 3;
+
+/// Letters of an option's cluster: more of them are a name.
 const LONGEST_CLUSTER: usize = 6;
 
 /// So often at most is looked for secrets again in what is shown.
@@ -76,11 +101,13 @@ fn one<'a>(text: &'a str, rule: impl for<'s> Fn(&mut Found<'s>, &'s str)) -> (St
     (shown.pop().unwrap_or_default(), secrets)
 }
 
-/// `text` with [`STARS`] for whatever is one of the `secrets` there, or several that overlap.
+/// `text` with [`STARS`] for whatever is one of the `secrets` there, or several that overlap, also with themselves.
 pub fn blotted(text: &str, secrets: &[String]) -> String {
     let mut masked = Masked { text, hidden: Vec::new() };
     let places = secrets.iter().filter(|secret| !secret.is_empty()).flat_map(|secret| {
-        text.match_indices(secret.as_str()).map(|(begin, secret)| begin..begin + secret.len())
+        let begins =
+            text.char_indices().map(|(at, _)| at).filter(|&at| text[at..].starts_with(secret.as_str()));
+        begins.map(|begin| begin..begin + secret.len())
     });
     masked.hide(places.collect(), &mut Secrets::default());
     masked.shown()
@@ -114,10 +141,13 @@ type Place = Range<usize>;
 struct Secrets(Vec<String>, HashSet<String>);
 
 impl Secrets {
+    /// Also without the signs of a script or of JSON around it, as a program says it.
     fn push(&mut self, secret: &str) {
-        let secret = secret.trim();
-        if !matches!(secret, "" | STARS) && self.1.insert(secret.to_owned()) {
-            self.0.push(secret.to_owned());
+        let is_around = |c: char| is_quote(c) || matches!(c, ';' | '&' | '|' | ')' | '}' | ']' | ',' | '\\');
+        for secret in [secret.trim(), secret.trim().trim_matches(is_around)] {
+            if !matches!(secret, "" | STARS) && self.1.insert(secret.to_owned()) {
+                self.0.push(secret.to_owned());
+            }
         }
     }
 }
@@ -143,6 +173,7 @@ impl Masked<'_> {
     /// Hides what was `found` in what is shown, and whether more is hidden then.
     fn hide(&mut self, found: Vec<Place>, secrets: &mut Secrets) -> bool {
         let mut places = self.as_written(found);
+        places.retain(|place| !place.is_empty());
         places.iter().for_each(|place| secrets.push(&self.text[place.clone()]));
         places.extend(self.hidden.iter().cloned());
         places.sort_by_key(|place| (place.start, place.end));
@@ -200,9 +231,9 @@ enum Kind {
     Secret,
 }
 
-/// Of each word.
+/// What each of a command's words is.
 fn kinds(words: &[&str]) -> Vec<Kind> {
-    let mut follows = Kind::Anything;
+    let (mut follows, mut program) = (Kind::Anything, "");
     let kinds = words.iter().map(|word| {
         // Between the words of a script.
         if matches!(*word, "" | "\\") {
@@ -212,7 +243,18 @@ fn kinds(words: &[&str]) -> Vec<Kind> {
         let is_option = option.starts_with('-') && option.len() > 1;
         let kind = if is_option { Kind::Anything } else { follows };
         let is_alone = is_option && !option.contains(['=', ':']);
-        follows = if is_alone { what_follows(option) } else { Kind::Anything };
+        follows = match (is_alone, program) {
+            (true, program) if option == "-p" && PLAIN_P.contains(&program) => Kind::Anything,
+            (true, "sshpass") if option.starts_with("-p") && option.len() > 2 => return Kind::Secret,
+            (true, _) => what_follows(option),
+            (false, _) => Kind::Anything,
+        };
+        let name = option.rsplit('/').next().unwrap_or_default();
+        if PLAIN_P.contains(&name) || name == "sshpass" {
+            program = name;
+        } else if word.ends_with([';', '|', '&']) {
+            program = "";
+        }
         kind
     });
     kinds.collect()
@@ -225,19 +267,33 @@ struct Found<'a> {
     places: Vec<Place>,
 }
 
+impl Found<'_> {
+    /// In the text as it is, and as it is with its [`SIGNS`] decoded.
+    fn in_text(text: &str, rule: impl for<'s> Fn(&mut Found<'s>, &'s str)) -> Vec<Place> {
+        let mut places = Vec::new();
+        let mut decoded = Decoded::from(text);
+        for _ in 0..=DEPTH {
+            let mut found = Found { text: &decoded.text, places: Vec::new() };
+            rule(&mut found, &decoded.text);
+            places.extend(found.places.into_iter().map(|place| decoded.as_encoded(place)));
+            match decoded.again() {
+                Some(again) => decoded = again,
+                None => break,
+            }
+        }
+        places
+    }
+}
+
 impl<'a> Found<'a> {
-    fn in_text(text: &'a str, rule: impl FnOnce(&mut Found<'a>, &'a str)) -> Vec<Place> {
-        let mut found = Found { text, places: Vec::new() };
-        rule(&mut found, text);
-        found.places
+    /// `secret`: a part of the text, perhaps an empty one: where it would be.
+    fn take(&mut self, secret: &'a str) {
+        let begin = self.place_of(secret);
+        self.places.push(begin..begin + secret.len());
     }
 
-    /// `secret`: a part of the text.
-    fn take(&mut self, secret: &'a str) {
-        let begin = secret.as_ptr().addr() - self.text.as_ptr().addr();
-        if !secret.is_empty() {
-            self.places.push(begin..begin + secret.len());
-        }
+    fn place_of(&self, part: &'a str) -> usize {
+        part.as_ptr().addr() - self.text.as_ptr().addr()
     }
 
     /// A value that may be more than the secret, as a command behind a variable is: what is known of it is a secret by
@@ -245,6 +301,10 @@ impl<'a> Found<'a> {
     fn take_value(&mut self, value: &'a str) {
         if let Some((first, _)) = value.trim_start().split_once(char::is_whitespace) {
             self.take(bare(first));
+            // Or one of several in a query.
+            for value in [bare(first), value] {
+                self.take(value.split(['&', ';', '#']).next().unwrap_or_default());
+            }
             self.out_of_url(value);
             self.out_of_script(value);
         }
@@ -252,41 +312,52 @@ impl<'a> Found<'a> {
     }
 
     fn out_of_url(&mut self, url: &'a str) {
-        for way in &WAYS {
-            self.out_of_addresses(url, way, |_| false);
-        }
-        if !url.contains("://") {
-            // Many programs take one without its scheme.
-            self.out_of_authority(&url[..url.find(['/', '?', '#']).unwrap_or(url.len())], ":", "@");
-        }
+        self.out_of_addresses(url, |_| false);
+        // Many programs take one without its scheme.
+        self.out_of_authority(&url[..url.find(['/', '?', '#']).unwrap_or(url.len())]);
         self.out_of_path(url);
     }
 
     /// Of an address, and of those that are values in it. A blank does not end what stands before a path, but where
     /// what is before the blank `is_whole`.
-    fn out_of_addresses(
-        &mut self,
-        text: &'a str,
-        [scheme, colon, at]: &[&str; 3],
-        is_whole: impl Fn(&str) -> bool,
-    ) {
+    fn out_of_addresses(&mut self, text: &'a str, is_whole: impl Fn(&str) -> bool) {
         let mut rest = text;
-        while let Some((_, behind)) = rest.split_once(scheme) {
+        while let Some((_, behind)) = rest.split_once("://") {
             // The next one's name and password are its own.
-            let authority = behind.split_once(scheme).map_or(behind, |(own, _)| own);
+            let authority = behind.split_once("://").map_or(behind, |(own, _)| own);
             let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
             let word = authority.split(char::is_whitespace).next().unwrap_or_default();
             let authority = if is_whole(word) { word } else { authority };
-            self.out_of_authority(authority, colon, at);
+            self.out_of_authority(authority);
             rest = &behind[authority.len()..];
         }
     }
 
-    fn out_of_authority(&mut self, authority: &'a str, colon: &str, at: &str) {
-        if let Some((user, _)) = authority.rsplit_once(at)
-            && let Some((_, password)) = user.split_once(colon)
+    fn out_of_authority(&mut self, authority: &'a str) {
+        if let Some((user, host)) = authority.rsplit_once('@')
+            && let Some((_, password)) = user.split_once(':')
+            && !is_opacity(host)
         {
             self.take(password);
+        }
+    }
+
+    /// `"name": "value"` of JSON, however it is quoted.
+    fn out_of_fields(&mut self, text: &'a str) {
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once(':') {
+            rest = behind;
+            let Some(name) = before.trim_end().strip_suffix(is_quote) else { continue };
+            let name = name.trim_end_matches('\\').rsplit(is_quote).next().unwrap_or_default();
+            if !is_secret(name) {
+                continue;
+            }
+            let value = behind.trim_start().trim_start_matches('\\');
+            let (value, ends): (_, &[char]) = match value.strip_prefix(is_quote) {
+                Some(quoted) => (quoted, if value.starts_with('"') { &['"'] } else { &['\''] }),
+                None => (value, &[',', '}']),
+            };
+            self.take(value.split(ends).next().unwrap_or_default());
         }
     }
 
@@ -296,7 +367,8 @@ impl<'a> Found<'a> {
         while let Some((before, behind)) = rest.split_once('=') {
             is_query |= before.contains('?');
             rest = behind;
-            let name = before.rsplit(['/', '?', '&', ';', '#', ',', ' ']).next().unwrap_or_default();
+            let name =
+                before.rsplit(['/', '?', '&', ';', '#', ',', ' ', '"', '\'']).next().unwrap_or_default();
             if !is_secret(name) {
                 continue;
             }
@@ -322,6 +394,7 @@ impl<'a> Found<'a> {
     }
 
     fn out_of_word(&mut self, word: &'a str) {
+        self.out_of_fields(word);
         // `--header=Authorization: …` as well as what follows `-H`.
         let (option, field) = match word.split_once('=') {
             Some((option, field)) if option.starts_with('-') => (option, field),
@@ -355,7 +428,7 @@ impl<'a> Found<'a> {
             && is_secret(name)
             && !is_script
         {
-            self.out_of_authority(name, ":", "@");
+            self.out_of_authority(name);
             return self.take_value(value);
         }
         // A command of its own, several headers, or a value as it is.
@@ -363,7 +436,7 @@ impl<'a> Found<'a> {
         if word.starts_with('-') || is_address(word) {
             self.out_of_url(word);
         } else {
-            self.out_of_addresses(word, &WAYS[0], |word| word.contains('@') || is_host(word));
+            self.out_of_addresses(word, |word| word.contains('@') || is_host(word));
         }
     }
 
@@ -375,15 +448,61 @@ impl<'a> Found<'a> {
         for (&piece, kind) in pieces.iter().zip(kinds(&pieces)) {
             let known = self.places.len();
             self.out_of(piece, kind);
-            let opens = piece.contains(is_quote) && self.places.len() > known
-                || piece
-                    .strip_suffix(':')
-                    .is_some_and(|name| is_secret(name.rsplit(['=', '"', '\'']).next().unwrap_or(name)));
+            let begin = self.places.get(known).map(|place| place.start);
+            let is_quoted = piece.contains(is_quote);
+            let is_name = |name: &str| is_secret(bare(name).rsplit(['=', '"', '\'']).next().unwrap_or(name));
+            let opens = begin.is_some() && (is_quoted || piece.ends_with('\\'))
+                || piece.strip_suffix(':').is_some_and(is_name);
             if opens && !is_open {
                 is_open = true;
-                self.take(&script[piece.as_ptr().addr() - script.as_ptr().addr()..]);
+                self.take(&script[self.place_of(piece) - self.place_of(script)..]);
+                // The program is given what is in the quotes only.
+                if let Some(begin) = begin.filter(|_| is_quoted) {
+                    let secret = self.text[begin..].trim_start_matches(is_quote);
+                    self.take(secret.split(is_quote).next().unwrap_or_default());
+                }
             }
         }
+    }
+}
+
+/// A text with the [`SIGNS`] in it decoded (RFC 3986, 2.1), and where each byte stood.
+#[derive(Debug)]
+struct Decoded {
+    text: String,
+    /// One more than the text has bytes.
+    places: Vec<usize>,
+}
+
+impl From<&str> for Decoded {
+    fn from(text: &str) -> Decoded {
+        Decoded { text: text.to_owned(), places: (0..=text.len()).collect() }
+    }
+}
+
+impl Decoded {
+    /// Once more; none if there was nothing to decode.
+    fn again(&self) -> Option<Decoded> {
+        let sign = |escape: &str| {
+            let digits = escape.get(1..3).filter(|_| escape.starts_with('%'))?;
+            let byte = u8::from_str_radix(digits, 16).ok()?;
+            (byte == b'%' || SIGNS.contains(&byte)).then_some(char::from(byte))
+        };
+        let mut again = Decoded { text: String::with_capacity(self.text.len()), places: Vec::new() };
+        let mut rest = self.text.as_str();
+        while let Some(c) = rest.chars().next() {
+            let at = self.text.len() - rest.len();
+            let (c, length) = sign(rest).map_or((c, c.len_utf8()), |sign| (sign, 3));
+            again.text.push(c);
+            again.places.extend((0..c.len_utf8()).map(|byte| self.places[at + byte]));
+            rest = &rest[length..];
+        }
+        again.places.push(self.places[self.text.len()]);
+        (again.text.len() < self.text.len()).then_some(again)
+    }
+
+    fn as_encoded(&self, place: Place) -> Place {
+        self.places[place.start]..self.places[place.end]
     }
 }
 
@@ -402,6 +521,13 @@ fn is_stream(text: &str) -> bool {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (kind, number) = text.split_once(':').unwrap_or((text, ""));
     matches!(kind, "v" | "V" | "a" | "s" | "d" | "t") && is_number(number)
+}
+
+/// Whether it is how much of a filter's colour is seen, with what follows (`boxcolor=black@0.5:x=10`; ffmpeg-utils(1),
+/// "Color"): no host has such a name.
+fn is_opacity(text: &str) -> bool {
+    let number = text.split([':', ',']).next().unwrap_or_default();
+    number.parse::<f64>().is_ok_and(|opacity| (0.0..=1.0).contains(&opacity))
 }
 
 fn is_quote(c: char) -> bool {
@@ -482,6 +608,21 @@ mod tests {
                 "http://go/api?src=rtsp%3A%2F%2Fme%3Apw%40cam/1",
                 "http://go/api?src=rtsp%3A%2F%2Fme%3A***%40cam/1",
             ),
+            (
+                "http://go/api?src=rtsp%3A//me%3Apw%40cam/1&y=rtsp:%2f%2Fme:b%40cam",
+                "http://go/api?src=rtsp%3A//me%3A***%40cam/1&y=rtsp:%2f%2Fme:***%40cam",
+            ),
+            (
+                "http://go/?src=http%3A%2F%2Fcam%2Fv%3Fuser%3Dme%26password%3Db%26x%3D%C3%A4",
+                "http://go/?src=http%3A%2F%2Fcam%2Fv%3Fuser%3Dme%26password%3D***%26x%3D%C3%A4",
+            ),
+            (
+                "h://go/?a=h%3A%2F%2Fgo%2F%3Fb%3Dh%253A%252F%252Fme%253Apw%2540cam",
+                "h://go/?a=h%3A%2F%2Fgo%2F%3Fb%3Dh%253A%252F%252Fme%253A***%2540cam",
+            ),
+            ("me:pw@go/api?src=rtsp://cam", "me:***@go/api?src=rtsp://cam"),
+            ("http://cam/v?jwt=b", "http://cam/v?jwt=***"),
+            ("http://cam/100%/%zz%4", "http://cam/100%/%zz%4"),
             ("http://a:b@p/http://me:pw@cam/x", "http://a:***@p/http://me:***@cam/x"),
             ("rtsp://me:p w@cam/1", "rtsp://me:***@cam/1"),
             ("me:pw@cam/x", "me:***@cam/x"),
@@ -514,6 +655,7 @@ mod tests {
         let secrets = ["hun@ter", "ter2 more", "", "xyz"].map(String::from);
         assert_eq!(blotted("a hun@ter2 more; hun@ter", &secrets), "a ***; ***");
         assert_eq!(blotted("nothing", &secrets), "nothing");
+        assert_eq!(blotted("äababab", &["abab".into()]), "ä***");
     }
 
     #[test]
@@ -578,7 +720,7 @@ mod tests {
             (
                 &["sh", "-c", "x h://me:p'w@cam s3cret"],
                 &["sh", "-c", "x ***"],
-                &["p'w", "h://me:p'w@cam s3cret"],
+                &["p'w", "h://me:p'w@cam s3cret", "p"],
             ),
             (
                 &["sh", "-c", "curl -s http://cam:8080 -d @body"],
@@ -588,7 +730,7 @@ mod tests {
             (
                 &["x", "--exec=TOKEN=abcd ffmpeg -i rtsp://me:pw@cam/1"],
                 &["x", "--exec=TOKEN=***"],
-                &["abcd", "pw", "abcd ffmpeg -i rtsp://me:pw@cam/1"],
+                &["abcd", "abcd ffmpeg -i rtsp://me:pw@cam/1", "pw"],
             ),
             (
                 &["ffmpeg", "-bufsize:v", "4M", "-tune:v:0", "x"],
@@ -625,7 +767,7 @@ mod tests {
             (
                 &["sh", "-c", "x '-u' me:pw; wget --header='Cookie: a' b"],
                 &["sh", "-c", "x '-u' me:*** wget ***"],
-                &["pw;", "--header='Cookie: a' b"],
+                &["pw;", "pw", "--header='Cookie: a' b", "a"],
             ),
             (
                 &[
@@ -647,7 +789,11 @@ mod tests {
                 &["ffmpeg", "-headers=User-Agent: x\r\n***"],
                 &["Authorization: Basic a"],
             ),
-            (&["sh", "-c", "curl -u 'me:p w' cam"], &["sh", "-c", "curl -u ***"], &["p", "'me:p w' cam"]),
+            (
+                &["sh", "-c", "curl -u 'me:p w' cam"],
+                &["sh", "-c", "curl -u ***"],
+                &["p", "'me:p w' cam", "me:p w' cam", "p w"],
+            ),
             (
                 &["ffmpeg", "-vf", "scale=1:2", "-x264opts", "keyint=30:a"],
                 &["ffmpeg", "-vf", "scale=1:2", "-x264opts", "keyint=30:a"],
@@ -663,6 +809,53 @@ mod tests {
             assert_eq!(
                 (got, taken),
                 (shown.iter().map(|&s| s.into()).collect(), secrets.iter().map(|&s| s.into()).collect())
+            );
+        }
+    }
+
+    /// What the program itself is given is known as a secret, too: it has no quotes.
+    #[test]
+    fn secrets_are_taken_out_of_scripts_and_json() {
+        for (command, shown, secret) in [
+            (
+                &["curl", "-d", r#"{"username": "me", "password": "a b"}"#][..],
+                &["curl", "-d", r#"{"username": "me", ***"#][..],
+                "a b",
+            ),
+            (
+                &["curl", "-d", r#"{"username":"me","password":"a,b","x":1}"#],
+                &["curl", "-d", r#"{"username":"me","password":"***","x":1}"#],
+                "a,b",
+            ),
+            (&["sh", "-c", r#"curl -d "{\"pin\":12}" cam"#], &["sh", "-c", "curl -d ***"], "12"),
+            (&["sh", "-c", "curl -u 'me: a b' cam"], &["sh", "-c", "curl -u ***"], "a b"),
+            (&["sh", "-c", "x --password 'a'; y"], &["sh", "-c", "x --password ***"], "a"),
+            (&["sh", "-c", "(curl -u me:a) && b"], &["sh", "-c", "(curl -u me:*** && b"], "a"),
+            (&["sh", "-c", "curl -d \"p=a&u=me\" cam"], &["sh", "-c", "curl -d ***"], "a"),
+            (&["sh", "-c", "curl -H X-Auth:\\ a cam"], &["sh", "-c", "curl -H ***"], "X-Auth:\\ a cam"),
+            (&["sh", "-c", "curl -u me:correct\\ horse cam"], &["sh", "-c", "curl -u ***"], "correct"),
+            (&["sshpass", "-pa", "ssh", "-p", "22"], &["sshpass", "***", "ssh", "-p", "22"], "-pa"),
+            (&["sh", "-c", "mkdir -p '/x'; y -p a"], &["sh", "-c", "mkdir -p '/x'; y -p ***"], "a"),
+        ] {
+            let (got, taken) = shown_command(command);
+            assert_eq!(got, shown);
+            assert!(taken.iter().any(|taken| taken == secret), "{taken:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_commands_are_shown_as_they_are() {
+        for command in [
+            &["ffmpeg", "-vf", "drawtext=text=cam:fontcolor=white:box=1:boxcolor=black@0.5:x=10"][..],
+            &["ffmpeg", "-vf", "lumakey=0.1,allpass=f=3", "-force-key-unit", "1"],
+            &["curl", "--anyauth", "http://cam/"],
+            &["wget", "--auth-no-challenge", "http://cam/"],
+            &["ssh", "-p", "2222", "-oStrictHostKeyChecking=no", "pi@cam"],
+            &["rpicam-vid", "-p", "0,0,640,480"],
+        ] {
+            assert_eq!(
+                shown_command(command),
+                (command.iter().map(|&word| word.to_owned()).collect(), vec![])
             );
         }
     }
