@@ -48,10 +48,14 @@ pub(super) struct Wire {
 impl Wire {
     /// Connects within [`LIMIT`].
     pub(super) async fn connect(address: &Address) -> Result<Wire, Trouble> {
+        // A slow card that reads hundreds of certificates is no camera that does not answer.
+        let trust = if address.secure { Some(trusted(address)?) } else { None };
         let connecting = async {
             let tcp = reach(address).await?;
-            let socket: Box<dyn Socket> =
-                if address.secure { Box::new(secure(address, tcp).await?) } else { Box::new(tcp) };
+            let socket: Box<dyn Socket> = match trust {
+                Some(trust) => Box::new(secure(address, tcp, trust).await?),
+                None => Box::new(tcp),
+            };
             Builder::new()
                 .max_buf_size(READ_AHEAD)
                 .ignore_invalid_headers_in_responses(true)
@@ -174,18 +178,13 @@ async fn reach(address: &Address) -> Result<TcpStream, Trouble> {
         .hint("check that the camera is on, and the port in [source] url"))
 }
 
-async fn secure(
-    address: &Address,
-    tcp: TcpStream,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
-    let what = || format!("{}:{} cannot be reached securely", address.host, address.port);
-    let name = ServerName::try_from(address.host.clone())
-        .map_err(|e| Trouble::new(TroubleKind::Unsupported, what()).because(e))?;
+/// Whom this system trusts, read anew each time: a certificate may have been added since.
+fn trusted(address: &Address) -> Result<TlsConnector, Trouble> {
     let mut roots = rustls::RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let trouble = Trouble::new(TroubleKind::Unsupported, what())
+        let trouble = Trouble::new(TroubleKind::Unsupported, unsecured(address))
             .because("this system has no certificates of authorities");
         let trouble = found.errors.iter().fold(trouble, |trouble, error| trouble.because(error));
         return Err(trouble.hint("sudo apt install ca-certificates"));
@@ -193,10 +192,24 @@ async fn secure(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let settings = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| Trouble::new(TroubleKind::Failed, what()).because(e))?
+        .map_err(|e| Trouble::new(TroubleKind::Failed, unsecured(address)).because(e))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    TlsConnector::from(Arc::new(settings)).connect(name, tcp).await.map_err(|error| {
+    Ok(TlsConnector::from(Arc::new(settings)))
+}
+
+fn unsecured(address: &Address) -> String {
+    format!("{}:{} cannot be reached securely", address.host, address.port)
+}
+
+async fn secure(
+    address: &Address,
+    tcp: TcpStream,
+    trust: TlsConnector,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
+    let name = ServerName::try_from(address.host.clone())
+        .map_err(|e| Trouble::new(TroubleKind::Unsupported, unsecured(address)).because(e))?;
+    trust.connect(name, tcp).await.map_err(|error| {
         let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
         match tls {
             Some(rustls::Error::InvalidCertificate(_)) => Trouble::new(
@@ -208,7 +221,7 @@ async fn secure(
                 "put it into /usr/local/share/ca-certificates and run \
                          `sudo update-ca-certificates`, or use http://",
             ),
-            _ => Trouble::new(TroubleKind::Failed, what())
+            _ => Trouble::new(TroubleKind::Failed, unsecured(address))
                 .because(error)
                 .hint("is it http:// rather than https://?"),
         }
