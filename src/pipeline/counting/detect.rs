@@ -195,10 +195,13 @@ impl<'a> Detect<'a> {
         self.enter_scene(self.shared.settings().scene);
         loop {
             self.beat.beat();
-            way.attend();
             self.settle();
             match runtime.block_on(self.wait()) {
-                Event::Picture(picture) => self.picture(&picture),
+                Event::Picture(picture) => {
+                    self.picture(&picture);
+                    // Who looks at nothing waits for no processor, and reads no files of the kernel's to know it.
+                    way.attend();
+                }
                 Event::Asked(request) => self.obey(request),
                 Event::Changed => {}
                 Event::Stopped => break,
