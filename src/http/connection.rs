@@ -11,6 +11,8 @@ use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::sync::Notify;
 
+use super::lane::{Lane, Sent};
 use super::route;
 use super::socket::Socket;
 use super::{Settings, Site};
@@ -80,8 +83,8 @@ pub struct Link {
     at_end: Cell<bool>,
     /// hyper's task, which is told of that end when the answer under way is out.
     withheld: RefCell<Option<Waker>>,
-    /// Bytes handed to the kernel.
-    written: Cell<u64>,
+    /// Bytes handed to the kernel, here and through a lane.
+    written: Arc<AtomicU64>,
     /// Bytes that hyper holds and the kernel has not taken.
     unwritten: Cell<usize>,
     /// Bytes acknowledged, and when that number last moved or nothing was due.
@@ -105,7 +108,7 @@ impl Link {
             is_cut: Cell::new(false),
             at_end: Cell::new(false),
             withheld: RefCell::default(),
-            written: Cell::new(0),
+            written: Arc::default(),
             unwritten: Cell::new(0),
             progress: Cell::new((0, now)),
             verdict: Cell::new(None),
@@ -127,6 +130,16 @@ impl Link {
     /// picture would not queue behind an old one.
     pub fn has_room(&self) -> bool {
         self.unwritten.get() == 0 && self.socket.unsent() == 0
+    }
+
+    /// Whether hyper holds nothing, and so will not write before a stream hands it more.
+    pub fn is_written(&self) -> bool {
+        self.unwritten.get() == 0
+    }
+
+    /// A lane past hyper, closed; `None` where the connection can have none.
+    pub fn lane(&self, sent: &Arc<Sent>) -> Option<Lane> {
+        Some(Lane::new(self.socket.another()?, self.written.clone(), sent.clone()))
     }
 
     /// A stream handed `bytes` to hyper.
@@ -191,8 +204,10 @@ impl Link {
 
     /// What the time limits say at `now`.
     fn judge(&self, now: Instant, settings: &Settings) -> Option<Verdict> {
-        let unacknowledged = if self.written.get() == 0 { 0 } else { self.socket.unacknowledged() };
-        let acknowledged = self.written.get().wrapping_sub(unacknowledged as u64);
+        let written = self.written.load(Ordering::Relaxed);
+        let unacknowledged = if written == 0 { 0 } else { self.socket.unacknowledged() };
+        // Less than nothing if a lane has written meanwhile: that is progress, too.
+        let acknowledged = written.wrapping_sub(unacknowledged as u64);
         let (before, moved) = self.progress.get();
         let is_clear = unacknowledged == 0 && self.unwritten.get() == 0;
         if is_clear || acknowledged != before {
@@ -273,7 +288,7 @@ impl Write for LinkIo {
         loop {
             match link.socket.try_write_vectored(runs) {
                 Ok(bytes) => {
-                    link.written.set(link.written.get() + bytes as u64);
+                    link.written.fetch_add(bytes as u64, Ordering::Relaxed);
                     link.unwritten.set(held - bytes);
                     link.pass_end_on();
                     return Poll::Ready(Ok(bytes));

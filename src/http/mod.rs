@@ -31,6 +31,7 @@ mod facts_settings;
 mod fields;
 mod form_data;
 mod guard;
+mod lane;
 mod ledger;
 mod legacy;
 mod lens;

@@ -1,7 +1,7 @@
 //! A stream socket, TCP or Unix, and what the kernel knows of its queues.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -40,8 +40,16 @@ impl Socket {
     /// memory that holds what the peer has not read.
     pub fn unsent(&self) -> usize {
         match self {
-            Socket::Tcp(_) => queued::<SIOCOUTQNSD>(self.as_fd()),
+            Socket::Tcp(_) => unsent(self),
             Socket::Unix(_) => queued::<SIOCOUTQ>(self.as_fd()),
+        }
+    }
+
+    /// Another descriptor of a TCP connection, for another thread; `None` of a Unix socket, and where there are no more.
+    pub fn another(&self) -> Option<OwnedFd> {
+        match self {
+            Socket::Tcp(s) => s.as_fd().try_clone_to_owned().ok(),
+            Socket::Unix(_) => None,
         }
     }
 
@@ -101,6 +109,11 @@ impl AsFd for Socket {
 const SIOCOUTQNSD: rustix::ioctl::Opcode = 0x894B;
 /// `SIOCOUTQ` of linux/sockios.h, the same number as `TIOCOUTQ`: bytes not acknowledged yet.
 const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
+
+/// Bytes of a TCP connection that the kernel has taken and not sent yet.
+pub fn unsent(socket: &impl AsFd) -> usize {
+    queued::<SIOCOUTQNSD>(socket.as_fd())
+}
 
 /// Asks for one of the queue lengths; 0 when the kernel does not tell.
 fn queued<const WHICH: rustix::ioctl::Opcode>(socket: BorrowedFd<'_>) -> usize {

@@ -75,6 +75,11 @@ impl Rhythm {
         Rhythm { interval, due: None, repeat: None }
     }
 
+    /// Whether fewer pictures are wanted than there are.
+    pub fn is_limited(&self) -> bool {
+        self.interval.is_some()
+    }
+
     /// `None` when a new picture may be sent at once, else from when on.
     pub fn wait(&self, now: Instant) -> Option<Instant> {
         self.due.filter(|due| *due > now + EARLY)

@@ -8,8 +8,11 @@
 //! before has left: while anything of it is unsent nothing is taken, and it looks again at the
 //! next publication, at the latest after [`LOOK_AGAIN`]. So what a stalled viewer sees when it
 //! resumes is what its own receive buffer holds, and one picture more.
+//!
+//! **Alone.** Who watches alone is not woken at all while it keeps up: its pictures go through its [`Lane`],
+//! on the thread that publishes them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -20,11 +23,12 @@ use tokio::sync::{Notify, watch};
 
 use super::Settings;
 use super::connection::Link;
+use super::lane::{Lane, Sent};
 use super::problem::Full;
 use super::stream::{OPENING, Rhythm};
 use crate::base::clock;
 use crate::media::{Hub, Picture, Subscriber};
-use crate::pipeline::{Demand, RateMeter, Viewed};
+use crate::pipeline::{Demand, Viewed};
 
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -69,6 +73,8 @@ pub struct Viewers {
     arrival: Notify,
     /// Of a view of its own: it is made as long as there are viewers, and these end with the last one.
     viewed: Option<Viewed>,
+    /// The hub knows the lane of the one who watches.
+    is_direct: Cell<bool>,
     /// The relay's own waker, and the time to which its timer is set.
     relay: RefCell<Option<Waker>>,
     armed: Cell<Option<Instant>>,
@@ -83,9 +89,9 @@ pub struct Viewer {
     pub since_us: u64,
     /// Pictures it did not get: it was slow, or asked for fewer.
     pub skipped: Cell<u64>,
-    /// Counts by the time since `came`.
-    rate: RefCell<RateMeter>,
-    came: Instant,
+    sent: Arc<Sent>,
+    /// Made when it first watches alone.
+    lane: OnceCell<Option<Arc<Lane>>>,
     waker: RefCell<Option<Waker>>,
     wakes_on_news: Cell<bool>,
     wakes_at: Cell<Option<Instant>>,
@@ -96,15 +102,21 @@ pub struct Viewer {
 impl Viewer {
     /// Pictures a second sent over the last seconds.
     pub fn fps(&self) -> f64 {
-        self.rate.borrow().per_second(self.age_us(Instant::now()))
+        self.sent.per_second()
     }
 
-    fn count(&self, now: Instant) {
-        self.rate.borrow_mut().count(self.age_us(now));
+    /// Its lane, if it has been made.
+    fn lane(&self) -> Option<&Arc<Lane>> {
+        self.lane.get()?.as_ref()
     }
 
-    fn age_us(&self, now: Instant) -> u64 {
-        now.saturating_duration_since(self.came).as_micros() as u64
+    /// No more is shown, from this moment on.
+    fn dismiss(&self) {
+        self.is_dismissed.set(true);
+        if let Some(lane) = self.lane() {
+            lane.close();
+        }
+        self.wake();
     }
 
     fn wake(&self) {
@@ -128,6 +140,7 @@ impl Viewers {
             ended: Cell::new(false),
             arrival: Notify::new(),
             viewed: None,
+            is_direct: Cell::new(false),
             relay: RefCell::default(),
             armed: Cell::new(None),
         })
@@ -163,14 +176,15 @@ impl Viewers {
             peer: link.peer().clone(),
             since_us: clock::wall_us(),
             skipped: Cell::new(0),
-            rate: RefCell::default(),
-            came: Instant::now(),
+            sent: Sent::new(),
+            lane: OnceCell::new(),
             waker: RefCell::default(),
             wakes_on_news: Cell::new(false),
             wakes_at: Cell::new(None),
             is_dismissed: Cell::new(false),
         });
         self.present.borrow_mut().push(viewer.clone());
+        self.go_by_relay();
         self.arrival.notify_one();
         link.watches();
         Ok(ViewerBody {
@@ -204,19 +218,34 @@ impl Viewers {
     /// Ends every stream, and those that come later at once.
     pub fn end(&self) {
         self.ended.set(true);
-        self.each(|viewer| viewer.wake());
+        self.dismiss();
         self.arrival.notify_one();
     }
 
     /// Ends the streams of all who watch now; others may come.
     pub fn dismiss(&self) {
-        self.each(|viewer| {
-            viewer.is_dismissed.set(true);
-            viewer.wake();
-        });
+        self.each(|viewer| viewer.dismiss());
+    }
+
+    /// Has pictures go to a lone viewer's lane, while it is open.
+    fn go_direct(&self, lane: &Arc<Lane>) {
+        if !self.is_direct.replace(true) {
+            self.hub.set_direct(Some(lane.clone()));
+        }
+    }
+
+    /// Has the relay woken by every picture again.
+    fn go_by_relay(&self) {
+        if self.is_direct.replace(false) {
+            self.hub.set_direct(None);
+        }
     }
 
     fn leave(&self, viewer: &Rc<Viewer>) {
+        self.go_by_relay();
+        if let Some(lane) = viewer.lane() {
+            lane.close();
+        }
         self.places.taken.set(self.places.taken.get() - 1);
         self.skipped_before.set(self.skipped_before.get() + viewer.skipped.get());
         let mut present = self.present.borrow_mut();
@@ -274,6 +303,7 @@ pub async fn relay(viewers: Rc<Viewers>) {
             continue;
         }
         let mut news = viewers.hub.subscribe();
+        news.stand_by();
         viewers.armed.set(None);
         let timer = tokio::time::sleep(LOOK_AGAIN);
         tokio::pin!(timer);
@@ -328,6 +358,10 @@ pub struct ViewerBody {
 impl ViewerBody {
     /// The next bytes of the stream; `Ready(None)` at its end. Takes no memory.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // First of all, so that nobody else writes: a picture begun is a picture sent, whatever comes then.
+        if let Some(rest) = self.take_back() {
+            return Poll::Ready(Some(rest));
+        }
         if self.viewers.ended.get() || self.viewer.is_dismissed.get() {
             return Poll::Ready(None);
         }
@@ -360,12 +394,35 @@ impl ViewerBody {
             },
         };
         self.viewer.skipped.set(self.news.skipped());
-        self.viewer.count(now);
+        self.viewer.sent.count(now);
         self.rhythm.sent(now);
         let part = picture.part();
         self.last = Some(picture);
         self.link.holds(part.len());
         Poll::Ready(Some(part))
+    }
+
+    /// Closes the lane. What of the last picture that went through is still to be written.
+    fn take_back(&mut self) -> Option<Bytes> {
+        let passed = self.viewer.lane()?.take_back()?;
+        self.news.passed_by(passed.count, passed.number);
+        self.viewer.skipped.set(self.news.skipped());
+        self.rhythm.sent(passed.at);
+        self.last = Some(passed.picture);
+        self.link.holds(passed.rest.len());
+        Some(passed.rest).filter(|rest| !rest.is_empty())
+    }
+
+    /// Opens the lane of a viewer that watches alone and takes every picture, when nothing is left to be written.
+    fn open_lane(&self) {
+        if self.viewers.count() != 1 || self.rhythm.is_limited() || !self.link.is_written() {
+            return;
+        }
+        let lane = self.viewer.lane.get_or_init(|| self.link.lane(&self.viewer.sent).map(Arc::new));
+        if let Some(lane) = lane {
+            self.viewers.go_direct(lane);
+            lane.open(self.news.seen());
+        }
     }
 
     fn wait(&mut self, cx: &mut Context<'_>, on_news: bool, at: Option<Instant>) -> Poll<Option<Bytes>> {
@@ -378,6 +435,11 @@ impl ViewerBody {
         }
         if let Some(at) = at {
             self.viewers.alarm_at(at);
+        }
+        drop(waker);
+        // With no time set nobody would repeat what goes through.
+        if on_news && at.is_some() {
+            self.open_lane();
         }
         Poll::Pending
     }

@@ -21,6 +21,13 @@ use super::Picture;
 #[derive(Debug, Clone, Default)]
 pub struct Hub(Arc<Inner>);
 
+/// One who is handed each picture on the publisher's thread.
+pub trait Direct: std::fmt::Debug + Send + Sync {
+    /// Takes the publication `number`, without waiting for anything. Whether it is dealt with; else those who stand by are
+    /// woken.
+    fn offer(&self, number: u64, picture: &Picture) -> bool;
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     state: Mutex<State>,
@@ -38,6 +45,7 @@ struct State {
     /// Kept between publications so that waking allocates nothing.
     waking: Vec<Waker>,
     threads_waiting: usize,
+    direct: Option<Arc<dyn Direct>>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +53,8 @@ struct Slot {
     waker: Option<Waker>,
     /// Of a subscriber that wants every picture.
     queue: Option<Queue>,
+    /// Not woken by what the hub's [`Direct`] has dealt with.
+    stands_by: bool,
 }
 
 /// Pictures, with the numbers of their publications, that a subscriber has not taken yet.
@@ -87,13 +97,27 @@ impl Hub {
 
     /// Makes `picture` the newest and wakes everyone who waits.
     pub fn publish(&self, picture: Picture) {
-        self.change(|state| {
-            state.number += 1;
-            for queue in state.tasks.iter_mut().filter_map(|slot| slot.queue.as_mut()) {
-                queue.push(state.number, picture.clone());
-            }
+        let mut state = self.lock();
+        state.number += 1;
+        let number = state.number;
+        for queue in state.tasks.iter_mut().filter_map(|slot| slot.queue.as_mut()) {
+            queue.push(number, picture.clone());
+        }
+        let Some(direct) = state.direct.clone() else {
             state.newest = Some(picture);
-        });
+            return self.wake(state, false);
+        };
+        state.newest = Some(picture.clone());
+        // Outside the lock: it may take as long as a system call.
+        drop(state);
+        let is_dealt_with = direct.offer(number, &picture);
+        self.wake(self.lock(), is_dealt_with);
+    }
+
+    /// From now on `direct` is offered every picture before anybody is woken; `None`: nobody is. One that is offered at this
+    /// moment may still be.
+    pub fn set_direct(&self, direct: Option<Arc<dyn Direct>>) {
+        self.lock().direct = direct;
     }
 
     /// Forgets the newest picture, when it no longer shows what the camera sees: those who come
@@ -110,7 +134,9 @@ impl Hub {
 
     /// No more pictures will come: every subscriber's wait ends with `None`.
     pub fn close(&self) {
-        self.change(|state| state.closed = true);
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake(state, false);
     }
 
     /// Whether no more pictures will come.
@@ -153,6 +179,7 @@ impl Hub {
         });
         let seen = state.number.saturating_sub(u64::from(state.newest.is_some()));
         let (number, newest) = (state.number, state.newest.clone());
+        state.tasks[slot].stands_by = false;
         state.tasks[slot].queue = queue.map(|mut queue| {
             newest.into_iter().for_each(|picture| queue.push(number, picture));
             queue
@@ -160,12 +187,13 @@ impl Hub {
         Subscriber { hub: self.clone(), slot, seen, skipped: 0 }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.lock();
-        change(&mut state);
+    /// Wakes everyone who waits, but for those who stand by if the picture `is_dealt_with`.
+    fn wake(&self, mut state: MutexGuard<'_, State>, is_dealt_with: bool) {
         let mut waking = std::mem::take(&mut state.waking);
         let is_closed = state.closed;
-        let is_due = |slot: &&mut Slot| is_closed || slot.queue.as_ref().is_none_or(Queue::wakes);
+        let is_due = |slot: &&mut Slot| {
+            is_closed || !(is_dealt_with && slot.stands_by) && slot.queue.as_ref().is_none_or(Queue::wakes)
+        };
         waking.extend(state.tasks.iter_mut().filter(is_due).filter_map(|slot| slot.waker.take()));
         let threads = state.threads_waiting > 0;
         drop(state);
@@ -246,6 +274,22 @@ impl Subscriber {
         }
     }
 
+    /// From now on it is not woken, as a task, by what the hub's [`Direct`] has dealt with.
+    pub fn stand_by(&mut self) {
+        self.hub.lock().tasks[self.slot].stands_by = true;
+    }
+
+    /// The number of the last publication it has seen.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// So many publications, up to `number`, were dealt with past it; the others until there were skipped.
+    pub fn passed_by(&mut self, count: u64, number: u64) {
+        self.skipped += number.saturating_sub(self.seen).saturating_sub(count);
+        self.seen = self.seen.max(number);
+    }
+
     /// What is there to be taken now, without waiting: `Some(None)` when the hub is closed.
     pub fn try_next(&mut self) -> Option<Option<Picture>> {
         let hub = self.hub.clone();
@@ -323,6 +367,70 @@ mod tests {
 
     fn picture(sequence: u64) -> Picture {
         PictureBuilder::with_capacity(0).finish(1, 1, Stamp::now(), sequence, false)
+    }
+
+    /// Deals with every second picture.
+    #[derive(Debug, Default)]
+    struct EverySecond(Mutex<Vec<u64>>);
+
+    impl Direct for EverySecond {
+        fn offer(&self, number: u64, picture: &Picture) -> bool {
+            self.0.lock().unwrap().push(picture.sequence);
+            number.is_multiple_of(2)
+        }
+    }
+
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicBool);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_stands_by_sleeps_through_what_is_dealt_with() {
+        let hub = Hub::new();
+        let direct = Arc::new(EverySecond::default());
+        let (mut stands_by, mut other) = (hub.subscribe(), hub.subscribe());
+        stands_by.stand_by();
+        hub.set_direct(Some(direct.clone()));
+        let published = |number: u64, who: &mut Subscriber| {
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(woken.clone());
+            while who.poll_next(&mut Context::from_waker(&waker)).is_ready() {}
+            hub.publish(picture(number));
+            woken.0.load(std::sync::atomic::Ordering::Relaxed)
+        };
+        assert!(published(1, &mut stands_by));
+        assert!(!published(2, &mut stands_by));
+        assert!(published(3, &mut stands_by));
+        assert!(published(4, &mut other));
+        hub.set_direct(None);
+        assert!(published(5, &mut stands_by));
+        assert!(published(6, &mut stands_by));
+        assert_eq!(*direct.0.lock().unwrap(), [1, 2, 3, 4], "what nobody is asked about is not offered");
+        // The end wakes everybody.
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        while stands_by.poll_next(&mut Context::from_waker(&waker)).is_ready() {}
+        hub.close();
+        assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
+    }
+
+    #[test]
+    fn what_passed_by_is_seen_and_the_rest_is_skipped() {
+        let hub = Hub::new();
+        let mut s = hub.subscribe();
+        (1..=9).for_each(|number| hub.publish(picture(number)));
+        // Two of these nine went past it, the last one of them the seventh.
+        s.passed_by(2, 7);
+        assert_eq!((s.seen(), s.skipped()), (7, 5));
+        assert_eq!(take(&mut s), Some(9));
+        assert_eq!(s.skipped(), 6);
+        s.passed_by(1, 3);
+        assert_eq!((s.seen(), s.skipped()), (9, 6), "an old one changes nothing");
     }
 
     fn take(s: &mut Subscriber) -> Option<u64> {

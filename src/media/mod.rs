@@ -21,7 +21,7 @@ pub use control::{Control, ControlKind, ControlValue};
 pub use format::{Format, Mode};
 pub use fourcc::Fourcc;
 pub use frame::Frame;
-pub use hub::{Hub, Pictures, Subscriber, TimedOut};
+pub use hub::{Direct, Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
 pub use small_image::{ReduceFrameError, SmallImage};
 pub use trouble::{Trouble, TroubleKind};

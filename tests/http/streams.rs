@@ -54,6 +54,52 @@ fn every_old_address_streams_whatever_is_appended() {
 }
 
 #[test]
+fn who_watched_alone_goes_on_while_others_join_and_leave() {
+    /// A viewer, and the newest picture it has seen.
+    fn ten_more(viewer: &mut Client, newest: &mut u64) {
+        for _ in 0..10 {
+            let number = number_of(&viewer.part().unwrap()).unwrap();
+            // On a machine that was held up the last one comes once more.
+            assert!(number >= *newest, "{number} after {newest}");
+            *newest = number;
+        }
+    }
+    let cam = TestCam::new().picture_len(100_000);
+    let served = serve(&cam, Settings::default());
+    let (mut first, mut of_first) = (served.watch("/stream"), 0);
+    for _ in 0..5 {
+        ten_more(&mut first, &mut of_first);
+        let (mut second, mut of_second) = (served.watch("/stream"), of_first);
+        ten_more(&mut second, &mut of_second);
+        ten_more(&mut first, &mut of_first);
+        drop(second);
+        wait_until("the second one has left", || served.state()["viewers"] == 1);
+    }
+    let start = of_first;
+    ten_more(&mut first, &mut of_first);
+    assert!(of_first > start + 5, "{start}, {of_first}");
+    let viewer = &served.state()["viewer_list"][0];
+    assert!(viewer["fps"].as_f64().unwrap() > 1.0, "{viewer}");
+}
+
+#[test]
+fn the_first_picture_and_the_next_are_repeated_to_one_who_watches_alone() {
+    let cam = TestCam::new();
+    cam.manner(Manner::OnRequest);
+    let pipe = tallycam::pipeline::Settings {
+        silent_after: Duration::from_secs(3600),
+        ..tallycam::pipeline::Settings::default()
+    };
+    let served = serve_with(&cam, Settings::default(), pipe, None);
+    let mut viewer = served.watch("/stream");
+    for number in 1..=3 {
+        cam.give();
+        while number_of(&viewer.part().unwrap()) != Some(number) {}
+        assert_eq!(number_of(&viewer.part().unwrap()), Some(number), "repeated");
+    }
+}
+
+#[test]
 fn a_late_viewer_gets_the_newest_picture_at_once_and_again_while_nothing_comes() {
     let cam = TestCam::new();
     cam.manner(Manner::OnRequest);
