@@ -132,7 +132,7 @@ impl Link {
         self.unwritten.get() == 0 && self.socket.unsent() == 0
     }
 
-    /// Whether hyper holds nothing, and so will not write before a stream hands it more.
+    /// Whether hyper holds nothing of what it was handed by a stream. Of a response's head it does not tell.
     pub fn is_written(&self) -> bool {
         self.unwritten.get() == 0
     }

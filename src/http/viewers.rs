@@ -437,8 +437,9 @@ impl ViewerBody {
             self.viewers.alarm_at(at);
         }
         drop(waker);
-        // With no time set nobody would repeat what goes through.
-        if on_news && at.is_some() {
+        // The head and the opening go through hyper, which does not tell of them, and so does the first picture; with no time set
+        // nobody would repeat what goes through.
+        if on_news && at.is_some() && self.last.is_some() {
             self.open_lane();
         }
         Poll::Pending

@@ -191,6 +191,8 @@ impl Hub {
     fn wake(&self, mut state: MutexGuard<'_, State>, is_dealt_with: bool) {
         let mut waking = std::mem::take(&mut state.waking);
         let is_closed = state.closed;
+        // Of several who stand by it is one's own that dealt with it.
+        let is_dealt_with = is_dealt_with && state.tasks.iter().filter(|slot| slot.stands_by).count() == 1;
         let is_due = |slot: &&mut Slot| {
             is_closed || !(is_dealt_with && slot.stands_by) && slot.queue.as_ref().is_none_or(Queue::wakes)
         };
@@ -411,6 +413,13 @@ mod tests {
         assert!(published(5, &mut stands_by));
         assert!(published(6, &mut stands_by));
         assert_eq!(*direct.0.lock().unwrap(), [1, 2, 3, 4], "what nobody is asked about is not offered");
+        // Of two who stand by, nobody knows whose it is.
+        hub.set_direct(Some(direct.clone()));
+        let mut second = hub.subscribe();
+        second.stand_by();
+        assert!(published(7, &mut stands_by) && published(8, &mut stands_by) && published(9, &mut second));
+        drop(second);
+        assert!(!published(10, &mut stands_by));
         // The end wakes everybody.
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
