@@ -83,6 +83,21 @@ fn who_watched_alone_goes_on_while_others_join_and_leave() {
 }
 
 #[test]
+fn who_asks_for_the_same_in_other_words_is_shown_as_many_pictures() {
+    let cam = TestCam::new();
+    let served = serve(&cam, Settings::default());
+    let mut viewers = ["rotate=180", "mirror=1&flip=1"].map(|view| served.watch(&format!("/stream?{view}")));
+    for _ in 0..20 {
+        for viewer in &mut viewers {
+            viewer.part().unwrap();
+        }
+    }
+    // By repeats alone it is one a second.
+    let rates = served.state()["viewer_list"].as_array().unwrap().clone();
+    assert!(rates.iter().all(|viewer| viewer["fps"].as_f64().unwrap() > 1.5), "{rates:?}");
+}
+
+#[test]
 fn the_first_picture_and_the_next_are_repeated_to_one_who_watches_alone() {
     let cam = TestCam::new();
     cam.manner(Manner::OnRequest);
