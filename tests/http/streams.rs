@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::common::client::Client;
-use crate::common::served::{serve, serve_with};
+use crate::common::served::{Served, serve, serve_with};
 use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::wait_until;
 use socket2::{Domain, Socket, Type};
@@ -18,6 +18,16 @@ fn narrow(address: std::net::SocketAddr, bytes: usize) -> Client {
     socket.set_recv_buffer_size(bytes).unwrap();
     socket.connect(&address.into()).unwrap();
     Client::new(TcpStream::from(socket))
+}
+
+/// Serves pictures that come when the camera is told to give them, however long that takes.
+fn serve_on_request(cam: &TestCam) -> Served {
+    cam.manner(Manner::OnRequest);
+    let pipe = tallycam::pipeline::Settings {
+        silent_after: Duration::from_secs(3600),
+        ..tallycam::pipeline::Settings::default()
+    };
+    serve_with(cam, Settings::default(), pipe, None)
 }
 
 #[test]
@@ -100,12 +110,7 @@ fn who_asks_for_the_same_in_other_words_is_shown_as_many_pictures() {
 #[test]
 fn the_first_picture_and_the_next_are_repeated_to_one_who_watches_alone() {
     let cam = TestCam::new();
-    cam.manner(Manner::OnRequest);
-    let pipe = tallycam::pipeline::Settings {
-        silent_after: Duration::from_secs(3600),
-        ..tallycam::pipeline::Settings::default()
-    };
-    let served = serve_with(&cam, Settings::default(), pipe, None);
+    let served = serve_on_request(&cam);
     let mut viewer = served.watch("/stream");
     for number in 1..=3 {
         cam.give();
@@ -117,12 +122,7 @@ fn the_first_picture_and_the_next_are_repeated_to_one_who_watches_alone() {
 #[test]
 fn a_late_viewer_gets_the_newest_picture_at_once_and_again_while_nothing_comes() {
     let cam = TestCam::new();
-    cam.manner(Manner::OnRequest);
-    let pipe = tallycam::pipeline::Settings {
-        silent_after: Duration::from_secs(3600),
-        ..tallycam::pipeline::Settings::default()
-    };
-    let served = serve_with(&cam, Settings::default(), pipe, None);
+    let served = serve_on_request(&cam);
     let mut early = served.watch("/stream");
     cam.give();
     assert_eq!(number_of(&early.part().unwrap()), Some(1));
