@@ -129,7 +129,7 @@ impl Link {
     /// Whether all that was given to hyper has left this machine's buffers, so that the next
     /// picture would not queue behind an old one.
     pub fn has_room(&self) -> bool {
-        self.unwritten.get() == 0 && self.socket.unsent() == 0
+        self.is_written() && self.socket.unsent() == 0
     }
 
     /// Whether hyper holds nothing of what it was handed by a stream. Of a response's head it does not tell.
