@@ -67,7 +67,7 @@ impl GivingWay {
         way
     }
 
-    /// Looks how it goes; to be called after each piece of work, does something once a second.
+    /// Looks how it goes; to be called before and after each piece of work, does something once a second.
     pub fn attend(&mut self) {
         let now_us = monotonic_us();
         let Some((then_us, waited_then)) = self.last else {

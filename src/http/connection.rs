@@ -132,7 +132,7 @@ impl Link {
         self.is_written() && self.socket.unsent() == 0
     }
 
-    /// Whether hyper holds nothing of what it was handed by a stream. Of a response's head it does not tell.
+    /// Whether hyper holds nothing of the pictures it was handed. Of a response's head and a stream's opening it does not tell.
     pub fn is_written(&self) -> bool {
         self.unwritten.get() == 0
     }

@@ -426,8 +426,8 @@ impl Site {
             (_, true) => return Ok(None),
             (_, false) => None,
         };
-        // What looks the same is one view, however it is said: those who watch it are one crowd.
-        let view = &View::default().then(view);
+        // Those who watch what looks the same are one crowd, however they said it.
+        let view = &view.canonical();
         let mut all = self.viewed.borrow_mut();
         all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
         let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);

@@ -5,7 +5,8 @@
 //! same [`Rhythm`].
 //!
 //! A stream is sent close-delimited as HTTP/1.0, since naive readers and old embedded clients do
-//! not know chunks; a response for one is made by [`head`].
+//! not know chunks; a response for one is made by [`head`]. A lane (see the module `lane`) writes between hyper's own
+//! writes, which chunks would not allow either.
 
 use std::convert::Infallible;
 use std::pin::Pin;

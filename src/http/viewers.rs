@@ -437,9 +437,8 @@ impl ViewerBody {
             self.viewers.alarm_at(at);
         }
         drop(waker);
-        // The head and the opening go through hyper, which does not tell of them, and so does the first picture; with no time set
-        // nobody would repeat what goes through.
-        if on_news && at.is_some() && self.last.is_some() {
+        // The head and the opening go through hyper, which does not tell of them, and so does the first picture.
+        if on_news && self.last.is_some() {
             self.open_lane();
         }
         Poll::Pending

@@ -1,7 +1,8 @@
 //! Hands the newest picture to everyone, and never waits for anyone.
 //!
 //! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow
-//! skips ahead, and publishing costs the publisher the same whether all keep up or none does. Who wants every
+//! skips ahead, and publishing costs the publisher the same whether all keep up or none does. (One who is [`Direct`] costs
+//! it a call, which must not wait, and spares it the waking of others.) Who wants every
 //! picture (a recorder) has a queue of its own, bounded in bytes: when it is full, its oldest pictures are forgotten. It
 //! may let pictures wait and be woken for many at once.
 //! Subscribers may be threads ([`Subscriber::next_timeout`], [`Pictures`]) or tasks
@@ -22,7 +23,7 @@ use super::Picture;
 pub struct Hub(Arc<Inner>);
 
 /// One who is handed each picture on the publisher's thread.
-pub trait Direct: std::fmt::Debug + Send + Sync {
+pub(crate) trait Direct: std::fmt::Debug + Send + Sync {
     /// Takes the publication `number`, without waiting for anything. Whether it is dealt with; else those who stand by are
     /// woken.
     fn offer(&self, number: u64, picture: &Picture) -> bool;
@@ -95,7 +96,7 @@ impl Hub {
         Hub::default()
     }
 
-    /// Makes `picture` the newest and wakes everyone who waits.
+    /// Makes `picture` the newest and wakes everyone who waits, but for those whom its [`Direct`] spares that.
     pub fn publish(&self, picture: Picture) {
         let mut state = self.lock();
         state.number += 1;
@@ -116,7 +117,7 @@ impl Hub {
 
     /// From now on `direct` is offered every picture before anybody is woken; `None`: nobody is. One that is offered at this
     /// moment may still be.
-    pub fn set_direct(&self, direct: Option<Arc<dyn Direct>>) {
+    pub(crate) fn set_direct(&self, direct: Option<Arc<dyn Direct>>) {
         self.lock().direct = direct;
     }
 
@@ -179,7 +180,6 @@ impl Hub {
         });
         let seen = state.number.saturating_sub(u64::from(state.newest.is_some()));
         let (number, newest) = (state.number, state.newest.clone());
-        state.tasks[slot].stands_by = false;
         state.tasks[slot].queue = queue.map(|mut queue| {
             newest.into_iter().for_each(|picture| queue.push(number, picture));
             queue
@@ -277,17 +277,17 @@ impl Subscriber {
     }
 
     /// From now on it is not woken, as a task, by what the hub's [`Direct`] has dealt with.
-    pub fn stand_by(&mut self) {
+    pub(crate) fn stand_by(&mut self) {
         self.hub.lock().tasks[self.slot].stands_by = true;
     }
 
     /// The number of the last publication it has seen.
-    pub fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         self.seen
     }
 
     /// So many publications, up to `number`, were dealt with past it; the others until there were skipped.
-    pub fn passed_by(&mut self, count: u64, number: u64) {
+    pub(crate) fn passed_by(&mut self, count: u64, number: u64) {
         self.skipped += number.saturating_sub(self.seen).saturating_sub(count);
         self.seen = self.seen.max(number);
     }

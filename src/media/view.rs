@@ -115,6 +115,12 @@ impl View {
         Geometry { orientation, crop: self.crop.filter(|crop| !is_all(crop)) }
     }
 
+    /// The one view of all that look like this: turned by half is mirrored and flipped, and a crop of all is none.
+    #[must_use]
+    pub fn canonical(&self) -> View {
+        View::default().then(self)
+    }
+
     /// This view, and then `next` of what it shows: one view that does both. What is written into the picture comes
     /// last, whichever of the two wants it, so that it can be read. Scales below an eighth are an eighth.
     #[must_use]

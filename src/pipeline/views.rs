@@ -103,8 +103,7 @@ impl Views {
     /// # Errors
     /// [`TooManyViews`].
     pub fn watch(&self, view: &View, over: Option<&Hub>) -> Result<Viewed, TooManyViews> {
-        // Turned by half is mirrored and flipped: what looks the same is one view, however it is said.
-        let view = View::default().then(view);
+        let view = view.canonical();
         let mut wanted = self.shared.wanted();
         let is_this = |one: &Wanted| {
             let is_over = match (&one.over, over) {

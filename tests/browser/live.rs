@@ -1,6 +1,6 @@
 //! The live page in a real browser (Debian's Chromium), served by the program as it is run.
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use crate::common::daemon::Daemon;
@@ -250,6 +250,54 @@ fn on_a_telephone_nothing_scrolls_sideways_or_jumps() {
         let small = "return [...document.querySelectorAll('.btn')].filter(b => b.checkVisibility() \
                      && b.getBoundingClientRect().height < 44).map(b => b.textContent)";
         assert_eq!(browser.script(small), serde_json::json!([]), "too small for a finger");
+    }
+}
+
+/// Passes what a browser gets from `behind` on, each page in two halves: for a moment it ends before its `half`. Serves
+/// as long as the test's process lives.
+fn in_halves(behind: SocketAddr, half: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let pass = move |mut near: TcpStream| {
+        let (mut request, mut answer) = (Vec::new(), Vec::new());
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut more = [0; 4096];
+            let read = near.read(&mut more)?;
+            request
+                .extend_from_slice(more.get(..read).filter(|read| !read.is_empty()).unwrap_or(b"\r\n\r\n"));
+        }
+        let mut far = TcpStream::connect(behind)?;
+        let request = String::from_utf8_lossy(&request);
+        far.write_all(request.replace("Connection: keep-alive", "Connection: close").as_bytes())?;
+        far.read_to_end(&mut answer)?;
+        let middle = answer.windows(half.len()).position(|bytes| bytes == half.as_bytes()).unwrap_or(0);
+        let (first, second) = answer.split_at(middle);
+        near.write_all(first)?;
+        if middle > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+        near.write_all(second)
+    };
+    std::thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            std::thread::spawn(move || pass(near));
+        }
+    });
+    address
+}
+
+#[test]
+fn a_page_that_comes_in_two_halves_does_not_jump() {
+    let wanted = Wanted { width: 800, height: 600, ..Wanted::DESKTOP };
+    let Some(browser) = Browser::start(wanted) else { return };
+    // The more of a page there is, the less room is left for a long name.
+    let arguments = crate::scene(&["name=\"The yard behind the house\""]);
+    let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE_SHIFTS }));
+    for half in ["<nav class=\"tabs\"", "<details id=\"menu\"", "<p class=\"state\""] {
+        browser.goto(&format!("http://{}/diagnosis", in_halves(daemon.address, half)));
+        browser.wait_for("document.readyState === 'complete'");
+        assert_eq!(browser.script("return window.shifts"), serde_json::json!([]), "in two before {half}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The server on a real socket before a [`TestCam`].
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Served {
     pub run: Running,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
+    /// What the kernel tells of that thread, below `/proc`.
+    task: PathBuf,
 }
 
 /// Serves `cam` on a port of its own.
@@ -56,14 +59,17 @@ pub fn serve_at(
     let unix = unix.map(|path| listen::bind(&Listen::Unix(path.to_owned())).unwrap());
     let listeners: Vec<_> = [tcp].into_iter().chain(unix).collect();
     let stop = Stop::new();
+    let (task, its_task) = mpsc::channel();
     let thread = std::thread::spawn({
         let (stop, server) = (stop.clone(), make(run.pipeline.clone()));
         move || {
+            task.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(server.run(listeners, stop)).unwrap();
         }
     });
-    Served { address, run, stop, thread: Some(thread) }
+    let task = Path::new("/proc").join(its_task.recv().unwrap());
+    Served { address, run, stop, thread: Some(thread), task }
 }
 
 impl Served {
@@ -103,6 +109,13 @@ impl Served {
     /// What `/state` says.
     pub fn state(&self) -> serde_json::Value {
         self.get("/state").json()
+    }
+
+    /// How many times its thread has had nothing to do, and waited.
+    pub fn waits(&self) -> u64 {
+        let status = std::fs::read_to_string(self.task.join("status")).unwrap();
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+        count.trim().parse().unwrap()
     }
 
     /// A viewer of `path`, past the opening boundary.

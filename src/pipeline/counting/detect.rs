@@ -198,8 +198,10 @@ impl<'a> Detect<'a> {
             self.settle();
             match runtime.block_on(self.wait()) {
                 Event::Picture(picture) => {
+                    // Before, too: rare looks would be starved, and the time between them say that they are not. Who looks
+                    // at nothing waits for no processor, and reads no files of the kernel's to know it.
+                    way.attend();
                     self.picture(&picture);
-                    // Who looks at nothing waits for no processor, and reads no files of the kernel's to know it.
                     way.attend();
                 }
                 Event::Asked(request) => self.obey(request),

@@ -27,7 +27,7 @@ use super::address::Address;
 use crate::base::own_mark;
 use crate::media::{Trouble, TroubleKind};
 
-/// How long connecting may take, and then the head of an answer.
+/// How long reaching a camera may take, then agreeing with it on how to talk, and then the head of an answer.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
 /// Bytes hyper reads ahead; an answer's head must fit.
 const READ_AHEAD: usize = 128 << 10;
@@ -46,12 +46,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Connects within [`LIMIT`].
+    /// Reaches the camera within [`LIMIT`], and agrees with it on how to talk within another.
     pub(super) async fn connect(address: &Address) -> Result<Wire, Trouble> {
+        let tcp = timeout(LIMIT, reach(address)).await.map_err(|_| silent(address))??;
         // A slow card that reads hundreds of certificates is no camera that does not answer.
         let trust = if address.secure { Some(trusted(address)?) } else { None };
         let connecting = async {
-            let tcp = reach(address).await?;
             let socket: Box<dyn Socket> = match trust {
                 Some(trust) => Box::new(secure(address, tcp, trust).await?),
                 None => Box::new(tcp),
