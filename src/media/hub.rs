@@ -1,7 +1,7 @@
 //! Hands the newest picture to everyone, and never waits for anyone.
 //!
 //! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow
-//! skips ahead, and publishing costs the publisher the same whether all keep up or none does. (One who is [`Direct`] costs
+//! skips ahead, and publishing costs the publisher the same whether all keep up or none does. (One who is `Direct` costs
 //! it a call, which must not wait, and spares it the waking of others.) Who wants every
 //! picture (a recorder) has a queue of its own, bounded in bytes: when it is full, its oldest pictures are forgotten. It
 //! may let pictures wait and be woken for many at once.
@@ -54,7 +54,7 @@ struct Slot {
     waker: Option<Waker>,
     /// Of a subscriber that wants every picture.
     queue: Option<Queue>,
-    /// Not woken by what the hub's [`Direct`] has dealt with.
+    /// Not woken by what the hub's `Direct` has dealt with.
     stands_by: bool,
 }
 
@@ -96,7 +96,7 @@ impl Hub {
         Hub::default()
     }
 
-    /// Makes `picture` the newest and wakes everyone who waits, but for those whom its [`Direct`] spares that.
+    /// Makes `picture` the newest and wakes everyone who waits, but for those whom its `Direct` spares that.
     pub fn publish(&self, picture: Picture) {
         let mut state = self.lock();
         state.number += 1;
@@ -276,7 +276,7 @@ impl Subscriber {
         }
     }
 
-    /// From now on it is not woken, as a task, by what the hub's [`Direct`] has dealt with.
+    /// From now on it is not woken, as a task, by what the hub's `Direct` has dealt with.
     pub(crate) fn stand_by(&mut self) {
         self.hub.lock().tasks[self.slot].stands_by = true;
     }
