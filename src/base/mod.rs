@@ -5,6 +5,8 @@ pub mod clock;
 pub mod giving_way;
 pub mod letters;
 pub mod own_mark;
+#[cfg(test)]
+pub mod reals;
 pub mod recent;
 pub mod secrets;
 pub mod stop;

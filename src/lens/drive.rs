@@ -286,6 +286,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::reals::between;
     use crate::media::control::control_name;
 
     fn control(id: u32, title: &str, kind: ControlKind, value: i64) -> Control {
@@ -410,7 +411,7 @@ mod tests {
         #[test]
         fn every_move_ends_at_a_place_that_the_control_has(
             min in -5000_i64..5000, width in 1_i64..5000, step in -3_i64..300, at in -9000_i64..9000,
-            share in 0.0..=1.0_f64, by in -1.0..=1.0_f64,
+            share in between(0.0_f64, 1.0), by in between(-1.0_f64, 1.0),
         ) {
             let drive = Drive::of(&[absolute(min, min + width, step, at), auto(true)]).unwrap();
             let (first, last, step) = drive.places().unwrap();

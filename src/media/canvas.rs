@@ -482,6 +482,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::reals::between;
 
     const BLACK: Ink = Ink::srgb(0);
     const WHITE: Ink = Ink::srgb(0xffffff);
@@ -631,7 +632,7 @@ mod tests {
 
     fn wild() -> impl Strategy<Value = f32> {
         prop_oneof![
-            4 => -40.0f32..120.0,
+            4 => between(-40.0f32, 120.0),
             1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, 0.0]),
         ]
     }

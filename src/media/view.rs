@@ -378,6 +378,7 @@ impl Geometry {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::base::reals::between;
     use proptest::prelude::*;
 
     fn of(query: &str) -> Result<View, WrongView> {
@@ -495,7 +496,8 @@ mod tests {
     fn views() -> impl Strategy<Value = View> {
         let parts = prop_oneof![
             Just(None),
-            (0.0..0.6, 0.0..0.6, 0.1..0.4, 0.1..0.4).prop_map(|(l, t, w, h)| Some([l, t, w, h])),
+            (between(0.0, 0.6), between(0.0, 0.6), between(0.1, 0.4), between(0.1, 0.4))
+                .prop_map(|(l, t, w, h)| Some([l, t, w, h])),
         ];
         (0u16..4, any::<bool>(), any::<bool>(), any::<bool>(), parts, 0..4u32).prop_map(
             |(quarters, mirror, flip, gray, crop, halvings)| View {
@@ -513,7 +515,7 @@ mod tests {
     proptest! {
         /// One view that does both does what the two do one after the other, to every point.
         #[test]
-        fn two_views_are_one(a in views(), b in views(), x in 0.0..1.0, y in 0.0..1.0) {
+        fn two_views_are_one(a in views(), b in views(), x in between(0.0, 1.0), y in between(0.0, 1.0)) {
             let one = point(&a.then(&b), (x, y));
             let two = point(&b, point(&a, (x, y)));
             prop_assert!((one.0 - two.0).abs() < 1e-6 && (one.1 - two.1).abs() < 1e-6, "{one:?} {two:?}");

@@ -7,5 +7,7 @@ mod models;
 mod motion;
 mod network;
 mod properties;
+#[path = "../../src/base/reals.rs"]
+mod reals;
 mod robustness;
 mod scenes;

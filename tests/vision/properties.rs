@@ -11,6 +11,8 @@ use tallycam::vision::{
     Labels, LineId, Point, Tally, Tracker, TrackerOptions,
 };
 
+use crate::reals::between;
+
 fn labels() -> Labels {
     Labels::new(["person", "car", "truck"])
 }
@@ -18,11 +20,11 @@ fn labels() -> Labels {
 prop_compose! {
     fn any_detection()(
         class in 0u16..3,
-        score in 0.0f32..=1.0,
-        left in -0.1f32..0.9,
-        top in -0.1f32..0.9,
-        width in 0.01f32..0.4,
-        height in 0.01f32..0.4,
+        score in between(0.0f32, 1.0),
+        left in between(-0.1f32, 0.9),
+        top in between(-0.1f32, 0.9),
+        width in between(0.01f32, 0.4),
+        height in between(0.01f32, 0.4),
     ) -> Detection {
         let bounds = Bounds::new(left, top, left + width, top + height);
         Detection { class: Class(class), score, bounds }
@@ -32,7 +34,7 @@ prop_compose! {
 /// Numbers that no detector should give, and sound ones.
 fn any_number() -> impl Strategy<Value = f32> {
     prop_oneof![
-        4 => -0.5f32..1.5,
+        4 => between(-0.5f32, 1.5),
         1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e38, -1e38, 1e-40]),
     ]
 }
@@ -49,7 +51,7 @@ prop_compose! {
 
 /// A way on the picture, in points far enough apart from each other and the edges to be a walk.
 fn any_way() -> impl Strategy<Value = Vec<(f32, f32)>> {
-    prop::collection::vec((0.2f32..0.8, 0.2f32..0.8), 2..40)
+    prop::collection::vec((between(0.2f32, 0.8), between(0.2f32, 0.8)), 2..40)
 }
 
 fn line(a: Point, b: Point) -> CountingLine {
@@ -97,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nms_twice_is_nms_once(mut boxes in prop::collection::vec(any_detection(), 0..40), most in 0.1f32..0.9) {
+    fn nms_twice_is_nms_once(mut boxes in prop::collection::vec(any_detection(), 0..40), most in between(0.1f32, 0.9)) {
         suppress(&mut boxes, &labels(), most);
         let once = boxes.clone();
         suppress(&mut boxes, &labels(), most);
@@ -118,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_crosses_without_changing_sides(way in any_way(), x in 0.3f32..0.7) {
+    fn nobody_crosses_without_changing_sides(way in any_way(), x in between(0.3f32, 0.7)) {
         let line = line(Point::new(x, 0.95), Point::new(x, 0.05));
         // All of it on one side.
         let right: Vec<(f32, f32)> = way.iter().map(|&(px, py)| (x + 0.01 + (px - x).abs(), py)).collect();
@@ -129,14 +131,14 @@ proptest! {
     }
 
     #[test]
-    fn crossings_of_one_track_alternate_on_a_line_right_across(way in any_way(), x in 0.3f32..0.7) {
+    fn crossings_of_one_track_alternate_on_a_line_right_across(way in any_way(), x in between(0.3f32, 0.7)) {
         let line = line(Point::new(x, 1.0), Point::new(x, 0.0));
         let found = passages(&line, &way, Aspect::of(4, 3));
         prop_assert!(found.windows(2).all(|two| two[0].0 != two[1].0 && two[0].1 <= two[1].1));
     }
 
     #[test]
-    fn in_less_out_is_the_change_of_sides(way in any_way(), x in 0.3f32..0.7) {
+    fn in_less_out_is_the_change_of_sides(way in any_way(), x in between(0.3f32, 0.7)) {
         let line = line(Point::new(x, 1.0), Point::new(x, 0.0));
         // It begins and ends well away from the line, so that it has settled.
         let mut way = way;
@@ -157,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn a_line_drawn_the_other_way_round_swaps_in_and_out(way in any_way(), ends in prop::array::uniform4(0.1f32..0.9)) {
+    fn a_line_drawn_the_other_way_round_swaps_in_and_out(way in any_way(), ends in prop::array::uniform4(between(0.1f32, 0.9))) {
         let (a, b) = (Point::new(ends[0], ends[1]), Point::new(ends[2], ends[3]));
         prop_assume!((a.x - b.x).abs() > 0.05 || (a.y - b.y).abs() > 0.05);
         let there = passages(&line(a, b), &way, Aspect::of(4, 3));
@@ -172,7 +174,7 @@ proptest! {
     /// By steps of 1/64, which change no rounding worth speaking of.
     #[test]
     fn counts_do_not_depend_on_where_it_is(
-        ways in prop::collection::vec(prop::collection::vec((0.3f32..0.7, 0.3f32..0.7), 2..6), 1..3),
+        ways in prop::collection::vec(prop::collection::vec((between(0.3f32, 0.7), between(0.3f32, 0.7)), 2..6), 1..3),
         dx in -8i8..=8,
         dy in -8i8..=8,
     ) {
@@ -190,8 +192,8 @@ proptest! {
 
     #[test]
     fn a_mirror_swaps_in_and_out(
-        ways in prop::collection::vec(prop::collection::vec((0.3f32..0.7, 0.3f32..0.7), 2..6), 1..3),
-        x in 0.4f32..0.6,
+        ways in prop::collection::vec(prop::collection::vec((between(0.3f32, 0.7), between(0.3f32, 0.7)), 2..6), 1..3),
+        x in between(0.4f32, 0.6),
     ) {
         let here = line(Point::new(x, 0.8), Point::new(x, 0.2));
         let there = line(Point::new(1.0 - x, 0.8), Point::new(1.0 - x, 0.2));

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::reals::between;
 
 const POSITIONS: i64 = 200;
 
@@ -158,8 +159,8 @@ fn a_lens_of_few_places_is_looked_at_in_all_of_them() {
 proptest! {
     #[test]
     fn any_lens_is_searched_within_its_places(
-        first in -2000_i64..2000, width in 0_i64..5000, step in 1_i64..60, seed: u64, top in 0.0..1.0_f64,
-        noise in 0.0..0.05_f64,
+        first in -2000_i64..2000, width in 0_i64..5000, step in 1_i64..60, seed: u64, top in between(0.0_f64, 1.0),
+        noise in between(0.0_f64, 0.05),
     ) {
         let mut sweep = Sweep::new(first, first + width, step);
         let mut dice = Noise(seed);

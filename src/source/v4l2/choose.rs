@@ -329,6 +329,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
+    use crate::base::reals::between;
     use proptest::prelude::*;
 
     fn every(numerator: u32, denominator: u32) -> Interval {
@@ -539,7 +540,7 @@ mod tests {
             intervals in prop::collection::vec(some_intervals(), 7),
             width in prop::option::of(16u32..8192),
             height in prop::option::of(16u32..8192),
-            fps in prop::option::of(0.01f64..240.0),
+            fps in prop::option::of(between(0.01f64, 240.0)),
         ) {
             let offers: Vec<Offer> =
                 formats.iter().zip(&sizes).map(|(&f, s)| offer(f, s.clone())).collect();

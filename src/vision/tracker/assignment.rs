@@ -178,6 +178,7 @@ fn refill<T: Clone>(values: &mut Vec<T>, len: usize, value: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::reals::between;
     use proptest::prelude::*;
 
     /// The least sum of (cost − limit) over all ways to pair, by trying them all.
@@ -215,7 +216,7 @@ mod tests {
         #[test]
         fn no_other_way_to_pair_is_cheaper(
             (rows, columns, costs) in (1usize..=6, 1usize..=6).prop_flat_map(|(rows, columns)| {
-                (Just(rows), Just(columns), prop::collection::vec(0.0f32..1.0, rows * columns))
+                (Just(rows), Just(columns), prop::collection::vec(between(0.0f32, 1.0), rows * columns))
             }),
             limit in prop::sample::select(vec![0.1f32, 0.3, 0.6, 1.2]),
         ) {
