@@ -14,7 +14,7 @@ import legs_vivid
 from client import Viewer
 from machine import Failure, wait_for
 
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 12
 MOST = 0.6
 VIEWER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest", "viewer.py")
