@@ -69,12 +69,15 @@ impl GivingWay {
 
     /// Looks how it goes; to be called before and after each piece of work, does something once a second.
     pub fn attend(&mut self) {
+        if self.is_settled {
+            return;
+        }
         let now_us = monotonic_us();
         let Some((then_us, waited_then)) = self.last else {
             self.last = self.waited_us().map(|waited| (now_us, waited));
             return;
         };
-        if self.is_settled || now_us < then_us + LOOK_EVERY_US {
+        if now_us < then_us + LOOK_EVERY_US {
             return;
         }
         // One of them may have ended meanwhile: then there is less than before.

@@ -16,11 +16,20 @@ pub fn between<T>(low: T, high: T) -> impl Strategy<Value = T> + Clone
 where
     T: Copy + std::fmt::Debug + From<f32> + Add<Output = T> + Sub<Output = T> + Mul<Output = T>,
 {
-    (0..=STEPS).prop_map(move |step| low + (high - low) * T::from(step as f32 / STEPS as f32))
+    (0..=STEPS).prop_map(move |step| at(low, high, step))
+}
+
+fn at<T>(low: T, high: T, step: u32) -> T
+where
+    T: Copy + From<f32> + Add<Output = T> + Sub<Output = T> + Mul<Output = T>,
+{
+    low + (high - low) * T::from(step as f32 / STEPS as f32)
 }
 
 #[test]
 fn both_ends_are_reached_and_nothing_is_beyond() {
+    assert_eq!([at(-0.5f32, 1.5, 0), at(-0.5f32, 1.5, STEPS / 2), at(-0.5f32, 1.5, STEPS)], [-0.5, 0.5, 1.5]);
+    assert_eq!([at(0.01f64, 240.0, 0), at(0.01f64, 240.0, STEPS)], [0.01, 240.0]);
     proptest!(|(x in between(-0.5f32, 1.5), y in between(0.01f64, 240.0))| {
         prop_assert!((-0.5..=1.5).contains(&x) && (0.01..=240.0).contains(&y));
     });

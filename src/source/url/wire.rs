@@ -46,10 +46,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Reaches the camera within [`LIMIT`], and agrees with it on how to talk within another.
+    /// Reaches the camera within [`LIMIT`], and agrees with it on how to talk within another; whoever opens a camera may
+    /// have less patience than both.
     pub(super) async fn connect(address: &Address) -> Result<Wire, Trouble> {
         let tcp = timeout(LIMIT, reach(address)).await.map_err(|_| silent(address))??;
-        // A slow card that reads hundreds of certificates is no camera that does not answer.
+        // Between the two limits: a slow card may take long to read hundreds of certificates.
         let trust = if address.secure { Some(trusted(address)?) } else { None };
         let connecting = async {
             let socket: Box<dyn Socket> = match trust {
