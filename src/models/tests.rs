@@ -5,6 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+use socket2::{Domain, Socket, Type};
+
 use super::*;
 use crate::vision::onnx::OnnxDetector;
 
@@ -245,8 +247,10 @@ fn addition_called(name: &str) -> Addition {
 #[test]
 fn without_internet_it_says_what_to_do() {
     let (_folder, models) = models();
-    // A port where nobody listens any more.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // A port that is ours, and nobody listens there.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
     let url = Box::leak(format!("http://127.0.0.1:{port}/yolox_nano.onnx").into_boxed_str());
     let error = models.fetch_entry(&entry(url, 9), &Addition::default()).unwrap_err();
     let hint = error.hint().unwrap();

@@ -2,6 +2,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, ENTER, ESCAPE, TAB, Wanted};
@@ -254,10 +256,12 @@ fn on_a_telephone_nothing_scrolls_sideways_or_jumps() {
 }
 
 /// Passes what a browser gets from `behind` on, each page in two halves: for a moment it ends before its `half`. Serves
-/// as long as the test's process lives.
-fn in_halves(behind: SocketAddr, half: &'static str) -> SocketAddr {
+/// as long as the test's process lives; how many pages it has cut is counted.
+fn in_halves(behind: SocketAddr, half: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let cuts = Arc::new(AtomicUsize::new(0));
+    let cut = Arc::clone(&cuts);
     let pass = move |mut near: TcpStream| {
         let (mut request, mut answer) = (Vec::new(), Vec::new());
         while !request.ends_with(b"\r\n\r\n") {
@@ -274,16 +278,18 @@ fn in_halves(behind: SocketAddr, half: &'static str) -> SocketAddr {
         let (first, second) = answer.split_at(middle);
         near.write_all(first)?;
         if middle > 0 {
+            cut.fetch_add(1, Ordering::SeqCst);
             std::thread::sleep(std::time::Duration::from_millis(500));
         }
         near.write_all(second)
     };
     std::thread::spawn(move || {
         for near in listener.incoming().flatten() {
+            let pass = pass.clone();
             std::thread::spawn(move || pass(near));
         }
     });
-    address
+    (address, cuts)
 }
 
 #[test]
@@ -295,8 +301,15 @@ fn a_page_that_comes_in_two_halves_does_not_jump() {
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE_SHIFTS }));
     for half in ["<nav class=\"tabs\"", "<details id=\"menu\"", "<p class=\"state\""] {
-        browser.goto(&format!("http://{}/diagnosis", in_halves(daemon.address, half)));
+        let (address, cuts) = in_halves(daemon.address, half);
+        browser.goto(&format!("http://{address}/diagnosis"));
         browser.wait_for("document.readyState === 'complete'");
+        assert_eq!(cuts.load(Ordering::SeqCst), 1, "cut before {half}");
+        // A shift is told of after the frame in which it happened.
+        browser.script(
+            "window.frames = 0; const count = () => { ++window.frames; requestAnimationFrame(count) }; count();",
+        );
+        browser.wait_for("window.frames > 3");
         assert_eq!(browser.script("return window.shifts"), serde_json::json!([]), "in two before {half}");
     }
 }

@@ -102,6 +102,12 @@ impl Client {
 
     /// The next part's JPEG, every byte around it checked; `None` at the end of the stream.
     pub fn part(&mut self) -> Option<Vec<u8>> {
+        let (_, len) = self.part_head()?;
+        Some(self.part_body(len))
+    }
+
+    /// The next part's time, as text, and the bytes of its JPEG, which [`Client::part_body`] reads.
+    pub fn part_head(&mut self) -> Option<(String, usize)> {
         if self.0.fill_buf().unwrap().is_empty() {
             return None;
         }
@@ -111,13 +117,18 @@ impl Client {
         assert_eq!(fields[0].1, "image/jpeg");
         let (seconds, micros) = fields[2].1.split_once('.').unwrap();
         assert!(seconds.parse::<u64>().unwrap() > 1_700_000_000 && micros.len() == 6);
-        let mut jpeg = vec![0; fields[1].1.parse().unwrap()];
+        Some((fields[2].1.clone(), fields[1].1.parse().unwrap()))
+    }
+
+    /// The rest of a part whose head has been read.
+    pub fn part_body(&mut self, len: usize) -> Vec<u8> {
+        let mut jpeg = vec![0; len];
         self.0.read_exact(&mut jpeg).unwrap();
         assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]), "no whole JPEG");
         let mut between = [0; 11];
         self.0.read_exact(&mut between).unwrap();
         assert_eq!(&between, b"\r\n--frame\r\n");
-        Some(jpeg)
+        jpeg
     }
 
     /// What is left until the server closes; panics if it does not.

@@ -1,10 +1,11 @@
 //! The program as it is run: a child that serves on an address of its own and ends with the test.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::{client, wait_until};
@@ -85,13 +86,20 @@ impl Drop for Daemon {
 
 /// An address that nobody has, and that no outgoing connection will be given before the program
 /// takes it: the ports of those are above 32768.
+///
+/// Nothing listens there meanwhile: a child that another test is just starting has whatever is open
+/// here until it runs its own program, and who found a socket of ours there would take it for the
+/// program's.
 fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u64::from(std::process::id()) * 16;
     loop {
         let next = first + u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
         let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + (next % 12_000) as u16));
-        if TcpListener::bind(address).is_ok() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        // As the program does, which would otherwise be refused as long as that child has this one.
+        socket.set_reuse_address(true).unwrap();
+        if socket.bind(&address.into()).is_ok() {
             return address;
         }
     }

@@ -1,17 +1,26 @@
 //! Network cameras: small servers, each with its own idea of HTTP.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tallycam::base::Stop;
 use tallycam::media::TroubleKind;
 use tallycam::source::url::UrlOpener;
 use tallycam::source::{Opener, Wanted};
 
 use super::{Bytes, LONG, joined, next, open, picture, pictures, refused, to_the_end, until};
+
+/// An address that refuses, as long as the socket is kept: it is bound, and nothing listens there.
+fn nobody_listens() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
 
 /// A server that hands every connection to `serve`, with how many came before. Its thread ends
 /// with the test's process.
@@ -368,7 +377,7 @@ fn every_refusal_has_its_own_words() {
     let host = answers(flood, true);
     assert_eq!(refused(&mut url(&format!("http://{host}/"))).kind, TroubleKind::Failed);
 
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, closed) = nobody_listens();
     let trouble = refused(&mut url(&format!("http://{closed}/")));
     assert_eq!(trouble.kind, TroubleKind::Absent);
     assert!(trouble.what.contains("nothing listens"), "{trouble}");
@@ -433,7 +442,7 @@ fn what_ffmpeg_reaches_is_shown() {
     assert_eq!((seen.width, seen.height), (80, 60));
 
     // What ffmpeg says is quoted, the password in it is not.
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, closed) = nobody_listens();
     let (_, trouble) = to_the_end(&mut *open(&mut url(&format!("rtsp://me:hush@{closed}/live"))));
     assert_eq!(trouble.kind, TroubleKind::Failed);
     assert!(!trouble.causes.is_empty() && !trouble.line().contains("hush"), "{trouble}");
