@@ -79,14 +79,7 @@ impl Browser {
             return None;
         };
         let home = tempfile::tempdir().unwrap();
-        let mut driver = Command::new(chromedriver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let port = port_told_by(&mut driver);
+        let (driver, port) = start_driver(&chromedriver);
         let mut browser = Browser { driver, port, session: String::new(), home };
         let capabilities = capabilities(&chromium, wanted, browser.home.path());
         let session = browser.call("POST", "/session", Some(&capabilities));
@@ -368,18 +361,45 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
     })
 }
 
-/// The port that chromedriver chose, from its greeting. The rest of what it says is read and thrown
-/// away by a thread that ends with it, so that the pipe never fills.
-fn port_told_by(driver: &mut Child) -> u16 {
+/// A chromedriver that listens, and on which port. It takes any free port of IPv6 and then the same one of IPv4, and ends
+/// where some connection of another test has that: then it is started anew.
+fn start_driver(program: &Path) -> (Child, u16) {
+    let mut said = String::new();
+    for _ in 0..10 {
+        let mut driver = Command::new(program)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        match port_told_by(&mut driver) {
+            Ok(port) => return (driver, port),
+            Err(words) => said = words,
+        }
+        driver.wait().expect("chromedriver ends");
+        if !said.contains("port not available") {
+            break;
+        }
+    }
+    panic!("chromedriver ended without a word of its port: {said}");
+}
+
+/// The port that chromedriver chose, from its greeting, or all it said where it ended before. The rest of what it says is read
+/// and thrown away by a thread that ends with it, so that the pipe never fills.
+fn port_told_by(driver: &mut Child) -> Result<u16, String> {
     let mut lines = BufReader::new(driver.stdout.take().expect("its output is a pipe")).lines();
+    let mut said = String::new();
     let port = loop {
-        let line = lines.next().expect("chromedriver ended without a word of its port").unwrap();
+        let Some(line) = lines.next() else { return Err(said) };
+        let line = line.expect("lines of text");
         if let Some((_, rest)) = line.split_once("started successfully on port ") {
             break rest.trim_end_matches('.').parse().expect("a port");
         }
+        said += &format!("{line}\n");
     };
     std::thread::spawn(move || lines.for_each(drop));
-    port
+    Ok(port)
 }
 
 /// Whether an element went with its page between being found and being used. The driver has a word for that, and
