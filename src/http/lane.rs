@@ -169,6 +169,16 @@ mod tests {
         (Lane::new(another, written.clone(), sent.clone()), near, far, written, sent)
     }
 
+    /// Waits until it is so.
+    #[track_caller]
+    fn soon(mut is_so: impl FnMut() -> bool) {
+        let until = Instant::now() + std::time::Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < until, "it never is");
+            std::thread::yield_now();
+        }
+    }
+
     fn read(far: &mut TcpStream, len: usize) -> Vec<u8> {
         let mut read = vec![0; len];
         far.read_exact(&mut read).unwrap();
@@ -185,9 +195,10 @@ mod tests {
         for number in [2, 3, 5] {
             let picture = picture(number, 1000);
             // The kernel may not have sent the last one yet.
-            while !lane.offer(number, &picture) {
+            soon(|| {
                 lane.open(0);
-            }
+                lane.offer(number, &picture)
+            });
             assert_eq!(read(&mut far, picture.part().len()), picture.part());
             bytes += picture.part().len() as u64;
         }
@@ -220,15 +231,13 @@ mod tests {
 
     #[test]
     fn a_broken_connection_closes_it() {
-        let (lane, _near, far, ..) = lane();
+        let (lane, near, far, ..) = lane();
         drop(far);
-        lane.open(0);
-        let mut number = 0;
         // The first may still be taken; what comes back is a reset.
-        while lane.lock().is_open {
-            number += 1;
-            lane.offer(number, &picture(number, 1000));
-            std::thread::yield_now();
-        }
+        soon(|| send(&near, b"-", SendFlags::DONTWAIT | SendFlags::NOSIGNAL).is_err());
+        soon(|| socket::unsent(&lane.socket) == 0);
+        lane.open(0);
+        assert!(!lane.offer(1, &picture(1, 1000)));
+        assert!(!lane.lock().is_open && lane.take_back().is_none());
     }
 }

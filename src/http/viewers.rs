@@ -447,6 +447,8 @@ impl ViewerBody {
 
 impl Drop for ViewerBody {
     fn drop(&mut self) {
+        // What went through the lane, and what did not, counts until the last moment.
+        self.take_back();
         self.viewers.leave(&self.viewer);
     }
 }

@@ -40,9 +40,10 @@ impl Daemon {
             .spawn()
             .unwrap();
         let mut daemon = Daemon { address, child, log, _state: state };
+        // Its own word, too: another program's tests may have been given the same address.
         wait_until("it listens", || {
             assert!(daemon.child.try_wait().unwrap().is_none(), "it ended at once");
-            TcpStream::connect(address).is_ok()
+            daemon.log().contains(&format!("listening on {address}")) && TcpStream::connect(address).is_ok()
         });
         daemon
     }

@@ -133,7 +133,9 @@ fn the_servers_thread_is_left_asleep_by_the_pictures_of_one_who_watches_alone() 
 #[test]
 fn pictures_that_the_kernel_takes_in_pieces_are_whole_and_so_is_the_last_one_at_a_stop() {
     // More than a socket's buffers hold, at any rate of what its other end takes.
-    let cam = TestCam::new().picture_len(6_000_000);
+    let most = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap();
+    let most: usize = most.split_whitespace().last().unwrap().parse().unwrap();
+    let cam = TestCam::new().picture_len(most + most / 2);
     let served = serve_on_request(&cam);
     let mut viewer = narrow(served.address, 16 * 1024);
     viewer.watch("/stream");
