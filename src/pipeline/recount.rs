@@ -89,10 +89,11 @@ pub fn count_recording(
     mut progress: impl FnMut(u64),
 ) -> Result<RecordingCount, RecountError> {
     let mut watch = Watch::new(made, settings, 0)?;
-    let (countable, mut notes) = watch.set_lines(lines, &[], scene, false);
-    if countable == 0 {
+    let judged = watch.set_lines(lines, &[], scene, false);
+    if judged.countable() == 0 {
         return Err(RecountError::NoLine(scene));
     }
+    let mut notes = judged.notes;
     notes.extend(watch.notes.iter().cloned());
     let lines: Vec<(u64, u64)> =
         lines.iter().filter(|line| watch.counts_on(line.id)).map(|line| (line.id, line.version)).collect();

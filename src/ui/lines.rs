@@ -293,9 +293,12 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
             id = line.id,
         );
     }
+    // Which of them count nothing, above all.
+    let notes: String =
+        page.counting.notes.iter().map(|note| format!("<p class=\"small\">{}</p>", Text(note))).collect();
     format!(
         "<table><thead><tr><th scope=\"col\">Today</th><th scope=\"col\">In</th><th scope=\"col\">Out</th><th \
-         scope=\"col\">Kept in</th></tr></thead><tbody>{rows}</tbody></table>"
+         scope=\"col\">Kept in</th></tr></thead><tbody>{rows}</tbody></table>{notes}"
     )
 }
 

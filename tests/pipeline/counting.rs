@@ -11,7 +11,9 @@ use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Worker;
 use tallycam::media::{SmallImage, TroubleKind};
 use tallycam::pipeline::{Counting, CountingSettings, CountingStatus, Made, NoDetector, Settings, State};
-use tallycam::store::{self, Counts, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError};
+use tallycam::store::{
+    self, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError,
+};
 use tallycam::vision::{
     Anchor, Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Filter, Labels,
     Point, Polygon, Recrossing,
@@ -268,9 +270,14 @@ impl Bench {
 
     /// The reasons of all gaps on record.
     fn gaps(&self) -> Vec<String> {
+        self.gaps_of(&[])
+    }
+
+    /// The same, of these lines.
+    fn gaps_of(&self, lines: &[u64]) -> Vec<String> {
         let reader = self.counts().reader().unwrap();
         let now_us = tallycam::base::clock::wall_us();
-        let gaps = reader.gaps(Scene::Camera, now_us - 3_600_000_000, now_us + 60_000_000).unwrap();
+        let gaps = reader.gaps_of(Scene::Camera, lines, now_us - 3_600_000_000, now_us + 60_000_000).unwrap();
         gaps.into_iter().map(|gap| gap.why).collect()
     }
 }
@@ -315,6 +322,41 @@ fn who_crosses_is_counted_once_and_on_record() {
     let overlay = bench.counting.overlay().borrow().clone();
     assert_eq!(overlay.size, (64, 48));
     assert_eq!((overlay.tracks[0].id, &*overlay.tracks[0].class), (1, "person"));
+}
+
+#[test]
+fn a_line_that_can_count_nothing_has_a_gap_and_no_zero_while_another_counts() {
+    let bench = Bench::new(TestCam::new(), Directed::new(&["person", "car"], once));
+    let door = bench.draw("door", &["person"]).id;
+    let (dogs, cars) = (bench.draw("dogs", &["dog"]).id, bench.draw("cars", &["car"]).id);
+    bench.wait_for_word("counting");
+    let is_without_class = |line: u64| bench.gaps_of(&[line]).iter().any(|why| why == "no_class");
+    let covered = |line: u64| {
+        let now_us = tallycam::base::clock::wall_us();
+        let query = CountsQuery {
+            scene: Scene::Camera,
+            from_us: now_us - 60_000_000,
+            to_us: now_us,
+            bucket: BucketSize::Total,
+            lines: vec![line],
+            classes: Vec::new(),
+        };
+        bench.counts().reader().unwrap().counts(&query).unwrap()[0].covered
+    };
+    wait_until("two are covered", || covered(door) > 0.0 && covered(cars) > 0.0);
+    assert!(
+        covered(dogs) == 0.0 && is_without_class(dogs) && !is_without_class(door) && !is_without_class(cars)
+    );
+    // What the settings leave out is not looked for either.
+    let settings = CountingSettings { classes: vec![String::from("person")], ..settings() };
+    wait_for(bench.counting.set_settings(settings, None)).unwrap();
+    wait_until("the ledger has it", || is_without_class(cars));
+    assert!(!is_without_class(door));
+    let notes = bench.status().notes;
+    assert!(
+        notes.contains(&"line “cars” counts nothing: [detect] classes leaves out “car”.".to_owned()),
+        "{notes:?}"
+    );
 }
 
 #[test]

@@ -192,6 +192,7 @@ impl ClipRun {
                 size = (frame.width, frame.height);
                 count.resized.push((frame.number, size.0, size.1));
                 counter.set_aspect(Aspect::of(size.0, size.1));
+                counter.restart();
                 detector.restart();
             }
             if (frame.number - 1).is_multiple_of(every.max(1)) {

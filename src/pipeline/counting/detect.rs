@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use super::look::{Crossed, LookError, MIDDLE, Reading, Seen, Watch};
+use super::look::{Crossed, Judged, LookError, MIDDLE, Reading, Seen, Watch};
 use super::shared::{Request, Shared, Wish, Wishes, nothing_seen};
 use super::standing::{self, Facts, Looking};
 use super::thumbnail::Cutter;
@@ -128,9 +128,8 @@ pub struct Detect<'a> {
     working_since: Instant,
     highest_track: u64,
     drawn: Drawn,
-    /// How many of the drawn lines count, and what is not as the user wants it.
-    countable: usize,
-    line_notes: Vec<String>,
+    /// What the detector makes of the lines that are drawn; of none while there is no detector.
+    judged: Judged,
     last_look: Option<LastLook>,
     failing: Option<String>,
     unrecorded: Unrecorded,
@@ -179,8 +178,7 @@ impl<'a> Detect<'a> {
                 with_middle: false,
                 is_set: false,
             },
-            countable: 0,
-            line_notes: Vec::new(),
+            judged: Judged::default(),
             last_look: None,
             failing: None,
             unrecorded: Unrecorded::default(),
@@ -317,10 +315,10 @@ impl<'a> Detect<'a> {
         match &mut self.watch {
             Some((_, watch)) if !is_set => {
                 let Drawn { lines, zones, scene, with_middle, .. } = &self.drawn;
-                (self.countable, self.line_notes) = watch.set_lines(lines, zones, *scene, *with_middle);
+                self.judged = watch.set_lines(lines, zones, *scene, *with_middle);
             }
             Some(_) => {}
-            None => (self.countable, self.line_notes) = (drawn, Vec::new()),
+            None => self.judged = Judged::default(),
         }
         self.say(drawn, with_middle, wishes.is_held, &camera);
     }
@@ -694,12 +692,16 @@ impl<'a> Detect<'a> {
             ledger: ledger.as_deref(),
             ledger_hint,
             drawn,
-            countable: self.countable,
+            countable: if self.watch.is_some() { self.judged.countable() } else { drawn },
             is_held,
             camera,
             refused: self.refused.as_ref().map(|refused| &refused.why),
             looking,
         });
+        if let Ok(counts) = &self.shared.ledger {
+            // Before it may hear that counting runs.
+            counts.judge(&self.judged.lines);
+        }
         self.tell(standing.cover);
         let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost) + self.unrecorded.lost();
         let lost = (lost > 0).then(|| {
@@ -732,7 +734,7 @@ impl<'a> Detect<'a> {
         if let Some((_, watch)) = &self.watch {
             status.notes.extend_from_slice(&watch.notes);
         }
-        status.notes.extend_from_slice(&self.line_notes);
+        status.notes.extend_from_slice(&self.judged.notes);
         status.notes.extend(lost);
     }
 

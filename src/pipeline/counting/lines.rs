@@ -13,6 +13,8 @@ use crate::vision::{Class, CountingLine, Labels, LineId, Point, Polygon, Zone, Z
 pub struct Chosen {
     /// The lines that count.
     pub lines: Vec<CountingLine>,
+    /// The numbers of those that were drawn for it and count nothing.
+    pub unable: Vec<u64>,
     /// The zones that are watched.
     pub zones: Vec<Zone>,
     /// What is not as the user wants it, in sentences.
@@ -24,12 +26,30 @@ pub fn is_of(row: Option<Scene>, scene: Scene) -> bool {
     row.is_none_or(|own| own == scene)
 }
 
-/// The lines and zones of `scene`, for a detector called `detector` with these labels.
-pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, detector: &str, labels: &Labels) -> Chosen {
+/// What is looked with.
+#[derive(Debug, Clone, Copy)]
+pub struct Eyes<'a> {
+    /// The detector's name.
+    pub detector: &'a str,
+    /// Its classes.
+    pub labels: &'a Labels,
+    /// Those of them that are not left out by the settings; all if empty.
+    pub kept: &'a [Class],
+}
+
+impl<'a> Eyes<'a> {
+    fn name(&self, class: Class) -> &'a str {
+        self.labels.names().get(usize::from(class.0)).map_or("", String::as_str)
+    }
+}
+
+/// The lines and zones of `scene`, looked at with `eyes`.
+pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Eyes<'_>) -> Chosen {
     let mut chosen = Chosen::default();
     for row in lines.iter().filter(|row| is_of(row.scene, scene) && row.deleted_us.is_none()) {
         let what = format!("line {}", quoted(&row.draft.name));
-        let Some(classes) = classes_of(&what, &row.draft.classes, detector, labels, &mut chosen.notes) else {
+        let Some(classes) = classes_of(&what, &row.draft.classes, eyes, &mut chosen.notes) else {
+            chosen.unable.push(row.id);
             continue;
         };
         let [a, b] = [row.draft.a, row.draft.b].map(point);
@@ -41,12 +61,15 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, detector: &str
                 line.recrossing = row.draft.recrossing;
                 chosen.lines.push(line);
             }
-            Err(error) => chosen.notes.push(format!("{what} counts nothing: {error}.")),
+            Err(error) => {
+                chosen.unable.push(row.id);
+                chosen.notes.push(format!("{what} counts nothing: {error}."));
+            }
         }
     }
     for row in zones.iter().filter(|row| is_of(row.scene, scene)) {
         let what = format!("zone {}", quoted(&row.draft.name));
-        let Some(classes) = classes_of(&what, &row.draft.classes, detector, labels, &mut chosen.notes) else {
+        let Some(classes) = classes_of(&what, &row.draft.classes, eyes, &mut chosen.notes) else {
             continue;
         };
         match Polygon::new(row.draft.points.iter().copied().map(point).collect()) {
@@ -67,24 +90,29 @@ fn point([x, y]: [f64; 2]) -> Point {
     Point::new(x as f32, y as f32)
 }
 
-/// The classes of these names; `None` if there are names and the detector knows none of them.
-fn classes_of(
-    what: &str,
-    names: &[String],
-    detector: &str,
-    labels: &Labels,
-    notes: &mut Vec<String>,
-) -> Option<Vec<Class>> {
-    let (classes, unknown) = known(names, labels);
-    if unknown.is_empty() {
+/// The classes of these names; `None` if there are names and none of them can be counted.
+fn classes_of(what: &str, names: &[String], eyes: Eyes<'_>, notes: &mut Vec<String>) -> Option<Vec<Class>> {
+    let (mut classes, unknown) = known(names, eyes.labels);
+    let is_kept = |class: &Class| eyes.kept.is_empty() || eyes.kept.contains(class);
+    let left_out: Vec<&str> =
+        classes.iter().filter(|&class| !is_kept(class)).map(|&class| eyes.name(class)).collect();
+    let mut why = Vec::new();
+    if !unknown.is_empty() {
+        why.push(format!("{} does not know {}", eyes.detector, in_words(&unknown)));
+    }
+    if !left_out.is_empty() {
+        why.push(format!("[detect] classes leaves out {}", in_words(&left_out)));
+    }
+    if why.is_empty() {
         return Some(classes);
     }
-    let unknown = in_words(&unknown);
+    let why = why.join(", and ");
+    classes.retain(is_kept);
     if classes.is_empty() {
-        notes.push(format!("{what} counts nothing: {detector} does not know {unknown}."));
+        notes.push(format!("{what} counts nothing: {why}."));
         return None;
     }
-    notes.push(format!("{what}: {detector} does not know {unknown}; the other classes are counted."));
+    notes.push(format!("{what}: {why}; the other classes are counted."));
     Some(classes)
 }
 
@@ -150,7 +178,12 @@ mod tests {
     }
 
     fn choose_lines(lines: &[LineRow]) -> Chosen {
-        choose(lines, &[], Scene::Camera, "the model", &Labels::new(["person", "car"]))
+        choose_with(lines, &[])
+    }
+
+    fn choose_with(lines: &[LineRow], kept: &[Class]) -> Chosen {
+        let labels = Labels::new(["person", "car"]);
+        choose(lines, &[], Scene::Camera, Eyes { detector: "the model", labels: &labels, kept })
     }
 
     #[test]
@@ -173,7 +206,7 @@ mod tests {
     #[test]
     fn unknown_classes_are_said_and_a_line_of_none_counts_nothing() {
         let chosen = choose_lines(&[line(1, None, &["car", "dog"]), line(2, None, &["dog", "cat"])]);
-        assert_eq!(chosen.lines.len(), 1);
+        assert_eq!((chosen.lines.len(), chosen.unable.as_slice()), (1, [2].as_slice()));
         assert_eq!(chosen.lines[0].classes, [Class(1)]);
         assert_eq!(
             chosen.notes,
@@ -185,13 +218,38 @@ mod tests {
     }
 
     #[test]
+    fn what_the_settings_leave_out_is_said_and_a_line_of_nothing_else_counts_nothing() {
+        let rows = [line(1, None, &["car"]), line(2, None, &["car", "person"]), line(3, None, &[])];
+        let chosen = choose_with(&rows, &[Class(0)]);
+        let ids: Vec<u64> = chosen.lines.iter().map(|line| line.id.0).collect();
+        assert_eq!((ids, chosen.unable), (vec![2, 3], vec![1]));
+        assert_eq!(chosen.lines[0].classes, [Class(0)]);
+        assert_eq!(
+            chosen.notes,
+            [
+                "line “line 1” counts nothing: [detect] classes leaves out “car”.",
+                "line “line 2”: [detect] classes leaves out “car”; the other classes are counted.",
+            ]
+        );
+        let chosen = choose_with(&[line(4, None, &["dog", "car"])], &[Class(0)]);
+        assert_eq!(
+            chosen.notes,
+            [
+                "line “line 4” counts nothing: the model does not know “dog”, and [detect] classes leaves out “car”."
+            ]
+        );
+        assert_eq!(choose_with(&rows, &[]).notes, Vec::<String>::new());
+    }
+
+    #[test]
     fn lines_and_zones_that_are_none_are_said() {
         let mut point_line = line(1, None, &[]);
         point_line.draft.b = point_line.draft.a;
         let labels = Labels::new(["person"]);
         let zones = [zone(&[[0.0, 0.0], [1.0, 0.0]]), zone(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])];
-        let chosen = choose(&[point_line], &zones, Scene::Files, "the model", &labels);
-        assert!(chosen.lines.is_empty());
+        let eyes = Eyes { detector: "the model", labels: &labels, kept: &[] };
+        let chosen = choose(&[point_line], &zones, Scene::Files, eyes);
+        assert!(chosen.lines.is_empty() && chosen.unable == [1]);
         assert_eq!(chosen.zones.len(), 1);
         assert_eq!(chosen.notes.len(), 2, "{:?}", chosen.notes);
     }
@@ -201,7 +259,9 @@ mod tests {
         let mut yard = zone(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]);
         yard.draft.name = String::from("zz\"\\");
         yard.draft.classes = vec![String::from("Tür\"")];
-        let chosen = choose(&[], &[yard], Scene::Files, "the model", &Labels::new(["person"]));
+        let labels = Labels::new(["person"]);
+        let eyes = Eyes { detector: "the model", labels: &labels, kept: &[] };
+        let chosen = choose(&[], &[yard], Scene::Files, eyes);
         assert_eq!(chosen.notes, ["zone “zz\"\\” counts nothing: the model does not know “Tür\"”."]);
     }
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lines::{self, Chosen};
+use super::lines::{self, Chosen, Eyes};
 use super::{CountingSettings, Made, NoDetector, Overlay, ShownTrack};
 use crate::encode::{CompressError, ReduceError, Reducer};
 use crate::media::{Geometry, Picture, SmallImage};
@@ -63,6 +63,22 @@ pub struct Crossed {
     pub bounds: Option<[f32; 4]>,
 }
 
+/// What a detector makes of the lines that are drawn.
+#[derive(Debug, Clone, Default)]
+pub struct Judged {
+    /// Their numbers, and whether they can count something with it.
+    pub lines: Vec<(u64, bool)>,
+    /// What is not as the user wants it, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Judged {
+    /// How many of them count.
+    pub fn countable(&self) -> usize {
+        self.lines.iter().filter(|(_, is_able)| *is_able).count()
+    }
+}
+
 /// What came of a look.
 #[derive(Debug)]
 pub struct Seen {
@@ -116,6 +132,8 @@ pub struct Watch {
     pub tells_classes: bool,
     labels: Labels,
     class_names: Vec<Arc<str>>,
+    /// The classes that are not left out by the settings; all if empty.
+    kept: Vec<Class>,
     counter: Counter,
     /// The size of the pictures that the counter knows.
     size: (u32, u32),
@@ -139,6 +157,7 @@ impl Watch {
         let mut options = counter_options(&*detector, classes, score, "[detect] classes", &mut notes)?;
         narrow(&mut options, &settings.filter, &mut notes);
         let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
+        let kept = options.filter.classes.clone();
         let counter = Counter::new(options, labels.clone(), Aspect::of(1, 1));
         Ok(Watch {
             detector,
@@ -147,6 +166,7 @@ impl Watch {
             tells_classes,
             labels,
             class_names,
+            kept,
             counter,
             size: (0, 0),
             base: highest,
@@ -161,17 +181,18 @@ impl Watch {
     }
 
     /// Counts on what is drawn in `scene` from now on, and on a line down the middle if `with_middle`.
-    /// Tells how many of the drawn lines count, and what is not as the user wants it.
+    /// Tells which of the drawn lines count, and what is not as the user wants it.
     pub fn set_lines(
         &mut self,
         lines: &[LineRow],
         zones: &[ZoneRow],
         scene: Scene,
         with_middle: bool,
-    ) -> (usize, Vec<String>) {
-        let Chosen { mut lines, zones, mut notes } =
-            lines::choose(lines, zones, scene, &self.name, &self.labels);
-        let countable = lines.len();
+    ) -> Judged {
+        let eyes = Eyes { detector: &self.name, labels: &self.labels, kept: &self.kept };
+        let Chosen { mut lines, unable, zones, mut notes } = lines::choose(lines, zones, scene, eyes);
+        let able = lines.iter().map(|line| (line.id.0, true));
+        let lines_judged: Vec<(u64, bool)> = able.chain(unable.into_iter().map(|id| (id, false))).collect();
         if with_middle {
             lines.extend(middle_line());
         }
@@ -179,7 +200,7 @@ impl Watch {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
         self.counter.set_zones(zones);
-        (countable, notes)
+        Judged { lines: lines_judged, notes }
     }
 
     /// Whether the line of this number counts.
@@ -211,7 +232,7 @@ impl Watch {
         let size = geometry.size_of((picture.width, picture.height));
         if size != self.size {
             if self.size != (0, 0) {
-                self.detector.restart();
+                self.restart();
             }
             self.counter.set_aspect(Aspect::of(size.0, size.1));
             self.size = size;
@@ -410,7 +431,7 @@ mod tests {
             counts_only: false,
         };
         let mut watch = Watch::new(made, &settings, 0).unwrap();
-        assert_eq!(watch.set_lines(&[door()], &[], Scene::Camera, false).0, 1);
+        assert_eq!(watch.set_lines(&[door()], &[], Scene::Camera, false).countable(), 1);
         let (mut reading, mut encoder) = (Reading::new().unwrap(), Encoder::new(80).unwrap());
         let mut crossed = Vec::new();
         for number in 0..80_u64 {

@@ -68,7 +68,7 @@ pub fn stand(facts: &Facts<'_>) -> Standing {
         cover: Cover::Not(why),
     };
     if !facts.is_on {
-        let hint = "set [detect] backend to \"auto\" and restart";
+        let hint = "set [detect] backend to \"auto\"";
         return not("off", "off", "Counting is switched off.", Some(hint));
     }
     if facts.drawn == 0 && !facts.is_held {

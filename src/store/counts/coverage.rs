@@ -36,11 +36,10 @@ pub(super) fn covered(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) ->
     merged
 }
 
-/// `spans`, of which those in which `scene` was counted are cut to the times in `drawn`: in what is cut off there was no
-/// line.
-pub(super) fn only_while(spans: Vec<Span>, scene: Scene, drawn: &[(i64, i64)]) -> Vec<Span> {
-    let mut drawn = drawn.to_vec();
-    drawn.sort_unstable();
+/// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut off.
+pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], why: &str) -> Vec<Span> {
+    let (mut times, not_counted) = (times.to_vec(), why);
+    times.sort_unstable();
     let mut cut = Vec::with_capacity(spans.len());
     for span in spans {
         if span.scene != Some(scene) || span.from_us >= span.to_us {
@@ -53,13 +52,13 @@ pub(super) fn only_while(spans: Vec<Span>, scene: Scene, drawn: &[(i64, i64)]) -
             }
         };
         let mut at = span.from_us;
-        for &(from, to) in &drawn {
+        for &(from, to) in &times {
             let (from, to) = (from.clamp(at, span.to_us), to.clamp(at, span.to_us));
-            put(at, from, None, "no_line");
+            put(at, from, None, not_counted);
             put(from, to, span.scene, &span.why);
             at = to.max(from);
         }
-        put(at, span.to_us, None, "no_line");
+        put(at, span.to_us, None, not_counted);
     }
     cut
 }
@@ -174,7 +173,7 @@ mod tests {
     #[test]
     fn a_line_is_counted_on_only_while_it_is_drawn() {
         let spans = vec![span(0, 40, Some(Scene::Camera), ""), span(40, 50, None, "paused")];
-        let cut = |drawn: &[(i64, i64)]| only_while(spans.clone(), Scene::Camera, drawn);
+        let cut = |drawn: &[(i64, i64)]| only_while(spans.clone(), Scene::Camera, drawn, "no_line");
         // Two lines, one of them drawn twice; the last is still there.
         let drawn = [(30 * S, i64::MAX), (10 * S, 20 * S), (12 * S, 15 * S)];
         assert_eq!(
@@ -184,7 +183,7 @@ mod tests {
         assert!(covered(&cut(&[]), Scene::Camera, 0, 50 * S).is_empty());
         assert_eq!(covered(&cut(&[(-S, 100 * S)]), Scene::Camera, 0, 50 * S), [(0, 40 * S)]);
         // Of another scene nothing is cut.
-        assert_eq!(only_while(spans.clone(), Scene::Sim, &[]), spans);
+        assert_eq!(only_while(spans.clone(), Scene::Sim, &[], "no_line"), spans);
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(super) struct Shared {
 struct Board {
     scene: Scene,
     cover: Option<Cover>,
+    judged: Vec<(u64, bool)>,
     settings: BTreeMap<String, String>,
     totals: Arc<Vec<Count>>,
     trouble: Option<String>,
@@ -105,6 +106,7 @@ impl Shared {
             board: Mutex::new(Board {
                 scene: Scene::Camera,
                 cover: None,
+                judged: Vec::new(),
                 settings: BTreeMap::new(),
                 totals: Arc::default(),
                 trouble: None,
@@ -255,6 +257,18 @@ impl Counts {
         let now_us = self.clock.now().monotonic_us as i64;
         if self.push(Command::Cover(cover.clone(), now_us)).is_ok() {
             self.shared.board().cover = Some(cover);
+        }
+    }
+
+    /// Says which lines can count something with the detector at work (`true`) and which cannot, from now on; nothing of
+    /// those that are not among them. Waits and is repeated like [`Counts::cover`], before which it is to be said.
+    pub fn judge(&self, judged: &[(u64, bool)]) {
+        if self.shared.board().judged == judged {
+            return;
+        }
+        let now_us = self.clock.now().monotonic_us as i64;
+        if self.push(Command::Judge(judged.to_vec(), now_us)).is_ok() {
+            self.shared.board().judged = judged.to_vec();
         }
     }
 

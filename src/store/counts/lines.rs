@@ -1,7 +1,7 @@
 //! Lines on record: drawn on the page or pinned by the operator's file, changed, deleted, never lost.
 //!
 //! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was
-//! moved. A deleted line keeps its row and its number: its counts stay. A line without a scene is
+//! moved; and so is it if a line can count nothing, for the detector knows none of its classes, which is no count of 0. A deleted line keeps its row and its number: its counts stay. A line without a scene is
 //! the operator's, and counts in every one. Called by the writer, within its transaction.
 
 use std::collections::BTreeSet;
@@ -10,8 +10,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::drafts::{self, MOST_LINES};
 use super::rows::{ReadError, anchor_of, from_json, recrossing_of, scene_of, to_json, unsigned};
-use super::writer::{Desk, Fault};
+use super::writer::{Desk, Fault, Moment};
 use super::{EditError, LineDraft, LineRow, Scene};
+
+/// After a line is drawn or changed the thread that counts hears of it within this time.
+const HEARD_WITHIN_US: i64 = 2_000_000;
 
 /// All lines, pinned ones first, then in order of numbers.
 pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
@@ -275,6 +278,40 @@ fn mark_deleted(desk: &Desk<'_>, line: &LineRow) -> Result<(), Fault> {
     desk.connection
         .execute("UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1", [line.id as i64])?;
     mark(desk, line.id, "deleted", &line.draft)
+}
+
+/// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what is
+/// on record already is not repeated. Of a line that was drawn or changed a moment before it has been so since then: the
+/// detector's thread had to hear of it first.
+pub(super) fn judge(desk: &Desk<'_>, judged: &[(u64, bool)], since: Moment) -> Result<(), ReadError> {
+    let connection = desk.connection;
+    let mut newest = connection.prepare(
+        "SELECT what FROM line_changes WHERE line = ?1 AND what IN ('able', 'unable') ORDER BY id DESC LIMIT 1",
+    )?;
+    for &(line, is_able) in judged {
+        let was: Option<String> = newest.query_row([line as i64], |row| row.get(0)).optional()?;
+        if is_able == was.is_none_or(|word| word == "able") {
+            continue;
+        }
+        connection.execute(
+            "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
+             SELECT l.id, ?2, l.ax, l.ay, l.bx, l.by, l.anchor, ?3, ifnull(c.mono_us, ?4), ifnull(c.wall_us, ?5),
+               ifnull(c.sure, ?6)
+             FROM lines l LEFT JOIN line_changes c ON c.id = (SELECT max(id) FROM line_changes
+               WHERE line = l.id AND what NOT IN ('able', 'unable') AND run = ?3 AND mono_us BETWEEN ?4 - ?7 AND ?4)
+             WHERE l.id = ?1",
+            params![
+                line as i64,
+                if is_able { "able" } else { "unable" },
+                since.run,
+                since.mono_us,
+                since.wall_us,
+                since.is_sure,
+                HEARD_WITHIN_US,
+            ],
+        )?;
+    }
+    Ok(())
 }
 
 /// Writes down that a line was changed, and where it is from now on.

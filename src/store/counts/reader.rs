@@ -354,7 +354,8 @@ impl Reader {
     }
 
     /// Spans that meet a time, that under way as long as it is now. Of certain lines (all if none is named), `scene` was
-    /// counted only while one of them was drawn: before that there is no count of them, which is no count of 0.
+    /// counted only while one of them was drawn and could count something: else there is no count of them, which is no
+    /// count of 0.
     fn spans(&self, scene: Scene, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
         let mut query = self.connection.prepare(
             "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
@@ -385,32 +386,44 @@ impl Reader {
             None => self.follow(&mut spans, now_us)?,
         }
         if !lines.is_empty() {
-            spans = coverage::only_while(spans, scene, &self.drawn(lines)?);
+            let LineTimes { drawn, able } = self.line_times(lines)?;
+            spans = coverage::only_while(spans, scene, &drawn, "no_line");
+            spans = coverage::only_while(spans, scene, &able, "no_class");
         }
         spans.extend(self.recounted(lines, from_us, to_us)?);
         Ok(spans)
     }
 
-    /// When each of these lines was drawn: from, and to; for ever, if it still is.
-    fn drawn(&self, lines: &[u64]) -> Result<Vec<(i64, i64)>, ReadError> {
+    /// When each of these lines was drawn, and when it could count something then: from, and to; for ever, if it still is so.
+    fn line_times(&self, lines: &[u64]) -> Result<LineTimes, ReadError> {
         let places = vec!["?"; lines.len()].join(", ");
         let mut query = self.connection.prepare(&format!(
             "SELECT line, what, wall_us FROM line_changes
-             WHERE line IN ({places}) AND what IN ('made', 'revived', 'deleted') ORDER BY id"
+             WHERE line IN ({places}) AND what IN ('made', 'revived', 'deleted', 'unable', 'able') ORDER BY id"
         ))?;
         let mut rows = query.query(params_from_iter(lines.iter().map(|&id| number(id))))?;
-        let mut drawn: Vec<(i64, i64)> = Vec::new();
-        let mut since: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut times = LineTimes::default();
+        let mut now: BTreeMap<i64, LineNow> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let (line, at_us): (i64, i64) = (row.get(0)?, row.get(2)?);
-            if row.get_ref(1)?.as_str()? == "deleted" {
-                drawn.extend(since.remove(&line).map(|from_us| (from_us, at_us)));
+            let line = now.entry(line).or_default();
+            match row.get_ref(1)?.as_str()? {
+                "deleted" => times.drawn.extend(line.drawn_since.take().map(|from_us| (from_us, at_us))),
+                "unable" => line.is_unable = true,
+                "able" => line.is_unable = false,
+                _ => line.drawn_since = line.drawn_since.or(Some(at_us)),
+            }
+            if line.drawn_since.is_some() && !line.is_unable {
+                line.able_since = line.able_since.or(Some(at_us));
             } else {
-                since.entry(line).or_insert(at_us);
+                times.able.extend(line.able_since.take().map(|from_us| (from_us, at_us)));
             }
         }
-        drawn.extend(since.into_values().map(|from_us| (from_us, i64::MAX)));
-        Ok(drawn)
+        for line in now.into_values() {
+            times.drawn.extend(line.drawn_since.map(|from_us| (from_us, i64::MAX)));
+            times.able.extend(line.able_since.map(|from_us| (from_us, i64::MAX)));
+        }
+        Ok(times)
     }
 
     /// Times that were counted again from recordings, on one of these lines: they are covered, whatever was so then.
@@ -454,6 +467,22 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// Times of lines, from and to.
+#[derive(Default)]
+struct LineTimes {
+    drawn: Vec<(i64, i64)>,
+    /// When they were drawn and the detector knew a class that they count.
+    able: Vec<(i64, i64)>,
+}
+
+/// How a line is after some of its changes.
+#[derive(Default)]
+struct LineNow {
+    drawn_since: Option<i64>,
+    is_unable: bool,
+    able_since: Option<i64>,
 }
 
 /// Conditions of a query, and their values.

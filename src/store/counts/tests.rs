@@ -438,6 +438,49 @@ fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
 }
 
 #[test]
+fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
+    // The thread that counts hears of the lines a moment later: it has been so since they were drawn.
+    clock.pass(S / 2);
+    bench.counts.judge(&[(door, true), (gate, false)]);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    let gaps = |bench: &Bench, lines: &[u64]| -> Vec<(u64, u64, String)> {
+        let gaps = bench.reader().gaps_of(Scene::Camera, lines, MONDAY + S, MONDAY + HOUR).expect("read");
+        gaps.into_iter().map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
+    };
+    let no_class = |from: u64, to: u64| (from, to, String::from("no_class"));
+    clock.pass(600 * S);
+    // Said again, nothing is new. Another detector knows what the gate counts, and not what the door does.
+    bench.counts.judge(&[(door, true), (gate, false)]);
+    bench.counts.judge(&[(door, false), (gate, true)]);
+    bench.turn();
+    clock.pass(600 * S);
+    bench.edit(|c| async move { c.delete_line(gate, None).await }).expect("deleted");
+    clock.pass(600 * S);
+    bench.turn();
+    assert_eq!(gaps(&bench, &[gate]), [no_class(1, 600), (1200, 1800, String::from("no_line"))]);
+    assert_eq!(gaps(&bench, &[door]), [no_class(600, 1800)]);
+    assert_eq!(gaps(&bench, &[door, gate]), [no_class(1200, 1800)], "one of them");
+    assert_eq!(gaps(&bench, &[]), []);
+    // It is on record, and not only in memory.
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    clock.pass(600 * S);
+    bench.turn();
+    bench.counts.judge(&[(door, true)]);
+    clock.pass(600 * S);
+    bench.turn();
+    let last = gaps(&bench, &[door]).pop().expect("a gap");
+    assert_eq!((last.1, last.2.as_str()), (2400, "no_class"), "{last:?}");
+    bench.assert_sound();
+}
+
+#[test]
 fn tallies_follow_resets_scenes_and_days() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);

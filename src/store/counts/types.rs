@@ -168,7 +168,7 @@ pub struct Crossing {
 pub enum Cover {
     /// It runs, in this scene.
     Counting(Scene),
-    /// It does not; one lower-case word why: `paused`, `no_line`, a kind of trouble, `no_model`.
+    /// It does not; one lower-case word why: `paused`, `no_line`, a kind of trouble, `no_model`, `no_class`.
     Not(&'static str),
 }
 

@@ -54,6 +54,8 @@ pub(super) enum Command {
     Record(Vec<NewCrossing>),
     /// Whether counting runs, since a moment of `CLOCK_MONOTONIC`.
     Cover(Cover, i64),
+    /// Which lines can count something with the detector at work and which cannot, since a moment of `CLOCK_MONOTONIC`.
+    Judge(Vec<(u64, bool)>, i64),
     /// The scene that is shown.
     Show(Scene),
     /// A change that somebody waits for.
@@ -404,6 +406,11 @@ impl Writer {
         }
         match command {
             Command::Cover(cover, since_us) if self.is_failing => self.hold_cover(cover, since_us),
+            // Nothing is said to be counted while the disk takes nothing: the newest is enough.
+            Command::Judge(..) if self.is_failing => {
+                self.held.retain(|held| !matches!(held, Command::Judge(..)));
+                self.held.push_back(command);
+            }
             command => self.held.push_back(command),
         }
     }
@@ -480,6 +487,11 @@ impl Writer {
                     }
                     let new = OpenSpan::begin(&transaction, run, cover.clone(), since_us, wall, floor_us)?;
                     state.span = Some(new);
+                }
+                Command::Judge(judged, since_us) => {
+                    let mono_us = (*since_us).min(mono_us);
+                    let since = Moment { mono_us, wall_us: wall.wall_us(mono_us), ..moment };
+                    lines::judge(&desk, judged, since)?;
                 }
                 Command::Show(scene) => {
                     state.scene = *scene;
