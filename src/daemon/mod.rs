@@ -49,7 +49,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::access::Access;
-use crate::base::{Recent, Stop, Worker};
+use crate::base::{Recent, Stamp, Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
 use crate::http::{self, Preferences as _};
 use crate::media::Trouble;
@@ -493,7 +493,8 @@ impl Running {
             let why = why.to_string().replace(['\n', '\r'], " ");
             line = format!("{line}; no pictures are kept: {why}");
         }
-        status.show(line);
+        let zone = || counting::store_settings(&self.settings.in_force().resolved.config).zone;
+        status.show(systemd::with_clock(line, Stamp::now(), zone));
     }
 
     /// Reads the configuration again and applies what can be applied; a bad file changes nothing.

@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
 
-use crate::base::{Beat, clock};
+use crate::base::{Beat, Stamp, clock};
+use crate::http::clock_is_wrong;
 use crate::pipeline::keeping::RecordingStatus;
 use crate::pipeline::{CountingStatus, State, Status};
 
@@ -109,6 +111,18 @@ pub fn status_text(
     }
 }
 
+/// `line`, and after it what is wrong with a clock that nothing has set: times are unsure, and nothing goes by its age.
+/// `zone` is asked for then only: the line is looked at every second.
+pub fn with_clock(line: String, now: Stamp, zone: impl FnOnce() -> TimeZone) -> String {
+    if now.wall_trusted {
+        return line;
+    }
+    match clock_is_wrong(now, &zone()) {
+        Some(wrong) => format!("{line}; the clock {wrong}"),
+        None => line,
+    }
+}
+
 /// Feeds systemd's watchdog, but only on progress.
 ///
 /// It is fed from the runtime that serves viewers, so a runtime that hangs does not feed it; and
@@ -174,7 +188,6 @@ impl Heart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Stamp;
     use crate::media::{Trouble, TroubleKind};
     use crate::pipeline::keeping::Recorded;
     use crate::store::Scene;
@@ -267,6 +280,21 @@ mod tests {
             status_text(&status(State::Asleep), 0, &counting("off"), &RecordingStatus::default()),
             "Asleep: the camera is opened when somebody watches"
         );
+    }
+
+    #[test]
+    fn the_line_says_that_the_clock_is_not_set_until_it_is() {
+        let line = |wall_us, wall_trusted| {
+            let now = Stamp { monotonic_us: 1, wall_us, wall_trusted };
+            with_clock(String::from("Live: /dev/video0; counting"), now, || TimeZone::UTC)
+        };
+        assert_eq!(
+            line(86_402_000_000, false),
+            "Live: /dev/video0; counting; the clock is not set: it says 1970-01-02"
+        );
+        // The line is sent when it changes: not every second.
+        assert_eq!(line(86_402_000_000, false), line(86_403_000_000, false));
+        assert_eq!(line(1_795_000_000_000_000, true), "Live: /dev/video0; counting");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use hyper::Response;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,7 +17,8 @@ use super::body::Body;
 use super::light::LightSummary;
 use super::route::Request;
 use super::state::object;
-use super::{Site, lens, storage, v1, wire};
+use super::{Site, lens, storage, v1, when, wire};
+use crate::base::Stamp;
 use crate::config::Config;
 use crate::pipeline::{State, Status};
 use crate::store::media::Storage;
@@ -103,6 +105,18 @@ impl Finding {
     pub fn maybe_hint(self, hint: Option<String>) -> Finding {
         Finding { hint, ..self }
     }
+}
+
+/// What can be done about a clock that nothing has set.
+pub const SET_CLOCK: &str =
+    "connect the machine to a network with a time server, or set the clock with `sudo timedatectl set-time`";
+
+/// What is wrong with a wall clock that cannot be believed, as what follows "the clock": the diagnosis, the page with its
+/// state, and systemd's line say it in the same words. Only the day: what is shown all the time is not to change all the
+/// time. `None` where the clock can be believed.
+pub fn clock_is_wrong(now: Stamp, zone: &TimeZone) -> Option<String> {
+    let time = (!now.wall_trusted).then(|| when::local(now.wall_us, zone))?;
+    time.split('T').next().map(|day| format!("is not set: it says {day}"))
 }
 
 /// Looks at the machine: devices, permissions, files, clock, temperature. Called on a thread that may block.

@@ -98,7 +98,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
 pub use crate::ui::bytes_in_words;
-pub use diagnosis::{Diagnose, Finding, FindingReport, Verdict, room_finding};
+pub use diagnosis::{Diagnose, Finding, FindingReport, SET_CLOCK, Verdict, clock_is_wrong, room_finding};
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use power::{NotSwitched, Power, PowerAction};

@@ -1,13 +1,15 @@
 //! What the API says: the wire types, the only ones that are serialised, and how they are filled.
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Site;
+use super::diagnosis::{SET_CLOCK, clock_is_wrong};
 use super::light::LightSummary;
 use super::wire::CountingReport;
 use super::wire_media::{RecordingReport, StorageSummary};
-use crate::base::clock;
+use crate::base::{Stamp, clock};
 use crate::pipeline::Status;
 use crate::ui::{LiveHands, LivePage};
 
@@ -34,7 +36,7 @@ pub struct StateReport {
     pub camera: Option<String>,
     /// Whether it is the simulated scene.
     pub simulated: bool,
-    /// What was asked of the camera and could not be had.
+    /// What was asked of the camera and could not be had, and that the clock is not set: in sentences.
     pub notes: Vec<String>,
     /// The camera's pixel format, a fourcc.
     pub format: Option<String>,
@@ -114,6 +116,7 @@ impl StateReport {
             });
         });
         let counting = site.counting.as_ref();
+        let now = Stamp::now();
         StateReport {
             name: site.settings().name.clone(),
             version: super::VERSION,
@@ -125,7 +128,7 @@ impl StateReport {
             source: status.source.clone(),
             camera: delivers.as_ref().map(|d| d.name.clone()),
             simulated: delivers.as_ref().is_some_and(|d| d.is_simulated),
-            notes: delivers.as_ref().map(|d| d.notes.clone()).unwrap_or_default(),
+            notes: notes(delivers.as_ref().map_or(&[], |d| &d.notes), now, &site.settings().zone),
             format: delivers.as_ref().map(|d| d.fourcc.to_string()),
             width: status.size.map(|(width, _)| width),
             height: status.size.map(|(_, height)| height),
@@ -144,7 +147,7 @@ impl StateReport {
             opens: status.opens,
             open: site.is_open(),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
-            wall_clock_trusted: crate::base::Stamp::now().wall_trusted,
+            wall_clock_trusted: now.wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
             recording: site.keeping().ok().map(|keeping| RecordingReport::from(&keeping.status())),
             storage: StorageSummary::of(site),
@@ -199,6 +202,7 @@ impl StateReport {
             reason: self.reason.clone().unwrap_or_default(),
             hint: self.hint.clone().unwrap_or_default(),
             camera: self.camera.clone().unwrap_or_else(|| self.source.clone()),
+            notes: self.notes.clone(),
             is_simulated: self.simulated,
             picture,
             size,
@@ -225,6 +229,12 @@ impl ViewerReport {
     }
 }
 
+/// What is not as it should be and ends nothing: the camera's notes, and a clock that nothing has set.
+fn notes(of_camera: &[String], now: Stamp, zone: &TimeZone) -> Vec<String> {
+    let clock = clock_is_wrong(now, zone).map(|wrong| format!("The clock {wrong}; {SET_CLOCK}."));
+    of_camera.iter().cloned().chain(clock).collect()
+}
+
 /// A schema of an object that has all of `properties`.
 pub fn object(properties: Value) -> Value {
     let required: Vec<&String> = properties.as_object().map(|p| p.keys().collect()).unwrap_or_default();
@@ -233,4 +243,24 @@ pub fn object(properties: Value) -> Value {
 
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_not_set_is_a_note_until_it_is_set() {
+        let of_camera = [String::from("It gives 15 pictures a second at most.")];
+        let notes = |wall_us, wall_trusted| {
+            notes(&of_camera, Stamp { monotonic_us: 1, wall_us, wall_trusted }, &TimeZone::UTC)
+        };
+        let unset = notes(86_402_000_000, false);
+        assert_eq!(unset[0], of_camera[0]);
+        assert!(
+            unset[1].starts_with("The clock is not set: it says 1970-01-02; connect the machine"),
+            "{unset:?}"
+        );
+        assert_eq!(notes(1_795_000_000_000_000, true), of_camera);
+    }
 }

@@ -28,6 +28,9 @@ pub struct LivePage {
     pub hint: String,
     /// What the picture comes from.
     pub camera: String,
+    /// What is not as it should be and ends nothing, in sentences: what the camera could not be had to do, a clock that is
+    /// not set.
+    pub notes: Vec<String>,
     /// Whether it is the simulated scene.
     pub is_simulated: bool,
     /// "1280 × 720 MJPG", or empty while unknown.
@@ -117,6 +120,7 @@ pub fn live_page(page: &LivePage) -> String {
         viewers = viewers(page.viewers, page.is_held),
         camera = Text(&page.camera),
         why = why(page),
+        notes = Words(&page.notes.iter().map(|note| sentence(note)).collect::<Vec<_>>().join(" ")),
     );
     let figures = match look {
         "live" => format!("{}, {} watching", rate(page.fps), page.viewers),
@@ -240,6 +244,7 @@ mod tests {
             reason: String::new(),
             hint: String::new(),
             camera: "HD Pro Webcam C920 (/dev/video0)".into(),
+            notes: Vec::new(),
             is_simulated: false,
             picture: "1280 × 720 MJPG".into(),
             size: Some((1280, 720)),
@@ -343,6 +348,17 @@ mod tests {
     }
 
     #[test]
+    fn notes_stand_there_before_any_script() {
+        let html = live_page(&page());
+        assert!(html.contains("id=\"notes\"></p>"), "nothing is said where all is well: {html}");
+        let notes = vec!["It gives 15 fps".into(), "The clock is not set; try `sudo timedatectl`.".into()];
+        let html = live_page(&LivePage { notes, ..page() });
+        let words =
+            "id=\"notes\">It gives 15 fps. The clock is not set; try <code>sudo timedatectl</code>.</p>";
+        assert!(html.contains(words), "{html}");
+    }
+
+    #[test]
     fn pause_names_what_stops() {
         assert_eq!(stops(1, false, false), "The picture stops for 1 viewer, until Resume or a restart.");
         assert_eq!(
@@ -379,6 +395,7 @@ mod tests {
                 reason: text.into(),
                 hint: text.into(),
                 camera: text.into(),
+                notes: vec![text.into()],
                 picture: text.into(),
                 ..page()
             })

@@ -173,6 +173,7 @@ fn days(hours: &[ChartBucket]) -> Vec<ChartBucket> {
 
 pub(super) fn live() -> LivePage {
     LivePage {
+        notes: Vec::new(),
         name: "Yard".into(),
         version: "0.1.0".into(),
         state: "live".into(),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::base::{Stamp, clock as clocks};
-use crate::http::{Finding, bytes_in_words};
+use crate::http::{Finding, SET_CLOCK, bytes_in_words, clock_is_wrong};
 
 /// Less free room than this is a fault: the ledger needs some, too.
 const NO_ROOM: u64 = 50_000_000;
@@ -57,12 +57,11 @@ fn clock_finding(now: Stamp, is_synchronised: bool, zone: &TimeZone) -> Finding 
     let time = Timestamp::from_microsecond(now.wall_us as i64)
         .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
         .unwrap_or_default();
-    match (now.wall_trusted, is_synchronised) {
-        (false, _) => Finding::bad(name, format!("It says {time}, which cannot be: nothing has set it."))
-            .hint("connect the machine to a network with a time server, or set the clock with `sudo timedatectl set-time`"),
-        (true, false) => Finding::warning(name, format!("It says {time}, and nothing keeps it right."))
+    match (clock_is_wrong(now, zone), is_synchronised) {
+        (Some(wrong), _) => Finding::bad(name, format!("It {wrong}.")).hint(SET_CLOCK),
+        (None, false) => Finding::warning(name, format!("It says {time}, and nothing keeps it right."))
             .hint("`sudo timedatectl set-ntp true` has the network set it"),
-        (true, true) => Finding::good(name, format!("It says {time}, and is kept right.")),
+        (None, true) => Finding::good(name, format!("It says {time}, and is kept right.")),
     }
 }
 
@@ -200,7 +199,12 @@ mod tests {
         assert_eq!(finding(now, true).said, "It says 2026-11-18 11:06:40 UTC, and is kept right.");
         assert_eq!(finding(now, true).verdict, Verdict::Good);
         assert_eq!(finding(now, false).verdict, Verdict::Warning);
-        assert_eq!(finding(at(5, false), true).verdict, Verdict::Bad);
+        let unset = finding(at(5, false), true);
+        assert_eq!(
+            (unset.verdict, unset.said.as_str()),
+            (Verdict::Bad, "It is not set: it says 1970-01-01.")
+        );
+        assert!(unset.hint.unwrap().contains("timedatectl set-time"));
     }
 
     #[test]
