@@ -512,7 +512,7 @@ impl Kind {
             Kind::TimeOrNever(_) => String::from("a time such as \"30s\", \"5m\" or \"1h\", or \"never\""),
             Kind::AutoPixels(least, most, _) => {
                 format!(
-                    "width and height in pixels such as \"512x384\", each from {least} to {most}, or \"auto\""
+                    "width and height in pixels such as \"512x384\", each from {least} to {most}, \"far\" or \"auto\""
                 )
             }
             Kind::Size(_) => String::from("an amount such as \"500MB\" or \"2GB\""),

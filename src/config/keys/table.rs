@@ -250,8 +250,9 @@ pub const KEYS: &[Key] = &[
         default: r#""auto""#,
         aliases: &["input_size", "resolution", "imgsz"],
         about: "The size in pixels at which the model looks, for models that take any. More pixels find smaller things \
-                and take longer in proportion: for the model that comes with tallycam, \"512x384\" takes twice the \
-                time of \"300x300\". \"auto\" is what the model's description says.",
+                and take longer in proportion. \"far\" is \"512x384\": with the model that comes with tallycam it counts \
+                people who are small in the picture better, takes twice the time of its \"300x300\", and may count those \
+                twice who fill the picture. \"auto\" is what the model's description says.",
     },
     Key {
         section: "detect",

@@ -194,8 +194,15 @@ pub(super) fn with_unit(given: &DeValue<'_>) -> Option<String> {
     (seconds.is_finite() && (0.0..1e9).contains(&seconds)).then(|| format!("with its unit: \"{seconds}s\""))
 }
 
-/// `512x384`, also with spaces or `×`.
+/// What pays of the sizes that were measured (docs/accuracy.md), by its name.
+pub(super) const FAR: (&str, (u32, u32)) = ("far", (512, 384));
+
+/// `512x384`, also with spaces or `×`; or the name of a size.
 pub(super) fn pixels(text: &str) -> Option<(u32, u32)> {
+    let (name, size) = FAR;
+    if text.trim() == name {
+        return Some(size);
+    }
     let (width, height) = text.split_once(['x', 'X', '×'])?;
     Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
 }
