@@ -11,8 +11,21 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 
 say() { printf 'tallycam: %s\n' "$*" >&2; }
 
+usage="usage: deploy/install.sh [USER@]HOST [FOLDER]"
+case ${1:-} in
+    -h | --help)
+        # What stands above.
+        sed -n '2,/^set /s/^#[[:space:]]\{0,1\}//p' "$0"
+        exit
+        ;;
+    # ssh would take it for an option of its own.
+    -*)
+        say "$1: there is no such option; $usage"
+        exit 64
+        ;;
+esac
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
-    say "usage: deploy/install.sh [USER@]HOST [FOLDER]"
+    say "$usage"
     exit 64
 fi
 host=$1
@@ -40,15 +53,15 @@ say "$(basename "$package") goes to $host"
 name=/tmp/$(basename "$package")
 there "$host" "cat > '$name.part' && mv '$name.part' '$name'" <"$package"
 
-# What is left is one script over there. -t: sudo may ask at this terminal. A configuration that somebody edited stays.
+# What is left is one script over there. -t: sudo may ask at this terminal. A configuration that somebody edited stays. On a system
+# that has just started, its own upgrades may hold the lock for some minutes.
 tty=
 if [ -t 0 ]; then tty=-t; fi
 # shellcheck disable=SC2016,SC2086 # The variables are those of the other machine; -t or nothing.
 there $tty "$host" 'sudo=; if [ "$(id -u)" != 0 ]; then sudo=sudo; fi
-first=
-dpkg-query -W -f="\${db:Status-Status}" tallycam 2>/dev/null | grep -qx installed || first=yes
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq update || true
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+apt_get() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 "$@"; }
+apt_get update || true
+apt_get -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
     install -y --allow-downgrades --reinstall '"'$name'"' || exit 1
 rm -f '"'$name'"'
 tries=0
@@ -60,6 +73,14 @@ until systemctl is-active -q tallycam; do
     fi
     sleep 1
 done
-# Ready is what the service says itself; the page answers from then on.
-$sudo journalctl -q -b -o cat -u tallycam | sed -n "s/^open http/ready: open http/p" | tail -n 1
-if [ -n "$first" ]; then $sudo journalctl -q -o cat -u tallycam | grep "^tallycam: the password for changing" | tail -n 1; fi'
+state=$(systemctl show -p StatusText --value tallycam)
+echo "tallycam: $state"
+# It is active then, too, with a page that says so.
+case $state in "The configuration is wrong"*) exit 1 ;; esac
+# Ready is what the service says itself; the page answers from then on. Only what it has said since this start: others had other
+# ports, and perhaps another password.
+$sudo journalctl --sync || true
+start=$(systemctl show -p InvocationID --value tallycam)
+said=$($sudo journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$start")
+printf "%s\n" "$said" | sed -n "s/^open http/ready: open http/p" | tail -n 1
+printf "%s\n" "$said" | grep "^tallycam: the password for changing" | tail -n 1'
