@@ -39,14 +39,19 @@ give_up() {
 tools=ca-certificates,make,cmake,git,clang,lld,llvm,libclang-dev,rustc-web,cargo-web,libstd-rust-web-dev:arm64,qemu-user
 headers=libc6-dev,libgcc-12-dev,linux-libc-dev,libgcc-s1
 
-# Debian's archive as this machine's own apt knows it.
+# Debian's archive as this machine's own apt knows it, which may have no lists yet; cloud images name it in a file of mirrors.
+# Nothing where it knows none: then it is the one that mmdebstrap knows.
 mirror() {
     if [ -n "${TALLYCAM_MIRROR:-}" ]; then
         echo "$TALLYCAM_MIRROR"
         return
     fi
-    # shellcheck disable=SC2016 # apt's own way to name a field.
-    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep '/debian/*$' | sort -u | head -n 1
+    apt-get --print-uris update 2>/dev/null | sed -n "s|^'\(.*\)/dists/.*|\1|p" | sort -u | while read -r site; do
+        case $site in
+            mirror+file:*) sed 's/[[:space:]].*//' "${site#mirror+file:}" ;;
+            *) echo "$site" ;;
+        esac
+    done | grep '/debian/*$' | head -n 1
 }
 
 # Nothing may be mounted below what is removed: a removal would go through it.
@@ -68,7 +73,6 @@ made() {
     if [ -e "$cache/$name.made" ] && [ "$(cat "$cache/$name.made")" = "$wanted" ] && [ -d "$cache/$name" ]; then return; fi
     command -v mmdebstrap >/dev/null || give_up "mmdebstrap is not here" "    apt install mmdebstrap"
     from=$(mirror)
-    [ -n "$from" ] || give_up "this machine's apt names no Debian archive" "Name one: TALLYCAM_MIRROR=http://…/debian"
     say "making $cache/$name, a Debian $suite (some minutes, once)"
     rm -f "$cache/$name.made"
     remove "$cache/$name"
@@ -76,7 +80,8 @@ made() {
     mkdir -p "$cache"
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     unshare --mount mmdebstrap --quiet --keyring="$keyring" --aptopt='APT::Install-Recommends "false"' \
-        "$@" "$suite" "$cache/$name.part" "deb $from $suite main"
+        "$@" "$suite" "$cache/$name.part" ${from:+"deb $from $suite main"} ||
+        give_up "there is no $cache/$name" "Another archive may help: TALLYCAM_MIRROR=http://…/debian"
     mv "$cache/$name.part" "$cache/$name"
     printf '%s\n' "$wanted" >"$cache/$name.made"
 }

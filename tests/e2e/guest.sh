@@ -4,7 +4,7 @@
 #   tests/e2e/guest.sh DIRECTORY
 #
 # DIRECTORY gets vmlinuz, initrd and disk.ext4; what is there and still right is kept. Takes root,
-# Debian's archive, three minutes and 4 GB. deploy/prerequisites.sh e2e installs the tools.
+# Debian's archive (TALLYCAM_MIRROR names another one), three minutes and 4 GB. deploy/prerequisites.sh e2e installs the tools.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
@@ -23,7 +23,7 @@ say() { printf 'guest: %s\n' "$*" >&2; }
 made_from=$({ echo "$packages"; cat "$here/guest.sh" "$here"/guest/* "$here"/guest/modules/*; } 2>/dev/null | sha256sum)
 if [ "$(cat "$out/made-from" 2>/dev/null)" = "$made_from" ]; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then
-    say "making the image takes root: sudo $0 $1"
+    say "making the image takes root: sudo --preserve-env=TALLYCAM_MIRROR $0 $1"
     exit 1
 fi
 rm -f "$out/made-from"
@@ -44,7 +44,7 @@ if [ "$(cat "$out/packages" 2>/dev/null)" != "$packages" ]; then
         --setup-hook='mkdir -p "$1/var/cache/apt/archives/partial"' \
         --setup-hook="find '$out/debs' -name '*.deb' -exec ln -t \"\$1/var/cache/apt/archives\" {} +" \
         --customize-hook="mv -n \"\$1\"/var/cache/apt/archives/*.deb '$out/debs'; rm -f \"\$1\"/var/cache/apt/archives/*.deb" \
-        trixie "$root"
+        trixie "$root" ${TALLYCAM_MIRROR:+"deb $TALLYCAM_MIRROR trixie main"}
     echo "$packages" >"$out/packages"
 fi
 kernel=$(basename "$(ls -d "$root"/lib/modules/*-amd64)")
