@@ -5,7 +5,8 @@
 #
 # ARCHITECTURE is Debian's word for it, PROGRAM the tallycam built for it (with the FEATUREs), FOLDER where the package goes. What
 # the package holds stands in Cargo.toml under [package.metadata.deb]; cargo-deb packs it. Manual pages, completions, the
-# copyright file and the stripped program are made here, in target/deb, and are the same for the same sources.
+# copyright file and the stripped program are made here, in target/deb, and are the same for the same sources. FOLDER also gets
+# report-ARCHITECTURE.txt: how large it is, what it needs, what lintian and systemd-analyze find. Errors of theirs end it.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -68,4 +69,19 @@ dpkg-deb --raw-extract "$made/$package" "$made/root"
 sed -i "s/(>= GLIBC)/(>= $(glibc "$made/tallycam"))/" "$made/root/DEBIAN/control"
 dpkg-deb --root-owner-group -Zxz --build "$made/root" "$folder/$package" >/dev/null
 rm -rf "$made/root"
-say "$folder/$package: $(stat -c %s "$folder/$package") bytes, the program in it $(stat -c %s "$made/tallycam")"
+
+report=$folder/report-$architecture.txt
+{
+    echo "$package: $(stat -c %s "$folder/$package") bytes, the program in it $(stat -c %s "$made/tallycam")"
+    echo "needed: $(LC_ALL=C readelf --wide --dynamic "$made/tallycam" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')"
+    echo "newest symbol: GLIBC_$(glibc "$made/tallycam")"
+} >"$report"
+failed=
+found=$(lintian --fail-on error --profile debian "$folder/$package") || failed=yes
+echo "lintian: ${found:-nothing}" >>"$report"
+# The last line says how much of 10 the service's unit leaves open; more than 2.5 is an error.
+open=$(systemd-analyze security --offline=yes --threshold=25 --no-pager systemd/tallycam.service) || failed=yes
+if [ -z "$failed" ]; then open=$(printf '%s\n' "$open" | tail -n 1); fi
+echo "systemd-analyze security: $open" >>"$report"
+cat "$report"
+if [ -n "$failed" ]; then exit 1; fi
