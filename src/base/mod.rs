@@ -10,6 +10,7 @@ pub mod reals;
 pub mod recent;
 pub mod secrets;
 pub mod stop;
+pub mod waiting;
 pub mod worker;
 
 pub use bell::Bell;
@@ -17,4 +18,5 @@ pub use clock::Stamp;
 pub use giving_way::{GivingWay, be_merely_nice};
 pub use recent::Recent;
 pub use stop::Stop;
+pub use waiting::block_on;
 pub use worker::{Beat, LeftBehind, Worker};

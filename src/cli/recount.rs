@@ -15,6 +15,7 @@ use super::counts::unread;
 use super::daemon::{Daemon, Sent, WORKS_WITHIN};
 use super::media;
 use super::{Failure, Given, print, print_json};
+use crate::base::block_on;
 use crate::base::clock::{rfc3339, wall_us};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{make_detector, settings, state_directory, store_settings};
@@ -258,7 +259,7 @@ fn put(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
     let (counts, worker) = Counts::open(store_settings(config)).map_err(unread)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let written = match runtime {
-        Ok(runtime) => runtime.block_on(counts.recount(recount)).map_err(|error| match error {
+        Ok(runtime) => block_on(&runtime, counts.recount(recount)).map_err(|error| match error {
             EditError::Store(error) => unread(error),
             error => {
                 let hint = matches!(error, EditError::Changed { .. } | EditError::Unknown { .. })

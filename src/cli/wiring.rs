@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Failure;
-use crate::base::Worker;
+use crate::base::{Worker, block_on};
 use crate::config::{Config, Operator};
 use crate::daemon::picture;
 use crate::daemon::source::opener;
@@ -62,7 +62,7 @@ pub fn take_picture(config: &Config, wait: Duration) -> Result<Taken, Failure> {
         .map_err(|error| failed(&error))?;
     pipeline.set_saved_controls(saved_controls(config));
     pipeline.set_view(picture::view(config));
-    let taken = runtime.block_on(pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
+    let taken = block_on(&runtime, pipeline.snapshot(wait)).map_err(|none| why_not(none.state, wait));
     let delivers = pipeline.status().delivers;
     end(&pipeline, worker);
     taken.map(|picture| Taken { picture, delivers }).map_err(Failure::Device)

@@ -18,6 +18,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::preferences::Started;
 use super::{DaemonError, SignalName, Signals, every, systemd};
+use crate::base::block_on;
 use crate::config::{Complaints, Operator};
 use crate::http::Listener;
 
@@ -48,7 +49,7 @@ pub fn until_good(
         .max_blocking_threads(AT_ONCE)
         .build()
         .map_err(refused("a runtime"))?;
-    let ended = runtime.block_on(async {
+    let ended = block_on(&runtime, async {
         let signals = Signals::new().map_err(refused("signals"))?;
         wait(wrong, reload, handed, signals).await.map_err(refused("a socket"))
     });

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::{Pipeline, StartError};
-use crate::base::{Beat, Stop, Worker};
+use crate::base::{Beat, Stop, Worker, block_on};
 use crate::encode::Transformer;
 use crate::media::{Hub, Picture, Subscriber, View};
 
@@ -222,7 +222,7 @@ impl<'a> Maker<'a> {
         self.settle();
         loop {
             self.beat.beat();
-            match runtime.block_on(self.wait()) {
+            match block_on(runtime, self.wait()) {
                 Event::Picture(ground, picture) => self.picture(ground, &picture),
                 Event::Changed => self.settle(),
                 Event::Stopped => break,

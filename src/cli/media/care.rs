@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{ItemReport, Own, Store, bytes, file, holder, many, reader, unread};
-use crate::base::Stamp;
 use crate::base::clock::rfc3339;
+use crate::base::{Stamp, block_on};
 use crate::cli::daemon::{Daemon, Sent, WORKS_WITHIN};
 use crate::cli::placing::{is_there, not_written, place};
 use crate::cli::{Failure, Given, print, print_json};
@@ -212,7 +212,7 @@ fn cut_off(error: &io::Error) -> Failure {
 
 /// From the store that we have opened.
 fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
-    own.runtime.block_on(async {
+    block_on(&own.runtime, async {
         let mut backup = own.media.backup().await.map_err(unread)?;
         let mut len = 0;
         while let Some(piece) = backup.pieces.recv().await {

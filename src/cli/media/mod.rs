@@ -16,7 +16,7 @@ use clap::Subcommand;
 
 use super::daemon::Daemon;
 use super::{Failure, Given};
-use crate::base::Worker;
+use crate::base::{Worker, block_on};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::media_settings;
@@ -205,7 +205,7 @@ impl Own {
 
     /// Waits for what the store does.
     fn wait<T>(&self, work: impl Future<Output = Result<T, MediaError>>) -> Result<T, Failure> {
-        self.runtime.block_on(work).map_err(unread)
+        block_on(&self.runtime, work).map_err(unread)
     }
 }
 

@@ -15,7 +15,7 @@ use super::draw::{self, DrawnLine, DrawnZone, Trails};
 use super::lines::is_of;
 use super::look::Reading;
 use super::shared::{Shared, Wishes};
-use crate::base::Beat;
+use crate::base::{Beat, block_on};
 use crate::encode::Encoder;
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, Subscriber};
@@ -71,7 +71,7 @@ impl<'a> Annotator<'a> {
             } else if self.pictures.is_none() {
                 self.pictures = Some(self.shared.pipeline.hub().subscribe());
             }
-            match runtime.block_on(self.wait()) {
+            match block_on(runtime, self.wait()) {
                 Event::Picture(picture) if picture.is_card => self.shared.annotated.publish(picture),
                 Event::Picture(picture) => self.annotate(&picture),
                 Event::Changed => {}

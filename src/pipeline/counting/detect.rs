@@ -22,7 +22,7 @@ use super::standing::{self, Facts, Looking};
 use super::thumbnail::Cutter;
 use super::unrecorded::Unrecorded;
 use super::{CountingSettings, MODEL_SETTING, MakeDetector, NoDetector, Overlay};
-use crate::base::{Beat, GivingWay, Stamp};
+use crate::base::{Beat, GivingWay, Stamp, block_on};
 use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
@@ -194,7 +194,7 @@ impl<'a> Detect<'a> {
         loop {
             self.beat.beat();
             self.settle();
-            match runtime.block_on(self.wait()) {
+            match block_on(runtime, self.wait()) {
                 Event::Picture(picture) => {
                     // Before, too: rare looks would be starved, and the time between them say that they are not. Who looks
                     // at nothing waits for no processor, and reads no files of the kernel's to know it.

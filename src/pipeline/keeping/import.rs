@@ -14,7 +14,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use jiff::tz::TimeZone;
 
-use crate::base::{Stamp, clock};
+use crate::base::{Stamp, block_on, clock};
 use crate::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
 use crate::source::avi::{AviError, AviReader};
 use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
@@ -344,7 +344,7 @@ fn is_picture_name(name: &str) -> bool {
 /// Waits on this thread for what the store answers.
 fn wait_for<T>(answer: impl Future<Output = Result<T, MediaError>>) -> Result<T, MediaError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.map_err(|_| MediaError::Busy)?.block_on(answer)
+    block_on(&runtime.map_err(|_| MediaError::Busy)?, answer)
 }
 
 /// When pictures were taken, from what is told of each: never earlier than the one before.

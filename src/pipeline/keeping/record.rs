@@ -29,8 +29,8 @@ use super::trigger::Trigger;
 use super::view::{Seen, View};
 use super::waits::{crossed, done, ended_before, make_row, next};
 use super::{KeepError, KeepingSettings, Recorded, RecordingStatus, RecordingWish};
-use crate::base::Beat;
 use crate::base::clock::{monotonic_us, wall_us};
+use crate::base::{Beat, block_on};
 use crate::pipeline::State;
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Origin, RecordingHandle};
@@ -140,7 +140,7 @@ impl<'a> Recorder<'a> {
 
     /// Runs until [`super::Keeping::stop`]; what is being recorded then is closed.
     pub fn run(mut self, runtime: &Runtime) {
-        runtime.block_on(async {
+        block_on(runtime, async {
             self.heed_settings();
             let stop = self.shared.stop.clone();
             while !stop.is_set() {

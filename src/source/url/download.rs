@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::wire::{self, Wire};
+use crate::base::block_on;
 use crate::base::secrets::shown_url;
 use crate::media::{Trouble, TroubleKind};
 
@@ -29,7 +30,7 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Troubl
         .enable_all()
         .build()
         .map_err(|error| failed(String::from("nothing can be fetched")).because(error))?;
-    let fetched = runtime.block_on(async {
+    let fetched = block_on(&runtime, async {
         // The timer belongs to the runtime.
         timeout(limit, fetch(address, most)).await
     });

@@ -31,7 +31,7 @@ use super::multipart::{MAX_PICTURE, MultipartReader, Newest, PartError};
 use super::pace::step_of;
 use super::{Delivers, Opener, Source, Wanted};
 use crate::base::secrets::{self, shown_path};
-use crate::base::{Stamp, Stop};
+use crate::base::{Stamp, Stop, block_on};
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
 /// Schemes that are left to `ffmpeg`.
@@ -177,7 +177,7 @@ impl Loop {
 
     fn block_on<T>(&self, future: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         match &self.0 {
-            Some(runtime) => runtime.block_on(future),
+            Some(runtime) => block_on(runtime, future),
             None => Err(Trouble::new(TroubleKind::Failed, "the network is not used any more")),
         }
     }
