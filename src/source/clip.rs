@@ -40,8 +40,20 @@ const GRACE: Duration = Duration::from_secs(5);
 const BREAKS_OFF: [&str; 4] = ["partial file", "prematurely", "Truncat", "truncat"];
 /// What it says of a packet that the file does not hold the whole of, or that lost a part on its way.
 const DAMAGED: &str = "corrupt input packet";
+/// What it says of a frame of which a part was missing and had to be made up, or all of it: of containers and streams
+/// that do not know how long they should be, nothing else tells the end.
+const MADE_UP: [&str; 5] = [
+    "corrupt decoded frame",
+    "[info] concealing ",
+    "EOI missing",
+    "Error while decoding stream",
+    "Error submitting packet to decoder",
+];
 /// Damage so many frames before the end is the end breaking off: decoders give frames that late.
 const NEAR_THE_END: u64 = 20;
+/// What `ffprobe` says of an MP4 without its index, which is written last; and what that means.
+const NO_INDEX: &str = "moov atom not found";
+const NOT_FINISHED: &str = "its index (moov atom) is missing, as in a recording that was never finished";
 
 /// Why a clip cannot be read, or not further.
 #[derive(Debug, thiserror::Error)]
@@ -364,7 +376,8 @@ fn probe(file: &Path) -> Result<Option<f64>, ClipError> {
         let said = String::from_utf8_lossy(&stderr);
         let named = as_file(file).to_string_lossy().into_owned();
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason was given");
-        let reason = last.trim().trim_start_matches(named.as_str()).trim_start_matches(": ").to_owned();
+        let last = last.trim().trim_start_matches(named.as_str()).trim_start_matches(": ");
+        let reason = String::from(if said.contains(NO_INDEX) { NOT_FINISHED } else { last });
         return Err(ClipError::NoClip { file: file.to_owned(), reason });
     }
     let said = String::from_utf8_lossy(&stdout);
@@ -395,7 +408,11 @@ struct Log {
     complaints: u64,
     last_complaint: Option<String>,
     breaks_off: Option<String>,
-    /// Frames announced since a damaged packet was read.
+    /// Frames announced so far, of all sizes.
+    frames: u64,
+    /// How often a frame was made up of less than it should be, or of nothing, after the first had come.
+    made_up: u64,
+    /// Frames announced since a damaged packet was read, or a frame was made up.
     since_damage: Option<u64>,
     is_old: bool,
 }
@@ -421,6 +438,14 @@ impl Log {
         }
         if line.contains(DAMAGED) {
             self.since_damage = Some(0);
+        }
+        // A clip that begins between two whole pictures has such frames at its beginning, and some cameras leave out
+        // the end of each picture: either way there are as many of them as of others.
+        if self.frames > 0 && MADE_UP.iter().any(|sign| line.contains(sign)) {
+            self.made_up += 1;
+            if self.made_up * 2 <= self.frames {
+                self.since_damage = Some(0);
+            }
         }
         let Some((_, said)) = line.split_once("[error] ").or_else(|| line.split_once("[fatal] ")) else {
             return;
@@ -448,11 +473,13 @@ impl Log {
         // A line that was torn by another one: its frame comes all the same.
         for _ in self.next..number.min(self.next + 100) {
             self.announced.push_back(Announced { width, height, time_us: None });
+            self.frames += 1;
         }
         self.next = number + 1;
         let ticks = word_after(said, " pts:").and_then(|word| word.parse::<i64>().ok());
         let time_us = ticks.map(|ticks| (ticks.max(0) as f64 * self.tick_s * 1e6).round() as u64);
         self.since_damage = self.since_damage.map(|frames| frames + 1);
+        self.frames += 1;
         self.announced.push_back(Announced { width, height, time_us });
     }
 }
@@ -517,6 +544,27 @@ mod tests {
         assert_eq!(log.last_complaint.as_deref(), Some("error while decoding MB 3 4"));
         log.push(b"[fatal] Unrecognized option 'fps_mode'.\n");
         assert!(log.is_old);
+    }
+
+    #[test]
+    fn frames_that_are_made_up_are_damage_where_most_are_not() {
+        let announced =
+            |number: u64| format!("[Parsed_showinfo_2 @ 0x5] [info] n: {number} pts: {number} s:4x4\n");
+        let damage_of = |of: &dyn Fn(u64) -> bool| {
+            let mut log = Log::default();
+            for number in 0..40 {
+                if of(number) {
+                    log.push(b"[warning] corrupt decoded frame in stream 0\n");
+                }
+                log.push(announced(number).as_bytes());
+            }
+            log.since_damage
+        };
+        assert_eq!(damage_of(&|_| false), None);
+        assert_eq!(damage_of(&|number| number == 38), Some(2));
+        assert_eq!(damage_of(&|number| number < 12), None, "it begins between two whole pictures");
+        assert_eq!(damage_of(&|number| number < 5 || number > 37), Some(1));
+        assert_eq!(damage_of(&|_| true), None, "all of them");
     }
 
     #[test]

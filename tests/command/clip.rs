@@ -213,6 +213,39 @@ fn a_clip_that_breaks_off_is_counted_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_how_long_it_should_be() {
+    let folder = tempfile::tempdir().unwrap();
+    // Every picture by itself, and none of them small: no cut is between two.
+    let made = "-f lavfi -i testsrc=s=320x240:r=10:d=4 -pix_fmt yuvj420p -g 1 -c:v";
+    for (codec, name) in [
+        ("libx264", "x264.ts"),
+        ("libx264", "x264.h264"),
+        ("mpeg2video -q:v 2", "mpeg2.ts"),
+        ("mjpeg -f mjpeg", "jpegs.mjpeg"),
+    ] {
+        let whole = ffmpeg(folder.path(), &format!("{made} {codec}"), name);
+        let (all, broken_off) = frames(&whole);
+        assert_eq!((all.len(), broken_off), (40, None), "{name}");
+        let bytes = std::fs::read(&whole).unwrap();
+        let part = folder.path().join(format!("part-{name}"));
+        std::fs::write(&part, &bytes[..bytes.len() * 3 / 4]).unwrap();
+        let (some, broken_off) = frames(&part);
+        assert!((20..40).contains(&some.len()), "{name}: {} frames", some.len());
+        assert_eq!(broken_off.as_deref(), Some("its last data is damaged or missing"), "{name}");
+    }
+    // Some cameras leave out what ends a JPEG, each time.
+    let bytes = std::fs::read(folder.path().join("jpegs.mjpeg")).unwrap();
+    let endless = folder.path().join("endless.mjpeg");
+    let ends =
+        |at: usize| bytes[at..].starts_with(&[0xFF, 0xD9]) && matches!(bytes.get(at + 2), None | Some(0xFF));
+    let kept: Vec<u8> =
+        (0..bytes.len()).filter(|&at| !(ends(at) || at > 0 && ends(at - 1))).map(|at| bytes[at]).collect();
+    std::fs::write(&endless, kept).unwrap();
+    let (all, broken_off) = frames(&endless);
+    assert_eq!((all.len(), broken_off), (40, None));
+}
+
+#[test]
 fn what_is_no_clip_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let failure = |name: &str| ClipReader::open(&folder.path().join(name)).err().unwrap();
@@ -225,6 +258,15 @@ fn what_is_no_clip_is_named() {
     assert!(matches!(failure("empty.mp4"), ClipError::NoClip { .. }));
     ffmpeg(folder.path(), "-f lavfi -i sine=d=1", "sound.wav");
     assert!(matches!(failure("sound.wav"), ClipError::NoPictures { .. }));
+    // An index is written last.
+    let whole = ffmpeg(folder.path(), &WALK.replace("ffv1", "mpeg4"), "whole.mp4");
+    let bytes = std::fs::read(whole).unwrap();
+    std::fs::write(folder.path().join("half.mp4"), &bytes[..bytes.len() / 2]).unwrap();
+    let said = failure("half.mp4").to_string();
+    assert!(
+        said.ends_with("its index (moov atom) is missing, as in a recording that was never finished"),
+        "{said}"
+    );
     let run = ClipRun::open(&folder.path().join("text.mp4"));
     assert!(matches!(run.err(), Some(ClipCountError::Clip(ClipError::NoClip { .. }))));
 }
