@@ -13,12 +13,13 @@ use serde_json::json;
 
 use super::daemon::{Daemon, Sent};
 use super::{Failure, Given, print, print_json, recount};
+use crate::base::block_on;
 use crate::base::clock::{rfc3339, wall_us};
 use crate::config::Config;
 use crate::daemon::counting::{settings, store_settings};
 use crate::http::csv::Table;
 use crate::http::when;
-use crate::store::{BucketRow, BucketSize, Counts, CountsQuery, EditError, Reader, Scene, StoreError};
+use crate::store::{BucketRow, BucketSize, Counts, CountsQuery, EditError, Gap, Reader, Scene, StoreError};
 use crate::ui::Clock;
 use crate::vision::Direction;
 
@@ -84,11 +85,17 @@ enum By {
     Direction,
 }
 
+/// What a row may tell apart, in the order of columns.
+const COLUMNS: [(By, &str); 3] = [(By::Line, "line"), (By::Class, "class"), (By::Direction, "direction")];
+
 /// What was read.
 struct Rows {
     rows: Vec<BucketRow>,
+    gaps: Vec<Gap>,
     camera: String,
     scene: Scene,
+    /// Other scenes of which something is on record, where nothing is of this one.
+    elsewhere: Vec<Scene>,
     zone: jiff::tz::TimeZone,
     span_us: (u64, u64),
 }
@@ -119,7 +126,26 @@ impl Span {
         let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
         let reader = Reader::open(&ledger).map_err(unread)?;
         let rows = reader.counts(&query).map_err(unread)?;
-        Ok(Rows { rows, camera: ledger.camera, scene, zone: ledger.zone, span_us: (from_us, to_us) })
+        let gaps = reader.gaps(scene, from_us, to_us).map_err(unread)?;
+        let mut elsewhere = Vec::new();
+        if !rows.iter().any(is_known) {
+            for other in [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| *other != scene)
+            {
+                let rows = reader.counts(&CountsQuery { scene: other, ..query.clone() }).map_err(unread)?;
+                elsewhere.extend(rows.iter().any(is_known).then_some(other));
+            }
+        }
+        let (camera, zone) = (ledger.camera, ledger.zone);
+        Ok(Rows { rows, gaps, camera, scene, elsewhere, zone, span_us: (from_us, to_us) })
+    }
+
+    /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
+    fn read_and_hint(&self, config: &Config) -> Result<Rows, Failure> {
+        let rows = self.read(config)?;
+        if let (None, Some(hint)) = (&self.scene, rows.hint()) {
+            eprintln!("hint: {hint}");
+        }
+        Ok(rows)
     }
 
     fn tells(&self, what: By) -> bool {
@@ -148,6 +174,21 @@ impl Span {
     }
 }
 
+impl Rows {
+    /// Where else something is on record.
+    fn hint(&self) -> Option<String> {
+        let others: Vec<String> =
+            self.elsewhere.iter().map(|scene| format!("--scene {}", scene.word())).collect();
+        let scene = self.scene.word();
+        (!others.is_empty()).then(|| {
+            format!(
+                "nothing of the scene {scene} is on record for that time; of another: {}",
+                others.join(" or ")
+            )
+        })
+    }
+}
+
 /// How many of one kind; what is not told apart is left out.
 #[derive(Debug, Serialize)]
 struct Group {
@@ -167,9 +208,23 @@ struct Group {
 struct Report {
     camera: String,
     scene: &'static str,
+    time_zone: String,
     from: String,
     to: String,
+    bucket: String,
+    by: Vec<&'static str>,
     items: Vec<ItemReport>,
+    gaps: Vec<GapReport>,
+    /// There is no other page.
+    next: Option<String>,
+}
+
+/// A time without counting.
+#[derive(Debug, Serialize)]
+struct GapReport {
+    from: String,
+    to: String,
+    why: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -182,10 +237,14 @@ struct ItemReport {
     counts: Vec<Group>,
 }
 
+/// Whether it is known how many there were: counting ran at least for a while.
+fn is_known(row: &BucketRow) -> bool {
+    row.covered > 0.0 || !row.counts.is_empty()
+}
+
 /// How many crossed in one direction; `None` where counting did not run and nothing was counted.
 fn sum(row: &BucketRow, direction: Direction) -> Option<u64> {
-    let known = row.covered > 0.0 || !row.counts.is_empty();
-    known.then(|| row.counts.iter().filter(|c| c.direction == direction).map(|c| c.count).sum())
+    is_known(row).then(|| row.counts.iter().filter(|c| c.direction == direction).map(|c| c.count).sum())
 }
 
 /// With four decimals, 1 only if nothing is missing and 0 only if nothing was covered.
@@ -203,12 +262,20 @@ fn report(span: &Span, rows: &Rows) -> Report {
         out: sum(row, Direction::Out),
         counts: span.groups(row),
     };
+    let gap =
+        |gap: &Gap| GapReport { from: rfc3339(gap.from_us), to: rfc3339(gap.to_us), why: gap.why.clone() };
+    let told = |(by, name)| span.tells(by).then_some(name);
     Report {
         camera: rows.camera.clone(),
         scene: rows.scene.word(),
+        time_zone: when::name_of(&rows.zone, wall_us()),
         from: rfc3339(rows.span_us.0),
         to: rfc3339(rows.span_us.1),
+        bucket: span.bucket.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
+        by: COLUMNS.into_iter().filter_map(told).collect(),
         items: rows.rows.iter().map(item).collect(),
+        gaps: rows.gaps.iter().map(gap).collect(),
+        next: None,
     }
 }
 
@@ -226,7 +293,7 @@ pub struct Show {
 impl Show {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        let rows = self.span.read(&config)?;
+        let rows = self.span.read_and_hint(&config)?;
         if self.json { print_json(&report(&self.span, &rows)) } else { print(&table(&self.span, &rows)) }
     }
 }
@@ -273,15 +340,14 @@ pub struct Export {
 impl Export {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        let rows = self.span.read(&config)?;
+        let rows = self.span.read_and_hint(&config)?;
         if self.json { print_json(&report(&self.span, &rows)) } else { print(&csv(&self.span, &rows)) }
     }
 }
 
 /// As `/api/v1/counts?format=csv` has it. A count that is not known is empty.
 fn csv(span: &Span, rows: &Rows) -> String {
-    let columns = [(By::Line, "line"), (By::Class, "class"), (By::Direction, "direction")];
-    let told: Vec<&str> = columns.iter().filter(|(by, _)| span.tells(*by)).map(|(_, name)| *name).collect();
+    let told: Vec<&str> = COLUMNS.iter().filter(|(by, _)| span.tells(*by)).map(|(_, name)| *name).collect();
     let mut header = vec!["start", "end", "covered"];
     header.extend(told);
     header.push("count");
@@ -348,7 +414,7 @@ impl Reset {
         counts.show(settings(config).scene);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let written = match runtime {
-            Ok(runtime) => runtime.block_on(counts.reset(self.line)).map_err(|error| match error {
+            Ok(runtime) => block_on(&runtime, counts.reset(self.line)).map_err(|error| match error {
                 EditError::Store(error) => unread(error),
                 error => Failure::Failed { message: error.to_string(), hint: None },
             }),
@@ -403,7 +469,9 @@ mod tests {
             vec![count("=Door", "person", Direction::In, 3), count("=Door", "car", Direction::In, 2)];
         let rows = vec![row(0, 0.99999, counts), row(1, 1.0, vec![]), row(2, 0.0, vec![])];
         let (camera, zone) = (String::from("hall"), jiff::tz::TimeZone::UTC);
-        Rows { rows, camera, scene: Scene::Camera, zone, span_us: (0, 1) }
+        let gaps =
+            vec![Gap { from_us: 2 * 3_600_000_000, to_us: 3 * 3_600_000_000, why: String::from("paused") }];
+        Rows { rows, gaps, camera, scene: Scene::Camera, elsewhere: Vec::new(), zone, span_us: (0, 1) }
     }
 
     #[test]
@@ -423,5 +491,14 @@ mod tests {
         let json = serde_json::to_value(report(&span(&[]), &rows())).unwrap();
         assert_eq!(json["items"][0]["counts"], serde_json::json!([{"count": 5}]));
         assert_eq!((&json["items"][1]["in"], &json["items"][2]["in"]), (&0.into(), &serde_json::Value::Null));
+        assert_eq!(
+            (&json["time_zone"], &json["bucket"], &json["next"]),
+            (&json!("UTC"), &json!("hour"), &json!(null))
+        );
+        let gap =
+            json!({"from": "1970-01-01T02:00:00.000Z", "to": "1970-01-01T03:00:00.000Z", "why": "paused"});
+        assert_eq!((&json["by"], &json["gaps"]), (&json!([]), &json!([gap])));
+        let by = serde_json::to_value(report(&span(&[By::Direction, By::Line]), &rows())).unwrap();
+        assert_eq!(by["by"], json!(["line", "direction"]));
     }
 }

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::query::{Query, WrongValue};
 use super::route::{Request, no_store};
 use super::wire::{self, GapReport};
-use super::{Site, lines, v1, when};
+use super::{lines, v1, when};
 use crate::base::clock::rfc3339;
 use crate::store::Direction;
 use crate::store::{BucketRow, BucketSize, Count, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
@@ -94,7 +94,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(v1::json(wire::json(&CountsReport {
         camera: &site.settings().name,
         scene: scene.word(),
-        time_zone: zone_name(site),
+        time_zone: when::name_of(&clock.zone, clock.now_us),
         from: rfc3339(from_us),
         to: rfc3339(to_us),
         bucket: BUCKETS.iter().find(|(_, size)| *size == bucket).map_or("hour", |(word, _)| word),
@@ -348,18 +348,6 @@ pub fn as_table(name: &'static str, body: Body) -> Response<Body> {
         headers.insert(CONTENT_DISPOSITION, value);
     }
     response
-}
-
-/// The zone's name, or its offset where it has none.
-fn zone_name(site: &Site) -> String {
-    let zone = &site.settings().zone;
-    zone.iana_name().map_or_else(
-        || {
-            let now = when::local(site.clock().now_us, zone);
-            now.get(now.len().saturating_sub(6)..).unwrap_or_default().to_owned()
-        },
-        str::to_owned,
-    )
 }
 
 #[cfg(test)]

@@ -46,6 +46,17 @@ pub fn local_exactly(time_us: u64, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
 }
 
+/// The zone's name, or its offset at `now_us` where it has none.
+pub fn name_of(zone: &TimeZone, now_us: u64) -> String {
+    zone.iana_name().map_or_else(
+        || {
+            let now = local(now_us, zone);
+            now.get(now.len().saturating_sub(6)..).unwrap_or_default().to_owned()
+        },
+        str::to_owned,
+    )
+}
+
 fn read(text: &str, clock: &Clock) -> Option<Timestamp> {
     match text {
         "now" => return now(clock).map(|now| now.timestamp()),

@@ -7,6 +7,7 @@ mod clip;
 mod common;
 mod config;
 mod count;
+mod counts;
 mod media;
 mod media_import;
 mod model;
