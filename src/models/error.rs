@@ -205,7 +205,8 @@ impl ModelError {
                 "the file is damaged, or colours, mean and deviation in its .toml are not what it was trained with",
             ),
             ModelError::Refused { hint, .. } => return hint.clone(),
-            ModelError::TooSlow { .. } => {
+            ModelError::TooSlow { .. }
+            | ModelError::Network(OnnxError::Network(NetworkError::TooLarge { .. })) => {
                 String::from("take a smaller model, or a smaller size under [detect]")
             }
             ModelError::TooMuch { .. } => String::from(

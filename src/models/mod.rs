@@ -15,6 +15,7 @@ mod proof;
 
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -456,13 +457,18 @@ fn read_card(place: &Path, name: &str) -> Result<Card, ModelError> {
 fn read_onnx(path: &Path) -> Result<Vec<u8>, ModelError> {
     let failed = |error| ModelError::Read { path: path.to_owned(), error };
     let file = fs::File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
+    let metadata = file.metadata().map_err(failed)?;
+    let (length, kind) = (metadata.len(), metadata.file_type());
+    // Such as /dev/zero: it has no length, and no end.
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(failed(std::io::Error::other("it is a device, not a file")));
+    }
     let mut bytes = Vec::new();
     if length <= MOST_BYTES {
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
     if length > MOST_BYTES || bytes.len() as u64 > MOST_BYTES {
-        return Err(ModelError::TooLarge { path: path.to_owned(), bytes: length });
+        return Err(ModelError::TooLarge { path: path.to_owned(), bytes: length.max(bytes.len() as u64) });
     }
     Ok(bytes)
 }

@@ -93,6 +93,15 @@ fn a_huge_file_is_not_read() {
     fs::File::create(&path).unwrap().set_len(MOST_BYTES + 1).unwrap();
     let error = models.add(&path, &Addition::default()).unwrap_err();
     assert!(error.to_string().contains("is too large for a model"), "{error}");
+    let error = models.add(Path::new("/dev/zero"), &Addition::default()).unwrap_err();
+    assert_eq!(error.to_string(), "/dev/zero cannot be read: it is a device, not a file");
+}
+
+#[test]
+fn what_has_too_large_tensors_at_a_size_is_told_a_smaller_one() {
+    let error = try_file(&shipped().join("ssdlite_mobilenet_v2.onnx"), Some((2048, 2048)), 1).unwrap_err();
+    assert!(error.to_string().contains("is too large: "), "{error}");
+    assert_eq!(error.hint().unwrap(), "take a smaller model, or a smaller size under [detect]");
 }
 
 #[test]
