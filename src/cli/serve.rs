@@ -6,8 +6,9 @@ use super::{Failure, Given, wiring};
 
 /// Serve the camera's pictures until stopped.
 ///
-/// The camera is opened when the first viewer comes and closed again some time after the last one
-/// left. SIGHUP reads the configuration anew; SIGTERM and Ctrl-C end everything cleanly.
+/// The camera is opened when the first viewer comes, or when there is a line to count on, and closed
+/// again some time after nobody needs it any more. SIGHUP reads the configuration anew; SIGTERM and
+/// Ctrl-C end everything cleanly.
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]

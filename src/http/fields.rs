@@ -18,7 +18,7 @@ pub enum FieldError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
     /// A key that nobody knows.
-    #[error("{key} is not known here; {}", if known.is_empty() { String::from("nothing is") } else { format!("{known} are") })]
+    #[error("{key} is not known here; {}", those_are(known))]
     Unknown {
         /// Which.
         key: String,
@@ -37,6 +37,15 @@ pub enum FieldError {
         /// What was given, at most 100 characters of it, where that is known.
         given: Option<String>,
     },
+}
+
+/// The keys that are known, as the end of a sentence.
+fn those_are(known: &str) -> String {
+    match known {
+        "" => String::from("nothing is"),
+        several if several.contains(',') => format!("{several} are"),
+        one => format!("{one} is"),
+    }
 }
 
 /// What a place should be.
@@ -392,6 +401,8 @@ mod tests {
         }
         let one = Fields::read_none(&HeaderMap::new(), br#"{"x":1}"#).unwrap_err();
         assert_eq!(one.to_string(), "\"x\" is not known here; nothing is");
+        let one = Fields::read(&HeaderMap::new(), br#"{"x":1}"#, &["line"]).unwrap_err();
+        assert_eq!(one.to_string(), "\"x\" is not known here; line is");
         let nothing = json(r#"{"name":null}"#).unwrap();
         assert_eq!(nothing.text("name"), Ok(None));
         assert!(nothing.no_null(&["kept"]).is_ok());

@@ -318,8 +318,7 @@ pub struct Withheld;
 
 impl From<Withheld> for Problem {
     fn from(withheld: Withheld) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, withheld.to_string())
-            .hint("`counts_only` under [privacy] in the configuration says so")
+        Problem::new(StatusCode::FORBIDDEN, withheld.to_string()).hint("`counts_only` under [privacy] is on")
     }
 }
 
