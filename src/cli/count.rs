@@ -27,6 +27,9 @@ use crate::vision::{
 /// Quality of the JPEGs of an annotated film, on libjpeg's scale.
 const FILM_QUALITY: u8 = 85;
 
+/// A line of fewer pixels than this is shorter than whatever is to cross it.
+const SHORT_LINE: f64 = 10.0;
+
 /// Count what crosses lines in a clip.
 ///
 /// Looks at every frame of any clip that ffmpeg can read, as fast as it can, and counts as the
@@ -107,6 +110,14 @@ impl GivenLine {
         self.ends.iter().all(|end| end.abs() <= 1.0)
     }
 
+    /// How many pixels lie between its ends, where they are so few that hardly anybody means that: one number of a line
+    /// in fractions that is above 1 makes pixels of all four.
+    fn hardly_meant(&self) -> Option<f64> {
+        let [ax, ay, bx, by] = self.ends;
+        let apart = (bx - ax).hypot(by - ay);
+        (!self.are_fractions() && apart < SHORT_LINE).then_some(apart)
+    }
+
     /// Why it is none, and what may help, as its ends were given: the library speaks of fractions.
     fn refused(&self, error: LineError, (width, height): (u32, u32)) -> (String, String) {
         let pictures = format!("the pictures are {width} × {height} pixels");
@@ -137,6 +148,7 @@ impl Count {
         let run = ClipRun::open(&self.clip).map_err(failed)?;
         let size = run.size();
         let lines = self.lines_on(size)?;
+        self.doubt();
         let mut detector = self.detector(&config, pinned)?;
         let labels = detector.labels().clone();
         let mut notes = Vec::new();
@@ -237,6 +249,19 @@ impl Count {
             })
         };
         self.lines.iter().enumerate().map(on).collect()
+    }
+
+    /// Says of lines that they are hardly meant so, on standard error.
+    fn doubt(&self) {
+        for (at, line) in self.lines.iter().enumerate() {
+            if let Some(apart) = line.hardly_meant() {
+                eprintln!(
+                    "tallycam: {}: its ends are in pixels, {apart:.1} from each other; they are fractions of the picture \
+                     only where all four are between 0 and 1",
+                    line.name(at + 1)
+                );
+            }
+        }
     }
 
     fn report(&self, model: &str, labels: &Labels, count: &ClipCount) -> Report {

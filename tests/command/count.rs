@@ -111,6 +111,28 @@ fn what_is_wrong_with_a_line_is_said_before_anything_is_counted() {
 }
 
 #[test]
+fn a_line_of_a_few_pixels_is_doubted_and_counted_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, _) = clip(folder.path());
+    let counted = |line: &str| {
+        let output = count(folder.path(), &clip, &["--line", line, "--replay", "walk.csv", "--json"]);
+        assert!(output.status.success(), "{}", said(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["lines"].as_array().unwrap().len(), 1);
+        said(&output)
+    };
+    let mixed = counted("door=0.5,0,0.5,5");
+    assert_eq!(
+        mixed,
+        "tallycam: door: its ends are in pixels, 5.0 from each other; they are fractions of the picture only where all \
+         four are between 0 and 1\n"
+    );
+    for meant in ["0.5,0,0.5,0.6", "80,120,80,0"] {
+        assert_eq!(counted(meant), "", "{meant}");
+    }
+}
+
+#[test]
 fn a_film_is_never_written_over_its_clip() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
