@@ -74,10 +74,13 @@ pub(super) fn side(counting: &LiveCounting) -> String {
     }
     .svg();
     let has_none = counting.lines.is_empty();
+    // Without a ledger there are no lines, either: why is more than that one can be drawn.
+    let is_trouble = facts.word == "trouble";
     format!(
         include_str!("live_counting.html"),
-        nothing_hidden = hidden_if(!has_none),
+        nothing_hidden = hidden_if(!has_none || is_trouble),
         today_hidden = hidden_if(has_none),
+        facts_hidden = hidden_if(has_none && !is_trouble),
         offset = zoned(clock.now_us, &clock.zone).offset().seconds(),
         definitions = chart::DEFINITIONS,
         count_in = sum(|tally| tally.count_in),
@@ -193,5 +196,29 @@ fn by(facts: &CountingFacts) -> String {
         ("motion", _) => "movement, no model".into(),
         (backend, "") => Text(backend).to_string(),
         (_, model) => Text(model).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn why_nothing_is_counted_is_seen_though_there_is_no_line() {
+        let side = |word: &str, reason: &str| {
+            let mut counting = samples::live().counting.unwrap();
+            counting.lines.clear();
+            counting.facts.word = word.into();
+            counting.facts.reason = reason.into();
+            side(&counting)
+        };
+        let html = side("trouble", "counts.db: database or disk is full");
+        assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
+        assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
+        assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
+        let html = side("idle", "No line is drawn.");
+        assert!(html.contains("id=\"nothing\">") && html.contains("aria-labelledby=\"facts-head\" hidden>"));
     }
 }

@@ -8,8 +8,9 @@
   const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
   let lines = [], scene, size = null, lead = 0;
-  let tracks = new Map(); // number → { class, box, velocity, inSight, at, trail }
-  const flashes = new Map(); // line → { isIn, text, until }
+  // Number → { class, box, velocity, inSight, at, trail }; line → { isIn, text, until }.
+  let tracks = new Map();
+  const flashes = new Map();
 
   // ---- over the picture
 
@@ -79,7 +80,8 @@
   new ResizeObserver(drawLines).observe(svg);
 
   const takeOverlay = overlay => {
-    if (!overlay.size[0]) return; // nothing has been looked at yet
+    // Nothing has been looked at yet.
+    if (!overlay.size[0]) return;
     const time = performance.now(), old = tracks;
     if (String(size) !== String(overlay.size)) { size = overlay.size; drawLines(); }
     tracks = new Map(overlay.tracks.map(([id, kind, , l, t, r, b, vx, vy, inSight]) => {
@@ -138,12 +140,17 @@
     put('today-in', `${sum.in}`); put('today-out', `${sum.out}`); put('today-inside', `${sum.inside}`);
   };
 
-  let allLines = [];
+  // Why it does not count is told where there is no line, too.
+  let allLines = [], isWrong;
+  const sections = () => {
+    el('nothing').hidden = isWrong || !today.hidden;
+    el('facts').hidden = !isWrong && today.hidden;
+  };
   const takeLines = ({ items }) => {
     allLines = items;
     lines = items.filter(line => !line.deleted && (!line.scene || !scene || line.scene === scene));
-    el('nothing').hidden = lines.length > 0;
-    for (const section of [today, el('crossed'), el('facts')]) section.hidden = !lines.length;
+    today.hidden = el('crossed').hidden = !lines.length;
+    sections();
     drawLines();
   };
 
@@ -192,6 +199,8 @@
     if (!counting) return;
     lead = calm.matches ? 0 : Math.min((counting.look_ms || 0) / 1000, 0.5);
     const isFine = counting.word === 'counting';
+    isWrong = counting.word === 'trouble';
+    sections();
     put('count-state', states[counting.word] ?? 'Not counting');
     put('count-looks', counting.looks_per_second > 0
       ? `${counting.looks_per_second.toFixed(1)} looks a second, ${counting.look_ms.toFixed(0)} ms each` : 'does not look now');
