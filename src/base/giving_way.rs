@@ -50,8 +50,9 @@ pub struct GivingWay {
 impl GivingWay {
     /// The calling thread, and every thread of this process whose name begins with one of `names`, give way from now on.
     pub fn begin(names: &'static [&'static str]) -> GivingWay {
-        // No process is named: Linux takes that for the calling thread (setpriority(2), BUGS).
-        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        // No process is named: Linux takes that for the calling thread (setpriority(2), BUGS). Who is nicer already stays so.
+        let nice = rustix::process::getpriority_process(None).unwrap_or(0);
+        if let Err(error) = rustix::process::setpriority_process(None, NICE.max(nice)) {
             log::debug!("a thread cannot give way to others: {error}");
         }
         let mut way = GivingWay {

@@ -149,7 +149,7 @@ pub fn live_page(page: &LivePage) -> String {
 const ONLY: [&str; 3] = [
     "Figures only",
     "This camera counts and shows no picture to anyone.",
-    "`[privacy] counts_only` in the configuration says so.",
+    "`[privacy] counts_only` is on.",
 ];
 
 /// How a state looks: every kind of trouble looks the same.

@@ -72,7 +72,7 @@
       case 'paused': return [`Paused${since(s.since)}`,
         (isMyPause ? '' : 'Stopped from another page or program. ') + 'The camera is off, and nobody sees it until Resume or a restart.',
         lastAt ? `Last picture ${exact(lastAt)}.` : ''];
-      case 'only': return ['Figures only', 'This camera counts and shows no picture to anyone.', '`[privacy] counts_only` in the configuration says so.'];
+      case 'only': return ['Figures only', 'This camera counts and shows no picture to anyone.', '`[privacy] counts_only` is on.'];
       case 'asleep': case 'waking': return ['Waking the camera', 'It sleeps while nobody watches. The first picture comes in a moment.', ''];
       case 'trouble': return [s.headline, sentence(s.reason), sentence(s.hint)];
       default: return ['No stream', 'The server gave this page no picture: perhaps too many are watching.', 'It is asked again.'];
