@@ -19,7 +19,7 @@ from client import Site
 from machine import Crashed, Failure, Machine, PATIENCE, wait_for
 
 # In the order in which they run: the later ones disturb more.
-SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power", "upgrade", "remove")
+SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power", "off", "upgrade", "remove")
 # What these have changed on the disk stays: they are not tried again.
 ONCE = ("install", "power", "upgrade", "remove")
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "e2e.md")
@@ -36,6 +36,8 @@ class Run:
         self.records = []
         # The configuration as the package has it.
         self.shipped = None
+        # The first password, as apt's output has it.
+        self.told = None
 
     def proved(self, text):
         print(f"    {text}", flush=True)

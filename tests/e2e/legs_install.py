@@ -2,6 +2,7 @@
 import os
 import re
 
+from client import Site
 from machine import Failure, wait_for
 
 
@@ -27,8 +28,27 @@ def installs(run):
             raise Failure(f"apt said:\n{out}")
         run.proved(f"`apt-get install ./{os.path.basename(package)}`: "
                    + run.guest("dpkg-query -W -f '${Package} ${Version} ${Architecture} ${Status}' tallycam"))
+        address, run.told = told_by_apt(out)
+        status, _, body = Site(run.machine.ports[8080]).request("GET", "/", timeout=120)
+        if "http://10.0.2.15:8080/" not in address or status != 200:
+            raise Failure(f"apt names {address}; from outside: {status} {body[:200]!r}")
+        run.proved(f"apt's output tells the address, “{address}” (from outside: {status}), and the first password "
+                   f"({len(run.told)} characters)")
+        announced = run.guest("grep -o -e _http._tcp -e '<port>[0-9]*' /etc/avahi/services/tallycam.service").split()
+        if announced != ["_http._tcp", "<port>8080"]:
+            raise Failure(f"/etc/avahi/services/tallycam.service announces {announced}")
+        run.proved("/etc/avahi/services/tallycam.service announces _http._tcp at port 8080")
     wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
     run.shipped = run.guest("cat /etc/tallycam/config.toml") + "\n"
+
+
+def told_by_apt(out):
+    """Address and first password, which the package prints when it has been installed."""
+    address = re.search(r"(?m)^tallycam: (open http://.*?)\s*$", out)
+    password = re.search(r"(?m)^tallycam: the password for changing this camera from other machines is (\S+)", out)
+    if not address or not password:
+        raise Failure(f"no address or no password in what apt said:\n{out[-2000:]}")
+    return address.group(1), password.group(1)
 
 
 def is_ready(run):
@@ -40,7 +60,10 @@ def is_ready(run):
     run.proved(f"Type=notify, active (running), no restart; journal: “{ready}”; status: “{status}”")
     line = run.guest("journalctl -u tallycam -g password -o cat | grep 'other machines is' | tail -n 1")
     run.site.password = re.search(r"other machines is (\S+)", line).group(1)
-    run.proved(f"`journalctl -u tallycam -g password` shows the first password ({len(run.site.password)} characters)")
+    if run.told not in (None, run.site.password):
+        raise Failure("apt's output has another password than the journal")
+    run.proved(f"`journalctl -u tallycam -g password` shows the first password ({len(run.site.password)} characters"
+               f"{', the one that apt told' if run.told else ''})")
 
 
 def is_activated(run):

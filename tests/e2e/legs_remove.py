@@ -1,6 +1,11 @@
 """The end: removed, installed again, purged."""
+import json
+
+from legs_service import DOOR
 from machine import Failure, wait_for
 
+# A second camera, whose port is asked from within.
+DOOR_PORT = 8082
 STATE, CONFIG = "/var/lib/tallycam", "/etc/tallycam/config.toml"
 # Whatever bears its name, but for what the tests themselves have brought, and for logs.
 LEFT = ("find / -xdev \\( -path /root -o -path /var/log -o -path /var/tmp -o -path /tmp \\) -prune -o -name '*tallycam*' -print; "
@@ -17,24 +22,36 @@ def goes(run):
         return
     package = run.machine.bring(run.package)
     run.write(CONFIG, run.shipped + "# by hand\n")
+    run.write("/etc/tallycam/door.toml", DOOR.replace("8080", str(DOOR_PORT)))
+    run.guest("systemctl enable -q --now tallycam@door.service", 90)
+    if door(run) != "door":
+        raise Failure(f"at port {DOOR_PORT} is “{door(run)}”")
     apt(run, "remove tallycam")
-    state = run.machine.ask("systemctl is-active tallycam.service tallycam.socket")[1].split()
+    state = run.machine.ask("systemctl is-active tallycam.service tallycam.socket tallycam@door.service")[1].split()
     if "active" in state or run.machine.ask("test -e /usr/bin/tallycam")[0] == 0:
-        raise Failure(f"after the removal service and socket are {state}")
+        raise Failure(f"after the removal service, socket and second camera are {state}")
     kept = run.guest(f"tail -n 1 {CONFIG}; ls {STATE}").splitlines()
     if kept[0] != "# by hand" or not {"counts.db", "media.db"} <= set(kept):
         raise Failure(f"the removal left {kept}")
-    run.proved(f"removed: service and socket stopped; configuration and {', '.join(kept[1:])} stay")
+    run.proved(f"removed: service, socket and a second camera (tallycam@door) stopped; configuration and {', '.join(kept[1:])} stay")
     apt(run, f"install {package}")
     wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
     if run.guest(f"tail -n 1 {CONFIG}") != "# by hand":
         raise Failure("the installation has changed the configuration")
-    run.proved("installed again: starts, with the configuration that was there")
+    name = wait_for("the second camera's start", lambda: door(run), 60)
+    run.proved(f"installed again: starts, with the configuration that was there, and so does the second camera (“{name}”)")
     apt(run, "purge tallycam")
     left = run.machine.ask(LEFT, 120)[1]
     if left:
         raise Failure(f"the purge left:\n{left}")
-    run.proved("purged: no file of its name, no user, no unit")
+    run.proved("purged: no file of its name, no user, no unit, of the second camera neither")
+
+
+def door(run):
+    """The name of what answers at the second camera's port; "" where nobody does."""
+    ask = f"python3 -c 'from urllib.request import urlopen; print(urlopen(\"http://localhost:{DOOR_PORT}/api/v1/state\").read().decode())'"
+    code, said = run.machine.ask(ask, 30)
+    return json.loads(said)["name"] if code == 0 else ""
 
 
 LEGS = [(goes, 300)]

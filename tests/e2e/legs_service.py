@@ -1,10 +1,24 @@
 """What systemctl and journalctl say and do."""
 import http.client
 import json
+import re
 import time
 
-from client import Viewer
-from machine import Failure
+from client import Site, Viewer
+from machine import Failure, wait_for
+
+# A further camera, with a port of its own.
+DOOR = """name = "door"
+[http]
+listen = ["0.0.0.0:8080"]
+[source]
+kind = "sim"
+width = 320
+height = 240
+fps = 10
+[detect]
+backend = "motion"
+"""
 
 JOURNAL_FIELDS = ("PRIORITY", "MESSAGE", "CAMERA", "SYSLOG_IDENTIFIER", "TARGET", "CODE_FILE", "CODE_LINE", "_SYSTEMD_UNIT")
 
@@ -65,4 +79,63 @@ def journals(run):
     run.proved(f"`journalctl CAMERA=gate` finds {camera} lines")
 
 
-LEGS = [(switches, 180), (journals, 60)]
+def second_camera(run):
+    """A second camera: an instance of the template"""
+    pid, name = run.pid(), run.site.state()["name"]
+    run.write("/etc/tallycam/door.toml", DOOR)
+    run.guest("systemctl enable -q --now tallycam@door.service", 90)
+    unit = "tallycam@door.service"
+    try:
+        shown = run.show("Type", "ActiveState", "SubState", "NRestarts", unit=unit)
+        if shown != ["notify", "active", "running", "0"]:
+            raise Failure(f"{unit}: {shown}")
+        site = Site(run.machine.ports[8080])
+        viewer = Viewer(site.port)
+        viewer.wait_more(10, 60, "pictures of the second camera")
+        state = site.state()
+        if state["name"] != "door" or run.site.state()["name"] != name:
+            raise Failure(f"the cameras are called {state['name']} and {run.site.state()['name']}")
+        viewer.leave()
+        # It has a password of its own, and what is kept goes where it alone keeps.
+        line = wait_for("its first password", lambda: run.machine.ask(
+            f"journalctl -b -q -o cat -u {unit} | grep 'other machines is' | tail -n 1")[1], 20)
+        site.password = re.search(r"other machines is (\S+)", line).group(1)
+        if site.password == run.site.password:
+            raise Failure("two cameras have one password")
+        kept = site.send("POST", "/api/v1/snapshots")
+        there = run.guest("stat -c '%U %n' /var/lib/tallycam-door/counts.db /var/lib/tallycam-door/media.db").split()
+        if there[::2] != ["tallycam", "tallycam"]:
+            raise Failure(" ".join(there))
+        lines = int(run.guest(f"journalctl -b -q -o cat -u {unit} CAMERA=door | wc -l"))
+        if not lines:
+            raise Failure("the journal has no line with CAMERA=door")
+        run.proved(f"/etc/tallycam/door.toml, `systemctl enable --now tallycam@door`: {', '.join(shown[1:3])}; from outside at port 8080 "
+                   f"“{state['name']}” gives moving pictures, at port 80 “{name}”; a password of its own; {kept['name']} is in "
+                   f"/var/lib/tallycam-door; {lines} lines with CAMERA=door")
+    finally:
+        run.guest("systemctl disable -q --now tallycam@door.service", 60)
+    left = run.show("ActiveState", "Result", unit=unit)
+    if left != ["inactive", "success"] or run.pid() != pid:
+        raise Failure(f"{unit}: {left}; the first camera's process was {pid} and is {run.pid()}")
+    try:
+        Site(run.machine.ports[8080]).request("GET", "/health", timeout=10)
+        raise Failure("somebody answers at port 8080 still")
+    except (OSError, http.client.HTTPException):
+        pass
+    run.proved(f"`systemctl disable --now tallycam@door`: {', '.join(left)}; the first camera's process is the same")
+
+
+def may_power_off(run):
+    """The service's user may switch the machine off, by polkit"""
+    can = {user: run.guest(f"runuser -u {user} -- busctl call org.freedesktop.login1 /org/freedesktop/login1 "
+                           "org.freedesktop.login1.Manager CanPowerOff") for user in ("tallycam", "nobody")}
+    if can["tallycam"] != 's "yes"' or can["nobody"] == 's "yes"':
+        raise Failure(str(can))
+    status, _, body = run.site.request("POST", "/api/v1/power", {"action": "off"}, signed_in=False)
+    if status != 401:
+        raise Failure(f"who has no password may switch it off: {status} {body[:200]!r}")
+    run.proved(f"CanPowerOff of logind: tallycam {can['tallycam'][2:]}, nobody {can['nobody'][2:]}; "
+               f"from outside POST /api/v1/power without the password is answered {status}")
+
+
+LEGS = [(switches, 180), (journals, 60), (second_camera, 180), (may_power_off, 60)]

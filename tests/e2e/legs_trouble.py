@@ -1,5 +1,7 @@
 """What is wrong is said, nothing is overwritten, and it mends itself when the cause goes."""
 import html
+import html.parser
+import http.client
 import time
 
 import legs_uvc
@@ -33,18 +35,102 @@ def status(run):
     return run.show("StatusText")[0]
 
 
-def wait_status(run, words, timeout=60):
-    """Waits until the status line contains `words`; the line."""
+def wait_status(run, *words, timeout=60):
+    """Waits until the status line contains all of `words`; the line."""
     def found():
         line = status(run)
-        return line if words in line else None
-    return wait_for(f"a status line with “{words}”", found, timeout)
+        return line if all(one in line for one in words) else None
+    return wait_for(f"a status line with {words}", found, timeout)
+
+
+# What the status line says while something cannot be kept or counted, or the clock is wrong.
+COMPLAINTS = ("not counting", "no pictures are kept", "the clock")
+
+
+def wait_calm(run):
+    """Waits until the status line complains of nothing any more; the line."""
+    def found():
+        line = status(run)
+        return None if any(one in line for one in COMPLAINTS) else line
+    return wait_for("a status line without complaints", found, 60)
 
 
 def page(run):
     """Code and text of the page, whatever it says."""
     code, _, body = run.site.request("GET", "/", timeout=60)
     return code, body.decode()
+
+
+class Seen(html.parser.HTMLParser):
+    """The words of a page that are seen: not what is in its head or hidden."""
+
+    # These have no end.
+    VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+    def __init__(self):
+        super().__init__()
+        self.words = []
+        # What is open: its tag, and whether it or what it is in is hidden.
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            is_hidden = tag in ("head", "script", "style") or any(name == "hidden" for name, _ in attrs)
+            self.open.append((tag, is_hidden or bool(self.open and self.open[-1][1])))
+
+    def handle_endtag(self, tag):
+        if tag in [name for name, _ in self.open]:
+            while self.open.pop()[0] != tag:
+                pass
+
+    def handle_data(self, data):
+        if not (self.open and self.open[-1][1]):
+            self.words.append(data)
+
+
+def read(run):
+    """The live page as it is read without JavaScript, with one space between words; "" where it is not served."""
+    try:
+        code, text = page(run)
+    except (OSError, http.client.HTTPException):
+        return ""
+    if code != 200:
+        return ""
+    seen = Seen()
+    seen.feed(text)
+    return " ".join("".join(seen.words).split())
+
+
+def has(text, words):
+    """Whether a page has these words of the API's: it begins sentences with capitals, and shows `this` as code."""
+    return words.replace("`", "").rstrip(".").casefold() in text.casefold()
+
+
+def wait_page(run, *words, timeout=30):
+    """Waits until the live page has all of `words`."""
+    def found():
+        text = read(run)
+        return all(has(text, one) for one in words)
+    wait_for(f"a page with {words}", found, timeout)
+
+
+def wait_page_without(run, *words, timeout=60):
+    """Waits until the live page is served and has none of `words`."""
+    def found():
+        text = read(run)
+        return text and not any(has(text, one) for one in words)
+    wait_for(f"a page without {words}", found, timeout)
+
+
+def wait_told(run):
+    """Waits until the state says why nothing is counted and why no pictures are kept, and the live page says both; the two."""
+    def found():
+        state = run.site.try_state()
+        counting, storage = state.get("counting") or {}, state.get("storage") or {}
+        words = (counting.get("word") == "trouble" and counting.get("reason"), storage.get("trouble"))
+        text = read(run)
+        return words if all(words) and all(has(text, one) for one in words) else None
+    return wait_for("a page that says why nothing is counted or kept", found, 60)
 
 
 def digest(run, files):
@@ -85,14 +171,14 @@ def no_camera(run):
     state = run.wait_word("absent", 60)
     said = status(run)
     code, text = page(run)
-    if state["reason"] not in html.unescape(text):
+    if not state["reason"] or state["reason"] not in html.unescape(text):
         raise Failure(f"the page does not say “{state['reason']}”")
     device = legs_vivid.load(run)
     state = run.wait_word("live", 60)
     viewer.wait_more(10, 60, "pictures of the camera that came")
     viewer.must_watch()
     viewer.leave()
-    run.proved(f"status: “{said}”; the page ({code}) says so; a viewer has the card")
+    run.proved(f"status: “{said}”; the page ({code}): “{state['reason']}”; a viewer has the card")
     run.proved(f"{device} appears: live ({state['camera']}), on the viewer's same connection")
 
 
@@ -102,13 +188,11 @@ def state_is_full(run):
     try:
         run.guest(f"head -c 128M /dev/zero > {STATE}/filler 2>/dev/null; df --output=avail {STATE} | tail -n 1")
         run.configure(SIMULATED)
-        said = wait_status(run, "no pictures are kept")
-        state = run.wait_state("words about it", lambda s: s["storage"] and s["storage"]["trouble"] or s["counting"]["reason"], 60)
-        run.proved(f"full at the start: status “{said}”; /state: counting “{state['counting']['word']}”, "
-                   f"“{state['counting']['reason']}”; pictures: “{(state['storage'] or {}).get('trouble')}”")
+        said = wait_status(run, "not counting", "no pictures are kept")
+        told = wait_told(run)
+        run.proved(f"full at the start: status “{said}”; the page: “{told[0]}” and “{told[1]}”")
         run.guest(f"rm {STATE}/filler")
-        mended(run)
-        run.proved(f"room again: mended by itself; a snapshot is kept; status “{status(run)}”")
+        run.proved(f"room again: {mended(run, told)}")
     finally:
         run.guest(f"systemctl stop tallycam; umount {STATE}")
 
@@ -119,13 +203,13 @@ def state_is_read_only(run):
               f"mount -o remount,ro {STATE}")
     try:
         run.configure(SIMULATED)
-        said = wait_status(run, "no pictures are kept")
+        said = wait_status(run, "not counting", "no pictures are kept")
+        told = wait_told(run)
         code, _ = page(run)
-        run.proved(f"read-only at the start: status “{said}”; pages are served ({code})")
+        run.proved(f"read-only at the start: status “{said}”; the page ({code}): “{told[0]}” and “{told[1]}”")
         # In the service's own mount name space, too: that is what it sees.
         run.guest(f"mount -o remount,rw {STATE}; nsenter -m -t $(systemctl show -P MainPID tallycam) mount -o remount,rw {STATE} || true")
-        mended(run)
-        run.proved(f"writable again: mended by itself; a snapshot is kept; status “{status(run)}”")
+        run.proved(f"writable again: {mended(run, told)}")
     finally:
         run.guest(f"systemctl stop tallycam; umount {STATE}")
 
@@ -139,21 +223,19 @@ def state_is_foreign(run):
               f"echo 'dear diary' > {STATE}/media.db; chown tallycam: {STATE}/*.db", 60)
     before = digest(run, f"{STATE}/counts.db {STATE}/media.db")
     run.configure(SIMULATED)
-    said = wait_status(run, "no pictures are kept")
-    state = run.site.state()
-    if state["counting"]["word"] != "trouble":
-        raise Failure(f"counting is {state['counting']}")
+    said = wait_status(run, "not counting", "no pictures are kept")
+    told = wait_told(run)
     if digest(run, f"{STATE}/counts.db {STATE}/media.db") != before:
         raise Failure("what was another program's has been changed")
-    run.proved(f"status “{said}”; /state: “{state['counting']['reason']}”; both files as they were (same SHA-256)")
+    run.proved(f"status “{said}”; the page: “{told[0]}” and “{told[1]}”; both files as they were (same SHA-256)")
     run.guest(f"mkdir -p /root/theirs; mv {STATE}/counts.db* {STATE}/media.db* /root/theirs/")
-    mended(run, is_new=False)
-    run.proved(f"moved away: mended by itself; status “{status(run)}”")
+    run.proved(f"moved away: {mended(run, told, is_new=False)}")
     run.guest(f"systemctl stop tallycam; cp -a /root/kept/. {STATE}/; rm -f {STATE}/counts.db-* {STATE}/media.db-*; systemctl start tallycam", 60)
 
 
-def mended(run, is_new=True):
-    """Waits until crossings and pictures are kept again. A directory that was new has got a password of its own."""
+def mended(run, told, is_new=True):
+    """Waits until crossings and pictures are kept again, and neither the status line nor the page says what was `told`; that in
+    words. A directory that was new has got a password of its own."""
     kept = run.site.password
 
     def keeps():
@@ -168,6 +250,9 @@ def mended(run, is_new=True):
         wait_for("pictures and crossings that are kept", keeps, 90)
     finally:
         run.site.password = kept
+    line = wait_calm(run)
+    wait_page_without(run, *told)
+    return f"mended by itself; a snapshot is kept; status “{line}”; the page says neither any more"
 
 
 def port_is_taken(run):
@@ -200,7 +285,7 @@ def port_8080_is_taken(run):
     run.guest("systemctl stop tallycam.socket tallycam.service; systemd-run -q --unit=squatter python3 -m http.server 8080")
     wait_for("the other program", lambda: run.machine.ask("ss -ltn | grep -q ':8080 '")[0] == 0, 20)
     run.machine.ask("systemctl start --no-block tallycam.service")
-    said = wait_status(run, "8080", 60)
+    said = wait_status(run, "8080")
     state = ", ".join(run.show("ActiveState", "SubState"))
     run.guest("systemctl stop squatter")
     wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
@@ -216,20 +301,30 @@ def clock_is_wrong(run):
     state = run.wait_state("an answer", lambda s: s["recording"] is not None, 60)
     if state["wall_clock_trusted"]:
         raise Failure("1970 is believed")
-    _, text = page(run)
+    wrong = "clock is not set: it says 1970-01-02"
+    said = wait_status(run, wrong)
+    wait_page(run, wrong)
+    found = [one for one in run.site.json("/api/v1/diagnosis")["items"] if one["name"] == "clock"]
+    if len(found) != 1 or found[0]["state"] != "bad" or "1970-01-02" not in found[0]["said"]:
+        raise Failure(f"the diagnosis says of the clock: {found}")
     item = run.site.send("POST", "/api/v1/snapshots", {"name": "early.jpg"})
     if item["time_sure"]:
         raise Failure(f"the time of {item} is told as sure")
-    diagnosis = run.site.json("/api/v1/diagnosis")["items"]
-    clock = [i for i in diagnosis if "clock" in i["name"] or "clock" in i["said"]]
     run.guest(f"date -s @{int(time.time())} >/dev/null; {SYNCHRONISED}")
     def moved():
         now = run.site.json(f"/api/v1/media/{item['id']}")
         return now if now["time_sure"] else None
     now = wait_for("the snapshot's true time", moved, 90)
     state = run.wait_state("a clock that is believed", lambda s: s["wall_clock_trusted"], 30)
-    run.proved(f"1970: diagnosis “{clock[0]['said'] if clock else '-'}”; a snapshot is kept with “time_sure”: false, {item['time']}")
-    run.proved(f"clock set: the same snapshot is of {now['time']}, sure; journal: “{run.journal('clock')}”")
+    line = wait_calm(run)
+    wait_page_without(run, wrong)
+    journal = run.journal("the clock was set")
+    if not journal:
+        raise Failure("the journal does not say that the clock was set")
+    run.proved(f"1970: status “{said}”; the page: “the {wrong}”; diagnosis: “{found[0]['said']}”; a snapshot is kept with "
+               f"“time_sure”: false, {item['time']}")
+    run.proved(f"clock set: status “{line}”, and the page says it no more; the same snapshot is of {now['time']}, sure; "
+               f"journal: “{journal}”")
 
 
 LEGS = [(broken_configuration, 240), (no_camera, 180), (state_is_full, 240), (state_is_read_only, 240),

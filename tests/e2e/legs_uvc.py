@@ -9,6 +9,7 @@ from client import Viewer
 from machine import Failure, wait_for
 
 BY_ID = "/dev/v4l/by-id/*UVC_camera_of_the_tests*index0"
+LINK = "/dev/tallycam/camera"
 PICTURES = 200
 
 
@@ -74,6 +75,11 @@ def streams(run):
         raise Failure(state["format"])
     run.proved(f"{state['camera']} ({os.path.basename(run.guest('ls ' + BY_ID))}): {state['format']} "
                f"{state['width']}×{state['height']}, {state['fps']} pictures a second")
+    # By the package's rules of udev, which have done with it by now.
+    node, linked = run.guest(f"udevadm settle; readlink -f {BY_ID}; readlink -f {LINK}").splitlines()
+    if linked != node:
+        raise Failure(f"{LINK} is {linked}, and the camera {node}")
+    run.proved(f"{LINK} → {linked}; names in /dev/tallycam: {', '.join(run.guest('ls /dev/tallycam').split())}")
     run.proved(f"{len(seen)} pictures in a row, {len(set(seen))} different ones: each has the SHA-256 of one of the "
                f"{len(digests)} JPEGs that the camera was given")
     viewer.leave()
@@ -150,7 +156,7 @@ def goes_silent(run):
     digests = begin(run)
     viewer = Viewer(run.machine.ports[80])
     viewer.wait_more(10, 60)
-    pid, opens, mark = run.pid(), run.site.state()["opens"], viewer.mark()
+    pid, opens, mark, since = run.pid(), run.site.state()["opens"], viewer.mark(), run.now()
     run.guest("echo silent > /run/uvc-camera")
     run.wait_word("silent", 60)
     wait_for("a card", lambda: [d for d in viewer.since(mark) if d not in digests], 30)
@@ -162,8 +168,10 @@ def goes_silent(run):
     viewer.leave()
     if run.pid() != pid:
         raise Failure("the service was restarted")
+    said = [wait_for(f"“{words}” in the journal", lambda w=words: run.journal(w, since), 20)
+            for words in ("has sent no frame for", "the camera is back")]
     run.proved(f"silent: a card; opened again ({state['opens'] - opens} times) by the same process, live again on the same connection; "
-               f"journal: “{run.journal('silent')}”")
+               f"journal: “{said[0]}”, then “{said[1]}”")
 
 
 def hangs(run):

@@ -159,6 +159,15 @@ class Machine:
         self.qemu = None
         self.agent.close()
 
+    def wait_off(self, timeout):
+        """Waits until it has switched itself off."""
+        try:
+            self.qemu.wait(timeout * PATIENCE)
+        except subprocess.TimeoutExpired as late:
+            raise Failure(f"the guest is on still after {timeout * PATIENCE:.0f} s") from late
+        self.qemu = None
+        self.agent.close()
+
     def switch_off(self):
         """For the end of everything: nothing on its disk is needed any more."""
         if self.qemu and self.qemu.poll() is None:

@@ -193,6 +193,10 @@ impl V4l2Source {
         let started = match device.start(&choice, BUFFERS) {
             // rscam does not notice that it was given fewer buffers than it asked for.
             Err(StartError::System(e)) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) => {
+                log::debug!(
+                    "{} could not be started with {BUFFERS} buffers: {e}; it is tried with {FEW_BUFFERS}",
+                    path.display()
+                );
                 drop(device);
                 device = Device::open(path)?;
                 device.start(&choice, FEW_BUFFERS)
