@@ -146,11 +146,8 @@ pub fn live_page(page: &LivePage) -> String {
 }
 
 /// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
-const ONLY: [&str; 3] = [
-    "Figures only",
-    "This camera counts and shows no picture to anyone.",
-    "`[privacy] counts_only` is on.",
-];
+const ONLY: [&str; 3] =
+    ["Figures only", "This camera counts and shows no picture to anyone.", "`[privacy] counts_only` is on."];
 
 /// How a state looks: every kind of trouble looks the same.
 pub(super) fn look(state: &str) -> &'static str {

@@ -259,7 +259,8 @@ fn empty(page: &MediaPage) -> String {
     let (head, why, act) = if page.is_counts_only {
         (
             "Figures only",
-            "This camera counts, and no picture of it is kept or shown. `[privacy] counts_only` is on.".to_owned(),
+            "This camera counts, and no picture of it is kept or shown. `[privacy] counts_only` is on."
+                .to_owned(),
             "<a class=\"btn\" href=\"counts\">Counts</a>",
         )
     } else if page.ask.is_filtered() {
