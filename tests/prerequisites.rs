@@ -279,3 +279,25 @@ fn an_unknown_purpose_is_wrong_usage() {
     let outcome = Machine::new("1.96.0").prerequisites("walk", false);
     assert_eq!(outcome.code, Some(64), "{}", outcome.said);
 }
+
+/// `cross` is on no machine that tests run on: what its files say is all that can be held here.
+#[test]
+fn cross_builds_in_a_debian_12_with_what_the_build_needs() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let cross = read("Cross.toml");
+    let pre_build = cross.split_once("\npre-build = [").unwrap().1;
+    for package in ["cmake", "git", "libclang-dev"] {
+        assert!(pre_build.contains(package), "{package} is not in {pre_build}");
+    }
+    let file = cross.split_once("\nfile = \"").unwrap().1.split('"').next().unwrap();
+    let image = read(file);
+    // Linked against the C library of the oldest system that the program is to start on.
+    assert!(image.lines().any(|line| line.starts_with("FROM debian:bookworm")), "{image}");
+    for word in [
+        "gcc-aarch64-linux-gnu",
+        "libc6-dev-arm64-cross",
+        "AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc",
+    ] {
+        assert!(image.contains(word), "{word} is not in {image}");
+    }
+}
