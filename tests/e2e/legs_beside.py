@@ -98,7 +98,10 @@ def compare(run, device, mode, encoder, plug_again=None):
             their_rates.append(rate)
     run.site.send("POST", "/api/v1/resume")
     if len(ours) < LEAST_ROUNDS:
-        raise Failure(f"nothing to compare with: {len(ours)} of {ROUNDS} runs, each tried {TRIES} times; µStreamer: {'; '.join(missed)}")
+        # Of tallycam that says nothing: it is told, and no failure.
+        run.proved(f"**not compared**: µStreamer showed the camera in {len(ours)} of {ROUNDS} runs, each tried {TRIES} times; "
+                   f"of the others: {'; '.join(missed)}")
+        return
     ratio = statistics.median(ours) / statistics.median(theirs)
     told = [" ".join(f"{value:.2f}" for value in values) for values in (ours, theirs)]
     version = run.guest("ustreamer --version")
