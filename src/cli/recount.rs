@@ -280,7 +280,13 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
     match error {
         RecountError::Media(error) => media::unread(error),
         RecountError::Detector(none) => Failure::Failed { message, hint: none.hint },
-        RecountError::NoLine(scene) => Failure::Failed { message, hint: Some(where_lines_are(scene, lines)) },
+        RecountError::NoLine { why, .. } if !why.is_empty() => {
+            let hint = "choose other classes for the lines or in [detect] classes, or another model";
+            Failure::Failed { message, hint: Some(String::from(hint)) }
+        }
+        RecountError::NoLine { scene, .. } => {
+            Failure::Failed { message, hint: Some(where_lines_are(scene, lines)) }
+        }
         RecountError::TooSparse => {
             let hint = "a time-lapse cannot be counted; record with more pictures a second";
             Failure::Failed { message, hint: Some(String::from(hint)) }

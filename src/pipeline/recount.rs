@@ -36,8 +36,13 @@ pub enum RecountError {
     #[error(transparent)]
     Decoder(#[from] CompressError),
     /// No line of its scene counts.
-    #[error("no line counts in the scene {:?}", .0.word())]
-    NoLine(Scene),
+    #[error("no line counts in the scene {:?}{why}", .scene.word())]
+    NoLine {
+        /// Which.
+        scene: Scene,
+        /// Why those that are drawn there do not; empty if none is.
+        why: String,
+    },
     /// Its pictures are too far apart.
     #[error("its pictures are more than a second apart: nobody can be followed from one to the next")]
     TooSparse,
@@ -91,7 +96,8 @@ pub fn count_recording(
     let mut watch = Watch::new(made, settings, 0)?;
     let judged = watch.set_lines(lines, &[], scene, false);
     if judged.countable() == 0 {
-        return Err(RecountError::NoLine(scene));
+        let why = judged.notes.iter().map(|note| format!(": {}", note.trim_end_matches('.'))).collect();
+        return Err(RecountError::NoLine { scene, why });
     }
     let mut notes = judged.notes;
     notes.extend(watch.notes.iter().cloned());

@@ -51,6 +51,11 @@ const MADE_UP: [&str; 5] = [
 ];
 /// Damage so many frames before the end is the end breaking off: decoders give frames that late.
 const NEAR_THE_END: u64 = 20;
+/// Formats that do not tell how long they are: elsewhere a picture that had to be made up is a damaged one, and no end.
+const WITHOUT_LENGTH: [&str; 8] =
+    ["mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "jpeg_pipe"];
+/// A picture that was made up is told that many frames before it comes, beside one for each processor that decodes.
+const MADE_UP_LATE: u64 = 4;
 /// What `ffprobe` says of an MP4 without its index, which is written last; and what that means.
 const NO_INDEX: &str = "moov atom not found";
 const NOT_FINISHED: &str = "its index (moov atom) is missing, as in a recording that was never finished";
@@ -146,6 +151,8 @@ pub struct ClipReader {
     program: Program,
     /// How long the clip says it is, in seconds.
     promised_s: Option<f64>,
+    /// Whether its format does tell that, and it is not merely guessed from what there is.
+    tells_length: bool,
     log: Log,
     /// The frame that is being read, and how much of it is there.
     planes: Vec<u8>,
@@ -173,7 +180,7 @@ impl ClipReader {
         if let Some(reason) = reason {
             return Err(ClipError::File { file: file.to_owned(), reason });
         }
-        let promised_s = probe(file)?;
+        let Probed { promised_s, tells_length } = probe(file)?;
         let child = Command::new("ffmpeg")
             .args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info"])
             .arg("-i")
@@ -199,6 +206,7 @@ impl ClipReader {
             stderr,
             program: Program::new(child),
             promised_s,
+            tells_length,
             log: Log::default(),
             planes: Vec::new(),
             filled: 0,
@@ -324,7 +332,10 @@ impl ClipReader {
         let ended_s = (self.time_us + self.step_us) as f64 / 1e6;
         let missing = self.promised_s.map(|promised| promised - ended_s);
         let allowed = MISSING_S.max(3.0 * self.step_us as f64 / 1e6);
-        let damaged_at_the_end = self.log.since_damage.is_some_and(|frames| frames <= NEAR_THE_END);
+        let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+        let late = NEAR_THE_END.min(MADE_UP_LATE + processors);
+        let damaged_at_the_end = self.log.since_damage.is_some_and(|frames| frames <= NEAR_THE_END)
+            || (!self.tells_length && self.log.since_made_up.is_some_and(|frames| frames <= late));
         self.broken_off = if let Some(reason) = &self.log.breaks_off {
             Some(reason.clone())
         } else if damaged_at_the_end {
@@ -363,10 +374,24 @@ fn not_run(program: &'static str, reason: io::Error) -> ClipError {
     }
 }
 
-/// How long the pictures of `file` last, in seconds, if it says so.
-fn probe(file: &Path) -> Result<Option<f64>, ClipError> {
+/// What a clip says of itself.
+struct Probed {
+    /// How long its pictures last, in seconds.
+    promised_s: Option<f64>,
+    /// Whether its format does tell that, and it is not merely guessed from what there is.
+    tells_length: bool,
+}
+
+fn probe(file: &Path) -> Result<Probed, ClipError> {
     let asked = Command::new("ffprobe")
-        .args(["-v", "error", "-select_streams", "V:0", "-show_entries", "stream=index,duration"])
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "V:0",
+            "-show_entries",
+            "stream=index,duration:format=format_name",
+        ])
         .args(["-of", "default=noprint_wrappers=1"])
         .arg(as_file(file))
         .stdin(Stdio::null())
@@ -384,7 +409,11 @@ fn probe(file: &Path) -> Result<Option<f64>, ClipError> {
     if !said.lines().any(|line| line.starts_with("index=")) {
         return Err(ClipError::NoPictures { file: file.to_owned() });
     }
-    Ok(said.lines().find_map(|line| line.strip_prefix("duration=")?.trim().parse().ok()))
+    let value_of = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    Ok(Probed {
+        promised_s: value_of("duration=").and_then(|seconds| seconds.parse().ok()),
+        tells_length: value_of("format_name=").is_none_or(|name| !WITHOUT_LENGTH.contains(&name)),
+    })
 }
 
 /// A frame that is on its way.
@@ -412,8 +441,10 @@ struct Log {
     frames: u64,
     /// How often a frame was made up of less than it should be, or of nothing, after the first had come.
     made_up: u64,
-    /// Frames announced since a damaged packet was read, or a frame was made up.
+    /// Frames announced since a damaged packet was read.
     since_damage: Option<u64>,
+    /// The same, since a frame was made up.
+    since_made_up: Option<u64>,
     is_old: bool,
 }
 
@@ -444,7 +475,7 @@ impl Log {
         if self.frames > 0 && MADE_UP.iter().any(|sign| line.contains(sign)) {
             self.made_up += 1;
             if self.made_up * 2 <= self.frames {
-                self.since_damage = Some(0);
+                self.since_made_up = Some(0);
             }
         }
         let Some((_, said)) = line.split_once("[error] ").or_else(|| line.split_once("[fatal] ")) else {
@@ -478,7 +509,9 @@ impl Log {
         self.next = number + 1;
         let ticks = word_after(said, " pts:").and_then(|word| word.parse::<i64>().ok());
         let time_us = ticks.map(|ticks| (ticks.max(0) as f64 * self.tick_s * 1e6).round() as u64);
-        self.since_damage = self.since_damage.map(|frames| frames + 1);
+        for since in [&mut self.since_damage, &mut self.since_made_up] {
+            *since = since.map(|frames| frames + 1);
+        }
         self.frames += 1;
         self.announced.push_back(Announced { width, height, time_us });
     }
@@ -558,7 +591,7 @@ mod tests {
                 }
                 log.push(announced(number).as_bytes());
             }
-            log.since_damage
+            log.since_made_up
         };
         assert_eq!(damage_of(&|_| false), None);
         assert_eq!(damage_of(&|number| number == 38), Some(2));

@@ -233,8 +233,22 @@ fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_
         assert!((20..40).contains(&some.len()), "{name}: {} frames", some.len());
         assert_eq!(broken_off.as_deref(), Some("its last data is damaged or missing"), "{name}");
     }
-    // Some cameras leave out what ends a JPEG, each time.
     let bytes = std::fs::read(folder.path().join("jpegs.mjpeg")).unwrap();
+    // A picture that is damaged some way before the end, and one near it where the length is known, are no end.
+    for (copied, nth) in [("early.mjpeg", 20), ("late.avi", 37)] {
+        let whole = folder.path().join(copied);
+        if copied == "late.avi" {
+            ffmpeg(folder.path(), &format!("{made} mjpeg"), copied);
+        }
+        let mut bytes = if whole.exists() { std::fs::read(&whole).unwrap() } else { bytes.clone() };
+        let (end, _) =
+            memchr::memmem::find_iter(&bytes, &[0xFF, 0xD9]).zip(1..).find(|(_, n)| *n == nth).unwrap();
+        bytes[end..end + 2].copy_from_slice(&[0, 0]);
+        std::fs::write(&whole, bytes).unwrap();
+        let (all, broken_off) = frames(&whole);
+        assert_eq!((all.len(), broken_off), (40, None), "{copied}");
+    }
+    // Some cameras leave out what ends a JPEG, each time.
     let endless = folder.path().join("endless.mjpeg");
     let ends =
         |at: usize| bytes[at..].starts_with(&[0xFF, 0xD9]) && matches!(bytes.get(at + 2), None | Some(0xFF));

@@ -128,8 +128,8 @@ pub struct Detect<'a> {
     working_since: Instant,
     highest_track: u64,
     drawn: Drawn,
-    /// What the detector makes of the lines that are drawn; of none while there is no detector.
-    judged: Judged,
+    /// What the detector makes of the lines that are drawn; `None` while there is none for this scene.
+    judged: Option<Judged>,
     last_look: Option<LastLook>,
     failing: Option<String>,
     unrecorded: Unrecorded,
@@ -178,7 +178,7 @@ impl<'a> Detect<'a> {
                 with_middle: false,
                 is_set: false,
             },
-            judged: Judged::default(),
+            judged: None,
             last_look: None,
             failing: None,
             unrecorded: Unrecorded::default(),
@@ -313,12 +313,14 @@ impl<'a> Detect<'a> {
             && (self.drawn.scene, self.drawn.with_middle) == (self.scene, with_middle);
         self.drawn = Drawn { lines, zones, scene: self.scene, with_middle, is_set: true };
         match &mut self.watch {
-            Some((_, watch)) if !is_set => {
+            Some((made_for, watch)) if !is_set => {
                 let Drawn { lines, zones, scene, with_middle, .. } = &self.drawn;
-                self.judged = watch.set_lines(lines, zones, *scene, *with_middle);
+                let judged = watch.set_lines(lines, zones, *scene, *with_middle);
+                // Another scene's detector says nothing of this one's lines: the next picture has its own made.
+                self.judged = (made_for.0 == *scene).then_some(judged);
             }
             Some(_) => {}
-            None => self.judged = Judged::default(),
+            None => self.judged = None,
         }
         self.say(drawn, with_middle, wishes.is_held, &camera);
     }
@@ -692,15 +694,15 @@ impl<'a> Detect<'a> {
             ledger: ledger.as_deref(),
             ledger_hint,
             drawn,
-            countable: if self.watch.is_some() { self.judged.countable() } else { drawn },
+            countable: self.judged.as_ref().map_or(drawn, Judged::countable),
             is_held,
             camera,
             refused: self.refused.as_ref().map(|refused| &refused.why),
             looking,
         });
-        if let Ok(counts) = &self.shared.ledger {
+        if let (Ok(counts), Some(judged)) = (&self.shared.ledger, &self.judged) {
             // Before it may hear that counting runs.
-            counts.judge(&self.judged.lines);
+            counts.judge(&judged.lines);
         }
         self.tell(standing.cover);
         let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost) + self.unrecorded.lost();
@@ -734,7 +736,9 @@ impl<'a> Detect<'a> {
         if let Some((_, watch)) = &self.watch {
             status.notes.extend_from_slice(&watch.notes);
         }
-        status.notes.extend_from_slice(&self.judged.notes);
+        if let Some(judged) = &self.judged {
+            status.notes.extend_from_slice(&judged.notes);
+        }
         status.notes.extend(lost);
     }
 

@@ -94,8 +94,8 @@ pub fn stand(facts: &Facts<'_>) -> Standing {
         return not("trouble", "no_model", &sentence(&refused.reason), refused.hint.as_deref());
     }
     if facts.countable == 0 && !facts.is_held {
-        let hint = "choose other classes for the lines, or another model";
-        return not("trouble", "no_class", "No line has a class that the detector knows.", Some(hint));
+        let hint = "choose other classes for the lines or in [detect] classes, or another model";
+        return not("trouble", "no_class", "No line has a class that is looked for.", Some(hint));
     }
     match facts.looking {
         Looking::Failing(reason) => return not("trouble", "detector", &sentence(reason), None),

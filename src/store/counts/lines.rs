@@ -13,8 +13,9 @@ use super::rows::{ReadError, anchor_of, from_json, recrossing_of, scene_of, to_j
 use super::writer::{Desk, Fault, Moment};
 use super::{EditError, LineDraft, LineRow, Scene};
 
-/// After a line is drawn or changed the thread that counts hears of it within this time.
-const HEARD_WITHIN_US: i64 = 2_000_000;
+/// After a line is drawn or changed the thread that counts hears of it within this time: a look may take 20 s on a slow
+/// machine. Too long a time costs a gap of seconds, one too short makes a 0 of what is not known.
+const HEARD_WITHIN_US: i64 = 25_000_000;
 
 /// All lines, pinned ones first, then in order of numbers.
 pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
@@ -281,7 +282,7 @@ fn mark_deleted(desk: &Desk<'_>, line: &LineRow) -> Result<(), Fault> {
 }
 
 /// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what is
-/// on record already is not repeated. Of a line that was drawn or changed a moment before it has been so since then: the
+/// on record already is not repeated. One that cannot, and was drawn or changed a moment before, could not since then: the
 /// detector's thread had to hear of it first.
 pub(super) fn judge(desk: &Desk<'_>, judged: &[(u64, bool)], since: Moment) -> Result<(), ReadError> {
     let connection = desk.connection;
@@ -307,7 +308,7 @@ pub(super) fn judge(desk: &Desk<'_>, judged: &[(u64, bool)], since: Moment) -> R
                 since.mono_us,
                 since.wall_us,
                 since.is_sure,
-                HEARD_WITHIN_US,
+                if is_able { 0 } else { HEARD_WITHIN_US },
             ],
         )?;
     }

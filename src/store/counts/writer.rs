@@ -48,6 +48,9 @@ pub(super) const MOST_THUMBNAILS: i64 = 10_000;
 /// gap up to the newest change: less is claimed than was so, never more.
 pub(super) const MOST_HELD_COVERS: usize = 1000;
 
+/// What was judged of lines that is kept in memory then.
+const MOST_HELD_JUDGED: usize = 100;
+
 /// Something that is to be done.
 pub(super) enum Command {
     /// Crossings for the record.
@@ -406,11 +409,7 @@ impl Writer {
         }
         match command {
             Command::Cover(cover, since_us) if self.is_failing => self.hold_cover(cover, since_us),
-            // Nothing is said to be counted while the disk takes nothing: the newest is enough.
-            Command::Judge(..) if self.is_failing => {
-                self.held.retain(|held| !matches!(held, Command::Judge(..)));
-                self.held.push_back(command);
-            }
+            Command::Judge(..) if self.is_failing => self.hold_judged(command),
             command => self.held.push_back(command),
         }
     }
@@ -429,6 +428,18 @@ impl Writer {
             self.held.push_back(Command::Cover(Cover::Not("ledger"), since_us));
         }
         self.held.push_back(Command::Cover(cover, since_us));
+    }
+
+    /// Takes in what was judged of lines while the disk takes nothing. The first is of a time that may be covered yet; nothing
+    /// is said to be counted after that, so of those beyond the bound the newest is enough.
+    fn hold_judged(&mut self, command: Command) {
+        let is_judged = |held: &Command| matches!(held, Command::Judge(..));
+        if self.held.iter().filter(|held| is_judged(held)).count() >= MOST_HELD_JUDGED
+            && let Some(newest) = self.held.iter().rposition(is_judged)
+        {
+            self.held.remove(newest);
+        }
+        self.held.push_back(command);
     }
 
     /// Everything that is held, in one transaction.
