@@ -97,10 +97,13 @@ class Camera:
         return data
 
     def answer(self, number, status, data=b"", length=None):
+        with self.writing:
+            self.write_answer(number, status, data, length)
+
+    def write_answer(self, number, status, data, length=None):
         header = struct.pack(">IIIII", RET_SUBMIT, number, 0, 0, 0)
         header += struct.pack(">iiiii8x", status, len(data) if length is None else length, 0, 0, 0)
-        with self.writing:
-            self.ours.sendall(header + data)
+        self.ours.sendall(header + data)
 
     def serve(self):
         """Answers the kernel until the cable is pulled."""
@@ -127,11 +130,13 @@ class Camera:
                     self.more.notify()
 
     def forget(self, number, which):
-        with self.more:
-            found = [one for one in self.wanted if one[0] == which]
-            for one in found:
-                self.wanted.remove(one)
+        # One that is not wanted any more has been answered by then: what is answered after that the kernel does not know, and
+        # takes the camera for broken.
         with self.writing:
+            with self.more:
+                found = [one for one in self.wanted if one[0] == which]
+                for one in found:
+                    self.wanted.remove(one)
             self.ours.sendall(struct.pack(">IIIII", RET_UNLINK, number, 0, 0, 0)
                               + struct.pack(">i24x", ECONNRESET if found else 0))
 
@@ -185,8 +190,12 @@ class Camera:
                 with self.more:
                     while not self.wanted:
                         self.more.wait()
-                    number, length = self.wanted.popleft()
-                self.answer(number, 0, data[:length])
+                with self.writing:
+                    with self.more:
+                        if not self.wanted:
+                            continue
+                        number, length = self.wanted.popleft()
+                    self.write_answer(number, 0, data[:length])
                 # Less than was asked for, if only nothing, ends the payload.
                 data = data[length:] if len(data) >= length else None
 
