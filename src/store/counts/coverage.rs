@@ -38,7 +38,7 @@ pub(super) fn covered(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) ->
 
 /// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut off.
 pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], why: &str) -> Vec<Span> {
-    let (mut times, not_counted) = (times.to_vec(), why);
+    let mut times = times.to_vec();
     times.sort_unstable();
     let mut cut = Vec::with_capacity(spans.len());
     for span in spans {
@@ -46,19 +46,19 @@ pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], w
             cut.push(span);
             continue;
         }
-        let mut put = |from_us: i64, to_us: i64, scene: Option<Scene>, why: &str| {
+        let mut put = |from_us: i64, to_us: i64, scene: Option<Scene>, reason: &str| {
             if from_us < to_us {
-                cut.push(Span { from_us, to_us, scene, why: why.to_owned() });
+                cut.push(Span { from_us, to_us, scene, why: reason.to_owned() });
             }
         };
         let mut at = span.from_us;
         for &(from, to) in &times {
             let (from, to) = (from.clamp(at, span.to_us), to.clamp(at, span.to_us));
-            put(at, from, None, not_counted);
+            put(at, from, None, why);
             put(from, to, span.scene, &span.why);
             at = to.max(from);
         }
-        put(at, span.to_us, None, not_counted);
+        put(at, span.to_us, None, why);
     }
     cut
 }

@@ -1,7 +1,8 @@
 //! Lines on record: drawn on the page or pinned by the operator's file, changed, deleted, never lost.
 //!
 //! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was
-//! moved; and so is it if a line can count nothing, for the detector knows none of its classes, which is no count of 0. A deleted line keeps its row and its number: its counts stay. A line without a scene is
+//! moved; and so is it if a line can count nothing, for none of its classes is looked for: that is no
+//! count of 0. A deleted line keeps its row and its number: its counts stay. A line without a scene is
 //! the operator's, and counts in every one. Called by the writer, within its transaction.
 
 use std::collections::BTreeSet;
