@@ -19,4 +19,4 @@ pub use giving_way::{GivingWay, be_merely_nice};
 pub use recent::Recent;
 pub use stop::Stop;
 pub use waiting::block_on;
-pub use worker::{Beat, LeftBehind, Worker};
+pub use worker::{Beat, IDLE, LeftBehind, Worker};

@@ -19,7 +19,10 @@ use crate::config::Config;
 use crate::daemon::counting::{settings, store_settings};
 use crate::http::csv::Table;
 use crate::http::when;
-use crate::store::{BucketRow, BucketSize, Counts, CountsQuery, EditError, Gap, Reader, Scene, StoreError};
+use crate::http::wire::{GapReport, LineGapsReport};
+use crate::store::{
+    BucketRow, BucketSize, Counts, CountsQuery, EditError, Gap, LineRow, Reader, Scene, StoreError,
+};
 use crate::ui::Clock;
 use crate::vision::Direction;
 
@@ -92,6 +95,8 @@ const COLUMNS: [(By, &str); 3] = [(By::Line, "line"), (By::Class, "class"), (By:
 struct Rows {
     rows: Vec<BucketRow>,
     gaps: Vec<Gap>,
+    /// Of each line, where lines are told apart.
+    line_gaps: Option<Vec<(LineRow, Vec<Gap>)>>,
     camera: String,
     scene: Scene,
     /// Other scenes of which something is on record, where nothing is of this one.
@@ -127,6 +132,8 @@ impl Span {
         let reader = Reader::open(&ledger).map_err(unread)?;
         let rows = reader.counts(&query).map_err(unread)?;
         let gaps = reader.gaps(scene, from_us, to_us).map_err(unread)?;
+        let by_line = self.tells(By::Line).then(|| reader.gaps_by_line(scene, &[], from_us, to_us));
+        let line_gaps = by_line.transpose().map_err(unread)?;
         let mut elsewhere = Vec::new();
         if !rows.iter().any(is_known) {
             for other in [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| *other != scene)
@@ -136,7 +143,7 @@ impl Span {
             }
         }
         let (camera, zone) = (ledger.camera, ledger.zone);
-        Ok(Rows { rows, gaps, camera, scene, elsewhere, zone, span_us: (from_us, to_us) })
+        Ok(Rows { rows, gaps, line_gaps, camera, scene, elsewhere, zone, span_us: (from_us, to_us) })
     }
 
     /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
@@ -215,16 +222,10 @@ struct Report {
     by: Vec<&'static str>,
     items: Vec<ItemReport>,
     gaps: Vec<GapReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line_gaps: Option<Vec<LineGapsReport>>,
     /// There is no other page.
     next: Option<String>,
-}
-
-/// A time without counting.
-#[derive(Debug, Serialize)]
-struct GapReport {
-    from: String,
-    to: String,
-    why: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -262,8 +263,6 @@ fn report(span: &Span, rows: &Rows) -> Report {
         out: sum(row, Direction::Out),
         counts: span.groups(row),
     };
-    let gap =
-        |gap: &Gap| GapReport { from: rfc3339(gap.from_us), to: rfc3339(gap.to_us), why: gap.why.clone() };
     let told = |(by, name)| span.tells(by).then_some(name);
     Report {
         camera: rows.camera.clone(),
@@ -274,7 +273,8 @@ fn report(span: &Span, rows: &Rows) -> Report {
         bucket: span.bucket.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
         by: COLUMNS.into_iter().filter_map(told).collect(),
         items: rows.rows.iter().map(item).collect(),
-        gaps: rows.gaps.iter().map(gap).collect(),
+        gaps: rows.gaps.iter().map(GapReport::from).collect(),
+        line_gaps: rows.line_gaps.as_ref().map(|lines| lines.iter().map(LineGapsReport::from).collect()),
         next: None,
     }
 }
@@ -471,7 +471,8 @@ mod tests {
         let (camera, zone) = (String::from("hall"), jiff::tz::TimeZone::UTC);
         let gaps =
             vec![Gap { from_us: 2 * 3_600_000_000, to_us: 3 * 3_600_000_000, why: String::from("paused") }];
-        Rows { rows, gaps, camera, scene: Scene::Camera, elsewhere: Vec::new(), zone, span_us: (0, 1) }
+        let (scene, elsewhere) = (Scene::Camera, Vec::new());
+        Rows { rows, gaps, line_gaps: None, camera, scene, elsewhere, zone, span_us: (0, 1) }
     }
 
     #[test]

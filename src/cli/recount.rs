@@ -280,9 +280,14 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
     match error {
         RecountError::Media(error) => media::unread(error),
         RecountError::Detector(none) => Failure::Failed { message, hint: none.hint },
-        RecountError::NoLine { why, .. } if !why.is_empty() => {
-            let hint = "choose other classes for the lines or in [detect] classes, or another model";
-            Failure::Failed { message, hint: Some(String::from(hint)) }
+        RecountError::NoLine { scene, why } if !why.is_empty() => {
+            let mut hint =
+                String::from("choose other classes for the lines or in [detect] classes, or another model");
+            // The recording may be of another scene than those lines are.
+            if let Some(others) = other_scenes(scene, lines) {
+                hint.push_str(&format!("; or say that other lines are meant: {others}"));
+            }
+            Failure::Failed { message, hint: Some(hint) }
         }
         RecountError::NoLine { scene, .. } => {
             Failure::Failed { message, hint: Some(where_lines_are(scene, lines)) }
@@ -297,15 +302,20 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
 
 /// What to do where no line of `scene` counts: other scenes are named only if lines are drawn there.
 fn where_lines_are(scene: Scene, lines: &[LineRow]) -> String {
+    match other_scenes(scene, lines) {
+        None => String::from("draw a line on the page"),
+        Some(others) => format!("draw a line on the page, or say whose lines are meant: {others}"),
+    }
+}
+
+/// The options that name the other scenes in which lines are drawn.
+fn other_scenes(scene: Scene, lines: &[LineRow]) -> Option<String> {
     let is_drawn_in = |other: Scene| {
         other != scene && lines.iter().any(|line| line.scene == Some(other) && line.deleted_us.is_none())
     };
     let others = [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| is_drawn_in(*other));
     let others: Vec<String> = others.map(|other| format!("--scene {}", other.word())).collect();
-    if others.is_empty() {
-        return String::from("draw a line on the page");
-    }
-    format!("draw a line on the page, or say whose lines are meant: {}", others.join(" or "))
+    (!others.is_empty()).then(|| others.join(" or "))
 }
 
 /// How far it is, on a terminal's last line.

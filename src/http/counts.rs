@@ -15,7 +15,7 @@ use super::csv::{self, Table};
 use super::problem::Problem;
 use super::query::{Query, WrongValue};
 use super::route::{Request, no_store};
-use super::wire::{self, GapReport};
+use super::wire::{self, GapReport, LineGapsReport};
 use super::{lines, v1, when};
 use crate::base::clock::rfc3339;
 use crate::store::Direction;
@@ -85,9 +85,14 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
             rows => rows?,
         };
-        Ok(Ok((rows, reader.gaps_of(scene, &asked.lines, from_us, to_us)?)))
+        let gaps = reader.gaps_of(scene, &asked.lines, from_us, to_us)?;
+        let line_gaps = match by.line {
+            true => Some(reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?),
+            false => None,
+        };
+        Ok(Ok((rows, gaps, line_gaps)))
     });
-    let (rows, gaps) = read.await??;
+    let (rows, gaps, line_gaps) = read.await??;
     if format == Format::Csv {
         return Ok(table("counts.csv", rows_as_csv(&rows, by, &clock.zone)));
     }
@@ -101,6 +106,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         by: by.words(),
         items: rows.iter().map(|row| BucketReport::of(row, by)).collect(),
         gaps: gaps.iter().map(GapReport::from).collect(),
+        line_gaps: line_gaps.map(|lines| lines.iter().map(LineGapsReport::from).collect()),
         next: None,
     })))
 }
@@ -216,6 +222,9 @@ struct CountsReport<'a> {
     by: Vec<&'static str>,
     items: Vec<BucketReport<'a>>,
     gaps: Vec<GapReport>,
+    /// Where lines are told apart: a line without counts may have been one that nothing was counted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line_gaps: Option<Vec<LineGapsReport>>,
     next: Option<String>,
 }
 

@@ -139,6 +139,10 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 compared,
                 weeks: of(ask.weeks)?,
                 gaps: reader.gaps_of(scene, &lines, from_us, to_us)?,
+                line_gaps: match ask.line {
+                    Some(_) => Vec::new(),
+                    None => reader.gaps_by_line(scene, &[], from_us, to_us)?,
+                },
                 resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.moves(from_us, to_us)?,
             })
@@ -162,6 +166,11 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         compared: read.compared,
         weeks: read.weeks,
         gaps: read.gaps.iter().map(gap).collect(),
+        line_gaps: read
+            .line_gaps
+            .iter()
+            .map(|(line, gaps)| (line.id, gaps.iter().map(gap).collect()))
+            .collect(),
         resets: read.resets.iter().map(reset).collect(),
         moves: read.moves,
         counting: counting(&status),
@@ -175,6 +184,7 @@ struct Read {
     compared: Option<[Vec<ChartBucket>; 2]>,
     weeks: Vec<ChartBucket>,
     gaps: Vec<Gap>,
+    line_gaps: Vec<(LineRow, Vec<Gap>)>,
     resets: Vec<Reset>,
     moves: Vec<(u64, u64)>,
 }

@@ -77,7 +77,7 @@ mod v1;
 mod view;
 mod viewers;
 pub mod when;
-mod wire;
+pub(crate) mod wire;
 mod wire_controls;
 mod wire_media;
 mod zip;

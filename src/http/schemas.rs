@@ -119,7 +119,8 @@ fn of_what_is_counted() -> Value {
             "bucket": {"type": "string", "enum": ["hour", "day", "week", "month", "total"]},
             "by": list(json!({"type": "string", "enum": ["line", "class", "direction"]})),
             "items": list(json!({"$ref": "#/components/schemas/Bucket"})),
-            "gaps": list(object(json!({"from": time(), "to": time(), "why": text()}))),
+            "gaps": list(gap()),
+            "line_gaps": list(object(json!({"line_id": count(), "line": text(), "gaps": list(gap())}))),
             "next": maybe(text()),
         })),
         "Bucket": object(json!({
@@ -240,6 +241,11 @@ pub fn maybe(schema: Value) -> Value {
 /// A text.
 pub fn text() -> Value {
     json!({"type": "string"})
+}
+
+/// A time without counting.
+fn gap() -> Value {
+    object(json!({"from": time(), "to": time(), "why": text()}))
 }
 
 /// A moment.

@@ -202,6 +202,21 @@ impl From<&Gap> for GapReport {
     }
 }
 
+/// Times in which a line by itself was not counted on, those in which nothing was counted among them.
+#[derive(Debug, Serialize)]
+pub struct LineGapsReport {
+    line_id: u64,
+    line: String,
+    gaps: Vec<GapReport>,
+}
+
+impl From<&(LineRow, Vec<Gap>)> for LineGapsReport {
+    fn from((row, gaps): &(LineRow, Vec<Gap>)) -> LineGapsReport {
+        let gaps = gaps.iter().map(GapReport::from).collect();
+        LineGapsReport { line_id: row.id, line: row.draft.name.clone(), gaps }
+    }
+}
+
 /// Counting was set to zero.
 #[derive(Debug, Serialize)]
 pub struct ResetReport {

@@ -96,7 +96,8 @@ pub fn count_recording(
     let mut watch = Watch::new(made, settings, 0)?;
     let judged = watch.set_lines(lines, &[], scene, false);
     if judged.countable() == 0 {
-        let why = judged.notes.iter().map(|note| format!(": {}", note.trim_end_matches('.'))).collect();
+        let notes: Vec<&str> = judged.notes.iter().map(|note| note.trim_end_matches('.')).collect();
+        let why = if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) };
         return Err(RecountError::NoLine { scene, why });
     }
     let mut notes = judged.notes;

@@ -13,18 +13,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::{Pipeline, StartError};
-use crate::base::{Beat, Stop, Worker, block_on};
+use crate::base::{Beat, IDLE, Stop, Worker, block_on};
 use crate::encode::Transformer;
 use crate::media::{Hub, Picture, Subscriber, View};
-
-/// Longest sleep between heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Views of their own, for who wants them. Clones share it.
 #[derive(Debug, Clone)]
@@ -221,8 +217,10 @@ impl<'a> Maker<'a> {
     fn run(mut self, runtime: &Runtime) {
         self.settle();
         loop {
+            let event = block_on(runtime, self.wait());
+            // A long sleep is no slow work.
             self.beat.beat();
-            match block_on(runtime, self.wait()) {
+            match event {
                 Event::Picture(ground, picture) => self.picture(ground, &picture),
                 Event::Changed => self.settle(),
                 Event::Stopped => break,
@@ -242,7 +240,7 @@ impl<'a> Maker<'a> {
                 Some(picture) => Event::Picture(ground, picture),
                 None => Event::Changed,
             },
-            () = tokio::time::sleep(HEARTBEAT) => Event::Changed,
+            () = tokio::time::sleep(IDLE) => Event::Changed,
         }
     }
 
@@ -345,6 +343,7 @@ fn next_picture(grounds: &mut [(Hub, Subscriber)], cx: &mut Context<'_>) -> Poll
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::task::Waker;
+    use std::time::Duration;
 
     use tokio::time::timeout;
 
@@ -405,7 +404,7 @@ mod tests {
         assert!(late.hub().is_closed());
         // Nothing is to be done: it sleeps.
         assert_eq!(maker.grounds.len(), 1);
-        let nothing = runtime.block_on(async { timeout(HEARTBEAT / 4, maker.wait()).await.is_err() });
+        let nothing = runtime.block_on(async { timeout(IDLE / 4, maker.wait()).await.is_err() });
         assert!(nothing, "it is awake");
         pipeline.stop();
         capture.join_within(Duration::from_secs(60)).unwrap();

@@ -51,7 +51,8 @@ const MADE_UP: [&str; 5] = [
 ];
 /// Damage so many frames before the end is the end breaking off: decoders give frames that late.
 const NEAR_THE_END: u64 = 20;
-/// Formats that do not tell how long they are: elsewhere a picture that had to be made up is a damaged one, and no end.
+/// Formats that do not tell how long they are, though `ffprobe` guesses it. Where it is told, a picture that had to be made up
+/// is a damaged one, and no end.
 const WITHOUT_LENGTH: [&str; 8] =
     ["mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "jpeg_pipe"];
 /// A picture that was made up is told that many frames before it comes, beside one for each processor that decodes.
@@ -410,10 +411,10 @@ fn probe(file: &Path) -> Result<Probed, ClipError> {
         return Err(ClipError::NoPictures { file: file.to_owned() });
     }
     let value_of = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    Ok(Probed {
-        promised_s: value_of("duration=").and_then(|seconds| seconds.parse().ok()),
-        tells_length: value_of("format_name=").is_none_or(|name| !WITHOUT_LENGTH.contains(&name)),
-    })
+    let promised_s = value_of("duration=").and_then(|seconds| seconds.parse().ok());
+    let is_guess = value_of("format_name=").is_some_and(|name| WITHOUT_LENGTH.contains(&name));
+    // Of the pictures by themselves many do not tell: Matroska, NUT, FLV.
+    Ok(Probed { promised_s, tells_length: promised_s.is_some() && !is_guess })
 }
 
 /// A frame that is on its way.

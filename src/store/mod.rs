@@ -12,8 +12,8 @@ mod sqlite;
 
 pub use counts::{
     BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError,
-    FoundAgain, Gap, LineDraft, LineRow, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Reader, Recount,
-    Recounted, Reset, Scene, Settings, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow,
+    FoundAgain, Gap, JudgedLine, LineDraft, LineRow, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Reader,
+    Recount, Recounted, Reset, Scene, Settings, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow,
 };
 
 /// What the ledger's rows are told in.

@@ -250,6 +250,7 @@ pub(super) fn counts(query: &[(&str, &str)]) -> CountsPage {
         compared: ask.compared.as_ref().map(|spans| spans.each_ref().map(read)),
         weeks: read(&ask.weeks),
         gaps: gaps(),
+        line_gaps: lines().iter().map(|line| (line.id, gaps())).collect(),
         resets: vec![SetToZero { time_us: MIDNIGHT + 7 * HOUR, line_id: None }],
         moves: vec![(1, MIDNIGHT + 6 * HOUR), (1, MIDNIGHT + 8 * HOUR)],
         counting: facts(),
@@ -518,13 +519,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_before_a_line_was_drawn_is_hatched_in_its_own_chart() {
+    fn what_is_not_known_of_a_line_is_hatched_in_its_own_chart() {
         let from_the_beginning =
             |page: &CountsPage| counts_page(page).matches("class=\"hatch\" x=\"0.00%\" width").count();
         let mut page = counts(&[]);
         let before = from_the_beginning(&page);
-        page.lines[0].created_us = MIDNIGHT + HOUR;
+        let gap = |to_us| vec![NotCounted { from_us: MIDNIGHT, to_us, why: "no_class".into() }];
+        page.line_gaps.insert(2, gap(MIDNIGHT + HOUR));
         assert_eq!(from_the_beginning(&page), before + 1);
+        // Nothing was counted on it, and nothing could be: that is no 0.
+        let unknown = "<b class=\"in\">– in</b>";
+        page.shown.iter_mut().for_each(|bucket| bucket.counts.retain(|kind| kind.line_id != 2));
+        let none = counts_page(&page);
+        assert!(none.contains("<b class=\"in\">0 in</b>") && !none.contains(unknown), "some of it is known");
+        page.line_gaps.insert(2, gap(u64::MAX));
+        assert!(counts_page(&page).contains(unknown));
+        // So it is where the line was not drawn in all of that time.
+        page.line_gaps.remove(&2);
+        assert!(counts_page(&page).contains(unknown));
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub(super) fn why_not(word: &str) -> String {
         "not_begun" => "counting had not begun yet".into(),
         "paused" => "paused".into(),
         "no_line" => "no line was drawn".into(),
-        "no_class" => "its classes were not looked for".into(),
+        "no_class" => "no class to be counted was looked for".into(),
         "no_model" => "no model could be used".into(),
         "asleep" | "waking" => "waiting for the camera".into(),
         word => match TroubleKind::ALL.into_iter().find(|kind| kind.word() == word) {

@@ -233,6 +233,19 @@ fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_
         assert!((20..40).contains(&some.len()), "{name}: {} frames", some.len());
         assert_eq!(broken_off.as_deref(), Some("its last data is damaged or missing"), "{name}");
     }
+    // Nor does Matroska of its pictures; a file that was made before it was filled has all of its bytes.
+    for (codec, name) in [("libx264", "x264.mkv"), ("mjpeg", "jpegs.mkv")] {
+        let whole = ffmpeg(folder.path(), &format!("{made} {codec}"), name);
+        let (all, broken_off) = frames(&whole);
+        assert_eq!((all.len(), broken_off), (40, None), "{name}");
+        let mut bytes = std::fs::read(&whole).unwrap();
+        let filled = bytes.len() * 3 / 4;
+        bytes[filled..].fill(0);
+        std::fs::write(&whole, bytes).unwrap();
+        let (some, broken_off) = frames(&whole);
+        assert!((20..40).contains(&some.len()), "{name}: {} frames", some.len());
+        assert!(broken_off.is_some(), "{name} is taken for whole");
+    }
     let bytes = std::fs::read(folder.path().join("jpegs.mjpeg")).unwrap();
     // A picture that is damaged some way before the end, and one near it where the length is known, are no end.
     for (copied, nth) in [("early.mjpeg", 20), ("late.avi", 37)] {

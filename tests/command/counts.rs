@@ -75,5 +75,6 @@ fn the_json_says_what_was_asked_for_and_when_nothing_was_counted() {
         assert_eq!((&report["by"], report.get("next")), (&json!(["line", "direction"]), Some(&Value::Null)));
         let why: Vec<&Value> = report["gaps"].as_array().unwrap().iter().map(|gap| &gap["why"]).collect();
         assert_eq!(why.first(), Some(&&json!("not_begun")), "{report}");
+        assert!(report["line_gaps"].is_array(), "{report}");
     }
 }

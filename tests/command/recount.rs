@@ -230,8 +230,23 @@ fn what_cannot_be_counted_again_is_said() {
     }
     assert_eq!(walk.items.run(&own).0, 0, "the camera's line");
     assert_eq!(walk.crossings(), before);
+    // A line that can count nothing says why, once and in order with others.
+    with_counts(&walk.items, |counts| {
+        for (name, class) in [("Dogs", "dog"), ("Cats", "cat")] {
+            let draft =
+                LineDraft { name: name.into(), classes: vec![class.into()], ..walk.door.draft.clone() };
+            wait(counts.add_line(Scene::Files, draft)).unwrap();
+        }
+    });
+    let (code, _, err) = walk.items.run(&walk.arguments(&["walk.mp4", "--scene", "files"]));
+    let words = "no line counts in the scene \"files\": line “Dogs” counts nothing: ";
+    assert!(code == 1 && err.contains(words) && err.contains("; line “Cats” counts nothing: "), "{err}");
+    assert!(err.ends_with("; or say that other lines are meant: --scene camera\n"), "{err}");
     // Where no line is drawn, no scene is any help, least of all the one that was given.
-    with_counts(&walk.items, |counts| wait(counts.delete_line(walk.door.id, None)).unwrap());
+    with_counts(&walk.items, |counts| {
+        let drawn: Vec<u64> = counts.lines().borrow().iter().map(|line| line.id).collect();
+        drawn.into_iter().for_each(|line| wait(counts.delete_line(line, None)).unwrap());
+    });
     let (code, _, err) = walk.items.run(&walk.arguments(&["walk.mp4"]));
     let words = "walk.mp4: no line counts in the scene \"camera\"\nhint: draw a line on the page\n";
     assert!(code == 1 && err.ends_with(words), "{err}");

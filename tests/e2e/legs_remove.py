@@ -6,6 +6,7 @@ from machine import Failure, wait_for
 
 # A second camera, whose port is asked from within.
 DOOR_PORT = 8082
+COPY = "/var/lib/tallycam-copy"
 STATE, CONFIG = "/var/lib/tallycam", "/etc/tallycam/config.toml"
 # Whatever bears its name, but for what the tests themselves have brought, and for logs.
 LEFT = ("find / -xdev \\( -path /root -o -path /var/log -o -path /var/tmp -o -path /tmp \\) -prune -o -name '*tallycam*' -print; "
@@ -40,11 +41,19 @@ def goes(run):
         raise Failure("the installation has changed the configuration")
     name = wait_for("the second camera's start", lambda: door(run), 60)
     run.proved(f"installed again: starts, with the configuration that was there, and so does the second camera (“{name}”)")
-    apt(run, "purge tallycam")
+    # Somebody's copy of the counts, which no camera is known to have.
+    run.guest(f"cp -a {STATE} {COPY}")
+    said = apt(run, "purge tallycam")
+    if f"{COPY} stays" not in said:
+        raise Failure(f"of the copy the purge said nothing:\n{said}")
+    owners = run.guest(f"stat -c '%U %a' {COPY} {COPY}/counts.db; rm -r {COPY}").splitlines()
+    if any(not owner.startswith("root ") for owner in owners):
+        raise Failure(f"the copy is of {owners}")
     left = run.machine.ask(LEFT, 120)[1]
     if left:
         raise Failure(f"the purge left:\n{left}")
-    run.proved("purged: no file of its name, no user, no unit, of the second camera neither")
+    run.proved("purged: no file of its name, no user, no unit, of the second camera neither; a copy of its state that somebody "
+               "made stays, and is root's")
 
 
 def door(run):

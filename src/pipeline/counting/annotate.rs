@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -15,13 +14,10 @@ use super::draw::{self, DrawnLine, DrawnZone, Trails};
 use super::lines::is_of;
 use super::look::Reading;
 use super::shared::{Shared, Wishes};
-use crate::base::{Beat, block_on};
+use crate::base::{Beat, IDLE, block_on};
 use crate::encode::Encoder;
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, Subscriber};
-
-/// Longest sleep between heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The thread's own things.
 pub struct Annotator<'a> {
@@ -60,7 +56,6 @@ impl<'a> Annotator<'a> {
     /// Runs until counting is stopped.
     pub fn run(mut self, runtime: &Runtime) {
         loop {
-            self.beat.beat();
             if self.wishes.borrow_and_update().annotating == 0 {
                 // Who comes next waits for a new picture, and the memory of large ones is given back.
                 if self.pictures.take().is_some() {
@@ -71,7 +66,10 @@ impl<'a> Annotator<'a> {
             } else if self.pictures.is_none() {
                 self.pictures = Some(self.shared.pipeline.hub().subscribe());
             }
-            match block_on(runtime, self.wait()) {
+            let event = block_on(runtime, self.wait());
+            // A long sleep is no slow work.
+            self.beat.beat();
+            match event {
                 Event::Picture(picture) if picture.is_card => self.shared.annotated.publish(picture),
                 Event::Picture(picture) => self.annotate(&picture),
                 Event::Changed => {}
@@ -94,7 +92,7 @@ impl<'a> Annotator<'a> {
                     Event::Stopped
                 }
             },
-            () = tokio::time::sleep(HEARTBEAT) => Event::Changed,
+            () = tokio::time::sleep(IDLE) => Event::Changed,
         }
     }
 

@@ -11,7 +11,7 @@ use super::lines::{self, Chosen, Eyes};
 use super::{CountingSettings, Made, NoDetector, Overlay, ShownTrack};
 use crate::encode::{CompressError, ReduceError, Reducer};
 use crate::media::{Geometry, Picture, SmallImage};
-use crate::store::{LineRow, Scene, ZoneRow};
+use crate::store::{JudgedLine, LineRow, Scene, ZoneRow};
 use crate::vision::{
     Aspect, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector, Direction,
     Filter, Labels, LineId, Point, TrackView,
@@ -66,8 +66,8 @@ pub struct Crossed {
 /// What a detector makes of the lines that are drawn.
 #[derive(Debug, Clone, Default)]
 pub struct Judged {
-    /// Their numbers, and whether they can count something with it.
-    pub lines: Vec<(u64, bool)>,
+    /// Whether they can count something with it.
+    pub lines: Vec<JudgedLine>,
     /// What is not as the user wants it, in sentences.
     pub notes: Vec<String>,
 }
@@ -75,7 +75,7 @@ pub struct Judged {
 impl Judged {
     /// How many of them count.
     pub fn countable(&self) -> usize {
-        self.lines.iter().filter(|(_, is_able)| *is_able).count()
+        self.lines.iter().filter(|line| line.is_able).count()
     }
 }
 
@@ -190,13 +190,17 @@ impl Watch {
         with_middle: bool,
     ) -> Judged {
         let eyes = Eyes { detector: &self.name, labels: &self.labels, kept: &self.kept };
-        let Chosen { mut lines, unable, zones, mut notes } = lines::choose(lines, zones, scene, eyes);
-        let able = lines.iter().map(|line| (line.id.0, true));
-        let lines_judged: Vec<(u64, bool)> = able.chain(unable.into_iter().map(|id| (id, false))).collect();
+        let Chosen { lines: mut counted, unable, zones, mut notes } =
+            lines::choose(lines, zones, scene, eyes);
+        let is_counted = |id: u64| counted.iter().any(|line| line.id.0 == id);
+        let judged =
+            |row: &LineRow| JudgedLine { line: row.id, version: row.version, is_able: is_counted(row.id) };
+        let of_the_scene = lines.iter().filter(|row| is_counted(row.id) || unable.contains(&row.id));
+        let lines_judged: Vec<JudgedLine> = of_the_scene.map(judged).collect();
         if with_middle {
-            lines.extend(middle_line());
+            counted.extend(middle_line());
         }
-        if let Err(error) = self.counter.set_lines(lines) {
+        if let Err(error) = self.counter.set_lines(counted) {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
         self.counter.set_zones(zones);

@@ -316,7 +316,12 @@ impl Source for V4l2Source {
         let Some((buffer, stride)) = self.newest(wait)? else {
             return Ok(None);
         };
-        let sequence = self.numbers.next(self.device.sequence(&buffer));
+        let stamp_us = buffer.timestamp_us();
+        let count = match self.numbers.expected(stamp_us, self.delivers.fps) {
+            Some(count) => Some(count),
+            None => self.numbers.told(self.device.sequence(&buffer)),
+        };
+        let sequence = self.numbers.next(count, stamp_us);
         let buffer = self.lent.insert(buffer);
         Ok(Some(Frame {
             fourcc: self.delivers.fourcc,
@@ -379,19 +384,43 @@ fn start_trouble(path: &Path, choice: &Choice, error: StartError) -> Trouble {
 }
 
 /// Numbers frames: by the driver's count where it counts, else one by one.
+///
+/// To be told a frame's count is a request to the driver of its own. So one that comes when the next one is due has the
+/// next count without asking; the driver is asked where a frame may be missing, and now and then.
 #[derive(Debug, Default)]
 struct Numbers {
     last: u64,
     driver: Option<u32>,
+    /// When the last frame was taken, in microseconds.
+    stamp_us: u64,
+    /// Frames since the driver was asked.
+    unasked: u32,
 }
 
+/// So many frames have a count without asking, one after the other.
+const UNASKED: u32 = 30;
+
 impl Numbers {
-    /// The number of a frame that the driver gave `count`. Always more than the last one.
-    fn next(&mut self, count: Option<u32>) -> u64 {
+    /// The count of a frame of this time, if that can only be the next one at `fps` frames a second.
+    fn expected(&self, stamp_us: u64, fps: Option<f64>) -> Option<u32> {
+        let intervals = stamp_us.saturating_sub(self.stamp_us) as f64 / 1e6 * fps?;
+        let is_next = (0.5..1.5).contains(&intervals) && self.unasked < UNASKED;
+        self.driver.filter(|_| is_next).map(|last| last.wrapping_add(1))
+    }
+
+    /// Passes on what the driver has told.
+    fn told(&mut self, count: Option<u32>) -> Option<u32> {
+        self.unasked = 0;
+        count
+    }
+
+    /// The number of a frame of this time that has the driver's `count`. Always more than the last one.
+    fn next(&mut self, count: Option<u32>, stamp_us: u64) -> u64 {
         let step = self.driver.zip(count).map_or(1, |(last, count)| count.wrapping_sub(last));
         // A count that stands still or goes back is none.
         self.last += if (1..1 << 16).contains(&step) { u64::from(step) } else { 1 };
-        self.driver = count;
+        (self.driver, self.stamp_us) = (count, stamp_us);
+        self.unasked += 1;
         self.last
     }
 }
@@ -421,8 +450,34 @@ mod tests {
     fn numbers_follow_the_driver_and_never_go_back() {
         let mut numbers = Numbers::default();
         let counts = [Some(7), Some(8), Some(11), None, Some(40), Some(40), Some(3), Some(u32::MAX), Some(1)];
-        let got: Vec<u64> = counts.into_iter().map(|count| numbers.next(count)).collect();
+        let got: Vec<u64> = counts.into_iter().map(|count| numbers.next(count, 0)).collect();
         assert_eq!(got, [1, 2, 5, 6, 7, 8, 9, 10, 12]);
+    }
+
+    #[test]
+    fn the_driver_is_asked_where_a_frame_may_be_missing() {
+        let mut numbers = Numbers::default();
+        let mut asked = 0;
+        // At 25 a second, in ms, and what the driver would say.
+        let mut next = |ms: u64, count: u32| {
+            let count = numbers.expected(ms * 1000, Some(25.0)).unwrap_or_else(|| {
+                asked += 1;
+                numbers.told(Some(count)).unwrap()
+            });
+            (numbers.next(Some(count), ms * 1000), asked)
+        };
+        assert_eq!(next(1000, 7), (1, 1), "the first");
+        assert_eq!(next(1040, 8), (2, 1));
+        assert_eq!(next(1075, 9), (3, 1), "a little early");
+        assert_eq!(next(1195, 12), (6, 2), "two are missing");
+        assert_eq!(next(1235, 13), (7, 2));
+        assert_eq!(next(1250, 14), (8, 3), "a camera that is faster than it says");
+        assert_eq!(next(1250, 15), (9, 4), "or has no time to tell");
+        // One is missing that did not show: it does when the driver is asked again.
+        let later: Vec<(u64, u32)> = (1..=30).map(|n| next(1250 + 40 * n, 16 + n as u32)).collect();
+        assert_eq!((later[0], later[28], later[29]), ((10, 4), (38, 4), (40, 5)));
+        let silent = Numbers { driver: None, ..numbers };
+        assert_eq!((silent.expected(2490, Some(25.0)), numbers.expected(2490, None)), (None, None));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use super::schema::{self, store_error};
 use super::spans::OpenSpan;
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
-    Count, Cover, Crossing, EditError, LineDraft, LineRow, NewCrossing, Reader, Recount, Recounted, Reset,
-    Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts, zones,
+    Count, Cover, Crossing, EditError, JudgedLine, LineDraft, LineRow, NewCrossing, Reader, Recount,
+    Recounted, Reset, Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts, zones,
 };
 use crate::base::Worker;
 
@@ -51,7 +51,7 @@ pub(super) struct Shared {
 struct Board {
     scene: Scene,
     cover: Option<Cover>,
-    judged: Vec<(u64, bool)>,
+    judged: Vec<JudgedLine>,
     settings: BTreeMap<String, String>,
     totals: Arc<Vec<Count>>,
     trouble: Option<String>,
@@ -260,9 +260,10 @@ impl Counts {
         }
     }
 
-    /// Says which lines can count something with the detector at work (`true`) and which cannot, from now on; nothing of
-    /// those that are not among them. Waits and is repeated like [`Counts::cover`], before which it is to be said.
-    pub fn judge(&self, judged: &[(u64, bool)]) {
+    /// Says which lines can count something with the detector at work and which cannot, from now on, and those that cannot
+    /// since they are as they are; nothing of those that are not among them. Waits and is repeated like [`Counts::cover`],
+    /// before which it is to be said.
+    pub fn judge(&self, judged: &[JudgedLine]) {
         if self.shared.board().judged == judged {
             return;
         }

@@ -10,13 +10,10 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::drafts::{self, MOST_LINES};
+use super::judging::Judging;
 use super::rows::{ReadError, anchor_of, from_json, recrossing_of, scene_of, to_json, unsigned};
 use super::writer::{Desk, Fault, Moment};
-use super::{EditError, LineDraft, LineRow, Scene};
-
-/// After a line is drawn or changed the thread that counts hears of it within this time: a look may take 20 s on a slow
-/// machine. Too long a time costs a gap of seconds, one too short makes a 0 of what is not known.
-const HEARD_WITHIN_US: i64 = 25_000_000;
+use super::{EditError, JudgedLine, LineDraft, LineRow, Scene};
 
 /// All lines, pinned ones first, then in order of numbers.
 pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
@@ -283,14 +280,20 @@ fn mark_deleted(desk: &Desk<'_>, line: &LineRow) -> Result<(), Fault> {
 }
 
 /// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what is
-/// on record already is not repeated. One that cannot, and was drawn or changed a moment before, could not since then: the
-/// detector's thread had to hear of it first.
-pub(super) fn judge(desk: &Desk<'_>, judged: &[(u64, bool)], since: Moment) -> Result<(), ReadError> {
+/// on record already is not repeated. One that cannot since it was drawn or changed could not since then: the detector's
+/// thread had to hear of it first.
+pub(super) fn judge(
+    desk: &Desk<'_>,
+    judging: &mut Judging,
+    judged: &[JudgedLine],
+    since: Moment,
+) -> Result<(), ReadError> {
     let connection = desk.connection;
     let mut newest = connection.prepare(
         "SELECT what FROM line_changes WHERE line = ?1 AND what IN ('able', 'unable') ORDER BY id DESC LIMIT 1",
     )?;
-    for &(line, is_able) in judged {
+    for &JudgedLine { line, version, is_able } in judged {
+        let changed_us = judging.judged(line, version).map(|us| us.min(since.mono_us));
         let was: Option<String> = newest.query_row([line as i64], |row| row.get(0)).optional()?;
         if is_able == was.is_none_or(|word| word == "able") {
             continue;
@@ -299,8 +302,8 @@ pub(super) fn judge(desk: &Desk<'_>, judged: &[(u64, bool)], since: Moment) -> R
             "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
              SELECT l.id, ?2, l.ax, l.ay, l.bx, l.by, l.anchor, ?3, ifnull(c.mono_us, ?4), ifnull(c.wall_us, ?5),
                ifnull(c.sure, ?6)
-             FROM lines l LEFT JOIN line_changes c ON c.id = (SELECT max(id) FROM line_changes
-               WHERE line = l.id AND what NOT IN ('able', 'unable') AND run = ?3 AND mono_us BETWEEN ?4 - ?7 AND ?4)
+             FROM lines l LEFT JOIN line_changes c ON c.id = (SELECT min(id) FROM line_changes
+               WHERE line = l.id AND what NOT IN ('able', 'unable') AND run = ?3 AND mono_us = ?7)
              WHERE l.id = ?1",
             params![
                 line as i64,
@@ -309,7 +312,8 @@ pub(super) fn judge(desk: &Desk<'_>, judged: &[(u64, bool)], since: Moment) -> R
                 since.mono_us,
                 since.wall_us,
                 since.is_sure,
-                if is_able { 0 } else { HEARD_WITHIN_US },
+                // From a change on it could not, and not yet.
+                changed_us.filter(|_| !is_able),
             ],
         )?;
     }

@@ -30,6 +30,7 @@ mod check;
 mod coverage;
 mod drafts;
 mod handle;
+mod judging;
 mod lines;
 mod reader;
 mod recounts;

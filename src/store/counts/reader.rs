@@ -156,6 +156,28 @@ impl Reader {
         })())
     }
 
+    /// The same of each line by itself: of these, or of all that were drawn in `scene` in that time. In order of numbers.
+    pub fn gaps_by_line(
+        &self,
+        scene: Scene,
+        lines: &[u64],
+        from_us: u64,
+        to_us: u64,
+    ) -> Result<Vec<(LineRow, Vec<Gap>)>, StoreError> {
+        let was_drawn = |row: &LineRow| {
+            let is_of_the_scene = row.scene.is_none_or(|own| own == scene);
+            is_of_the_scene
+                && row.created_us < to_us
+                && row.deleted_us.is_none_or(|deleted_us| deleted_us > from_us)
+        };
+        let is_meant =
+            |row: &LineRow| if lines.is_empty() { was_drawn(row) } else { lines.contains(&row.id) };
+        let mut meant: Vec<LineRow> = self.lines()?.into_iter().filter(is_meant).collect();
+        meant.sort_by_key(|row| row.id);
+        let with_gaps = |row: LineRow| Ok((self.gaps_of(scene, &[row.id], from_us, to_us)?, row));
+        meant.into_iter().map(with_gaps).map(|read| read.map(|(gaps, row)| (row, gaps))).collect()
+    }
+
     /// When it was first said whether counting runs, wall time in microseconds; `None` if it never was.
     fn read_began(&self) -> Result<Option<i64>, ReadError> {
         self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))

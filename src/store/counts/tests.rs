@@ -437,6 +437,15 @@ fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
     bench.assert_sound();
 }
 
+/// What a detector finds of a line that was never changed.
+fn able(line: u64) -> JudgedLine {
+    JudgedLine { line, version: 1, is_able: true }
+}
+
+fn unable(line: u64) -> JudgedLine {
+    JudgedLine { is_able: false, ..able(line) }
+}
+
 #[test]
 fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -445,7 +454,7 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
     // The thread that counts hears of the lines a moment later: it has been so since they were drawn.
     clock.pass(S / 2);
-    bench.counts.judge(&[(door, true), (gate, false)]);
+    bench.counts.judge(&[able(door), unable(gate)]);
     bench.counts.cover(Cover::Counting(Scene::Camera));
     bench.turn();
     let gaps = |bench: &Bench, lines: &[u64]| -> Vec<(u64, u64, String)> {
@@ -455,8 +464,8 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     let no_class = |from: u64, to: u64| (from, to, String::from("no_class"));
     clock.pass(600 * S);
     // Said again, nothing is new. Another detector knows what the gate counts, and not what the door does.
-    bench.counts.judge(&[(door, true), (gate, false)]);
-    bench.counts.judge(&[(door, false), (gate, true)]);
+    bench.counts.judge(&[able(door), unable(gate)]);
+    bench.counts.judge(&[unable(door), able(gate)]);
     bench.turn();
     clock.pass(600 * S);
     bench.edit(|c| async move { c.delete_line(gate, None).await }).expect("deleted");
@@ -472,11 +481,91 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     bench.counts.cover(Cover::Counting(Scene::Camera));
     clock.pass(600 * S);
     bench.turn();
-    bench.counts.judge(&[(door, true)]);
+    bench.counts.judge(&[able(door)]);
     clock.pass(600 * S);
     bench.turn();
     let last = gaps(&bench, &[door]).pop().expect("a gap");
     assert_eq!((last.1, last.2.as_str()), (2400, "no_class"), "{last:?}");
+    bench.assert_sound();
+}
+
+#[test]
+fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    let gaps = |bench: &Bench, line: u64| -> Vec<(u64, u64)> {
+        let gaps = bench.reader().gaps_of(Scene::Camera, &[line], MONDAY, MONDAY + HOUR).expect("read");
+        let known = gaps.iter().filter(|gap| gap.why == "no_class");
+        known.map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S)).collect()
+    };
+    let change = |bench: &mut Bench, line: u64, name: &str, x: f64| {
+        let draft = LineDraft { a: [x, 0.0], ..draft(name) };
+        bench.edit(|counts| async move { counts.change_line(line, None, draft).await }).expect("changed");
+    };
+    clock.pass(100 * S);
+    let door = bench.draw("Door", Scene::Camera).id;
+    bench.counts.judge(&[able(door)]);
+    bench.turn();
+    // It was heard of as it is: what is found of it by another detector holds from now on only.
+    clock.pass(20 * S);
+    bench.counts.judge(&[unable(door)]);
+    bench.turn();
+    clock.pass(30 * S);
+    bench.counts.judge(&[able(door)]);
+    bench.turn();
+    assert_eq!(gaps(&bench, door), [(120, 150)]);
+    // Changed twice while a look takes a minute: of the first change nothing was ever said.
+    clock.pass(50 * S);
+    change(&mut bench, door, "Dogs", 0.5);
+    clock.pass(10 * S);
+    change(&mut bench, door, "Dogs", 0.6);
+    clock.pass(50 * S);
+    bench.counts.judge(&[JudgedLine { version: 3, ..unable(door) }]);
+    bench.turn();
+    clock.pass(40 * S);
+    bench.counts.judge(&[JudgedLine { version: 3, ..able(door) }]);
+    bench.turn();
+    clock.pass(10 * S);
+    bench.turn();
+    assert_eq!(gaps(&bench, door), [(120, 150), (200, 300)]);
+    bench.assert_sound();
+}
+
+#[test]
+fn what_is_judged_while_the_disk_takes_nothing_is_on_record_when_it_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.draw("Door", Scene::Camera).id;
+    bench.counts.judge(&[able(door)]);
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(100 * S);
+    bench.writer.limit_growth(0);
+    bench.record(door, Direction::In, 5_000);
+    assert!(bench.counts.trouble().is_some(), "the disk took all of it");
+    for n in 0..1000 {
+        clock.pass(S / 10);
+        bench.counts.judge(&[JudgedLine { is_able: n % 2 == 1, ..able(door) }]);
+        bench.turn();
+    }
+    assert!(bench.writer.held() < 200, "{} are held", bench.writer.held());
+    clock.pass(100 * S);
+    bench.counts.judge(&[unable(door)]);
+    bench.turn();
+    bench.writer.limit_growth(1_000_000);
+    clock.pass(100 * S);
+    bench.turn();
+    assert_eq!(bench.counts.trouble(), None);
+    let gaps = bench.reader().gaps_of(Scene::Camera, &[door], MONDAY, MONDAY + HOUR).expect("read");
+    let last =
+        gaps.last().map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why.as_str()));
+    // Of those beyond the bound the newest is kept: what was so before it is not claimed.
+    assert_eq!(last, Some((109, 400, "no_class")), "{gaps:?}");
+    assert_eq!(gaps[0].from_us, MONDAY + 100 * S + S / 10, "the first is kept");
     bench.assert_sound();
 }
 

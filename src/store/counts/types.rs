@@ -56,6 +56,17 @@ pub struct LineDraft {
     pub recrossing: Recrossing,
 }
 
+/// What a detector makes of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JudgedLine {
+    /// The line's number.
+    pub line: u64,
+    /// Its version that was looked at.
+    pub version: u64,
+    /// Whether anything can be counted on it.
+    pub is_able: bool,
+}
+
 /// A line on record. Its number is never given to another one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineRow {

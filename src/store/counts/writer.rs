@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::calendar::Calendar;
 use super::handle::Shared;
+use super::judging::Judging;
 use super::mending::{Change, Clock, WallClock};
 use super::retiming::{apply_change, keep_calendar, newest_sure_end, reload_span};
 use super::rollups::{Changes, Kind};
@@ -25,7 +26,7 @@ use super::schema::store_error;
 use super::spans::{EXTEND_AFTER_US, OpenSpan};
 use super::sqlite::Lock;
 use super::tallies::Board;
-use super::{Cover, EditError, LineRow, NewCrossing, Scene, StoreError, lines};
+use super::{Cover, EditError, JudgedLine, LineRow, NewCrossing, Scene, StoreError, lines};
 use crate::base::Beat;
 
 /// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
@@ -58,7 +59,7 @@ pub(super) enum Command {
     /// Whether counting runs, since a moment of `CLOCK_MONOTONIC`.
     Cover(Cover, i64),
     /// Which lines can count something with the detector at work and which cannot, since a moment of `CLOCK_MONOTONIC`.
-    Judge(Vec<(u64, bool)>, i64),
+    Judge(Vec<JudgedLine>, i64),
     /// The scene that is shown.
     Show(Scene),
     /// A change that somebody waits for.
@@ -123,6 +124,7 @@ pub(super) struct State {
     pub wall: WallClock,
     pub scene: Scene,
     pub span: Option<OpenSpan>,
+    pub judging: Judging,
 }
 
 /// The writer.
@@ -202,6 +204,7 @@ impl Writer {
             connection.query_row("SELECT ifnull(max(id), 0) FROM crossings", [], |row| row.get(0))?;
         let scene = Scene::Camera;
         let all_lines = lines::all(&connection)?;
+        let judging = Judging::begin(&connection)?;
         let now_us = wall.wall_us(now.monotonic_us as i64);
         let board = Board::new(&connection, &calendar, scene, now_us, &all_lines)?;
         let mut writer = Writer {
@@ -214,7 +217,7 @@ impl Writer {
             boot,
             run,
             newest_sure_us,
-            state: State { wall, scene, span: None },
+            state: State { wall, scene, span: None, judging },
             held: VecDeque::new(),
             held_crossings: 0,
             held_bytes: 0,
@@ -502,7 +505,7 @@ impl Writer {
                 Command::Judge(judged, since_us) => {
                     let mono_us = (*since_us).min(mono_us);
                     let since = Moment { mono_us, wall_us: wall.wall_us(mono_us), ..moment };
-                    lines::judge(&desk, judged, since)?;
+                    lines::judge(&desk, &mut state.judging, judged, since)?;
                 }
                 Command::Show(scene) => {
                     state.scene = *scene;
@@ -533,6 +536,9 @@ impl Writer {
             }
         }
         sums.write(&transaction)?;
+        if is_edited {
+            state.judging.changed(&transaction, mono_us)?;
+        }
         if let Some(span) = &mut state.span {
             span.extend(&transaction, mono_us, wall)?;
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::compare::Compared;
 use super::tables::week_table;
-use super::{View, links};
+use super::{UNKNOWN, View, links};
 use crate::ui::chart::{Bars, Sums, WeekMap, sums};
 use crate::ui::escape::Text;
 use crate::ui::facts::{ChartBucket, DrawnLine, LineTally, NotCounted};
@@ -169,9 +169,11 @@ impl View<'_> {
         let most = all.map(|(count_in, out)| count_in.max(out)).max().unwrap_or(0);
         let mut html = String::from("<div class=\"split\">");
         for (line, buckets) in &by_line {
-            // What is unknown of all lines is unknown of each; a line without a crossing is not.
+            // A line without a crossing is not unknown; one that nothing could be counted on is.
             let (count_in, out) = buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
             let gaps = self.gaps_of(line);
+            let is_known = (count_in, out) != (0, 0) || self.is_known_beside(&gaps);
+            let figure = |count: u64| if is_known { self.figure(count) } else { UNKNOWN.into() };
             let svg = Bars {
                 buckets,
                 bucket: ask.shown.bucket,
@@ -189,8 +191,8 @@ impl View<'_> {
                 "<section class=\"panel\" aria-label=\"{name}\"><header><h2>{name}{deleted}</h2><p \
                  class=\"num\"><b class=\"in\">{count_in} {in_name}</b> &nbsp; <b class=\"out\">{out} \
                  {out_name}</b></p></header><figure class=\"chart\">{svg}</figure></section>",
-                count_in = self.figure(count_in),
-                out = self.figure(out),
+                count_in = figure(count_in),
+                out = figure(out),
                 name = Text(&line.name),
                 deleted = if line.deleted_us.is_some() { " <small>(deleted)</small>" } else { "" },
                 in_name = Text(&line.in_name),
@@ -200,14 +202,21 @@ impl View<'_> {
         html + "</div>"
     }
 
-    /// What is not known of a line: what was not counted at all, and what was before it was drawn and after it was
-    /// deleted.
+    /// What is not known of a line; it was not drawn in all of the time that is shown if nothing is said of it.
     fn gaps_of(&self, line: &DrawnLine) -> Vec<NotCounted> {
-        let gap = |from_us, to_us| NotCounted { from_us, to_us, why: "no_line".into() };
-        let mut gaps = self.page.gaps.clone();
-        gaps.push(gap(0, line.created_us));
-        gaps.extend(line.deleted_us.map(|us| gap(us, u64::MAX)));
-        gaps
+        let all = || vec![NotCounted { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
+        self.page.line_gaps.get(&line.id).cloned().unwrap_or_else(all)
+    }
+
+    /// Whether these gaps, oldest first, leave anything of the time that is shown and has passed.
+    fn is_known_beside(&self, gaps: &[NotCounted]) -> bool {
+        let shown = &self.page.ask.shown;
+        let to_us = shown.to_us.min(self.clock().now_us);
+        let known_us = gaps.iter().fold(shown.from_us, |at_us, gap| match gap.from_us > at_us {
+            true => at_us,
+            false => at_us.max(gap.to_us),
+        });
+        known_us < to_us
     }
 
     /// The week, hour by hour.

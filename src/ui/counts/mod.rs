@@ -10,6 +10,7 @@ mod charts;
 mod compare;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::ui::chart::{self, Sums, sums};
@@ -20,6 +21,9 @@ use crate::ui::facts::{
 use crate::ui::range::{CountsAsk, Heat, day_of};
 use crate::ui::words::{capital, day, in_address, long_day, rfc3339, sentence, zoned};
 use crate::ui::{Frame, Tab};
+
+/// Stands in place of a sum of which nothing is known.
+const UNKNOWN: &str = "–";
 
 /// What the page of figures shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +50,8 @@ pub struct CountsPage {
     pub weeks: Vec<ChartBucket>,
     /// Times without counting that meet [`CountsAsk::shown`], oldest first.
     pub gaps: Vec<NotCounted>,
+    /// The same of each line by itself, by its number, where all of them are shown.
+    pub line_gaps: BTreeMap<u64, Vec<NotCounted>>,
     /// Resets in [`CountsAsk::shown`].
     pub resets: Vec<SetToZero>,
     /// Every time that a line was moved in the time that is shown: its number, and when.
@@ -329,7 +335,7 @@ impl View<'_> {
 
     /// A sum over the time that is shown; a dash where nothing is known of it.
     fn figure(&self, count: u64) -> String {
-        if self.is_known() { count.to_string() } else { "–".into() }
+        if self.is_known() { count.to_string() } else { UNKNOWN.into() }
     }
 }
 
