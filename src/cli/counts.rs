@@ -106,7 +106,7 @@ struct Rows {
 }
 
 impl Span {
-    fn read(&self, config: &Config) -> Result<Rows, Failure> {
+    fn read(&self, config: &Config, is_for_json: bool) -> Result<Rows, Failure> {
         let ledger = store_settings(config);
         let clock = Clock { now_us: wall_us(), zone: ledger.zone.clone(), day_starts: ledger.day_starts };
         let instant = |key, text: &str| {
@@ -132,7 +132,8 @@ impl Span {
         let reader = Reader::open(&ledger).map_err(unread)?;
         let rows = reader.counts(&query).map_err(unread)?;
         let gaps = reader.gaps(scene, from_us, to_us).map_err(unread)?;
-        let by_line = self.tells(By::Line).then(|| reader.gaps_by_line(scene, &[], from_us, to_us));
+        let by_line =
+            (is_for_json && self.tells(By::Line)).then(|| reader.gaps_by_line(scene, &[], from_us, to_us));
         let line_gaps = by_line.transpose().map_err(unread)?;
         let mut elsewhere = Vec::new();
         if !rows.iter().any(is_known) {
@@ -147,8 +148,8 @@ impl Span {
     }
 
     /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
-    fn read_and_hint(&self, config: &Config) -> Result<Rows, Failure> {
-        let rows = self.read(config)?;
+    fn read_and_hint(&self, config: &Config, is_for_json: bool) -> Result<Rows, Failure> {
+        let rows = self.read(config, is_for_json)?;
         if let (None, Some(hint)) = (&self.scene, rows.hint()) {
             eprintln!("hint: {hint}");
         }
@@ -222,7 +223,6 @@ struct Report {
     by: Vec<&'static str>,
     items: Vec<ItemReport>,
     gaps: Vec<GapReport>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     line_gaps: Option<Vec<LineGapsReport>>,
     /// There is no other page.
     next: Option<String>,
@@ -293,7 +293,7 @@ pub struct Show {
 impl Show {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        let rows = self.span.read_and_hint(&config)?;
+        let rows = self.span.read_and_hint(&config, self.json)?;
         if self.json { print_json(&report(&self.span, &rows)) } else { print(&table(&self.span, &rows)) }
     }
 }
@@ -340,7 +340,7 @@ pub struct Export {
 impl Export {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        let rows = self.span.read_and_hint(&config)?;
+        let rows = self.span.read_and_hint(&config, self.json)?;
         if self.json { print_json(&report(&self.span, &rows)) } else { print(&csv(&self.span, &rows)) }
     }
 }

@@ -9,15 +9,18 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
 
-use crate::base::{Beat, Stamp, clock};
+use crate::base::{Beat, IDLE, Stamp, clock};
 use crate::http::clock_is_wrong;
 use crate::pipeline::keeping::RecordingStatus;
 use crate::pipeline::{CountingStatus, State, Status};
 
 /// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it
-/// beats at least once a second while it lives, even when the camera is asleep. What is known to be
+/// beats at least once a second while it lives, even when the camera is asleep, and once in [`IDLE`] where it only waits to
+/// be asked. What is known to be
 /// slow (an open, a model that is loaded, a look) has its time added.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
+
+const _: () = assert!(IDLE.as_millis() * 2 <= STUCK_AFTER.as_millis());
 
 /// Whether a service manager listens.
 pub fn is_listening() -> bool {

@@ -86,7 +86,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             rows => rows?,
         };
         let gaps = reader.gaps_of(scene, &asked.lines, from_us, to_us)?;
-        let line_gaps = match by.line {
+        let line_gaps = match by.line && format == Format::Json {
             true => Some(reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?),
             false => None,
         };
@@ -223,7 +223,6 @@ struct CountsReport<'a> {
     items: Vec<BucketReport<'a>>,
     gaps: Vec<GapReport>,
     /// Where lines are told apart: a line without counts may have been one that nothing was counted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
     line_gaps: Option<Vec<LineGapsReport>>,
     next: Option<String>,
 }

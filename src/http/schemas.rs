@@ -120,7 +120,7 @@ fn of_what_is_counted() -> Value {
             "by": list(json!({"type": "string", "enum": ["line", "class", "direction"]})),
             "items": list(json!({"$ref": "#/components/schemas/Bucket"})),
             "gaps": list(gap()),
-            "line_gaps": list(object(json!({"line_id": count(), "line": text(), "gaps": list(gap())}))),
+            "line_gaps": maybe(list(object(json!({"line_id": count(), "line": text(), "gaps": list(gap())})))),
             "next": maybe(text()),
         })),
         "Bucket": object(json!({

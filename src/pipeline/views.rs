@@ -217,8 +217,9 @@ impl<'a> Maker<'a> {
     fn run(mut self, runtime: &Runtime) {
         self.settle();
         loop {
+            // Neither is slow work a long sleep, nor a long sleep slow work.
+            self.beat.beat();
             let event = block_on(runtime, self.wait());
-            // A long sleep is no slow work.
             self.beat.beat();
             match event {
                 Event::Picture(ground, picture) => self.picture(ground, &picture),
@@ -278,6 +279,7 @@ impl<'a> Maker<'a> {
                 && let Some(newest) = ground.newest()
             {
                 self.make(at, &newest);
+                self.beat.beat();
             }
         }
     }

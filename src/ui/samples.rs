@@ -532,6 +532,11 @@ mod tests {
         page.shown.iter_mut().for_each(|bucket| bucket.counts.retain(|kind| kind.line_id != 2));
         let none = counts_page(&page);
         assert!(none.contains("<b class=\"in\">0 in</b>") && !none.contains(unknown), "some of it is known");
+        // Nor is what lies between two gaps when the service is started anew, or between the last and a clock that is ahead.
+        let (half, now_us) = (MIDNIGHT + HOUR, page.clock.now_us);
+        let after = NotCounted { from_us: half + 700_000, to_us: now_us - 500_000, why: "no_class".into() };
+        page.line_gaps.insert(2, [gap(half), vec![after]].concat());
+        assert!(counts_page(&page).contains(unknown));
         page.line_gaps.insert(2, gap(u64::MAX));
         assert!(counts_page(&page).contains(unknown));
         // So it is where the line was not drawn in all of that time.

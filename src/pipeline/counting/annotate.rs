@@ -66,8 +66,9 @@ impl<'a> Annotator<'a> {
             } else if self.pictures.is_none() {
                 self.pictures = Some(self.shared.pipeline.hub().subscribe());
             }
+            // Neither is slow work a long sleep, nor a long sleep slow work.
+            self.beat.beat();
             let event = block_on(runtime, self.wait());
-            // A long sleep is no slow work.
             self.beat.beat();
             match event {
                 Event::Picture(picture) if picture.is_card => self.shared.annotated.publish(picture),

@@ -393,6 +393,8 @@ struct Numbers {
     driver: Option<u32>,
     /// When the last frame was taken, in microseconds.
     stamp_us: u64,
+    /// From the one before to that one, in microseconds; 0 if there was none.
+    step_us: u64,
     /// Frames since the driver was asked.
     unasked: u32,
 }
@@ -403,8 +405,11 @@ const UNASKED: u32 = 30;
 impl Numbers {
     /// The count of a frame of this time, if that can only be the next one at `fps` frames a second.
     fn expected(&self, stamp_us: u64, fps: Option<f64>) -> Option<u32> {
-        let intervals = stamp_us.saturating_sub(self.stamp_us) as f64 / 1e6 * fps?;
-        let is_next = (0.5..1.5).contains(&intervals) && self.unasked < UNASKED;
+        let step_us = stamp_us.saturating_sub(self.stamp_us);
+        let intervals = step_us as f64 / 1e6 * fps?;
+        // A camera may be faster than it says.
+        let is_late = self.step_us > 0 && step_us > self.step_us + self.step_us / 2;
+        let is_next = (0.5..1.5).contains(&intervals) && !is_late && self.unasked < UNASKED;
         self.driver.filter(|_| is_next).map(|last| last.wrapping_add(1))
     }
 
@@ -419,6 +424,7 @@ impl Numbers {
         let step = self.driver.zip(count).map_or(1, |(last, count)| count.wrapping_sub(last));
         // A count that stands still or goes back is none.
         self.last += if (1..1 << 16).contains(&step) { u64::from(step) } else { 1 };
+        self.step_us = if self.stamp_us > 0 { stamp_us.saturating_sub(self.stamp_us) } else { 0 };
         (self.driver, self.stamp_us) = (count, stamp_us);
         self.unasked += 1;
         self.last
@@ -476,6 +482,15 @@ mod tests {
         // One is missing that did not show: it does when the driver is asked again.
         let later: Vec<(u64, u32)> = (1..=30).map(|n| next(1250 + 40 * n, 16 + n as u32)).collect();
         assert_eq!((later[0], later[28], later[29]), ((10, 4), (38, 4), (40, 5)));
+        // One at 30 a second that says 20: a lost frame is not late by what it says.
+        let mut fast = Numbers::default();
+        for (ms, count) in [(1000, 7), (1033, 8), (1066, 9)] {
+            fast.next(Some(count), ms * 1000);
+        }
+        assert_eq!(
+            (fast.expected(1_099_000, Some(20.0)), fast.expected(1_132_000, Some(20.0))),
+            (Some(10), None)
+        );
         let silent = Numbers { driver: None, ..numbers };
         assert_eq!((silent.expected(2490, Some(25.0)), numbers.expected(2490, None)), (None, None));
     }

@@ -149,9 +149,8 @@ impl Reader {
             if from_us >= to_us {
                 return Ok(Vec::new());
             }
-            let began_us = self.read_began()?.unwrap_or(to_us);
             let mut spans = self.spans(scene, lines, from_us, to_us)?;
-            spans.push(Span { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.to_owned() });
+            spans.push(Span { from_us, ..self.not_begun(to_us)? });
             Ok(coverage::gaps(&spans, scene, from_us, to_us))
         })())
     }
@@ -174,8 +173,27 @@ impl Reader {
             |row: &LineRow| if lines.is_empty() { was_drawn(row) } else { lines.contains(&row.id) };
         let mut meant: Vec<LineRow> = self.lines()?.into_iter().filter(is_meant).collect();
         meant.sort_by_key(|row| row.id);
-        let with_gaps = |row: LineRow| Ok((self.gaps_of(scene, &[row.id], from_us, to_us)?, row));
-        meant.into_iter().map(with_gaps).map(|read| read.map(|(gaps, row)| (row, gaps))).collect()
+        self.tell((|| {
+            let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
+            if from_us >= to_us {
+                return Ok(meant.into_iter().map(|row| (row, Vec::new())).collect());
+            }
+            // A year may have thousands: they are read once.
+            let spans = self.spans_of_all(from_us, to_us)?;
+            let not_begun = self.not_begun(to_us)?;
+            let with_gaps = |row: LineRow| {
+                let mut spans = self.spans_of(spans.clone(), scene, &[row.id], from_us, to_us)?;
+                spans.push(Span { from_us, ..not_begun.clone() });
+                Ok((row, coverage::gaps(&spans, scene, from_us, to_us)))
+            };
+            meant.into_iter().map(with_gaps).collect()
+        })())
+    }
+
+    /// The time before it was first said whether counting runs; all up to `to_us` if it never was.
+    fn not_begun(&self, to_us: i64) -> Result<Span, ReadError> {
+        let began_us = self.read_began()?.unwrap_or(to_us);
+        Ok(Span { from_us: i64::MIN, to_us: began_us, scene: None, why: NOT_BEGUN.to_owned() })
     }
 
     /// When it was first said whether counting runs, wall time in microseconds; `None` if it never was.
@@ -379,6 +397,29 @@ impl Reader {
     /// counted only while one of them was drawn and could count something: else there is no count of them, which is no
     /// count of 0.
     fn spans(&self, scene: Scene, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+        self.spans_of(self.spans_of_all(from_us, to_us)?, scene, lines, from_us, to_us)
+    }
+
+    /// The same of `spans` as they are on record.
+    fn spans_of(
+        &self,
+        mut spans: Vec<Span>,
+        scene: Scene,
+        lines: &[u64],
+        from_us: i64,
+        to_us: i64,
+    ) -> Result<Vec<Span>, ReadError> {
+        if !lines.is_empty() {
+            let LineTimes { drawn, able } = self.line_times(lines)?;
+            spans = coverage::only_while(spans, scene, &drawn, "no_line");
+            spans = coverage::only_while(spans, scene, &able, "no_class");
+        }
+        spans.extend(self.recounted(lines, from_us, to_us)?);
+        Ok(spans)
+    }
+
+    /// Spans as they are on record, and the one under way.
+    fn spans_of_all(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
         let mut query = self.connection.prepare(
             "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
         )?;
@@ -407,12 +448,6 @@ impl Reader {
             }
             None => self.follow(&mut spans, now_us)?,
         }
-        if !lines.is_empty() {
-            let LineTimes { drawn, able } = self.line_times(lines)?;
-            spans = coverage::only_while(spans, scene, &drawn, "no_line");
-            spans = coverage::only_while(spans, scene, &able, "no_class");
-        }
-        spans.extend(self.recounted(lines, from_us, to_us)?);
         Ok(spans)
     }
 

@@ -11,6 +11,9 @@ use crate::ui::facts::{ChartBucket, DrawnLine, LineTally, NotCounted};
 use crate::ui::range::Heat;
 use crate::ui::words::{change, length, percent, weekday, when, zoned};
 
+/// Less than this, in microseconds, says nothing of a line.
+const LEAST_KNOWN_US: u64 = 2_000_000;
+
 impl View<'_> {
     /// The large figures.
     pub(super) fn figures(&self, compared: Option<&Compared>) -> String {
@@ -208,15 +211,19 @@ impl View<'_> {
         self.page.line_gaps.get(&line.id).cloned().unwrap_or_else(all)
     }
 
-    /// Whether these gaps, oldest first, leave anything of the time that is shown and has passed.
+    /// Whether these gaps, oldest first, leave anything of the time that is shown and has passed: more than what lies between
+    /// two of them where the service was started anew, and than two clocks differ by.
     fn is_known_beside(&self, gaps: &[NotCounted]) -> bool {
         let shown = &self.page.ask.shown;
         let to_us = shown.to_us.min(self.clock().now_us);
-        let known_us = gaps.iter().fold(shown.from_us, |at_us, gap| match gap.from_us > at_us {
-            true => at_us,
-            false => at_us.max(gap.to_us),
-        });
-        known_us < to_us
+        let mut known_us = shown.from_us;
+        for gap in gaps {
+            if gap.from_us > known_us.saturating_add(LEAST_KNOWN_US) {
+                break;
+            }
+            known_us = known_us.max(gap.to_us);
+        }
+        known_us.saturating_add(LEAST_KNOWN_US) < to_us
     }
 
     /// The week, hour by hour.
