@@ -195,6 +195,10 @@ impl<'a> Detect<'a> {
             self.beat.beat();
             self.settle();
             match block_on(runtime, self.wait()) {
+                // To load a network and prepare it takes seconds of a processor.
+                Event::Picture(picture) if self.is_to_be_made() => {
+                    way.in_one_piece(|| self.picture(&picture))
+                }
                 Event::Picture(picture) => {
                     // Before, too: rare looks would be starved, and the time between them say that they are not. Who looks
                     // at nothing waits for no processor, and reads no files of the kernel's to know it.
@@ -433,6 +437,13 @@ impl<'a> Detect<'a> {
             return;
         }
         self.look(picture);
+    }
+
+    /// Whether the next picture has a detector made.
+    fn is_to_be_made(&self) -> bool {
+        let is_for = |(scene, chosen): &MadeFor| *scene == self.scene && *chosen == self.chosen;
+        self.watch.as_ref().is_none_or(|(made_for, _)| !is_for(made_for))
+            && self.may_make(&(self.scene, self.chosen.clone()))
     }
 
     fn may_make(&self, wanted: &MadeFor) -> bool {
