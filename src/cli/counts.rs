@@ -3,26 +3,22 @@
 //! Showing and exporting read the file itself, read-only, whether `tallycam serve` runs or not. A reset is
 //! the daemon's to write while it runs: it is asked over HTTP, and only where nobody listens is the ledger opened here.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
+use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::daemon::{Daemon, Sent};
 use super::{Failure, Given, print, print_json, recount};
 use crate::base::block_on;
-use crate::base::clock::{rfc3339, wall_us};
+use crate::base::clock::wall_us;
 use crate::config::Config;
 use crate::daemon::counting::{settings, store_settings};
-use crate::http::csv::Table;
 use crate::http::when;
-use crate::http::wire::{GapReport, LineGapsReport};
-use crate::store::{
-    BucketRow, BucketSize, Counts, CountsQuery, EditError, Gap, LineRow, Reader, Scene, StoreError,
-};
+use crate::http::wire_counts::{BUCKETS, By, Counted, grouped, is_known, sum};
+use crate::store::{BucketSize, Counts, CountsQuery, EditError, Reader, Scene, StoreError};
 use crate::ui::Clock;
 use crate::vision::Direction;
 
@@ -62,51 +58,27 @@ struct Span {
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     to: String,
     /// How long a row is
-    #[arg(long, value_name = "LENGTH", value_enum, default_value_t = Bucket::Hour)]
-    bucket: Bucket,
+    #[arg(long, value_name = "LENGTH", value_parser = BUCKETS.map(|(word, _)| word), default_value = "hour")]
+    bucket: String,
     /// What a row tells apart, with commas: line, class, direction
-    #[arg(long, value_name = "WHAT,...", value_enum, value_delimiter = ',', default_values_t = [By::Line, By::Class, By::Direction])]
-    by: Vec<By>,
+    #[arg(long, value_name = "WHAT,...", value_parser = By::WORDS, value_delimiter = ',', default_values = By::WORDS)]
+    by: Vec<String>,
     /// What was looked at: camera, files or sim; without it that of the configured source
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
     scene: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Bucket {
-    Hour,
-    Day,
-    Week,
-    Month,
-    Total,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum By {
-    Line,
-    Class,
-    Direction,
-}
-
-/// What a row may tell apart, in the order of columns.
-const COLUMNS: [(By, &str); 3] = [(By::Line, "line"), (By::Class, "class"), (By::Direction, "direction")];
-
 /// What was read.
-struct Rows {
-    rows: Vec<BucketRow>,
-    gaps: Vec<Gap>,
-    /// Of each line, where lines are told apart.
-    line_gaps: Option<Vec<(LineRow, Vec<Gap>)>>,
+struct Read {
+    counted: Counted,
     camera: String,
-    scene: Scene,
+    clock: Clock,
     /// Other scenes of which something is on record, where nothing is of this one.
     elsewhere: Vec<Scene>,
-    zone: jiff::tz::TimeZone,
-    span_us: (u64, u64),
 }
 
 impl Span {
-    fn read(&self, config: &Config, is_for_json: bool) -> Result<Rows, Failure> {
+    fn read(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
         let ledger = store_settings(config);
         let clock = Clock { now_us: wall_us(), zone: ledger.zone.clone(), day_starts: ledger.day_starts };
         let instant = |key, text: &str| {
@@ -121,19 +93,14 @@ impl Span {
             });
         }
         let scene = self.scene.as_deref().and_then(Scene::of_word).unwrap_or(settings(config).scene);
-        let bucket = match self.bucket {
-            Bucket::Hour => BucketSize::Hour,
-            Bucket::Day => BucketSize::Day,
-            Bucket::Week => BucketSize::Week,
-            Bucket::Month => BucketSize::Month,
-            Bucket::Total => BucketSize::Total,
-        };
+        let bucket = BUCKETS.iter().find(|(word, _)| *word == self.bucket);
+        let bucket = bucket.map_or(BucketSize::Hour, |(_, size)| *size);
+        let by = By::of_words(self.by.iter().map(String::as_str)).unwrap_or(By::ALL);
         let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
         let reader = Reader::open(&ledger).map_err(unread)?;
         let rows = reader.counts(&query).map_err(unread)?;
         let gaps = reader.gaps(scene, from_us, to_us).map_err(unread)?;
-        let by_line =
-            (is_for_json && self.tells(By::Line)).then(|| reader.gaps_by_line(scene, &[], from_us, to_us));
+        let by_line = (is_for_json && by.line).then(|| reader.gaps_by_line(scene, &[], from_us, to_us));
         let line_gaps = by_line.transpose().map_err(unread)?;
         let mut elsewhere = Vec::new();
         if !rows.iter().any(is_known) {
@@ -143,51 +110,26 @@ impl Span {
                 elsewhere.extend(rows.iter().any(is_known).then_some(other));
             }
         }
-        let (camera, zone) = (ledger.camera, ledger.zone);
-        Ok(Rows { rows, gaps, line_gaps, camera, scene, elsewhere, zone, span_us: (from_us, to_us) })
+        let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
+        Ok(Read { counted, camera: ledger.camera, clock, elsewhere })
     }
 
     /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
-    fn read_and_hint(&self, config: &Config, is_for_json: bool) -> Result<Rows, Failure> {
-        let rows = self.read(config, is_for_json)?;
-        if let (None, Some(hint)) = (&self.scene, rows.hint()) {
+    fn read_and_hint(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
+        let read = self.read(config, is_for_json)?;
+        if let (None, Some(hint)) = (&self.scene, read.hint()) {
             eprintln!("hint: {hint}");
         }
-        Ok(rows)
-    }
-
-    fn tells(&self, what: By) -> bool {
-        self.by.contains(&what)
-    }
-
-    /// The counts of a bucket, told apart as asked for.
-    fn groups(&self, row: &BucketRow) -> Vec<Group> {
-        // By line, class and direction, as far as these are told apart.
-        type Key = (Option<u64>, Option<String>, Option<Direction>);
-        let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
-        for count in &row.counts {
-            let line_id = self.tells(By::Line).then_some(count.line_id);
-            let class = self.tells(By::Class).then(|| count.class.to_string());
-            let direction = self.tells(By::Direction).then_some(count.direction);
-            let group = groups.entry((line_id, class.clone(), direction)).or_insert_with(|| Group {
-                line_id,
-                line: line_id.map(|_| count.line.to_string()),
-                class,
-                direction: direction.map(Direction::word),
-                count: 0,
-            });
-            group.count += count.count;
-        }
-        groups.into_values().collect()
+        Ok(read)
     }
 }
 
-impl Rows {
+impl Read {
     /// Where else something is on record.
     fn hint(&self) -> Option<String> {
         let others: Vec<String> =
             self.elsewhere.iter().map(|scene| format!("--scene {}", scene.word())).collect();
-        let scene = self.scene.word();
+        let scene = self.counted.scene.word();
         (!others.is_empty()).then(|| {
             format!(
                 "nothing of the scene {scene} is on record for that time; of another: {}",
@@ -195,87 +137,10 @@ impl Rows {
             )
         })
     }
-}
 
-/// How many of one kind; what is not told apart is left out.
-#[derive(Debug, Serialize)]
-struct Group {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'static str>,
-    count: u64,
-}
-
-/// What was counted between two times, as the API has it.
-#[derive(Debug, Serialize)]
-struct Report {
-    camera: String,
-    scene: &'static str,
-    time_zone: String,
-    from: String,
-    to: String,
-    bucket: String,
-    by: Vec<&'static str>,
-    items: Vec<ItemReport>,
-    gaps: Vec<GapReport>,
-    line_gaps: Option<Vec<LineGapsReport>>,
-    /// There is no other page.
-    next: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ItemReport {
-    start: String,
-    end: String,
-    covered: f64,
-    r#in: Option<u64>,
-    out: Option<u64>,
-    counts: Vec<Group>,
-}
-
-/// Whether it is known how many there were: counting ran at least for a while.
-fn is_known(row: &BucketRow) -> bool {
-    row.covered > 0.0 || !row.counts.is_empty()
-}
-
-/// How many crossed in one direction; `None` where counting did not run and nothing was counted.
-fn sum(row: &BucketRow, direction: Direction) -> Option<u64> {
-    is_known(row).then(|| row.counts.iter().filter(|c| c.direction == direction).map(|c| c.count).sum())
-}
-
-/// With four decimals, 1 only if nothing is missing and 0 only if nothing was covered.
-fn share(covered: f64) -> f64 {
-    // A moment that was covered is not nothing: beside 0 there is no count, which is not a count of 0.
-    if covered > 0.0 { (covered * 1e4).floor().max(1.0) / 1e4 } else { 0.0 }
-}
-
-fn report(span: &Span, rows: &Rows) -> Report {
-    let item = |row: &BucketRow| ItemReport {
-        start: rfc3339(row.start_us),
-        end: rfc3339(row.end_us),
-        covered: share(row.covered),
-        r#in: sum(row, Direction::In),
-        out: sum(row, Direction::Out),
-        counts: span.groups(row),
-    };
-    let told = |(by, name)| span.tells(by).then_some(name);
-    Report {
-        camera: rows.camera.clone(),
-        scene: rows.scene.word(),
-        time_zone: when::name_of(&rows.zone, wall_us()),
-        from: rfc3339(rows.span_us.0),
-        to: rfc3339(rows.span_us.1),
-        bucket: span.bucket.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
-        by: COLUMNS.into_iter().filter_map(told).collect(),
-        items: rows.rows.iter().map(item).collect(),
-        gaps: rows.gaps.iter().map(GapReport::from).collect(),
-        line_gaps: rows.line_gaps.as_ref().map(|lines| lines.iter().map(LineGapsReport::from).collect()),
-        next: None,
+    /// As the API has it.
+    fn print_json(&self) -> Result<(), Failure> {
+        print_json(&self.counted.report(&self.camera, &self.clock))
     }
 }
 
@@ -293,28 +158,25 @@ pub struct Show {
 impl Show {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        let rows = self.span.read_and_hint(&config, self.json)?;
-        if self.json { print_json(&report(&self.span, &rows)) } else { print(&table(&self.span, &rows)) }
+        let read = self.span.read_and_hint(&config, self.json)?;
+        if self.json { read.print_json() } else { print(&table(&read.counted, &read.clock.zone)) }
     }
 }
 
 /// As people read it.
-fn table(span: &Span, rows: &Rows) -> String {
+fn table(counted: &Counted, zone: &TimeZone) -> String {
     let mut text = format!("{:25} {:>7} {:>6} {:>6}  {}\n", "from", "covered", "in", "out", "of these");
     let number = |sum: Option<u64>| sum.map_or_else(|| String::from("–"), |sum| sum.to_string());
-    for row in &rows.rows {
-        let kinds: Vec<String> = span
-            .groups(row)
+    for row in &counted.rows {
+        let kinds: Vec<String> = grouped(&row.counts, counted.by)
             .into_iter()
             .map(|group| {
-                let line = group.line.unwrap_or_default();
-                let words =
-                    [line.as_str(), group.class.as_deref().unwrap_or(""), group.direction.unwrap_or("")];
-                let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+                let words = [group.line, group.class, group.direction];
+                let words: Vec<&str> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
                 format!("{} {}", words.join(" "), group.count).trim().to_owned()
             })
             .collect();
-        let start = when::local(row.start_us, &rows.zone);
+        let start = when::local(row.start_us, zone);
         let (into, out) = (number(sum(row, Direction::In)), number(sum(row, Direction::Out)));
         let covered = format!("{:.0} %", (row.covered * 100.0).floor());
         let line = format!("{start:25} {covered:>7} {into:>6} {out:>6}  {}", kinds.join(", "));
@@ -340,51 +202,9 @@ pub struct Export {
 impl Export {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
-        let rows = self.span.read_and_hint(&config, self.json)?;
-        if self.json { print_json(&report(&self.span, &rows)) } else { print(&csv(&self.span, &rows)) }
+        let read = self.span.read_and_hint(&config, self.json)?;
+        if self.json { read.print_json() } else { print(&read.counted.csv(&read.clock.zone)) }
     }
-}
-
-/// As `/api/v1/counts?format=csv` has it. A count that is not known is empty.
-fn csv(span: &Span, rows: &Rows) -> String {
-    let told: Vec<&str> = COLUMNS.iter().filter(|(by, _)| span.tells(*by)).map(|(_, name)| *name).collect();
-    let mut header = vec!["start", "end", "covered"];
-    header.extend(told);
-    header.push("count");
-    header.extend(span.tells(By::Line).then_some("line_id"));
-    let mut table = Table::new(&header);
-    for row in &rows.rows {
-        let mut groups = span.groups(row);
-        let is_empty = groups.is_empty();
-        if is_empty {
-            groups.push(Group { line_id: None, line: None, class: None, direction: None, count: 0 });
-        }
-        for group in groups {
-            table.plain(when::local(row.start_us, &rows.zone));
-            table.plain(when::local(row.end_us, &rows.zone));
-            table.plain(share(row.covered));
-            let words = [
-                (By::Line, group.line.as_deref()),
-                (By::Class, group.class.as_deref()),
-                (By::Direction, group.direction),
-            ];
-            for (_, word) in words.into_iter().filter(|(by, _)| span.tells(*by)) {
-                table.text(word.unwrap_or_default());
-            }
-            if is_empty && row.covered <= 0.0 {
-                table.empty();
-            } else {
-                table.plain(group.count);
-            }
-            match group.line_id {
-                Some(line_id) => table.plain(line_id),
-                None if span.tells(By::Line) => table.empty(),
-                None => {}
-            }
-            table.end_row();
-        }
-    }
-    table.take()
 }
 
 #[derive(Debug, Args)]
@@ -444,17 +264,13 @@ pub fn unread(error: StoreError) -> Failure {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::Count;
+    use crate::store::{BucketRow, Count};
 
-    fn span(by: &[By]) -> Span {
-        let (from, to) = (String::from("today"), String::from("now"));
-        Span { from, to, bucket: Bucket::Hour, by: by.to_vec(), scene: None }
-    }
-
-    fn rows() -> Rows {
-        let count = |line: &str, class: &str, direction, count| Count {
+    #[test]
+    fn what_was_not_covered_has_a_dash_and_no_zero() {
+        let count = |class: &str, direction, count| Count {
             line_id: 1,
-            line: line.into(),
+            line: "Door".into(),
             class: class.into(),
             direction,
             count,
@@ -465,41 +281,24 @@ mod tests {
             covered,
             counts,
         };
-        let counts =
-            vec![count("=Door", "person", Direction::In, 3), count("=Door", "car", Direction::In, 2)];
-        let rows = vec![row(0, 0.99999, counts), row(1, 1.0, vec![]), row(2, 0.0, vec![])];
-        let (camera, zone) = (String::from("hall"), jiff::tz::TimeZone::UTC);
-        let gaps =
-            vec![Gap { from_us: 2 * 3_600_000_000, to_us: 3 * 3_600_000_000, why: String::from("paused") }];
-        let (scene, elsewhere) = (Scene::Camera, Vec::new());
-        Rows { rows, gaps, line_gaps: None, camera, scene, elsewhere, zone, span_us: (0, 1) }
-    }
-
-    #[test]
-    fn what_was_not_covered_is_no_zero() {
-        let text = csv(&span(&[By::Line, By::Direction]), &rows());
-        assert_eq!(
-            text,
-            "start,end,covered,line,direction,count,line_id\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Door,in,5,1\r\n\
-             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0,\r\n\
-             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,,\r\n"
-        );
-        let shown = table(&span(&[By::Class]), &rows());
+        let counts = vec![count("person", Direction::In, 3), count("car", Direction::In, 2)];
+        let counted = |words: &[&'static str]| Counted {
+            scene: Scene::Camera,
+            from_us: 0,
+            to_us: 1,
+            bucket: BucketSize::Hour,
+            by: By::of_words(words.iter().copied()).unwrap(),
+            rows: vec![row(0, 0.99999, counts.clone()), row(1, 1.0, vec![]), row(2, 0.0, vec![])],
+            gaps: Vec::new(),
+            line_gaps: None,
+        };
+        let shown = table(&counted(&["class"]), &TimeZone::UTC);
         let lines: Vec<&str> = shown.lines().collect();
         assert!(lines[1].ends_with("99 %      5      0  car 2, person 3"), "{}", lines[1]);
+        assert!(lines[2].ends_with("100 %      0      0"), "{}", lines[2]);
         assert!(lines[3].ends_with("0 %      –      –"), "{}", lines[3]);
-        let json = serde_json::to_value(report(&span(&[]), &rows())).unwrap();
-        assert_eq!(json["items"][0]["counts"], serde_json::json!([{"count": 5}]));
-        assert_eq!((&json["items"][1]["in"], &json["items"][2]["in"]), (&0.into(), &serde_json::Value::Null));
-        assert_eq!(
-            (&json["time_zone"], &json["bucket"], &json["next"]),
-            (&json!("UTC"), &json!("hour"), &json!(null))
-        );
-        let gap =
-            json!({"from": "1970-01-01T02:00:00.000Z", "to": "1970-01-01T03:00:00.000Z", "why": "paused"});
-        assert_eq!((&json["by"], &json["gaps"]), (&json!([]), &json!([gap])));
-        let by = serde_json::to_value(report(&span(&[By::Direction, By::Line]), &rows())).unwrap();
-        assert_eq!(by["by"], json!(["line", "direction"]));
+        let shown = table(&counted(&["direction", "line"]), &TimeZone::UTC);
+        assert!(shown.lines().nth(1).unwrap().ends_with("  Door in 5"), "{shown}");
+        assert!(table(&counted(&[]), &TimeZone::UTC).lines().nth(1).unwrap().ends_with("0  5"));
     }
 }

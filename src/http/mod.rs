@@ -79,6 +79,7 @@ mod viewers;
 pub mod when;
 pub(crate) mod wire;
 mod wire_controls;
+pub(crate) mod wire_counts;
 mod wire_media;
 mod zip;
 mod zones;

@@ -133,9 +133,12 @@ pub struct Detect<'a> {
     last_look: Option<LastLook>,
     failing: Option<String>,
     unrecorded: Unrecorded,
+    /// On a small machine a network can take all there is: the stream must not wait for that.
+    way: GivingWay,
 }
 
 impl<'a> Detect<'a> {
+    /// On the thread that runs it: that gives way to others from here on.
     pub fn new(
         shared: Arc<Shared>,
         make: MakeDetector,
@@ -182,29 +185,24 @@ impl<'a> Detect<'a> {
             last_look: None,
             failing: None,
             unrecorded: Unrecorded::default(),
+            way: GivingWay::begin(&["network-"]),
             shared,
         }
     }
 
     /// Runs until counting is stopped.
     pub fn run(mut self, runtime: &Runtime) {
-        // On a small machine a network can take all there is: the stream must not wait for that.
-        let mut way = GivingWay::begin(&["network-"]);
         self.enter_scene(self.shared.settings().scene);
         loop {
             self.beat.beat();
             self.settle();
             match block_on(runtime, self.wait()) {
-                // To load a network and prepare it takes seconds of a processor.
-                Event::Picture(picture) if self.is_to_be_made() => {
-                    way.in_one_piece(|| self.picture(&picture))
-                }
                 Event::Picture(picture) => {
                     // Before, too: rare looks would be starved, and the time between them say that they are not. Who looks
                     // at nothing waits for no processor, and reads no files of the kernel's to know it.
-                    way.attend();
+                    self.way.attend();
                     self.picture(&picture);
-                    way.attend();
+                    self.way.attend();
                 }
                 Event::Asked(request) => self.obey(request),
                 Event::Changed => {}
@@ -439,13 +437,6 @@ impl<'a> Detect<'a> {
         self.look(picture);
     }
 
-    /// Whether the next picture has a detector made.
-    fn is_to_be_made(&self) -> bool {
-        let is_for = |(scene, chosen): &MadeFor| *scene == self.scene && *chosen == self.chosen;
-        self.watch.as_ref().is_none_or(|(made_for, _)| !is_for(made_for))
-            && self.may_make(&(self.scene, self.chosen.clone()))
-    }
-
     fn may_make(&self, wanted: &MadeFor) -> bool {
         let now = Instant::now();
         self.refused.as_ref().is_none_or(|refused| refused.made_for != *wanted || refused.again_at <= now)
@@ -466,7 +457,9 @@ impl<'a> Detect<'a> {
         self.beat.beat_before(MAKING_TAKES);
         let began = Instant::now();
         let make = &mut self.make;
-        let made = catch_unwind(AssertUnwindSafe(|| make(scene, chosen))).unwrap_or_else(|_| {
+        // To load a network and prepare it takes seconds of a processor.
+        let made = self.way.in_one_piece(|| catch_unwind(AssertUnwindSafe(|| make(scene, chosen))));
+        let made = made.unwrap_or_else(|_| {
             Err(NoDetector {
                 reason: String::from("the detector could not be made: tallycam made a mistake"),
                 hint: Some(String::from("please report the lines of the log before this")),

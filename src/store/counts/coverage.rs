@@ -4,6 +4,8 @@
 //! counting span holds it; of the rest, the reason is that of the span that holds it, and `off` where
 //! there is none.
 
+use std::sync::Arc;
+
 use super::{Gap, Scene};
 
 /// A time in which one thing was so. Wall time in microseconds, `from_us <= to_us`.
@@ -13,8 +15,8 @@ pub(super) struct Span {
     pub to_us: i64,
     /// The scene that was counted in; `None` if none was.
     pub scene: Option<Scene>,
-    /// Why not, if none was.
-    pub why: String,
+    /// Why not, if none was. Shared: the spans of a year are copied for each of the lines.
+    pub why: Arc<str>,
 }
 
 /// Times of `from_us..to_us` in which `scene` was counted: in order, apart from each other.
@@ -38,7 +40,7 @@ pub(super) fn covered(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) ->
 
 /// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut off.
 pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], why: &str) -> Vec<Span> {
-    let mut times = times.to_vec();
+    let (mut times, why) = (times.to_vec(), Arc::<str>::from(why));
     times.sort_unstable();
     let mut cut = Vec::with_capacity(spans.len());
     for span in spans {
@@ -46,19 +48,19 @@ pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], w
             cut.push(span);
             continue;
         }
-        let mut put = |from_us: i64, to_us: i64, scene: Option<Scene>, reason: &str| {
+        let mut put = |from_us: i64, to_us: i64, scene: Option<Scene>, reason: &Arc<str>| {
             if from_us < to_us {
-                cut.push(Span { from_us, to_us, scene, why: reason.to_owned() });
+                cut.push(Span { from_us, to_us, scene, why: Arc::clone(reason) });
             }
         };
         let mut at = span.from_us;
         for &(from, to) in &times {
             let (from, to) = (from.clamp(at, span.to_us), to.clamp(at, span.to_us));
-            put(at, from, None, why);
+            put(at, from, None, &why);
             put(from, to, span.scene, &span.why);
             at = to.max(from);
         }
-        put(at, span.to_us, None, why);
+        put(at, span.to_us, None, &why);
     }
     cut
 }
@@ -141,7 +143,7 @@ mod tests {
     const S: i64 = 1_000_000;
 
     fn span(from: i64, to: i64, scene: Option<Scene>, why: &str) -> Span {
-        Span { from_us: from * S, to_us: to * S, scene, why: why.to_owned() }
+        Span { from_us: from * S, to_us: to * S, scene, why: why.into() }
     }
 
     fn gap(from: u64, to: u64, why: &str) -> Gap {

@@ -150,7 +150,7 @@ impl Reader {
                 return Ok(Vec::new());
             }
             let mut spans = self.spans(scene, lines, from_us, to_us)?;
-            spans.push(Span { from_us, ..self.not_begun(to_us)? });
+            spans.push(not_begun(from_us, self.read_began()?.unwrap_or(to_us)));
             Ok(coverage::gaps(&spans, scene, from_us, to_us))
         })())
     }
@@ -180,20 +180,14 @@ impl Reader {
             }
             // A year may have thousands: they are read once.
             let spans = self.spans_of_all(from_us, to_us)?;
-            let not_begun = self.not_begun(to_us)?;
+            let began_us = self.read_began()?.unwrap_or(to_us);
             let with_gaps = |row: LineRow| {
                 let mut spans = self.spans_of(spans.clone(), scene, &[row.id], from_us, to_us)?;
-                spans.push(Span { from_us, ..not_begun.clone() });
+                spans.push(not_begun(from_us, began_us));
                 Ok((row, coverage::gaps(&spans, scene, from_us, to_us)))
             };
             meant.into_iter().map(with_gaps).collect()
         })())
-    }
-
-    /// The time before it was first said whether counting runs; all up to `to_us` if it never was.
-    fn not_begun(&self, to_us: i64) -> Result<Span, ReadError> {
-        let began_us = self.read_began()?.unwrap_or(to_us);
-        Ok(Span { from_us: i64::MIN, to_us: began_us, scene: None, why: NOT_BEGUN.to_owned() })
     }
 
     /// When it was first said whether counting runs, wall time in microseconds; `None` if it never was.
@@ -442,7 +436,7 @@ impl Reader {
                         Cover::Not(why) => (None, why),
                     };
                     if now_us > span.from_us && now_us > from_us && span.from_us < to_us {
-                        spans.push(Span { from_us: span.from_us, to_us: now_us, scene, why: why.to_owned() });
+                        spans.push(Span { from_us: span.from_us, to_us: now_us, scene, why: why.into() });
                     }
                 }
             }
@@ -499,7 +493,7 @@ impl Reader {
                 }
             }
             let scene = Some(scene_of(row.get_ref(2)?.as_str()?)?);
-            spans.push(Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: String::new() });
+            spans.push(Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() });
         }
         Ok(spans)
     }
@@ -567,6 +561,11 @@ impl Conditions {
             self.values.extend(values);
         }
     }
+}
+
+/// Why nothing is on record between `from_us` and when it was first said whether counting runs.
+fn not_begun(from_us: i64, began_us: i64) -> Span {
+    Span { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.into() }
 }
 
 /// A number for SQLite, whose numbers have a sign.
