@@ -34,7 +34,7 @@ enum Class {
     Idle,
 }
 
-/// The calling thread and those that it has started, giving way together.
+/// The calling thread and those of certain names that it has started, giving way together.
 #[derive(Debug)]
 pub struct GivingWay {
     /// Beginnings of the names of the threads that are meant.
@@ -110,7 +110,12 @@ impl GivingWay {
 
     fn enter(&mut self, class: Class) {
         for task in self.tasks() {
-            if let Err(error) = schedule(task, class) {
+            let scheduled = schedule(task, class);
+            // One that has ended since it was found needs nothing more.
+            if let Err(error) = scheduled.or_else(|error| match error.raw_os_error() {
+                Some(libc::ESRCH) => Ok(()),
+                _ => Err(error),
+            }) {
                 // To leave SCHED_IDLE takes a limit (RLIMIT_NICE) that the service's unit sets.
                 log::debug!("a thread cannot be scheduled as {class:?}: {error}");
                 self.is_settled = true;
@@ -124,16 +129,18 @@ impl GivingWay {
         self.tasks().into_iter().filter_map(waited_us).max()
     }
 
-    /// The calling thread, as 0, and the others that are meant.
+    /// The calling thread, as 0, and the others that are meant. A thread has the name of the one that started it until it runs
+    /// for the first time and takes its own.
     fn tasks(&self) -> Vec<i32> {
         let mut tasks = vec![0];
         if self.names.is_empty() {
             return tasks;
         }
+        let own = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
         for entry in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
             let Some(task) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            if self.names.iter().any(|beginning| name.starts_with(beginning)) {
+            if name == own || self.names.iter().any(|beginning| name.starts_with(beginning)) {
                 tasks.push(task);
             }
         }
@@ -252,6 +259,37 @@ mod tests {
         let (before, within, after, may_leave) = told.recv().unwrap();
         assert_eq!(after, before);
         assert_eq!(within, if may_leave { libc::SCHED_OTHER } else { libc::SCHED_IDLE });
+    }
+
+    #[test]
+    fn threads_that_a_piece_of_work_started_give_way_after_it() {
+        let (tell, told) = channel();
+        let worker = Worker::spawn("pool", move |_| {
+            let mut way = GivingWay::begin(&["network-"]);
+            let (go, wait) = std::sync::mpsc::sync_channel::<()>(0);
+            let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
+            // Some of them run for the first time, and have their name, when it is over.
+            let threads = way.in_one_piece(|| {
+                let start = |n| {
+                    let (tell, wait) = (tell.clone(), std::sync::Arc::clone(&wait));
+                    let run = move || {
+                        let _ = wait.lock().unwrap().recv();
+                        tell.send(policy()).unwrap();
+                    };
+                    std::thread::Builder::new().name(format!("network-{n}")).spawn(run).unwrap()
+                };
+                [0, 1, 2, 3, 4, 5, 6, 7].map(start)
+            });
+            drop(go);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            tell.send(policy()).unwrap();
+        })
+        .unwrap();
+        worker.join_within(Duration::from_secs(10)).unwrap();
+        let policies: Vec<i32> = told.iter().collect();
+        assert_eq!(policies, [policies[8]; 9]);
     }
 
     #[test]

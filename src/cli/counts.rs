@@ -99,9 +99,12 @@ impl Span {
         let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
         let reader = Reader::open(&ledger).map_err(unread)?;
         let rows = reader.counts(&query).map_err(unread)?;
-        let gaps = reader.gaps(scene, from_us, to_us).map_err(unread)?;
-        let by_line = (is_for_json && by.line).then(|| reader.gaps_by_line(scene, &[], from_us, to_us));
-        let line_gaps = by_line.transpose().map_err(unread)?;
+        let (gaps, line_gaps) = if is_for_json && by.line {
+            let gaps = reader.gaps_by_line(scene, &[], from_us, to_us).map_err(unread)?;
+            (gaps.all, Some(gaps.by_line))
+        } else {
+            (reader.gaps(scene, from_us, to_us).map_err(unread)?, None)
+        };
         let mut elsewhere = Vec::new();
         if !rows.iter().any(is_known) {
             for other in [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| *other != scene)

@@ -408,7 +408,7 @@ impl Running {
         let hearts = self.threads.vital();
         let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(every);
-        let mut looking = systemd::is_listening().then(|| every(Duration::from_secs(1)));
+        let mut looking = systemd::is_listening().then(|| every(systemd::SHOWN_EVERY));
         let mut trying = self.threads.keeping.is_waiting.then(|| every(keeping::LATER));
         let mut opening: Option<JoinHandle<keeping::Late>> = None;
         let mut refused = String::new();

@@ -57,6 +57,9 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
+/// Between two looks at what the status line says; what happens to the camera is said at once.
+pub const SHOWN_EVERY: Duration = Duration::from_secs(2);
+
 /// The line that `systemctl status` shows, sent only when it changes.
 #[derive(Debug, Default)]
 pub struct StatusLine {

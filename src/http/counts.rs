@@ -66,10 +66,11 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
             rows => rows?,
         };
-        let gaps = reader.gaps_of(scene, &asked.lines, from_us, to_us)?;
-        let line_gaps = match by.line && format == Format::Json {
-            true => Some(reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?),
-            false => None,
+        let (gaps, line_gaps) = if by.line && format == Format::Json {
+            let gaps = reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?;
+            (gaps.all, Some(gaps.by_line))
+        } else {
+            (reader.gaps_of(scene, &asked.lines, from_us, to_us)?, None)
         };
         Ok(Ok(Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }))
     });

@@ -11,8 +11,8 @@ use super::wire::milliseconds;
 use crate::pipeline::counting::CountingStatus;
 use crate::store::Direction;
 use crate::store::{
-    BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Gap, LineRow, Reader, Reset, Scene,
-    StoreError,
+    BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Gap, GapsByLine, LineRow, Reader,
+    Reset, Scene, StoreError,
 };
 use crate::ui::{
     ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, DrawnLine, Head, KindCount, LineTally,
@@ -138,9 +138,11 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 shown: of(ask.shown)?,
                 compared,
                 weeks: of(ask.weeks)?,
-                gaps: reader.gaps_of(scene, &lines, from_us, to_us)?,
-                line_gaps: match ask.line {
-                    Some(_) => Vec::new(),
+                gaps: match ask.line {
+                    Some(_) => {
+                        let all = reader.gaps_of(scene, &lines, from_us, to_us)?;
+                        GapsByLine { all, by_line: Vec::new() }
+                    }
                     None => reader.gaps_by_line(scene, &[], from_us, to_us)?,
                 },
                 resets: reader.resets(scene, from_us, to_us)?,
@@ -165,9 +167,10 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         shown: read.shown,
         compared: read.compared,
         weeks: read.weeks,
-        gaps: read.gaps.iter().map(gap).collect(),
+        gaps: read.gaps.all.iter().map(gap).collect(),
         line_gaps: read
-            .line_gaps
+            .gaps
+            .by_line
             .iter()
             .map(|(line, gaps)| (line.id, gaps.iter().map(gap).collect()))
             .collect(),
@@ -183,8 +186,7 @@ struct Read {
     shown: Vec<ChartBucket>,
     compared: Option<[Vec<ChartBucket>; 2]>,
     weeks: Vec<ChartBucket>,
-    gaps: Vec<Gap>,
-    line_gaps: Vec<(LineRow, Vec<Gap>)>,
+    gaps: GapsByLine,
     resets: Vec<Reset>,
     moves: Vec<(u64, u64)>,
 }

@@ -202,7 +202,7 @@ impl From<&Gap> for GapReport {
     }
 }
 
-/// Times in which a line by itself was not counted on, those in which nothing was counted among them.
+/// Times in which nothing could be counted on a line, beyond those in which nothing was counted on any.
 #[derive(Debug, Serialize)]
 pub struct LineGapsReport {
     line_id: u64,

@@ -87,7 +87,7 @@ pub struct Counted {
     pub rows: Vec<BucketRow>,
     /// When nothing was counted.
     pub gaps: Vec<Gap>,
-    /// The same of each line, where lines are told apart and that is asked for.
+    /// What goes beyond it for each line, where lines are told apart and that is asked for.
     pub line_gaps: Option<Vec<(LineRow, Vec<Gap>)>>,
 }
 
@@ -127,7 +127,7 @@ pub struct CountsReport<'a> {
     by: Vec<&'static str>,
     items: Vec<BucketReport<'a>>,
     gaps: Vec<GapReport>,
-    /// Where lines are told apart: a line without counts may have been one that nothing was counted on.
+    /// Where lines are told apart: a line without counts may have been one that nothing could be counted on.
     line_gaps: Option<Vec<LineGapsReport>>,
     /// There is no other page.
     next: Option<String>,

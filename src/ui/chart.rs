@@ -21,7 +21,7 @@ const WIDE: f64 = 10.0;
 /// Pixels under the bars, for the words of the axis.
 const FOOT: u32 = 24;
 /// A share of its time under which a bucket has no figure at all.
-const NOTHING: f64 = 0.000_1;
+pub(super) const NOTHING: f64 = 0.000_1;
 
 /// How many went in and how many out.
 pub(super) type Sums = (u64, u64);

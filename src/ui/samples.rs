@@ -250,7 +250,7 @@ pub(super) fn counts(query: &[(&str, &str)]) -> CountsPage {
         compared: ask.compared.as_ref().map(|spans| spans.each_ref().map(read)),
         weeks: read(&ask.weeks),
         gaps: gaps(),
-        line_gaps: lines().iter().map(|line| (line.id, gaps())).collect(),
+        line_gaps: lines().iter().map(|line| (line.id, Vec::new())).collect(),
         resets: vec![SetToZero { time_us: MIDNIGHT + 7 * HOUR, line_id: None }],
         moves: vec![(1, MIDNIGHT + 6 * HOUR), (1, MIDNIGHT + 8 * HOUR)],
         counting: facts(),
@@ -537,6 +537,15 @@ mod tests {
         let after = NotCounted { from_us: half + 700_000, to_us: now_us - 500_000, why: "no_class".into() };
         page.line_gaps.insert(2, [gap(half), vec![after]].concat());
         assert!(counts_page(&page).contains(unknown));
+        page.line_gaps.insert(2, gap(u64::MAX));
+        assert!(counts_page(&page).contains(unknown));
+        // A camera that comes and goes every few seconds was counted in half of the time: that is a 0.
+        let flaps = (MIDNIGHT..now_us).step_by(3_000_000);
+        page.gaps = flaps
+            .map(|from_us| NotCounted { from_us, to_us: from_us + 1_500_000, why: "unplugged".into() })
+            .collect();
+        page.line_gaps.insert(2, Vec::new());
+        assert!(!counts_page(&page).contains(unknown));
         page.line_gaps.insert(2, gap(u64::MAX));
         assert!(counts_page(&page).contains(unknown));
         // So it is where the line was not drawn in all of that time.

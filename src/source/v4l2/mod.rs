@@ -393,7 +393,7 @@ struct Numbers {
     driver: Option<u32>,
     /// When the last frame was taken, in microseconds.
     stamp_us: u64,
-    /// From the one before to that one, in microseconds; 0 if there was none.
+    /// How far apart two frames came between which none is missing, in microseconds, when that was last seen; 0 before.
     step_us: u64,
     /// Frames since the driver was asked.
     unasked: u32,
@@ -407,8 +407,8 @@ impl Numbers {
     fn expected(&self, stamp_us: u64, fps: Option<f64>) -> Option<u32> {
         let step_us = stamp_us.saturating_sub(self.stamp_us);
         let intervals = step_us as f64 / 1e6 * fps?;
-        // A camera may be faster than it says.
-        let is_late = self.step_us > 0 && step_us > self.step_us + self.step_us / 2;
+        // A camera may be faster than it says: until it is seen how fast it is, it is asked.
+        let is_late = step_us > self.step_us + self.step_us / 2;
         let is_next = (0.5..1.5).contains(&intervals) && !is_late && self.unasked < UNASKED;
         self.driver.filter(|_| is_next).map(|last| last.wrapping_add(1))
     }
@@ -424,7 +424,9 @@ impl Numbers {
         let step = self.driver.zip(count).map_or(1, |(last, count)| count.wrapping_sub(last));
         // A count that stands still or goes back is none.
         self.last += if (1..1 << 16).contains(&step) { u64::from(step) } else { 1 };
-        self.step_us = if self.stamp_us > 0 { stamp_us.saturating_sub(self.stamp_us) } else { 0 };
+        if step == 1 && self.stamp_us > 0 {
+            self.step_us = stamp_us.saturating_sub(self.stamp_us);
+        }
         (self.driver, self.stamp_us) = (count, stamp_us);
         self.unasked += 1;
         self.last
@@ -473,15 +475,16 @@ mod tests {
             (numbers.next(Some(count), ms * 1000), asked)
         };
         assert_eq!(next(1000, 7), (1, 1), "the first");
-        assert_eq!(next(1040, 8), (2, 1));
-        assert_eq!(next(1075, 9), (3, 1), "a little early");
-        assert_eq!(next(1195, 12), (6, 2), "two are missing");
-        assert_eq!(next(1235, 13), (7, 2));
-        assert_eq!(next(1250, 14), (8, 3), "a camera that is faster than it says");
-        assert_eq!(next(1250, 15), (9, 4), "or has no time to tell");
+        assert_eq!(next(1040, 8), (2, 2), "it is not known yet how fast it is");
+        assert_eq!(next(1075, 9), (3, 2), "a little early");
+        assert_eq!(next(1195, 12), (6, 3), "two are missing");
+        assert_eq!(next(1235, 13), (7, 3));
+        assert_eq!(next(1250, 14), (8, 4), "a camera that is faster than it says");
+        assert_eq!(next(1250, 15), (9, 5), "or has no time to tell");
+        assert_eq!(next(1290, 16), (10, 6));
         // One is missing that did not show: it does when the driver is asked again.
-        let later: Vec<(u64, u32)> = (1..=30).map(|n| next(1250 + 40 * n, 16 + n as u32)).collect();
-        assert_eq!((later[0], later[28], later[29]), ((10, 4), (38, 4), (40, 5)));
+        let later: Vec<(u64, u32)> = (1..=30).map(|n| next(1290 + 40 * n, 17 + n as u32)).collect();
+        assert_eq!((later[0], later[28], later[29]), ((11, 6), (39, 6), (41, 7)));
         // One at 30 a second that says 20: a lost frame is not late by what it says.
         let mut fast = Numbers::default();
         for (ms, count) in [(1000, 7), (1033, 8), (1066, 9)] {
@@ -491,6 +494,14 @@ mod tests {
             (fast.expected(1_099_000, Some(20.0)), fast.expected(1_132_000, Some(20.0))),
             (Some(10), None)
         );
+        // Nor is one that is lost directly after it, or always.
+        fast.next(Some(11), 1_132_000);
+        assert_eq!(fast.expected(1_198_000, Some(20.0)), None);
+        let mut every_second = Numbers::default();
+        for (ms, count) in [(1000, 7), (1066, 9), (1132, 11)] {
+            assert_eq!(every_second.expected(ms * 1000, Some(20.0)), None);
+            every_second.next(Some(count), ms * 1000);
+        }
         let silent = Numbers { driver: None, ..numbers };
         assert_eq!((silent.expected(2490, Some(25.0)), numbers.expected(2490, None)), (None, None));
     }

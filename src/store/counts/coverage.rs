@@ -19,6 +19,13 @@ pub(super) struct Span {
     pub why: Arc<str>,
 }
 
+/// A time that was counted again from recordings, and the lines that were counted on.
+#[derive(Debug, Clone)]
+pub(super) struct Recounted {
+    pub span: Span,
+    pub lines: Vec<u64>,
+}
+
 /// Times of `from_us..to_us` in which `scene` was counted: in order, apart from each other.
 pub(super) fn covered(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<(i64, i64)> {
     let mut counting: Vec<(i64, i64)> = spans
@@ -63,6 +70,35 @@ pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], w
         put(at, span.to_us, None, &why);
     }
     cut
+}
+
+/// All of `from_us..to_us` as if `scene` had been counted throughout, but for what of `spans` was not and is known by
+/// `recounts` only: that has its reason.
+pub(super) fn known_by(
+    spans: &[Span],
+    recounts: &[Recounted],
+    scene: Scene,
+    from_us: i64,
+    to_us: i64,
+) -> Vec<Span> {
+    let recounted: Vec<Span> = recounts.iter().map(|recount| recount.span.clone()).collect();
+    let recounted = covered(&recounted, scene, from_us, to_us);
+    let gaps = if recounted.is_empty() { Vec::new() } else { gaps(spans, scene, from_us, to_us) };
+    let (mut timeline, mut first, mut at) = (Vec::new(), 0, from_us);
+    for gap in &gaps {
+        let (from, to) = (gap.from_us as i64, gap.to_us as i64);
+        while recounted.get(first).is_some_and(|&(_, end)| end <= from) {
+            first += 1;
+        }
+        for &(begin, end) in recounted[first..].iter().take_while(|&&(begin, _)| begin < to) {
+            let (begin, end) = (begin.max(from), end.min(to));
+            timeline.push(Span { from_us: at, to_us: begin, scene: Some(scene), why: "".into() });
+            timeline.push(Span { from_us: begin, to_us: end, scene: None, why: gap.why.as_str().into() });
+            at = end;
+        }
+    }
+    timeline.push(Span { from_us: at, to_us, scene: Some(scene), why: "".into() });
+    timeline
 }
 
 /// Goes along buckets in order and says of each how much of it is covered.

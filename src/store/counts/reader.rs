@@ -12,15 +12,15 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::calendar::Calendar;
-use super::coverage::{self, Shares, Span};
+use super::coverage::{self, Recounted, Shares, Span};
 use super::handle::{Shared, resets};
 use super::mending::{Clock, SystemClock};
 use super::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, from_json, scene_of, unsigned};
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::spans::EXTEND_AFTER_US;
 use super::{
-    BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, LineRow, Reset, Scene,
-    Settings, StoreError, check, lines,
+    BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, GapsByLine, LineRow,
+    Reset, Scene, Settings, StoreError, check, lines,
 };
 use crate::vision::Direction;
 
@@ -145,24 +145,22 @@ impl Reader {
         to_us: u64,
     ) -> Result<Vec<Gap>, StoreError> {
         self.tell((|| {
-            let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
-            if from_us >= to_us {
-                return Ok(Vec::new());
-            }
+            let Some((from_us, to_us)) = self.past(from_us, to_us) else { return Ok(Vec::new()) };
             let mut spans = self.spans(scene, lines, from_us, to_us)?;
-            spans.push(not_begun(from_us, self.read_began()?.unwrap_or(to_us)));
+            spans.push(self.not_begun(from_us, to_us)?);
             Ok(coverage::gaps(&spans, scene, from_us, to_us))
         })())
     }
 
-    /// The same of each line by itself: of these, or of all that were drawn in `scene` in that time. In order of numbers.
+    /// The same, and what goes beyond it for each line by itself: of these, or of all that were drawn in `scene` in that
+    /// time. However often counting stopped, these are few: they are looked for in a time that was counted in throughout.
     pub fn gaps_by_line(
         &self,
         scene: Scene,
         lines: &[u64],
         from_us: u64,
         to_us: u64,
-    ) -> Result<Vec<(LineRow, Vec<Gap>)>, StoreError> {
+    ) -> Result<GapsByLine, StoreError> {
         let was_drawn = |row: &LineRow| {
             let is_of_the_scene = row.scene.is_none_or(|own| own == scene);
             is_of_the_scene
@@ -171,23 +169,43 @@ impl Reader {
         };
         let is_meant =
             |row: &LineRow| if lines.is_empty() { was_drawn(row) } else { lines.contains(&row.id) };
-        let mut meant: Vec<LineRow> = self.lines()?.into_iter().filter(is_meant).collect();
-        meant.sort_by_key(|row| row.id);
         self.tell((|| {
-            let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
-            if from_us >= to_us {
-                return Ok(meant.into_iter().map(|row| (row, Vec::new())).collect());
-            }
-            // A year may have thousands: they are read once.
-            let spans = self.spans_of_all(from_us, to_us)?;
-            let began_us = self.read_began()?.unwrap_or(to_us);
-            let with_gaps = |row: LineRow| {
-                let mut spans = self.spans_of(spans.clone(), scene, &[row.id], from_us, to_us)?;
-                spans.push(not_begun(from_us, began_us));
+            // One state of the file for all that is read.
+            let _state = self.connection.unchecked_transaction()?;
+            let mut meant: Vec<LineRow> =
+                lines::all(&self.connection)?.into_iter().filter(is_meant).collect();
+            meant.sort_by_key(|row| row.id);
+            let Some((from_us, to_us)) = self.past(from_us, to_us) else {
+                let by_line = meant.into_iter().map(|row| (row, Vec::new())).collect();
+                return Ok(GapsByLine { all: Vec::new(), by_line });
+            };
+            let recounts = self.recounts(from_us, to_us)?;
+            let mut spans = self.spans_on_record(from_us, to_us)?;
+            spans.push(self.not_begun(from_us, to_us)?);
+            // Of a line that was not counted again this is no more known than it was.
+            let timeline = coverage::known_by(&spans, &recounts, scene, from_us, to_us);
+            let all = self.of_lines(spans, &recounts, scene, lines)?;
+            let with_its_own = |row: LineRow| {
+                let spans = self.of_lines(timeline.clone(), &recounts, scene, &[row.id])?;
                 Ok((row, coverage::gaps(&spans, scene, from_us, to_us)))
             };
-            meant.into_iter().map(with_gaps).collect()
+            Ok(GapsByLine {
+                all: coverage::gaps(&all, scene, from_us, to_us),
+                by_line: meant.into_iter().map(with_its_own).collect::<Result<_, ReadError>>()?,
+            })
         })())
+    }
+
+    /// What of this time has passed, in microseconds of wall time; `None` if nothing has.
+    fn past(&self, from_us: u64, to_us: u64) -> Option<(i64, i64)> {
+        let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
+        (from_us < to_us).then_some((from_us, to_us))
+    }
+
+    /// The time from `from_us` to when it was first said whether counting runs; all up to `to_us` if it never was.
+    fn not_begun(&self, from_us: i64, to_us: i64) -> Result<Span, ReadError> {
+        let began_us = self.read_began()?.unwrap_or(to_us);
+        Ok(Span { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.into() })
     }
 
     /// When it was first said whether counting runs, wall time in microseconds; `None` if it never was.
@@ -391,29 +409,31 @@ impl Reader {
     /// counted only while one of them was drawn and could count something: else there is no count of them, which is no
     /// count of 0.
     fn spans(&self, scene: Scene, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
-        self.spans_of(self.spans_of_all(from_us, to_us)?, scene, lines, from_us, to_us)
+        let spans = self.spans_on_record(from_us, to_us)?;
+        self.of_lines(spans, &self.recounts(from_us, to_us)?, scene, lines)
     }
 
-    /// The same of `spans` as they are on record.
-    fn spans_of(
+    /// The same of `spans` that nothing is cut off of yet.
+    fn of_lines(
         &self,
         mut spans: Vec<Span>,
+        recounts: &[Recounted],
         scene: Scene,
         lines: &[u64],
-        from_us: i64,
-        to_us: i64,
     ) -> Result<Vec<Span>, ReadError> {
         if !lines.is_empty() {
             let LineTimes { drawn, able } = self.line_times(lines)?;
             spans = coverage::only_while(spans, scene, &drawn, "no_line");
             spans = coverage::only_while(spans, scene, &able, "no_class");
         }
-        spans.extend(self.recounted(lines, from_us, to_us)?);
+        let is_of_them =
+            |recount: &&Recounted| lines.is_empty() || recount.lines.iter().any(|line| lines.contains(line));
+        spans.extend(recounts.iter().filter(is_of_them).map(|recount| recount.span.clone()));
         Ok(spans)
     }
 
     /// Spans as they are on record, and the one under way.
-    fn spans_of_all(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+    fn spans_on_record(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
         let mut query = self.connection.prepare(
             "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
         )?;
@@ -477,25 +497,22 @@ impl Reader {
         Ok(times)
     }
 
-    /// Times that were counted again from recordings, on one of these lines: they are covered, whatever was so then.
-    fn recounted(&self, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+    /// Times that were counted again from recordings: on the lines that were counted on then they are covered, whatever was
+    /// so at the time.
+    fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<Recounted>, ReadError> {
         let mut query = self.connection.prepare(
             "SELECT s.from_us, s.to_us, s.scene, r.lines FROM recount_spans s JOIN recounts r ON r.id = s.recount
              WHERE s.to_us > ?1 AND s.from_us < ?2",
         )?;
-        let mut rows = query.query([from_us, to_us])?;
-        let mut spans = Vec::new();
-        while let Some(row) = rows.next()? {
-            if !lines.is_empty() {
-                let counted_on: Vec<(u64, u64)> = from_json(row.get_ref(3)?.as_str()?)?;
-                if !counted_on.iter().any(|(line, _)| lines.contains(line)) {
-                    continue;
-                }
-            }
+        let recounts = query.query_map([from_us, to_us], |row| {
+            let counted_on: Vec<(u64, u64)> = from_json(row.get_ref(3)?.as_str()?)?;
             let scene = Some(scene_of(row.get_ref(2)?.as_str()?)?);
-            spans.push(Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() });
-        }
-        Ok(spans)
+            Ok(Recounted {
+                span: Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() },
+                lines: counted_on.into_iter().map(|(line, _)| line).collect(),
+            })
+        })?;
+        recounts.collect()
     }
 
     /// A daemon of another process is behind in telling: what it told last is so until now, if it has not
@@ -561,11 +578,6 @@ impl Conditions {
             self.values.extend(values);
         }
     }
-}
-
-/// Why nothing is on record between `from_us` and when it was first said whether counting runs.
-fn not_begun(from_us: i64, began_us: i64) -> Span {
-    Span { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.into() }
 }
 
 /// A number for SQLite, whose numbers have a sign.

@@ -164,8 +164,38 @@ impl Bench {
     }
 
     fn assert_sound(&self) {
-        assert_eq!(self.reader().check().expect("it can be read"), Vec::<String>::new());
+        let reader = self.reader();
+        assert_eq!(reader.check().expect("it can be read"), Vec::<String>::new());
+        // What is said of each line beyond what is said of all is what there is of that line.
+        for scene in [Scene::Camera, Scene::Sim] {
+            let gaps = reader.gaps_by_line(scene, &[], 0, u64::MAX).expect("it can be read");
+            assert_eq!(gaps.all, reader.gaps(scene, 0, u64::MAX).expect("it can be read"));
+            for (line, own) in gaps.by_line {
+                let by_itself = reader.gaps_of(scene, &[line.id], 0, u64::MAX).expect("it can be read");
+                let own_alone = reader.gaps_by_line(scene, &[line.id], 0, u64::MAX).expect("it can be read");
+                assert_eq!(
+                    own_alone,
+                    GapsByLine { all: by_itself.clone(), by_line: vec![(line, own.clone())] }
+                );
+                let both = merged([&gaps.all[..], &own].concat());
+                assert_eq!(both, merged(by_itself), "{own:?}");
+            }
+        }
     }
+}
+
+/// Times that gaps fill, in order and apart from each other, without what is shorter than a second.
+fn merged(mut gaps: Vec<Gap>) -> Vec<(u64, u64)> {
+    gaps.sort_by_key(|gap| gap.from_us);
+    let mut merged: Vec<(u64, u64)> = Vec::new();
+    for Gap { from_us, to_us, .. } in gaps {
+        match merged.last_mut() {
+            Some(last) if from_us <= last.1 => last.1 = last.1.max(to_us),
+            _ => merged.push((from_us, to_us)),
+        }
+    }
+    merged.retain(|(from_us, to_us)| to_us - from_us >= S);
+    merged
 }
 
 fn every(scene: Scene) -> CrossingsQuery {
@@ -1152,7 +1182,7 @@ fn a_recount_knows_resets_and_fills_gaps() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
-    let line = bench.draw("Door", Scene::Camera);
+    let (line, other) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
     bench.counts.cover(Cover::Not("no_model"));
     clock.pass(30 * S);
     bench.turn();
@@ -1172,6 +1202,15 @@ fn a_recount_knows_resets_and_fills_gaps() {
     assert_eq!(bench.recount(none()).expect("it is made").id, Some(2));
     assert_eq!(gaps(&bench), [(0, 10), (50, 52), (55, 60)]);
     assert_eq!(bench.recount(none()).expect("it is taken").id, None);
+    // On the other line nothing was looked at.
+    let by_line =
+        bench.reader().gaps_by_line(Scene::Camera, &[], MONDAY, MONDAY + 60 * S).expect("read").by_line;
+    let of = |from: u64, to: u64| Gap {
+        from_us: MONDAY + from * S,
+        to_us: MONDAY + to * S,
+        why: String::from("no_model"),
+    };
+    assert_eq!(by_line, [(line, vec![]), (other, vec![of(10, 50), of(52, 55)])]);
     // Before the reset, though it was found after it: not among today's sums.
     let tally = bench.counts.tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out), (1, 1));

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use super::compare::Compared;
 use super::tables::week_table;
 use super::{UNKNOWN, View, links};
-use crate::ui::chart::{Bars, Sums, WeekMap, sums};
+use crate::ui::chart::{Bars, NOTHING, Sums, WeekMap, sums};
 use crate::ui::escape::Text;
 use crate::ui::facts::{ChartBucket, DrawnLine, LineTally, NotCounted};
-use crate::ui::range::Heat;
+use crate::ui::range::{Heat, Span};
 use crate::ui::words::{change, length, percent, weekday, when, zoned};
 
 /// Less than this, in microseconds, says nothing of a line.
@@ -205,25 +205,30 @@ impl View<'_> {
         html + "</div>"
     }
 
-    /// What is not known of a line; it was not drawn in all of the time that is shown if nothing is said of it.
+    /// What is not known of a line, oldest first, some of it twice; it was not drawn in all of the time that is shown if
+    /// nothing is said of it.
     fn gaps_of(&self, line: &DrawnLine) -> Vec<NotCounted> {
-        let all = || vec![NotCounted { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
-        self.page.line_gaps.get(&line.id).cloned().unwrap_or_else(all)
+        let Some(own) = self.page.line_gaps.get(&line.id) else {
+            return vec![NotCounted { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
+        };
+        let mut gaps = [&self.page.gaps[..], own].concat();
+        gaps.sort_by_key(|gap| gap.from_us);
+        gaps
     }
 
-    /// Whether these gaps, oldest first, leave anything of the time that is shown and has passed: more than what lies between
-    /// two of them where the service was started anew, and than two clocks differ by.
+    /// Whether these gaps, oldest first, leave enough of the time that is shown and has passed: more than what lies between
+    /// them where the service was started anew, and than two clocks differ by.
     fn is_known_beside(&self, gaps: &[NotCounted]) -> bool {
-        let shown = &self.page.ask.shown;
-        let to_us = shown.to_us.min(self.clock().now_us);
-        let mut known_us = shown.from_us;
+        let Span { from_us, to_us, .. } = self.page.ask.shown;
+        let to_us = to_us.min(self.clock().now_us);
+        let (mut at, mut known_us) = (from_us, 0);
         for gap in gaps {
-            if gap.from_us > known_us.saturating_add(LEAST_KNOWN_US) {
-                break;
-            }
-            known_us = known_us.max(gap.to_us);
+            known_us += gap.from_us.min(to_us).saturating_sub(at);
+            at = at.max(gap.to_us);
         }
-        known_us.saturating_add(LEAST_KNOWN_US) < to_us
+        known_us += to_us.saturating_sub(at);
+        let least_share = (to_us.saturating_sub(from_us)) as f64 * NOTHING;
+        known_us >= LEAST_KNOWN_US.max(least_share as u64)
     }
 
     /// The week, hour by hour.

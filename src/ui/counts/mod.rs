@@ -50,7 +50,7 @@ pub struct CountsPage {
     pub weeks: Vec<ChartBucket>,
     /// Times without counting that meet [`CountsAsk::shown`], oldest first.
     pub gaps: Vec<NotCounted>,
-    /// The same of each line by itself, by its number, where all of them are shown.
+    /// What goes beyond it for each line, by its number, where all of them are shown.
     pub line_gaps: BTreeMap<u64, Vec<NotCounted>>,
     /// Resets in [`CountsAsk::shown`].
     pub resets: Vec<SetToZero>,
