@@ -95,13 +95,19 @@ impl GivingWay {
     /// Does one long piece of work, during which nobody can look how it goes, merely nicely: on a busy machine it would take
     /// a hundred times as long.
     pub fn in_one_piece<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let was_idle = self.class == Class::Idle && !self.is_settled;
-        if was_idle {
-            self.enter(Class::Nice);
+        if self.class != Class::Idle || self.is_settled {
+            return work();
         }
+        self.enter(Class::Nice);
+        let before: Vec<i32> = threads().map(|(task, _)| task).collect();
         let done = work();
-        if was_idle && !self.is_settled {
+        // A thread has the name of the one that started it until it runs for the first time and takes its own.
+        let own = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
+        let is_new = |(task, name): &(i32, String)| *name == own && !before.contains(task);
+        let unnamed: Vec<i32> = threads().filter(is_new).map(|(task, _)| task).collect();
+        if !self.is_settled {
             self.enter(Class::Idle);
+            self.schedule(&unnamed, Class::Idle);
             // How long it waited in between says nothing of this class.
             self.last = None;
         }
@@ -109,7 +115,12 @@ impl GivingWay {
     }
 
     fn enter(&mut self, class: Class) {
-        for task in self.tasks() {
+        self.schedule(&self.tasks(), class);
+        (self.class, self.since_us) = (class, monotonic_us());
+    }
+
+    fn schedule(&mut self, tasks: &[i32], class: Class) {
+        for &task in tasks {
             let scheduled = schedule(task, class);
             // One that has ended since it was found needs nothing more.
             if let Err(error) = scheduled.or_else(|error| match error.raw_os_error() {
@@ -121,7 +132,6 @@ impl GivingWay {
                 self.is_settled = true;
             }
         }
-        (self.class, self.since_us) = (class, monotonic_us());
     }
 
     /// How long the threads have waited for a processor since they began; the one that waited most.
@@ -129,23 +139,21 @@ impl GivingWay {
         self.tasks().into_iter().filter_map(waited_us).max()
     }
 
-    /// The calling thread, as 0, and the others that are meant. A thread has the name of the one that started it until it runs
-    /// for the first time and takes its own.
+    /// The calling thread, as 0, and the others that are meant.
     fn tasks(&self) -> Vec<i32> {
-        let mut tasks = vec![0];
-        if self.names.is_empty() {
-            return tasks;
-        }
-        let own = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
-        for entry in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-            let Some(task) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            if name == own || self.names.iter().any(|beginning| name.starts_with(beginning)) {
-                tasks.push(task);
-            }
-        }
-        tasks
+        let is_meant =
+            |(_, name): &(i32, String)| self.names.iter().any(|beginning| name.starts_with(beginning));
+        let others = (!self.names.is_empty()).then(threads).into_iter().flatten().filter(is_meant);
+        [0].into_iter().chain(others.map(|(task, _)| task)).collect()
     }
+}
+
+/// The threads of this process and their names, with the line end that the kernel gives them.
+fn threads() -> impl Iterator<Item = (i32, String)> {
+    fs::read_dir("/proc/self/task").into_iter().flatten().flatten().filter_map(|entry| {
+        let task = entry.file_name().to_str()?.parse().ok()?;
+        Some((task, fs::read_to_string(entry.path().join("comm")).ok()?))
+    })
 }
 
 /// What is right for a thread that has been `class` for `since` and waited for a processor for `share` of the last second.

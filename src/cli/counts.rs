@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 use serde::de::IgnoredAny;
@@ -58,14 +59,22 @@ struct Span {
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     to: String,
     /// How long a row is
-    #[arg(long, value_name = "LENGTH", value_parser = BUCKETS.map(|(word, _)| word), default_value = "hour")]
-    bucket: String,
+    #[arg(long, value_name = "LENGTH", value_parser = bucket(), default_value = "hour")]
+    bucket: BucketSize,
     /// What a row tells apart, with commas: line, class, direction
     #[arg(long, value_name = "WHAT,...", value_parser = By::WORDS, value_delimiter = ',', default_values = By::WORDS)]
     by: Vec<String>,
     /// What was looked at: camera, files or sim; without it that of the configured source
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
     scene: Option<String>,
+}
+
+/// The words for the length of a row.
+fn bucket() -> impl TypedValueParser<Value = BucketSize> {
+    PossibleValuesParser::new(BUCKETS.map(|(word, _)| word)).try_map(|given| {
+        let known = BUCKETS.into_iter().find(|(word, _)| *word == given);
+        known.map(|(_, size)| size).ok_or("is no length of a row")
+    })
 }
 
 /// What was read.
@@ -93,13 +102,14 @@ impl Span {
             });
         }
         let scene = self.scene.as_deref().and_then(Scene::of_word).unwrap_or(settings(config).scene);
-        let bucket = BUCKETS.iter().find(|(word, _)| *word == self.bucket);
-        let bucket = bucket.map_or(BucketSize::Hour, |(_, size)| *size);
-        let by = By::of_words(self.by.iter().map(String::as_str)).unwrap_or(By::ALL);
+        let (bucket, by) = (self.bucket, By::of_words(self.by.iter().map(String::as_str)));
+        let by = by.map_err(|word| Failure::Usage { message: format!("--by {word}"), hint: None })?;
         let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
         let reader = Reader::open(&ledger).map_err(unread)?;
         let rows = reader.counts(&query).map_err(unread)?;
-        let (gaps, line_gaps) = if is_for_json && by.line {
+        let (gaps, line_gaps) = if !is_for_json {
+            (Vec::new(), None)
+        } else if by.line {
             let gaps = reader.gaps_by_line(scene, &[], from_us, to_us).map_err(unread)?;
             (gaps.all, Some(gaps.by_line))
         } else {

@@ -118,7 +118,7 @@ pub fn status_text(
 }
 
 /// `line`, and after it what is wrong with a clock that nothing has set: times are unsure, and nothing goes by its age.
-/// `zone` is asked for then only: the line is looked at every second.
+/// `zone` is asked for then only: the line is looked at every other second.
 pub fn with_clock(line: String, now: Stamp, zone: impl FnOnce() -> TimeZone) -> String {
     if now.wall_trusted {
         return line;
@@ -298,7 +298,7 @@ mod tests {
             line(86_402_000_000, false),
             "Live: /dev/video0; counting; the clock is not set: it says 1970-01-02"
         );
-        // The line is sent when it changes: not every second.
+        // The line is sent when it changes: not each time it is looked at.
         assert_eq!(line(86_402_000_000, false), line(86_403_000_000, false));
         assert_eq!(line(1_795_000_000_000_000, true), "Live: /dev/video0; counting");
     }

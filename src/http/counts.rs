@@ -66,7 +66,9 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
             rows => rows?,
         };
-        let (gaps, line_gaps) = if by.line && format == Format::Json {
+        let (gaps, line_gaps) = if format == Format::Csv {
+            (Vec::new(), None)
+        } else if by.line {
             let gaps = reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?;
             (gaps.all, Some(gaps.by_line))
         } else {

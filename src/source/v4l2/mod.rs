@@ -424,7 +424,8 @@ impl Numbers {
         let step = self.driver.zip(count).map_or(1, |(last, count)| count.wrapping_sub(last));
         // A count that stands still or goes back is none.
         self.last += if (1..1 << 16).contains(&step) { u64::from(step) } else { 1 };
-        if step == 1 && self.stamp_us > 0 {
+        // One whose count stands still misses none that could be known.
+        if step <= 1 && self.stamp_us > 0 {
             self.step_us = stamp_us.saturating_sub(self.stamp_us);
         }
         (self.driver, self.stamp_us) = (count, stamp_us);

@@ -23,7 +23,7 @@ pub(super) struct Span {
 #[derive(Debug, Clone)]
 pub(super) struct Recounted {
     pub span: Span,
-    pub lines: Vec<u64>,
+    pub lines: Arc<[u64]>,
 }
 
 /// Times of `from_us..to_us` in which `scene` was counted: in order, apart from each other.
@@ -234,6 +234,31 @@ mod tests {
     }
 
     proptest! {
+        /// What is not counted in that timeline is what was not counted and was counted again, second by second.
+        #[test]
+        fn what_only_a_recount_knows_is_no_more_known_of_others(
+            raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..3), 0..8),
+            again in prop::collection::vec((0i64..80, 0i64..20, any::<bool>()), 0..6),
+        ) {
+            let spans: Vec<Span> = raw.iter().map(|&(from, length, kind)| match kind {
+                0 => span(from, from + length, Some(Scene::Camera), ""),
+                1 => span(from, from + length, None, "paused"),
+                _ => span(from, from + length, Some(Scene::Sim), ""),
+            }).collect();
+            let recounts: Vec<Recounted> = again.iter().map(|&(from, length, is_ours)| Recounted {
+                span: span(from, from + length, Some(if is_ours { Scene::Camera } else { Scene::Sim }), ""),
+                lines: Arc::default(),
+            }).collect();
+            let timeline = known_by(&spans, &recounts, Scene::Camera, 0, 100 * S);
+            let holds = |span: &Span, at: i64| span.from_us <= at && at < span.to_us;
+            for at in (0..100).map(|second| second * S) {
+                let is_counted = |spans: &[Span]| spans.iter().any(|span| holds(span, at) && span.scene == Some(Scene::Camera));
+                let is_recounted = recounts.iter().any(|recount| is_counted(std::slice::from_ref(&recount.span)));
+                prop_assert_eq!(is_counted(&timeline), is_counted(&spans) || !is_recounted);
+                prop_assert_eq!(timeline.iter().filter(|span| holds(span, at)).count(), 1);
+            }
+        }
+
         /// Gaps and covered times fill everything, second by second, as a naive look says.
         #[test]
         fn every_moment_is_covered_or_a_gap(

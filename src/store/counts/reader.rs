@@ -152,8 +152,9 @@ impl Reader {
         })())
     }
 
-    /// The same, and what goes beyond it for each line by itself: of these, or of all that were drawn in `scene` in that
-    /// time. However often counting stopped, these are few: they are looked for in a time that was counted in throughout.
+    /// The same, and what goes beyond it for each line by itself: of these, or of all that were drawn or counted again in
+    /// `scene` in that time. However often counting stopped, the latter are few, for they are looked for in a time that was
+    /// counted in throughout, but for what recounts alone tell of.
     pub fn gaps_by_line(
         &self,
         scene: Scene,
@@ -167,19 +168,27 @@ impl Reader {
                 && row.created_us < to_us
                 && row.deleted_us.is_none_or(|deleted_us| deleted_us > from_us)
         };
-        let is_meant =
-            |row: &LineRow| if lines.is_empty() { was_drawn(row) } else { lines.contains(&row.id) };
         self.tell((|| {
             // One state of the file for all that is read.
             let _state = self.connection.unchecked_transaction()?;
+            let past = self.past(from_us, to_us);
+            let recounts =
+                past.map_or_else(|| Ok(Vec::new()), |(from_us, to_us)| self.recounts(from_us, to_us))?;
+            let was_recounted = |row: &LineRow| {
+                let mut of_the_scene = recounts.iter().filter(|recount| recount.span.scene == Some(scene));
+                of_the_scene.any(|recount| recount.lines.contains(&row.id))
+            };
+            let is_meant = |row: &LineRow| match lines.is_empty() {
+                true => was_drawn(row) || was_recounted(row),
+                false => lines.contains(&row.id),
+            };
             let mut meant: Vec<LineRow> =
                 lines::all(&self.connection)?.into_iter().filter(is_meant).collect();
             meant.sort_by_key(|row| row.id);
-            let Some((from_us, to_us)) = self.past(from_us, to_us) else {
+            let Some((from_us, to_us)) = past else {
                 let by_line = meant.into_iter().map(|row| (row, Vec::new())).collect();
                 return Ok(GapsByLine { all: Vec::new(), by_line });
             };
-            let recounts = self.recounts(from_us, to_us)?;
             let mut spans = self.spans_on_record(from_us, to_us)?;
             spans.push(self.not_begun(from_us, to_us)?);
             // Of a line that was not counted again this is no more known than it was.
@@ -422,7 +431,7 @@ impl Reader {
         lines: &[u64],
     ) -> Result<Vec<Span>, ReadError> {
         if !lines.is_empty() {
-            let LineTimes { drawn, able } = self.line_times(lines)?;
+            let LineTimes { drawn, able } = self.line_times(scene, lines)?;
             spans = coverage::only_while(spans, scene, &drawn, "no_line");
             spans = coverage::only_while(spans, scene, &able, "no_class");
         }
@@ -465,14 +474,18 @@ impl Reader {
         Ok(spans)
     }
 
-    /// When each of these lines was drawn, and when it could count something then: from, and to; for ever, if it still is so.
-    fn line_times(&self, lines: &[u64]) -> Result<LineTimes, ReadError> {
+    /// When each of these lines was drawn in `scene`, and when it could count something then: from, and to; for ever, if it
+    /// still is so.
+    fn line_times(&self, scene: Scene, lines: &[u64]) -> Result<LineTimes, ReadError> {
         let places = vec!["?"; lines.len()].join(", ");
         let mut query = self.connection.prepare(&format!(
-            "SELECT line, what, wall_us FROM line_changes
-             WHERE line IN ({places}) AND what IN ('made', 'revived', 'deleted', 'unable', 'able') ORDER BY id"
+            "SELECT c.line, c.what, c.wall_us FROM line_changes c JOIN lines l ON l.id = c.line
+             WHERE c.line IN ({places}) AND c.what IN ('made', 'revived', 'deleted', 'unable', 'able')
+               AND (l.scene IS NULL OR l.scene = ?) ORDER BY c.id"
         ))?;
-        let mut rows = query.query(params_from_iter(lines.iter().map(|&id| number(id))))?;
+        let lines = lines.iter().map(|&id| Value::Integer(number(id)));
+        let scene = Value::Text(scene.word().to_owned());
+        let mut rows = query.query(params_from_iter(lines.chain([scene])))?;
         let mut times = LineTimes::default();
         let mut now: BTreeMap<i64, LineNow> = BTreeMap::new();
         while let Some(row) = rows.next()? {
@@ -501,18 +514,23 @@ impl Reader {
     /// so at the time.
     fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<Recounted>, ReadError> {
         let mut query = self.connection.prepare(
-            "SELECT s.from_us, s.to_us, s.scene, r.lines FROM recount_spans s JOIN recounts r ON r.id = s.recount
-             WHERE s.to_us > ?1 AND s.from_us < ?2",
+            "SELECT s.from_us, s.to_us, s.scene, r.lines, r.id FROM recount_spans s JOIN recounts r ON r.id = s.recount
+             WHERE s.to_us > ?1 AND s.from_us < ?2 ORDER BY s.recount",
         )?;
-        let recounts = query.query_map([from_us, to_us], |row| {
-            let counted_on: Vec<(u64, u64)> = from_json(row.get_ref(3)?.as_str()?)?;
+        let mut rows = query.query([from_us, to_us])?;
+        let mut recounts: Vec<Recounted> = Vec::new();
+        let mut lines_of = (None, Arc::default());
+        while let Some(row) = rows.next()? {
+            let recount: i64 = row.get(4)?;
+            if lines_of.0 != Some(recount) {
+                let counted_on: Vec<(u64, u64)> = from_json(row.get_ref(3)?.as_str()?)?;
+                lines_of = (Some(recount), counted_on.into_iter().map(|(line, _)| line).collect());
+            }
             let scene = Some(scene_of(row.get_ref(2)?.as_str()?)?);
-            Ok(Recounted {
-                span: Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() },
-                lines: counted_on.into_iter().map(|(line, _)| line).collect(),
-            })
-        })?;
-        recounts.collect()
+            let span = Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() };
+            recounts.push(Recounted { span, lines: Arc::clone(&lines_of.1) });
+        }
+        Ok(recounts)
     }
 
     /// A daemon of another process is behind in telling: what it told last is so until now, if it has not

@@ -167,18 +167,32 @@ impl Bench {
         let reader = self.reader();
         assert_eq!(reader.check().expect("it can be read"), Vec::<String>::new());
         // What is said of each line beyond what is said of all is what there is of that line.
-        for scene in [Scene::Camera, Scene::Sim] {
-            let gaps = reader.gaps_by_line(scene, &[], 0, u64::MAX).expect("it can be read");
-            assert_eq!(gaps.all, reader.gaps(scene, 0, u64::MAX).expect("it can be read"));
-            for (line, own) in gaps.by_line {
-                let by_itself = reader.gaps_of(scene, &[line.id], 0, u64::MAX).expect("it can be read");
-                let own_alone = reader.gaps_by_line(scene, &[line.id], 0, u64::MAX).expect("it can be read");
-                assert_eq!(
-                    own_alone,
-                    GapsByLine { all: by_itself.clone(), by_line: vec![(line, own.clone())] }
-                );
-                let both = merged([&gaps.all[..], &own].concat());
-                assert_eq!(both, merged(by_itself), "{own:?}");
+        let lines: Vec<u64> = reader.lines().expect("it can be read").iter().map(|line| line.id).collect();
+        for scene in [Scene::Camera, Scene::Sim, Scene::Files] {
+            for (from_us, to_us) in
+                [(0, u64::MAX), (MONDAY + 3 * S, MONDAY + 700 * S), (MONDAY - HOUR, MONDAY + S)]
+            {
+                for filter in [&[][..], &lines[..lines.len().min(2)]] {
+                    let gaps_of =
+                        |lines: &[u64]| reader.gaps_of(scene, lines, from_us, to_us).expect("it can be read");
+                    let gaps = reader.gaps_by_line(scene, filter, from_us, to_us).expect("it can be read");
+                    assert_eq!(gaps.all, gaps_of(filter));
+                    let mut unsaid = lines.clone();
+                    for (line, own) in gaps.by_line {
+                        let both = merged([&gaps.all[..], &own].concat());
+                        assert_eq!(both, merged(gaps_of(&[line.id])), "{own:?}");
+                        unsaid.retain(|id| *id != line.id);
+                    }
+                    // Of a line of which nothing is said nothing is known.
+                    let never_drawn = gaps_of(&[1 << 40]);
+                    for id in unsaid.into_iter().filter(|_| filter.is_empty()) {
+                        assert_eq!(
+                            merged(gaps_of(&[id])),
+                            merged(never_drawn.clone()),
+                            "line {id}, {scene:?}"
+                        );
+                    }
+                }
             }
         }
     }
@@ -464,6 +478,39 @@ fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
     let no_line = |from: u64, to: u64| (from, to, String::from("no_line"));
     assert_eq!(gaps(door), [no_line(0, 600), no_line(1200, 1800)]);
     assert!(gaps(gate).is_empty());
+    bench.assert_sound();
+}
+
+#[test]
+fn a_line_of_another_scene_and_one_that_was_counted_again_only_are_no_zero_and_no_gap() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let street = bench.draw("Street", Scene::Sim).id;
+    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(600 * S);
+    let gate = bench.draw("Gate", Scene::Camera);
+    bench.turn();
+    let (from_us, to_us) = (MONDAY, MONDAY + 500 * S);
+    let covered = |bench: &Bench, line: u64| {
+        let query = CountsQuery { lines: vec![line], ..chart(BucketSize::Hour, MONDAY, MONDAY + HOUR) };
+        bench.reader().counts(&query).expect("read")[0].covered
+    };
+    assert_eq!((covered(&bench, street), covered(&bench, gate.id)), (0.0, 0.0));
+    let told = |bench: &Bench| {
+        let gaps = bench.reader().gaps_by_line(Scene::Camera, &[], from_us, to_us).expect("read");
+        let of = |gap: Gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why);
+        let of_line = |(line, gaps): (LineRow, Vec<Gap>)| {
+            (line.id, gaps.into_iter().map(of).collect::<Vec<(u64, u64, String)>>())
+        };
+        gaps.by_line.into_iter().map(of_line).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&bench), []);
+    bench.recount(recount(&gate, &[(100, 400)], &[])).expect("it is made");
+    let no_line = |from: u64, to: u64| (from, to, String::from("no_line"));
+    assert_eq!(told(&bench), [(gate.id, vec![no_line(0, 100), no_line(400, 500)])]);
+    assert!((covered(&bench, gate.id) - 0.5).abs() < 1e-9, "{}", covered(&bench, gate.id));
     bench.assert_sound();
 }
 
@@ -1334,7 +1381,8 @@ proptest! {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Script::new(MONDAY);
         let mut bench = Bench::open(folder.path(), &clock);
-        let line = bench.draw("Door", Scene::Camera);
+        let (line, _other) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
+        bench.counts.cover(Cover::Counting(Scene::Camera));
         let mut expected: Vec<(u64, Direction)> = Vec::new();
         let way = |is_in| if is_in { Direction::In } else { Direction::Out };
         for (from, length, found, is_live) in steps {
@@ -1354,7 +1402,7 @@ proptest! {
                 expected.extend(found);
             }
             expected.sort_unstable();
-            prop_assert_eq!(bench.reader().check().expect("read"), Vec::<String>::new());
+            bench.assert_sound();
             for day in 0..5 {
                 let (from_us, to_us) = (MONDAY + day * 24 * HOUR, MONDAY + (day + 1) * 24 * HOUR);
                 let query =

@@ -217,7 +217,8 @@ impl View<'_> {
     }
 
     /// Whether these gaps, oldest first, leave enough of the time that is shown and has passed: more than what lies between
-    /// them where the service was started anew, and than two clocks differ by.
+    /// them where the service was started anew, and than two clocks differ by. Of a line that was drawn in the last minutes of
+    /// a year nothing is known of that year.
     fn is_known_beside(&self, gaps: &[NotCounted]) -> bool {
         let Span { from_us, to_us, .. } = self.page.ask.shown;
         let to_us = to_us.min(self.clock().now_us);
