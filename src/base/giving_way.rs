@@ -39,6 +39,8 @@ enum Class {
 pub struct GivingWay {
     /// Beginnings of the names of the threads that are meant.
     names: &'static [&'static str],
+    /// Others that are meant, which had not taken their names when they were found.
+    unnamed: Vec<i32>,
     class: Class,
     since_us: u64,
     /// When they were last looked at, and how long they had waited by then.
@@ -57,6 +59,7 @@ impl GivingWay {
         }
         let mut way = GivingWay {
             names,
+            unnamed: Vec::new(),
             class: Class::Nice,
             since_us: monotonic_us(),
             last: None,
@@ -101,13 +104,14 @@ impl GivingWay {
         self.enter(Class::Nice);
         let before: Vec<i32> = threads().map(|(task, _)| task).collect();
         let done = work();
-        // A thread has the name of the one that started it until it runs for the first time and takes its own.
-        let own = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
-        let is_new = |(task, name): &(i32, String)| *name == own && !before.contains(task);
-        let unnamed: Vec<i32> = threads().filter(is_new).map(|(task, _)| task).collect();
+        if !self.names.is_empty() {
+            // A thread has the name of the one that started it until it runs for the first time and takes its own.
+            let own = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
+            let is_new = |(task, name): &(i32, String)| *name == own && !before.contains(task);
+            self.unnamed = threads().filter(is_new).map(|(task, _)| task).collect();
+        }
         if !self.is_settled {
             self.enter(Class::Idle);
-            self.schedule(&unnamed, Class::Idle);
             // How long it waited in between says nothing of this class.
             self.last = None;
         }
@@ -115,12 +119,7 @@ impl GivingWay {
     }
 
     fn enter(&mut self, class: Class) {
-        self.schedule(&self.tasks(), class);
-        (self.class, self.since_us) = (class, monotonic_us());
-    }
-
-    fn schedule(&mut self, tasks: &[i32], class: Class) {
-        for &task in tasks {
+        for task in self.tasks() {
             let scheduled = schedule(task, class);
             // One that has ended since it was found needs nothing more.
             if let Err(error) = scheduled.or_else(|error| match error.raw_os_error() {
@@ -132,6 +131,7 @@ impl GivingWay {
                 self.is_settled = true;
             }
         }
+        (self.class, self.since_us) = (class, monotonic_us());
     }
 
     /// How long the threads have waited for a processor since they began; the one that waited most.
@@ -141,8 +141,9 @@ impl GivingWay {
 
     /// The calling thread, as 0, and the others that are meant.
     fn tasks(&self) -> Vec<i32> {
-        let is_meant =
-            |(_, name): &(i32, String)| self.names.iter().any(|beginning| name.starts_with(beginning));
+        let is_meant = |(task, name): &(i32, String)| {
+            self.names.iter().any(|beginning| name.starts_with(beginning)) || self.unnamed.contains(task)
+        };
         let others = (!self.names.is_empty()).then(threads).into_iter().flatten().filter(is_meant);
         [0].into_iter().chain(others.map(|(task, _)| task)).collect()
     }
@@ -273,6 +274,16 @@ mod tests {
     fn threads_that_a_piece_of_work_started_give_way_after_it() {
         let (tell, told) = channel();
         let worker = Worker::spawn("pool", move |_| {
+            // One of the same name, which was there before.
+            let (tell_other, told_other) = channel();
+            let (go_on, goes_on) = channel::<()>();
+            let other = Worker::spawn("pool", move |_| {
+                tell_other.send(policy()).unwrap();
+                let _ = goes_on.recv();
+                tell_other.send(policy()).unwrap();
+            })
+            .unwrap();
+            let class_before = told_other.recv().unwrap();
             let mut way = GivingWay::begin(&["network-"]);
             let (go, wait) = std::sync::mpsc::sync_channel::<()>(0);
             let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
@@ -293,6 +304,9 @@ mod tests {
                 thread.join().unwrap();
             }
             tell.send(policy()).unwrap();
+            drop(go_on);
+            assert_eq!(told_other.recv(), Ok(class_before));
+            drop(other);
         })
         .unwrap();
         worker.join_within(Duration::from_secs(10)).unwrap();

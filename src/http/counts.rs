@@ -104,9 +104,8 @@ pub fn resolve<E>(
         return Ok(Ok(Vec::new()));
     }
     let rows = rows()?;
-    let is_here = |row: &LineRow| row.scene.is_none_or(|own| own == scene);
     let named = |text: &str| -> Result<Vec<u64>, WrongValue> {
-        let called = rows.iter().filter(|row| is_here(row) && row.draft.name.as_str() == text);
+        let called = rows.iter().filter(|row| row.is_of(scene) && row.draft.name.as_str() == text);
         let called: Vec<u64> = called.map(|row| row.id).collect();
         let number = text.parse::<u64>().ok();
         let Some(of_number) = rows.iter().find(|row| Some(row.id) == number) else { return Ok(called) };

@@ -53,7 +53,7 @@ pub fn counting(status: &CountingStatus) -> CountingFacts {
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
 pub fn lines(counts: &Counts) -> Vec<DrawnLine> {
     let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
-    rows.iter().filter(|row| is_of(row, scene)).map(drawn).collect()
+    rows.iter().filter(|row| row.is_of(scene)).map(drawn).collect()
 }
 
 /// Today's sums.
@@ -161,7 +161,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         clock,
         scene: scene.word().to_owned(),
         ask,
-        lines: read.lines.iter().filter(|row| is_of(row, scene)).map(drawn).collect(),
+        lines: read.lines.iter().filter(|row| row.is_of(scene)).map(drawn).collect(),
         tallies: tallies(counts),
         classes,
         shown: read.shown,
@@ -223,10 +223,6 @@ fn chart(row: &BucketRow) -> ChartBucket {
         count: count.count,
     });
     ChartBucket { start_us: row.start_us, end_us: row.end_us, covered: row.covered, counts: counts.collect() }
-}
-
-fn is_of(row: &LineRow, scene: Scene) -> bool {
-    row.scene.is_none_or(|own| own == scene)
 }
 
 fn drawn(row: &LineRow) -> DrawnLine {

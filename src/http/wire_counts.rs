@@ -12,9 +12,9 @@ use super::csv::Table;
 use super::when;
 use super::wire::{GapReport, LineGapsReport};
 use crate::base::clock::rfc3339;
+use crate::store::Direction;
 use crate::store::{BucketRow, BucketSize, Count, Gap, LineRow, Scene};
 use crate::ui::Clock;
-use crate::vision::Direction;
 
 /// How long a bucket is, in words.
 pub const BUCKETS: [(&str, BucketSize); 5] = [

@@ -503,6 +503,16 @@ mod tests {
             assert_eq!(every_second.expected(ms * 1000, Some(20.0)), None);
             every_second.next(Some(count), ms * 1000);
         }
+        // One whose count stands still is asked no more often than others.
+        let (mut still, mut asked) = (Numbers::default(), 0);
+        for n in 1..=60 {
+            let count = still.expected(n * 40_000, Some(25.0)).or_else(|| {
+                asked += 1;
+                still.told(Some(0))
+            });
+            assert_eq!(still.next(count, n * 40_000), n);
+        }
+        assert!(asked < 8, "{asked}");
         let silent = Numbers { driver: None, ..numbers };
         assert_eq!((silent.expected(2490, Some(25.0)), numbers.expected(2490, None)), (None, None));
     }

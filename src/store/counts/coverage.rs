@@ -234,7 +234,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is not counted in that timeline is what was not counted and was counted again, second by second.
+        /// What is not counted in [`known_by`] is what was not counted and was counted again, second by second.
         #[test]
         fn what_only_a_recount_knows_is_no_more_known_of_others(
             raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..3), 0..8),
@@ -255,7 +255,10 @@ mod tests {
                 let is_counted = |spans: &[Span]| spans.iter().any(|span| holds(span, at) && span.scene == Some(Scene::Camera));
                 let is_recounted = recounts.iter().any(|recount| is_counted(std::slice::from_ref(&recount.span)));
                 prop_assert_eq!(is_counted(&timeline), is_counted(&spans) || !is_recounted);
-                prop_assert_eq!(timeline.iter().filter(|span| holds(span, at)).count(), 1);
+                let now: Vec<&Span> = timeline.iter().filter(|span| holds(span, at)).collect();
+                prop_assert_eq!(now.len(), 1);
+                let why = gaps(&spans, Scene::Camera, at, at + S).pop().map_or(String::new(), |gap| gap.why);
+                prop_assert!(now[0].scene.is_some() || *now[0].why == *why, "{:?}", now[0]);
             }
         }
 

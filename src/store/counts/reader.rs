@@ -153,8 +153,8 @@ impl Reader {
     }
 
     /// The same, and what goes beyond it for each line by itself: of these, or of all that were drawn or counted again in
-    /// `scene` in that time. However often counting stopped, the latter are few, for they are looked for in a time that was
-    /// counted in throughout, but for what recounts alone tell of.
+    /// `scene` in that time. However often counting stopped, a line's own gaps are few: they are those of a time that was
+    /// counted in throughout, but for what is known by a recount of other lines only.
     pub fn gaps_by_line(
         &self,
         scene: Scene,
@@ -163,8 +163,7 @@ impl Reader {
         to_us: u64,
     ) -> Result<GapsByLine, StoreError> {
         let was_drawn = |row: &LineRow| {
-            let is_of_the_scene = row.scene.is_none_or(|own| own == scene);
-            is_of_the_scene
+            row.is_of(scene)
                 && row.created_us < to_us
                 && row.deleted_us.is_none_or(|deleted_us| deleted_us > from_us)
         };

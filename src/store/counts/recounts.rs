@@ -288,19 +288,22 @@ fn begin(desk: &Desk<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
     Ok((id, run))
 }
 
-/// Whether an earlier recount covers the same times already.
+/// Whether earlier recounts cover the same times of the same lines already.
 fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
     if !is_sure(desk, recount) {
         return Ok(true);
     }
     let mut row = desk.connection.prepare(
-        "SELECT EXISTS (SELECT 1 FROM recount_spans WHERE to_us = ?3 AND from_us = ?2 AND scene = ?1)",
+        "SELECT EXISTS (SELECT 1 FROM recount_spans s JOIN recounts r ON r.id = s.recount, json_each(r.lines) was
+           WHERE s.to_us = ?3 AND s.from_us = ?2 AND s.scene = ?1 AND json_extract(was.value, '$[0]') = ?4)",
     )?;
     for &(from, to) in &recount.spans {
-        let is_there: bool =
-            row.query_row(params![recount.scene.word(), from as i64, to as i64], |row| row.get(0))?;
-        if !is_there {
-            return Ok(false);
+        for &(line, _) in &recount.lines {
+            let asked = params![recount.scene.word(), from as i64, to as i64, line as i64];
+            let is_there: bool = row.query_row(asked, |row| row.get(0))?;
+            if !is_there {
+                return Ok(false);
+            }
         }
     }
     Ok(true)

@@ -88,6 +88,13 @@ pub struct LineRow {
     pub deleted_us: Option<u64>,
 }
 
+impl LineRow {
+    /// Whether it counts in `scene`.
+    pub fn is_of(&self, scene: Scene) -> bool {
+        self.scene.is_none_or(|own| own == scene)
+    }
+}
+
 /// A zone as a user describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZoneDraft {
