@@ -107,8 +107,9 @@ impl GivingWay {
         if !self.names.is_empty() {
             // A thread has the name of the one that started it until it runs for the first time and takes its own.
             let own = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
-            let is_new = |(task, name): &(i32, String)| *name == own && !before.contains(task);
-            self.unnamed = threads().filter(is_new).map(|(task, _)| task).collect();
+            let is_ours = |task: &i32| !before.contains(task) || self.unnamed.contains(task);
+            let unnamed = threads().filter(|(task, name)| *name == own && is_ours(task));
+            self.unnamed = unnamed.map(|(task, _)| task).collect();
         }
         if !self.is_settled {
             self.enter(Class::Idle);
