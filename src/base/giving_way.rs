@@ -98,20 +98,20 @@ impl GivingWay {
     /// Does one long piece of work, during which nobody can look how it goes, merely nicely: on a busy machine it would take
     /// a hundred times as long.
     pub fn in_one_piece<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        if self.class != Class::Idle || self.is_settled {
+        if self.is_settled {
             return work();
         }
-        self.enter(Class::Nice);
+        let was_idle = self.class == Class::Idle;
+        if was_idle {
+            self.enter(Class::Nice);
+        }
         let before: Vec<i32> = threads().map(|(task, _)| task).collect();
         let done = work();
         if !self.names.is_empty() {
-            // A thread has the name of the one that started it until it runs for the first time and takes its own.
             let own = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
-            let is_ours = |task: &i32| !before.contains(task) || self.unnamed.contains(task);
-            let unnamed = threads().filter(|(task, name)| *name == own && is_ours(task));
-            self.unnamed = unnamed.map(|(task, _)| task).collect();
+            self.unnamed = still_unnamed(threads(), &own, &before, &self.unnamed);
         }
-        if !self.is_settled {
+        if was_idle && !self.is_settled {
             self.enter(Class::Idle);
             // How long it waited in between says nothing of this class.
             self.last = None;
@@ -156,6 +156,18 @@ fn threads() -> impl Iterator<Item = (i32, String)> {
         let task = entry.file_name().to_str()?.parse().ok()?;
         Some((task, fs::read_to_string(entry.path().join("comm")).ok()?))
     })
+}
+
+/// Of `threads`, those that the thread named `own` has started since there were only those `before`, or that were `known`
+/// to be so, and that have not run yet: until a thread does and takes its own name, it has that of the one that started it.
+fn still_unnamed(
+    threads: impl Iterator<Item = (i32, String)>,
+    own: &str,
+    before: &[i32],
+    known: &[i32],
+) -> Vec<i32> {
+    let is_ours = |task: &i32| !before.contains(task) || known.contains(task);
+    threads.filter(|(task, name)| name == own && is_ours(task)).map(|(task, _)| task).collect()
 }
 
 /// What is right for a thread that has been `class` for `since` and waited for a processor for `share` of the last second.
@@ -250,6 +262,25 @@ mod tests {
         assert_eq!(next(Class::Idle, 0.9, second), Class::Nice);
         assert_eq!(next(Class::Nice, 0.0, second), Class::Nice);
         assert_eq!(next(Class::Nice, 0.9, NICE_FOR), Class::Idle);
+    }
+
+    #[test]
+    fn a_thread_that_has_not_run_yet_is_one_of_those_that_were_started() {
+        let threads = |named: &[(i32, &str)]| {
+            let named: Vec<_> = named.iter().map(|&(task, name)| (task, name.to_owned())).collect();
+            named.into_iter()
+        };
+        // The thread itself is 1; 2 was there before, of the same name.
+        let first = [(1, "detect\n"), (2, "detect\n"), (3, "detect\n"), (4, "network-0\n"), (5, "other\n")];
+        let unnamed = still_unnamed(threads(&first), "detect\n", &[1, 2, 5], &[]);
+        assert_eq!(unnamed, [3]);
+        // It has not run by the end of the next piece of work, either, which started 6.
+        let second = [(1, "detect\n"), (2, "detect\n"), (3, "detect\n"), (6, "detect\n")];
+        let unnamed = still_unnamed(threads(&second), "detect\n", &[1, 2, 3], &unnamed);
+        assert_eq!(unnamed, [3, 6]);
+        // 3 has taken its name, 6 has ended.
+        let third = [(1, "detect\n"), (2, "detect\n"), (3, "network-1\n")];
+        assert!(still_unnamed(threads(&third), "detect\n", &[1, 2, 3], &unnamed).is_empty());
     }
 
     #[test]

@@ -354,7 +354,7 @@ struct Report {
     spans: Vec<SpanReport>,
     lines: Vec<LineReport>,
     dry_run: bool,
-    /// Whether the ledger was (or would be) changed.
+    /// Whether the ledger was changed; where nothing is, whether any sum would be.
     changed: bool,
     superseded: u64,
     counted: u64,
@@ -444,6 +444,9 @@ impl Report {
         let words = match (self.dry_run, self.changed) {
             (true, _) => String::from("nothing was changed: this is what would be counted"),
             (false, false) => String::from("the ledger says the same already"),
+            (false, true) if self.superseded == 0 && self.counted == 0 => {
+                String::from("nobody crossed; that it was counted is on record now")
+            }
             (false, true) => {
                 let crossings =
                     media::many(usize::try_from(self.superseded).unwrap_or(usize::MAX), "crossing");

@@ -153,7 +153,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 
 /// Those of `rows` that belong to `scene`, as a list.
 pub fn reports(rows: &[LineRow], scene: Scene) -> String {
-    let here = rows.iter().filter(|row| row.scene.is_none_or(|own| own == scene));
+    let here = rows.iter().filter(|row| row.is_of(scene));
     wire::json(&List::whole(here.map(LineReport::from)))
 }
 

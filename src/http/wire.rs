@@ -330,7 +330,7 @@ impl CountingReport {
     pub fn of(status: &CountingStatus, counts: Option<&Counts>) -> CountingReport {
         let lines = counts.map_or(0, |counts| {
             let lines = counts.lines();
-            lines.borrow().iter().filter(|line| line.scene.is_none_or(|scene| scene == status.scene)).count()
+            lines.borrow().iter().filter(|line| line.is_of(status.scene)).count()
         });
         CountingReport {
             word: status.word,

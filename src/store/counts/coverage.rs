@@ -72,30 +72,29 @@ pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], w
     cut
 }
 
-/// All of `from_us..to_us` as if `scene` had been counted throughout, but for what of `spans` was not and is known by
-/// `recounts` only: that has its reason.
-pub(super) fn known_by(
-    spans: &[Span],
-    recounts: &[Recounted],
-    scene: Scene,
-    from_us: i64,
-    to_us: i64,
-) -> Vec<Span> {
-    let recounted: Vec<Span> = recounts.iter().map(|recount| recount.span.clone()).collect();
-    let recounted = covered(&recounted, scene, from_us, to_us);
-    let gaps = if recounted.is_empty() { Vec::new() } else { gaps(spans, scene, from_us, to_us) };
+/// All of `from_us..to_us` as if `scene` had been counted throughout, but for what of the gaps of `spans` is in none of
+/// `all`, which was told already: that has its reason.
+pub(super) fn beyond(spans: &[Span], all: &[Gap], scene: Scene, from_us: i64, to_us: i64) -> Vec<Span> {
     let (mut timeline, mut first, mut at) = (Vec::new(), 0, from_us);
-    for gap in &gaps {
-        let (from, to) = (gap.from_us as i64, gap.to_us as i64);
-        while recounted.get(first).is_some_and(|&(_, end)| end <= from) {
+    for gap in gaps(spans, scene, from_us, to_us) {
+        let why: Arc<str> = gap.why.into();
+        let mut put = |begin: u64, end: u64| {
+            if begin < end {
+                let (begin, end) = (begin as i64, end as i64);
+                timeline.push(Span { from_us: at, to_us: begin, scene: Some(scene), why: "".into() });
+                timeline.push(Span { from_us: begin, to_us: end, scene: None, why: Arc::clone(&why) });
+                at = end;
+            }
+        };
+        while all.get(first).is_some_and(|told| told.to_us <= gap.from_us) {
             first += 1;
         }
-        for &(begin, end) in recounted[first..].iter().take_while(|&&(begin, _)| begin < to) {
-            let (begin, end) = (begin.max(from), end.min(to));
-            timeline.push(Span { from_us: at, to_us: begin, scene: Some(scene), why: "".into() });
-            timeline.push(Span { from_us: begin, to_us: end, scene: None, why: gap.why.as_str().into() });
-            at = end;
+        let mut from = gap.from_us;
+        for told in all[first..].iter().take_while(|told| told.from_us < gap.to_us) {
+            put(from, told.from_us);
+            from = from.max(told.to_us);
         }
+        put(from, gap.to_us);
     }
     timeline.push(Span { from_us: at, to_us, scene: Some(scene), why: "".into() });
     timeline
@@ -132,10 +131,33 @@ impl Shares {
 }
 
 /// Shorter than this is no gap: how long things take to be told.
-const LEAST_GAP_US: i64 = 1_000_000;
+const LEAST_GAP_US: u64 = 1_000_000;
 
 /// What is not covered of `from_us..to_us` (cut to it), with reasons, oldest first.
 pub(super) fn gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
+    let mut gaps = every_gap(spans, scene, from_us, to_us);
+    gaps.retain(is_worth_telling);
+    gaps
+}
+
+/// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of [`beyond`], and
+/// what is known of that line. A piece that goes on in one of `all` is worth telling, however short it is.
+pub(super) fn own_gaps(spans: &[Span], all: &[Gap], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
+    let goes_on = |gap: &Gap| {
+        let next_to_it = all[all.partition_point(|told| told.to_us < gap.from_us)..].iter();
+        next_to_it.take_while(|told| told.from_us <= gap.to_us).any(|told| told.why == "off")
+    };
+    let mut gaps = every_gap(spans, scene, from_us, to_us);
+    gaps.retain(|gap| is_worth_telling(gap) || goes_on(gap));
+    gaps
+}
+
+/// Whether it is more than how long things take to be told.
+fn is_worth_telling(gap: &Gap) -> bool {
+    gap.why != "off" || gap.to_us - gap.from_us >= LEAST_GAP_US
+}
+
+fn every_gap(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
     let mut reasons: Vec<&Span> = spans.iter().filter(|span| span.scene != Some(scene)).collect();
     reasons.sort_by_key(|span| (span.from_us, span.to_us));
     let mut gaps: Vec<Gap> = Vec::new();
@@ -167,7 +189,6 @@ pub(super) fn gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Ve
         }
         add(from, to, "off");
     }
-    gaps.retain(|gap| gap.why != "off" || gap.to_us - gap.from_us >= LEAST_GAP_US as u64);
     gaps
 }
 
@@ -234,31 +255,44 @@ mod tests {
     }
 
     proptest! {
-        /// What is not counted in [`known_by`] is what was not counted and was counted again, second by second.
+        /// What is told of all and of a line beyond it is what there is of that line, moment by moment, and nothing twice.
         #[test]
-        fn what_only_a_recount_knows_is_no_more_known_of_others(
-            raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..3), 0..8),
-            again in prop::collection::vec((0i64..80, 0i64..20, any::<bool>()), 0..6),
+        fn what_is_told_beyond_all_is_what_there_is_of_a_line(
+            raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..4), 0..8),
+            again in prop::collection::vec((0i64..80, 0i64..6, 0usize..3), 0..12),
         ) {
+            // In pieces of which some are too short to be told by themselves.
+            const PIECE: i64 = 400_000;
+            let piece = |from: i64, length: i64, scene, why: &str| {
+                Span { from_us: from * PIECE, to_us: (from + length) * PIECE, scene, why: why.into() }
+            };
             let spans: Vec<Span> = raw.iter().map(|&(from, length, kind)| match kind {
-                0 => span(from, from + length, Some(Scene::Camera), ""),
-                1 => span(from, from + length, None, "paused"),
-                _ => span(from, from + length, Some(Scene::Sim), ""),
+                0 => piece(from, length, Some(Scene::Camera), ""),
+                1 => piece(from, length, None, "paused"),
+                2 => piece(from, length, None, "off"),
+                _ => piece(from, length, Some(Scene::Sim), ""),
             }).collect();
-            let recounts: Vec<Recounted> = again.iter().map(|&(from, length, is_ours)| Recounted {
-                span: span(from, from + length, Some(if is_ours { Scene::Camera } else { Scene::Sim }), ""),
-                lines: Arc::default(),
-            }).collect();
-            let timeline = known_by(&spans, &recounts, Scene::Camera, 0, 100 * S);
-            let holds = |span: &Span, at: i64| span.from_us <= at && at < span.to_us;
-            for at in (0..100).map(|second| second * S) {
-                let is_counted = |spans: &[Span]| spans.iter().any(|span| holds(span, at) && span.scene == Some(Scene::Camera));
-                let is_recounted = recounts.iter().any(|recount| is_counted(std::slice::from_ref(&recount.span)));
-                prop_assert_eq!(is_counted(&timeline), is_counted(&spans) || !is_recounted);
-                let now: Vec<&Span> = timeline.iter().filter(|span| holds(span, at)).collect();
-                prop_assert_eq!(now.len(), 1);
-                let why = gaps(&spans, Scene::Camera, at, at + S).pop().map_or(String::new(), |gap| gap.why);
-                prop_assert!(now[0].scene.is_some() || *now[0].why == *why, "{:?}", now[0]);
+            // Counted again on the first line, on the second, on both.
+            let on: [&[usize]; 3] = [&[0], &[1], &[0, 1]];
+            let with = |timeline: &[Span], is_meant: &dyn Fn(&[usize]) -> bool| {
+                let recounts = again.iter().filter(|&&(.., lines)| is_meant(on[lines]));
+                let recounts = recounts.map(|&(from, length, _)| piece(from, length, Some(Scene::Camera), ""));
+                timeline.iter().cloned().chain(recounts).collect::<Vec<Span>>()
+            };
+            let end = 100 * PIECE;
+            let all = gaps(&with(&spans, &|_| true), Scene::Camera, 0, end);
+            let timeline = beyond(&spans, &all, Scene::Camera, 0, end);
+            for line in 0..2 {
+                let is_meant = |lines: &[usize]| lines.contains(&line);
+                let whole = gaps(&with(&spans, &is_meant), Scene::Camera, 0, end);
+                let own = own_gaps(&with(&timeline, &is_meant), &all, Scene::Camera, 0, end);
+                for at in (0..100).map(|number| (number * PIECE) as u64) {
+                    let at_once = |gaps: &[Gap]| -> Vec<String> {
+                        let holds = gaps.iter().filter(|gap| gap.from_us <= at && at < gap.to_us);
+                        holds.map(|gap| gap.why.clone()).collect()
+                    };
+                    prop_assert_eq!([at_once(&all), at_once(&own)].concat(), at_once(&whole), "at {}", at);
+                }
             }
         }
 

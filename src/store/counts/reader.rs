@@ -190,17 +190,20 @@ impl Reader {
             };
             let mut spans = self.spans_on_record(from_us, to_us)?;
             spans.push(self.not_begun(from_us, to_us)?);
-            // Of a line that was not counted again this is no more known than it was.
-            let timeline = coverage::known_by(&spans, &recounts, scene, from_us, to_us);
-            let all = self.of_lines(spans, &recounts, scene, lines)?;
+            let all = coverage::gaps(
+                &self.of_lines(spans.clone(), &recounts, scene, lines)?,
+                scene,
+                from_us,
+                to_us,
+            );
+            // Of a line that was not counted again no more is known than there was.
+            let timeline = coverage::beyond(&spans, &all, scene, from_us, to_us);
             let with_its_own = |row: LineRow| {
                 let spans = self.of_lines(timeline.clone(), &recounts, scene, &[row.id])?;
-                Ok((row, coverage::gaps(&spans, scene, from_us, to_us)))
+                Ok((row, coverage::own_gaps(&spans, &all, scene, from_us, to_us)))
             };
-            Ok(GapsByLine {
-                all: coverage::gaps(&all, scene, from_us, to_us),
-                by_line: meant.into_iter().map(with_its_own).collect::<Result<_, ReadError>>()?,
-            })
+            let by_line = meant.into_iter().map(with_its_own).collect::<Result<_, ReadError>>()?;
+            Ok(GapsByLine { all, by_line })
         })())
     }
 

@@ -9,14 +9,14 @@
 //!
 //! Called by the writer, within its transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::calendar::Calendar;
 use super::rollups::{Changes, Kind};
-use super::rows::{ReadError, direction_of, to_json, unsigned};
+use super::rows::{ReadError, direction_of, from_json, to_json, unsigned};
 use super::writer::{Desk, Fault};
 use super::{BucketSize, EditError, Scene};
 use crate::base::letters::is_unseen_control;
@@ -172,6 +172,9 @@ fn check(recount: &Recount) -> Result<(), EditError> {
         end = Some(to);
     }
     let lines: BTreeSet<u64> = recount.lines.iter().map(|&(line, _)| line).collect();
+    if lines.len() < recount.lines.len() {
+        return wrong("lines", String::from("a recount has each line once"));
+    }
     let mut seen = BTreeSet::new();
     for found in &recount.crossings {
         if !lines.contains(&found.line) {
@@ -293,18 +296,27 @@ fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
     if !is_sure(desk, recount) {
         return Ok(true);
     }
-    let mut row = desk.connection.prepare(
-        "SELECT EXISTS (SELECT 1 FROM recount_spans s JOIN recounts r ON r.id = s.recount, json_each(r.lines) was
-           WHERE s.to_us = ?3 AND s.from_us = ?2 AND s.scene = ?1 AND json_extract(was.value, '$[0]') = ?4)",
+    let mut of_span = desk.connection.prepare(
+        "SELECT DISTINCT recount FROM recount_spans WHERE to_us = ?3 AND from_us = ?2 AND scene = ?1 ORDER BY recount",
     )?;
+    let mut lines_of = desk.connection.prepare("SELECT lines FROM recounts WHERE id = ?1")?;
+    // Thousands of spans have the same few recounts.
+    let mut known: HashSet<Vec<i64>> = HashSet::new();
     for &(from, to) in &recount.spans {
-        for &(line, _) in &recount.lines {
-            let asked = params![recount.scene.word(), from as i64, to as i64, line as i64];
-            let is_there: bool = row.query_row(asked, |row| row.get(0))?;
-            if !is_there {
-                return Ok(false);
-            }
+        let asked = params![recount.scene.word(), from as i64, to as i64];
+        let earlier = of_span.query_map(asked, |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        if known.contains(&earlier) {
+            continue;
         }
+        let mut counted_on: BTreeSet<u64> = BTreeSet::new();
+        for id in &earlier {
+            let lines: String = lines_of.query_row([id], |row| row.get(0))?;
+            counted_on.extend(from_json::<Vec<(u64, u64)>>(&lines)?.into_iter().map(|(line, _)| line));
+        }
+        if !recount.lines.iter().all(|(line, _)| counted_on.contains(line)) {
+            return Ok(false);
+        }
+        known.insert(earlier);
     }
     Ok(true)
 }

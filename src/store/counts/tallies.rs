@@ -104,9 +104,7 @@ impl Board {
                 _ => classes.push((class, count_in, count_out)),
             }
         }
-        let shown = lines
-            .iter()
-            .filter(|line| line.deleted_us.is_none() && line.scene.is_none_or(|scene| scene == self.scene));
+        let shown = lines.iter().filter(|line| line.deleted_us.is_none() && line.is_of(self.scene));
         let rows = shown.map(|line| {
             let by_class = sums.remove(&line.id).unwrap_or_default();
             let count_in = by_class.iter().map(|class| class.1).sum();

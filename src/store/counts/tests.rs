@@ -1276,6 +1276,29 @@ fn a_recount_knows_resets_and_fills_gaps() {
 }
 
 #[test]
+fn a_recount_of_moments_leaves_what_it_says_nothing_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (door, gate) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
+    bench.counts.cover(Cover::Not("off"));
+    clock.pass(60 * S);
+    bench.turn();
+    // A camera that comes and goes: each of its recordings is shorter than a gap that is told by itself.
+    let moment = |number: u64| (MONDAY + 2 * number * S, MONDAY + 2 * number * S + 9 * S / 10);
+    let moments = Recount { spans: (1..=20).map(moment).collect(), ..recount(&door, &[(0, 1)], &[]) };
+    bench.recount(moments.clone()).expect("it is made");
+    assert_eq!(bench.recount(moments).expect("it is known").id, None);
+    let gaps = bench.reader().gaps_by_line(Scene::Camera, &[], MONDAY, MONDAY + 60 * S).expect("read");
+    let sum = |gaps: &[Gap]| gaps.iter().map(|gap| gap.to_us - gap.from_us).sum::<u64>();
+    assert_eq!((gaps.all.len(), sum(&gaps.all)), (21, 42 * S));
+    let own: Vec<(u64, usize, u64)> =
+        gaps.by_line.iter().map(|(line, own)| (line.id, own.len(), sum(own))).collect();
+    assert_eq!(own, [(door.id, 0, 0), (gate.id, 20, 18 * S)]);
+    bench.assert_sound();
+}
+
+#[test]
 fn a_recount_that_cannot_be_is_refused_whole() {
     use Direction::In;
     let folder = tempfile::tempdir().expect("a folder");
@@ -1295,6 +1318,7 @@ fn a_recount_that_cannot_be_is_refused_whole() {
         changed(&|r| r.lines[0].1 += 1),
         changed(&|r| r.lines[0].0 = 99),
         changed(&|r| r.lines.push((sim.id, sim.version))),
+        changed(&|r| r.lines.push(r.lines[0])),
         changed(&|r| r.spans.clear()),
         changed(&|r| r.spans.push((MONDAY + 5 * S, MONDAY + 20 * S))),
         changed(&|r| r.spans[0] = (MONDAY + 10 * S, MONDAY)),
