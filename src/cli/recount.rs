@@ -445,7 +445,9 @@ impl Report {
             (true, _) => String::from("nothing was changed: this is what would be counted"),
             (false, false) => String::from("the ledger says the same already"),
             (false, true) if self.superseded == 0 && self.counted == 0 => {
-                String::from("nobody crossed; that it was counted is on record now")
+                let crossed = self.lines.iter().any(|line| line.r#in + line.out > 0);
+                let found = if crossed { "who crossed is the same" } else { "nobody crossed" };
+                format!("{found}; that it was counted on these lines is on record now")
             }
             (false, true) => {
                 let crossings =

@@ -180,10 +180,29 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     assert!(out.contains("Door      0      1           0           1\n"), "{out}");
     assert!(out.ends_with("the ledger says the same already\n"), "{out}");
 
+    // On a line that was drawn since, and that nobody crosses: that is new, and known once.
+    let draw = |name: &str| {
+        let aside = LineDraft { a: [0.0, 0.02], b: [0.1, 0.02], ..draft(name) };
+        with_counts(&walk.items, |counts| wait(counts.add_line(Scene::Camera, aside)).unwrap());
+    };
+    let last_words = |arguments: &[&str]| {
+        let (code, out, err) = walk.items.run(&walk.arguments(arguments));
+        assert_eq!(code, 0, "{err}");
+        out.lines().last().unwrap_or_default().to_owned()
+    };
+    draw("Gate");
+    let words = "who crossed is the same; that it was counted on these lines is on record now";
+    assert_eq!(last_words(&["walk.mp4"]), words);
+    assert_eq!(last_words(&["walk.mp4"]), "the ledger says the same already");
+    assert_eq!(walk.crossings(), after);
+
     // What nothing looks at is nothing: motion sees no mover in these pictures.
     let motion = walk.recount(&["walk.mp4", "--model", "motion"]);
     assert_eq!((&motion["model"], &motion["superseded"]), (&json!("motion"), &json!(1)), "{motion}");
     assert_eq!(walk.crossings(), [(-1.0, Direction::In)]);
+    draw("Yard");
+    let words = "nobody crossed; that it was counted on these lines is on record now";
+    assert_eq!(last_words(&["walk.mp4", "--model", "motion"]), words);
 }
 
 #[test]

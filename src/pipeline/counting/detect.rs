@@ -22,7 +22,7 @@ use super::standing::{self, Facts, Looking};
 use super::thumbnail::Cutter;
 use super::unrecorded::Unrecorded;
 use super::{CountingSettings, MODEL_SETTING, MakeDetector, NoDetector, Overlay};
-use crate::base::{Beat, GivingWay, IDLE, Stamp, block_on};
+use crate::base::{Beat, GivingWay, Stamp, block_on};
 use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
@@ -241,15 +241,13 @@ impl<'a> Detect<'a> {
 
     fn longest_wait(&self) -> Duration {
         let now = Instant::now();
-        // While counting is off there is nothing to see to.
-        let is_asked_only = !self.shared.settings().is_on && self.pictures.is_none();
         let overdue = self.last_look.map(|last| last.at + self.patience(&last));
         overdue
             .into_iter()
             .chain(self.remake_at)
             .map(|at| at.saturating_duration_since(now))
             .filter(|wait| !wait.is_zero())
-            .fold(if is_asked_only { IDLE } else { HEARTBEAT }, Duration::min)
+            .fold(HEARTBEAT, Duration::min)
     }
 
     /// How long after this look pictures are overdue.

@@ -30,7 +30,7 @@ use super::view::{Seen, View};
 use super::waits::{crossed, done, ended_before, make_row, next};
 use super::{KeepError, KeepingSettings, Recorded, RecordingStatus, RecordingWish};
 use crate::base::clock::{monotonic_us, wall_us};
-use crate::base::{Beat, IDLE, block_on};
+use crate::base::{Beat, block_on};
 use crate::pipeline::State;
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Origin, RecordingHandle};
@@ -258,14 +258,7 @@ impl<'a> Recorder<'a> {
         ]
         .into_iter()
         .flatten()
-        .fold(now_us + if self.is_at_rest() { IDLE.as_micros() as u64 } else { HEARTBEAT_US }, u64::min)
-    }
-
-    /// Whether nothing is or was to be recorded, and nothing is looked at for it.
-    fn is_at_rest(&self) -> bool {
-        let is_recording = self.running.is_some() || self.wanted.is_some() || self.next.is_some();
-        let waits = self.beginning.is_some() || self.ending.is_some() || self.closing.is_some();
-        !is_recording && !waits && self.view.is_none() && self.lines.is_none()
+        .fold(now_us + HEARTBEAT_US, u64::min)
     }
 
     fn obey(&mut self, command: Command) {
