@@ -324,6 +324,10 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
     browser.press(RIGHT);
     told("focus_absolute=5");
     assert_eq!(camera.log().matches("streamon").count(), 1, "the stream was not touched");
+    // The camera is told first, and what it took is kept then: what the page has no answer to a kill may take.
+    browser.wait_until("the last one is kept", || {
+        browser.text("[data-control='focus_absolute'] .org").contains("Set on this page")
+    });
 
     // Exactly that, in this order.
     let set = || -> Vec<String> {
