@@ -284,6 +284,39 @@ mod tests {
     }
 
     #[test]
+    fn threads_without_a_name_are_kept_in_mind_in_either_class() {
+        for class in [Class::Idle, Class::Nice] {
+            let minds = move || {
+                // No thread of another test has such a name.
+                let mut way = GivingWay::begin(&["minded-"]);
+                if way.is_settled || be_merely_nice().is_err() {
+                    return eprintln!("LEFT OUT: a thread may not leave the idle class here");
+                }
+                way.enter(class);
+                let (go, wait) = channel::<()>();
+                // Who is given no name has that of the one that started it, as one that has not run yet.
+                let thread = way.in_one_piece(|| std::thread::spawn(move || wait.recv().unwrap_err()));
+                let started = way.unnamed.clone();
+                assert_eq!((started.len(), way.class), (1, class));
+                way.in_one_piece(|| ());
+                assert_eq!(way.unnamed, started, "it has not run since, either");
+                assert!(way.tasks().contains(&started[0]));
+                drop(go);
+                thread.join().unwrap();
+                // What is joined may be seen for a moment still.
+                let gone = (0..1000).any(|_| {
+                    std::thread::sleep(Duration::from_millis(5));
+                    way.in_one_piece(|| ());
+                    way.unnamed.is_empty()
+                });
+                assert!(gone);
+            };
+            // What fails in it fails here.
+            std::thread::Builder::new().name(String::from("minds")).spawn(minds).unwrap().join().unwrap();
+        }
+    }
+
+    #[test]
     fn one_long_piece_of_work_is_done_merely_nicely() {
         let (tell, told) = channel();
         let worker = Worker::spawn("piece", move |_| {
