@@ -190,7 +190,7 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay) {
     }
     page.family("tallycam_zone_occupancy", "gauge", "How many are in a zone now.");
     let scene = counts.scene();
-    for zone in counts.zones().borrow().iter().filter(|zone| zone.scene.is_none_or(|own| own == scene)) {
+    for zone in counts.zones().borrow().iter().filter(|zone| zone.is_of(scene)) {
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map_or(0, |(_, inside)| *inside);
         page.sample("tallycam_zone_occupancy", &[("zone", &zone.draft.name)], inside);
     }

@@ -366,7 +366,7 @@ pub static ROUTES: &[Route] = &[
         Wanted::Json("ZonePatch"), [ZONE, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
     route!(DELETE "/api/v1/zones/{id}" zones::delete, Api, "Deletes it. If-Match is heeded.", [],
         [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_COUNTING]),
-    route!(GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket, in whole hours from the one of `from` to the one of `to`; `null` where nothing was counted, and of the lines named while none of them was drawn in that scene, unless counted again. Of a line nothing is known in `gaps`, and in its own of `line_gaps`, which may overlap. These go by the moments of `from` and `to`; a line that is not among them, though none or this one is named, was neither drawn nor counted again in between.",
+    route!(GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket, in whole hours from the one of `from` to the one of `to`; `null` where nothing was counted, and of the lines named while none of them was drawn in that scene, unless counted again. Of a line nothing is known in `gaps`, and in its own of `line_gaps`, which may overlap. These go by the moments of `from` and `to`. Where no line is named, one that has no `line_gaps` was neither drawn nor counted again between them.",
         [FROM_BUCKET, TO_BUCKET, ("bucket", "`hour`, `day`, `week`, `month` or `total`."),
             ("by", "What counts are told apart by: any of `line`, `class`, `direction`, with commas; all if not given."),
             OF_LINE, OF_CLASS, SCENE, FORMAT],

@@ -46,7 +46,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let scene = scene(&request, counts)?;
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
-    let here = rows.iter().filter(|row| row.scene.is_none_or(|own| own == scene));
+    let here = rows.iter().filter(|row| row.is_of(scene));
     Ok(v1::json(wire::json(&List::whole(here.map(|row| ZoneReport::of(row, &overlay))))))
 }
 

@@ -11,7 +11,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::draw::{self, DrawnLine, DrawnZone, Trails};
-use super::lines::is_of;
 use super::look::Reading;
 use super::shared::{Shared, Wishes};
 use crate::base::{Beat, IDLE, block_on};
@@ -138,7 +137,7 @@ impl<'a> Annotator<'a> {
         let rows = Arc::clone(&self.shared.lines().borrow());
         let mut lines: Vec<DrawnLine> = rows
             .iter()
-            .filter(|row| is_of(row.scene, scene))
+            .filter(|row| row.is_of(scene))
             .map(|row| DrawnLine {
                 name: row.draft.name.clone(),
                 a: row.draft.a,
@@ -160,7 +159,7 @@ impl<'a> Annotator<'a> {
         let rows = Arc::clone(&self.shared.zones().borrow());
         let zones = rows
             .iter()
-            .filter(|row| is_of(row.scene, scene))
+            .filter(|row| row.is_of(scene))
             .map(|row| DrawnZone {
                 id: row.id,
                 name: row.draft.name.clone(),

@@ -282,8 +282,8 @@ impl<'a> Detect<'a> {
         }
 
         let configured = self.shared.settings().scene;
-        let lines_in = |scene| lines.iter().filter(|row| super::lines::is_of(row.scene, scene)).count();
-        let zones_in = |scene| zones.iter().filter(|row| super::lines::is_of(row.scene, scene)).count();
+        let lines_in = |scene| lines.iter().filter(|row| row.is_of(scene)).count();
+        let zones_in = |scene| zones.iter().filter(|row| row.is_of(scene)).count();
         let drawn = lines_in(self.scene);
         let may = self.shared.settings().is_on && camera != State::Paused;
         let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;

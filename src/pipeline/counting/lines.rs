@@ -21,11 +21,6 @@ pub struct Chosen {
     pub notes: Vec<String>,
 }
 
-/// Whether a row of this scene (`None`: every scene) belongs to `scene`.
-pub fn is_of(row: Option<Scene>, scene: Scene) -> bool {
-    row.is_none_or(|own| own == scene)
-}
-
 /// What is looked with.
 #[derive(Debug, Clone, Copy)]
 pub struct Eyes<'a> {
@@ -46,7 +41,7 @@ impl<'a> Eyes<'a> {
 /// The lines and zones of `scene`, looked at with `eyes`.
 pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Eyes<'_>) -> Chosen {
     let mut chosen = Chosen::default();
-    for row in lines.iter().filter(|row| is_of(row.scene, scene) && row.deleted_us.is_none()) {
+    for row in lines.iter().filter(|row| row.is_of(scene) && row.deleted_us.is_none()) {
         let what = format!("line {}", quoted(&row.draft.name));
         let Some(classes) = classes_of(&what, &row.draft.classes, eyes, &mut chosen.notes) else {
             chosen.unable.push(row.id);
@@ -67,7 +62,7 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Eyes<'_>
             }
         }
     }
-    for row in zones.iter().filter(|row| is_of(row.scene, scene)) {
+    for row in zones.iter().filter(|row| row.is_of(scene)) {
         let what = format!("zone {}", quoted(&row.draft.name));
         let Some(classes) = classes_of(&what, &row.draft.classes, eyes, &mut chosen.notes) else {
             continue;

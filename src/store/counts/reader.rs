@@ -15,7 +15,7 @@ use super::calendar::Calendar;
 use super::coverage::{self, Recounted, Shares, Span};
 use super::handle::{Shared, resets};
 use super::mending::{Clock, SystemClock};
-use super::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, from_json, scene_of, unsigned};
+use super::rows::{ReadError, SELECT_CROSSINGS, counted_on, crossing, direction_of, scene_of, unsigned};
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::spans::EXTEND_AFTER_US;
 use super::{
@@ -525,8 +525,7 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let recount: i64 = row.get(4)?;
             if lines_of.0 != Some(recount) {
-                let counted_on: Vec<(u64, u64)> = from_json(row.get_ref(3)?.as_str()?)?;
-                lines_of = (Some(recount), counted_on.into_iter().map(|(line, _)| line).collect());
+                lines_of = (Some(recount), counted_on(row.get_ref(3)?.as_str()?)?.collect());
             }
             let scene = Some(scene_of(row.get_ref(2)?.as_str()?)?);
             let span = Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() };

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::calendar::Calendar;
 use super::rollups::{Changes, Kind};
-use super::rows::{ReadError, direction_of, from_json, to_json, unsigned};
+use super::rows::{ReadError, counted_on, direction_of, to_json, unsigned};
 use super::writer::{Desk, Fault};
 use super::{BucketSize, EditError, Scene};
 use crate::base::letters::is_unseen_control;
@@ -308,12 +308,12 @@ fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
         if known.contains(&earlier) {
             continue;
         }
-        let mut counted_on: BTreeSet<u64> = BTreeSet::new();
+        let mut on_record: BTreeSet<u64> = BTreeSet::new();
         for id in &earlier {
             let lines: String = lines_of.query_row([id], |row| row.get(0))?;
-            counted_on.extend(from_json::<Vec<(u64, u64)>>(&lines)?.into_iter().map(|(line, _)| line));
+            on_record.extend(counted_on(&lines)?);
         }
-        if !recount.lines.iter().all(|(line, _)| counted_on.contains(line)) {
+        if !recount.lines.iter().all(|(line, _)| on_record.contains(line)) {
             return Ok(false);
         }
         known.insert(earlier);

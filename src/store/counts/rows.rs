@@ -38,6 +38,12 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
     serde_json::from_str(text).map_err(|error| FromSqlError::other(error).into())
 }
 
+/// The numbers of the lines that a recount was on, of its column.
+pub(super) fn counted_on(lines: &str) -> Result<impl Iterator<Item = u64>, ReadError> {
+    let with_versions: Vec<(u64, u64)> = from_json(lines)?;
+    Ok(with_versions.into_iter().map(|(line, _)| line))
+}
+
 /// A JSON value for a column.
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, ReadError> {
     serde_json::to_string(value).map_err(|error| ReadError::ToSqlConversionFailure(Box::new(error)))

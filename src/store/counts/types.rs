@@ -123,6 +123,13 @@ pub struct ZoneRow {
     pub pinned: Option<String>,
 }
 
+impl ZoneRow {
+    /// Whether it is watched in `scene`.
+    pub fn is_of(&self, scene: Scene) -> bool {
+        self.scene.is_none_or(|own| own == scene)
+    }
+}
+
 /// A crossing that is to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewCrossing {
