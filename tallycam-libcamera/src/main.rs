@@ -1,0 +1,2 @@
+//! The helper that reads a camera through libcamera for tallycam.
+fn main() {}
