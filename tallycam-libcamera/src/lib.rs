@@ -1,8 +1,8 @@
 //! What tallycam and its libcamera helper say to each other.
 //!
 //! The helper is a process of its own, one binary for each soname of libcamera, so that a fatal assertion in a camera's
-//! algorithm ends the helper and not the daemon. The two share a `SOCK_SEQPACKET` socket, which the helper inherits as
-//! descriptor [`DESCRIPTOR`]. A message is one JSON object in one packet; a buffer's message carries its descriptor.
+//! algorithm ends the helper and not the daemon. The two share a `SOCK_SEQPACKET` socket, which the helper inherits as its
+//! standard input ([`DESCRIPTOR`]). A message is one JSON object in one packet; a buffer's message carries its descriptor.
 //!
 //! ```text
 //! helper                                   daemon
@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 /// The version of this protocol. Both sides refuse another.
 pub const VERSION: u32 = 1;
 
-/// The helper's descriptor of the socket.
-pub const DESCRIPTOR: i32 = 3;
+/// The helper's descriptor of the socket: its standard input.
+pub const DESCRIPTOR: i32 = 0;
 
 /// The helper's exit status where its libcamera is not installed, as a shell's for a program that it cannot find. The
 /// dynamic loader ends it with the same.
