@@ -2,11 +2,12 @@
 """Writes a package's copyright file: tallycam, its model and its font, every crate that is in the program with its licence, the
 C code that crates carry along, and the text of each licence once.
 
-    deploy/copyright.py TARGET [FEATURE...] > copyright
+    deploy/copyright.py PACKAGE TARGET [FEATURE...] > copyright
 
-TARGET is a Rust target such as aarch64-unknown-linux-gnu: other crates are in the program of another one. Made of what cargo
-knows (Cargo.lock) and of the licence files in the crates' own sources: the same sources give the same bytes. A crate that
-names no licence, or one whose text is nowhere, is an error: somebody has to look.
+PACKAGE is tallycam, or tallycam-libcamera, which has neither model nor font. TARGET is a Rust target such as
+aarch64-unknown-linux-gnu: other crates are in the program of another one. Made of what cargo knows (Cargo.lock) and of the
+licence files in the crates' own sources: the same sources give the same bytes. A crate that names no licence, or one whose text
+is nowhere, is an error: somebody has to look.
 """
 
 import json
@@ -52,16 +53,16 @@ COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER I
 ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 
 
-def crates(target, features):
-    """The crates in the program for `target`, tallycam itself left out, in order of names."""
+def crates(package, target, features):
+    """The crates in the program of `package` for `target`, tallycam's own left out, in order of names."""
     command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target]
     if features:
-        command += ["--features", ",".join(features)]
+        command += ["--features", ",".join(f"{package}/{feature}" for feature in features)]
     known = json.loads(subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.PIPE).stdout)
     packages = {package["id"]: package for package in known["packages"]}
     needs = {node["id"]: node["deps"] for node in known["resolve"]["nodes"]}
-    root = known["resolve"]["root"]
-    found, waiting = set(), [root]
+    own = known["workspace_members"]
+    found, waiting = set(), [one for one in own if packages[one]["name"] == package]
     while waiting:
         one = waiting.pop()
         if one in found:
@@ -69,8 +70,7 @@ def crates(target, features):
         found.add(one)
         # What only builds or tests it is not in it.
         waiting += [need["pkg"] for need in needs[one] if any(kind["kind"] is None for kind in need["dep_kinds"])]
-    found.remove(root)
-    return sorted((packages[one] for one in found), key=lambda package: (package["name"], package["version"]))
+    return sorted((packages[one] for one in found.difference(own)), key=lambda package: (package["name"], package["version"]))
 
 
 def read(path):
@@ -122,22 +122,9 @@ def part(text, between):
     return re.sub(r"(?m)^ \*( |$)", "", "\n".join(lines[start:end])).strip("\n")
 
 
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    target, features = sys.argv[1], sys.argv[2:]
-    texts = Texts()
-    out = [
-        "tallycam shows what a camera sees to any number of browsers and counts what crosses a line.",
-        "",
-        "Copyright: 2026 The tallycam contributors",
-        "License: MIT OR Apache-2.0, whichever you like",
-        "",
-        indented(read(HERE / "LICENSE-MIT")),
-        "",
-        COMMON["Apache-2.0"],
-        "",
-        "",
+def shipped_beside():
+    """The model and the font of tallycam."""
+    return [
         "The model /usr/share/tallycam/models/ssdlite_mobilenet_v2.onnx",
         "",
         "Copyright: its authors (TensorFlow's Object Detection API and TensorFlow.js's coco-ssd) and those of the package",
@@ -151,6 +138,29 @@ def main():
         indented(read(HERE / "src/media/font/LICENSE")),
         "",
         "",
+    ]
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    of, target, features = sys.argv[1], sys.argv[2], sys.argv[3:]
+    texts = Texts()
+    out = [
+        "tallycam shows what a camera sees to any number of browsers and counts what crosses a line.",
+        "",
+        "Copyright: 2026 The tallycam contributors",
+        "License: MIT OR Apache-2.0, whichever you like",
+        "",
+        indented(read(HERE / "LICENSE-MIT")),
+        "",
+        COMMON["Apache-2.0"],
+        "",
+        "",
+    ]
+    if of == "tallycam":
+        out += shipped_beside()
+    out += [
         "Libraries that are in the program",
         "",
         "Each with the licence that it names (SPDX), whose it is, and the numbers of the texts below. Where there is a choice",
@@ -159,7 +169,7 @@ def main():
     ]
     out += ["The Rust standard library: MIT OR Apache-2.0", "    The Rust Project contributors",
             f"    see text {texts.number(MIT)}, Apache-2.0", ""]
-    for package in crates(target, features):
+    for package in crates(of, target, features):
         name, folder = package["name"], Path(package["manifest_path"]).parent
         licence = package["license"]
         if not licence:

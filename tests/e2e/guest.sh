@@ -11,10 +11,10 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 root=$out/root
 
-# The system; what the guest's devices need; what looks at them; µStreamer to compare with; what
+# The system; what the guest's devices need; what looks at them; µStreamer to compare with; libcamera; what
 # modules are built with.
 packages=systemd-sysv,dbus,udev,kmod,linux-image-amd64,python3,iproute2,procps,busybox-static,polkitd,\
-v4l-utils,gpiod,ustreamer,\
+v4l-utils,gpiod,ustreamer,libcamera0.4,libcamera-ipa,\
 gcc,make,linux-headers-amd64,linux-source-6.12,xz-utils
 
 say() { printf 'guest: %s\n' "$*" >&2; }
