@@ -12,7 +12,8 @@ TALLYCAM := $(TARGET)/release/tallycam
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := target/tools/bin/cargo-deb
 # Mounts and chroot are root's, and so is what is made on the way; the program is given back.
-CROSS := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_MIRROR,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,http_proxy,https_proxy) deploy/cross.sh
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_MIRROR,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,http_proxy,https_proxy)
+CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
@@ -65,7 +66,7 @@ E2E_PACKAGE ?=
 E2E_CYCLES ?= 3
 newest_package = $(shell ls -t target/deb/tallycam_*_amd64.deb | head -n 1)
 
-e2e: $(if $(E2E_PACKAGE),,deb-amd64) ## the package in a booted Debian 13 with real kernel devices, seen from outside; writes docs/e2e.md
+e2e: $(if $(E2E_PACKAGE),,deb-amd64 deb-libcamera-amd64) ## the package in a booted Debian 13 with real kernel devices, seen from outside; writes docs/e2e.md
 	@deploy/prerequisites.sh e2e
 	tests/e2e/guest.sh "$(TARGET)/e2e"
 	python3 tests/e2e/e2e.py "$(TARGET)/e2e" $(or $(E2E_PACKAGE),$(newest_package)) --cycles $(E2E_CYCLES)
@@ -86,7 +87,7 @@ crosstest: ## the tests that can run there, as arm64 programs under qemu-user (b
 	@deploy/prerequisites.sh cross
 	$(CROSS) test
 
-deb: $(ARCHITECTURES:%=deb-%) ## Debian packages for this machine and for 64-bit Pis (that one by sudo), in target/deb
+deb: $(foreach architecture,$(ARCHITECTURES),deb-$(architecture) deb-libcamera-$(architecture)) ## Debian packages for this machine and for 64-bit Pis (by sudo), in target/deb
 
 deb-%: $(CARGO_DEB)
 	@deploy/prerequisites.sh deb
@@ -97,13 +98,24 @@ deb-%: $(CARGO_DEB)
 		*) echo "tallycam: no packages for $* are made here" >&2; exit 64 ;; \
 	esac && echo "tallycam: the package for $* took $$(($$(date +%s) - began)) s; target/deb/report-$*.txt tells of it"
 
+# The helpers for cameras of libcamera, for which the shortest stem of the two is chosen.
+deb-libcamera-%:
+	@deploy/prerequisites.sh cross
+	@deploy/prerequisites.sh deb
+	@$(AS_ROOT) deploy/libcamera.sh build $*
+	@deploy/deb-libcamera.sh $* target/libcamera/$* target/deb
+
 $(CARGO_DEB):
 	@deploy/prerequisites.sh deb
 	cargo install --quiet --locked --debug --no-default-features --version 3.8.0 --root target/tools cargo-deb
 
+# deploy/libcamera.sh build makes them: for a camera on a Pi's ribbon cable.
+HELPERS := target/libcamera/$(shell dpkg --print-architecture 2>/dev/null)
+
 # DESTDIR is for packages. The configuration that is there stays.
 install: ## as root, after make build: program, units and configuration of the service
 	install -D -m 755 "$(TALLYCAM)" $(DESTDIR)/usr/bin/tallycam
+	! test -d $(HELPERS) || install -D -m 755 -t $(DESTDIR)/usr/lib/tallycam $(HELPERS)/libcamera-*
 	install -D -m 644 -t $(DESTDIR)/usr/share/tallycam/models models/*.onnx models/*.toml models/README.md models/LICENSE
 	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system \
 		systemd/tallycam.service systemd/tallycam.socket systemd/tallycam@.service
@@ -117,4 +129,5 @@ install: ## as root, after make build: program, units and configuration of the s
 	test -n "$(DESTDIR)" || systemd-tmpfiles --create tallycam.conf
 	test -n "$(DESTDIR)" || systemctl daemon-reload
 	test -n "$(DESTDIR)" || ! test -d /run/udev || { udevadm control --reload && \
-		udevadm trigger --subsystem-match=video4linux --subsystem-match=spidev --subsystem-match=gpio; }
+		udevadm trigger --subsystem-match=video4linux --subsystem-match=spidev --subsystem-match=gpio \
+		--subsystem-match=media --subsystem-match=dma_heap; }

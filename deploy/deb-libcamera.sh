@@ -5,7 +5,7 @@
 #
 # HELPERS holds a helper for each soname, libcamera-0.4 and so on, FOLDER is where the package goes. It depends on the C and C++
 # libraries only: which libcamera a system has changes with each release, and a package that wanted one of them could soon be
-# installed nowhere. It gets what is here for report-ARCHITECTURE.txt, which deploy/deb.sh has begun. Errors of lintian's end it.
+# installed nowhere. FOLDER also gets report-libcamera-ARCHITECTURE.txt: sizes, what is needed, what lintian finds. Its errors end it.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -22,10 +22,7 @@ mkdir -p "$folder"
 rm -rf "$root"
 umask 022
 mkdir -p "$root/DEBIAN" "$root/usr/lib/tallycam" "$root/usr/share/doc/$name" "$root/usr/share/lintian/overrides"
-for helper in "$helpers"/libcamera-*; do
-    "$(stripper)" --strip-all --remove-section=.comment -o "$root/usr/lib/tallycam/$(basename "$helper")" "$helper"
-done
-chmod 755 "$root"/usr/lib/tallycam/*
+install -m 755 -t "$root/usr/lib/tallycam" "$helpers"/libcamera-*
 deploy/copyright.py "$name" "$triple" helper >"$root/usr/share/doc/$name/copyright"
 gzip -9n <deploy/debian/changelog >"$root/usr/share/doc/$name/changelog.Debian.gz"
 gzip -9n <CHANGELOG.md >"$root/usr/share/doc/$name/changelog.gz"
@@ -53,13 +50,12 @@ dpkg-deb --root-owner-group -Zxz --build "$root" "$folder/$package" >/dev/null
 failed=
 found=$(lintian --fail-on error --profile debian "$folder/$package") || failed=yes
 {
-    echo
     echo "$package: $(stat -c %s "$folder/$package") bytes"
     for helper in "$root"/usr/lib/tallycam/*; do
         echo "$(basename "$helper"): $(stat -c %s "$helper") bytes; needed: $(needed "$helper")"
     done
     echo "newest symbols: GLIBC_$newest_glibc GLIBCXX_$newest_cxx"
     echo "lintian: ${found:-nothing}"
-} | tee -a "$folder/report-$architecture.txt"
+} | tee "$folder/report-libcamera-$architecture.txt"
 rm -rf "$root"
 if [ -n "$failed" ]; then exit 1; fi

@@ -3,8 +3,9 @@
 #
 #   deploy/install.sh [USER@]HOST [FOLDER]
 #
-# FOLDER holds the packages (target/deb, where `make deb` puts them). The machine there says which it needs. Its user has to be
-# root, or allowed to use sudo; ssh and sudo ask for passwords as usual.
+# FOLDER holds the packages (target/deb, where `make deb` puts them). The machine there says which it needs; where
+# tallycam-libcamera is of the same version it goes along, and the libcamera that it recommends. Its user has to be root, or
+# allowed to use sudo; ssh and sudo ask for passwords as usual.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -49,9 +50,16 @@ if [ -z "$package" ]; then
     exit 1
 fi
 
-say "$(basename "$package") goes to $host"
-name=/tmp/$(basename "$package")
-there "$host" "cat > '$name.part' && mv '$name.part' '$name'" <"$package"
+# The helpers for a camera on a ribbon cable, where they were made as well.
+helpers=$folder/tallycam-libcamera_${package##*/tallycam_}
+names=
+for package in "$package" "$helpers"; do
+    if ! [ -e "$package" ]; then continue; fi
+    say "$(basename "$package") goes to $host"
+    name=/tmp/$(basename "$package")
+    there "$host" "cat > '$name.part' && mv '$name.part' '$name'" <"$package"
+    names="$names '$name'"
+done
 
 # What is left is one script over there. -t: sudo may ask at this terminal. A configuration that somebody edited stays. On a system
 # that has just started, its own upgrades may hold the lock for some minutes.
@@ -62,8 +70,8 @@ there $tty "$host" 'sudo=; if [ "$(id -u)" != 0 ]; then sudo=sudo; fi
 apt_get() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 "$@"; }
 apt_get update || true
 apt_get -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-    install -y --allow-downgrades --reinstall '"'$name'"' || exit 1
-rm -f '"'$name'"'
+    install -y --allow-downgrades --reinstall '"$names"' || exit 1
+rm -f '"$names"'
 tries=0
 until systemctl is-active -q tallycam; do
     tries=$((tries + 1))
