@@ -25,66 +25,13 @@ most_bytes=18000000
 small="-Clink-arg=-Wl,-z,pack-relative-relocs -Clink-arg=-Wl,--icf=all -Cllvm-args=-inline-threshold=30"
 small="$small -Cllvm-args=-enable-machine-outliner=always"
 
-say() { printf 'tallycam: %s\n' "$*" >&2; }
-
-give_up() {
-    say "$1"
-    shift
-    for line in "$@"; do printf '%s\n' "$line" >&2; done
-    exit 1
-}
+# shellcheck source=deploy/roots.sh
+. "$here/deploy/roots.sh"
 
 # ---- The two file systems -------------------------------------------------------------------
 
-tools=ca-certificates,make,cmake,git,clang,lld,llvm,libclang-dev,rustc-web,cargo-web,libstd-rust-web-dev:arm64,qemu-user
+tools=ca-certificates,make,cmake,git,clang,lld,llvm,libclang-dev,pkgconf,rustc-web,cargo-web,libstd-rust-web-dev:arm64,qemu-user
 headers=libc6-dev,libgcc-12-dev,linux-libc-dev,libgcc-s1
-
-# Debian's archive as this machine's own apt knows it, which may have no lists yet; cloud images name it in a file of mirrors.
-# Nothing where it knows none: then it is the one that mmdebstrap knows.
-mirror() {
-    if [ -n "${TALLYCAM_MIRROR:-}" ]; then
-        echo "$TALLYCAM_MIRROR"
-        return
-    fi
-    apt-get --print-uris update 2>/dev/null | sed -n "s|^'\(.*\)/dists/.*|\1|p" | sort -u | while read -r site; do
-        case $site in
-            mirror+file:*) sed 's/[[:space:]].*//' "${site#mirror+file:}" ;;
-            *) echo "$site" ;;
-        esac
-    done | grep '/debian/*$' | head -n 1
-}
-
-# Nothing may be mounted below what is removed: a removal would go through it.
-remove() {
-    if ! [ -e "$1" ]; then return; fi
-    if grep -qF " $1/" /proc/self/mountinfo; then
-        give_up "something is mounted in $1, so it is not removed" "Unmount it, or restart this machine, then try again."
-    fi
-    rm -rf --one-file-system "$1"
-}
-
-# made NAME SUITE ARGUMENT…: the file system $cache/NAME by mmdebstrap with those arguments, unless there is one of the same
-# arguments. It gets its name when it is whole.
-made() {
-    name=$1
-    suite=$2
-    shift 2
-    wanted="$suite $*"
-    if [ -e "$cache/$name.made" ] && [ "$(cat "$cache/$name.made")" = "$wanted" ] && [ -d "$cache/$name" ]; then return; fi
-    command -v mmdebstrap >/dev/null || give_up "mmdebstrap is not here" "    apt install mmdebstrap"
-    from=$(mirror)
-    say "making $cache/$name, a Debian $suite (some minutes, once)"
-    rm -f "$cache/$name.made"
-    remove "$cache/$name"
-    remove "$cache/$name.part"
-    mkdir -p "$cache"
-    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    unshare --mount mmdebstrap --quiet --keyring="$keyring" --aptopt='APT::Install-Recommends "false"' \
-        "$@" "$suite" "$cache/$name.part" ${from:+"deb $from $suite main"} ||
-        give_up "there is no $cache/$name" "Another archive may help: TALLYCAM_MIRROR=http://…/debian"
-    mv "$cache/$name.part" "$cache/$name"
-    printf '%s\n' "$wanted" >"$cache/$name.made"
-}
 
 make_roots() {
     made sysroot bookworm --variant=extract --architectures=arm64 --include="$headers"

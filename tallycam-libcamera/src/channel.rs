@@ -74,7 +74,8 @@ impl Channel {
         if !descriptors.is_empty() {
             with.push(SendAncillaryMessage::ScmRights(&descriptors));
         }
-        let flags = SendFlags::NOSIGNAL | if must_not_wait { SendFlags::DONTWAIT } else { SendFlags::empty() };
+        let flags =
+            SendFlags::NOSIGNAL | if must_not_wait { SendFlags::DONTWAIT } else { SendFlags::empty() };
         loop {
             match rustix::net::sendmsg(&self.socket, &[io::IoSlice::new(&line)], &mut with, flags) {
                 Err(rustix::io::Errno::INTR) => {}
@@ -116,7 +117,8 @@ impl Channel {
         if received.flags.contains(ReturnFlags::TRUNC) {
             return Err(garbage(format!("it is longer than {MAX_MESSAGE} bytes")));
         }
-        let message = serde_json::from_slice(&self.room[..len]).map_err(|error| garbage(error.to_string()))?;
+        let message =
+            serde_json::from_slice(&self.room[..len]).map_err(|error| garbage(error.to_string()))?;
         Ok(Some((message, descriptor)))
     }
 }
@@ -167,7 +169,8 @@ mod tests {
     #[test]
     fn who_does_not_read_makes_nobody_wait() {
         let (daemon, _helper) = pair();
-        let full = (0..1_000_000).find_map(|n| daemon.send(&ToHelper::Return { buffer: n }, None, true).err());
+        let full =
+            (0..1_000_000).find_map(|n| daemon.send(&ToHelper::Return { buffer: n }, None, true).err());
         assert_eq!(full.unwrap().kind(), io::ErrorKind::WouldBlock);
     }
 }

@@ -303,7 +303,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_a_short_line_that_one_can_read() {
-        let frame = FromHelper::Frame(Frame { buffer: 2, sequence: 7, stamp_us: 1_000_000, bytes: 1_382_400 });
+        let frame =
+            FromHelper::Frame(Frame { buffer: 2, sequence: 7, stamp_us: 1_000_000, bytes: 1_382_400 });
         let line = serde_json::to_string(&frame).unwrap();
         assert_eq!(line, r#"{"frame":{"buffer":2,"sequence":7,"stamp_us":1000000,"bytes":1382400}}"#);
         assert_eq!(serde_json::from_str::<FromHelper>(&line).unwrap(), frame);

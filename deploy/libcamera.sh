@@ -1,0 +1,154 @@
+#!/bin/sh
+# Builds the helpers through which tallycam reads libcamera's cameras: one binary for each soname of libcamera.
+#
+#   deploy/libcamera.sh build [amd64|arm64]…   target/libcamera/ARCH/libcamera-0.4 and -0.7, stripped and checked
+#   deploy/libcamera.sh roots [amd64|arm64]…   only the file systems, which tests/libcamera runs the helpers in
+#   deploy/libcamera.sh run COMMAND…           anything in the tool root, this folder at /src
+#
+# Without a word for the machine it is this machine's own. libcamera has no stable ABI: a program built for 0.4 (Debian 13)
+# does not start with 0.7 (Debian 13's backports, Raspberry Pi OS 13), and there will be others. The tool root is the one of
+# deploy/cross.sh. Compiler and linker see the C and C++ libraries of Debian 12 and, of libcamera's root, the headers and the
+# library itself: the helpers want nothing newer than Debian 12 has, besides libcamera. Needs root, for mounts and chroot.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+cache=${TALLYCAM_CROSS:-$here/target/cross}
+versions="0.4 0.7"
+# What Debian 12 has.
+newest_glibc=2.36
+newest_glibcxx=3.4.30
+most_bytes=2000000
+
+# shellcheck source=deploy/roots.sh
+. "$here/deploy/roots.sh"
+
+# ---- The file systems ------------------------------------------------------------------------
+
+# Of libcamera a whole root is made, by unpacking alone: its programs run by chroot, and those of arm64 by qemu-user.
+make_libcamera() {
+    case $1 in
+        0.4) suite=trixie ;;
+        0.7) suite="trixie trixie-backports" ;;
+    esac
+    made "libcamera-$1-$2" "$suite" --variant=extract --architectures="$2" --include=base-files,libcamera-dev,libcamera-ipa
+}
+
+make_roots() {
+    "$here/deploy/cross.sh" run true
+    for arch in "$@"; do
+        made "build/sysroot-$arch" bookworm --variant=extract --architectures="$arch" \
+            --include=libc6-dev,libgcc-12-dev,libstdc++-12-dev,linux-libc-dev,libgcc-s1
+        for version in $versions; do make_libcamera "$version" "$arch"; done
+    done
+}
+
+# ---- What is asked for ----------------------------------------------------------------------
+
+triple_of() {
+    case $1 in
+        amd64) echo x86_64-linux-gnu ;;
+        arm64) echo aarch64-linux-gnu ;;
+        *) give_up "no helper is made for $1" ;;
+    esac
+}
+
+# newest NAME FILE: the newest version of NAME's symbols that FILE wants.
+newest() {
+    LC_ALL=C readelf --wide --dyn-syms "$2" | sed -n "s/.*@$1_\([0-9][0-9.]*\).*/\1/p" | sort -Vu | tail -n 1
+}
+
+is_newer() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | tail -n 1)" != "$2" ]; }
+
+# check VERSION FILE: whether it starts on Debian 12 with that libcamera, and is small enough. Says what it found.
+check() {
+    glibc=$(newest GLIBC "$2")
+    glibcxx=$(newest GLIBCXX "$2")
+    wants=$(LC_ALL=C readelf --wide --dynamic "$2" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
+    bytes=$(stat -c %s "$2")
+    say "$2: $bytes bytes; the newest symbols are GLIBC_$glibc and GLIBCXX_$glibcxx; it needs $wants"
+    if is_newer "$glibc" "$newest_glibc"; then give_up "it would not start with glibc $newest_glibc"; fi
+    if is_newer "$glibcxx" "$newest_glibcxx"; then give_up "it would not start with libstdc++ $newest_glibcxx"; fi
+    for library in $wants; do
+        case $library in
+            "libcamera.so.$1" | "libcamera-base.so.$1") ;;
+            libc.so.6 | libm.so.6 | libstdc++.so.6 | libgcc_s.so.1 | ld-linux-*) ;;
+            *) give_up "$library is not on every system" ;;
+        esac
+    done
+    if [ "$bytes" -gt "$most_bytes" ]; then give_up "it is larger than $most_bytes bytes"; fi
+}
+
+# The compiler's sysroot is Debian 12's with libcamera's headers and libraries in a folder of its own: none of Debian 13's
+# other libraries are seen by it.
+lay_libcamera() {
+    version=$1 arch=$2 multiarch=$3
+    laid=$cache/build/sysroot-$arch/libcamera-$version
+    from=$cache/libcamera-$version-$arch/usr
+    rm -rf "$laid"
+    mkdir -p "$laid/lib/pkgconfig"
+    cp -r "$from/include/libcamera" "$laid/include"
+    cp -P "$from/lib/$multiarch/"libcamera.so* "$from/lib/$multiarch/"libcamera-base.so* "$laid/lib/"
+    for name in libcamera libcamera-base; do
+        sed "s|^prefix=.*|prefix=/libcamera-$version|; s|^libdir=.*|libdir=\${prefix}/lib|
+            s|^includedir=.*|includedir=\${prefix}/include|; s|^Requires.*||; s|{includedir}/libcamera|{includedir}|" \
+            "$from/lib/$multiarch/pkgconfig/$name.pc" >"$laid/lib/pkgconfig/$name.pc"
+    done
+}
+
+# helper CARGO-WORD… for $version and $arch. Each version has a target folder: their features are found by build scripts.
+helper() {
+    multiarch=$(triple_of "$arch")
+    triple=$(echo "$multiarch" | sed 's/-linux/-unknown-linux/')
+    lay_libcamera "$version" "$arch" "$multiarch"
+    under=$(echo "$triple" | tr - _)
+    upper=$(echo "$under" | tr '[:lower:]' '[:upper:]')
+    flags="--target=$multiarch --sysroot=/build/sysroot-$arch"
+    link="-Clink-arg=--target=$multiarch -Clink-arg=--sysroot=/build/sysroot-$arch -Clink-arg=-fuse-ld=lld"
+    link="$link -Clink-arg=-Wl,--allow-shlib-undefined -Clink-arg=-Wl,--icf=all -Lnative=/build/sysroot-$arch/libcamera-$version/lib"
+    "$here/deploy/cross.sh" run env CARGO_TARGET_DIR="/build/libcamera-$version" \
+        PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR="/build/sysroot-$arch" \
+        PKG_CONFIG_LIBDIR="/build/sysroot-$arch/libcamera-$version/lib/pkgconfig" \
+        "CC_$under=clang" "CXX_$under=clang++" "AR_$under=llvm-ar" "CXXFLAGS_$under=$flags" "CFLAGS_$under=$flags" \
+        "BINDGEN_EXTRA_CLANG_ARGS_$under=$flags" \
+        "CARGO_TARGET_${upper}_LINKER=clang" "CARGO_TARGET_${upper}_RUSTFLAGS=$link" \
+        CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_DEBUG=false \
+        "$@" --locked --target "$triple" --package tallycam-libcamera --features helper
+}
+
+build() {
+    began=$(date +%s)
+    for arch in "$@"; do
+        for version in $versions; do
+            helper cargo build --release
+            out=target/libcamera/$arch
+            mkdir -p "$here/$out"
+            "$here/deploy/cross.sh" run llvm-strip --strip-all --remove-section=.comment \
+                -o "/src/$out/libcamera-$version" "/build/libcamera-$version/$triple/release/tallycam-libcamera"
+            check "$version" "$here/$out/libcamera-$version"
+        done
+    done
+    # They belong to whoever typed sudo.
+    if [ -n "${SUDO_UID:-}" ]; then chown -R "$SUDO_UID:${SUDO_GID:-0}" "$here/target/libcamera"; fi
+    say "built in $(($(date +%s) - began)) s"
+}
+
+what=${1:-build}
+if [ $# -gt 0 ]; then shift; fi
+if [ "$(id -u)" != 0 ]; then give_up "root is needed for chroot and mounts: put sudo before it"; fi
+if [ $# = 0 ]; then set -- "$(dpkg --print-architecture)"; fi
+case $what in
+    build)
+        make_roots "$@"
+        build "$@"
+        ;;
+    roots) make_roots "$@" ;;
+    check)
+        make_roots "$1"
+        arch=$1
+        for version in $versions; do helper cargo clippy -- -D warnings; done
+        ;;
+    *)
+        say "usage: deploy/libcamera.sh build | roots | check [amd64|arm64]…"
+        exit 64
+        ;;
+esac

@@ -1,0 +1,68 @@
+# Debian file systems made once and kept: for deploy/cross.sh and deploy/libcamera.sh, which read this file. $cache is where.
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # $cache is theirs.
+
+say() { printf 'tallycam: %s\n' "$*" >&2; }
+
+give_up() {
+    say "$1"
+    shift
+    for line in "$@"; do printf '%s\n' "$line" >&2; done
+    exit 1
+}
+
+# Debian's archive as this machine's own apt knows it, which may have no lists yet; cloud images name it in a file of mirrors.
+# Nothing where it knows none: then it is the one that mmdebstrap knows.
+mirror() {
+    if [ -n "${TALLYCAM_MIRROR:-}" ]; then
+        echo "$TALLYCAM_MIRROR"
+        return
+    fi
+    apt-get --print-uris update 2>/dev/null | sed -n "s|^'\(.*\)/dists/.*|\1|p" | sort -u | while read -r site; do
+        case $site in
+            mirror+file:*) sed 's/[[:space:]].*//' "${site#mirror+file:}" ;;
+            *) echo "$site" ;;
+        esac
+    done | grep '/debian/*$' | head -n 1
+}
+
+# Nothing may be mounted below what is removed: a removal would go through it.
+remove() {
+    if ! [ -e "$1" ]; then return; fi
+    if grep -qF " $1/" /proc/self/mountinfo; then
+        give_up "something is mounted in $1, so it is not removed" "Unmount it, or restart this machine, then try again."
+    fi
+    rm -rf --one-file-system "$1"
+}
+
+# made NAME SUITE ARGUMENT…: the file system $cache/NAME by mmdebstrap with those arguments, unless there is one of the same
+# arguments. It gets its name when it is whole. SUITE may be two, "trixie trixie-backports": the last is preferred.
+made() {
+    name=$1
+    suite=$2
+    shift 2
+    wanted="$suite $*"
+    if [ -e "$cache/$name.made" ] && [ "$(cat "$cache/$name.made")" = "$wanted" ] && [ -d "$cache/$name" ]; then return; fi
+    command -v mmdebstrap >/dev/null || give_up "mmdebstrap is not here" "    apt install mmdebstrap"
+    from=$(mirror)
+    say "making $cache/$name, a Debian $suite (some minutes, once)"
+    rm -f "$cache/$name.made"
+    remove "$cache/$name"
+    remove "$cache/$name.part"
+    mkdir -p "$cache"
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    first=${suite%% *}
+    preferred=${suite##* }
+    if [ "$first" != "$preferred" ]; then
+        [ -n "$from" ] || give_up "no mirror of Debian is known here" "Name one: TALLYCAM_MIRROR=http://…/debian"
+        set -- "$@" --aptopt="APT::Default-Release \"$preferred\""
+    fi
+    # The last two are a mirror's line for each suite.
+    set -- "$@" "$first" "$cache/$name.part"
+    if [ -n "$from" ]; then set -- "$@" "deb $from $first main"; fi
+    if [ "$first" != "$preferred" ]; then set -- "$@" "deb $from $preferred main"; fi
+    unshare --mount mmdebstrap --quiet --keyring="$keyring" --aptopt='APT::Install-Recommends "false"' "$@" ||
+        give_up "there is no $cache/$name" "Another archive may help: TALLYCAM_MIRROR=http://…/debian"
+    mv "$cache/$name.part" "$cache/$name"
+    printf '%s\n' "$wanted" >"$cache/$name.made"
+}

@@ -1,0 +1,420 @@
+//! A camera's controls as single numbers with names, and what is set of them until a request takes it along.
+//!
+//! libcamera checks little: a value of another type than the control's ends the process in an assertion. So everything is
+//! checked here, against the control's own range.
+
+use std::collections::{BTreeMap, HashMap};
+
+use libcamera::camera::Camera;
+use libcamera::control::{ControlIdRef, ControlInfo, ControlList};
+use libcamera::control_value::{ControlType, ControlValue};
+use libcamera::controls::ControlId;
+use libcamera::geometry::Rectangle;
+use tallycam_libcamera::{Control, Kind, Value};
+
+use crate::cameras::property;
+use crate::names;
+
+/// Not for a user: the rate is this program's own, the rest is for who develops a camera.
+const LEFT_OUT: [&str; 12] = [
+    "FrameDurationLimits",
+    "AfPause",
+    "AePrecaptureTrigger",
+    "ColorCorrectionAberrationMode",
+    "DebugMetadataEnable",
+    "LensShadingMapMode",
+    "ScalerCrops",
+    "StatsOutputEnable",
+    "CnnEnableInputTensor",
+    "SyncMode",
+    "SyncFrames",
+    "TestPatternMode",
+];
+/// No control of a camera has larger values that mean something.
+const ABSURD: f64 = 1e12;
+const MAX_ZOOM: f64 = 8.0;
+/// Of the picture's width and height that the focus looks at.
+const FOCUS_WINDOW: f64 = 0.2;
+
+#[derive(Default)]
+pub struct Controls {
+    entries: Vec<Entry>,
+    /// What the next request takes along, by libcamera's number.
+    pending: BTreeMap<u32, ControlValue>,
+    ids: HashMap<String, u32>,
+    gains: [f64; 2],
+    zoom: f64,
+    /// The middle of the focus's window.
+    focus: [f64; 2],
+    /// The part of the sensor that the picture shows without zoom.
+    whole: Option<Rectangle>,
+}
+
+struct Entry {
+    control: Control,
+    id: u32,
+    target: Target,
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    /// The control itself, which is of this type.
+    Scalar(Type),
+    /// Red or blue of `ColourGains`.
+    Gain(usize),
+    /// `AfTrigger`.
+    Trigger,
+    /// x or y of the window in `AfWindows`.
+    Focus(usize),
+    /// `ScalerCrop`.
+    Zoom,
+}
+
+#[derive(Clone, Copy)]
+enum Type {
+    Bool,
+    Byte,
+    Uint16,
+    Uint32,
+    Int32,
+    Int64,
+    Float,
+}
+
+impl Type {
+    fn of(id: &ControlIdRef) -> Option<Type> {
+        Some(match id.ty() {
+            _ if id.is_array() => return None,
+            ControlType::Bool => Type::Bool,
+            ControlType::Byte => Type::Byte,
+            ControlType::Uint16 => Type::Uint16,
+            ControlType::Uint32 => Type::Uint32,
+            ControlType::Int32 => Type::Int32,
+            ControlType::Int64 => Type::Int64,
+            ControlType::Float => Type::Float,
+            _ => return None,
+        })
+    }
+
+    fn value(self, number: f64) -> ControlValue {
+        match self {
+            Type::Bool => ControlValue::from(number != 0.0),
+            Type::Byte => ControlValue::from(number as u8),
+            Type::Uint16 => ControlValue::from(number as u16),
+            Type::Uint32 => ControlValue::from(number as u32),
+            Type::Int32 => ControlValue::from(number as i32),
+            Type::Int64 => ControlValue::from(number as i64),
+            Type::Float => ControlValue::from(number as f32),
+        }
+    }
+}
+
+/// A value that is one number.
+pub fn number(value: &ControlValue) -> Option<f64> {
+    let number = match value {
+        ControlValue::Bool(v) if v.len() == 1 => f64::from(v[0]),
+        ControlValue::Byte(v) if v.len() == 1 => f64::from(v[0]),
+        ControlValue::Uint16(v) if v.len() == 1 => f64::from(v[0]),
+        ControlValue::Uint32(v) if v.len() == 1 => f64::from(v[0]),
+        ControlValue::Int32(v) if v.len() == 1 => f64::from(v[0]),
+        ControlValue::Int64(v) if v.len() == 1 => v[0] as f64,
+        // Not 0.10000000149 for 0.1.
+        ControlValue::Float(v) if v.len() == 1 => v[0].to_string().parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+fn rectangle(value: &ControlValue) -> Option<Rectangle> {
+    match value {
+        ControlValue::Rectangle(v) => v.first().copied().filter(|r| r.width > 0 && r.height > 0),
+        _ => None,
+    }
+}
+
+impl Controls {
+    /// The controls that the camera has in its present configuration.
+    pub fn of_camera(camera: &Camera<'_>) -> Controls {
+        let mut controls = Controls { gains: [1.0; 2], zoom: 1.0, focus: [0.5; 2], ..Controls::default() };
+        let infos = camera.controls();
+        let list = ControlList::from_info_map(infos);
+        let known = list.as_ref().and_then(|list| list.id_map()).and_then(|map| map.iter());
+        let known: HashMap<u32, ControlIdRef> = known.into_iter().flatten().collect();
+        let mut infos: Vec<(u32, &ControlInfo)> = infos.into_iter().collect();
+        infos.sort_by_key(|(id, _)| *id);
+        for (id, info) in infos {
+            let Some(about) = known.get(&id) else { continue };
+            controls.ids.insert(about.name().to_owned(), id);
+            controls.add(camera, id, about, info);
+        }
+        controls
+    }
+
+    fn add(&mut self, camera: &Camera<'_>, id: u32, about: &ControlIdRef, info: &ControlInfo) {
+        let mut add = |name: &str, kind: Kind, range: Range, target: Target| {
+            let choices = Vec::new();
+            let unit = names::unit(name).to_owned();
+            let Range { min, max, step, default } = range;
+            let control = Control { name: name.to_owned(), kind, unit, min, max, step, default, choices };
+            self.entries.push(Entry { control, id, target });
+        };
+        match about.name() {
+            name if LEFT_OUT.contains(&name) || about.vendor() == "debug" => {}
+            "ColourGains" => {
+                let Some(range) = Range::of(info, 0.0, 1.0) else { return };
+                add("colour_gains_red", Kind::Decimal, range, Target::Gain(0));
+                add("colour_gains_blue", Kind::Decimal, range, Target::Gain(1));
+            }
+            "AfTrigger" => add(
+                "af_trigger",
+                Kind::Button,
+                Range { min: 0.0, max: 1.0, step: 1.0, default: 0.0 },
+                Target::Trigger,
+            ),
+            "AfWindows" => {
+                if self.whole.is_none() {
+                    self.whole = sensor(camera);
+                }
+                let range = Range { min: 0.0, max: 1.0, step: 0.0, default: 0.5 };
+                add("af_window_x", Kind::Decimal, range, Target::Focus(0));
+                add("af_window_y", Kind::Decimal, range, Target::Focus(1));
+            }
+            "ScalerCrop" => {
+                let whole =
+                    rectangle(&info.def()).or_else(|| rectangle(&info.max())).or_else(|| sensor(camera));
+                let least = rectangle(&info.min()).map_or(1, |least| least.width);
+                let max =
+                    whole.map_or(MAX_ZOOM, |whole| f64::from(whole.width) / f64::from(least)).min(MAX_ZOOM);
+                self.whole = whole.or(self.whole);
+                if max > 1.0 {
+                    add(
+                        "zoom",
+                        Kind::Decimal,
+                        Range { min: 1.0, max, step: 0.0, default: 1.0 },
+                        Target::Zoom,
+                    );
+                }
+            }
+            name => {
+                let Some(of_type) = Type::of(about) else { return };
+                self.entries.extend(scalar(id, &names::snake(name), of_type, info));
+            }
+        }
+    }
+
+    pub fn list(&self) -> Vec<Control> {
+        self.entries.iter().map(|entry| entry.control.clone()).collect()
+    }
+
+    /// libcamera's number of the control of this name, if the camera has it.
+    pub fn id(&self, name: &str) -> Option<u32> {
+        self.ids.get(name).copied()
+    }
+
+    /// Sets a control with the next request; the error says why not.
+    pub fn set(&mut self, value: &Value) -> Result<(), String> {
+        let entry = self.entries.iter().find(|entry| entry.control.name == value.name);
+        let Entry { control, id, target } = entry.ok_or("the camera has no such control")?;
+        check(control, value.value)?;
+        let (id, target, number) = (*id, *target, value.value);
+        match target {
+            Target::Scalar(of_type) => {
+                self.pending.insert(id, of_type.value(number));
+            }
+            Target::Gain(at) => {
+                self.gains[at] = number;
+                self.pending.insert(id, self.gains.map(|gain| gain as f32).into());
+            }
+            Target::Trigger if number == 0.0 => {}
+            // AfTriggerStart.
+            Target::Trigger => {
+                self.pending.insert(id, 0_i32.into());
+            }
+            Target::Focus(at) => {
+                let whole = self.whole.ok_or("the camera does not say which part of its sensor it shows")?;
+                self.focus[at] = number;
+                self.pending.insert(id, windows(crop(whole, self.zoom), self.focus).into());
+            }
+            Target::Zoom => {
+                let whole = self.whole.ok_or("the camera does not say which part of its sensor it shows")?;
+                self.zoom = number;
+                self.pending.insert(id, crop(whole, number).into());
+                // The window is a part of the picture, which now shows another part of the sensor.
+                if let Some(&windows_id) = self.ids.get("AfWindows").filter(|_| self.focus != [0.5; 2]) {
+                    self.pending.insert(windows_id, windows(crop(whole, number), self.focus).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is pending to a request's list. It stays pending until [`Controls::taken`].
+    pub fn write(&self, list: &mut ControlList) {
+        for (id, value) in &self.pending {
+            // The library's crate has no case of an error here.
+            let _ = list.set_raw(*id, value.clone());
+        }
+    }
+
+    /// The request with what was pending has been queued.
+    pub fn taken(&mut self) {
+        self.pending.clear();
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Range {
+    min: f64,
+    max: f64,
+    step: f64,
+    default: f64,
+}
+
+impl Range {
+    /// The range that libcamera gives, if it makes sense; the default is often missing.
+    fn of(info: &ControlInfo, step: f64, default: f64) -> Option<Range> {
+        let (min, max) = (number(&info.min())?, number(&info.max())?);
+        if min >= max || min.abs() > ABSURD || max.abs() > ABSURD {
+            return None;
+        }
+        let default = number(&info.def()).unwrap_or(default).clamp(min, max);
+        Some(Range { min, max, step, default })
+    }
+}
+
+fn scalar(id: u32, name: &str, of_type: Type, info: &ControlInfo) -> Option<Entry> {
+    let unit = names::unit(name).to_owned();
+    let choices = if matches!(of_type, Type::Int32 | Type::Byte) { choices(id, info) } else { Vec::new() };
+    let (kind, range) = match (of_type, choices.as_slice()) {
+        (_, [first, .., last]) => {
+            let named =
+                number(&info.def()).filter(|default| choices.iter().any(|(n, _)| *n as f64 == *default));
+            let default = named.unwrap_or(first.0 as f64);
+            (Kind::Menu, Range { min: first.0 as f64, max: last.0 as f64, step: 0.0, default })
+        }
+        // Nothing to choose.
+        (_, [_]) => return None,
+        (Type::Bool, _) => {
+            // What sees to exposure and white balance is at work from the start where the library does not say.
+            let default = number(&info.def()).unwrap_or(if name.ends_with("_enable") { 1.0 } else { 0.0 });
+            (Kind::Boolean, Range { min: 0.0, max: 1.0, step: 1.0, default })
+        }
+        (Type::Float, _) => (Kind::Decimal, Range::of(info, 0.0, 0.0)?),
+        _ => (Kind::Integer, Range::of(info, 1.0, 0.0)?),
+    };
+    let Range { min, max, step, default } = range;
+    let control = Control { name: name.to_owned(), kind, unit, min, max, step, default, choices };
+    Some(Entry { control, id, target: Target::Scalar(of_type) })
+}
+
+/// The choices of a control that has names for its values, in the order of their numbers.
+fn choices(id: u32, info: &ControlInfo) -> Vec<(i64, String)> {
+    let named = ControlId::try_from(id).map(|id| id.enumerators_map()).unwrap_or_default();
+    let mut named: Vec<(i64, String)> = named.into_iter().map(|(n, name)| (i64::from(n), name)).collect();
+    named.sort_unstable();
+    let values: Vec<f64> = info.values().iter().filter_map(number).collect();
+    let (min, max) = (number(&info.min()), number(&info.max()));
+    let is_offered = |n: i64| match values.as_slice() {
+        [] => min.is_some_and(|min| n as f64 >= min) && max.is_some_and(|max| n as f64 <= max),
+        values => values.contains(&(n as f64)),
+    };
+    names::titles(&named).into_iter().filter(|(n, _)| is_offered(*n)).collect()
+}
+
+fn check(control: &Control, number: f64) -> Result<(), String> {
+    let Control { min, max, .. } = *control;
+    match control.kind {
+        _ if !number.is_finite() => Err("it is no number".to_owned()),
+        Kind::Boolean | Kind::Button if number != 0.0 && number != 1.0 => Err("it takes 0 or 1".to_owned()),
+        Kind::Menu if !control.choices.iter().any(|(n, _)| *n as f64 == number) => {
+            let known: Vec<String> =
+                control.choices.iter().map(|(n, title)| format!("{n} ({title})")).collect();
+            Err(format!("it takes {}", known.join(", ")))
+        }
+        Kind::Integer if number.fract() != 0.0 => Err("it takes whole numbers".to_owned()),
+        Kind::Integer | Kind::Decimal if number < min || number > max => {
+            Err(format!("it takes {min} to {max}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The part of the sensor that can be shown.
+fn sensor(camera: &Camera<'_>) -> Option<Rectangle> {
+    let named = |name: &str| property(camera, name).as_ref().and_then(rectangle);
+    named("ScalerCropMaximum").or_else(|| named("PixelArrayActiveAreas"))
+}
+
+/// The middle of `whole`, `zoom` times smaller.
+fn crop(whole: Rectangle, zoom: f64) -> Rectangle {
+    let width = (f64::from(whole.width) / zoom).round().max(1.0) as u32;
+    let height = (f64::from(whole.height) / zoom).round().max(1.0) as u32;
+    let x = whole.x + ((whole.width - width.min(whole.width)) / 2) as i32;
+    let y = whole.y + ((whole.height - height.min(whole.height)) / 2) as i32;
+    Rectangle { x, y, width, height }
+}
+
+/// The focus's window around `middle` of the part of the sensor that is shown, as its left and its right half: the crate
+/// cannot write a list of one.
+fn windows(shown: Rectangle, middle: [f64; 2]) -> [Rectangle; 2] {
+    let along = |length: u32, middle: f64| {
+        let size = (f64::from(length) * FOCUS_WINDOW).max(2.0);
+        let from = (f64::from(length) * middle - size / 2.0).clamp(0.0, (f64::from(length) - size).max(0.0));
+        (from as i32, size as u32)
+    };
+    let (x, width) = along(shown.width, middle[0]);
+    let (y, height) = along(shown.height, middle[1]);
+    let half = width / 2;
+    let left = Rectangle { x: shown.x + x, y: shown.y + y, width: half, height };
+    [left, Rectangle { x: left.x + half as i32, ..left }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(kind: Kind, min: f64, max: f64) -> Control {
+        let choices = vec![(0, "Auto".to_owned()), (4, "Indoor".to_owned())];
+        Control { name: "x".into(), kind, unit: String::new(), min, max, step: 0.0, default: min, choices }
+    }
+
+    #[test]
+    fn what_the_library_would_choke_on_is_refused() {
+        let refused = [
+            (Kind::Decimal, f64::NAN),
+            (Kind::Decimal, f64::INFINITY),
+            (Kind::Decimal, 8.1),
+            (Kind::Integer, 1.5),
+            (Kind::Boolean, 2.0),
+            (Kind::Menu, 1.0),
+            (Kind::Button, 0.5),
+        ];
+        for (kind, number) in refused {
+            assert!(check(&control(kind, 0.0, 8.0), number).is_err(), "{kind:?} {number}");
+        }
+        for (kind, number) in
+            [(Kind::Decimal, 8.0), (Kind::Integer, 3.0), (Kind::Boolean, 1.0), (Kind::Menu, 4.0)]
+        {
+            assert_eq!(check(&control(kind, 0.0, 8.0), number), Ok(()));
+        }
+    }
+
+    #[test]
+    fn zoom_keeps_the_middle() {
+        let whole = Rectangle { x: 0, y: 96, width: 4608, height: 2400 };
+        let shown = crop(whole, 2.0);
+        assert_eq!((shown.x, shown.y, shown.width, shown.height), (1152, 696, 2304, 1200));
+        let same = crop(whole, 1.0);
+        assert_eq!((same.x, same.y, same.width, same.height), (0, 96, 4608, 2400));
+    }
+
+    #[test]
+    fn the_focus_window_stays_in_the_picture() {
+        let shown = Rectangle { x: 100, y: 200, width: 1000, height: 500 };
+        let [left, right] = windows(shown, [0.5, 0.5]);
+        assert_eq!((left.x, left.y, left.width, left.height), (500, 400, 100, 100));
+        assert_eq!((right.x, right.width), (600, 100));
+        let [left, right] = windows(shown, [1.0, 0.0]);
+        assert_eq!((left.x, left.y, right.x + right.width as i32), (900, 200, 1100));
+    }
+}
