@@ -19,7 +19,7 @@ from client import Site
 from machine import Crashed, Failure, Machine, PATIENCE, wait_for
 
 # In the order in which they run: the later ones disturb more.
-SUBJECTS = ("install", "vivid", "uvc", "lights", "service", "trouble", "beside", "power", "off", "upgrade", "remove")
+SUBJECTS = ("install", "vivid", "uvc", "libcamera", "lights", "service", "trouble", "beside", "power", "off", "upgrade", "remove")
 # What these have changed on the disk stays: they are not tried again.
 ONCE = ("install", "power", "off", "upgrade", "remove")
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "e2e.md")
