@@ -12,12 +12,12 @@ TALLYCAM := $(TARGET)/release/tallycam
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := target/tools/bin/cargo-deb
 # Mounts and chroot are root's, and so is what is made on the way; the program is given back.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_MIRROR,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,http_proxy,https_proxy)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_MIRROR,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,LONG,http_proxy,https_proxy)
 CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long build install cross crosstest deb
+.PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long build install cross crosstest libcamera libcamera-test deb
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -86,6 +86,15 @@ cross: ## the program for 64-bit Pis, in a Debian of its own (by sudo), with che
 crosstest: ## the tests that can run there, as arm64 programs under qemu-user (by sudo)
 	@deploy/prerequisites.sh cross
 	$(CROSS) test
+
+libcamera: ## what reads libcamera's cameras, for this machine (by sudo): target/lib/tallycam, where the program looks
+	@deploy/prerequisites.sh cross
+	$(AS_ROOT) deploy/libcamera.sh build
+	install -D -m 755 -t "$(TARGET)/lib/tallycam" $(HELPERS)/libcamera-*
+
+libcamera-test: ## that against the real libcamera of each soname, with its virtual cameras (by sudo); ARM64=1: also under qemu-user
+	@deploy/prerequisites.sh libcamera-test
+	$(AS_ROOT) tests/libcamera/test.sh $(if $(ARM64),arm64)
 
 deb: $(foreach architecture,$(ARCHITECTURES),deb-$(architecture) deb-libcamera-$(architecture)) ## Debian packages for this machine and for 64-bit Pis (by sudo), in target/deb
 

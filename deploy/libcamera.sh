@@ -95,7 +95,7 @@ lay_libcamera() {
     done
 }
 
-# helper CARGO-WORD… for $version and $arch. Each version has a target folder: their features are found by build scripts.
+# helper CARGO-WORD… for $version and $arch. Of libcamera's crates the build scripts see that another version is wanted.
 helper() {
     multiarch=$(triple_of "$arch")
     triple=$(echo "$multiarch" | sed 's/-linux/-unknown-linux/')
@@ -105,7 +105,7 @@ helper() {
     flags="--target=$multiarch --sysroot=/build/sysroot-$arch"
     link="-Clink-arg=--target=$multiarch -Clink-arg=--sysroot=/build/sysroot-$arch -Clink-arg=-fuse-ld=lld"
     link="$link -Clink-arg=-Wl,--allow-shlib-undefined -Clink-arg=-Wl,--icf=all -Lnative=/build/sysroot-$arch/libcamera-$version/lib"
-    "$here/deploy/cross.sh" run env CARGO_TARGET_DIR="/build/libcamera-$version" \
+    "$here/deploy/cross.sh" run env CARGO_TARGET_DIR=/build/libcamera \
         PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR="/build/sysroot-$arch" \
         PKG_CONFIG_LIBDIR="/build/sysroot-$arch/libcamera-$version/lib/pkgconfig" \
         "CC_$under=clang" "CXX_$under=clang++" "AR_$under=llvm-ar" "CXXFLAGS_$under=$flags" "CFLAGS_$under=$flags" \
@@ -123,7 +123,7 @@ build() {
             out=target/libcamera/$arch
             mkdir -p "$here/$out"
             "$here/deploy/cross.sh" run llvm-strip --strip-all --remove-section=.comment \
-                -o "/src/$out/libcamera-$version" "/build/libcamera-$version/$triple/release/tallycam-libcamera"
+                -o "/src/$out/libcamera-$version" "/build/libcamera/$triple/release/tallycam-libcamera"
             check "$version" "$here/$out/libcamera-$version"
         done
     done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that what `make run`, `make test` and so on need is there.
 #
-#   deploy/prerequisites.sh run|demo|test|cross|deb|e2e
+#   deploy/prerequisites.sh run|demo|test|cross|libcamera-test|deb|e2e
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
@@ -25,10 +25,12 @@ give_up() {
 
 # packages PURPOSE: one a line, as "package" or "package:command that is as good".
 packages() {
-    if [ "$1" = cross ]; then
+    if [ "$1" = cross ] || [ "$1" = libcamera-test ]; then
         # Rust and compilers are those of a Debian of its own. The last two count instructions.
         printf '%s\n' mmdebstrap:mmdebstrap binutils:readelf make:make ca-certificates gcc:cc libc6-dev
         printf '%s\n' qemu-user:qemu-aarch64 python3:python3
+        # The pictures that a virtual camera shows, and what is preloaded.
+        if [ "$1" = libcamera-test ]; then printf '%s\n' ffmpeg:ffmpeg g++:g++; fi
         return
     fi
     # libjpeg-turbo is built from the source that its crate carries: a compiler and cmake.
@@ -195,7 +197,7 @@ os_release() {
 
 rust_is_new_enough() {
     # A cross build brings its own.
-    if [ "$purpose" = cross ]; then return; fi
+    case $purpose in cross | libcamera-test) return ;; esac
     found=$(found_rust)
     [ -n "$found" ] && at_least "$(wanted_rust)" "$found"
 }
@@ -255,18 +257,20 @@ need_rust_tools() {
 # ---------------------------------------------------------------------------------------------
 
 case $purpose in
-    run | demo | test | cross | deb | e2e) ;;
+    run | demo | test | cross | libcamera-test | deb | e2e) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|demo|test|cross|deb|e2e"
+        say "usage: deploy/prerequisites.sh run|demo|test|cross|libcamera-test|deb|e2e"
         exit 64
         ;;
 esac
 
 missing=$(missing_packages "$purpose")
-if [ "$purpose" = cross ]; then
-    if [ -n "$missing" ]; then install_all "$missing"; fi
-    exit
-fi
+case $purpose in
+    cross | libcamera-test)
+        if [ -n "$missing" ]; then install_all "$missing"; fi
+        exit
+        ;;
+esac
 if [ -n "$missing" ] || rust_is_wanted; then install_all "$missing"; fi
 need_rust
 if [ "$purpose" = test ]; then need_rust_tools; fi
