@@ -5,7 +5,9 @@
 #
 # HELPERS holds a helper for each soname, libcamera-0.4 and so on, FOLDER is where the package goes. It depends on the C and C++
 # libraries only: which libcamera a system has changes with each release, and a package that wanted one of them could soon be
-# installed nowhere. FOLDER also gets report-libcamera-ARCHITECTURE.txt: sizes, what is needed, what lintian finds. Its errors end it.
+# installed nowhere. It recommends libcamera-ipa, which wants the libcamera of its own version: to recommend one libcamera or
+# another would keep the old one after an upgrade. FOLDER also gets report-libcamera-ARCHITECTURE.txt: sizes, what is needed, what
+# lintian finds. Its errors end it.
 set -eu
 
 cd "$(dirname "$0")/.."
