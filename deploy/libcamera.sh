@@ -90,7 +90,7 @@ lay_libcamera() {
     cp -P "$from/lib/$multiarch/"libcamera.so* "$from/lib/$multiarch/"libcamera-base.so* "$laid/lib/"
     for name in libcamera libcamera-base; do
         sed "s|^prefix=.*|prefix=/libcamera-$version|; s|^libdir=.*|libdir=\${prefix}/lib|
-            s|^includedir=.*|includedir=\${prefix}/include|; s|^Requires.*||; s|{includedir}/libcamera|{includedir}|" \
+            s|^includedir=.*|includedir=\${prefix}/include|; s|^Requires.private.*||; s|{includedir}/libcamera|{includedir}|" \
             "$from/lib/$multiarch/pkgconfig/$name.pc" >"$laid/lib/pkgconfig/$name.pc"
     done
 }

@@ -69,7 +69,7 @@ fn formats(configuration: &CameraConfiguration) -> Vec<Format> {
         Some(Format {
             fourcc: name.to_owned(),
             sizes: known.sizes(format).iter().map(|size| (size.width, size.height)).collect(),
-            is_range: range.h_step > 0 && range.v_step > 0 && range.min != range.max,
+            is_range: range.h_step > 0 && range.v_step > 0 && range.min.width < range.max.width,
         })
     };
     FOURCCS.into_iter().filter_map(described).collect()

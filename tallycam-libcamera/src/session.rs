@@ -253,7 +253,7 @@ impl<'d> Session<'d> {
             about.is_good = filled.status() == FrameMetadataStatus::Success;
             about.sequence = filled.sequence().into();
             about.stamp = filled.timestamp() / 1000;
-            let bytes: u64 = filled.planes().into_iter().map(|plane| u64::from(plane.bytesused)).sum();
+            let bytes: u64 = filled.planes().into_iter().map(|plane| u64::from(plane.bytes_used)).sum();
             if bytes > 0 {
                 about.bytes = bytes;
             }
