@@ -362,12 +362,12 @@ fn nothing_but_short_frames_is_a_broken_camera() {
 fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
     let name = "controls_are_set_while_it_streams_and_told_as_the_camera_took_them";
     with_camera(name, FakeCam::new(), |bench| {
-        let control = |name: &str, value| ControlValue { name: name.to_owned(), value };
+        let control = |name: &str, value: i64| ControlValue { name: name.to_owned(), value: value as f64 };
         let mut source = bench.open(Wanted::ANYTHING);
         next(&mut source, |_| ());
-        assert_eq!(source.set_control(&control("focus_automatic_continuous", 0)).unwrap(), 0);
-        assert_eq!(source.set_control(&control("focus_absolute", 43)).unwrap(), 45, "what the camera took");
-        assert_eq!(source.set_control(&control("auto_exposure", 1)).unwrap(), 1);
+        assert_eq!(source.set_control(&control("focus_automatic_continuous", 0.0)).unwrap(), 0);
+        assert_eq!(source.set_control(&control("focus_absolute", 43)).unwrap(), 45.0, "what the camera took");
+        assert_eq!(source.set_control(&control("auto_exposure", 1.0)).unwrap(), 1);
         source.set_control(&control("do_white_balance", 1)).unwrap();
         let gap = source.set_control(&control("auto_exposure", 2)).unwrap_err();
         assert!(
@@ -386,12 +386,12 @@ fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
         let path = bench.root.join("dev/video3");
         assert_eq!(v4l2::read_controls(path.to_str().unwrap()).unwrap(), controls);
         let find = |name: &str| controls.iter().find(|c| c.name == name).unwrap();
-        assert_eq!(find("focus_absolute").value, 45);
-        assert_eq!(find("focus_absolute").kind, ControlKind::Integer { min: 0, max: 255, step: 5 });
+        assert_eq!(find("focus_absolute").value, 45.0);
+        assert_eq!(find("focus_absolute").kind, ControlKind::whole(0, 255, 5));
         assert!(!find("focus_absolute").inactive && find("white_balance_temperature").inactive);
         let modes = vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())];
         assert_eq!(find("auto_exposure").kind, ControlKind::Menu(modes));
-        assert_eq!((find("auto_exposure").value, find("auto_exposure").default), (1, 3));
+        assert_eq!((find("auto_exposure").value, find("auto_exposure").default), (1.0, 3.0));
         assert_eq!(find("focus_automatic_continuous").kind, ControlKind::Boolean);
         assert_eq!(find("do_white_balance").kind, ControlKind::Button);
     });

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::daemon::{Daemon, Sent};
 use super::failure::FAILED;
 use super::{Failure, Given, print, print_json};
+use crate::media::control::number_json;
 
 const CONTROLS: &str = "/api/v1/controls";
 
@@ -155,7 +156,10 @@ fn wanted(values: &[String]) -> Result<Map<String, Value>, Failure> {
             "on" | "true" => Value::from(true),
             "off" | "false" => Value::from(false),
             "default" => Value::Null,
-            number => number.parse::<i64>().map_or_else(|_| Value::from(number), Value::from),
+            number => {
+                let given = number.parse().ok().filter(|number: &f64| number.is_finite());
+                given.map_or_else(|| Value::from(number), number_json)
+            }
         };
         if wanted.insert(name.trim().to_owned(), value).is_some() {
             return Err(usage(format!("{} is given twice", name.trim())));
@@ -202,12 +206,15 @@ fn line(item: &Value, is_refused: bool) -> String {
                 .collect();
             format!("{value}, of {}; default {default}", choices.join(", "))
         }
-        "integer" => {
+        kind @ ("integer" | "decimal") => {
             let steps = match of("step").as_str() {
                 "1" => String::new(),
+                _ if kind == "decimal" => String::new(),
                 step => format!(" in steps of {step}"),
             };
-            format!("{value}, from {} to {}{steps}, default {default}", of("min"), of("max"))
+            let unit = Some(text(item, "unit")).filter(|unit| !unit.is_empty());
+            let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
+            format!("{value}{unit}, from {} to {}{unit}{steps}, default {default}", of("min"), of("max"))
         }
         _ => format!("{value}, default {default}"),
     };
@@ -253,11 +260,11 @@ mod tests {
     #[test]
     fn values_are_numbers_words_or_nothing() {
         let texts: Vec<String> =
-            ["gain=-3", "flip = on", "mains=off", "zoom=default", "x=1.5"].map(str::to_owned).into();
+            ["gain=-3", "flip = on", "mains=off", "zoom=default", "x=1.5", "y=inf"].map(str::to_owned).into();
         let wanted = wanted(&texts).unwrap();
         assert_eq!(
             Value::Object(wanted),
-            json!({"gain": -3, "flip": true, "mains": false, "zoom": null, "x": "1.5"})
+            json!({"gain": -3, "flip": true, "mains": false, "zoom": null, "x": 1.5, "y": "inf"})
         );
     }
 

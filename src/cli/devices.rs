@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Failure, Given, print, print_json};
+use crate::media::control::number_json;
 use crate::media::{Control, ControlKind};
 use crate::source::v4l2::{self, Format, Mode, Node, is_usable, none_found};
 
@@ -99,13 +100,10 @@ fn rates(fps: &[f64]) -> String {
 fn control_line(control: &Control) -> String {
     let Control { value, default, .. } = control;
     let mut line = match &control.kind {
-        ControlKind::Integer { min, max, step: 0 | 1 } => {
-            format!("{value}, from {min} to {max}, default {default}")
+        ControlKind::Number { .. } => {
+            format!("{value}{}, from {}, default {default}", control.spaced_unit(), control.range())
         }
-        ControlKind::Integer { min, max, step } => {
-            format!("{value}, from {min} to {max} in steps of {step}, default {default}")
-        }
-        ControlKind::Boolean => format!("{}, default {}", *value != 0, *default != 0),
+        ControlKind::Boolean => format!("{}, default {}", *value != 0.0, *default != 0.0),
         ControlKind::Menu(choices) => {
             let choices: Vec<String> =
                 choices.iter().map(|(number, word)| format!("{number} {word}")).collect();
@@ -158,17 +156,18 @@ fn control_json(control: &Control) -> Value {
     let mut item = json!({
         "name": control.name,
         "title": control.title,
-        "value": control.value,
-        "default": control.default,
+        "unit": control.unit,
+        "value": number_json(control.value),
+        "default": number_json(control.default),
         "read_only": control.read_only,
         "inactive": control.inactive,
     });
     match &control.kind {
-        ControlKind::Integer { min, max, step } => {
-            item["kind"] = json!("integer");
-            item["min"] = json!(min);
-            item["max"] = json!(max);
-            item["step"] = json!(step);
+        kind @ ControlKind::Number { min, max, step } => {
+            item["kind"] = json!(if kind.is_whole() { "integer" } else { "decimal" });
+            item["min"] = number_json(*min);
+            item["max"] = number_json(*max);
+            item["step"] = number_json(*step);
         }
         ControlKind::Boolean => item["kind"] = json!("boolean"),
         ControlKind::Menu(choices) => {
@@ -195,8 +194,9 @@ mod tests {
             name: name.to_owned(),
             title: name.to_uppercase(),
             kind,
-            default: 1,
-            value: 3,
+            unit: String::new(),
+            default: 1.0,
+            value: 3.0,
             read_only: false,
             inactive: false,
         }
@@ -231,7 +231,7 @@ mod tests {
                     },
                 ],
                 controls: vec![
-                    control("gain", ControlKind::Integer { min: 0, max: 9, step: 1 }),
+                    control("gain", ControlKind::whole(0, 9, 1)),
                     Control { inactive: true, ..control("auto_exposure", menu) },
                     control("mirror", ControlKind::Boolean),
                 ],

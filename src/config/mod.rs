@@ -49,7 +49,7 @@ pub struct Config {
     /// `[source]`.
     pub source: SourceConfig,
     /// `[controls."IDENTITY"]`: controls of certain cameras, by identity and name; booleans are 0 and 1.
-    pub controls: BTreeMap<String, BTreeMap<String, i64>>,
+    pub controls: BTreeMap<String, BTreeMap<String, f64>>,
     /// `[stream]`.
     pub stream: StreamConfig,
     /// `[picture]`.
@@ -141,7 +141,7 @@ pub struct SourceConfig {
     /// `failed_reads`: so many failed reads in a row make `/health` False; default 3, 1–1000.
     pub failed_reads: u32,
     /// `[source.controls]`: camera controls to set after every open, by name; booleans are 0 and 1.
-    pub controls: Vec<(String, i64)>,
+    pub controls: Vec<(String, f64)>,
 }
 
 /// `[stream]`: what viewers get.

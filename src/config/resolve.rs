@@ -246,7 +246,7 @@ pub(super) fn read_saved(path: &Path, text: &str) -> (Saved, Faulty, bool) {
 struct Resolving {
     config: Config,
     settings: BTreeMap<String, (String, Origin)>,
-    controls: BTreeMap<String, i64>,
+    controls: BTreeMap<String, f64>,
     complaints: Vec<Complaint>,
     /// Keys that were given a wrong value, and sections that were.
     faulty: BTreeSet<String>,

@@ -14,6 +14,7 @@ use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
 use super::kind::{self, Kind, quoted};
 use super::masking::{masked, masked_url, may_be_secret};
 use super::{Config, resolve};
+use crate::media::control::number_json;
 
 const HEAD: &str = "\
 # What was set on tallycam's page, by its API or with `tallycam settings`. tallycam writes this file
@@ -226,7 +227,7 @@ impl Saved {
             (Meant::Control(name) | Meant::OfCamera(_, name), Some(text)) => {
                 let plain = || toml::Spanned::new(0..text.len(), DeValue::String(text.into()));
                 let value = kind::given(text).unwrap_or_else(|_| plain());
-                Some(kind::control(name, &value).map(|number| number.to_string()))
+                Some(kind::control(name, &value).map(|number| number_json(number).to_string()))
             }
         };
         match read.transpose() {
@@ -467,7 +468,7 @@ mod tests {
         let saved = again(&saved);
         let resolved = operator("name = \"mine\"\n").resolve(Some(&saved)).unwrap();
         assert_eq!((resolved.config.name.as_str(), resolved.config.stream.quality), ("mine", 70));
-        assert_eq!(resolved.config.controls["sim"]["brightness"], 5);
+        assert_eq!(resolved.config.controls["sim"]["brightness"], 5.0);
         let origin = resolved.origin("stream.quality").unwrap();
         assert_eq!(origin, &Origin::Page { file: "state/settings.toml".into(), line: 11 });
         assert_eq!((origin.word(), origin.to_string().as_str()), ("page", "state/settings.toml:11"));
@@ -517,7 +518,7 @@ mod tests {
             assert!(wrong(operators, "x").message.contains("configuration file only"));
         }
         assert_eq!(wrong("power.key", "s3cret").given, "\"***\"");
-        assert!(wrong("controls.sim.gain", "much").message.contains("whole number"));
+        assert!(wrong("controls.sim.gain", "much").message.contains("a number"));
         assert_eq!(wrong("source.password", "[1]").given, "\"***\"");
         // Nor where the key is not quite right, or what a URL carries is long.
         assert_eq!(wrong("source.passwd", "hunter2").given, "\"***\"");
@@ -598,14 +599,14 @@ mod tests {
             let path = saved.set(&control_path(&camera, &name), Some(&value.to_string())).unwrap();
             prop_assert_eq!(control_of(&path), Some((camera.clone(), name.clone())));
             let resolved = operator("").resolve(Some(&again(&saved))).unwrap();
-            prop_assert_eq!(resolved.config.controls[&camera][&name], value);
+            prop_assert_eq!(resolved.config.controls[&camera][&name], value as f64);
 
             prop_assume!(!name.is_empty());
             let mut saved = nothing();
             let path = saved.set(&format!("{CONTROLS}.{}", bare(&name)), Some(&value.to_string())).unwrap();
             prop_assert_eq!(control_of_any(&path), Some(name.clone()));
             let resolved = operator("").resolve(Some(&again(&saved))).unwrap();
-            prop_assert_eq!(resolved.config.source.controls, [(name, value)]);
+            prop_assert_eq!(resolved.config.source.controls, [(name, value as f64)]);
         }
 
         #[test]

@@ -19,11 +19,12 @@ use super::route::{Request, to_its_end};
 use super::wire_controls::{ControlsReport, FormatsReport};
 use super::{Site, v1, wire};
 use crate::config::{Origin, bare, control_path, keys};
+use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
 
 /// Values to set, by the controls' names; `None`: the camera's default, and no longer kept.
-pub type Wanted = Vec<(String, Option<i64>)>;
+pub type Wanted = Vec<(String, Option<f64>)>;
 
 /// `GET /api/v1/controls`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
@@ -46,12 +47,12 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 
 /// That the camera has refused all of `wanted`, why, and which is the first; `None`: it has taken something. What goes
 /// back to the default is kept no longer, whatever the camera says to it.
-fn all_refused(set: &CameraControls, wanted: &[(String, Option<i64>)]) -> Option<Problem> {
-    let is_refused = |(name, wish): &(String, Option<i64>)| wish.is_some() && set.refused.contains(name);
+fn all_refused(set: &CameraControls, wanted: &[(String, Option<f64>)]) -> Option<Problem> {
+    let is_refused = |(name, wish): &(String, Option<f64>)| wish.is_some() && set.refused.contains(name);
     let (name, wish) = wanted.first().filter(|_| wanted.iter().all(is_refused))?;
     let control = set.controls.iter().find(|control| control.name == *name)?;
     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" "));
-    Some(problem.wrong(name, range(&control.kind), wish.unwrap_or_default().to_string()))
+    Some(problem.wrong(name, range(control), wish.unwrap_or_default().to_string()))
 }
 
 /// `POST /api/v1/controls/reset`: every control as the camera has it from the factory, but those that the operator
@@ -87,7 +88,7 @@ pub async fn set(
 async fn set_and_keep(
     site: &Site,
     now: CameraControls,
-    wanted: &[(String, Option<i64>)],
+    wanted: &[(String, Option<f64>)],
     version: Option<u64>,
 ) -> Result<CameraControls, Problem> {
     let _turn = site.focus.turn().await;
@@ -161,7 +162,7 @@ fn back(
     let back = controls.iter().filter(|control| !control.is_momentary()).filter_map(|control| {
         let had = if set(was, &control.name).is_some() { control.default } else { control.value };
         let back = set(is, &control.name).unwrap_or(had);
-        value(control, &Value::from(back)).ok()?;
+        value(control, &number_json(back)).ok()?;
         Some(ControlValue { name: control.name.clone(), value: back })
     });
     back.collect()
@@ -198,7 +199,7 @@ pub async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<Camer
 async fn keep(
     site: &Site,
     set: &mut CameraControls,
-    wanted: &[(String, Option<i64>)],
+    wanted: &[(String, Option<f64>)],
     version: Option<u64>,
 ) -> Result<(), Problem> {
     // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not set.
@@ -207,7 +208,7 @@ async fn keep(
         let is_kind_kept = control.is_some_and(|control| !control.is_momentary());
         wish.is_none() || (is_kind_kept && !set.refused.contains(name))
     });
-    let kept: Vec<&(String, Option<i64>)> = kept.collect();
+    let kept: Vec<&(String, Option<f64>)> = kept.collect();
     if kept.is_empty() {
         return Ok(());
     }
@@ -228,8 +229,8 @@ async fn keep(
 /// The control's value as it is written in a file.
 fn toml(control: &Control) -> String {
     match control.kind {
-        ControlKind::Boolean => (control.value != 0).to_string(),
-        _ => control.value.to_string(),
+        ControlKind::Boolean => (control.value != 0.0).to_string(),
+        _ => number_json(control.value).to_string(),
     }
 }
 
@@ -275,7 +276,7 @@ pub fn kept_as(in_force: &InForce, identity: &str, name: &str, value: Option<Str
 }
 
 /// What a control of this camera is set to, by the operator, or else here; `None`: by nobody.
-pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<i64> {
+pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<f64> {
     let config = &in_force.resolved.config;
     let of_all = config.source.controls.iter().find(|(control, _)| control == name).map(|(_, value)| *value);
     let of_this = || config.controls.get(identity?)?.get(name).copied();
@@ -359,7 +360,7 @@ struct Wrong {
 }
 
 /// The value that is meant, within the control's range; between two of its steps the camera's nearest is taken.
-fn value(control: &Control, given: &Value) -> Result<Option<i64>, Wrong> {
+fn value(control: &Control, given: &Value) -> Result<Option<f64>, Wrong> {
     let wrong = |range: String, message: String| Wrong {
         field: control.name.clone(),
         range,
@@ -372,39 +373,42 @@ fn value(control: &Control, given: &Value) -> Result<Option<i64>, Wrong> {
     }
     // A form has only words.
     let word = given.as_str();
-    let whole = || given.as_i64().or_else(|| word?.trim().parse().ok());
-    let flag = || match (given.as_bool(), whole(), word) {
-        (Some(flag), _, _) => Some(i64::from(flag)),
-        (_, Some(number @ (0 | 1)), _) => Some(number),
-        (_, _, Some("true" | "on")) => Some(1),
-        (_, _, Some("false" | "off")) => Some(0),
+    let number = || {
+        let number: Option<f64> = given.as_f64().or_else(|| word?.trim().parse().ok());
+        number.filter(|number| number.is_finite())
+    };
+    let flag = || match (given.as_bool(), number(), word) {
+        (Some(flag), _, _) => Some(f64::from(flag)),
+        (_, Some(number @ (0.0 | 1.0)), _) => Some(number),
+        (_, _, Some("true" | "on")) => Some(1.0),
+        (_, _, Some("false" | "off")) => Some(0.0),
         _ => None,
     };
     let is_default = given.is_null();
     let value = match &control.kind {
-        ControlKind::Button => flag().filter(|flag| *flag == 1).map(Some),
+        ControlKind::Button => flag().filter(|flag| *flag == 1.0).map(Some),
         _ if is_default => Some(None),
-        ControlKind::Integer { min, max, .. } => {
-            whole().filter(|number| (min..=max).contains(&number)).map(Some)
+        kind @ ControlKind::Number { min, max, .. } => {
+            let number = number().filter(|number| (min..=max).contains(&number));
+            number.filter(|number| number.fract() == 0.0 || !kind.is_whole()).map(Some)
         }
         ControlKind::Boolean => flag().map(Some),
         ControlKind::Menu(choices) => {
-            whole().filter(|number| choices.iter().any(|(choice, _)| choice == number)).map(Some)
+            number().filter(|number| choices.iter().any(|(choice, _)| *choice as f64 == *number)).map(Some)
         }
     };
     value.ok_or_else(|| {
-        let range = range(&control.kind);
+        let range = range(control);
         let message = format!("The camera's control {} takes {range}, not {}.", control.name, shown(given));
         wrong(range, message)
     })
 }
 
 /// What a control takes, in words.
-fn range(kind: &ControlKind) -> String {
-    match kind {
-        ControlKind::Integer { min, max, step: 1 } => format!("a whole number from {min} to {max}"),
-        ControlKind::Integer { min, max, step } => {
-            format!("a whole number from {min} to {max} in steps of {step}")
+fn range(control: &Control) -> String {
+    match &control.kind {
+        kind @ ControlKind::Number { .. } => {
+            format!("a {}number from {}", if kind.is_whole() { "whole " } else { "" }, control.range())
         }
         ControlKind::Boolean => String::from("true or false"),
         ControlKind::Menu(choices) => {
@@ -463,8 +467,9 @@ mod tests {
             name: name.to_owned(),
             title: name.to_owned(),
             kind,
-            default: 0,
-            value: 0,
+            unit: String::new(),
+            default: 0.0,
+            value: 0.0,
             read_only: name == "serial",
             inactive: false,
         }
@@ -472,8 +477,8 @@ mod tests {
 
     fn camera() -> Vec<Control> {
         vec![
-            control("focus", ControlKind::Integer { min: 0, max: 255, step: 5 }),
-            control("gain", ControlKind::Integer { min: -3, max: 9, step: 1 }),
+            control("focus", ControlKind::whole(0, 255, 5)),
+            control("gain", ControlKind::whole(-3, 9, 1)),
             control("flip", ControlKind::Boolean),
             control("mains", ControlKind::Menu(vec![(1, "50 Hz".into()), (3, "60 Hz".into())])),
             control("press", ControlKind::Button),
@@ -484,13 +489,13 @@ mod tests {
     #[test]
     fn a_change_that_is_not_kept_goes_back_to_what_is_kept_by_now() {
         let mut camera = camera();
-        (camera[1].default, camera[1].value) = (1, 4);
+        (camera[1].default, camera[1].value) = (1.0, 4.0);
         let [none, five, nine] =
             ["", "[controls.cam]\ngain = 5", "[controls.cam]\ngain = 9"].map(InForce::of);
         let pinned = InForce::of("[source.controls]\ngain = 2\n[controls.cam]\ngain = 9");
         let gain = |was: &InForce, is: &InForce| {
             let back = back(&camera, Some("cam"), Some(was), Some(is));
-            back.iter().find(|own| own.name == "gain").map(|own| own.value)
+            back.iter().find(|own| own.name == "gain").map(|own| own.value as i64)
         };
         assert_eq!(gain(&five, &five), Some(5));
         assert_eq!(gain(&five, &nine), Some(9), "somebody else's was kept meanwhile");
@@ -499,14 +504,14 @@ mod tests {
         assert_eq!(gain(&five, &none), Some(1), "somebody else has taken it back to the default");
         assert_eq!(gain(&none, &none), Some(4), "nobody has set it: what it had");
         let elsewhere = back(&camera[1..2], Some("other"), Some(&five), Some(&nine));
-        assert_eq!(elsewhere, [ControlValue { name: String::from("gain"), value: 4 }], "of another camera");
+        assert_eq!(elsewhere, [ControlValue { name: String::from("gain"), value: 4.0 }], "of another camera");
     }
 
     #[test]
     fn what_the_camera_would_not_take_back_keeps_nothing_else_from_it() {
         let mut camera = camera();
         // A reading beyond its own range, and a menu at none of its choices.
-        (camera[0].value, camera[3].value) = (300, 2);
+        (camera[0].value, camera[3].value) = (300.0, 2.0);
         let back = back(&camera, None, None, None);
         assert_eq!(back.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["gain", "flip"]);
     }
@@ -522,7 +527,8 @@ mod tests {
     }
 
     fn of(name: &str, given: Value) -> Result<Option<i64>, Problem> {
-        wanted(&camera(), &[(name.to_owned(), given)], |name| name == "ghost").map(|wanted| wanted[0].1)
+        wanted(&camera(), &[(name.to_owned(), given)], |name| name == "ghost")
+            .map(|wanted| wanted[0].1.map(|value| value as i64))
     }
 
     #[test]

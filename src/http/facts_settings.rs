@@ -18,7 +18,6 @@ use super::state::StateReport;
 use crate::config::keys::{self, Key};
 use crate::config::{self, Origin, show_duration};
 use crate::media::{self, Control, ControlKind};
-use crate::pipeline::on_a_step;
 use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence};
 
 /// What is to be told at controls, by their names.
@@ -266,19 +265,19 @@ fn moved<'a>(form: &'a Query, controls: &[Control]) -> Vec<(&'a str, &'a str, &'
     moved.collect()
 }
 
-fn number(text: &str) -> Option<i64> {
+fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
 /// What the control's field holds where it is given `value`: browsers move a slider to the nearest of its steps, and show
 /// the first choice of a menu that is at none.
-fn at_field(control: &Control, value: Option<i64>) -> Option<i64> {
+fn at_field(control: &Control, value: Option<f64>) -> Option<f64> {
     let value = value?;
     Some(match &control.kind {
-        ControlKind::Integer { min, max, .. } => on_a_step(&control.kind, value.min(*max).max(*min)),
-        ControlKind::Boolean => i64::from(value != 0),
-        ControlKind::Menu(choices) if choices.iter().all(|(choice, _)| *choice != value) => {
-            choices.first()?.0
+        ControlKind::Number { .. } => control.kind.on_a_step(value),
+        ControlKind::Boolean => f64::from(value != 0.0),
+        ControlKind::Menu(choices) if choices.iter().all(|(choice, _)| *choice as f64 != value) => {
+            choices.first()?.0 as f64
         }
         ControlKind::Menu(_) | ControlKind::Button => value,
     })
@@ -403,8 +402,9 @@ mod tests {
             name: name.to_owned(),
             title: name.to_owned(),
             kind,
-            default: 0,
-            value,
+            unit: String::new(),
+            default: 0.0,
+            value: value as f64,
             read_only: false,
             inactive: false,
         }
@@ -414,9 +414,9 @@ mod tests {
     fn only_controls_that_somebody_has_moved_are_changed() {
         let mains = ControlKind::Menu(vec![(1, "50 Hz".into()), (2, "60 Hz".into())]);
         let mut controls = vec![
-            control("gain", ControlKind::Integer { min: 0, max: 255, step: 1 }, 128),
-            control("focus", ControlKind::Integer { min: 0, max: 255, step: 5 }, 42),
-            control("zoom", ControlKind::Integer { min: 10, max: 52, step: 10 }, 300),
+            control("gain", ControlKind::whole(0, 255, 1), 128),
+            control("focus", ControlKind::whole(0, 255, 5), 42),
+            control("zoom", ControlKind::whole(10, 52, 10), 300),
             control("flip", ControlKind::Boolean, 1),
             control("mains", mains, 0),
         ];
@@ -434,7 +434,7 @@ mod tests {
         assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&flip=1&mains=2"), is("mains", "2"));
 
         // Somebody else has turned what is not touched here, and what is.
-        (controls[0].value, controls[3].value) = (200, 0);
+        (controls[0].value, controls[3].value) = (200.0, 0.0);
         assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
         let theirs = |name: &str, is: &str| {
             Err(vec![(name.to_owned(), format!("Somebody else has set this to {is} meanwhile"))])
@@ -446,7 +446,7 @@ mod tests {
         );
         assert_eq!(changes(&controls, &format!("gain=200&{untouched}")), Ok(Vec::new()), "the same");
         // Between the same two steps, and of what an automatic mode rules, nobody has turned anything.
-        (controls[1].value, controls[0].inactive) = (41, true);
+        (controls[1].value, controls[0].inactive) = (41.0, true);
         assert_eq!(changes(&controls, "gain=128&focus=55&zoom=50&flip=1&mains=1"), is("focus", "55"));
         assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
         assert_eq!(changes(&controls, &format!("gain=128&was.no=1&no=2&{untouched}")), is("no", "2"));

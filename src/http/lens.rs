@@ -234,7 +234,7 @@ async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(
     let in_force = settings.in_force();
     let is_ours = |name: &str| controls::pinned(&in_force, Some(identity), name).is_none();
     let kept = planned.change.kept.iter().filter(|(name, _)| is_ours(name));
-    let of = |(name, value): &(String, Option<i64>)| {
+    let of = |(name, value): &(String, Option<f64>)| {
         controls::kept_as(&in_force, identity, name, value.map(|value| value.to_string()))
     };
     let changes: Changes = kept.flat_map(of).collect();

@@ -436,7 +436,7 @@ impl From<NotSet> for Problem {
 fn taken_by(path: &str) -> String {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     if control_of(path).is_some() || [keys::CONTROLS, keys::BY_CAMERA].contains(&section) {
-        return String::from("a whole number, true or false");
+        return String::from("a number, true or false");
     }
     // A place of a file whose keys nobody can tell.
     if path.contains(", column ") {
@@ -745,7 +745,7 @@ mod tests {
             (setting("lights.color", "\"NaN\""), "lights.color", "a colour", "NaN"),
             (setting("line 2, column 1", ""), "line 2, column 1", "TOML", ""),
             (setting("no.such", "1"), "no.such", "one of the sections ", "1"),
-            (setting("controls.\"cam\".gain", "x"), "controls.\"cam\".gain", "a whole number", "x"),
+            (setting("controls.\"cam\".gain", "x"), "controls.\"cam\".gain", "a number", "x"),
         ] {
             let wrong = problem.wrong.unwrap();
             assert_eq!((wrong.field.as_str(), wrong.given.as_deref()), (field, Some(given)), "{wrong:?}");

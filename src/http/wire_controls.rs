@@ -7,6 +7,7 @@ use super::controls::{is_saved, pinned};
 use super::preferences::InForce;
 use super::schemas::{count, list, maybe, number, text};
 use super::state::object;
+use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, Format};
 use crate::pipeline::CameraControls;
 
@@ -34,9 +35,11 @@ struct ControlReport {
     name: String,
     title: String,
     kind: &'static str,
-    min: Option<i64>,
-    max: Option<i64>,
-    step: Option<i64>,
+    /// Empty: none.
+    unit: String,
+    min: Option<Value>,
+    max: Option<Value>,
+    step: Option<Value>,
     choices: Vec<Choice>,
     default: Value,
     value: Value,
@@ -88,12 +91,11 @@ impl ControlsReport {
 
     /// The schema of one control.
     pub fn item_schema() -> Value {
-        let whole = || maybe(json!({"type": "integer"}));
-        let value = || json!({"type": ["integer", "boolean", "null"]});
+        let value = || json!({"type": ["number", "boolean", "null"]});
         object(json!({
             "name": text(), "title": text(),
-            "kind": {"type": "string", "enum": ["integer", "boolean", "menu", "button"]},
-            "min": whole(), "max": whole(), "step": whole(),
+            "kind": {"type": "string", "enum": ["integer", "decimal", "boolean", "menu", "button"]},
+            "unit": text(), "min": maybe(number()), "max": maybe(number()), "step": maybe(number()),
             "choices": list(object(json!({"value": {"type": "integer"}, "title": text()}))),
             "default": value(), "value": value(),
             "read_only": {"type": "boolean"}, "inactive": {"type": "boolean"},
@@ -105,7 +107,10 @@ impl ControlsReport {
 impl ControlReport {
     fn of(control: &Control, saved: bool, place: Option<String>) -> ControlReport {
         let (kind, range, choices) = match &control.kind {
-            ControlKind::Integer { min, max, step } => ("integer", Some((*min, *max, *step)), Vec::new()),
+            kind @ ControlKind::Number { min, max, step } => {
+                let word = if kind.is_whole() { "integer" } else { "decimal" };
+                (word, Some([*min, *max, *step].map(number_json)), Vec::new())
+            }
             ControlKind::Boolean => ("boolean", None, Vec::new()),
             ControlKind::Menu(choices) => {
                 let choice = |(value, title): &(i64, String)| Choice { value: *value, title: title.clone() };
@@ -113,18 +118,20 @@ impl ControlReport {
             }
             ControlKind::Button => ("button", None, Vec::new()),
         };
-        let value = |value: i64| match control.kind {
-            ControlKind::Boolean => Value::from(value != 0),
+        let value = |value: f64| match control.kind {
+            ControlKind::Boolean => Value::from(value != 0.0),
             ControlKind::Button => Value::Null,
-            _ => Value::from(value),
+            _ => number_json(value),
         };
+        let [min, max, step] = range.map_or_else(Default::default, |range| range.map(Some));
         ControlReport {
             name: control.name.clone(),
             title: control.title.clone(),
             kind,
-            min: range.map(|range| range.0),
-            max: range.map(|range| range.1),
-            step: range.map(|range| range.2),
+            unit: control.unit.clone(),
+            min,
+            max,
+            step,
             choices,
             default: value(control.default),
             value: value(control.value),

@@ -15,22 +15,22 @@ const FOCUS_RELATIVE: u32 = 0x009a_090b;
 const FOCUS_AUTO: u32 = 0x009a_090c;
 
 /// What moves a lens: the camera's own controls, as they are now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Drive {
     absolute: Option<Places>,
     relative: Option<Places>,
     auto: Option<Switch>,
 }
 
-/// An integer control.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A control that is a number.
+#[derive(Debug, Clone, PartialEq)]
 struct Places {
     name: String,
-    min: i64,
-    max: i64,
-    step: i64,
-    value: i64,
-    default: i64,
+    min: f64,
+    max: f64,
+    step: f64,
+    value: f64,
+    default: f64,
 }
 
 /// A control that is on or off.
@@ -69,14 +69,14 @@ pub enum Unmoved {
 }
 
 /// Control changes that move a lens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// What is to be set, auto mode first.
     pub values: Vec<ControlValue>,
     /// What of it holds after the next opening, too, by the controls' names; `None`: nothing, as if it had never been
     /// set. A step of a lens that does not tell where it stands is not kept: it would be taken once more at every
     /// opening. Nor is a place while autofocus has the lens.
-    pub kept: Vec<(String, Option<i64>)>,
+    pub kept: Vec<(String, Option<f64>)>,
 }
 
 impl Drive {
@@ -88,15 +88,15 @@ impl Drive {
         };
         let places = |control: &Control| match control.kind {
             // V4L2's are of 32 bits; what claims more has no places to count.
-            ControlKind::Integer { min, max, step }
-                if min < max && i32::try_from(min).is_ok() && i32::try_from(max).is_ok() =>
+            ControlKind::Number { min, max, step }
+                if min < max && f64::from(i32::MIN) <= min && max <= f64::from(i32::MAX) =>
             {
                 Some(Places {
                     name: control.name.clone(),
                     min,
                     max,
                     // A camera that lies about its steps still has places.
-                    step: step.clamp(1, max.saturating_sub(min)),
+                    step: if step > 0.0 { step } else { 1.0 }.min(max - min),
                     value: control.value.clamp(min, max),
                     default: control.default.clamp(min, max),
                 })
@@ -107,8 +107,8 @@ impl Drive {
             .filter(|control| control.kind == ControlKind::Boolean)
             .map(|control| Switch {
                 name: control.name.clone(),
-                is_on: control.value != 0,
-                is_on_by_default: control.default != 0,
+                is_on: control.value != 0.0,
+                is_on_by_default: control.default != 0.0,
             });
         let absolute = settable(FOCUS_ABSOLUTE, &["focus_absolute"]).and_then(places);
         let relative = settable(FOCUS_RELATIVE, &["focus_relative"]).and_then(places);
@@ -136,14 +136,14 @@ impl Drive {
         self.auto.as_ref().map(|auto| auto.is_on)
     }
 
-    /// The places it can be sent to, as the control counts them: the first, the last, and from one to the next.
-    pub fn places(&self) -> Option<(i64, i64, i64)> {
-        self.absolute.as_ref().map(|places| (places.min, places.max, places.step))
+    /// The last of the places it can be sent to, counted from 0 on, the farthest.
+    pub fn last_place(&self) -> Option<i64> {
+        self.absolute.as_ref().map(|places| places.kind().steps() as i64)
     }
 
     /// How it stands now, to bring it back: autofocus, and without that the place.
     pub fn as_it_is(&self) -> Vec<ControlValue> {
-        let auto = self.auto.as_ref().map(|auto| value(&auto.name, i64::from(auto.is_on)));
+        let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.is_on.into()));
         let is_auto = self.auto() == Some(true);
         let place = self.absolute.as_ref().filter(|_| !is_auto);
         auto.into_iter().chain(place.map(|places| value(&places.name, places.value))).collect()
@@ -156,9 +156,9 @@ impl Drive {
     }
 
     /// Takes it that the control `name` has `value` from now on; `None`: its default. Tells whether that moves it.
-    pub fn put(&mut self, name: &str, value: Option<i64>) -> bool {
+    pub fn put(&mut self, name: &str, value: Option<f64>) -> bool {
         if let Some(auto) = self.auto.as_mut().filter(|auto| auto.name == name) {
-            auto.is_on = value.map_or(auto.is_on_by_default, |value| value != 0);
+            auto.is_on = value.map_or(auto.is_on_by_default, |value| value != 0.0);
         }
         if let Some(places) = self.absolute.as_mut().filter(|places| places.name == name) {
             places.value = value.unwrap_or(places.default).clamp(places.min, places.max);
@@ -166,14 +166,14 @@ impl Drive {
         self.is_moved_by(name)
     }
 
-    fn to_place(&self, at: i64) -> Vec<ControlValue> {
-        let place = self.absolute.as_ref().map(|places| value(&places.name, places.nearest(at as f64)));
+    fn to_value(&self, at: f64) -> Vec<ControlValue> {
+        let place = self.absolute.as_ref().map(|places| value(&places.name, places.nearest(at)));
         self.auto_off().into_iter().chain(place).collect()
     }
 
-    /// The place `at`, as the control counts them, as 0…1.
+    /// The place `at`, as [`Drive::last_place`] counts them, as 0…1.
     pub fn share(&self, at: i64) -> Option<f64> {
-        self.absolute.as_ref().map(|places| places.share(at))
+        self.absolute.as_ref().map(|places| places.share(places.nth(at)))
     }
 
     /// The control changes that make `wish` true.
@@ -183,9 +183,9 @@ impl Drive {
     pub fn change(&self, wish: Move) -> Result<Change, Unmoved> {
         let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
         let values = match wish {
-            Move::To(share) => self.to_place(self.absolute.as_ref().ok_or(none)?.at(share)),
+            Move::To(share) => self.to_value(self.absolute.as_ref().ok_or(none)?.at(share)),
             Move::By(by) => match (&self.absolute, &self.relative) {
-                (Some(places), _) => self.to_place(places.moved(by)),
+                (Some(places), _) => self.to_value(places.moved(by)),
                 (None, Some(places)) => {
                     let step = value(&places.name, places.leap(by));
                     self.auto_off().into_iter().chain([step]).collect()
@@ -196,10 +196,10 @@ impl Drive {
                 let auto = self.auto.as_ref().ok_or(Unmoved::NoAutofocus)?;
                 let place = self.absolute.as_ref().filter(|_| !is_on);
                 let place = place.map(|places| value(&places.name, places.value));
-                [value(&auto.name, i64::from(is_on))].into_iter().chain(place).collect()
+                [value(&auto.name, is_on.into())].into_iter().chain(place).collect()
             }
             Move::Reset => {
-                let auto = self.auto.as_ref().map(|auto| value(&auto.name, i64::from(auto.is_on_by_default)));
+                let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.is_on_by_default.into()));
                 let is_auto = self.auto.as_ref().is_some_and(|auto| auto.is_on_by_default);
                 let place = self.absolute.as_ref().filter(|_| !is_auto);
                 auto.into_iter().chain(place.map(|places| value(&places.name, places.default))).collect()
@@ -210,72 +210,73 @@ impl Drive {
     }
 
     /// What is kept of `values`: see [`Change::kept`].
-    fn kept(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<i64>)> {
+    fn kept(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<f64>)> {
         let names = self.auto.iter().map(|auto| &auto.name).chain(self.absolute.iter().map(|at| &at.name));
         let value = |name: &str| values.iter().find(|value| value.name == name).map(|value| value.value);
         names.map(|name| (name.clone(), value(name).filter(|_| !is_reset))).collect()
     }
 
-    /// The change that brings it to the place `at` as the control counts them, autofocus off.
+    /// The change that brings it to the place `at` as [`Drive::last_place`] counts them, autofocus off.
     pub fn place(&self, at: i64) -> Change {
-        let values = self.to_place(at);
+        let values = self.to_value(self.absolute.as_ref().map_or(0.0, |places| places.nth(at)));
         let kept = self.kept(&values, false);
         Change { values, kept }
     }
 
     fn auto_off(&self) -> Option<ControlValue> {
-        self.auto.as_ref().map(|auto| value(&auto.name, 0))
+        self.auto.as_ref().map(|auto| value(&auto.name, 0.0))
     }
 }
 
 impl Places {
     fn width(&self) -> f64 {
-        (self.max - self.min) as f64
+        self.max - self.min
     }
 
-    fn share(&self, at: i64) -> f64 {
-        ((at - self.min) as f64 / self.width()).clamp(0.0, 1.0)
+    fn share(&self, at: f64) -> f64 {
+        ((at - self.min) / self.width()).clamp(0.0, 1.0)
     }
 
-    fn at(&self, share: f64) -> i64 {
-        self.nearest(self.min as f64 + share.clamp(0.0, 1.0) * self.width())
+    fn nth(&self, at: i64) -> f64 {
+        self.nearest(self.min + at as f64 * self.step)
     }
 
-    /// The place nearest to `at` that the control has.
-    fn nearest(&self, at: f64) -> i64 {
-        // Whatever is asked for, a number that is none included, is a place between the ends.
-        let at = at.max(self.min as f64).min(self.max as f64);
-        let steps = ((at - self.min as f64) / self.step as f64).round() as i64;
-        (self.min + steps * self.step).min(self.min + (self.max - self.min) / self.step * self.step)
+    fn at(&self, share: f64) -> f64 {
+        self.nearest(self.min + share.clamp(0.0, 1.0) * self.width())
+    }
+
+    /// The place nearest to `at` that the control has: whatever is asked for, one between the ends.
+    fn nearest(&self, at: f64) -> f64 {
+        self.kind().on_a_step(at)
+    }
+
+    fn kind(&self) -> ControlKind {
+        ControlKind::Number { min: self.min, max: self.max, step: self.step }
     }
 
     /// Where a step leads: at least to the next place, and not beyond the last.
-    fn moved(&self, by: f64) -> i64 {
-        let wanted = self.nearest(self.value as f64 + by * self.width());
+    fn moved(&self, by: f64) -> f64 {
+        let wanted = self.nearest(self.value + by * self.width());
         match by.partial_cmp(&0.0) {
-            Some(std::cmp::Ordering::Greater) if wanted <= self.value => {
-                self.nearest((self.value + self.step) as f64)
-            }
-            Some(std::cmp::Ordering::Less) if wanted >= self.value => {
-                self.nearest((self.value - self.step) as f64)
-            }
+            Some(std::cmp::Ordering::Greater) if wanted <= self.value => self.nearest(self.value + self.step),
+            Some(std::cmp::Ordering::Less) if wanted >= self.value => self.nearest(self.value - self.step),
             _ => wanted,
         }
     }
 
     /// A relative control's value for a step: a share of the way it can go in that direction, at least one.
-    fn leap(&self, by: f64) -> i64 {
+    fn leap(&self, by: f64) -> f64 {
         let most = if by < 0.0 { self.min } else { self.max };
-        let leap = (by.abs().min(1.0) * most as f64 / self.step as f64).round() as i64 * self.step;
+        let leap = (by.abs().min(1.0) * most / self.step).round() * self.step;
         match leap {
-            0 if by < 0.0 => (-self.step).max(self.min),
-            0 => self.step.min(self.max),
+            0.0 if by < 0.0 => (-self.step).max(self.min),
+            0.0 => self.step.min(self.max),
             leap => leap,
         }
     }
 }
 
-fn value(name: &str, value: i64) -> ControlValue {
+fn value(name: &str, value: f64) -> ControlValue {
     ControlValue { name: name.to_owned(), value }
 }
 
@@ -292,45 +293,43 @@ mod tests {
     fn control(id: u32, title: &str, kind: ControlKind, value: i64) -> Control {
         let name = control_name(title);
         let title = title.to_owned();
-        Control { id, name, title, kind, default: 0, value, read_only: false, inactive: false }
-    }
-
-    fn whole(min: i64, max: i64, step: i64) -> ControlKind {
-        ControlKind::Integer { min, max, step }
+        let unit = String::new();
+        let value = value as f64;
+        Control { id, name, title, kind, unit, default: 0.0, value, read_only: false, inactive: false }
     }
 
     fn absolute(min: i64, max: i64, step: i64, value: i64) -> Control {
-        control(FOCUS_ABSOLUTE, "Focus, Absolute", whole(min, max, step), value)
+        control(FOCUS_ABSOLUTE, "Focus, Absolute", ControlKind::whole(min, max, step), value)
     }
 
     fn auto(is_on: bool) -> Control {
         let control =
             control(FOCUS_AUTO, "Focus, Automatic Continuous", ControlKind::Boolean, i64::from(is_on));
-        Control { default: 1, ..control }
+        Control { default: 1.0, ..control }
     }
 
     #[test]
     fn no_number_leads_beyond_the_ends() {
         let places = Places {
             name: String::from("focus_absolute"),
-            min: -10,
-            max: 255,
-            step: 5,
-            value: 100,
-            default: 0,
+            min: -10.0,
+            max: 255.0,
+            step: 5.0,
+            value: 100.0,
+            default: 0.0,
         };
         for (by, at) in [(f64::INFINITY, 255), (1e300, 255), (f64::NEG_INFINITY, -10), (f64::NAN, -10)] {
-            assert_eq!(places.moved(by), at, "{by}");
+            assert_eq!(places.moved(by), f64::from(at), "{by}");
         }
-        assert_eq!(places.at(f64::NAN), -10);
+        assert_eq!(places.at(f64::NAN), -10.0);
     }
 
     fn values(change: &Change) -> Vec<(&str, i64)> {
-        change.values.iter().map(|value| (value.name.as_str(), value.value)).collect()
+        change.values.iter().map(|value| (value.name.as_str(), value.value as i64)).collect()
     }
 
     fn kept(change: &Change) -> Vec<(&str, Option<i64>)> {
-        change.kept.iter().map(|(name, value)| (name.as_str(), *value)).collect()
+        change.kept.iter().map(|(name, value)| (name.as_str(), value.map(|value| value as i64))).collect()
     }
 
     const AUTO: &str = "focus_automatic_continuous";
@@ -338,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_camera_without_focus_has_no_drive() {
-        let zoom = control(0x009a_090d, "Zoom, Absolute", whole(0, 9, 1), 0);
+        let zoom = control(0x009a_090d, "Zoom, Absolute", ControlKind::whole(0, 9, 1), 0);
         assert_eq!(Drive::of(&[zoom]), None);
         assert_eq!(Drive::of(&[Control { read_only: true, ..absolute(0, 9, 1, 0) }]), None);
         // One that lies: as many places as there are, that is one.
@@ -360,20 +359,20 @@ mod tests {
         assert_eq!(values(&drive.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
         assert_eq!(values(&drive.change(Move::Auto(false)).unwrap()), [(AUTO, 0), (PLACE, 30)]);
         assert_eq!(values(&drive.change(Move::Reset).unwrap()), [(AUTO, 1)]);
-        assert_eq!(drive.as_it_is(), [value(AUTO, 1)]);
+        assert_eq!(drive.as_it_is(), [value(AUTO, 1.0)]);
     }
 
     #[test]
     fn what_is_put_is_what_it_is_brought_back_to() {
         let mut drive = Drive::of(&[absolute(0, 250, 5, 30), auto(false)]).unwrap();
-        assert!(!drive.put("zoom_absolute", Some(3)) && !drive.is_moved_by("zoom_absolute"));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 0), value(PLACE, 30)]);
-        assert!(drive.put(PLACE, Some(900)) && drive.is_moved_by(PLACE));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 0), value(PLACE, 250)]);
-        assert!(drive.put(PLACE, None) && drive.put(AUTO, Some(0)));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 0), value(PLACE, 0)]);
+        assert!(!drive.put("zoom_absolute", Some(3.0)) && !drive.is_moved_by("zoom_absolute"));
+        assert_eq!(drive.as_it_is(), [value(AUTO, 0.0), value(PLACE, 30.0)]);
+        assert!(drive.put(PLACE, Some(900.0)) && drive.is_moved_by(PLACE));
+        assert_eq!(drive.as_it_is(), [value(AUTO, 0.0), value(PLACE, 250.0)]);
+        assert!(drive.put(PLACE, None) && drive.put(AUTO, Some(0.0)));
+        assert_eq!(drive.as_it_is(), [value(AUTO, 0.0), value(PLACE, 0.0)]);
         assert!(drive.put(AUTO, None) && drive.is_moved_by(AUTO));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 1)]);
+        assert_eq!(drive.as_it_is(), [value(AUTO, 1.0)]);
     }
 
     #[test]
@@ -391,7 +390,7 @@ mod tests {
 
     #[test]
     fn a_lens_that_only_takes_steps_is_stepped_and_not_kept() {
-        let relative = control(FOCUS_RELATIVE, "Focus, Relative", whole(-100, 100, 1), 0);
+        let relative = control(FOCUS_RELATIVE, "Focus, Relative", ControlKind::whole(-100, 100, 1), 0);
         let drive = Drive::of(&[relative]).unwrap();
         assert_eq!((drive.position(), drive.has_position(), drive.is_movable()), (None, false, true));
         let step = drive.change(Move::By(-0.05)).unwrap();
@@ -414,11 +413,13 @@ mod tests {
             share in between(0.0_f64, 1.0), by in between(-1.0_f64, 1.0),
         ) {
             let drive = Drive::of(&[absolute(min, min + width, step, at), auto(true)]).unwrap();
-            let (first, last, step) = drive.places().unwrap();
+            let (first, last) = (min as f64, drive.last_place().unwrap());
+            let step = step.clamp(1, width) as f64;
+            prop_assert_eq!(last, width / step as i64);
             for wish in [Move::To(share), Move::By(by), Move::Reset] {
                 for value in drive.change(wish).unwrap().values.iter().filter(|value| value.name == PLACE) {
-                    prop_assert!((first..=last).contains(&value.value));
-                    prop_assert!((value.value - first) % step == 0);
+                    prop_assert!((first..=first + last as f64 * step).contains(&value.value));
+                    prop_assert!((value.value - first) % step == 0.0);
                 }
             }
             prop_assert!((0.0..=1.0).contains(&drive.position().unwrap()));
@@ -431,7 +432,7 @@ mod tests {
             for direction in [0.05, -0.05] {
                 for _ in 0..width + 21 {
                     let drive = Drive::of(&[absolute(0, width, step, at)]).unwrap();
-                    let next = drive.change(Move::By(direction)).unwrap().values[0].value;
+                    let next = drive.change(Move::By(direction)).unwrap().values[0].value as i64;
                     let is_at_end = if direction > 0.0 { at == width / step * step } else { at == 0 };
                     prop_assert_eq!(next == at, is_at_end);
                     at = next;

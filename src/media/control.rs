@@ -1,16 +1,16 @@
 //! Camera controls as named ranges: what a device offers, and what is asked of it.
 
 /// What a control takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ControlKind {
-    /// Whole numbers `min..=max` in steps of `step` (≥ 1).
-    Integer {
+    /// Numbers `min..=max` in steps of `step` (> 0) from `min` on.
+    Number {
         /// Smallest value.
-        min: i64,
+        min: f64,
         /// Largest value.
-        max: i64,
+        max: f64,
         /// Distance between values.
-        step: i64,
+        step: f64,
     },
     /// Off and on: 0 and 1.
     Boolean,
@@ -21,7 +21,7 @@ pub enum ControlKind {
 }
 
 /// One control a camera offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Control {
     /// The device's own number for it (V4L2: `V4L2_CID_…`).
     pub id: u32,
@@ -32,14 +32,61 @@ pub struct Control {
     pub title: String,
     /// What it takes.
     pub kind: ControlKind,
-    /// The device's default; 0 for a button.
-    pub default: i64,
+    /// The unit of its values, e.g. "µs"; empty: none.
+    pub unit: String,
+    /// The device's default; 0 for a button. A fraction is [`ControlKind::rounded`], as `value` is.
+    pub default: f64,
     /// The present value; 0 for a button.
-    pub value: i64,
+    pub value: f64,
     /// It can be read but not set.
     pub read_only: bool,
     /// It has no effect now, since another control (an auto mode) rules it.
     pub inactive: bool,
+}
+
+impl ControlKind {
+    /// Whole numbers.
+    pub fn whole(min: i64, max: i64, step: i64) -> ControlKind {
+        ControlKind::Number { min: min as f64, max: max as f64, step: step as f64 }
+    }
+
+    /// Whether it is a [`ControlKind::Number`] without fractions.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, ControlKind::Number { min, step, .. } if min.fract() == 0.0 && step.fract() == 0.0)
+    }
+
+    /// How many steps lead from the smallest value to the largest.
+    pub fn steps(&self) -> f64 {
+        let ControlKind::Number { min, max, step } = *self else { return 0.0 };
+        // A step that is no binary fraction ends beside the largest value, not before it.
+        ((max - min) / step + 1e-3).floor()
+    }
+
+    /// The nearest value that the steps allow; of what is no number, the smallest.
+    pub fn on_a_step(&self, value: f64) -> f64 {
+        let ControlKind::Number { min, max, step } = *self else { return value };
+        let steps = ((value - min) / step).round().max(0.0).min(self.steps());
+        self.rounded(min + steps * step).clamp(min, max)
+    }
+
+    /// `value` with as many decimal places as the steps need: 1.1 for 1.10000002, which a camera makes of 1.1.
+    pub fn rounded(&self, value: f64) -> f64 {
+        let ControlKind::Number { min, step, .. } = *self else { return value };
+        let needs = |number: f64, tens: f64| {
+            ((number * tens).round() - number * tens).abs() > 1e-6 * (number * tens).abs().max(1.0)
+        };
+        let mut tens = 1.0;
+        while tens < 1e6 && (needs(min, tens) || needs(step, tens)) {
+            tens *= 10.0;
+        }
+        // No -0.
+        (value * tens).round() / tens + 0.0
+    }
+}
+
+/// `value` as JSON: whole numbers without a fraction.
+pub fn number_json(value: f64) -> serde_json::Value {
+    if value.fract() == 0.0 && value.abs() < i64::MAX as f64 { (value as i64).into() } else { value.into() }
 }
 
 /// V4L2's controls that move something by so much, or for as long as they are not 0: `PAN_RELATIVE`, `TILT_RELATIVE`,
@@ -49,6 +96,19 @@ const MOVES: [u32; 8] =
     [0x009a_0904, 0x009a_0905, 0x009a_090b, 0x009a_090e, 0x009a_090f, 0x009a_0912, 0x009a_0920, 0x009a_0921];
 
 impl Control {
+    /// Its range in words, where it is a number: "0 to 255 in steps of 5", "0 to 15 dioptres".
+    pub fn range(&self) -> String {
+        let ControlKind::Number { min, max, step } = self.kind else { return String::new() };
+        let steps =
+            if step == 1.0 || !self.kind.is_whole() { String::new() } else { format!(" in steps of {step}") };
+        format!("{min} to {max}{}{steps}", self.spaced_unit())
+    }
+
+    /// The unit with a space before it; empty where it has none.
+    pub fn spaced_unit(&self) -> String {
+        if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) }
+    }
+
     /// Whether to set it is to do something once, as a button does, and is not to be repeated at every opening: what moves
     /// something would creep. Cameras' own are told by their names.
     pub fn is_momentary(&self) -> bool {
@@ -57,12 +117,12 @@ impl Control {
 }
 
 /// A value asked of a control, by the control's `name`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ControlValue {
     /// The control's `name`.
     pub name: String,
     /// The value; for a menu the choice's number.
-    pub value: i64,
+    pub value: f64,
 }
 
 /// `title` as a key, e.g. "White Balance, Automatic" → `white_balance_automatic`.
@@ -88,5 +148,25 @@ mod tests {
         assert_eq!(control_name("White Balance, Automatic"), "white_balance_automatic");
         assert_eq!(control_name("Focus, Absolute"), "focus_absolute");
         assert_eq!(control_name("  (Gain) "), "gain");
+    }
+
+    #[test]
+    fn fractions_have_as_many_digits_as_their_steps_need() {
+        let gain = ControlKind::Number { min: 1.0, max: 16.0, step: f64::from(0.1_f32) };
+        assert_eq!(gain.on_a_step(f64::from(1.1_f32)), 1.1);
+        assert_eq!((gain.on_a_step(99.0), gain.on_a_step(f64::NAN), gain.on_a_step(-3.0)), (16.0, 1.0, 1.0));
+        let brightness = ControlKind::Number { min: -1.0, max: 1.0, step: 0.25 };
+        assert_eq!(brightness.on_a_step(-0.1).to_string(), "0");
+        assert_eq!((brightness.on_a_step(0.3), brightness.is_whole()), (0.25, false));
+        assert!(ControlKind::whole(-3, 9, 4).is_whole() && !ControlKind::Boolean.is_whole());
+        assert_eq!(ControlKind::whole(i64::MIN, i64::MAX, 1).on_a_step(i64::MAX as f64), i64::MAX as f64);
+    }
+
+    #[test]
+    fn whole_numbers_are_written_without_a_fraction() {
+        assert_eq!(
+            [128.0, -3.0, 1.5, 1e300].map(|value| number_json(value).to_string()),
+            ["128", "-3", "1.5", "1e+300"]
+        );
     }
 }

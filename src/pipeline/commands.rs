@@ -27,17 +27,17 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Which values controls are to have after every open.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SavedControls {
     /// The operator's, for every camera. They go before the others.
-    pub pinned: BTreeMap<String, i64>,
+    pub pinned: BTreeMap<String, f64>,
     /// What was set here, by the camera's identity and the control's name.
-    pub cameras: BTreeMap<String, BTreeMap<String, i64>>,
+    pub cameras: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 impl SavedControls {
     /// What holds for the camera with this identity, by the controls' names.
-    pub fn of(&self, identity: Option<&str>) -> BTreeMap<String, i64> {
+    pub fn of(&self, identity: Option<&str>) -> BTreeMap<String, f64> {
         let mut values =
             identity.and_then(|identity| self.cameras.get(identity)).cloned().unwrap_or_default();
         values.extend(self.pinned.iter().map(|(name, value)| (name.clone(), *value)));
@@ -46,7 +46,7 @@ impl SavedControls {
 }
 
 /// A camera's controls at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CameraControls {
     /// The camera's lasting name, under which its controls are saved; `None`: nothing can be saved for it.
     pub identity: Option<String>,
@@ -62,18 +62,18 @@ pub struct CameraControls {
 }
 
 /// A control cannot be set to what was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WrongControl {
     /// The control's name, as given.
     pub name: String,
     /// The value, as given.
-    pub given: i64,
+    pub given: f64,
     /// What is wrong and what was expected, in a sentence.
     pub message: String,
 }
 
 /// Controls could not be read or set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ControlsError {
     /// Names or values mean nothing to this camera: nothing was set.
     #[error("{}", .0.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join(" "))]

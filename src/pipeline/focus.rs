@@ -160,7 +160,7 @@ impl SweepEnd {
 }
 
 /// The lens was not moved.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FocusError {
     /// There is no lens to be moved from here.
     #[error("the lens cannot be focused from here: {0}")]
@@ -177,7 +177,7 @@ pub enum FocusError {
 }
 
 /// What is to be set, and of which camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// The camera's lasting name.
     pub identity: Option<String>,
@@ -304,10 +304,10 @@ impl Focus {
     /// [`FocusError`]: among others, one is under way.
     pub async fn sweep(&self, kind: LensKind) -> Result<Sweeping, FocusError> {
         let (drive, identity) = self.drive(kind, false).await?;
-        let Some((first, last, step)) = drive.places() else {
+        let Some(last) = drive.last_place() else {
             return Err(if drive.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto }.into());
         };
-        let search = Sweep::new(first, last, step);
+        let search = Sweep::new(0, last, 1);
         let cancel = Stop::new();
         let new = UnderWay {
             done: 0,

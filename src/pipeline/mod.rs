@@ -34,7 +34,7 @@ use crate::encode::Encoder;
 use crate::media::{Hub, Picture, Trouble, TroubleKind, View};
 use crate::source::{Delivers, Opener};
 
-pub use crate::source::controls::{on_a_step, unknown as unknown_control};
+pub use crate::source::controls::unknown as unknown_control;
 use capture::Capture;
 pub use change::{TransformError, Transformed, change};
 pub use commands::{CameraControls, ControlsError, SavedControls, WantedControls, WrongControl};

@@ -24,11 +24,11 @@ pub struct Tuning {
     /// Its controls as they were read last; `None`: not since it was opened.
     known: Option<Vec<Control>>,
     /// What it was asked since it was opened, and took.
-    asked: BTreeMap<String, i64>,
+    asked: BTreeMap<String, f64>,
     /// What was saved for it when that was looked at last.
-    held: BTreeMap<String, i64>,
+    held: BTreeMap<String, f64>,
     /// What it is to have when it is opened again, since nothing else was saved for it after that; `None`: its default.
-    waiting: BTreeMap<String, Option<i64>>,
+    waiting: BTreeMap<String, Option<f64>>,
     /// What it has not taken of what it was to have at its last opening, or of what was saved since.
     unmet: Vec<Unmet>,
     /// What was answered last to who asked for controls: when, and whether the camera was open. `None`: something has
@@ -40,9 +40,9 @@ pub struct Tuning {
 #[derive(Debug, Clone)]
 struct Unmet {
     name: String,
-    wanted: i64,
+    wanted: f64,
     /// What it has taken instead; `None`: it has refused.
-    taken: Option<i64>,
+    taken: Option<f64>,
     /// In a sentence.
     why: String,
 }
@@ -257,7 +257,7 @@ impl Tuning {
         opener: &mut dyn Opener,
         wanted: &[ControlValue],
         saved: &SavedControls,
-        value: impl Fn(&ControlValue) -> Option<i64>,
+        value: impl Fn(&ControlValue) -> Option<f64>,
     ) -> Result<CameraControls, ControlsError> {
         let plan = checked(&opener.controls()?, wanted)?;
         self.meet(opener.identity(), saved);
@@ -286,10 +286,10 @@ impl Tuning {
             return Vec::new();
         };
         let (before, gone) = self.hold(saved);
-        let is_news = |(name, value): &(&String, &i64)| {
+        let is_news = |(name, value): &(&String, &f64)| {
             before.get(*name) != Some(value) && self.asked.get(*name) != Some(value)
         };
-        let new: BTreeMap<String, i64> =
+        let new: BTreeMap<String, f64> =
             self.held.iter().filter(is_news).map(|(name, value)| (name.clone(), *value)).collect();
         if new.is_empty() && gone.is_empty() {
             return Vec::new();
@@ -340,7 +340,7 @@ impl Tuning {
     }
 
     /// This is saved for the camera now. Gives what was, and the names of those that are no longer.
-    fn hold(&mut self, saved: &SavedControls) -> (BTreeMap<String, i64>, Vec<String>) {
+    fn hold(&mut self, saved: &SavedControls) -> (BTreeMap<String, f64>, Vec<String>) {
         let held = saved.of(self.identity.as_deref());
         let before = std::mem::replace(&mut self.held, held);
         let gone = before.keys().filter(|name| !self.held.contains_key(*name)).cloned().collect();
@@ -352,7 +352,7 @@ impl Tuning {
 struct Setting<'a> {
     source: &'a mut dyn Source,
     controls: Vec<Control>,
-    taken: BTreeMap<String, i64>,
+    taken: BTreeMap<String, f64>,
     unmet: Vec<Unmet>,
 }
 
@@ -396,7 +396,7 @@ impl<'a> Setting<'a> {
 
     /// Sets what was saved anew and the defaults of what is saved no longer; `held` is all that is saved now. Defaults go
     /// before a mode that will rule them, and after one that does so no more.
-    fn other(&mut self, new: &Plan, defaults: &Plan, held: &BTreeMap<String, i64>) -> Result<(), Trouble> {
+    fn other(&mut self, new: &Plan, defaults: &Plan, held: &BTreeMap<String, f64>) -> Result<(), Trouble> {
         let (ruled, values) = defaults.values.iter().cloned().partition(|value| self.is_ruled(value));
         self.all(&Plan { values, ..Plan::default() })?;
         self.all(&Plan { modes: new.modes.clone(), ..Plan::default() })?;
@@ -458,7 +458,7 @@ impl<'a> Setting<'a> {
                     self.controls[at].value = taken;
                 }
                 // Modes and switches change what others do.
-                Ok(matches!(kind, Some(ControlKind::Integer { .. })))
+                Ok(matches!(kind, Some(ControlKind::Number { .. })))
             }
             Err(trouble) if trouble.kind == TroubleKind::Unplugged => Err(trouble),
             Err(trouble) => {
@@ -475,7 +475,7 @@ impl<'a> Setting<'a> {
     }
 
     /// Sets the saved values of controls that come into effect with what was planned, since their auto mode is off.
-    fn awakened(&mut self, plan: &Plan, held: &BTreeMap<String, i64>) -> Result<(), Trouble> {
+    fn awakened(&mut self, plan: &Plan, held: &BTreeMap<String, f64>) -> Result<(), Trouble> {
         let is_mode = |control: &Control| is_auto_mode(control) && self.taken.contains_key(&control.name);
         if !self.controls.iter().any(is_mode) {
             return Ok(());
@@ -485,7 +485,7 @@ impl<'a> Setting<'a> {
             let control = self.controls.iter().find(|control| control.name == **name);
             !planned(name) && control.is_some_and(|c| !c.inactive && !c.read_only && c.value != **value)
         });
-        let held: BTreeMap<String, i64> = held.map(|(name, value)| (name.clone(), *value)).collect();
+        let held: BTreeMap<String, f64> = held.map(|(name, value)| (name.clone(), *value)).collect();
         let (wanted, _) = wishes(&self.controls, &held);
         self.all(&crate::source::controls::plan(&self.controls, &wanted))
     }
@@ -493,8 +493,8 @@ impl<'a> Setting<'a> {
 
 /// `values` in the order of the camera's own controls; a button is pressed, and something moved, by nobody but who does
 /// it. What the camera does not have comes last, and is told when it is planned.
-fn wishes(controls: &[Control], values: &BTreeMap<String, i64>) -> (Vec<ControlValue>, Vec<String>) {
-    let wish = |(name, value): (&String, &i64)| ControlValue { name: name.clone(), value: *value };
+fn wishes(controls: &[Control], values: &BTreeMap<String, f64>) -> (Vec<ControlValue>, Vec<String>) {
+    let wish = |(name, value): (&String, &f64)| ControlValue { name: name.clone(), value: *value };
     let here = controls.iter().filter_map(|control| values.get_key_value(&control.name));
     let elsewhere = values.iter().filter(|(name, _)| controls.iter().all(|control| control.name != **name));
     let (mut wanted, mut notes) = (Vec::with_capacity(values.len()), Vec::new());
@@ -554,12 +554,12 @@ fn refused(unmet: &[Unmet]) -> Vec<String> {
 fn made_manual(control: &Control) -> Option<(ControlValue, ControlValue)> {
     let manual = match &control.kind {
         _ if control.read_only || !is_auto_mode(control) => None,
-        ControlKind::Boolean => Some(0),
+        ControlKind::Boolean => Some(0.0),
         ControlKind::Menu(choices) => {
             let is_manual = |title: &str| title.to_lowercase().contains("manual");
-            choices.iter().find(|(_, title)| is_manual(title)).map(|(number, _)| *number)
+            choices.iter().find(|(_, title)| is_manual(title)).map(|(number, _)| *number as f64)
         }
-        ControlKind::Integer { .. } | ControlKind::Button => None,
+        ControlKind::Number { .. } | ControlKind::Button => None,
     }?;
     let to = |value| ControlValue { name: control.name.clone(), value };
     (manual != control.value).then(|| (to(manual), to(control.value)))
@@ -603,15 +603,16 @@ mod tests {
             name: name.to_owned(),
             title: name.to_owned(),
             kind,
-            default,
-            value: default,
+            unit: String::new(),
+            default: default as f64,
+            value: default as f64,
             read_only: false,
             inactive: false,
         }
     }
 
     fn camera() -> Camera {
-        let range = ControlKind::Integer { min: 0, max: 100, step: 5 };
+        let range = ControlKind::whole(0, 100, 5);
         let delivers = Delivers {
             name: String::from("Cam"),
             fourcc: Fourcc::MJPG,
@@ -640,11 +641,11 @@ mod tests {
 
     impl Camera {
         fn rule(&mut self) {
-            self.controls[1].inactive = self.controls[2].value != 0;
+            self.controls[1].inactive = self.controls[2].value != 0.0;
         }
 
         fn value(&self, name: &str) -> i64 {
-            self.controls.iter().find(|control| control.name == name).unwrap().value
+            self.controls.iter().find(|control| control.name == name).unwrap().value as i64
         }
 
         fn asked(&mut self) -> Vec<String> {
@@ -669,7 +670,7 @@ mod tests {
             Ok(self.controls.clone())
         }
 
-        fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+        fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
             self.asked.push(format!("{}={}", wanted.name, wanted.value));
             let is_strict = self.is_strict;
             let control = self.controls.iter_mut().find(|control| control.name == wanted.name).unwrap();
@@ -677,7 +678,7 @@ mod tests {
                 return Err(Trouble::new(TroubleKind::Unsupported, "not now"));
             }
             // Its gain never goes above 60, whatever it says.
-            control.value = if control.name == "gain" { wanted.value.min(60) } else { wanted.value };
+            control.value = if control.name == "gain" { wanted.value.min(60.0) } else { wanted.value };
             let taken = control.value;
             self.rule();
             Ok(taken)
@@ -704,21 +705,24 @@ mod tests {
     }
 
     fn values(values: &[(&str, i64)]) -> Vec<ControlValue> {
-        values.iter().map(|&(name, value)| ControlValue { name: name.to_owned(), value }).collect()
+        values
+            .iter()
+            .map(|&(name, value)| ControlValue { name: name.to_owned(), value: value as f64 })
+            .collect()
     }
 
     fn saved(of: &[(&str, i64)]) -> SavedControls {
-        let of = of.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+        let of = of.iter().map(|&(name, value)| (name.to_owned(), value as f64)).collect();
         SavedControls { cameras: BTreeMap::from([(String::from("cam-1"), of)]), ..SavedControls::default() }
     }
 
     #[test]
     fn the_operators_values_go_before_those_of_the_camera() {
         let mut saved = saved(&[("gain", 20), ("focus", 30)]);
-        saved.pinned.insert(String::from("gain"), 40);
-        assert_eq!(saved.of(Some("cam-1")), BTreeMap::from([("gain".into(), 40), ("focus".into(), 30)]));
-        assert_eq!(saved.of(Some("cam-2")), BTreeMap::from([("gain".into(), 40)]));
-        assert_eq!(saved.of(None), BTreeMap::from([("gain".into(), 40)]));
+        saved.pinned.insert(String::from("gain"), 40.0);
+        assert_eq!(saved.of(Some("cam-1")), BTreeMap::from([("gain".into(), 40.0), ("focus".into(), 30.0)]));
+        assert_eq!(saved.of(Some("cam-2")), BTreeMap::from([("gain".into(), 40.0)]));
+        assert_eq!(saved.of(None), BTreeMap::from([("gain".into(), 40.0)]));
     }
 
     #[test]
@@ -770,7 +774,7 @@ mod tests {
         let before = saved(&[("gain", 20)]);
         let (kept, none) = (saved(&[("gain", 30)]), saved(&[]));
         let mut pinned = kept.clone();
-        pinned.pinned.insert(String::from("gain"), 40);
+        pinned.pinned.insert(String::from("gain"), 40.0);
         for (set, kept, later, woken) in [
             (30, &kept, &pinned, 40),
             (30, &kept, &saved(&[("gain", 50)]), 50),
@@ -791,9 +795,9 @@ mod tests {
                 }
                 tuning.set_closed(&mut cam, &values(&[("gain", set)]), &before).unwrap();
                 tuning.saved_changed(None, kept);
-                assert_eq!(tuning.read_closed(&mut cam, kept).unwrap().controls[0].value, set);
+                assert_eq!(tuning.read_closed(&mut cam, kept).unwrap().controls[0].value as i64, set);
                 tuning.saved_changed(None, later);
-                assert_eq!(tuning.read_closed(&mut cam, later).unwrap().controls[0].value, woken);
+                assert_eq!(tuning.read_closed(&mut cam, later).unwrap().controls[0].value as i64, woken);
                 tuning.opened(&mut cam, later);
                 assert_eq!(cam.value("gain"), woken, "{set}, {kept:?}, {later:?}");
             }
@@ -832,7 +836,7 @@ mod tests {
         let (mut tuning, mut cam) = (Tuning::default(), camera());
         tuning.opened(&mut cam, &SavedControls::default());
         let report = tuning.set(&mut cam, &values(&[("gain", 83)]), &SavedControls::default()).unwrap();
-        assert_eq!(report.controls[0].value, 60);
+        assert_eq!(report.controls[0].value, 60.0);
         assert_eq!(
             report.notes.len(),
             2,
@@ -869,7 +873,7 @@ mod tests {
         assert_eq!(cam.asked(), [""; 0], "an automatic mode rules it");
         let report = tuning.set(&mut cam, &values(&[("focus_auto", 0)]), &kept).unwrap();
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
-        assert_eq!((report.controls[1].value, report.controls[1].inactive), (30, false));
+        assert_eq!((report.controls[1].value, report.controls[1].inactive), (30.0, false));
         // Who sets both has said what holds.
         tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &kept).unwrap();
         tuning.set(&mut cam, &values(&[("focus", 50), ("focus_auto", 0)]), &kept).unwrap();
@@ -889,7 +893,7 @@ mod tests {
             assert_eq!(cam.asked(), ["focus_auto=1", "gain=20"]);
         }
         // The mode has moved it; switched off, it is where it was saved.
-        cam.controls[1].value = 90;
+        cam.controls[1].value = 90.0;
         tuning.saved_changed(Some(&mut cam), &saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20)]));
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
     }
@@ -898,7 +902,8 @@ mod tests {
     fn what_is_saved_and_not_taken_is_told_until_it_is_saved_no_longer() {
         let (mut tuning, mut cam) = (Tuning::default(), camera());
         let kept = saved(&[("gain", 80), ("focus", 300)]);
-        let told = |read: &CameraControls| (read.controls[0].value, read.notes.len(), read.refused.clone());
+        let told =
+            |read: &CameraControls| (read.controls[0].value as i64, read.notes.len(), read.refused.clone());
         // What nobody has tried yet is as it will be, but for what cannot be.
         let focus = vec![String::from("focus")];
         assert_eq!(told(&tuning.read_closed(&mut cam, &kept).unwrap()), (80, 1, focus.clone()));
@@ -927,7 +932,7 @@ mod tests {
         let kept = saved(&[("gain", 80)]);
         tuning.opened(&mut cam, &kept);
         let set = tuning.set_closed(&mut cam, &values(&[("gain", 80)]), &kept).unwrap();
-        assert_eq!((set.controls[0].value, set.notes.len(), set.refused.len()), (80, 0, 0));
+        assert_eq!((set.controls[0].value, set.notes.len(), set.refused.len()), (80.0, 0, 0));
         tuning.opened(&mut cam, &kept);
         assert_eq!(tuning.read(&mut cam).unwrap().notes.len(), 1);
     }
@@ -1019,7 +1024,7 @@ mod tests {
         tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &kept).unwrap();
         cam.asked();
         let set = tuning.reset_closed(&mut cam, &values(&[("focus", 0), ("focus_auto", 1)]), &kept).unwrap();
-        assert_eq!(set.controls[1].value, 0);
+        assert_eq!(set.controls[1].value, 0.0);
         tuning.saved_changed(None, &SavedControls::default());
         tuning.opened(&mut cam, &SavedControls::default());
         assert_eq!(cam.asked(), ["focus_auto=1", "focus_auto=0", "focus=0", "focus_auto=1"]);
@@ -1034,8 +1039,8 @@ mod tests {
         };
         let exposure = control("auto_exposure", menu(&["Auto", "Manual Mode"]), 0);
         let to = |value| ControlValue { name: String::from("auto_exposure"), value };
-        assert_eq!(made_manual(&exposure), Some((to(1), to(0))));
-        assert_eq!(made_manual(&Control { value: 1, ..exposure.clone() }), None, "it is");
+        assert_eq!(made_manual(&exposure), Some((to(1.0), to(0.0))));
+        assert_eq!(made_manual(&Control { value: 1.0, ..exposure.clone() }), None, "it is");
         assert_eq!(made_manual(&Control { kind: menu(&["50 Hz"]), ..exposure }), None, "nothing of it is");
         assert_eq!(made_manual(&control("gain", ControlKind::Boolean, 1)), None, "it is no mode");
         assert_eq!(words_in_common("focus_automatic_continuous", "focus_absolute"), 1);
@@ -1050,6 +1055,6 @@ mod tests {
         let wanted = values(&[("focus", 50), ("gain", 20)]);
         let report = tuning.set(&mut cam, &wanted, &SavedControls::default()).unwrap();
         assert_eq!(report.refused, ["focus"]);
-        assert_eq!((report.controls[0].value, report.controls[1].value), (20, 0));
+        assert_eq!((report.controls[0].value, report.controls[1].value), (20.0, 0.0));
     }
 }

@@ -6,7 +6,7 @@
 use crate::media::{Control, ControlKind, ControlValue};
 
 /// What of a wish can be set, and in which order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// Auto modes: set first.
     pub modes: Vec<ControlValue>,
@@ -26,7 +26,7 @@ impl Plan {
 }
 
 /// A value that cannot be set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Objection {
     /// What was asked.
     pub wanted: ControlValue,
@@ -47,7 +47,7 @@ pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> Plan {
         if let Some(why) = why {
             plan.objections.push(Objection { wanted: wish.clone(), why });
         } else if let Some(control) = control {
-            let value = on_a_step(&control.kind, wish.value);
+            let value = control.kind.on_a_step(wish.value);
             if value != wish.value {
                 let (name, given) = (&wish.name, wish.value);
                 plan.notes.push(format!("The camera's control {name} has no {given}: it is set to {value}."));
@@ -65,16 +65,6 @@ pub fn is_auto_mode(control: &Control) -> bool {
         && (control.name.contains("auto") || control.name.contains("dynamic_framerate"))
 }
 
-/// The nearest value that the control's steps allow; `value` is within its range.
-pub fn on_a_step(kind: &ControlKind, value: i64) -> i64 {
-    let ControlKind::Integer { min, max, step } = *kind else { return value };
-    let (min, max, step) = (i128::from(min), i128::from(max), i128::from(step.max(1)));
-    let steps = (i128::from(value) - min + step / 2) / step;
-    // The last step may lie beyond the end of the range.
-    let steps = steps.min((max - min) / step);
-    i64::try_from(min + steps * step).unwrap_or(value)
-}
-
 /// That a camera with `controls` has none of this name, and which may have been meant.
 pub fn unknown(controls: &[Control], name: &str) -> String {
     let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
@@ -86,19 +76,19 @@ pub fn unknown(controls: &[Control], name: &str) -> String {
 }
 
 /// Why `value` cannot be set; `None`: it can.
-fn objection(control: &Control, value: i64) -> Option<String> {
+fn objection(control: &Control, value: f64) -> Option<String> {
     let name = &control.name;
     if control.read_only {
         return Some(format!("The camera's control {name} can be read but not set."));
     }
     match control.kind {
-        ControlKind::Integer { min, max, .. } if !(min..=max).contains(&value) => {
+        ControlKind::Number { min, max, .. } if !(min..=max).contains(&value) => {
             Some(format!("The camera's control {name} takes {min} to {max}, not {value}."))
         }
-        ControlKind::Boolean if !(0..=1).contains(&value) => {
+        ControlKind::Boolean if value != 0.0 && value != 1.0 => {
             Some(format!("The camera's control {name} takes 0 (off) or 1 (on), not {value}."))
         }
-        ControlKind::Menu(ref choices) if !choices.iter().any(|&(number, _)| number == value) => {
+        ControlKind::Menu(ref choices) if !choices.iter().any(|&(number, _)| number as f64 == value) => {
             let list: Vec<String> =
                 choices.iter().map(|(number, title)| format!("{number} ({title})")).collect();
             Some(format!("The camera's control {name} takes {}, not {value}.", list.join(", ")))
@@ -118,15 +108,16 @@ mod tests {
             name: control_name(title),
             title: title.to_owned(),
             kind,
-            default: 0,
-            value: 0,
+            unit: String::new(),
+            default: 0.0,
+            value: 0.0,
             read_only: false,
             inactive: false,
         }
     }
 
     fn camera() -> Vec<Control> {
-        let number = ControlKind::Integer { min: 3, max: 2047, step: 1 };
+        let number = ControlKind::whole(3, 2047, 1);
         let exposure = vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())];
         let mut serial = control(9, "Serial Number", number.clone());
         serial.read_only = true;
@@ -144,7 +135,7 @@ mod tests {
     }
 
     fn wish(name: &str, value: i64) -> ControlValue {
-        ControlValue { name: name.to_owned(), value }
+        ControlValue { name: name.to_owned(), value: value as f64 }
     }
 
     #[test]
@@ -199,13 +190,11 @@ mod tests {
     }
     #[test]
     fn a_value_between_two_steps_becomes_the_nearest() {
-        let kind = ControlKind::Integer { min: 3, max: 20, step: 5 };
+        let kind = ControlKind::whole(3, 20, 5);
         for (asked, set) in [(3, 3), (5, 3), (6, 8), (17, 18), (20, 18)] {
             let plan = plan(&[control(1, "Zoom", kind.clone())], &[wish("zoom", asked)]);
             assert_eq!(plan.values, [wish("zoom", set)]);
             assert_eq!(plan.notes.is_empty(), asked == set, "{:?}", plan.notes);
         }
-        let all = ControlKind::Integer { min: i64::MIN, max: i64::MAX, step: 1 };
-        assert_eq!(on_a_step(&all, i64::MAX), i64::MAX);
     }
 }

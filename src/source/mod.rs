@@ -168,7 +168,7 @@ pub trait Source {
     ///
     /// # Errors
     /// There is no such control, or the camera refuses the value.
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
         let what = format!("{} has no control {}", self.delivers().name, wanted.name);
         Err(Trouble::new(TroubleKind::Unsupported, what))
     }

@@ -81,6 +81,7 @@ pub(super) fn settings() -> SettingsPage {
         name: name.into(),
         title: title.into(),
         kind,
+        unit: String::new(),
         default,
         value,
         read_only: false,
@@ -146,29 +147,29 @@ pub(super) fn settings() -> SettingsPage {
             camera: "HD Pro Webcam C920 (/dev/video0)".into(),
             identity: "usb-046d_C920".into(),
             controls: vec![
+                control("brightness", "Brightness", ControlKind::whole(0, 255, 1), 128.0, 140.0),
                 control(
-                    "brightness",
-                    "Brightness",
-                    ControlKind::Integer { min: 0, max: 255, step: 1 },
-                    128,
-                    140,
+                    "white_balance_automatic",
+                    "White Balance, Automatic",
+                    ControlKind::Boolean,
+                    1.0,
+                    1.0,
                 ),
-                control("white_balance_automatic", "White Balance, Automatic", ControlKind::Boolean, 1, 1),
                 control(
                     "auto_exposure",
                     "Auto Exposure",
                     ControlKind::Menu(vec![(1, "Manual Mode".into()), (3, "Aperture Priority Mode".into())]),
-                    3,
-                    3,
+                    3.0,
+                    3.0,
                 ),
                 control(
                     "exposure_time_absolute",
                     "Exposure Time, Absolute",
-                    ControlKind::Integer { min: 3, max: 2047, step: 1 },
-                    250,
-                    250,
+                    ControlKind::whole(3, 2047, 1),
+                    250.0,
+                    250.0,
                 ),
-                control("pan_reset", "Pan, Reset", ControlKind::Button, 0, 0),
+                control("pan_reset", "Pan, Reset", ControlKind::Button, 0.0, 0.0),
             ],
             saved: vec!["brightness".into()],
             pinned: vec!["auto_exposure".into()],
@@ -229,7 +230,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     }
     refused.refused = Some(Refusal { detail: "Nothing was changed.".into(), hint: String::new() });
     if let Some(facts) = &mut refused.controls {
-        facts.typed = vec![("brightness".into(), 90)];
+        facts.typed = vec![("brightness".into(), 90.0)];
         facts.wrong = vec![("brightness".into(), "Somebody else has set this to 140 meanwhile".into())];
         facts.notes = vec!["The camera's control contrast has no 33: it is set to 35.".into()];
     }

@@ -177,7 +177,7 @@ fn values_on_the_command_line_need_no_quotes() {
     assert_eq!(source.fps, Some(12.5));
     assert_eq!(source.format.as_deref(), Some("YUYV"));
     assert!(!source.looped);
-    assert_eq!(source.controls, [(String::from("gain"), 16)]);
+    assert_eq!(source.controls, [(String::from("gain"), 16.0)]);
     assert_eq!(stream.idle_stop, None);
     assert_eq!(http.listen, [Listen::Tcp("[::1]:80".parse().unwrap()), Listen::Unix("/run/t.sock".into())]);
     assert_eq!(log.level, log::LevelFilter::Debug);
@@ -193,7 +193,7 @@ fn controls_of_all_givers_are_laid_over_each_other() {
     )
     .unwrap();
     let controls: Vec<(&str, i64)> =
-        resolved.config.source.controls.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        resolved.config.source.controls.iter().map(|(name, value)| (name.as_str(), *value as i64)).collect();
     assert_eq!(controls, [("brightness", 4), ("gain", 5), ("sharpness", 6), ("white_balance_automatic", 0)]);
     assert_eq!(resolved.origin("source.controls.gain"), Some(&Origin::CommandLine));
 }

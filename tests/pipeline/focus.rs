@@ -70,12 +70,12 @@ impl Source for OpenScene {
         self.scene.controls()
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
         if self.is_gone.load(Ordering::SeqCst) {
             return Err(trouble(TroubleKind::Unplugged));
         }
         if wanted.name == PLACE {
-            self.sent.lock().unwrap().push(wanted.value);
+            self.sent.lock().unwrap().push(wanted.value as i64);
         }
         self.scene.set_control(wanted)
     }
@@ -133,7 +133,7 @@ impl Bench {
 
     /// Sets one control.
     async fn set(&self, name: &str, value: i64) {
-        let wanted = ControlValue { name: name.to_owned(), value };
+        let wanted = ControlValue { name: name.to_owned(), value: value as f64 };
         let identity = self.pipeline().controls().await.unwrap().identity;
         let wanted = WantedControls { identity, values: vec![wanted] };
         self.pipeline().set_controls(wanted).await.unwrap();
@@ -142,13 +142,13 @@ impl Bench {
     /// Autofocus, and where the lens stands.
     async fn stands(&self) -> (i64, i64) {
         let controls = self.pipeline().controls().await.unwrap().controls;
-        let value = |name: &str| controls.iter().find(|control| control.name == name).unwrap().value;
+        let value = |name: &str| controls.iter().find(|control| control.name == name).unwrap().value as i64;
         (value(AUTO), value(PLACE))
     }
 }
 
 fn saved(values: &[(&str, i64)]) -> SavedControls {
-    let values = values.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+    let values = values.iter().map(|&(name, value)| (name.to_owned(), value as f64)).collect();
     SavedControls { cameras: BTreeMap::from([(String::from("sim"), values)]), ..SavedControls::default() }
 }
 
@@ -212,7 +212,9 @@ async fn what_is_found_is_under_way_until_it_is_kept() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let swept = bench.stands().await.1;
         bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, swept)]));
-        assert!(planned.change.values.contains(&ControlValue { name: PLACE.to_owned(), value: swept }));
+        assert!(
+            planned.change.values.contains(&ControlValue { name: PLACE.to_owned(), value: swept as f64 })
+        );
         drop(sweeping);
     };
     tokio::join!(set, keep);
@@ -236,7 +238,10 @@ async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
     let bench = Bench::new();
     let end = bench.swept(async {
         let planned = bench.focus.plan(LensKind::Auto, Move::By(0.05)).await.unwrap();
-        assert!(planned.before.contains(&ControlValue { name: PLACE.to_owned(), value: 30 }), "{planned:?}");
+        assert!(
+            planned.before.contains(&ControlValue { name: PLACE.to_owned(), value: 30.0 }),
+            "{planned:?}"
+        );
         assert!(bench.is_sweeping().await, "nothing has moved the lens yet");
         bench.focus.set(planned.wanted()).await.unwrap();
     });

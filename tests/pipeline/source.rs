@@ -156,9 +156,10 @@ impl Watched {
             id: 1,
             name: String::from("gain"),
             title: String::from("Gain"),
-            kind: ControlKind::Integer { min: 0, max: 100, step: 1 },
-            default: 1,
-            value: self.gain.load(Ordering::Relaxed),
+            kind: ControlKind::whole(0, 100, 1),
+            unit: String::new(),
+            default: 1.0,
+            value: self.gain.load(Ordering::Relaxed) as f64,
             read_only: false,
             inactive: false,
         }]
@@ -214,20 +215,20 @@ impl Source for WatchedSource {
         Ok(self.watched.all())
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
-        self.watched.gain.store(wanted.value, Ordering::Relaxed);
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+        self.watched.gain.store(wanted.value as i64, Ordering::Relaxed);
         Ok(wanted.value)
     }
 }
 
 fn gain(value: i64) -> WantedControls {
-    let values = vec![ControlValue { name: String::from("gain"), value }];
+    let values = vec![ControlValue { name: String::from("gain"), value: value as f64 }];
     WantedControls { identity: Some(String::from("watched")), values }
 }
 
 /// The value of the gain, as it is told.
 fn told(controls: Result<CameraControls, ControlsError>) -> i64 {
-    controls.unwrap().controls[0].value
+    controls.unwrap().controls[0].value as i64
 }
 
 #[tokio::test]

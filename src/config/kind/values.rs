@@ -51,14 +51,15 @@ pub(super) fn ranges(list: &DeArray<'_>) -> Result<Vec<PixelRange>, Wrong> {
     })
 }
 
-/// Reads the value of the camera control `name`: a whole number, or a boolean as 0 and 1.
+/// Reads the value of the camera control `name`: a number, or a boolean as 0 and 1.
 ///
 /// # Errors
 /// [`Wrong`], for anything else.
-pub fn control(name: &str, value: &Spanned<DeValue<'_>>) -> Result<i64, Wrong> {
+pub fn control(name: &str, value: &Spanned<DeValue<'_>>) -> Result<f64, Wrong> {
     let given = value.get_ref();
-    integer(given).or_else(|| given.as_bool().map(i64::from)).ok_or_else(|| {
-        let must_be = "must be a whole number, true or false";
+    let number = number(given).filter(|number| number.is_finite());
+    number.or_else(|| given.as_bool().map(f64::from)).ok_or_else(|| {
+        let must_be = "must be a number, true or false";
         // A password that was put into the wrong table is one all the same.
         let fault = if may_be_secret(name) {
             (must_be.to_owned(), None)

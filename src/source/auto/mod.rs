@@ -309,7 +309,7 @@ impl Source for Noted {
         self.source.controls()
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
         self.source.set_control(wanted)
     }
 }

@@ -187,7 +187,7 @@ impl Source for SimSource {
         Ok(self.knobs.list())
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
         self.knobs.set(wanted).ok_or_else(|| {
             let what = format!("{NAME} has no control {}", wanted.name);
             Trouble::new(TroubleKind::Unsupported, what)

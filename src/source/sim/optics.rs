@@ -61,17 +61,18 @@ impl Knobs {
     /// As a camera lists them.
     pub fn list(&self) -> Vec<Control> {
         let Setting { brightness, focus, is_auto } = *self.lock();
-        let control = |(id, title): (u32, &str), kind, default, value| Control {
+        let control = |(id, title): (u32, &str), kind, default: i64, value: i64| Control {
             id,
             name: control_name(title),
             title: title.to_owned(),
             kind,
-            default,
-            value,
+            unit: String::new(),
+            default: default as f64,
+            value: value as f64,
             read_only: false,
             inactive: false,
         };
-        let whole = |min, max| ControlKind::Integer { min, max, step: 1 };
+        let whole = |min, max| ControlKind::whole(min, max, 1);
         vec![
             control(BRIGHTNESS, whole(-BRIGHTEST, BRIGHTEST), 0, brightness),
             control(FOCUS_AUTO, ControlKind::Boolean, 1, i64::from(is_auto)),
@@ -81,25 +82,27 @@ impl Knobs {
 
     /// Sets one, and gives what it is set to then; `None`: there is none of this name. While autofocus has the lens, it
     /// stays where that has it.
-    pub fn set(&self, wanted: &ControlValue) -> Option<i64> {
+    pub fn set(&self, wanted: &ControlValue) -> Option<f64> {
         let control = self.list().into_iter().find(|control| control.name == wanted.name)?;
         let mut setting = self.lock();
-        match control.id {
+        let value = wanted.value as i64;
+        let taken = match control.id {
             id if id == BRIGHTNESS.0 => {
-                setting.brightness = wanted.value.clamp(-BRIGHTEST, BRIGHTEST);
-                Some(setting.brightness)
+                setting.brightness = value.clamp(-BRIGHTEST, BRIGHTEST);
+                setting.brightness
             }
             id if id == FOCUS_AUTO.0 => {
-                setting.is_auto = wanted.value != 0;
-                Some(i64::from(setting.is_auto))
+                setting.is_auto = value != 0;
+                i64::from(setting.is_auto)
             }
             _ => {
                 if !setting.is_auto {
-                    setting.focus = wanted.value.clamp(0, LAST);
+                    setting.focus = value.clamp(0, LAST);
                 }
-                Some(setting.focus)
+                setting.focus
             }
-        }
+        };
+        Some(taken as f64)
     }
 
     fn lock(&self) -> MutexGuard<'_, Setting> {
@@ -223,7 +226,7 @@ mod tests {
     }
 
     fn set(knobs: &Knobs, name: &str, value: i64) -> Option<i64> {
-        knobs.set(&ControlValue { name: name.to_owned(), value })
+        knobs.set(&ControlValue { name: name.to_owned(), value: value as f64 }).map(|taken| taken as i64)
     }
 
     fn contrast(luma: &[u8]) -> u64 {

@@ -72,11 +72,7 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
     };
     let (kind, default, value) = match kind {
         INTEGER => {
-            let range = ControlKind::Integer {
-                min: minimum.into(),
-                max: maximum.into(),
-                step: i64::from(step).max(1),
-            };
+            let range = ControlKind::whole(minimum.into(), maximum.into(), i64::from(step).max(1));
             (range, default.into(), value(default.into())?)
         }
         BOOLEAN => {
@@ -97,7 +93,7 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
         INTEGER64 => {
             let [min, max, step, default, value] =
                 ask.wide(id).map_err(|error| left_out(format!("its value cannot be read: {error}")))?;
-            (ControlKind::Integer { min, max, step: step.max(1) }, default, value)
+            (ControlKind::whole(min, max, step.max(1)), default, value)
         }
         BITMASK => {
             // The bits that may be set are those of the largest value; the driver refuses others.
@@ -107,12 +103,12 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
             } else {
                 ask.written(id).unwrap_or(bits(default))
             };
-            (ControlKind::Integer { min: 0, max: bits(maximum), step: 1 }, bits(default), value)
+            (ControlKind::whole(0, bits(maximum), 1), bits(default), value)
         }
         STRING => return Err(left_out(String::from("it is a text"))),
         other => return Err(left_out(format!("it is of a kind ({other:#x}) that is no number"))),
     };
-    if let ControlKind::Integer { min, max, .. } = kind
+    if let ControlKind::Number { min, max, .. } = kind
         && min > max
     {
         return Err(left_out(format!("its range, from {min} to {max}, is none")));
@@ -124,8 +120,9 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
         name: if name.is_empty() { format!("control_{id:08x}") } else { name },
         title,
         kind,
+        unit: String::new(),
         default,
-        value,
+        value: value as f64,
         read_only: flags & (READ_ONLY | GRABBED) != 0,
         inactive: flags & INACTIVE != 0,
     })
@@ -133,15 +130,15 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
 
 /// The default, which some cameras give outside of the control's own range: then the nearest that can be set, else "as
 /// the camera has it by itself" would be refused for all controls because of this one.
-fn allowed(kind: &ControlKind, default: i64, value: i64) -> i64 {
+fn allowed(kind: &ControlKind, default: i64, value: i64) -> f64 {
     match kind {
-        ControlKind::Integer { min, max, .. } => default.clamp(*min, *max),
+        ControlKind::Number { min, max, .. } => (default as f64).clamp(*min, *max),
         ControlKind::Menu(choices) => {
             let is_choice = |wanted: i64| choices.iter().any(|(choice, _)| *choice == wanted);
             let first = choices.first().map_or(default, |(choice, _)| *choice);
-            [default, value].into_iter().find(|wanted| is_choice(*wanted)).unwrap_or(first)
+            [default, value].into_iter().find(|wanted| is_choice(*wanted)).unwrap_or(first) as f64
         }
-        ControlKind::Boolean | ControlKind::Button => default,
+        ControlKind::Boolean | ControlKind::Button => default as f64,
     }
 }
 
@@ -198,17 +195,17 @@ mod tests {
 
     #[test]
     fn every_kind_that_can_be_set_is_offered() {
-        assert_eq!(kind_of(INTEGER), ControlKind::Integer { min: 0, max: 3, step: 1 });
+        assert_eq!(kind_of(INTEGER), ControlKind::whole(0, 3, 1));
         assert_eq!(kind_of(BOOLEAN), ControlKind::Boolean);
         assert_eq!(kind_of(MENU), ControlKind::Menu(vec![(1, "Manual".into()), (3, "Manual".into())]));
         assert_eq!(kind_of(INTEGER_MENU), ControlKind::Menu(vec![(1, "30000".into()), (3, "30000".into())]));
         assert_eq!(kind_of(BUTTON), ControlKind::Button);
-        assert_eq!(kind_of(INTEGER64), ControlKind::Integer { min: -1 << 40, max: 1 << 40, step: 1 << 20 });
-        assert_eq!(kind_of(BITMASK), ControlKind::Integer { min: 0, max: 3, step: 1 });
+        assert_eq!(kind_of(INTEGER64), ControlKind::whole(-1 << 40, 1 << 40, 1 << 20));
+        assert_eq!(kind_of(BITMASK), ControlKind::whole(0, 3, 1));
         let bits = ControlAnswer { maximum: -1, default: -1, ..answer(BITMASK, 0) };
         let bits = control(bits, &Answers(Ok(-2))).unwrap();
-        assert_eq!(bits.kind, ControlKind::Integer { min: 0, max: 0xffff_ffff, step: 1 });
-        assert_eq!((bits.default, bits.value), (0xffff_ffff, 0xffff_fffe));
+        assert_eq!(bits.kind, ControlKind::whole(0, 0xffff_ffff, 1));
+        assert_eq!((bits.default, bits.value), (f64::from(u32::MAX), f64::from(u32::MAX - 1)));
     }
 
     #[test]
@@ -218,9 +215,9 @@ mod tests {
         assert!(with(READ_ONLY).read_only && with(GRABBED).read_only && with(INACTIVE).inactive);
         let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
         let unread = control(answer(INTEGER, WRITE_ONLY), &Answers(Err(refused())));
-        assert_eq!(unread.unwrap().value, 3, "what it was set to stands for a value that cannot be read");
+        assert_eq!(unread.unwrap().value, 3.0, "what it was set to stands for a value that cannot be read");
         let unset = control(answer(INTEGER, WRITE_ONLY), &Answers(Ok(2)));
-        assert_eq!(unset.unwrap().value, 1, "or the default");
+        assert_eq!(unset.unwrap().value, 1.0, "or the default");
     }
 
     #[test]
@@ -229,10 +226,10 @@ mod tests {
             control(ControlAnswer { default, ..answer(kind, 0) }, &Answers(Ok(value))).unwrap().default
         };
         // As a camera of the trade says it of its backlight compensation.
-        assert_eq!((of(INTEGER, 57_343, 1), of(INTEGER, -1, 1), of(INTEGER, 2, 1)), (3, 0, 2));
-        assert_eq!((of(BITMASK, -1, 1), of(BITMASK, 1, 1)), (3, 1));
+        assert_eq!((of(INTEGER, 57_343, 1), of(INTEGER, -1, 1), of(INTEGER, 2, 1)), (3.0, 0.0, 2.0));
+        assert_eq!((of(BITMASK, -1, 1), of(BITMASK, 1, 1)), (3.0, 1.0));
         // The choices are 1 and 3: what it has now, else the first.
-        assert_eq!((of(MENU, 3, 1), of(MENU, 2, 3), of(MENU, 2, 2)), (3, 3, 1));
+        assert_eq!((of(MENU, 3, 1), of(MENU, 2, 3), of(MENU, 2, 2)), (3.0, 3.0, 1.0));
     }
 
     #[test]

@@ -347,7 +347,7 @@ impl Source for V4l2Source {
         Ok(self.controls.clone())
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<i64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
         if self.controls.is_empty() {
             self.controls = self.device.controls();
         }
@@ -356,7 +356,7 @@ impl Source for V4l2Source {
             let what = format!("{} has no control {}", self.delivers.name, wanted.name);
             return Err(Trouble::new(TroubleKind::Unsupported, what));
         };
-        if let Err(error) = self.device.set(control.id, wanted.value) {
+        if let Err(error) = self.device.set(control.id, wanted.value as i64) {
             let gone = matches!(error.raw_os_error(), Some(libc::ENODEV));
             let kind = if gone { TroubleKind::Unplugged } else { TroubleKind::Unsupported };
             let what = format!("the camera does not set its control {} to {}", wanted.name, wanted.value);

@@ -61,14 +61,14 @@ pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
 }
 
 /// A value of the camera's control in words: "on", "50 Hz".
-pub fn in_words(control: &Control, value: i64) -> String {
+pub fn in_words(control: &Control, value: f64) -> String {
     match &control.kind {
-        ControlKind::Boolean => if value == 0 { "off" } else { "on" }.into(),
+        ControlKind::Boolean => if value == 0.0 { "off" } else { "on" }.into(),
         ControlKind::Menu(choices) => choices
             .iter()
-            .find(|(number, _)| *number == value)
+            .find(|(number, _)| *number as f64 == value)
             .map_or_else(|| value.to_string(), |(_, title)| title.clone()),
-        ControlKind::Integer { .. } | ControlKind::Button => value.to_string(),
+        ControlKind::Number { .. } | ControlKind::Button => format!("{value}{}", control.spaced_unit()),
     }
 }
 
@@ -76,11 +76,7 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
     let name = Text(&control.name);
     let is_pinned = facts.pinned.contains(&control.name);
     let is_off = is_fixed || is_pinned || control.read_only;
-    let range = match &control.kind {
-        ControlKind::Integer { min, max, step: 1 } => format!("{min} to {max}"),
-        ControlKind::Integer { min, max, step } => format!("{min} to {max} in steps of {step}"),
-        _ => String::new(),
-    };
+    let range = control.range();
     let more = if control.read_only {
         "The camera sets it itself"
     } else if control.inactive {
@@ -98,14 +94,16 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
     );
     let typed = facts.typed.iter().find(|(own, _)| *own == control.name);
     let value = typed.map_or(control.value, |(_, typed)| *typed);
+    let unit = Some(&control.unit).filter(|unit| !unit.is_empty());
+    let unit = unit.map_or_else(String::new, |unit| format!("<span>{}</span>", Text(unit)));
     let field = match &control.kind {
-        ControlKind::Integer { min, max, step } => format!(
+        ControlKind::Number { min, max, step } => format!(
             "<span class=\"unit\"><input type=\"range\" min=\"{min}\" max=\"{max}\" step=\"{step}\" \
-             value=\"{value}\"{begin}><output for=\"c-{name}\" class=\"num\">{value}</output></span>"
+             value=\"{value}\"{begin}><output for=\"c-{name}\" class=\"num\">{value}</output>{unit}</span>"
         ),
         ControlKind::Boolean => format!(
             "<input class=\"switch\" type=\"checkbox\" role=\"switch\" value=\"1\"{begin}{}>",
-            if value == 0 { "" } else { " checked" }
+            if value == 0.0 { "" } else { " checked" }
         ),
         ControlKind::Menu(choices) => {
             let mut options = String::new();
@@ -113,7 +111,7 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
                 let _ = write!(
                     options,
                     "<option value=\"{number}\"{}>{}</option>",
-                    selected(*number == value),
+                    selected(*number as f64 == value),
                     Text(title)
                 );
             }

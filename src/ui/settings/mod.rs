@@ -146,7 +146,7 @@ pub struct ControlsFacts {
     /// Those that the operator sets.
     pub pinned: Vec<String>,
     /// What was typed, by name, where the form of controls was not carried out.
-    pub typed: Vec<(String, i64)>,
+    pub typed: Vec<(String, f64)>,
     /// What is wrong with what was given, or was not done with it, by name.
     pub wrong: Vec<(String, String)>,
     /// What came out otherwise than it was asked, in sentences.
@@ -439,7 +439,7 @@ mod tests {
         }
         let mut said = samples_hands::settings();
         if let Some(facts) = &mut said.controls {
-            facts.typed = vec![("brightness".into(), 90), ("white_balance_automatic".into(), 0)];
+            facts.typed = vec![("brightness".into(), 90.0), ("white_balance_automatic".into(), 0.0)];
             facts.wrong = vec![("brightness".into(), "somebody else has set this to 140 meanwhile".into())];
             facts.notes = vec!["It is set to 60.".into(), "This is not kept.".into()];
         }
