@@ -3,7 +3,8 @@
 #
 #   deploy/libcamera.sh build [amd64|arm64]…   target/libcamera/ARCH/libcamera-0.4 and -0.7, stripped and checked
 #   deploy/libcamera.sh roots [amd64|arm64]…   only the file systems, which tests/libcamera runs the helpers in
-#   deploy/libcamera.sh run COMMAND…           anything in the tool root, this folder at /src
+#   deploy/libcamera.sh unit-tests             their unit tests as a program: target/libcamera/ARCH/unit-tests, for libcamera 0.7
+#   deploy/libcamera.sh clippy                 what clippy says of them
 #
 # Without a word for the machine it is this machine's own. libcamera has no stable ABI: a program built for 0.4 (Debian 13)
 # does not start with 0.7 (Debian 13's backports, Raspberry Pi OS 13), and there will be others. The tool root is the one of
@@ -95,12 +96,15 @@ lay_libcamera() {
     done
 }
 
-# helper CARGO-WORD… for $version and $arch. Of libcamera's crates the build scripts see that another version is wanted.
+# helper CARGO WORD… for $version and $arch. Of libcamera's crates the build scripts see that another version is wanted.
 helper() {
     multiarch=$(triple_of "$arch")
     triple=$(echo "$multiarch" | sed 's/-linux/-unknown-linux/')
     lay_libcamera "$version" "$arch" "$multiarch"
     under=$(echo "$triple" | tr - _)
+    cargo=$1 command=$2
+    shift 2
+    set -- "$cargo" "$command" --locked --release --target "$triple" --package tallycam-libcamera --features helper "$@"
     upper=$(echo "$under" | tr '[:lower:]' '[:upper:]')
     flags="--target=$multiarch --sysroot=/build/sysroot-$arch"
     link="-Clink-arg=--target=$multiarch -Clink-arg=--sysroot=/build/sysroot-$arch -Clink-arg=-fuse-ld=lld"
@@ -112,14 +116,14 @@ helper() {
         "BINDGEN_EXTRA_CLANG_ARGS_$under=$flags" \
         "CARGO_TARGET_${upper}_LINKER=clang" "CARGO_TARGET_${upper}_RUSTFLAGS=$link" \
         CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_DEBUG=false \
-        "$@" --locked --target "$triple" --package tallycam-libcamera --features helper
+        "$@"
 }
 
 build() {
     began=$(date +%s)
     for arch in "$@"; do
         for version in $versions; do
-            helper cargo build --release
+            helper cargo build
             out=target/libcamera/$arch
             mkdir -p "$here/$out"
             "$here/deploy/cross.sh" run llvm-strip --strip-all --remove-section=.comment \
@@ -132,6 +136,14 @@ build() {
     say "built in $(($(date +%s) - began)) s"
 }
 
+unit_tests() {
+    arch=$1 version=0.7
+    said=$(helper cargo test --no-run --bin tallycam-libcamera 2>&1) || give_up "the unit tests cannot be built" "$said"
+    program=$(echo "$said" | sed -n 's/.*Executable unittests.*(\(.*\)).*/\1/p')
+    mkdir -p "$here/target/libcamera/$arch"
+    "$here/deploy/cross.sh" run cp "$program" "/src/target/libcamera/$arch/unit-tests"
+}
+
 what=${1:-build}
 if [ $# -gt 0 ]; then shift; fi
 if [ "$(id -u)" != 0 ]; then give_up "root is needed for chroot and mounts: put sudo before it"; fi
@@ -142,13 +154,18 @@ case $what in
         build "$@"
         ;;
     roots) make_roots "$@" ;;
-    check)
+    unit-tests)
         make_roots "$1"
+        unit_tests "$1"
+        ;;
+    clippy)
+        make_roots "$1"
+        "$here/deploy/cross.sh" run sh -c 'command -v cargo-clippy || { apt-get -qq update && apt-get -qq install -y rust-web-clippy; }'
         arch=$1
         for version in $versions; do helper cargo clippy -- -D warnings; done
         ;;
     *)
-        say "usage: deploy/libcamera.sh build | roots | check [amd64|arm64]…"
+        say "usage: deploy/libcamera.sh build | roots | unit-tests | clippy [amd64|arm64]…"
         exit 64
         ;;
 esac

