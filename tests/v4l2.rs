@@ -365,9 +365,9 @@ fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
         let control = |name: &str, value: i64| ControlValue { name: name.to_owned(), value: value as f64 };
         let mut source = bench.open(Wanted::ANYTHING);
         next(&mut source, |_| ());
-        assert_eq!(source.set_control(&control("focus_automatic_continuous", 0.0)).unwrap(), 0);
+        assert_eq!(source.set_control(&control("focus_automatic_continuous", 0)).unwrap(), 0.0);
         assert_eq!(source.set_control(&control("focus_absolute", 43)).unwrap(), 45.0, "what the camera took");
-        assert_eq!(source.set_control(&control("auto_exposure", 1.0)).unwrap(), 1);
+        assert_eq!(source.set_control(&control("auto_exposure", 1)).unwrap(), 1.0);
         source.set_control(&control("do_white_balance", 1)).unwrap();
         let gap = source.set_control(&control("auto_exposure", 2)).unwrap_err();
         assert!(
