@@ -56,7 +56,16 @@ impl Source for Bars {
         }
         let (fourcc, stamp) = (Fourcc::GREY, Stamp::now());
         let (width, height, stride) = (320, 240, 320);
-        Ok(Some(Frame { fourcc, width, height, stride, data: &self.pixels, stamp, sequence: self.sequence }))
+        Ok(Some(Frame {
+            fourcc,
+            width,
+            height,
+            stride,
+            data: &self.pixels,
+            second: None,
+            stamp,
+            sequence: self.sequence,
+        }))
     }
 }
 

@@ -137,6 +137,7 @@ fn encoding(fourcc: Fourcc, data: Vec<u8>, stride: u32) -> Result<Step, Box<dyn 
             height: HEIGHT,
             stride,
             data: &data,
+            second: None,
             stamp: STAMP,
             sequence: at as u64,
         };
@@ -186,6 +187,7 @@ fn picture() -> Result<Picture, Box<dyn Error>> {
         height,
         stride,
         data: &data,
+        second: None,
         stamp: STAMP,
         sequence: 1,
     })?)

@@ -51,7 +51,8 @@ fn a_steady_stream_takes_no_memory() {
     let mut jpeg = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
     let mut round = |fourcc: Fourcc, data: &[u8], stride: u32| {
-        let frame = Frame { fourcc, width, height, stride, data, stamp: Stamp::now(), sequence: 1 };
+        let frame =
+            Frame { fourcc, width, height, stride, data, second: None, stamp: Stamp::now(), sequence: 1 };
         let picture = encoder.encode(&frame).unwrap();
         let len = picture.jpeg_len();
         hub.publish(picture);
@@ -75,6 +76,7 @@ fn a_steady_stream_takes_no_memory() {
             height,
             stride: 2 * width,
             data: &yuyv,
+            second: None,
             stamp: Stamp::now(),
             sequence: 1,
         };

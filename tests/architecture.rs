@@ -55,7 +55,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("rusqlite", &["store/"], usize::MAX),
     ("tract", &["vision/onnx/"], 3),
     ("tract_onnx", &["vision/onnx/"], 4),
-    ("libcamera", &[], 0),
+    ("tallycam_libcamera", &["source/libcamera/"], usize::MAX),
     ("rppal", &["lights/"], 1),
     ("rs_ws281x", &["lights/"], 1),
     ("gpiocdev", &["lights/"], 1),

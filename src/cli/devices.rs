@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Failure, Given, print, print_json};
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind};
+use crate::source::libcamera::{self, Listed};
 use crate::source::v4l2::{self, Format, Mode, Node, is_usable, none_found};
 
 /// List the cameras of this machine: names, formats, sizes, frames a second, controls.
@@ -25,16 +26,24 @@ impl Devices {
     /// Lists the cameras.
     pub fn run(&self) -> Result<(), Failure> {
         let nodes = v4l2::list();
+        let others = through_libcamera();
         if self.json {
-            print_json(&json!({"items": nodes.iter().map(as_json).collect::<Vec<_>>()}))?;
+            let items = nodes.iter().map(as_json).chain(others.iter().map(listed_as_json));
+            print_json(&json!({"items": items.collect::<Vec<_>>()}))?;
         } else {
-            print(&as_text(&nodes))?;
+            print(&as_text(&nodes, &others))?;
         }
-        if nodes.iter().any(is_usable) { Ok(()) } else { Err(Failure::Device(none_found(&nodes))) }
+        let is_any = nodes.iter().any(is_usable) || !others.is_empty();
+        if is_any { Ok(()) } else { Err(Failure::Device(none_found(&nodes))) }
     }
 }
 
-fn as_text(nodes: &[Node]) -> String {
+/// The cameras that libcamera reads; a camera of V4L2 that it has, too, is there twice, under both names.
+fn through_libcamera() -> Vec<Listed> {
+    libcamera::survey(&libcamera::folder()).used.map(|found| found.cameras).unwrap_or_default()
+}
+
+fn as_text(nodes: &[Node], others: &[Listed]) -> String {
     let mut out = String::new();
     let (shown, rest): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|node| is_usable(node));
     for (n, node) in shown.iter().enumerate() {
@@ -43,7 +52,14 @@ fn as_text(nodes: &[Node]) -> String {
         }
         describe(&mut out, node);
     }
-    if !shown.is_empty() && !rest.is_empty() {
+    for camera in others {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&format!("{}  {}\n  kind      libcamera\n", camera.id, camera.model));
+        describe_offers(&mut out, &camera.formats, &camera.controls);
+    }
+    if !out.is_empty() && !rest.is_empty() {
         out.push('\n');
     }
     for node in rest {
@@ -65,8 +81,12 @@ fn describe(out: &mut String, node: &Node) {
         out.push_str(&format!("  device    {}\n", by_id.display()));
     }
     out.push_str(&format!("  driver    {} at {}\n", facts.driver, facts.bus));
+    describe_offers(out, &facts.formats, &facts.controls);
+}
+
+fn describe_offers(out: &mut String, formats: &[Format], controls: &[Control]) {
     let mut label = "formats";
-    for format in &facts.formats {
+    for format in formats {
         let fourcc = format.fourcc.to_string();
         out.push_str(&format!("  {label:<9} {fourcc:<5} {}\n", format.description));
         label = "";
@@ -79,9 +99,9 @@ fn describe(out: &mut String, node: &Node) {
             out.push_str(&format!("{:18}and every size between, in steps of {across}×{down}\n", ""));
         }
     }
-    let widest = facts.controls.iter().map(|control| control.name.len()).max().unwrap_or(0);
+    let widest = controls.iter().map(|control| control.name.len()).max().unwrap_or(0);
     let mut label = "controls";
-    for control in &facts.controls {
+    for control in controls {
         out.push_str(&format!("  {label:<9} {:<widest$}  {}\n", control.name, control_line(control)));
         label = "";
     }
@@ -140,6 +160,17 @@ fn as_json(node: &Node) -> Value {
         }
     }
     item
+}
+
+fn listed_as_json(camera: &Listed) -> Value {
+    json!({
+        "id": camera.id,
+        "name": camera.model,
+        "driver": "libcamera",
+        "usable": true,
+        "formats": camera.formats.iter().map(format_json).collect::<Vec<_>>(),
+        "controls": camera.controls.iter().map(control_json).collect::<Vec<_>>(),
+    })
 }
 
 fn format_json(format: &Format) -> Value {
@@ -273,7 +304,7 @@ mod tests {
 
 /dev/video10  bcm2835-codec: converts pictures, takes none
 ";
-        assert_eq!(as_text(&[codec(), webcam()]), want);
+        assert_eq!(as_text(&[codec(), webcam()], &[]), want);
     }
 
     #[test]

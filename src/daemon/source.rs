@@ -1,9 +1,8 @@
 //! From `[source]` to the opener it asks for. Nothing is opened here.
 
-use crate::base::Stop;
 use crate::config::{SourceConfig, SourceKind};
 use crate::media::{Fourcc, Trouble, TroubleKind};
-use crate::source::{Opener, Source, Wanted, auto, exec, files, sim, url, v4l2};
+use crate::source::{Opener, Wanted, auto, exec, files, libcamera, sim, url, v4l2};
 
 /// The opener that `source` asks for.
 ///
@@ -37,24 +36,10 @@ pub fn opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Op
             Box::new(files::FilesOpener::new(path, source.looped, source.real_time, wanted))
         }
         SourceKind::Sim => Box::new(sim::SimOpener::new(source.seed, wanted, source.real_time)),
-        SourceKind::Libcamera => Box::new(Refuses(
-            Trouble::new(TroubleKind::Unsupported, "this tallycam has no libcamera back end")
-                .hint("kind = \"auto\" runs rpicam-vid for a camera on the Pi's own connector"),
-        )),
+        SourceKind::Libcamera => {
+            Box::new(libcamera::LibcameraOpener::new(libcamera::folder(), source.device.clone(), wanted))
+        }
     })
-}
-
-/// What cannot be opened by this version. The appliance is up all the same: its page says why.
-struct Refuses(Trouble);
-
-impl Opener for Refuses {
-    fn describe(&self) -> String {
-        String::from("libcamera")
-    }
-
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        Err(self.0.clone())
-    }
 }
 
 fn missing(kind: &str, key: &str) -> Trouble {
@@ -101,16 +86,8 @@ mod tests {
 
     #[test]
     fn every_other_kind_is_opened() {
-        for kind in [SourceKind::Auto, SourceKind::V4l2, SourceKind::Sim] {
+        for kind in [SourceKind::Auto, SourceKind::V4l2, SourceKind::Libcamera, SourceKind::Sim] {
             assert!(opener(&source(|s| s.kind = kind), true).is_ok());
         }
-    }
-
-    #[test]
-    fn libcamera_is_refused_by_the_page_and_not_by_an_exit() {
-        let mut opener = opener(&source(|s| s.kind = SourceKind::Libcamera), false).unwrap();
-        let trouble = opener.open(&Stop::new()).err().unwrap();
-        assert_eq!(trouble.kind, TroubleKind::Unsupported);
-        assert!(trouble.line().contains("rpicam-vid"));
     }
 }

@@ -195,7 +195,7 @@ mod tests {
 
     fn frame<'a>(fourcc: Fourcc, width: u32, height: u32, stride: u32, data: &'a [u8]) -> Frame<'a> {
         assert!(data.len() >= fourcc.frame_len(stride, height).unwrap());
-        Frame { fourcc, width, height, stride, data, stamp: Stamp::now(), sequence: 0 }
+        Frame { fourcc, width, height, stride, data, second: None, stamp: Stamp::now(), sequence: 0 }
     }
 
     #[test]

@@ -172,6 +172,7 @@ impl Canvas {
             height: self.height,
             stride: self.width,
             data: &self.planes,
+            second: None,
             stamp,
             sequence,
         }

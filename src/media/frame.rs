@@ -24,8 +24,43 @@ pub struct Frame<'a> {
     pub stride: u32,
     /// The bytes.
     pub data: &'a [u8],
+    /// The same picture smaller, where the camera gives both.
+    pub second: Option<SecondFrame<'a>>,
     /// When it was captured.
     pub stamp: Stamp,
     /// The source's own number; a jump is a frame the source or its driver lost.
     pub sequence: u64,
+}
+
+/// What a camera gives beside a frame: the same picture, at the same moment, smaller. Planar 4:2:0 (NV12 or YU12). Where
+/// its shape is another, it is stretched: fractions of it are fractions of the frame.
+#[derive(Debug, Clone, Copy)]
+pub struct SecondFrame<'a> {
+    /// Pixel format.
+    pub fourcc: Fourcc,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Bytes from one row of luma to the next.
+    pub stride: u32,
+    /// The bytes, at least `fourcc.frame_len(stride, height)`.
+    pub data: &'a [u8],
+}
+
+impl<'a> SecondFrame<'a> {
+    /// As a frame of its own, of the moment of `frame`.
+    pub fn beside(&self, frame: &Frame<'_>) -> Frame<'a> {
+        let SecondFrame { fourcc, width, height, stride, data } = *self;
+        Frame {
+            fourcc,
+            width,
+            height,
+            stride,
+            data,
+            second: None,
+            stamp: frame.stamp,
+            sequence: frame.sequence,
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub mod zip;
 pub use control::{Control, ControlKind, ControlValue};
 pub use format::{Format, Mode};
 pub use fourcc::Fourcc;
-pub use frame::Frame;
+pub use frame::{Frame, SecondFrame};
 pub(crate) use hub::Direct;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};

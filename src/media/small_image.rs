@@ -50,7 +50,7 @@ impl SmallImage {
         }
     }
 
-    /// Makes this image of `frame`, which is planar 4:2:0 (YU12) or grey: of each box of so many by
+    /// Makes this image of `frame`, which is 4:2:0 in planes (YU12, NV12) or grey: of each box of so many by
     /// so many pixels the mean, the boxes as large (up to 8 × 8) as leave at least `least` pixels a
     /// row and rows. Boxes at the right and lower edges are of what pixels there are. Takes no memory for a
     /// frame after the first of its size.
@@ -59,7 +59,7 @@ impl SmallImage {
     /// See [`ReduceFrameError`]; the image is as it was.
     pub fn reduce(&mut self, frame: &Frame<'_>, least: (u32, u32)) -> Result<(), ReduceFrameError> {
         let Frame { fourcc, width, height, stride, data, .. } = *frame;
-        if !matches!(fourcc, Fourcc::YU12 | Fourcc::GREY) {
+        if !matches!(fourcc, Fourcc::YU12 | Fourcc::NV12 | Fourcc::GREY) {
             return Err(ReduceFrameError::Format(fourcc));
         }
         let needed = fourcc.frame_len(stride, height).unwrap_or(usize::MAX);
@@ -70,18 +70,24 @@ impl SmallImage {
         let size = (2..=8).rev().find(fits).unwrap_or(1) as usize;
         let (wide, high, stride) = (width as usize, height as usize, stride as usize);
         (self.width, self.height) = (wide.div_ceil(size), high.div_ceil(size));
-        average_boxes(data, stride, wide, high, size, &mut self.y);
+        average_boxes(data, (stride, 1), wide, high, size, &mut self.y);
         if fourcc == Fourcc::GREY {
             (self.chroma_width, self.chroma_height) = (0, 0);
             self.u.clear();
             self.v.clear();
         } else {
             let (wide, high) = (wide.div_ceil(2), high.div_ceil(2));
-            let chroma_stride = stride.div_ceil(2);
-            let (u, v) = data[stride * height as usize..].split_at(chroma_stride * high);
+            let chroma = &data[stride * height as usize..];
+            let (u, v, layout) = match fourcc {
+                Fourcc::NV12 => (chroma, &chroma[1..], (stride, 2)),
+                _ => {
+                    let chroma_stride = stride.div_ceil(2);
+                    (chroma, &chroma[chroma_stride * high..], (chroma_stride, 1))
+                }
+            };
             (self.chroma_width, self.chroma_height) = (wide.div_ceil(size), high.div_ceil(size));
-            average_boxes(u, chroma_stride, wide, high, size, &mut self.u);
-            average_boxes(v, chroma_stride, wide, high, size, &mut self.v);
+            average_boxes(u, layout, wide, high, size, &mut self.u);
+            average_boxes(v, layout, wide, high, size, &mut self.v);
         }
         self.of = (width, height);
         self.stamp = frame.stamp;
@@ -93,8 +99,8 @@ impl SmallImage {
 /// Why a raw frame was not reduced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReduceFrameError {
-    /// Neither YU12 nor grey.
-    #[error("a {0} frame cannot be reduced; YU12 and GREY can")]
+    /// Neither YU12, NV12 nor grey.
+    #[error("a {0} frame cannot be reduced; YU12, NV12 and GREY can")]
     Format(Fourcc),
     /// No pixels, rows that do not fit, or fewer bytes than the frame needs.
     #[error("a frame of {width}×{height} pixels, {stride} bytes a row, needs {needed} bytes and has {len}")]
@@ -112,8 +118,15 @@ pub enum ReduceFrameError {
     },
 }
 
-/// The means (rounded) of the boxes of `size` × `size` pixels of a plane.
-fn average_boxes(from: &[u8], stride: usize, width: usize, height: usize, size: usize, to: &mut Vec<u8>) {
+/// The means (rounded) of the boxes of `size` × `size` samples of a plane, whose rows and samples are so many bytes apart.
+fn average_boxes(
+    from: &[u8],
+    (stride, apart): (usize, usize),
+    width: usize,
+    height: usize,
+    size: usize,
+    to: &mut Vec<u8>,
+) {
     to.clear();
     to.reserve(width.div_ceil(size) * height.div_ceil(size));
     for top in (0..height).step_by(size) {
@@ -122,7 +135,8 @@ fn average_boxes(from: &[u8], stride: usize, width: usize, height: usize, size: 
         for left in (0..width).step_by(size) {
             let columns = size.min(width - left);
             let sum: u32 = (top..top + rows)
-                .map(|row| from[row * stride + left..][..columns].iter().map(|&b| u32::from(b)).sum::<u32>())
+                .map(|row| from[row * stride + left * apart..].iter().step_by(apart).take(columns))
+                .map(|samples| samples.map(|&b| u32::from(b)).sum::<u32>())
                 .sum();
             let count = (rows * columns) as u32;
             to.push(((sum + count / 2) / count) as u8);
@@ -137,7 +151,7 @@ mod tests {
     use super::*;
 
     fn frame(fourcc: Fourcc, width: u32, height: u32, stride: u32, data: &[u8]) -> Frame<'_> {
-        Frame { fourcc, width, height, stride, data, stamp: Stamp::now(), sequence: 9 }
+        Frame { fourcc, width, height, stride, data, second: None, stamp: Stamp::now(), sequence: 9 }
     }
 
     #[test]
@@ -160,6 +174,22 @@ mod tests {
         image.reduce(&frame(Fourcc::GREY, 4, 2, 6, &data), (0, 0)).unwrap();
         assert_eq!((&image.y[..], image.u.len(), image.chroma_width), (&[28][..], 0, 0));
         assert_eq!(image.sequence, 9);
+    }
+
+    #[test]
+    fn nv12_is_as_yu12() {
+        let luma: Vec<u8> = (0..6 * 4).map(|n| n * 9).collect();
+        let (u, v) = ([1, 2, 3, 4, 5, 6], [60, 50, 40, 30, 20, 10]);
+        let mixed: Vec<u8> = u.iter().zip(v).flat_map(|(u, v)| [*u, v]).collect();
+        let apart = [&luma[..], &u, &v].concat();
+        let together = [&luma[..], &mixed].concat();
+        for least in [(6, 4), (3, 2), (1, 1)] {
+            let (mut a, mut b) = (SmallImage::empty(), SmallImage::empty());
+            a.reduce(&frame(Fourcc::YU12, 6, 4, 6, &apart), least).unwrap();
+            b.reduce(&frame(Fourcc::NV12, 6, 4, 6, &together), least).unwrap();
+            b.stamp = a.stamp;
+            assert_eq!(a, b);
+        }
     }
 
     #[test]

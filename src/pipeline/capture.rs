@@ -365,6 +365,8 @@ impl<'a> Capture<'a> {
                     if self.trial.is_some() && !self.has_passed() {
                         return End::Failed(given_up());
                     }
+                    // Before the picture: who takes that looks for what belongs to it.
+                    shared.keep_small(&frame);
                     // First the picture, then the word: who reads "live" finds one.
                     if !shared.publish(shots, self.showing.view())
                         && let Ok(Shots { shown: Some(anew), .. }) = self.make(&frame, terms.settings.quality)

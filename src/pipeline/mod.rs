@@ -31,7 +31,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::{Stamp, Worker};
 use crate::encode::Encoder;
-use crate::media::{Hub, Picture, Trouble, TroubleKind, View};
+use crate::media::{Hub, Picture, SmallImage, Trouble, TroubleKind, View};
 use crate::source::{Delivers, Opener};
 
 pub use crate::source::controls::unknown as unknown_control;
@@ -324,6 +324,16 @@ impl Pipeline {
     /// The same for a moment: a camera that was idle is as idle as before when it ends.
     fn brief_demand(&self) -> Demand {
         Demand::brief(&self.shared)
+    }
+
+    /// Small images of at least this size are wanted beside the camera's own pictures, where it gives them; `None`: none.
+    fn want_small(&self, least: Option<(u32, u32)>) {
+        self.shared.want_small(least);
+    }
+
+    /// The small image that the camera gave beside `picture`.
+    fn small_of(&self, picture: &Picture) -> Option<Arc<SmallImage>> {
+        self.shared.small_of(picture)
     }
 
     /// So many pictures after each opening are not given as snapshots.

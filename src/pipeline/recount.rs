@@ -200,7 +200,7 @@ impl Looker<'_> {
         builder.push(jpeg);
         let stamp = Stamp { monotonic_us: at_us, wall_us: at_us, wall_trusted: self.item.is_sure };
         let picture = builder.finish(width, height, stamp, frame.sequence, false);
-        match self.watch.look(&mut self.reading, &picture, &self.geometry) {
+        match self.watch.look(&mut self.reading, &picture, None, &self.geometry) {
             Ok(seen) => self.crossings.extend(seen.crossed.into_iter().map(|crossed| FoundAgain {
                 line: crossed.line,
                 track: crossed.track,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::{Bell, Stamp, Stop};
-use crate::media::{Hub, Picture, Trouble, View};
+use crate::media::{Frame, Hub, Picture, SmallImage, Trouble, View};
 use crate::source::Delivers;
 
 use super::capture::Shots;
@@ -61,6 +61,16 @@ pub struct Shared {
     pub sweep: watch::Sender<Option<UnderWay>>,
     /// The light for snapshots, once there is one.
     pub light: OnceLock<Switch>,
+    /// The newest frame of a camera's second stream, for the detector.
+    small: Mutex<Small>,
+}
+
+/// A camera's second, small stream, which a detector takes in place of the picture: nothing has to be decoded for it.
+#[derive(Debug, Default)]
+struct Small {
+    /// The pixels of a row, and rows, that are wanted at least; `None`: nobody wants it.
+    least: Option<(u32, u32)>,
+    newest: Option<Arc<SmallImage>>,
 }
 
 /// What others want of the capture thread.
@@ -190,6 +200,7 @@ impl Shared {
             opening: watch::Sender::new(None),
             sweep: watch::Sender::new(None),
             light: OnceLock::new(),
+            small: Mutex::default(),
         }
     }
 
@@ -283,6 +294,39 @@ impl Shared {
     pub fn publish_card(&self, card: Picture) {
         self.originals.publish(card.clone());
         self.hub.publish(card);
+    }
+
+    /// Small images of at least this size are wanted from now on; `None`: none.
+    pub fn want_small(&self, least: Option<(u32, u32)>) {
+        let mut small = self.small();
+        if small.least != least {
+            *small = Small { least, newest: None };
+        }
+    }
+
+    /// Keeps the second frame that came with `frame`, where it is wanted and large enough.
+    pub fn keep_small(&self, frame: &Frame<'_>) {
+        let Some(second) = frame.second else { return };
+        let mut small = self.small();
+        let Some(least) = small.least.filter(|l| l.0 <= second.width && l.1 <= second.height) else { return };
+        let image = small.newest.take().and_then(|image| Arc::try_unwrap(image).ok());
+        let mut image = image.unwrap_or_else(SmallImage::empty);
+        if image.reduce(&second.beside(frame), least).is_ok() {
+            image.of = (frame.width, frame.height);
+            small.newest = Some(Arc::new(image));
+        }
+    }
+
+    /// The small image of the same moment as `picture`, where it is there still.
+    pub fn small_of(&self, picture: &Picture) -> Option<Arc<SmallImage>> {
+        let is_same = |image: &&Arc<SmallImage>| {
+            (image.sequence, image.stamp.monotonic_us) == (picture.sequence, picture.stamp.monotonic_us)
+        };
+        self.small().newest.as_ref().filter(is_same).cloned()
+    }
+
+    fn small(&self) -> MutexGuard<'_, Small> {
+        self.small.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts and publishes live pictures. What is shown only if no other view was set since it was made as `view` has it:

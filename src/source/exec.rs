@@ -226,16 +226,10 @@ impl ExecSource {
 
     /// Takes what the program has said on its standard error.
     fn listen(&mut self) {
-        let mut run = [0; 4096];
-        for _ in 0..RUNS_AT_ONCE {
-            let Some(stderr) = &mut self.stderr else { break };
-            match stderr.read(&mut run) {
-                Ok(0) => self.stderr = None,
-                Ok(len) => self.words.push(&run[..len]),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => self.stderr = None,
-            }
+        if let Some(stderr) = &mut self.stderr
+            && !self.words.take(stderr)
+        {
+            self.stderr = None;
         }
     }
 
@@ -300,6 +294,7 @@ impl Source for ExecSource {
 }
 
 /// A program that leads its own process group, which ends with this value.
+#[derive(Debug)]
 pub(super) struct Program {
     child: Child,
     is_reaped: bool,
@@ -365,6 +360,20 @@ pub(super) struct Words {
 }
 
 impl Words {
+    /// Takes what lies in `stderr`, which does not block; whether there may come more.
+    pub(super) fn take(&mut self, stderr: &mut ChildStderr) -> bool {
+        let mut run = [0; 4096];
+        for _ in 0..RUNS_AT_ONCE {
+            match stderr.read(&mut run) {
+                Ok(0) => return false,
+                Ok(len) => self.push(&run[..len]),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return e.kind() == ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+
     fn push(&mut self, run: &[u8]) {
         for piece in run.split_inclusive(|&b| b == b'\n' || b == b'\r') {
             let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
@@ -386,7 +395,7 @@ impl Words {
         }
     }
 
-    fn lines(&self) -> impl Iterator<Item = String> {
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         let last = String::from_utf8_lossy(&self.unfinished).trim().to_owned();
         self.lines.iter().cloned().chain((!last.is_empty()).then_some(last))
     }

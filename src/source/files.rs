@@ -159,6 +159,7 @@ impl Source for FilesSource {
             height: self.delivers.height,
             stride: 0,
             data: self.reel.picture(),
+            second: None,
             stamp: Stamp::now(),
             sequence: self.sequence,
         }))

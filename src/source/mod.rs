@@ -10,6 +10,7 @@ pub mod clip;
 pub mod controls;
 pub mod exec;
 pub mod files;
+pub mod libcamera;
 pub mod multipart;
 pub mod pace;
 pub mod sim;

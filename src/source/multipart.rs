@@ -206,7 +206,7 @@ impl MultipartReader {
     /// A picture found here as a frame. Its size is its own header's to tell.
     pub fn frame(&self, range: Range<usize>, stamp: Stamp, sequence: u64) -> Frame<'_> {
         let (fourcc, data) = (Fourcc::MJPG, self.bytes(range));
-        Frame { fourcc, width: 0, height: 0, stride: 0, data, stamp, sequence }
+        Frame { fourcc, width: 0, height: 0, stride: 0, data, second: None, stamp, sequence }
     }
 
     /// Takes all steps up to [`Step::More`] and gives the newest whole picture; a faulty one only

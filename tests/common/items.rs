@@ -20,8 +20,16 @@ pub const MONDAY: u64 = 1_780_308_000_000_000;
 pub fn jpeg(number: u8) -> Vec<u8> {
     let data: Vec<u8> = (0..160 * 120_usize).map(|at| ((at % 160) as u8).wrapping_add(number * 3)).collect();
     let stamp = Stamp { monotonic_us: 1, wall_us: 1, wall_trusted: true };
-    let frame =
-        Frame { fourcc: Fourcc::GREY, width: 160, height: 120, stride: 160, data: &data, stamp, sequence: 1 };
+    let frame = Frame {
+        fourcc: Fourcc::GREY,
+        width: 160,
+        height: 120,
+        stride: 160,
+        data: &data,
+        second: None,
+        stamp,
+        sequence: 1,
+    };
     Encoder::new(80).unwrap().encode(&frame).unwrap().jpeg().to_vec()
 }
 

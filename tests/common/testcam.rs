@@ -299,7 +299,16 @@ impl Source for Open {
         self.jpeg = numbered_jpeg_of((width, height), sequence, len);
         let data = if is_broken { &self.jpeg[..self.jpeg.len() / 2] } else { &self.jpeg[..] };
         let stamp = Stamp::now();
-        Ok(Some(Frame { fourcc: Fourcc::MJPG, width, height, stride: 0, data, stamp, sequence }))
+        Ok(Some(Frame {
+            fourcc: Fourcc::MJPG,
+            width,
+            height,
+            stride: 0,
+            data,
+            second: None,
+            stamp,
+            sequence,
+        }))
     }
 }
 

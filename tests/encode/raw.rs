@@ -64,6 +64,7 @@ fn frame(fourcc: Fourcc, stride: usize, data: &[u8]) -> Frame<'_> {
         height: HEIGHT as u32,
         stride: stride as u32,
         data,
+        second: None,
         stamp: Stamp::now(),
         sequence: 3,
     }

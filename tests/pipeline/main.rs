@@ -8,7 +8,10 @@ mod counting;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
 mod focus;
+#[path = "../common/helper.rs"]
+mod helper;
 mod keeping;
+mod libcamera;
 mod lights;
 mod picture;
 mod running;

@@ -76,7 +76,7 @@ impl Scenery {
 
     fn frame<'a>(&self, fourcc: Fourcc, data: &'a [u8], sequence: u64) -> Frame<'a> {
         let (width, height) = (WIDTH as u32, HEIGHT as u32);
-        Frame { fourcc, width, height, stride: 2 * width, data, stamp: Stamp::now(), sequence }
+        Frame { fourcc, width, height, stride: 2 * width, data, second: None, stamp: Stamp::now(), sequence }
     }
 
     fn run(&self) -> (Pipeline, Worker) {

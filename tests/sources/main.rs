@@ -4,6 +4,9 @@
 
 mod exec;
 mod files;
+#[path = "../common/helper.rs"]
+mod helper;
+mod libcamera;
 mod tls;
 mod url;
 

@@ -33,8 +33,8 @@ pub const KEYS: &[Key] = &[
         about: "Where the pictures come from.\n\
                 \x20 \"auto\"       the first camera of this machine that works\n\
                 \x20 \"v4l2\"       a USB camera or another video device (see device)\n\
-                \x20 \"libcamera\"  a camera on a Raspberry Pi's ribbon cable; this version has no such part yet:\n\
-                \x20              \"auto\" takes such a camera through rpicam-vid\n\
+                \x20 \"libcamera\"  a camera on a Raspberry Pi's ribbon cable (see device); wants the package\n\
+                \x20              tallycam-libcamera\n\
                 \x20 \"url\"        a network camera (see url)\n\
                 \x20 \"exec\"       a program that writes MJPEG to its standard output (see command)\n\
                 \x20 \"files\"      pictures or a clip from a folder or file (see path)\n\
@@ -47,8 +47,8 @@ pub const KEYS: &[Key] = &[
         default: r#""""#,
         aliases: &["camera", "video", "dev", "input"],
         about: "For \"v4l2\": which camera. A path (\"/dev/video0\"), a number (0 means /dev/video0), or best \
-                a name from /dev/v4l/by-id, which stays the same when cameras are plugged in another order. \
-                Empty: the first camera.",
+                a name from /dev/v4l/by-id, which stays the same when cameras are plugged in another order. For \
+                \"libcamera\": its model (\"imx708\") or libcamera's name of it. Empty: the first camera.",
     },
     Key {
         section: "source",

@@ -374,6 +374,7 @@ fn raw_frames_are_changed_as_their_jpegs_are() {
         height: height as u32,
         stride: width as u32,
         data: &yu12,
+        second: None,
         stamp,
         sequence: 7,
     };

@@ -244,6 +244,7 @@ fn whole(frame: &ClipFrame) -> Frame<'_> {
         height: frame.height,
         stride: frame.width,
         data: &frame.planes,
+        second: None,
         stamp: Stamp { monotonic_us: frame.time_us, wall_us: 0, wall_trusted: false },
         sequence: frame.number,
     }

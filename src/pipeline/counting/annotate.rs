@@ -97,10 +97,11 @@ impl<'a> Annotator<'a> {
     }
 
     fn annotate(&mut self, picture: &Picture) {
-        let image = match self.reading.read(picture, &Geometry::default(), (picture.width, picture.height)) {
-            Ok(image) => image,
-            Err(error) => return self.report(&error),
-        };
+        let image =
+            match self.reading.read(picture, None, &Geometry::default(), (picture.width, picture.height)) {
+                Ok(image) => image,
+                Err(error) => return self.report(&error),
+            };
         self.canvas.show(image);
         let overlay = Arc::clone(&self.shared.overlay.borrow());
         self.trails.follow(&overlay);

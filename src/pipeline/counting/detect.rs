@@ -303,6 +303,7 @@ impl<'a> Detect<'a> {
                 self.pictures = Some(self.shared.pipeline.originals().subscribe());
             }
         } else if self.pictures.take().is_some() {
+            self.shared.pipeline.want_small(None);
             self.forget_looks();
         }
         if self.last_look.is_some() && self.is_overdue() {
@@ -576,7 +577,10 @@ impl<'a> Detect<'a> {
         let Some((_, watch)) = &mut self.watch else { return };
         self.beat.beat_before(LOOK_TAKES);
         let began = Instant::now();
-        let looked = watch.look(&mut self.reading, picture, &self.geometry);
+        // From the next picture on, where the camera has such a stream.
+        self.shared.pipeline.want_small(Some(watch.least_size((picture.width, picture.height))));
+        let small = self.shared.pipeline.small_of(picture);
+        let looked = watch.look(&mut self.reading, picture, small.as_deref(), &self.geometry);
         let tells_classes = watch.tells_classes;
         self.beat.beat();
         match looked {

@@ -106,16 +106,22 @@ impl Reading {
         Ok(Reading { reducer: Reducer::for_detectors()?, image: SmallImage::empty() })
     }
 
-    /// What `geometry` shows of `picture`, with at least this width and height, until the next call.
+    /// What `geometry` shows of `picture`, with at least this width and height, until the next call. `small` is the same
+    /// picture as the camera made it smaller, and is taken where it does: nothing is decoded then.
     ///
     /// # Errors
     /// It is none.
-    pub fn read(
-        &mut self,
+    pub fn read<'a>(
+        &'a mut self,
         picture: &Picture,
+        small: Option<&'a SmallImage>,
         geometry: &Geometry,
         least: (u32, u32),
-    ) -> Result<&SmallImage, ReduceError> {
+    ) -> Result<&'a SmallImage, ReduceError> {
+        let does = |small: &&SmallImage| small.width >= least.0 as usize && small.height >= least.1 as usize;
+        if let Some(small) = small.filter(does).filter(|_| *geometry == Geometry::default()) {
+            return Ok(small);
+        }
         self.reducer.reduce_shown(picture, geometry, least, &mut self.image)?;
         Ok(&self.image)
     }
@@ -175,6 +181,11 @@ impl Watch {
         })
     }
 
+    /// The least size at which it looks at a picture of this size.
+    pub fn least_size(&self, (width, height): (u32, u32)) -> (u32, u32) {
+        self.detector.least_size(width, height)
+    }
+
     /// The names of its classes.
     pub fn class_names(&self) -> &[Arc<str>] {
         &self.class_names
@@ -223,7 +234,8 @@ impl Watch {
         self.base + self.counter.highest_id()
     }
 
-    /// Looks at what `geometry` shows of `picture`: lines and boxes are fractions of that.
+    /// Looks at what `geometry` shows of `picture`: lines and boxes are fractions of that. `small`: as for
+    /// [`Reading::read`].
     ///
     /// # Errors
     /// See [`LookError`].
@@ -231,6 +243,7 @@ impl Watch {
         &mut self,
         reading: &mut Reading,
         picture: &Picture,
+        small: Option<&SmallImage>,
         geometry: &Geometry,
     ) -> Result<Seen, LookError> {
         let size = geometry.size_of((picture.width, picture.height));
@@ -242,7 +255,7 @@ impl Watch {
             self.size = size;
         }
         let least = self.detector.least_size(size.0, size.1);
-        let image = reading.read(picture, geometry, least)?;
+        let image = reading.read(picture, small, geometry, least)?;
         let began = Instant::now();
         let (detector, found) = (&mut self.detector, &mut self.found);
         catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
@@ -449,11 +462,12 @@ mod tests {
                 height,
                 stride: width,
                 data: &data,
+                second: None,
                 stamp,
                 sequence: number,
             };
             let picture = encoder.encode(&frame).unwrap();
-            let seen = watch.look(&mut reading, &picture, &Geometry::default()).unwrap();
+            let seen = watch.look(&mut reading, &picture, None, &Geometry::default()).unwrap();
             assert_eq!(seen.overlay.size, (width, height));
             crossed.extend(seen.crossed);
         }

@@ -41,7 +41,7 @@ impl Cutter {
         bounds: [f32; 4],
     ) -> Option<Bytes> {
         let size = geometry.size_of((picture.width, picture.height));
-        let image = reading.read(picture, geometry, size).ok()?;
+        let image = reading.read(picture, None, geometry, size).ok()?;
         self.canvas.show(&crop(image, bounds)?);
         let frame = self.canvas.frame(picture.stamp, picture.sequence);
         self.encoder.encode(&frame).ok().map(|thumbnail| thumbnail.jpeg())

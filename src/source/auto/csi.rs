@@ -1,4 +1,4 @@
-//! A Raspberry Pi's CSI camera, through the program `rpicam-vid`.
+//! A camera on a Raspberry Pi's ribbon cable: through libcamera, or where no helper fits through the program `rpicam-vid`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Finder, Found};
 use crate::base::Stop;
+use crate::source::libcamera;
 use crate::source::{Opener, Wanted};
 
 /// How long `rpicam-hello --list-cameras` may take.
@@ -17,11 +18,12 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 /// stand for what is wanted.
 pub type Run = fn(Vec<String>, Wanted) -> Box<dyn Opener>;
 
-/// Finds it by what the kernel shows, else by asking `rpicam-hello`. Its V4L2 node gives raw sensor
-/// data only.
+/// Finds it by asking libcamera; for `rpicam-vid` by what the kernel shows, else by asking `rpicam-hello`. Its V4L2 node
+/// gives raw sensor data only.
 pub struct CsiCamera {
     root: PathBuf,
     path: OsString,
+    helpers: PathBuf,
     wanted: Wanted,
     run: Run,
 }
@@ -33,31 +35,34 @@ impl Finder for CsiCamera {
 }
 
 impl CsiCamera {
-    /// Looks under `root`, and for programs on `path`.
-    pub fn new(root: &Path, path: &OsStr, wanted: Wanted, run: Run) -> CsiCamera {
-        CsiCamera { root: root.to_owned(), path: path.to_owned(), wanted, run }
+    /// Looks under `root`, for programs on `path`, and for libcamera's helpers in `helpers`.
+    pub fn new(root: &Path, path: &OsStr, helpers: PathBuf, wanted: Wanted, run: Run) -> CsiCamera {
+        CsiCamera { root: root.to_owned(), path: path.to_owned(), helpers, wanted, run }
     }
 
-    fn found(&self, stop: &Stop) -> Option<Found> {
-        if !is_raspberry_pi(&self.root) {
-            return None;
-        }
+    fn found(&self, stop: &Stop) -> Vec<Found> {
+        let (direct, why_not) = match libcamera::ribbon_camera(&self.helpers, &self.wanted, stop) {
+            Ok(opener) => (opener, None),
+            Err(trouble) => (None, Some(trouble.what)),
+        };
+        let direct = direct.map(|opener| Found { opener: Box::new(opener), note: None });
+        direct.into_iter().chain(self.through_rpicam_vid(why_not, stop)).collect()
+    }
+
+    /// Its pictures by a program; `why_not` says why libcamera is not used.
+    fn through_rpicam_vid(&self, why_not: Option<String>, stop: &Stop) -> Option<Found> {
         let vid = program(&self.path, &["rpicam-vid", "libcamera-vid"])?;
         let is_there = has_csi_receiver(&self.root) || {
             let hello = program(&self.path, &["rpicam-hello", "libcamera-hello"])?;
             lists_a_camera(&hello, LIST_TIMEOUT, stop)
         };
         let name = vid.file_name()?.to_string_lossy().into_owned();
+        let why_not = why_not.map(|why| format!(": {why}")).unwrap_or_default();
         is_there.then(|| Found {
             opener: (self.run)(vid_command(&vid.to_string_lossy()), complete(&self.wanted)),
-            note: Some(format!("The CSI camera is read through {name}.")),
+            note: Some(format!("The CSI camera is read through {name}{why_not}.")),
         })
     }
-}
-
-fn is_raspberry_pi(root: &Path) -> bool {
-    std::fs::read_to_string(root.join("proc/device-tree/model"))
-        .is_ok_and(|model| model.starts_with("Raspberry Pi"))
 }
 
 /// Whether a CSI receiver has video nodes; the kernel makes them when a sensor has answered.
@@ -166,7 +171,7 @@ mod tests {
     }
 
     fn csi(root: &Path) -> CsiCamera {
-        CsiCamera::new(root, root.join("bin").as_os_str(), Wanted::ANYTHING, pretend)
+        CsiCamera::new(root, root.join("bin").as_os_str(), root.join("helpers"), Wanted::ANYTHING, pretend)
     }
 
     #[test]
@@ -174,9 +179,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let stop = Stop::new();
-        let found = || csi(root).found(&stop);
-        assert!(found().is_none());
-        write(root, "proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0");
+        let found = || csi(root).through_rpicam_vid(None, &stop);
         write(root, "sys/class/video4linux/video0/name", "rp1-cfe-csi2_ch0\n");
         assert!(found().is_none(), "there is no rpicam-vid");
         write(root, "bin/libcamera-vid", "");
@@ -188,20 +191,23 @@ mod tests {
         let arguments =
             "-t 0 -n --codec mjpeg --flush -o - --width {width} --height {height} --framerate {fps}";
         assert!(command.ends_with(&format!("bin/rpicam-vid {arguments}")), "{command}");
+        // Why it is not read through libcamera: no helper is there, whether or not this machine has a libcamera.
+        let note = csi(root).found(&stop).remove(0).note.unwrap();
+        assert!(note.starts_with("The CSI camera is read through rpicam-vid: "), "{note}");
+        assert!(note.ends_with("is not installed."), "{note}");
     }
 
     #[test]
     fn where_the_kernel_does_not_tell_rpicam_hello_is_asked() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        write(root, "proc/device-tree/model", "Raspberry Pi Zero 2 W Rev 1.0\0");
         write(root, "bin/rpicam-vid", "");
-        assert!(csi(root).found(&Stop::new()).is_none(), "nobody to ask");
+        assert!(csi(root).found(&Stop::new()).is_empty(), "nobody to ask");
         write(root, "bin/rpicam-hello", "#!/bin/sh\necho '0 : imx219 [3280x2464] (/base)'\n");
         // A file just written cannot be run while another thread's new child still has it open.
-        assert!((0..1000).any(|_| csi(root).found(&Stop::new()).is_some()));
+        assert!((0..1000).any(|_| !csi(root).found(&Stop::new()).is_empty()));
         write(root, "bin/rpicam-hello", "#!/bin/sh\necho 'No cameras available!'\n");
-        assert!(csi(root).found(&Stop::new()).is_none());
+        assert!(csi(root).found(&Stop::new()).is_empty());
     }
 
     #[test]

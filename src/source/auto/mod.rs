@@ -21,7 +21,7 @@ use crate::base::{Bell, Stop};
 use crate::media::{Control, ControlValue, Format, Frame, Trouble, TroubleKind};
 
 use super::v4l2::{self, Nodes, V4l2Opener};
-use super::{Delivers, Opener, Source, Wanted};
+use super::{Delivers, Opener, Source, Wanted, libcamera};
 use csi::CsiCamera;
 
 /// Opens the first camera that works.
@@ -58,19 +58,26 @@ struct Found {
 }
 
 impl AutoOpener {
-    /// Looks for cameras of this machine: V4L2 first, then on a Raspberry Pi a CSI camera through
-    /// `rpicam-vid`. `fallback` is what to show when there is none, such as the simulated scene.
+    /// Looks for cameras of this machine: V4L2 first, then a camera on a Raspberry Pi's ribbon cable, through libcamera or
+    /// else `rpicam-vid`. `fallback` is what to show when there is none, such as the simulated scene.
     pub fn new(wanted: Wanted, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        AutoOpener::under(Path::new("/"), &path, wanted, fallback)
+        AutoOpener::under(Path::new("/"), &path, libcamera::folder(), wanted, fallback)
     }
 
     /// As [`AutoOpener::new`], with another root than `/` (a container that has the machine's
-    /// `dev`, `proc` and `sys` mounted elsewhere) and another `PATH` to look for programs on.
-    pub fn under(root: &Path, path: &OsStr, wanted: Wanted, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+    /// `dev`, `proc` and `sys` mounted elsewhere), another `PATH` to look for programs on, and another folder of libcamera's
+    /// helpers.
+    pub fn under(
+        root: &Path,
+        path: &OsStr,
+        helpers: PathBuf,
+        wanted: Wanted,
+        fallback: Option<Box<dyn Opener>>,
+    ) -> AutoOpener {
         let finders: Vec<Box<dyn Finder>> = vec![
             Box::new(V4l2Cameras { root: root.to_owned(), wanted: wanted.clone() }),
-            Box::new(CsiCamera::new(root, path, wanted, run_program)),
+            Box::new(CsiCamera::new(root, path, helpers, wanted, run_program)),
         ];
         AutoOpener::with(root, finders, fallback)
     }
@@ -427,6 +434,7 @@ mod tests {
                 height: 48,
                 stride: 0,
                 data: b"x",
+                second: None,
                 stamp: Stamp::now(),
                 sequence: 1,
             }))
@@ -568,7 +576,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("dev")).unwrap();
         std::fs::write(root.path().join("dev/video0"), "").unwrap();
-        let mut auto = AutoOpener::under(root.path(), OsStr::new(""), Wanted::ANYTHING, None);
+        let mut auto =
+            AutoOpener::under(root.path(), OsStr::new(""), root.path().to_owned(), Wanted::ANYTHING, None);
         assert!(auto.open(&Stop::new()).is_err());
         assert_eq!(auto.is_there(), Some(false));
         std::fs::write(root.path().join("dev/video1"), "").unwrap();

@@ -329,6 +329,7 @@ impl Source for V4l2Source {
             height: self.delivers.height,
             stride,
             data: buffer.bytes(),
+            second: None,
             stamp: Stamp::at_monotonic(buffer.timestamp_us()),
             sequence,
         }))

@@ -150,7 +150,7 @@ pub(super) fn unusable(capability: &Capability) -> Option<String> {
     let reason = if is_one_of(&processors) || has(M2M) {
         "is a codec or image processor, not a camera"
     } else if is_one_of(&receivers) || has(IO_MC) {
-        "is the receiver of a camera that needs libcamera: use [source] kind = \"auto\", or \"exec\" with rpicam-vid"
+        "is the receiver of a camera that needs libcamera: use [source] kind = \"libcamera\" or \"auto\""
     } else if !has(CAPTURE) && has(META_CAPTURE) {
         "carries data about pictures, no pictures"
     } else if !has(CAPTURE) && has(CAPTURE_MPLANE) {

@@ -224,7 +224,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
 
 /// Which kind of source a key of it is for; all if not here.
 pub(super) const ONLY_FOR: &[(&str, &str)] = &[
-    ("source.device", "v4l2"),
+    ("source.device", "v4l2 libcamera"),
     ("source.url", "url"),
     ("source.username", "url"),
     ("source.password", "url"),
@@ -238,7 +238,7 @@ pub(super) const ONLY_FOR: &[(&str, &str)] = &[
 pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("source.kind", "auto", "First camera that works"),
     ("source.kind", "v4l2", "USB or video device"),
-    ("source.kind", "libcamera", "Ribbon cable (not in this version)"),
+    ("source.kind", "libcamera", "Ribbon cable (libcamera)"),
     ("source.kind", "url", "Network camera"),
     ("source.kind", "exec", "A program"),
     ("source.kind", "files", "Files"),

@@ -1,0 +1,340 @@
+//! libcamera's controls as the program's: which there are, what they have now, which of them an automatic mode rules. Pure.
+//!
+//! libcamera does not tell what a control has: it has what it was set to, and else its default. What an automatic mode rules
+//! has what the camera measured last.
+
+use std::collections::BTreeMap;
+
+use tallycam_libcamera::{Control as Offered, Kind, Orientation, Value};
+
+use super::clean;
+use crate::media::{Control, ControlKind};
+
+/// The control that turns the picture before it leaves the camera. It is tallycam's: the camera is configured anew for it.
+pub const ORIENTATION: &str = "orientation";
+
+/// Controls at most: what a helper tells beyond that is left out.
+const MOST: usize = 200;
+
+/// A mode, what it has when it leaves the others alone, and whom it rules else.
+const MODES: [(&str, f64, &[&str]); 6] = [
+    ("ae_enable", 0.0, &["exposure_time", "analogue_gain"]),
+    ("exposure_time_mode", 1.0, &["exposure_time"]),
+    ("analogue_gain_mode", 1.0, &["analogue_gain"]),
+    ("awb_enable", 0.0, &["colour_gains_red", "colour_gains_blue", "colour_temperature"]),
+    ("af_mode", 0.0, &["lens_position"]),
+    ("af_metering", 1.0, &["af_window_x", "af_window_y"]),
+];
+
+/// What is measured and can only be looked at: name, title, unit, and from one value to the next.
+const MEASURED: [(&str, &str, &str, f64); 6] = [
+    ("lux", "Brightness of the scene", "lux", 1.0),
+    ("colour_temperature", "Colour temperature", "K", 1.0),
+    ("exposure_time", "Exposure time", "µs", 1.0),
+    ("digital_gain", "Digital gain", "×", 0.01),
+    ("sensor_temperature", "Temperature of the sensor", "°C", 0.1),
+    ("focus_fom", "Sharpness as the camera sees it", "", 1.0),
+];
+
+/// The states of autofocus (libcamera, controls::AfState).
+const AF_STATES: [&str; 4] = ["Idle", "Scanning", "Focused", "Failed"];
+
+/// The controls of a camera, and what they have.
+#[derive(Debug, Default)]
+pub struct Controls {
+    offered: Vec<Control>,
+    set: BTreeMap<String, f64>,
+    measured: BTreeMap<String, f64>,
+    orientations: Vec<Orientation>,
+    orientation: Orientation,
+}
+
+impl Controls {
+    /// Those that are offered, as far as they make sense, of a camera that can turn its picture in these ways.
+    pub fn new(offered: Vec<Offered>, orientations: &[Orientation], orientation: Orientation) -> Controls {
+        let mut known: Vec<Control> = Vec::new();
+        for control in offered.into_iter().filter_map(control) {
+            if known.len() < MOST && known.iter().all(|before| before.name != control.name) {
+                known.push(control);
+            }
+        }
+        let mut orientations = orientations.to_vec();
+        orientations.sort_by_key(|orientation| number(*orientation));
+        orientations.dedup();
+        Controls { offered: known, orientations, orientation, ..Controls::default() }
+    }
+
+    /// Takes over what was set and measured before the camera was configured anew.
+    pub fn keep(&mut self, before: Controls) {
+        self.set = before.set;
+        self.set.retain(|name, _| self.offered.iter().any(|control| control.name == *name));
+        self.measured = before.measured;
+    }
+
+    /// Whether there is a control of this name that can be set.
+    pub fn has(&self, name: &str) -> bool {
+        self.offered.iter().any(|control| control.name == name)
+    }
+
+    /// A control has this value from now on.
+    pub fn was_set(&mut self, Value { name, value }: Value) {
+        self.set.insert(name, value);
+    }
+
+    /// This was measured; what is no number is left out.
+    pub fn measured(&mut self, measured: Vec<(String, f64)>) {
+        self.measured = measured.into_iter().filter(|(_, value)| value.is_finite()).take(MOST).collect();
+    }
+
+    /// How the picture is turned.
+    pub fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    /// The same as the control's value.
+    pub fn orientation_value(&self) -> f64 {
+        number(self.orientation) as f64
+    }
+
+    /// The way to turn the picture that `value` of the control means, where the camera has it.
+    pub fn orientation_of(&self, value: f64) -> Option<Orientation> {
+        self.orientations.iter().copied().find(|orientation| number(*orientation) as f64 == value)
+    }
+
+    /// All of them with their present values.
+    pub fn list(&self) -> Vec<Control> {
+        let mut list: Vec<Control> = self.offered.iter().map(|control| self.now(control)).collect();
+        if self.orientations.len() > 1 {
+            let choice = |orientation: &Orientation| (number(*orientation), title(*orientation).to_owned());
+            let kind = ControlKind::Menu(self.orientations.iter().map(choice).collect());
+            list.push(Control {
+                value: self.orientation_value(),
+                title: String::from("Orientation of the picture"),
+                ..blank(ORIENTATION, kind)
+            });
+        }
+        if let Some(state) = self.measured.get("af_state") {
+            let choices = AF_STATES.iter().zip(0..).map(|(title, number)| (number, (*title).to_owned()));
+            let title = String::from("Autofocus now");
+            let kind = ControlKind::Menu(choices.collect());
+            list.push(Control { value: *state, title, read_only: true, ..blank("af_state", kind) });
+        }
+        for (name, title, unit, step) in MEASURED {
+            if let Some(value) = self.measured.get(name).filter(|_| !self.has(name)) {
+                let kind = ControlKind::Number { min: value.min(0.0), max: value.max(1e6), step };
+                let (title, unit) = (title.to_owned(), unit.to_owned());
+                list.push(Control { value: *value, title, unit, read_only: true, ..blank(name, kind) });
+            }
+        }
+        list
+    }
+
+    fn value(&self, name: &str) -> Option<f64> {
+        let default =
+            || self.offered.iter().find(|control| control.name == name).map(|control| control.default);
+        self.set.get(name).copied().or_else(default)
+    }
+
+    fn is_ruled(&self, name: &str) -> bool {
+        let rules = |&(mode, free, ruled): &(&str, f64, &[&str])| {
+            ruled.contains(&name) && self.value(mode).is_some_and(|value| value != free)
+        };
+        // A search is begun in the mode for that alone.
+        let is_idle_trigger = name == "af_trigger" && self.value("af_mode").is_some_and(|mode| mode != 1.0);
+        is_idle_trigger || MODES.iter().any(rules)
+    }
+
+    fn now(&self, control: &Control) -> Control {
+        let inactive = self.is_ruled(&control.name);
+        let measured = self.measured.get(&control.name).filter(|_| inactive);
+        let value = measured.copied().or_else(|| self.value(&control.name)).unwrap_or(control.default);
+        let value = match control.kind {
+            ControlKind::Button => 0.0,
+            ControlKind::Number { min, max, .. } => control.kind.rounded(value).clamp(min, max),
+            _ => value,
+        };
+        Control { value, inactive, ..control.clone() }
+    }
+}
+
+fn number(orientation: Orientation) -> i64 {
+    match orientation {
+        Orientation::Upright => 0,
+        Orientation::Rotated180 => 1,
+        Orientation::Mirrored => 2,
+        Orientation::Flipped => 3,
+    }
+}
+
+fn title(orientation: Orientation) -> &'static str {
+    match orientation {
+        Orientation::Upright => "As it is mounted",
+        Orientation::Rotated180 => "Turned by 180°",
+        Orientation::Mirrored => "Mirrored",
+        Orientation::Flipped => "Upside down",
+    }
+}
+
+fn blank(name: &str, kind: ControlKind) -> Control {
+    Control {
+        id: 0,
+        name: name.to_owned(),
+        title: String::new(),
+        kind,
+        unit: String::new(),
+        default: 0.0,
+        value: 0.0,
+        read_only: false,
+        inactive: false,
+    }
+}
+
+/// A control as the program has it; `None`: what is told of it cannot be.
+fn control(offered: Offered) -> Option<Control> {
+    let Offered { name, kind, unit, min, max, step, default, choices } = offered;
+    let is_letter = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(is_letter) || name == ORIENTATION {
+        return None;
+    }
+    let kind = match kind {
+        Kind::Boolean => ControlKind::Boolean,
+        Kind::Button => ControlKind::Button,
+        Kind::Menu => {
+            let choices: Vec<_> =
+                choices.into_iter().map(|(number, title)| (number, clean(&title))).collect();
+            let is_sound = !choices.is_empty() && choices.len() <= 64;
+            is_sound.then_some(ControlKind::Menu(choices))?
+        }
+        Kind::Integer | Kind::Decimal => {
+            if !min.is_finite() || !max.is_finite() || min >= max {
+                return None;
+            }
+            let fine = if kind == Kind::Integer { 1.0 } else { fraction(max - min) };
+            let step = if step.is_finite() && step > 0.0 && step <= max - min { step } else { fine };
+            ControlKind::Number { min, max, step }
+        }
+    };
+    let default = match &kind {
+        ControlKind::Number { min, max, .. } if default.is_finite() => {
+            kind.rounded(default).clamp(*min, *max)
+        }
+        ControlKind::Number { min, .. } => *min,
+        ControlKind::Menu(choices) if choices.iter().all(|(number, _)| *number as f64 != default) => {
+            choices[0].0 as f64
+        }
+        ControlKind::Boolean => f64::from(default == 1.0),
+        ControlKind::Menu(_) => default,
+        ControlKind::Button => 0.0,
+    };
+    let mut title = name.replace('_', " ");
+    title[..1].make_ascii_uppercase();
+    let unit = clean(&unit).chars().take(16).collect();
+    Some(Control { title, unit, default, value: default, ..blank(&name, kind) })
+}
+
+/// A fine step for a range that has none of its own: a power of ten, some hundreds to some thousands of them.
+fn fraction(range: f64) -> f64 {
+    10_f64.powf((range / 300.0).log10().floor()).clamp(0.001, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(name: &str, kind: Kind, range: (f64, f64), default: f64) -> Offered {
+        let (min, max) = range;
+        let (name, unit) = (name.to_owned(), String::new());
+        Offered { name, kind, unit, min, max, step: 0.0, default, choices: Vec::new() }
+    }
+
+    fn module_3() -> Controls {
+        let menu = |name: &str, titles: &[&str], default| Offered {
+            choices: (0..).zip(titles).map(|(number, title)| (number, (*title).to_owned())).collect(),
+            ..offered(name, Kind::Menu, (0.0, 2.0), default)
+        };
+        let all = vec![
+            offered("ae_enable", Kind::Boolean, (0.0, 1.0), 1.0),
+            offered("exposure_time", Kind::Integer, (14.0, 1_722_331.0), 20_000.0),
+            offered("analogue_gain", Kind::Decimal, (1.0, 16.0), 1.0),
+            menu("af_mode", &["Manual", "Auto", "Continuous"], 2.0),
+            offered("lens_position", Kind::Decimal, (0.0, 15.0), 1.0),
+            offered("af_trigger", Kind::Button, (0.0, 1.0), 0.0),
+            offered("brightness", Kind::Decimal, (-1.0, 1.0), 0.0),
+        ];
+        Controls::new(all, &[Orientation::Rotated180, Orientation::Upright], Orientation::Upright)
+    }
+
+    fn find(controls: &Controls, name: &str) -> Control {
+        controls.list().into_iter().find(|control| control.name == name).unwrap()
+    }
+
+    #[test]
+    fn what_a_mode_rules_shows_what_was_measured_and_else_what_was_set() {
+        let mut controls = module_3();
+        controls.measured(vec![
+            ("exposure_time".into(), 8333.0),
+            ("lens_position".into(), 2.5),
+            ("lux".into(), 412.0),
+            ("af_state".into(), 2.0),
+            ("digital_gain".into(), f64::NAN),
+        ]);
+        let exposure = find(&controls, "exposure_time");
+        assert_eq!((exposure.value, exposure.inactive), (8333.0, true));
+        assert_eq!(find(&controls, "analogue_gain").value, 1.0, "it was not measured");
+        assert!(find(&controls, "af_trigger").inactive);
+        let lux = find(&controls, "lux");
+        assert_eq!((lux.value, lux.read_only, lux.unit.as_str()), (412.0, true, "lux"));
+        assert_eq!(find(&controls, "af_state").value, 2.0);
+        assert!(controls.list().iter().all(|control| control.name != "digital_gain"));
+        for (name, value) in [("ae_enable", 0.0), ("exposure_time", 500.0), ("af_mode", 1.0)] {
+            controls.was_set(Value { name: name.into(), value });
+        }
+        let exposure = find(&controls, "exposure_time");
+        assert_eq!((exposure.value, exposure.inactive, exposure.default), (500.0, false, 20_000.0));
+        assert!(!find(&controls, "af_trigger").inactive && find(&controls, "lens_position").inactive);
+        // A camera that is configured anew has it still; one that no longer offers it has not.
+        let mut anew = module_3();
+        anew.keep(controls);
+        assert_eq!(find(&anew, "exposure_time").value, 500.0);
+        let mut less = Controls::new(Vec::new(), &[], Orientation::Upright);
+        less.keep(anew);
+        assert!(!less.has("exposure_time") && less.set.is_empty());
+    }
+
+    #[test]
+    fn the_picture_is_turned_as_the_camera_can() {
+        let controls = module_3();
+        let orientation = find(&controls, ORIENTATION);
+        let choices = vec![(0, "As it is mounted".into()), (1, "Turned by 180°".into())];
+        assert_eq!(orientation.kind, ControlKind::Menu(choices));
+        assert_eq!(controls.orientation_of(1.0), Some(Orientation::Rotated180));
+        assert_eq!((controls.orientation_of(2.0), controls.orientation_of(0.5)), (None, None));
+        let fixed = Controls::new(Vec::new(), &[Orientation::Upright], Orientation::Upright);
+        assert!(fixed.list().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_is_left_out_and_the_rest_has_sound_ranges() {
+        let nan = f64::NAN;
+        let bad = vec![
+            offered("no name", Kind::Boolean, (0.0, 1.0), 0.0),
+            offered("", Kind::Boolean, (0.0, 1.0), 0.0),
+            offered("x\u{1b}[2J", Kind::Boolean, (0.0, 1.0), 0.0),
+            offered("gain", Kind::Decimal, (nan, 1.0), 0.0),
+            offered("gain", Kind::Decimal, (1.0, 1.0), 0.0),
+            offered("gain", Kind::Decimal, (0.0, f64::INFINITY), 0.0),
+            offered("mode", Kind::Menu, (0.0, 1.0), 0.0),
+            offered(ORIENTATION, Kind::Boolean, (0.0, 1.0), 0.0),
+        ];
+        assert!(Controls::new(bad, &[], Orientation::Upright).list().is_empty());
+        let odd = vec![
+            offered("gain", Kind::Decimal, (1.0, 16.0), nan),
+            offered("time", Kind::Integer, (1.0, 9.0), 99.0),
+            offered("time", Kind::Integer, (1.0, 9.0), 3.0),
+        ];
+        let list = Controls::new(odd, &[], Orientation::Upright).list();
+        assert_eq!(list.iter().map(|c| c.default).collect::<Vec<_>>(), [1.0, 9.0]);
+        assert_eq!(list[0].kind, ControlKind::Number { min: 1.0, max: 16.0, step: 0.01 });
+        assert_eq!(fraction(2.0), 0.001);
+    }
+}

@@ -1,0 +1,288 @@
+//! One helper process: started, heard, told, ended.
+//!
+//! The helper leads a process group of its own and has the socket as its standard input. It ends when that is closed; one
+//! that does not is ended by signals when this value is dropped. Nothing here waits for longer than it was asked to.
+
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use tallycam_libcamera::{
+    Camera, Channel, Fault, FaultKind, FromHelper, Hello, NOT_INSTALLED, ReceiveError, ToHelper, VERSION,
+};
+
+use super::super::exec::{Program, Words};
+use super::clean;
+use crate::base::{Bell, Stop};
+use crate::media::{Trouble, TroubleKind};
+
+/// How long a helper may take to say who it is and which cameras there are: libcamera loads a camera's algorithms for that.
+const HELLO_WITHIN: Duration = Duration::from_secs(8);
+/// How long it may take to end when its socket is closed. It stops the camera meanwhile.
+const ENDS_WITHIN: Duration = Duration::from_millis(800);
+/// How often a wait for its first words looks at the stop flag.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A helper that runs.
+#[derive(Debug)]
+pub struct Helper {
+    /// `None` once it is dropped.
+    channel: Option<Channel>,
+    stderr: Option<ChildStderr>,
+    words: Words,
+    program: Program,
+    path: PathBuf,
+    libcamera: String,
+}
+
+/// Why a helper could not be used.
+#[derive(Debug)]
+pub enum StartError {
+    /// Its version of libcamera is not installed; the loader's words.
+    NotInstalled(String),
+    /// Something else.
+    Trouble(Trouble),
+}
+
+impl Helper {
+    /// Starts the helper at `path` and waits for its first words: who it is, and the cameras there are.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(path: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>), StartError> {
+        let mut helper = Helper::spawn(path).map_err(StartError::Trouble)?;
+        let until = Instant::now() + HELLO_WITHIN;
+        let hello = helper.first(until, stop, |message| match message {
+            FromHelper::Hello(hello) => Some(hello),
+            _ => None,
+        })?;
+        helper.check(&hello).map_err(StartError::Trouble)?;
+        helper.libcamera = clean(&hello.libcamera);
+        let cameras = helper.first(until, stop, |message| match message {
+            FromHelper::Cameras(cameras) => Some(cameras),
+            _ => None,
+        })?;
+        Ok((helper, cameras))
+    }
+
+    fn spawn(path: &Path) -> Result<Helper, Trouble> {
+        let failed = |error: std::io::Error| {
+            let kind = match error.kind() {
+                ErrorKind::NotFound => TroubleKind::Absent,
+                ErrorKind::PermissionDenied => TroubleKind::Denied,
+                _ => TroubleKind::Failed,
+            };
+            Trouble::new(kind, format!("{} could not be started", path.display())).because(error)
+        };
+        let (channel, theirs) = Channel::pair().map_err(failed)?;
+        let mut child = Command::new(path)
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let stderr = child.stderr.take();
+        // From here on whatever goes wrong ends the program again.
+        let program = Program::new(child);
+        if let Some(stderr) = &stderr {
+            fcntl_setfl(stderr, OFlags::NONBLOCK).map_err(|error| failed(error.into()))?;
+        }
+        Ok(Helper {
+            channel: Some(channel),
+            stderr,
+            words: Words::default(),
+            program,
+            path: path.to_owned(),
+            libcamera: String::new(),
+        })
+    }
+
+    /// The version of libcamera that it has loaded.
+    pub fn libcamera(&self) -> &str {
+        &self.libcamera
+    }
+
+    fn check(&self, hello: &Hello) -> Result<(), Trouble> {
+        if hello.protocol == VERSION {
+            return Ok(());
+        }
+        let what = format!(
+            "{} is of another version ({}) than tallycam ({})",
+            self.path.display(),
+            clean(&hello.helper),
+            env!("CARGO_PKG_VERSION")
+        );
+        Err(Trouble::new(TroubleKind::Unsupported, what)
+            .hint("install tallycam and tallycam-libcamera of the same version"))
+    }
+
+    /// Waits for its next message, which has to be what `wanted` takes.
+    fn first<T>(
+        &mut self,
+        until: Instant,
+        stop: &Stop,
+        wanted: impl Fn(FromHelper) -> Option<T>,
+    ) -> Result<T, StartError> {
+        loop {
+            match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
+                Ok(Some((FromHelper::Fault(fault), _))) => {
+                    return Err(StartError::Trouble(self.fault(fault)));
+                }
+                Ok(Some((message, _))) => {
+                    return wanted(message).ok_or_else(|| StartError::Trouble(self.out_of_turn()));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(self.not_started(error)),
+            }
+            if stop.is_set() || Instant::now() >= until {
+                let what = format!("{} has not answered for {HELLO_WITHIN:?}", self.path.display());
+                return Err(StartError::Trouble(self.quote(Trouble::new(TroubleKind::Silent, what))));
+            }
+            self.wait(LOOK, None);
+        }
+    }
+
+    fn not_started(&mut self, error: ReceiveError) -> StartError {
+        if !matches!(error, ReceiveError::Closed) {
+            return StartError::Trouble(self.broken(&error));
+        }
+        let ended = self.program.ended_within(ENDS_WITHIN);
+        self.listen();
+        if ended.and_then(|status| status.code()) == Some(NOT_INSTALLED) {
+            return StartError::NotInstalled(self.words.lines().last().unwrap_or_default());
+        }
+        StartError::Trouble(self.ended_with(ended))
+    }
+
+    /// Its next message with the descriptor that came with it; `None`: there is none now. Does not wait.
+    ///
+    /// # Errors
+    /// It has ended, or has said what is no message, or that the camera is of no more use.
+    pub fn hear(&mut self) -> Result<Option<(FromHelper, Option<OwnedFd>)>, Trouble> {
+        match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
+            Ok(Some((FromHelper::Fault(fault), _))) => Err(self.fault(fault)),
+            Ok(message) => Ok(message),
+            Err(ReceiveError::Closed) => {
+                let ended = self.program.ended_within(ENDS_WITHIN);
+                self.listen();
+                Err(self.ended_with(ended))
+            }
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    /// Tells it something.
+    ///
+    /// # Errors
+    /// It has ended, or reads nothing any more.
+    pub fn tell(&mut self, message: &ToHelper) -> Result<(), Trouble> {
+        let sent = match &self.channel {
+            Some(channel) => channel.send(message, None, true),
+            None => Err(ErrorKind::BrokenPipe.into()),
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let what = format!("{} does not read what it is told", self.path.display());
+                Err(self.quote(Trouble::new(TroubleKind::Silent, what)))
+            }
+            Err(_) => {
+                // What it said last is worth more than that the socket is closed.
+                while self.hear()?.is_some() {}
+                Err(self.ended_with(None))
+            }
+        }
+    }
+
+    /// Waits at most `wait` until it has said something, or `bell` rings. Tells whether that was the bell alone.
+    pub fn wait(&mut self, wait: Duration, bell: Option<&Bell>) -> bool {
+        let Some(channel) = &self.channel else { return false };
+        let bell = bell.and_then(Bell::descriptor);
+        // What is not there is the socket once more.
+        let stderr = self.stderr.as_ref().map_or(channel.as_fd(), AsFd::as_fd);
+        let mut polled = [channel.as_fd(), bell.unwrap_or(channel.as_fd()), stderr]
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let time = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        // An interrupted wait is a short one: the caller looks at the clock.
+        let _ = poll(&mut polled, Some(&time));
+        let [has_said, has_rung, has_written] = polled.map(|polled| !polled.revents().is_empty());
+        if has_written {
+            self.listen();
+        }
+        bell.is_some() && has_rung && !has_said
+    }
+
+    /// Takes what it has written on its standard error: libcamera's log.
+    fn listen(&mut self) {
+        if let Some(stderr) = &mut self.stderr
+            && !self.words.take(stderr)
+        {
+            self.stderr = None;
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) -> Trouble {
+        let kind = match fault.kind {
+            FaultKind::Absent => TroubleKind::Absent,
+            FaultKind::Busy => TroubleKind::Busy,
+            FaultKind::Denied => TroubleKind::Denied,
+            FaultKind::Unplugged => TroubleKind::Unplugged,
+            FaultKind::Unsupported => TroubleKind::Unsupported,
+            FaultKind::Failed => TroubleKind::Failed,
+        };
+        let trouble = Trouble::new(kind, clean(&fault.what));
+        let trouble = fault.causes.iter().fold(trouble, |trouble, cause| trouble.because(clean(cause)));
+        match kind {
+            TroubleKind::Busy => {
+                trouble.hint("stop the other program: rpicam-apps, libcamera's, or another tallycam")
+            }
+            TroubleKind::Denied => trouble.hint("its user has to be of the group video"),
+            TroubleKind::Absent => {
+                trouble.hint("check the ribbon cable; `tallycam devices` lists the cameras")
+            }
+            _ => trouble,
+        }
+    }
+
+    /// It has said something that means nothing now.
+    pub fn out_of_turn(&self) -> Trouble {
+        self.nonsense("it says what means nothing now")
+    }
+
+    /// It has said something that cannot be.
+    pub fn nonsense(&self, why: &str) -> Trouble {
+        self.broken(&why)
+    }
+
+    fn broken(&self, why: &dyn std::fmt::Display) -> Trouble {
+        let what = format!("{} does not say what tallycam understands", self.path.display());
+        let hint = "install tallycam and tallycam-libcamera of the same version";
+        self.quote(Trouble::new(TroubleKind::Broken, what).because(clean(&why.to_string())).hint(hint))
+    }
+
+    fn ended_with(&self, status: Option<std::process::ExitStatus>) -> Trouble {
+        let how = match status {
+            Some(status) if status.signal().is_some() || !status.success() => format!(" ({status})"),
+            _ => String::new(),
+        };
+        self.quote(Trouble::new(TroubleKind::Failed, format!("{} ended{how}", self.path.display())))
+    }
+
+    fn quote(&self, trouble: Trouble) -> Trouble {
+        self.words.lines().fold(trouble, |trouble, line| trouble.because(clean(&line)))
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.channel = None;
+        // It stops the camera; signals are for one that does not.
+        self.program.ended_within(ENDS_WITHIN);
+    }
+}

@@ -1,0 +1,138 @@
+//! A buffer of the helper's, mapped to be read in place.
+
+use std::ffi::c_void;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ptr::NonNull;
+
+use rustix::fs::SealFlags;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// A buffer that cannot become smaller while it is mapped: one that could would end this process by SIGBUS.
+#[derive(Debug)]
+pub struct Memory {
+    at: NonNull<c_void>,
+    len: usize,
+    descriptor: OwnedFd,
+    is_dma_buf: bool,
+}
+
+// SAFETY: the mapping is read only, belongs to this value alone, and can be read and unmapped by any thread.
+unsafe impl Send for Memory {}
+
+/// Why a descriptor is no buffer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMemory {
+    /// A pipe, a socket, a file that could be cut.
+    #[error("the descriptor of a buffer is none of memory that keeps its size")]
+    Kind,
+    /// It is smaller than was said.
+    #[error("a buffer has {has} bytes and was to have {said}")]
+    Short {
+        /// Bytes it has.
+        has: u64,
+        /// Bytes it was to have.
+        said: u64,
+    },
+    /// It could not be mapped.
+    #[error("a buffer could not be mapped: {0}")]
+    Map(rustix::io::Errno),
+}
+
+impl Memory {
+    /// Maps `bytes` of `descriptor`, which is a dma-buf or a memfd that is sealed against shrinking.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn map(descriptor: OwnedFd, bytes: u64) -> Result<Memory, NoMemory> {
+        let is_sealed =
+            rustix::fs::fcntl_get_seals(&descriptor).is_ok_and(|seals| seals.contains(SealFlags::SHRINK));
+        let is_dma_buf = !is_sealed && is_dma_buf(&descriptor);
+        if !is_sealed && !is_dma_buf {
+            return Err(NoMemory::Kind);
+        }
+        // A dma-buf tells its size by where its end is.
+        let has = rustix::fs::seek(&descriptor, rustix::fs::SeekFrom::End(0)).map_err(|_| NoMemory::Kind)?;
+        let len = usize::try_from(bytes).unwrap_or(usize::MAX);
+        if has < bytes || len == 0 {
+            return Err(NoMemory::Short { has, said: bytes });
+        }
+        // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
+        let at = unsafe {
+            mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, descriptor.as_fd(), 0)
+        };
+        let at = at.map_err(NoMemory::Map)?;
+        let at = NonNull::new(at).ok_or(NoMemory::Map(rustix::io::Errno::NOMEM))?;
+        Ok(Memory { at, len, descriptor, is_dma_buf })
+    }
+
+    /// Its bytes. What the camera writes meanwhile, against the protocol, is seen as other pixels.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: `len` bytes are mapped for as long as this value lives, and the memory keeps its size ([`Memory::map`]).
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr().cast(), self.len) }
+    }
+
+    /// Says that it is read from now on, or no longer: the kernel makes the processor's caches agree with what the camera
+    /// has written (Linux, "Buffer Sharing and Synchronization (dma-buf)").
+    pub fn read_begins(&self, begins: bool) {
+        /// `_IOW('b', 0, struct dma_buf_sync)`, a structure of one 64-bit number.
+        const DMA_BUF_IOCTL_SYNC: libc::Ioctl = 0x4008_6200;
+        const READ: u64 = 1;
+        const END: u64 = 4;
+        if self.is_dma_buf {
+            let flags: u64 = READ | if begins { 0 } else { END };
+            // SAFETY: the descriptor is open, and the kernel reads eight bytes of `flags`. A refusal changes nothing.
+            unsafe { libc::ioctl(self.descriptor.as_raw_fd(), DMA_BUF_IOCTL_SYNC, &raw const flags) };
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: this value's own mapping, whose bytes nobody can borrow any more.
+        let _ = unsafe { munmap(self.at.as_ptr(), self.len) };
+    }
+}
+
+fn is_dma_buf(descriptor: &OwnedFd) -> bool {
+    /// linux/magic.h
+    const DMA_BUF_MAGIC: i64 = 0x444d_4142;
+    rustix::fs::fstatfs(descriptor).is_ok_and(|system| i64::from(system.f_type) == DMA_BUF_MAGIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{MemfdFlags, fcntl_add_seals, memfd_create};
+
+    fn memory(text: &[u8]) -> OwnedFd {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let fd = memfd_create("frame", flags).unwrap();
+        rustix::io::write(&fd, text).unwrap();
+        fd
+    }
+
+    #[test]
+    fn sealed_memory_is_read_where_it_lies() {
+        let fd = memory(b"pixels");
+        fcntl_add_seals(&fd, SealFlags::SHRINK).unwrap();
+        let mapped = Memory::map(fd.try_clone().unwrap(), 6).unwrap();
+        mapped.read_begins(true);
+        assert_eq!(mapped.bytes(), b"pixels");
+        rustix::io::pwrite(&fd, b"P", 0).unwrap();
+        assert_eq!(mapped.bytes(), b"Pixels");
+    }
+
+    #[test]
+    fn what_could_be_cut_or_is_short_or_no_memory_is_refused() {
+        assert!(matches!(Memory::map(memory(b"pixels"), 6), Err(NoMemory::Kind)));
+        let sealed = memory(b"pixels");
+        fcntl_add_seals(&sealed, SealFlags::SHRINK).unwrap();
+        let short = Memory::map(sealed.try_clone().unwrap(), 7);
+        assert!(matches!(short, Err(NoMemory::Short { has: 6, said: 7 })));
+        assert!(Memory::map(sealed, 0).is_err());
+        let (read, _write) = rustix::pipe::pipe().unwrap();
+        assert!(matches!(Memory::map(read, 1), Err(NoMemory::Kind)));
+        let file: OwnedFd = std::fs::File::open("/proc/self/exe").unwrap().into();
+        assert!(matches!(Memory::map(file, 1), Err(NoMemory::Kind)));
+    }
+}

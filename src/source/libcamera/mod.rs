@@ -1,0 +1,471 @@
+//! Cameras on a Pi's ribbon cable, and all others that libcamera knows.
+//!
+//! ```text
+//! helpers ─► helper (a process) ─► choose ─► configured: memory ─► wait, newest ─► Frame, read in place
+//! ```
+//!
+//! libcamera itself is the helper's: `tallycam_libcamera` has what the two say to each other. `survey` finds the helper that
+//! fits the installed libcamera, `helper` holds the process, `memory` its buffers; `choose` and `controls` are pure. An open
+//! source lives on the capture thread. A frame is lent in the helper's own buffer; it goes back when the next is asked for.
+
+mod choose;
+mod controls;
+mod helper;
+mod memory;
+mod survey;
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tallycam_libcamera::{
+    Camera, Configured, Frame as Filled, FromHelper, Open, Orientation, ToHelper, Value,
+};
+
+use super::{Delivers, Opener, Source, Wanted};
+use crate::base::letters::is_unseen_control;
+use crate::base::{Bell, Stamp, Stop};
+use crate::media::{Control, ControlValue, Format, Frame, SecondFrame, Trouble, TroubleKind};
+use choose::Streams;
+use controls::{Controls, ORIENTATION};
+use helper::Helper;
+use memory::Memory;
+pub use survey::{Found, Listed, Survey, folder, survey};
+
+/// How long a camera may take to be configured: its algorithms are loaded, its sensor is set up.
+const CONFIGURED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a helper may take to answer that a control was set.
+const SET_WITHIN: Duration = Duration::from_secs(2);
+/// How often a wait for an answer looks at the stop flag.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Opens a camera through libcamera.
+#[derive(Debug)]
+pub struct LibcameraOpener {
+    folder: PathBuf,
+    device: Option<String>,
+    wanted: Wanted,
+    /// A helper that was started to see which cameras there are; the next open uses it.
+    ready: Option<(Helper, Vec<Camera>)>,
+    remembered: Arc<Mutex<Remembered>>,
+}
+
+/// What is known of the camera while it is closed.
+#[derive(Debug, Default)]
+struct Remembered {
+    camera: Option<Camera>,
+    /// How its picture was turned last.
+    orientation: Orientation,
+}
+
+impl LibcameraOpener {
+    /// Opens `device` (libcamera's name of a camera, its model, or its number from 0), or `None` for the first that is no
+    /// USB camera, by the helpers in `folder`.
+    pub fn new(folder: PathBuf, device: Option<String>, wanted: Wanted) -> LibcameraOpener {
+        LibcameraOpener { folder, device, wanted, ready: None, remembered: Arc::default() }
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_as(&mut self, wanted: &Wanted, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let (helper, cameras) = match self.ready.take() {
+            Some(ready) => ready,
+            None => survey::start(&self.folder, stop)?,
+        };
+        let camera = choose::camera(&cameras, self.device.as_deref())?.clone();
+        let orientation = {
+            let mut remembered = self.remembered();
+            if remembered.camera.as_ref().is_none_or(|before| before.id != camera.id) {
+                remembered.orientation = Orientation::default();
+            }
+            remembered.camera = Some(camera.clone());
+            remembered.orientation
+        };
+        let open = choose::open(&camera, wanted, orientation);
+        let source = LibcameraSource::open(helper, camera, open, Arc::clone(&self.remembered), wanted, stop)?;
+        Ok(Box::new(source))
+    }
+
+    /// The camera that would be opened, asked of a new helper where none was seen yet.
+    fn camera(&mut self) -> Result<Camera, Trouble> {
+        if let Some(camera) = &self.remembered().camera {
+            return Ok(camera.clone());
+        }
+        let (helper, cameras) = survey::start(&self.folder, &Stop::new())?;
+        drop(helper);
+        let camera = choose::camera(&cameras, self.device.as_deref())?.clone();
+        self.remembered().camera = Some(camera.clone());
+        Ok(camera)
+    }
+}
+
+impl Opener for LibcameraOpener {
+    fn describe(&self) -> String {
+        match &self.device {
+            Some(device) => format!("{} (libcamera)", clean(device)),
+            None => String::from("the first camera of libcamera"),
+        }
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let wanted = self.wanted.clone();
+        self.open_as(&wanted, stop)
+    }
+
+    fn largest_size(&mut self) -> Option<(u32, u32)> {
+        choose::largest(&self.camera().ok()?, &self.wanted)
+    }
+
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let Some((width, height)) = self.largest_size() else { return self.open(stop) };
+        // The rate does not matter for one picture: the largest size has often only a slow one.
+        let wanted = Wanted { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
+        self.open_as(&wanted, stop)
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        Some(clean(&self.camera().ok()?.id))
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        let camera = self.camera()?;
+        let orientation = self.remembered().orientation;
+        Ok(Controls::new(camera.controls, &camera.orientations, orientation).list())
+    }
+
+    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+        Ok(choose::formats(&self.camera()?))
+    }
+}
+
+/// An open camera.
+struct LibcameraSource {
+    helper: Helper,
+    camera: Camera,
+    /// What was asked for.
+    open: Open,
+    delivers: Delivers,
+    streams: Streams,
+    /// By number: the main stream's, and the second one's if there is one.
+    buffers: Vec<(Option<Memory>, Option<Memory>)>,
+    /// The buffer that is lent.
+    lent: Option<u32>,
+    /// The newest frame that has not been lent.
+    newest: Option<Filled>,
+    controls: Controls,
+    /// Answers to [`ToHelper::Set`].
+    answers: VecDeque<Result<Value, String>>,
+    bell: Option<Bell>,
+    remembered: Arc<Mutex<Remembered>>,
+}
+
+impl LibcameraSource {
+    fn open(
+        helper: Helper,
+        camera: Camera,
+        open: Open,
+        remembered: Arc<Mutex<Remembered>>,
+        wanted: &Wanted,
+        stop: &Stop,
+    ) -> Result<LibcameraSource, Trouble> {
+        let delivers = Delivers {
+            name: format!("{} (libcamera {})", clean(&camera.model), helper.libcamera()),
+            fourcc: crate::media::Fourcc::NV12,
+            width: 0,
+            height: 0,
+            fps: None,
+            notes: Vec::new(),
+            is_simulated: false,
+        };
+        let controls = Controls::new(Vec::new(), &[], open.orientation);
+        let mut source = LibcameraSource {
+            helper,
+            camera,
+            open: open.clone(),
+            delivers,
+            streams: Streams::default(),
+            buffers: Vec::new(),
+            lent: None,
+            newest: None,
+            controls,
+            answers: VecDeque::new(),
+            bell: None,
+            remembered,
+        };
+        source.configure(open, stop)?;
+        source.delivers.notes = choose::notes(wanted, &source.delivers);
+        Ok(source)
+    }
+
+    /// Has the camera configured anew: what was lent before is void.
+    fn configure(&mut self, open: Open, stop: &Stop) -> Result<(), Trouble> {
+        self.helper.tell(&ToHelper::Open(open.clone()))?;
+        let until = Instant::now() + CONFIGURED_WITHIN;
+        let mut is_configured = false;
+        loop {
+            match self.helper.hear()? {
+                Some((FromHelper::Configured(configured), _)) => {
+                    self.configured(configured)?;
+                    is_configured = true;
+                }
+                Some((FromHelper::Buffer(buffer), descriptor)) if is_configured => {
+                    self.put_buffer(buffer, descriptor)?;
+                    if self.has_all_buffers() {
+                        break;
+                    }
+                }
+                // Of the configuration before.
+                Some((FromHelper::Frame(_), _)) if !is_configured => {}
+                Some((message, _)) => self.heard(message)?,
+                None if Instant::now() >= until || stop.is_set() => {
+                    let what = format!("{} was not set up within {CONFIGURED_WITHIN:?}", self.delivers.name);
+                    return Err(Trouble::new(TroubleKind::Silent, what)
+                        .hint("it is tried again; check the ribbon cable at both ends"));
+                }
+                None => {
+                    self.helper.wait(LOOK, None);
+                }
+            }
+        }
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.orientation = self.controls.orientation();
+        drop(remembered);
+        self.open = open;
+        Ok(())
+    }
+
+    fn configured(&mut self, configured: Configured) -> Result<(), Trouble> {
+        let streams = Streams::of(&configured).map_err(|why| self.helper.nonsense(&why))?;
+        let Configured { buffers, fps, orientation, controls, .. } = configured;
+        self.lent = None;
+        self.newest = None;
+        self.buffers.clear();
+        self.buffers.resize_with(buffers as usize, || (None, None));
+        self.delivers.fourcc = streams.main.fourcc;
+        (self.delivers.width, self.delivers.height) = (streams.main.width, streams.main.height);
+        self.delivers.fps = (fps.is_finite() && fps > 0.0).then_some(fps);
+        self.streams = streams;
+        let before = std::mem::replace(
+            &mut self.controls,
+            Controls::new(controls, &self.camera.orientations, orientation),
+        );
+        self.controls.keep(before);
+        Ok(())
+    }
+
+    fn put_buffer(
+        &mut self,
+        told: tallycam_libcamera::Buffer,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<(), Trouble> {
+        let needed = match told.stream {
+            0 => Some(self.streams.main.least_bytes()),
+            1 => self.streams.second.map(|second| second.least_bytes()),
+            _ => None,
+        };
+        let place = self.buffers.get_mut(told.buffer as usize);
+        let (Some(needed), Some(place), Some(descriptor)) = (needed, place, descriptor) else {
+            return Err(self.helper.nonsense("a buffer that no stream has, or without its descriptor"));
+        };
+        if told.bytes < needed {
+            let why = format!("a buffer of {} bytes, and a frame has {needed}", told.bytes);
+            return Err(self.helper.nonsense(&why));
+        }
+        let memory = match Memory::map(descriptor, told.bytes) {
+            Ok(memory) => memory,
+            Err(error) => return Err(self.helper.nonsense(&error.to_string())),
+        };
+        *(if told.stream == 0 { &mut place.0 } else { &mut place.1 }) = Some(memory);
+        Ok(())
+    }
+
+    fn has_all_buffers(&self) -> bool {
+        let has_second = self.streams.second.is_some();
+        self.buffers.iter().all(|(main, second)| main.is_some() && (second.is_some() || !has_second))
+    }
+
+    /// Takes all that the helper has said.
+    fn hear(&mut self) -> Result<(), Trouble> {
+        while let Some((message, _)) = self.helper.hear()? {
+            self.heard(message)?;
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, message: FromHelper) -> Result<(), Trouble> {
+        match message {
+            FromHelper::Frame(frame) => {
+                let taken = [self.lent, self.newest.map(|newest| newest.buffer)];
+                let memory = self.buffers.get(frame.buffer as usize).and_then(|(main, _)| main.as_ref());
+                let fits = memory.is_some_and(|memory| frame.bytes <= memory.bytes().len() as u64);
+                if !fits || taken.contains(&Some(frame.buffer)) {
+                    return Err(self.helper.nonsense("a frame in a buffer that it cannot be in"));
+                }
+                // The newest counts; the other is lost, as its number tells.
+                if let Some(older) = self.newest.replace(frame) {
+                    self.give_back(older.buffer)?;
+                }
+            }
+            FromHelper::Metadata(measured) => self.controls.measured(measured),
+            FromHelper::WasSet(value) => self.answers.push_back(Ok(value)),
+            FromHelper::Refused { name, why } => {
+                self.answers.push_back(Err(format!("{}: {}", clean(&name), clean(&why))));
+            }
+            FromHelper::Cameras(cameras) => {
+                if cameras.iter().all(|camera| camera.id != self.camera.id) {
+                    let what = format!("{} has gone", self.delivers.name);
+                    return Err(Trouble::new(TroubleKind::Unplugged, what)
+                        .hint("check the ribbon cable with the Pi switched off"));
+                }
+            }
+            FromHelper::Hello(_)
+            | FromHelper::Configured(_)
+            | FromHelper::Buffer(_)
+            | FromHelper::Fault(_) => {
+                return Err(self.helper.out_of_turn());
+            }
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, buffer: u32) -> Result<(), Trouble> {
+        self.helper.tell(&ToHelper::Return { buffer })
+    }
+
+    /// Sets a control and waits for the answer; frames go on meanwhile, and the newest is kept.
+    fn ask(&mut self, value: Value) -> Result<Result<Value, String>, Trouble> {
+        self.answers.clear();
+        self.helper.tell(&ToHelper::Set(value))?;
+        let until = Instant::now() + SET_WITHIN;
+        loop {
+            self.hear()?;
+            if let Some(answer) = self.answers.pop_front() {
+                return Ok(answer);
+            }
+            if Instant::now() >= until {
+                let what = format!("{} has not answered for {SET_WITHIN:?}", self.delivers.name);
+                return Err(Trouble::new(TroubleKind::Silent, what));
+            }
+            self.helper.wait(LOOK, None);
+        }
+    }
+}
+
+impl Source for LibcameraSource {
+    fn delivers(&self) -> &Delivers {
+        &self.delivers
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        if let Some(lent) = self.lent.take() {
+            let (main, second) = &self.buffers[lent as usize];
+            main.iter().chain(second).for_each(|memory| memory.read_begins(false));
+            self.give_back(lent)?;
+        }
+        let until = Instant::now() + wait;
+        let filled = loop {
+            self.hear()?;
+            if let Some(newest) = self.newest.take() {
+                break newest;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.helper.wait(left, self.bell.as_ref()) {
+                return Ok(None);
+            }
+        };
+        self.lent = Some(filled.buffer);
+        let (Some(main), second) = &self.buffers[filled.buffer as usize] else {
+            return Err(self.helper.out_of_turn());
+        };
+        [main].into_iter().chain(second).for_each(|memory| memory.read_begins(true));
+        let stream = self.streams.main;
+        let data =
+            if stream.fourcc.is_jpeg() { &main.bytes()[..filled.bytes as usize] } else { main.bytes() };
+        let second = self.streams.second.zip(second.as_ref()).map(|(stream, memory)| SecondFrame {
+            fourcc: stream.fourcc,
+            width: stream.width,
+            height: stream.height,
+            stride: stream.stride,
+            data: memory.bytes(),
+        });
+        Ok(Some(Frame {
+            fourcc: stream.fourcc,
+            width: stream.width,
+            height: stream.height,
+            stride: stream.stride,
+            data,
+            second,
+            // A stamp of the future would hold up whoever waits for a newer picture.
+            stamp: Stamp::at_monotonic(filled.stamp_us.min(crate::base::clock::monotonic_us())),
+            sequence: filled.sequence,
+        }))
+    }
+
+    fn wake_by(&mut self, bell: &Bell) {
+        self.bell = Some(bell.clone());
+    }
+
+    fn identity(&self) -> Option<String> {
+        Some(clean(&self.camera.id))
+    }
+
+    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+        Ok(self.controls.list())
+    }
+
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+        let unsupported = |why: String| {
+            let what = format!("the camera does not set its control {} to {}", wanted.name, wanted.value);
+            Trouble::new(TroubleKind::Unsupported, what).because(why)
+        };
+        if wanted.name == ORIENTATION {
+            let orientation = self.controls.orientation_of(wanted.value);
+            let orientation =
+                orientation.ok_or_else(|| unsupported(String::from("it cannot turn its picture so")))?;
+            if orientation != self.controls.orientation() {
+                self.configure(Open { orientation, ..self.open.clone() }, &Stop::new())?;
+            }
+            return Ok(self.controls.orientation_value());
+        }
+        if !self.controls.has(&wanted.name) {
+            let what = format!("{} has no control {}", self.delivers.name, wanted.name);
+            return Err(Trouble::new(TroubleKind::Unsupported, what));
+        }
+        match self.ask(Value { name: wanted.name.clone(), value: wanted.value })? {
+            Ok(set) if set.name == wanted.name && set.value.is_finite() => {
+                let value = set.value;
+                self.controls.was_set(set);
+                Ok(value)
+            }
+            Ok(_) => Err(self.helper.out_of_turn()),
+            Err(why) => Err(unsupported(why)),
+        }
+    }
+}
+
+/// What a camera or libcamera says, as it may be shown: without control characters, and not without end.
+fn clean(text: &str) -> String {
+    const MOST: usize = 300;
+    text.chars().map(|letter| if is_unseen_control(letter) { ' ' } else { letter }).take(MOST).collect()
+}
+
+/// The first camera on board that libcamera has, for `auto`: cameras on cables are V4L2's.
+///
+/// # Errors
+/// No helper fits, or it failed.
+pub(super) fn ribbon_camera(
+    folder: &Path,
+    wanted: &Wanted,
+    stop: &Stop,
+) -> Result<Option<LibcameraOpener>, Trouble> {
+    let (helper, cameras) = survey::start(folder, stop)?;
+    let first = cameras.iter().find(|camera| choose::is_on_board(camera)).map(|camera| camera.id.clone());
+    Ok(first.map(|id| LibcameraOpener {
+        ready: Some((helper, cameras)),
+        ..LibcameraOpener::new(folder.to_owned(), Some(id), wanted.clone())
+    }))
+}

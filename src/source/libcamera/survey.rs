@@ -1,0 +1,212 @@
+//! Which helper fits the libcamera that is installed.
+//!
+//! libcamera's soname changes with each minor version, and there is no promise across them: so there is a helper for each, and
+//! the one of the newest version that its loader can start is used. Where the system's libcamera is upgraded, the next
+//! opening takes another helper.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use tallycam_libcamera::{Camera, Orientation};
+
+use super::controls::Controls;
+use super::helper::{Helper, StartError};
+use super::{choose, clean};
+use crate::base::Stop;
+use crate::media::{Control, Format, Trouble, TroubleKind};
+
+/// What the names of helpers begin with; libcamera's version follows.
+const PREFIX: &str = "libcamera-";
+
+/// Where helpers are: `lib/tallycam` beside the folder of this program, so `/usr/lib/tallycam` for `/usr/bin/tallycam`.
+pub fn folder() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    let prefix = program.parent().and_then(Path::parent).unwrap_or(Path::new("/usr"));
+    prefix.join("lib/tallycam")
+}
+
+/// What there is of libcamera on this machine.
+#[derive(Debug)]
+pub struct Survey {
+    /// The helpers that are installed, newest first: libcamera's version that each is for, and where it is.
+    pub helpers: Vec<(String, PathBuf)>,
+    /// The versions of libcamera that are installed, newest first.
+    pub libraries: Vec<String>,
+    /// The helper that is used with the cameras that it sees, or why there is none.
+    pub used: Result<Found, Trouble>,
+}
+
+/// A helper that works.
+#[derive(Debug)]
+pub struct Found {
+    /// Where it is.
+    pub helper: PathBuf,
+    /// libcamera's own version.
+    pub libcamera: String,
+    /// The cameras that it sees.
+    pub cameras: Vec<Listed>,
+}
+
+/// A camera that libcamera sees, for lists.
+#[derive(Debug)]
+pub struct Listed {
+    /// libcamera's lasting name of it.
+    pub id: String,
+    /// Its model.
+    pub model: String,
+    /// What it offers.
+    pub formats: Vec<Format>,
+    /// Its controls, at their defaults.
+    pub controls: Vec<Control>,
+}
+
+impl Listed {
+    fn of(camera: Camera) -> Listed {
+        let formats = choose::formats(&camera);
+        let (id, model) = (clean(&camera.id), clean(&camera.model));
+        let controls = Controls::new(camera.controls, &camera.orientations, Orientation::default()).list();
+        Listed { id, model, formats, controls }
+    }
+}
+
+impl Survey {
+    /// In a sentence without a full stop: "libcamera 0.7.1 is read by /usr/lib/tallycam/libcamera-0.7".
+    pub fn text(&self) -> String {
+        match &self.used {
+            Ok(found) => format!("libcamera {} is read by {}", found.libcamera, found.helper.display()),
+            Err(trouble) => trouble.what.clone(),
+        }
+    }
+}
+
+/// Looks at what there is of libcamera, with the helpers in `folder`. Takes as long as libcamera needs to find its cameras.
+pub fn survey(folder: &Path) -> Survey {
+    let used = start_one(folder, &Stop::new()).map(|(helper, path, cameras)| Found {
+        helper: path,
+        libcamera: helper.libcamera().to_owned(),
+        cameras: cameras.into_iter().map(Listed::of).collect(),
+    });
+    Survey { helpers: helpers(folder), libraries: libraries(Path::new("/")), used }
+}
+
+/// Starts the helper that fits.
+///
+/// # Errors
+/// None does, and why; or it failed.
+pub(super) fn start(folder: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>), Trouble> {
+    start_one(folder, stop).map(|(helper, _, cameras)| (helper, cameras))
+}
+
+fn start_one(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Camera>), Trouble> {
+    let helpers = helpers(folder);
+    for (version, path) in &helpers {
+        match Helper::start(path, stop) {
+            Ok((helper, cameras)) => return Ok((helper, path.clone(), cameras)),
+            Err(StartError::NotInstalled(why)) => log::debug!("no libcamera {version}: {why}"),
+            Err(StartError::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    let helpers: Vec<String> = helpers.into_iter().map(|(version, _)| version).collect();
+    Err(none_fits(&helpers, &libraries(Path::new("/"))))
+}
+
+/// The helpers in `folder`, newest version first.
+fn helpers(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let version = |path: &Path| Some(path.file_name()?.to_str()?.strip_prefix(PREFIX)?.to_owned());
+    let mut helpers: Vec<(String, PathBuf)> = entries
+        .filter_map(|entry| version(&entry.path()).map(|version| (version, entry.path())))
+        .filter(|(version, _)| parts(version).is_some())
+        .collect();
+    helpers.sort_by_key(|(version, _)| std::cmp::Reverse(parts(version)));
+    helpers
+}
+
+/// "0.7" as numbers.
+fn parts(version: &str) -> Option<Vec<u32>> {
+    version.split('.').map(|part| part.parse().ok()).collect()
+}
+
+/// The versions of libcamera's shared library under `root`, newest first.
+fn libraries(root: &Path) -> Vec<String> {
+    let below = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
+    // Debian has a folder for each architecture below them: aarch64-linux-gnu.
+    let is_of_architecture = |path: &PathBuf| path.to_str().is_some_and(|path| path.contains("-linux-gnu"));
+    let folders = ["usr/lib", "usr/local/lib"].map(|folder| root.join(folder));
+    let folders = folders.iter().flat_map(|folder| {
+        std::iter::once(folder.clone()).chain(below(folder.clone()).filter(is_of_architecture))
+    });
+    let version = |path: PathBuf| {
+        let version = path.file_name()?.to_str()?.strip_prefix("libcamera.so.")?.to_owned();
+        // The soname; the file behind it has one number more.
+        (parts(&version)?.len() == 2).then_some(version)
+    };
+    let found: BTreeSet<String> = folders.flat_map(below).filter_map(version).collect();
+    let mut found: Vec<String> = found.into_iter().collect();
+    found.sort_by_key(|version| std::cmp::Reverse(parts(version)));
+    found
+}
+
+fn none_fits(helpers: &[String], libraries: &[String]) -> Trouble {
+    let list = |versions: &[String]| versions.join(" and ");
+    let (what, hint) = match (helpers, libraries) {
+        ([], []) => {
+            ("libcamera is not installed", "apt install tallycam-libcamera, which brings both".to_owned())
+        }
+        ([], _) => {
+            ("tallycam's part for libcamera is not installed", "apt install tallycam-libcamera".to_owned())
+        }
+        (_, []) => ("libcamera is not installed", format!("apt install libcamera{}", helpers[0])),
+        (_, _) => {
+            let what = format!(
+                "libcamera {} is installed, and tallycam has helpers for {}",
+                list(libraries),
+                list(helpers)
+            );
+            return Trouble::new(TroubleKind::Unsupported, what)
+                .hint("kind = \"auto\" reads a ribbon camera through rpicam-vid");
+        }
+    };
+    Trouble::new(TroubleKind::Unsupported, what).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn helpers_and_libraries_are_told_newest_first() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |file: &str| {
+            let file = root.path().join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "").unwrap();
+        };
+        for name in ["libcamera-0.4", "libcamera-0.10", "libcamera-0.7", "libcamera-new", "other"] {
+            put(&format!("usr/lib/tallycam/{name}"));
+        }
+        for name in ["libcamera.so.0.4", "libcamera.so.0.4.0", "libcamera-base.so.0.4", "libcamera.so"] {
+            put(&format!("usr/lib/aarch64-linux-gnu/{name}"));
+        }
+        put("usr/local/lib/libcamera.so.0.10");
+        let versions: Vec<String> =
+            helpers(&root.path().join("usr/lib/tallycam")).into_iter().map(|(version, _)| version).collect();
+        assert_eq!(versions, ["0.10", "0.7", "0.4"]);
+        assert_eq!(libraries(root.path()), ["0.10", "0.4"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let line = |helpers: &[&str], libraries: &[&str]| {
+            let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+            none_fits(&owned(helpers), &owned(libraries)).line()
+        };
+        assert!(
+            line(&["0.7", "0.4"], &["0.5"])
+                .contains("libcamera 0.5 is installed, and tallycam has helpers for 0.7 and 0.4")
+        );
+        assert!(line(&[], &["0.5"]).contains("apt install tallycam-libcamera"));
+        assert!(line(&["0.7"], &[]).contains("apt install libcamera0.7"));
+        assert!(line(&[], &[]).contains("libcamera is not installed"));
+    }
+}
