@@ -331,11 +331,7 @@ fn configure(camera: &mut ActiveCamera<'_>, open: &Open) -> Result<CameraConfigu
             }
         }
     }
-    let mut configuration = validated(camera, &[StreamRole::ViewFinder], open, None)?;
-    // The check of what it became.
-    streams(&configuration)?;
-    configuration.validate();
-    Ok(configuration)
+    validated(camera, &[StreamRole::ViewFinder], open, None)
 }
 
 fn validated(

@@ -10,11 +10,14 @@ import hashlib
 import json
 import mmap
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 F_GET_SEALS, F_SEAL_SHRINK = 1034, 2
 PATTERN, STREET = 'Pattern', 'Street'
@@ -582,21 +585,104 @@ class EmulatedTests(Tests):
 
 
 class DaemonTests(Tests):
-    """tallycam in ROOT, with a camera of `kind = "libcamera"`. It finds the helper in /usr/lib/tallycam."""
+    """tallycam in ROOT, with `kind = "libcamera"`. It finds the helper in /usr/lib/tallycam."""
+
+    PORT = 18093
 
     def __init__(self, root, version, results, program):
         super().__init__(root, version, results)
         self.tallycam = program
+        # The other version's is not of use here, as on any system.
+        self.helper = f'/usr/lib/tallycam/libcamera-{version}'
+
+    def start_tallycam(self):
+        if not os.path.exists(self.tallycam):
+            return None
+        inside = f'{self.root}/usr/bin/tallycam'
+        shutil.copy(self.tallycam, inside)
+        os.makedirs(f'{self.root}/tmp/state', exist_ok=True)
+        with open(f'{self.root}/tmp/config.toml', 'w') as config:
+            config.write(f"""
+                [source]
+                kind = "libcamera"
+                device = "{PATTERN}"
+                width = 1280
+                height = 720
+                fps = 30
+                [http]
+                listen = ["127.0.0.1:{self.PORT}"]
+                [store]
+                directory = "/tmp/state"
+            """)
+        return subprocess.Popen(['/usr/bin/tallycam', 'serve', '--config', '/tmp/config.toml'], stdin=subprocess.DEVNULL,
+                                stdout=self.log, stderr=self.log, preexec_fn=into(self.root))
+
+    def get(self, path):
+        with urllib.request.urlopen(f'http://127.0.0.1:{self.PORT}{path}', timeout=10) as answer:
+            return answer.read()
+
+    def stream(self):
+        """The stream, once tallycam answers. The camera is open as long as somebody reads it."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                return urllib.request.urlopen(f'http://127.0.0.1:{self.PORT}/stream', timeout=20)
+            except urllib.error.URLError:
+                assert time.monotonic() < end, 'nobody answers'
+                time.sleep(0.05)
+
+    def helpers(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open(f'/proc/{pid}/cmdline') as line:
+                    if line.read().startswith(self.helper) and os.readlink(f'/proc/{pid}/root') == self.root:
+                        found.append(int(pid))
+            except OSError:
+                pass  # It has ended.
+        return found
+
+    def pictures(self, stream, count):
+        """Reads so many different pictures; seconds that it took."""
+        began, seen = time.monotonic(), set()
+        while len(seen) < count:
+            length = 0
+            while True:
+                line = stream.readline().strip().lower()
+                if line.startswith(b'content-length:'):
+                    length = int(line.split(b':')[1])
+                if not line and length:
+                    break
+            seen.add(hashlib.sha1(stream.read(length)).hexdigest())
+        return time.monotonic() - began
 
     def test_daemon(self):
-        if not os.path.exists(self.tallycam):
+        daemon = self.start_tallycam()
+        if not daemon:
             return f'there is no {self.tallycam}: make build'
-        return start_tallycam(self)
-
-
-def start_tallycam(tests):
-    """HERE the daemon's tests go: copy tests.tallycam to ROOT/usr/bin, start it by `chroot`, look at its page and stream."""
-    return 'not written yet'
+        try:
+            stream = self.stream()
+            self.pictures(stream, 1)
+            state = json.loads(self.get('/api/v1/state'))
+            assert (state['format'], state['width'], state['height']) == ('NV12', 1280, 720), state
+            took = self.pictures(stream, 90)
+            self.note(f"{state['camera']}: 90 different pictures in {took:.2f} s")
+            helper, = self.helpers()
+            os.kill(helper, signal.SIGKILL)
+            killed = time.monotonic()
+            self.pictures(stream, 10)
+            self.note(f'ten more {time.monotonic() - killed:.2f} s after the helper was killed')
+            assert self.helpers() not in ([], [helper])
+            daemon.send_signal(signal.SIGKILL)
+            daemon.wait()
+            end = time.monotonic() + 1
+            while self.helpers():
+                assert time.monotonic() < end, 'the helper outlives the daemon'
+                time.sleep(0.01)
+        finally:
+            daemon.kill()
+            daemon.wait()
+        return None
 
 
 def main():
