@@ -1,5 +1,6 @@
 //! `tallycam check`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,14 +11,16 @@ use super::config::summary;
 use super::daemon::{Daemon, Sent};
 use super::failure::{CONFIGURATION, DEVICE, FAILED, IO};
 use super::listening::{self, Address};
-use super::{Failure, Given, print, print_json, wiring};
-use crate::config::{Config, Listen};
+use super::placing::{is_there, place_bytes};
+use super::{Failure, Given, devices, print, print_json, report, wiring};
+use crate::config::{Config, Listen, SourceKind};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::keeping::retention;
 use crate::daemon::preferences::Started;
 use crate::http::{Finding, FindingReport, Verdict, room_finding};
 use crate::media::TroubleKind;
+use crate::source::libcamera::{folder, survey};
 use crate::store::media::{MediaError, MediaReader};
 use crate::store::{Reader, StoreError};
 
@@ -35,6 +38,13 @@ pub struct Check {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Write it to FILE instead, with all that a maintainer needs to know of machine and camera, to send back. There is no
+    /// picture in it and no password, address or name of yours
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    report: Option<PathBuf>,
+    /// Replace FILE if it is there
+    #[arg(long, requires = "report")]
+    force: bool,
 }
 
 /// What was found, and the exit code that it asks for when it is bad.
@@ -46,8 +56,12 @@ const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 impl Check {
     /// Looks at everything and tells what was found.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let mut found = match given.and(&self.given).load_all() {
-            Ok(read) => self.all(&read),
+        if let Some(file) = self.report.as_ref().filter(|file| !self.force && file.exists()) {
+            return Err(is_there(file));
+        }
+        let read = given.and(&self.given).load_all();
+        let mut found = match &read {
+            Ok(read) => self.all(read),
             Err(complaints) => {
                 let text = format!("{}\n\n{complaints}", complaints.summary());
                 vec![
@@ -61,6 +75,21 @@ impl Check {
         let is_bad = |(finding, _): &&Found| finding.verdict == Verdict::Bad;
         let code = found.iter().filter(is_bad).map(|(_, code)| *code).max().unwrap_or(0);
         let findings: Vec<Finding> = found.into_iter().map(|(finding, _)| finding).collect();
+        if let Some(file) = &self.report {
+            let resolved = read.as_ref().ok().map(|read| &read.resolved);
+            // Behind the first line of what is wrong with a file the file itself is quoted.
+            let first = |finding: Finding| {
+                let said = finding.said.lines().next().unwrap_or_default().to_owned();
+                Finding { said, ..finding }
+            };
+            let findings: Vec<Finding> = findings.into_iter().map(first).collect();
+            let text = report::text(resolved, &as_text(&findings), &devices::report());
+            place_bytes(file, text.as_bytes(), self.force)?;
+            return print(&format!(
+                "{}: fill in its first part, read the rest, and send it back\n",
+                file.display()
+            ));
+        }
         if self.json {
             print_json(&as_json(findings))?;
         } else {
@@ -78,6 +107,7 @@ impl Check {
             (Finding::good("configuration", summary(&read.resolved)), 0),
             (settings(read), CONFIGURATION),
             (diagnosis::devices(config), DEVICE),
+            (libcamera(config), DEVICE),
         ];
         let told = if is_running { daemon_says(config) } else { Vec::new() };
         if self.no_camera {
@@ -102,6 +132,26 @@ impl Check {
         found.extend(diagnosis::of_the_machine(config).into_iter().map(|finding| (finding, FAILED)));
         found.extend(addresses.iter().map(|(listen, address)| (listen_finding(listen, address), IO)));
         found
+    }
+}
+
+/// Which libcamera there is, and by which helper its cameras are read.
+fn libcamera(config: &Config) -> Finding {
+    let name = "libcamera";
+    let survey = survey(&folder());
+    let said = survey.text();
+    match &survey.used {
+        Ok(found) if found.cameras.is_empty() => {
+            Finding::none(name, format!("{said}, and has found no camera"))
+        }
+        Ok(found) => {
+            let models: Vec<&str> = found.cameras.iter().map(|camera| camera.model.as_str()).collect();
+            Finding::good(name, format!("{said}: {}", models.join(", ")))
+        }
+        Err(trouble) if config.source.kind == SourceKind::Libcamera => {
+            Finding::bad(name, said).maybe_hint(trouble.hint.clone())
+        }
+        Err(_) => Finding::none(name, said),
     }
 }
 

@@ -43,6 +43,12 @@ fn through_libcamera() -> Vec<Listed> {
     libcamera::survey(&libcamera::folder()).used.map(|found| found.cameras).unwrap_or_default()
 }
 
+/// The cameras as text, without the names that have their serial numbers.
+pub fn report() -> String {
+    let text = as_text(&v4l2::list(), &through_libcamera());
+    text.lines().filter(|line| !line.starts_with("  device ")).map(|line| format!("{line}\n")).collect()
+}
+
 fn as_text(nodes: &[Node], others: &[Listed]) -> String {
     let mut out = String::new();
     let (shown, rest): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|node| is_usable(node));

@@ -21,6 +21,7 @@ mod password;
 mod placing;
 mod record;
 mod recount;
+mod report;
 mod serve;
 mod settings;
 mod snapshot;

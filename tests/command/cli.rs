@@ -381,6 +381,61 @@ fn check_names_who_has_the_address_and_the_worst_first() {
 }
 
 #[test]
+fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
+    let run = Run::with(
+        "name = \"Kindergarten\"\n[source]\nkind = \"url\"\n\
+         url = \"http://zoltan:hunter22@cam.example:81/live?token=abcdef\"\nusername = \"brunhild\"\n\
+         password = \"correct horse\"\nwidth = 1234\n[picture]\ntext = \"Anna's garden\"\n[power]\nkey = \"switchoff\"\n\
+         [store]\ndirectory = \"kept-here\"\n[http]\nlisten = [\"127.0.0.1:0\"]\n",
+    );
+    let arguments = ["check", "--no-camera", "--report", "answers.txt"];
+    let (code, out, err) = run.run(&arguments);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert_eq!(out, "answers.txt: fill in its first part, read the rest, and send it back\n");
+    let text = fs::read_to_string(run.folder.path().join("answers.txt")).unwrap();
+    for secret in [
+        "Kinder",
+        "zoltan",
+        "brunhild",
+        "hunter22",
+        "cam.example",
+        "abcdef",
+        "horse",
+        "Anna",
+        "switchoff",
+        "kept-here",
+        "JFIF",
+    ] {
+        assert!(!text.contains(secret), "{secret}:\n{text}");
+    }
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert!(!text.split_whitespace().any(|word| word == host.trim()), "{text}");
+    for part in [
+        "ribbon pulled",
+        "kernel: ",
+        "source.width = 1234",
+        "source.url = (set)",
+        "## libcamera\n",
+        "✓ address",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    let (code, _, err) = run.run(&arguments);
+    assert_eq!(code, 74);
+    assert!(err.contains("answers.txt is there already\nhint: --force replaces it"), "{err}");
+    assert_eq!(run.run(&[&arguments[..], &["--force"]].concat()).0, 0);
+    // Of a file that is wrong, nothing is quoted.
+    fs::write(
+        run.folder.path().join("config.toml"),
+        "[source]\npasword = \"hunter22\"\nurl = 7 # hunter22\n",
+    )
+    .unwrap();
+    assert_eq!(run.run(&[&arguments[..], &["--force"]].concat()).0, 0);
+    let text = fs::read_to_string(run.folder.path().join("answers.txt")).unwrap();
+    assert!(text.contains("✗ configuration  2 complaints\n") && !text.contains("hunter"), "{text}");
+}
+
+#[test]
 fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
     let run = Run::with(
         "[[line]]\nname = \"Door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n\n[[line]]\nname = \"Gate\"\na = [0.2, 1.0]\nb = [0.2, 0.0]\n",

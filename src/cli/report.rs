@@ -1,0 +1,500 @@
+//! `tallycam check --report`: what a maintainer needs to know of a camera that is not at hand, in one text to send back.
+//!
+//! Nothing is written that was not chosen here: of the configuration only what are numbers, words of a choice and flags, of
+//! the state and the log only what is about the camera. What is free text passes [`Redaction`] besides.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::daemon::{Daemon, Sent};
+use crate::base::clock;
+use crate::base::secrets::{STARS, blotted, of_path, shown_command};
+use crate::config::keys;
+use crate::config::{Config, Origin, Resolved};
+use crate::source::libcamera::{Survey, folder, survey};
+
+/// What the person at the camera is asked.
+const QUESTIONS: &str = "\
+## Please fill in
+
+board (Zero 2, 3, 4, 5; how much memory):
+camera (Module 1, 2, 3, 3 wide, HQ, GS; which lens):
+the picture is live on the page (yes, no, what does it say):
+colours and brightness are right, also a minute later (yes, no):
+focus: auto, by hand, the sweep, a click on the picture (each: works, does not, the camera has none):
+ribbon pulled while live (only on a Pi you would risk): what did the page say:
+                                                  live again after so many seconds, or not:
+a stopwatch filmed: it, minus what the page shows of it (milliseconds):
+an hour of running: frame rate, temperature, anything in the log:
+anything else:
+";
+
+/// How long the daemon is watched for its frame rate.
+const WATCHED_FOR: Duration = Duration::from_secs(3);
+/// How long a program may take that is asked for its version.
+const SAYS_WITHIN: Duration = Duration::from_secs(5);
+/// Lines of the log at most.
+const MOST_LINES: usize = 80;
+/// What is told of `/api/v1/state`.
+const STATE: [&str; 20] = [
+    "version",
+    "state",
+    "headline",
+    "reason",
+    "hint",
+    "since",
+    "camera",
+    "simulated",
+    "notes",
+    "format",
+    "width",
+    "height",
+    "fps",
+    "viewers",
+    "healthy",
+    "failed_reads",
+    "lost",
+    "broken",
+    "opens",
+    "uptime_s",
+];
+/// Which parts of the program are listened to in the log.
+const PLACES: [&str; 5] = ["source", "pipeline::capture", "pipeline::tuning", "lens", "daemon::source"];
+
+/// The report, with what `tallycam check` has found (`findings`) and the cameras of V4L2 (`devices`) as text.
+pub fn text(resolved: Option<&Resolved>, findings: &str, devices: &str) -> String {
+    let config = resolved.map(|resolved| &resolved.config);
+    let mut out = String::new();
+    let mut part = |title: &str, text: &str| {
+        let text = text.trim_end();
+        let _ = write!(out, "## {title}\n\n{}\n\n", if text.is_empty() { "nothing" } else { text });
+    };
+    part("Machine", &machine());
+    part("tallycam check", findings);
+    part("Configuration, where it is not the default", &resolved.map(configuration).unwrap_or_default());
+    part("libcamera", &libcamera(&folder(), &survey(&folder())));
+    part("Cameras of V4L2", devices);
+    part("Device nodes", &nodes(Path::new("/dev")));
+    part(
+        "The tallycam that runs",
+        &config.and_then(Daemon::find).map(|daemon| running(&daemon)).unwrap_or_default(),
+    );
+    let user = ["USER", "LOGNAME", "SUDO_USER"].iter().filter_map(|name| std::env::var(name).ok());
+    let is_everywhere = |name: &String| matches!(name.as_str(), "root" | "tallycam" | "pi");
+    let names = user.filter(|name| !is_everywhere(name)).chain([read("/proc/sys/kernel/hostname")]);
+    let redaction = Redaction::of(config, names.collect());
+    format!(
+        "# tallycam {} on a camera, {}\n\n\
+         There is no picture in it, and no password, address or name of yours that could be told from the rest.\n\
+         Read it before you send it.\n\n{QUESTIONS}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        clock::rfc3339(clock::wall_us()),
+        redaction.applied(&out)
+    )
+}
+
+fn read(path: &str) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.trim_matches(|c: char| c == '\0' || c.is_whitespace()).to_owned()
+}
+
+fn machine() -> String {
+    let release = read("/etc/os-release");
+    let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or_default();
+    let first_kb = |key: &str| {
+        let meminfo = read("/proc/meminfo");
+        meminfo.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim().to_owned()
+    };
+    let boot = [read("/boot/firmware/config.txt"), read("/boot/config.txt")];
+    let is_of_cameras = |line: &&str| {
+        [
+            "camera_auto_detect",
+            "dtoverlay=imx",
+            "dtoverlay=ov",
+            "dtoverlay=arducam",
+            "gpu_mem",
+            "start_x",
+            "dtoverlay=vc4",
+        ]
+        .iter()
+        .any(|word| line.starts_with(word))
+    };
+    let boot: Vec<&str> =
+        boot.iter().flat_map(|text| text.lines()).map(str::trim).filter(is_of_cameras).collect();
+    let asked = [
+        "-W",
+        "-f",
+        "${db:Status-Abbrev} ${Package} ${Version}\n",
+        "tallycam*",
+        "libcamera*",
+        "rpicam*",
+        "libpisp*",
+    ];
+    let packages = said("dpkg-query", &asked);
+    let packages: Vec<&str> =
+        packages.lines().filter_map(|line| line.strip_prefix("ii")).map(str::trim).collect();
+    format!(
+        "board: {}\nsystem: {}\nkernel: {} {}\nmemory: {} of {} available\nthrottled: {}\nboot: {}\npackages: {}\n",
+        read("/proc/device-tree/model"),
+        system.trim_matches('"'),
+        read("/proc/sys/kernel/osrelease"),
+        std::env::consts::ARCH,
+        first_kb("MemAvailable:"),
+        first_kb("MemTotal:"),
+        read("/sys/devices/platform/soc/soc:firmware/get_throttled"),
+        boot.join("; "),
+        packages.join("; ")
+    )
+}
+
+/// What is set, by whom. Values that may hold anything are not told.
+fn configuration(resolved: &Resolved) -> String {
+    let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
+    set.map(|setting| {
+        let (section, name) = setting.path.rsplit_once('.').unwrap_or(("", &setting.path));
+        // A camera's identity has its serial number.
+        let section = if section.starts_with(keys::BY_CAMERA) { keys::BY_CAMERA } else { section };
+        let key = keys::find(section, name);
+        let is_plain = key.is_none_or(|key| is_plain(key.kind.shape().word));
+        let is_of_the_system =
+            ["\"/dev/video", "\"/base/"].iter().any(|start| setting.value.starts_with(start));
+        let value = if is_plain || is_of_the_system { &setting.value } else { "(set)" };
+        let dot = if section.is_empty() { "" } else { "." };
+        format!("{section}{dot}{name} = {value}  # {}\n", setting.origin.word())
+    })
+    .collect()
+}
+
+/// Whether values of such a shape tell nothing but what was chosen among what there is.
+fn is_plain(shape: &str) -> bool {
+    matches!(
+        shape,
+        "boolean" | "integer" | "number" | "choice" | "time" | "pixels" | "size" | "crop" | "color"
+    )
+}
+
+fn libcamera(folder: &Path, survey: &Survey) -> String {
+    let mut out = format!("{}\n", survey.text());
+    if let Err(trouble) = &survey.used {
+        let _ = writeln!(out, "{}", trouble.line());
+    }
+    let _ = writeln!(out, "installed libraries: {}", survey.libraries.join(", "));
+    let _ = writeln!(out, "helpers in {}:", folder.display());
+    for (_, helper) in &survey.helpers {
+        let _ = writeln!(out, "  {} --probe: {}", helper.display(), said(helper, &["--probe"]));
+    }
+    out
+}
+
+/// Nodes that a camera may have, and whether this user may use them.
+fn nodes(dev: &Path) -> String {
+    let entries =
+        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_of_cameras = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        ["video", "media", "v4l-subdev", "udmabuf"].iter().any(|start| name.starts_with(start))
+    };
+    let mut paths: Vec<PathBuf> =
+        entries(dev.to_owned()).filter(is_of_cameras).chain(entries(dev.join("dma_heap"))).collect();
+    paths.sort();
+    let may = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
+    let line = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let of = read(&format!("/sys/class/video4linux/{name}/name"));
+        let denied =
+            if rustix::fs::access(path, may).is_ok() { "" } else { " (may not be opened by this user)" };
+        format!("{} {of}{denied}\n", path.display())
+    };
+    paths.iter().map(line).collect()
+}
+
+/// State, frame rate, age of its pictures, controls and log of the daemon.
+fn running(daemon: &Daemon) -> String {
+    let get = |path: &str| daemon.json::<Value>("GET", path, Sent::Nothing, "it was not asked").ok();
+    // Whoever asks for a picture wakes the camera.
+    let age = || {
+        let answer = daemon.ask("GET", "/api/v1/snapshot", Sent::Nothing).ok()?;
+        let taken: f64 = answer.header("x-timestamp")?.parse().ok()?;
+        Some(clock::wall_us() as f64 / 1000.0 - taken * 1000.0)
+    };
+    let mut ages: Vec<f64> = age().into_iter().collect();
+    let frames = || Some((Instant::now(), get("/api/v1/state")?["frames"].as_u64()?));
+    let begin = frames();
+    while begin.is_some_and(|(begin, _)| begin.elapsed() < WATCHED_FOR) {
+        ages.extend(age());
+        sleep(Duration::from_millis(97));
+    }
+    let mut out = String::new();
+    if let Some(((began, before), (ended, after))) = begin.zip(frames()) {
+        let rate = after.saturating_sub(before) as f64 / (ended - began).as_secs_f64();
+        let _ = writeln!(out, "measured: {rate:.2} frames a second");
+    }
+    if let Some(least) = ages.iter().copied().reduce(f64::min) {
+        let _ = writeln!(
+            out,
+            "age of the newest picture when it came: {least:.1} ms at least, of {}",
+            ages.len()
+        );
+    }
+    let state = get("/api/v1/state").unwrap_or_default();
+    for key in STATE {
+        if let Some(value) = state.get(key).filter(|value| !value.is_null()) {
+            let _ = writeln!(out, "{key}: {value}");
+        }
+    }
+    let list = |value: Option<Value>| {
+        value.and_then(|mut v| v["items"].as_array_mut().map(std::mem::take)).unwrap_or_default()
+    };
+    out.push_str("\ncontrols:\n");
+    for control in list(get("/api/v1/controls")) {
+        let word =
+            |key: &str| control.get(key).filter(|v| !v.is_null()).map(Value::to_string).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "  {} = {}, from {} to {}, default {}",
+            control["name"].as_str().unwrap_or_default(),
+            word("value"),
+            word("min"),
+            word("max"),
+            word("default")
+        );
+    }
+    out.push_str("\nlog:\n");
+    let lines = list(get("/api/v1/log?lines=1000&level=info"));
+    let is_of_the_camera = |line: &&Value| {
+        line["target"].as_str().is_some_and(|target| PLACES.iter().any(|place| target.starts_with(place)))
+    };
+    let lines: Vec<&Value> = lines.iter().filter(is_of_the_camera).collect();
+    for line in lines.iter().skip(lines.len().saturating_sub(MOST_LINES)) {
+        let word = |key: &str| line[key].as_str().unwrap_or_default();
+        let _ = writeln!(out, "  {} {} {}: {}", word("time"), word("level"), word("target"), word("message"));
+    }
+    out
+}
+
+/// What a program prints, or why it does not, in so many letters that a report may have of it.
+fn said(program: impl AsRef<Path>, arguments: &[&str]) -> String {
+    let program = program.as_ref();
+    let spawned = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => return error.to_string(),
+    };
+    let until = Instant::now() + SAYS_WITHIN;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+        sleep(Duration::from_millis(20));
+    }
+    // One that has ended takes no signal.
+    let _ = child.kill();
+    match child.wait_with_output() {
+        Ok(output) => {
+            let text = [output.stdout, output.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .concat();
+            let text: String = text.trim_end().chars().take(4000).collect();
+            match output.status.code() {
+                Some(0) => text,
+                Some(code) => format!("{text} (ended with {code})"),
+                None => format!("{text} (ended by a signal)"),
+            }
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Takes out of a text what is the owner's own.
+#[derive(Debug)]
+struct Redaction {
+    secrets: Vec<String>,
+    /// What is taken out where it is a word: names of the machine and its user.
+    names: Vec<String>,
+}
+
+/// A shorter text of the configuration stands in too many words: only where it is one is it taken out.
+const LEAST: usize = 4;
+
+impl Redaction {
+    /// For what is configured, and these names of machine and user.
+    fn of(config: Option<&Config>, names: Vec<String>) -> Redaction {
+        let mut secrets = Vec::new();
+        if let Some(config) = config {
+            let source = &config.source;
+            let texts = [
+                Some(&config.name),
+                source.url.as_ref(),
+                source.username.as_ref(),
+                source.password.as_ref(),
+                config.picture.text.as_ref(),
+                config.power.key.as_ref(),
+            ];
+            secrets.extend(texts.into_iter().flatten().cloned());
+            let paths = [&source.path, &config.store.directory, &config.detect.replay];
+            secrets.extend(paths.into_iter().flatten().map(|path| path.display().to_string()));
+            secrets.extend(shown_command(&source.command).1);
+            secrets.extend(source.url.as_deref().map(parts).unwrap_or_default());
+            let drawn = config.lines.iter().map(|line| &line.name);
+            secrets.extend(drawn.chain(config.zones.iter().map(|zone| &zone.name)).cloned());
+        }
+        secrets.retain(|secret| *secret != Config::default().name);
+        let (secrets, short) = secrets.into_iter().partition(|secret| secret.chars().count() >= LEAST);
+        Redaction { secrets, names: [names, short].concat() }
+    }
+
+    fn applied(&self, text: &str) -> String {
+        let text = blotted(text, &self.secrets);
+        let mut out = String::new();
+        for word in text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,;<>(){}|".contains(c)) {
+            let end = word
+                .char_indices()
+                .last()
+                .map_or(0, |(at, c)| if is_of_word(c) { at + c.len_utf8() } else { at });
+            let (word, rest) = word.split_at(end);
+            out.push_str(&self.word(word));
+            out.push_str(rest);
+        }
+        out
+    }
+
+    fn word(&self, word: &str) -> String {
+        if let Some((scheme, _)) = word.split_once("://") {
+            return format!("{scheme}://…");
+        }
+        let plain = word.trim_matches(|c| ".:[]=".contains(c));
+        let plain = plain.split(['%', '/']).next().unwrap_or_default().trim_matches(['[', ']']);
+        let is_mac = plain.len() == 17
+            && plain.split(':').filter(|part| u8::from_str_radix(part, 16).is_ok()).count() == 6;
+        let is_elsewhere = |ip: IpAddr| !ip.is_loopback() && !ip.is_unspecified();
+        let socket = |text: &str| text.parse::<SocketAddr>().map(|address| address.ip());
+        let ip = plain.parse().or_else(|_| socket(plain)).or_else(|_| socket(word));
+        if is_mac || ip.is_ok_and(is_elsewhere) {
+            return String::from("(address)");
+        }
+        if let Some((before, home)) = word.split_once("/home/") {
+            let rest = home.find('/').map_or("", |at| &home[at..]);
+            return format!("{before}/home/{STARS}{rest}");
+        }
+        // Also with a domain, or before what it says.
+        let is_name = |part: &str| !part.is_empty() && self.names.iter().any(|name| name == part);
+        if word.split(['.', '@', ':', '/']).any(is_name) { STARS.to_owned() } else { word.to_owned() }
+    }
+}
+
+fn is_of_word(c: char) -> bool {
+    !(c.is_whitespace() || "\"'`,;<>(){}|".contains(c))
+}
+
+/// What a URL tells of its camera: host, who signs in and how, secrets in its path.
+fn parts(url: &str) -> Vec<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let host =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
+    let mut parts: Vec<String> = user.split(':').chain([host, path]).map(str::to_owned).collect();
+    parts.extend(of_path(path));
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::keys::{KEYS, Key};
+
+    fn resolved(text: &str) -> Resolved {
+        Config::from_text(Path::new("config.toml"), text, &[], []).unwrap()
+    }
+
+    /// Whatever text a key takes, the report has it not: neither as the setting nor where something else says it.
+    #[test]
+    fn no_text_of_the_configuration_is_told() {
+        let free = |key: &&Key| !is_plain(key.kind.shape().word);
+        for key in KEYS.iter().filter(free) {
+            let value = match key.kind.shape().word {
+                "text" | "secret" | "path" | "command" => "\"s3cretvalue\"",
+                "url" => "\"http://s3cretvalue.example/s3cretvalue?pwd=s3cretvalue\"",
+                "device" => "\"usb-s3cretvalue\"",
+                "list" if key.section != "http" => "[\"s3cretvalue\"]",
+                // Their words are not free, or addresses.
+                _ => continue,
+            };
+            let text = match key.section {
+                "" => format!("{} = {value}\n", key.name),
+                section => format!("[{section}]\n{} = {value}\n", key.name),
+            };
+            // What takes no such text cannot tell it.
+            let Ok(resolved) = Config::from_text(Path::new("config.toml"), &text, &[], []) else { continue };
+            let told = configuration(&resolved);
+            assert!(told.contains(key.name) && !told.contains("s3cretvalue"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_a_log_says_of_it_is_taken_out() {
+        let resolved = resolved(
+            "name = \"Kindergarten\"\n[source]\nkind = \"url\"\nurl = \"http://eve:hunter22@cam.example:81/live?token=abcdef\"\n\
+             password = \"correct horse\"\n[power]\nkey = \"switchoff\"\n[[line]]\nname = \"Annas door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n",
+        );
+        let redaction =
+            Redaction::of(Some(&resolved.config), vec![String::from("shedpi"), String::from("eva")]);
+        let said = redaction.applied(
+            "cam.example does not answer; hunter22, eve:hunter22; http://other.example/x. \"correct horse\" abcdef\n\
+             Kindergarten: Annas door; switchoff; 192.168.1.7:554, [fe80::1%eth0]:80 2001:db8::7 dc:a6:32:01:02:03\n\
+             open http://shedpi.local:8080/ at shedpi.local; /home/anna/x.mp4; eva may use it\n",
+        );
+        for secret in [
+            "cam.example",
+            "hunter22",
+            "eve:",
+            "other.example",
+            "horse",
+            "abcdef",
+            "Kinder",
+            "Annas",
+            "switch",
+            "192.168",
+            "fe80",
+            "2001",
+            "dc:a6",
+            "shedpi",
+            "anna",
+            "eva ",
+        ] {
+            assert!(!said.contains(secret), "{secret}: {said}");
+        }
+        let plain = "imx708 at 2026-11-25T17:00:00Z: 1920×1080, 30.00 fps, libcamera 0.7.1, kernel 6.12.47, 127.0.0.1:8080 0::\n";
+        assert_eq!(redaction.applied(plain), plain);
+    }
+
+    #[test]
+    fn plain_settings_are_told_with_who_set_them() {
+        let told = configuration(&resolved(
+            "[source]\nkind = \"libcamera\"\nwidth = 1280\ndevice = \"/dev/video2\"\n",
+        ));
+        assert!(
+            told.contains("source.kind = \"libcamera\"  # file\nsource.device = \"/dev/video2\""),
+            "{told}"
+        );
+        assert!(told.contains("source.width = 1280"), "{told}");
+    }
+
+    #[test]
+    fn a_program_is_quoted_or_why_not() {
+        assert_eq!(said("/bin/echo", &["0.7.1"]), "0.7.1");
+        assert_eq!(said("/bin/sh", &["-c", "echo no; exit 127"]), "no (ended with 127)");
+        assert!(said("/nowhere", &[]).contains("No such file"));
+    }
+}
