@@ -558,10 +558,12 @@ class HelperTests(Tests):
             json.dump({camera: pictures(self, camera, 120) for camera in (PATTERN, STREET)}, file)
 
 
-def pictures(tests, camera, count):
+def pictures(tests, camera, count, skipped=0):
     with tests.start() as helper:
         assert helper.open(camera, width=640, height=480)[0] == 'configured'
         hashes = []
+        for _ in range(skipped):
+            helper.give_back(helper.frame(60))
         for _ in range(count):
             frame = helper.frame(60)
             hashes.append(hashlib.sha1(helper.pixels(frame)).hexdigest())
@@ -572,16 +574,20 @@ def pictures(tests, camera, count):
 class EmulatedTests(Tests):
     def __init__(self, root, version, results):
         super().__init__(root, version, results)
+        # It looks for each file in there first.
         self.program = ['qemu-aarch64', '-L', root, f'{root}/usr/lib/tallycam/libcamera-{version}']
+        self.root = None
 
     def test_same_pictures(self):
         with open(os.path.join(self.results, f'pictures-{self.version}.json')) as file:
             natively = json.load(file)
         for camera, expected in natively.items():
-            seen = pictures(self, camera, 20)
+            # Natively the first came too fast and were not passed on.
+            seen = pictures(self, camera, 20, 10)
             different = len(set(seen) - set(expected))
             self.note(f'{camera}: {len(set(seen))} different pictures, {different} of them not as natively')
-            assert len(set(seen)) >= 8 and not different, (camera, different)
+            # A slow machine is shown every second picture of the ten.
+            assert len(set(seen)) >= 5 and not different, (camera, different)
 
 
 class DaemonTests(Tests):
