@@ -96,7 +96,7 @@ impl Drop for Memory {
 fn is_dma_buf(descriptor: &OwnedFd) -> bool {
     /// linux/magic.h
     const DMA_BUF_MAGIC: i64 = 0x444d_4142;
-    rustix::fs::fstatfs(descriptor).is_ok_and(|system| i64::from(system.f_type) == DMA_BUF_MAGIC)
+    rustix::fs::fstatfs(descriptor).is_ok_and(|system| system.f_type == DMA_BUF_MAGIC)
 }
 
 #[cfg(test)]
