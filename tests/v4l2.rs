@@ -496,7 +496,8 @@ fn auto_passes_over_what_is_no_camera() {
     with_camera("auto_passes_over_what_is_no_camera", FakeCam::new(), |bench| {
         symlink("/dev/null", bench.root.join("dev/video0")).unwrap();
         std::fs::write(bench.root.join("dev/video1"), "").unwrap();
-        let mut auto = AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
+        let mut auto =
+            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
         let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
         assert!(source.delivers().name.starts_with("Fake Camera ("));
         assert_eq!(source.delivers().notes, [""; 0]);
@@ -507,7 +508,8 @@ fn auto_passes_over_what_is_no_camera() {
 #[test]
 fn auto_tells_of_a_camera_it_cannot_have() {
     with_camera("auto_tells_of_a_camera_it_cannot_have", FakeCam::new().faults("busy"), |bench| {
-        let mut auto = AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
+        let mut auto =
+            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
         assert_eq!(auto.open(&Stop::new()).err().unwrap().kind, TroubleKind::Busy);
     });
 }
@@ -554,7 +556,8 @@ fn a_camera_is_had_once_it_is_no_longer_busy() {
 fn a_camera_that_comes_back_between_two_looks_is_seen_by_auto() {
     let test = "a_camera_that_comes_back_between_two_looks_is_seen_by_auto";
     with_camera(test, FakeCam::new().faults("unplug@2"), |bench| {
-        let mut auto = AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
+        let mut auto =
+            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
         let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
         while source.next(PATIENCE).is_ok() {}
         drop(source);
@@ -574,7 +577,8 @@ fn the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it() {
         bench.control("busy");
         let wanted = Wanted { width: Some(320), height: Some(240), ..Wanted::ANYTHING };
         let scene = Box::new(SimOpener::new(1, wanted, true));
-        let auto = AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, Some(scene));
+        let auto =
+            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, Some(scene));
         let (pipeline, worker) = Pipeline::start(Box::new(auto), Settings::default()).unwrap();
         let _demand = pipeline.demand();
         let mut viewer = pipeline.hub().subscribe();

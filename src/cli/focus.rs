@@ -59,6 +59,17 @@ enum What {
         #[command(flatten)]
         how: How,
     },
+    /// Have autofocus look at a spot of the picture as it is shown; without one, at all of it
+    At {
+        /// From the left, 0 to 1
+        #[arg(value_parser = place, requires = "y")]
+        x: Option<f64>,
+        /// From the top, 0 to 1
+        #[arg(value_parser = place)]
+        y: Option<f64>,
+        #[command(flatten)]
+        how: How,
+    },
     /// As the camera has it by itself
     Reset {
         #[command(flatten)]
@@ -78,6 +89,7 @@ impl What {
             | What::Auto { how, .. }
             | What::Set { how, .. }
             | What::Step { how, .. }
+            | What::At { how, .. }
             | What::Reset { how }
             | What::Sweep { how } => how,
         }
@@ -121,6 +133,9 @@ impl Focus {
             Some(What::Auto { to, .. }) => patch(json!({"auto": to == "on"}))?,
             Some(What::Set { to, .. }) => patch(json!({"position": to}))?,
             Some(What::Step { by, .. }) => patch(json!({"step": by}))?,
+            Some(What::At { x, y, .. }) => {
+                patch(json!({"window": x.zip(*y).map(|(x, y)| json!({"x": x, "y": y}))}))?
+            }
             Some(What::Reset { .. }) => daemon.json("POST", "/api/v1/lens/reset", Sent::Nothing, not)?,
             Some(What::Sweep { .. }) => sweep(&daemon)?,
         };
@@ -170,6 +185,10 @@ fn in_words(lens: &Value) -> String {
         Some(false) => String::from("autofocus  off"),
         None => String::from("autofocus  none"),
     });
+    let window = &lens["window"];
+    if let (Some(x), Some(y)) = (window["x"].as_f64(), window["y"].as_f64()) {
+        lines.push(format!("looks at   {x:.2} from the left, {y:.2} from the top"));
+    }
     lines.push(match lens["sharpness"].as_f64() {
         Some(sharpness) => format!("sharpness  {sharpness:.2}"),
         None => String::from("sharpness  no live picture"),

@@ -24,7 +24,9 @@ use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
 use crate::ui::LensFacts;
 
 /// Keys of a change.
-const KEYS: [&str; 3] = ["position", "auto", "step"];
+const KEYS: [&str; 4] = ["position", "auto", "step", WINDOW];
+
+const WINDOW: &str = "window";
 
 /// What is to become of the lens: one of them, and `auto: false` beside a place or a step says what is so anyhow.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -39,7 +41,10 @@ pub struct LensWish {
 
 impl LensWish {
     fn read(fields: &Fields) -> Result<LensWish, FieldError> {
-        fields.no_null(&KEYS)?;
+        fields.no_null(&KEYS[..3])?;
+        if fields.has(WINDOW) {
+            return Err(wrong(WINDOW, "by itself, without a position, a step or auto"));
+        }
         Ok(LensWish {
             position: fields.number("position", 0.0..=1.0)?,
             auto: fields.flag("auto")?,
@@ -69,6 +74,34 @@ impl LensWish {
     }
 }
 
+/// A window of a change: `{"x": 0.4, "y": 0.6}` of the picture as it is shown, or `null` for all of it; the outer `None`:
+/// there is something else, or nothing, in it.
+fn window_of(fields: &Fields) -> Result<Option<Option<[f64; 2]>>, FieldError> {
+    if !fields.has(WINDOW) || KEYS[..3].iter().any(|key| fields.has(key)) {
+        return Ok(None);
+    }
+    let Some(given) = fields.get(WINDOW) else { return Ok(Some(None)) };
+    let share = |key| given.get(key)?.as_f64().filter(|share| (0.0..=1.0).contains(share));
+    let is_window = given.as_object().is_some_and(|given| given.len() == 2);
+    let at = share("x").zip(share("y")).filter(|_| is_window);
+    let (x, y) = at.ok_or_else(|| wrong(WINDOW, "{\"x\": 0.4, \"y\": 0.6}, each from 0 to 1, or null"))?;
+    Ok(Some(Some([x, y])))
+}
+
+/// Makes autofocus look there, and keeps that.
+pub async fn look_at(site: &Rc<Site>, at: Option<[f64; 2]>, expected: Option<u64>) -> Result<(), Problem> {
+    let values = site.focus.look_at(kind(site), at).await?;
+    let now = site.pipeline.controls().await?;
+    let wanted = values.into_iter().map(|value| (value.name, Some(value.value))).collect();
+    let set = controls::set(site, now, wanted, expected).await;
+    site.focus.forget();
+    let set = set?;
+    if set.refused.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" ")))
+}
+
 /// How the lens is now, and how sharp the newest picture.
 async fn look(site: &Site) -> (LensStatus, Option<f64>) {
     (site.focus.look(kind(site)).await, site.focus.sharpness().await)
@@ -83,6 +116,7 @@ pub async fn facts(site: &Site) -> LensFacts {
         position: status.position,
         auto: status.auto,
         has_position: status.has_position,
+        has_window: status.window.is_some(),
         sharpness,
         sweep: status.sweep,
         swept: status.ended.as_ref().map(SweepEnd::text).unwrap_or_default(),
@@ -258,10 +292,20 @@ struct LensReport {
     reason: Option<String>,
     position: Option<f64>,
     auto: Option<bool>,
+    /// Whether autofocus can be told where to look.
+    has_window: bool,
+    /// Where it looks; `None`: at all of the picture.
+    window: Option<Window>,
     sharpness: Option<f64>,
     sweep: Option<Progress>,
     last_sweep: Option<LastSweep>,
     unkept: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Window {
+    x: f64,
+    y: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -284,6 +328,8 @@ impl LensReport {
             reason: status.reason,
             position: status.position.map(|position| rounded(position, 1e4)),
             auto: status.auto,
+            has_window: status.window.is_some(),
+            window: status.window.flatten().map(|[x, y]| Window { x: rounded(x, 1e4), y: rounded(y, 1e4) }),
             sharpness: sharpness.map(|sharpness| rounded(sharpness, 100.0)),
             sweep: status.sweep.map(|(done, of)| Progress { done, of }),
             last_sweep: status
@@ -309,6 +355,10 @@ pub async fn get(request: Request) -> Response<Body> {
 /// `PATCH /api/v1/lens`.
 pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
+    if let Some(at) = window_of(&fields).map_err(|error| fields.with_given(error))? {
+        look_at(&request.site, at, expected(&request)?).await?;
+        return Ok(get(request).await);
+    }
     let wish = match LensWish::read(&fields).and_then(LensWish::meant) {
         Ok(wish) => wish,
         // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
@@ -348,9 +398,14 @@ pub fn schemas() -> Value {
     let maybe = |kind: &str| json!({"type": [kind, "null"]});
     let position = json!({"type": ["number", "null"], "minimum": 0, "maximum": 1});
     let count = json!({"type": "integer", "minimum": 0});
+    let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     json!({
         "Lens": object(json!({
             "supported": {"type": "boolean"}, "reason": maybe("string"), "position": position, "auto": maybe("boolean"),
+            "has_window": {"type": "boolean"},
+            "window": {"oneOf": [
+                object(json!({"x": {"type": "number"}, "y": {"type": "number"}})), {"type": "null"},
+            ]},
             "sharpness": maybe("number"), "unkept": maybe("string"),
             "last_sweep": {"oneOf": [
                 object(json!({"found": {"type": "boolean"}, "said": {"type": "string"}})), {"type": "null"},
@@ -363,6 +418,7 @@ pub fn schemas() -> Value {
                 "position": {"type": "number", "minimum": 0, "maximum": 1},
                 "auto": {"type": "boolean"},
                 "step": {"type": "number", "minimum": -1, "maximum": 1},
+                "window": {"oneOf": [object(json!({"x": share, "y": share})), {"type": "null"}]},
             },
         },
     })
@@ -372,6 +428,20 @@ pub fn schemas() -> Value {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_window_is_a_place_or_nothing() {
+        let of = |body: &str| {
+            let fields = Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS).unwrap();
+            window_of(&fields).map_err(|error| format!("{error:?}"))
+        };
+        assert_eq!(of(r#"{"window": {"x": 0.4, "y": 1}}"#), Ok(Some(Some([0.4, 1.0]))));
+        assert_eq!(of(r#"{"window": null}"#), Ok(Some(None)));
+        assert_eq!(of(r#"{"step": 0.1}"#), Ok(None));
+        for wrong in [r#"{"x": 2, "y": 0}"#, r#"{"x": 0.1}"#, "[0.1, 0.1]", r#"{"x": 0, "y": 0, "z": 0}"#] {
+            assert!(of(&format!("{{\"window\": {wrong}}}")).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn one_thing_is_wished() {

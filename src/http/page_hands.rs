@@ -95,6 +95,7 @@ pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
     let done = match (fields.get("do"), fields.get("auto")) {
         (Some("reset"), _) => lens::reset(site).await,
         (Some("sweep"), _) => lens::sweep(site).await,
+        (Some("whole"), _) => lens::look_at(site, None, None).await,
         (Some("cancel"), _) => {
             lens::cancel(site).await;
             Ok(())

@@ -471,7 +471,7 @@ pub static ROUTES: &[Route] = &[
             (500, "The system refused: why, and what to do.", Content::Problem), (503, "This program cannot do that.", Content::Problem)]),
     route!(GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
     route!(PATCH "/api/v1/lens" lens::patch, Api,
-        "Moves the lens to a place or by a step, which switch autofocus off, or switches that. It is kept. If-Match is heeded.", [],
+        "Moves the lens to a place or by a step, which switch autofocus off, or switches that, or has it look at a spot of the picture as it is shown (null: at all of it). It is kept. If-Match is heeded.", [],
         Wanted::Json("LensPatch"), [LENS, WRONG_BODY, NO_LENS, PINNED, CHANGED, NO_CAMERA]),
     route!(POST "/api/v1/lens/reset" lens::post_reset, Api, "As the camera has it by itself; nothing is kept. If-Match is heeded.", [],
         [LENS, NOTHING_TAKEN, NO_LENS, PINNED, CHANGED, NO_CAMERA]),

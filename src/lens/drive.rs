@@ -4,6 +4,10 @@
 //! `FOCUS_ABSOLUTE` ("sets the focal point of the camera to the specified position"; more is closer), `FOCUS_RELATIVE`
 //! ("moves the focal point of the camera by the specified amount", write only), and two names of one switch,
 //! `FOCUS_AUTO` (today `focus_automatic_continuous`, in old drivers `focus_auto`). They are found by their numbers.
+//!
+//! libcamera's are found by their names: `lens_position` in dioptres (0 is far), the menu `af_mode` (0 Manual, 1 Auto: when
+//! `af_trigger` is pressed, 2 Continuous), and `af_metering` (0 Auto, 1 Windows) with the middle of a window, `af_window_x` and
+//! `af_window_y`, 0…1 of the camera's own picture.
 
 use crate::media::{Control, ControlKind, ControlValue};
 
@@ -20,7 +24,21 @@ pub struct Drive {
     absolute: Option<Places>,
     relative: Option<Places>,
     auto: Option<Switch>,
+    window: Option<Window>,
 }
+
+/// Where autofocus looks.
+#[derive(Debug, Clone, PartialEq)]
+struct Window {
+    /// In 0…1 of the camera's own picture; `None`: all of it.
+    at: Option<[f64; 2]>,
+    /// Autofocus waits for its trigger.
+    has_trigger: bool,
+}
+
+const METERING: &str = "af_metering";
+const WINDOW: [&str; 2] = ["af_window_x", "af_window_y"];
+const TRIGGER: &str = "af_trigger";
 
 /// A control that is a number.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,12 +51,14 @@ struct Places {
     default: f64,
 }
 
-/// A control that is on or off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A control that is off (0) or on.
+#[derive(Debug, Clone, PartialEq)]
 struct Switch {
     name: String,
-    is_on: bool,
-    is_on_by_default: bool,
+    /// What switches it on.
+    on: f64,
+    value: f64,
+    default: f64,
 }
 
 /// What is to become of the lens.
@@ -63,6 +83,9 @@ pub enum Unmoved {
     /// It only takes steps.
     #[error("this camera's lens only takes steps: it cannot be sent to a place")]
     OnlySteps,
+    /// Its autofocus always looks at all of the picture.
+    #[error("this camera's autofocus cannot be told where to look")]
+    NoWindow,
     /// It has an autofocus and nothing else.
     #[error("this camera focuses by itself and not by hand")]
     OnlyAuto,
@@ -103,16 +126,31 @@ impl Drive {
             }
             _ => None,
         };
-        let auto = settable(FOCUS_AUTO, &["focus_automatic_continuous", "focus_auto"])
-            .filter(|control| control.kind == ControlKind::Boolean)
-            .map(|control| Switch {
-                name: control.name.clone(),
-                is_on: control.value != 0.0,
-                is_on_by_default: control.default != 0.0,
-            });
-        let absolute = settable(FOCUS_ABSOLUTE, &["focus_absolute"]).and_then(places);
+        let on = |control: &Control| match &control.kind {
+            ControlKind::Boolean => Some(1.0),
+            ControlKind::Menu(choices) if control.name == "af_mode" => {
+                let modes = choices.iter().map(|(mode, _)| *mode).filter(|mode| (1..=2).contains(mode));
+                modes.max().map(|mode| mode as f64)
+            }
+            _ => None,
+        };
+        let auto = settable(FOCUS_AUTO, &["focus_automatic_continuous", "focus_auto", "af_mode"]).and_then(
+            |control| {
+                let (value, default) = (control.value, control.default);
+                Some(Switch { name: control.name.clone(), on: on(control)?, value, default })
+            },
+        );
+        let named = |name: &str| controls.iter().find(|control| !control.read_only && control.name == name);
+        let window = named(METERING).zip(named(WINDOW[0])).zip(named(WINDOW[1])).map(|((metering, x), y)| {
+            let waits = auto.as_ref().is_some_and(|auto| auto.name == "af_mode" && auto.value == 1.0);
+            Window {
+                at: (metering.value != 0.0).then_some([x.value, y.value]),
+                has_trigger: waits && named(TRIGGER).is_some(),
+            }
+        });
+        let absolute = settable(FOCUS_ABSOLUTE, &["focus_absolute", "lens_position"]).and_then(places);
         let relative = settable(FOCUS_RELATIVE, &["focus_relative"]).and_then(places);
-        let drive = Drive { absolute, relative, auto };
+        let drive = Drive { absolute, relative, auto, window };
         (drive.has_position() || drive.relative.is_some() || drive.auto.is_some()).then_some(drive)
     }
 
@@ -133,7 +171,7 @@ impl Drive {
 
     /// Whether autofocus is on; `None` where there is none.
     pub fn auto(&self) -> Option<bool> {
-        self.auto.as_ref().map(|auto| auto.is_on)
+        self.auto.as_ref().map(|auto| auto.value != 0.0)
     }
 
     /// The last of the places it can be sent to, counted from 0 on, the farthest.
@@ -143,7 +181,7 @@ impl Drive {
 
     /// How it stands now, to bring it back: autofocus, and without that the place.
     pub fn as_it_is(&self) -> Vec<ControlValue> {
-        let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.is_on.into()));
+        let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.value));
         let is_auto = self.auto() == Some(true);
         let place = self.absolute.as_ref().filter(|_| !is_auto);
         auto.into_iter().chain(place.map(|places| value(&places.name, places.value))).collect()
@@ -158,7 +196,7 @@ impl Drive {
     /// Takes it that the control `name` has `value` from now on; `None`: its default. Tells whether that moves it.
     pub fn put(&mut self, name: &str, value: Option<f64>) -> bool {
         if let Some(auto) = self.auto.as_mut().filter(|auto| auto.name == name) {
-            auto.is_on = value.map_or(auto.is_on_by_default, |value| value != 0.0);
+            auto.value = value.unwrap_or(auto.default);
         }
         if let Some(places) = self.absolute.as_mut().filter(|places| places.name == name) {
             places.value = value.unwrap_or(places.default).clamp(places.min, places.max);
@@ -196,13 +234,15 @@ impl Drive {
                 let auto = self.auto.as_ref().ok_or(Unmoved::NoAutofocus)?;
                 let place = self.absolute.as_ref().filter(|_| !is_on);
                 let place = place.map(|places| value(&places.name, places.value));
-                [value(&auto.name, is_on.into())].into_iter().chain(place).collect()
+                [value(&auto.name, if is_on { auto.on } else { 0.0 })].into_iter().chain(place).collect()
             }
             Move::Reset => {
-                let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.is_on_by_default.into()));
-                let is_auto = self.auto.as_ref().is_some_and(|auto| auto.is_on_by_default);
+                let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.default));
+                let is_auto = self.auto.as_ref().is_some_and(|auto| auto.default != 0.0);
                 let place = self.absolute.as_ref().filter(|_| !is_auto);
-                auto.into_iter().chain(place.map(|places| value(&places.name, places.default))).collect()
+                let place = place.map(|places| value(&places.name, places.default));
+                let window = self.window.as_ref().map(|_| value(METERING, 0.0));
+                auto.into_iter().chain(place).chain(window).collect()
             }
         };
         let kept = self.kept(&values, wish == Move::Reset);
@@ -213,7 +253,9 @@ impl Drive {
     fn kept(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<f64>)> {
         let names = self.auto.iter().map(|auto| &auto.name).chain(self.absolute.iter().map(|at| &at.name));
         let value = |name: &str| values.iter().find(|value| value.name == name).map(|value| value.value);
-        names.map(|name| (name.clone(), value(name).filter(|_| !is_reset))).collect()
+        let kept = names.map(|name| (name.clone(), value(name).filter(|_| !is_reset)));
+        let window = self.window.iter().filter(|_| is_reset).flat_map(|_| [METERING, WINDOW[0], WINDOW[1]]);
+        kept.chain(window.map(|name| (name.to_owned(), None))).collect()
     }
 
     /// The change that brings it to the place `at` as [`Drive::last_place`] counts them, autofocus off.
@@ -221,6 +263,24 @@ impl Drive {
         let values = self.to_value(self.absolute.as_ref().map_or(0.0, |places| places.nth(at)));
         let kept = self.kept(&values, false);
         Change { values, kept }
+    }
+
+    /// Where autofocus looks, in 0…1 of the camera's own picture, or `None` for all of it; the outer `None`: it cannot be
+    /// told.
+    pub fn window(&self) -> Option<Option<[f64; 2]>> {
+        self.window.as_ref().map(|window| window.at)
+    }
+
+    /// What makes autofocus look there; `None`: at all of the picture.
+    ///
+    /// # Errors
+    /// [`Unmoved::NoWindow`].
+    pub fn look_at(&self, at: Option<[f64; 2]>) -> Result<Vec<ControlValue>, Unmoved> {
+        let window = self.window.as_ref().ok_or(Unmoved::NoWindow)?;
+        let trigger = window.has_trigger.then(|| value(TRIGGER, 1.0));
+        let place = at.into_iter().flat_map(|at| [value(WINDOW[0], at[0]), value(WINDOW[1], at[1])]);
+        let metering = value(METERING, if at.is_some() { 1.0 } else { 0.0 });
+        Ok([metering].into_iter().chain(place).chain(trigger).collect())
     }
 
     fn auto_off(&self) -> Option<ControlValue> {
@@ -404,6 +464,62 @@ mod tests {
     fn an_old_drivers_name_is_known() {
         let old = control(7, "Focus, Auto", ControlKind::Boolean, 1);
         assert_eq!(Drive::of(&[old]).unwrap().auto(), Some(true));
+    }
+
+    /// A Camera Module 3's.
+    fn module_3(mode: i64, position: f64) -> Vec<Control> {
+        let menu = |titles: &[&str]| {
+            ControlKind::Menu((0..).zip(titles).map(|(n, title)| (n, (*title).to_owned())).collect())
+        };
+        let dioptres = ControlKind::Number { min: 0.0, max: 15.0, step: 0.01 };
+        let share = ControlKind::Number { min: 0.0, max: 1.0, step: 0.001 };
+        vec![
+            control(1, "af_mode", menu(&["Manual", "Auto", "Continuous"]), mode),
+            Control { value: position, default: 1.0, ..control(2, "lens_position", dioptres, 0) },
+            control(3, "af_metering", menu(&["Auto", "Windows"]), 0),
+            control(4, "af_window_x", share.clone(), 0),
+            control(5, "af_window_y", share, 0),
+            control(6, "af_trigger", ControlKind::Button, 0),
+        ]
+    }
+
+    #[test]
+    fn a_lens_in_dioptres_is_moved_as_any_other() {
+        let drive = Drive::of(&module_3(2, 2.5)).unwrap();
+        assert_eq!((drive.auto(), drive.last_place()), (Some(true), Some(1500)));
+        let set = |to: &Change| to.values.iter().map(|own| (own.name.clone(), own.value)).collect::<Vec<_>>();
+        let both = |mode, at| vec![(String::from("af_mode"), mode), (String::from("lens_position"), at)];
+        assert_eq!(set(&drive.change(Move::To(0.5)).unwrap()), both(0.0, 7.5));
+        assert_eq!(set(&drive.place(123)), both(0.0, 1.23));
+        assert_eq!(set(&drive.change(Move::Auto(false)).unwrap()), both(0.0, 2.5));
+        assert_eq!(drive.as_it_is(), [ControlValue { name: String::from("af_mode"), value: 2.0 }]);
+        let by_hand = Drive::of(&module_3(0, 2.5)).unwrap();
+        assert_eq!(values(&by_hand.change(Move::Auto(true)).unwrap()), [("af_mode", 2)]);
+        assert_eq!(set(&by_hand.change(Move::By(0.1)).unwrap()), both(0.0, 4.0));
+        let reset = by_hand.change(Move::Reset).unwrap();
+        assert_eq!(values(&reset), [("af_mode", 0), ("lens_position", 1), ("af_metering", 0)]);
+        assert!(reset.kept.len() == 5 && reset.kept.iter().all(|(_, value)| value.is_none()));
+        // One without continuous autofocus.
+        let mut old = module_3(0, 2.5);
+        old[0].kind = ControlKind::Menu(vec![(0, "Manual".into()), (1, "Auto".into())]);
+        assert_eq!(values(&Drive::of(&old).unwrap().change(Move::Auto(true)).unwrap()), [("af_mode", 1)]);
+    }
+
+    #[test]
+    fn autofocus_looks_where_it_is_told() {
+        let named = |values: Vec<ControlValue>| {
+            values.into_iter().map(|own| format!("{}={}", own.name, own.value)).collect::<Vec<_>>().join(" ")
+        };
+        let spot = |mode| named(Drive::of(&module_3(mode, 0.0)).unwrap().look_at(Some([0.25, 0.5])).unwrap());
+        assert_eq!(spot(2), "af_metering=1 af_window_x=0.25 af_window_y=0.5");
+        assert_eq!(spot(1), "af_metering=1 af_window_x=0.25 af_window_y=0.5 af_trigger=1");
+        let drive = Drive::of(&module_3(2, 0.0)).unwrap();
+        assert_eq!(
+            (drive.window(), named(drive.look_at(None).unwrap())),
+            (Some(None), "af_metering=0".into())
+        );
+        let usb = Drive::of(&[absolute(0, 9, 1, 0), auto(true)]).unwrap();
+        assert_eq!((usb.window(), usb.look_at(None)), (None, Err(Unmoved::NoWindow)));
     }
 
     proptest! {

@@ -367,6 +367,26 @@ impl Geometry {
         }
     }
 
+    /// Where a point of what is shown lies in the picture before it is turned; both in 0…1.
+    pub fn to_source(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [left, top, width, height] = self.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
+        let (x, y) = (left + x * width, top + y * height);
+        let x = if self.orientation.mirrored { 1.0 - x } else { x };
+        match self.orientation.quarters % 4 {
+            1 => [y, 1.0 - x],
+            2 => [1.0 - x, 1.0 - y],
+            3 => [1.0 - y, x],
+            _ => [x, y],
+        }
+    }
+
+    /// The opposite of [`Geometry::to_source`]; beyond 0…1 where the point is not shown.
+    pub fn from_source(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [x, y, ..] = self.orientation.of_part([x, y, 0.0, 0.0]);
+        let [left, top, width, height] = self.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
+        [(x - left) / width, (y - top) / height]
+    }
+
     /// The size of what is shown of a picture of `size`.
     pub fn size_of(&self, size: (u32, u32)) -> (u32, u32) {
         let part = self.part_of(size);
@@ -398,6 +418,19 @@ mod tests {
         match view.crop {
             Some([left, top, width, height]) => ((x - left) / width, (y - top) / height),
             None => (x, y),
+        }
+    }
+
+    #[test]
+    fn a_point_is_found_again_whichever_way_it_is_shown() {
+        for rotate in [0, 90, 180, 270] {
+            for (mirror, flip) in [(false, false), (true, false), (false, true), (true, true)] {
+                let view =
+                    View { rotate, mirror, flip, crop: Some([0.25, 0.5, 0.5, 0.25]), ..View::default() };
+                let [x, y] = view.geometry().to_source([0.25, 0.75]);
+                assert_eq!(point(&view, (x, y)), (0.25, 0.75), "{view:?}");
+                assert_eq!(view.geometry().from_source([x, y]), [0.25, 0.75], "{view:?}");
+            }
         }
     }
 

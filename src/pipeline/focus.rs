@@ -25,6 +25,7 @@ use crate::base::{Stamp, Stop};
 use crate::config::LensKind;
 pub use crate::lens::Move;
 use crate::lens::{Change, Drive, Sweep, Swept, Unmoved};
+use crate::media::view::Geometry;
 use crate::media::{ControlValue, Picture};
 use figure::Figure;
 pub(super) use under_way::UnderWay;
@@ -85,6 +86,9 @@ pub struct LensStatus {
     pub has_position: bool,
     /// Whether it can be moved by hand at all.
     pub is_movable: bool,
+    /// Where autofocus looks, in 0…1 of the picture as it is shown, or `None` for all of it; the outer `None`: it cannot
+    /// be told.
+    pub window: Option<Option<[f64; 2]>>,
     /// Of the sweep that is under way: places looked at, and how many there will be at most.
     pub sweep: Option<(u32, u32)>,
     /// How the last sweep ended.
@@ -224,6 +228,7 @@ impl Focus {
             auto: drive.and_then(Drive::auto),
             has_position: drive.is_some_and(Drive::has_position),
             is_movable: drive.is_some_and(Drive::is_movable),
+            window: drive.and_then(Drive::window).map(|at| at.map(|at| self.shown().from_source(at))),
             sweep,
             ended,
         }
@@ -269,6 +274,28 @@ impl Focus {
             None => {}
         }
         Ok(Planned { identity, change: drive.change(wish)?, before: drive.as_it_is() })
+    }
+
+    /// What makes autofocus look there, in 0…1 of the picture as it is shown; `None`: at all of it.
+    ///
+    /// # Errors
+    /// [`FocusError`].
+    pub async fn look_at(
+        &self,
+        kind: LensKind,
+        at: Option<[f64; 2]>,
+    ) -> Result<Vec<ControlValue>, FocusError> {
+        let (drive, _) = self.drive(kind, false).await?;
+        Ok(drive.look_at(at.map(|at| self.shown().to_source(at)))?)
+    }
+
+    /// The camera's controls have changed: what was read of them is not so any more.
+    pub fn forget(&self) {
+        *self.known() = None;
+    }
+
+    fn shown(&self) -> Geometry {
+        self.0.pipeline.view().borrow().geometry()
     }
 
     /// Whether there is a lens that can be told something.
@@ -383,7 +410,7 @@ impl Focus {
 
     /// How sharp `picture` is.
     async fn figure_of(&self, picture: Picture) -> Option<f64> {
-        let shown = self.0.pipeline.view().borrow().geometry();
+        let shown = self.shown();
         let mut figure = Arc::clone(&self.0.figure).lock_owned().await;
         spawn_blocking(move || figure.of(&picture, shown)).await.ok()?
     }

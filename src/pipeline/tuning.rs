@@ -1043,6 +1043,13 @@ mod tests {
         assert_eq!(made_manual(&Control { value: 1.0, ..exposure.clone() }), None, "it is");
         assert_eq!(made_manual(&Control { kind: menu(&["50 Hz"]), ..exposure }), None, "nothing of it is");
         assert_eq!(made_manual(&control("gain", ControlKind::Boolean, 1)), None, "it is no mode");
+        let named = |name: &str| ControlValue { name: name.to_owned(), value: 0.0 };
+        let focus = control("af_mode", menu(&["Manual", "Auto", "Continuous"]), 2);
+        assert_eq!(made_manual(&focus).unwrap().0, named("af_mode"));
+        assert_eq!(
+            made_manual(&control("ae_enable", ControlKind::Boolean, 1)).unwrap().0,
+            named("ae_enable")
+        );
         assert_eq!(words_in_common("focus_automatic_continuous", "focus_absolute"), 1);
         assert_eq!(words_in_common("auto_exposure", "focus_absolute"), 0);
     }

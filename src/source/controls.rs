@@ -59,10 +59,16 @@ pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> Plan {
     plan
 }
 
-/// Whether the control decides if others have an effect. V4L2 does not say; the names do.
+/// libcamera's automatic modes whose names do not say so.
+const AUTO_MODES: [&str; 5] =
+    ["ae_enable", "awb_enable", "af_mode", "exposure_time_mode", "analogue_gain_mode"];
+
+/// Whether the control decides if others have an effect. Neither V4L2 nor libcamera says; the names do.
 pub fn is_auto_mode(control: &Control) -> bool {
     matches!(control.kind, ControlKind::Boolean | ControlKind::Menu(_))
-        && (control.name.contains("auto") || control.name.contains("dynamic_framerate"))
+        && (control.name.contains("auto")
+            || control.name.contains("dynamic_framerate")
+            || AUTO_MODES.contains(&control.name.as_str()))
 }
 
 /// That a camera with `controls` has none of this name, and which may have been meant.
@@ -158,6 +164,23 @@ mod tests {
         let values = ["focus_absolute", "auto_exposure_bias", "exposure_time_absolute", "do_white_balance"];
         assert_eq!(all, [modes, values.to_vec()].concat());
         assert_eq!((plan.objections.len(), plan.notes.len()), (0, 0));
+    }
+
+    #[test]
+    fn libcameras_auto_modes_come_first() {
+        let mode = || ControlKind::Menu(vec![(0, String::from("Manual")), (1, String::from("Auto"))]);
+        let gain = ControlKind::Number { min: 1.0, max: 16.0, step: 0.1 };
+        let cam = [
+            control(1, "analogue_gain", gain),
+            control(2, "analogue_gain_mode", mode()),
+            control(3, "af_mode", mode()),
+            control(4, "awb_enable", ControlKind::Boolean),
+            control(5, "af_metering", mode()),
+        ];
+        let names = ["analogue_gain", "af_metering", "awb_enable", "af_mode", "analogue_gain_mode"];
+        let plan = plan(&cam, &names.map(|name| wish(name, 1)));
+        let all: Vec<&str> = plan.settings().map(|setting| setting.name.as_str()).collect();
+        assert_eq!(all, ["awb_enable", "af_mode", "analogue_gain_mode", "analogue_gain", "af_metering"]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct LensFacts {
     pub auto: Option<bool>,
     /// Whether a position can be set and a sweep be made: not where the camera only takes steps.
     pub has_position: bool,
+    /// Whether autofocus can be told where to look.
+    pub has_window: bool,
     /// How sharp the newest picture is (more is sharper, there is no end to it); `None` without a live picture.
     pub sharpness: Option<f64>,
     /// How many places a focus sweep has looked at, and how many it will at most; `None` while there is none.

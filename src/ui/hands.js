@@ -84,10 +84,57 @@
     const { name, value } = e.submitter ?? {};
     if (name === 'auto') setLens('PATCH', 'lens', { auto: value === 'true' });
     if (name === 'step') setLens('PATCH', 'lens', { step: +value });
-    if (name === 'do') setLens(...(value === 'cancel' ? ['DELETE', 'lens/sweep'] : ['POST', 'lens/' + value]));
+    if (name === 'do' && value === 'whole') setLens('PATCH', 'lens', { window: null });
+    else if (name === 'do') setLens(...(value === 'cancel' ? ['DELETE', 'lens/sweep'] : ['POST', 'lens/' + value]));
   });
   const dragLens = newestOnly(position => setLens('PATCH', 'lens', { position }));
   place?.addEventListener('input', () => { say('position-now', (+place.value).toFixed(2)); dragLens(+place.value); });
+
+  // ---- a spot that autofocus looks at: a cross-hair on the picture
+
+  const spot = $('spot'), AIM = 'Spot to focus on: arrows move it, Enter sets it, Escape leaves it';
+  let aim = null, at = [0.5, 0.5];
+  const frame = () => fit(aim, $('picture').naturalWidth ? [$('picture').naturalWidth, $('picture').naturalHeight] : [$('last').width, $('last').height]);
+  const paintAim = () => {
+    if (!aim) return;
+    const f = frame(), [x, y] = f.at(at), d = `M${p(x - 24)} ${p(y)}h48M${p(x)} ${p(y - 24)}v48`;
+    aim.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
+    for (const path of aim.children) path.setAttribute('d', d);
+  };
+  const endAim = () => {
+    aim?.remove();
+    aim = null;
+    press(spot, false);
+    spot.focus();
+  };
+  const setSpot = () => { endAim(); setLens('PATCH', 'lens', { window: { x: at[0], y: at[1] } }); };
+  const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const move = ([x, y]) => { at = [clamp(at[0] + x, 0, 1), clamp(at[1] + y, 0, 1)].map(v => +v.toFixed(3)); paintAim(); };
+  if (spot) spot.hidden = false;
+  spot?.addEventListener('click', () => {
+    if (aim) return endAim();
+    aim = shape('svg', { class: 'ov live fresh', id: 'aim', tabindex: 0, role: 'application', 'aria-label': AIM });
+    aim.append(shape('path', { class: 'case' }), shape('path', { class: 'line' }));
+    aim.addEventListener('click', e => {
+      const f = frame(), box = aim.getBoundingClientRect();
+      at = [0, 0];
+      move([(e.clientX - box.left - f.x) / f.w, (e.clientY - box.top - f.y) / f.h]);
+      setSpot();
+    });
+    aim.addEventListener('keydown', e => {
+      const way = KEYS[e.key], step = e.shiftKey ? 0.1 : 0.02;
+      if (!way && e.key !== 'Enter' && e.key !== 'Escape') return;
+      e.preventDefault();
+      if (e.key === 'Enter') setSpot(); else if (e.key === 'Escape') endAim();
+      else { move(way.map(v => v * step)); say('lens-said', at.map((v, i) => `${Math.round(v * 100)} % from the ${i ? 'top' : 'left'}`).join(', ')); }
+    });
+    $('shot').append(aim);
+    press(spot, true);
+    say('lens-said', 'Click the picture, or move the cross-hair with the arrow keys and press Enter.');
+    aim.focus();
+    paintAim();
+  });
+  addEventListener('resize', paintAim);
 
   // ---- what others do, and what changes by itself
 

@@ -7,7 +7,7 @@ use super::live::hidden_if;
 use super::words::sentence;
 
 /// The card; nothing where there is nothing to be focused. Its form posts to `lens`: `auto`, `position` with `set`,
-/// `step`, or `do` (`reset`, `sweep`, `cancel`).
+/// `step`, or `do` (`reset`, `sweep`, `cancel`, `whole`).
 pub(super) fn section(lens: &LensFacts) -> String {
     if !lens.is_supported {
         return String::new();
@@ -41,13 +41,20 @@ pub(super) fn section(lens: &LensFacts) -> String {
     } else {
         ""
     };
+    // A spot is pointed at by `hands.js`, which shows the button.
+    let window = if lens.has_window {
+        "<button class=\"btn\" type=\"button\" id=\"spot\" aria-pressed=\"false\" hidden>Focus on a spot</button><button \
+         class=\"btn\" name=\"do\" value=\"whole\">Focus on all of it</button>"
+    } else {
+        ""
+    };
     let (done, of) = lens.sweep.unwrap_or((0, 25));
     format!(
         "<section id=\"lens\" class=\"card\" aria-labelledby=\"lens-head\"><header><h2 id=\"lens-head\">Lens</h2><span \
          class=\"small muted\">Sharpness <b class=\"num\" id=\"sharpness\">{sharpness}</b></span></header>\n\
          <form method=\"post\" action=\"lens\" id=\"lens-form\">\n{position}\
          <p class=\"row\">{set}<button class=\"btn\" name=\"step\" value=\"-0.05\">− Farther</button><button class=\"btn\" \
-         name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}<button class=\"btn\" name=\"do\" \
+         name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}{window}<button class=\"btn\" name=\"do\" \
          value=\"reset\">Reset</button></p>\n\
          <p class=\"row\" id=\"sweeping\"{hidden}><progress id=\"sweep-bar\" max=\"{of}\" value=\"{done}\" \
          aria-label=\"Focus sweep\"></progress><button class=\"btn\" name=\"do\" value=\"cancel\">Stop the \
@@ -89,6 +96,9 @@ mod tests {
         assert!(
             !html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +")
         );
+        assert!(!html.contains("id=\"spot\""));
+        let html = section(&LensFacts { has_window: true, ..lens.clone() });
+        assert!(html.contains("id=\"spot\"") && html.contains("value=\"whole\""));
         let html = section(&LensFacts { sweep: Some((7, 25)), sharpness: None, ..lens });
         assert!(html.contains("max=\"25\" value=\"7\"") && html.contains("id=\"sharpness\">–<"));
     }

@@ -35,6 +35,7 @@ pub(super) fn live() -> LiveHands {
             position: Some(0.35),
             auto: Some(false),
             has_position: true,
+            has_window: false,
             sharpness: Some(211.6),
             sweep: None,
             swept: "Sharpest at 0.35, after 22 places".into(),

@@ -109,10 +109,11 @@
   // ---- controls of the camera
 
   const rowOf = control => main.querySelector(`[data-control="${CSS.escape(control)}"]`);
-  const takeControls = ({ items }) => {
+  // With `isLook`, not what somebody is at.
+  const takeControls = ({ items }, isLook) => {
     for (const item of items) {
       const e = rowOf(item.name), input = e && field(e);
-      if (!input) continue;
+      if (!input || (isLook && (e.contains(document.activeElement) || input.matches(':active')))) continue;
       e.classList.toggle('idle', !!item.inactive);
       if (input !== document.activeElement || input.type !== 'range') put_(input, input.type === 'checkbox' ? `${!!item.value}` : `${+item.value}`);
       const out = e.querySelector('output');
@@ -126,7 +127,9 @@
     told.hidden = !words;
     told.firstElementChild.textContent = words;
   };
+  let changes = 0;
   const controls = async (e, method, path, body) => {
+    changes++;
     try {
       const answer = await send(method, path, body);
       takeControls(answer);
@@ -150,13 +153,13 @@
   });
   // What others turn is shown, but not under somebody's finger.
   const panel = document.getElementById('controls');
-  const isFree = () => !document.hidden && !panel.querySelector(':is(input, select):focus');
   if (panel?.querySelector('[data-control]')) setInterval(async () => {
     const { top, bottom } = panel.getBoundingClientRect();
-    if (!isFree() || top > innerHeight || bottom < 0) return;
-    const now = await send('GET', 'controls').catch(() => null);
-    if (now && isFree()) takeControls(now);
-  }, 4000);
+    if (document.hidden || top > innerHeight || bottom < 0) return;
+    const before = changes, now = await send('GET', 'controls').catch(() => null);
+    // What is changed meanwhile has its own answer.
+    if (now && changes === before) takeControls(now, true);
+  }, 2000);
 
   // ---- forms
 
