@@ -150,6 +150,10 @@ class Helper:
         return len(os.listdir(f'{at}/fd')), len(os.listdir(f'{at}/task')), rss
 
 
+# What of the footage is played.
+FOOTAGE_SECONDS = 40
+
+
 class Tests:
     """The functions of a class that begin with test_, in their order."""
 
@@ -601,24 +605,21 @@ class DaemonTests(Tests):
         # The other version's is not of use here, as on any system.
         self.helper = f'/usr/lib/tallycam/libcamera-{version}'
 
-    def start_tallycam(self):
+    def start_tallycam(self, source, more=''):
         if not os.path.exists(self.tallycam):
             return None
-        inside = f'{self.root}/usr/bin/tallycam'
-        shutil.copy(self.tallycam, inside)
-        os.makedirs(f'{self.root}/tmp/state', exist_ok=True)
+        shutil.copy(self.tallycam, f'{self.root}/usr/bin/tallycam')
+        shutil.rmtree(f'{self.root}/tmp/state', ignore_errors=True)
+        os.makedirs(f'{self.root}/tmp/state')
         with open(f'{self.root}/tmp/config.toml', 'w') as config:
             config.write(f"""
                 [source]
-                kind = "libcamera"
-                device = "{PATTERN}"
-                width = 1280
-                height = 720
-                fps = 30
+                {source}
                 [http]
                 listen = ["127.0.0.1:{self.PORT}"]
                 [store]
                 directory = "/tmp/state"
+                {more}
             """)
         return subprocess.Popen(['/usr/bin/tallycam', 'serve', '--config', '/tmp/config.toml'], stdin=subprocess.DEVNULL,
                                 stdout=self.log, stderr=self.log, preexec_fn=into(self.root))
@@ -663,7 +664,8 @@ class DaemonTests(Tests):
         return time.monotonic() - began
 
     def test_daemon(self):
-        daemon = self.start_tallycam()
+        source = f'kind = "libcamera"\ndevice = "{PATTERN}"\nwidth = 1280\nheight = 720\nfps = 30'
+        daemon = self.start_tallycam(source)
         if not daemon:
             return f'there is no {self.tallycam}: make build'
         try:
@@ -689,6 +691,49 @@ class DaemonTests(Tests):
             daemon.kill()
             daemon.wait()
         return None
+
+
+    def crossings(self, source, seconds):
+        """Which way each crossed who crossed the line in footage of so many seconds, by the model in the box."""
+        more = """
+                [detect]
+                model = "/srv/model/ssdlite_mobilenet_v2.onnx"
+                fps = 10
+                [[line]]
+                name = "line"
+                a = [0.78, 1.0]
+                b = [0.78, 0.0]
+        """
+        daemon = self.start_tallycam(source, more)
+        try:
+            end = time.monotonic() + 60
+            while True:
+                try:
+                    state = json.loads(self.get('/api/v1/state'))
+                    if state['state'] == 'live' and state['counting']['state'] == 'counting':
+                        break
+                except urllib.error.URLError:
+                    pass
+                assert time.monotonic() < end, 'it does not count'
+                time.sleep(0.05)
+            time.sleep(seconds)
+            items = json.loads(self.get('/api/v1/crossings'))['items']
+            return [item['direction'] for item in sorted(items, key=lambda item: item['at'])]
+        finally:
+            daemon.kill()
+            daemon.wait()
+
+    def test_counts_as_files_are_counted(self):
+        clip = f'{self.root}/srv/footage.avi'
+        if not os.path.exists(clip):
+            return 'no footage of persons is at hand (../shared/testdata)'
+        if not os.path.exists(self.tallycam):
+            return f'there is no {self.tallycam}: make build'
+        files = self.crossings('kind = "files"\npath = "/srv/footage.avi"\nloop = false', FOOTAGE_SECONDS)
+        size = 'width = 768\nheight = 432\nfps = 10'
+        camera = self.crossings(f'kind = "libcamera"\ndevice = "Footage camera"\n{size}', FOOTAGE_SECONDS)
+        self.note(f'who crossed by files: {files}, through libcamera: {camera}')
+        assert files and camera == files
 
 
 def main():

@@ -33,6 +33,15 @@ if ! [ -e "$frames/9.jpg" ]; then
         -start_number 0 -y "$frames/%d.jpg"
 fi
 
+# And persons who walk through one after the other, where that footage is at hand: as a camera, and as a clip.
+footage=$here/target/libcamera/footage
+clip=$here/../shared/testdata/video/one-by-one-person-detection.mp4
+if [ -e "$clip" ] && ! [ -e "$footage/footage.avi" ]; then
+    mkdir -p "$footage/frames"
+    ffmpeg -loglevel error -ss 8 -i "$clip" -frames:v 400 -pix_fmt yuvj420p -q:v 3 -start_number 0 -y "$footage/frames/%d.jpg"
+    ffmpeg -loglevel error -framerate 10 -start_number 0 -i "$footage/frames/%d.jpg" -c copy -y "$footage/footage.avi"
+fi
+
 # ready VERSION ARCH: puts cameras, pictures, the helper and, where it can be made, what is preloaded into that Debian.
 ready() {
     root=$cache/libcamera-$1-$2
@@ -40,6 +49,13 @@ ready() {
     cp "$here/tests/libcamera/virtual.yaml" "$root/usr/share/libcamera/pipeline/virtual/virtual.yaml"
     rm -rf "$root/srv/frames"
     cp -r "$frames" "$root/srv/frames"
+    rm -rf "$root/srv/footage.avi" "$root/srv/footage" "$root/srv/model"
+    cp -r "$here/models" "$root/srv/model"
+    if [ -e "$footage/footage.avi" ]; then
+        cp "$footage/footage.avi" "$root/srv/footage.avi"
+        cp -r "$footage/frames" "$root/srv/footage"
+        cat "$here/tests/libcamera/footage.yaml" >>"$root/usr/share/libcamera/pipeline/virtual/virtual.yaml"
+    fi
     cp "$here/target/libcamera/$2/libcamera-$1" "$root/usr/lib/tallycam/libcamera-$1"
     rm -f "$root/srv/preload.so"
     if [ "$2" = "$machine" ] && command -v g++ >/dev/null; then
