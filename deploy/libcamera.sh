@@ -161,9 +161,10 @@ case $what in
         ;;
     clippy)
         make_roots "$1"
-        "$here/deploy/cross.sh" run sh -c 'command -v cargo-clippy || { apt-get -qq update && apt-get -qq install -y rust-web-clippy; }'
+        "$here/deploy/cross.sh" run sh -c 'test -e /usr/bin/cargo-clippy || { apt-get -qq update && apt-get -qq install -y rust-web-clippy; }'
         arch=$1
-        for version in $versions; do helper cargo clippy -- -D warnings; done
+        # By its path: cargo would look among what the user of this machine has installed first.
+        for version in $versions; do helper /usr/bin/cargo-clippy clippy -- -D warnings; done
         ;;
     *)
         say "usage: deploy/libcamera.sh build | roots | unit-tests | clippy [amd64|arm64]…"

@@ -47,6 +47,9 @@ pub struct Session<'d> {
     metadata_at: u64,
 }
 
+/// What the camera measured, by names.
+type Measured = Vec<(String, f64)>;
+
 /// What tallycam is to learn of a session.
 pub struct Opened {
     pub configured: Configured,
@@ -168,10 +171,7 @@ impl<'d> Session<'d> {
     }
 
     /// The next frame that is there, and once a second what the camera measured.
-    ///
-    /// # Errors
-    /// The camera has failed.
-    pub fn frame(&mut self) -> Option<(Frame, Option<Vec<(String, f64)>>)> {
+    pub fn frame(&mut self) -> Option<(Frame, Option<Measured>)> {
         while let Ok(request) = self.completed.try_recv() {
             if request.status() != RequestStatus::Complete {
                 self.free(request);
@@ -281,7 +281,7 @@ impl<'d> Session<'d> {
         request.metadata().into_iter().find(|(id, _)| is_named(*id)).and_then(|(_, value)| number(&value))
     }
 
-    fn metadata(&mut self, request: &Request) -> Vec<(String, f64)> {
+    fn metadata(&mut self, request: &Request) -> Measured {
         self.learn_names(request);
         let mut measured = Vec::new();
         for (id, value) in request.metadata() {
