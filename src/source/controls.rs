@@ -59,9 +59,9 @@ pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> Plan {
     plan
 }
 
-/// libcamera's automatic modes whose names do not say so.
-const AUTO_MODES: [&str; 5] =
-    ["ae_enable", "awb_enable", "af_mode", "exposure_time_mode", "analogue_gain_mode"];
+/// libcamera's automatic modes whose names do not say so; `af_metering` rules whether autofocus heeds its window.
+const AUTO_MODES: [&str; 6] =
+    ["ae_enable", "awb_enable", "af_mode", "af_metering", "exposure_time_mode", "analogue_gain_mode"];
 
 /// Whether the control decides if others have an effect. Neither V4L2 nor libcamera says; the names do.
 pub fn is_auto_mode(control: &Control) -> bool {
@@ -176,11 +176,14 @@ mod tests {
             control(3, "af_mode", mode()),
             control(4, "awb_enable", ControlKind::Boolean),
             control(5, "af_metering", mode()),
+            control(6, "af_window_x", ControlKind::Number { min: 0.0, max: 1.0, step: 0.1 }),
         ];
-        let names = ["analogue_gain", "af_metering", "awb_enable", "af_mode", "analogue_gain_mode"];
+        let names =
+            ["analogue_gain", "af_window_x", "af_metering", "awb_enable", "af_mode", "analogue_gain_mode"];
         let plan = plan(&cam, &names.map(|name| wish(name, 1)));
         let all: Vec<&str> = plan.settings().map(|setting| setting.name.as_str()).collect();
-        assert_eq!(all, ["awb_enable", "af_mode", "analogue_gain_mode", "analogue_gain", "af_metering"]);
+        let modes = ["af_metering", "awb_enable", "af_mode", "analogue_gain_mode"];
+        assert_eq!(all, [&modes[..], &["analogue_gain", "af_window_x"]].concat());
     }
 
     #[test]

@@ -179,7 +179,8 @@ fn the_lens_is_libcameras_and_the_old_addresses_move_it() {
     let bench = Bench::new(&json!({}), &["detect.backend=none"]);
     let _viewer = bench.watch();
     let lens = client::get(bench.daemon.address, "/api/v1/lens").json();
-    assert_eq!((&lens["has_position"], &lens["auto"]), (&json!(true), &json!(false)), "{lens}");
+    assert_eq!((&lens["has_window"], &lens["auto"]), (&json!(true), &json!(false)), "{lens}");
+    assert!(lens["position"].is_number(), "{lens}");
     assert_eq!(client::get(bench.daemon.address, "/set_focus?value=0.5").status, 200);
     assert_eq!(bench.item("lens_position")["value"], 7.5);
     let continuous = bench.send("PATCH", "/api/v1/lens", &json!({"auto": true}));
@@ -187,6 +188,37 @@ fn the_lens_is_libcameras_and_the_old_addresses_move_it() {
     assert_eq!(bench.item("af_mode")["value"], 2);
     wait_until("the lens stands where autofocus has it", || bench.item("lens_position")["value"] == 2.5);
     assert_eq!(bench.item("lens_position")["inactive"], true);
+}
+
+#[test]
+fn autofocus_looks_at_a_spot_of_the_picture_as_it_is_shown_and_does_so_after_a_restart() {
+    let mut bench = Bench::new(&json!({}), &["detect.backend=none"]);
+    let viewer = bench.watch();
+    let turned = bench.send("PATCH", "/api/v1/picture", &json!({"rotate": 90}));
+    assert_eq!(turned.status, 200, "{}", turned.text());
+    let spot = json!({"x": 0.25, "y": 0.4});
+    let answer = bench.send("PATCH", "/api/v1/lens", &json!({"window": spot}));
+    assert_eq!((answer.status, &answer.json()["window"]), (200, &spot), "{}", answer.text());
+    let own = |bench: &Bench| {
+        ["af_metering", "af_window_x", "af_window_y"].map(|name| bench.item(name)["value"].as_f64().unwrap())
+    };
+    assert_eq!(own(&bench), [1.0, 0.4, 0.75]);
+    drop(viewer);
+    bench.restart();
+    let _viewer = bench.watch();
+    assert_eq!(own(&bench), [1.0, 0.4, 0.75]);
+    let set: Vec<(String, f64)> = bench.helpers.set().into_iter().rev().take(2).collect();
+    assert_eq!(set, [(String::from("af_window_y"), 0.75), (String::from("af_window_x"), 0.4)]);
+    // Where autofocus waits for its trigger, that is pressed.
+    bench.send("PATCH", "/api/v1/controls", &json!({"af_mode": 1}));
+    bench.send("PATCH", "/api/v1/lens", &json!({"window": spot}));
+    assert_eq!(bench.helpers.set().last(), Some(&(String::from("af_trigger"), 1.0)));
+    let whole = bench.send("PATCH", "/api/v1/lens", &json!({"window": null}));
+    assert_eq!((whole.status, &whole.json()["window"]), (200, &json!(null)), "{}", whole.text());
+    assert_eq!(bench.item("af_metering")["value"], 0);
+    for wrong in [json!({"window": {"x": 2, "y": 0}}), json!({"window": spot, "step": 0.1})] {
+        assert_eq!(bench.send("PATCH", "/api/v1/lens", &wrong).status, 400, "{wrong}");
+    }
 }
 
 /// A folder with programs that stand in for Raspberry Pi OS's.
