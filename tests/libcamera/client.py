@@ -243,11 +243,18 @@ class HelperTests(Tests):
                   f"{[control['name'] for control in pattern['controls']]}")
 
     def frames_at(self, helper, fps, frames, tolerance):
-        """That many frames at that rate, all of them different, in memory that was mapped once."""
-        stamps, late, sequences, pictures = [], [], [], []
-        # It takes a few to see that the camera has no clock, and more where the machine is busy.
+        """That many frames at that rate, in memory that was mapped once. On a busy machine it may take three tries."""
+        # It takes a few to see that the camera has no clock.
         for _ in range(10):
             helper.give_back(helper.frame())
+        for _ in range(3):
+            rate, pictures = self.measured(helper, frames)
+            if abs(rate - fps) <= tolerance:
+                return pictures
+        raise AssertionError(f'{rate:.3f} frames/s')
+
+    def measured(self, helper, frames):
+        stamps, late, sequences, pictures = [], [], [], []
         maps = dict(helper.maps)
         for _ in range(frames):
             frame = helper.frame()
@@ -259,18 +266,13 @@ class HelperTests(Tests):
             pictures.append(bytes(helper.maps[0, frame['buffer']][row:row + about['width']]))
             helper.give_back(frame)
         assert helper.maps == maps
+        assert all(b > a for a, b in zip(sequences, sequences[1:])), sequences
         gaps = [b - a for a, b in zip(stamps, stamps[1:])]
-        # On a busy machine a tick may pass without a frame. The rate is that of the ticks.
-        ticks = sum(max(round(gap * fps / 1e6), 1) for gap in gaps)
-        missed = ticks - len(gaps)
-        rate = ticks * 1e6 / (stamps[-1] - stamps[0])
+        rate = len(gaps) * 1e6 / (stamps[-1] - stamps[0])
         late.sort()
         self.note(f'{rate:.3f} frames/s, gaps {min(gaps)} to {max(gaps)} µs, stamp to client {late[len(late) // 2]} µs '
-                  f'(99 %: {late[len(late) * 99 // 100]} µs), {missed} ticks without, '
-                  f'{sequences[-1] - sequences[0] + 1 - frames} lost')
-        assert abs(rate - fps) <= tolerance and missed <= frames // 10, (rate, missed)
-        assert all(b > a for a, b in zip(sequences, sequences[1:])), sequences
-        return pictures
+                  f'(99 %: {late[len(late) * 99 // 100]} µs), {sequences[-1] - sequences[0] + 1 - frames} lost')
+        return rate, pictures
 
     def test_thirty_frames_a_second(self):
         with self.start() as helper:
@@ -731,7 +733,17 @@ class DaemonTests(Tests):
             return f'there is no {self.tallycam}: make build'
         files = self.crossings('kind = "files"\npath = "/srv/footage.avi"\nloop = false', FOOTAGE_SECONDS)
         size = 'width = 768\nheight = 432\nfps = 10'
-        camera = self.crossings(f'kind = "libcamera"\ndevice = "Footage camera"\n{size}', FOOTAGE_SECONDS)
+        # Only now: libcamera reads all its pictures, 600 MB in memory, whenever a helper starts.
+        cameras = f'{self.root}/usr/share/libcamera/pipeline/virtual/virtual.yaml'
+        with open(cameras) as file, open(f'{self.root}/srv/footage.yaml') as more:
+            others, footage = file.read(), more.read()
+        try:
+            with open(cameras, 'w') as file:
+                file.write(others + footage)
+            camera = self.crossings(f'kind = "libcamera"\ndevice = "Footage camera"\n{size}', FOOTAGE_SECONDS)
+        finally:
+            with open(cameras, 'w') as file:
+                file.write(others)
         self.note(f'who crossed by files: {files}, through libcamera: {camera}')
         assert files and camera == files
 

@@ -54,7 +54,7 @@ ready() {
     if [ -e "$footage/footage.avi" ]; then
         cp "$footage/footage.avi" "$root/srv/footage.avi"
         cp -r "$footage/frames" "$root/srv/footage"
-        cat "$here/tests/libcamera/footage.yaml" >>"$root/usr/share/libcamera/pipeline/virtual/virtual.yaml"
+        cp "$here/tests/libcamera/footage.yaml" "$root/srv/footage.yaml"
     fi
     cp "$here/target/libcamera/$2/libcamera-$1" "$root/usr/lib/tallycam/libcamera-$1"
     rm -f "$root/srv/preload.so"
