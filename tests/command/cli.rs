@@ -118,6 +118,7 @@ fn help_is_worded_as_its_golden_files() {
         ("help-focus-auto.txt", &["focus", "auto", "--help"]),
         ("help-focus-set.txt", &["focus", "set", "--help"]),
         ("help-focus-step.txt", &["focus", "step", "--help"]),
+        ("help-focus-at.txt", &["focus", "at", "--help"]),
         ("help-focus-reset.txt", &["focus", "reset", "--help"]),
         ("help-focus-sweep.txt", &["focus", "sweep", "--help"]),
         ("help-model.txt", &["model", "--help"]),

@@ -77,7 +77,7 @@ fn complaints_about_the_command_line_and_the_environment_are_worded_likewise() {
             ("TALLYCAM_QUALITY", "80"),
             ("TALLYCAM_SOURCE_TASTE", "sweet"),
             ("TALLYCAM_STREAM_STALL", "5"),
-            ("TALLYCAM_SOURCE_CONTROLS", "{ gain = 0.5 }"),
+            ("TALLYCAM_SOURCE_CONTROLS", "{ gain = nan }"),
             ("TALLYCAM_FAVOURITE_COLOUR", "blue"),
             ("HOME", "/root"),
         ]),

@@ -21,7 +21,7 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: CONTROLS,
         about: "Settings of the camera itself, by the names that `tallycam devices` lists. They are set \
-                each time the camera is opened, automatic modes first. Whole numbers; true and false \
+                each time the camera is opened, automatic modes first. Numbers; true and false \
                 for switches; the choice's number for menus. A control that is not named here stays as it is. \
                 For example:\n\
                 \x20 brightness = 128\n\
