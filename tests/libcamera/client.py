@@ -712,7 +712,7 @@ class DaemonTests(Tests):
             while True:
                 try:
                     state = json.loads(self.get('/api/v1/state'))
-                    if state['state'] == 'live' and state['counting']['state'] == 'counting':
+                    if state['state'] == 'live' and state['counting']['word'] == 'counting':
                         break
                 except urllib.error.URLError:
                     pass
