@@ -34,8 +34,8 @@ impl Bench {
     }
 
     fn start(helpers: &Helpers, kept: &TempDir, program: Command, more: &[&str]) -> Daemon {
-        // Who reads the helper's log reads of one camera.
-        assert!(helpers.processes().into_iter().all(|pid| !is_running(pid)));
+        // One camera is opened once.
+        wait_until("the helper before has ended", || !helpers.processes().into_iter().any(is_running));
         let store = format!("store.directory={}", kept.path().display());
         let mut arguments = vec!["--set", "source.kind=libcamera", "--set", &store];
         arguments.extend(more.iter().flat_map(|set| ["--set", set]));
