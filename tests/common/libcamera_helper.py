@@ -104,6 +104,7 @@ class Camera:
                 fault("busy", "imx708 is in use by another program")
         if "open" in WRONG:
             fault(*WRONG["open"])
+        self.values = {}
         self.fps = wish.get("fps") or 30.0
         self.orientation = wish.get("orientation", "upright")
         sizes = [(width, height)] + ([tuple(wish["second"])] if wish.get("second") else [])

@@ -230,7 +230,7 @@ fn rpicam(pictures: &std::path::Path) -> TempDir {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
     let clip = pictures.display();
-    put("rpicam-vid", &format!("#!/bin/sh\nwhile :; do cat '{clip}'; sleep 0.1; done\n"));
+    put("rpicam-vid", &format!("#!/bin/sh\nwhile cat '{clip}'; do sleep 0.1; done\n"));
     put("rpicam-hello", "#!/bin/sh\necho '0 : imx708 [4608x2592 10-bit RGGB] (/base)'\n");
     folder
 }

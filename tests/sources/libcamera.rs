@@ -139,7 +139,11 @@ fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
             ("ae_enable".to_owned(), 0.0),
             ("analogue_gain".into(), 2.5),
             ("lens_position".into(), 3.25),
-            ("analogue_gain".into(), 99.0)
+            ("analogue_gain".into(), 99.0),
+            // It was configured anew to be turned.
+            ("ae_enable".into(), 0.0),
+            ("analogue_gain".into(), 2.5),
+            ("lens_position".into(), 3.25),
         ]
     );
 }

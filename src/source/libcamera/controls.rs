@@ -81,6 +81,14 @@ impl Controls {
         self.set.insert(name, value);
     }
 
+    /// All that was set, modes before what they rule.
+    pub fn to_be_set(&self) -> Vec<Value> {
+        let is_mode = |name: &str| MODES.iter().any(|(mode, ..)| *mode == name);
+        let (modes, values): (Vec<_>, Vec<_>) = self.set.iter().partition(|(name, _)| is_mode(name));
+        let value = |(name, value): (&String, &f64)| Value { name: name.clone(), value: *value };
+        modes.into_iter().chain(values).map(value).collect()
+    }
+
     /// This was measured; what is no number is left out.
     pub fn measured(&mut self, measured: Vec<(String, f64)>) {
         self.measured = measured.into_iter().filter(|(_, value)| value.is_finite()).take(MOST).collect();

@@ -355,6 +355,19 @@ impl LibcameraSource {
     }
 }
 
+impl LibcameraSource {
+    /// Sets what was set: a camera that is configured anew has it no more.
+    fn set_again(&mut self) -> Result<(), Trouble> {
+        for value in self.controls.to_be_set() {
+            let name = value.name.clone();
+            if let Err(why) = self.ask(value)? {
+                log::warn!("the camera's control {name} was not set again: {why}");
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Source for LibcameraSource {
     fn delivers(&self) -> &Delivers {
         &self.delivers
@@ -428,6 +441,7 @@ impl Source for LibcameraSource {
                 orientation.ok_or_else(|| unsupported(String::from("it cannot turn its picture so")))?;
             if orientation != self.controls.orientation() {
                 self.configure(Open { orientation, ..self.open.clone() }, &Stop::new())?;
+                self.set_again()?;
             }
             return Ok(self.controls.orientation_value());
         }
