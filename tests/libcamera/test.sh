@@ -87,7 +87,7 @@ for version in 0.4 0.7; do
         chroot "$root" /srv/unit-tests || failed=$((failed + 1))
     fi
     tests helper "$root" "$version" "$results" "${LONG:+1000}"
-    tests daemon "$root" "$version" "$results" "${TALLYCAM_PROGRAM:-$here/target/release/tallycam}"
+    tests daemon "$root" "$version" "$results" "${PROGRAM:-$here/target/release/tallycam}"
     if [ "${1:-}" = arm64 ] && [ "$machine" != arm64 ]; then
         ready "$version" arm64
         tests emulated "$root" "$version" "$results"
