@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tallycam::base::Stop;
+use tallycam::base::{Bell, Stop};
 use tallycam::media::{Control, ControlValue, Fourcc, Trouble, TroubleKind};
 use tallycam::source::libcamera::{LibcameraOpener, survey};
 use tallycam::source::{Opener, Source, Wanted};
@@ -274,6 +274,21 @@ fn a_helper_that_hangs_holds_nobody_up() {
     drop(source);
     assert!(began.elapsed() < LONG);
     all_gone(&helpers);
+}
+
+#[test]
+fn a_bell_ends_one_wait_and_not_the_next() {
+    let helpers = Helpers::new();
+    helpers.goes_wrong(HELPER, &json!({"after": 1, "then": "stall"}));
+    let mut source = open(&mut opener(&helpers));
+    let bell = Bell::new();
+    source.wake_by(&bell);
+    next(&mut *source).unwrap();
+    bell.ring();
+    assert!(source.next(LONG).unwrap().is_none(), "it has waited for no frame");
+    let began = Instant::now();
+    assert!(source.next(Duration::from_millis(300)).unwrap().is_none());
+    assert!(began.elapsed() >= Duration::from_millis(300), "the bell rings no more");
 }
 
 #[test]

@@ -203,11 +203,11 @@ impl Helper {
     /// Waits at most `wait` until it has said something, or `bell` rings. Tells whether that was the bell alone.
     pub fn wait(&mut self, wait: Duration, bell: Option<&Bell>) -> bool {
         let Some(channel) = &self.channel else { return false };
-        let bell = bell.and_then(Bell::descriptor);
         // What is not there is the socket once more.
+        let rings = bell.and_then(Bell::descriptor).unwrap_or(channel.as_fd());
         let stderr = self.stderr.as_ref().map_or(channel.as_fd(), AsFd::as_fd);
-        let mut polled = [channel.as_fd(), bell.unwrap_or(channel.as_fd()), stderr]
-            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let mut polled =
+            [channel.as_fd(), rings, stderr].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let time = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         // An interrupted wait is a short one: the caller looks at the clock.
         let _ = poll(&mut polled, Some(&time));
@@ -215,7 +215,14 @@ impl Helper {
         if has_written {
             self.listen();
         }
-        bell.is_some() && has_rung && !has_said
+        match bell {
+            // Else it would end every wait from now on.
+            Some(bell) if has_rung && !has_said => {
+                bell.hush();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Takes what it has written on its standard error: libcamera's log.
