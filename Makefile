@@ -33,7 +33,7 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	@deploy/prerequisites.sh test
 	cargo fmt --check
 	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/libcamera/*.sh .ci/run
-	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast
+	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
 check: ## the inner loop: format, lints, unit tests
 	cargo fmt --check
