@@ -38,6 +38,8 @@ pub use survey::{Found, Listed, Survey, folder, survey};
 const CONFIGURED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a helper may take to answer that a control was set.
 const SET_WITHIN: Duration = Duration::from_secs(2);
+/// Messages that are taken in a row: more than a helper that has waited for its reader can have sent.
+const MESSAGES_AT_ONCE: usize = 64;
 /// How often a wait for an answer looks at the stop flag.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -288,11 +290,14 @@ impl LibcameraSource {
         self.buffers.iter().all(|(main, second)| main.is_some() && (second.is_some() || !has_second))
     }
 
-    /// Takes all that the helper has said.
+    /// Takes what the helper has said; of one that says more and more, only so much at once, for the thread has a heart.
     fn hear(&mut self) -> Result<(), Trouble> {
-        while let Some((message, _)) = self.helper.hear()? {
+        for _ in 0..MESSAGES_AT_ONCE {
+            let Some((message, _)) = self.helper.hear()? else { break };
             self.heard(message)?;
         }
+        // Only the answer to what was asked last is waited for.
+        self.answers.truncate(MESSAGES_AT_ONCE);
         Ok(())
     }
 
