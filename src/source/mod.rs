@@ -39,6 +39,31 @@ pub struct Wanted {
 impl Wanted {
     /// No wishes.
     pub const ANYTHING: Wanted = Wanted { width: None, height: None, fps: None, format: None };
+
+    /// What of it a camera that delivers `size` at `fps` frames a second has missed, in sentences for the log and the page.
+    pub fn missed(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
+        let mut notes = Vec::new();
+        let differs = |wish: Option<u32>, is: u32| wish.is_some_and(|wish| wish != is);
+        if differs(self.width, width) || differs(self.height, height) {
+            let wish = |n: Option<u32>| n.map_or_else(|| String::from("any"), |n| n.to_string());
+            let (wide, high) = (wish(self.width), wish(self.height));
+            notes.push(format!("The camera has no {wide}×{high}: {width}×{height} is the nearest."));
+        }
+        if let Some((wish, is)) = self.fps.zip(fps)
+            && !is_same_rate(is, wish)
+        {
+            let is = (is * 100.0).round() / 100.0;
+            notes.push(format!(
+                "The camera has no {wish} frames a second at {width}×{height}: {is} is the nearest."
+            ));
+        }
+        notes
+    }
+}
+
+/// Whether two rates are one: 29.97 is 30.
+fn is_same_rate(is: f64, wish: f64) -> bool {
+    (is / wish).ln().abs() <= 0.01
 }
 
 /// What an open source delivers.

@@ -178,6 +178,9 @@ class Camera:
         if how == "stall":
             self.fps = 0.001
             self.due += 1000
+        if how == "flood":
+            while True:
+                say({"metadata": [["lux", 1.0]]})
         if how == "garbage":
             channel.send(b"\x00\xff no message")
         if how == "half":

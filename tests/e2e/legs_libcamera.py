@@ -38,8 +38,14 @@ def helper(run):
 
 
 def begin(run):
+    """The camera through libcamera, and somebody who watches; None where the package was not made."""
+    if not package(run):
+        return None
     run.set(source__kind="libcamera", source__device=None, source__format=None, source__width=640, source__height=480,
             source__fps=10, detect__backend="motion")
+    viewer = Viewer(run.machine.ports[80])
+    run.wait_word("live", 120)
+    return viewer
 
 
 def installs(run):
@@ -65,10 +71,9 @@ def installs(run):
 
 def streams(run):
     """Moving pictures of libcamera from outside, in memory of dma-buf"""
-    if not package(run):
+    viewer = begin(run)
+    if not viewer:
         return
-    begin(run)
-    viewer = Viewer(run.machine.ports[80])
     for memory, before in (("dma_heap", "udevadm trigger --subsystem-match=dma_heap; udevadm settle"),
                            ("udmabuf", "chmod 600 /dev/dma_heap/*; chgrp root /dev/dma_heap/*")):
         run.guest(before)
@@ -99,11 +104,9 @@ def streams(run):
 
 def takes_controls(run):
     """A control of libcamera's, set from outside and read back"""
-    if not package(run):
+    viewer = begin(run)
+    if not viewer:
         return
-    begin(run)
-    viewer = Viewer(run.machine.ports[80])
-    run.wait_word("live", 120)
 
     def controls():
         return {control["name"]: control for control in run.site.json("/api/v1/controls")["items"]}
@@ -127,11 +130,9 @@ def takes_controls(run):
 
 def survives_its_helper(run):
     """The helper is killed: live again, no viewer cut"""
-    if not package(run):
+    viewer = begin(run)
+    if not viewer:
         return
-    begin(run)
-    viewer = Viewer(run.machine.ports[80])
-    run.wait_word("live", 120)
     viewer.wait_more(5, 60)
     daemon, first, since, opens = run.pid(), helper(run), run.now(), run.site.state()["opens"]
     began = time.monotonic()
@@ -150,11 +151,9 @@ def survives_its_helper(run):
 
 def reports(run):
     """`tallycam check --report`, with the service running, tells no secret"""
-    if not package(run):
+    viewer = begin(run)
+    if not viewer:
         return
-    begin(run)
-    viewer = Viewer(run.machine.ports[80])
-    run.wait_word("live", 120)
     said = run.guest("rm -f /tmp/answers.txt; tallycam check --report /tmp/answers.txt --config /etc/tallycam/config.toml", 120)
     text = run.guest("cat /tmp/answers.txt")
     for secret in (run.site.password, "10.0.2.15", "\nguest", " guest "):

@@ -261,19 +261,23 @@ fn how_a_stream_can_end() {
 }
 
 #[test]
-fn a_helper_that_hangs_holds_nobody_up() {
-    let helpers = Helpers::new();
-    helpers.goes_wrong(HELPER, &json!({"after": 3, "then": "hang", "set": "silent"}));
-    let mut source = open(&mut opener(&helpers));
-    for _ in 0..3 {
-        next(&mut *source).unwrap();
+fn a_helper_that_says_nothing_or_no_end_of_it_holds_nobody_up() {
+    for how in ["hang", "flood"] {
+        let helpers = Helpers::new();
+        helpers.goes_wrong(HELPER, &json!({"after": 3, "then": how, "set": "silent"}));
+        let mut source = open(&mut opener(&helpers));
+        for _ in 0..3 {
+            next(&mut *source).unwrap();
+        }
+        let began = Instant::now();
+        assert_eq!(source.next(Duration::from_millis(100)).map(|frame| frame.is_some()), Ok(false), "{how}");
+        assert_eq!(set(&mut *source, "brightness", 0.5).unwrap_err().kind, TroubleKind::Silent, "{how}");
+        // Turned, it is configured anew.
+        assert_eq!(set(&mut *source, "orientation", 1.0).unwrap_err().kind, TroubleKind::Silent, "{how}");
+        drop(source);
+        assert!(began.elapsed() < LONG, "{how}");
+        all_gone(&helpers);
     }
-    let began = Instant::now();
-    assert_eq!(source.next(Duration::from_millis(100)).map(|frame| frame.is_some()), Ok(false));
-    assert_eq!(set(&mut *source, "brightness", 0.5).unwrap_err().kind, TroubleKind::Silent);
-    drop(source);
-    assert!(began.elapsed() < LONG);
-    all_gone(&helpers);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use tallycam_libcamera::{Camera, Configured, Location, Open, Orientation, Stream};
 
-use super::super::{Delivers, Wanted};
+use super::super::Wanted;
 use super::clean;
 use crate::media::{Format, Fourcc, Mode, Trouble, TroubleKind};
 
@@ -90,27 +90,6 @@ pub fn formats(camera: &Camera) -> Vec<Format> {
         })
     };
     camera.formats.iter().filter_map(usable).collect()
-}
-
-/// What was asked for and could not be had, in sentences.
-pub fn notes(wanted: &Wanted, delivers: &Delivers) -> Vec<String> {
-    let Delivers { width, height, .. } = *delivers;
-    let mut notes = Vec::new();
-    let differs = |wish: Option<u32>, is: u32| wish.is_some_and(|wish| wish != is);
-    if differs(wanted.width, width) || differs(wanted.height, height) {
-        let wish = |n: Option<u32>| n.map_or_else(|| String::from("any"), |n| n.to_string());
-        let (wide, high) = (wish(wanted.width), wish(wanted.height));
-        notes.push(format!("The camera has no {wide}×{high}: {width}×{height} is the nearest."));
-    }
-    if let Some((wish, is)) = wanted.fps.zip(delivers.fps)
-        && (wish - is).abs() > 0.01 * wish
-    {
-        notes.push(format!(
-            "The camera has no {wish} frames a second at {width}×{height}: {} is the nearest.",
-            (is * 100.0).round() / 100.0
-        ));
-    }
-    notes
 }
 
 /// The layout of a stream's frames.

@@ -199,7 +199,8 @@ impl LibcameraSource {
             remembered,
         };
         source.configure(open, stop)?;
-        source.delivers.notes = choose::notes(wanted, &source.delivers);
+        let size = (source.delivers.width, source.delivers.height);
+        source.delivers.notes = wanted.missed(size, source.delivers.fps);
         Ok(source)
     }
 
@@ -209,6 +210,11 @@ impl LibcameraSource {
         let until = Instant::now() + CONFIGURED_WITHIN;
         let mut is_configured = false;
         loop {
+            if Instant::now() >= until || stop.is_set() {
+                let what = format!("{} was not set up within {CONFIGURED_WITHIN:?}", self.delivers.name);
+                return Err(Trouble::new(TroubleKind::Silent, what)
+                    .hint("it is tried again; check the ribbon cable at both ends"));
+            }
             match self.helper.hear()? {
                 Some((FromHelper::Configured(configured), _)) => {
                     self.configured(configured)?;
@@ -223,11 +229,6 @@ impl LibcameraSource {
                 // Of the configuration before.
                 Some((FromHelper::Frame(_), _)) if !is_configured => {}
                 Some((message, _)) => self.heard(message)?,
-                None if Instant::now() >= until || stop.is_set() => {
-                    let what = format!("{} was not set up within {CONFIGURED_WITHIN:?}", self.delivers.name);
-                    return Err(Trouble::new(TroubleKind::Silent, what)
-                        .hint("it is tried again; check the ribbon cable at both ends"));
-                }
                 None => {
                     self.helper.wait(LOOK, None);
                 }

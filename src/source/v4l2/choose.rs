@@ -5,14 +5,11 @@
 //! asked for by name and not offered is refused.
 
 use crate::media::Fourcc;
-use crate::source::Wanted;
+use crate::source::{Wanted, is_same_rate};
 
 /// What is asked for when the configuration asks for nothing: pixels and frames a second.
 const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 const DEFAULT_FPS: f64 = 30.0;
-
-/// Rates this near to each other are the same rate: 29.97 is 30.
-const SAME_RATE: f64 = 0.01;
 
 /// The time from one frame to the next in seconds, as V4L2 has it (`struct v4l2_fract`).
 ///
@@ -185,29 +182,6 @@ fn area((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height)
 }
 
-/// What is to be told of the mode a camera is in, where it is not quite the one wanted.
-pub fn notes(wanted: &Wanted, (width, height): (u32, u32), interval: Option<Interval>) -> Vec<String> {
-    let mut notes = Vec::new();
-    let differs = |wish: Option<u32>, is: u32| wish.is_some_and(|wish| wish != is);
-    if differs(wanted.width, width) || differs(wanted.height, height) {
-        let wish = |n: Option<u32>| n.map_or_else(|| String::from("any"), |n| n.to_string());
-        notes.push(format!(
-            "The camera has no {}×{}: {width}×{height} is the nearest.",
-            wish(wanted.width),
-            wish(wanted.height)
-        ));
-    }
-    if let Some((wish, is)) = wanted.fps.zip(interval)
-        && rate_miss(Some(is), wish) > 0
-    {
-        let is = (is.fps() * 100.0).round() / 100.0;
-        notes.push(format!(
-            "The camera has no {wish} frames a second at {width}×{height}: {is} is the nearest."
-        ));
-    }
-    notes
-}
-
 fn in_wanted_formats(offers: &[Offer], wanted: Option<Fourcc>) -> Result<Vec<&Offer>, NoChoice> {
     let usable = |offer: &&Offer| Fourcc::USABLE.contains(&offer.fourcc);
     let Some(wanted) = wanted else {
@@ -316,11 +290,11 @@ fn steps_towards(min: Interval, max: Interval, step: Interval, want: Interval) -
 }
 
 /// How far a rate is from the wish, in thousandths of its logarithm (half is as far as double);
-/// 0 within [`SAME_RATE`]. A rate that is not known is worse than the right one, better than a wrong one.
+/// 0 for the same rate. A rate that is not known is worse than the right one, better than a wrong one.
 fn rate_miss(interval: Option<Interval>, fps: f64) -> u32 {
     interval.map_or(50, |interval| {
         let miss = (interval.fps() / fps).ln().abs();
-        if miss <= SAME_RATE { 0 } else { (miss * 1000.0).round() as u32 }
+        if is_same_rate(interval.fps(), fps) { 0 } else { (miss * 1000.0).round() as u32 }
     })
 }
 
@@ -351,7 +325,7 @@ mod tests {
     }
 
     fn notes_of(wish: &Wanted, got: &Choice) -> Vec<String> {
-        notes(wish, (got.width, got.height), got.interval)
+        wish.missed((got.width, got.height), got.interval.map(|interval| interval.fps()))
     }
 
     /// A webcam as most are: raw frames are slow when large.

@@ -205,7 +205,7 @@ impl V4l2Source {
         };
         let started = started.map_err(|error| start_trouble(path, &choice, error))?;
         let (width, height) = (started.format.width, started.format.height);
-        let notes = choose::notes(wanted, (width, height), started.interval);
+        let fps = started.interval.map(|interval| interval.fps());
         Ok(V4l2Source {
             lent: None,
             device,
@@ -214,8 +214,8 @@ impl V4l2Source {
                 fourcc: choice.fourcc,
                 width,
                 height,
-                fps: started.interval.map(|interval| interval.fps()),
-                notes,
+                fps,
+                notes: wanted.missed((width, height), fps),
                 is_simulated: false,
             },
             said: (started.format.bytes_per_line, started.format.size_image),
