@@ -65,7 +65,7 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
     let keeping = once(&request).and_then(|()| request.site.keeping());
     let done = match (switched_on(&request), keeping) {
         (_, Err(problem)) => Err(problem),
-        (Ok(true), Ok(keeping)) => {
+        (Some(true), Ok(keeping)) => {
             let wish = RecordingWish {
                 name: name(&request, ".avi"),
                 date: date(&request),
@@ -73,8 +73,8 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
             };
             keeping.record(wish).await.map(drop).map_err(Problem::from)
         }
-        (Ok(false), Ok(keeping)) => keeping.end().await.map(drop).map_err(Problem::from),
-        (Err(Unclear(why)), Ok(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, why)),
+        (Some(false), Ok(keeping)) => keeping.end().await.map(drop).map_err(Problem::from),
+        (None, Ok(_)) => Ok(()),
     };
     old_answer(&request, done, "Error with recording video")
 }
@@ -82,83 +82,68 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
 /// `GET /autofocus`: `false` switches it on, `true` off, as with the other switches of the old programs: it is what the
 /// button was showing.
 pub async fn autofocus(request: Request) -> Result<Response<Body>, Problem> {
-    let wish = switched_on(&request).map(Move::Auto);
+    let wish = Ok(switched_on(&request).map(Move::Auto));
     focused(&request, wish, Move::Auto(true), "Autofocus not supported").await
 }
 
-/// `GET /set_focus`: to a place, 0…1.
+/// `GET /set_focus?value=`: to a place, 0…1; a number beyond is the nearer of the two.
 pub async fn set_focus(request: Request) -> Result<Response<Body>, Problem> {
-    let wanted = || request.query.number("value").filter(|place| (0.0..=1.0).contains(place));
-    let wish = one(&request, "value", "value is no number from 0 to 1", |_| wanted().map(Move::To));
+    let wish = match number(&request, "value") {
+        Some(place) => Ok(Some(Move::To(place.clamp(0.0, 1.0)))),
+        None => Err("value is not a number"),
+    };
     focused(&request, wish, Move::To(0.0), NO_FOCUS).await
 }
 
-/// `GET /step_focus`: by 0.05. A plus that nobody has escaped is a space by the time it is here.
+/// `GET /step_focus?direction=`: by 0.05, to the sign of the number or of `+` and `-`. A plus that nobody has escaped is
+/// a space by the time it is here.
 pub async fn step_focus(request: Request) -> Result<Response<Body>, Problem> {
-    let wish = one(&request, "direction", "direction is neither + nor -", |text| match text {
-        "+" | " " => Some(Move::By(0.05)),
-        "-" => Some(Move::By(-0.05)),
-        _ => None,
-    });
+    let sign = match request.query.get("direction") {
+        Some("+" | " ") => Some(1.0),
+        Some("-") => Some(-1.0),
+        _ => number(&request, "direction").map(|number| if number == 0.0 { 0.0 } else { number.signum() }),
+    };
+    let wish = match sign {
+        Some(sign) => Ok((sign != 0.0).then_some(Move::By(0.05 * sign))),
+        None => Err("direction is neither a number nor + nor -"),
+    };
     focused(&request, wish, Move::By(0.05), NO_FOCUS).await
 }
 
 const NO_FOCUS: &str = "Changing focus not supported";
 
 /// `200`, or 403 in these words where this camera's lens cannot be moved so: not by `any`, whatever was asked for.
+/// `wish` is what to do, nothing, or what is wrong with the parameter.
 async fn focused(
     request: &Request,
-    wish: Result<Move, Unclear>,
+    wish: Result<Option<Move>, &'static str>,
     any: Move,
     words: &'static str,
 ) -> Result<Response<Body>, Problem> {
-    let forbidden = || Ok(no_store(say(StatusCode::FORBIDDEN, TEXT, words)));
-    let is_forbidden = |problem: &Problem| problem.status == StatusCode::FORBIDDEN;
-    match wish {
-        Err(unclear) => match lens::can(&request.site, any).await {
-            Err(problem) if is_forbidden(&problem) => forbidden(),
-            _ => Ok(unclear.respond()),
-        },
-        Ok(wish) => match lens::make(&request.site, wish).await {
-            Ok(()) => Ok(no_store(say(StatusCode::OK, TEXT, "200"))),
-            Err(problem) if is_forbidden(&problem) => forbidden(),
-            Err(problem) => Err(problem),
-        },
+    let done = match wish {
+        Ok(Some(wish)) => lens::make(&request.site, wish).await,
+        Ok(None) | Err(_) => lens::can(&request.site, any).await,
+    };
+    match (done, wish) {
+        (Err(problem), _) if problem.status == StatusCode::FORBIDDEN => {
+            Ok(no_store(say(StatusCode::FORBIDDEN, TEXT, words)))
+        }
+        (_, Err(wrong)) => Ok(no_store(say(StatusCode::BAD_REQUEST, TEXT, wrong))),
+        (Err(problem), Ok(Some(_))) => Err(problem),
+        _ => Ok(no_store(say(StatusCode::OK, TEXT, "200"))),
     }
 }
 
-/// A parameter that says nothing: why, in words without an end of line, as all texts of the old programs.
-struct Unclear(String);
-
-impl Unclear {
-    fn respond(self) -> Response<Body> {
-        let mut response = no_store(route::fixed(TEXT, self.0));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response
-    }
+/// The value of `key` as a number, which may be infinite.
+fn number(request: &Request, key: &str) -> Option<f64> {
+    request.query.get(key)?.trim().parse().ok().filter(|number: &f64| !number.is_nan())
 }
 
-/// What `read` makes of the value of `key`, which has to be there, once: of two nobody knows which is meant. Else `words`.
-fn one<'a, T>(
-    request: &'a Request,
-    key: &str,
-    words: &str,
-    read: impl FnOnce(&'a str) -> Option<T>,
-) -> Result<T, Unclear> {
-    let mut values = request.query.pairs().iter().filter(|(name, _)| name == key);
-    match (values.next(), values.next()) {
-        (Some(_), Some(_)) => Err(Unclear(format!("{key} is given more than once"))),
-        (first, _) => first.and_then(|(_, value)| read(value)).ok_or_else(|| Unclear(words.to_owned())),
-    }
-}
-
-/// Whether `status` switches on: it is what the old program's button was showing, so `false` does.
-fn switched_on(request: &Request) -> Result<bool, Unclear> {
-    one(request, "status", "status is neither false nor true", |status| match status {
-        "false" => Some(true),
-        "true" => Some(false),
-        _ => None,
-    })
+/// Whether `status` switches on: it is what the old program's button was showing, so `false` does. `None`, and nothing
+/// changes, for any other word.
+fn switched_on(request: &Request) -> Option<bool> {
+    let status = request.query.get("status")?.trim().to_ascii_lowercase();
+    Some(!status.parse::<bool>().ok()?)
 }
 
 /// `GET /grayscale?status=`: `false` switches the effect on, `true` off.
@@ -172,18 +157,11 @@ pub async fn resolution(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 async fn switch(request: Request, key: &str, on: &str, off: &str) -> Result<Response<Body>, Problem> {
-    let value = match switched_on(&request) {
-        Ok(is_on) => {
-            if is_on {
-                on
-            } else {
-                off
-            }
-        }
-        Err(unclear) => return Ok(unclear.respond()),
-    };
-    let changes = Changes::from([(key.to_owned(), Some(value.to_owned()))]);
-    request.site.preferences()?.change(changes, None).await?;
+    if let Some(is_on) = switched_on(&request) {
+        let value = if is_on { on } else { off };
+        let changes = Changes::from([(key.to_owned(), Some(value.to_owned()))]);
+        request.site.preferences()?.change(changes, None).await?;
+    }
     Ok(no_store(say(StatusCode::OK, TEXT, "200")))
 }
 
@@ -292,8 +270,18 @@ fn name(request: &Request, extension: &str) -> Option<String> {
     Some(if has_it { name.to_owned() } else { format!("{name}{extension}") })
 }
 
+/// The date that the old routes give, as ISO 8601 has it: `2018-1-5` is 2018-01-05, and a time may follow. `None` for what
+/// is no date.
 fn date(request: &Request) -> Option<String> {
-    request.query.get("date").filter(|date| !date.is_empty()).map(str::to_owned)
+    let text = request.query.get("date")?.trim();
+    let (day, time) = text.split_at(text.find(['T', ' ']).unwrap_or(text.len()));
+    let mut numbers = day.splitn(3, '-');
+    let (year, month, day) = (numbers.next()?, numbers.next()?, numbers.next()?);
+    let day = jiff::civil::Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
+    let date = format!("{day}{time}");
+    let has_time =
+        || date.parse::<jiff::civil::DateTime>().is_ok() || date.parse::<jiff::Timestamp>().is_ok();
+    (time.is_empty() || has_time()).then_some(date)
 }
 
 /// `GET /light`: `false` switches it on and `true` off, as the old documentation says; the other way round with
@@ -302,39 +290,39 @@ pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
     if !light::has(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing light not supported"));
     }
-    let is_on = match switched_on(&request) {
-        Ok(is_on) => is_on != light::is_old_status_the_programs(&request.site),
-        Err(unclear) => return Ok(unclear.respond()),
-    };
-    light::change(&request.site, LightWish { is_on: Some(is_on), ..LightWish::default() }, None).await?;
-    Ok(say(StatusCode::OK, TEXT, "200"))
+    let is_on = switched_on(&request).map(|is_on| is_on != light::is_old_status_the_programs(&request.site));
+    lit(&request, LightWish { is_on, ..LightWish::default() }).await
 }
 
-/// `GET /set_brightness`.
+/// `GET /set_brightness?value=`: the number without its fraction; outside 0–255 nothing changes.
 pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem> {
     if !light::has(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing brightness not supported"));
     }
-    let level = |text: &str| text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
-    let brightness = match one(&request, "value", "value is no whole number from 0 to 255", level) {
-        Ok(brightness) => brightness,
-        Err(unclear) => return Ok(unclear.respond()),
+    let Some(value) = number(&request, "value") else {
+        return Ok(no_store(say(StatusCode::BAD_REQUEST, TEXT, "value is not a number")));
     };
-    light::change(&request.site, LightWish { brightness: Some(brightness), ..LightWish::default() }, None)
-        .await?;
-    Ok(say(StatusCode::OK, TEXT, "200"))
+    let value = value.trunc();
+    let brightness = (0.0..=255.0).contains(&value).then_some(value as u8);
+    lit(&request, LightWish { brightness, ..LightWish::default() }).await
 }
 
-/// `GET /set_color`: a light that is off stays off, and has this colour when it is switched on.
+/// `GET /set_color?value=`: the first six hexadecimal digits, RRGGBB; without them nothing changes. A light that is off
+/// stays off, and has this colour when it is switched on.
 pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
     if !light::has_colors(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing color not supported"));
     }
-    let color = match one(&request, "value", "value is no colour as RRGGBB", color) {
-        Ok(color) => color,
-        Err(unclear) => return Ok(unclear.respond()),
-    };
-    light::change(&request.site, LightWish { color: Some(color), ..LightWish::default() }, None).await?;
+    let value = request.query.get("value").unwrap_or_default();
+    let color = value.strip_prefix('#').unwrap_or(value).get(..6).and_then(color);
+    lit(&request, LightWish { color, ..LightWish::default() }).await
+}
+
+/// Does what is wished for, if anything.
+async fn lit(request: &Request, wish: LightWish) -> Result<Response<Body>, Problem> {
+    if wish != LightWish::default() {
+        light::change(&request.site, wish, None).await?;
+    }
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 

@@ -1,5 +1,5 @@
 //! The old addresses of lens, light and picture, byte for byte, against machines with and without a lens and a light:
-//! where the thing is not there that comes first, whatever is asked of it; else what is asked has to mean something.
+//! where the thing is not there that comes first, whatever is asked of it. `tests/outsiders/old_clients.rs` has what changes.
 use std::process::Command;
 
 use crate::common::client;
@@ -7,14 +7,8 @@ use crate::common::daemon::Daemon;
 use crate::common::wait_until;
 use serde_json::{Value, json};
 
-const STATUS: &str = "status is neither false nor true";
-const PLACE: &str = "value is no number from 0 to 1";
-const DIRECTION: &str = "direction is neither + nor -";
-const LEVEL: &str = "value is no whole number from 0 to 255";
-const COLOR: &str = "value is no colour as RRGGBB";
-const STATUS_TWICE: &str = "status is given more than once";
-const VALUE_TWICE: &str = "value is given more than once";
-const DIRECTION_TWICE: &str = "direction is given more than once";
+const NUMBER: &str = "value is not a number";
+const DIRECTION: &str = "direction is neither a number nor + nor -";
 
 /// What is said where the lens, or the light, is not there.
 const AUTOFOCUS: &str = "Autofocus not supported";
@@ -28,25 +22,25 @@ const LENS: &[(&str, Option<&str>, &str)] = &[
     ("/autofocus?status=true", None, AUTOFOCUS),
     ("/autofocus?status=false", None, AUTOFOCUS),
     ("/autofocus?status=true&_=17&123", None, AUTOFOCUS),
-    ("/autofocus", Some(STATUS), AUTOFOCUS),
-    ("/autofocus?status", Some(STATUS), AUTOFOCUS),
-    ("/autofocus?status=", Some(STATUS), AUTOFOCUS),
-    ("/autofocus?status=True", Some(STATUS), AUTOFOCUS),
-    ("/autofocus?status=NaN", Some(STATUS), AUTOFOCUS),
-    ("/autofocus?Status=true", Some(STATUS), AUTOFOCUS),
-    ("/autofocus?status=true&status=true", Some(STATUS_TWICE), AUTOFOCUS),
+    ("/autofocus", None, AUTOFOCUS),
+    ("/autofocus?status", None, AUTOFOCUS),
+    ("/autofocus?status=", None, AUTOFOCUS),
+    ("/autofocus?status=True", None, AUTOFOCUS),
+    ("/autofocus?status=NaN", None, AUTOFOCUS),
+    ("/autofocus?Status=true", None, AUTOFOCUS),
+    ("/autofocus?status=true&status=true", None, AUTOFOCUS),
     ("/set_focus?value=0.25", None, FOCUS),
     ("/set_focus?value=0&unknown=1", None, FOCUS),
     ("/set_focus?value=1", None, FOCUS),
-    ("/set_focus", Some(PLACE), FOCUS),
-    ("/set_focus?value=", Some(PLACE), FOCUS),
-    ("/set_focus?value=NaN", Some(PLACE), FOCUS),
-    ("/set_focus?value=-inf", Some(PLACE), FOCUS),
-    ("/set_focus?value=1.0001", Some(PLACE), FOCUS),
-    ("/set_focus?value=-0.1", Some(PLACE), FOCUS),
-    ("/set_focus?value=1e400", Some(PLACE), FOCUS),
-    ("/set_focus?value=half", Some(PLACE), FOCUS),
-    ("/set_focus?value=0.1&value=0.1", Some(VALUE_TWICE), FOCUS),
+    ("/set_focus", Some(NUMBER), FOCUS),
+    ("/set_focus?value=", Some(NUMBER), FOCUS),
+    ("/set_focus?value=NaN", Some(NUMBER), FOCUS),
+    ("/set_focus?value=-inf", None, FOCUS),
+    ("/set_focus?value=1.0001", None, FOCUS),
+    ("/set_focus?value=-0.1", None, FOCUS),
+    ("/set_focus?value=1e400", None, FOCUS),
+    ("/set_focus?value=half", Some(NUMBER), FOCUS),
+    ("/set_focus?value=0.1&value=0.1", None, FOCUS),
     ("/step_focus?direction=-", None, FOCUS),
     ("/step_focus?direction=+", None, FOCUS),
     ("/step_focus?direction=%2B", None, FOCUS),
@@ -54,7 +48,7 @@ const LENS: &[(&str, Option<&str>, &str)] = &[
     ("/step_focus?direction=", Some(DIRECTION), FOCUS),
     ("/step_focus?direction=up", Some(DIRECTION), FOCUS),
     ("/step_focus?direction=--", Some(DIRECTION), FOCUS),
-    ("/step_focus?direction=-&direction=+", Some(DIRECTION_TWICE), FOCUS),
+    ("/step_focus?direction=-&direction=+", None, FOCUS),
 ];
 
 /// The same of the light.
@@ -62,40 +56,40 @@ const LAMP: &[(&str, Option<&str>, &str)] = &[
     ("/light?status=false", None, LIGHT),
     ("/light?status=true", None, LIGHT),
     ("/light?status=false&_=17", None, LIGHT),
-    ("/light", Some(STATUS), LIGHT),
-    ("/light?status=", Some(STATUS), LIGHT),
-    ("/light?status=1", Some(STATUS), LIGHT),
-    ("/light?status=false&status=true", Some(STATUS_TWICE), LIGHT),
+    ("/light", None, LIGHT),
+    ("/light?status=", None, LIGHT),
+    ("/light?status=1", None, LIGHT),
+    ("/light?status=false&status=true", None, LIGHT),
     ("/set_brightness?value=0", None, BRIGHTNESS),
     ("/set_brightness?value=255", None, BRIGHTNESS),
-    ("/set_brightness", Some(LEVEL), BRIGHTNESS),
-    ("/set_brightness?value=", Some(LEVEL), BRIGHTNESS),
-    ("/set_brightness?value=256", Some(LEVEL), BRIGHTNESS),
-    ("/set_brightness?value=99999999999999999999", Some(LEVEL), BRIGHTNESS),
-    ("/set_brightness?value=-1", Some(LEVEL), BRIGHTNESS),
-    ("/set_brightness?value=NaN", Some(LEVEL), BRIGHTNESS),
-    ("/set_brightness?value=1&value=2", Some(VALUE_TWICE), BRIGHTNESS),
+    ("/set_brightness", Some(NUMBER), BRIGHTNESS),
+    ("/set_brightness?value=", Some(NUMBER), BRIGHTNESS),
+    ("/set_brightness?value=256", None, BRIGHTNESS),
+    ("/set_brightness?value=99999999999999999999", None, BRIGHTNESS),
+    ("/set_brightness?value=-1", None, BRIGHTNESS),
+    ("/set_brightness?value=NaN", Some(NUMBER), BRIGHTNESS),
+    ("/set_brightness?value=1&value=2", None, BRIGHTNESS),
     ("/set_color?value=FF8000", None, COLORS),
     ("/set_color?value=ff8000", None, COLORS),
-    ("/set_color", Some(COLOR), COLORS),
-    ("/set_color?value=", Some(COLOR), COLORS),
-    ("/set_color?value=NaN", Some(COLOR), COLORS),
-    ("/set_color?value=FF80000", Some(COLOR), COLORS),
-    ("/set_color?value=FF8000&value=0000FF", Some(VALUE_TWICE), COLORS),
+    ("/set_color", None, COLORS),
+    ("/set_color?value=", None, COLORS),
+    ("/set_color?value=NaN", None, COLORS),
+    ("/set_color?value=FF80000", None, COLORS),
+    ("/set_color?value=FF8000&value=0000FF", None, COLORS),
 ];
 
 /// What every machine can do.
 const PICTURE: &[(&str, Option<&str>, &str)] = &[
     ("/grayscale?status=false", None, ""),
     ("/grayscale?status=true", None, ""),
-    ("/grayscale", Some(STATUS), ""),
-    ("/grayscale?status=", Some(STATUS), ""),
-    ("/grayscale?status=NaN", Some(STATUS), ""),
-    ("/grayscale?status=true&status=false", Some(STATUS_TWICE), ""),
+    ("/grayscale", None, ""),
+    ("/grayscale?status=", None, ""),
+    ("/grayscale?status=NaN", None, ""),
+    ("/grayscale?status=true&status=false", None, ""),
     ("/resolution?status=false", None, ""),
     ("/resolution?status=true&unknown=", None, ""),
-    ("/resolution?status=2", Some(STATUS), ""),
-    ("/resolution?status=true&status=true", Some(STATUS_TWICE), ""),
+    ("/resolution?status=2", None, ""),
+    ("/resolution?status=true&status=true", None, ""),
 ];
 
 /// The program before the simulated scene, with this lens and this light.

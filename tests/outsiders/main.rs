@@ -5,11 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../common/mod.rs"]
+mod common;
+mod old_clients;
+
 use std::fs::{self, File};
 use std::path::Path;
 
 /// The heading in `docs/compatibility.md`, the sample, and what tallycam does with it now: no paths, ports or times.
-#[allow(dead_code)]
 #[track_caller]
 fn row(kind: &str, sample: &str, now: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");
@@ -24,7 +27,8 @@ fn row(kind: &str, sample: &str, now: &str) {
     let at = text.lines().position(|line| line == heading);
     let at = at.unwrap_or_else(|| panic!("{} has no heading {heading:?}", path.display()));
     let mut lines: Vec<&str> = text.lines().collect();
-    let end = lines[at + 1..].iter().position(|line| line.starts_with("## ")).map_or(lines.len(), |n| at + 1 + n);
+    let end =
+        lines[at + 1..].iter().position(|line| line.starts_with("## ")).map_or(lines.len(), |n| at + 1 + n);
     if lines[at..end].contains(&line.as_str()) {
         return;
     }
