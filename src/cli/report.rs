@@ -163,13 +163,20 @@ fn configuration(resolved: &Resolved) -> String {
         let section = if section.starts_with(keys::BY_CAMERA) { keys::BY_CAMERA } else { section };
         let key = keys::find(section, name);
         let is_plain = key.is_none_or(|key| is_plain(key.kind.shape().word));
-        let is_of_the_system =
-            ["\"/dev/video", "\"/base/"].iter().any(|start| setting.value.starts_with(start));
-        let value = if is_plain || is_of_the_system { &setting.value } else { "(set)" };
+        let value = if is_plain || is_of_the_system(setting.value.trim_matches('"')) {
+            &setting.value
+        } else {
+            "(set)"
+        };
         let dot = if section.is_empty() { "" } else { "." };
         format!("{section}{dot}{name} = {value}  # {}\n", setting.origin.word())
     })
     .collect()
+}
+
+/// Whether the system has given a camera this name, by its place.
+fn is_of_the_system(device: &str) -> bool {
+    ["/dev/video", "/base/"].iter().any(|start| device.starts_with(start))
 }
 
 /// Whether values of such a shape tell nothing but what was chosen among what there is.
@@ -334,6 +341,8 @@ impl Redaction {
             let texts = [
                 Some(&config.name),
                 source.url.as_ref(),
+                // The name of a USB camera has its serial number.
+                source.device.as_ref().filter(|device| !is_of_the_system(device)),
                 source.username.as_ref(),
                 source.password.as_ref(),
                 config.picture.text.as_ref(),

@@ -6,6 +6,7 @@
 
 pub mod avi;
 mod entropy;
+mod mend;
 mod plane;
 mod planes;
 pub mod reduce;
@@ -13,8 +14,9 @@ pub mod transform;
 mod turbo;
 
 use crate::media::jpeg::{self, JpegError};
-use crate::media::{Fourcc, Frame, Picture, PicturePool};
+use crate::media::{Fourcc, Frame, Orientation, Picture, PicturePool};
 
+use mend::{Doubts, Mender};
 use planes::Planes;
 pub use reduce::{ReduceError, Reducer};
 pub use transform::{TransformError, Transformed, Transformer};
@@ -74,7 +76,11 @@ pub enum EncodeError {
 #[derive(Debug)]
 pub struct Encoder {
     compressor: Compressor,
+    quality: u8,
     planes: Planes,
+    doubts: Doubts,
+    /// Made when the first JPEG is to be decoded.
+    mender: Option<Box<Mender>>,
     pool: PicturePool,
 }
 
@@ -85,7 +91,14 @@ impl Encoder {
     /// libjpeg-turbo could not be set up.
     pub fn new(quality: u8) -> Result<Encoder, CompressError> {
         let compressor = Compressor::new(quality)?;
-        Ok(Encoder { compressor, planes: Planes::default(), pool: PicturePool::default() })
+        Ok(Encoder {
+            compressor,
+            quality,
+            planes: Planes::default(),
+            doubts: Doubts::default(),
+            mender: None,
+            pool: PicturePool::default(),
+        })
     }
 
     /// Another quality, 1–100, from the next picture on.
@@ -93,6 +106,7 @@ impl Encoder {
     /// # Errors
     /// libjpeg-turbo refuses it.
     pub fn set_quality(&mut self, quality: u8) -> Result<(), CompressError> {
+        self.quality = quality;
         self.compressor.set_quality(quality)
     }
 
@@ -101,7 +115,7 @@ impl Encoder {
     /// # Errors
     /// See [`EncodeError`]; the encoder can be used further.
     pub fn encode(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
-        if frame.fourcc.is_jpeg() { pass_through(frame, &self.pool) } else { self.compress(frame, false) }
+        if frame.fourcc.is_jpeg() { self.pass_through(frame) } else { self.compress(frame, false) }
     }
 
     /// Makes a picture of a drawn card.
@@ -110,6 +124,36 @@ impl Encoder {
     /// As [`Encoder::encode`].
     pub fn encode_card(&mut self, card: &Frame<'_>) -> Result<Picture, EncodeError> {
         self.compress(card, true)
+    }
+
+    /// The camera's bytes as they are, less what stands behind the end, plus the standard Huffman tables where the camera
+    /// leaves them out, as many UVC cameras do and no browser forgives. A picture that views cannot take, or that has lost
+    /// rows, is decoded here ([`mend`]).
+    fn pass_through(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
+        let broken = |source| EncodeError::Jpeg { len: frame.data.len(), source };
+        let found = jpeg::inspect_open(frame.data).map_err(broken)?;
+        let parts = found.parts(frame.data);
+        let must_be_mended = !found.is_usual || found.orientation != Orientation::default();
+        if self.doubts.has(frame, &found) || must_be_mended {
+            let mender = match &mut self.mender {
+                Some(mender) => mender,
+                none => none.insert(Box::new(Mender::new()?)),
+            };
+            let jpeg = parts.concat();
+            if found.is_usual {
+                mender.check(&jpeg).map_err(broken)?;
+            }
+            self.doubts.is_whole(found.len);
+            if must_be_mended {
+                let (jpeg, width, height) = mender.mend(&jpeg, &found, self.quality)?;
+                let mut picture = self.pool.builder(jpeg.len());
+                picture.push(jpeg);
+                return Ok(picture.finish(width, height, frame.stamp, frame.sequence, false));
+            }
+        }
+        let mut picture = self.pool.builder(found.len + jpeg::STANDARD_HUFFMAN_TABLES.len());
+        parts.iter().for_each(|part| picture.push(part));
+        Ok(picture.finish(found.width, found.height, frame.stamp, frame.sequence, false))
     }
 
     fn compress(&mut self, frame: &Frame<'_>, is_card: bool) -> Result<Picture, EncodeError> {
@@ -146,22 +190,4 @@ fn check(frame: &Frame<'_>) -> Result<(), EncodeError> {
         });
     }
     Ok(())
-}
-
-/// The camera's bytes as they are, less padding behind the end, plus the standard Huffman tables
-/// where the camera leaves them out, as many UVC cameras do and no browser forgives.
-fn pass_through(frame: &Frame<'_>, pool: &PicturePool) -> Result<Picture, EncodeError> {
-    let found =
-        jpeg::inspect(frame.data).map_err(|source| EncodeError::Jpeg { len: frame.data.len(), source })?;
-    let jpeg = &frame.data[..found.len];
-    let mut picture = pool.builder(jpeg.len() + jpeg::STANDARD_HUFFMAN_TABLES.len());
-    if found.has_huffman_tables {
-        picture.push(jpeg);
-    } else {
-        let (before, after) = jpeg.split_at(found.tables_at);
-        picture.push(before);
-        picture.push(jpeg::STANDARD_HUFFMAN_TABLES);
-        picture.push(after);
-    }
-    Ok(picture.finish(found.width, found.height, frame.stamp, frame.sequence, false))
 }

@@ -69,6 +69,19 @@ impl Compressor {
         };
         Ok(&self.out[..len])
     }
+
+    /// The JPEG of pixels of three bytes, red, green, blue, until the next call.
+    pub fn compress_rgb(
+        &mut self,
+        pixels: &[u8],
+        width: usize,
+        height: usize,
+    ) -> Result<&[u8], CompressError> {
+        self.turbo.set_subsamp(Subsamp::Sub2x2)?;
+        let image = Image { pixels, width, pitch: 3 * width, height, format: PixelFormat::RGB };
+        self.out = self.turbo.compress_to_vec(image)?;
+        Ok(&self.out)
+    }
 }
 
 /// A decompressor to planes. What is wanted at half the size or less, of a picture as cameras send it, our own reader
@@ -368,6 +381,55 @@ impl Decompressor {
         self.whole(done)
     }
 
+    /// Decodes all blocks of a JPEG of luma and chroma, to an eighth of its size, into `scratch`: an error where rows are
+    /// missing or damaged.
+    pub fn check(&mut self, jpeg: &[u8], scratch: &mut Vec<u8>) -> Result<(), CompressError> {
+        let header = self.header(jpeg)?;
+        let eighth = ScalingFactor::new(1, 8);
+        let (width, height) = (eighth.scale(header.0.width), eighth.scale(header.0.height));
+        scratch.resize(width * height, 0);
+        self.turbo.set_scaling_factor(eighth)?;
+        let format = PixelFormat::GRAY;
+        let done = self
+            .turbo
+            .decompress(jpeg, Image { pixels: &mut scratch[..], width, pitch: width, height, format });
+        match done {
+            // What else it warns of leaves no hole.
+            Err(turbojpeg::Error::TurboJpegError(words)) if !LOST.iter().any(|lost| words.contains(lost)) => {
+                Ok(())
+            }
+            done => self.whole(done),
+        }
+    }
+
+    /// Decodes a JPEG of any colours to pixels of three bytes, red, green, blue. Gives width and height.
+    pub fn decompress_rgb(
+        &mut self,
+        jpeg: &[u8],
+        pixels: &mut Vec<u8>,
+    ) -> Result<(usize, usize), CompressError> {
+        let header = self.header(jpeg)?;
+        let (width, height) = header.size();
+        let is_print = matches!(header.0.colorspace, Colorspace::CMYK | Colorspace::YCCK);
+        let (format, each) = if is_print { (PixelFormat::CMYK, 4) } else { (PixelFormat::RGB, 3) };
+        pixels.resize(each * width * height, 0);
+        self.turbo.set_scaling_factor(ScalingFactor::ONE)?;
+        let done = self
+            .turbo
+            .decompress(jpeg, Image { pixels: &mut pixels[..], width, pitch: each * width, height, format });
+        self.whole(done)?;
+        if is_print {
+            // Adobe's inks are inverted, and everyone who writes such JPEGs does as Adobe does.
+            for at in 0..width * height {
+                let [cyan, magenta, yellow, black] = [0, 1, 2, 3].map(|ink| u16::from(pixels[4 * at + ink]));
+                let light = [cyan, magenta, yellow].map(|ink| (ink * black / 255) as u8);
+                pixels[3 * at..3 * at + 3].copy_from_slice(&light);
+            }
+            pixels.truncate(3 * width * height);
+        }
+        Ok((width, height))
+    }
+
     /// All of the picture is there, too, when only bytes before its end are too many.
     fn whole(&mut self, done: Result<(), turbojpeg::Error>) -> Result<(), CompressError> {
         match done {
@@ -381,6 +443,9 @@ impl Decompressor {
 /// What libjpeg says of bytes between the last block and the end. Many cheap cameras leave a few: all of the picture is
 /// there.
 const EXTRANEOUS: &str = "extraneous bytes before";
+
+/// What libjpeg warns of where rows are missing or destroyed.
+const LOST: [&str; 4] = ["premature end", "Premature end", "bad Huffman code", "found marker"];
 
 impl Header {
     /// Pixels in a row, rows.

@@ -78,7 +78,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     });
     let counted = read.await??;
     Ok(match format {
-        Format::Csv => table("counts.csv", counted.csv(&clock.zone)),
+        Format::Csv => table("counts.csv", &counted.csv(&clock.zone)),
         Format::Json => v1::json(wire::json(&counted.report(&site.settings().name, &clock))),
     })
 }
@@ -169,8 +169,8 @@ pub fn classes_of<E>(
 }
 
 /// A table as an answer, which browsers save under `name`.
-pub fn table(name: &'static str, text: impl Into<bytes::Bytes>) -> Response<Body> {
-    as_table(name, Body::full(text))
+pub fn table(name: &'static str, text: &str) -> Response<Body> {
+    as_table(name, Body::full(format!("{}{text}", csv::BYTE_ORDER_MARK)))
 }
 
 /// `body` as an answer that is a table.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::body::{Body, Cut};
 use super::counts::{Format, as_table, classes_of, format, resolve};
-use super::csv::Table;
+use super::csv::{BYTE_ORDER_MARK, Table};
 use super::ledger::Ledger;
 use super::problem::{Problem, Withheld};
 use super::query::WrongValue;
@@ -34,7 +34,7 @@ const PIECE: usize = 500;
 /// Pieces that wait for a slow client.
 const WAITING: usize = 2;
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 14] = [
     "id",
     "time",
     "time_sure",
@@ -48,6 +48,8 @@ const HEADER: [&str; 13] = [
     "run",
     "camera",
     "scene",
+    // Last, for those who go by the places of columns.
+    "local_time",
 ];
 
 /// `GET /api/v1/crossings`.
@@ -113,6 +115,7 @@ impl Export {
     /// the status. Later failures cut the connection.
     async fn begin(mut self) -> Result<Response<Body>, Problem> {
         let (first, is_last) = self.piece(Table::new(&HEADER)).await?;
+        let first = format!("{BYTE_ORDER_MARK}{first}");
         let (sender, pieces) = mpsc::channel(WAITING);
         tokio::task::spawn_local(async move {
             let mut next = (first, is_last);
@@ -165,6 +168,7 @@ fn write(table: &mut Table, crossing: &Crossing, zone: &TimeZone) {
     table.plain(crossing.run);
     table.text(&crossing.camera);
     table.plain(crossing.scene.word());
+    table.plain(when::for_spreadsheets(crossing.time_us, zone));
     table.end_row();
 }
 

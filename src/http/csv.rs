@@ -10,6 +10,9 @@ use std::fmt::{Display, Write};
 /// The media type.
 pub const CONTENT_TYPE: &str = "text/csv; charset=utf-8; header=present";
 
+/// What a table begins with over HTTP: without it Excel takes UTF-8 for the local code page.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Rows under one header.
 #[derive(Debug, Default)]
 pub struct Table {

@@ -80,9 +80,12 @@ pub fn text(site: &Site) -> String {
         );
     }
     if let Some(counting) = &site.counting {
-        looks(&mut page, &counting.status());
+        let status = counting.status();
+        looks(&mut page, &status);
         if let Ok(counts) = counting.counts() {
-            counted(&mut page, counts, &counting.overlay().borrow());
+            let wanted = site.preferences().map(|all| all.in_force().resolved.config.detect.classes.clone());
+            let classes = wanted.ok().filter(|classes| !classes.is_empty()).unwrap_or(status.labels);
+            counted(&mut page, counts, &counting.overlay().borrow(), &classes);
         }
     }
     if let Ok(keeping) = site.keeping() {
@@ -164,10 +167,18 @@ fn looks(page: &mut Page, status: &CountingStatus) {
     page.one("tallycam_tracks", "gauge", "Tracks that live.", status.tracks);
 }
 
-/// What is counted. Lines of the same name (one of them deleted) are one series: the name is all that
+/// What is counted; `classes` are those that are looked for. A series is there from 0 on, for what Prometheus has not seen
+/// at 0 increases by nothing. Lines of the same name (one of them deleted) are one series: the name is all that
 /// tells series apart.
-fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay) {
+fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[String]) {
     let mut crossings: BTreeMap<(Arc<str>, &str, Arc<str>), u64> = BTreeMap::new();
+    for line in counts.lines().borrow().iter().filter(|line| line.is_of(counts.scene())) {
+        let classes = if line.draft.classes.is_empty() { classes } else { &line.draft.classes };
+        for (class, direction) in classes.iter().flat_map(|class| [(class, "in"), (class, "out")]) {
+            let name = line.draft.name.as_str();
+            crossings.entry((name.into(), direction, class.as_str().into())).or_default();
+        }
+    }
     for count in counts.totals() {
         let key = (count.line, count.direction.word(), count.class);
         *crossings.entry(key).or_default() += count.count;

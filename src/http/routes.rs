@@ -382,7 +382,7 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/api/v1/crossings" crossings::list, Api, "Every crossing on record.",
         [FROM, TO, OF_LINE, OF_CLASS, ("direction", "`in` or `out`."), SCENE, ("order", "`newest` first, or `oldest`."),
             ("limit", "At most so many, 1 to 5000; 100 if not given, of a table all."),
-            ("cursor", "`next` of the page before."), FORMAT],
+            ("cursor", "`next` of the page before, or an id: with `order=oldest` all that was recorded after it."), FORMAT],
         [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")), WRONG_QUERY, NO_COUNTING]),
     route!(GET "/api/v1/crossings/{id}/thumbnail.jpg" crossings::thumbnail, Api, "Who crossed, where such pictures are kept.", [],
         [(200, "A small picture.", Content::Jpeg), API_WITHHELD, (404, "There is none.", Content::Problem), NO_COUNTING]),

@@ -46,6 +46,12 @@ pub fn local_exactly(time_us: u64, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
 }
 
+/// As spreadsheets read it as a time: `2026-11-20 08:00:00`, local and without its offset.
+pub fn for_spreadsheets(time_us: u64, zone: &TimeZone) -> String {
+    let time = Timestamp::from_microsecond(i64::try_from(time_us).unwrap_or(i64::MAX)).unwrap_or_default();
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// The zone's name, or its offset at `now_us` where it has none.
 pub fn name_of(zone: &TimeZone, now_us: u64) -> String {
     zone.iana_name().map_or_else(

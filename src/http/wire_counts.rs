@@ -221,6 +221,7 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
     header.push("count");
     // Last, for those who go by the places of columns: two lines may have been called the same, one after the other.
     header.extend(by.line.then_some("line_id"));
+    header.push("local_start");
     let mut table = Table::new(&header);
     for row in rows {
         let mut groups = grouped(&row.counts, by);
@@ -249,6 +250,7 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
                 None if by.line => table.empty(),
                 None => {}
             }
+            table.plain(when::for_spreadsheets(row.start_us, zone));
             table.end_row();
         }
     }
@@ -334,20 +336,20 @@ mod tests {
         let text = rows_as_csv(&rows(), by("line,direction"), &TimeZone::UTC);
         assert_eq!(
             text,
-            "start,end,covered,line,direction,count,line_id\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,Door,in,5,1\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1,2\r\n\
-             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0,\r\n\
-             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,,\r\n\
-             1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1,1\r\n"
+            "start,end,covered,line,direction,count,line_id,local_start\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,Door,in,5,1,1970-01-01 00:00:00\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1,2,1970-01-01 00:00:00\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0,,1970-01-01 01:00:00\r\n\
+             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,,,1970-01-01 02:00:00\r\n\
+             1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1,1,1970-01-01 03:00:00\r\n"
         );
         let text = rows_as_csv(&rows()[..2], by("direction"), &TimeZone::UTC);
         assert_eq!(
             text,
-            "start,end,covered,direction,count\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,in,5\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,out,1\r\n\
-             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,0\r\n"
+            "start,end,covered,direction,count,local_start\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,in,5,1970-01-01 00:00:00\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,out,1,1970-01-01 00:00:00\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,0,1970-01-01 01:00:00\r\n"
         );
     }
 

@@ -32,7 +32,7 @@ pub struct Drive {
 struct Window {
     /// In 0…1 of the camera's own picture; `None`: all of it.
     at: Option<[f64; 2]>,
-    /// Autofocus waits for its trigger.
+    /// Autofocus has a trigger, which it waits for in one of its modes.
     has_trigger: bool,
 }
 
@@ -141,13 +141,11 @@ impl Drive {
             },
         );
         let named = |name: &str| controls.iter().find(|control| !control.read_only && control.name == name);
-        let window = named(METERING).zip(named(WINDOW[0])).zip(named(WINDOW[1])).map(|((metering, x), y)| {
-            let waits = auto.as_ref().is_some_and(|auto| auto.name == "af_mode" && auto.value == 1.0);
-            Window {
+        let window =
+            named(METERING).zip(named(WINDOW[0])).zip(named(WINDOW[1])).map(|((metering, x), y)| Window {
                 at: (metering.value != 0.0).then_some([x.value, y.value]),
-                has_trigger: waits && named(TRIGGER).is_some(),
-            }
-        });
+                has_trigger: named(TRIGGER).is_some(),
+            });
         let absolute = settable(FOCUS_ABSOLUTE, &["focus_absolute", "lens_position"]).and_then(places);
         let relative = settable(FOCUS_RELATIVE, &["focus_relative"]).and_then(places);
         let drive = Drive { absolute, relative, auto, window };
@@ -271,16 +269,20 @@ impl Drive {
         self.window.as_ref().map(|window| window.at)
     }
 
-    /// What makes autofocus look there; `None`: at all of the picture.
+    /// What makes autofocus look there, switched on where it is off; `None`: at all of the picture.
     ///
     /// # Errors
     /// [`Unmoved::NoWindow`].
     pub fn look_at(&self, at: Option<[f64; 2]>) -> Result<Vec<ControlValue>, Unmoved> {
         let window = self.window.as_ref().ok_or(Unmoved::NoWindow)?;
-        let trigger = window.has_trigger.then(|| value(TRIGGER, 1.0));
+        let switched = self.auto.as_ref().filter(|auto| at.is_some() && auto.value == 0.0);
+        let mode = self.auto.as_ref().map(|auto| if switched.is_some() { auto.on } else { auto.value });
+        let waits = self.auto.as_ref().is_some_and(|auto| auto.name == "af_mode") && mode == Some(1.0);
+        let trigger = (waits && window.has_trigger).then(|| value(TRIGGER, 1.0));
+        let switched = switched.map(|auto| value(&auto.name, auto.on));
         let place = at.into_iter().flat_map(|at| [value(WINDOW[0], at[0]), value(WINDOW[1], at[1])]);
         let metering = value(METERING, if at.is_some() { 1.0 } else { 0.0 });
-        Ok([metering].into_iter().chain(place).chain(trigger).collect())
+        Ok(switched.into_iter().chain([metering]).chain(place).chain(trigger).collect())
     }
 
     fn auto_off(&self) -> Option<ControlValue> {
@@ -511,6 +513,7 @@ mod tests {
             values.into_iter().map(|own| format!("{}={}", own.name, own.value)).collect::<Vec<_>>().join(" ")
         };
         let spot = |mode| named(Drive::of(&module_3(mode, 0.0)).unwrap().look_at(Some([0.25, 0.5])).unwrap());
+        assert_eq!(spot(0), "af_mode=2 af_metering=1 af_window_x=0.25 af_window_y=0.5", "it is off");
         assert_eq!(spot(2), "af_metering=1 af_window_x=0.25 af_window_y=0.5");
         assert_eq!(spot(1), "af_metering=1 af_window_x=0.25 af_window_y=0.5 af_trigger=1");
         let drive = Drive::of(&module_3(2, 0.0)).unwrap();

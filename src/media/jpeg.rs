@@ -7,6 +7,8 @@
 
 use memchr::memchr;
 
+use super::Orientation;
+
 /// More pixels than this are no camera's picture: what claims them is refused.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
@@ -25,6 +27,10 @@ pub struct Jpeg {
     /// Pixels across and down of the units that it is made of (MCU, T.81 A.2): a block of the component with the fewest
     /// samples, 8 times the largest sampling factors; of a single component its own blocks.
     pub unit: (u32, u32),
+    /// Whether it is grey, or Y'CbCr with the chroma sampled as cameras do: every second or fourth sample, or each.
+    pub is_usual: bool,
+    /// Which way up it is to be shown, by its Exif header.
+    pub orientation: Orientation,
     /// Whether it comes in several passes over the whole picture (SOF2).
     pub is_progressive: bool,
     /// Whether any Huffman table stands before the first scan. If not, it can be decoded, and
@@ -36,6 +42,18 @@ pub struct Jpeg {
     pub scan_at: usize,
     /// Bytes from SOI up to and including EOI; what follows is padding.
     pub len: usize,
+    /// Whether the EOI is there; if not, `len` is all that there is but padding.
+    pub has_end: bool,
+}
+
+impl Jpeg {
+    /// The JPEG as a decoder wants it, in parts: `data` is what was looked at, and what the camera left out of it, the
+    /// Huffman tables or the EOI, is put in.
+    pub fn parts<'a>(&self, data: &'a [u8]) -> [&'a [u8]; 4] {
+        let (before, after) = data[..self.len].split_at(self.tables_at);
+        let tables: &[u8] = if self.has_huffman_tables { &[] } else { STANDARD_HUFFMAN_TABLES };
+        [before, tables, after, if self.has_end { &[] } else { &[0xff, EOI] }]
+    }
 }
 
 /// Why bytes are not a picture to be shown.
@@ -47,6 +65,9 @@ pub enum JpegError {
     /// It stops before its end-of-image marker.
     #[error("the JPEG is cut short: its end marker is missing")]
     Truncated,
+    /// Rows are missing or destroyed.
+    #[error("the JPEG is damaged: not all of its rows can be decoded")]
+    Damaged,
     /// There is no frame header before the scan, or no scan at all: tables without a picture.
     #[error("the JPEG has no picture in it")]
     NoFrameHeader,
@@ -87,25 +108,34 @@ const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
 const DRI: u8 = 0xdd;
 const APP0: u8 = 0xe0;
+const APP1: u8 = 0xe1;
+const APP14: u8 = 0xee;
 const APP15: u8 = 0xef;
 const COM: u8 = 0xfe;
 const TEM: u8 = 0x01;
 /// The last of the codes without a meaning that follow TEM.
 const RESERVED: u8 = 0xbf;
 
-/// Walks the headers of the JPEG that `data` begins with, and finds its end.
-///
-/// The end is looked for backwards over zero padding, which costs nothing, for a marker inside
-/// entropy-coded data would be stuffed. Only where that finds no end (other padding), or could be
-/// misled (several scans, with tables between them), the entropy-coded data is walked as by
-/// [`end_of_picture`]. So `Ok` says that headers and end are there; it does not say that the
+/// Walks the headers of the JPEG that `data` begins with, and its entropy-coded data up to the first EOI, which costs
+/// some ten microseconds for a camera's picture. So `Ok` says that headers and end are there; it does not say that the
 /// entropy-coded data between them can be decoded.
 ///
 /// # Errors
 /// See [`JpegError`]. Every prefix of a JPEG that stops before its end is an error.
 pub fn inspect(data: &[u8]) -> Result<Jpeg, JpegError> {
+    inspect_open(data).and_then(|found| if found.has_end { Ok(found) } else { Err(JpegError::Truncated) })
+}
+
+/// The same of a JPEG whose EOI may be missing ([`Jpeg::has_end`]): whether all of its rows are there, only a decoder
+/// can say.
+///
+/// # Errors
+/// See [`JpegError`].
+pub fn inspect_open(data: &[u8]) -> Result<Jpeg, JpegError> {
     let mut at = start(data)?;
     let mut size = None;
+    let mut orientation = Orientation::default();
+    let mut adobe_transform = None;
     let mut has_huffman_tables = false;
     loop {
         let (code, body, end) = match marker(data, at)? {
@@ -122,21 +152,21 @@ pub fn inspect(data: &[u8]) -> Result<Jpeg, JpegError> {
             DHT => has_huffman_tables = true,
             SOS => {
                 let size: FrameHeader = size.ok_or(JpegError::NoFrameHeader)?;
-                let one_scan = !size.is_progressive && segment.first() == Some(&size.components);
-                let len = match end_from_the_back(data, end) {
-                    Some(len) if one_scan => len,
-                    _ => end_of_picture(data, end).ok_or(JpegError::Truncated)?,
-                };
+                let found = EndSearch { at: end, in_scan: true }.advance(data)?;
                 return Ok(Jpeg {
                     width: size.width,
                     height: size.height,
                     components: size.components,
                     unit: size.unit,
+                    // Adobe's 0 is no Y'CbCr (Adobe Technical Note 5116).
+                    is_usual: size.is_usual && (size.components == 1 || adobe_transform != Some(0)),
+                    orientation,
                     is_progressive: size.is_progressive,
                     has_huffman_tables,
                     tables_at: at,
                     scan_at: end,
-                    len,
+                    len: found.unwrap_or_else(|| without_padding(data, end)),
+                    has_end: found.is_some(),
                 });
             }
             SOF0..=SOF15 if !matches!(code, JPG | DAC) => {
@@ -145,10 +175,42 @@ pub fn inspect(data: &[u8]) -> Result<Jpeg, JpegError> {
                 }
                 size = Some(frame_header(code, segment, at)?);
             }
+            APP1 if segment.starts_with(b"Exif\0\0") => {
+                orientation = exif_orientation(&segment[6..]).unwrap_or(orientation);
+            }
+            APP14 if segment.starts_with(b"Adobe") => adobe_transform = segment.get(11).copied(),
             _ => {}
         }
         at = end;
     }
+}
+
+/// The orientation that a TIFF structure tells in its first directory (Exif 2.32, 4.6.4, tag 0x0112).
+fn exif_orientation(tiff: &[u8]) -> Option<Orientation> {
+    let is_big = match tiff.get(..4)? {
+        [b'M', b'M', 0, 42] => true,
+        [b'I', b'I', 42, 0] => false,
+        _ => return None,
+    };
+    let short = |at: usize| {
+        let two = [*tiff.get(at)?, *tiff.get(at + 1)?];
+        Some(if is_big { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) })
+    };
+    let (first, second) = (usize::from(short(4)?), usize::from(short(6)?));
+    let directory = if is_big { first << 16 | second } else { second << 16 | first };
+    let entries = (0..usize::from(short(directory)?)).map(|n| directory + 2 + 12 * n);
+    let at = entries.into_iter().find(|&at| short(at) == Some(0x0112))?;
+    let (quarters, mirrored) = match short(at + 8)? {
+        2 => (0, true),
+        3 => (2, false),
+        4 => (2, true),
+        5 => (1, true),
+        6 => (1, false),
+        7 => (3, true),
+        8 => (3, false),
+        _ => (0, false),
+    };
+    Some(Orientation { quarters, mirrored })
 }
 
 /// The offset just behind the EOI of a picture whose first scan's entropy-coded bytes begin at
@@ -275,6 +337,7 @@ struct FrameHeader {
     height: u32,
     components: u8,
     unit: (u32, u32),
+    is_usual: bool,
     is_progressive: bool,
 }
 
@@ -293,16 +356,30 @@ fn frame_header(code: u8, body: &[u8], at: usize) -> Result<FrameHeader, JpegErr
     if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(JpegError::BadSize { width, height });
     }
-    let factors = parameters.chunks_exact(3).map(|own| (u32::from(own[1] >> 4), u32::from(own[1] & 15)));
-    let most = factors.fold((1, 1), |most, own| (own.0.max(most.0), own.1.max(most.1)));
+    let factors = || parameters.chunks_exact(3).map(|own| (u32::from(own[1] >> 4), u32::from(own[1] & 15)));
+    let most = factors().fold((1, 1), |most, own| (own.0.max(most.0), own.1.max(most.1)));
     let unit = if components == 1 { (8, 8) } else { (8 * most.0, 8 * most.1) };
-    Ok(FrameHeader { width, height, components, unit, is_progressive: code == SOF2 })
+    // Samples of luma that one of chroma stands for; libjpeg takes components of these names for red, green and blue.
+    let is_rgb = parameters.iter().step_by(3).eq(b"RGB");
+    let luma = factors().next().unwrap_or((1, 1));
+    let is_sampled_so = |(across, down): (u32, u32)| {
+        across > 0
+            && down > 0
+            && luma.0 % across == 0
+            && luma.1 % down == 0
+            && matches!((luma.0 / across, luma.1 / down), (1 | 2, 1 | 2) | (4, 1) | (1, 4))
+    };
+    let mut chroma = factors().skip(1);
+    let is_alike = factors().skip(1).all(|own| Some(own) == factors().nth(1));
+    let is_usual = components == 1 || (components == 3 && !is_rgb && is_alike && chroma.all(is_sampled_so));
+    Ok(FrameHeader { width, height, components, unit, is_usual, is_progressive: code == SOF2 })
 }
 
-/// The offset behind an EOI that nothing but zeros follow, at `from` or later.
-fn end_from_the_back(data: &[u8], from: usize) -> Option<usize> {
-    let len = from + data.get(from..)?.iter().rposition(|&b| b != 0)? + 1;
-    data.get(from..len)?.ends_with(&[0xff, EOI]).then_some(len)
+/// The length of `data` without the zeros behind its entropy-coded bytes, which begin at `from`. The zero behind an FF is
+/// one of them.
+fn without_padding(data: &[u8], from: usize) -> usize {
+    let last = data.iter().rposition(|&b| b != 0).unwrap_or(0).max(from);
+    (last + 1 + usize::from(data.get(last) == Some(&0xff))).min(data.len())
 }
 
 /// The Huffman tables of T.81 Annex K.3 as one DHT segment, marker included: luminance DC and AC
@@ -372,11 +449,14 @@ mod tests {
             height: 2,
             components: 1,
             unit: (8, 8),
+            is_usual: true,
+            orientation: Orientation::default(),
             is_progressive: false,
             has_huffman_tables: false,
             tables_at: 25,
             scan_at: 35,
             len: 45,
+            has_end: true,
         };
         assert_eq!(inspect(&jpeg), Ok(want));
         assert_eq!(end_of_picture(&jpeg, want.scan_at), Some(45));
@@ -388,9 +468,7 @@ mod tests {
             let mut jpeg = small();
             let len = jpeg.len();
             jpeg.extend(padding);
-            // A second picture behind the first is the one padding that looks like an end.
-            let want = if padding.ends_with(&[0xff, EOI]) { jpeg.len() } else { len };
-            assert_eq!(inspect(&jpeg).map(|j| j.len), Ok(want), "{padding:02x?}");
+            assert_eq!(inspect(&jpeg).map(|j| j.len), Ok(len), "{padding:02x?}");
             assert_eq!(end_of_picture(&jpeg, 35), Some(len));
         }
     }

@@ -17,7 +17,7 @@ use super::multipart::{MAX_PICTURE, MultipartReader, Step};
 use super::pace::{Pace, step_of};
 use super::{Delivers, Opener, Source, Wanted};
 use crate::base::{Stamp, Stop};
-use crate::media::jpeg::inspect;
+use crate::media::jpeg::inspect_open;
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
 /// Pace of an MJPEG file, which does not tell its own: 30 a second.
@@ -346,7 +346,7 @@ fn read_picture(path: &Path, picture: &mut Vec<u8>) -> Result<(), String> {
     if picture.len() > MAX_PICTURE {
         return Err(format!("it has more than {MAX_PICTURE} bytes"));
     }
-    inspect(picture).map(drop).map_err(|e| e.to_string())
+    inspect_open(picture).map(drop).map_err(|e| e.to_string())
 }
 
 /// The JPEGs of a folder by name, numbers in names by their value.

@@ -22,6 +22,9 @@ use std::time::Duration;
 use crate::base::{Bell, Stop};
 use crate::media::{Control, ControlValue, Format, Fourcc, Frame, Trouble, TroubleKind};
 
+/// What is asked for when the configuration asks for no size: pixels in a row and rows.
+pub(crate) const DEFAULT_SIZE: (u32, u32) = (1280, 720);
+
 /// What is wanted of a camera. `None` leaves the choice to the back end, which takes what suits
 /// the pipeline best (a camera's own JPEG before raw frames).
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +42,17 @@ pub struct Wanted {
 impl Wanted {
     /// No wishes.
     pub const ANYTHING: Wanted = Wanted { width: None, height: None, fps: None, format: None };
+
+    /// The size wished for; what is left open keeps 16:9.
+    pub fn size(&self) -> (u32, u32) {
+        let of = |n: u32, by: u64, over: u64| u32::try_from(u64::from(n) * by / over).unwrap_or(u32::MAX);
+        match (self.width, self.height) {
+            (None, None) => DEFAULT_SIZE,
+            (Some(width), Some(height)) => (width, height),
+            (Some(width), None) => (width, of(width, 9, 16)),
+            (None, Some(height)) => (of(height, 16, 9), height),
+        }
+    }
 
     /// What of it a camera that delivers `size` at `fps` frames a second has missed, in sentences for the log and the page.
     pub fn missed(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {

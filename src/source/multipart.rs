@@ -257,7 +257,11 @@ impl MultipartReader {
                 Err(_) => *corrupt.insert(BEGINNING.len() - 1),
             },
         };
-        // The walk is lost. Unless the next picture begins there, the announced length may help.
+        // The walk is lost. An end before that was announced counts; who decodes it sees whether all of it is there.
+        if let Some(length) = announced.filter(|length| (BEGINNING.len()..=at).contains(length)) {
+            return Some((length, None));
+        }
+        // Unless the next picture begins there, the announced length may help.
         let next_begins = bytes[at..].starts_with(&BEGINNING[..2]);
         if let Some(length) = announced.filter(|length| !next_begins && *length > at) {
             let part = bytes.get(..length)?;
@@ -308,7 +312,7 @@ fn timestamp(head: &[u8]) -> Option<u64> {
 }
 
 /// The value of the last line with this name (in lower case) in a part's header.
-fn value<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a str> {
+pub(super) fn value<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a str> {
     let line = head
         .rsplit(|&b| b == b'\n')
         .find(|line| line.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)))?;

@@ -3,6 +3,7 @@
 use libcamera::camera::{Camera, CameraConfiguration, Orientation as Turn};
 use libcamera::camera_manager::CameraManager;
 use libcamera::control_value::ControlValue;
+use libcamera::geometry::Size;
 use libcamera::pixel_format::PixelFormat;
 use libcamera::properties::PropertyId;
 use libcamera::stream::StreamRole;
@@ -66,10 +67,13 @@ fn formats(configuration: &CameraConfiguration) -> Vec<Format> {
     let described = |name: &str| {
         let format = pixel_format(name).filter(|format| offered.contains(format))?;
         let range = known.range(format);
+        let is_range = range.h_step > 0 && range.v_step > 0 && range.min.width < range.max.width;
+        let pair = |size: &Size| (size.width, size.height);
         Some(Format {
             fourcc: name.to_owned(),
-            sizes: known.sizes(format).iter().map(|size| (size.width, size.height)).collect(),
-            is_range: range.h_step > 0 && range.v_step > 0 && range.min.width < range.max.width,
+            // Of a range libcamera lists usual sizes only; the largest is the sensor's own.
+            sizes: known.sizes(format).iter().chain(is_range.then_some(&range.max)).map(pair).collect(),
+            is_range,
         })
     };
     FOURCCS.into_iter().filter_map(described).collect()

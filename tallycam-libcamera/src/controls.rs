@@ -3,7 +3,7 @@
 //! libcamera checks little: a value of another type than the control's ends the process in an assertion. So everything is
 //! checked here, against the control's own range.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use libcamera::camera::Camera;
 use libcamera::control::{ControlIdRef, ControlInfo, ControlList};
@@ -30,6 +30,12 @@ const LEFT_OUT: [&str; 12] = [
     "SyncFrames",
     "TestPatternMode",
 ];
+/// What `AeEnable` sets both of: in one request they would go before it.
+const OF_AE_ENABLE: [&str; 2] = ["exposure_time_mode", "analogue_gain_mode"];
+/// What hands others over to the camera or takes them back.
+const MODES: [&str; 4] = ["ae_enable", "awb_enable", "af_mode", "af_metering"];
+/// Requests that may be prepared; what is set beyond goes with the last.
+const MOST_BATCHES: usize = 16;
 /// No control of a camera has larger values that mean something.
 const ABSURD: f64 = 1e12;
 const MAX_ZOOM: f64 = 8.0;
@@ -39,8 +45,8 @@ const FOCUS_WINDOW: f64 = 0.2;
 #[derive(Default)]
 pub struct Controls {
     entries: Vec<Entry>,
-    /// What the next request takes along, by libcamera's number.
-    pending: BTreeMap<u32, ControlValue>,
+    /// What the next requests take along, by libcamera's number: within one, libcamera has an order of its own.
+    pending: VecDeque<BTreeMap<u32, ControlValue>>,
     ids: HashMap<String, u32>,
     gains: [f64; 2],
     zoom: f64,
@@ -147,7 +153,33 @@ impl Controls {
             controls.ids.insert(about.name().to_owned(), id);
             controls.add(camera, id, about, info);
         }
+        if controls.entries.iter().any(|entry| entry.control.name == "ae_enable") {
+            controls.entries.retain(|entry| !OF_AE_ENABLE.contains(&entry.control.name.as_str()));
+        }
         controls
+    }
+
+    /// No exposure takes longer than a frame, of so many microseconds.
+    pub fn limit_exposure(&mut self, frame_us: f64) {
+        for Entry { control, .. } in &mut self.entries {
+            if control.name == "exposure_time" && (control.min + 1.0..control.max).contains(&frame_us) {
+                control.max = frame_us.floor();
+                control.default = control.default.min(control.max);
+            }
+        }
+    }
+
+    /// Puts a value where its order is kept: behind one of the same control, and a mode behind what was set before it.
+    fn put(&mut self, id: u32, is_mode: bool, value: ControlValue) {
+        let is_after =
+            |last: &BTreeMap<u32, ControlValue>| last.contains_key(&id) || is_mode && !last.is_empty();
+        let must_wait = self.pending.back().is_none_or(is_after) && self.pending.len() < MOST_BATCHES;
+        if must_wait {
+            self.pending.push_back(BTreeMap::new());
+        }
+        if let Some(last) = self.pending.back_mut() {
+            last.insert(id, value);
+        }
     }
 
     fn add(&mut self, camera: &Camera<'_>, id: u32, about: &ControlIdRef, info: &ControlInfo) {
@@ -217,31 +249,32 @@ impl Controls {
         let Entry { control, id, target } = entry.ok_or("the camera has no such control")?;
         check(control, value.value)?;
         let (id, target, number) = (*id, *target, value.value);
+        let is_mode = MODES.contains(&control.name.as_str());
         match target {
             Target::Scalar(of_type) => {
-                self.pending.insert(id, of_type.value(number));
+                self.put(id, is_mode, of_type.value(number));
             }
             Target::Gain(at) => {
                 self.gains[at] = number;
-                self.pending.insert(id, self.gains.map(|gain| gain as f32).into());
+                self.put(id, false, self.gains.map(|gain| gain as f32).into());
             }
             Target::Trigger if number == 0.0 => {}
             // AfTriggerStart.
             Target::Trigger => {
-                self.pending.insert(id, 0_i32.into());
+                self.put(id, false, 0_i32.into());
             }
             Target::Focus(at) => {
                 let whole = self.whole.ok_or("the camera does not say which part of its sensor it shows")?;
                 self.focus[at] = number;
-                self.pending.insert(id, windows(crop(whole, self.zoom), self.focus).into());
+                self.put(id, false, windows(crop(whole, self.zoom), self.focus).into());
             }
             Target::Zoom => {
                 let whole = self.whole.ok_or("the camera does not say which part of its sensor it shows")?;
                 self.zoom = number;
-                self.pending.insert(id, crop(whole, number).into());
+                self.put(id, false, crop(whole, number).into());
                 // The window is a part of the picture, which now shows another part of the sensor.
                 if let Some(&windows_id) = self.ids.get("AfWindows").filter(|_| self.focus != [0.5; 2]) {
-                    self.pending.insert(windows_id, windows(crop(whole, number), self.focus).into());
+                    self.put(windows_id, false, windows(crop(whole, number), self.focus).into());
                 }
             }
         }
@@ -250,7 +283,7 @@ impl Controls {
 
     /// Writes what is pending to a request's list. It stays pending until [`Controls::taken`].
     pub fn write(&self, list: &mut ControlList) {
-        for (id, value) in &self.pending {
+        for (id, value) in self.pending.front().into_iter().flatten() {
             // The library's crate has no case of an error here.
             let _ = list.set_raw(*id, value.clone());
         }
@@ -258,7 +291,7 @@ impl Controls {
 
     /// The request with what was pending has been queued.
     pub fn taken(&mut self) {
-        self.pending.clear();
+        self.pending.pop_front();
     }
 }
 

@@ -123,8 +123,11 @@ impl<'d> Session<'d> {
             .map_err(|error| failed("there is no memory that the camera could fill", &error))?;
         let (requests, buffers) = requests(&mut camera, &laid, memory)?;
 
-        let controls = Controls::of_camera(&camera);
+        let mut controls = Controls::of_camera(&camera);
         let (fps, limits) = rate(&camera, &controls, fps);
+        if limits.is_some() {
+            controls.limit_exposure(1e6 / fps);
+        }
         let configured = Configured {
             model: cameras::model(&camera),
             buffers: requests.len() as u32,

@@ -59,7 +59,7 @@ fn a_folder_plays_by_name_and_is_read_anew() {
     put("9.JPEG", &a);
     put("notes.txt", b"not a picture");
     put(".hidden.jpg", &c);
-    put("95.jpg", &c[..c.len() - 1]);
+    put("95.jpg", &c[..20]);
     assert_eq!(once(folder.path()), [a.clone(), b.clone()]);
 
     let mut source = open(&mut files(folder.path(), true));

@@ -305,14 +305,21 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
         return Some((String::from("must be a URL that names a host"), None));
     }
     let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    // A sign of the user name or password may have ended it: what was taken for the host is a part of them.
+    let name = port.map_or(host, |port| &host[..host.len() - port.len() - 1]).trim_matches(['[', ']']);
+    let is_sure = name.parse::<std::net::IpAddr>().is_ok()
+        || name == "localhost"
+        || (name.contains('.') && !authority.contains('@'));
+    if rest[authority.len()..].contains('@') && !is_sure {
+        return Some((
+            String::from("must be a URL that says clearly where its password ends"),
+            Some(String::from(
+                "write # as %23, / as %2F, ? as %3F and @ as %40 in its user name, password and path, \
+                 or use username and password in [source]",
+            )),
+        ));
+    }
     match port {
-        // A sign of the password has ended it.
-        Some(port) if port.parse::<u16>().is_err() && rest.len() > authority.len() && rest.contains('@') => {
-            Some((
-                String::from("must be a URL with a port from 1 to 65535 behind its host"),
-                Some(String::from("write / as %2F, ? as %3F and # as %23 in its password")),
-            ))
-        }
         Some(port) if port.parse::<u16>().is_err() => Some((
             format!("must be a URL with a port from 1 to 65535, not {}", quoted(&shortened(port))),
             None,

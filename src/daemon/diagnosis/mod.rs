@@ -16,7 +16,7 @@ use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding};
 use crate::lens::Drive;
 use crate::models::Models;
-use crate::source::v4l2;
+use crate::source::{libcamera, v4l2};
 
 /// Looks at the machine for the server.
 #[derive(Debug)]
@@ -60,7 +60,11 @@ pub fn of_the_machine(config: &Config) -> Vec<Finding> {
 pub fn devices(config: &Config) -> Finding {
     let name = "devices";
     let nodes = v4l2::list();
-    let lines: Vec<String> = v4l2::usable(&nodes).map(in_words).collect();
+    let mut lines: Vec<String> = v4l2::usable(&nodes).map(in_words).collect();
+    if lines.is_empty() && config.source.kind == SourceKind::Auto {
+        let ribbon = libcamera::survey(&libcamera::folder()).used.map(|used| used.cameras);
+        lines.extend(ribbon.into_iter().flatten().map(|camera| format!("{} (libcamera)", camera.model)));
+    }
     match lines.as_slice() {
         // A device that is named is judged by whether it opens.
         [] if config.source.kind == SourceKind::Auto

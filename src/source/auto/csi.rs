@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::{Finder, Found};
 use crate::base::Stop;
+use crate::media::Trouble;
 use crate::source::libcamera;
-use crate::source::{Opener, Wanted};
+use crate::source::{Opener, Source, Wanted};
 
 /// How long `rpicam-hello --list-cameras` may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,27 +42,46 @@ impl CsiCamera {
     }
 
     fn found(&self, stop: &Stop) -> Vec<Found> {
-        let (direct, why_not) = match libcamera::ribbon_camera(&self.helpers, &self.wanted, stop) {
-            Ok(opener) => (opener, None),
-            Err(trouble) => (None, Some(trouble.what)),
-        };
-        let direct = direct.map(|opener| Found { opener: Box::new(opener), note: None });
-        direct.into_iter().chain(self.through_rpicam_vid(why_not, stop)).collect()
+        match libcamera::ribbon_cameras(&self.helpers, &self.wanted, stop) {
+            Ok(cameras) => {
+                let found = |opener| Found { opener: Box::new(opener), note: None };
+                cameras.into_iter().map(found).collect()
+            }
+            Err(trouble) => {
+                let by_program = self.through_rpicam_vid(&trouble.what, stop);
+                // Where nobody has a ribbon camera nobody wants to hear of libcamera.
+                let is_wanted = libcamera::has_helpers(&self.helpers) || has_csi_receiver(&self.root);
+                let refused = is_wanted.then(|| Found { opener: Box::new(Refused(trouble)), note: None });
+                by_program.or(refused).into_iter().collect()
+            }
+        }
     }
 
     /// Its pictures by a program; `why_not` says why libcamera is not used.
-    fn through_rpicam_vid(&self, why_not: Option<String>, stop: &Stop) -> Option<Found> {
+    fn through_rpicam_vid(&self, why_not: &str, stop: &Stop) -> Option<Found> {
         let vid = program(&self.path, &["rpicam-vid", "libcamera-vid"])?;
         let is_there = has_csi_receiver(&self.root) || {
             let hello = program(&self.path, &["rpicam-hello", "libcamera-hello"])?;
             lists_a_camera(&hello, LIST_TIMEOUT, stop)
         };
         let name = vid.file_name()?.to_string_lossy().into_owned();
-        let why_not = why_not.map(|why| format!(": {why}")).unwrap_or_default();
         is_there.then(|| Found {
             opener: (self.run)(vid_command(&vid.to_string_lossy()), complete(&self.wanted)),
-            note: Some(format!("The CSI camera is read through {name}{why_not}.")),
+            note: Some(format!("The CSI camera is read through {name}: {why_not}.")),
         })
+    }
+}
+
+/// A camera that cannot be reached, and why.
+struct Refused(Trouble);
+
+impl Opener for Refused {
+    fn describe(&self) -> String {
+        String::from("the CSI camera")
+    }
+
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        Err(self.0.clone())
     }
 }
 
@@ -87,10 +107,9 @@ fn vid_command(vid: &str) -> Vec<String> {
     fixed.into_iter().chain(sized).map(String::from).collect()
 }
 
-/// `wanted` with every number given: what is left open keeps 16:9. The codec takes even sizes only.
+/// `wanted` with every number given. The codec takes even sizes only.
 fn complete(wanted: &Wanted) -> Wanted {
-    let width = wanted.width.or(wanted.height.map(|h| h.saturating_mul(16) / 9)).unwrap_or(1280);
-    let height = wanted.height.unwrap_or(width / 16 * 9);
+    let (width, height) = wanted.size();
     Wanted {
         width: Some(width & !1),
         height: Some(height & !1),
@@ -142,8 +161,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::media::{Trouble, TroubleKind};
-    use crate::source::Source;
+    use crate::media::TroubleKind;
     use std::os::unix::fs::PermissionsExt;
 
     fn write(root: &Path, file: &str, text: &str) {
@@ -179,14 +197,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let stop = Stop::new();
-        let found = || csi(root).through_rpicam_vid(None, &stop);
+        let found = || csi(root).through_rpicam_vid("libcamera is too new", &stop);
         write(root, "sys/class/video4linux/video0/name", "rp1-cfe-csi2_ch0\n");
         assert!(found().is_none(), "there is no rpicam-vid");
         write(root, "bin/libcamera-vid", "");
         assert!(found().unwrap().note.unwrap().contains("libcamera-vid"));
         write(root, "bin/rpicam-vid", "");
         let found = found().unwrap();
-        assert_eq!(found.note.unwrap(), "The CSI camera is read through rpicam-vid.");
+        assert_eq!(found.note.unwrap(), "The CSI camera is read through rpicam-vid: libcamera is too new.");
         let command = found.opener.describe();
         let arguments =
             "-t 0 -n --codec mjpeg --flush -o - --width {width} --height {height} --framerate {fps}";

@@ -6,8 +6,6 @@ use super::super::Wanted;
 use super::clean;
 use crate::media::{Format, Fourcc, Mode, Trouble, TroubleKind};
 
-/// The size of a camera that is told none, as the helper chooses it.
-const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 /// Pixels in a row of the second stream: as wide as the detectors' networks want at least, with some left.
 const SECOND_WIDTH: u32 = 640;
 /// Pixels in a row, and rows, at most.
@@ -50,14 +48,14 @@ pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Cam
 
 /// What the helper is to be asked for.
 pub fn open(camera: &Camera, wanted: &Wanted, orientation: Orientation) -> Open {
-    let (width, height) = (wanted.width.unwrap_or(DEFAULT_SIZE.0), wanted.height.unwrap_or(DEFAULT_SIZE.1));
+    let (width, height) = wanted.size();
     // As high as the picture is: both streams show the same.
     let high = |width: u32, height: u32| (SECOND_WIDTH * height / width.max(1)).max(2) & !1;
     Open {
         camera: camera.id.clone(),
         format: wanted.format.map(|format| format.to_string()),
-        width: wanted.width,
-        height: wanted.height,
+        width: Some(width),
+        height: Some(height),
         fps: wanted.fps,
         orientation,
         second: (width > SECOND_WIDTH && height <= MOST_SIDE).then(|| (SECOND_WIDTH, high(width, height))),
@@ -69,8 +67,7 @@ pub fn largest(camera: &Camera, wanted: &Wanted) -> Option<(u32, u32)> {
     let pixels = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
     let sizes = camera.formats.iter().filter(|format| wanted_format(format, wanted)).flat_map(|f| &f.sizes);
     let sizes = sizes.copied().filter(|size| pixels(*size) > 0 && size.0 <= MOST_SIDE && size.1 <= MOST_SIDE);
-    let now = (wanted.width.unwrap_or(DEFAULT_SIZE.0), wanted.height.unwrap_or(DEFAULT_SIZE.1));
-    sizes.max_by_key(|size| pixels(*size)).filter(|size| pixels(*size) > pixels(now))
+    sizes.max_by_key(|size| pixels(*size)).filter(|size| pixels(*size) > pixels(wanted.size()))
 }
 
 fn wanted_format(format: &tallycam_libcamera::Format, wanted: &Wanted) -> bool {

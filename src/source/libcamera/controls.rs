@@ -17,10 +17,8 @@ pub const ORIENTATION: &str = "orientation";
 const MOST: usize = 200;
 
 /// A mode, what it has when it leaves the others alone, and whom it rules else.
-const MODES: [(&str, f64, &[&str]); 6] = [
+const MODES: [(&str, f64, &[&str]); 4] = [
     ("ae_enable", 0.0, &["exposure_time", "analogue_gain"]),
-    ("exposure_time_mode", 1.0, &["exposure_time"]),
-    ("analogue_gain_mode", 1.0, &["analogue_gain"]),
     ("awb_enable", 0.0, &["colour_gains_red", "colour_gains_blue", "colour_temperature"]),
     ("af_mode", 0.0, &["lens_position"]),
     ("af_metering", 1.0, &["af_window_x", "af_window_y"]),

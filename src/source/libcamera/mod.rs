@@ -32,7 +32,7 @@ use choose::Streams;
 use controls::{Controls, ORIENTATION};
 use helper::Helper;
 use memory::Memory;
-pub use survey::{Found, Listed, Survey, folder, survey};
+pub use survey::{Found, Listed, Survey, folder, has_helpers, survey};
 
 /// How long a camera may take to be configured: its algorithms are loaded, its sensor is set up.
 const CONFIGURED_WITHIN: Duration = Duration::from_secs(5);
@@ -161,6 +161,8 @@ struct LibcameraSource {
     controls: Controls,
     /// Answers to [`ToHelper::Set`].
     answers: VecDeque<Result<Value, String>>,
+    /// It has not answered once: a late answer would be taken for that of another question.
+    is_over: bool,
     bell: Option<Bell>,
     remembered: Arc<Mutex<Remembered>>,
 }
@@ -195,6 +197,7 @@ impl LibcameraSource {
             newest: None,
             controls,
             answers: VecDeque::new(),
+            is_over: false,
             bell: None,
             remembered,
         };
@@ -293,6 +296,9 @@ impl LibcameraSource {
 
     /// Takes what the helper has said; of one that says more and more, only so much at once, for the thread has a heart.
     fn hear(&mut self) -> Result<(), Trouble> {
+        if self.is_over {
+            return Err(self.not_answered());
+        }
         for _ in 0..MESSAGES_AT_ONCE {
             let Some((message, _)) = self.helper.hear()? else { break };
             self.heard(message)?;
@@ -353,11 +359,16 @@ impl LibcameraSource {
                 return Ok(answer);
             }
             if Instant::now() >= until {
-                let what = format!("{} has not answered for {SET_WITHIN:?}", self.delivers.name);
-                return Err(Trouble::new(TroubleKind::Silent, what));
+                self.is_over = true;
+                return Err(self.not_answered());
             }
             self.helper.wait(LOOK, None);
         }
+    }
+
+    fn not_answered(&self) -> Trouble {
+        let what = format!("{} has not answered for {SET_WITHIN:?}", self.delivers.name);
+        Trouble::new(TroubleKind::Silent, what)
     }
 }
 
@@ -473,19 +484,21 @@ fn clean(text: &str) -> String {
     text.chars().map(|letter| if is_unseen_control(letter) { ' ' } else { letter }).take(MOST).collect()
 }
 
-/// The first camera on board that libcamera has, for `auto`: cameras on cables are V4L2's.
+/// The cameras on board that libcamera has, for `auto`: cameras on cables are V4L2's.
 ///
 /// # Errors
 /// No helper fits, or it failed.
-pub(super) fn ribbon_camera(
+pub(super) fn ribbon_cameras(
     folder: &Path,
     wanted: &Wanted,
     stop: &Stop,
-) -> Result<Option<LibcameraOpener>, Trouble> {
+) -> Result<Vec<LibcameraOpener>, Trouble> {
     let (helper, cameras) = survey::start(folder, stop)?;
-    let first = cameras.iter().find(|camera| choose::is_on_board(camera)).map(|camera| camera.id.clone());
-    Ok(first.map(|id| LibcameraOpener {
-        ready: Some((helper, cameras)),
-        ..LibcameraOpener::new(folder.to_owned(), Some(id), wanted.clone())
-    }))
+    let ids = cameras.iter().filter(|camera| choose::is_on_board(camera)).map(|camera| camera.id.clone());
+    let opener = |id| LibcameraOpener::new(folder.to_owned(), Some(id), wanted.clone());
+    let mut openers: Vec<LibcameraOpener> = ids.map(opener).collect();
+    if let Some(first) = openers.first_mut() {
+        first.ready = Some((helper, cameras));
+    }
+    Ok(openers)
 }

@@ -99,15 +99,25 @@ pub(super) fn start(folder: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>),
 
 fn start_one(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Camera>), Trouble> {
     let helpers = helpers(folder);
-    for (version, path) in &helpers {
+    let mut whys = Vec::new();
+    for (_, path) in &helpers {
         match Helper::start(path, stop) {
             Ok((helper, cameras)) => return Ok((helper, path.clone(), cameras)),
-            Err(StartError::NotInstalled(why)) => log::debug!("no libcamera {version}: {why}"),
+            Err(StartError::NotInstalled(why)) => whys.push(why),
             Err(StartError::Trouble(trouble)) => return Err(trouble),
         }
     }
     let helpers: Vec<String> = helpers.into_iter().map(|(version, _)| version).collect();
-    Err(none_fits(&helpers, &libraries(Path::new("/"))))
+    let libraries = libraries(Path::new("/"));
+    let trouble = none_fits(&helpers, &libraries);
+    // A library that is there and cannot be used: its loader knows why.
+    let is_there = helpers.iter().any(|version| libraries.contains(version));
+    Err(whys.into_iter().filter(|_| is_there).fold(trouble, |trouble, why| trouble.because(why)))
+}
+
+/// Whether there is a helper in `folder`.
+pub fn has_helpers(folder: &Path) -> bool {
+    !helpers(folder).is_empty()
 }
 
 /// The helpers in `folder`, newest version first.

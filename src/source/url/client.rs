@@ -1,7 +1,7 @@
 //! Asks a server for the camera's picture: logs in, follows redirects, and judges the answer.
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 
 use super::address::{Address, Login};
@@ -9,6 +9,8 @@ use super::login::Challenge;
 use super::wire::Wire;
 use crate::media::{Trouble, TroubleKind};
 
+/// Nonces in a row that a server may call stale.
+const MAX_STALE: u32 = 3;
 /// Redirects followed in a row.
 const MAX_REDIRECTS: usize = 5;
 
@@ -57,19 +59,24 @@ impl Client {
     /// Asks, until there is an answer with pictures or a trouble.
     pub(super) async fn ask(&mut self) -> Result<Answer, Trouble> {
         let mut redirects = 0;
-        // The challenge is an answer to this very question: if it fails, the login is wrong.
-        let mut is_fresh = false;
+        // How often this very question was answered with a challenge.
+        let mut challenged = 0;
         loop {
-            let (wire, response) = self.request().await?;
-            let (head, body) = response.into_parts();
+            let (mut wire, response) = self.request().await?;
+            let (head, mut body) = response.into_parts();
             match head.status {
                 StatusCode::OK => {
+                    self.can_be_read(&head.headers)?;
                     let content = self.content(field(&head.headers, CONTENT_TYPE))?;
                     return Ok(Answer { wire, body, content });
                 }
                 StatusCode::UNAUTHORIZED => {
-                    self.challenge = Some(self.challenge(&head.headers, is_fresh)?);
-                    is_fresh = true;
+                    self.challenge = Some(self.challenge(&head.headers, challenged)?);
+                    challenged += 1;
+                    // Some cameras know their nonce only on its own connection.
+                    if wire.read_over(&mut body).await {
+                        self.idle = Some(wire);
+                    }
                 }
                 StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
@@ -78,7 +85,7 @@ impl Client {
                 | StatusCode::PERMANENT_REDIRECT => {
                     redirects += 1;
                     self.follow(field(&head.headers, LOCATION), redirects)?;
-                    is_fresh = false;
+                    challenged = 0;
                 }
                 status => return Err(self.refused(status)),
             }
@@ -106,22 +113,24 @@ impl Client {
         self.challenge.as_mut()?.answer(login, &self.address.path)
     }
 
-    fn challenge(&self, headers: &HeaderMap, is_fresh: bool) -> Result<Challenge, Trouble> {
+    fn challenge(&self, headers: &HeaderMap, challenged: u32) -> Result<Challenge, Trouble> {
         let address = &self.address;
         let denied = |what: String| Trouble::new(TroubleKind::Denied, what);
         if self.login.is_none() || !address.may_know_login_of(&self.first) {
             return Err(denied(format!("{address} asks for a user name and password"))
                 .hint("set username and password in [source]"));
         }
-        if is_fresh {
+        let fields = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let challenge = Challenge::choose(fields).ok_or_else(|| {
+            denied(format!("{address} asks for a login of a kind that is not known here"))
+                .hint("switch the camera to Basic or Digest authentication")
+        })?;
+        // One that was too old says nothing of the password.
+        if challenged > MAX_STALE || (challenged > 0 && !challenge.says_stale()) {
             return Err(denied(format!("{address} refuses the user name or password"))
                 .hint("check username and password in [source]"));
         }
-        let fields = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        Challenge::choose(fields).ok_or_else(|| {
-            denied(format!("{address} asks for a login of a kind that is not known here"))
-                .hint("switch the camera to Basic or Digest authentication")
-        })
+        Ok(challenge)
     }
 
     fn follow(&mut self, location: Option<&str>, redirects: usize) -> Result<(), Trouble> {
@@ -167,6 +176,26 @@ impl Client {
         }
     }
 
+    /// Whether what follows is as it is sent: nobody asked for it compressed, and an answer without a byte is none.
+    fn can_be_read(&self, headers: &HeaderMap) -> Result<(), Trouble> {
+        let address = &self.address;
+        let encoding = field(headers, CONTENT_ENCODING).unwrap_or("identity").trim();
+        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
+            let what = format!(
+                "{address} compresses its answer (Content-Encoding: {encoding}), which was not asked for"
+            );
+            return Err(Trouble::new(TroubleKind::Unsupported, what)
+                .hint("switch compression off in the camera, or in the proxy before it"));
+        }
+        if field(headers, CONTENT_LENGTH) == Some("0") {
+            let what = format!("{address} answers with nothing (Content-Length: 0)");
+            return Err(
+                Trouble::new(TroubleKind::Broken, what).hint("open it in a browser; is another path right?")
+            );
+        }
+        Ok(())
+    }
+
     /// Judges an answer by its `Content-Type`. Where that says nothing, the bytes will.
     fn content(&self, kind: Option<&str>) -> Result<Content, Trouble> {
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -179,10 +208,7 @@ impl Client {
             "image/jpeg" | "image/jpg" | "image/pjpeg" => Ok(Content::Picture),
             "video/mjpeg" | "video/x-mjpeg" | "video/x-motion-jpeg" | "video/x-jpeg" => Ok(Content::Stream),
             kind if kind.starts_with("video/") || kind.contains("mpegurl") || kind.contains("dash") => {
-                Err(trouble().hint(
-                    "ffmpeg can turn it into pictures: [source] kind = \"exec\", \
-                     command = \"ffmpeg -nostdin -loglevel error -i URL -f mjpeg -q:v 4 -\"",
-                ))
+                Err(not_jpeg(&format!("{} is {kind}", self.address)))
             }
             kind if ["text/", "image/", "audio/"].iter().any(|start| kind.starts_with(start))
                 || ["application/json", "application/xml", "application/pdf"].contains(&kind) =>
@@ -192,6 +218,21 @@ impl Client {
             _ => Ok(Content::Stream),
         }
     }
+}
+
+/// Video that is no JPEG, with what helps.
+pub(super) fn not_jpeg(what: &str) -> Trouble {
+    let name = if what.ends_with("264") {
+        " (H.264)"
+    } else if what.ends_with("265") || what.ends_with("hevc") {
+        " (H.265)"
+    } else {
+        ""
+    };
+    Trouble::new(TroubleKind::Unsupported, format!("{what}{name}, not JPEG pictures")).hint(
+        "use the camera's rtsp:// address, or let ffmpeg turn it into pictures: [source] kind = \"exec\", \
+         command = \"ffmpeg -nostdin -loglevel error -i URL -f mjpeg -q:v 4 -\"",
+    )
 }
 
 fn field(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

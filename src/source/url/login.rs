@@ -24,7 +24,10 @@ impl Challenge {
                 let scheme = challenge.split_ascii_whitespace().next().unwrap_or_default();
                 if scheme.eq_ignore_ascii_case("digest") {
                     match digest_auth::parse(&challenge[scheme.len()..]) {
-                        Ok(digest) => return Some(Challenge::Digest(Box::new(digest))),
+                        Ok(digest) if can_be_answered(&digest) => {
+                            return Some(Challenge::Digest(Box::new(digest)));
+                        }
+                        Ok(digest) => log::debug!("Digest with {} is not known here", digest.algorithm),
                         Err(error) => log::debug!("a Digest challenge cannot be read: {error}"),
                     }
                 }
@@ -32,6 +35,11 @@ impl Challenge {
             }
         }
         basic.then_some(Challenge::Basic)
+    }
+
+    /// Whether the server says that the last answer was right, and only too old.
+    pub(super) fn says_stale(&self) -> bool {
+        matches!(self, Challenge::Digest(digest) if digest.stale)
     }
 
     /// The value of the `Authorization` field for a GET of `path`; `None` if the challenge cannot
@@ -48,6 +56,10 @@ impl Challenge {
             }
         }
     }
+}
+
+fn can_be_answered(digest: &WwwAuthenticateHeader) -> bool {
+    digest.clone().respond(&AuthContext::new("", "", "/")).is_ok()
 }
 
 /// The challenges in one field: `Digest realm="a, b", nonce="c", Basic realm="d"`. A new one

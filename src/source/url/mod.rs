@@ -27,7 +27,7 @@ use self::address::{Address, BadAddress, Login, encode_all, split_authority, spl
 use self::client::{Answer, Client, Content};
 use self::wire::Wire;
 use super::exec::ExecOpener;
-use super::multipart::{MAX_PICTURE, MultipartReader, Newest, PartError};
+use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
 use super::pace::step_of;
 use super::{Delivers, Opener, Source, Wanted};
 use crate::base::secrets::{self, shown_path};
@@ -38,8 +38,12 @@ use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
 /// Time between questions for single pictures, unless another pace is wished.
 const POLL_STEP: Duration = Duration::from_secs(1);
+/// How long a camera that gave single pictures may answer without one, before that is a trouble: it is busy, or was cut off.
+const MISSED_FOR: Duration = Duration::from_secs(5);
 /// Bytes taken in a row before looking for pictures in them.
 const AT_ONCE: usize = 4 << 20;
+/// Bytes of a part in which its type is looked for.
+const LONGEST_HEAD: usize = 4 << 10;
 
 /// Opens a network camera. See the module's words.
 #[derive(Debug, Clone)]
@@ -198,14 +202,36 @@ struct UrlSource {
     reader: MultipartReader,
     shown: String,
     delivers: Delivers,
-    /// Time from one question to the next, where single pictures are asked for.
-    step: Duration,
-    due: Instant,
+    polling: Polling,
     sequence: u64,
     /// A faulty picture has been logged.
     told: bool,
     /// Last, so that connections are dropped before it.
     runtime: Loop,
+}
+
+/// Single pictures are asked for one after another.
+struct Polling {
+    /// Time from one question to the next.
+    step: Duration,
+    due: Instant,
+    /// Whether an answer was one picture: so are the next, whatever their type says.
+    is_still: bool,
+    last_picture: Instant,
+}
+
+impl Polling {
+    /// An answer without a picture among others with one is a missed picture.
+    ///
+    /// # Errors
+    /// `trouble`, where no picture has come for long.
+    fn missed(&self, trouble: Trouble) -> Result<(), Trouble> {
+        if !self.is_still || self.last_picture.elapsed() > MISSED_FOR.max(3 * self.step) {
+            return Err(trouble);
+        }
+        log::debug!("{trouble}; it is asked again");
+        Ok(())
+    }
 }
 
 /// Who asked, and what came of it.
@@ -230,6 +256,8 @@ struct Reading {
     content: Content,
     /// Pictures found in this answer, whole or not.
     found: u64,
+    /// What its first part is, if that is video which is no JPEG.
+    codec: Option<String>,
     /// How the answer ended.
     ended: Option<Result<(), Trouble>>,
 }
@@ -277,8 +305,12 @@ impl UrlSource {
             reader: MultipartReader::new(MAX_PICTURE),
             shown,
             delivers,
-            step,
-            due: Instant::now() + step,
+            polling: Polling {
+                step,
+                due: Instant::now() + step,
+                is_still: false,
+                last_picture: Instant::now(),
+            },
             sequence: 0,
             told: false,
             runtime,
@@ -292,10 +324,10 @@ impl Source for UrlSource {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
-        let UrlSource { exchange, reader, shown, step, due, runtime, .. } = self;
+        let UrlSource { exchange, reader, shown, polling, runtime, .. } = self;
         let newest = runtime.block_on(async {
             // Dropping the wait loses nothing: all there is lies in the exchange and the reader.
-            match timeout(wait, newest(exchange, reader, shown, *step, due)).await {
+            match timeout(wait, newest(exchange, reader, shown, polling)).await {
                 Ok(newest) => newest.map(Some),
                 Err(_) => Ok(None),
             }
@@ -314,8 +346,7 @@ async fn newest(
     exchange: &mut Exchange,
     reader: &mut MultipartReader,
     shown: &str,
-    step: Duration,
-    due: &mut Instant,
+    polling: &mut Polling,
 ) -> Result<Newest, Trouble> {
     loop {
         match exchange {
@@ -328,37 +359,42 @@ async fn newest(
                 };
                 if let Some(newest) = found {
                     reading.found += newest.found;
+                    polling.last_picture = Instant::now();
                     return Ok(newest);
+                }
+                if let Some(codec) = reading.codec.take() {
+                    return Err(client::not_jpeg(&format!("{shown} sends {codec}")));
                 }
                 match reading.ended.take() {
                     None => reading.take(reader).await,
                     Some(ended) => {
                         let cut = reader.end();
-                        if reading.content == Content::Stream {
-                            *exchange = Exchange::Over;
+                        let found = reading.found + u64::from(cut.is_some());
+                        polling.is_still |=
+                            reading.content == Content::Picture || (found == 1 && ended.is_ok());
+                        let Exchange::Reading(reading) = std::mem::replace(exchange, Exchange::Over) else {
+                            continue;
+                        };
+                        if !polling.is_still {
                             return Err(ended.err().unwrap_or_else(|| {
                                 Trouble::new(TroubleKind::Failed, format!("{shown} closed the connection"))
                             }));
                         }
-                        let nothing = reading.found == 0 && cut.is_none();
-                        let Exchange::Reading(reading) = std::mem::replace(exchange, Exchange::Over) else {
-                            continue;
-                        };
-                        ended?;
-                        if nothing {
-                            return Err(no_pictures(shown));
+                        if found == 0 {
+                            polling.missed(ended.err().unwrap_or_else(|| no_pictures(shown)))?;
                         }
                         *exchange = Exchange::Resting(reading.client_with_wire());
                         if let Some(range) = cut {
-                            return Ok(Newest { range, found: 1, error: Some(PartError::Corrupt) });
+                            // Its end may be all that is missing: who decodes it will see.
+                            return Ok(Newest { range, found: 1, error: None });
                         }
                     }
                 }
             }
             Exchange::Resting(_) => {
-                sleep_until(*due).await;
+                sleep_until(polling.due).await;
                 // Lateness is not made up for.
-                *due = (*due + step).max(Instant::now());
+                polling.due = (polling.due + polling.step).max(Instant::now());
                 if let Exchange::Resting(mut client) = std::mem::replace(exchange, Exchange::Over) {
                     *exchange = Exchange::Asking(Box::pin(async move {
                         let answer = client.ask().await;
@@ -369,7 +405,13 @@ async fn newest(
             Exchange::Asking(asked) => {
                 let (client, answer) = asked.await;
                 *exchange = Exchange::Over;
-                *exchange = Exchange::Reading(Reading::new(client, answer?));
+                *exchange = match answer {
+                    Ok(answer) => Exchange::Reading(Reading::new(client, answer)),
+                    Err(trouble) => {
+                        polling.missed(trouble)?;
+                        Exchange::Resting(client)
+                    }
+                };
             }
             Exchange::Over => {
                 return Err(Trouble::new(TroubleKind::Failed, format!("{shown} closed the connection")));
@@ -381,7 +423,7 @@ async fn newest(
 impl Reading {
     fn new(client: Box<Client>, answer: Answer) -> Reading {
         let Answer { wire, body, content } = answer;
-        Reading { client, wire, body, content, found: 0, ended: None }
+        Reading { client, wire, body, content, found: 0, codec: None, ended: None }
     }
 
     /// Waits for bytes and takes what has come, so that the newest picture of it can be chosen.
@@ -397,6 +439,9 @@ impl Reading {
                 None => return,
                 Some(Some(Ok(bytes))) => {
                     taken += bytes.len();
+                    if self.found == 0 && self.content == Content::Stream {
+                        self.codec = self.codec.take().or_else(|| video_of(&bytes));
+                    }
                     reader.push(&bytes);
                 }
                 Some(Some(Err(error))) => {
@@ -415,6 +460,14 @@ impl Reading {
         client.keep(self.wire);
         client
     }
+}
+
+/// The type of the part that begins here, if it is video and no JPEG: `video/x-h264`.
+fn video_of(bytes: &[u8]) -> Option<String> {
+    let head = &bytes[..bytes.len().min(LONGEST_HEAD)];
+    let head = &head[..memchr::memmem::find(head, b"\r\n\r\n").unwrap_or(head.len())];
+    let kind = value(head, b"content-type:")?.split(';').next()?.trim().to_ascii_lowercase();
+    (kind.starts_with("video/") && !kind.contains("jpeg")).then_some(kind)
 }
 
 fn no_pictures(shown: &str) -> Trouble {

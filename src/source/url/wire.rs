@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper::header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -81,6 +81,7 @@ impl Wire {
             .header(HOST, address.host_field())
             .header(USER_AGENT, concat!("tallycam/", env!("CARGO_PKG_VERSION")))
             .header(own_mark::FIELD, own_mark::mark())
+            .header(ACCEPT_ENCODING, "identity")
             .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -123,6 +124,22 @@ impl Wire {
                 None => return Poll::Ready(None),
             }
         }
+    }
+
+    /// Reads the rest of a short answer that nobody needs. Tells whether that was all of it.
+    pub(super) async fn read_over(&mut self, body: &mut Incoming) -> bool {
+        const MOST: usize = 64 << 10;
+        let reading = async {
+            let mut read = 0;
+            while let Some(chunk) = poll_fn(|cx| self.poll_chunk(body, cx)).await {
+                read += chunk.map_or(MOST, |chunk| chunk.len());
+                if read >= MOST {
+                    return false;
+                }
+            }
+            true
+        };
+        timeout(LIMIT, reading).await.unwrap_or(false)
     }
 
     /// Whether another request may go over it, as far as is known.
@@ -238,8 +255,13 @@ fn silent(address: &Address) -> Trouble {
 
 /// What hyper says, with its cause: its own words alone say little.
 pub(super) fn failed(address: &Address, error: &hyper::Error) -> Trouble {
-    let trouble =
-        Trouble::new(TroubleKind::Failed, format!("{address} gives no proper answer")).because(error);
+    let trouble = Trouble::new(TroubleKind::Failed, format!("{address} gives no proper answer"));
+    if error.to_string().contains("content-length") {
+        return trouble
+            .because("its Content-Length is not one number")
+            .hint("use the camera's rtsp:// address if it has one; newer firmware may mend it");
+    }
+    let trouble = trouble.because(error);
     match std::error::Error::source(error) {
         Some(cause) => trouble.because(cause),
         None => trouble,

@@ -5,10 +5,9 @@
 //! asked for by name and not offered is refused.
 
 use crate::media::Fourcc;
-use crate::source::{Wanted, is_same_rate};
+use crate::source::{DEFAULT_SIZE, Wanted, is_same_rate};
 
-/// What is asked for when the configuration asks for nothing: pixels and frames a second.
-const DEFAULT_SIZE: (u32, u32) = (1280, 720);
+/// Frames a second that are asked for when the configuration asks for nothing.
 const DEFAULT_FPS: f64 = 30.0;
 
 /// The time from one frame to the next in seconds, as V4L2 has it (`struct v4l2_fract`).
@@ -207,7 +206,7 @@ fn cost(fourcc: Fourcc) -> usize {
 
 /// The offered size that misses the wish least.
 fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32, u32) {
-    let (w, h) = wish(width, height);
+    let (w, h) = Wanted { width, height, ..Wanted::ANYTHING }.size();
     match *sizes {
         Sizes::List(ref list) => {
             list.iter().copied().min_by_key(|&size| size_miss(size, width, height)).unwrap_or((w, h))
@@ -219,22 +218,11 @@ fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32,
     }
 }
 
-/// The size wished for; what is left open keeps 16:9.
-fn wish(width: Option<u32>, height: Option<u32>) -> (u32, u32) {
-    let of = |n: u32, by: u64, over: u64| u32::try_from(u64::from(n) * by / over).unwrap_or(u32::MAX);
-    match (width, height) {
-        (None, None) => DEFAULT_SIZE,
-        (Some(w), Some(h)) => (w, h),
-        (Some(w), None) => (w, of(w, 9, 16)),
-        (None, Some(h)) => (of(h, 16, 9), h),
-    }
-}
-
 /// How far a size is from the wish; less is better. What was asked for counts before what was
 /// left open; with nothing asked for, a size of more pixels than the default is worse than any
 /// smaller one.
 fn size_miss(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (bool, u64, u64, u64) {
-    let (w, h) = wish(width, height);
+    let (w, h) = Wanted { width, height, ..Wanted::ANYTHING }.size();
     let (dw, dh) = (u64::from(size.0.abs_diff(w)), u64::from(size.1.abs_diff(h)));
     match (width, height) {
         (None, None) => (area(size) > area(DEFAULT_SIZE), dw + dh, 0, area(size)),
