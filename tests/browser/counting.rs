@@ -225,7 +225,7 @@ fn the_page_of_figures_shows_what_the_api_says() {
     let csv = browser.attribute("#csv", "href").unwrap();
     let export = client::get(daemon.address, &format!("/{csv}"));
     assert_eq!(export.status, 200, "{}", export.text());
-    assert!(export.text().starts_with("start,end,covered,"), "{}", export.text());
+    assert!(export.text().starts_with("\u{feff}start,end,covered,"), "{}", export.text());
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 

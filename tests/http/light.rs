@@ -374,7 +374,9 @@ fn the_old_routes_answer_as_documented() {
     lit.shows(&["000000"]);
     assert_eq!(said(&lit.get("/light?status=false")), DONE);
     lit.shows(&["008000"]);
-    for path in ["/light", "/light?status=", "/set_brightness?value=256", "/set_color", "/set_color?value=GG0000"] {
+    for path in
+        ["/light", "/light?status=", "/set_brightness?value=256", "/set_color", "/set_color?value=GG0000"]
+    {
         assert_eq!(said(&lit.get(path)), DONE, "{path}");
     }
     for path in ["/set_brightness", "/set_brightness?value=", "/set_brightness?value=NaN"] {

@@ -5,8 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod addresses;
+mod cameras;
+mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod jpegs;
 mod old_clients;
 
 use std::fs::{self, File};
