@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod models;
+
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -24,7 +26,8 @@ fn row(kind: &str, sample: &str, now: &str) {
     let at = text.lines().position(|line| line == heading);
     let at = at.unwrap_or_else(|| panic!("{} has no heading {heading:?}", path.display()));
     let mut lines: Vec<&str> = text.lines().collect();
-    let end = lines[at + 1..].iter().position(|line| line.starts_with("## ")).map_or(lines.len(), |n| at + 1 + n);
+    let end =
+        lines[at + 1..].iter().position(|line| line.starts_with("## ")).map_or(lines.len(), |n| at + 1 + n);
     if lines[at..end].contains(&line.as_str()) {
         return;
     }
