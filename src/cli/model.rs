@@ -353,6 +353,7 @@ fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
         "look_ms": proof.look_ms,
         "sure_score": proof.sure_score,
         "seen": seen,
+        "sees_nothing": proof.seen.is_empty(),
         "notes": proof.notes,
     })
 }

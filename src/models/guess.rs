@@ -427,8 +427,7 @@ impl Asked<'_> {
         if !is_v5 && last >= 6 && is_row(last) {
             self.final_rows(held, first, last)?;
         }
-        let final_rows = self.readings.iter().any(|reading| matches!(reading.family, Family::EndToEnd(_)));
-        if is_row(last) && last > 5 && !final_rows {
+        if is_row(last) && last > 5 {
             if let Some(strides) = down {
                 let family = Family::Yolox { strides: strides.to_vec() };
                 self.put(family, Some(last - 5), self.fed(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT));
@@ -447,7 +446,7 @@ impl Asked<'_> {
             }
         }
         let by_columns = is_row(first) && last > 8;
-        let by_rows = is_row(last) && first > 8 && !final_rows;
+        let by_rows = is_row(last) && first > 8;
         let columns_first = across.is_some() || down.is_none() && last >= first;
         for in_rows in if columns_first { [false, true] } else { [true, false] } {
             if in_rows && !by_rows || !in_rows && !by_columns {
@@ -489,7 +488,8 @@ impl Asked<'_> {
         let mut parts: Vec<(usize, usize)> = Vec::new();
         let all_scores = scores(count);
         let leading = if all_scores { count } else { (0..count).take_while(|&n| scores(n + 1)).count() };
-        if let Some(known) = self.known.filter(|known| *known < count && (self.is_pose || leading < count)) {
+        let is_posed = |known: &usize| self.is_pose || leading < count || count - known == KEY_POINTS;
+        if let Some(known) = self.known.filter(|known| *known < count && is_posed(known)) {
             parts.push((known, count - known));
         }
         if self.known.is_none() && (self.is_pose || count == KEY_POINTS + 1) && count > 1 {
@@ -606,7 +606,7 @@ impl Asked<'_> {
         use Unit::{Fractions, Pixels};
         let ways: &[(Corners, Unit)] = if self.is_tensorflow {
             &[(Yxyx, Fractions), (Xyxy, Fractions), (Xyxy, Pixels), (Cxcywh, Fractions)]
-        } else if are_scores {
+        } else if are_scores || background == Background::First {
             &[(Xyxy, Pixels), (Xyxy, Fractions), (Cxcywh, Fractions), (Cxcywh, Pixels), (Yxyx, Fractions)]
         } else {
             &[(Cxcywh, Fractions), (Xyxy, Fractions), (Xyxy, Pixels), (Cxcywh, Pixels)]

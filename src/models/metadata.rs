@@ -120,7 +120,8 @@ fn of_literal(literal: &Literal) -> Option<Vec<String>> {
                     _ => None,
                 })
                 .collect();
-            let Some(numbered) = numbered else {
+            let is_few = |numbered: &Vec<(usize, String)>| numbered.iter().all(|(at, _)| *at < MOST_LABELS);
+            let Some(numbered) = numbered.filter(is_few) else {
                 // {"classes": ("person", …), "palette": …}
                 return pairs.iter().find_map(|(key, value)| match key {
                     Literal::Text(key) if NAMES.contains(&key.to_ascii_lowercase().as_str()) => {
@@ -130,7 +131,7 @@ fn of_literal(literal: &Literal) -> Option<Vec<String>> {
                 });
             };
             let count = numbered.iter().map(|(number, _)| number + 1).max()?;
-            let mut names = vec![String::new(); Some(count).filter(|count| *count <= MOST_LABELS)?];
+            let mut names = vec![String::new(); count];
             for (number, name) in numbered {
                 names[number] = name;
             }
@@ -241,7 +242,17 @@ mod tests {
         assert_eq!(names("{0: 'a', 2: 'c'}").unwrap()[1], "class 1");
         assert_eq!(names("['a\nb']").unwrap(), ["a b"]);
         let deep = "[".repeat(100_000);
-        for none in ["", "[]", "{}", "{0: 'a'", "{99999999: 'a'}", "['a' 'b']", "[None]", &deep] {
+        for none in [
+            "",
+            "[]",
+            "{}",
+            "{0: 'a'",
+            "{'18446744073709551615': 'a'}",
+            "{99999999: 'a'}",
+            "['a' 'b']",
+            "[None]",
+            &deep,
+        ] {
             assert_eq!(names(none), None, "{none:.20}");
         }
     }

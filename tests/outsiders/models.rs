@@ -317,6 +317,20 @@ fn boxes_and_scores_apart_are_read_as_what_they_hold() {
     );
     let ultralytics = onnx().row("output0", [300, 84], 0.0, 7, &with(CENTRE_SHARE, &[0.9]));
     check("RT-DETR of Ultralytics", &ultralytics, "sees the person");
+    let two = onnx().says("names", "{0: 'a', 1: 'b'}").row(
+        "output0",
+        [300, 6],
+        0.0,
+        7,
+        &with(CENTRE_SHARE, &[0.9]),
+    );
+    check("RT-DETR of Ultralytics, two classes", &two, "sees the a");
+    let mut caffe = onnx().row("mbox_conf", [300, 21], 0.0, 7, &[]);
+    caffe.outputs[0].2.chunks_mut(21).for_each(|row| row[0] = 5.0);
+    caffe.outputs[0].2[7 * 21 + 15] = 12.0;
+    caffe.outputs[0].2[7 * 21 + 1] = -1.0;
+    let caffe = caffe.row("mbox_loc", [300, 4], 0.0, 7, &CORNERS_SHARE);
+    check("SSD, logits with the background first", &caffe, "sees the person");
     let [left, top, right, bottom] = CORNERS_SHARE;
     let tensorflow = Onnx { producer: "tf2onnx", ..onnx() }
         .row("raw_detection_boxes", [1917, 4], 0.0, 7, &[top, left, bottom, right])
@@ -373,6 +387,11 @@ fn other_tasks_are_told() {
         "YOLO11-pose",
         &points(onnx().says("names", "{0: 'person'}").says("task", "pose")),
         "sees the person",
+    );
+    check(
+        "YOLO11-pose, nothing said but its name",
+        &points(onnx().says("names", "['walker']")),
+        "sees the walker",
     );
     check("YOLOv8-pose without names", &points(onnx()), "sees the person");
     let two =

@@ -39,7 +39,7 @@ const MARKS: [(usize, &[u8], &str, &str); 19] = [
     (0, b"[net]", "a Darknet file", "take the model's ONNX export"),
     (0, b"<?xml", "an XML file (OpenVINO's?)", "take the model's ONNX export"),
     (0, b"RKNN", "an RKNN file", "take the .onnx it was made of"),
-    (0, b"GGUF", "a GGUF file", "take a detector\'s ONNX export"),
+    (0, b"GGUF", "a GGUF file", "take a detector's ONNX export"),
     (0, b"\x1f\x8b", "a compressed file (gzip)", "unpack it first"),
     (0, b"7z\xbc\xaf", "an archive (7z)", "unpack it first"),
     (0, b"\xff\xd8\xff", "a picture (JPEG)", "name the model; a picture to try it on goes after --picture"),
@@ -53,9 +53,6 @@ const BEGINNING: usize = 4096;
 /// What the file in `bytes` is and what can be done about it, if it is one of another kind.
 pub(super) fn kind_of(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let beginning = &bytes[..bytes.len().min(BEGINNING)];
-    if beginning.is_empty() {
-        return Some(("an empty file", AGAIN));
-    }
     let has = |mark: &[u8]| beginning.windows(mark.len()).any(|window| window == mark);
     if beginning.starts_with(b"PK\x03\x04") {
         let is_pytorch =
@@ -90,7 +87,7 @@ mod tests {
     #[test]
     fn files_of_other_kinds_are_named() {
         let is = |bytes: &[u8]| kind_of(bytes).map_or("", |(what, _)| what);
-        assert_eq!(is(b""), "an empty file");
+        assert_eq!(is(b""), "");
         assert_eq!(is(b"PK\x03\x04....yolo11n/data.pkl"), "a PyTorch file (zip)");
         assert_eq!(is(b"PK\x03\x04....readme.txt"), "a zip archive");
         assert!(is(b"\n <!DOCTYPE html><html>").starts_with("a web page"));
