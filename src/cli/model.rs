@@ -92,7 +92,7 @@ pub struct Prove {
 /// How a model is tried.
 #[derive(Debug, Args)]
 struct Trial {
-    /// The JPEG to try it on; a drawn street without this
+    /// The JPEG to try it on; a photograph of its own without this
     #[arg(long, value_name = "JPEG")]
     picture: Option<PathBuf>,
     /// A file with the names of its classes, one a line
@@ -169,7 +169,8 @@ impl Check {
         if self.trial.json {
             return print_json(&proof_as_json(&name, &card, &proof));
         }
-        print(&format!("{name} is good: {}\n{}", card_as_text(&card, &proof), proof_as_text(&proof)))
+        let verdict = if proof.seen.is_empty() { "can be run" } else { "is good" };
+        print(&format!("{name} {verdict}: {}\n{}", card_as_text(&card, &proof), proof_as_text(&proof)))
     }
 }
 
@@ -315,11 +316,11 @@ const MOST_TOLD: usize = 30;
 
 fn proof_as_text(proof: &Proof) -> String {
     let Proof { picture, look_ms, sure_score, .. } = proof;
+    let notes: String = proof.notes.iter().map(|note| format!("note: {note}\n")).collect();
     if proof.seen.is_empty() {
-        let or = "which a model of real pictures may find nothing in; try --picture with a photograph";
-        let why = if picture == "the drawn street" { format!(", {or}") } else { String::new() };
         return format!(
-            "it saw nothing with a score of {sure_score} or more in {picture}{why} ({look_ms:.0} ms)\n"
+            "it sees nothing on {picture}, with a score of {sure_score} or more ({look_ms:.0} ms): give --picture with a \
+             photograph of what it was trained for\n{notes}"
         );
     }
     let mut out = format!("in {picture} it saw, in {look_ms:.0} ms:\n");
@@ -331,6 +332,7 @@ fn proof_as_text(proof: &Proof) -> String {
         let more = proof.seen.len() - MOST_TOLD;
         out.push_str(&format!("    and {more} more; so many may be no things at all: look with --json\n"));
     }
+    out.push_str(&notes);
     out
 }
 
@@ -351,5 +353,7 @@ fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
         "look_ms": proof.look_ms,
         "sure_score": proof.sure_score,
         "seen": seen,
+        "sees_nothing": proof.seen.is_empty(),
+        "notes": proof.notes,
     })
 }

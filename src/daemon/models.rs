@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
-use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
+use crate::models::{self, Addition, CATALOGUE, Described, ModelError, Models, is_onnx};
 use crate::pipeline::{Made, NoDetector};
 use crate::vision::onnx::OnnxDetector;
 
@@ -165,14 +165,14 @@ impl Shelf {
     }
 
     fn load(&self, wanted: &str, path: Option<&Path>, config: &DetectConfig) -> Result<Made, ModelError> {
-        let (card, onnx) = match path {
+        let (Described { card, notes }, onnx) = match path {
             Some(path) => models::load_file(path)?,
-            None => self.models.load(wanted)?,
+            None => self.models.load(wanted).map(|(card, onnx)| (card.into(), onnx))?,
         };
         let name = path.and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
         let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)
             .map_err(ModelError::Network)?;
-        Ok(Made { detector: Box::new(detector), backend: "onnx", notes: Vec::new() })
+        Ok(Made { detector: Box::new(detector), backend: "onnx", notes })
     }
 }
 

@@ -6,8 +6,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::vision::onnx::Layout;
 use crate::vision::onnx::card::{
-    Activation, Card, CardError, Colours, Corners, CountingCard, DecodedCard, DistributionCard, EndToEndCard,
-    Family, InputCard, Place, Resize, SsdCard, Unit,
+    Activation, Background, Card, CardError, Colours, Corners, CountingCard, DecodedCard, DistributionCard,
+    EndToEndCard, Family, InputCard, Place, Resize, RowsCard, SsdCard, Unit,
 };
 
 /// What is wrong with a description.
@@ -246,31 +246,34 @@ fn family(word: &str, heads: &Section<'_>) -> Read<Family> {
             })
         }
         "decoded" => {
-            heads.only(&["corners", "unit", "activation", "background"])?;
-            let activation = activation()?.unwrap_or(Activation::None);
+            heads.only(&["corners", "unit", "activation", "background", "boxes"])?;
+            let background = match heads.get("background").map(|value| (value.as_bool(), value.as_str())) {
+                None => Background::None,
+                Some((Some(first), _)) => first.into(),
+                Some((_, Some("first"))) => Background::First,
+                Some((_, Some("last"))) => Background::Last,
+                Some(_) => return Err(heads.wrong("background", "true, false, \"first\" or \"last\"")),
+            };
             Family::Decoded(DecodedCard {
                 corners: corners()?,
                 unit: unit()?,
-                activation,
-                background: background()?,
+                activation: activation()?.unwrap_or(Activation::None),
+                background,
+                boxes: heads.whole("boxes", 1)?.unwrap_or_default() as usize,
             })
         }
         "yolox" => {
             heads.only(&["strides"])?;
             Family::Yolox { strides: strides()? }
         }
-        "yolov5" => {
-            heads.only(&[])?;
-            Family::Yolov5
-        }
-        "yolov8" => {
-            heads.only(&[])?;
-            Family::Yolov8
-        }
+        "yolov5" => Family::Yolov5(rows(heads)?),
+        "yolov8" => Family::Yolov8(rows(heads)?),
         "end-to-end" => {
-            heads.only(&["corners", "unit", "first_class"])?;
+            heads.only(&["corners", "unit", "first_class", "box", "score", "class"])?;
             let first_class = heads.whole("first_class", 1000)?.unwrap_or_default() as u16;
-            Family::EndToEnd(EndToEndCard { corners: corners()?, unit: unit()?, first_class })
+            let place = |key, usual| heads.whole(key, 1000).map(|at| at.unwrap_or(usual) as usize);
+            let places = [place("box", 0)?, place("score", 4)?, place("class", 5)?];
+            Family::EndToEnd(EndToEndCard { corners: corners()?, unit: unit()?, first_class, places })
         }
         "nanodet" => {
             heads.only(&["strides", "point", "activation"])?;
@@ -281,6 +284,17 @@ fn family(word: &str, heads: &Section<'_>) -> Read<Family> {
             })
         }
         other => return Err(DescriptionError::UnknownFamily(other.to_owned())),
+    })
+}
+
+fn rows(heads: &Section<'_>) -> Read<RowsCard> {
+    heads.only(&["corners", "unit", "activation", "extra"])?;
+    let usual = RowsCard::default();
+    Ok(RowsCard {
+        corners: heads.word("corners", &CORNERS)?.unwrap_or(usual.corners),
+        unit: heads.word("unit", &UNITS)?.unwrap_or(usual.unit),
+        activation: heads.word("activation", &ACTIVATIONS[..2])?.unwrap_or(usual.activation),
+        extra: heads.whole("extra", 10_000)?.unwrap_or_default() as usize,
     })
 }
 
@@ -352,7 +366,7 @@ pub(super) fn write(card: &Card) -> String {
 
 fn write_heads(out: &mut String, family: &Family) {
     let strides = |strides: &[u32]| list(strides, u32::to_string);
-    if !matches!(family, Family::Yolov5 | Family::Yolov8) {
+    if !matches!(family, Family::Yolov5(card) | Family::Yolov8(card) if *card == RowsCard::default()) {
         out.push_str("\n[heads]\n");
     }
     match family {
@@ -369,14 +383,33 @@ fn write_heads(out: &mut String, family: &Family) {
             line(out, "corners", &of(&CORNERS, card.corners));
             line(out, "unit", &of(&UNITS, card.unit));
             line(out, "activation", &of(&ACTIVATIONS, card.activation));
-            line(out, "background", &card.background);
+            match card.background {
+                Background::Last => line(out, "background", &quoted("last")),
+                other => line(out, "background", &(other == Background::First)),
+            }
+            if card.boxes != 0 {
+                line(out, "boxes", &card.boxes);
+            }
         }
         Family::Yolox { strides: own } => line(out, "strides", &strides(own)),
-        Family::Yolov5 | Family::Yolov8 => {}
+        Family::Yolov5(card) | Family::Yolov8(card) if *card == RowsCard::default() => {}
+        Family::Yolov5(card) | Family::Yolov8(card) => {
+            line(out, "corners", &of(&CORNERS, card.corners));
+            line(out, "unit", &of(&UNITS, card.unit));
+            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+            line(out, "extra", &card.extra);
+        }
         Family::EndToEnd(card) => {
             line(out, "corners", &of(&CORNERS, card.corners));
             line(out, "unit", &of(&UNITS, card.unit));
             line(out, "first_class", &card.first_class);
+            for (key, place, usual) in
+                [("box", card.places[0], 0), ("score", card.places[1], 4), ("class", card.places[2], 5)]
+            {
+                if place != usual {
+                    line(out, key, &place);
+                }
+            }
         }
         Family::Distribution(card) => {
             line(out, "strides", &strides(&card.strides));
@@ -426,7 +459,7 @@ mod tests {
     #[test]
     fn the_least_that_a_description_needs() {
         let card = read(LEAST).unwrap();
-        assert_eq!(card.family, Family::Yolov8);
+        assert_eq!(card.family, Family::Yolov8(RowsCard::default()));
         assert_eq!((card.input.size, card.input.resize), (None, Resize::Stretch));
     }
 
@@ -445,12 +478,25 @@ mod tests {
                 corners: Corners::Yxyx,
                 unit: Unit::Fractions,
                 activation: Activation::Sigmoid,
-                background: false,
+                background: Background::None,
+                boxes: 0,
+            }),
+            Family::Decoded(DecodedCard {
+                corners: Corners::Cxcywh,
+                unit: Unit::Fractions,
+                activation: Activation::Softmax,
+                background: Background::Last,
+                boxes: 1,
             }),
             Family::Yolox { strides: vec![8, 16] },
-            Family::Yolov5,
-            Family::Yolov8,
-            Family::EndToEnd(EndToEndCard { corners: Corners::Cxcywh, unit: Unit::Pixels, first_class: 1 }),
+            Family::Yolov5(RowsCard::default()),
+            Family::Yolov8(RowsCard { unit: Unit::Fractions, extra: 51, ..RowsCard::default() }),
+            Family::EndToEnd(EndToEndCard {
+                corners: Corners::Cxcywh,
+                unit: Unit::Pixels,
+                first_class: 1,
+                places: [1, 6, 5],
+            }),
             Family::Distribution(DistributionCard {
                 strides: vec![8],
                 point: 0.0,

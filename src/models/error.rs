@@ -123,6 +123,22 @@ pub enum ModelError {
     /// It cannot be told what it is.
     #[error(transparent)]
     Guess(#[from] GuessError),
+    /// What it says of a picture cannot be boxes.
+    #[error("on {picture} {what}: it is not what its description says")]
+    NotBoxes {
+        /// Which picture.
+        picture: String,
+        /// What is wrong with them.
+        what: &'static str,
+    },
+    /// It names a class that has no label.
+    #[error("it tells class {class} apart, and only {labels} labels are given")]
+    Unnamed {
+        /// Which, the first is 1.
+        class: usize,
+        /// How many labels there are.
+        labels: usize,
+    },
     /// It is no network that can be run, or not as described.
     #[error(transparent)]
     Network(#[from] OnnxError),
@@ -191,7 +207,18 @@ impl ModelError {
             ModelError::Guess(GuessError::Labels { .. }) => {
                 String::from("name them with --labels FILE, a label a line")
             }
-            ModelError::Guess(GuessError::Family { .. }) => String::from(
+            ModelError::Unnamed { .. } => String::from("name all of them with --labels FILE, a label a line"),
+            ModelError::NotBoxes { .. } => String::from(
+                "correct family, corners, unit and activation in its .toml (models/README.md explains them), or remove it \
+                 and let `tallycam model add` find out",
+            ),
+            ModelError::Guess(GuessError::Task { .. }) => String::from(
+                "export the plain detection model of the same family (`yolo export model=yolo11n.pt format=onnx`)",
+            ),
+            ModelError::Network(OnnxError::Network(NetworkError::OtherFile { instead, .. })) => {
+                (*instead).into()
+            }
+            ModelError::Guess(GuessError::Family { .. } | GuessError::NotBoxes { .. }) => String::from(
                 "write a .toml of its name (models/README.md says how), put it beside the file, and try again",
             ),
             ModelError::Network(OnnxError::Network(NetworkError::SizeOpen)) => String::from(

@@ -84,6 +84,9 @@ pub const COCO: [&str; 80] = [
     "toothbrush",
 ];
 
+/// The numbers of 0 to 90 in COCO's paper: as many columns have those who count by them.
+pub(super) const OF_PAPER: usize = 91;
+
 /// The numbers of 1 to 90 that COCO's paper has and its pictures have not.
 const NOT_IN_COCO: [usize; 10] = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83];
 
@@ -113,7 +116,8 @@ const VOC: [&str; 20] = [
 ];
 
 /// The labels of so many classes, if that number says which they are. A network with one class is
-/// taken for one of persons. The list of 90 is COCO by the numbers of its paper, from 1 on.
+/// taken for one of persons. The lists of 90 and 91 are COCO by the numbers
+/// of its paper, from 1 on or from 0 on.
 pub(super) fn of_count(classes: usize) -> Option<Vec<String>> {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     match classes {
@@ -121,6 +125,7 @@ pub(super) fn of_count(classes: usize) -> Option<Vec<String>> {
         20 => Some(owned(&VOC)),
         80 => Some(owned(&COCO)),
         90 => Some(by_paper()),
+        OF_PAPER => Some(std::iter::once(String::from("(none 0)")).chain(by_paper()).collect()),
         _ => None,
     }
 }

@@ -3,27 +3,29 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::time::Duration;
 
 use super::ModelError;
-use crate::base::{Stamp, Stop, clock};
-use crate::encode::{Encoder, Reducer};
-use crate::media::{Fourcc, Picture, PictureBuilder, SmallImage, jpeg};
-use crate::source::sim::SimOpener;
-use crate::source::{Opener as _, Wanted};
+use super::guess::{NO_BOXES, NO_SCORES};
+use crate::base::{Stamp, clock};
+use crate::encode::Reducer;
+use crate::media::{Picture, PictureBuilder, SmallImage, jpeg};
 use crate::vision::onnx::{Card, OnnxDetector};
-use crate::vision::{Detector as _, nms};
+use crate::vision::{Defect, Detector as _, nms};
 
 /// A larger JPEG is not read.
 const MOST_PICTURE_BYTES: u64 = 64 << 20;
-/// The frame of the drawn street that is looked at: by then it is busy.
-const FRAME: u64 = 200;
-const QUALITY: u8 = 90;
+/// A person, a cat, and a cup on a table: models/README.md says where they are from.
+const TEST_PICTURE: &[u8] = include_bytes!("test_picture.jpg");
+/// Where these are: left, top, right and bottom in fractions of the picture.
+pub(super) const THINGS: [[f32; 4]; 4] =
+    [[0.0, 0.02, 0.49, 1.0], [0.53, 0.0, 1.0, 0.5], [0.66, 0.52, 0.91, 0.92], [0.52, 0.5, 1.0, 1.0]];
+/// How the test picture is called.
+const TEST: &str = "the test picture";
 
 /// What a model saw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proof {
-    /// The picture, in words: a file's name, or "the drawn street".
+    /// The picture, in words: a file's name, or "the test picture".
     pub picture: String,
     /// Pixels in a row and rows of it.
     pub of: (u32, u32),
@@ -36,6 +38,8 @@ pub struct Proof {
     pub seen: Vec<Seen>,
     /// The score (0–1) from which on it counts as sure.
     pub sure_score: f32,
+    /// What of its description is guessed.
+    pub notes: Vec<String>,
 }
 
 /// A thing in the picture.
@@ -50,7 +54,10 @@ pub struct Seen {
 }
 
 /// Runs the network in `onnx`, described by `card`, for pictures of a size, if that is not its own, and with so many
-/// threads, on the JPEG at `picture`, or on the drawn street.
+/// threads, on the JPEG at `picture`, or on the test picture.
+///
+/// # Errors
+/// It fails, or what it says cannot be boxes.
 pub(super) fn prove(
     name: &str,
     onnx: &[u8],
@@ -59,32 +66,30 @@ pub(super) fn prove(
     picture: Option<&Path>,
 ) -> Result<Proof, ModelError> {
     let mut detector = OnnxDetector::new(name, onnx, card, size, threads)?;
-    let what = picture.map_or_else(|| String::from("the drawn street"), |path| path.display().to_string());
-    let no_picture = |reason: String| ModelError::Picture { what: what.clone(), reason };
-    let picture = match picture {
-        Some(path) => read(path).map_err(no_picture)?,
-        None => drawn().map_err(no_picture)?,
-    };
-    let mut image = SmallImage {
-        width: 1,
-        height: 1,
-        y: Vec::new(),
-        u: Vec::new(),
-        v: Vec::new(),
-        chroma_width: 0,
-        chroma_height: 0,
-        of: (1, 1),
-        stamp: picture.stamp,
-        sequence: 0,
-    };
-    let least = detector.least_size(picture.width, picture.height);
-    let mut reducer = Reducer::for_detectors().map_err(|error| no_picture(error.to_string()))?;
-    reducer.reduce(&picture, least, &mut image).map_err(|error| no_picture(error.to_string()))?;
+    let what = picture.map_or_else(|| String::from(TEST), |path| path.display().to_string());
+    let image = image(picture, |width, height| detector.least_size(width, height))?;
     let mut found = Vec::new();
     let begun = clock::monotonic_us();
     detector.detect(&image, &mut found)?;
     let look_ms = (clock::monotonic_us() - begun) as f64 / 1000.0;
     let options = detector.options();
+    // Where every place is sure of something, numbers were read as scores that are none.
+    let sure = found.iter().filter(|detection| detection.score >= options.tracker.sure_score).count();
+    let defects =
+        |defect: Defect| found.iter().filter(|detection| detection.defect() == Some(defect)).count();
+    let no_scores = found.iter().any(|detection| detection.score > 1.001) || sure > detector.numbers() / 4;
+    let no_boxes = 2 * (defects(Defect::Outside) + defects(Defect::Inverted)) > found.len();
+    if no_scores || no_boxes {
+        let what_is_wrong = if no_scores { NO_SCORES } else { NO_BOXES };
+        return Err(ModelError::NotBoxes { picture: what, what: what_is_wrong });
+    }
+    let unnamed = found
+        .iter()
+        .map(|detection| detection.class.0)
+        .find(|class| usize::from(*class) >= card.labels.len());
+    if let Some(class) = unnamed {
+        return Err(ModelError::Unnamed { class: usize::from(class) + 1, labels: card.labels.len() });
+    }
     found.retain(|detection| {
         detection.defect().is_none()
             && detection.score >= options.tracker.sure_score
@@ -101,36 +106,58 @@ pub(super) fn prove(
     });
     Ok(Proof {
         picture: what,
-        of: (picture.width, picture.height),
+        of: image.of,
         input: (detector.input().width, detector.input().height),
         look_ms,
         seen: seen.collect(),
         sure_score: options.tracker.sure_score,
+        notes: Vec::new(),
     })
+}
+
+/// The test picture as a detector gets it.
+///
+/// # Errors
+/// It cannot be decoded.
+pub(super) fn test_image() -> Result<SmallImage, ModelError> {
+    image(None, |width, height| (width, height))
+}
+
+/// The JPEG at `path`, or the test picture, made as small as `least` says of its width and height.
+fn image(path: Option<&Path>, least: impl Fn(u32, u32) -> (u32, u32)) -> Result<SmallImage, ModelError> {
+    let no_picture = |reason: String| ModelError::Picture {
+        what: path.map_or_else(|| String::from(TEST), |path| path.display().to_string()),
+        reason,
+    };
+    let picture = path.map_or_else(|| whole(TEST_PICTURE), read).map_err(no_picture)?;
+    let mut image = SmallImage {
+        width: 1,
+        height: 1,
+        y: Vec::new(),
+        u: Vec::new(),
+        v: Vec::new(),
+        chroma_width: 0,
+        chroma_height: 0,
+        of: (picture.width, picture.height),
+        stamp: picture.stamp,
+        sequence: 0,
+    };
+    let mut reducer = Reducer::for_detectors().map_err(|error| no_picture(error.to_string()))?;
+    let least = least(picture.width, picture.height);
+    reducer.reduce(&picture, least, &mut image).map_err(|error| no_picture(error.to_string()))?;
+    Ok(image)
 }
 
 fn read(path: &Path) -> Result<Picture, String> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     file.take(MOST_PICTURE_BYTES).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let header = jpeg::inspect(&bytes).map_err(|error| error.to_string())?;
-    let mut builder = PictureBuilder::with_capacity(bytes.len());
-    builder.push(&bytes);
-    Ok(builder.finish(header.width, header.height, Stamp::now(), 0, false))
+    whole(&bytes)
 }
 
-fn drawn() -> Result<Picture, String> {
-    let wanted =
-        Wanted { width: Some(640), height: Some(480), format: Some(Fourcc::YU12), ..Wanted::ANYTHING };
-    let failed = |trouble: crate::media::Trouble| trouble.line();
-    let mut street = SimOpener::new(1, wanted, false).open(&Stop::new()).map_err(failed)?;
-    let mut encoder = Encoder::new(QUALITY).map_err(|error| error.to_string())?;
-    loop {
-        match street.next(Duration::from_secs(1)).map_err(failed)? {
-            Some(frame) if frame.sequence >= FRAME => {
-                return encoder.encode(&frame).map_err(|error| error.to_string());
-            }
-            _ => {}
-        }
-    }
+fn whole(bytes: &[u8]) -> Result<Picture, String> {
+    let header = jpeg::inspect(bytes).map_err(|error| error.to_string())?;
+    let mut builder = PictureBuilder::with_capacity(bytes.len());
+    builder.push(bytes);
+    Ok(builder.finish(header.width, header.height, Stamp::now(), 0, false))
 }

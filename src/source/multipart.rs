@@ -257,8 +257,13 @@ impl MultipartReader {
                 Err(_) => *corrupt.insert(BEGINNING.len() - 1),
             },
         };
-        // The walk is lost. An end before that was announced counts; who decodes it sees whether all of it is there.
-        if let Some(length) = announced.filter(|length| (BEGINNING.len()..=at).contains(length)) {
+        // The walk is lost. An end that was announced before, with a boundary behind it, counts; who decodes it sees
+        // whether all of it is there.
+        let has_boundary = |length: &usize| {
+            let behind = bytes.get(*length..at).unwrap_or_default();
+            behind.strip_prefix(b"\r\n").unwrap_or(behind).starts_with(b"--")
+        };
+        if let Some(length) = announced.filter(|length| *length > BEGINNING.len() && has_boundary(length)) {
             return Some((length, None));
         }
         // Unless the next picture begins there, the announced length may help.

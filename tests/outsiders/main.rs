@@ -11,6 +11,7 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod jpegs;
+mod models;
 mod old_clients;
 
 use std::fs::{self, File};

@@ -89,12 +89,14 @@ pub enum Family {
         /// Pixels a cell, one for each level.
         strides: Vec<u32>,
     },
-    /// YOLOv5, v6 and v7: [1, n, 5 + classes], boxes decoded as centre and size in pixels, a score
-    /// that something is there, and one for each class.
-    Yolov5,
-    /// YOLOv8, v9 and v11: [1, 4 + classes, n] or turned, boxes decoded as centre and size in pixels.
-    Yolov8,
-    /// Boxes that are final: boxes, scores, classes, in one output [1, n, 6] or one each.
+    /// YOLOv5, v6 and v7: [1, n, 5 + classes], decoded boxes, a score that something is there, and one
+    /// for each class.
+    Yolov5(RowsCard),
+    /// YOLOv8, v9 and v11, and RT-DETR as Ultralytics export it: [1, 4 + classes, n] or turned, decoded
+    /// boxes and a score for each class.
+    Yolov8(RowsCard),
+    /// Boxes that are final: boxes, scores, classes, in one output [1, n, 6 or more], in an output each, or
+    /// boxes with scores [1, n, 5] and classes.
     EndToEnd(EndToEndCard),
     /// NanoDet and PicoDet (Generalized Focal Loss, Li et al. 2020): for each side of a box a
     /// distribution over distances from the cell's point.
@@ -108,8 +110,8 @@ impl Family {
             Family::Ssd(_) => "ssd",
             Family::Decoded(_) => "decoded",
             Family::Yolox { .. } => "yolox",
-            Family::Yolov5 => "yolov5",
-            Family::Yolov8 => "yolov8",
+            Family::Yolov5(_) => "yolov5",
+            Family::Yolov8(_) => "yolov8",
             Family::EndToEnd(_) => "end-to-end",
             Family::Distribution(_) => "nanodet",
         }
@@ -138,6 +140,50 @@ pub struct SsdCard {
     pub activation: Activation,
     /// Whether a class before the first stands for nothing at all.
     pub background: bool,
+}
+
+/// See [`Family::Yolov5`] and [`Family::Yolov8`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowsCard {
+    /// What the four numbers of a box are.
+    pub corners: Corners,
+    /// What they are measured in.
+    pub unit: Unit,
+    /// What makes scores of the numbers; not the softmax.
+    pub activation: Activation,
+    /// Numbers behind the scores that are left alone, such as key points.
+    pub extra: usize,
+}
+
+impl Default for RowsCard {
+    /// As the exporters of YOLO write them.
+    fn default() -> RowsCard {
+        RowsCard { corners: Corners::Cxcywh, unit: Unit::Pixels, activation: Activation::None, extra: 0 }
+    }
+}
+
+/// Which column of scores stands for nothing at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Background {
+    /// None of them.
+    None,
+    /// The one before the first class.
+    First,
+    /// The one after the last class, as DETR has it.
+    Last,
+}
+
+impl Background {
+    /// Columns beside those of the classes.
+    pub fn columns(self) -> usize {
+        usize::from(self != Background::None)
+    }
+}
+
+impl From<bool> for Background {
+    fn from(first: bool) -> Background {
+        if first { Background::First } else { Background::None }
+    }
 }
 
 /// What makes scores of a network's numbers.
@@ -180,8 +226,10 @@ pub struct DecodedCard {
     pub unit: Unit,
     /// What makes scores of the numbers.
     pub activation: Activation,
-    /// Whether a class before the first stands for nothing at all.
-    pub background: bool,
+    /// Which column of scores is none of a class.
+    pub background: Background,
+    /// Which of the two outputs holds the boxes, 0 or 1, where both have four columns.
+    pub boxes: usize,
 }
 
 /// See [`Family::EndToEnd`].
@@ -193,6 +241,8 @@ pub struct EndToEndCard {
     pub unit: Unit,
     /// The number of the first label: 1 where 0 stands for the background.
     pub first_class: u16,
+    /// In one output of rows: the places of the box's first number, of the score and of the class.
+    pub places: [usize; 3],
 }
 
 /// See [`Family::Distribution`]. One output [1, n, classes + 4 · bins], or scores and distances

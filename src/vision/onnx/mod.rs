@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod layout;
 pub mod letterbox;
 pub mod network;
+mod other;
 pub mod product;
 mod resize;
 pub mod silu;
@@ -27,7 +28,7 @@ mod volume;
 
 pub use card::{Card, CardError};
 pub use letterbox::Letterbox;
-pub use network::{InputShape, Layout, Network, NetworkError, Output, OutputShape, Outputs};
+pub use network::{InputShape, Layout, Network, NetworkError, Origin, Output, OutputShape, Outputs};
 
 use std::time::Duration;
 
@@ -117,6 +118,11 @@ impl OnnxDetector {
             decoder,
             options: options(card),
         })
+    }
+
+    /// How many numbers it gives for a picture.
+    pub fn numbers(&self) -> usize {
+        self.network.outputs().iter().map(|output| output.shape.iter().product::<usize>()).sum()
     }
 
     /// The picture the network looks at.

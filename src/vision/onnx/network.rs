@@ -17,7 +17,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
-use super::{blocks, surgery, volume};
+use super::{blocks, other, surgery, volume};
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
@@ -132,6 +132,15 @@ impl<'a> Outputs<'a> {
     }
 }
 
+/// What a file says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The program that wrote it, such as `pytorch`.
+    pub producer: String,
+    /// Names and values (`metadata_props`), as whoever exported it wrote them.
+    pub properties: Vec<(String, String)>,
+}
+
 /// A network that cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -140,6 +149,14 @@ pub enum NetworkError {
     NotOnnx {
         /// What was found.
         reason: String,
+    },
+    /// The bytes are a file of another kind.
+    #[error("this is no ONNX file but {what}")]
+    OtherFile {
+        /// What it is.
+        what: &'static str,
+        /// What can be done about it.
+        instead: &'static str,
     },
     /// The network is made of operators that the engine does not have.
     #[error("the network uses operators that are not supported: {}; export it with plain ONNX operators (opset 9 to 18), without quantisation and without NMS inside", names.join(", "))]
@@ -211,6 +228,7 @@ pub struct Network {
     /// The element type the file's first operator takes.
     takes: DatumType,
     outputs: Vec<OutputShape>,
+    origin: Origin,
     /// What the last run gave.
     given: Vec<Tensor>,
     /// How long it took.
@@ -248,6 +266,16 @@ impl Network {
     /// The picture it wants.
     pub fn input(&self) -> &InputShape {
         &self.input
+    }
+
+    /// What its file says of itself.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether it wants a colour as a byte, 0–255, rather than as a float.
+    pub fn takes_bytes(&self) -> bool {
+        self.takes == u8::datum_type()
     }
 
     /// What it gives.
@@ -306,16 +334,37 @@ impl Network {
     }
 }
 
+impl Origin {
+    /// Width and height of the pictures it was trained on: `imgsz`, one number or rows and columns.
+    fn size(&self) -> Option<(u32, u32)> {
+        let (_, value) = self.properties.iter().find(|(name, _)| name == "imgsz")?;
+        let mut sides = value.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+        let height: u32 = sides.next()?;
+        Some((sides.next().unwrap_or(height), height))
+    }
+}
+
 fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
+    if let Some((what, instead)) = other::kind_of(bytes) {
+        return Err(NetworkError::OtherFile { what, instead });
+    }
     let onnx = tract_onnx::onnx();
     let mut file = onnx
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
+    let properties =
+        std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
+    let origin = Origin { producer: file.producer_name.clone(), properties };
     let graph = file.graph.as_mut().ok_or_else(|| not_onnx("it holds no graph"))?;
+    surgery::plain_resizes(graph)?;
     check_operators(&onnx, graph)?;
     check_wires(graph)?;
     volume::check_file(graph)?;
-    let input = picture_of(graph, size)?;
+    let input = match (picture_of(graph, size), origin.size()) {
+        // Of a file that takes any size, the one it was trained at.
+        (Err(NetworkError::SizeOpen), Some(trained)) => picture_of(graph, Some(trained))?,
+        (input, _) => input?,
+    };
     forget_shapes(graph);
     widen_halves(graph);
     let repeats = surgery::repeats_of(graph);
@@ -350,7 +399,8 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         .collect::<Result<Vec<_>, NetworkError>>()?;
     let options = PlanOptions { executor: Some(executor(threads)), ..PlanOptions::default() };
     let plan = SimplePlan::new_with_options(model, &options).map_err(failed)?;
-    Ok(Network { plan: Arc::new(plan), input, takes, outputs, given: Vec::new(), took: Duration::ZERO })
+    let (plan, given) = (Arc::new(plan), Vec::new());
+    Ok(Network { plan, input, takes, outputs, origin, given, took: Duration::ZERO })
 }
 
 /// What shares the work of one picture.

@@ -22,6 +22,7 @@ use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::kernel::{Kernel, MaxPool, Repeat};
 use super::layout::{Geometry, Limits};
+use super::network::NetworkError;
 use super::silu::Silu;
 
 /// The most products to one output of a dense convolution that our own kernel computes faster than the
@@ -181,6 +182,44 @@ fn kernel_in_place_of(
         return Ok(None);
     };
     operator_in_place_of(model, node.inputs[0], node, kernel).map(Some)
+}
+
+/// Writes enlargements in the ways that the engine knows, where these are the same.
+///
+/// # Errors
+/// There is one that it does not know.
+pub(super) fn plain_resizes(graph: &mut pb::GraphProto) -> Result<(), NetworkError> {
+    let mut names = Vec::new();
+    for node in graph.node.iter_mut().filter(|node| node.op_type == "Resize") {
+        let says = |name: &str| {
+            let attribute = node.attribute.iter().find(|attribute| attribute.name == name);
+            attribute.map_or_else(String::new, |a| String::from_utf8_lossy(&a.s).into_owned())
+        };
+        let mode = says("mode");
+        let place = says("coordinate_transformation_mode");
+        let plain = match &*place {
+            // Another for a picture of one pixel only, and where sizes are no multiples.
+            "pytorch_half_pixel" | "half_pixel_symmetric" => "half_pixel",
+            // Half a pixel further, which counts for nothing where it is cut off.
+            "tf_half_pixel_for_nn" if says("nearest_mode") == "floor" => "asymmetric",
+            "tf_half_pixel_for_nn" | "tf_crop_and_resize" => {
+                names.push(format!("Resize ({place})"));
+                continue;
+            }
+            _ => "",
+        };
+        if mode == "cubic" {
+            names.push(String::from("Resize (cubic)"));
+        }
+        if let Some(own) = node.attribute.iter_mut().find(|a| a.name == "coordinate_transformation_mode")
+            && !plain.is_empty()
+        {
+            own.s = plain.as_bytes().to_vec();
+        }
+    }
+    names.sort();
+    names.dedup();
+    if names.is_empty() { Ok(()) } else { Err(NetworkError::UnknownOperators { names }) }
 }
 
 /// The names of the enlargements that repeat numbers, if their factors are whole: the nearest one of the

@@ -24,7 +24,7 @@ impl Decoded {
         outputs: &[OutputShape],
         labels: usize,
     ) -> Result<Decoded, CardError> {
-        let wanted = labels + usize::from(card.background);
+        let wanted = labels + card.background.columns();
         let wrong = || not_these("decoded", outputs, "boxes [1, n, 4] and scores [1, n, classes]");
         let [first, second] = outputs else { return Err(wrong()) };
         let rows =
@@ -33,14 +33,14 @@ impl Decoded {
         if first[0] != second[0] || first[0] == 0 {
             return Err(wrong());
         }
-        // Where both have four columns, boxes come first.
         let (boxes, columns) = match (first[1], second[1]) {
+            (4, 4) => (card.boxes.min(1), 4),
             (4, columns) => (0, columns),
             (columns, 4) => (1, columns),
             _ => return Err(wrong()),
         };
         if columns != wanted {
-            let network = columns.saturating_sub(usize::from(card.background));
+            let network = columns.saturating_sub(card.background.columns());
             return Err(CardError::Labels { network, described: labels });
         }
         let size = (input.width as f32, input.height as f32);
@@ -50,7 +50,7 @@ impl Decoded {
 
 impl Decode for Decoded {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
-        let DecodedCard { corners, unit, activation, background } = self.card;
+        let DecodedCard { corners, unit, activation, background, .. } = self.card;
         let boxes = outputs[self.boxes].values.chunks_exact(4);
         for (row, scores) in boxes.zip(outputs[self.scores].values.chunks_exact(self.columns)) {
             sure_classes(scores, activation, background, least, |class, score| {
@@ -68,7 +68,8 @@ mod tests {
     use crate::vision::onnx::card::{Activation, Corners, Unit};
 
     fn card(activation: Activation, background: bool) -> DecodedCard {
-        DecodedCard { corners: Corners::Yxyx, unit: Unit::Fractions, activation, background }
+        let background = background.into();
+        DecodedCard { corners: Corners::Yxyx, unit: Unit::Fractions, activation, background, boxes: 0 }
     }
 
     #[test]
@@ -101,6 +102,18 @@ mod tests {
         scores.set_row(&[1], &[0.0, 0.0, 9.0]);
         let found = decode(&decoded, &[boxes, scores], 0.3);
         assert_eq!((found.len(), found[0].0), (1, 1));
+    }
+
+    #[test]
+    fn of_two_outputs_of_four_columns_the_description_names_the_boxes() {
+        let card = DecodedCard { boxes: 1, ..card(Activation::None, false) };
+        let decoded =
+            Decoded::new(&card, &input(100, 100), &of_shapes(&[&[1, 2, 4], &[1, 2, 4]]), 4).unwrap();
+        let mut scores = Tensor::filled(&[2, 4], 0.0);
+        scores.set(&[1, 3], 0.9);
+        let mut boxes = Tensor::filled(&[2, 4], 0.0);
+        boxes.set_row(&[1], &[0.1, 0.2, 0.5, 0.6]);
+        assert_one(&decode(&decoded, &[scores, boxes], 0.5), 3, 0.9, [20.0, 10.0, 60.0, 50.0]);
     }
 
     #[test]

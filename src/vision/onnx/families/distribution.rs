@@ -3,7 +3,7 @@
 //! 2020).
 
 use super::{Decode, Found, all_cells, cells, not_these, sure_classes, without_batch};
-use crate::vision::onnx::card::{CardError, DistributionCard};
+use crate::vision::onnx::card::{Background, CardError, DistributionCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// See the module's words.
@@ -125,7 +125,7 @@ impl Decode for Distribution {
             for (cell, (scores, distances)) in
                 scores.zip(distances).take(level.columns * level.rows).enumerate()
             {
-                sure_classes(scores, self.card.activation, false, least, |class, score| {
+                sure_classes(scores, self.card.activation, Background::None, least, |class, score| {
                     let x = ((cell % level.columns) as f32 + self.card.point) * level.stride;
                     let y = ((cell / level.columns) as f32 + self.card.point) * level.stride;
                     let side = |at: usize| mean(&distances[at * self.bins..][..self.bins]) * level.stride;

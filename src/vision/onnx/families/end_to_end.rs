@@ -1,5 +1,6 @@
-//! Networks that give final boxes: YOLOv10 and its like in one output [1, n, 6] (four numbers,
-//! score, class), TensorFlow's and DETR's kind in an output each for boxes, scores and classes.
+//! Networks that give final boxes: YOLOv10 and its like in one output [1, n, 6] (four numbers, score,
+//! class), others with the picture's number before them or in another order; TensorFlow's kind in an
+//! output each for boxes, scores and classes; MMDetection's boxes with scores, and classes apart.
 
 use super::{Decode, Found, in_pixels, not_these, without_batch};
 use crate::vision::onnx::card::{CardError, Corners, EndToEndCard, Unit};
@@ -8,8 +9,10 @@ use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 /// Where what lies.
 #[derive(Debug, Clone, Copy)]
 enum Order {
-    /// One output of rows.
-    Together,
+    /// One output of rows of so many numbers.
+    Together { columns: usize },
+    /// Rows of a box and its score, and classes, at these places.
+    Scored { boxes: usize, classes: usize },
     /// An output each, at these places.
     Apart { boxes: usize, scores: usize, classes: usize },
 }
@@ -21,6 +24,7 @@ pub(super) struct EndToEnd {
     corners: Corners,
     unit: Unit,
     first_class: f32,
+    places: [usize; 3],
     size: (f32, f32),
 }
 
@@ -30,11 +34,17 @@ impl EndToEnd {
         input: &InputShape,
         outputs: &[OutputShape],
     ) -> Result<EndToEnd, CardError> {
-        let order = order(outputs).ok_or_else(|| {
+        let [first, score, class] = card.places;
+        let fits = |columns: usize| first + 4 <= columns && score < columns && class < columns;
+        let fitting = order(outputs).filter(|order| match order {
+            Order::Together { columns } => fits(*columns),
+            _ => true,
+        });
+        let order = fitting.ok_or_else(|| {
             not_these(
                 "end-to-end",
                 outputs,
-                "one, [1, n, 6], or boxes [1, n, 4], scores [1, n] and classes [1, n]",
+                "one, [1, n, 6], or boxes [1, n, 4], scores [1, n] and classes [1, n], or boxes with scores [1, n, 5] and classes [1, n]",
             )
         })?;
         Ok(EndToEnd {
@@ -42,6 +52,7 @@ impl EndToEnd {
             corners: card.corners,
             unit: card.unit,
             first_class: f32::from(card.first_class),
+            places: card.places,
             size: (input.width as f32, input.height as f32),
         })
     }
@@ -56,8 +67,22 @@ impl EndToEnd {
 }
 
 fn order(outputs: &[OutputShape]) -> Option<Order> {
-    if let [output] = outputs {
-        return matches!(without_batch(&output.shape, 2)?, [_, 6]).then_some(Order::Together);
+    let width = |output: &OutputShape| without_batch(&output.shape, 2).map(|rows| rows[1]);
+    // [1, n] beside boxes [1, n, 4] is a list of n, not a row.
+    let is_list = |n: usize| {
+        outputs.iter().any(|o| matches!(without_batch(&o.shape, 2), Some(&[rows, 4]) if rows == n))
+    };
+    if let Some(columns) = outputs.first().and_then(width).filter(|n| *n >= 6 && !is_list(*n)) {
+        return Some(Order::Together { columns });
+    }
+    if let [one, two] = outputs {
+        let of = |boxes: &OutputShape, classes: &OutputShape| {
+            let rows = without_batch(&boxes.shape, 2)?;
+            (rows[1] == 5 && without_batch(&classes.shape, 1)? == &rows[..1]).then_some(())
+        };
+        return of(one, two)
+            .map(|()| Order::Scored { boxes: 0, classes: 1 })
+            .or_else(|| of(two, one).map(|()| Order::Scored { boxes: 1, classes: 0 }));
     }
     let boxes = outputs.iter().position(|o| matches!(without_batch(&o.shape, 2), Some([_, 4])))?;
     let rows = without_batch(&outputs[boxes].shape, 2)?[0];
@@ -90,10 +115,17 @@ fn order(outputs: &[OutputShape]) -> Option<Order> {
 impl Decode for EndToEnd {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
         match self.order {
-            Order::Together => {
+            Order::Together { columns } => {
+                let [first, score, class] = self.places;
                 let rows = outputs.first().map_or(&[][..], |output| output.values);
-                for row in rows.chunks_exact(6).filter(|row| row[4] >= least) {
-                    self.take(&row[..4], row[4], row[5], found);
+                for row in rows.chunks_exact(columns).filter(|row| row[score] >= least) {
+                    self.take(&row[first..first + 4], row[score], row[class], found);
+                }
+            }
+            Order::Scored { boxes, classes } => {
+                let rows = outputs[boxes].values.chunks_exact(5).zip(outputs[classes].values);
+                for (row, &class) in rows.filter(|(row, _)| row[4] >= least) {
+                    self.take(&row[..4], row[4], class, found);
                 }
             }
             Order::Apart { boxes, scores, classes } => {
@@ -119,7 +151,8 @@ mod tests {
             .collect()
     }
 
-    const PIXELS: EndToEndCard = EndToEndCard { corners: Corners::Xyxy, unit: Unit::Pixels, first_class: 0 };
+    const PIXELS: EndToEndCard =
+        EndToEndCard { corners: Corners::Xyxy, unit: Unit::Pixels, first_class: 0, places: [0, 4, 5] };
 
     #[test]
     fn rows_of_six() {
@@ -132,8 +165,29 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_seven_begin_with_the_pictures_number() {
+        let card = EndToEndCard { places: [1, 6, 5], ..PIXELS };
+        let whole = EndToEnd::new(&card, &input(640, 640), &named(&[("output", &[20, 7])])).unwrap();
+        let mut out = Tensor::filled(&[20, 7], 0.0);
+        out.set_row(&[3], &[0.0, 10.0, 20.0, 30.0, 60.0, 2.0, 0.9]);
+        assert_one(&decode(&whole, &[out], 0.5), 2, 0.9, [10.0, 20.0, 30.0, 60.0]);
+        assert!(EndToEnd::new(&card, &input(640, 640), &named(&[("output", &[20, 6])])).is_err());
+    }
+
+    #[test]
+    fn boxes_with_scores_and_classes_apart() {
+        let shapes = named(&[("dets", &[1, 20, 5]), ("labels", &[1, 20])]);
+        let whole = EndToEnd::new(&PIXELS, &input(640, 640), &shapes).unwrap();
+        let mut tensors = shapes.iter().map(|s| Tensor::filled(&s.shape, 0.0)).collect::<Vec<_>>();
+        tensors[0].set_row(&[0, 3], &[10.0, 20.0, 30.0, 60.0, 0.9]);
+        tensors[1].set(&[0, 3], 2.0);
+        assert_one(&decode(&whole, &tensors, 0.5), 2, 0.9, [10.0, 20.0, 30.0, 60.0]);
+    }
+
+    #[test]
     fn an_output_each_in_any_order() {
-        let tensorflow = EndToEndCard { corners: Corners::Yxyx, unit: Unit::Fractions, first_class: 1 };
+        let tensorflow =
+            EndToEndCard { corners: Corners::Yxyx, unit: Unit::Fractions, first_class: 1, ..PIXELS };
         let shapes = named(&[
             ("num_detections", &[1]),
             ("detection_classes", &[1, 20]),
@@ -154,7 +208,9 @@ mod tests {
         let Some(Order::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&shapes) else { panic!() };
         let shapes = named(&[("labels", &[5]), ("boxes", &[5, 4]), ("x", &[5])]);
         let Some(Order::Apart { boxes: 1, scores: 2, classes: 0 }) = order(&shapes) else { panic!() };
+        let shapes = named(&[("scores", &[1, 20]), ("labels", &[1, 20]), ("boxes", &[1, 20, 4])]);
+        let Some(Order::Apart { boxes: 2, scores: 0, classes: 1 }) = order(&shapes) else { panic!() };
         assert!(order(&named(&[("boxes", &[1, 5, 4]), ("scores", &[1, 5, 80])])).is_none());
-        assert!(order(&named(&[("boxes", &[1, 300, 7])])).is_none());
+        assert!(order(&named(&[("boxes", &[1, 300, 5])])).is_none());
     }
 }

@@ -11,7 +11,7 @@ mod ssd;
 mod yolo;
 mod yolox;
 
-use super::card::{Activation, CardError, Corners, Family, Unit};
+use super::card::{Activation, Background, CardError, Corners, Family, Unit};
 use super::network::{InputShape, Output, OutputShape};
 
 /// Takes a box that was found: class, score (0–1), and left, top, right, bottom in pixels of the
@@ -42,8 +42,8 @@ pub fn decoder(
         Family::Ssd(card) => Box::new(ssd::Ssd::new(card, input, outputs, labels)?),
         Family::Decoded(card) => Box::new(decoded::Decoded::new(card, input, outputs, labels)?),
         Family::Yolox { strides } => Box::new(yolox::Yolox::new(strides, input, outputs, labels)?),
-        Family::Yolov5 => Box::new(yolo::Yolov5::new(outputs, labels)?),
-        Family::Yolov8 => Box::new(yolo::Yolov8::new(outputs, labels)?),
+        Family::Yolov5(card) => Box::new(yolo::Yolov5::new(card, input, outputs, labels)?),
+        Family::Yolov8(card) => Box::new(yolo::Yolov8::new(card, input, outputs, labels)?),
         Family::EndToEnd(card) => Box::new(end_to_end::EndToEnd::new(card, input, outputs)?),
         Family::Distribution(card) => {
             Box::new(distribution::Distribution::new(card, input, outputs, labels)?)
@@ -103,20 +103,21 @@ fn surest(scores: &[f32]) -> Option<(usize, f32)> {
 }
 
 /// Hands over the classes of a row of scores or logits that are sure enough. The background, if
-/// there is one, is the first of them and is never handed over.
+/// there is one, is never handed over.
 fn sure_classes(
     row: &[f32],
     activation: Activation,
-    background: bool,
+    background: Background,
     least: f32,
     mut take: impl FnMut(u16, f32),
 ) {
-    let skipped = usize::from(background);
+    let skipped = usize::from(background == Background::First);
+    let classes = row.len().saturating_sub(background.columns());
     match activation {
         Activation::None | Activation::Sigmoid => {
             let is_logit = activation == Activation::Sigmoid;
             let bar = if is_logit { logit(least) } else { least };
-            for (class, &value) in row.iter().skip(skipped).enumerate() {
+            for (class, &value) in row.iter().skip(skipped).take(classes).enumerate() {
                 if value >= bar {
                     take(class as u16, if is_logit { sigmoid(value) } else { value });
                 }
@@ -125,12 +126,12 @@ fn sure_classes(
         Activation::Softmax => {
             let Some((best, most)) = surest(row) else { return };
             // The usual case by far, and no sum is needed for it.
-            if background && best == 0 && least > 0.5 {
+            if background == Background::First && best == 0 && least > 0.5 {
                 return;
             }
             let sum: f32 = row.iter().map(|value| (value - most).exp()).sum();
             let bar = most + (least * sum).ln();
-            for (class, &value) in row.iter().skip(skipped).enumerate() {
+            for (class, &value) in row.iter().skip(skipped).take(classes).enumerate() {
                 if value >= bar {
                     take(class as u16, (value - most).exp() / sum);
                 }
@@ -214,9 +215,9 @@ pub(super) mod tests {
     #[test]
     fn the_softmax_of_a_row_is_compared_with_its_background() {
         let row = [0.0, 3.0_f32.ln(), f32::ln(4.0)];
-        let classes = |background, least| {
+        let classes = |background: bool, least| {
             let mut all = Vec::new();
-            sure_classes(&row, Activation::Softmax, background, least, |class, score| {
+            sure_classes(&row, Activation::Softmax, background.into(), least, |class, score| {
                 all.push((class, score))
             });
             all
@@ -226,12 +227,18 @@ pub(super) mod tests {
         assert_eq!(classes(true, 0.1).len(), 2);
         assert_eq!(classes(false, 0.1).len(), 3);
         assert_eq!(classes(true, 0.6), []);
+        let mut last = Vec::new();
+        sure_classes(&row, Activation::Softmax, Background::Last, 0.3, |class, score| {
+            last.push((class, score))
+        });
+        let [(1, score)] = last[..] else { panic!("{last:?}") };
+        assert!((score - 0.375).abs() < 1e-6);
     }
 
     #[test]
     fn what_is_no_number_is_no_score() {
         for activation in [Activation::None, Activation::Sigmoid, Activation::Softmax] {
-            sure_classes(&[f32::NAN; 3], activation, false, 0.1, |_, _| panic!("{activation:?}"));
+            sure_classes(&[f32::NAN; 3], activation, Background::None, 0.1, |_, _| panic!("{activation:?}"));
         }
         assert_eq!(surest(&[f32::NAN, 0.2, f32::NAN, 0.3]), Some((3, 0.3)));
         assert_eq!(surest(&[f32::NAN]), None);

@@ -159,7 +159,7 @@ impl Decode for Ssd {
                     let take = |class, score| {
                         found(class, score, self.bounds(level, anchor, cell, offsets));
                     };
-                    sure_classes(scores, self.card.activation, self.card.background, least, take);
+                    sure_classes(scores, self.card.activation, self.card.background.into(), least, take);
                 }
             }
         }

@@ -1,32 +1,67 @@
-//! YOLOv5 to v11 (Ultralytics and those who export alike), decoded to centre and size in pixels by
-//! the network itself: v5, v6 and v7 row by row with a score that something is there, v8, v9 and v11
-//! column by column with the scores of the classes alone.
+//! YOLOv5 to v11 (Ultralytics and those who export alike), decoded by the network itself: v5, v6 and v7
+//! row by row with a score that something is there, v8, v9 and v11 column by column with the scores of
+//! the classes alone. Further outputs are left alone: some exporters give the raw heads, too.
 
-use super::{Decode, Found, in_pixels, not_these, surest, without_batch};
-use crate::vision::onnx::card::{CardError, Corners, Unit};
-use crate::vision::onnx::network::{Output, OutputShape};
+use super::{Decode, Found, in_pixels, logit, not_these, sigmoid, surest, without_batch};
+use crate::vision::onnx::card::{Activation, CardError, RowsCard};
+use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
-fn corners(x: f32, y: f32, width: f32, height: f32) -> [f32; 4] {
-    in_pixels([x, y, width, height], Corners::Cxcywh, Unit::Pixels, (1.0, 1.0))
+fn first_shape(outputs: &[OutputShape]) -> Option<[usize; 2]> {
+    without_batch(&outputs.first()?.shape, 2)?.try_into().ok()
 }
 
-fn only_shape(outputs: &[OutputShape]) -> Option<[usize; 2]> {
-    let [output] = outputs else { return None };
-    without_batch(&output.shape, 2)?.try_into().ok()
+/// What both have in common.
+#[derive(Debug)]
+struct Rows {
+    card: RowsCard,
+    size: (f32, f32),
 }
 
-/// [1, n, 5 + classes].
+impl Rows {
+    fn new(card: &RowsCard, input: &InputShape) -> Rows {
+        Rows { card: *card, size: (input.width as f32, input.height as f32) }
+    }
+
+    fn corners(&self, numbers: [f32; 4]) -> [f32; 4] {
+        in_pixels(numbers, self.card.corners, self.card.unit, self.size)
+    }
+
+    fn is_logit(&self) -> bool {
+        self.card.activation == Activation::Sigmoid
+    }
+
+    fn score(&self, value: f32) -> f32 {
+        if self.is_logit() { sigmoid(value) } else { value }
+    }
+
+    /// The value from which on its score is `least`.
+    fn bar(&self, least: f32) -> f32 {
+        if self.is_logit() { logit(least) } else { least }
+    }
+}
+
+/// [1, n, 5 + classes + extra].
 #[derive(Debug)]
 pub(super) struct Yolov5 {
+    rows: Rows,
     columns: usize,
+    classes: usize,
 }
 
 impl Yolov5 {
-    pub(super) fn new(outputs: &[OutputShape], labels: usize) -> Result<Yolov5, CardError> {
-        match only_shape(outputs) {
-            Some([rows, columns]) if columns == labels + 5 && rows > 0 => Ok(Yolov5 { columns }),
-            Some([rows, columns]) if columns > 5 && rows > columns => {
-                Err(CardError::Labels { network: columns - 5, described: labels })
+    pub(super) fn new(
+        card: &RowsCard,
+        input: &InputShape,
+        outputs: &[OutputShape],
+        labels: usize,
+    ) -> Result<Yolov5, CardError> {
+        let fixed = 5 + card.extra;
+        match first_shape(outputs) {
+            Some([rows, columns]) if columns == labels + fixed && rows > 0 => {
+                Ok(Yolov5 { rows: Rows::new(card, input), columns, classes: labels })
+            }
+            Some([rows, columns]) if columns > fixed && rows > columns => {
+                Err(CardError::Labels { network: columns - fixed, described: labels })
             }
             _ => Err(not_these("yolov5", outputs, "one, [1, n, 5 + classes]")),
         }
@@ -35,23 +70,25 @@ impl Yolov5 {
 
 impl Decode for Yolov5 {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
-        let [output] = outputs else { return };
+        let Some(output) = outputs.first() else { return };
+        let bar = self.rows.bar(least);
         for row in output.values.chunks_exact(self.columns) {
-            if row[4].is_nan() || row[4] < least {
+            if row[4].is_nan() || row[4] < bar {
                 continue;
             }
-            let Some((class, of_class)) = surest(&row[5..]) else { continue };
-            let score = row[4] * of_class;
+            let Some((class, of_class)) = surest(&row[5..5 + self.classes]) else { continue };
+            let score = self.rows.score(row[4]) * self.rows.score(of_class);
             if score >= least {
-                found(class as u16, score, corners(row[0], row[1], row[2], row[3]));
+                found(class as u16, score, self.rows.corners([row[0], row[1], row[2], row[3]]));
             }
         }
     }
 }
 
-/// [1, 4 + classes, n], or turned.
+/// [1, 4 + classes + extra, n], or turned.
 #[derive(Debug)]
 pub(super) struct Yolov8 {
+    rows: Rows,
     classes: usize,
     boxes: usize,
     /// Whether the numbers of a box lie together.
@@ -59,17 +96,19 @@ pub(super) struct Yolov8 {
 }
 
 impl Yolov8 {
-    pub(super) fn new(outputs: &[OutputShape], labels: usize) -> Result<Yolov8, CardError> {
-        let wanted = labels + 4;
-        match only_shape(outputs) {
-            Some([first, boxes]) if first == wanted && boxes > 0 => {
-                Ok(Yolov8 { classes: labels, boxes, in_rows: false })
-            }
-            Some([boxes, last]) if last == wanted && boxes > 0 => {
-                Ok(Yolov8 { classes: labels, boxes, in_rows: true })
-            }
-            Some(shape) if shape[0].min(shape[1]) > 4 && shape[0] != shape[1] => {
-                Err(CardError::Labels { network: shape[0].min(shape[1]) - 4, described: labels })
+    pub(super) fn new(
+        card: &RowsCard,
+        input: &InputShape,
+        outputs: &[OutputShape],
+        labels: usize,
+    ) -> Result<Yolov8, CardError> {
+        let fixed = 4 + card.extra;
+        let of = |boxes, in_rows| Yolov8 { rows: Rows::new(card, input), classes: labels, boxes, in_rows };
+        match first_shape(outputs) {
+            Some([first, boxes]) if first == labels + fixed && boxes > 0 => Ok(of(boxes, false)),
+            Some([boxes, last]) if last == labels + fixed && boxes > 0 => Ok(of(boxes, true)),
+            Some(shape) if shape[0].min(shape[1]) > fixed && shape[0] != shape[1] => {
+                Err(CardError::Labels { network: shape[0].min(shape[1]) - fixed, described: labels })
             }
             _ => Err(not_these("yolov8", outputs, "one, [1, 4 + classes, n]")),
         }
@@ -78,11 +117,13 @@ impl Yolov8 {
 
 impl Decode for Yolov8 {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
-        let [output] = outputs else { return };
+        let Some(output) = outputs.first() else { return };
+        let (rows, bar) = (&self.rows, self.rows.bar(least));
         if self.in_rows {
-            for row in output.values.chunks_exact(4 + self.classes) {
-                if let Some((class, score)) = surest(&row[4..]).filter(|(_, score)| *score >= least) {
-                    found(class as u16, score, corners(row[0], row[1], row[2], row[3]));
+            for row in output.values.chunks_exact(4 + self.classes + rows.card.extra) {
+                let surest = surest(&row[4..4 + self.classes]).filter(|(_, value)| *value >= bar);
+                if let Some((class, value)) = surest {
+                    found(class as u16, rows.score(value), rows.corners([row[0], row[1], row[2], row[3]]));
                 }
             }
             return;
@@ -91,11 +132,11 @@ impl Decode for Yolov8 {
         // the surer of a group stays.
         let (geometry, scores) = output.values.split_at(4 * self.boxes);
         let number = |which: usize, at: usize| geometry[which * self.boxes + at];
-        for (class, scores) in scores.chunks_exact(self.boxes).enumerate() {
-            for (at, &score) in scores.iter().enumerate() {
-                if score >= least {
-                    let bounds = corners(number(0, at), number(1, at), number(2, at), number(3, at));
-                    found(class as u16, score, bounds);
+        for (class, values) in scores.chunks_exact(self.boxes).take(self.classes).enumerate() {
+            for (at, &value) in values.iter().enumerate() {
+                if value >= bar {
+                    let bounds = rows.corners([number(0, at), number(1, at), number(2, at), number(3, at)]);
+                    found(class as u16, rows.score(value), bounds);
                 }
             }
         }
@@ -104,33 +145,52 @@ impl Decode for Yolov8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Tensor, assert_one, decode, of_shapes};
+    use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
     use super::*;
+    use crate::vision::onnx::card::{Corners, Unit};
+
+    fn yolov5(shapes: &[&[usize]], labels: usize) -> Result<Yolov5, CardError> {
+        Yolov5::new(&RowsCard::default(), &input(100, 200), &of_shapes(shapes), labels)
+    }
+
+    fn yolov8(card: RowsCard, shapes: &[&[usize]], labels: usize) -> Result<Yolov8, CardError> {
+        Yolov8::new(&card, &input(100, 200), &of_shapes(shapes), labels)
+    }
 
     #[test]
     fn v5_multiplies_its_two_scores() {
-        let v5 = Yolov5::new(&of_shapes(&[&[1, 100, 8]]), 3).unwrap();
+        let v5 = yolov5(&[&[1, 100, 8]], 3).unwrap();
         let mut out = Tensor::filled(&[100, 8], 0.0);
         out.set_row(&[57], &[30.0, 40.0, 10.0, 20.0, 0.5, 0.1, 0.8, 0.3]);
         assert_one(&decode(&v5, &[out], 0.2), 1, 0.4, [25.0, 30.0, 35.0, 50.0]);
-        let error = Yolov5::new(&of_shapes(&[&[1, 25200, 85]]), 79).unwrap_err();
+        let error = yolov5(&[&[1, 25200, 85]], 79).unwrap_err();
         assert_eq!(error, CardError::Labels { network: 80, described: 79 });
-        assert!(matches!(Yolov5::new(&of_shapes(&[&[1, 4]]), 1), Err(CardError::Outputs { .. })));
+        assert!(matches!(yolov5(&[&[1, 4]], 1), Err(CardError::Outputs { .. })));
     }
 
     #[test]
     fn v8_lies_in_columns_or_rows() {
-        let columns = Yolov8::new(&of_shapes(&[&[1, 7, 50]]), 3).unwrap();
+        let columns = yolov8(RowsCard::default(), &[&[1, 7, 50]], 3).unwrap();
         let mut out = Tensor::filled(&[7, 50], 0.0);
         for (at, value) in [30.0, 40.0, 10.0, 20.0, 0.1, 0.05, 0.7].into_iter().enumerate() {
             out.set(&[at, 49], value);
         }
         assert_one(&decode(&columns, &[out], 0.2), 2, 0.7, [25.0, 30.0, 35.0, 50.0]);
-        let rows = Yolov8::new(&of_shapes(&[&[50, 7]]), 3).unwrap();
+        let rows = yolov8(RowsCard::default(), &[&[50, 7]], 3).unwrap();
         let mut out = Tensor::filled(&[50, 7], 0.0);
         out.set_row(&[49], &[30.0, 40.0, 10.0, 20.0, 0.1, 0.05, 0.7]);
         assert_one(&decode(&rows, &[out], 0.2), 2, 0.7, [25.0, 30.0, 35.0, 50.0]);
-        let error = Yolov8::new(&of_shapes(&[&[1, 84, 8400]]), 79).unwrap_err();
+        let error = yolov8(RowsCard::default(), &[&[1, 84, 8400]], 79).unwrap_err();
         assert_eq!(error, CardError::Labels { network: 80, described: 79 });
+    }
+
+    #[test]
+    fn fractions_logits_and_key_points() {
+        let (unit, activation) = (Unit::Fractions, Activation::Sigmoid);
+        let card = RowsCard { corners: Corners::Xyxy, unit, activation, extra: 3 };
+        let rows = yolov8(card, &[&[1, 50, 9], &[1, 8, 20, 20]], 2).unwrap();
+        let mut out = Tensor::filled(&[50, 9], -9.0);
+        out.set_row(&[7], &[0.1, 0.2, 0.3, 0.4, -9.0, 0.0, 99.0, 99.0, 99.0]);
+        assert_one(&decode(&rows, &[out], 0.2), 1, 0.5, [10.0, 40.0, 30.0, 80.0]);
     }
 }

@@ -24,10 +24,8 @@ impl Yolox {
         labels: usize,
     ) -> Result<Yolox, CardError> {
         let rows = all_cells(input, strides);
-        let shape = match outputs {
-            [output] => without_batch(&output.shape, 2),
-            _ => None,
-        };
+        // Further ones, such as its raw maps, are left alone.
+        let shape = outputs.first().and_then(|output| without_batch(&output.shape, 2));
         match shape {
             Some(&[n, columns]) if n == rows && columns > BEFORE_CLASSES => {
                 if columns - BEFORE_CLASSES != labels {
@@ -47,7 +45,7 @@ impl Yolox {
 
 impl Decode for Yolox {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
-        let [output] = outputs else { return };
+        let Some(output) = outputs.first() else { return };
         let mut cells = output.values.chunks_exact(self.columns);
         for &(stride, columns, rows) in &self.levels {
             for (at, cell) in cells.by_ref().take(columns * rows).enumerate() {
