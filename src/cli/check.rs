@@ -20,7 +20,6 @@ use crate::daemon::keeping::retention;
 use crate::daemon::preferences::Started;
 use crate::http::{Finding, FindingReport, Verdict, room_finding};
 use crate::media::TroubleKind;
-use crate::source::libcamera::{folder, survey};
 use crate::store::media::{MediaError, MediaReader};
 use crate::store::{Reader, StoreError};
 
@@ -106,9 +105,8 @@ impl Check {
         let mut found = vec![
             (Finding::good("configuration", summary(&read.resolved)), 0),
             (settings(read), CONFIGURATION),
-            (diagnosis::devices(config), DEVICE),
-            (libcamera(config), DEVICE),
         ];
+        found.extend(diagnosis::cameras(config).map(|finding| (finding, DEVICE)));
         let told = if is_running { daemon_says(config) } else { Vec::new() };
         if self.no_camera {
             found.push((Finding::none("camera", "left alone, as asked"), 0));
@@ -132,26 +130,6 @@ impl Check {
         found.extend(diagnosis::of_the_machine(config).into_iter().map(|finding| (finding, FAILED)));
         found.extend(addresses.iter().map(|(listen, address)| (listen_finding(listen, address), IO)));
         found
-    }
-}
-
-/// Which libcamera there is, and by which helper its cameras are read.
-fn libcamera(config: &Config) -> Finding {
-    let name = "libcamera";
-    let survey = survey(&folder());
-    let said = survey.text();
-    match &survey.used {
-        Ok(found) if found.cameras.is_empty() => {
-            Finding::none(name, format!("{said}, and has found no camera"))
-        }
-        Ok(found) => {
-            let models: Vec<&str> = found.cameras.iter().map(|camera| camera.model.as_str()).collect();
-            Finding::good(name, format!("{said}: {}", models.join(", ")))
-        }
-        Err(trouble) if config.source.kind == SourceKind::Libcamera => {
-            Finding::bad(name, said).maybe_hint(trouble.hint.clone())
-        }
-        Err(_) => Finding::none(name, said),
     }
 }
 

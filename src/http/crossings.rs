@@ -64,6 +64,8 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     };
     let directions = [("in", Direction::In), ("out", Direction::Out)];
     let limit = query.whole("limit", 1..=MOST)?;
+    // What came after a crossing that the asker has, 0: all there are.
+    let since = query.whole("since", 0..=u64::MAX)?;
     let format = format(query)?;
     let mut asked = CrossingsQuery {
         scene: lines::scene(&request, store)?,
@@ -72,8 +74,9 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         lines: Vec::new(),
         classes: Vec::new(),
         direction: query.one_of("direction", &directions)?,
-        after: query.whole("cursor", 1..=u64::MAX)?,
-        oldest_first: query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
+        after: since.or(query.whole("cursor", 1..=u64::MAX)?),
+        oldest_first: since.is_some()
+            || query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
         limit: 0,
     };
     let ledger = site.ledger()?;

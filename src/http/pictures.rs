@@ -14,8 +14,11 @@ use super::{snapshots, stream, view};
 use crate::media::Picture;
 use crate::pipeline::keeping::KeepError;
 
-/// A sleeping camera's first picture is waited for so long.
-const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
+/// A sleeping camera's first picture is waited for so long: many clients give up after five seconds.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
+
+/// The same for who draws a line, whose page waits.
+const STILL_WAIT: Duration = Duration::from_secs(10);
 
 /// Where only counts are wanted, everybody gets the same still for so long. Whoever draws a line does not miss a newer
 /// one; pictures that are so far apart are no video of who does what.
@@ -130,7 +133,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     if is_counts_only && let Some(picture) = site.still.newest(Instant::now()) {
         return Ok(for_own_pages(jpeg(&picture)));
     }
-    let picture = counting.still(SNAPSHOT_WAIT).await.map_err(|none| Problem::from(&none))?;
+    let picture = counting.still(STILL_WAIT).await.map_err(|none| Problem::from(&none))?;
     // Who asked before only counts were wanted was not asked who he is.
     match (is_counts_only, site.is_counts_only()) {
         (true, _) => Ok(for_own_pages(jpeg(&site.still.instead_of(picture, Instant::now())))),

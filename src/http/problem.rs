@@ -640,11 +640,27 @@ pub enum Miss {
     },
 }
 
+const PREFIX_HINT: &str = "a proxy in front must take its own path off: in nginx `proxy_pass http://HOST:PORT/;` with \
+                           the slash at its end, in Caddy `handle_path`";
+
+/// Whether an address of ours lies behind folders of `path`, as a proxy hands it on that keeps its own.
+fn is_prefixed(path: &str) -> bool {
+    let is_ours = super::route::is_one;
+    !is_ours(path.trim_end_matches('/'))
+        && path.match_indices('/').skip(1).any(|(at, _)| is_ours(&path[at..]))
+}
+
 impl From<Miss> for Problem {
     fn from(miss: Miss) -> Problem {
         let detail = miss.to_string();
         match miss {
-            Miss::Path { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
+            Miss::Path { path } => {
+                let problem = Problem::new(StatusCode::NOT_FOUND, detail);
+                match is_prefixed(&path) {
+                    true => problem.hint(PREFIX_HINT),
+                    false => problem,
+                }
+            }
             Miss::Method { allow, .. } => {
                 Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
             }

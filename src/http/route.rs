@@ -278,6 +278,11 @@ impl Route {
     }
 }
 
+/// Whether something is got at `path`.
+pub fn is_one(path: &str) -> bool {
+    find(&Method::GET, path).is_ok()
+}
+
 fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut methods: Vec<&str> = Vec::new();

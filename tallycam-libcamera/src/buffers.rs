@@ -81,7 +81,6 @@ pub fn allocate(
     Err(io::Error::other(failed.join("; ")))
 }
 
-/// By the C library, so that a preloaded library sees it.
 fn open(path: &str) -> Option<File> {
     File::options().read(true).write(true).open(path).ok()
 }

@@ -179,7 +179,7 @@ impl Server<'_> {
 
     fn send_frames(&mut self) -> Result<(), End> {
         let Some(session) = &mut self.session else { return Ok(()) };
-        while let Some((frame, metadata)) = session.frame() {
+        while let Some((frame, metadata)) = session.frame()? {
             match self.channel.send(&FromHelper::Frame(frame), None, true) {
                 // Who does not read loses frames, not the camera.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => session.take_back(frame.buffer),

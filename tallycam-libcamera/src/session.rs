@@ -28,6 +28,8 @@ const FPS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
 const BUFFERS: std::ops::RangeInclusive<u32> = 4..=6;
 /// Between two of [`Session::metadata`].
 const METADATA_US: u64 = 1_000_000;
+/// Requests in a row that a camera may give back unfilled: it is stopping, or takes no such memory.
+const MOST_CANCELLED: u32 = 50;
 
 pub struct Session<'d> {
     camera: ActiveCamera<'d>,
@@ -40,6 +42,8 @@ pub struct Session<'d> {
     /// Those whose buffers tallycam has, by their numbers.
     lent: HashMap<u32, Request>,
     controls: Controls,
+    /// Requests in a row that came back unfilled.
+    cancelled: u32,
     pacer: Pacer,
     /// Frames that were not passed on: nobody shall think that they were lost.
     withheld: u64,
@@ -152,6 +156,7 @@ impl<'d> Session<'d> {
             idle: requests,
             lent: HashMap::new(),
             controls,
+            cancelled: 0,
             pacer: Pacer::new(fps),
             withheld: 0,
             metadata_names: HashMap::new(),
@@ -174,12 +179,20 @@ impl<'d> Session<'d> {
     }
 
     /// The next frame that is there, and once a second what the camera measured.
-    pub fn frame(&mut self) -> Option<(Frame, Option<Measured>)> {
+    ///
+    /// # Errors
+    /// The camera fills no request any more.
+    pub fn frame(&mut self) -> Result<Option<(Frame, Option<Measured>)>, Fault> {
         while let Ok(request) = self.completed.try_recv() {
             if request.status() != RequestStatus::Complete {
+                self.cancelled += 1;
+                if self.cancelled > MOST_CANCELLED {
+                    return Err(fault(FaultKind::Failed, "the camera gives its requests back unfilled"));
+                }
                 self.free(request);
                 continue;
             }
+            self.cancelled = 0;
             let About { is_good, sequence, stamp, bytes } = self.about(&request);
             if !is_good {
                 self.free(request);
@@ -198,9 +211,9 @@ impl<'d> Session<'d> {
             let frame =
                 Frame { buffer, sequence: sequence.saturating_sub(self.withheld), stamp_us: stamp, bytes };
             self.lent.insert(buffer, request);
-            return Some((frame, metadata.filter(|measured| !measured.is_empty())));
+            return Ok(Some((frame, metadata.filter(|measured| !measured.is_empty()))));
         }
-        None
+        Ok(None)
     }
 
     /// A buffer came back. One that was not lent is of a configuration that is over.

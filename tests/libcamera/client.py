@@ -547,17 +547,6 @@ class HelperTests(Tests):
             self.note(f'with libcamera\'s own: {idle} kB before a camera is open, {busy} kB with one, {of_file} kB of its file')
             assert busy - idle + of_file <= 12 << 10
 
-    def test_dma_buffers(self):
-        if os.path.exists('/dev/udmabuf'):
-            return None  # All the others were by it.
-        if not self.can_fake:
-            return 'no /dev/udmabuf, and no g++'
-        began = self.log_size()
-        with self.start(fake='udmabuf') as helper:
-            helper.open()
-            self.frames_at(helper, 30.0, 60, 1.0)
-            assert self.logged(began).count('UDMABUF') >= helper.configured['buffers']
-
     def test_pictures_for_another_machine(self):
         """What the emulated helper's are compared with."""
         with open(os.path.join(self.results, f'pictures-{self.version}.json'), 'w') as file:

@@ -2,20 +2,12 @@
 //
 //   FAKE=busy      another program has the camera
 //   FAKE=controls  the controls and properties of a Raspberry Pi's camera; each request's are written to standard error
-//   FAKE=udmabuf   /dev/udmabuf is there: what it makes is the very memfd
 #include <cerrno>
 #include <cmath>
-#include <cstdarg>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <iostream>
-#include <linux/dma-buf.h>
-#include <linux/udmabuf.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <libcamera/libcamera.h>
 
@@ -81,60 +73,5 @@ const ControlInfoMap *fake_controls(const Camera *camera)
 		},
 		controls::controls);
 	return &map;
-}
-
-static bool is_fake[4096];
-
-static int open_fake(const char *path)
-{
-	if (strcmp(path, "/dev/udmabuf") || !fakes("udmabuf"))
-		return -1;
-	int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0));
-	if (fd >= 0 && fd < 4096)
-		is_fake[fd] = true;
-	return fd;
-}
-
-static int open_any(const char *name, const char *path, int flags, mode_t mode)
-{
-	int fd = open_fake(path);
-	return fd >= 0 ? fd : real<int (*)(const char *, int, ...)>(name)(path, flags, mode);
-}
-
-static mode_t mode_of(int flags, va_list more)
-{
-	return flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
-}
-
-int open(const char *path, int flags, ...)
-{
-	va_list more;
-	va_start(more, flags);
-	mode_t mode = mode_of(flags, more);
-	va_end(more);
-	return open_any("open", path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...)
-{
-	va_list more;
-	va_start(more, flags);
-	mode_t mode = mode_of(flags, more);
-	va_end(more);
-	return open_any("open64", path, flags, mode);
-}
-
-int ioctl(int fd, unsigned long request, ...)
-{
-	va_list more;
-	va_start(more, request);
-	void *argument = va_arg(more, void *);
-	va_end(more);
-	if (fd >= 0 && fd < 4096 && is_fake[fd] && request == UDMABUF_CREATE) {
-		std::cerr << "UDMABUF" << std::endl;
-		return fcntl(static_cast<int>(static_cast<udmabuf_create *>(argument)->memfd), F_DUPFD_CLOEXEC, 3);
-	}
-	long done = syscall(SYS_ioctl, fd, request, argument);
-	return fakes("udmabuf") && request == DMA_BUF_IOCTL_SYNC ? 0 : static_cast<int>(done);
 }
 }

@@ -7,6 +7,22 @@ use crate::common::daemon::Daemon;
 use crate::row;
 
 #[test]
+fn a_proxy_that_keeps_its_own_path_is_told_so() {
+    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none"];
+    let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &sets);
+    let kept = client::get(daemon.address, "/camera/api/v1/state");
+    assert_eq!(kept.status, 404);
+    assert!(kept.text().contains("proxy_pass"), "{}", kept.text());
+    let other = client::get(daemon.address, "/camera/nothing");
+    assert!(!other.text().contains("proxy_pass"), "{}", other.text());
+    row(
+        "Clients",
+        "nginx, `location /camera/` without the slash at the end of `proxy_pass`",
+        "404 that names the slash",
+    );
+}
+
+#[test]
 fn prometheus_and_spreadsheets() {
     let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let directory = format!("store.directory={}", folder.path().display());
@@ -40,6 +56,8 @@ fn prometheus_and_spreadsheets() {
         "crossings as CSV",
         &format!("begins with `{}`", table.text().trim_end().replace('\u{feff}', "(byte order mark)")),
     );
+    let later = client::get(daemon.address, "/api/v1/crossings?format=csv&since=0");
+    assert_eq!((later.status, later.text()), (200, table.text()));
     let table = client::get(daemon.address, "/api/v1/counts?format=csv");
     let head = table.text().lines().next().unwrap().replace('\u{feff}', "(byte order mark)");
     row("Clients", "counts as CSV", &format!("begins with `{head}`"));

@@ -85,7 +85,7 @@ fn frames_are_lent_where_they_lie_with_a_smaller_one_beside() {
         assert!((middle(frame.data, 1280, 720) - middle(second.data, 640, 360)).abs() < 0.01);
         places.insert(frame.data.as_ptr() as usize);
     }
-    assert!(places.len() <= 4, "there are four buffers, and no copies");
+    assert!((2..=4).contains(&places.len()), "there are four buffers, and no copies");
     drop(source);
     all_gone(&helpers);
 }

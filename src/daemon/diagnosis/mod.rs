@@ -16,6 +16,7 @@ use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding};
 use crate::lens::Drive;
 use crate::models::Models;
+use crate::source::libcamera::Survey;
 use crate::source::{libcamera, v4l2};
 
 /// Looks at the machine for the server.
@@ -35,7 +36,7 @@ impl Looks {
 impl Diagnose for Looks {
     fn look(&self, config: &Config) -> Vec<Finding> {
         let mut findings = of_the_machine(config);
-        findings.push(devices(config));
+        findings.extend(cameras(config));
         findings.push(model(config));
         findings.push(addresses(&self.listening));
         findings
@@ -56,14 +57,20 @@ pub fn of_the_machine(config: &Config) -> Vec<Finding> {
     ]
 }
 
-/// The cameras of this machine. That there is none is a fault only where one is configured.
-pub fn devices(config: &Config) -> Finding {
+/// The cameras of this machine, and what there is of libcamera.
+pub fn cameras(config: &Config) -> [Finding; 2] {
+    let survey = libcamera::survey(&libcamera::folder());
+    [devices(config, &survey), of_libcamera(config, &survey)]
+}
+
+/// That there is no camera is a fault only where one is configured.
+fn devices(config: &Config, survey: &Survey) -> Finding {
     let name = "devices";
     let nodes = v4l2::list();
     let mut lines: Vec<String> = v4l2::usable(&nodes).map(in_words).collect();
     if lines.is_empty() && config.source.kind == SourceKind::Auto {
-        let ribbon = libcamera::survey(&libcamera::folder()).used.map(|used| used.cameras);
-        lines.extend(ribbon.into_iter().flatten().map(|camera| format!("{} (libcamera)", camera.model)));
+        let ribbon = survey.used.iter().flat_map(|used| &used.cameras);
+        lines.extend(ribbon.map(|camera| format!("{} (libcamera)", camera.model)));
     }
     match lines.as_slice() {
         // A device that is named is judged by whether it opens.
@@ -76,6 +83,24 @@ pub fn devices(config: &Config) -> Finding {
         [] => Finding::none(name, format!("no camera on this machine; {}", configured(&config.source))),
         [one] => Finding::good(name, one.clone()),
         several => Finding::good(name, format!("{} cameras: {}", several.len(), several.join("; "))),
+    }
+}
+
+fn of_libcamera(config: &Config, survey: &Survey) -> Finding {
+    let name = "libcamera";
+    let said = survey.text();
+    match &survey.used {
+        Ok(found) if found.cameras.is_empty() => {
+            Finding::none(name, format!("{said}, and has found no camera"))
+        }
+        Ok(found) => {
+            let models: Vec<&str> = found.cameras.iter().map(|camera| camera.model.as_str()).collect();
+            Finding::good(name, format!("{said}: {}", models.join(", ")))
+        }
+        Err(trouble) if config.source.kind == SourceKind::Libcamera => {
+            Finding::bad(name, said).maybe_hint(trouble.hint.clone())
+        }
+        Err(_) => Finding::none(name, said),
     }
 }
 
@@ -252,7 +277,18 @@ mod tests {
         let names: Vec<&str> = findings.iter().map(|finding| finding.name).collect();
         assert_eq!(
             names,
-            ["permissions", "disk", "clock", "temperature", "power", "memory", "devices", "model", "address"]
+            [
+                "permissions",
+                "disk",
+                "clock",
+                "temperature",
+                "power",
+                "memory",
+                "devices",
+                "libcamera",
+                "model",
+                "address"
+            ]
         );
         assert!(findings.iter().all(|finding| !finding.said.is_empty()));
     }

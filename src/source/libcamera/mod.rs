@@ -97,9 +97,13 @@ impl LibcameraOpener {
         if let Some(camera) = &self.remembered().camera {
             return Ok(camera.clone());
         }
-        let (helper, cameras) = survey::start(&self.folder, &Stop::new())?;
-        drop(helper);
-        let camera = choose::camera(&cameras, self.device.as_deref())?.clone();
+        let camera = match &self.ready {
+            Some((_, cameras)) => choose::camera(cameras, self.device.as_deref())?.clone(),
+            None => {
+                let (_, cameras) = survey::start(&self.folder, &Stop::new())?;
+                choose::camera(&cameras, self.device.as_deref())?.clone()
+            }
+        };
         self.remembered().camera = Some(camera.clone());
         Ok(camera)
     }
@@ -294,7 +298,7 @@ impl LibcameraSource {
         self.buffers.iter().all(|(main, second)| main.is_some() && (second.is_some() || !has_second))
     }
 
-    /// Takes what the helper has said; of one that says more and more, only so much at once, for the thread has a heart.
+    /// Takes what the helper has said: only so much at once, so that a flood does not keep the thread from its heartbeat.
     fn hear(&mut self) -> Result<(), Trouble> {
         if self.is_over {
             return Err(self.not_answered());
