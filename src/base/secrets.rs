@@ -64,6 +64,9 @@ const DEPTH: usize = 3;
 /// Letters of an option's cluster: more of them are a name.
 const LONGEST_CLUSTER: usize = 6;
 
+/// Secrets of fewer letters are words of any text: they are hidden only where a secret stands.
+const SHORTEST_ANYWHERE: usize = 4;
+
 /// So often at most is looked for secrets again in what is shown.
 const PASSES: usize = 8;
 
@@ -101,13 +104,21 @@ fn one<'a>(text: &'a str, rule: impl for<'s> Fn(&mut Found<'s>, &'s str)) -> (St
     (shown.pop().unwrap_or_default(), secrets)
 }
 
+/// Whether what stands between these is a secret by its place: `user:SECRET@host`, `token=SECRET&…`.
+fn is_secrets_place(before: &str, after: &str) -> bool {
+    before.ends_with([':', '=']) && (after.is_empty() || after.starts_with(['@', '&', ' ', '"', '\'', '\n']))
+}
+
 /// `text` with [`STARS`] for whatever is one of the `secrets` there, or several that overlap, also with themselves.
 pub fn blotted(text: &str, secrets: &[String]) -> String {
     let mut masked = Masked { text, hidden: Vec::new() };
     let places = secrets.iter().filter(|secret| !secret.is_empty()).flat_map(|secret| {
         let begins =
             text.char_indices().map(|(at, _)| at).filter(|&at| text[at..].starts_with(secret.as_str()));
-        begins.map(|begin| begin..begin + secret.len())
+        begins.map(|begin| begin..begin + secret.len()).filter(|place| {
+            secret.chars().count() >= SHORTEST_ANYWHERE
+                || is_secrets_place(&text[..place.start], &text[place.end..])
+        })
     });
     masked.hide(places.collect(), &mut Secrets::default());
     masked.shown()

@@ -70,7 +70,7 @@ pub struct Code {
     pub zero: u8,
     /// Those of a 1: high for two.
     pub one: u8,
-    /// The line is low for so long at the end, nanoseconds: more than a reset needs.
+    /// The line is low for this long before the bits and after them, nanoseconds: more than a reset needs.
     pub rest_ns: u32,
     /// The data sheet that it keeps to.
     pub sheet: Sheet,
@@ -85,7 +85,8 @@ impl Code {
     pub const WITH_WHITE: Code =
         Code { hertz: 3_200_000, bits: 4, zero: 0b1000, one: 0b1100, rest_ns: 300_000, sheet: SK6812 };
 
-    /// Bytes of low at the end. The line is low for a byte before the first bit, too: a bus may rest high.
+    /// Bytes of low before the first bit and after the last. A bus may rest high: without the reset before, the first
+    /// bit would begin in the middle of a pulse.
     pub fn rest_bytes(&self) -> usize {
         let bits = u64::from(self.rest_ns) * u64::from(self.hertz) / 1_000_000_000;
         usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX)
@@ -93,13 +94,13 @@ impl Code {
 
     /// Bytes on the bus for `bytes` of pixels, with the rest before and after.
     pub fn len(&self, bytes: usize) -> usize {
-        1 + bytes * self.bits as usize + self.rest_bytes()
+        bytes * self.bits as usize + 2 * self.rest_bytes()
     }
 
-    /// `bytes` as the bus sends them, highest bit first: a byte of low, the bits, the rest.
+    /// `bytes` as the bus sends them, highest bit first: low, the bits, low.
     pub fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) {
         out.clear();
-        out.push(0);
+        out.resize(self.rest_bytes(), 0);
         for byte in bytes {
             // 8 bits become 24 or 32, so whole bytes.
             let mut coded = 0_u32;
@@ -182,8 +183,10 @@ mod tests {
             let mut out = Vec::new();
             code.encode(&[byte], &mut out);
             assert_eq!(out.len(), code.len(1));
-            assert!(out[0] == 0 && out[1 + code.bits as usize..].iter().all(|byte| *byte == 0));
-            out[1..=code.bits as usize].to_vec()
+            let (low, sent) = out.split_at(code.rest_bytes());
+            let (sent, rest) = sent.split_at(code.bits as usize);
+            assert!(low.iter().chain(rest).all(|byte| *byte == 0));
+            sent.to_vec()
         };
         assert_eq!(coded(Code::THREE_COLORS, 0x00), [0x92, 0x49, 0x24]);
         assert_eq!(coded(Code::THREE_COLORS, 0xff), [0xdb, 0x6d, 0xb6]);

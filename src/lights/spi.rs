@@ -89,12 +89,13 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What is between the low byte before and the rest.
+    /// What is between the low before and the low after.
     fn between(pixels: &[Color], order: Order) -> String {
         let message = message(pixels, order);
-        let (begin, end) = (message[0], message.len() - code(order).rest_bytes());
-        assert!(begin == 0 && message[end..].iter().all(|byte| *byte == 0));
-        hex(&message[1..end])
+        let rest = code(order).rest_bytes();
+        let (begin, end) = (&message[..rest], message.len() - rest);
+        assert!(begin.iter().chain(&message[end..]).all(|byte| *byte == 0));
+        hex(&message[rest..end])
     }
 
     /// The bits of known colours, written down: `100` or `1000` for 0, `110` or `1100` for 1.
@@ -121,15 +122,15 @@ mod tests {
 
     #[test]
     fn what_is_longer_than_the_buffer_is_refused_with_what_to_do() {
-        assert!(fits(445, Order::Grb, 4096).is_ok());
-        assert!(fits(248, Order::Grbw, 4096).is_ok());
+        assert!(fits(435, Order::Grb, 4096).is_ok());
+        assert!(fits(241, Order::Grbw, 4096).is_ok());
         assert!(fits(1000, Order::Grbw, 16384).is_ok());
-        let refused = fits(446, Order::Grb, 4096).unwrap_err();
+        let refused = fits(436, Order::Grb, 4096).unwrap_err();
         assert_eq!(refused.kind, TroubleKind::Unsupported);
-        assert!(refused.what.starts_with("446 pixels need 4105 bytes"), "{refused}");
-        assert!(refused.what.ends_with("takes 4096, which is 445 pixels"), "{refused}");
+        assert!(refused.what.starts_with("436 pixels need 4104 bytes"), "{refused}");
+        assert!(refused.what.ends_with("takes 4096, which is 435 pixels"), "{refused}");
         assert!(refused.hint.unwrap().contains("spidev.bufsiz=8192 "));
-        assert_eq!(message(&vec![[0; 3]; 445], Order::Grb).len(), 4096);
+        assert_eq!(message(&vec![[0; 3]; 435], Order::Grb).len(), 4095);
     }
 
     #[test]

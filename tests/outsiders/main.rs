@@ -11,6 +11,7 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod jpegs;
+mod lights;
 mod models;
 mod old_clients;
 

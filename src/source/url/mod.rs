@@ -137,8 +137,8 @@ fn ffmpeg_command(
     };
     let mut command: Vec<String> = ["ffmpeg", "-nostdin", "-loglevel", "error"].map(String::from).into();
     if scheme.starts_with("rtsp") {
-        // Over UDP lost packets show as torn pictures.
-        command.extend(["-rtsp_transport", "tcp"].map(String::from));
+        // Over UDP lost packets show as torn pictures; some cameras have nothing else.
+        command.extend(["-rtsp_flags", "prefer_tcp"].map(String::from));
     }
     command.extend(["-i".to_owned(), url, "-an".to_owned()]);
     let mut filters = Vec::new();
@@ -509,7 +509,7 @@ mod tests {
         let (command, secrets) = ffmpeg_command("rtsp", "old:word@cam/live", login, &wanted);
         let line = command.join(" ");
         for part in [
-            "-rtsp_transport tcp -i rtsp://me:a%3Ab%40c@cam/live",
+            "-rtsp_flags prefer_tcp -i rtsp://me:a%3Ab%40c@cam/live",
             "fps={fps},scale={width}:-2",
             "-f mjpeg -",
         ] {

@@ -4,6 +4,8 @@
 //! cannot be met is taken as the nearest there is, and a note tells of it; only a format that is
 //! asked for by name and not offered is refused.
 
+use std::path::Path;
+
 use crate::media::Fourcc;
 use crate::source::{DEFAULT_SIZE, Wanted, is_same_rate};
 
@@ -129,6 +131,50 @@ pub enum NoChoice {
     /// No format that tallycam can take.
     #[error("offers no format that tallycam can take, only {}", names(.0))]
     NothingUsable(Vec<Fourcc>),
+}
+
+impl NoChoice {
+    /// What can be done about it at the camera `path`.
+    pub fn hint(&self, path: &Path) -> String {
+        let NoChoice::NothingUsable(formats) = self else {
+            return String::from("leave [source] format out, or name one that is there");
+        };
+        let path = path.display();
+        let Some(name) = formats.iter().find_map(|&format| ffmpeg_name(format)) else {
+            return format!(
+                "`ffmpeg -f v4l2 -list_formats all -i {path}` says whether ffmpeg can read it; then take [source] \
+                 kind = \"exec\" with a command that writes Motion JPEG"
+            );
+        };
+        format!(
+            "ffmpeg can turn it into pictures: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error \
+             -f v4l2 -input_format {name} -i {path} -c:v mjpeg -q:v 4 -f mjpeg -\""
+        )
+    }
+}
+
+/// What ffmpeg calls a format that only it can read (its `-input_format`).
+fn ffmpeg_name(format: Fourcc) -> Option<&'static str> {
+    const NAMES: [(&str, &str); 16] = [
+        ("H264", "h264"),
+        ("AVC1", "h264"),
+        ("HEVC", "hevc"),
+        ("MPG4", "mpeg4"),
+        ("MPG2", "mpeg2video"),
+        ("VP80", "vp8"),
+        ("VP90", "vp9"),
+        ("BA81", "bayer_bggr8"),
+        ("GBRG", "bayer_gbrg8"),
+        ("GRBG", "bayer_grbg8"),
+        ("RGGB", "bayer_rggb8"),
+        ("Y16", "gray16le"),
+        ("BGR4", "bgr0"),
+        ("XR24", "bgr0"),
+        ("RGBP", "rgb565le"),
+        ("NV16", "nv16"),
+    ];
+    let format = format.to_string();
+    NAMES.iter().find(|(fourcc, _)| *fourcc == format.trim()).map(|(_, name)| *name)
 }
 
 fn names(formats: &[Fourcc]) -> String {
@@ -396,6 +442,13 @@ mod tests {
         let bayer = [offer(Fourcc(*b"BA81"), Sizes::Unknown)];
         let no = choose(&bayer, &Wanted::ANYTHING, &rates).unwrap_err();
         assert_eq!(no.to_string(), "offers no format that tallycam can take, only BA81");
+        let hint = no.hint(Path::new("/dev/video2"));
+        assert!(
+            hint.contains("kind = \"exec\"") && hint.contains("-input_format bayer_bggr8 -i /dev/video2"),
+            "{hint}"
+        );
+        let hint = NoChoice::NothingUsable(Vec::new()).hint(Path::new("/dev/video2"));
+        assert!(hint.contains("-list_formats all -i /dev/video2"), "{hint}");
     }
 
     #[test]

@@ -10,7 +10,12 @@ use crate::media::{Trouble, TroubleKind};
 pub fn trouble(path: &Path, doing: &str, error: &io::Error) -> Trouble {
     let name = path.display();
     match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR | libc::ENXIO) => absent(path),
+        Some(libc::ENOENT | libc::ENOTDIR) => absent(path),
+        Some(libc::ENXIO) => {
+            Trouble::new(TroubleKind::Absent, format!("nothing is behind {name}"))
+                .because(error)
+                .hint("in a container, pass the camera that is there now (`--device`), and start it again after replugging; else plug the camera in again")
+        }
         Some(libc::EBUSY) => busy(path, holder(Path::new("/proc"), path)).because(error),
         Some(libc::EACCES | libc::EPERM) => {
             Trouble::new(TroubleKind::Denied, format!("{name} may not be used by this user"))
@@ -85,6 +90,7 @@ mod tests {
         let path = Path::new("/dev/video9");
         for (number, kind, what) in [
             (libc::ENOENT, TroubleKind::Absent, "/dev/video9 does not exist"),
+            (libc::ENXIO, TroubleKind::Absent, "nothing is behind /dev/video9"),
             (libc::EBUSY, TroubleKind::Busy, "/dev/video9 is in use by another program"),
             (libc::EACCES, TroubleKind::Denied, "/dev/video9 may not be used by this user"),
             (libc::ENODEV, TroubleKind::Unplugged, "/dev/video9 was unplugged"),

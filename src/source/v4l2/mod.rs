@@ -188,7 +188,7 @@ impl V4l2Source {
         let choice = choose::choose(&device.offers(), wanted, |f, size| device.intervals(f, size));
         let choice = choice.map_err(|no| {
             Trouble::new(TroubleKind::Unsupported, format!("{} ({}) {no}", path.display(), capability.card))
-                .hint("leave [source] format out, or name one that is there")
+                .hint(no.hint(path))
         })?;
         let started = match device.start(&choice, BUFFERS) {
             // rscam does not notice that it was given fewer buffers than it asked for.
