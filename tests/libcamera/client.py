@@ -385,7 +385,7 @@ class HelperTests(Tests):
             known = {control['name']: control for control in configured['controls']}
             assert not {'contrast', 'saturation', 'frame_duration_limits'} & set(known), known
             assert known['exposure_time'] | {'choices': 0} == {
-                'name': 'exposure_time', 'kind': 'integer', 'unit': 'µs', 'min': 20.0, 'max': 66666.0, 'step': 1.0,
+                'name': 'exposure_time', 'kind': 'integer', 'unit': 'µs', 'min': 20.0, 'max': 33333.0, 'step': 1.0,
                 'default': 20000.0, 'choices': 0}, known['exposure_time']
             assert known['af_mode']['choices'] == [[0, 'Manual'], [1, 'Auto'], [2, 'Continuous']], known['af_mode']
             assert [0, 'Auto'] in known['awb_mode']['choices'] and known['awb_mode']['kind'] == 'menu'
