@@ -22,6 +22,7 @@
 pub mod assignment;
 pub mod kalman;
 mod track;
+mod whole;
 
 pub use kalman::Motion;
 pub use track::{Track, TrackId, TrackState};
@@ -256,7 +257,7 @@ impl Tracker {
             let Some(column) = column else { continue };
             let seen = &mut seen[columns[column]];
             seen.free = false;
-            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, &self.options);
+            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, self.aspect, &self.options);
         }
     }
 
@@ -303,6 +304,8 @@ impl Tracker {
 struct Predicted<'a> {
     kalman: &'a Kalman,
     bounds: Bounds,
+    /// What shows of it, if something covered a part of it.
+    shown: Option<Bounds>,
     /// Standard deviation of what the motion does not know, in heights.
     slack: f32,
     /// Beyond these distances of the centres, sideways and downwards, nothing fits the motion.
@@ -314,7 +317,7 @@ impl<'a> Predicted<'a> {
         let (kalman, bounds) = (track.kalman(), track.bounds_in_heights());
         let slack = slack * size_of(&bounds);
         let reach = kalman.reach(FARTHEST, slack);
-        Predicted { kalman, bounds, slack, reach }
+        Predicted { kalman, bounds, shown: track.shown_in_heights(), slack, reach }
     }
 
     /// Whether a box overlaps it, or is within reach. In a crowd this spares most of the work.
@@ -331,15 +334,19 @@ impl<'a> Predicted<'a> {
 impl TrackerOptions {
     /// How alike a track and what is seen are, see [`Tracker`].
     fn likeness(&self, track: &Predicted<'_>, seen: &Seen) -> f32 {
-        if !are_of_a_kind(&track.bounds, &seen.bounds) {
-            return 0.0;
-        }
-        let overlap = track.bounds.iou(&seen.bounds);
-        if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
-            return 0.0;
-        }
-        let fit = (1.0 - track.kalman.surprise(&seen.bounds, track.slack) / FARTHEST).max(0.0);
-        (overlap + fit) / 2.0
+        let alike = |expected: &Bounds| {
+            if !are_of_a_kind(expected, &seen.bounds) {
+                return 0.0;
+            }
+            let overlap = expected.iou(&seen.bounds);
+            if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
+                return 0.0;
+            }
+            let surprise = track.kalman.surprise(expected, &seen.bounds, track.slack);
+            (overlap + (1.0 - surprise / FARTHEST).max(0.0)) / 2.0
+        };
+        // Of what was half covered all may show again, or the same half.
+        track.shown.iter().map(alike).fold(alike(&track.bounds), f32::max)
     }
 
     /// Whether a box is a part of what is tracked, or is around it, see

@@ -4,6 +4,7 @@ use super::super::detection::{Class, Detection};
 use super::super::geometry::{Aspect, Bounds, Point};
 use super::TrackerOptions;
 use super::kalman::{Kalman, Motion};
+use super::whole::Whole;
 
 /// The number of a track; never used twice in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +32,8 @@ pub struct Track {
     id: TrackId,
     state: TrackState,
     kalman: Kalman,
-    /// Its box as it was last seen, in heights.
+    whole: Whole,
+    /// Its box as it was last seen, completed to all of it, in heights.
     measured: Bounds,
     /// The classes it was seen as, and their summed scores; the heaviest first.
     votes: Vec<(Class, f32)>,
@@ -57,6 +59,7 @@ impl Track {
             id,
             state,
             kalman: Kalman::new(bounds, &options.motion),
+            whole: Whole::new(bounds),
             measured: *bounds,
             votes: vec![(detection.class, detection.score)],
             score: detection.score,
@@ -108,7 +111,8 @@ impl Track {
         self.kalman.bounds()
     }
 
-    /// Where it was last seen, as its box was measured, in heights: it trembles, but nobody who stops is beyond it.
+    /// Where it was last seen, as its box was measured (and completed, where something covered a part of it), in heights:
+    /// it trembles, but nobody who stops is beyond it.
     pub fn measured_in_heights(&self) -> Bounds {
         self.measured
     }
@@ -125,6 +129,17 @@ impl Track {
 
     pub(super) fn kalman(&self) -> &Kalman {
         &self.kalman
+    }
+
+    /// What shows of it if as much is covered as when it was last seen, in heights; `None` if nothing was.
+    pub(super) fn shown_in_heights(&self) -> Option<Bounds> {
+        self.whole.is_part().then(|| self.whole.shown(&self.kalman.bounds()))
+    }
+
+    /// In sizes a second.
+    pub(super) fn speed(&self) -> f32 {
+        let Point { x, y } = self.kalman.velocity();
+        (x * x + y * y).sqrt() / self.kalman.size()
     }
 
     pub(super) fn misses(&self) -> u32 {
@@ -153,11 +168,16 @@ impl Track {
         detection: &Detection,
         bounds: &Bounds,
         now_us: u64,
+        aspect: Aspect,
         options: &TrackerOptions,
     ) {
+        let seconds = self.unseen_for(now_us);
+        let speed = self.speed();
+        let whole =
+            self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, aspect.ratio());
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
-        self.kalman.correct(bounds, self.unseen_for(now_us), doubt, &options.motion);
-        self.measured = *bounds;
+        self.kalman.correct(&whole, seconds, doubt, &options.motion);
+        self.measured = whole;
         self.vote(detection.class, detection.score);
         self.score = detection.score;
         self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));
