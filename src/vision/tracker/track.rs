@@ -4,7 +4,7 @@ use super::super::detection::{Class, Detection};
 use super::super::geometry::{Aspect, Bounds, Point};
 use super::TrackerOptions;
 use super::kalman::{Kalman, Motion};
-use super::whole::Whole;
+use super::whole::{STANDS, Whole};
 
 /// The number of a track; never used twice in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,8 @@ pub enum TrackState {
 
 /// How many classes are remembered of one track: detectors waver between two or three.
 const MOST_VOTES: usize = 4;
+/// From this share of the heaviest vote on another class is no mistake.
+const GOOD_PART: f32 = 0.25;
 /// What a vote still weighs at the next sight. After 13 sights it has lost half.
 const VOTE_KEEPS: f32 = 0.95;
 
@@ -43,6 +45,7 @@ pub struct Track {
     matched: bool,
     born_us: u64,
     seen_us: u64,
+    heir_of: Option<TrackId>,
 }
 
 impl Track {
@@ -68,7 +71,26 @@ impl Track {
             matched: true,
             born_us: now_us,
             seen_us: now_us,
+            heir_of: None,
         }
+    }
+
+    /// A track of what `old` followed, found again where that was seen last.
+    pub(super) fn heir(
+        id: TrackId,
+        old: &Track,
+        seen: &Detection,
+        bounds: &Bounds,
+        now_us: u64,
+        options: &TrackerOptions,
+    ) -> Track {
+        let mut whole = old.whole;
+        // As if no time had passed: it stood.
+        let all = whole.complete(bounds, &old.measured, 0.0, 0.0, f32::INFINITY);
+        let mut heir = Track { whole, heir_of: Some(old.id), ..Track::new(id, seen, &all, now_us, options) };
+        heir.votes.clone_from(&old.votes);
+        heir.vote(seen.class, seen.score);
+        heir
     }
 
     /// Its number.
@@ -79,6 +101,17 @@ impl Track {
     /// Tentative, confirmed or lost.
     pub fn state(&self) -> TrackState {
         self.state
+    }
+
+    /// The track that it goes on from, if it was found again where that was lost. That one is no more.
+    pub fn heir_of(&self) -> Option<TrackId> {
+        self.heir_of
+    }
+
+    /// What it was seen as lately beside its class, where that is a good part of the sights.
+    pub fn other_classes(&self) -> impl Iterator<Item = Class> + '_ {
+        let least = self.votes[0].1 * GOOD_PART;
+        self.votes[1..].iter().filter(move |vote| vote.1 >= least).map(|vote| vote.0)
     }
 
     /// What it has been seen as most, the newest sights weighing most.
@@ -142,6 +175,12 @@ impl Track {
         (x * x + y * y).sqrt() / self.kalman.size()
     }
 
+    /// Whether it stood when it was seen last, and was believed then or goes on from what was.
+    pub(super) fn may_be_found_again(&self) -> bool {
+        let is_known = self.state != TrackState::Tentative || self.heir_of.is_some();
+        is_known && self.speed() <= STANDS
+    }
+
     pub(super) fn misses(&self) -> u32 {
         self.misses
     }
@@ -173,8 +212,7 @@ impl Track {
     ) {
         let seconds = self.unseen_for(now_us);
         let speed = self.speed();
-        let whole =
-            self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, aspect.ratio());
+        let whole = self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, aspect.ratio());
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
         self.kalman.correct(&whole, seconds, doubt, &options.motion);
         self.measured = whole;

@@ -16,7 +16,7 @@ const SHRINKS: f32 = 0.5;
 /// How fast it follows parts, too, while the thing moves: it may have turned. Seconds.
 const TURNS: f32 = 1.0;
 /// Slower than this a thing stands: a box that trembles seems to move. Sizes a second.
-const STANDS: f32 = 0.3;
+pub(super) const STANDS: f32 = 0.3;
 /// A box so near to the picture's edge is cut off by it. Heights.
 const AT_EDGE: f32 = 0.01;
 
