@@ -13,6 +13,7 @@ use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
 use super::nms;
 use super::passage::{Hysteresis, Passage, Passed};
+use super::passers::Passers;
 use super::tally::Crossing;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
 use super::zone::{Occupancy, Zone};
@@ -115,6 +116,7 @@ struct Watched {
     line: CountingLine,
     segment: Segment,
     progress: BTreeMap<TrackId, Progress>,
+    passers: Passers,
 }
 
 /// One track on one line.
@@ -169,7 +171,7 @@ impl Counter {
                     progress.values_mut().for_each(|p| p.passage = None);
                 }
             }
-            self.lines.push(Watched { line, segment, progress });
+            self.lines.push(Watched { line, segment, progress, passers: Passers::default() });
         }
         for mut watched in old {
             watched.progress.retain(|_, progress| progress.times > 0);
@@ -218,6 +220,7 @@ impl Counter {
         self.gone.clear();
         for watched in &mut self.lines {
             watched.progress.clear();
+            watched.passers = Passers::default();
         }
     }
 
@@ -241,14 +244,17 @@ impl Counter {
     pub fn update(&mut self, detections: &[Detection], time_us: u64) -> Outcome {
         self.select(detections);
         self.tracker.update(&self.detections, &self.labels, time_us);
-        let (tracks, departed) = (self.tracker.tracks(), self.tracker.departed());
+        let tracker = &self.tracker;
         let mut crossings = Vec::new();
         for watched in &mut self.lines {
-            watched.say_goodbye(departed, &mut crossings);
-            watched.see(tracks, time_us, &self.options.hysteresis, &mut crossings);
+            let counted = crossings.len();
+            watched.say_goodbye(&self.labels, tracker.departed(), &mut crossings);
+            watched.forget_all_but(tracker);
+            watched.see(&self.labels, tracker.tracks(), time_us, &self.options.hysteresis, &mut crossings);
+            watched.passers.update(&self.labels, tracker, counted, &mut crossings);
         }
         for watched in &mut self.gone {
-            watched.forget_all_but(tracks);
+            watched.forget_all_but(tracker);
         }
         self.gone.retain(|watched| !watched.progress.is_empty());
         let overlay = self.overlay(time_us);
@@ -304,17 +310,19 @@ fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
 
 impl Progress {
     /// The track has crossed the line: a crossing, if it is one that counts there.
-    fn count(&mut self, line: &CountingLine, track: &Track, passed: Passed) {
+    fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: Passed) {
         let again = self.times > 0 && line.recrossing == Recrossing::Once;
-        if again || !line.counts(track.class()) {
-            return;
-        }
+        // Who is seen now as a rider and now as what is ridden is both.
+        let own = track.class();
+        let other = track.other_classes().filter(|&class| labels.ride_together(own, class));
+        let class = std::iter::once(own).chain(other).find(|&class| line.counts(class));
+        let Some(class) = class.filter(|_| !again) else { return };
         self.times += 1;
         self.waiting.push(Crossing {
             line: line.id,
             track: track.id(),
             ordinal: self.times,
-            class: track.class(),
+            class,
             direction: passed.direction,
             score: track.score(),
             time_us: passed.time_us,
@@ -324,24 +332,38 @@ impl Progress {
 
 impl Watched {
     /// Looks for the last time at those who have left the picture.
-    fn say_goodbye(&mut self, departed: &[Track], out: &mut Vec<Crossing>) {
+    fn say_goodbye(&mut self, labels: &Labels, departed: &[Track], out: &mut Vec<Crossing>) {
         for track in departed {
             let Some(mut progress) = self.progress.remove(&track.id()) else { continue };
             if let Some(passed) = progress.passage.as_mut().and_then(Passage::leave) {
-                progress.count(&self.line, track, passed);
+                progress.count(&self.line, labels, track, passed);
                 out.append(&mut progress.waiting);
             }
         }
     }
 
-    /// Forgets whoever is not followed any more. `tracks` is in order of ids.
-    fn forget_all_but(&mut self, tracks: &[Track]) {
-        self.progress.retain(|id, _| tracks.binary_search_by_key(id, Track::id).is_ok());
+    /// Hands on what is known of those who were found again, and forgets whoever is not followed any more.
+    fn forget_all_but(&mut self, tracker: &Tracker) {
+        for track in tracker.tracks() {
+            let old = track.heir_of().and_then(|old| self.progress.remove(&old));
+            if let Some(progress) = old {
+                self.progress.insert(track.id(), progress);
+            }
+        }
+        let is_followed = |id: &TrackId| tracker.tracks().binary_search_by_key(id, Track::id).is_ok();
+        let rests = |id: &TrackId| tracker.resting().iter().any(|track| track.id() == *id);
+        self.progress.retain(|id, _| is_followed(id) || rests(id));
     }
 
     /// Looks at everybody who is in the newest frame. `tracks` is in order of ids.
-    fn see(&mut self, tracks: &[Track], time_us: u64, hysteresis: &Hysteresis, out: &mut Vec<Crossing>) {
-        self.forget_all_but(tracks);
+    fn see(
+        &mut self,
+        labels: &Labels,
+        tracks: &[Track],
+        time_us: u64,
+        hysteresis: &Hysteresis,
+        out: &mut Vec<Crossing>,
+    ) {
         for track in tracks.iter().filter(|track| track.is_matched()) {
             let bounds = track.bounds_in_heights();
             let points = self.line.anchor.points(&bounds);
@@ -353,7 +375,7 @@ impl Watched {
             let size = kalman::size_of(&bounds);
             let measured = self.line.anchor.points(&track.measured_in_heights());
             if let Some(passed) = passage.see(&self.segment, points, measured, size, time_us, hysteresis) {
-                progress.count(&self.line, track, passed);
+                progress.count(&self.line, labels, track, passed);
             }
             if track.state() == TrackState::Confirmed {
                 out.append(&mut progress.waiting);

@@ -7,12 +7,18 @@ use super::detection::Class;
 /// the other way round in the next. Within a group one box stands for one thing.
 const ALIKE: &[&[&str]] = &[&["car", "truck", "bus"], &["bicycle", "motorcycle"]];
 
+/// Names of riders and of what they ride: a detector gives both, or now one and now the other, for one passer.
+const RIDING: &[&str] =
+    &["person", "pedestrian", "rider", "cyclist", "bicycle", "motorcycle", "bike", "motorbike", "scooter"];
+
 /// A model's list of labels: class 0 is the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     names: Vec<String>,
     /// For each class, the least class of its group.
     groups: Vec<u16>,
+    /// For each class, whether it is a rider's or of what is ridden.
+    riding: Vec<bool>,
 }
 
 impl Labels {
@@ -21,7 +27,8 @@ impl Labels {
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Labels {
         let names: Vec<String> = names.into_iter().take(1 << 16).map(Into::into).collect();
         let groups = (0..names.len()).map(|class| class as u16).collect();
-        let mut labels = Labels { names, groups };
+        let riding = names.iter().map(|name| RIDING.contains(&name.as_str())).collect();
+        let mut labels = Labels { names, groups, riding };
         for group in ALIKE {
             labels.group_together(group);
         }
@@ -54,6 +61,12 @@ impl Labels {
     /// The group of a class, as a number that all of its group share.
     pub fn group(&self, class: Class) -> u16 {
         self.groups.get(usize::from(class.0)).copied().unwrap_or(class.0)
+    }
+
+    /// Whether two classes of different groups can be of a rider and what is ridden.
+    pub fn ride_together(&self, one: Class, other: Class) -> bool {
+        let rides = |class: Class| self.riding.get(usize::from(class.0)) == Some(&true);
+        self.group(one) != self.group(other) && rides(one) && rides(other)
     }
 
     /// All names in order.

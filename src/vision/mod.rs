@@ -25,6 +25,7 @@ pub mod motion;
 pub mod nms;
 pub mod onnx;
 pub mod passage;
+mod passers;
 pub mod replay;
 pub mod tally;
 pub mod tracker;

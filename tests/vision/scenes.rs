@@ -461,6 +461,16 @@ fn street() {
 }
 
 #[test]
+fn covered() {
+    play("covered.scenes");
+}
+
+#[test]
+fn riders() {
+    play("riders.scenes");
+}
+
+#[test]
 fn every_file_of_scenes_is_played() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenes");
     let mut files: Vec<String> = std::fs::read_dir(folder)
@@ -469,5 +479,5 @@ fn every_file_of_scenes_is_played() {
         .filter(|name| name.ends_with(".scenes"))
         .collect();
     files.sort();
-    assert_eq!(files, ["lines.scenes", "linezone.scenes", "street.scenes"]);
+    assert_eq!(files, ["covered.scenes", "lines.scenes", "linezone.scenes", "riders.scenes", "street.scenes"]);
 }

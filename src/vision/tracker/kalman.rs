@@ -160,12 +160,12 @@ impl Kalman {
         Point::new(self.x.rate, self.y.rate)
     }
 
-    /// How unexpected a box's centre is: the squared Mahalanobis distance, when the box itself may
-    /// be off by `slack` (a standard deviation, in heights).
-    pub fn surprise(&self, seen: &Bounds, slack: f32) -> f32 {
-        let center = seen.center();
-        let part = |axis: &Axis, at: f32| square(at - axis.value) / (axis.variance[0] + square(slack));
-        part(&self.x, center.x) + part(&self.y, center.y)
+    /// How unexpected a box's centre is where `expected` is what should be seen: the squared Mahalanobis distance, when
+    /// the box itself may be off by `slack` (a standard deviation, in heights).
+    pub fn surprise(&self, expected: &Bounds, seen: &Bounds, slack: f32) -> f32 {
+        let (center, expected) = (seen.center(), expected.center());
+        let part = |axis: &Axis, off: f32| square(off) / (axis.variance[0] + square(slack));
+        part(&self.x, center.x - expected.x) + part(&self.y, center.y - expected.y)
     }
 
     /// How far the centre of a box can be off, sideways and downwards, for [`Kalman::surprise`] to
@@ -234,9 +234,9 @@ mod tests {
         let motion = Motion::default();
         let mut kalman = followed(0.1, 20);
         let beside = walker(0.4);
-        let at_once = kalman.surprise(&beside, 0.01);
+        let at_once = kalman.surprise(&kalman.bounds(), &beside, 0.01);
         kalman.predict(2.0, false, &motion);
-        assert!(kalman.surprise(&beside, 0.01) < at_once / 10.0);
+        assert!(kalman.surprise(&kalman.bounds(), &beside, 0.01) < at_once / 10.0);
     }
 
     #[test]
@@ -266,6 +266,6 @@ mod tests {
             kalman.predict(1e6, false, &motion);
             kalman.correct(&dot, 1e6, 1.0, &motion);
         }
-        assert!(kalman.bounds().is_finite() && kalman.surprise(&dot, 0.0).is_finite());
+        assert!(kalman.bounds().is_finite() && kalman.surprise(&kalman.bounds(), &dot, 0.0).is_finite());
     }
 }

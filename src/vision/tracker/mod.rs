@@ -7,6 +7,7 @@
 //! 1. confirmed tracks, those out of sight too, with the sure detections;
 //! 2. those that were in sight and got none, with the unsure ones: somebody half behind a lamp post
 //!    is still there;
+//!    riders and what they ride may be taken for each other there, on one place;
 //! 3. tentative tracks with what sure ones are left, then with unsure ones, which keep a track
 //!    alive and prove nothing; what sure ones remain begin new tracks.
 //!
@@ -14,7 +15,8 @@
 //! and noise are per second, patience is in seconds, and a pair is judged by overlap *and* by how
 //! well the place fits the motion, so that a thing whose boxes do not overlap from one frame to the
 //! next is followed too. A track never begins on what is already tracked, and ends where it walks
-//! out of the picture.
+//! out of the picture. What stood when it was lost, and is found again in that place long after, is a new track that
+//! names the old one ([`Track::heir_of`]).
 //!
 //! Invariants: an id is never used twice; there are never more than
 //! [`TrackerOptions::most_tracks`] tracks; [`Tracker::tracks`] is in order of ids.
@@ -22,6 +24,7 @@
 pub mod assignment;
 pub mod kalman;
 mod track;
+mod whole;
 
 pub use kalman::Motion;
 pub use track::{Track, TrackId, TrackState};
@@ -67,6 +70,8 @@ pub struct TrackerOptions {
     /// How far the place of a box may be off beside what the motion says, in sizes (standard
     /// deviation): what covers somebody moves the middle of the box.
     pub slack: f32,
+    /// What stood when it was lost is known again in the same place for this long. Seconds.
+    pub rest_patience: f32,
     /// Most tracks at one time; no new ones begin beyond it.
     pub most_tracks: usize,
     /// How things move.
@@ -94,6 +99,7 @@ impl Default for TrackerOptions {
             least_unsure_iou: 0.5,
             most_covered: 0.9,
             slack: 0.15,
+            rest_patience: 60.0,
             most_tracks: 500,
             motion: Motion::default(),
         }
@@ -105,6 +111,17 @@ const FARTHEST: f32 = 9.21;
 
 /// Boxes of which one is so many times as wide or as high as the other are not of the same thing.
 const MOST_LARGER: f32 = 2.5;
+
+/// How alike a rider and what is ridden must be to be taken for each other: they are not of one size.
+const RIDES_ALIKE: f32 = 0.45;
+
+/// The IoU with the box that was seen last, of what is found again in that place, and how much of what is a part of it
+/// must lie within it.
+const SAME_PLACE: f32 = 0.6;
+const PART_THERE: f32 = 0.85;
+
+/// Most that is remembered of what stood when it was lost.
+const MOST_RESTING: usize = 64;
 
 /// What it costs to pair what is not alike; all other pairs cost 1 − likeness.
 const IMPOSSIBLE: f32 = 1.0;
@@ -121,6 +138,8 @@ pub struct Tracker {
     aspect: Aspect,
     tracks: Vec<Track>,
     departed: Vec<Track>,
+    /// What stood when it was lost, and is not followed any more; the newest last.
+    resting: Vec<Track>,
     next_id: u64,
     newest_us: Option<u64>,
     assignment: Assignment,
@@ -154,6 +173,7 @@ impl Tracker {
             aspect,
             tracks: Vec::new(),
             departed: Vec::new(),
+            resting: Vec::new(),
             next_id: 1,
             newest_us: None,
             assignment: Assignment::default(),
@@ -172,6 +192,11 @@ impl Tracker {
         &self.departed
     }
 
+    /// What stood when it was lost: it may be found again.
+    pub fn resting(&self) -> &[Track] {
+        &self.resting
+    }
+
     /// The highest number that a track has had; 0 before the first.
     pub fn highest_id(&self) -> u64 {
         self.next_id - 1
@@ -182,6 +207,7 @@ impl Tracker {
         self.aspect = aspect;
         self.tracks.clear();
         self.departed.clear();
+        self.resting.clear();
     }
 
     /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
@@ -191,7 +217,11 @@ impl Tracker {
         let now_us = time_us.max(before_us);
         self.newest_us = Some(now_us);
         // Not after the matching: where somebody was a minute ago proves nothing.
-        self.tracks.retain(|track| track.unseen_for(now_us) <= self.options.lost_patience);
+        let TrackerOptions { lost_patience, rest_patience, .. } = self.options;
+        let lost = self.tracks.extract_if(.., |track| track.unseen_for(now_us) > lost_patience);
+        self.resting.extend(lost.filter(Track::may_be_found_again));
+        self.resting.retain(|track| track.unseen_for(now_us) <= rest_patience);
+        self.resting.drain(..self.resting.len().saturating_sub(MOST_RESTING));
         let seconds = (now_us - before_us) as f32 / 1e6;
         for track in &mut self.tracks {
             track.predict(seconds, &self.options.motion);
@@ -208,10 +238,11 @@ impl Tracker {
         let sure = self.options.sure_score;
         let tentative = |t: &Track| t.state() == TrackState::Tentative;
         let in_sight = |t: &Track| t.state() == TrackState::Confirmed;
-        self.round(labels, now_us, |t| !tentative(t), |d| d.score >= sure);
-        self.round(labels, now_us, in_sight, |d| d.score < sure);
-        self.round(labels, now_us, tentative, |d| d.score >= sure);
-        self.round(labels, now_us, |t| tentative(t) && t.misses() == 0, |d| d.score < sure);
+        self.round(labels, now_us, Pairs::Alike, |t| !tentative(t), |d| d.score >= sure);
+        self.round(labels, now_us, Pairs::Riding, |t| !tentative(t), |d| d.score >= sure);
+        self.round(labels, now_us, Pairs::Alike, in_sight, |d| d.score < sure);
+        self.round(labels, now_us, Pairs::Alike, tentative, |d| d.score >= sure);
+        self.round(labels, now_us, Pairs::Alike, |t| tentative(t) && t.misses() == 0, |d| d.score < sure);
 
         self.end(now_us);
         self.begin(labels, now_us);
@@ -224,6 +255,7 @@ impl Tracker {
         &mut self,
         labels: &Labels,
         now_us: u64,
+        pairs: Pairs,
         whom: impl Fn(&Track) -> bool,
         what: impl Fn(&Detection) -> bool,
     ) {
@@ -239,11 +271,18 @@ impl Tracker {
         for &row in rows.iter() {
             let track = &self.tracks[row];
             let group = labels.group(track.class());
-            let least = self.options.bar(track, now_us);
+            let mut least = self.options.bar(track, now_us);
+            if pairs == Pairs::Riding {
+                least = least.max(RIDES_ALIKE);
+            }
             let predicted = Predicted::of(track, self.options.slack);
             for &column in columns.iter() {
                 let other = &seen[column];
-                if !predicted.may_be(&other.bounds) || other.group != group {
+                let can_be = match pairs {
+                    Pairs::Alike => other.group == group,
+                    Pairs::Riding => labels.ride_together(track.class(), other.detection.class),
+                };
+                if !can_be || !predicted.may_be(&other.bounds) {
                     costs.push(IMPOSSIBLE);
                     continue;
                 }
@@ -256,7 +295,7 @@ impl Tracker {
             let Some(column) = column else { continue };
             let seen = &mut seen[columns[column]];
             seen.free = false;
-            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, &self.options);
+            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, self.aspect, &self.options);
         }
     }
 
@@ -265,10 +304,11 @@ impl Tracker {
         let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
         let aspect = self.aspect;
         self.tracks.iter_mut().filter(|track| !track.is_matched()).for_each(Track::miss);
-        self.tracks.retain(|track| {
+        let gone = self.tracks.extract_if(.., |track| {
             let patient = track.misses() <= 1 || track.unseen_for(now_us) <= tentative_patience;
-            track.state() != TrackState::Tentative || (patient && track.age(now_us) <= lost_patience)
+            track.state() == TrackState::Tentative && !(patient && track.age(now_us) <= lost_patience)
         });
+        self.resting.extend(gone.filter(Track::may_be_found_again));
         self.departed.clear();
         self.departed.extend(self.tracks.extract_if(.., |track| {
             track.state() == TrackState::Lost && !is_in_picture(&track.bounds_in_heights(), aspect)
@@ -277,8 +317,9 @@ impl Tracker {
 
     /// Begins tracks on the sure detections that are nobody's.
     fn begin(&mut self, labels: &Labels, now_us: u64) {
-        let old = self.tracks.len();
-        for seen in &self.work.seen {
+        let mut old = self.tracks.len();
+        for at in 0..self.work.seen.len() {
+            let seen = self.work.seen[at];
             let room = self.tracks.len() < self.options.most_tracks;
             if !(room && seen.free && seen.detection.score >= self.options.birth_score) {
                 continue;
@@ -294,15 +335,67 @@ impl Tracker {
             }
             let id = TrackId(self.next_id);
             self.next_id += 1;
-            self.tracks.push(Track::new(id, &seen.detection, &seen.bounds, now_us, &self.options));
+            let lost = self.lost_here(labels, &seen);
+            old -= usize::from(matches!(lost, Some(Rest::Lost(_))));
+            let track = match lost.map(|rest| self.wake(rest)) {
+                Some(old) => Track::heir(id, &old, &seen.detection, &seen.bounds, now_us, &self.options),
+                None => Track::new(id, &seen.detection, &seen.bounds, now_us, &self.options),
+            };
+            self.tracks.push(track);
         }
     }
+
+    /// What stood in the place of `seen` when it was lost.
+    fn lost_here(&self, labels: &Labels, seen: &Seen) -> Option<Rest> {
+        let lost = self.tracks.iter().enumerate().filter(|(_, t)| !t.is_matched() && t.may_be_found_again());
+        let lost = lost.map(|(at, track)| (Rest::Lost(at), track));
+        let resting = self.resting.iter().enumerate().map(|(at, track)| (Rest::Resting(at), track));
+        lost.chain(resting)
+            .filter(|(_, track)| {
+                let class = track.class();
+                labels.group(class) == seen.group || labels.ride_together(class, seen.detection.class)
+            })
+            .filter_map(|(rest, track)| {
+                let there = track.measured_in_heights();
+                let overlap = there.iou(&seen.bounds);
+                let is_part = are_of_a_kind(&there, &seen.bounds)
+                    && there.shared_area(&seen.bounds) > PART_THERE * seen.bounds.area();
+                (overlap >= SAME_PLACE || is_part).then_some((rest, overlap))
+            })
+            .max_by(|one, other| one.1.total_cmp(&other.1))
+            .map(|(rest, _)| rest)
+    }
+
+    fn wake(&mut self, rest: Rest) -> Track {
+        match rest {
+            Rest::Lost(at) => self.tracks.remove(at),
+            Rest::Resting(at) => self.resting.remove(at),
+        }
+    }
+}
+
+/// Which tracks and detections a round pairs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pairs {
+    /// Those of one group of labels.
+    Alike,
+    /// Riders with what they ride.
+    Riding,
+}
+
+/// Where a track is kept that stood when it was lost: its place in the list.
+#[derive(Debug, Clone, Copy)]
+enum Rest {
+    Lost(usize),
+    Resting(usize),
 }
 
 /// Where a track should be, and how far around it may be.
 struct Predicted<'a> {
     kalman: &'a Kalman,
     bounds: Bounds,
+    /// What shows of it, if something covered a part of it.
+    shown: Option<Bounds>,
     /// Standard deviation of what the motion does not know, in heights.
     slack: f32,
     /// Beyond these distances of the centres, sideways and downwards, nothing fits the motion.
@@ -314,7 +407,7 @@ impl<'a> Predicted<'a> {
         let (kalman, bounds) = (track.kalman(), track.bounds_in_heights());
         let slack = slack * size_of(&bounds);
         let reach = kalman.reach(FARTHEST, slack);
-        Predicted { kalman, bounds, slack, reach }
+        Predicted { kalman, bounds, shown: track.shown_in_heights(), slack, reach }
     }
 
     /// Whether a box overlaps it, or is within reach. In a crowd this spares most of the work.
@@ -331,15 +424,19 @@ impl<'a> Predicted<'a> {
 impl TrackerOptions {
     /// How alike a track and what is seen are, see [`Tracker`].
     fn likeness(&self, track: &Predicted<'_>, seen: &Seen) -> f32 {
-        if !are_of_a_kind(&track.bounds, &seen.bounds) {
-            return 0.0;
-        }
-        let overlap = track.bounds.iou(&seen.bounds);
-        if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
-            return 0.0;
-        }
-        let fit = (1.0 - track.kalman.surprise(&seen.bounds, track.slack) / FARTHEST).max(0.0);
-        (overlap + fit) / 2.0
+        let alike = |expected: &Bounds| {
+            if !are_of_a_kind(expected, &seen.bounds) {
+                return 0.0;
+            }
+            let overlap = expected.iou(&seen.bounds);
+            if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
+                return 0.0;
+            }
+            let surprise = track.kalman.surprise(expected, &seen.bounds, track.slack);
+            (overlap + (1.0 - surprise / FARTHEST).max(0.0)) / 2.0
+        };
+        // Of what was half covered all may show again, or the same half.
+        track.shown.iter().map(alike).fold(alike(&track.bounds), f32::max)
     }
 
     /// Whether a box is a part of what is tracked, or is around it, see

@@ -4,6 +4,7 @@ use super::super::detection::{Class, Detection};
 use super::super::geometry::{Aspect, Bounds, Point};
 use super::TrackerOptions;
 use super::kalman::{Kalman, Motion};
+use super::whole::{STANDS, Whole};
 
 /// The number of a track; never used twice in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,8 @@ pub enum TrackState {
 
 /// How many classes are remembered of one track: detectors waver between two or three.
 const MOST_VOTES: usize = 4;
+/// From this share of the heaviest vote on another class is no mistake.
+const GOOD_PART: f32 = 0.25;
 /// What a vote still weighs at the next sight. After 13 sights it has lost half.
 const VOTE_KEEPS: f32 = 0.95;
 
@@ -31,7 +34,8 @@ pub struct Track {
     id: TrackId,
     state: TrackState,
     kalman: Kalman,
-    /// Its box as it was last seen, in heights.
+    whole: Whole,
+    /// Its box as it was last seen, completed to all of it, in heights.
     measured: Bounds,
     /// The classes it was seen as, and their summed scores; the heaviest first.
     votes: Vec<(Class, f32)>,
@@ -41,6 +45,7 @@ pub struct Track {
     matched: bool,
     born_us: u64,
     seen_us: u64,
+    heir_of: Option<TrackId>,
 }
 
 impl Track {
@@ -57,6 +62,7 @@ impl Track {
             id,
             state,
             kalman: Kalman::new(bounds, &options.motion),
+            whole: Whole::new(bounds),
             measured: *bounds,
             votes: vec![(detection.class, detection.score)],
             score: detection.score,
@@ -65,7 +71,26 @@ impl Track {
             matched: true,
             born_us: now_us,
             seen_us: now_us,
+            heir_of: None,
         }
+    }
+
+    /// A track of what `old` followed, found again where that was seen last.
+    pub(super) fn heir(
+        id: TrackId,
+        old: &Track,
+        seen: &Detection,
+        bounds: &Bounds,
+        now_us: u64,
+        options: &TrackerOptions,
+    ) -> Track {
+        let mut whole = old.whole;
+        // As if no time had passed: it stood.
+        let all = whole.complete(bounds, &old.measured, 0.0, 0.0, f32::INFINITY);
+        let mut heir = Track { whole, heir_of: Some(old.id), ..Track::new(id, seen, &all, now_us, options) };
+        heir.votes.clone_from(&old.votes);
+        heir.vote(seen.class, seen.score);
+        heir
     }
 
     /// Its number.
@@ -76,6 +101,17 @@ impl Track {
     /// Tentative, confirmed or lost.
     pub fn state(&self) -> TrackState {
         self.state
+    }
+
+    /// The track that it goes on from, if it was found again where that was lost. That one is no more.
+    pub fn heir_of(&self) -> Option<TrackId> {
+        self.heir_of
+    }
+
+    /// What it was seen as lately beside its class, where that is a good part of the sights.
+    pub fn other_classes(&self) -> impl Iterator<Item = Class> + '_ {
+        let least = self.votes[0].1 * GOOD_PART;
+        self.votes[1..].iter().filter(move |vote| vote.1 >= least).map(|vote| vote.0)
     }
 
     /// What it has been seen as most, the newest sights weighing most.
@@ -108,7 +144,8 @@ impl Track {
         self.kalman.bounds()
     }
 
-    /// Where it was last seen, as its box was measured, in heights: it trembles, but nobody who stops is beyond it.
+    /// Where it was last seen, as its box was measured (and completed, where something covered a part of it), in heights:
+    /// it trembles, but nobody who stops is beyond it.
     pub fn measured_in_heights(&self) -> Bounds {
         self.measured
     }
@@ -125,6 +162,23 @@ impl Track {
 
     pub(super) fn kalman(&self) -> &Kalman {
         &self.kalman
+    }
+
+    /// What shows of it if as much is covered as when it was last seen, in heights; `None` if nothing was.
+    pub(super) fn shown_in_heights(&self) -> Option<Bounds> {
+        self.whole.is_part().then(|| self.whole.shown(&self.kalman.bounds()))
+    }
+
+    /// In sizes a second.
+    pub(super) fn speed(&self) -> f32 {
+        let Point { x, y } = self.kalman.velocity();
+        (x * x + y * y).sqrt() / self.kalman.size()
+    }
+
+    /// Whether it stood when it was seen last, and was believed then or goes on from what was.
+    pub(super) fn may_be_found_again(&self) -> bool {
+        let is_known = self.state != TrackState::Tentative || self.heir_of.is_some();
+        is_known && self.speed() <= STANDS
     }
 
     pub(super) fn misses(&self) -> u32 {
@@ -153,11 +207,15 @@ impl Track {
         detection: &Detection,
         bounds: &Bounds,
         now_us: u64,
+        aspect: Aspect,
         options: &TrackerOptions,
     ) {
+        let seconds = self.unseen_for(now_us);
+        let speed = self.speed();
+        let whole = self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, aspect.ratio());
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
-        self.kalman.correct(bounds, self.unseen_for(now_us), doubt, &options.motion);
-        self.measured = *bounds;
+        self.kalman.correct(&whole, seconds, doubt, &options.motion);
+        self.measured = whole;
         self.vote(detection.class, detection.score);
         self.score = detection.score;
         self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));

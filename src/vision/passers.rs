@@ -1,0 +1,102 @@
+//! Who has just passed a line: a rider and what is ridden are two tracks on one place, and one passer.
+
+use super::detection::Class;
+use super::geometry::{Bounds, Point};
+use super::labels::Labels;
+use super::line::Direction;
+use super::tally::Crossing;
+use super::tracker::{Track, TrackId, Tracker, kalman};
+
+/// Feet pass a line later than wheels, at most by this. Microseconds.
+const APART_US: u64 = 2_000_000;
+/// How much of the smaller box lies in the larger one (0–1), and how far their middles are apart sideways, in widths of the
+/// larger one.
+const SHARED: f32 = 0.3;
+const ASIDE: f32 = 0.5;
+/// How much the velocities of both may differ, for they are measured. Sizes a second.
+const SAME_SPEED: f32 = 0.8;
+
+/// Those who passed one line lately.
+#[derive(Debug, Default)]
+pub(super) struct Passers(Vec<Passer>);
+
+/// Somebody who was counted.
+#[derive(Debug)]
+struct Passer {
+    track: TrackId,
+    class: Class,
+    direction: Direction,
+    time_us: u64,
+    at: Place,
+    /// The tracks that pass with it and count no more, by what they are.
+    along: Vec<Class>,
+}
+
+/// Where a track is, and where it goes, in heights.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    bounds: Bounds,
+    velocity: Point,
+}
+
+impl Place {
+    fn of(track: &Track) -> Place {
+        Place { bounds: track.bounds_in_heights(), velocity: track.velocity() }
+    }
+
+    fn is_on(&self, other: &Place) -> bool {
+        let (a, b) = (&self.bounds, &other.bounds);
+        let least = a.area().min(b.area());
+        let aside = (a.center().x - b.center().x).abs();
+        let off = Point::new(self.velocity.x - other.velocity.x, self.velocity.y - other.velocity.y);
+        let most = SAME_SPEED * kalman::size_of(a).max(kalman::size_of(b));
+        a.shared_area(b) >= SHARED * least
+            && aside <= ASIDE * a.width().max(b.width())
+            && off.x * off.x + off.y * off.y <= most * most
+    }
+}
+
+impl Passers {
+    /// Takes in what was counted from the place `from` of `out` on, and leaves there one crossing a passer.
+    pub(super) fn update(
+        &mut self,
+        labels: &Labels,
+        tracker: &Tracker,
+        from: usize,
+        out: &mut Vec<Crossing>,
+    ) {
+        let track = |id: TrackId| {
+            let tracks = tracker.tracks();
+            let at = tracks.binary_search_by_key(&id, Track::id);
+            at.map_or_else(|_| tracker.departed().iter().find(|t| t.id() == id), |at| Some(&tracks[at]))
+        };
+        for passer in &mut self.0 {
+            passer.at = track(passer.track).map_or(passer.at, Place::of);
+        }
+        let counted: Vec<Crossing> = out.drain(from..).collect();
+        for crossing in counted {
+            let Some(at) = track(crossing.track).map(Place::of) else { continue };
+            self.0.retain(|passer| passer.time_us.abs_diff(crossing.time_us) <= APART_US);
+            let with = self.0.iter_mut().find(|passer| {
+                let is_other = |class: &Class| labels.ride_together(*class, crossing.class);
+                passer.direction == crossing.direction
+                    && is_other(&passer.class)
+                    && passer.along.iter().all(is_other)
+                    && passer.at.is_on(&at)
+            });
+            if let Some(passer) = with {
+                passer.along.push(crossing.class);
+                continue;
+            }
+            self.0.push(Passer {
+                track: crossing.track,
+                class: crossing.class,
+                direction: crossing.direction,
+                time_us: crossing.time_us,
+                at,
+                along: Vec::new(),
+            });
+            out.push(crossing);
+        }
+    }
+}
