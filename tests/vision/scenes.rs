@@ -479,5 +479,8 @@ fn every_file_of_scenes_is_played() {
         .filter(|name| name.ends_with(".scenes"))
         .collect();
     files.sort();
-    assert_eq!(files, ["covered.scenes", "lines.scenes", "linezone.scenes", "riders.scenes", "street.scenes"]);
+    assert_eq!(
+        files,
+        ["covered.scenes", "lines.scenes", "linezone.scenes", "riders.scenes", "street.scenes"]
+    );
 }
