@@ -13,7 +13,7 @@ use super::failure::{CONFIGURATION, DEVICE, FAILED, IO};
 use super::listening::{self, Address};
 use super::placing::{is_there, place_bytes};
 use super::{Failure, Given, devices, print, print_json, report, wiring};
-use crate::config::{Config, Listen, SourceKind};
+use crate::config::{Config, Listen};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::keeping::retention;
