@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod counting;
+
 use std::fs::{self, File};
 use std::path::Path;
 
