@@ -35,6 +35,7 @@ use annotate::Annotator;
 use detect::Detect;
 pub use detect::LOOK_TAKES;
 use look::Reading;
+pub use lines::too_near;
 pub use look::{counter_options, narrow};
 pub(super) use shared::Annotating;
 use shared::{Request, Shared, Wish};
