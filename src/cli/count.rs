@@ -17,7 +17,7 @@ use crate::daemon::models::{Shelf, named};
 use crate::encode::avi::AviWriter;
 use crate::pipeline::NoDetector;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, ClipCountError, ClipCrossing, ClipRun, Look};
-use crate::pipeline::counting::{counter_options, narrow};
+use crate::pipeline::counting::{counter_options, narrow, too_near};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
 use crate::vision::{
@@ -179,7 +179,11 @@ impl Count {
             film.finish(&count).map_err(|error| self.failed(ClipCountError::Onlooker(error)))?;
         }
         self.warn(&count);
-        let report = self.report(detector.name(), &labels, &count);
+        let mut report = self.report(detector.name(), &labels, &count);
+        for (line, past) in counter.first_seen_past() {
+            let own = report.lines.iter_mut().filter(|own| own.name == line.name);
+            own.for_each(|own| own.note = Some(too_near(&line.name, past)));
+        }
         if self.json {
             print_json(&report)?
         } else {
@@ -386,6 +390,9 @@ struct LineReport {
     #[serde(rename = "in")]
     into: u64,
     out: u64,
+    /// What is wrong with where it is drawn, as far as the clip shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     by_class: BTreeMap<String, Ways>,
     crossings: Vec<CrossingReport>,
 }
@@ -419,6 +426,7 @@ impl LineReport {
             b: [bx, by],
             into: 0,
             out: 0,
+            note: None,
             by_class: BTreeMap::new(),
             crossings: Vec::new(),
         };
@@ -461,6 +469,9 @@ impl Report {
                 .collect();
             let row = format!("{:wide$} {:>6} {:>6}  {}", line.name, line.into, line.out, classes.join(", "));
             let _ = writeln!(text, "{}", row.trim_end());
+        }
+        for note in self.lines.iter().filter_map(|line| line.note.as_ref()) {
+            let _ = writeln!(text, "\n{note}");
         }
         text
     }

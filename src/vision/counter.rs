@@ -21,6 +21,12 @@ use super::zone::{Occupancy, Zone};
 /// More detections than any scene has; a model with a fault gives thousands.
 const MOST_DETECTIONS: usize = 1000;
 
+/// Who is first seen within so much of a line, and then goes from it, has passed it unseen. Sizes.
+const BESIDE: f32 = 1.0;
+/// So many are worth a word, if not more than this times as many are counted.
+const MANY: u64 = 3;
+const RARELY: u64 = 3;
+
 /// How counting is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CounterOptions {
@@ -117,6 +123,43 @@ struct Watched {
     segment: Segment,
     progress: BTreeMap<TrackId, Progress>,
     passers: Passers,
+    /// How many were counted, and how many were first seen right beyond it on their way from it.
+    counted: u64,
+    past: u64,
+}
+
+/// A track that was first seen right beside a line, in heights.
+#[derive(Debug, Clone, Copy)]
+struct Appeared {
+    at: Point,
+    size: f32,
+}
+
+impl Appeared {
+    fn near(segment: &Segment, at: Point, size: f32) -> Option<Appeared> {
+        (segment.leftness(at).abs() <= BESIDE * size).then_some(Appeared { at, size })
+    }
+
+    /// Whether it came over the line before it was seen, as soon as it has gone far enough to tell.
+    fn judge(&self, segment: &Segment, now: Point) -> Option<bool> {
+        let (gone_x, gone_y) = (now.x - self.at.x, now.y - self.at.y);
+        if gone_x * gone_x + gone_y * gone_y < self.size * self.size {
+            return None;
+        }
+        let (before, after) = (segment.leftness(self.at), segment.leftness(now));
+        let away = if before >= 0.0 { after - before } else { before - after };
+        // Not mostly along the line, and back on that way there is the line.
+        let is_straight = away > 0.0 && 2.0 * away * away >= gone_x * gone_x + gone_y * gone_y;
+        let back = (before.abs() + 1e-3) / away.max(1e-6);
+        let from = Point::new(self.at.x - gone_x * back, self.at.y - gone_y * back);
+        Some(is_straight && segment.pass(from, self.at).is_some_and(|(_, is_between)| is_between))
+    }
+}
+
+/// One point for those of an anchor.
+fn middle(points: [Point; 4]) -> Point {
+    let sum = points.iter().fold(Point::new(0.0, 0.0), |sum, p| Point::new(sum.x + p.x, sum.y + p.y));
+    Point::new(sum.x / 4.0, sum.y / 4.0)
 }
 
 /// One track on one line.
@@ -128,6 +171,8 @@ struct Progress {
     times: u32,
     /// What it did while it was tentative; counted when it is confirmed.
     waiting: Vec<Crossing>,
+    /// Where it was first seen, while it may be that it had passed the line by then.
+    appeared: Option<Appeared>,
 }
 
 impl Counter {
@@ -165,18 +210,22 @@ impl Counter {
         for line in lines {
             let segment = Segment::new(&line, self.aspect);
             let mut progress = BTreeMap::new();
+            let (mut counted, mut past) = (0, 0);
             if let Some(before) = old.iter_mut().find(|watched| watched.line.id == line.id) {
                 progress = std::mem::take(&mut before.progress);
+                counted = before.counted;
+                past = before.past;
                 if before.segment != segment || before.line.anchor != line.anchor {
-                    progress.values_mut().for_each(|p| p.passage = None);
+                    progress.values_mut().for_each(|p| p.forget_place());
+                    (counted, past) = (0, 0);
                 }
             }
-            self.lines.push(Watched { line, segment, progress, passers: Passers::default() });
+            self.lines.push(Watched { line, segment, progress, passers: Passers::default(), counted, past });
         }
         for mut watched in old {
             watched.progress.retain(|_, progress| progress.times > 0);
             watched.progress.values_mut().for_each(|progress| {
-                progress.passage = None;
+                progress.forget_place();
                 progress.waiting.clear();
             });
             self.gone.push(watched);
@@ -224,6 +273,13 @@ impl Counter {
         }
     }
 
+    /// The lines that many appear beyond without having been seen before them, and how many did since the line was drawn: it
+    /// is too near to the picture's edge, or to what hides them.
+    pub fn first_seen_past(&self) -> impl Iterator<Item = (&CountingLine, u64)> {
+        let often = |watched: &&Watched| watched.past >= MANY && watched.past * RARELY >= watched.counted;
+        self.lines.iter().filter(often).map(|watched| (&watched.line, watched.past))
+    }
+
     /// The highest number that a track has had; 0 before the first.
     pub fn highest_id(&self) -> u64 {
         self.tracker.highest_id()
@@ -252,6 +308,7 @@ impl Counter {
             watched.forget_all_but(tracker);
             watched.see(&self.labels, tracker.tracks(), time_us, &self.options.hysteresis, &mut crossings);
             watched.passers.update(&self.labels, tracker, counted, &mut crossings);
+            watched.counted += (crossings.len() - counted) as u64;
         }
         for watched in &mut self.gone {
             watched.forget_all_but(tracker);
@@ -309,6 +366,11 @@ fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
 }
 
 impl Progress {
+    /// The line is elsewhere, or was.
+    fn forget_place(&mut self) {
+        (self.passage, self.appeared) = (None, None);
+    }
+
     /// The track has crossed the line: a crossing, if it is one that counts there.
     fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: Passed) {
         let again = self.times > 0 && line.recrossing == Recrossing::Once;
@@ -368,11 +430,22 @@ impl Watched {
             let bounds = track.bounds_in_heights();
             let points = self.line.anchor.points(&bounds);
             let progress = self.progress.entry(track.id()).or_default();
+            let size = kalman::size_of(&bounds);
             let Some(passage) = &mut progress.passage else {
                 progress.passage = Some(Passage::new(&self.segment, points, time_us));
+                if track.born_us() == time_us {
+                    progress.appeared = Appeared::near(&self.segment, middle(points), size);
+                }
                 continue;
             };
-            let size = kalman::size_of(&bounds);
+            if track.state() == TrackState::Confirmed
+                && let Some(appeared) = &progress.appeared
+                && let Some(has_come_from_it) = appeared.judge(&self.segment, middle(points))
+            {
+                let is_new = progress.times == 0 && self.line.counts(track.class());
+                self.past += u64::from(is_new && has_come_from_it);
+                progress.appeared = None;
+            }
             let measured = self.line.anchor.points(&track.measured_in_heights());
             if let Some(passed) = passage.see(&self.segment, points, measured, size, time_us, hysteresis) {
                 progress.count(&self.line, labels, track, passed);

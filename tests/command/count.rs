@@ -70,6 +70,31 @@ fn the_json_says_who_crossed_which_line_in_which_frame() {
 }
 
 #[test]
+fn a_line_that_things_are_first_seen_past_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, boxes) = clip(folder.path());
+    // Three come in at the left edge, right past the line.
+    let mut text = String::new();
+    for frame in 1..=40 {
+        for (top, bottom) in [(0, 30), (40, 70), (80, 110)] {
+            writeln!(text, "{frame},person,0.9,{},{top},{},{bottom}", 3 * frame, 3 * frame + 24).unwrap();
+        }
+    }
+    std::fs::write(boxes, text).unwrap();
+    let note = "line “door”: 3 were first seen already past this line: move it away from the edge.";
+    let line = ["--line", "door=8,120,8,0", "--replay", "walk.csv", "--json"];
+    let output = count(folder.path(), &clip, &line);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["lines"][0]["note"], json!(note));
+    let output = count(folder.path(), &clip, &line[..4]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(note), "{text}");
+    let output = count(folder.path(), &clip, &["--line", "80,120,80,0", "--replay", "walk.csv", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["lines"][0].get("note"), None);
+}
+
+#[test]
 fn people_read_a_table() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());

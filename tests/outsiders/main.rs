@@ -10,6 +10,7 @@ mod cameras;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod counting;
 mod jpegs;
 mod lights;
 mod models;

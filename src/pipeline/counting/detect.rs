@@ -743,6 +743,7 @@ impl<'a> Detect<'a> {
         status.notes.extend(unpinned);
         if let Some((_, watch)) = &self.watch {
             status.notes.extend_from_slice(&watch.notes);
+            status.notes.extend(watch.misplaced());
         }
         if let Some(judged) = &self.judged {
             status.notes.extend_from_slice(&judged.notes);

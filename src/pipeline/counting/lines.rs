@@ -81,6 +81,14 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Eyes<'_>
     chosen
 }
 
+/// What to say of a line that many appear beyond without having been seen before it.
+pub fn too_near(name: &str, past: u64) -> String {
+    format!(
+        "line {}: {past} were first seen already past this line: move it away from the edge.",
+        quoted(name)
+    )
+}
+
 fn point([x, y]: [f64; 2]) -> Point {
     Point::new(x as f32, y as f32)
 }

@@ -218,6 +218,11 @@ impl Watch {
         Judged { lines: lines_judged, notes }
     }
 
+    /// What is wrong with where lines are drawn, as far as what was seen shows it, in sentences.
+    pub fn misplaced(&self) -> impl Iterator<Item = String> {
+        self.counter.first_seen_past().map(|(line, past)| lines::too_near(&line.name, past))
+    }
+
     /// Whether the line of this number counts.
     pub fn counts_on(&self, line: u64) -> bool {
         self.counter.lines().any(|counted| counted.id.0 == line)

@@ -34,6 +34,7 @@ use crate::vision::{Detector, Filter};
 use annotate::Annotator;
 use detect::Detect;
 pub use detect::LOOK_TAKES;
+pub use lines::too_near;
 use look::Reading;
 pub use look::{counter_options, narrow};
 pub(super) use shared::Annotating;
