@@ -173,7 +173,7 @@ fn outcome_of(file: &[u8], description: Option<&str>) -> String {
     }
     let found: Value = serde_json::from_slice(&checked.stdout).unwrap();
     let seen = found["seen"].as_array().unwrap();
-    let mut says: Vec<String> = seen.iter().map(|seen| place(seen)).collect();
+    let mut says: Vec<String> = seen.iter().map(place).collect();
     if says.is_empty() {
         says.push(String::from("sees nothing"));
     }
@@ -308,7 +308,7 @@ fn boxes_and_scores_apart_are_read_as_what_they_hold() {
     let rf =
         onnx().row("dets", [300, 4], 0.0, 7, &CENTRE_SHARE).row("labels", [300, 91], -6.0, 7, &[-6.0, 3.0]);
     check("RF-DETR", &rf, "sees the person");
-    let mut ssd = onnx().row("scores", [300, 21], 0.0, 7, &vec![0.0; 21]);
+    let mut ssd = onnx().row("scores", [300, 21], 0.0, 7, &[0.0; 21]);
     ssd.outputs[0].2.chunks_mut(21).for_each(|row| row[0] = 1.0);
     ssd.outputs[0].2[7 * 21] = 0.1;
     ssd.outputs[0].2[7 * 21 + 15] = 0.9;
