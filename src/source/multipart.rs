@@ -259,10 +259,8 @@ impl MultipartReader {
         };
         // The walk is lost. An end that was announced before, with a boundary behind it, counts; who decodes it sees
         // whether all of it is there.
-        let has_boundary = |length: &usize| {
-            let behind = bytes.get(*length..at).unwrap_or_default();
-            behind.strip_prefix(b"\r\n").unwrap_or(behind).starts_with(b"--")
-        };
+        let has_boundary =
+            |length: &usize| bytes.get(*length..at).is_some_and(|behind| behind.starts_with(b"\r\n--"));
         if let Some(length) = announced.filter(|length| *length > BEGINNING.len() && has_boundary(length)) {
             return Some((length, None));
         }

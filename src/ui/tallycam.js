@@ -6,7 +6,7 @@
 
   const isOnly = el('main').dataset.only === 'counts'; // figures only: there is no stream to show
 
-  const LET_GO_MS = 60_000; // out of sight for so long, the page lets its stream go
+  const LET_GO_MS = 4000; // out of sight for so long, the page lets its stream go: a browser has six for a host
   const ASK_MS = 1000, ASK_HIDDEN_MS = 10_000, PATIENCE_MS = 4000;
   const STILL_MS = 10_000; // a still picture may be a broken stream
 
@@ -155,21 +155,20 @@
     timer = setTimeout(ask, document.hidden ? ASK_HIDDEN_MS : ASK_MS);
   };
 
+  const letGoLater = () => {
+    letGoTimer = setTimeout(() => {
+      if (state?.state === 'live') keep();
+      isLetGo = true;
+      clearTimeout(timer);
+      picture.removeAttribute('src');
+    }, LET_GO_MS);
+  };
+
+  if (document.hidden) letGoLater(); // a tab that was opened in the background
   document.addEventListener('visibilitychange', () => {
     clearTimeout(letGoTimer);
-    if (document.hidden) {
-      letGoTimer = setTimeout(() => {
-        if (state?.state === 'live') keep();
-        isLetGo = true;
-        clearTimeout(timer);
-        picture.removeAttribute('src');
-      }, LET_GO_MS);
-      return;
-    }
-    if (isLetGo) {
-      stream();
-      put('said', 'Out of sight for a minute, this page let its stream go, so that the camera could sleep.');
-    }
+    if (document.hidden) return letGoLater();
+    if (isLetGo) stream();
     ask();
   });
 

@@ -205,10 +205,8 @@ fn the_page_comes_back_by_itself_after_a_restart() {
 #[test]
 fn a_page_out_of_sight_lets_its_stream_go_and_takes_it_back() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    // A minute without waiting for it, and a page that can be sent out of sight.
+    // A page that can be sent out of sight.
     let source = "
-        const wait = setTimeout;
-        window.setTimeout = (then, ms) => wait(then, ms >= 60000 ? 0 : ms);
         let isHidden = false;
         Object.defineProperty(document, 'hidden', { get: () => isHidden });
         window.hide = yes => { isHidden = yes; document.dispatchEvent(new Event('visibilitychange')); };";
@@ -220,7 +218,6 @@ fn a_page_out_of_sight_lets_its_stream_go_and_takes_it_back() {
     browser.wait_until("nobody watches", || daemon.state()["viewers"] == 0);
     browser.script("hide(false)");
     wait_until_it_moves(&browser);
-    assert!(browser.text("#said").contains("let its stream go"), "{}", browser.text("#said"));
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 

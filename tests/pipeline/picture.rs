@@ -689,16 +689,11 @@ fn the_old_switches_and_the_api_change_what_everyone_sees() {
     let components = || jpeg::inspect(&get("/snapshot.jpg").body).unwrap().components;
     let whole = size(&get("/snapshot.jpg").body);
     assert_eq!(components(), 3);
-    for (path, status, body) in [
-        ("/grayscale?status=false", 200, Some("200")),
-        ("/resolution?status=false", 200, Some("200")),
-        ("/grayscale?status=maybe", 400, None),
-        ("/grayscale", 400, None),
-        ("/resolution?status=", 400, None),
-    ] {
+    for path in
+        ["/grayscale?status=false", "/resolution?status=false", "/grayscale?status=maybe", "/resolution"]
+    {
         let answer = get(path);
-        assert_eq!(answer.status, status, "{path}");
-        assert!(body.is_none_or(|body| answer.text() == body), "{path}");
+        assert_eq!((answer.status, answer.text()), (200, "200"), "{path}");
     }
     wait_until("it is grey", || components() == 1);
     wait_until("it is half as large", || size(&get("/snapshot.jpg").body) == (whole.0 / 2, whole.1 / 2));
