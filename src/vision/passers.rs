@@ -75,7 +75,11 @@ impl Passers {
         }
         let counted: Vec<Crossing> = out.drain(from..).collect();
         for crossing in counted {
-            let Some(at) = track(crossing.track).map(Place::of) else { continue };
+            // Whoever cannot be compared with others counts for itself.
+            let Some(at) = track(crossing.track).map(Place::of) else {
+                out.push(crossing);
+                continue;
+            };
             self.0.retain(|passer| passer.time_us.abs_diff(crossing.time_us) <= APART_US);
             let with = self.0.iter_mut().find(|passer| {
                 let is_other = |class: &Class| labels.ride_together(*class, crossing.class);
