@@ -8,6 +8,8 @@ pub mod machine;
 pub mod permissions;
 
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::addresses::Machine;
 use super::counting::{state_directory, store_settings};
@@ -24,19 +26,28 @@ use crate::source::{libcamera, v4l2};
 pub struct Looks {
     /// Where it is served, and whether IPv4 clients reach it there.
     listening: Vec<(SocketAddr, bool)>,
+    /// What there was of libcamera, and when: a helper is started for it, so not for everyone who asks.
+    surveyed: Mutex<Option<(Instant, Survey)>>,
 }
+
+/// How long that stays true: nobody plugs in a ribbon cable while it runs.
+const SURVEYED_FOR: Duration = Duration::from_secs(30);
 
 impl Looks {
     /// For a server that is reached there.
     pub fn new(listening: Vec<(SocketAddr, bool)>) -> Looks {
-        Looks { listening }
+        Looks { listening, surveyed: Mutex::default() }
     }
 }
 
 impl Diagnose for Looks {
     fn look(&self, config: &Config) -> Vec<Finding> {
         let mut findings = of_the_machine(config);
-        findings.extend(cameras(config));
+        let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
+        surveyed.take_if(|(at, _)| at.elapsed() >= SURVEYED_FOR);
+        let (_, survey) =
+            surveyed.get_or_insert_with(|| (Instant::now(), libcamera::survey(&libcamera::folder())));
+        findings.extend([devices(config, survey), of_libcamera(config, survey)]);
         findings.push(model(config));
         findings.push(addresses(&self.listening));
         findings
