@@ -643,6 +643,8 @@ fn a_detector_that_fails_is_no_counting_and_may_recover() {
     bench.wait_for_word("trouble");
     wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "detector"));
     assert!(bench.status().failed > 0);
+    let notes = bench.status().notes;
+    assert!(notes.iter().any(|note| note.contains(" looks failed: ")), "{notes:?}");
     bench.detector.0.is_to_fail.store(false, Ordering::SeqCst);
     bench.wait_for_word("counting");
     assert_eq!(bench.detector.made(), 1);

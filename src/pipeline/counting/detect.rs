@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::look::{Crossed, Judged, LookError, MIDDLE, Reading, Seen, Watch};
+use super::recent::RecentLooks;
 use super::shared::{Request, Shared, Wish, Wishes, nothing_seen};
 use super::standing::{self, Facts, Looking};
 use super::thumbnail::Cutter;
@@ -132,6 +133,7 @@ pub struct Detect<'a> {
     judged: Option<Judged>,
     last_look: Option<LastLook>,
     failing: Option<String>,
+    recent: RecentLooks,
     unrecorded: Unrecorded,
     /// On a small machine a network can take all there is: the stream must not wait for that.
     way: GivingWay,
@@ -184,6 +186,7 @@ impl<'a> Detect<'a> {
             judged: None,
             last_look: None,
             failing: None,
+            recent: RecentLooks::default(),
             unrecorded: Unrecorded::default(),
             way: GivingWay::begin(&["network-"]),
             shared,
@@ -591,9 +594,8 @@ impl<'a> Detect<'a> {
 
     fn seen(&mut self, picture: &Picture, seen: Seen, began: Instant, tells_classes: bool) {
         let Seen { crossed, overlay, inference } = seen;
-        if self.failing.take().is_some() {
-            log::info!("counting: the detector works again");
-        }
+        self.failing = None;
+        self.recent.succeeded();
         let now = Instant::now();
         let step = self.last_look.map_or(Duration::ZERO, |last| now - last.at);
         self.last_look = Some(LastLook { at: now, step });
@@ -646,19 +648,12 @@ impl<'a> Detect<'a> {
     }
 
     fn failed(&mut self, error: &LookError) {
-        let failed = {
-            let mut figures = self.shared.figures();
-            figures.status.failed += 1;
-            figures.status.failed
-        };
-        // The first, then ever rarer: they must not fill the log.
-        if self.failing.is_none() || failed.is_power_of_two() {
-            log::error!("counting: {error}, {failed} looks failed so far");
+        self.shared.figures().status.failed += 1;
+        if let Some(line) = self.recent.failed(error.to_string(), Instant::now()) {
+            log::error!("counting: {line}");
         }
-        // One broken picture among good ones is no failure of counting.
-        let is_passing =
-            matches!(error, LookError::Picture(_)) && self.last_look.is_some() && !self.is_overdue();
-        if is_passing {
+        // One look that fails among others is no failure of counting.
+        if !error.ends_detector() && self.last_look.is_some() && !self.is_overdue() {
             return;
         }
         self.failing = Some(error.to_string());
@@ -693,7 +688,9 @@ impl<'a> Detect<'a> {
         let looking = match (&self.failing, &self.last_look) {
             (Some(reason), _) => Looking::Failing(reason),
             (None, None) => Looking::NotYet,
-            (None, Some(_)) if self.is_overdue() => Looking::Overdue,
+            (None, Some(_)) if self.is_overdue() => {
+                self.recent.failing().map_or(Looking::Overdue, Looking::Failing)
+            }
             (None, Some(_)) => Looking::Fine,
         };
         let standing = standing::stand(&Facts {
@@ -749,6 +746,7 @@ impl<'a> Detect<'a> {
             status.notes.extend_from_slice(&judged.notes);
         }
         status.notes.extend(lost);
+        status.notes.extend(self.recent.sentence());
     }
 
     /// Tells the ledger, which heeds only what is news to it, and is told again what it could not take.

@@ -14,6 +14,7 @@ mod detect;
 pub(super) mod draw;
 mod lines;
 pub(super) mod look;
+mod recent;
 mod shared;
 mod standing;
 mod thumbnail;

@@ -1,0 +1,78 @@
+//! How the last looks went: the share that failed, and how often the log hears of it. Pure.
+
+use std::time::{Duration, Instant};
+
+/// So many looks are remembered.
+const REMEMBERED: u32 = 100;
+/// The log has one line in this time.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// The last looks.
+#[derive(Debug, Default)]
+pub struct RecentLooks {
+    /// A bit a look, the newest lowest; set: it failed.
+    failures: u128,
+    count: u32,
+    /// Why the last one that failed did.
+    reason: String,
+    logged: Option<Instant>,
+}
+
+impl RecentLooks {
+    pub fn succeeded(&mut self) {
+        self.add(false);
+    }
+
+    /// Gives the line for the log, unless there was one in the last minute.
+    pub fn failed(&mut self, reason: String, now: Instant) -> Option<String> {
+        self.add(true);
+        self.reason = reason;
+        if self.logged.is_some_and(|logged| now - logged < LOG_EVERY) {
+            return None;
+        }
+        self.logged = Some(now);
+        self.sentence()
+    }
+
+    /// Why the last look failed, if it did.
+    pub fn failing(&self) -> Option<&str> {
+        (self.failures & 1 == 1).then_some(&*self.reason)
+    }
+
+    /// "3 of 100 looks failed: …"; `None` while none did.
+    pub fn sentence(&self) -> Option<String> {
+        let (failed, count, reason) = (self.failures.count_ones(), self.count, &self.reason);
+        (failed > 0).then(|| format!("{failed} of {count} looks failed: {reason}"))
+    }
+
+    fn add(&mut self, is_failure: bool) {
+        self.failures = (self.failures << 1 | u128::from(is_failure)) & ((1 << REMEMBERED) - 1);
+        self.count = (self.count + 1).min(REMEMBERED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_is_that_of_the_last_hundred_and_the_log_hears_once_a_minute() {
+        let (mut looks, start) = (RecentLooks::default(), Instant::now());
+        assert_eq!((looks.sentence(), looks.failing()), (None, None));
+        let mut lines = Vec::new();
+        for second in 0..300_u64 {
+            let now = start + Duration::from_secs(second);
+            match second % 50 {
+                0 => lines.extend(looks.failed(format!("reason {second}"), now)),
+                _ => looks.succeeded(),
+            }
+        }
+        assert_eq!(lines[0], "1 of 1 looks failed: reason 0");
+        assert_eq!(lines[1], "2 of 100 looks failed: reason 100");
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(looks.sentence().as_deref(), Some("2 of 100 looks failed: reason 250"));
+        assert_eq!(looks.failing(), None);
+        (0..100).for_each(|_| looks.succeeded());
+        assert_eq!(looks.sentence(), None);
+    }
+}
