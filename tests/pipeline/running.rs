@@ -145,6 +145,20 @@ fn whoever_waits_for_a_camera_with_broken_pictures_gets_a_card() {
 }
 
 #[test]
+fn health_calls_no_live_camera_broken() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    next_live(&mut run.pipeline.hub().subscribe());
+    cam.manner(Manner::Broken(Duration::from_millis(5)));
+    wait_until("it is unhealthy", || {
+        let status = run.pipeline.status();
+        assert!(status.is_healthy || matches!(status.state, State::Trouble(_)), "{status:?}");
+        !status.is_healthy
+    });
+}
+
+#[test]
 fn a_camera_that_returns_is_taken_at_once() {
     let cam = TestCam::new();
     cam.open_fault(Some(trouble(TroubleKind::Absent)));
