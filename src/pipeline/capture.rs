@@ -27,6 +27,7 @@ use super::rate::RateLimit;
 use super::shared::{Shared, Wishes};
 use super::tuning::Tuning;
 pub use card::{CARD_SIZE, draw_card};
+use card::{WAKING_CARD, WakingCard};
 use known::Known;
 use orders::{Swap, Trial, given_up, let_go};
 pub use showing::Shots;
@@ -44,9 +45,8 @@ const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
 const OPEN_TAKES: Duration = Duration::from_secs(20);
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Viewers who wait for a camera to wake get a card that says so after this time. Not at once:
-/// most cameras are faster, and a program that takes the first picture wants a real one.
-const WAKING_CARD: Duration = Duration::from_secs(2);
+/// Viewers who see the last picture of a camera that is opened anew get the card of a waking camera after this time.
+const STALE: Duration = Duration::from_secs(2);
 /// Why a stream of frames ended.
 enum End {
     /// Nobody needs it, a pause, or the stop: look at the wishes.
@@ -128,7 +128,7 @@ impl<'a> Capture<'a> {
             // Whatever has ended, its source is dropped by now.
             loop {
                 end = match end {
-                    End::Replaced(source) => self.stream(source, &interrupt),
+                    End::Replaced(source) => self.stream(source, Instant::now(), &interrupt),
                     End::ForLargest => {
                         self.give_largest(&interrupt);
                         self.open(&interrupt)
@@ -164,9 +164,14 @@ impl<'a> Capture<'a> {
         if !self.is_needed() {
             return End::Released;
         }
-        self.beat.beat_before(OPEN_TAKES);
-        match self.opener.open(interrupt) {
-            Ok(source) => self.stream(source, interrupt),
+        let (began, silent_after) = (Instant::now(), self.shared.settings().silent_after);
+        self.beat.beat_before(OPEN_TAKES + silent_after);
+        self.opener.set_silent_after(silent_after);
+        let card = self.trouble.is_none().then(|| WakingCard::while_opening(&self.shared));
+        let opened = self.opener.open(interrupt);
+        drop(card);
+        match opened {
+            Ok(source) => self.stream(source, began, interrupt),
             // An open that was told to end has failed nobody.
             Err(_) if interrupt.is_set() => End::Released,
             Err(trouble) => End::Failed(trouble),
@@ -267,8 +272,8 @@ impl<'a> Capture<'a> {
         wishes.interrupt.clone()
     }
 
-    /// Takes frames and publishes pictures until the camera is to be let go or fails.
-    fn stream(&mut self, mut source: Box<dyn Source>, interrupt: &Stop) -> End {
+    /// Takes frames and publishes pictures until the camera is to be let go or fails. `began`: when it began to be opened.
+    fn stream(&mut self, mut source: Box<dyn Source>, began: Instant, interrupt: &Stop) -> End {
         let shared = Arc::clone(&self.shared);
         let mut delivers = source.delivers().clone();
         log::info!("camera open: {} {}", delivers.name, in_words(&delivers));
@@ -295,7 +300,7 @@ impl<'a> Capture<'a> {
         let (mut last_frame, mut last_good, mut last_look) = (opened, opened, opened);
         let mut next_sequence = None;
         let mut is_first = true;
-        let mut card_shown = false;
+        let mut card_shown = shared.hub.newest().is_some_and(|picture| picture.is_card);
         loop {
             self.beat.beat();
             if let Some(why) = self.is_to_be_released() {
@@ -328,7 +333,8 @@ impl<'a> Capture<'a> {
                 self.beat.beat();
                 last_look = Instant::now();
             }
-            if is_first && !card_shown && self.trouble.is_none() && opened.elapsed() >= WAKING_CARD {
+            let patience = || if shared.hub.newest().is_none() { WAKING_CARD } else { STALE };
+            if is_first && !card_shown && self.trouble.is_none() && began.elapsed() >= patience() {
                 card_shown = true;
                 // What took a stand-in's place is live until now.
                 shared.enter(State::Waking);
@@ -510,7 +516,10 @@ impl Drop for Capture<'_> {
 
 fn silent(source: &str, time: Duration) -> Trouble {
     Trouble::new(TroubleKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
-        .hint("it is opened anew; if this repeats, check its cable and power supply")
+        .hint(
+            "it is opened anew; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
+             a slow camera",
+        )
 }
 
 fn broken_pictures(source: &str, error: &crate::encode::EncodeError) -> Trouble {

@@ -110,6 +110,10 @@ pub trait Opener: Send {
     /// What is wrong, and what to do about it.
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble>;
 
+    /// How long the user lets an open source be silent (`[source] silent_after`), told before each opening: who waits for
+    /// an answer while it opens waits at least as long.
+    fn set_silent_after(&mut self, _time: Duration) {}
+
     /// A source that is to take the place of the one that was opened last and is in use: asked
     /// every few seconds meanwhile, for those that show a stand-in where there is no camera. May
     /// block as [`Opener::open`] may.

@@ -2,15 +2,19 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::common::client::Client;
-use crate::common::served::{Served, serve, serve_with};
-use crate::common::testcam::{Manner, TestCam, number_of, trouble};
+use crate::common::served::{Served, serve, serve_run, serve_with};
+use crate::common::testcam::{Manner, Running, TestCam, number_of, trouble};
 use crate::common::wait_until;
 use socket2::{Domain, Socket, Type};
-use tallycam::http::Settings;
-use tallycam::media::TroubleKind;
+use tallycam::base::Stop;
+use tallycam::http::{Server, Settings};
+use tallycam::media::{Trouble, TroubleKind};
+use tallycam::pipeline::Pipeline;
+use tallycam::source::{Opener, Source};
 
 /// A viewer whose receive buffer is set to `bytes` before it connects, as the kernel wants it.
 fn narrow(address: std::net::SocketAddr, bytes: usize) -> Client {
@@ -28,6 +32,42 @@ fn serve_on_request(cam: &TestCam) -> Served {
         ..tallycam::pipeline::Settings::default()
     };
     serve_with(cam, Settings::default(), pipe, None)
+}
+
+/// A camera whose opening ends when it is let.
+struct Slow {
+    cam: TestCam,
+    may_open: Receiver<()>,
+}
+
+impl Opener for Slow {
+    fn describe(&self) -> String {
+        self.cam.describe()
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        // A test that has failed lets it, too.
+        let _ = self.may_open.recv();
+        self.cam.open(stop)
+    }
+}
+
+#[test]
+fn a_card_comes_while_the_camera_is_still_being_opened() {
+    for path in ["/stream", "/video_feed"] {
+        let cam = TestCam::new();
+        let (open, may_open) = channel();
+        let slow = Slow { cam: cam.clone(), may_open };
+        let (pipeline, worker) = Pipeline::start(Box::new(slow), Default::default()).unwrap();
+        let served = serve_run(Running::of(pipeline, worker), None, |pipeline| {
+            Server::new(Settings::default(), pipeline, None)
+        });
+        let mut viewer = served.watch(path);
+        assert_eq!(number_of(&viewer.part().unwrap()), None, "{path}: a card");
+        assert_eq!((served.state()["state"].as_str(), cam.opens()), (Some("waking"), 0));
+        open.send(()).unwrap();
+        while number_of(&viewer.part().unwrap()).is_none() {}
+    }
 }
 
 #[test]

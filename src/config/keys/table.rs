@@ -164,7 +164,8 @@ pub const KEYS: &[Key] = &[
         default: r#""3s""#,
         aliases: &["timeout", "device_timeout"],
         about: "A camera that sends nothing for so long counts as silent: viewers see a card that says so, \
-                and the camera is opened anew. Raise it for cameras slower than one picture in three seconds.",
+                and the camera is opened anew. Raise it for cameras slower than one picture in three seconds. The \
+                first picture of a network camera or a program may take 15 s, or this where it is longer.",
     },
     Key {
         section: "source",

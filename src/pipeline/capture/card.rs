@@ -1,13 +1,20 @@
 //! Still cards: what a state says, as a picture.
 
-use crate::base::Stamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{Stamp, Stop, Worker};
 use crate::encode::Encoder;
 use crate::media::Picture;
 use crate::media::still_card::{self, CardText};
 use crate::pipeline::State;
+use crate::pipeline::shared::Shared;
 
 /// The size of cards before the first picture, in pixels.
 pub const CARD_SIZE: (u32, u32) = (1280, 720);
+/// Viewers who wait for a camera to wake get a card that says so after this time, counted from the start of its opening.
+/// Not at once: most cameras are faster, and a program that takes the first picture wants a real one.
+pub const WAKING_CARD: Duration = Duration::from_millis(700);
 /// Cards are at most so wide and high, in pixels: what a picture claims to have is no reason to
 /// draw as many.
 const LARGEST_CARD: u32 = 1920;
@@ -21,6 +28,47 @@ pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Opti
         .encode_card(&canvas.frame(Stamp::now(), 0))
         .inspect_err(|error| log::error!("no still card: {error}"))
         .ok()
+}
+
+/// Shows the card of a waking camera where an opening takes longer than [`WAKING_CARD`]: the capture thread is in that
+/// opening meanwhile. Dropping it ends and joins its thread, so nothing else is published beside the capture thread.
+pub struct WakingCard {
+    is_opened: Stop,
+    _thread: Option<Worker>,
+}
+
+impl WakingCard {
+    pub fn while_opening(shared: &Arc<Shared>) -> WakingCard {
+        let is_opened = Stop::new();
+        let thread = Worker::spawn("waking", {
+            let (shared, is_opened) = (Arc::clone(shared), is_opened.clone());
+            move |_| {
+                if !is_opened.sleep(WAKING_CARD) && shared.hub.newest().is_none() {
+                    show(&shared);
+                }
+            }
+        });
+        let thread = thread.inspect_err(|error| log::warn!("no thread for the still card: {error}")).ok();
+        WakingCard { is_opened, _thread: thread }
+    }
+}
+
+impl Drop for WakingCard {
+    fn drop(&mut self) {
+        self.is_opened.set();
+    }
+}
+
+fn show(shared: &Shared) {
+    let (size, quality) = (shared.figures().size.unwrap_or(CARD_SIZE), shared.settings().quality);
+    match Encoder::new(quality) {
+        Ok(mut encoder) => {
+            if let Some(card) = draw_card(&mut encoder, &State::Waking, size) {
+                shared.publish_card(card);
+            }
+        }
+        Err(error) => log::error!("no still card: {error}"),
+    }
 }
 
 fn card_size((width, height): (u32, u32)) -> (u32, u32) {

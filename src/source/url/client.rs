@@ -6,7 +6,7 @@ use hyper::{HeaderMap, StatusCode};
 
 use super::address::{Address, Login};
 use super::login::Challenge;
-use super::wire::Wire;
+use super::wire::{Limits, Wire};
 use crate::media::{Trouble, TroubleKind};
 
 /// Nonces in a row that a server may call stale.
@@ -37,13 +37,14 @@ pub(super) struct Client {
     /// Where redirects have led.
     address: Address,
     login: Option<Login>,
+    limits: Limits,
     challenge: Option<Challenge>,
     idle: Option<Wire>,
 }
 
 impl Client {
-    pub(super) fn new(address: Address, login: Option<Login>) -> Client {
-        Client { first: address.clone(), address, login, challenge: None, idle: None }
+    pub(super) fn new(address: Address, login: Option<Login>, limits: Limits) -> Client {
+        Client { first: address.clone(), address, login, limits, challenge: None, idle: None }
     }
 
     /// What is asked for, wherever redirects have led.
@@ -102,7 +103,7 @@ impl Client {
                 Err(trouble) => log::debug!("{trouble}; connecting anew"),
             }
         }
-        let mut wire = Wire::connect(&self.address).await?;
+        let mut wire = Wire::connect(&self.address, self.limits).await?;
         let authorization = self.authorization();
         let response = wire.get(&self.address, authorization).await?;
         Ok((wire, response))

@@ -8,7 +8,7 @@ use hyper::header::LOCATION;
 use tokio::time::timeout;
 
 use super::address::Address;
-use super::wire::{self, Wire};
+use super::wire::{self, Limits, Wire};
 use crate::base::block_on;
 use crate::base::secrets::shown_url;
 use crate::media::{Trouble, TroubleKind};
@@ -44,7 +44,7 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Troubl
 async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, Trouble> {
     let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
     for _ in 0..=MAX_REDIRECTS {
-        let mut wire = Wire::connect(&address).await?;
+        let mut wire = Wire::connect(&address, Limits::default()).await?;
         let (head, mut body) = wire.get(&address, None).await?.into_parts();
         if head.status == StatusCode::OK {
             let mut bytes = Vec::new();

@@ -25,7 +25,7 @@ pub use self::download::download;
 
 use self::address::{Address, BadAddress, Login, encode_all, split_authority, split_scheme};
 use self::client::{Answer, Client, Content};
-use self::wire::Wire;
+use self::wire::{Limits, SLOW_CAMERA, Wire};
 use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
 use super::pace::step_of;
@@ -51,7 +51,7 @@ pub struct UrlOpener(Way);
 
 #[derive(Debug, Clone)]
 enum Way {
-    Http { address: Address, login: Option<Login>, wanted: Wanted },
+    Http { address: Address, login: Option<Login>, wanted: Wanted, limits: Limits },
     Ffmpeg(ExecOpener),
 }
 
@@ -74,7 +74,7 @@ impl UrlOpener {
             return Ok(UrlOpener(Way::Ffmpeg(ffmpeg(&scheme, rest, login, wanted))));
         }
         let (address, own) = Address::parse(url).map_err(bad)?;
-        Ok(UrlOpener(Way::Http { address, login: login.or(own), wanted }))
+        Ok(UrlOpener(Way::Http { address, login: login.or(own), wanted, limits: Limits::default() }))
     }
 }
 
@@ -86,10 +86,16 @@ impl Opener for UrlOpener {
         }
     }
 
+    fn set_silent_after(&mut self, time: Duration) {
+        if let Way::Http { limits, .. } = &mut self.0 {
+            *limits = Limits::of(time);
+        }
+    }
+
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
         match &mut self.0 {
-            Way::Http { address, login, wanted } => {
-                let source = UrlSource::open(address.clone(), login.clone(), wanted, stop)?;
+            Way::Http { address, login, wanted, limits } => {
+                let source = UrlSource::open(address.clone(), login.clone(), wanted, *limits, stop)?;
                 Ok(Box::new(source))
             }
             Way::Ffmpeg(program) => {
@@ -158,10 +164,6 @@ fn ffmpeg_command(
     command.extend(["-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "-"].map(String::from));
     (command, secrets)
 }
-
-/// All of an opening: look-up, redirects, sign-in. Shorter than the watchdog's patience with the
-/// capture thread, which waits here.
-const OPEN_WITHIN: Duration = Duration::from_secs(8);
 
 /// A runtime that never holds its owner up at its end.
 struct Loop(Option<Runtime>);
@@ -267,16 +269,19 @@ impl UrlSource {
         address: Address,
         login: Option<Login>,
         wanted: &Wanted,
+        limits: Limits,
         stop: &Stop,
     ) -> Result<UrlSource, Trouble> {
         let runtime = Loop::new()?;
         let shown = address.to_string();
-        let mut client = Box::new(Client::new(address, login));
+        let mut client = Box::new(Client::new(address, login, limits));
         let answer = runtime.block_on(async {
             tokio::select! {
-                answer = timeout(OPEN_WITHIN, client.ask()) => answer.unwrap_or_else(|_| {
-                    Err(Trouble::new(TroubleKind::Silent, format!("{shown} did not answer within {OPEN_WITHIN:?}"))
-                        .hint("is it switched on, and the address right?"))
+                // All of an opening: look-up, redirects, sign-in.
+                answer = timeout(limits.answer, client.ask()) => answer.unwrap_or_else(|_| {
+                    let what = format!("{shown} did not answer within {} s", limits.answer.as_secs());
+                    Err(Trouble::new(TroubleKind::Silent, what)
+                        .hint(format!("is it switched on, and the address right? {SLOW_CAMERA}")))
                 }),
                 () = stop.stopped() => {
                     Err(Trouble::new(TroubleKind::Failed, format!("opening {shown} was given up")))
@@ -321,6 +326,10 @@ impl UrlSource {
 impl Source for UrlSource {
     fn delivers(&self) -> &Delivers {
         &self.delivers
+    }
+
+    fn first_frame_within(&self) -> Duration {
+        wire::ANSWER_WITHIN
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {

@@ -27,10 +27,36 @@ use super::address::Address;
 use crate::base::own_mark;
 use crate::media::{Trouble, TroubleKind};
 
-/// How long reaching a camera may take, then agreeing with it on how to talk, and then the head of an answer.
-pub(super) const LIMIT: Duration = Duration::from_secs(5);
+/// How long reaching a camera may take, and then agreeing with it on how to talk.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long the head of an answer may take: some cameras wake their sensor for it.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// The hint for a limit that a slow camera runs into.
+pub(super) const SLOW_CAMERA: &str = "A slow camera needs a larger silent_after in [source]";
 /// Bytes hyper reads ahead; an answer's head must fit.
 const READ_AHEAD: usize = 128 << 10;
+
+/// How long a server may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// To be reached, and to agree on how to talk, each.
+    connect: Duration,
+    /// For the head of an answer, and for all of an opening.
+    pub answer: Duration,
+}
+
+impl Limits {
+    /// For a camera that may be silent for this long.
+    pub(super) fn of(silent_after: Duration) -> Limits {
+        Limits { connect: CONNECT_WITHIN.max(silent_after), answer: ANSWER_WITHIN.max(silent_after) }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits::of(Duration::ZERO)
+    }
+}
 
 trait Socket: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Socket for T {}
@@ -43,13 +69,15 @@ pub(super) struct Wire {
     sender: SendRequest<Empty<Bytes>>,
     /// `None` once it has ended.
     connection: Option<Pin<Box<Talk>>>,
+    limits: Limits,
 }
 
 impl Wire {
-    /// Reaches the camera within [`LIMIT`], and agrees with it on how to talk within another; whoever opens a camera may
+    /// Reaches the camera within a limit, and agrees with it on how to talk within another; whoever opens a camera may
     /// have less patience than both.
-    pub(super) async fn connect(address: &Address) -> Result<Wire, Trouble> {
-        let tcp = timeout(LIMIT, reach(address)).await.map_err(|_| silent(address))??;
+    pub(super) async fn connect(address: &Address, limits: Limits) -> Result<Wire, Trouble> {
+        let limit = limits.connect;
+        let tcp = timeout(limit, reach(address, limit)).await.map_err(|_| silent(address, limit))??;
         // Between the two limits: a slow card may take long to read hundreds of certificates.
         let trust = if address.secure { Some(trusted(address)?) } else { None };
         let connecting = async {
@@ -66,12 +94,11 @@ impl Wire {
                 .await
                 .map_err(|e| failed(address, &e))
         };
-        let (sender, connection) = timeout(LIMIT, connecting).await.map_err(|_| silent(address))??;
-        Ok(Wire { sender, connection: Some(Box::pin(connection)) })
+        let (sender, connection) = timeout(limit, connecting).await.map_err(|_| silent(address, limit))??;
+        Ok(Wire { sender, connection: Some(Box::pin(connection)), limits })
     }
 
-    /// Asks for the address, which is this connection's server's; the answer's head must come
-    /// within [`LIMIT`].
+    /// Asks for the address, which is this connection's server's; the answer's head must come within a limit.
     pub(super) async fn get(
         &mut self,
         address: &Address,
@@ -89,6 +116,7 @@ impl Wire {
         let request = request.body(Empty::new()).map_err(|e| {
             Trouble::new(TroubleKind::Unsupported, format!("{address} cannot be asked for")).because(e)
         })?;
+        let limit = self.limits.answer;
         let asking = async {
             poll_fn(|cx| {
                 self.drive(cx);
@@ -102,7 +130,7 @@ impl Wire {
             })
             .await
         };
-        timeout(LIMIT, asking).await.map_err(|_| silent(address))?.map_err(|e| failed(address, &e))
+        timeout(limit, asking).await.map_err(|_| silent(address, limit))?.map_err(|e| failed(address, &e))
     }
 
     /// The next bytes of an answer's body; `None` at its end. Dropping the wait loses nothing.
@@ -139,7 +167,7 @@ impl Wire {
             }
             true
         };
-        timeout(LIMIT, reading).await.unwrap_or(false)
+        timeout(CONNECT_WITHIN, reading).await.unwrap_or(false)
     }
 
     /// Whether another request may go over it, as far as is known.
@@ -159,8 +187,8 @@ fn drive<C: Future>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) 
     }
 }
 
-/// Connects to the first of the host's addresses that answers.
-async fn reach(address: &Address) -> Result<TcpStream, Trouble> {
+/// Connects to the first of the host's addresses that answers; each has its share of `limit`.
+async fn reach(address: &Address, limit: Duration) -> Result<TcpStream, Trouble> {
     let host = (address.host.as_str(), address.port);
     let all: Vec<_> = match tokio::net::lookup_host(host).await {
         Ok(all) => all.collect(),
@@ -171,7 +199,7 @@ async fn reach(address: &Address) -> Result<TcpStream, Trouble> {
         }
     };
     // So that one address that swallows packets leaves time for the next.
-    let each = LIMIT / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
+    let each = limit / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
     let mut last = None;
     for candidate in all {
         match timeout(each, TcpStream::connect(candidate)).await {
@@ -184,7 +212,7 @@ async fn reach(address: &Address) -> Result<TcpStream, Trouble> {
             Err(_) => {}
         }
     }
-    let Some(error) = last else { return Err(silent(address)) };
+    let Some(error) = last else { return Err(silent(address, limit)) };
     let what = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             format!("nothing listens at {}:{}", address.host, address.port)
@@ -246,11 +274,11 @@ async fn secure(
     })
 }
 
-fn silent(address: &Address) -> Trouble {
+fn silent(address: &Address, limit: Duration) -> Trouble {
     let what = format!("{}:{} does not answer", address.host, address.port);
     Trouble::new(TroubleKind::Absent, what)
-        .because(format!("nothing came within {} s", LIMIT.as_secs()))
-        .hint("check that the camera is on and in the same network")
+        .because(format!("nothing came within {} s", limit.as_secs()))
+        .hint(format!("check that the camera is on and in the same network. {SLOW_CAMERA}"))
 }
 
 /// What hyper says, with its cause: its own words alone say little.
