@@ -3,13 +3,20 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tallycam::base::Stop;
+use tallycam::http::{self, Server};
+use tallycam::pipeline::{Pipeline, Settings};
+use tallycam::source::exec::ExecOpener;
 use tallycam::source::url::UrlOpener;
 use tallycam::source::{Opener, Wanted};
 
+use crate::common::served::{Served, serve_run};
+use crate::common::testcam::Running;
+use crate::common::wait_until;
 use crate::row;
 
 const JPEG: &[u8] = include_bytes!("data/two-in-one.jpg");
@@ -80,6 +87,39 @@ fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
     format!("{pictures} pictures on one opening")
 }
 
+/// A server before this camera, which `/health` calls broken after one failed read.
+fn served(opener: impl Opener + 'static) -> Served {
+    let settings = Settings { failed_reads: 1, ..Settings::default() };
+    let (pipeline, worker) = Pipeline::start(Box::new(opener), settings).unwrap();
+    serve_run(Running::of(pipeline, worker), None, |pipeline| {
+        Server::new(http::Settings::default(), pipeline, None)
+    })
+}
+
+fn camera(host: &str, fps: f64) -> UrlOpener {
+    let wanted = Wanted { fps: Some(fps), ..Wanted::ANYTHING };
+    UrlOpener::new(&format!("http://{host}/"), None, wanted).unwrap()
+}
+
+/// What a browser is shown of a camera until it is live or in trouble, and what page and `/health` say then.
+fn shown(opener: impl Opener + 'static, host: &str) -> String {
+    let served = served(opener);
+    let mut viewer = served.watch("/stream");
+    let header = turbojpeg::read_header(&viewer.part().unwrap()).unwrap();
+    let first = if (header.width, header.height) == (1280, 720) { "a card first" } else { "no card" };
+    let before = served.state()["state"].clone();
+    wait_until("it is live or in trouble", || served.state()["state"] != "waking");
+    let (state, health) = (served.state(), served.get("/health"));
+    let text = |key: &str| state[key].as_str().unwrap_or_default().replace(host, "CAMERA");
+    let then = [text("headline"), text("reason"), text("hint")].join(" ");
+    format!(
+        "{first}, while it is {}; then: {}; /health says {}",
+        before.as_str().unwrap(),
+        then.trim(),
+        health.text()
+    )
+}
+
 /// The first of the two in the sample.
 fn jpeg() -> &'static [u8] {
     &JPEG[..find(JPEG, &[0xff, 0xd9]).unwrap() + 2]
@@ -132,7 +172,7 @@ fn a_bad_answer_among_good_ones_is_a_missed_picture() {
         ),
         ("every third answer none at all", Vec::new()),
     ] {
-        for fps in [20.0, 1.0] {
+        for fps in [10.0, 1.0] {
             let bad = bad.clone();
             let good = answer("200 OK\r\nContent-Type: image/jpeg\r\nConnection: close", jpeg());
             let host = server(move |_, asked, _| match asked % 3 {
@@ -232,4 +272,112 @@ fn a_right_password_is_never_called_wrong() {
 
     let host = server(move |_, _, _| Some(challenge("Digest realm=\"c\", nonce=\"n\", qop=\"auth\"".into())));
     row("Network cameras", "Digest, a wrong password", &seen(&host, Some(("me", "s")), 20.0));
+}
+
+/// A stream whose first picture comes `late` after its head; `None`: never.
+fn late_stream(late: Option<Duration>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let part = [&b"--f\r\nContent-Type: image/jpeg\r\n\r\n"[..], jpeg(), b"\r\n"].concat();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let (mut socket, part) = (socket.unwrap(), part.clone());
+            thread::spawn(move || {
+                request(&mut socket);
+                let kind = "Content-Type: multipart/x-mixed-replace; boundary=f";
+                let _ = socket.write_all(&answer(&format!("200 OK\r\n{kind}"), b""));
+                let Some(late) = late else {
+                    let _ = socket.read_to_end(&mut Vec::new());
+                    return;
+                };
+                thread::sleep(late);
+                while socket.write_all(&part).is_ok() {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+    });
+    host
+}
+
+#[test]
+fn a_slow_camera_is_shown_in_the_end_and_a_limit_names_its_key() {
+    const LATE: Duration = Duration::from_secs(6);
+    let still = || answer("200 OK\r\nContent-Type: image/jpeg\r\nConnection: close", jpeg());
+    let late_answer = || {
+        server(move |_, asked, _| {
+            thread::sleep(if asked == 0 { LATE } else { Duration::ZERO });
+            Some(still())
+        })
+    };
+    let no_answer = || {
+        server(|_, _, _| {
+            thread::sleep(Duration::from_secs(3600));
+            None
+        })
+    };
+    let program = |begin: &str| {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outsiders/data/two-in-one.jpg");
+        let script = format!("{begin}; while cat '{file}'; do sleep 0.1; done");
+        ExecOpener::new(vec!["sh".into(), "-c".into(), script], Wanted::ANYTHING)
+            .described("PROGRAM".into(), Vec::new())
+    };
+    thread::scope(|scope| {
+        let url = |sample: &'static str, host: String| {
+            scope.spawn(move || row("Network cameras", sample, &shown(camera(&host, 5.0), &host)));
+        };
+        url("the first answer after 6 s", late_answer());
+        url("a stream, its first picture after 6 s", late_stream(Some(LATE)));
+        url("a stream without a picture", late_stream(None));
+        url("takes the call and says nothing", no_answer());
+        for (sample, begin) in [
+            ("a program, its first picture after 6 s", "sleep 6"),
+            ("a program without a picture", "exec sleep 60"),
+        ] {
+            let opener = program(begin);
+            scope.spawn(move || row("Network cameras", sample, &shown(opener, "PROGRAM")));
+        }
+    });
+}
+
+#[test]
+fn the_page_and_health_say_the_same_of_bad_answers() {
+    let is_busy = Arc::new(AtomicBool::new(false));
+    let good = answer("200 OK\r\nContent-Type: image/jpeg\r\nConnection: close", jpeg());
+    let bad = answer("200 OK\r\nContent-Type: text/html\r\nConnection: close", b"<html>Device Busy</html>");
+    let host = server({
+        let is_busy = Arc::clone(&is_busy);
+        move |_, asked, _| {
+            let is_bad = is_busy.load(Ordering::SeqCst) || asked % 3 == 2;
+            Some(if is_bad { bad.clone() } else { good.clone() })
+        }
+    });
+    let served = served(camera(&host, 10.0));
+    let _viewer = served.watch("/stream");
+    // Health between two looks at the state: where that was the same, it was the same in between.
+    let agree = || {
+        let (before, health, after) = (served.state(), served.get("/health"), served.state());
+        let works = |state: &serde_json::Value| state["state"] == "live";
+        if before["state"] == after["state"] && before["state"] != "waking" {
+            assert_eq!(health.text() == "True", works(&before), "{before}");
+        }
+        works(&after)
+    };
+    wait_until("it is live", agree);
+    let pictures = || served.state()["pictures"].as_u64().unwrap();
+    let from = pictures();
+    wait_until("ten pictures came", || {
+        assert!(agree(), "a bad answer among good ones ended it");
+        pictures() >= from + 10
+    });
+    assert_eq!(served.state()["opens"], 1);
+    is_busy.store(true, Ordering::SeqCst);
+    wait_until("it is in trouble", || !agree());
+    is_busy.store(false, Ordering::SeqCst);
+    wait_until("it is back", agree);
+    row(
+        "Network cameras",
+        "an HTML page now and then, then for good, then pictures again",
+        "the page and /health say the same all the time",
+    );
 }
