@@ -278,8 +278,8 @@ impl UrlSource {
         let answer = runtime.block_on(async {
             tokio::select! {
                 // All of an opening: look-up, redirects, sign-in.
-                answer = timeout(limits.answer, client.ask()) => answer.unwrap_or_else(|_| {
-                    let what = format!("{shown} did not answer within {} s", limits.answer.as_secs());
+                answer = timeout(limits.opening(), client.ask()) => answer.unwrap_or_else(|_| {
+                    let what = format!("{shown} did not answer within {} s", limits.opening().as_secs());
                     Err(Trouble::new(TroubleKind::Silent, what)
                         .hint(format!("is it switched on, and the address right? {SLOW_CAMERA}")))
                 }),

@@ -41,14 +41,19 @@ const READ_AHEAD: usize = 128 << 10;
 pub(super) struct Limits {
     /// To be reached, and to agree on how to talk, each.
     connect: Duration,
-    /// For the head of an answer, and for all of an opening.
-    pub answer: Duration,
+    /// For the head of an answer.
+    answer: Duration,
 }
 
 impl Limits {
     /// For a camera that may be silent for this long.
     pub(super) fn of(silent_after: Duration) -> Limits {
         Limits { connect: CONNECT_WITHIN.max(silent_after), answer: ANSWER_WITHIN.max(silent_after) }
+    }
+
+    /// For all of an opening: a single slow answer runs into its own limit first, which says more.
+    pub(super) fn opening(self) -> Duration {
+        self.answer + CONNECT_WITHIN
     }
 }
 
