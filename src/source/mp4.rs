@@ -117,12 +117,12 @@ impl<R: Read> Mp4Reader<R> {
         self.created_us
     }
 
-    /// Reads the next picture into `picture`; when it is shown, in microseconds from the film's beginning. An empty
-    /// one had more than 32 MiB. `None` at the end; a film that is cut off ends early.
+    /// Reads the next picture into `picture`; from when until when it is shown, in microseconds from the film's
+    /// beginning. An empty one had more than 32 MiB. `None` at the end; a film that is cut off ends early.
     ///
     /// # Errors
     /// [`Mp4Error`].
-    pub fn next(&mut self, picture: &mut Vec<u8>) -> Result<Option<u64>, Mp4Error> {
+    pub fn next(&mut self, picture: &mut Vec<u8>) -> Result<Option<(u64, u64)>, Mp4Error> {
         picture.clear();
         while let Some(Sample { at, len, shown_us }) = self.track.next(&self.spool)? {
             let Some(budget) = self.budget.checked_sub(len) else { return Ok(None) };
@@ -497,8 +497,8 @@ impl Entries {
 struct Sample {
     at: u64,
     len: u64,
-    /// When it is shown, in microseconds; `None`: the edit list leaves it out.
-    shown_us: Option<u64>,
+    /// From when until when it is shown, in microseconds; `None`: the edit list leaves it out.
+    shown_us: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -563,7 +563,7 @@ impl Track {
                 .unwrap_or(LATEST_US)
                 .min(LATEST_US)
         };
-        Ok(Some(Sample { at, len: u64::from(len), shown_us: shown.map(us) }))
+        Ok(Some(Sample { at, len: u64::from(len), shown_us: shown.map(|(begin, end)| (us(begin), us(end))) }))
     }
 }
 
@@ -757,10 +757,11 @@ impl Edit {
         Ok(if pieces == 1 { edit } else { Edit { delay: edit.delay, ..Edit::default() } })
     }
 
-    /// When a picture of this time is shown.
-    fn shown(&self, begin: u64, end: u64) -> Option<u64> {
+    /// From when until when a picture of this time is shown.
+    fn shown(&self, begin: u64, end: u64) -> Option<(u64, u64)> {
         let is_shown = (end > self.from || begin >= self.from) && self.to.is_none_or(|to| begin < to);
-        is_shown.then(|| begin.max(self.from) - self.from).map(|at| at.saturating_add(self.delay))
+        let moved = |at: u64| (at.max(self.from) - self.from).saturating_add(self.delay);
+        is_shown.then(|| (moved(begin), moved(self.to.map_or(end, |to| end.min(to)))))
     }
 }
 

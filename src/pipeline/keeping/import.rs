@@ -217,6 +217,7 @@ fn record(
     let began_us = pictures.began_us();
     let mut taken: Option<Taken> = None;
     let mut left_out = 0;
+    let mut until_us = None;
     let read = loop {
         let frame = match pictures.next() {
             Ok(Some(frame)) => frame,
@@ -224,8 +225,16 @@ fn record(
             Err(error) => break Err(error),
         };
         let at_us = match frame.shown_us {
-            Some(shown_us) if own_step.is_none() => shown_us,
-            _ => pace.next(frame.told_us),
+            Some((from_us, to_us)) if own_step.is_none() => {
+                until_us = Some(to_us);
+                from_us
+            }
+            _ => {
+                let at_us = pace.next(frame.told_us);
+                // What takes the usual pace, for want of another, takes that of its own times to the end.
+                until_us = own_step.or(step_us).map(|_| pace.next_us);
+                at_us
+            }
         };
         if frame.jpeg.is_empty() {
             // An AVI's way to say that the picture before is shown for longer.
@@ -250,7 +259,7 @@ fn record(
     };
     let Some(taken) = taken else { return read.and(Err(ImportError::Empty)) };
     let item = match read {
-        Ok(()) => taken.end()?.ok_or(ImportError::Empty)?,
+        Ok(()) => taken.end(until_us)?.ok_or(ImportError::Empty)?,
         Err(error) => {
             taken.undo();
             return Err(error);
@@ -325,8 +334,12 @@ impl Taken {
         Ok(())
     }
 
-    fn end(mut self) -> Result<Option<Item>, MediaError> {
-        if !self.chunk.frames.is_empty() {
+    /// Ends it with its last picture, which is shown until then.
+    fn end(mut self, until_us: Option<u64>) -> Result<Option<Item>, MediaError> {
+        if let Some(last) = self.chunk.frames.last() {
+            let begun_us = self.first_us.unwrap_or(0).saturating_add(last.at_us);
+            self.chunk.last_us =
+                until_us.and_then(|until_us| until_us.checked_sub(begun_us)).filter(|us| *us > 0);
             self.append()?;
         }
         self.handle.end(Ended::Asked)
@@ -445,8 +458,9 @@ struct ReadFrame<'a> {
     jpeg: &'a [u8],
     /// When it was taken, in microseconds since 1970, where the file says so.
     told_us: Option<u64>,
-    /// When it is shown, in microseconds from the clip's beginning, where the file has a time of each picture.
-    shown_us: Option<u64>,
+    /// From when until when it is shown, in microseconds from the clip's beginning, where the file has a time of each
+    /// picture.
+    shown_us: Option<(u64, u64)>,
 }
 
 /// The pictures of a clip, one after the other.

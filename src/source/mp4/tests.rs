@@ -53,7 +53,7 @@ type Played = (Option<u64>, Vec<(u64, Vec<u8>)>);
 fn play(film: &[u8]) -> Result<Played, Mp4Error> {
     let mut reader = Mp4Reader::open(film, tempfile::tempfile().unwrap())?;
     let (mut picture, mut pictures) = (Vec::new(), Vec::new());
-    while let Some(at) = reader.next(&mut picture)? {
+    while let Some((at, _)) = reader.next(&mut picture)? {
         pictures.push((at, picture.clone()));
     }
     Ok((reader.created_us(), pictures))

@@ -55,6 +55,7 @@ pub(super) fn add_snapshot(desk: &mut Desk<'_>, new: NewSnapshot) -> Result<Item
         jpegs: &new.jpeg,
         size: (new.width, new.height),
         is_after_gap: false,
+        last_us: None,
     };
     chunks::insert(desk.connection, id, &mut Sums::default(), &pictures)?;
     desk.state.totals.snapshots.0 += 1;
