@@ -311,6 +311,7 @@ fn an_import_that_says_no_time_has_none_that_is_sure() {
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
     assert_eq!((item.is_sure, item.at_us), (false, MONDAY));
     // No clock mends it; somebody may.
+    bench.cut(Vec::new());
     clock.with(|clock| (clock.boot, clock.is_synchronised) = (String::from("next"), true));
     let mut bench = Bench::with(folder.path(), &clock);
     clock.with(|clock| clock.wall += 3600 * S);
