@@ -1,5 +1,7 @@
 //! Where the commands meet the parts below: the daemon and the configured camera.
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 use super::Failure;
@@ -34,6 +36,9 @@ pub fn serve(
     fallback_to_sim: bool,
 ) -> Result<(), Failure> {
     daemon::serve(operator, reload, fallback_to_sim).map_err(|error| {
+        if matches!(error, DaemonError::Anew(_)) && !daemon::is_supervised() {
+            return begin_again();
+        }
         let (message, hint) = (error.to_string(), error.hint());
         match error {
             DaemonError::Configuration(complaints) => Failure::Configuration(complaints),
@@ -42,6 +47,19 @@ pub fn serve(
             _ => Failure::Failed { message, hint },
         }
     })
+}
+
+/// The new start that systemd gives a service: this program with the same arguments, in this process. Returns only if
+/// that is refused.
+fn begin_again() -> Failure {
+    let refused = |error: std::io::Error| Failure::Failed {
+        message: format!("a new start was needed and refused: {error}"),
+        hint: Some(String::from("start it again")),
+    };
+    match std::env::current_exe() {
+        Ok(program) => refused(Command::new(program).args(std::env::args_os().skip(1)).exec()),
+        Err(error) => refused(error),
+    }
 }
 
 /// Opens the configured camera, takes its first picture within `wait`, and closes it again.

@@ -119,7 +119,8 @@ pub fn start(
     let (counts, ledger) = match ledger {
         Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
         Err(error) => {
-            log::error!("nothing is counted: {error}");
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            log::error!("nothing is counted: {error}{hint}; it is tried again");
             (Err(error), None)
         }
     };

@@ -137,6 +137,11 @@ impl DaemonError {
     }
 }
 
+/// Whether systemd looks after this process: it starts one anew that ends with an error.
+pub fn is_supervised() -> bool {
+    systemd::is_listening()
+}
+
 /// Serves until SIGTERM or SIGINT, then stops cleanly.
 ///
 /// What was set on the page is read from the state directory, and goes below what `operator` gives. `reload` is asked for
@@ -412,8 +417,7 @@ impl Running {
         let mut trying = self.threads.keeping.is_waiting.then(|| every(keeping::LATER));
         let mut opening: Option<JoinHandle<keeping::Late>> = None;
         let mut refused = String::new();
-        // By hand nobody would start it again.
-        let is_without = self.threads.counting.ledger.is_none() && systemd::is_listening();
+        let is_without = self.threads.counting.ledger.is_none();
         let mut asking = is_without.then(|| every(counting::LATER));
         let mut asked: Option<JoinHandle<(bool, Duration)>> = None;
         let mut asked_after = counting::LATER;

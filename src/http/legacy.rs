@@ -192,6 +192,7 @@ pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
         date: date(&request),
         note: String::new(),
         stamp: None,
+        modified_us: None,
         fps: None,
         source: format!("file {wanted}"),
         zone: site.settings().zone.clone(),

@@ -117,6 +117,10 @@ const TAKEN: Key = (
     "taken",
     "When it was taken, RFC 3339, where the date does not say so; as the date or the file says if not given.",
 );
+const MODIFIED: Key = (
+    "modified",
+    "When the file was written, RFC 3339: its time where nothing says another one. Such a time is not sure.",
+);
 const STATUS: Key = ("status", "`false` switches it on, `true` off.");
 const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
 const GRAY: Key = ("gray", "`1`: without colour.");
@@ -252,9 +256,9 @@ pub static ROUTES: &[Route] = &[
             ("cursor", "`next` of the page before.")],
         [(200, "A page of items.", Content::Json("MediaItems")), WRONG_QUERY, API_WITHHELD, NO_STORE]),
     route!(POST "/api/v1/media" uploads::add, Api,
-        "Takes a file: a JPEG, an MJPEG file, an AVI with MJPEG video. It is streamed, and may be of any length. As a form it may be several.",
+        "Takes a file: a JPEG, an MJPEG file, an AVI, MP4 or MOV with MJPEG video. It is streamed, and may be of any length. As a form it may be several.",
         [("name", "The item's name; one that is taken gets a number. Made of date and time if not given."),
-            DATED, TAKEN, ("note", "A note."),
+            DATED, TAKEN, MODIFIED, ("note", "A note."),
             ("fps", "Pictures a second of a clip; as it says itself if not given, else 30.")],
         Wanted::File,
         [(201, "The item; of several files in a form a list of items.", Content::Json("MediaItem")),
@@ -263,7 +267,7 @@ pub static ROUTES: &[Route] = &[
             (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
             (415, "It is something else.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
     route!(PUT "/api/v1/media" uploads::add, Api, "The same, for programs that send files so (`curl -T`).",
-        [("name", "As above."), ("date", "As above."), TAKEN, ("note", "As above."), ("fps", "As above.")],
+        [("name", "As above."), ("date", "As above."), TAKEN, MODIFIED, ("note", "As above."), ("fps", "As above.")],
         Wanted::File,
         [(201, "The item.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
             (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),

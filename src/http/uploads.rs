@@ -144,6 +144,8 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
         .given("fps")?
         .map(|text| read_fps(text).ok_or_else(|| WrongValue::new("fps", text, "a number from 0.01 to 1000")));
     let taken = text("taken")?.map(|text| when::instant("taken", &text, &site.clock())).transpose()?;
+    let modified =
+        text("modified")?.map(|text| when::instant("modified", &text, &site.clock())).transpose()?;
     let name = text("name")?.or(in_path);
     let wish = ImportWish {
         source: name.as_ref().map_or_else(|| String::from("file"), |name| format!("file {name}")),
@@ -152,6 +154,7 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
         date: text("date")?,
         note: text("note")?.unwrap_or_default(),
         stamp: taken.map(|wall_us| Stamp { monotonic_us: monotonic_us(), wall_us, wall_trusted: true }),
+        modified_us: modified,
         fps: fps.transpose()?,
         zone: site.settings().zone.clone(),
     };
@@ -263,8 +266,11 @@ fn no_room(room: u64) -> Problem {
 fn status_of(error: &ImportError) -> StatusCode {
     match error {
         ImportError::Read(_) => StatusCode::BAD_REQUEST,
-        ImportError::Kind(_) | ImportError::Avi(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
         ImportError::Empty | ImportError::Jpeg(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ImportError::Spool(_) => StatusCode::INSUFFICIENT_STORAGE,
         ImportError::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
         ImportError::Media(error) => Problem::from(error.clone()).status,
     }

@@ -11,6 +11,7 @@ pub mod controls;
 pub mod exec;
 pub mod files;
 pub mod libcamera;
+pub mod mp4;
 pub mod multipart;
 pub mod pace;
 pub mod sim;

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, ffi};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 /// What a file is known by.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +96,8 @@ pub(super) enum LockFault {
     Directory(std::io::Error),
     /// Another process (or another store of this one) has this lock.
     Taken(PathBuf),
+    /// The file system has no locks.
+    Refused(Unlockable),
 }
 
 impl Lock {
@@ -106,9 +110,73 @@ impl Lock {
         hand_over(&file);
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock(lock)),
-            Err(_) => Err(LockFault::Taken(file)),
+            Err(Errno::WOULDBLOCK) => Err(LockFault::Taken(file)),
+            Err(error) => Err(LockFault::Refused(Unlockable::new(&file, error.into()))),
         }
     }
+}
+
+/// What can be done about a file system that a database cannot lie on.
+pub(super) const ELSEWHERE: &str = "set [store] directory to a directory on a local disk, or mount this one with locks (NFS: without `nolock`)";
+
+/// A file on a file system without the locks or the shared memory that a database needs: network file systems that are
+/// mounted so, and some of FUSE.
+#[derive(Debug)]
+pub(super) struct Unlockable {
+    pub file: PathBuf,
+    pub reason: String,
+}
+
+impl Unlockable {
+    fn new(file: &Path, error: std::io::Error) -> Unlockable {
+        let (kind, place) =
+            file_system(file).unwrap_or_else(|| (String::from("file system"), file.to_owned()));
+        let place = place.display();
+        let reason = format!("the {kind} at {place} does not give the locks that a database needs: {error}");
+        Unlockable { file: file.to_owned(), reason }
+    }
+
+    /// Whether that is why SQLite cannot use `file`. It says "locked" or "disk I/O error" then, as of other troubles.
+    pub(super) fn of(file: &Path, error: &rusqlite::Error) -> Option<Unlockable> {
+        let rusqlite::Error::SqliteFailure(code, _) = error else { return None };
+        let is_lock = matches!(
+            code.extended_code,
+            ffi::SQLITE_IOERR_LOCK
+                | ffi::SQLITE_IOERR_RDLOCK
+                | ffi::SQLITE_IOERR_UNLOCK
+                | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK
+                | ffi::SQLITE_IOERR_SHMLOCK
+        );
+        let is_memory = matches!(code.extended_code, ffi::SQLITE_IOERR_SHMMAP | ffi::SQLITE_IOERR_MMAP);
+        if is_memory {
+            return Some(Unlockable::new(file, Errno::NODEV.into()));
+        }
+        if !is_lock && code.code != ErrorCode::DatabaseBusy {
+            return None;
+        }
+        // Asked of the lock beside it: a descriptor of the database that is closed takes SQLite's locks away.
+        let beside = File::options().write(true).open(file.with_extension("lock")).ok()?;
+        match rustix::fs::fcntl_lock(&beside, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) | Err(Errno::WOULDBLOCK | Errno::ACCESS) => {
+                is_lock.then(|| Unlockable::new(file, Errno::NOLCK.into()))
+            }
+            Err(error) => Some(Unlockable::new(file, error.into())),
+        }
+    }
+}
+
+/// What the file system of `file` is called, and where it is mounted.
+fn file_system(file: &Path) -> Option<(String, PathBuf)> {
+    let file = file.canonicalize().or_else(|_| file.parent().unwrap_or(file).canonicalize()).ok()?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounted = mounts.lines().filter_map(|line| {
+        let (head, tail) = line.split_once(" - ")?;
+        let place = head.split(' ').nth(4)?.replace("\\040", " ");
+        let place = PathBuf::from(place);
+        file.starts_with(&place).then(|| (tail.split(' ').next().unwrap_or_default().to_owned(), place))
+    });
+    // Of those at one place the last one covers the others.
+    mounted.max_by_key(|(_, place)| place.components().count())
 }
 
 #[cfg(test)]
@@ -124,6 +192,28 @@ mod tests {
         let options: Vec<String> = options.map(|option| option.expect("text")).collect();
         assert!(!options.is_empty());
         assert!(!options.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_named() {
+        let (kind, place) = file_system(Path::new("/proc/self/status")).expect("a file system");
+        assert_eq!((kind.as_str(), place.as_path()), ("proc", Path::new("/proc")));
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("counts.db");
+        let _lock = Lock::take(folder.path(), "counts.lock").expect("taken");
+        let of = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            Unlockable::of(&file, &error).map(|found| found.reason)
+        };
+        let (kind, _) = file_system(&file).expect("a file system");
+        for (code, words) in
+            [(ffi::SQLITE_IOERR_SHMMAP, "No such device"), (ffi::SQLITE_IOERR_RDLOCK, "No locks available")]
+        {
+            let reason = of(code).expect("it is the file system");
+            assert!(reason.starts_with(&format!("the {kind} at /")) && reason.contains(words), "{reason}");
+        }
+        assert_eq!(of(ffi::SQLITE_BUSY), None, "somebody has it");
+        assert_eq!(of(ffi::SQLITE_IOERR_WRITE), None);
     }
 
     /// Only root can try it: for everybody else there is nothing to hand over.

@@ -303,7 +303,7 @@ fn take(item: &MediaRow) -> String {
 
 fn facts(item: &MediaRow) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
-    let clock = if item.is_sure { "" } else { " (the clock was not set yet: this may still be mended)" };
+    let clock = if item.is_sure { "" } else { " (not sure: no clock that was set, or no date in the file)" };
     rows.push(("Date", format!("{}{clock}", item.date)));
     if item.is_recording {
         rows.push((

@@ -15,6 +15,7 @@ mod jpegs;
 mod lights;
 mod models;
 mod old_clients;
+mod storage;
 
 use std::fs::{self, File};
 use std::path::Path;

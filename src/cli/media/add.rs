@@ -21,9 +21,10 @@ use crate::daemon::counting::store_settings;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, MediaError, MediaReader};
 
-/// Take files into the store: JPEGs become snapshots, MJPEG files and AVIs with MJPEG video recordings.
+/// Take files into the store: JPEGs become snapshots, MJPEG files and AVIs, MP4s and MOVs with MJPEG
+/// video recordings.
 ///
-/// Nothing is decoded: every picture keeps its bytes.
+/// Nothing is decoded: every picture keeps its bytes. An MP4 or MOV keeps its times and its date.
 #[derive(Debug, Args)]
 pub struct Add {
     #[command(flatten)]
@@ -40,7 +41,7 @@ pub struct Add {
     /// A note
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     note: String,
-    /// Pictures a second of an MJPEG file; without it 30, of an AVI as it says itself
+    /// Pictures a second of an MJPEG file; without it 30, of a film as it says itself
     #[arg(long, value_name = "FPS", value_parser = fps)]
     fps: Option<f64>,
     /// Print JSON
@@ -114,10 +115,19 @@ impl Add {
             })?,
         };
         let zone = store_settings(config).zone;
-        let taken_us = if self.date.is_some() { None } else { modified_us(path) };
+        let modified_us = if self.date.is_some() { None } else { modified_us(path) };
         let note = self.note.clone();
         let source = format!("file {}", path.file_name().unwrap_or_default().to_string_lossy());
-        Ok(Wish { name, source, date: self.date.clone(), taken_us, note, fps: self.fps, zone })
+        Ok(Wish {
+            name,
+            source,
+            date: self.date.clone(),
+            taken_us: None,
+            modified_us,
+            note,
+            fps: self.fps,
+            zone,
+        })
     }
 }
 
@@ -143,6 +153,8 @@ pub struct Wish {
     pub date: Option<String>,
     /// When it was taken, microseconds since 1970, where that is known.
     pub taken_us: Option<u64>,
+    /// When the file was written: its time where it says no other.
+    pub modified_us: Option<u64>,
     /// A note.
     pub note: String,
     /// Pictures a second of a clip that does not say.
@@ -226,6 +238,7 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
                 date: wish.date,
                 note: wish.note,
                 stamp,
+                modified_us: wish.modified_us,
                 fps: wish.fps,
                 source: wish.source,
                 zone: wish.zone,
@@ -242,8 +255,11 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
             }
             let date = wish.date.unwrap_or_default();
             let taken = wish.taken_us.map(rfc3339).unwrap_or_default();
+            let modified = wish.modified_us.map(rfc3339).unwrap_or_default();
             let mut path = format!("/api/v1/media?name={}", escaped(&wish.name));
-            for (key, value) in [("date", &date), ("taken", &taken), ("note", &wish.note)] {
+            for (key, value) in
+                [("date", &date), ("taken", &taken), ("modified", &modified), ("note", &wish.note)]
+            {
                 if !value.is_empty() {
                     path.push_str(&format!("&{key}={}", escaped(value)));
                 }

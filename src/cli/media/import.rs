@@ -311,6 +311,7 @@ fn take_one(
         source: source(&wanted.name),
         date: wanted.date.clone(),
         taken_us: wanted.taken_us,
+        modified_us: None,
         note: String::new(),
         fps: None,
         zone: store_settings(config).zone,

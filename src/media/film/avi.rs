@@ -1,16 +1,17 @@
 //! AVI: RIFF as in Microsoft's "AVI RIFF File Reference", beyond a gigabyte in parts with indexes as in OpenDML's "AVI
 //! File Format Extensions" (1996). Pure.
 //!
-//! AVI knows one distance between pictures. It is taken from where they come fastest; every picture is in the slot in
-//! which its time lies (or the next free one), and slots without one hold an empty chunk, for which a player goes on
-//! showing the picture before. So pictures and the whole have their times within one such step.
+//! AVI knows one distance between pictures. Where they come evenly it is the mean, and every slot has a picture: the
+//! number of frames in the headers is exact. Elsewhere it is taken from where they come fastest; every picture is in the
+//! slot in which its time lies (or the next free one), and slots without one hold an empty chunk, for which a player
+//! goes on showing the picture before. So pictures and the whole have their times within one such step.
 //!
 //! RIFF pads odd lengths. So that where things lie follows from the rows alone, each of the store's chunks ends with a
 //! `JUNK` chunk that makes up for those that needed no padding.
 
 use std::ops::Range;
 
-use super::timeline::{Place, Timeline, Unit, fastest_us};
+use super::timeline::{CLOSEST_US, Place, Timeline, Unit, fastest_us};
 use super::{Film, FilmChunk, FilmError, FilmReadError, Footage, Layout, Opened, Table};
 
 /// Bytes of a part, at most: 32 bits are enough then, also signed ones.
@@ -36,14 +37,36 @@ fn padding(place: &Place, frames: u64) -> u64 {
 
 /// Lays a film out in parts of at most `most` bytes of pictures and indexes.
 pub fn lay_out(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, FilmError> {
-    let step = fastest_us(rows, end_us).min(u64::from(u32::MAX));
-    let timeline = Timeline::new(rows, end_us, Unit { numerator: 1, denominator: step });
+    let (step, timeline) = match even(rows, end_us) {
+        Some(even) => even,
+        None => {
+            let step = fastest_us(rows, end_us).min(u64::from(u32::MAX));
+            (step, Timeline::new(rows, end_us, Unit { numerator: 1, denominator: step }))
+        }
+    };
     let parts = parts(&timeline, most)?;
     if timeline.units() > u64::from(u32::MAX) || parts.len() > 10_000 {
         return Err(FilmError::TooLong);
     }
     let largest = rows.iter().map(|row| row.bytes).max().unwrap_or(0);
     Ok(Head { timeline, parts, step: step as u32, largest }.lay_out())
+}
+
+/// The step and the slots of pictures that come evenly: a picture in every slot, so that the number of frames that the
+/// headers tell is that of the pictures. `None` where a chunk would begin more than a step off its time.
+fn even(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
+    let from_us = rows.first()?.from_us;
+    let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
+    // Rounded up: no slot is left over at the end.
+    let step = end_us.saturating_sub(from_us).div_ceil(frames.max(1)).max(CLOSEST_US);
+    let timeline = Timeline::new(rows, end_us, Unit { numerator: 1, denominator: step });
+    let is_on_time = |(place, row): (&Place, &FilmChunk)| {
+        place.start.saturating_mul(step).abs_diff(row.from_us.saturating_sub(from_us)) <= step
+    };
+    let is_even = step <= u64::from(u32::MAX)
+        && timeline.units() == frames
+        && timeline.places.iter().zip(rows).all(is_on_time);
+    is_even.then_some((step, timeline))
 }
 
 /// Which chunks go into which part.

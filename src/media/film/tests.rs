@@ -321,6 +321,25 @@ fn an_avi_tells_times_within_a_step() {
     assert!((slots.len() as u64 * step).abs_diff(end) <= step);
 }
 
+/// A camera's 30 a second with its jitter: no frame is told that is not there.
+#[test]
+fn an_avi_of_even_pictures_has_a_picture_in_every_slot() {
+    let at = |n: u64| n * 33_367 + (n * 7_919) % 9_000;
+    let chunks: Vec<Vec<(u64, usize)>> =
+        (0..60).map(|chunk| (0..30).map(|n| (at(30 * chunk + n), 11 + n as usize)).collect()).collect();
+    let mut reels = Reels::new(&chunks);
+    let file = whole(&reels.film(FilmFormat::Avi), &mut reels, 1 << 20);
+    let (slots, step) = read_avi(&file);
+    assert_eq!(slots.len(), 1800);
+    assert!(slots.iter().all(|(_, bytes)| !bytes.is_empty()));
+    let avih = find_all(&file, b"avih")[0];
+    assert_eq!(little(&file, avih + 8 + 16), 1800);
+    let first = at(0);
+    for (n, slot) in (0..1800).map(|n| (n, n * step)) {
+        assert!(slot.abs_diff(at(n) - first) <= 2 * step, "picture {n}");
+    }
+}
+
 #[test]
 fn an_avi_of_many_parts_tells_of_each() {
     let mut reels = uneven();

@@ -113,7 +113,7 @@ pub fn longest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
 }
 
 /// Two pictures of a camera are no closer than this for long, in microseconds; stamps may be.
-const CLOSEST_US: u64 = 1_000;
+pub const CLOSEST_US: u64 = 1_000;
 
 /// The usual time between two pictures where they come fastest, in microseconds.
 pub fn fastest_us(rows: &[FilmChunk], end_us: u64) -> u64 {

@@ -1,22 +1,27 @@
 //! Files become items: a JPEG a snapshot; an MJPEG file (pictures one behind another, or a multipart stream that
-//! was saved) or an AVI with MJPEG video a recording. Nothing is decoded: every picture keeps its bytes, but for
-//! the tables that the AVI convention leaves out.
+//! was saved) or an AVI, MP4 or MOV with MJPEG video a recording. Nothing is decoded: every picture keeps its bytes,
+//! but for the tables that the AVI convention leaves out. An MP4 or MOV keeps its times and its date.
 //!
 //! A file is read from its beginning to its end, once, and need not be a file: one picture and the chunk under way
-//! are in memory, and chunks are handed to the store as it takes them. Who reads it may block and wait. What cannot
+//! are in memory, and chunks are handed to the store as it takes them. An MP4 whose index comes last is set aside in a
+//! nameless file beside the store until the index is there. Who reads it may block and wait. What cannot
 //! be read to its end, for the disk or the network failed, leaves nothing behind; a file that was itself cut off is
 //! taken as far as it goes.
 
 pub mod same;
 
+use std::fs::File;
 use std::future::Future;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
 
 use jiff::tz::TimeZone;
+use rustix::fs::{Mode, OFlags};
 
 use crate::base::{Stamp, block_on, clock};
 use crate::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
 use crate::source::avi::{AviError, AviReader};
+use crate::source::mp4::{Mp4Error, Mp4Reader};
 use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
 use crate::store::media::{
     Chunk, ChunkFrame, Ended, Item, Media, MediaError, NewRecording, NewSnapshot, Origin, RecordingHandle,
@@ -54,8 +59,11 @@ pub struct ImportWish {
     pub date: Option<String>,
     /// A note.
     pub note: String,
-    /// When its first picture was taken; `None`: as the date or the file itself says, else now.
+    /// When its first picture was taken; `None`: as the date or the file itself says.
     pub stamp: Option<Stamp>,
+    /// When the file was written, microseconds since 1970: its time where nothing says another one, and no sure one.
+    /// `None`: now.
+    pub modified_us: Option<u64>,
     /// Pictures a second of a clip; `None`: as it says itself, else 30.
     pub fps: Option<f64>,
     /// Where it comes from, in words.
@@ -80,11 +88,17 @@ pub enum ImportError {
     #[error("it could not be read: {0}")]
     Read(#[from] io::Error),
     /// It is something else.
-    #[error("this is {0}; a JPEG, an MJPEG file or an AVI with MJPEG video can be taken")]
+    #[error("this is {0}; a JPEG, an MJPEG file, or an AVI, MP4 or MOV with MJPEG video can be taken")]
     Kind(&'static str),
     /// The AVI is none, or its video is not MJPEG.
     #[error("this AVI cannot be taken: {0}")]
     Avi(String),
+    /// Likewise an MP4 or a MOV.
+    #[error("this film cannot be taken: {0}")]
+    Mp4(String),
+    /// A file that has to be set aside while it is read has no place.
+    #[error("there is no place beside the store where it can be set aside while it is read: {0}")]
+    Spool(io::Error),
     /// There is no whole picture in it.
     #[error("there is no whole picture in it")]
     Empty,
@@ -103,19 +117,20 @@ impl ImportError {
     /// Whether something is wrong with this file: another one may be taken all the same.
     pub fn is_of_the_file(&self) -> bool {
         match self {
-            ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Empty => true,
+            ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) | ImportError::Empty => true,
             ImportError::Jpeg(_) | ImportError::TooBig => true,
             ImportError::Media(error) => matches!(error, MediaError::Wrong(_) | MediaError::SameName(_)),
-            ImportError::Read(_) => false,
+            ImportError::Read(_) | ImportError::Spool(_) => false,
         }
     }
 
     /// What the user can do.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            ImportError::Kind(_) | ImportError::Avi(_) => {
-                Some("ffmpeg makes one of most clips: ffmpeg -i CLIP -an -c:v mjpeg -q:v 3 CLIP.avi")
-            }
+            ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) => Some(
+                "ffmpeg makes one of most clips: ffmpeg -i CLIP -an -c:v mjpeg -q:v 3 -pix_fmt yuvj420p CLIP.mov",
+            ),
+            ImportError::Spool(_) => Some("make room on that disk, or add the file as an MJPEG file"),
             ImportError::Media(error) => error.hint(),
             _ => None,
         }
@@ -137,6 +152,11 @@ pub fn import(media: &Media, mut input: impl Read, wish: ImportWish) -> Result<I
             let reader = AviReader::open(Forward::new(Cursor::new(head).chain(input)))?;
             let step_us = reader.video().step.map(|step| u64::try_from(step.as_micros()).unwrap_or(u64::MAX));
             record(media, AviFrames { reader, jpeg: Vec::new() }, step_us, wish)
+        }
+        Kind::Mp4 => {
+            let spool = spool_beside(media.file())?;
+            let reader = Mp4Reader::open(Cursor::new(head).chain(input), spool)?;
+            record(media, Mp4Frames { reader, jpeg: Vec::new() }, None, wish)
         }
         Kind::Jpegs => {
             let mut pictures = Pictures::jpegs(Cursor::new(head).chain(input));
@@ -194,15 +214,28 @@ fn record(
 ) -> Result<Imported, ImportError> {
     let own_step = wish.fps.filter(|fps| *fps > 0.0).map(|fps| (1e6 / fps).round() as u64);
     let mut pace = Pace { step_us: own_step.or(step_us).unwrap_or(USUAL_STEP_US).max(1), ..Pace::default() };
+    let began_us = pictures.began_us();
     let mut taken: Option<Taken> = None;
     let mut left_out = 0;
+    let mut until_us = None;
     let read = loop {
         let frame = match pictures.next() {
             Ok(Some(frame)) => frame,
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
-        let at_us = pace.next(frame.told_us);
+        let at_us = match frame.shown_us {
+            Some((from_us, to_us)) if own_step.is_none() => {
+                until_us = Some(to_us);
+                from_us
+            }
+            _ => {
+                let at_us = pace.next(frame.told_us);
+                // What takes the usual pace, for want of another, takes that of its own times to the end.
+                until_us = own_step.or(step_us).map(|_| pace.next_us);
+                at_us
+            }
+        };
         if frame.jpeg.is_empty() {
             // An AVI's way to say that the picture before is shown for longer.
             continue;
@@ -213,7 +246,8 @@ fn record(
             continue;
         };
         if taken.is_none() {
-            match Taken::begin(media, pace.first_told_us, &wish) {
+            let told_us = began_us.map(|began_us| began_us.saturating_add(at_us)).or(pace.first_told_us);
+            match Taken::begin(media, told_us, &wish) {
                 Ok(begun) => taken = Some(begun),
                 Err(error) => break Err(error.into()),
             }
@@ -225,7 +259,7 @@ fn record(
     };
     let Some(taken) = taken else { return read.and(Err(ImportError::Empty)) };
     let item = match read {
-        Ok(()) => taken.end()?.ok_or(ImportError::Empty)?,
+        Ok(()) => taken.end(until_us)?.ok_or(ImportError::Empty)?,
         Err(error) => {
             taken.undo();
             return Err(error);
@@ -300,8 +334,12 @@ impl Taken {
         Ok(())
     }
 
-    fn end(mut self) -> Result<Option<Item>, MediaError> {
-        if !self.chunk.frames.is_empty() {
+    /// Ends it with its last picture, which is shown until then.
+    fn end(mut self, until_us: Option<u64>) -> Result<Option<Item>, MediaError> {
+        if let Some(last) = self.chunk.frames.last() {
+            let begun_us = self.first_us.unwrap_or(0).saturating_add(last.at_us);
+            self.chunk.last_us =
+                until_us.and_then(|until_us| until_us.checked_sub(begun_us)).filter(|us| *us > 0);
             self.append()?;
         }
         self.handle.end(Ended::Asked)
@@ -328,9 +366,10 @@ impl ImportWish {
         });
         let date = time.as_ref().map(|time| time.date().to_string()).or_else(|| given.map(str::to_owned));
         let said_us = time.and_then(|time| u64::try_from(time.timestamp().as_microsecond()).ok());
-        let stamp = self.stamp.unwrap_or_else(|| match said_us.or(told_us) {
-            Some(wall_us) => Stamp { monotonic_us: clock::monotonic_us(), wall_us, wall_trusted: true },
-            None => Stamp::now(),
+        let stamp = self.stamp.unwrap_or_else(|| {
+            let known_us = said_us.or(told_us);
+            let wall_us = known_us.or(self.modified_us).unwrap_or_else(clock::wall_us);
+            Stamp { monotonic_us: clock::monotonic_us(), wall_us, wall_trusted: known_us.is_some() }
         });
         (stamp, date)
     }
@@ -378,6 +417,7 @@ impl Pace {
 /// What a file is, by its first bytes.
 enum Kind {
     Avi,
+    Mp4,
     Jpegs,
 }
 
@@ -386,10 +426,23 @@ impl Kind {
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
         Err(ImportError::Kind(match () {
             () if at(0, b"RIFF") && at(8, b"AVI ") => return Ok(Kind::Avi),
+            () if [b"heic", b"heix", b"heim", b"mif1", b"msf1"]
+                .iter()
+                .any(|brand| at(4, b"ftyp") && at(8, *brand)) =>
+            {
+                "a HEIC picture"
+            }
+            () if at(4, b"ftypavi") => "an AVIF picture",
+            // Old QuickTime films begin without a type.
+            () if [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"]
+                .iter()
+                .any(|name| at(4, *name)) =>
+            {
+                return Ok(Kind::Mp4);
+            }
             // At once, or behind the head of a multipart stream that was saved.
             () if memchr::memmem::find(head, &[0xff, 0xd8, 0xff]).is_some() => return Ok(Kind::Jpegs),
             () if head.is_empty() => "an empty file",
-            () if at(4, b"ftyp") => "an MP4, or a picture of its family (HEIC, AVIF)",
             () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => "a Matroska or WebM file",
             () if at(0, b"\x89PNG") => "a PNG",
             () if at(0, b"GIF8") => "a GIF",
@@ -405,11 +458,19 @@ struct ReadFrame<'a> {
     jpeg: &'a [u8],
     /// When it was taken, in microseconds since 1970, where the file says so.
     told_us: Option<u64>,
+    /// From when until when it is shown, in microseconds from the clip's beginning, where the file has a time of each
+    /// picture.
+    shown_us: Option<(u64, u64)>,
 }
 
 /// The pictures of a clip, one after the other.
 trait Frames {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError>;
+
+    /// When the clip begins, in microseconds since 1970, where the file says so beside its pictures.
+    fn began_us(&self) -> Option<u64> {
+        None
+    }
 
     /// How many were none.
     fn left_out(&self) -> u64;
@@ -424,12 +485,50 @@ struct AviFrames<R: Read + Seek> {
 impl<R: Read + Seek> Frames for AviFrames<R> {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
         let is_there = self.reader.next(&mut self.jpeg)?;
-        Ok(is_there.then_some(ReadFrame { jpeg: &self.jpeg, told_us: None }))
+        Ok(is_there.then_some(ReadFrame { jpeg: &self.jpeg, told_us: None, shown_us: None }))
     }
 
     fn left_out(&self) -> u64 {
         0
     }
+}
+
+/// The pictures of an MP4 or a MOV.
+struct Mp4Frames<R> {
+    reader: Mp4Reader<R>,
+    jpeg: Vec<u8>,
+}
+
+impl<R: Read> Frames for Mp4Frames<R> {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
+        let shown_us = self.reader.next(&mut self.jpeg)?;
+        Ok(shown_us.map(|_| ReadFrame { jpeg: &self.jpeg, told_us: None, shown_us }))
+    }
+
+    fn began_us(&self) -> Option<u64> {
+        self.reader.created_us()
+    }
+
+    fn left_out(&self) -> u64 {
+        0
+    }
+}
+
+/// A nameless file on the disk of the store, gone when it is closed.
+fn spool_beside(store: &Path) -> Result<File, ImportError> {
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+        Ok(file) => return Ok(file.into()),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {}
+        Err(error) => return Err(ImportError::Spool(error.into())),
+    }
+    // File systems such as NFS and FUSE have no nameless files.
+    let named = folder.join(format!(".tallycam-{}-{}", std::process::id(), clock::monotonic_us()));
+    let file = File::options().read(true).write(true).create_new(true).open(&named);
+    let file = file.map_err(ImportError::Spool)?;
+    std::fs::remove_file(&named).map_err(ImportError::Spool)?;
+    Ok(file)
 }
 
 /// Pictures one behind another.
@@ -494,12 +593,12 @@ impl<R: Read> Frames for Pictures<R> {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
         if let Some((jpeg, told_us)) = self.put_back.take().or_else(|| self.ahead.take()) {
             self.current = jpeg;
-            return Ok(Some(ReadFrame { jpeg: &self.current, told_us }));
+            return Ok(Some(ReadFrame { jpeg: &self.current, told_us, shown_us: None }));
         }
         self.current = Vec::new();
         let Some(range) = self.read()? else { return Ok(None) };
         let told_us = self.reader.told_us();
-        Ok(Some(ReadFrame { jpeg: self.reader.bytes(range), told_us }))
+        Ok(Some(ReadFrame { jpeg: self.reader.bytes(range), told_us, shown_us: None }))
     }
 
     fn left_out(&self) -> u64 {
@@ -512,6 +611,16 @@ impl From<AviError> for ImportError {
         match error {
             AviError::Io(error) => ImportError::Read(error),
             other => ImportError::Avi(other.to_string()),
+        }
+    }
+}
+
+impl From<Mp4Error> for ImportError {
+    fn from(error: Mp4Error) -> ImportError {
+        match error {
+            Mp4Error::Io(error) => ImportError::Read(error),
+            Mp4Error::Spool(error) => ImportError::Spool(error),
+            other => ImportError::Mp4(other.to_string()),
         }
     }
 }
@@ -563,6 +672,7 @@ mod tests {
             may_rename: false,
             note: String::new(),
             stamp: None,
+            modified_us: None,
             fps: None,
             source: String::new(),
         };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
-use super::sqlite::{Foreign, Lock, LockFault, Shape, hand_over};
+use super::sqlite::{ELSEWHERE, Foreign, Lock, LockFault, Shape, Unlockable, hand_over};
 
 /// The ledger's name in its directory.
 pub(super) const FILE_NAME: &str = "counts.db";
@@ -188,11 +188,21 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
             reason: String::from("another tallycam keeps its counts there"),
             hint: Some(String::from("end it, or give each its own state directory")),
         },
+        LockFault::Refused(unlockable) => unlockable.into(),
     })
+}
+
+impl From<Unlockable> for StoreError {
+    fn from(Unlockable { file, reason }: Unlockable) -> StoreError {
+        StoreError::File { file, reason, hint: Some(String::from(ELSEWHERE)) }
+    }
 }
 
 /// What SQLite said, with what the user can do about it.
 pub(super) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
+    if let Some(unlockable) = Unlockable::of(file, error) {
+        return unlockable.into();
+    }
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Some("make room on the disk; it is tried again by itself"),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(
@@ -201,6 +211,9 @@ pub(super) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             Some("let the daemon's user read and write the file and its directory")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Some("another program holds the file open in the middle of something; end it")
         }
         Some(ErrorCode::SystemIoFailure) => Some("look at the disk (`dmesg`): it does not take or give data"),
         _ => None,

@@ -12,6 +12,8 @@ pub(super) struct Pictures<'a> {
     pub jpegs: &'a [u8],
     pub size: (u32, u32),
     pub is_after_gap: bool,
+    /// As [`Chunk::last_us`].
+    pub last_us: Option<u64>,
 }
 
 impl<'a> From<&'a Chunk> for Pictures<'a> {
@@ -20,6 +22,7 @@ impl<'a> From<&'a Chunk> for Pictures<'a> {
             frames: &chunk.frames,
             jpegs: &chunk.jpegs,
             size: (chunk.width, chunk.height),
+            last_us: chunk.last_us,
             is_after_gap: chunk.is_after_gap,
         }
     }
@@ -57,11 +60,12 @@ pub(super) fn insert(
     let (Some(first), Some(last)) = (pictures.frames.first(), pictures.frames.last()) else { return Ok(()) };
     let id = chunk_id(item, sums.next);
     let count = pictures.frames.len() as u64;
-    let step_us = match count {
+    let usual_us = match count {
         1 if sums.frames > 0 && !pictures.is_after_gap => first.at_us.saturating_sub(sums.to_us),
         1 => sums.step_us,
         more => (last.at_us - first.at_us) / (more - 1),
     };
+    let step_us = pictures.last_us.unwrap_or(usual_us);
     let numbers = [
         first.at_us as i64,
         last.at_us as i64,
@@ -217,7 +221,13 @@ mod tests {
             let jpegs = vec![n as u8; 20_000 + 137 * n];
             let frames =
                 [ChunkFrame { at_us: n as u64, offset: 0, len: jpegs.len() as u32, sequence: n as u64 }];
-            let pictures = Pictures { frames: &frames, jpegs: &jpegs, size: (640, 480), is_after_gap: false };
+            let pictures = Pictures {
+                frames: &frames,
+                jpegs: &jpegs,
+                size: (640, 480),
+                is_after_gap: false,
+                last_us: None,
+            };
             insert(&connection, 1, &mut sums, &pictures).unwrap();
             let stored: Vec<u8> = connection
                 .query_row("SELECT jpegs FROM chunks ORDER BY id DESC LIMIT 1", [], |row| row.get(0))

@@ -1,13 +1,23 @@
-//! What the rows need when the wall clock is set: their times and days anew. What a change of the clock is says
-//! `store/mending`.
+//! What the rows need when the wall clock is set: their times, days and names. `store/mending` says what a change of
+//! the clock is.
 
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::names::day_of;
-use super::rows::ReadError;
+use super::Kind;
+use super::names::{day_of, default_name, free_name, is_default_name};
+use super::rows::{self, ReadError};
 use crate::base::Stamp;
 use crate::store::mending::{Change, WallClock};
+
+/// The boot of a time that no clock can mend: that of a file which does not say when it was made.
+const UNKNOWN: &str = "none";
+
+/// The row of [`UNKNOWN`], which is made where it is not there.
+pub(super) fn unknown_boot(connection: &Connection) -> Result<i64, ReadError> {
+    connection.execute("INSERT OR IGNORE INTO boots (boot, offset_us, sure) VALUES (?1, 0, 0)", [UNKNOWN])?;
+    connection.query_row("SELECT id FROM boots WHERE boot = ?1", [UNKNOWN], |row| row.get(0))
+}
 
 /// What is known of this boot's clock; a boot that is not on record yet is put there.
 pub(super) fn boot(connection: &Connection, name: &str, now: Stamp) -> Result<(i64, WallClock), ReadError> {
@@ -33,6 +43,16 @@ pub(super) fn newest_sure(connection: &Connection) -> Result<i64, ReadError> {
         .query_row("SELECT ifnull(max(added_us), 0) FROM items WHERE boot IS NULL", [], |row| row.get(0))
 }
 
+/// An item whose time moves with the clock.
+struct Moved {
+    id: i64,
+    kind: Option<Kind>,
+    name: String,
+    is_dated: bool,
+    from_us: i64,
+    to_us: i64,
+}
+
 /// Does to the rows of this boot what a change of the clock demands; tells whether any has moved.
 pub(super) fn apply_change(
     connection: &Connection,
@@ -51,15 +71,39 @@ pub(super) fn apply_change(
     if change == Change::Step {
         return Ok(false);
     }
-    let mut days = connection.prepare(
-        "SELECT id, max(mono_us + ?2, 0) FROM items WHERE boot = ?1 AND mono_us IS NOT NULL AND NOT dated",
+    let mut items = connection.prepare(
+        "SELECT id, kind, name, dated, at_us, max(mono_us + ?2, 0) FROM items WHERE boot = ?1 AND mono_us IS NOT NULL",
     )?;
-    let moved: Vec<(i64, i64)> = days
-        .query_map([boot, wall.offset_us], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let moved: Vec<Moved> = items
+        .query_map([boot, wall.offset_us], |row| {
+            Ok(Moved {
+                id: row.get(0)?,
+                kind: Kind::of_word(&row.get::<_, String>(1)?),
+                name: row.get(2)?,
+                is_dated: row.get(3)?,
+                from_us: row.get(4)?,
+                to_us: row.get(5)?,
+            })
+        })?
         .collect::<Result<_, _>>()?;
     let mut date = connection.prepare("UPDATE items SET date = ?2 WHERE id = ?1")?;
-    for (id, at_us) in moved {
-        date.execute(params![id, day_of(at_us, zone)])?;
+    let mut rename = connection.prepare("UPDATE items SET name = ?2 WHERE id = ?1")?;
+    for item in moved {
+        if !item.is_dated {
+            date.execute(params![item.id, day_of(item.to_us, zone)])?;
+        }
+        // The name that it got from the clock goes along; one that somebody has given stays.
+        if let Some(kind) = item.kind
+            && is_default_name(&item.name, kind, item.from_us, zone)
+        {
+            let name = default_name(kind, item.to_us, zone);
+            if !is_default_name(&item.name, kind, item.to_us, zone) {
+                let is_taken = rows::has_name(connection, &name)?;
+                let name =
+                    if is_taken { free_name(&name, |name| rows::has_name(connection, name))? } else { name };
+                rename.execute(params![item.id, name])?;
+            }
+        }
     }
     let count = connection.execute(
         "UPDATE items SET at_us = ifnull(max(mono_us + ?2, 0), at_us), added_us = max(added_mono_us + ?2, 0),

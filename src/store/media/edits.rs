@@ -9,7 +9,9 @@ use super::names::{
 };
 use super::rows::{self, ReadError, Sums};
 use super::schema::{OPEN, THERE};
-use super::{ChunkFrame, Item, Kind, MediaEdit, MediaError, NewRecording, NewSnapshot, Origin, freeing};
+use super::{
+    ChunkFrame, Item, Kind, MediaEdit, MediaError, NewRecording, NewSnapshot, Origin, clocks, freeing,
+};
 use crate::base::Stamp;
 
 /// What a new item of either kind says.
@@ -53,6 +55,7 @@ pub(super) fn add_snapshot(desk: &mut Desk<'_>, new: NewSnapshot) -> Result<Item
         jpegs: &new.jpeg,
         size: (new.width, new.height),
         is_after_gap: false,
+        last_us: None,
     };
     chunks::insert(desk.connection, id, &mut Sums::default(), &pictures)?;
     desk.state.totals.snapshots.0 += 1;
@@ -108,7 +111,12 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
         }
         None => (day_of(at_us, desk.zone), None),
     };
-    let is_sure = desk.state.wall.is_sure;
+    let is_known = is_ours || words.stamp.wall_trusted;
+    let boot = match desk.state.wall.is_sure {
+        false => Some(desk.boot),
+        true if is_known => None,
+        true => Some(clocks::unknown_boot(desk.connection)?),
+    };
     desk.connection.execute(
         "INSERT INTO items (name, kind, date, at_us, added_us, state, camera, source, origin, note, boot, mono_us,
            added_mono_us, dated)
@@ -124,9 +132,9 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
             words.source,
             words.origin.word(),
             words.note,
-            (!is_sure).then_some(desk.boot),
+            boot,
             // A time that somebody has set is moved by no clock.
-            (is_ours && moved_us.is_none()).then_some(words.stamp.monotonic_us as i64),
+            ((is_ours || !is_known) && moved_us.is_none()).then_some(words.stamp.monotonic_us as i64),
             desk.now.monotonic_us as i64,
             is_dated
         ],

@@ -170,11 +170,12 @@ impl MediaError {
     }
 
     /// The store's own file, where that is what cannot be used: it can be set aside as it is. None where the trouble is
-    /// the directory's, or another program is in the middle of writing the file.
+    /// the directory's or the file system's, or another program is in the middle of writing the file.
     pub fn unusable_store(&self) -> Option<&Path> {
         match self {
             MediaError::File { file, hint, .. }
-                if file.ends_with(schema::FILE_NAME) && hint.as_deref() != Some(schema::IN_USE) =>
+                if file.ends_with(schema::FILE_NAME)
+                    && !matches!(hint.as_deref(), Some(schema::IN_USE | crate::store::sqlite::ELSEWHERE)) =>
             {
                 Some(file)
             }

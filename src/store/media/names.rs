@@ -94,6 +94,19 @@ pub(super) fn default_name(kind: Kind, at_us: i64, zone: &TimeZone) -> String {
     format!("{}.{extension}", local(at_us, zone).strftime("%Y-%m-%d_%H-%M-%S"))
 }
 
+/// Whether nobody has named an item of this time: its name is [`default_name`], or that with a number.
+pub(super) fn is_default_name(name: &str, kind: Kind, at_us: i64, zone: &TimeZone) -> bool {
+    let default = default_name(kind, at_us, zone);
+    let (stem, extension) = split(&default);
+    let number = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension));
+    number.is_some_and(|number| {
+        let digits = number.strip_prefix('-').unwrap_or("0");
+        (number.is_empty() || number.starts_with('-'))
+            && !digits.is_empty()
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 /// The day of a time.
 pub(super) fn day_of(at_us: i64, zone: &TimeZone) -> String {
     local(at_us, zone).strftime("%Y-%m-%d").to_string()

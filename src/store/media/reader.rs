@@ -39,6 +39,11 @@ impl std::fmt::Debug for MediaReader {
 }
 
 impl MediaReader {
+    /// The file that is read.
+    pub fn file(&self) -> &std::path::Path {
+        &self.file
+    }
+
     /// Opens `file` read-only.
     ///
     /// # Errors

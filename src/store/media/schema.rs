@@ -18,7 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::{MediaError, vfs};
-use crate::store::sqlite::{Foreign, Lock, LockFault, Shape, hand_over};
+use crate::store::sqlite::{ELSEWHERE, Foreign, Lock, LockFault, Shape, Unlockable, hand_over};
 
 /// The store's name in its directory.
 pub(super) const FILE_NAME: &str = "media.db";
@@ -184,7 +184,14 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, MediaError> {
             hint: Some(String::from("give the daemon a state directory that it may write to")),
         },
         LockFault::Taken(file) => MediaError::Locked { file },
+        LockFault::Refused(unlockable) => unlockable.into(),
     })
+}
+
+impl From<Unlockable> for MediaError {
+    fn from(Unlockable { file, reason }: Unlockable) -> MediaError {
+        MediaError::File { file, reason, hint: Some(String::from(ELSEWHERE)) }
+    }
 }
 
 /// What can be done about a file that SQLite finds damaged.
@@ -210,6 +217,9 @@ pub(super) const IN_USE: &str = "another program holds the file open in the midd
 
 /// What SQLite said, with what the user can do about it.
 pub(super) fn media_error(file: &Path, error: &rusqlite::Error) -> MediaError {
+    if let Some(unlockable) = Unlockable::of(file, error) {
+        return unlockable.into();
+    }
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => return MediaError::Full,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(DAMAGED),

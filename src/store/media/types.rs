@@ -180,6 +180,9 @@ pub struct Chunk {
     pub height: u32,
     /// Whether pictures are missing between the chunk before and this one.
     pub is_after_gap: bool,
+    /// How long the last picture is shown, microseconds, where the recording ends with it and that is known; else as
+    /// long as is usual in it.
+    pub last_us: Option<u64>,
 }
 
 /// What is known of a stored chunk without its pictures.

@@ -4,9 +4,10 @@ use std::io::{Cursor, Read};
 
 use crate::media::jpeg::{self, STANDARD_HUFFMAN_TABLES};
 use crate::source::avi::AviReader;
+use crate::source::mp4::Mp4Reader;
 use crate::store::media::{ChunkFrame, ChunkRow, Item, Kind as ItemKind, MediaReader};
 
-use super::{AviFrames, Forward, Frames, HEAD, ImportError, Kind, Pictures};
+use super::{AviFrames, Forward, Frames, HEAD, ImportError, Kind, Mp4Frames, Pictures, spool_beside};
 
 /// Whether the pictures of `item` are those of the file, all of them, in order, byte for byte as they would be kept.
 /// Reads both at most once, a picture and a chunk at a time. Blocks.
@@ -36,6 +37,10 @@ pub fn is_same(reader: &MediaReader, item: &Item, mut input: impl Read) -> Resul
         Kind::Avi => {
             let reader = AviReader::open(Forward::new(whole))?;
             are_same(AviFrames { reader, jpeg: Vec::new() }, stored)
+        }
+        Kind::Mp4 => {
+            let reader = Mp4Reader::open(whole, spool_beside(reader.file())?)?;
+            are_same(Mp4Frames { reader, jpeg: Vec::new() }, stored)
         }
         Kind::Jpegs => are_same(Pictures::jpegs(whole), stored),
     }

@@ -246,6 +246,9 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     let mut bench = Bench::with(folder.path(), &clock);
     let early = bench.snapshot(None, &jpeg(1, 1000)).expect("kept");
     assert_eq!((early.is_sure, early.date.as_str(), early.at_us), (false, "1970-01-01", 1000 * S));
+    assert!(early.name.starts_with("1970-01-01_"), "{}", early.name);
+    let second = bench.snapshot(None, &jpeg(5, 1000)).expect("kept");
+    let named = bench.snapshot(Some("1970.jpg"), &jpeg(6, 1000)).expect("kept");
     let edited = bench.snapshot(None, &jpeg(2, 1000)).expect("kept");
     let date = MediaEdit { date: Some(String::from("2026-05-01T08:00")), ..MediaEdit::default() };
     let edited = bench.edit(edited.id, None, date).expect("changed");
@@ -259,6 +262,10 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     let mended = bench.reader().item(early.id).expect("there");
     assert_eq!((mended.is_sure, mended.at_us, mended.added_us), (false, MONDAY - 60 * S, MONDAY - 60 * S));
     assert_eq!(mended.date, "2026-06-01");
+    assert_eq!(mended.name, "2026-06-01_11-59-00.jpg", "it was named after its time");
+    let name = |id| bench.reader().item(id).expect("there").name;
+    assert_eq!(name(second.id), "2026-06-01_11-59-00-2.jpg");
+    assert_eq!((name(named.id), name(handle.id())), (named.name, String::from("r")), "somebody has named it");
     assert!(mended.version > early.version);
     let said = bench.reader().item(edited.id).expect("there");
     assert_eq!(
@@ -282,6 +289,37 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     clock.with(|clock| clock.is_synchronised = false);
     let mut bench = Bench::with(folder.path(), &clock);
     assert!(bench.snapshot(None, &jpeg(4, 1000)).expect("kept").is_sure);
+}
+
+#[test]
+fn an_import_that_says_no_time_has_none_that_is_sure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new();
+    let mut bench = Bench::with(folder.path(), &clock);
+    let new = NewSnapshot {
+        name: Some(String::from("old.jpg")),
+        may_rename: true,
+        date: None,
+        jpeg: Bytes::from(jpeg(1, 1000)),
+        stamp: Stamp { monotonic_us: 5, wall_us: MONDAY, wall_trusted: false },
+        width: 1,
+        height: 1,
+        source: String::from("a file"),
+        origin: Origin::Import,
+        note: String::new(),
+    };
+    let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
+    assert_eq!((item.is_sure, item.at_us), (false, MONDAY));
+    // No clock mends it; somebody may.
+    bench.cut(Vec::new());
+    clock.with(|clock| (clock.boot, clock.is_synchronised) = (String::from("next"), true));
+    let mut bench = Bench::with(folder.path(), &clock);
+    clock.with(|clock| clock.wall += 3600 * S);
+    bench.turn();
+    let item = bench.reader().item(item.id).expect("there");
+    assert_eq!((item.is_sure, item.at_us), (false, MONDAY));
+    let date = MediaEdit { date: Some(String::from("2019-05-01")), ..MediaEdit::default() };
+    assert!(bench.edit(item.id, None, date).expect("changed").is_sure);
 }
 
 #[test]

@@ -1,0 +1,176 @@
+//! Films and disks of others: what becomes of times and dates, and of a ledger that cannot be opened at once.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::common::daemon::Daemon;
+use crate::common::items::{Items, recording};
+use crate::common::{client, wait_until};
+use crate::row;
+
+const S: u64 = 1_000_000;
+
+/// When the pictures of a recording were taken, in microseconds from its beginning.
+fn times(items: &Items, name: &str) -> Vec<u64> {
+    let reader = items.reader();
+    let id = reader.by_name(name).unwrap().id;
+    let chunks = reader.chunks(id).unwrap();
+    chunks
+        .iter()
+        .flat_map(|chunk| reader.frames(id, chunk.number).unwrap())
+        .map(|frame| frame.at_us)
+        .collect()
+}
+
+fn shown(items: &Items, name: &str) -> Value {
+    items.json(&["media", "show", name, "--json"])
+}
+
+/// A film of ffmpeg, if that is there.
+fn film(path: &Path, more: &[&str]) -> bool {
+    let made = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=3"])
+        .args(more)
+        .arg(path)
+        .status();
+    made.is_ok_and(|status| status.success())
+}
+
+/// Steps of a second, then of a tenth, and one of four seconds: what was taken for 30 pictures a second.
+const VARIED: &str = "setpts='if(lt(N,5),N,5+(N-5)/10+gt(N,20)*4)/TB'";
+
+fn varied() -> Vec<u64> {
+    (0..30)
+        .map(|n: u64| if n < 5 { n * S } else { 5 * S + (n - 5) * S / 10 + u64::from(n > 20) * 4 * S })
+        .collect()
+}
+
+fn is_near(times: &[u64], wanted: &[u64]) -> bool {
+    times.len() == wanted.len() && times.iter().zip(wanted).all(|(at, wanted)| at.abs_diff(*wanted) <= 1_000)
+}
+
+#[test]
+fn our_own_film_comes_back_as_it_was() {
+    let items = Items::new();
+    let taken = [0, 40_001, 90_000, 1_500_000, 1_700_007, 9_000_000, 9_033_333, 9_066_666];
+    items.fill(|media| drop(recording(media, "walk.mp4", 60 * S, &taken)));
+    for format in ["mp4", "avi"] {
+        let out = format!("out.{format}");
+        assert_eq!(items.run(&["media", "export", "walk.mp4", &out]).0, 0);
+        let (code, said, err) = items.run(&["media", "add", &out]);
+        assert_eq!(code, 0, "{said}{err}");
+    }
+    let (was, is) = (shown(&items, "walk.mp4"), shown(&items, "out.mp4"));
+    for key in ["time", "date", "duration", "frames", "time_sure"] {
+        assert_eq!(was[key], is[key], "{key}");
+    }
+    assert!(is_near(&times(&items, "out.mp4"), &taken), "{:?}", times(&items, "out.mp4"));
+    assert_eq!(shown(&items, "out.avi")["frames"], was["frames"]);
+    row(
+        "Recordings",
+        "a recording exported as MP4, added again",
+        "the same times to the millisecond, duration and date",
+    );
+}
+
+#[test]
+fn films_of_others_keep_their_times() {
+    let items = Items::new();
+    let place = |name: &str| items.folder.path().join(name);
+    let dated = ["-metadata", "creation_time=2021-05-06T07:08:09Z"];
+    let vary = ["-vf", VARIED, "-fps_mode", "passthrough", "-enc_time_base", "1:1000"];
+    let mjpeg = ["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"];
+    if !film(&place("camera.mov"), &[&mjpeg[..], &vary, &dated].concat()) {
+        return;
+    }
+    // The index comes first, and no date.
+    assert!(film(&place("undated.mp4"), &[&mjpeg[..], &vary, &["-movflags", "+faststart"]].concat()));
+    assert!(film(&place("phone.mp4"), &["-c:v", "mpeg4"]));
+    assert!(film(&place("pieces.mp4"), &[&mjpeg[..], &["-movflags", "frag_keyframe+empty_moov"]].concat()));
+    let state = format!("store.directory={}", items.state().display());
+    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
+    for is_running in [false, true] {
+        let daemon = is_running.then(|| {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+            program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
+            Daemon::start(program, &[&sets[..], &["--set", &state]].concat())
+        });
+        if let Some(daemon) = &daemon {
+            wait_until("it has the store", || {
+                client::get(daemon.address, "/api/v1/media/storage").status == 200
+            });
+        }
+        let address =
+            daemon.as_ref().map_or(String::from("127.0.0.1:9"), |daemon| daemon.address.to_string());
+        let listen = format!("http.listen=[\"{address}\"]");
+        let add =
+            |file: &str, name: &str| items.run(&["media", "add", file, "--name", name, "--set", &listen]);
+        for (file, is_dated) in [("camera.mov", true), ("undated.mp4", false)] {
+            let name = format!("{is_running}-{file}");
+            let (code, said, err) = add(file, &name);
+            assert_eq!(code, 0, "{said}{err}");
+            assert!(is_near(&times(&items, &name), &varied()), "{name}: {:?}", times(&items, &name));
+            let item = shown(&items, &name);
+            assert_eq!(item["time_sure"], json!(is_dated), "{item}");
+            if is_dated {
+                assert_eq!(item["time"], json!("2021-05-06T07:08:09.000Z"), "{item}");
+            }
+        }
+        let (code, _, err) = add("phone.mp4", "phone.mp4");
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains("this film cannot be taken: its video is MPEG-4, not Motion JPEG"), "{err}");
+        assert!(err.contains("hint: ffmpeg makes one of most clips"), "{err}");
+        let (code, _, err) = add("pieces.mp4", "pieces.mp4");
+        assert!(code == 1 && err.contains("fragmented"), "{err}");
+    }
+    for (sample, now) in [
+        ("a Motion JPEG MOV of varying frame rate with a creation date", "its times, duration and date"),
+        (
+            "a Motion JPEG MP4 without a creation date",
+            "its times; dated as the file, and the time is not sure",
+        ),
+        (
+            "an MP4 with another codec",
+            "refused: \"its video is MPEG-4, not Motion JPEG\", and how to convert it",
+        ),
+        ("a fragmented MP4", "refused: how to put its pieces together"),
+    ] {
+        row("Recordings", sample, now);
+    }
+}
+
+/// What a daemon that may be starting again answers.
+fn answer(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[test]
+fn a_ledger_that_is_free_later_is_taken_by_hand_too() {
+    let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let lock = File::create(folder.path().join("counts.lock")).unwrap();
+    lock.lock().unwrap();
+    let state = format!("store.directory={}", folder.path().display());
+    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", &state];
+    let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &sets);
+    let refused = client::get(daemon.address, "/api/v1/counts");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("another tallycam keeps its counts there"), "{}", refused.text());
+    lock.unlock().unwrap();
+    wait_until("it has the ledger", || {
+        answer(daemon.address, "/api/v1/counts").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    });
+    row(
+        "Recordings",
+        "another program has the ledger at the start",
+        "503 that says so; opened within 30 s of its end, started by systemd or by hand",
+    );
+}
