@@ -161,8 +161,8 @@ fn outcome_of(file: &[u8], description: Option<&str>) -> String {
         command_line.output().unwrap()
     };
     let brought = ["brought.onnx", "--picture", "square.jpg"];
-    let checked = run(&[&["check"], &brought[..]].concat());
-    let added = run(&[&["add"], &brought[..]].concat()).status.success();
+    let checked = run(&[&["check"][..], &brought].concat());
+    let added = run(&[&["add"][..], &brought].concat()).status.success();
     assert_eq!(checked.status.success(), added, "what is not good is not added, and the other way round");
     if !added {
         assert!(!folder.path().join("data/models/brought.onnx").exists());

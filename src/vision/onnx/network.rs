@@ -487,6 +487,8 @@ fn picture_of(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
     let (layout, height, width) = match dimensions[..] {
         [None | Some(1), Some(3), height, width] => (Layout::Nchw, height, width),
         [None | Some(1), height, width, Some(3)] => (Layout::Nhwc, height, width),
+        // All of it open, as Transformers' own exporter writes it.
+        [None | Some(1), None, height, width] => (Layout::Nchw, height, width),
         _ => {
             let words: Vec<String> =
                 dimensions.iter().map(|d| d.map_or("?".to_owned(), |d| d.to_string())).collect();
