@@ -54,7 +54,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("digest_auth", &["source/url"], usize::MAX),
     ("rusqlite", &["store/"], usize::MAX),
     ("tract", &["vision/onnx/"], 3),
-    ("tract_onnx", &["vision/onnx/"], 4),
+    ("tract_onnx", &["vision/onnx/"], 5),
     ("tallycam_libcamera", &["source/libcamera/"], usize::MAX),
     ("rppal", &["lights/"], 1),
     ("rs_ws281x", &["lights/"], 1),

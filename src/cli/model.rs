@@ -170,7 +170,7 @@ impl Check {
             return print_json(&proof_as_json(&name, &card, &proof));
         }
         let verdict = if proof.seen.is_empty() { "can be run" } else { "is good" };
-        print(&format!("{name} {verdict}: {}\n{}", card_as_text(&card, &proof), proof_as_text(&proof)))
+        print(&format!("{name} {verdict}: {}\n{}", card_as_text(&card, &proof), proof_as_text(&card, &proof)))
     }
 }
 
@@ -237,7 +237,7 @@ impl Add {
             added.name,
             added.path.display(),
             card_as_text(&added.card, &added.proof),
-            proof_as_text(&added.proof),
+            proof_as_text(&added.card, &added.proof),
             added.path.with_extension("toml").display(),
         ))
     }
@@ -280,7 +280,8 @@ fn found_as_text(model: &FoundModel) -> String {
     let size = card.input.size.map_or_else(String::new, |(width, height)| format!(", {width}×{height}"));
     let licence = if card.licence.is_empty() { "licence not known" } else { &card.licence };
     let (family, classes) = (card.family.word(), classes(card));
-    format!("{}: {family}{size}, {classes}, {licence}\n    {path}\n", model.name)
+    let notes: String = card.guessed.iter().map(|note| format!("    note: {note}\n")).collect();
+    format!("{}: {family}{size}, {classes}, {licence}\n    {path}\n{notes}", model.name)
 }
 
 fn found_as_json(model: &FoundModel) -> Value {
@@ -295,6 +296,7 @@ fn found_as_json(model: &FoundModel) -> Value {
         "labels": card.map(|card| &card.labels),
         "licence": card.map(|card| &card.licence),
         "about": card.map(|card| &card.about),
+        "notes": card.map(|card| &card.guessed),
         "problem": model.problem,
     })
 }
@@ -314,9 +316,9 @@ fn card_as_text(card: &Card, proof: &Proof) -> String {
 /// Things that are told one by one.
 const MOST_TOLD: usize = 30;
 
-fn proof_as_text(proof: &Proof) -> String {
+fn proof_as_text(card: &Card, proof: &Proof) -> String {
     let Proof { picture, look_ms, sure_score, .. } = proof;
-    let notes: String = proof.notes.iter().map(|note| format!("note: {note}\n")).collect();
+    let notes: String = card.guessed.iter().map(|note| format!("note: {note}\n")).collect();
     if proof.seen.is_empty() {
         return format!(
             "it sees nothing on {picture}, with a score of {sure_score} or more ({look_ms:.0} ms): give --picture with a \
@@ -354,6 +356,6 @@ fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
         "sure_score": proof.sure_score,
         "seen": seen,
         "sees_nothing": proof.seen.is_empty(),
-        "notes": proof.notes,
+        "notes": card.guessed,
     })
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
-use crate::models::{self, Addition, CATALOGUE, Described, ModelError, Models, is_onnx};
+use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
 use crate::pipeline::{Made, NoDetector};
 use crate::vision::onnx::OnnxDetector;
 
@@ -165,14 +165,14 @@ impl Shelf {
     }
 
     fn load(&self, wanted: &str, path: Option<&Path>, config: &DetectConfig) -> Result<Made, ModelError> {
-        let (Described { card, notes }, onnx) = match path {
+        let (card, onnx) = match path {
             Some(path) => models::load_file(path)?,
-            None => self.models.load(wanted).map(|(card, onnx)| (card.into(), onnx))?,
+            None => self.models.load(wanted)?,
         };
         let name = path.and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
         let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)
             .map_err(ModelError::Network)?;
-        Ok(Made { detector: Box::new(detector), backend: "onnx", notes })
+        Ok(Made { detector: Box::new(detector), backend: "onnx", notes: card.guessed })
     }
 }
 
@@ -210,6 +210,7 @@ impl Offered for Shelf {
                 input: card.and_then(|card| card.input.size),
                 classes: card.map_or(0, |card| card.labels.len()),
                 licence: card.map_or_else(String::new, |card| card.licence.clone()),
+                guessed: card.map_or_else(Vec::new, |card| card.guessed.clone()),
                 name: model.name,
                 bytes: model.bytes,
                 is_in_use: false,

@@ -258,7 +258,6 @@ mod tests {
                 look_ms,
                 seen: Vec::new(),
                 sure_score: 0.5,
-                notes: Vec::new(),
             }))
         };
         assert_eq!(looking(900.0), Verdict::default());

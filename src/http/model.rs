@@ -173,6 +173,7 @@ struct FoundReport {
     licence: String,
     bytes: u64,
     in_use: bool,
+    notes: Vec<String>,
     problem: Option<String>,
 }
 
@@ -198,6 +199,7 @@ pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
         licence: model.licence,
         bytes: model.bytes,
         in_use: model.is_in_use,
+        notes: model.guessed,
         problem: model.problem,
     };
     let offered = |model: CatalogueModel| CatalogueReport {

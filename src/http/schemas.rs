@@ -175,7 +175,8 @@ fn of_models() -> Value {
             "chosen": maybe(text()), "pinned": maybe(text()),
             "items": list(object(json!({
                 "name": text(), "family": text(), "input": maybe(places(2)), "classes": count(),
-                "licence": text(), "bytes": count(), "in_use": {"type": "boolean"}, "problem": maybe(text()),
+                "licence": text(), "bytes": count(), "in_use": {"type": "boolean"},
+                "notes": list(text()), "problem": maybe(text()),
             }))),
             "catalogue": list(object(json!({
                 "name": text(), "about": text(), "licence": text(), "bytes": count(),

@@ -152,8 +152,12 @@ fn whole(value: &DeValue<'_>) -> Option<u32> {
     value.as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok())
 }
 
+fn one_text(value: &DeValue<'_>) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
 fn words(value: &DeValue<'_>) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+    value.as_array()?.iter().map(|item| one_text(item.get_ref())).collect()
 }
 
 /// The description in `text`.
@@ -167,15 +171,14 @@ pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
     })?;
     let top = Section { path: "", table: Some(parsed.get_ref()) };
     top.only(&[
-        "about", "licence", "origin", "sha256", "family", "labels", "groups", "input", "heads", "counting",
+        "about", "licence", "origin", "sha256", "guessed", "family", "labels", "groups", "input", "heads",
+        "counting",
     ])?;
     let sha256 = top.text("sha256")?.map(str::to_ascii_lowercase);
     if sha256.as_ref().is_some_and(|sum| sum.len() != 64 || !sum.bytes().all(|b| b.is_ascii_hexdigit())) {
         return Err(top.wrong("sha256", "64 hexadecimal digits"));
     }
-    let labels = top
-        .list("labels", "a list of texts", |value| value.as_str().map(str::to_owned))?
-        .ok_or_else(|| top.missing("labels"))?;
+    let labels = top.list("labels", "a list of texts", one_text)?.ok_or_else(|| top.missing("labels"))?;
     if labels.is_empty() {
         return Err(top.wrong("labels", "a list of one label at least"));
     }
@@ -185,6 +188,7 @@ pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
         licence: owned(top.text("licence")?),
         origin: owned(top.text("origin")?),
         sha256,
+        guessed: top.list("guessed", "a list of sentences", one_text)?.unwrap_or_default(),
         input: input(&top.section("input")?)?,
         family: family(top.text("family")?.ok_or_else(|| top.missing("family"))?, &top.section("heads")?)?,
         labels,
@@ -319,6 +323,9 @@ pub(super) fn write(card: &Card) -> String {
     }
     if let Some(sum) = &card.sha256 {
         line(&mut out, "sha256", &quoted(sum));
+    }
+    if !card.guessed.is_empty() {
+        line(&mut out, "guessed", &list(&card.guessed, |note| quoted(note)));
     }
     line(&mut out, "family", &quoted(card.family.word()));
     line(&mut out, "labels", &list(&card.labels, |label| quoted(label)));
@@ -510,6 +517,7 @@ mod tests {
                 licence: String::from("MIT"),
                 origin: String::new(),
                 sha256: Some("0f".repeat(32)),
+                guessed: vec![String::from("the names of its 2 classes are guessed")],
                 input: InputCard {
                     size: Some((300, 200)),
                     layout: Some(Layout::Nhwc),

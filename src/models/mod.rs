@@ -91,22 +91,6 @@ pub struct Added {
     pub proof: Proof,
 }
 
-/// What a model is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Described {
-    /// Its description.
-    pub card: Card,
-    /// What of that is guessed, a sentence each.
-    pub notes: Vec<String>,
-}
-
-impl From<Card> for Described {
-    /// Nothing of it is guessed.
-    fn from(card: Card) -> Described {
-        Described { card, notes: Vec::new() }
-    }
-}
-
 impl Models {
     /// The usual places (`models` in the working directory, `models` beside the program,
     /// `/usr/share/tallycam/models`) and our own: `models` in `state_directory`.
@@ -198,10 +182,10 @@ impl Models {
             (None, _) => stem,
         };
         self.check_free(&name, addition.replace)?;
-        let mut described = card_of(path, &bytes, addition)?;
+        let mut card = card_of(path, &bytes, addition)?;
         // A description that somebody wrote may have none; ours have.
-        described.card.sha256.get_or_insert_with(|| sha256(&bytes));
-        self.put(name, &bytes, addition, described)
+        card.sha256.get_or_insert_with(|| sha256(&bytes));
+        self.put(name, &bytes, addition, card)
     }
 
     /// Fetches a model of the catalogue, and adds it like a file.
@@ -238,8 +222,8 @@ impl Models {
         if sha256.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
             return Err(ModelError::WrongDownload { url: shown_url(url), found });
         }
-        let described = describe(&bytes, addition, catalogue::of_sum(&found))?;
-        self.put(name, &bytes, addition, described)
+        let card = describe(&bytes, addition, catalogue::of_sum(&found))?;
+        self.put(name, &bytes, addition, card)
     }
 
     /// Fetches a model from wherever `entry` says.
@@ -262,8 +246,8 @@ impl Models {
         if found != entry.sha256 {
             return Err(ModelError::WrongDownload { url: entry.url.to_owned(), found });
         }
-        let described = describe(&bytes, addition, Some(entry))?;
-        self.put(name, &bytes, addition, described)
+        let card = describe(&bytes, addition, Some(entry))?;
+        self.put(name, &bytes, addition, card)
     }
 
     /// Runs the model called `name` on a picture.
@@ -282,22 +266,15 @@ impl Models {
     /// # Errors
     /// It cannot be used.
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), ModelError> {
-        let (Described { card, notes }, bytes) = load_as(path, addition)?;
+        let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let proof = proof::prove(&name, &bytes, &card, (None, 1), addition.picture.as_deref())?;
-        Ok((card, Proof { notes, ..proof }))
+        Ok((card, proof))
     }
 
-    fn put(
-        &self,
-        name: String,
-        bytes: &[u8],
-        addition: &Addition,
-        Described { card, notes }: Described,
-    ) -> Result<Added, ModelError> {
+    fn put(&self, name: String, bytes: &[u8], addition: &Addition, card: Card) -> Result<Added, ModelError> {
         self.check_free(&name, addition.replace)?;
         let proof = proof::prove(&name, bytes, &card, (None, 1), addition.picture.as_deref())?;
-        let proof = Proof { notes, ..proof };
         let own = self.own();
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
@@ -332,7 +309,7 @@ impl Models {
 ///
 /// # Errors
 /// It cannot be read, or what it is cannot be told.
-pub fn load_file(path: &Path) -> Result<(Described, Vec<u8>), ModelError> {
+pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
     load_as(path, &Addition::default())
 }
 
@@ -341,7 +318,7 @@ pub fn load_file(path: &Path) -> Result<(Described, Vec<u8>), ModelError> {
 /// # Errors
 /// It cannot be used.
 pub fn try_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proof, ModelError> {
-    let (Described { card, .. }, bytes) = load_file(path)?;
+    let (card, bytes) = load_file(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     proof::prove(&name, &bytes, &card, (size, threads), None)
 }
@@ -362,13 +339,13 @@ pub fn is_known(path: &Path) -> bool {
     };
     // Not before: what no description tells of a network is read from it.
     card_of(path, &bytes, &Addition::default())
-        .is_ok_and(|Described { card, .. }| card.input.size.is_none() || card.input.size == own)
+        .is_ok_and(|card| card.input.size.is_none() || card.input.size == own)
 }
 
-fn load_as(path: &Path, addition: &Addition) -> Result<(Described, Vec<u8>), ModelError> {
+fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {
     let bytes = read_onnx(path)?;
-    let described = card_of(path, &bytes, addition)?;
-    Ok((described, bytes))
+    let card = card_of(path, &bytes, addition)?;
+    Ok((card, bytes))
 }
 
 /// Whether it is called as ONNX files are, in whatever letters.
@@ -378,7 +355,7 @@ pub fn is_onnx(path: &Path) -> bool {
 
 /// What the ONNX file at `path` is: by the description beside it where there is one, with other labels where they are
 /// given; else by what the catalogue knows or the file itself tells.
-fn card_of(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Described, ModelError> {
+fn card_of(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, ModelError> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
     if !is_onnx(path) || !described.exists() {
@@ -391,30 +368,28 @@ fn card_of(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Described, 
     }
     if let Some(labels) = &addition.labels {
         card.labels.clone_from(labels);
+        // Labels are all that is ever guessed aloud.
+        card.guessed.clear();
         card.check().map_err(|error| ModelError::Description { path: described, error: error.into() })?;
     }
-    Ok(card.into())
+    Ok(card)
 }
 
 /// The description of a network that has none yet.
-fn describe(
-    bytes: &[u8],
-    addition: &Addition,
-    known: Option<&CatalogueEntry>,
-) -> Result<Described, ModelError> {
+fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -> Result<Card, ModelError> {
     if let (Some(entry), None) = (known, &addition.labels) {
         let card = description::read(entry.description).map_err(|error| ModelError::Description {
             path: PathBuf::from(entry.name).with_extension("toml"),
             error,
         })?;
-        return Ok(card.into());
+        return Ok(card);
     }
     let mut network = Network::load(bytes, None, 1).map_err(crate::vision::onnx::OnnxError::Network)?;
     let facts = metadata::facts(network.origin());
     let picture = proof::test_image()?;
-    let (mut card, notes) = guess::guess(&mut network, &facts, addition.labels.as_deref(), &picture)?;
+    let mut card = guess::guess(&mut network, &facts, addition.labels.as_deref(), &picture)?;
     card.sha256 = Some(sha256(bytes));
-    Ok(Described { card, notes })
+    Ok(card)
 }
 
 /// The file at `url`, of at most `most` bytes.

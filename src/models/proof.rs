@@ -38,8 +38,6 @@ pub struct Proof {
     pub seen: Vec<Seen>,
     /// The score (0–1) from which on it counts as sure.
     pub sure_score: f32,
-    /// What of its description is guessed.
-    pub notes: Vec<String>,
 }
 
 /// A thing in the picture.
@@ -111,7 +109,6 @@ pub(super) fn prove(
         look_ms,
         seen: seen.collect(),
         sure_score: options.tracker.sure_score,
-        notes: Vec::new(),
     })
 }
 

@@ -126,7 +126,7 @@ fn what_was_tuned_beside_the_file_is_added_with_it() {
     let path = folder.path().join("tuned.onnx");
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/one_person.onnx"), &path).unwrap();
     let bytes = fs::read(&path).unwrap();
-    let mut card = describe(&bytes, &Addition::default(), None).unwrap().card;
+    let mut card = describe(&bytes, &Addition::default(), None).unwrap();
     card.counting.sure_score = Some(0.8);
     card.sha256 = None;
     fs::write(path.with_extension("toml"), description::write(&card)).unwrap();
@@ -215,7 +215,7 @@ fn what_is_fetched_is_added_like_a_file() {
     let (bytes, sum) = (fs::read(&onnx).unwrap(), sha256(&fs::read(&onnx).unwrap()));
     // Of the catalogue: by its own description.
     let (_folder, models) = self::models();
-    let card = describe(&bytes, &Addition::default(), None).unwrap().card;
+    let card = describe(&bytes, &Addition::default(), None).unwrap();
     let entry = CatalogueEntry {
         sha256: sum.clone().leak(),
         bytes: bytes.len() as u64,

@@ -45,6 +45,8 @@ pub struct FoundModel {
     pub bytes: u64,
     /// Whether it is the one in use.
     pub is_in_use: bool,
+    /// What of its description is guessed, a sentence each.
+    pub guessed: Vec<String>,
     /// Why it cannot be used.
     pub problem: Option<String>,
 }
@@ -162,10 +164,15 @@ fn found(page: &ModelsPage) -> String {
         about.push(bytes(model.bytes));
         about.push(model.licence.clone());
         about.retain(|part| !part.is_empty());
+        let guessed: String = model
+            .guessed
+            .iter()
+            .map(|note| format!("<p class=\"small\">{}</p>", Words(&sentence(note))))
+            .collect();
         // Writing to a string does not fail.
         let _ = write!(
             rows,
-            "<li><div><b>{}</b><p class=\"small muted\">{}</p></div><div class=\"act\">{act}</div></li>",
+            "<li><div><b>{}</b><p class=\"small muted\">{}</p>{guessed}</div><div class=\"act\">{act}</div></li>",
             Text(&model.name),
             Text(&about.join(", ")),
         );

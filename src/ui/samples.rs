@@ -269,6 +269,7 @@ pub(super) fn models() -> ModelsPage {
         licence: "Apache-2.0".into(),
         bytes: 9_100_000,
         is_in_use: name.starts_with("ssdlite"),
+        guessed: Vec::new(),
         problem: problem.map(Into::into),
     };
     ModelsPage {
@@ -623,6 +624,7 @@ mod tests {
                     name: text(),
                     family: text(),
                     licence: text(),
+                    guessed: vec![text()],
                     problem: Some(text()),
                     ..models().found[1].clone()
                 }],

@@ -866,6 +866,7 @@ impl Models for Folder {
             licence: String::from("Apache-2.0"),
             bytes: 9_000_000,
             is_in_use: false,
+            guessed: Vec::new(),
             problem: problem.map(str::to_owned),
         };
         vec![model("stage", None), model("bad", Some("it is no ONNX"))]

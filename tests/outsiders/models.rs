@@ -149,19 +149,20 @@ fn outcome_of(file: &[u8], description: Option<&str>) -> String {
     // By a name without folders: it is in what is said.
     let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outsiders/data/square.jpg");
     std::fs::copy(picture, folder.path().join("square.jpg")).unwrap();
-    let run = |command: &str| {
+    let run = |words: &[&str]| {
         let mut command_line = Command::new(env!("CARGO_BIN_EXE_tallycam"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TALLYCAM_") {
                 command_line.env_remove(name);
             }
         }
-        command_line.args(["model", command, "brought.onnx", "--json", "--picture", "square.jpg"]);
+        command_line.arg("model").args(words).arg("--json");
         command_line.current_dir(folder.path()).stdin(Stdio::null()).env_remove("STATE_DIRECTORY");
         command_line.output().unwrap()
     };
-    let checked = run("check");
-    let added = run("add").status.success();
+    let brought = ["brought.onnx", "--picture", "square.jpg"];
+    let checked = run(&[&["check"][..], &brought].concat());
+    let added = run(&[&["add"][..], &brought].concat()).status.success();
     assert_eq!(checked.status.success(), added, "what is not good is not added, and the other way round");
     if !added {
         assert!(!folder.path().join("data/models/brought.onnx").exists());
@@ -177,6 +178,9 @@ fn outcome_of(file: &[u8], description: Option<&str>) -> String {
     if says.is_empty() {
         says.push(String::from("sees nothing"));
     }
+    let listed: Value = serde_json::from_slice(&run(&["list"]).stdout).unwrap();
+    let kept = listed["items"].as_array().unwrap().iter().find(|model| model["name"] == "brought").unwrap();
+    assert_eq!(kept["notes"], found["notes"], "what is guessed is told later, too");
     let notes = found["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap().to_owned());
     says.extend(notes);
     says.join("; ")
@@ -247,6 +251,17 @@ fn names_are_those_of_the_file() {
         "sees the person; that its one class is person is guessed",
     );
     check(
+        "YOLO11, three names for two classes",
+        &onnx().says("names", names).turned("output0", [6, 336], 0.0, &with(CENTRE, &[0.9])),
+        "refused: the model tells 2 classes apart, and its file names 3",
+    );
+    let logits = onnx().says("names", names).turned("output0", [84, 336], -6.0, &with(CENTRE, &[3.0]));
+    check(
+        "YOLO11, three names for 80 classes",
+        &logits,
+        "sees the person; the file names 3 classes, which its outputs do not have; the names of its 80 classes",
+    );
+    check(
         "YOLO11, three classes without names",
         &three(onnx()),
         "refused: the model tells 3 classes apart, and their names are not known",
@@ -308,6 +323,31 @@ fn boxes_and_scores_apart_are_read_as_what_they_hold() {
     let rf =
         onnx().row("dets", [300, 4], 0.0, 7, &CENTRE_SHARE).row("labels", [300, 91], -6.0, 7, &[-6.0, 3.0]);
     check("RF-DETR", &rf, "sees the person");
+    let own = |onnx: Onnx, row: &[f32]| {
+        onnx.says("names", "['a', 'b']").row("dets", [300, 4], 0.0, 7, &CENTRE_SHARE).row(
+            "labels",
+            [300, 3],
+            -6.0,
+            7,
+            row,
+        )
+    };
+    check("RF-DETR, two classes from 0 on", &own(onnx(), &[-6.0, 3.0]), "sees the b");
+    check("RF-DETR, two classes from 1 on", &own(onnx(), &[-6.0, -6.0, 3.0]), "sees the b");
+    let hidden = onnx().row("logits", [300, 80], -6.0, 7, &[3.0]);
+    let hidden = queries(hidden).gives("last_hidden_state", &[1, 300, 256], 0.5, &[(0, -3.0)]);
+    check("RT-DETR of Transformers with its hidden state", &hidden, "sees the person");
+    let apart: Vec<(usize, f32)> =
+        CORNERS_SHARE.into_iter().enumerate().map(|(at, side)| (28 + at, side)).collect();
+    let v4 = onnx().gives("boxes", &[1, 336, 1, 4], 0.0, &apart).row("confs", [336, 80], 0.0, 7, &[0.9]);
+    check("YOLOv4 in PyTorch, boxes [1, n, 1, 4]", &v4, "sees the person");
+    let two = onnx().row("boxes", [336, 4], 0.0, 7, &CORNERS).row("scores", [336, 2], 0.0, 7, &[0.9]);
+    check("Boxes and two scores, without names", &two, "refused: the model tells 2 classes apart");
+    let mut named =
+        onnx().says("names", "['BACKGROUND', 'a', 'b']").row("boxes", [300, 4], 0.0, 7, &CORNERS_SHARE);
+    named = named.row("scores", [300, 3], 0.0, 7, &[0.0, 0.9, 0.1]);
+    named.outputs[1].2.chunks_mut(3).filter(|row| row[1] == 0.0).for_each(|row| row[0] = 1.0);
+    check("SSD in PyTorch, the background among its names", &named, "sees the a");
     let mut ssd = onnx().row("scores", [300, 21], 0.0, 7, &[0.0; 21]);
     ssd.outputs[0].2.chunks_mut(21).for_each(|row| row[0] = 1.0);
     ssd.outputs[0].2[7 * 21] = 0.1;
@@ -356,6 +396,19 @@ fn final_boxes_need_names() {
         &mmdet.gives("labels", &[1, 100], 0.0, &[(0, 1.0)]),
         "sees the person",
     );
+    let first = names(onnx()).gives("labels", &[1, 100], 0.0, &[(0, 1.0)]);
+    check(
+        "MMDetection, labels first",
+        &first.row("dets", [100, 5], 0.0, 0, &with(CORNERS, &[0.9])),
+        "sees the person",
+    );
+    let masks = names(onnx())
+        .row("dets", [100, 5], 0.0, 0, &with(CORNERS, &[0.9]))
+        .gives("labels", &[1, 100], 0.0, &[(0, 1.0)])
+        .gives("masks", &[1, 100, 28, 28], 0.0, &[]);
+    check("MMDetection with masks (Mask R-CNN)", &masks, "sees the person");
+    let filled = names(onnx()).row("output0", [300, 6], -1.0, 0, &with(CORNERS, &[0.9, 1.0]));
+    check("YOLOv10, filled up with rows of -1", &filled, "sees the person");
     let seven = [&[0.0][..], &CORNERS, &[1.0, 0.9]].concat();
     check(
         "YOLOv7 with NMS inside, [n, 7]",
@@ -424,6 +477,16 @@ fn what_cannot_be_boxes_is_refused() {
         "Boxes far outside the picture",
         &all(&[5e4, 5e4, 90.0, 90.0, 0.9, 0.1]),
         "refused: on the test picture its boxes lie outside",
+    );
+    check(
+        "A number a pixel (depth)",
+        &onnx().gives("depth", &[1, 1, 128, 128], 0.5, &[]),
+        "refused: no known family of models has the outputs [1, 1, 128, 128]",
+    );
+    check(
+        "No rows at all",
+        &onnx().says("names", "['a']").gives("output0", &[1, 0, 6], 0.0, &[]),
+        "refused: no known family of models has the outputs [1, 0, 6]",
     );
     check(
         "Scores of hundreds",

@@ -14,6 +14,8 @@ pub struct Card {
     pub origin: String,
     /// SHA-256 of the ONNX file, 64 lower-case digits; `None` where nobody has said.
     pub sha256: Option<String>,
+    /// What of all this is guessed, a sentence each.
+    pub guessed: Vec<String>,
     /// How the picture is fed.
     pub input: InputCard,
     /// What the outputs mean.

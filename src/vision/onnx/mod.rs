@@ -14,6 +14,7 @@ pub mod dense;
 pub mod depthwise;
 pub mod depthwise_rows;
 pub mod families;
+mod grid_sample;
 pub mod kernel;
 pub mod layout;
 pub mod letterbox;

@@ -1,5 +1,5 @@
-//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery`, `blocks` and `volume`
-//! name `tract`.
+//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery`, `blocks`, `volume` and
+//! `grid_sample` name `tract`.
 //!
 //! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
 //! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never
@@ -17,7 +17,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
-use super::{blocks, other, surgery, volume};
+use super::{blocks, grid_sample, other, surgery, volume};
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
@@ -348,7 +348,8 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     if let Some((what, instead)) = other::kind_of(bytes) {
         return Err(NetworkError::OtherFile { what, instead });
     }
-    let onnx = tract_onnx::onnx();
+    let mut onnx = tract_onnx::onnx();
+    grid_sample::register(&mut onnx.op_register);
     let mut file = onnx
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
@@ -432,11 +433,13 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
     let mut names: Vec<String> = graph
         .node
         .iter()
-        .filter(|node| {
+        .filter_map(|node| {
             let is_known = onnx.op_register.0.contains_key(&node.op_type);
-            !is_known || has_own(node) || OF_ANY_SIZE.contains(&node.op_type.as_str())
+            if !is_known || has_own(node) || OF_ANY_SIZE.contains(&node.op_type.as_str()) {
+                return Some(node.op_type.clone());
+            }
+            grid_sample::unsupported(node).filter(|_| node.op_type == "GridSample")
         })
-        .map(|node| node.op_type.clone())
         .collect();
     names.sort();
     names.dedup();
@@ -484,6 +487,8 @@ fn picture_of(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
     let (layout, height, width) = match dimensions[..] {
         [None | Some(1), Some(3), height, width] => (Layout::Nchw, height, width),
         [None | Some(1), height, width, Some(3)] => (Layout::Nhwc, height, width),
+        // All of it open, as Transformers' own exporter writes it.
+        [None | Some(1), None, height, width] => (Layout::Nchw, height, width),
         _ => {
             let words: Vec<String> =
                 dimensions.iter().map(|d| d.map_or("?".to_owned(), |d| d.to_string())).collect();

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
+use tract_onnx::tract_hir::ops::konst::Const;
 
 use super::network::{NetworkError, not_onnx, too_large};
 
@@ -58,6 +59,7 @@ pub fn analyse(
     let mut in_all = 0_u128;
     while let Some(node) = left.pop_first() {
         let known = facts_of(model, node).map_err(&failed)?;
+        let are_known = |facts: &TVec<InferenceFact>| facts.iter().all(|fact| fact.value.is_concrete());
         let (takes, gives, _) = (model.node(node).op.clone())
             .infer_facts(refs(&known.0), refs(&known.1), refs(&known.2))
             .map_err(&failed)?;
@@ -70,7 +72,7 @@ pub fn analyse(
             return Err(too_large(&format!("what the operator {name} needs"), bytes, MOST_BYTES));
         }
         let computes = operator.is_stateless() && operator.name() != "Const";
-        if computes && takes.iter().all(|fact| fact.value.is_concrete()) {
+        if computes && are_known(&takes) {
             let bytes = gives.iter().filter_map(bytes_of).fold(0, u128::saturating_add);
             in_all = (in_all - std::mem::replace(&mut computed[node], bytes)).saturating_add(bytes);
             let most = most_computed(file);
@@ -85,6 +87,22 @@ pub fn analyse(
             left.extend(observers.get(&outlet).into_iter().flatten());
         }
         left.remove(&node);
+        settle(model, node).map_err(&failed)?;
+    }
+    model.compact().map_err(failed)
+}
+
+/// Puts what an operator has computed in its place, if it has. It would compute it again whenever somebody looks at it, at
+/// the engine's own analysis for one; and a Range of sizes gives whole numbers then, which its own rules do not allow.
+fn settle(model: &mut InferenceModel, node: usize) -> TractResult<()> {
+    let operator = model.node_mut(node);
+    let [output] = &operator.outputs[..] else { return Ok(()) };
+    let Some(value) = output.fact.value.concretize().filter(|_| !operator.inputs.is_empty()) else {
+        return Ok(());
+    };
+    operator.op = Box::new(Const::new(value)?);
+    for input in std::mem::take(&mut operator.inputs) {
+        model.node_mut(input.node).outputs[input.slot].successors.retain(|inlet| inlet.node != node);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Boxes and scores that the network has decoded itself, before suppression: SSD as torchvision and
 //! others export it, RetinaNet, RT-DETR and the like.
 
-use super::{Decode, Found, in_pixels, not_these, sure_classes, without_batch};
+use super::{Decode, Found, in_pixels, not_these, rows_of, sure_classes};
 use crate::vision::onnx::card::{CardError, DecodedCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
@@ -26,26 +26,59 @@ impl Decoded {
     ) -> Result<Decoded, CardError> {
         let wanted = labels + card.background.columns();
         let wrong = || not_these("decoded", outputs, "boxes [1, n, 4] and scores [1, n, classes]");
-        let [first, second] = outputs else { return Err(wrong()) };
-        let rows =
-            |output: &OutputShape| -> Option<[usize; 2]> { without_batch(&output.shape, 2)?.try_into().ok() };
-        let (first, second) = (rows(first).ok_or_else(wrong)?, rows(second).ok_or_else(wrong)?);
-        if first[0] != second[0] || first[0] == 0 {
-            return Err(wrong());
-        }
-        let (boxes, columns) = match (first[1], second[1]) {
-            (4, 4) => (card.boxes.min(1), 4),
-            (4, columns) => (0, columns),
-            (columns, 4) => (1, columns),
-            _ => return Err(wrong()),
-        };
+        let Places { boxes, scores, columns } = places(outputs, card.boxes).ok_or_else(wrong)?;
         if columns != wanted {
             let network = columns.saturating_sub(card.background.columns());
             return Err(CardError::Labels { network, described: labels });
         }
         let size = (input.width as f32, input.height as f32);
-        Ok(Decoded { card: *card, size, boxes, scores: 1 - boxes, columns })
+        Ok(Decoded { card: *card, size, boxes, scores, columns })
     }
+}
+
+/// Which outputs have the boxes and their scores, and how many scores a box has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    /// The output of boxes.
+    pub boxes: usize,
+    /// The output of scores.
+    pub scores: usize,
+    /// Scores a box.
+    pub columns: usize,
+}
+
+/// Where boxes and scores are among `outputs`: of two of four columns `boxes` says which has the boxes; of more outputs
+/// the names tell, for whatever else an exporter gave is left alone.
+pub fn places(outputs: &[OutputShape], boxes: usize) -> Option<Places> {
+    let rows = |at: usize| rows_of(&outputs.get(at)?.shape);
+    if let [_, _] = outputs {
+        let (first, second) = (rows(0)?, rows(1)?);
+        let boxes = match (first[1], second[1]) {
+            (4, 4) => boxes.min(1),
+            (4, _) => 0,
+            (_, 4) => 1,
+            _ => return None,
+        };
+        let columns = if boxes == 0 { second[1] } else { first[1] };
+        return (first[0] == second[0]).then_some(Places { boxes, scores: 1 - boxes, columns });
+    }
+    let called = |at: usize, words: &[&str]| {
+        let name = outputs[at].name.to_lowercase();
+        words.iter().any(|word| name.contains(word))
+    };
+    let mut of_four = (0..outputs.len()).filter(|&at| matches!(rows(at), Some([_, 4])));
+    let boxes = of_four.clone().find(|&at| called(at, &["box"])).or_else(|| of_four.next())?;
+    let [count, _] = rows(boxes)?;
+    let beside: Vec<usize> = (0..outputs.len())
+        .filter(|&at| at != boxes && rows(at).is_some_and(|rows| rows[0] == count))
+        .collect();
+    let scores = match beside[..] {
+        [one] => one,
+        _ => beside
+            .into_iter()
+            .find(|&at| called(at, &["logit", "score", "conf", "prob", "class", "cls", "label"]))?,
+    };
+    Some(Places { boxes, scores, columns: rows(scores)?[1] })
 }
 
 impl Decode for Decoded {
@@ -114,6 +147,26 @@ mod tests {
         let mut boxes = Tensor::filled(&[2, 4], 0.0);
         boxes.set_row(&[1], &[0.1, 0.2, 0.5, 0.6]);
         assert_one(&decode(&decoded, &[scores, boxes], 0.5), 3, 0.9, [20.0, 10.0, 60.0, 50.0]);
+    }
+
+    #[test]
+    fn what_else_is_given_is_left_alone() {
+        let of = |named: &[(&str, &[usize])]| -> Option<Places> {
+            let outputs: Vec<OutputShape> = named
+                .iter()
+                .map(|(name, shape)| OutputShape { name: (*name).into(), shape: shape.to_vec() })
+                .collect();
+            places(&outputs, 0)
+        };
+        let hidden: (&str, &[usize]) = ("last_hidden_state", &[1, 100, 256]);
+        assert_eq!(
+            of(&[hidden, ("logits", &[1, 100, 92]), ("pred_boxes", &[1, 100, 4])]),
+            Some(Places { boxes: 2, scores: 1, columns: 92 })
+        );
+        assert_eq!(of(&[hidden, ("1", &[1, 100, 92]), ("2", &[1, 100, 4])]), None);
+        let four_apart: (&str, &[usize]) = ("boxes", &[1, 100, 1, 4]);
+        assert_eq!(of(&[four_apart, ("confs", &[1, 100, 80])]).map(|places| places.columns), Some(80));
+        assert_eq!(of(&[("boxes", &[1, 0, 4]), ("scores", &[1, 0, 80])]), None);
     }
 
     #[test]

@@ -68,21 +68,20 @@ impl EndToEnd {
 
 fn order(outputs: &[OutputShape]) -> Option<Order> {
     let width = |output: &OutputShape| without_batch(&output.shape, 2).map(|rows| rows[1]);
-    // [1, n] beside boxes [1, n, 4] is a list of n, not a row.
+    // [1, n] beside boxes [1, n, 4 or 5] is a list of n, not a row.
     let is_list = |n: usize| {
-        outputs.iter().any(|o| matches!(without_batch(&o.shape, 2), Some(&[rows, 4]) if rows == n))
+        outputs.iter().any(|o| matches!(without_batch(&o.shape, 2), Some(&[rows, 4 | 5]) if rows == n))
     };
     if let Some(columns) = outputs.first().and_then(width).filter(|n| *n >= 6 && !is_list(*n)) {
         return Some(Order::Together { columns });
     }
-    if let [one, two] = outputs {
-        let of = |boxes: &OutputShape, classes: &OutputShape| {
-            let rows = without_batch(&boxes.shape, 2)?;
-            (rows[1] == 5 && without_batch(&classes.shape, 1)? == &rows[..1]).then_some(())
-        };
-        return of(one, two)
-            .map(|()| Order::Scored { boxes: 0, classes: 1 })
-            .or_else(|| of(two, one).map(|()| Order::Scored { boxes: 1, classes: 0 }));
+    let scored = outputs.iter().enumerate().find_map(|(at, output)| match without_batch(&output.shape, 2) {
+        Some(&[rows, 5]) if rows > 1 => Some((at, rows)),
+        _ => None,
+    });
+    if let Some((boxes, rows)) = scored {
+        let is_list = |output: &OutputShape| without_batch(&output.shape, 1) == Some(&[rows][..]);
+        return Some(Order::Scored { boxes, classes: outputs.iter().position(is_list)? });
     }
     let boxes = outputs.iter().position(|o| matches!(without_batch(&o.shape, 2), Some([_, 4])))?;
     let rows = without_batch(&outputs[boxes].shape, 2)?[0];
@@ -212,5 +211,9 @@ mod tests {
         let Some(Order::Apart { boxes: 2, scores: 0, classes: 1 }) = order(&shapes) else { panic!() };
         assert!(order(&named(&[("boxes", &[1, 5, 4]), ("scores", &[1, 5, 80])])).is_none());
         assert!(order(&named(&[("boxes", &[1, 300, 5])])).is_none());
+        let five = named(&[("boxes", &[1, 5, 4]), ("scores", &[1, 5]), ("labels", &[1, 5])]);
+        let Some(Order::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&five) else { panic!() };
+        let masks = named(&[("labels", &[1, 100]), ("dets", &[1, 100, 5]), ("masks", &[1, 100, 28, 28])]);
+        let Some(Order::Scored { boxes: 1, classes: 0 }) = order(&masks) else { panic!() };
     }
 }

@@ -11,6 +11,8 @@ mod ssd;
 mod yolo;
 mod yolox;
 
+pub use decoded::{Places, places};
+
 use super::card::{Activation, Background, CardError, Corners, Family, Unit};
 use super::network::{InputShape, Output, OutputShape};
 
@@ -69,6 +71,15 @@ pub fn shapes(outputs: &[OutputShape]) -> String {
         1..=4 => all.join(" and "),
         more => format!("{} and {} more", all[..3].join(", "), more - 3),
     }
+}
+
+/// Rows and numbers a row of an output, if it is of rows: some exporters write boxes as [1, n, 1, 4].
+pub fn rows_of(shape: &[usize]) -> Option<[usize; 2]> {
+    let rows = match without_batch(shape, 3) {
+        Some(&[n, 1, 4]) if n > 1 => [n, 4],
+        _ => without_batch(shape, 2)?.try_into().ok()?,
+    };
+    (rows[0] > 0 && rows[1] > 0).then_some(rows)
 }
 
 /// `shape` without leading ones, of which exporters write none, one or two, down to `rank`.

@@ -1,0 +1,256 @@
+//! What a network is, told by the shapes of its outputs and by what they hold when it looks at a picture.
+//!
+//! Shapes leave several ways to read the numbers. Each is tried on the test picture, and the first in which
+//! scores are scores and boxes lie in the picture is taken; where one finds the things that are in the
+//! picture, that one. How a picture is to be fed is taken to be what the family's own exporters do.
+
+mod readings;
+mod weigh;
+
+use super::ModelError;
+use super::known_labels;
+use super::metadata::Facts;
+use crate::media::SmallImage;
+use crate::vision::onnx::card::{Background, Card, Colours, CountingCard, EndToEndCard, Family, InputCard};
+use crate::vision::onnx::families::shapes;
+use crate::vision::onnx::letterbox::Fit;
+use crate::vision::onnx::{Layout, Letterbox, Network, OnnxError, OutputShape};
+use readings::{Asked, Held, LETTERBOX_CENTRE, Reading, fed};
+use weigh::choose;
+
+/// Why it cannot be guessed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GuessError {
+    /// No family has such outputs.
+    #[error("no known family of models has the outputs {outputs} for pictures of {width}×{height}")]
+    Family {
+        /// Their shapes.
+        outputs: String,
+        /// Pixels in a row of the input.
+        width: u32,
+        /// Rows of it.
+        height: u32,
+    },
+    /// It is a model for something else.
+    #[error("this is a model for {what}, not one that finds things with upright boxes")]
+    Task {
+        /// What for.
+        what: &'static str,
+    },
+    /// However its outputs are read, they are no boxes.
+    #[error("on the test picture {what}: the outputs {outputs} are none of a known family")]
+    NotBoxes {
+        /// What is wrong with them.
+        what: &'static str,
+        /// Their shapes.
+        outputs: String,
+    },
+    /// The labels are not known, or there are too many or too few of them.
+    #[error("{}, and {}", match network {
+        Some(network) => format!("the model tells {network} classes apart"),
+        None => String::from("the model does not say which classes it tells apart"),
+    }, match (given, named) {
+        (Some(given), _) => format!("{given} labels are given"),
+        (None, Some(named)) => format!("its file names {named}"),
+        (None, None) => String::from("their names are not known"),
+    })]
+    Labels {
+        /// How many it has, where its outputs say so.
+        network: Option<usize>,
+        /// How many labels were given.
+        given: Option<usize>,
+        /// How many the file names.
+        named: Option<usize>,
+    },
+}
+
+/// Names of classes, and whether the first or the last of them is the background's, as in torchvision's lists.
+#[derive(Debug, Clone, Copy)]
+struct Names<'a> {
+    all: &'a [String],
+    background: Background,
+}
+
+impl<'a> Names<'a> {
+    fn new(all: &'a [String]) -> Names<'a> {
+        let is_background = |name: Option<&String>| {
+            let name = name.map(|name| name.trim_matches('_').to_ascii_lowercase());
+            all.len() > 1
+                && name.is_some_and(|name| ["background", "no-object", "no_object"].contains(&&*name))
+        };
+        let background = match (is_background(all.first()), is_background(all.last())) {
+            (true, _) => Background::First,
+            (_, true) => Background::Last,
+            _ => Background::None,
+        };
+        Names { all, background }
+    }
+
+    /// Those of so many classes, with or without the background's.
+    fn of(&self, classes: usize) -> Option<&'a [String]> {
+        let without = match self.background {
+            Background::None => self.all,
+            Background::First => &self.all[1..],
+            Background::Last => &self.all[..self.all.len() - 1],
+        };
+        [self.all, without].into_iter().find(|names| names.len() == classes)
+    }
+
+    /// Whether the outputs, read so, have these classes.
+    fn fit(&self, reading: &Reading) -> bool {
+        reading.classes.is_none_or(|classes| self.of(classes).is_some())
+    }
+}
+
+/// Scores that are none.
+pub(super) const NO_SCORES: &str = "its scores are no scores";
+/// Boxes that are none.
+pub(super) const NO_BOXES: &str = "its boxes lie outside the picture or have no size";
+
+/// What a network gave for the test picture, fed in one way.
+struct Look {
+    fed: InputCard,
+    fit: Fit,
+    outputs: Vec<Held>,
+}
+
+/// Describes a network, with what of that is guessed. `labels`, where they are given, must be as many as it has
+/// classes; otherwise the names in its file are taken, else the usual list of that length. `picture` is the test
+/// picture.
+///
+/// # Errors
+/// See [`GuessError`]; or it fails when it is run.
+pub(super) fn guess(
+    network: &mut Network,
+    facts: &Facts,
+    labels: Option<&[String]>,
+    picture: &SmallImage,
+) -> Result<Card, ModelError> {
+    let input = network.input().clone();
+    if let Some(what) = facts.task.as_deref().and_then(other_task) {
+        return Err(GuessError::Task { what }.into());
+    }
+    let range = if network.takes_bytes() { 1.0 } else { 255.0 };
+    let mut looks = vec![look(network, &fed(&input, Colours::Rgb, range, LETTERBOX_CENTRE), picture)?];
+    let held = &looks[0].outputs;
+    let all: Vec<OutputShape> = held.iter().map(|held| held.shape.clone()).collect();
+    let unknown = || GuessError::Family { outputs: shapes(&all), width: input.width, height: input.height };
+    let is_tensorflow = network.origin().producer.contains("tf2onnx")
+        || input.layout == Layout::Nhwc
+        || all.iter().any(|output| output.name.contains("detection_"));
+    let written = labels.or(facts.names.as_deref()).map(Names::new);
+    let mut asked = Asked {
+        input: &input,
+        all: &all,
+        known: written.map(|names| names.all.len()),
+        named: written.map_or(Background::None, |names| names.background),
+        is_pose: facts.task.as_deref() == Some("pose"),
+        is_tensorflow,
+        readings: Vec::new(),
+    };
+    asked.read(held)?;
+    let mut readings = asked.readings;
+    if network.takes_bytes() {
+        readings
+            .iter_mut()
+            .for_each(|reading| (reading.fed.mean, reading.fed.deviation) = ([0.0; 3], [1.0; 3]));
+    }
+    let mut guessed = Vec::new();
+    let named = if labels.is_none() { written.map(|names| names.all.len()) } else { None };
+    let does_fit = |names: &Names<'_>| readings.iter().any(|reading| names.fit(reading));
+    let given = match written {
+        // Names in the file that are not as many as there are classes are of something else.
+        Some(names) if labels.is_none() && !does_fit(&names) => {
+            guessed
+                .push(format!("the file names {} classes, which its outputs do not have", names.all.len()));
+            None
+        }
+        written => written,
+    };
+    match given {
+        Some(names) if does_fit(&names) => readings.retain(|reading| names.fit(reading)),
+        Some(_) => {}
+        None => readings.sort_by_key(|reading| {
+            reading.classes.is_some_and(|classes| known_labels::of_count(classes).is_none())
+        }),
+    }
+    let chosen = choose(network, &mut looks, &readings, picture, given.map(|names| names.all.len()), &all)?;
+    let Reading { mut family, classes, fed } = chosen.cloned().ok_or_else(unknown)?;
+    let labels = match (given, classes) {
+        (Some(names), None) => names.all.to_vec(),
+        (Some(names), Some(classes)) => {
+            let wrong =
+                GuessError::Labels { network: Some(classes), given: Some(names.all.len()), named: None };
+            names.of(classes).ok_or(wrong)?.to_vec()
+        }
+        (None, network) => {
+            let list = network.and_then(known_labels::of_count);
+            let list = list.ok_or(GuessError::Labels { network, given: None, named })?;
+            guessed.push(match &list[..] {
+                [one] => format!("that its one class is {one} is guessed: name it with --labels FILE if it is another"),
+                many => format!(
+                    "the names of its {} classes are guessed, by how many they are: name them with --labels FILE if they are others",
+                    many.len()
+                ),
+            });
+            list
+        }
+    };
+    if let Family::EndToEnd(card) = &mut family
+        && !is_tensorflow
+        && looks.iter().any(|look| has_class(card, &look.outputs, labels.len()))
+    {
+        card.first_class = 1;
+    }
+    Ok(Card {
+        about: facts.about.clone(),
+        licence: facts.licence.clone(),
+        origin: String::new(),
+        sha256: None,
+        guessed,
+        input: fed,
+        family,
+        labels,
+        groups: Vec::new(),
+        counting: CountingCard::default(),
+    })
+}
+
+/// What a task of Ultralytics is, if it is not to find things.
+fn other_task(task: &str) -> Option<&'static str> {
+    match task {
+        "segment" => Some("masks (segmentation)"),
+        "obb" => Some("boxes at any angle (OBB)"),
+        "classify" => Some("whole pictures (classification)"),
+        "semantic" => Some("single pixels (semantic segmentation)"),
+        _ => None,
+    }
+}
+
+fn look(network: &mut Network, fed: &InputCard, picture: &SmallImage) -> Result<Look, ModelError> {
+    let mut letterbox = Letterbox::new(network.input(), fed);
+    let fit = letterbox.feed(picture);
+    let shapes = network.outputs().to_vec();
+    let outputs = network.run(letterbox.tensor()).map_err(OnnxError::Network)?;
+    let values = outputs.iter().map(|output| output.values.to_vec());
+    let outputs = shapes.into_iter().zip(values).map(|(shape, values)| Held { shape, values }).collect();
+    Ok(Look { fed: fed.clone(), fit, outputs })
+}
+/// Whether the outputs name the class of this number, by that reading.
+fn has_class(card: &EndToEndCard, outputs: &[Held], number: usize) -> bool {
+    let of_rows = outputs.first().and_then(|held| Some((held, held.rows()?[1])));
+    match of_rows {
+        Some((held, columns)) if columns >= 6 => {
+            let [_, score, class] = card.places;
+            let has = |number: f32| {
+                held.values.chunks_exact(columns).any(|row| row[class] == number && row[score] > 0.0)
+            };
+            has(number as f32) && !has(0.0)
+        }
+        _ => outputs.iter().any(|held| {
+            let name = held.shape.name.to_lowercase();
+            let are_classes = ["class", "label", "cls"].iter().any(|word| name.contains(word));
+            are_classes && held.values.contains(&(number as f32))
+        }),
+    }
+}

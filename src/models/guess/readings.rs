@@ -1,0 +1,458 @@
+//! The ways in which outputs of some shapes can be read, and what of that the numbers in them allow.
+
+use std::ops::Range;
+
+use super::GuessError;
+use crate::models::known_labels;
+use crate::vision::onnx::card::{
+    Activation, Background, Colours, Corners, DecodedCard, DistributionCard, EndToEndCard, Family, InputCard,
+    Place, Resize, RowsCard, Unit,
+};
+use crate::vision::onnx::families::{all_cells, decoder, places, rows_of};
+use crate::vision::onnx::{InputShape, OutputShape};
+
+/// Strides of the usual three levels, and of those who have others: P6, P2, both, and the tiny ones.
+const LEVELS: [&[u32]; 6] =
+    [&[8, 16, 32], &[8, 16, 32, 64], &[4, 8, 16, 32], &[4, 8, 16, 32, 64], &[16, 32], &[8, 16, 32, 64, 128]];
+/// Numbers a row that NanoDet and PicoDet have for the box: four sides of eight bins.
+const DISTANCES: usize = 32;
+/// More rows than any network gives whose boxes are final.
+const MOST_FINAL: usize = 1000;
+/// More numbers than a row has.
+const LONGEST_ROW: usize = 2000;
+/// Numbers of the key points of a person: 17 places, and how sure each is.
+const KEY_POINTS: usize = 51;
+/// The greatest side of a block of pixels for which a map has one number.
+const MOST_BLOCK: usize = 32;
+/// Masks' coefficients a box that Ultralytics have.
+const MASKS: usize = 32;
+
+/// A way to read the outputs: the family, how many classes there are then (`None` where the outputs do not
+/// say), and how a picture is fed.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    pub family: Family,
+    pub classes: Option<usize>,
+    pub fed: InputCard,
+}
+
+/// An output and what it held.
+pub(super) struct Held {
+    pub shape: OutputShape,
+    pub values: Vec<f32>,
+}
+
+impl Held {
+    pub fn rows(&self) -> Option<[usize; 2]> {
+        rows_of(&self.shape.shape)
+    }
+
+    /// Whether all numbers of some columns can be scores. What is no number is found out elsewhere.
+    fn are_scores(&self, columns: usize, which: Range<usize>) -> bool {
+        let mut rows = self.values.chunks_exact(columns.max(1));
+        rows.all(|row| row[which.clone()].iter().all(|value| value.is_nan() || is_score(*value)))
+    }
+}
+
+/// Whether they can be logits: some are below 0, for most places hold nothing.
+fn are_logits(values: &[f32]) -> bool {
+    values.iter().any(|value| *value < -1e-3)
+}
+
+fn is_score(value: f32) -> bool {
+    (-1e-3..=1.001).contains(&value)
+}
+
+/// What is looked for in the outputs, and the ways to read them that were found.
+pub(super) struct Asked<'a> {
+    pub input: &'a InputShape,
+    /// The shapes of all outputs.
+    pub all: &'a [OutputShape],
+    /// How many classes are named.
+    pub known: Option<usize>,
+    /// Whether the first or the last of these names is the background's.
+    pub named: Background,
+    pub is_pose: bool,
+    pub is_tensorflow: bool,
+    pub readings: Vec<Reading>,
+}
+
+impl Asked<'_> {
+    /// Adds a reading, if the outputs have the shapes for it.
+    fn put(&mut self, family: Family, classes: Option<usize>, fed: InputCard) {
+        let count = classes.or(self.known).unwrap_or(usize::from(u16::MAX));
+        if decoder(&family, self.input, self.all, count).is_ok() {
+            self.readings.push(Reading { family, classes, fed });
+        }
+    }
+
+    pub fn read(&mut self, outputs: &[Held]) -> Result<(), GuessError> {
+        let has_masks =
+            outputs.iter().skip(1).any(|held| matches!(held.shape.shape[..], [1, _, h, w] if h > 1 && w > 1));
+        let pairs = outputs.len() == 6 || outputs.len() == 8;
+        if pairs && self.distributions(outputs) {
+            return Ok(());
+        }
+        self.scores_beside_boxes(outputs);
+        if outputs.len() > 1 {
+            self.scored();
+        }
+        if outputs.len() > 2 {
+            self.apart();
+        }
+        let Some((first, [rows, columns])) = outputs.first().and_then(|held| Some((held, held.rows()?)))
+        else {
+            return Ok(());
+        };
+        if self.readings.is_empty() && !self.is_map([rows, columns]) {
+            self.one_output(first, rows, columns)?;
+            // Prototypes of masks lie beside boxes with as many coefficients; raw heads are of no matter.
+            let coefficients = |reading: &Reading| matches!(&reading.family, Family::Yolov5(card) | Family::Yolov8(card) if card.extra == MASKS);
+            let protos = outputs.len() == 2 && has_masks && outputs[1].shape.shape.get(1) == Some(&MASKS);
+            if protos || has_masks && self.readings.iter().any(coefficients) {
+                return Err(GuessError::Task { what: "masks (segmentation)" });
+            }
+        }
+        Ok(())
+    }
+
+    fn has_rows_of(&self, columns: usize) -> bool {
+        self.all
+            .iter()
+            .any(|output| matches!(rows_of(&output.shape), Some([n, own]) if n > 1 && own == columns))
+    }
+
+    /// Whether it is a number for each pixel, or for each block of them.
+    fn is_map(&self, [rows, columns]: [usize; 2]) -> bool {
+        let size = [self.input.height as usize, self.input.width as usize];
+        (1..=MOST_BLOCK).any(|block| [rows * block, columns * block] == size)
+    }
+
+    fn fed(&self, colours: Colours, range: f32, resize: Resize) -> InputCard {
+        fed(self.input, colours, range, resize)
+    }
+
+    fn one_output(&mut self, held: &Held, first: usize, last: usize) -> Result<(), GuessError> {
+        let is_row = |columns: usize| (5..=LONGEST_ROW).contains(&columns);
+        let levels = |n: usize| LEVELS.iter().find(|strides| all_cells(self.input, strides) == n).copied();
+        let (down, across) = (levels(first), levels(last));
+        if let Some(strides) = down.filter(|_| last > DISTANCES) {
+            let point = if strides.len() == 4 { 0.0 } else { 0.5 };
+            self.distribution(strides, point, last - DISTANCES);
+        }
+        let is_v5 = first.is_multiple_of(3) && levels(first / 3).is_some();
+        if !is_v5 && last >= 6 && is_row(last) {
+            self.final_rows(held, first, last)?;
+        }
+        if is_row(last) && last > 5 {
+            if let Some(strides) = down {
+                let family = Family::Yolox { strides: strides.to_vec() };
+                self.put(family, Some(last - 5), self.fed(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT));
+            }
+            if is_v5 || down.is_some() || first > last {
+                // YOLOv6 is sure that something is everywhere; YOLOX is fed as it always is.
+                let always = held.values.chunks_exact(last).all(|row| row[4] == 1.0);
+                let fed = if down.is_some() && !always {
+                    self.fed(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT)
+                } else {
+                    self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE)
+                };
+                let scores = |count: usize| held.are_scores(last, 4..5 + count);
+                let are_logits = held.values.chunks_exact(last).any(|row| are_logits(&row[4..]));
+                self.decoded_rows(Family::Yolov5, last - 5, (&scores, are_logits), &fed, false);
+            }
+        }
+        let by_columns = is_row(first) && last > 8;
+        let by_rows = is_row(last) && first > 8;
+        let orders: &[bool] = match (down, across) {
+            (Some(_), None) => &[true],
+            (None, Some(_)) => &[false],
+            (None, None) if last < first => &[true, false],
+            _ => &[false, true],
+        };
+        for &in_rows in orders {
+            if in_rows && !by_rows || !in_rows && !by_columns {
+                continue;
+            }
+            let count = if in_rows { last } else { first } - 4;
+            let scores = |count: usize| {
+                if in_rows {
+                    held.are_scores(last, 4..4 + count)
+                } else {
+                    held.values[4 * last..(4 + count) * last].iter().all(|v| v.is_nan() || is_score(*v))
+                }
+            };
+            let is_angled = count > 1 && self.known.is_some_and(|known| known + 1 == count);
+            if is_angled && scores(count - 1) && !scores(count) {
+                return Err(GuessError::Task { what: "boxes at any angle (OBB)" });
+            }
+            let fed = self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE);
+            let are_logits = if in_rows {
+                held.values.chunks_exact(last).any(|row| are_logits(&row[4..]))
+            } else {
+                are_logits(&held.values[4 * last..])
+            };
+            self.decoded_rows(Family::Yolov8, count, (&scores, are_logits), &fed, in_rows && down.is_none());
+        }
+        Ok(())
+    }
+
+    /// Rows of a box and `count` more numbers, of which `scores` says whether so many can be scores, and `are_logits`
+    /// whether they can be logits. `is_query`: rows of no grid, as RT-DETR has them.
+    fn decoded_rows(
+        &mut self,
+        family: fn(RowsCard) -> Family,
+        count: usize,
+        (scores, are_logits): (&dyn Fn(usize) -> bool, bool),
+        fed: &InputCard,
+        is_query: bool,
+    ) {
+        let mut parts: Vec<(usize, usize)> = Vec::new();
+        let all_scores = scores(count);
+        let leading = if all_scores { count } else { (0..count).take_while(|&n| scores(n + 1)).count() };
+        let is_posed = |known: &usize| {
+            self.is_pose || leading < count && leading >= *known || count - known == KEY_POINTS
+        };
+        if let Some(known) = self.known.filter(|known| *known < count && is_posed(known)) {
+            parts.push((known, count - known));
+        }
+        if self.known.is_none() && (self.is_pose || count == KEY_POINTS + 1) && count > 1 {
+            parts.push((1, count - 1));
+        }
+        if !self.is_pose {
+            parts.push((count, 0));
+        }
+        if leading > 0 && leading < count {
+            parts.push((leading, count - leading));
+        }
+        let units = if is_query { [Unit::Fractions, Unit::Pixels] } else { [Unit::Pixels, Unit::Fractions] };
+        for (classes, extra) in parts {
+            let is_logit = are_logits && !scores(classes);
+            let activation = if is_logit { Activation::Sigmoid } else { Activation::None };
+            for corners in [Corners::Cxcywh, Corners::Xyxy] {
+                for unit in units {
+                    let card = RowsCard { corners, unit, activation, extra };
+                    let is_stretched = is_query && unit == Unit::Fractions;
+                    let resize = if is_stretched { Resize::Stretch } else { fed.resize };
+                    self.put(family(card), Some(classes), InputCard { resize, ..fed.clone() });
+                }
+            }
+        }
+    }
+
+    /// Boxes that are final, in rows; the columns of score and class are told by what they hold.
+    fn final_rows(&mut self, held: &Held, rows: usize, columns: usize) -> Result<(), GuessError> {
+        let is_number = |value: f32| value == value.trunc() && (-1.0..10_000.0).contains(&value);
+        let column = |at: usize| held.values.chunks_exact(columns).map(move |row| row[at]);
+        let are_classes = |at: usize| column(at).all(|value| value.is_nan() || is_number(value));
+        // Some fill up with rows of -1.
+        let are_scores = |at: usize, class: usize| {
+            let mut rows = held.values.chunks_exact(columns);
+            rows.all(|row| row[at].is_nan() || is_score(row[at]) || row[class] == -1.0 && row[at] == -1.0)
+        };
+        let counts = |at: usize| column(at).all(|value| value.is_nan() || value <= 0.0);
+        let orders: &[[usize; 3]] = match columns {
+            6 if rows <= MOST_FINAL => &[[0, 4, 5], [2, 1, 0], [0, 5, 4]],
+            7 => &[[1, 6, 5], [1, 5, 6], [3, 2, 1], [0, 4, 6], [0, 4, 5]],
+            _ if self.is_pose && rows <= MOST_FINAL => &[[0, 4, 5]],
+            _ => &[],
+        };
+        for &places in orders {
+            let [first, score, class] = places;
+            let begins = columns != 7 || first == 0 || counts(0);
+            if !begins || !are_classes(class) || !are_scores(score, class) {
+                continue;
+            }
+            if columns == 7 && places == [0, 4, 5] && self.readings.is_empty() {
+                return Err(GuessError::Task { what: "boxes at any angle (OBB)" });
+            }
+            for unit in [Unit::Pixels, Unit::Fractions] {
+                let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places };
+                self.put(Family::EndToEnd(card), None, self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of scores beside rows of boxes.
+    fn scores_beside_boxes(&mut self, outputs: &[Held]) {
+        let is_called =
+            |held: &Held| ["box", "dets"].iter().any(|word| held.shape.name.to_lowercase().contains(word));
+        // Where both have four columns, a description says which has the boxes.
+        let boxes_last = matches!(outputs, [one, two] if !is_called(one) && is_called(two));
+        let mut last = None;
+        for boxes in if boxes_last { [1, 0] } else { [0, 1] } {
+            let Some(places) = places(self.all, boxes).filter(|places| last != Some(*places)) else {
+                continue;
+            };
+            last = Some(places);
+            if let Some([_, columns]) = outputs[places.scores].rows() {
+                self.boxes_and_scores(&outputs[places.scores], columns, boxes);
+            }
+        }
+    }
+
+    /// Final boxes with scores [n, 5], and classes: as MMDetection's exporter feeds them, with ImageNet's means and
+    /// deviations.
+    fn scored(&mut self) {
+        if !self.has_rows_of(5) {
+            return;
+        }
+        for unit in [Unit::Pixels, Unit::Fractions] {
+            let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places: [0, 4, 5] };
+            let fed = imagenet(self.fed(Colours::Rgb, 1.0, LETTERBOX_TOP_LEFT));
+            self.put(Family::EndToEnd(card), None, fed);
+        }
+    }
+
+    fn boxes_and_scores(&mut self, scores: &Held, columns: usize, boxes: usize) {
+        let are_scores = scores.are_scores(columns, 0..columns);
+        let usual =
+            known_labels::of_count(columns).is_none() && known_labels::of_count(columns - 1).is_some();
+        // The list of 91 has nothing in its first place; as many and one more is DETR's.
+        let is_of_paper = columns == known_labels::OF_PAPER;
+        let is_of_detr = columns == known_labels::OF_PAPER + 1;
+        let held = background(scores, columns, are_scores);
+        let one_more = self.known.is_some_and(|known| known + 1 == columns);
+        let background = match held {
+            Some(background) => background,
+            None if self.known == Some(columns) => self.named,
+            None if columns < 2 => Background::None,
+            None if are_scores && one_more => Background::First,
+            None if are_scores && !self.is_tensorflow => Background::None,
+            None if is_of_detr => Background::Last,
+            None if self.known.is_none() && is_of_paper => Background::First,
+            None if one_more || self.known.is_none() && usual => unused(scores, columns),
+            None => Background::None,
+        };
+        let is_softmax = held.is_some() || is_of_detr && background == Background::Last;
+        let activation = match (are_scores, is_softmax) {
+            (false, true) => Activation::Softmax,
+            (false, false) if are_logits(&scores.values) => Activation::Sigmoid,
+            _ => Activation::None,
+        };
+        let classes = Some(columns - background.columns());
+        use Corners::{Cxcywh, Xyxy, Yxyx};
+        use Unit::{Fractions, Pixels};
+        let ways: &[(Corners, Unit)] = if self.is_tensorflow {
+            &[(Yxyx, Fractions), (Xyxy, Fractions), (Xyxy, Pixels), (Cxcywh, Fractions)]
+        } else if are_scores || background == Background::First {
+            &[(Xyxy, Pixels), (Xyxy, Fractions), (Cxcywh, Fractions), (Cxcywh, Pixels), (Yxyx, Fractions)]
+        } else {
+            &[(Cxcywh, Fractions), (Xyxy, Fractions), (Xyxy, Pixels), (Cxcywh, Pixels)]
+        };
+        for &(corners, unit) in ways {
+            let card = DecodedCard { corners, unit, activation, background, boxes };
+            let stretched = |range| self.fed(Colours::Rgb, range, Resize::Stretch);
+            let feeds = match (corners, unit) {
+                (Yxyx, _) => vec![stretched(1.0)],
+                (_, Pixels) => vec![self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE)],
+                // SSD in PyTorch.
+                (Xyxy, Fractions) if background == Background::First => {
+                    vec![InputCard { mean: [127.0; 3], deviation: [128.0; 3], ..stretched(1.0) }]
+                }
+                // DETR and its kin with ImageNet's means and deviations, RT-DETR without.
+                _ if background != Background::None => vec![imagenet(stretched(1.0)), stretched(255.0)],
+                _ => vec![stretched(255.0), imagenet(stretched(1.0))],
+            };
+            for fed in feeds {
+                self.put(Family::Decoded(card), classes, fed);
+            }
+        }
+    }
+
+    /// Scores and distances, a pair a level: whether it is so.
+    fn distributions(&mut self, outputs: &[Held]) -> bool {
+        let strides = LEVELS[usize::from(outputs.len() == 8)];
+        let sizes =
+            outputs.iter().filter(|held| held.rows().is_some_and(|rows| rows[1] == DISTANCES)).count();
+        let Some([_, classes]) = outputs[0].rows().filter(|_| sizes >= strides.len()) else { return false };
+        self.distribution(strides, 0.5, classes);
+        true
+    }
+
+    /// NanoDet's means and deviations for BGR (ImageNet's, of 0–255); PicoDet has the same for RGB.
+    fn distribution(&mut self, strides: &[u32], point: f32, classes: usize) {
+        let card = DistributionCard { strides: strides.to_vec(), point, activation: Activation::None };
+        let is_picodet = point > 0.0 && strides.len() == 4;
+        let mut fed = imagenet(self.fed(Colours::Rgb, 1.0, Resize::Stretch));
+        if !is_picodet {
+            fed.colours = Colours::Bgr;
+            fed.mean.reverse();
+            fed.deviation.reverse();
+        }
+        self.put(Family::Distribution(card), Some(classes), fed);
+    }
+
+    /// Boxes, scores and classes apart: TensorFlow's names say that it is TensorFlow's.
+    fn apart(&mut self) {
+        if !self.has_rows_of(4) {
+            return;
+        }
+        let places = [0, 4, 5];
+        let tensorflow =
+            EndToEndCard { corners: Corners::Yxyx, unit: Unit::Fractions, first_class: 1, places };
+        let of = |unit| EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places };
+        let cards = if self.is_tensorflow {
+            vec![(tensorflow, 1.0)]
+        } else {
+            vec![(of(Unit::Pixels), 255.0), (of(Unit::Fractions), 255.0)]
+        };
+        for (card, range) in cards {
+            self.put(Family::EndToEnd(card), None, self.fed(Colours::Rgb, range, Resize::Stretch));
+        }
+    }
+}
+
+/// The column that is surest of nearly every row, if that is the first or the last: most places hold nothing.
+fn background(scores: &Held, columns: usize, are_scores: bool) -> Option<Background> {
+    let found = |background| {
+        (columns > 1 && background_holds(scores, columns, background, are_scores)).then_some(background)
+    };
+    found(Background::First).or_else(|| found(Background::Last))
+}
+
+/// Of the first and the last column, the one that is never sure of anything: RF-DETR has one more than it has classes,
+/// and counts from 0 or from 1 as its data do.
+fn unused(scores: &Held, columns: usize) -> Background {
+    let most = |at: usize| scores.values.chunks_exact(columns).map(|row| row[at]).fold(f32::MIN, f32::max);
+    if most(0) < most(columns - 1) { Background::First } else { Background::Last }
+}
+
+fn background_holds(scores: &Held, columns: usize, background: Background, are_scores: bool) -> bool {
+    let at = match background {
+        Background::None => return false,
+        Background::First => 0,
+        Background::Last => columns - 1,
+    };
+    let least = if are_scores { 0.5 } else { 0.0 };
+    let rows = scores.values.chunks_exact(columns);
+    let count = rows.len();
+    let held = rows.filter(|row| {
+        let others = row.iter().enumerate().filter(|(place, _)| *place != at);
+        row[at] > least && others.map(|(_, value)| *value).fold(f32::NEG_INFINITY, f32::max) < row[at]
+    });
+    held.count() * 10 >= count * 6
+}
+
+/// As YOLOX's own exporter does.
+const LETTERBOX_TOP_LEFT: Resize = Resize::Letterbox { place: Place::TopLeft, pad: 114 };
+/// As Ultralytics do.
+pub(super) const LETTERBOX_CENTRE: Resize = Resize::Letterbox { place: Place::Centre, pad: 114 };
+
+/// Fed with 0–255 divided by `range`.
+pub(super) fn fed(input: &InputShape, colours: Colours, range: f32, resize: Resize) -> InputCard {
+    InputCard {
+        size: Some((input.width, input.height)),
+        layout: Some(input.layout),
+        colours,
+        mean: [0.0; 3],
+        deviation: [range; 3],
+        resize,
+    }
+}
+
+/// With ImageNet's means and deviations, of 0–255 and for red, green and blue.
+fn imagenet(fed: InputCard) -> InputCard {
+    InputCard { mean: [123.675, 116.28, 103.53], deviation: [58.395, 57.12, 57.375], ..fed }
+}

@@ -1,0 +1,121 @@
+//! How well each way to read a network's outputs does on the test picture.
+
+use super::readings::Reading;
+use super::{GuessError, Look, NO_BOXES, NO_SCORES, look};
+use crate::media::SmallImage;
+use crate::models::ModelError;
+use crate::models::proof::THINGS;
+use crate::vision::geometry::Bounds;
+use crate::vision::onnx::families::{decoder, shapes};
+use crate::vision::onnx::{InputShape, Network, Output, OutputShape};
+
+/// How well a reading does on the test picture.
+#[derive(Debug, Clone, Copy)]
+struct Weight {
+    /// How much of its boxes lies in the picture, 0–1; `None` where it gives no score above 0.
+    inside: Option<f32>,
+    are_scores: bool,
+    /// Scores of the boxes that are where things are in the picture, all together.
+    hits: f32,
+}
+
+/// The first reading that holds on the test picture; of those that find the things in it, the first that finds as good
+/// as all that any finds.
+pub(super) fn choose<'r>(
+    network: &mut Network,
+    looks: &mut Vec<Look>,
+    readings: &'r [Reading],
+    picture: &SmallImage,
+    known: Option<usize>,
+    all: &[OutputShape],
+) -> Result<Option<&'r Reading>, ModelError> {
+    let mut weighed = Vec::new();
+    for reading in readings {
+        let at = match looks.iter().position(|look| look.fed == reading.fed) {
+            Some(at) => at,
+            None => {
+                looks.push(look(network, &reading.fed, picture)?);
+                looks.len() - 1
+            }
+        };
+        weighed.push((reading, weigh(reading, &looks[at], network.input(), known, all)));
+    }
+    let holds = |weight: &Weight| weight.are_scores && weight.inside.is_some_and(|inside| inside >= 0.5);
+    let mut good: Vec<_> = weighed.iter().filter(|(_, weight)| holds(weight)).collect();
+    if good.is_empty() {
+        let said = weighed.iter().find(|(_, weight)| weight.inside.is_some());
+        return match said {
+            Some((_, weight)) => {
+                let what = if weight.are_scores { NO_BOXES } else { NO_SCORES };
+                Err(GuessError::NotBoxes { what, outputs: shapes(all) }.into())
+            }
+            // It gives nothing that could be read in one way or another.
+            None => Ok(readings.first()),
+        };
+    }
+    let most = |of: fn(&Weight) -> f32, good: &[&(&Reading, Weight)]| {
+        good.iter().map(|(_, weight)| of(weight)).fold(0.0, f32::max)
+    };
+    let hits = most(|weight| weight.hits, &good);
+    if hits >= 0.4 {
+        good.retain(|(_, weight)| weight.hits >= 0.8 * hits);
+    }
+    let inside = most(|weight| weight.inside.unwrap_or(0.0), &good);
+    good.retain(|(_, weight)| weight.inside.unwrap_or(0.0) >= inside - 0.1);
+    Ok(good.first().map(|(reading, _)| *reading))
+}
+
+/// So many of the surest boxes are weighed.
+const MOST_WEIGHED: usize = 64;
+/// Those that have at least this share of the surest one's score.
+const SURE_SHARE: f32 = 0.3;
+
+fn weigh(
+    reading: &Reading,
+    look: &Look,
+    input: &InputShape,
+    known: Option<usize>,
+    all: &[OutputShape],
+) -> Weight {
+    let none = Weight { inside: None, are_scores: true, hits: 0.0 };
+    let count = reading.classes.or(known).unwrap_or(usize::from(u16::MAX));
+    let Ok(decoder) = decoder(&reading.family, input, all, count) else { return none };
+    let outputs: Vec<Output<'_>> = look
+        .outputs
+        .iter()
+        .map(|held| Output { name: &held.shape.name, shape: &held.shape.shape, values: &held.values })
+        .collect();
+    let mut found: Vec<(f32, [f32; 4])> = Vec::new();
+    let sort = |found: &mut Vec<(f32, [f32; 4])>| {
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        found.truncate(MOST_WEIGHED);
+    };
+    decoder.decode(&outputs, f32::MIN_POSITIVE, &mut |_, score, bounds| {
+        found.push((score, bounds));
+        if found.len() == 64 * MOST_WEIGHED {
+            sort(&mut found);
+        }
+    });
+    sort(&mut found);
+    let Some(&(surest, _)) = found.first() else { return none };
+    found.retain(|(score, _)| *score >= SURE_SHARE * surest);
+    let (width, height) = (input.width as f32, input.height as f32);
+    let insides = found.iter().map(|(_, bounds)| inside(*bounds, width, height)).sum::<f32>();
+    let hits = THINGS.iter().map(|thing| {
+        let thing = Bounds::new(thing[0], thing[1], thing[2], thing[3]);
+        let at = found.iter().filter(|(_, bounds)| look.fit.in_picture(*bounds).iou(&thing) >= 0.5);
+        at.map(|(score, _)| score.min(1.0)).fold(0.0, f32::max)
+    });
+    Weight { inside: Some(insides / found.len() as f32), are_scores: surest <= 1.001, hits: hits.sum() }
+}
+
+/// How much of a box (left, top, right, bottom in pixels) lies in a picture of this size, 0–1; 0 for one that is a
+/// point or inside out.
+fn inside([left, top, right, bottom]: [f32; 4], width: f32, height: f32) -> f32 {
+    let is_box = right - left >= (width / 250.0).max(2.0) && bottom - top >= (height / 250.0).max(2.0);
+    if !is_box || ![left, top, right, bottom].iter().all(|side| side.is_finite()) {
+        return 0.0;
+    }
+    let part = |from: f32, to: f32, most: f32| (to.min(most) - from.max(0.0)).max(0.0) / (to - from);
+    part(left, right, width) * part(top, bottom, height)
+}
