@@ -15,6 +15,8 @@ mod jpegs;
 mod lights;
 mod models;
 mod old_clients;
+#[path = "../common/webdriver.rs"]
+mod webdriver;
 
 use std::fs::{self, File};
 use std::path::Path;
