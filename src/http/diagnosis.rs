@@ -20,6 +20,7 @@ use super::state::object;
 use super::{Site, lens, storage, v1, when, wire};
 use crate::base::Stamp;
 use crate::config::Config;
+use crate::pipeline::counting::CountingStatus;
 use crate::pipeline::{State, Status};
 use crate::store::media::Storage;
 use crate::ui::{FindingFacts, bytes_in_words};
@@ -179,7 +180,7 @@ async fn looked_for(site: &Site) -> Vec<Finding> {
 async fn known(site: &Site) -> Vec<Finding> {
     let status = site.pipeline.status();
     let mut findings = vec![settings(site), camera(&status), lens(site).await, light(site)];
-    findings.extend(counting(site));
+    findings.extend(site.counting.as_ref().map(|it| counting(it.status())));
     findings.extend(pictures(site).await);
     findings
 }
@@ -259,9 +260,8 @@ fn light(site: &Site) -> Finding {
     }
 }
 
-fn counting(site: &Site) -> Option<Finding> {
-    let counting = site.counting.as_ref()?;
-    let status = counting.status();
+/// How counting is going, with its notes: a class that the model does not know, a line too near to the edge.
+fn counting(status: CountingStatus) -> Finding {
     let name = "counting";
     let by = match status.model.as_str() {
         "" => status.backend.to_owned(),
@@ -278,10 +278,10 @@ fn counting(site: &Site) -> Option<Finding> {
         }
         _ => Finding::none(name, status.reason),
     };
-    Some(match finding.hint {
+    match finding.hint {
         None => finding.maybe_hint(status.hint),
         Some(_) => finding,
-    })
+    }
 }
 
 async fn pictures(site: &Site) -> Option<Finding> {
@@ -372,4 +372,36 @@ pub fn schemas() -> Value {
         "hint": {"type": ["string", "null"]},
     }));
     json!({"Diagnosis": object(json!({"items": {"type": "array", "items": finding}}))})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Scene;
+
+    #[test]
+    fn a_line_too_near_to_the_edge_is_named() {
+        let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
+        let status = CountingStatus {
+            word: "counting",
+            reason: String::new(),
+            hint: None,
+            backend: "motion",
+            model: String::new(),
+            labels: Vec::new(),
+            tells_classes: false,
+            looks_per_second: 10.0,
+            looks: 1,
+            look_s: 0.0,
+            inference_s: 0.0,
+            tracks: 0,
+            failed: 0,
+            notes: vec![note.to_owned()],
+            holds_camera: false,
+            scene: Scene::Camera,
+        };
+        assert_eq!(counting(status.clone()), Finding::warning("counting", note));
+        let well = counting(CountingStatus { notes: Vec::new(), ..status });
+        assert_eq!(well.verdict, Verdict::Good);
+    }
 }

@@ -20,7 +20,7 @@ use crate::ui::{self, Asset, ChosenLine, LineAction, LineForm, LinesPage, LivePa
 
 /// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
-    style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+    worker-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {

@@ -14,18 +14,13 @@
   };
   const ask = async () => {
     clearTimeout(timer);
-    let [look, headline] = ['lost', 'Connection lost'];
-    try {
-      const answer = await fetch('api/v1/state', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
-      if (answer.ok) {
-        const s = await answer.json();
-        document.dispatchEvent(new CustomEvent('state', { detail: s }));
-        [look, headline] = [['live', 'asleep', 'waking', 'paused'].includes(s.state) ? s.state : 'trouble', s.headline];
-      }
-    } catch { /* no answer */ }
-    document.body.dataset.look = look;
-    put('headline', headline);
-    if (lines && look !== 'lost') await renew().catch(() => { /* the next time */ });
+    const { state: s, isLost } = await askState();
+    if (s) document.dispatchEvent(new CustomEvent('state', { detail: s }));
+    if (s || isLost) {
+      document.body.dataset.look = isLost ? 'lost' : ['live', 'asleep', 'waking', 'paused'].includes(s.state) ? s.state : 'trouble';
+      put('headline', isLost ? 'Connection lost' : s.headline);
+    }
+    if (lines && s) await renew().catch(() => { /* the next time */ });
     if (!document.hidden) timer = setTimeout(ask, ASK_MS);
   };
   document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });

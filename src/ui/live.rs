@@ -74,7 +74,8 @@ pub fn live_page(page: &LivePage) -> String {
         include_str!("live.html"),
         only = if is_only { " data-only=\"counts\"" } else { "" },
         show = if is_only { " data-show=\"words\"" } else { "" },
-        stream = if is_only { "" } else { " src=\"stream\"" },
+        // The script decides first whether the browser has room for it.
+        stream = if is_only { "" } else { "<noscript><img src=\"stream\" alt=\"\"></noscript>" },
         over_hidden = hidden_if(!is_only),
         over_head = if is_only { ONLY[0] } else { "" },
         over_why = if is_only { ONLY[1] } else { "" },

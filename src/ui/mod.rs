@@ -3,7 +3,7 @@
 //! Pure: data in, HTML out. URLs in pages are relative, so that any prefix works. No page carries
 //! a style attribute, an inline script or an inline style, so the strictest content security policy
 //! will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self';
-//! script-src 'self'; style-src 'self'`.
+//! script-src 'self'; style-src 'self'; worker-src 'self'`.
 //!
 //! A page is one HTML file beside this one with `{names}` in it, filled by `format!` (so the
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).

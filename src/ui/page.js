@@ -27,15 +27,31 @@ const running = seconds => {
   return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
 };
 
+// When the server was last heard, whichever way. A proxy that says it does not answer is not the server.
+let heardAt = Date.now();
+const heard = () => { heardAt = Date.now(); };
+
 // Asks the API; what went wrong is an error with the server's own words.
-const send = async (method, path, body, headers) => {
-  const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', headers: body === undefined ? headers
+const send = async (method, path, body, headers, signal) => {
+  const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', signal, headers: body === undefined ? headers
     : { 'Content-Type': 'application/json', ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (answer.ok || answer.headers.get('Content-Type')?.includes('json')) heard();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
   if (answer.status === 401) location.assign('sign-in?next=' + encodeURIComponent(location.pathname.split('/').pop() || './'));
   throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
     { status: answer.status, problem });
+};
+
+// Asks for the state: what it is, or whether the connection is lost. An answer that is slow, or waits for one of the
+// browser's few connections, is no lost connection while the server is heard in another way.
+const SILENT_MS = 10_000, REFUSED_MS = 2000;
+const askState = async () => {
+  try {
+    return { state: await send('GET', 'state', undefined, undefined, AbortSignal.timeout(SILENT_MS)) };
+  } catch (e) {
+    return { isLost: Date.now() - heardAt > (e.name === 'TimeoutError' ? SILENT_MS : REFUSED_MS) };
+  }
 };
 
 // Sends the newest value when the one before was answered: a slider that is dragged asks no more than the server does.
@@ -65,18 +81,28 @@ const freshPage = async (address, patience) => {
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 };
 
-// Hears api/v1/events while the page is in sight: browsers give a server few connections, and pages
-// in the background need none. `opened` is called when hearing begins anew.
+// Hears api/v1/events while the page is in sight, over the one connection that all windows of this camera share (see
+// events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins anew.
 const listen = (handlers, opened) => {
-  let source = null, timer = 0;
-  const close = () => { clearTimeout(timer); source?.close(); source = null; };
+  const types = Object.keys(handlers);
+  const take = (type, data) => { heard(); handlers[type](JSON.parse(data)); };
+  let port = null, source = null, timer = 0;
+  const close = () => { clearTimeout(timer); port?.postMessage([]); source?.close(); source = null; };
   const open = () => {
     close();
-    source = new EventSource('api/v1/events?types=' + Object.keys(handlers).join());
-    for (const [type, take] of Object.entries(handlers)) source.addEventListener(type, e => take(JSON.parse(e.data)));
+    if (port) { port.postMessage(types); return; }
+    source = new EventSource('api/v1/events?types=' + types);
+    for (const type of types) source.addEventListener(type, e => take(type, e.data));
     // A connection that breaks is mended by the browser; a refusal is not.
     source.addEventListener('error', () => { if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000); });
   };
+  try {
+    const worker = new SharedWorker('events.js');
+    // Where its file does not come.
+    worker.addEventListener('error', () => { port = null; if (!document.hidden) open(); });
+    port = worker.port;
+    port.onmessage = ({ data: [type, data] }) => take(type, data);
+  } catch { /* there is none */ }
   const look = () => { if (document.hidden) close(); else { open(); opened?.(); } };
   document.addEventListener('visibilitychange', look);
   addEventListener('pagehide', close);

@@ -38,7 +38,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
         panel = panel,
     );
-    Frame::of(&page.head, Tab::SignIn, title, &["head.js"]).around(&main)
+    Frame::of(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).around(&main)
 }
 
 /// What somebody can do who is signed in.

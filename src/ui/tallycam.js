@@ -6,9 +6,10 @@
 
   const isOnly = el('main').dataset.only === 'counts'; // figures only: there is no stream to show
 
-  const LET_GO_MS = 4000; // out of sight for so long, the page lets its stream go: a browser has six for a host
-  const ASK_MS = 1000, ASK_HIDDEN_MS = 10_000, PATIENCE_MS = 4000;
+  const LET_GO_MS = 4000; // out of sight for so long, the page lets its stream go
+  const ASK_MS = 1000, ASK_HIDDEN_MS = 10_000, SLOW_MS = 4000;
   const STILL_MS = 10_000; // a still picture may be a broken stream
+  const STILLS_MS = 500; // between two stills in place of the stream
 
   let state = null; // the newest answer
   let answeredAt = Date.now(); // when it came
@@ -40,15 +41,63 @@
     lastAt = Date.now();
   };
 
-  const stream = () => { isLetGo = false; still.since = Date.now(); if (!isOnly) picture.src = 'stream?r=' + Date.now(); };
+  const nextPicture = () => { if (!isLetGo) picture.src = `${hasRoom ? 'stream' : 'snapshot.jpg'}?r=${Date.now()}`; };
+  const stream = () => {
+    isLetGo = false;
+    if (isOnly) return;
+    still.since = Date.now();
+    claim();
+    hasRoom = findRoom();
+    nextPicture();
+  };
+
+  // Over HTTP/1.1 a browser opens six connections to a host, for all its windows together, and a stream keeps one. So that
+  // buttons and other pages get through, streams and the cameras' events share four. The window that had the focus last
+  // has the first claim; one without room shows stills. Each window writes only its own note, so none overwrites another.
+  const ROOM = 4, NOTED_MS = 5000, NOTE = 'live-';
+  const note = NOTE + Math.random().toString(36).slice(2), camera = new URL('.', location.href).pathname;
+  let hasRoom = true, focusedAt = Date.now(), stillTimer = 0;
+  const isShared = !/^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
+  const claim = () => {
+    try { localStorage.setItem(note, JSON.stringify({ at: Date.now(), focusedAt, camera })); } catch { /* nothing may be stored */ }
+  };
+  const findRoom = () => {
+    if (!isShared) return true;
+    try {
+      const now = Date.now(), cameras = new Set([camera]);
+      let ahead = 0;
+      for (const key of Object.keys(localStorage).filter(key => key.startsWith(NOTE) && key !== note)) {
+        const other = JSON.parse(localStorage.getItem(key));
+        if (!other) continue; // just closed
+        if (Math.abs(now - other.at) > NOTED_MS) { localStorage.removeItem(key); continue; } // it crashed
+        cameras.add(other.camera);
+        if (other.focusedAt > focusedAt || (other.focusedAt === focusedAt && key > note)) ahead++;
+      }
+      return ahead < Math.max(1, ROOM - cameras.size);
+    } catch { return true; } // nothing may be stored
+  };
+  const leave = () => { try { localStorage.removeItem(note); } catch { /* nothing may be stored */ } };
+  const makeRoom = () => {
+    if (isLetGo || isOnly || hasRoom === findRoom()) return;
+    keep();
+    picture.removeAttribute('src'); // its connection is free at once
+    stream();
+    if (state) show();
+  };
+  addEventListener('focus', () => { focusedAt = Date.now(); if (!isLetGo && !isOnly) claim(); makeRoom(); });
+  addEventListener('storage', e => { if (e.key?.startsWith(NOTE)) makeRoom(); });
+  addEventListener('pagehide', leave);
 
   // No event tells that a multipart stream ended: the picture just stands still. So a small copy
   // is compared; a scene that never changes only costs a new stream now and then.
   const still = { since: Date.now(), patience: STILL_MS };
   const paper = Object.assign(document.createElement('canvas'), { width: 64, height: 36 }).getContext('2d', { willReadFrequently: true });
-  const watchForStillness = s => {
+  const lookOfLast = () => {
     paper.drawImage(last, 0, 0, 64, 36); // scaled, the picture itself would vary
-    const look = paper.getImageData(0, 0, 64, 36).data.join();
+    return paper.getImageData(0, 0, 64, 36).data.join();
+  };
+  const watchForStillness = s => {
+    const look = lookOfLast();
     if (s.pictures === still.pictures) still.since = Date.now(); // nothing new
     else if (look !== still.look) { still.since = Date.now(); still.patience = STILL_MS; }
     [still.look, still.pictures] = [look, s.pictures];
@@ -61,7 +110,11 @@
     if (state) show();
     setTimeout(() => { if (!isLetGo && !isLost) stream(); }, 3000);
   });
-  picture.addEventListener('load', () => { if (isRefused) { isRefused = false; show(); } });
+  picture.addEventListener('load', () => {
+    if (isRefused) { isRefused = false; show(); }
+    clearTimeout(stillTimer);
+    if (!hasRoom) stillTimer = setTimeout(nextPicture, STILLS_MS);
+  });
 
   // ---- what the page shows
 
@@ -79,6 +132,7 @@
     }
   };
 
+  const CROWDED = 'This window shows stills: the browser has no room for more live pictures of this host. The windows used last are live';
   let said = null;
   const show = () => {
     const look = isLost ? 'lost' : lookOf(state.state);
@@ -98,14 +152,14 @@
     put('headline', headline);
     if (isLost) { put('figures', ''); put('state', `Connection lost, last answer ${exact(answeredAt)}`); return; }
     const s = state;
-    put('figures', look === 'live' ? `${rate(s.fps)}, ${s.viewers} watching` : '');
+    put('figures', look === 'live' ? `${hasRoom ? rate(s.fps) : 'stills'}, ${s.viewers} watching` : '');
     put('state', s.headline + (look === 'asleep' || look === 'waking' ? '' : since(s.since)));
     put('size', s.width ? `${s.width} × ${s.height}${s.format ? ' ' + s.format : ''}` : 'not known yet');
     put('rate', rate(s.fps));
     put('viewers', (s.viewers ? count(s.viewers) : 'nobody') + (s.held ? ', held open' : ''));
     put('camera', s.camera || s.source || '');
     put('stops', stops(s));
-    put('notes', s.notes.map(sentence).join(' '));
+    put('notes', [...hasRoom ? [] : [CROWDED], ...s.notes].map(sentence).join(' '));
     el('simulated').hidden = !s.simulated;
     el('snapshot').hidden = isOnly || look === 'trouble' || look === 'paused';
     const isPaused = look === 'paused';
@@ -139,14 +193,10 @@
   const ask = async () => {
     clearTimeout(timer);
     const mine = ++turn; // older answers are dropped
-    let s = null;
-    try {
-      const answer = await fetch('api/v1/state', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
-      if (answer.ok) s = await answer.json();
-    } catch { /* no answer */ }
+    const { state: s, isLost: isGone } = await askState();
     if (mine !== turn || isLetGo) return;
     if (s) take(s);
-    else {
+    else if (isGone) {
       if (!isLost && state?.state === 'live') keep();
       isLost = true;
       show();
@@ -155,19 +205,36 @@
     timer = setTimeout(ask, document.hidden ? ASK_HIDDEN_MS : ASK_MS);
   };
 
+  // While an answer is slow the page says so; a picture that moves tells that the server is there.
+  setInterval(() => {
+    if (document.hidden || isLetGo) return;
+    if (!isOnly) claim();
+    makeRoom();
+    const silent = Date.now() - answeredAt;
+    if (isLost || silent < 2 * ASK_MS) return;
+    if (state?.state === 'live' && !isOnly) {
+      keep();
+      const look = lookOfLast();
+      if (look !== still.look) heard();
+      still.look = look;
+    }
+    if (silent > SLOW_MS) put('figures', `no answer for ${Math.round(silent / 1000)} s`);
+  }, ASK_MS);
+
   const letGoLater = () => {
     letGoTimer = setTimeout(() => {
       if (state?.state === 'live') keep();
       isLetGo = true;
       clearTimeout(timer);
       picture.removeAttribute('src');
+      leave();
     }, LET_GO_MS);
   };
 
-  if (document.hidden) letGoLater(); // a tab that was opened in the background
   document.addEventListener('visibilitychange', () => {
     clearTimeout(letGoTimer);
     if (document.hidden) return letGoLater();
+    focusedAt = Date.now();
     if (isLetGo) stream();
     ask();
   });
@@ -211,5 +278,6 @@
     if (e.key === 'f') fullScreen(e);
   });
 
-  ask();
+  isLetGo = document.hidden; // a tab that was opened in the background
+  if (!isLetGo) { stream(); ask(); }
 }

@@ -26,7 +26,7 @@ fn url(daemon: &Daemon) -> String {
 /// Whether the shown picture differs from what it was at the last call. A picture that stands still
 /// differs by a little from one drawing to the next (Chromium scales it in more than one way), so a
 /// value must differ by an eighth of its range.
-const HAS_CHANGED: &str = "
+pub const HAS_CHANGED: &str = "
     const picture = document.getElementById('picture');
     if (!picture.naturalWidth) return false;
     const canvas = document.createElement('canvas');
@@ -42,7 +42,7 @@ fn has_changed(browser: &Browser) -> bool {
 
 /// Waits until the picture is in sight and has changed three times.
 #[track_caller]
-fn wait_until_it_moves(browser: &Browser) {
+pub fn wait_until_it_moves(browser: &Browser) {
     browser.wait_for("document.body.dataset.look === 'live' && document.getElementById('over').hidden");
     let mut changes = 0;
     browser.wait_until("the picture moves", || {

@@ -7,11 +7,15 @@ mod common;
 mod counting;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
+mod focus;
+#[path = "../common/helper.rs"]
+mod helper;
 mod live;
 mod media;
 mod settings;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
+mod windows;
 
 /// The simulated scene as most pages are shown with it: small and not too often, since it is drawn by an unoptimised
 /// program beside a browser that draws it once more.

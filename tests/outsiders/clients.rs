@@ -1,10 +1,12 @@
-//! Programs that read the counts: what they find where nothing was counted yet, and how tables begin.
+//! Browsers with several windows, and programs that read the counts: what they find where nothing was counted yet, and
+//! how tables begin.
 
 use std::process::Command;
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
 use crate::row;
+use crate::webdriver::{Browser, Wanted};
 
 #[test]
 fn a_proxy_that_keeps_its_own_path_is_told_so() {
@@ -64,4 +66,38 @@ fn prometheus_and_spreadsheets() {
     let table = client::get(daemon.address, "/api/v1/counts?format=csv");
     let head = table.text().lines().next().unwrap().replace('\u{feff}', "(byte order mark)");
     row("Clients", "counts as CSV", &format!("begins with `{head}`"));
+}
+
+#[test]
+fn three_windows_of_one_browser() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let sets = ["source.kind=sim", "source.fps=10", "source.width=640", "source.height=360"];
+    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
+    let figure = |name: &str| {
+        let metrics = client::get(daemon.address, "/metrics");
+        let line = metrics
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit(' ').next());
+        line.unwrap().to_owned()
+    };
+    let figures = || (figure("tallycam_viewers"), figure("tallycam_listeners"));
+    let url = format!("http://{}/", daemon.address);
+    browser.goto(&url);
+    let more = format!("window.more = [1, 2].map(() => window.open('{url}', '_blank', 'popup'))");
+    browser.script(&more);
+    browser.wait_until("each has a stream", || figures() == ("3".to_owned(), "1".to_owned()));
+    browser.wait_for("more.every(one => one.document.body.dataset.look === 'live')");
+    row("Clients", "Chromium, three windows on the live page", "3 streams, 1 connection for events");
+    browser.script(&format!("more.push(window.open('{url}', '_blank', 'popup'))"));
+    browser.wait_for(
+        "[window, ...more].filter(one => one.document.getElementById('notes')?.textContent.includes('shows stills')).length === 1",
+    );
+    browser.wait_until("three of four are live", || figures() == ("3".to_owned(), "1".to_owned()));
+    row(
+        "Clients",
+        "Chromium, a fourth window",
+        "3 streams, 1 connection for events; the window used longest ago shows stills, and says so",
+    );
 }

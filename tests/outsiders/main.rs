@@ -16,6 +16,8 @@ mod lights;
 mod models;
 mod old_clients;
 mod storage;
+#[path = "../common/webdriver.rs"]
+mod webdriver;
 
 use std::fs::{self, File};
 use std::path::Path;
