@@ -38,11 +38,14 @@ fn film(path: &Path, more: &[&str]) -> bool {
         .args(more)
         .arg(path)
         .status();
-    made.is_ok_and(|status| status.success())
+    made.is_ok_and(|status| {
+        assert!(status.success(), "ffmpeg makes no {}", path.display());
+        true
+    })
 }
 
 /// Steps of a second, then of a tenth, and one of four seconds: what was taken for 30 pictures a second.
-const VARIED: &str = "setpts='if(lt(N,5),N,5+(N-5)/10+gt(N,20)*4)/TB'";
+const VARIED: &str = "settb=1/1000,setpts='round(1000*if(lt(N,5),N,5+(N-5)/10+gt(N,20)*4))'";
 
 fn varied() -> Vec<u64> {
     (0..30)
