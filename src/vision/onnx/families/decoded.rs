@@ -66,8 +66,10 @@ pub fn places(outputs: &[OutputShape], boxes: usize) -> Option<Places> {
         let name = outputs[at].name.to_lowercase();
         words.iter().any(|word| name.contains(word))
     };
-    let mut of_four = (0..outputs.len()).filter(|&at| matches!(rows(at), Some([_, 4])));
-    let boxes = of_four.clone().find(|&at| called(at, &["box"])).or_else(|| of_four.next())?;
+    let of_four: Vec<usize> = (0..outputs.len()).filter(|&at| matches!(rows(at), Some([_, 4]))).collect();
+    let named: Vec<usize> = of_four.iter().copied().filter(|&at| called(at, &["box"])).collect();
+    // Of several there is one a level, of numbers that are no boxes yet.
+    let ((&[boxes], _) | (_, &[boxes])) = (&of_four[..], &named[..]) else { return None };
     let [count, _] = rows(boxes)?;
     let beside: Vec<usize> = (0..outputs.len())
         .filter(|&at| at != boxes && rows(at).is_some_and(|rows| rows[0] == count))
@@ -166,6 +168,16 @@ mod tests {
         assert_eq!(of(&[hidden, ("1", &[1, 100, 92]), ("2", &[1, 100, 4])]), None);
         let four_apart: (&str, &[usize]) = ("boxes", &[1, 100, 1, 4]);
         assert_eq!(of(&[four_apart, ("confs", &[1, 100, 80])]).map(|places| places.columns), Some(80));
+        let four: (&str, &[usize]) = ("logits", &[1, 100, 4]);
+        let boxes = of(&[hidden, four, ("pred_boxes", &[1, 100, 4])]).map(|places| places.boxes);
+        assert_eq!(boxes, Some(2));
+        let levels: [(&str, &[usize]); 4] = [
+            ("cls_8", &[1, 64, 1]),
+            ("cls_16", &[1, 16, 1]),
+            ("bbox_8", &[1, 64, 4]),
+            ("bbox_16", &[1, 16, 4]),
+        ];
+        assert_eq!(of(&levels), None);
         assert_eq!(of(&[("boxes", &[1, 0, 4]), ("scores", &[1, 0, 80])]), None);
     }
 
