@@ -17,7 +17,7 @@ CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long build install cross crosstest libcamera libcamera-test deb
+.PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,7 +32,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/libcamera/*.sh .ci/run
+	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/libcamera/*.sh tests/clients/run .ci/run
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
 check: ## the inner loop: format, lints, unit tests
@@ -73,6 +73,9 @@ e2e: $(if $(E2E_PACKAGE),,deb-amd64 deb-libcamera-amd64) ## the package in a boo
 
 e2e-long: ## the same with thirty power cuts
 	$(MAKE) e2e E2E_CYCLES=30
+
+clients: build ## promtool and LibreOffice read what the program gives; one that is not installed is left out
+	tests/clients/run "$(TALLYCAM)"
 
 build: ## the program, optimised: target/release/tallycam
 	@deploy/prerequisites.sh run

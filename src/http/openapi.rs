@@ -92,7 +92,7 @@ fn operation(route: &Route) -> Value {
             "schema": {"type": "string"},
         }));
     }
-    let mut operation = json!({"tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
+    let mut operation = json!({"operationId": operation_id(route), "tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
     if asks {
         // Nothing is asked for on the camera's own machine, and where there is no password.
         operation["security"] = json!([{"basic": []}, {"session": []}, {}]);
@@ -101,6 +101,19 @@ fn operation(route: &Route) -> Value {
         operation["requestBody"] = body;
     }
     operation
+}
+
+/// The name that generated clients call it by: `get_lines_by_id` for `GET /api/v1/lines/{id}`. What lies elsewhere has
+/// its group before it, since pages have the names of what they show.
+fn operation_id(route: &Route) -> String {
+    let method = route.method.as_str().to_ascii_lowercase();
+    let (before, path) = match route.path.strip_prefix("/api/v1/") {
+        Some(path) => (method, path),
+        None => (format!("{}_{method}", route.doc.tag.name()), route.path),
+    };
+    let path = path.replace(['{', '}'], " ").replace(" id ", "by_id").replace(" name ", "by_name");
+    let words = path.split(['/', '.', '-']).filter(|word| !word.is_empty());
+    std::iter::once(before.as_str()).chain(words).collect::<Vec<_>>().join("_")
 }
 
 /// What may be wrong with who changes something. A page's form is led to `/sign-in` instead (303).
@@ -205,6 +218,17 @@ mod tests {
             ROUTES.iter().map(|r| (r.path.to_owned(), r.method.to_string())).collect();
         assert_eq!(named, routed);
         assert_eq!(routed.len(), ROUTES.len());
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let names: BTreeSet<String> = ROUTES.iter().map(operation_id).collect();
+        assert_eq!(names.len(), ROUTES.len());
+        assert!(names.contains("get_lines_by_id") && names.contains("pages_get_lines"), "{names:?}");
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        for name in names {
+            assert!(name.chars().all(is_word), "{name}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::schemas::{count, draft, list, maybe, number, page_of, text, time};
+use super::schemas::{count, draft, list, maybe, number, page_of, text, time, time_sure};
 use super::state::object;
 
 const ITEM_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
@@ -56,6 +56,8 @@ pub fn all() -> Value {
             &[],
         ),
         "Retention": retention(),
+        // A name of its own: generators call what stands in `Retention` under `rules` `RetentionRules`.
+        "RulesInForce": rules(),
         "CheckWish": closed(json!({"repair": flag()}), &[]),
         "CheckReport": object(json!({
             "clean": flag(), "items": count(), "chunks": count(), "pictures": count(), "faults": list(text()),
@@ -73,7 +75,7 @@ pub fn all() -> Value {
 fn item() -> Value {
     object(json!({
         "id": count(), "name": text(), "kind": {"type": "string", "enum": ["snapshot", "recording"]},
-        "date": text(), "time": time(), "time_sure": flag(), "added": time(), "width": count(),
+        "date": text(), "time": time(), "time_sure": time_sure(), "added": time(), "width": count(),
         "height": count(), "duration": number(), "frames": count(), "gaps": count(), "bytes": count(),
         "camera": text(), "source": text(), "origin": origin(), "note": text(), "kept": flag(), "open": flag(),
         "version": count(),
@@ -119,7 +121,7 @@ fn storage() -> Value {
         "file": count(), "unused": count(), "snapshots": kind, "recordings": kind, "kept": count(),
         "going": count(), "free": count(), "total": count(), "bytes_a_day": maybe(number()),
         "days_left": maybe(number()), "aside": list(aside()), "full": flag(), "trouble": maybe(text()),
-        "hint": maybe(text()), "chunks_dropped": count(), "rules": rules(),
+        "hint": maybe(text()), "chunks_dropped": count(), "rules": {"$ref": "#/components/schemas/RulesInForce"},
     }))
 }
 
@@ -127,7 +129,7 @@ fn retention() -> Value {
     let mut goes = item();
     goes["properties"]["why"] = json!({"type": "string", "enum": ["age", "bytes", "free"]});
     object(json!({
-        "rules": rules(), "pinned": list(text()), "clock_trusted": flag(),
+        "rules": {"$ref": "#/components/schemas/RulesInForce"}, "pinned": list(text()), "time_sure": time_sure(),
         "plan": object(json!({
             "items": list(goes), "count": count(), "bytes": count(), "unmet": maybe(text()),
         })),

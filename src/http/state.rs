@@ -75,7 +75,7 @@ pub struct StateReport {
     /// Seconds since the server started.
     pub uptime_s: f64,
     /// Whether the wall clock can be believed.
-    pub wall_clock_trusted: bool,
+    pub time_sure: bool,
     /// What is counted; `null` where nothing ever is.
     pub counting: Option<CountingReport>,
     /// How recording stands; `null` where nothing is kept.
@@ -147,7 +147,7 @@ impl StateReport {
             opens: status.opens,
             open: site.is_open(),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
-            wall_clock_trusted: now.wall_trusted,
+            time_sure: now.wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
             recording: site.keeping().ok().map(|keeping| RecordingReport::from(&keeping.status())),
             storage: StorageSummary::of(site),
@@ -179,7 +179,8 @@ impl StateReport {
             "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
             "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
-            "open": flag, "uptime_s": number, "wall_clock_trusted": flag,
+            "open": flag, "uptime_s": number,
+            "time_sure": {"type": "boolean", "description": "Whether the machine's clock is set, so that times of now on can be trusted."},
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},

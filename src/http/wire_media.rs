@@ -259,7 +259,7 @@ pub struct RetentionReport {
     rules: RulesReport,
     pinned: Vec<String>,
     /// Whether the clock is believed: else nothing goes by age.
-    clock_trusted: bool,
+    time_sure: bool,
     plan: PlanReport,
 }
 
@@ -295,7 +295,7 @@ impl RetentionReport {
         RetentionReport {
             rules: rules.into(),
             pinned: pinned.to_vec(),
-            clock_trusted: is_clock_trusted,
+            time_sure: is_clock_trusted,
             plan: PlanReport {
                 items: plan.goes.iter().take(most).map(goes).collect(),
                 count: plan.goes.len(),

@@ -258,7 +258,7 @@ fn rules_in_force(resolved: &Resolved, reader: &MediaReader) -> Result<(Retentio
     if let Some(daemon) = Daemon::find(&resolved.config) {
         let answer: InForce =
             daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
-        return Ok((answer.rules.into(), Stamp { wall_trusted: answer.clock_trusted, ..Stamp::now() }));
+        return Ok((answer.rules.into(), Stamp { wall_trusted: answer.time_sure, ..Stamp::now() }));
     }
     let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
     let pinned = set.filter_map(|setting| setting.path.strip_prefix("retention.")).map(str::to_owned);
@@ -280,7 +280,7 @@ struct Rules {
 #[derive(Debug, Deserialize)]
 struct InForce {
     rules: Rules,
-    clock_trusted: bool,
+    time_sure: bool,
 }
 
 impl From<Rules> for RetentionRules {
