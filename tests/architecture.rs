@@ -70,6 +70,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
 /// Calls, and the one file that may make them.
 const CALLED_IN: &[(&[&str], &str)] = &[
     (&["SystemTime", "::", "now"], "base/clock.rs"),
+    (&["Command", "::", "new"], "base/child.rs"),
     (&["Timestamp", "::", "now"], "base/clock.rs"),
     (&["Zoned", "::", "now"], "base/clock.rs"),
     (&["ClockId", "::", "Monotonic"], "base/clock.rs"),

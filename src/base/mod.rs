@@ -1,6 +1,7 @@
 //! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of cameras.
 
 pub mod bell;
+pub mod child;
 pub mod clock;
 pub mod giving_way;
 pub mod letters;

@@ -8,14 +8,17 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Failure;
+use crate::base::child;
 use crate::config::{Config, Listen, StoreConfig};
+use crate::daemon::counting::state_directory;
+use crate::http;
 
 /// How long the daemon may take to be reached, and to answer what takes no time.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
@@ -77,13 +80,17 @@ enum Framing {
 }
 
 impl Daemon {
-    /// The daemon at the first configured address where somebody listens, or where systemd listens for it.
+    /// The daemon at its own socket for the command line, else at the first configured address where somebody listens, or
+    /// where systemd listens for it.
     pub fn find(config: &Config) -> Option<Daemon> {
         let heard = |listen| {
             let daemon = Daemon { listen, patience: ANSWERS_WITHIN };
             daemon.connect().is_ok().then_some(daemon)
         };
-        let configured = config.http.listen.iter().cloned().find_map(heard);
+        // Nobody asks for a password there; who may not open it is asked like any other program.
+        let control = http::listen::control_path(&state_directory(config));
+        let own = std::iter::once(Listen::Unix(control));
+        let configured = own.chain(config.http.listen.iter().cloned()).find_map(heard);
         configured.or_else(|| held_by_systemd(config).into_iter().find_map(heard))
     }
 
@@ -253,10 +260,9 @@ impl Answer {
             _ => format!("the answer was {status}"),
         });
         let hint = match status {
-            // We are not asked at the addresses that only this machine reaches.
+            // We are not asked at the daemon's own socket.
             401 => Some(String::from(
-                "add one that only this machine reaches to [http] listen (\"127.0.0.1:PORT\" or \"unix:/PATH\"): \
-                 there no password is asked for",
+                "run it as the user that the daemon runs as, or as root: `sudo tallycam ...`",
             )),
             _ => word("hint"),
         };
@@ -373,7 +379,7 @@ fn held_by_systemd(config: &Config) -> Vec<Listen> {
     if config.store.unit.as_deref() != Some(Path::new(StoreConfig::SERVICE)) {
         return Vec::new();
     }
-    let shown = Command::new("systemctl")
+    let shown = child::command("systemctl")
         .args(["show", "--property=ActiveState,Listen", "tallycam.socket"])
         .stdin(Stdio::null())
         .stderr(Stdio::null())

@@ -7,13 +7,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::daemon::{Daemon, Sent};
+use crate::base::child;
 use crate::base::clock;
 use crate::base::secrets::{STARS, blotted, of_path, shown_command};
 use crate::config::keys;
@@ -289,7 +290,7 @@ fn running(daemon: &Daemon) -> String {
 /// What a program prints, or why it does not, in so many letters that a report may have of it.
 fn said(program: impl AsRef<Path>, arguments: &[&str]) -> String {
     let program = program.as_ref();
-    let spawned = Command::new(program)
+    let spawned = child::command(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,10 +1,10 @@
 //! Where the commands meet the parts below: the daemon and the configured camera.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 use std::time::Duration;
 
 use super::Failure;
+use crate::base::child;
 use crate::base::{Worker, block_on};
 use crate::config::{Config, Operator};
 use crate::daemon::picture;
@@ -57,7 +57,7 @@ fn begin_again() -> Failure {
         hint: Some(String::from("start it again")),
     };
     match std::env::current_exe() {
-        Ok(program) => refused(Command::new(program).args(std::env::args_os().skip(1)).exec()),
+        Ok(program) => refused(child::this_again(program).args(std::env::args_os().skip(1)).exec()),
         Err(error) => refused(error),
     }
 }

@@ -445,6 +445,8 @@ pub struct HttpConfig {
 pub struct AccessConfig {
     /// `session`: who signs in on the page stays signed in for so long; default 30 days, 1 h to 1000 days.
     pub session: Duration,
+    /// `local`: "open" where programs of this machine need no password over TCP, either; default "password".
+    pub is_local_open: bool,
 }
 
 /// `[power]`: switching the machine off.
@@ -565,7 +567,7 @@ impl Default for Config {
                 head_timeout: Duration::ZERO,
                 keep_alive: Duration::ZERO,
             },
-            access: AccessConfig { session: Duration::ZERO },
+            access: AccessConfig { session: Duration::ZERO, is_local_open: false },
             power: PowerConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };

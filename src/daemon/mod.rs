@@ -185,12 +185,13 @@ fn live(
     let config = settings.resolved.config.clone();
     let recent = Recent::default();
     log::start(config.log.level, &config.name, recent.clone());
+    give_large_blocks_back();
     info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
 
     // They are served when everything else is up. A second daemon ends here and leaves the ledger alone.
     // What was set on the page must not be what keeps the page away.
     let alone = settings.operator.resolve(None)?.config;
-    let listeners = if handed.is_empty() {
+    let mut listeners = if handed.is_empty() {
         sockets::bind(&config.http.listen).or_else(|error| {
             if alone.http.listen == config.http.listen {
                 return Err(error);
@@ -266,12 +267,17 @@ fn live(
         }
     };
 
+    let control = http::listen::control_path(&counting::state_directory(&config));
     let rim = Rim { access: access::open(&counting::state_directory(&config)), recent };
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
+        let control = http::listen::bind_private(&control).inspect_err(|error| {
+            info!("the command line is answered over TCP only: {}: {error}", control.display())
+        });
+        listeners.extend(control.map(http::Listener::Unix));
         let threads = Threads { capture, counting, keeping, lights, views };
         let mut running = start(settings, pipeline, threads, rim, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
@@ -286,6 +292,17 @@ fn live(
     // Not waited for: a driver's call that does not return would keep us here.
     runtime.shutdown_background();
     ended
+}
+
+/// Has blocks of 4 MiB and more given back to the kernel when they are freed, always. By itself glibc keeps ever larger ones in
+/// each thread's arena once one was freed (mallopt(3), `M_MMAP_THRESHOLD`): a password's 19 MiB for each thread that has
+/// ever looked at one, and likewise pictures that are made smaller.
+fn give_large_blocks_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt takes two numbers and touches nothing of ours.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 4 << 20);
+    }
 }
 
 /// The daemon between READY and STOPPING.
@@ -669,6 +686,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         zone: store.zone,
         day_starts: store.day_starts,
         session: config.access.session,
+        is_local_open: config.access.is_local_open,
         power_key: config.power.key.clone(),
         counts_only: config.privacy.counts_only,
         ..http::Settings::default()

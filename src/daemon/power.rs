@@ -7,8 +7,9 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use crate::base::child;
 use crate::http::{NotSwitched, Power, PowerAction};
 
 /// The machine that this runs on.
@@ -31,7 +32,7 @@ impl Power for Machine {
             PowerAction::Reboot => "reboot",
         };
         let not = |reason: String, hint: &str| NotSwitched { action, reason, hint: Some(hint.to_owned()) };
-        let mut command = Command::new(&self.program);
+        let mut command = child::command(&self.program);
         command.args([verb, "--no-ask-password", "--no-wall"]).stdin(Stdio::null()).stdout(Stdio::null());
         let output = command.output().map_err(|error| match error.kind() {
             ErrorKind::NotFound => not(String::from("there is no systemctl here"), "only systemd can do it"),

@@ -9,11 +9,12 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::child;
 use crate::models::{ModelError, Proof};
 use crate::pipeline::counting::LOOK_TAKES;
 
@@ -100,7 +101,7 @@ impl Prover {
     pub fn prove(&self, onnx: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proved, ModelError> {
         let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
         let memory = share_of(memory.unwrap_or(USUAL_MEMORY).min(room().unwrap_or(u64::MAX)))?;
-        let mut command = Command::new(&self.program);
+        let mut command = child::command(&self.program);
         command.args(["model", "prove", "--memory", &memory.to_string(), "--threads", &threads.to_string()]);
         if let Some((width, height)) = size {
             command.args(["--size", &format!("{width}x{height}")]);
@@ -161,7 +162,7 @@ impl Prover {
         let text = format!("#!/bin/sh\ncd '{}'\n{script}\n", folder.display());
         // Written by another process: a file that this one has open cannot be run by children that another thread begins.
         let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
-        let made = Command::new("sh").arg("-c").arg(write).arg(&program).arg(text).status();
+        let made = std::process::Command::new("sh").arg("-c").arg(write).arg(&program).arg(text).status();
         assert!(made.is_ok_and(|made| made.success()));
         Prover { program, within: WITHIN }
     }

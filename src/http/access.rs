@@ -2,8 +2,10 @@
 //!
 //! Asked only for routes that change something, so that a stream costs nothing here. A request counts as this machine's
 //! own when it came over a Unix socket or from a loopback address, names this machine in `Host` (a page elsewhere whose
-//! name is made to lead to 127.0.0.1 does not), and bears no mark of a proxy: those speak for others. Everybody else
-//! shows a session's cookie (pages) or the password by HTTP Basic (programs, any user name).
+//! name is made to lead to 127.0.0.1 does not), and bears no mark of a proxy: those speak for others. Once there is a
+//! password, a loopback address alone is no proof: web servers and forwarders on this machine that mark nothing connect
+//! from it for anybody, so only a Unix socket is, unless `[access] local` says otherwise. Everybody else shows a session's
+//! cookie (pages) or the password by HTTP Basic (programs, any user name).
 //!
 //! Only programs are asked for Basic. A browser that is asked would open a dialog for what a page's script does, and
 //! send the password along with whatever other sites make it request; it gets the page that signs in. All of this lives
@@ -12,7 +14,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,10 +27,11 @@ use super::body::Body;
 use super::page;
 use super::problem::Problem;
 use super::query::escape;
+use super::refusals::{Refusal, Refusals};
 use super::route::{Changes, Route, Tag};
 use super::routes::ROUTES;
 use crate::access::{Access, AccessError, Client, Guard, Guessing, LONGEST, SHORTEST};
-use crate::base::clock;
+use crate::base::{clock, own_mark};
 
 /// So many passwords wait to be looked at; who comes later is told to try again.
 const WAITING: usize = 8;
@@ -53,6 +56,7 @@ pub struct Gate {
     passwords: RefCell<Guessing>,
     /// Guesses of the key of old programs.
     pub(super) keys: RefCell<Guessing>,
+    refusals: Refusals,
     waiting: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
 }
@@ -66,6 +70,8 @@ pub struct Asker<'a> {
     pub version: Version,
     /// The request's.
     pub headers: &'a HeaderMap,
+    /// `[access] local`: a loopback address is proof enough.
+    pub is_local_open: bool,
 }
 
 /// Why somebody may not change anything.
@@ -95,6 +101,7 @@ impl Gate {
             access,
             passwords: RefCell::default(),
             keys: RefCell::default(),
+            refusals: Refusals::default(),
             waiting: Arc::new(Semaphore::new(WAITING)),
             hashing: Arc::new(Semaphore::new(1)),
         }
@@ -116,7 +123,7 @@ impl Gate {
     /// [`Denied`].
     pub async fn admit(&self, asker: Asker<'_>) -> Result<(), Denied> {
         let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Ok(()) };
-        if asker.is_here() || self.session(asker.headers).is_some() {
+        if asker.is_trusted() || self.session(asker.headers).is_some() {
             return Ok(());
         }
         let Some(password) = basic(asker.headers) else {
@@ -156,7 +163,9 @@ impl Gate {
             proven.await.map_err(|_| Denied::Busy)?
         };
         if !is_right {
-            log::warn!("a wrong password came from {}", asker.named());
+            if let Some(more) = self.refusals.note(Refusal::WrongPassword, client, Instant::now()) {
+                log::warn!("a wrong password came from {}{more}", asker.named());
+            }
             return Err(Denied::Wrong);
         }
         self.passwords.borrow_mut().right(client);
@@ -250,7 +259,18 @@ impl Asker<'_> {
     pub fn is_here(&self) -> bool {
         let is_near = self.address.is_none_or(|address| address.to_canonical().is_loopback());
         // nginx speaks HTTP/1.0 to what is behind it unless told otherwise, and marks nothing.
-        is_near && self.version != Version::HTTP_10 && !self.is_proxied() && names_loopback(self.headers)
+        // What a tallycam asks of its camera is asked for whoever wrote, or redirects, the camera's address.
+        let is_for_a_camera = self.headers.contains_key(own_mark::FIELD);
+        is_near
+            && !is_for_a_camera
+            && self.version != Version::HTTP_10
+            && !self.is_proxied()
+            && names_loopback(self.headers)
+    }
+
+    /// Whether it is this machine's own for sure, so that it needs no password where there is one.
+    pub fn is_trusted(&self) -> bool {
+        self.is_here() && (self.address.is_none() || self.is_local_open)
     }
 
     fn is_proxied(&self) -> bool {
@@ -419,7 +439,7 @@ mod tests {
 
     fn is_here(address: Option<&str>, version: Version, lines: &[(&str, &str)]) -> bool {
         let address = address.map(|address| address.parse().unwrap());
-        Asker { address, version, headers: &headers(lines) }.is_here()
+        Asker { address, version, headers: &headers(lines), is_local_open: false }.is_here()
     }
 
     #[test]
@@ -473,7 +493,8 @@ mod tests {
     fn guesses_are_put_down_to_whom_the_proxy_names() {
         let client = |address: Option<&str>, lines: &[(&str, &str)]| {
             let address = address.map(|address| address.parse().unwrap());
-            Asker { address, version: Version::HTTP_11, headers: &headers(lines) }.client()
+            Asker { address, version: Version::HTTP_11, headers: &headers(lines), is_local_open: false }
+                .client()
         };
         let of = |address: &str| Client::of(address.parse().unwrap());
         let forged = &[("x-forwarded-for", "9.9.9.9, 10.0.0.7")];

@@ -41,6 +41,11 @@ impl Body {
         Body { kind: Kind::Full(bytes.into()), link: None }
     }
 
+    /// Bytes of an answer that is here as a whole; 0 for one that is made as it is sent.
+    pub fn whole(&self) -> usize {
+        if let Kind::Full(bytes) = &self.kind { bytes.len() } else { 0 }
+    }
+
     /// Pictures, until the viewer leaves.
     pub fn viewer(viewer: ViewerBody) -> Body {
         Body { kind: Kind::Viewer(Box::new(viewer)), link: None }

@@ -16,15 +16,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
+use hyper::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::sync::Notify;
 
 use super::lane::{Lane, Sent};
-use super::route;
+use super::problem::Problem;
+use super::route::{self, Request};
 use super::socket::Socket;
 use super::{Settings, Site};
+use crate::access::Client;
 
 /// After the last response the peer may still send so much, for so long, before the connection is
 /// reset: a reset at once would take the response away from it.
@@ -52,6 +55,35 @@ enum Phase {
     Idle,
 }
 
+/// What a connection's answer takes for as long as it goes on: places of which there are few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Nothing of that kind.
+    Nothing,
+    /// A stream of live pictures.
+    Stream,
+    /// Likewise, of one's own view, where nobody else watches it.
+    View,
+    /// A recording that is played.
+    Replay,
+    /// Events.
+    Events,
+    /// A file, an archive or a table that is made as it is sent.
+    File,
+}
+
+/// All places of a kind are taken, or those of one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPlace {
+    /// All of them.
+    Taken,
+    /// Those that one address may have.
+    Share,
+}
+
+/// One address has at most this part of the places of a kind; rounded up.
+const SHARE: usize = 4;
+
 /// What is to become of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -72,6 +104,11 @@ pub struct Link {
     peer: Rc<str>,
     address: Option<IpAddr>,
     phase: Cell<(Phase, Instant)>,
+    /// Who is at the other end, as the last request told.
+    client: Cell<Client>,
+    uses: Cell<Use>,
+    /// It is to be closed, and does not count any more.
+    is_leaving: Cell<bool>,
     is_viewer: Cell<bool>,
     /// [`Settings::stall`] of when it came.
     stall: Duration,
@@ -93,6 +130,11 @@ pub struct Link {
     called: Notify,
 }
 
+/// Who connects from `address`. Whoever does from this machine is not told apart.
+fn client_of(address: IpAddr) -> Client {
+    if address.to_canonical().is_loopback() { Client::Unnamed } else { Client::of(address) }
+}
+
 impl Link {
     /// A connection that has just been accepted. `stall`: [`Settings::stall`].
     pub fn new(socket: Socket, peer: Rc<str>, address: Option<IpAddr>, stall: Duration) -> Rc<Link> {
@@ -102,6 +144,9 @@ impl Link {
             peer,
             address,
             phase: Cell::new((Phase::Fresh, now)),
+            client: Cell::new(address.map_or(Client::Unnamed, client_of)),
+            uses: Cell::new(Use::Nothing),
+            is_leaving: Cell::new(false),
             is_viewer: Cell::new(false),
             stall,
             may_pause: Cell::new(false),
@@ -147,6 +192,16 @@ impl Link {
         self.unwritten.set(self.unwritten.get() + bytes);
     }
 
+    /// Who asks: the peer, or whom a proxy of this machine names.
+    pub fn is_of(&self, client: Client) {
+        self.client.set(client);
+    }
+
+    /// Who asks.
+    pub fn client(&self) -> Client {
+        self.client.get()
+    }
+
     /// The connection carries a stream from now on.
     pub fn watches(&self) {
         self.is_viewer.set(true);
@@ -161,6 +216,7 @@ impl Link {
     /// A request's head is complete.
     pub fn asked(&self) {
         self.may_pause.set(false);
+        self.uses.set(Use::Nothing);
         self.phase.set((Phase::Busy, Instant::now()));
     }
 
@@ -171,6 +227,7 @@ impl Link {
 
     /// A response's body is over (bytes of it may still be on their way).
     pub fn answered(&self) {
+        self.uses.set(Use::Nothing);
         self.phase.set((Phase::Idle, Instant::now()));
         self.pass_end_on();
     }
@@ -435,6 +492,23 @@ impl Drop for Open {
     }
 }
 
+/// Has a request's connection take a place of which one address gets a quarter; all of them have a limit of their own.
+///
+/// # Errors
+/// Its address has a quarter of `most` already.
+pub(super) fn share(request: &Request, uses: Use, most: usize) -> Result<(), Problem> {
+    match request.site.links.take_place(&request.link, uses, most) {
+        Ok(()) | Err(NoPlace::Taken) => Ok(()),
+        Err(NoPlace::Share) => {
+            let words =
+                format!("this address has {} places already, as many as one may", most.div_ceil(SHARE));
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, words)
+                .hint("close a page or a program that nobody looks at")
+                .retry_after(5))
+        }
+    }
+}
+
 /// All connections that are open.
 #[derive(Debug, Default)]
 pub(super) struct Links {
@@ -447,6 +521,56 @@ impl Links {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.open.borrow().len()
+    }
+
+    /// Has `link` take one of `most` places for this use, until its answer is over. Whoever is of this machine may have all
+    /// of them, and anybody else a quarter: one address does not keep all others out.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub fn take_place(&self, link: &Link, uses: Use, most: usize) -> Result<(), NoPlace> {
+        let (mut all, mut own) = (0, 0);
+        for other in self.open.borrow().iter().filter(|other| other.uses.get() == uses) {
+            all += 1;
+            own += usize::from(other.client() == link.client());
+        }
+        if all >= most {
+            return Err(NoPlace::Taken);
+        }
+        if link.client() != Client::Unnamed && own >= most.div_ceil(SHARE) {
+            return Err(NoPlace::Share);
+        }
+        link.uses.set(uses);
+        Ok(())
+    }
+
+    /// Whether another connection of `client` may be opened where there are `most`. One that waits for its next request goes
+    /// for it where all are taken, the one that has waited longest, and of an address that has its quarter one of its own.
+    pub fn has_room(&self, address: Option<IpAddr>, most: usize) -> bool {
+        let client = address.map_or(Client::Unnamed, client_of);
+        let open = self.open.borrow();
+        let staying = || open.iter().filter(|link| !link.is_leaving.get());
+        let own = staying().filter(|link| link.client() == client).count();
+        let is_share_full = client != Client::Unnamed && own >= most.div_ceil(SHARE);
+        if staying().count() < most && !is_share_full {
+            return true;
+        }
+        let waiting = staying().filter(|link| matches!(link.phase.get().0, Phase::Fresh | Phase::Idle));
+        let of_whom = waiting.filter(|link| !is_share_full || link.client() == client);
+        let Some(longest) = of_whom.min_by_key(|link| link.phase.get().1) else { return false };
+        longest.is_leaving.set(true);
+        longest.call(Verdict::Close);
+        true
+    }
+
+    /// Bytes of whole answers that wait to be taken by their clients: all, and those of `client`.
+    pub fn unsent(&self, client: Client) -> (usize, usize) {
+        let open = self.open.borrow();
+        let waiting = open.iter().filter(|link| !link.is_viewer.get());
+        waiting.fold((0, 0), |(all, own), link| {
+            let bytes = link.unwritten.get();
+            (all + bytes, own + if link.client() == client { bytes } else { 0 })
+        })
     }
 
     /// Notes a connection.

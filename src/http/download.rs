@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::Site;
 use super::body::{Body, Cut};
+use super::connection::{NoPlace, Use};
 use super::ledger::{Album, ReadError};
 use super::problem::Problem;
 use super::query::WrongValue;
@@ -28,10 +29,27 @@ use crate::media::zip;
 use crate::store::media::{Item, Kind, MediaError, StoredFootage, film};
 
 /// Bytes of a piece, at most.
-pub const PIECE: usize = 256 << 10;
+pub const PIECE: usize = 64 << 10;
 
 /// Pieces that wait for a slow client.
-pub const WAITING: usize = 2;
+pub const WAITING: usize = 1;
+
+/// Files, archives and tables that are sent at once.
+const PLACES: usize = 16;
+
+/// Takes a place for a file that is made as it is sent: each holds some pieces in memory, however slow its client is.
+///
+/// # Errors
+/// All are taken, or those of one address.
+pub fn take_place(request: &Request) -> Result<(), Problem> {
+    request.site.links.take_place(&request.link, Use::File, PLACES).map_err(|none| {
+        let whose = match none {
+            NoPlace::Taken => format!("{PLACES} files are being sent"),
+            NoPlace::Share => String::from("this address takes as many files as one may"),
+        };
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, whose).hint("wait until one is over").retry_after(5)
+    })
+}
 
 impl From<FilmError> for Problem {
     fn from(error: FilmError) -> Problem {
@@ -160,6 +178,7 @@ async fn send(
     *response.body_mut() = match content {
         Content::Jpeg(jpeg) => Body::full(jpeg.slice(wanted.start as usize..wanted.end as usize)),
         Content::Film(film, _) => {
+            take_place(request)?;
             request.link.may_pause();
             let (sender, pieces) = mpsc::channel(WAITING);
             let body = Body::sized(wanted.end - wanted.start, pieces);

@@ -36,6 +36,7 @@ use tokio::sync::mpsc;
 
 use super::Site;
 use super::body::Body;
+use super::connection::{self, Use};
 use super::problem::{Problem, TooManyListeners};
 use super::query::{Query, WrongValue};
 use super::route::{Request, no_store};
@@ -185,6 +186,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     if request.method == Method::HEAD {
         return Ok(head(Body::full("")));
     }
+    connection::share(&request, Use::Events, LISTENERS)?;
     let place = Place::take(site)?;
     let counted = match counting {
         Some(Ok((counting, counts, ledger))) => Some(Counted::new(&counting, counts, ledger, after).await?),

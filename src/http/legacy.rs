@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Instant;
 
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -14,6 +15,7 @@ use super::light::{self, LightWish};
 use super::power::{self, ByKey, PowerAction};
 use super::preferences::Changes;
 use super::problem::Problem;
+use super::refusals::Refusal;
 use super::route::{self, Request, TEXT, no_store};
 use super::snapshots::asked_of_old;
 use super::{lens, page, pictures, wire};
@@ -426,7 +428,9 @@ async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> 
         Err(ByKey::NotDone) => return no_store(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words)),
         Err(wrong) => wrong,
     };
-    log::warn!("a wrong key came from {}: the machine is not {action}", request.link.peer());
+    if let Some(more) = request.site.refusals.note(Refusal::WrongKey, request.link.client(), Instant::now()) {
+        log::warn!("a wrong key came from {}: the machine is not {action}{more}", request.link.peer());
+    }
     let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));
     if let ByKey::TooSoon(seconds) = wrong {
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;

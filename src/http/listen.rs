@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
@@ -143,6 +143,21 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
         bound => bound?,
     };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(UNIX_MODE))?;
+    Ok(listener)
+}
+
+/// Where the command line asks the daemon that keeps its state in `directory`.
+pub fn control_path(directory: &Path) -> PathBuf {
+    directory.join("control.sock")
+}
+
+/// Listens on a Unix socket that this user and root alone can open. One that a dead daemon left behind is replaced.
+///
+/// # Errors
+/// The operating system's: another daemon answers there, the directory cannot be written, the path is longer than 107 bytes.
+pub fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let listener = bind_unix(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 

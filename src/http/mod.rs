@@ -57,6 +57,7 @@ mod query;
 mod range;
 mod recordings;
 mod recount;
+mod refusals;
 mod replay;
 mod route;
 mod routes;
@@ -117,10 +118,11 @@ use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
 use access::Gate;
-use connection::{Link, Links, Open};
+use connection::{Link, Links, Open, Use};
 use events::Listeners;
 use ledger::{Album, Ledger};
 use problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
+use refusals::Refusals;
 use socket::Socket;
 use storage::Room;
 use viewers::{Places, Viewers};
@@ -169,6 +171,8 @@ pub struct Settings {
     pub pinned_retention: Vec<String>,
     /// Who signs in stays so for so long.
     pub session: Duration,
+    /// Programs of this machine need no password over TCP, either.
+    pub is_local_open: bool,
     /// What the old addresses that switch the machine off ask for.
     pub power_key: Option<String>,
 }
@@ -189,6 +193,7 @@ impl Default for Settings {
             counts_only: false,
             pinned_retention: Vec::new(),
             session: Duration::from_secs(30 * 86_400),
+            is_local_open: false,
             power_key: None,
         }
     }
@@ -248,6 +253,8 @@ pub(crate) struct Site {
     /// Recordings that are watched at once.
     replays: Arc<Semaphore>,
     links: Links,
+    /// Requests that were refused, as far as the log was told.
+    refusals: Refusals,
     stop: Stop,
     started: Instant,
     accepted: Cell<u64>,
@@ -305,6 +312,7 @@ impl Site {
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
             replays: Arc::new(Semaphore::new(replay::PLACES)),
             links: Links::default(),
+            refusals: Refusals::default(),
             stop,
             started: Instant::now(),
             accepted: Cell::new(0),
@@ -420,7 +428,12 @@ impl Site {
 
     /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
     /// no views are made.
-    fn viewers_of(&self, view: &View, is_annotated: bool) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+    fn viewers_of(
+        &self,
+        link: &Link,
+        view: &View,
+        is_annotated: bool,
+    ) -> Result<Option<Rc<Viewers>>, TooManyViews> {
         let Some(views) = &self.views else { return Ok(None) };
         let over = match (&self.counting, is_annotated) {
             (Some(counting), true) => Some(counting.annotated()),
@@ -435,6 +448,7 @@ impl Site {
         if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
             return Ok(Some(viewers));
         }
+        self.links.take_place(link, Use::View, 2 * Views::MOST).map_err(|_| TooManyViews)?;
         let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
         all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
         tokio::task::spawn_local(viewers::relay(viewers.clone()));
@@ -649,9 +663,9 @@ async fn accept(site: Rc<Site>, door: Door) {
             }
         };
         site.accepted.set(site.accepted.get() + 1);
-        if site.links.count() >= site.settings().max_connections {
+        if !site.links.has_room(address, site.settings().max_connections) {
             site.refused.set(site.refused.get() + 1);
-            log::debug!("{peer}: refused, {} connections are open", site.settings().max_connections);
+            log::debug!("{peer}: refused, all places for connections, or its share of them, are taken");
             if refusing.get() < REFUSALS {
                 refusing.set(refusing.get() + 1);
                 let refusing = refusing.clone();

@@ -8,6 +8,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
 use super::body::Body;
+use super::connection::{self, Use};
 use super::problem::{Problem, RETRY_PICTURE, Withheld};
 use super::route::{Request, for_own_pages, no_store};
 use super::{snapshots, stream, view};
@@ -68,11 +69,12 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
     if request.method == Method::HEAD {
         return Ok(stream::head(Body::full("")));
     }
+    connection::share(&request, Use::Stream, site.settings().max_viewers)?;
     let fps = request.query.number("fps");
     let view = view::of_old_query(&request.query, &site.settings().zone);
     let is_annotated = is_annotated && site.annotated.is_some();
     if !view.is_plain()
-        && let Some(viewers) = site.viewers_of(&view, is_annotated)?
+        && let Some(viewers) = site.viewers_of(&request.link, &view, is_annotated)?
     {
         let demand = match &site.counting {
             Some(counting) if is_annotated => counting.annotate(),

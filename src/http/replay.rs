@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::body::{Body, Cut};
-use super::connection::Link;
+use super::connection::{self, Link, Use};
 use super::ledger::{Album, AlbumError};
 use super::problem::Problem;
 use super::query::{Query, WrongValue};
@@ -68,6 +68,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{PLACES} replays are being watched already"))
             .retry_after(5)
     };
+    connection::share(&request, Use::Replay, PLACES)?;
     let place = request.site.replays.clone().try_acquire_owned().map_err(|_| full())?;
     request.link.watches();
     let (sender, pieces) = mpsc::channel(1);

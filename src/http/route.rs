@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -26,9 +27,11 @@ use super::preferences::NotSet;
 use super::problem::{BodyError, Miss, Problem};
 use super::query;
 use super::query::Query;
+use super::refusals::Refusal;
 use super::routes::ROUTES;
 use super::upload::Upload;
 use super::{Site, guard, page};
+use crate::access::Client;
 use crate::base::own_mark;
 use crate::ui;
 
@@ -43,6 +46,12 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// The longest body of the routes that take more: 20 000 crossings.
 const MAX_LONG_BODY: usize = 6 << 20;
+
+/// Answers from so many bytes on count when they lie in memory because nobody takes them.
+const LONG_ANSWER: usize = 64 << 10;
+
+/// And so many bytes of them may, of one address a quarter.
+const MOST_UNSENT: usize = 32 << 20;
 
 /// Changes that go on when whoever asked for them has gone: a connection that ends makes no room for another.
 const AT_ONCE: usize = 16;
@@ -80,7 +89,12 @@ pub struct Request {
 impl Request {
     /// Who asks.
     pub fn asker(&self) -> Asker<'_> {
-        Asker { address: self.link.address(), version: self.version, headers: &self.headers }
+        Asker {
+            address: self.link.address(),
+            version: self.version,
+            headers: &self.headers,
+            is_local_open: self.site.settings().is_local_open,
+        }
     }
 }
 
@@ -341,6 +355,7 @@ pub async fn serve(
         headers.insert(HOST, named);
     }
     let answered = answer(&site, &link, &method, &uri, version, headers, body).await;
+    let answered = answered.and_then(|response| held_back(&site, &link, response));
     let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -364,6 +379,13 @@ async fn answer(
     headers: HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
+    let asker = Asker {
+        address: link.address(),
+        version,
+        headers: &headers,
+        is_local_open: site.settings().is_local_open,
+    };
+    link.is_of(asker.client());
     let path = uri.path();
     // Its own picture would go round for ever, and look like a camera's.
     if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
@@ -384,12 +406,24 @@ async fn answer(
         let allow = String::from("GET, OPTIONS");
         return Err(Miss::Method { path: path.to_owned(), allow }.into());
     }
+    // A camera's address, or a redirect of it, that leads to what changes something.
+    if is_change && headers.contains_key(own_mark::FIELD) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "another tallycam asks for a picture here, and this changes something",
+        ));
+    }
     if is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only()) {
-        guard::check(&headers).inspect_err(|e| log::warn!("{method} {path} from {}: {e}", link.peer()))?;
+        guard::check(&headers).inspect_err(|e| {
+            if let Some(more) = site.refusals.note(Refusal::OtherSite, link.client(), Instant::now()) {
+                log::warn!("{method} {path} from {}: {e}{more}", link.peer());
+            }
+        })?;
         if route.asks_for_password() {
-            let asker = Asker { address: link.address(), version, headers: &headers };
             if let Err(denied) = site.gate.admit(asker).await {
-                log::info!("{method} {path} from {}: {denied}", link.peer());
+                if let Some(more) = site.refusals.note(Refusal::NotSignedIn, link.client(), Instant::now()) {
+                    log::info!("{method} {path} from {}: {denied}{more}", link.peer());
+                }
                 // What is still on its way is not waited for.
                 link.cut();
                 return denied.answer(route, path, &headers);
@@ -406,6 +440,22 @@ async fn answer(
     let (site, link, method) = (site.clone(), link.clone(), method.clone());
     (route.handler)(Request { site, link, method, version, query, headers, id, name, body: whole, upload })
         .await
+}
+
+/// Refuses an answer that would lie in memory where too much waits for clients that take nothing.
+fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Response<Body>, Problem> {
+    let bytes = response.body().whole();
+    if bytes < LONG_ANSWER {
+        return Ok(response);
+    }
+    let (all, own) = site.links.unsent(link.client());
+    let is_own_full = link.client() != Client::Unnamed && own + bytes > MOST_UNSENT / 4;
+    if all + bytes <= MOST_UNSENT && !(is_own_full && own > 0) {
+        return Ok(response);
+    }
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many answers wait to be taken")
+        .hint("take those that were asked for before")
+        .retry_after(2))
 }
 
 /// Does `work` to its end, also when whoever asked for it goes in the middle: what the camera is told is kept, or taken

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::access::{Asker, Denied, fit_password, next, with_cookie};
+use super::access::{Denied, fit_password, next, with_cookie};
 use super::body::Body;
 use super::fields::{FieldError, Fields};
 use super::payload::PayloadError;
@@ -86,7 +86,7 @@ async fn replace(
     password: String,
     current: String,
 ) -> Result<(), Problem> {
-    if !request.asker().is_here() {
+    if !is_owner(request) {
         if access.is_open() {
             return Err(only_here());
         }
@@ -180,7 +180,7 @@ pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/password/random`: makes one. Only from this machine.
 pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
-    here(request.asker())?;
+    here(&request)?;
     let password = random_password()?;
     let made = password.clone();
     change(access, move |access| access.set(&made)).await?;
@@ -193,7 +193,7 @@ pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
 /// `DELETE /api/v1/password`: takes it away. Only from this machine.
 pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
-    here(request.asker())?;
+    here(&request)?;
     change(access, Access::remove).await?;
     log::warn!(
         "the password was removed by {}: whoever reaches this camera can change it",
@@ -202,8 +202,14 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(access))
 }
 
-fn here(asker: Asker<'_>) -> Result<(), Problem> {
-    if asker.is_here() { Ok(()) } else { Err(only_here()) }
+/// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
+fn is_owner(request: &Request) -> bool {
+    let asker = request.asker();
+    if request.site.gate.is_open() { asker.is_here() } else { asker.is_trusted() }
+}
+
+fn here(request: &Request) -> Result<(), Problem> {
+    if is_owner(request) { Ok(()) } else { Err(only_here()) }
 }
 
 fn only_here() -> Problem {

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::route::{Request, no_store};
 use super::wire;
 use super::wire_media::{AsideReport, CheckedReport, RetentionReport, StorageReport, VacuumReport};
-use super::{Site, v1, when};
+use super::{Site, download, v1, when};
 use crate::store::media::{MediaStatus, RetentionRules, Storage};
 
 /// What was measured of the room stays true for so long, while nothing is added or removed.
@@ -201,6 +201,7 @@ pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
         Body::pieces(mpsc::channel(1).1)
     } else {
         // Whoever writes it to a stick waits for the stick now and then.
+        download::take_place(&request)?;
         request.link.may_pause();
         let mut backup = media.backup().await?;
         let len = backup.len;

@@ -1,16 +1,17 @@
 //! The API of our own, `/api/v1/`: the camera's part of it, and what the others are made with.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use hyper::header::CONTENT_TYPE;
-use hyper::header::HeaderValue;
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
 use super::body::Body;
 use super::route::{Request, no_store};
 use super::state::StateReport;
-use super::{metrics, openapi, storage};
+use super::{download, metrics, openapi, range, storage};
 
 /// `GET /api/v1/state`, and `/state`.
 pub async fn state(request: Request) -> Response<Body> {
@@ -46,8 +47,23 @@ pub async fn resume(request: Request) -> Response<Body> {
 }
 
 /// `GET /api/v1/openapi.json`.
-pub async fn document(_: Request) -> Response<Body> {
-    json(openapi::document().to_string())
+pub async fn document(request: Request) -> Response<Body> {
+    // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
+    static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
+        let text = openapi::document().to_string();
+        let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(text.as_bytes()), text.len());
+        (text.into(), tag)
+    });
+    let (text, tag) = &*DOCUMENT;
+    let mut response = Response::new(Body::full(text.clone()));
+    download::put(&mut response, CONTENT_TYPE, "application/json");
+    download::put(&mut response, CACHE_CONTROL, "no-cache");
+    download::put(&mut response, ETAG, tag);
+    if range::is_known(&request.headers, tag) {
+        *response.body_mut() = Body::full("");
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    response
 }
 
 /// `GET /metrics`.

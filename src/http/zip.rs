@@ -73,6 +73,7 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     if request.method == Method::HEAD {
         return Ok(response);
     }
+    download::take_place(&request)?;
     request.link.may_pause();
     let (sender, pieces) = mpsc::channel(WAITING);
     *response.body_mut() = Body::sized(zip.len(), pieces);

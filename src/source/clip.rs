@@ -14,13 +14,14 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::process::{ChildStderr, ChildStdout, Output, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::exec::Program;
+use crate::base::child;
 
 /// The filters: full range BT.601 as JFIF has it, in whole planes, announced one by one.
 const FILTERS: &str = "scale=out_range=pc:out_color_matrix=bt601:flags=bicubic+accurate_rnd+bitexact,\
@@ -182,7 +183,7 @@ impl ClipReader {
             return Err(ClipError::File { file: file.to_owned(), reason });
         }
         let Probed { promised_s, tells_length } = probe(file)?;
-        let child = Command::new("ffmpeg")
+        let child = child::command("ffmpeg")
             .args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info"])
             .arg("-i")
             .arg(as_file(file))
@@ -384,7 +385,7 @@ struct Probed {
 }
 
 fn probe(file: &Path) -> Result<Probed, ClipError> {
-    let asked = Command::new("ffprobe")
+    let asked = child::command("ffprobe")
         .args([
             "-v",
             "error",

@@ -11,7 +11,7 @@ use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,6 +20,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
 use super::{Delivers, Opener, Source, Wanted};
+use crate::base::child;
 use crate::base::secrets::{blotted, shown_command};
 use crate::base::{Stamp, Stop};
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
@@ -109,7 +110,7 @@ impl ExecOpener {
             return Err(Trouble::new(TroubleKind::Unsupported, "there is no command to run")
                 .hint("write one: [source] command = [\"program\", \"argument\"]"));
         };
-        let child = Command::new(program)
+        let child = child::command(program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -9,8 +9,10 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use rustix::fs::PROC_SUPER_MAGIC;
 
 use super::avi::{AviError, AviReader};
 use super::multipart::{MAX_PICTURE, MultipartReader, Step};
@@ -333,7 +335,13 @@ impl Pictures {
 /// Opens what is a file. Opening a pipe would wait for somebody who writes to it, for ever perhaps.
 fn open_file(path: &Path) -> io::Result<File> {
     if std::fs::metadata(path)?.is_file() {
-        File::open(path)
+        // What the kernel makes up, such as /proc/kmsg, may wait for ever, too, and is nobody's picture.
+        let file = File::open(path)?;
+        let made_up = [PROC_SUPER_MAGIC, SYSFS_MAGIC];
+        if made_up.contains(&rustix::fs::fstatfs(&file)?.f_type) {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no file but the kernel's"));
+        }
+        Ok(file)
     } else {
         Err(io::Error::new(ErrorKind::InvalidInput, "it is no file"))
     }
@@ -354,10 +362,8 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
         let name = entry.map_err(|e| unreadable(path, &e))?.path();
-        let is_jpeg =
-            name.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"));
         let is_hidden = name.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-        if is_jpeg && !is_hidden {
+        if is_jpeg(&name) && !is_hidden {
             names.push(name);
         }
     }
@@ -367,25 +373,57 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
     checked(path, names, "it has no files that end in .jpg or .jpeg")
 }
 
-/// The paths in a list: one a line, relative to the list's own folder; `#` begins a comment line.
-/// The byte order mark that some editors put in front is no part of the first.
+/// The paths in a list: one a line, of JPEGs in the list's own folder or below it; `#` begins a comment line.
+/// The byte order mark that some editors put in front is no part of the first. Whoever may set the path may name any text
+/// file of this machine, so no line of it is ever shown: only how many are no such path, and where the first stands.
 fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut input = BufReader::new(open_file(path).map_err(|e| unreadable(path, &e))?);
     let mut names = Vec::new();
     let mut line = String::new();
+    let (mut number, mut left_out, mut first_left_out) = (0_u64, 0_u64, 0);
     while names.len() <= MAX_PICTURES {
         line.clear();
+        number += 1;
         let len = input.by_ref().take(LONGEST_LINE).read_line(&mut line);
         if len.map_err(|e| unreadable(path, &e))? == 0 {
             break;
         }
         let name = line.trim_start_matches('\u{feff}').trim();
-        if !name.is_empty() && !name.starts_with('#') {
-            names.push(folder.join(name));
+        if name.is_empty() || name.starts_with('#') {
+            continue;
+        }
+        match below(folder, Path::new(name)).filter(|name| is_jpeg(name)) {
+            Some(name) => names.push(name),
+            None => {
+                left_out += 1;
+                first_left_out = if left_out == 1 { number } else { first_left_out };
+            }
         }
     }
-    checked(path, names, "it names no files")
+    if left_out > 0 && !names.is_empty() {
+        log::warn!(
+            "{}: {left_out} lines are left out, the first is line {first_left_out}: {NO_PICTURE_OF_A_LIST}",
+            path.display()
+        );
+    }
+    checked(path, names, "it names no .jpg or .jpeg in its own folder or below it")
+}
+
+/// statfs(2): sysfs.
+const SYSFS_MAGIC: rustix::fs::FsWord = 0x6265_6572;
+
+const NO_PICTURE_OF_A_LIST: &str = "a line names a .jpg or .jpeg in the list's own folder or below it";
+
+/// `name` as a path, if it stays in `folder` or below it.
+fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
+    let climbs = name.components().any(|part| part == Component::ParentDir);
+    let is_in_it = name.is_relative() || (folder.is_absolute() && name.starts_with(folder));
+    (!climbs && is_in_it).then(|| folder.join(name))
+}
+
+fn is_jpeg(name: &Path) -> bool {
+    name.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"))
 }
 
 fn checked(path: &Path, names: Vec<PathBuf>, none: &str) -> Result<Vec<PathBuf>, Trouble> {

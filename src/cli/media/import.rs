@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::add::{NotAdded, Wish, add, modified_us};
 use super::{Store, file, many, may_keep, unread};
+use crate::base::child;
 use crate::base::clock::monotonic_us;
 use crate::cli::{Failure, Given, print, print_json};
 use crate::config::Config;
@@ -375,7 +376,7 @@ impl Converted {
             .map_err(|error| format!("{} could not be made: {error}", folder.display()))?;
         let made = Converted { path: folder.join("clip.avi"), folder };
         // One thread and fixed tables: the same clip gives the same bytes, so that it is known again.
-        let run = Command::new("ffmpeg")
+        let run = child::command("ffmpeg")
             .args(["-nostdin", "-v", "error", "-y", "-i"])
             .arg(from.canonicalize().map_err(|error| error.to_string())?)
             .args(["-an", "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p", "-huffman", "default"])

@@ -74,7 +74,7 @@ pub const SECTIONS: &[Section] = &[
         name: "access",
         about: "Who may change something. From other machines that takes a password, which is no key of this \
                 file: a service makes one at its first start and writes it to the journal, and `tallycam \
-                password` sets another one or takes it away. This machine itself needs none.",
+                password` sets another one or takes it away. The command line as root needs none.",
     },
     Section { name: "power", about: "Switching this machine off and on again." },
     Section { name: "log", about: "What is written to the journal, or to the terminal when run by hand." },

@@ -6,7 +6,7 @@ use super::super::kind::Kind;
 use super::Key;
 use super::words::{
     ANGLES, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES, LEVEL_WORDS, LEVELS,
-    LIGHT_WORDS, LIGHTS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS, SCALE_WORDS, SCALES,
+    LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS, SCALE_WORDS, SCALES,
 };
 
 const fn seconds(n: u64) -> Duration {
@@ -733,6 +733,18 @@ pub const KEYS: &[Key] = &[
         default: r#""30d""#,
         aliases: &["session_length", "sign_in", "expiry"],
         about: "Who signs in on the page stays signed in for so long.",
+    },
+    Key {
+        section: "access",
+        name: "local",
+        kind: Kind::Choice(&LOCAL_WORDS, |c, at| c.access.is_local_open = LOCALS[at].1),
+        default: r#""password""#,
+        aliases: &["localhost", "loopback"],
+        about: "Whether browsers and programs on this machine need the password, too, once there is one.\n\
+                \x20 \"password\"  they do; only a Unix socket (see [http] listen) and the command line as root or\n\
+                \x20             as the service's user need none\n\
+                \x20 \"open\"      they do not. Only where nothing on this machine passes connections of others on:\n\
+                \x20             no web server in front, ssh -R, HAProxy, container with a network of its own",
     },
     Key {
         section: "power",

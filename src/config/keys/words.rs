@@ -41,6 +41,11 @@ pub const LENSES: [(&str, LensKind); 4] =
 
 pub const LENS_WORDS: [&str; LENSES.len()] = words_of(&LENSES);
 
+/// The words of `[access] local`: whether who sits at this machine needs no password.
+pub const LOCALS: [(&str, bool); 2] = [("password", false), ("open", true)];
+
+pub const LOCAL_WORDS: [&str; LOCALS.len()] = words_of(&LOCALS);
+
 /// The words of `[lights] order`.
 pub const ORDERS: [(&str, ColorOrder); 6] = [
     ("GRB", ColorOrder::Grb),

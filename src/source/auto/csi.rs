@@ -3,11 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::{Finder, Found};
 use crate::base::Stop;
+use crate::base::child;
 use crate::media::Trouble;
 use crate::source::libcamera;
 use crate::source::{Opener, Source, Wanted};
@@ -120,7 +121,7 @@ fn complete(wanted: &Wanted) -> Wanted {
 
 /// Whether `hello --list-cameras` names a camera within `timeout`.
 fn lists_a_camera(hello: &Path, timeout: Duration, stop: &Stop) -> bool {
-    let started = Command::new(hello)
+    let started = child::command(hello)
         .arg("--list-cameras")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

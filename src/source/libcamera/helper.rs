@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +18,7 @@ use tallycam_libcamera::{
 
 use super::super::exec::{Program, Words};
 use super::clean;
+use crate::base::child;
 use crate::base::{Bell, Stop};
 use crate::media::{Trouble, TroubleKind};
 
@@ -80,7 +81,7 @@ impl Helper {
             Trouble::new(kind, format!("{} could not be started", path.display())).because(error)
         };
         let (channel, theirs) = Channel::pair().map_err(failed)?;
-        let mut child = Command::new(path)
+        let mut child = child::command(path)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

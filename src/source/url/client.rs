@@ -6,7 +6,7 @@ use hyper::{HeaderMap, StatusCode};
 
 use super::address::{Address, Login};
 use super::login::Challenge;
-use super::wire::{Limits, Wire};
+use super::wire::{Limits, Reach, Wire};
 use crate::media::{Trouble, TroubleKind};
 
 /// Nonces in a row that a server may call stale.
@@ -40,11 +40,14 @@ pub(super) struct Client {
     limits: Limits,
     challenge: Option<Challenge>,
     idle: Option<Wire>,
+    /// Whom the servers that were asked so far may lead to.
+    reach: Reach,
 }
 
 impl Client {
     pub(super) fn new(address: Address, login: Option<Login>, limits: Limits) -> Client {
-        Client { first: address.clone(), address, login, limits, challenge: None, idle: None }
+        let reach = Reach::Anybody;
+        Client { first: address.clone(), address, login, limits, challenge: None, idle: None, reach }
     }
 
     /// What is asked for, wherever redirects have led.
@@ -85,6 +88,7 @@ impl Client {
                 | StatusCode::TEMPORARY_REDIRECT
                 | StatusCode::PERMANENT_REDIRECT => {
                     redirects += 1;
+                    self.reach = self.reach.and(wire.leads_to());
                     self.follow(field(&head.headers, LOCATION), redirects)?;
                     challenged = 0;
                 }
@@ -103,7 +107,7 @@ impl Client {
                 Err(trouble) => log::debug!("{trouble}; connecting anew"),
             }
         }
-        let mut wire = Wire::connect(&self.address, self.limits).await?;
+        let mut wire = Wire::connect(&self.address, self.limits, self.reach).await?;
         let authorization = self.authorization();
         let response = wire.get(&self.address, authorization).await?;
         Ok((wire, response))

@@ -8,7 +8,7 @@ use hyper::header::LOCATION;
 use tokio::time::timeout;
 
 use super::address::Address;
-use super::wire::{self, Limits, Wire};
+use super::wire::{self, Limits, Reach, Wire};
 use crate::base::block_on;
 use crate::base::secrets::shown_url;
 use crate::media::{Trouble, TroubleKind};
@@ -43,8 +43,10 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Troubl
 
 async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, Trouble> {
     let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
+    let mut reach = Reach::Anybody;
     for _ in 0..=MAX_REDIRECTS {
-        let mut wire = Wire::connect(&address, Limits::default()).await?;
+        let mut wire = Wire::connect(&address, Limits::default(), reach).await?;
+        reach = reach.and(wire.leads_to());
         let (head, mut body) = wire.get(&address, None).await?.into_parts();
         if head.status == StatusCode::OK {
             let mut bytes = Vec::new();

@@ -4,6 +4,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -75,14 +76,35 @@ pub(super) struct Wire {
     /// `None` once it has ended.
     connection: Option<Pin<Box<Talk>>>,
     limits: Limits,
+    reach: Reach,
+}
+
+/// Whom a connection may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Anybody: the address was written by whoever sets up this camera, or a server of this machine leads there.
+    Anybody,
+    /// Not this machine: a server elsewhere leads there. What listens on this machine trusts it more than others (server-side
+    /// request forgery, CWE-918).
+    Others,
+}
+
+impl Reach {
+    /// Whom both allow.
+    pub(super) fn and(self, other: Reach) -> Reach {
+        if self == Reach::Others { self } else { other }
+    }
 }
 
 impl Wire {
     /// Reaches the camera within a limit, and agrees with it on how to talk within another; whoever opens a camera may
     /// have less patience than both.
-    pub(super) async fn connect(address: &Address, limits: Limits) -> Result<Wire, Trouble> {
+    pub(super) async fn connect(address: &Address, limits: Limits, reach: Reach) -> Result<Wire, Trouble> {
         let limit = limits.connect;
-        let tcp = timeout(limit, reach(address, limit)).await.map_err(|_| silent(address, limit))??;
+        let tcp =
+            timeout(limit, connect(address, limit, reach)).await.map_err(|_| silent(address, limit))??;
+        let is_of_this_machine = tcp.peer_addr().is_ok_and(|peer| is_of_this_machine(peer.ip()));
+        let reach = if is_of_this_machine { Reach::Anybody } else { Reach::Others };
         // Between the two limits: a slow card may take long to read hundreds of certificates.
         let trust = if address.secure { Some(trusted(address)?) } else { None };
         let connecting = async {
@@ -100,7 +122,12 @@ impl Wire {
                 .map_err(|e| failed(address, &e))
         };
         let (sender, connection) = timeout(limit, connecting).await.map_err(|_| silent(address, limit))??;
-        Ok(Wire { sender, connection: Some(Box::pin(connection)), limits })
+        Ok(Wire { sender, connection: Some(Box::pin(connection)), limits, reach })
+    }
+
+    /// Whom the server at the other end may lead to by a redirect.
+    pub(super) fn leads_to(&self) -> Reach {
+        self.reach
     }
 
     /// Asks for the address, which is this connection's server's; the answer's head must come within a limit.
@@ -193,7 +220,15 @@ fn drive<C: Future>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) 
 }
 
 /// Connects to the first of the host's addresses that answers; each has its share of `limit`.
-async fn reach(address: &Address, limit: Duration) -> Result<TcpStream, Trouble> {
+/// Whether what listens there may be this machine's own: loopback, link-local and unspecified addresses.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.octets()[0] == 0,
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified(),
+    }
+}
+
+async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<TcpStream, Trouble> {
     let host = (address.host.as_str(), address.port);
     let all: Vec<_> = match tokio::net::lookup_host(host).await {
         Ok(all) => all.collect(),
@@ -207,6 +242,11 @@ async fn reach(address: &Address, limit: Duration) -> Result<TcpStream, Trouble>
     let each = limit / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
     let mut last = None;
     for candidate in all {
+        if reach == Reach::Others && is_of_this_machine(candidate.ip()) {
+            let what = format!("a server elsewhere redirects to {address}, which is this machine");
+            return Err(Trouble::new(TroubleKind::Failed, what)
+                .hint("if that is meant, write that address into [source] url"));
+        }
         match timeout(each, TcpStream::connect(candidate)).await {
             Ok(Ok(tcp)) => {
                 // Requests are one small write: nothing is gained by waiting.

@@ -124,7 +124,6 @@ pub(super) const GROUPS: &[Group] = &[
             ("detect.score", "Lowest score", "Lower finds more and errs more", ""),
             ("detect.least_height", "Least height", "Of the picture's: what is lower is not followed", ""),
             ("detect.most_height", "Greatest height", "Of the picture's: what is higher is not followed", ""),
-            ("detect.replay", "Recorded detections", "A file on the camera's machine", ""),
             ("detect.thumbnails", "Keep a small picture of who crosses", "", ""),
             ("counts.time_zone", "Time zone", "Days and hours in Counts follow it", ""),
             ("counts.day_starts", "A day begins at", "4 for a bar whose evening ends at three", "o'clock"),
@@ -214,6 +213,8 @@ pub(super) const GROUPS: &[Group] = &[
 /// is switched elsewhere.
 pub(super) const LEFT_OUT: &[&str] = &[
     "source.command",
+    "detect.replay",
+    "access.local",
     "store.directory",
     "http.listen",
     "lights.on",
