@@ -56,10 +56,9 @@ fn begin_again() -> Failure {
         message: format!("a new start was needed and refused: {error}"),
         hint: Some(String::from("start it again")),
     };
-    match std::env::current_exe() {
-        Ok(program) => refused(child::this_again(program).args(std::env::args_os().skip(1)).exec()),
-        Err(error) => refused(error),
-    }
+    // By the name that it was started by: after an upgrade the file of the running one is gone.
+    let mut words = std::env::args_os();
+    refused(child::this_again(words.next().unwrap_or_default()).args(words).exec())
 }
 
 /// Opens the configured camera, takes its first picture within `wait`, and closes it again.

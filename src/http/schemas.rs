@@ -110,7 +110,7 @@ fn of_what_is_counted() -> Value {
         "Crossing": object(json!({
             "id": count(), "run": count(), "camera": text(), "scene": scene(), "line": text(),
             "line_id": count(), "track": count(), "ordinal": count(), "class": text(),
-            "direction": direction(), "score": number(), "time": time(), "time_sure": time_sure(),
+            "direction": direction(), "score": number(), "time": time(), "time_sure": time_sure(CLOCK_WAS_SET),
             "thumbnail": maybe(json!({"type": "string", "format": "uri-reference"})),
         })),
         "Crossings": page_of(json!({"$ref": "#/components/schemas/Crossing"})),
@@ -139,7 +139,7 @@ fn of_what_is_counted() -> Value {
         "Reset": object(json!({"id": count(), "time": time(), "line_id": maybe(count())})),
         "RecountDraft": object(json!({
             "scene": scene(), "camera": text(), "recording": text(), "model": text(),
-            "time_sure": time_sure(),
+            "time_sure": time_sure(CLOCK_WAS_SET),
             "spans": list(places(2)),
             "lines": list(object(json!({"id": count(), "version": count()}))),
             "crossings": list(object(json!({
@@ -254,9 +254,11 @@ pub fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
-/// Whether a time can be trusted.
-pub fn time_sure() -> Value {
-    json!({"type": "boolean", "description": "Whether the machine's clock was set when the time was taken."})
+const CLOCK_WAS_SET: &str = "whether the machine's clock was set then";
+
+/// Whether times can be trusted; `about` says which, and when not.
+pub fn time_sure(about: &str) -> Value {
+    json!({"type": "boolean", "description": about})
 }
 
 /// A number of something.

@@ -75,7 +75,9 @@ pub fn all() -> Value {
 fn item() -> Value {
     object(json!({
         "id": count(), "name": text(), "kind": {"type": "string", "enum": ["snapshot", "recording"]},
-        "date": text(), "time": time(), "time_sure": time_sure(), "added": time(), "width": count(),
+        "date": text(), "time": time(),
+        "time_sure": time_sure("false: the machine's clock was not set then, or the file that was taken in tells no time"),
+        "added": time(), "width": count(),
         "height": count(), "duration": number(), "frames": count(), "gaps": count(), "bytes": count(),
         "camera": text(), "source": text(), "origin": origin(), "note": text(), "kept": flag(), "open": flag(),
         "version": count(),
@@ -129,7 +131,8 @@ fn retention() -> Value {
     let mut goes = item();
     goes["properties"]["why"] = json!({"type": "string", "enum": ["age", "bytes", "free"]});
     object(json!({
-        "rules": {"$ref": "#/components/schemas/RulesInForce"}, "pinned": list(text()), "time_sure": time_sure(),
+        "rules": {"$ref": "#/components/schemas/RulesInForce"}, "pinned": list(text()),
+        "time_sure": time_sure("whether the machine's clock is set; nothing is removed by its age until it is"),
         "plan": object(json!({
             "items": list(goes), "count": count(), "bytes": count(), "unmet": maybe(text()),
         })),

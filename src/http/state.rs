@@ -180,7 +180,7 @@ impl StateReport {
             "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "open": flag, "uptime_s": number,
-            "time_sure": {"type": "boolean", "description": "Whether the machine's clock is set, so that times of now on can be trusted."},
+            "time_sure": super::schemas::time_sure("whether the machine's clock is set"),
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},

@@ -9,8 +9,9 @@
   const bring = file => new Promise((done, fail) => {
     // Only this kind of request tells how far a file has come.
     const request = new XMLHttpRequest();
-    const date = new Date(file.lastModified || Date.now()).toLocaleDateString('sv'); // Sweden writes 2026-11-20
-    request.open('POST', `api/v1/media?${new URLSearchParams({ name: file.name, date })}`);
+    // Of a film that tells its own time that is the one: this is for the others, and not sure.
+    const modified = new Date(file.lastModified || Date.now()).toISOString();
+    request.open('POST', `api/v1/media?${new URLSearchParams({ name: file.name, modified })}`);
     request.upload.addEventListener('progress', e => { if (e.lengthComputable) file.told(`${Math.floor(e.loaded / e.total * 100)} %`); });
     request.addEventListener('load', () => {
       let answer = {};

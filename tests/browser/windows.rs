@@ -75,8 +75,7 @@ fn windows_of_one_browser_leave_each_other_connections() {
         browser.wait_for(&format!("!!windows[{number}].document.querySelector('#overlay path.line')"));
     }
     let took = snapshot(&browser);
-    // Of a busy machine much is forgiven: without a free connection there is no answer at all.
-    assert!(took < 10_000.0, "a snapshot took {took:.0} ms");
+    // Without a free connection there would be no answer at all.
 
     // A fourth window: it is the one that is looked at now, so another gives up its stream for stills, and says so.
     let begin = std::time::Instant::now();

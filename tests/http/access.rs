@@ -37,10 +37,11 @@ fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
     Camera { served, access, recent }
 }
 
-/// One with the password, and the folder that keeps it.
+/// One with the password, where `[access] local` is "open", and the folder that keeps it.
 fn camera() -> (Camera, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let camera = camera_in(folder.path(), http::Settings::default());
+    let settings = http::Settings { is_local_open: true, ..http::Settings::default() };
+    let camera = camera_in(folder.path(), settings);
     camera.access.set(PASSWORD).unwrap();
     (camera, folder)
 }
@@ -234,6 +235,53 @@ fn a_browser_is_not_asked_by_a_dialog() {
             assert_eq!((answer.status, answer.header("www-authenticate")), (401, None), "{line}");
         }
     }
+}
+
+/// A web server or forwarder on the same machine that marks nothing makes everybody look as if on it.
+#[test]
+fn once_there_is_a_password_a_loopback_address_is_no_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = camera_in(folder.path(), http::Settings::default());
+    let json = "Content-Type: application/json\r\n";
+    let password = r#"{"password":"correct horse"}"#;
+    assert_eq!(
+        camera.here("POST", "/api/v1/resume", "", "").status,
+        200,
+        "nobody is asked without a password"
+    );
+    assert_eq!(
+        camera.here("PUT", "/api/v1/password", json, password).status,
+        200,
+        "the first is set from here"
+    );
+    for (method, path) in [
+        ("POST", "/api/v1/resume"),
+        ("POST", "/api/v1/password/random"),
+        ("DELETE", "/api/v1/password"),
+        ("PUT", "/api/v1/password"),
+    ] {
+        let refused = camera.here(method, path, json, r#"{"password":"mine for ever"}"#);
+        assert!(matches!(refused.status, 401 | 403), "{method} {path}: {}", refused.status);
+    }
+    let right = basic("me", PASSWORD);
+    assert_eq!(camera.here("POST", "/api/v1/resume", &right, "").status, 200);
+    let session = camera.signed_in();
+    assert_eq!(
+        camera.here("POST", "/api/v1/resume", &session, "").status,
+        200,
+        "a browser is not asked twice"
+    );
+}
+
+#[test]
+fn who_asks_for_a_camera_s_picture_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = camera_in(folder.path(), http::Settings::default());
+    let mark = "X-Tallycam-Mark: 0123456789abcdef\r\n";
+    for path in ["/database/new", "/snapshot?filename=a&date=2026-01-01"] {
+        assert_eq!(camera.here("GET", path, mark, "").status, 403, "{path}");
+    }
+    assert_eq!(camera.here("GET", "/snapshot", mark, "").status, 200);
 }
 
 #[test]

@@ -270,9 +270,16 @@ fn a_connection_too_many_is_told_so() {
         client.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
         assert_eq!(client.answer(false).status, 200);
     }
+    // Of those who wait for nothing the one that has waited longest goes.
+    let mut third = served.connect();
+    third.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+    assert_eq!(third.answer(false).status, 200);
+    assert_eq!(open[0].0.read(&mut [0; 1]).unwrap(), 0, "it is closed");
+    open[1].watch("/stream");
+    third.watch("/stream");
     let refused = served.get("/health");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
-    drop(open);
+    drop((open, third));
     wait_until("there is room again", || served.get("/health").status == 200);
 }
 

@@ -128,7 +128,8 @@ def compare(infer, path):
         if given.size != expected.size:
             return f"output {at} has {given.size} numbers, not {expected.size}", False
         scale = numpy.maximum(1.0, numpy.abs(expected.ravel()))
-        difference = max(difference, float((numpy.abs(given - expected.ravel()) / scale).max(initial=0.0)))
+        # Not Python's max, for which no number (NaN) is no difference.
+        difference = float(numpy.maximum(difference, (numpy.abs(given - expected.ravel()) / scale).max(initial=0.0)))
     return f"agrees to {difference:.0e}", difference <= MOST
 
 

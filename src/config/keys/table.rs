@@ -174,7 +174,8 @@ pub const KEYS: &[Key] = &[
         default: "3",
         aliases: &["max_failures", "device_error_delay"],
         about: "So many failed reads in a row (no picture, a broken picture, a camera that does not open) \
-                make /health answer False. The first good picture makes it True again.",
+                make /health answer False, once the page, too, says that the camera is in trouble. The first good \
+                picture makes it True again.",
     },
     Key {
         section: "stream",
