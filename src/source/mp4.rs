@@ -19,10 +19,12 @@ const YEAR: u64 = 366 * 86_400;
 const MAX_PICTURE: u64 = 32 << 20;
 /// Bytes of a table that are in memory.
 const RUN: usize = 16 << 10;
+/// The disk's room is looked at each time so many bytes more are kept on it.
+const LOOK_EVERY: u64 = 16 << 20;
 /// A picture that is shown for longer than this many units has a broken duration: players take the number for signed.
 const LONGEST: u32 = i32::MAX as u32;
-/// No time is later than this, in microseconds: some thousands of years.
-const LATEST_US: u64 = (i64::MAX >> 5) as u64;
+/// No time is later than this, in microseconds: the end of the year 9999.
+const LATEST_US: u64 = 253_402_300_799_000_000;
 /// The object type of JPEG in ISO/IEC 14496-1.
 const OBJECT_JPEG: u8 = 0x6c;
 
@@ -80,7 +82,14 @@ impl<R: Read> Mp4Reader<R> {
             Scan { input, at: 0, spool: Spool { file: spool, base: 0, len: 0 }, is_spooling: false };
         let mut movie: Option<Movie> = None;
         let mut is_forward = false;
-        while let Some((name, len)) = scan.head()? {
+        loop {
+            let (name, len) = match scan.head() {
+                Ok(Some(head)) => head,
+                Ok(None) => break,
+                // Some bytes behind a whole film, as recorders and tools for repair leave them.
+                Err(Mp4Error::Damaged(_)) if movie.is_some() => break,
+                Err(error) => return Err(error),
+            };
             match &name {
                 b"moov" if movie.is_none() => {
                     scan.begin_spool();
@@ -127,15 +136,24 @@ impl<R: Read> Mp4Reader<R> {
         while let Some(Sample { at, len, shown_us }) = self.track.next(&self.spool)? {
             let Some(budget) = self.budget.checked_sub(len) else { return Ok(None) };
             self.budget = budget;
+            let is_wanted = shown_us.is_some() && len <= MAX_PICTURE;
+            if self.is_forward {
+                // What is left out is read over at once, so that an index that tells of more than there is ends with the input.
+                let Some(before) = at.checked_sub(self.at) else { return Ok(None) };
+                let over = if is_wanted { before } else { before.saturating_add(len) };
+                let passed = io::copy(&mut self.input.by_ref().take(over), &mut io::sink())?;
+                self.at = self.at.saturating_add(passed);
+                if passed < over {
+                    return Ok(None);
+                }
+            }
             let Some(shown_us) = shown_us else { continue };
-            if len > MAX_PICTURE {
+            if !is_wanted {
                 return Ok(Some(shown_us));
             }
             if self.is_forward {
-                let ahead = at.checked_sub(self.at).ok_or(Mp4Error::Damaged("its pictures overlap"))?;
-                self.at += io::copy(&mut self.input.by_ref().take(ahead), &mut io::sink())?;
                 let read = self.input.by_ref().take(len).read_to_end(picture)? as u64;
-                self.at += read;
+                self.at = self.at.saturating_add(read);
                 if read < len {
                     return Ok(None);
                 }
@@ -162,6 +180,15 @@ struct Spool {
 }
 
 impl Spool {
+    /// The film is to be stored on the same disk: what is kept here leaves room for as much again.
+    fn leave_room(&self) -> Result<(), Mp4Error> {
+        let disk = rustix::fs::fstatvfs(&self.file).map_err(|error| Mp4Error::Spool(error.into()))?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < self.len {
+            return Err(Mp4Error::Spool(io::ErrorKind::StorageFull.into()));
+        }
+        Ok(())
+    }
+
     /// Fills `into` from this place of the film, as far as there is something; how far.
     fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, Mp4Error> {
         let Some(from) = at.checked_sub(self.base) else { return Ok(0) };
@@ -278,7 +305,11 @@ impl<R: Read> Scan<R> {
         self.at = self.at.saturating_add(bytes.len() as u64);
         if self.is_spooling {
             self.spool.file.write_all(bytes).map_err(Mp4Error::Spool)?;
+            let before = self.spool.len / LOOK_EVERY;
             self.spool.len += bytes.len() as u64;
+            if self.spool.len / LOOK_EVERY > before {
+                self.spool.leave_room()?;
+            }
         }
         Ok(())
     }

@@ -28,14 +28,15 @@ const running = seconds => {
 };
 
 // When the server was last heard, whichever way. A proxy that says it does not answer is not the server.
-let heardAt = Date.now();
-const heard = () => { heardAt = Date.now(); };
+// By a clock that nobody sets.
+let heardAt = performance.now();
+const heard = () => { heardAt = performance.now(); };
 
 // Asks the API; what went wrong is an error with the server's own words.
 const send = async (method, path, body, headers, signal) => {
   const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', signal, headers: body === undefined ? headers
     : { 'Content-Type': 'application/json', ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
-  if (answer.ok || answer.headers.get('Content-Type')?.includes('json')) heard();
+  if (answer.status < 502 || answer.headers.get('Content-Type')?.includes('problem+json')) heard();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
   if (answer.status === 401) location.assign('sign-in?next=' + encodeURIComponent(location.pathname.split('/').pop() || './'));
@@ -50,7 +51,7 @@ const askState = async () => {
   try {
     return { state: await send('GET', 'state', undefined, undefined, AbortSignal.timeout(SILENT_MS)) };
   } catch (e) {
-    return { isLost: Date.now() - heardAt > (e.name === 'TimeoutError' ? SILENT_MS : REFUSED_MS) };
+    return { isLost: performance.now() - heardAt > (e.name === 'TimeoutError' ? SILENT_MS : REFUSED_MS) };
   }
 };
 
@@ -85,7 +86,7 @@ const freshPage = async (address, patience) => {
 // events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins anew.
 const listen = (handlers, opened) => {
   const types = Object.keys(handlers);
-  const take = (type, data) => { heard(); handlers[type](JSON.parse(data)); };
+  const take = (type, data, isOld) => { if (!isOld) heard(); handlers[type](JSON.parse(data)); };
   let port = null, source = null, timer = 0;
   const close = () => { clearTimeout(timer); port?.postMessage([]); source?.close(); source = null; };
   const open = () => {
@@ -99,9 +100,15 @@ const listen = (handlers, opened) => {
   try {
     const worker = new SharedWorker('events.js');
     // Where its file does not come.
-    worker.addEventListener('error', () => { port = null; if (!document.hidden) open(); });
+    worker.addEventListener('error', () => {
+      close();
+      port.onmessage = null;
+      port.close();
+      port = null;
+      if (!document.hidden) open();
+    }, { once: true });
     port = worker.port;
-    port.onmessage = ({ data: [type, data] }) => take(type, data);
+    port.onmessage = ({ data: [type, data, isOld] }) => take(type, data, isOld);
   } catch { /* there is none */ }
   const look = () => { if (document.hidden) close(); else { open(); opened?.(); } };
   document.addEventListener('visibilitychange', look);

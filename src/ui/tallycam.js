@@ -54,9 +54,9 @@
   // Over HTTP/1.1 a browser opens six connections to a host, for all its windows together, and a stream keeps one. So that
   // buttons and other pages get through, streams and the cameras' events share four. The window that had the focus last
   // has the first claim; one without room shows stills. Each window writes only its own note, so none overwrites another.
-  const ROOM = 4, NOTED_MS = 5000, NOTE = 'live-';
+  const ROOM = 4, NOTED_MS = 5000, NOTE = 'tallycam-live-';
   const note = NOTE + Math.random().toString(36).slice(2), camera = new URL('.', location.href).pathname;
-  let hasRoom = true, focusedAt = Date.now(), stillTimer = 0;
+  let hasRoom = true, focusedAt = Date.now(), latest = 0, stillTimer = 0;
   const isShared = !/^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
   const claim = () => {
     try { localStorage.setItem(note, JSON.stringify({ at: Date.now(), focusedAt, camera })); } catch { /* nothing may be stored */ }
@@ -69,6 +69,7 @@
       for (const key of Object.keys(localStorage).filter(key => key.startsWith(NOTE) && key !== note)) {
         const other = JSON.parse(localStorage.getItem(key));
         if (!other) continue; // just closed
+        latest = Math.max(latest, other.focusedAt);
         if (Math.abs(now - other.at) > NOTED_MS) { localStorage.removeItem(key); continue; } // it crashed
         cameras.add(other.camera);
         if (other.focusedAt > focusedAt || (other.focusedAt === focusedAt && key > note)) ahead++;
@@ -84,7 +85,7 @@
     stream();
     if (state) show();
   };
-  addEventListener('focus', () => { focusedAt = Date.now(); if (!isLetGo && !isOnly) claim(); makeRoom(); });
+  addEventListener('focus', () => { focusedAt = Math.max(Date.now(), latest + 1); if (!isLetGo && !isOnly) claim(); makeRoom(); });
   addEventListener('storage', e => { if (e.key?.startsWith(NOTE)) makeRoom(); });
   addEventListener('pagehide', leave);
 

@@ -28,6 +28,8 @@ use crate::store::media::{
     Said, said,
 };
 
+const DAY_US: u64 = 86_400_000_000;
+
 /// The pace of a clip that does not tell its own: 30 a second, as where such a file is played.
 const USUAL_STEP_US: u64 = 33_333;
 
@@ -225,7 +227,9 @@ fn record(
             Err(error) => break Err(error),
         };
         let at_us = match frame.shown_us {
-            Some((from_us, to_us)) if own_step.is_none() => {
+            // One that is shown for no time, or before the one before it, takes the usual pace.
+            Some((from_us, to_us)) if own_step.is_none() && from_us >= pace.next_us && to_us > from_us => {
+                pace.next_us = from_us + 1;
                 until_us = Some(to_us);
                 from_us
             }
@@ -367,9 +371,15 @@ impl ImportWish {
         let date = time.as_ref().map(|time| time.date().to_string()).or_else(|| given.map(str::to_owned));
         let said_us = time.and_then(|time| u64::try_from(time.timestamp().as_microsecond()).ok());
         let stamp = self.stamp.unwrap_or_else(|| {
-            let known_us = said_us.or(told_us);
+            // A camera whose clock was wrong tells of days to come.
+            let now = Stamp::now();
+            let is_past = |us: &u64| !now.wall_trusted || *us <= now.wall_us.saturating_add(DAY_US);
+            let known_us = said_us.or(told_us.filter(is_past));
             let wall_us = known_us.or(self.modified_us).unwrap_or_else(clock::wall_us);
-            Stamp { monotonic_us: clock::monotonic_us(), wall_us, wall_trusted: known_us.is_some() }
+            // Without a moment of this boot's clock where the time is the file's own.
+            let is_of_file = known_us.or(self.modified_us).is_some();
+            let monotonic_us = if is_of_file { 0 } else { now.monotonic_us };
+            Stamp { monotonic_us, wall_us, wall_trusted: known_us.is_some() }
         });
         (stamp, date)
     }
