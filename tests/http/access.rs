@@ -184,7 +184,7 @@ fn everybody_may_look() {
 #[test]
 fn where_only_counts_are_wanted_the_still_is_for_who_may_change_something() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = http::Settings { counts_only: true, ..http::Settings::default() };
+    let settings = http::Settings { counts_only: true, is_local_open: true, ..http::Settings::default() };
     let camera = camera_in(folder.path(), settings);
     let path = "/api/v1/still.jpg";
     // Nothing is counted here: who is let in is told so.
@@ -406,7 +406,8 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
     let (camera, folder) = camera();
     let (one, two) = (camera.signed_in(), camera.signed_in());
     drop(camera);
-    let camera = camera_in(folder.path(), http::Settings::default());
+    let camera =
+        camera_in(folder.path(), http::Settings { is_local_open: true, ..http::Settings::default() });
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &one, "").status, 200);
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &two, "").status, 200);
     let json = "Content-Type: application/json\r\n";
