@@ -297,9 +297,13 @@ fn yolox_is_recognised_with_no_more_said() {
     let guessed = fs::read_to_string(run.folder.path().join("data/models/mine.toml")).unwrap();
     let facts = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| {
-            ["sha256", "about", "licence", "origin", "#"].iter().all(|start| !line.starts_with(start))
+            ["sha256", "about", "licence", "origin", "guessed", "#"]
+                .iter()
+                .all(|start| !line.starts_with(start))
         });
         lines.map(str::to_owned).collect()
     };
     assert_eq!(facts(&guessed), facts(&known));
+    let notes = |text: &str| text.lines().filter(|line| line.starts_with("guessed = ")).count();
+    assert_eq!((notes(&guessed), notes(&known)), (1, 0), "and is known to be guessed");
 }
