@@ -74,7 +74,7 @@ e2e: $(if $(E2E_PACKAGE),,deb-amd64 deb-libcamera-amd64) ## the package in a boo
 e2e-long: ## the same with thirty power cuts
 	$(MAKE) e2e E2E_CYCLES=30
 
-clients: build ## promtool and LibreOffice read what the program gives; one that is not installed is left out
+clients: build ## promtool, LibreOffice and a generated client read what the program gives; one that is not installed is left out
 	tests/clients/run "$(TALLYCAM)"
 
 build: ## the program, optimised: target/release/tallycam

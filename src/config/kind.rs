@@ -11,13 +11,13 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::complaint::one_of;
-use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, size};
+use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, origin, size};
 use crate::base::letters::{is_blank, is_unseen_control};
 use crate::base::secrets::{shown_command, shown_url};
 use crate::media::Fourcc;
 use values::{
-    addresses, amount, format_meant, in_quotes, integer, is_part, pixels, ranges, some, texts, url_fault,
-    usable, with_unit, with_unit_of_size, without_quotes,
+    addresses, amount, format_meant, in_quotes, integer, is_part, origins, pixels, ranges, some, texts,
+    url_fault, usable, with_unit, with_unit_of_size, without_quotes,
 };
 pub use values::{color, control, given, pixel_range, quoted};
 pub(super) use values::{did_you_mean, found, number, shortened, unseen_mark, word_meant, words};
@@ -81,6 +81,8 @@ pub enum Kind {
     Path(fn(&mut Config, Option<PathBuf>)),
     /// Addresses to listen on, at least one.
     Listen(fn(&mut Config, Vec<Listen>)),
+    /// Origins of web pages.
+    Origins(fn(&mut Config, Vec<String>)),
 }
 
 /// What values look like.
@@ -419,6 +421,19 @@ impl Kind {
                 put(config, listens);
                 format!("[{}]", shown.join(", "))
             }
+            Kind::Origins(put) => {
+                let origins = match given {
+                    DeValue::String(text) => {
+                        let each = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+                        each.map(origin::parse).collect::<Result<_, _>>().map_err(wrong)?
+                    }
+                    DeValue::Array(list) => origins(list)?,
+                    _ => return Err(other(None)),
+                };
+                let shown: Vec<String> = origins.iter().map(|origin| quoted(origin)).collect();
+                put(config, origins);
+                format!("[{}]", shown.join(", "))
+            }
         })
     }
 
@@ -470,7 +485,7 @@ impl Kind {
             Kind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
             Kind::Color(_) => plain("color"),
             Kind::Ranges(_) => plain("ranges"),
-            Kind::Words(_) | Kind::Listen(_) => plain("list"),
+            Kind::Words(_) | Kind::Listen(_) | Kind::Origins(_) => plain("list"),
             Kind::Zone(_) => Shape { or: Some("auto"), ..plain("zone") },
             Kind::Device(_) => plain("device"),
             Kind::Url(_) => plain("url"),
@@ -536,6 +551,7 @@ impl Kind {
             Kind::Listen(_) => String::from(
                 "a list of addresses such as [\"0.0.0.0:8080\", \"unix:/run/tallycam/http.sock\"]",
             ),
+            Kind::Origins(_) => String::from("a list of origins such as [\"https://panel.example\"]"),
         }
     }
 

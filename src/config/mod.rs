@@ -18,6 +18,7 @@ pub mod kind;
 mod listen;
 mod masking;
 mod old;
+mod origin;
 mod resolve;
 mod saved;
 mod shipped;
@@ -438,6 +439,8 @@ pub struct HttpConfig {
     pub head_timeout: Duration,
     /// `keep_alive`: an idle connection is closed after this time; default 60 s, 1–3600 s.
     pub keep_alive: Duration,
+    /// `allow_origins`: pages of these origins may read pictures and counts; default none.
+    pub allow_origins: Vec<String>,
 }
 
 /// `[access]`: who may change something.
@@ -566,6 +569,7 @@ impl Default for Config {
                 max_head: 0,
                 head_timeout: Duration::ZERO,
                 keep_alive: Duration::ZERO,
+                allow_origins: Vec::new(),
             },
             access: AccessConfig { session: Duration::ZERO, is_local_open: false },
             power: PowerConfig { key: None },

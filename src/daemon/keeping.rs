@@ -177,6 +177,8 @@ pub fn start(
 pub fn settings(config: &Config) -> KeepingSettings {
     let record = &config.record;
     KeepingSettings {
+        name: config.name.clone(),
+        zone: store_settings(config).zone,
         warm_up: config.snapshot.warm_up,
         max_duration: record.max_duration,
         max_bytes: record.max_size,

@@ -682,6 +682,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         max_head: config.http.max_head,
         head_timeout: config.http.head_timeout,
         keep_alive: config.http.keep_alive,
+        allow_origins: config.http.allow_origins.clone(),
         stall: config.stream.stall,
         zone: store.zone,
         day_starts: store.day_starts,

@@ -18,6 +18,7 @@ mod access;
 mod body;
 mod connection;
 mod controls;
+mod cors;
 mod counts;
 mod crossings;
 pub mod csv;
@@ -157,6 +158,8 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// An idle connection is closed after this time.
     pub keep_alive: Duration,
+    /// Pages of these origins may read pictures and counts by script.
+    pub allow_origins: Vec<String>,
     /// A peer that takes nothing of what is due to it for this time is let go.
     pub stall: Duration,
     /// Who listens to events hears at least a comment this often.
@@ -186,6 +189,7 @@ impl Default for Settings {
             max_head: 8192,
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
+            allow_origins: Vec::new(),
             stall: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
             zone: TimeZone::system(),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::route::{Content, Route, Tag, Wanted};
+use super::route::{Content, Doc, Route, Tag, Wanted};
 use super::routes::ROUTES;
 use super::schemas;
 use super::stream::CONTENT_TYPE_VALUE;
@@ -97,7 +97,7 @@ fn operation(route: &Route) -> Value {
         // Nothing is asked for on the camera's own machine, and where there is no password.
         operation["security"] = json!([{"basic": []}, {"session": []}, {}]);
     }
-    if let Some(body) = request_body(doc.body) {
+    if let Some(body) = request_body(doc) {
         operation["requestBody"] = body;
     }
     operation
@@ -130,20 +130,24 @@ const BODY_PROBLEMS: [(&str, &str); 4] = [
     ("415", "The body is of a kind that is not understood."),
 ];
 
-fn request_body(wanted: Wanted) -> Option<Value> {
-    let (schema, is_required) = match wanted {
+fn request_body(doc: &Doc) -> Option<Value> {
+    let (schema, is_required) = match doc.body {
         Wanted::Nothing => return None,
         Wanted::File => {
-            let kinds = ["image/jpeg", "video/x-motion-jpeg", "video/x-msvideo", "application/octet-stream"];
-            let mut content: Map<String, Value> =
-                kinds.into_iter().map(|kind| (kind.to_owned(), json!({"schema": {}}))).collect();
-            content.insert(String::from("multipart/form-data"), json!({"schema": {"type": "object"}}));
-            return Some(json!({"required": true, "content": content}));
+            // What kind of file it is, its bytes say. A page's form sends it in parts, and so may a program.
+            let (kind, schema) = match doc.tag {
+                Tag::Pages => ("multipart/form-data", json!({"type": "object"})),
+                _ => ("application/octet-stream", bytes()),
+            };
+            let words = "`multipart/form-data` is taken, too.";
+            return Some(
+                json!({"required": true, "description": words, "content": {kind: {"schema": schema}}}),
+            );
         }
         Wanted::Json(name) | Wanted::LongJson(name) => (named(name), true),
         Wanted::JsonOrNothing(name) => (named(name), false),
         Wanted::Toml => {
-            let file = json!({"application/toml": {"schema": {"type": "string"}}});
+            let file = json!({"application/toml": {"schema": bytes()}});
             return Some(json!({"required": true, "content": file}));
         }
         Wanted::Form => {
@@ -151,35 +155,38 @@ fn request_body(wanted: Wanted) -> Option<Value> {
             return Some(json!({"required": false, "content": form}));
         }
     };
-    // A form says the same, lists with commas; what it is to be when all is read is what counts.
-    let content = json!({
-        "application/json": {"schema": schema},
-        "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
-    });
-    Some(json!({"required": is_required, "content": content}))
+    // As a content of its own it would be a second class for each body, which generators make nothing good of.
+    let words = "The same as `application/x-www-form-urlencoded` is taken, too, lists with commas.";
+    let content = json!({"application/json": {"schema": schema}});
+    Some(json!({"required": is_required, "description": words, "content": content}))
 }
 
 fn named(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// The media types and schemas of a body. Bytes have an empty schema (OpenAPI 3.1 §4.8.14).
+/// The schema of bytes. OpenAPI 3.1 wants none, but what generates clients takes that for anything at all.
+fn bytes() -> Value {
+    json!({"type": "string", "format": "binary"})
+}
+
+/// The media types and schemas of a body.
 fn content_of(content: Content) -> Map<String, Value> {
     let text = || json!({"type": "string"});
     let kinds: Vec<(&str, Value)> = match content {
         Content::Nothing => Vec::new(),
         Content::Text => vec![("text/plain", text())],
         Content::Html => vec![("text/html", text())],
-        Content::Jpeg => vec![("image/jpeg", json!({}))],
-        Content::Svg => vec![("image/svg+xml", json!({}))],
-        Content::Multipart => vec![(CONTENT_TYPE_VALUE, json!({}))],
+        Content::Jpeg => vec![("image/jpeg", bytes())],
+        Content::Svg => vec![("image/svg+xml", bytes())],
+        Content::Multipart => vec![(CONTENT_TYPE_VALUE, bytes())],
         Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
-        Content::File => vec![("*/*", json!({}))],
-        Content::Database => vec![("application/vnd.sqlite3", json!({}))],
+        Content::File => vec![("application/octet-stream", bytes())],
+        Content::Database => vec![("application/vnd.sqlite3", bytes())],
         Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],
         Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],
-        Content::Toml => vec![("application/toml", text())],
+        Content::Toml => vec![("application/toml", bytes())],
         Content::AnyJson => vec![("application/json", json!({"type": "object"}))],
         Content::Problem => vec![("application/problem+json", named("Problem"))],
     };
@@ -254,6 +261,47 @@ mod tests {
                 "{reference}"
             );
         }
+    }
+
+    /// Schemas without a name get one from where they stand: generated clients have a class for each.
+    #[test]
+    fn no_two_inline_schemas_get_the_same_name() {
+        fn words(name: &str) -> String {
+            name.split(|c: char| !c.is_ascii_alphanumeric())
+                .map(|word| match word.chars().next() {
+                    Some(first) => first.to_ascii_uppercase().to_string() + &word[1..],
+                    None => String::new(),
+                })
+                .collect()
+        }
+        fn inline(name: String, schema: &Value, names: &mut Vec<String>) {
+            let is_class = schema["properties"].is_object() || schema["enum"].is_array();
+            if is_class {
+                names.push(name.clone());
+            }
+            for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
+                inline(name.clone() + &words(key), inner, names);
+            }
+            for (key, end) in [("items", "Item"), ("additionalProperties", "AdditionalProperty")] {
+                if schema[key].is_object() {
+                    inline(name.clone() + end, &schema[key], names);
+                }
+            }
+            for key in ["anyOf", "oneOf", "allOf"] {
+                for (n, inner) in schema[key].as_array().into_iter().flatten().enumerate() {
+                    inline(format!("{name}Type{n}"), inner, names);
+                }
+            }
+        }
+        let document = document();
+        let mut names = Vec::new();
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            inline(words(name), schema, &mut names);
+        }
+        let single: BTreeSet<&String> = names.iter().collect();
+        let twice: Vec<_> =
+            names.iter().filter(|name| names.iter().filter(|n| n == name).count() > 1).collect();
+        assert_eq!(single.len(), names.len(), "{twice:?}");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use super::body::Body;
 use super::connection::{self, Use};
 use super::problem::{Problem, RETRY_PICTURE, Withheld};
 use super::route::{Request, for_own_pages, no_store};
-use super::{snapshots, stream, view};
+use super::{Site, snapshots, stream, view};
 use crate::media::Picture;
+use crate::media::exif::{Label, labelled};
 use crate::pipeline::keeping::KeepError;
 
 /// A sleeping camera's first picture is waited for so long: many clients give up after five seconds.
@@ -98,16 +99,16 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     }
     let wait = match snapshots::picture(&request, true).await? {
         None => SNAPSHOT_WAIT,
-        Some(Ok(picture)) => return Ok(jpeg(&picture)),
+        Some(Ok(picture)) => return Ok(jpeg(&request.site, &picture)),
         // It has been waited for; the card is the same in every form.
         Some(Err(KeepError::NoPicture(..))) => Duration::ZERO,
         Some(Err(error)) => return Err(error.into()),
     };
     match request.site.pipeline.snapshot(wait).await {
-        Ok(picture) => Ok(jpeg(&picture)),
+        Ok(picture) => Ok(jpeg(&request.site, &picture)),
         Err(none) => {
             let Some(card) = &none.card else { return Err(Problem::from(&none)) };
-            let mut response = jpeg(card);
+            let mut response = jpeg(&request.site, card);
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_PICTURE));
             Ok(response)
@@ -121,10 +122,10 @@ pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
         return Err(Withheld.into());
     }
     if let Some(picture) = snapshots::picture(&request, false).await? {
-        return Ok(jpeg(&picture?));
+        return Ok(jpeg(&request.site, &picture?));
     }
     let picture = request.site.pipeline.snapshot(SNAPSHOT_WAIT).await;
-    picture.map(|picture| jpeg(&picture)).map_err(|none| Problem::from(&none))
+    picture.map(|picture| jpeg(&request.site, &picture)).map_err(|none| Problem::from(&none))
 }
 
 /// `GET /api/v1/still.jpg`: a picture for the line editor to draw on, also where only counts are wanted.
@@ -133,19 +134,27 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     let counting = site.counting()?;
     let is_counts_only = site.is_counts_only();
     if is_counts_only && let Some(picture) = site.still.newest(Instant::now()) {
-        return Ok(for_own_pages(jpeg(&picture)));
+        return Ok(for_own_pages(jpeg(site, &picture)));
     }
     let picture = counting.still(STILL_WAIT).await.map_err(|none| Problem::from(&none))?;
     // Who asked before only counts were wanted was not asked who he is.
     match (is_counts_only, site.is_counts_only()) {
-        (true, _) => Ok(for_own_pages(jpeg(&site.still.instead_of(picture, Instant::now())))),
+        (true, _) => Ok(for_own_pages(jpeg(site, &site.still.instead_of(picture, Instant::now())))),
         (false, true) => Err(Withheld.into()),
-        (false, false) => Ok(jpeg(&picture)),
+        (false, false) => Ok(jpeg(site, &picture)),
     }
 }
 
-fn jpeg(picture: &Picture) -> Response<Body> {
-    let mut response = no_store(Response::new(Body::full(picture.jpeg())));
+/// The picture, with its date and camera in its Exif header, but for a card.
+fn jpeg(site: &Site, picture: &Picture) -> Response<Body> {
+    let mut bytes = picture.jpeg();
+    if !picture.is_card {
+        let settings = site.settings();
+        let model = site.pipeline.source_name();
+        let label = Label { name: &settings.name, model: &model, stamp: picture.stamp, zone: &settings.zone };
+        bytes = labelled(bytes, &label);
+    }
+    let mut response = no_store(Response::new(Body::full(bytes)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
     let stamp = format!("{}.{:06}", picture.stamp.wall_us / 1_000_000, picture.stamp.wall_us % 1_000_000);

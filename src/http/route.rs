@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
@@ -30,7 +30,7 @@ use super::query::Query;
 use super::refusals::Refusal;
 use super::routes::ROUTES;
 use super::upload::Upload;
-use super::{Site, guard, page};
+use super::{Site, cors, guard, page};
 use crate::access::Client;
 use crate::base::own_mark;
 use crate::ui;
@@ -241,14 +241,14 @@ enum Found {
 
 /// What a path says beyond its route.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct InPath {
+pub(super) struct InPath {
     id: u64,
     name: String,
 }
 
 impl Route {
     /// What `path` says if this route's path is like it.
-    fn matches(&self, path: &str) -> Option<InPath> {
+    pub(super) fn matches(&self, path: &str) -> Option<InPath> {
         if let Some(before) = self.path.strip_suffix("{name}") {
             let name = path.strip_prefix(before)?;
             let is_segment = !name.is_empty() && !name.contains('/');
@@ -283,7 +283,7 @@ impl Route {
     }
 
     /// Whether a request with this query changes something.
-    fn is_change(&self, query: &Query) -> bool {
+    pub(super) fn is_change(&self, query: &Query) -> bool {
         match self.changes {
             Changes::AsUsual | Changes::SigningIn | Changes::ShownSeldom => self.method != Method::GET,
             Changes::Always | Changes::Keyed => true,
@@ -354,6 +354,7 @@ pub async fn serve(
     if let Some(named) = named.and_then(|named| HeaderValue::from_str(named).ok()) {
         headers.insert(HOST, named);
     }
+    let origin = headers.get(ORIGIN).cloned();
     let answered = answer(&site, &link, &method, &uri, version, headers, body).await;
     let answered = answered.and_then(|response| held_back(&site, &link, response));
     let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
@@ -362,9 +363,9 @@ pub async fn serve(
     // Other sites learn nothing. Our own must: under `no-referrer` a browser calls the origin of a form `null` (Fetch
     // §3.2), and the guard would take it for another site's.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves. Scripts of
-    // other sites may show them too, but not read them: `Access-Control-Allow-Origin` is not given.
+    // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves.
     headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static("cross-origin"));
+    cors::allow(headers, &site.settings().allow_origins, &method, &uri, origin.as_ref());
     log::debug!("{} {method} {path} {}", link.peer(), response.status().as_u16());
     site.count_request(response.status());
     Ok(response.map(|body| body.tells(link)))

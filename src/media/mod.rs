@@ -4,6 +4,7 @@
 pub mod canvas;
 pub mod caption;
 pub mod control;
+pub mod exif;
 pub mod film;
 pub mod format;
 pub mod fourcc;

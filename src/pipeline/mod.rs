@@ -342,7 +342,7 @@ impl Pipeline {
     }
 
     /// What the pictures come from, in words: the camera's name, or what is (to be) opened.
-    fn source_name(&self) -> String {
+    pub(crate) fn source_name(&self) -> String {
         let figures = self.shared.figures();
         figures.delivers.as_ref().map_or_else(|| figures.source.clone(), |delivers| delivers.name.clone())
     }

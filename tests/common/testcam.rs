@@ -360,7 +360,12 @@ fn numbered_jpeg_of((width, height): (u32, u32), number: u64, len: usize) -> Vec
 
 /// The number [`numbered_jpeg`] wrote; `None` for another picture, such as a still card.
 pub fn number_of(jpeg: &[u8]) -> Option<u64> {
-    let text = jpeg.get(6..33)?;
+    // Behind the Exif header of a snapshot.
+    let exif = match jpeg.get(2..6)? {
+        &[0xff, 0xe1, high, low] => 2 + usize::from(u16::from_be_bytes([high, low])),
+        _ => 0,
+    };
+    let text = jpeg.get(6 + exif..33 + exif)?;
     std::str::from_utf8(text.strip_prefix(b"number ")?).ok()?.parse().ok()
 }
 

@@ -111,6 +111,48 @@ fn pause_and_resume_by_api_and_by_form() {
 }
 
 #[test]
+fn pages_of_named_origins_may_read_and_change_nothing() {
+    let cam = TestCam::new();
+    let panel = "https://panel.example";
+    let settings = Settings { allow_origins: vec![panel.to_owned()], ..Settings::default() };
+    let served = serve(&cam, settings);
+    let ask = |method: &str, path: &str, origin: &str| {
+        served.send_with(method, path, &format!("Origin: {origin}\r\n"), "")
+    };
+    for path in ["/snapshot", "/snapshot.jpg", "/api/v1/snapshot", "/state", "/metrics", "/api/v1/counts"] {
+        let answer = ask("GET", path, panel);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(panel), "{path}");
+        assert_eq!(answer.header("access-control-expose-headers"), Some("X-Timestamp, Retry-After"));
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        assert_eq!(answer.header("vary"), Some("Origin"), "{path}");
+        let other = ask("GET", path, "https://other.example");
+        assert_eq!(other.status, answer.status);
+        assert_eq!(
+            (other.header("access-control-allow-origin"), other.header("vary")),
+            (None, Some("Origin"))
+        );
+    }
+    let problem = ask("GET", "/api/v1/counts?nothing=1", panel);
+    assert_eq!((problem.status, problem.header("access-control-allow-origin")), (400, Some(panel)));
+    let preflight = ask("OPTIONS", "/api/v1/lines", panel);
+    assert_eq!(
+        (preflight.status, preflight.header("access-control-allow-methods")),
+        (204, Some("GET, HEAD"))
+    );
+    let change = ask("POST", "/api/v1/pause", panel);
+    assert_eq!((change.status, change.header("access-control-allow-origin")), (403, None));
+    let kept = ask("GET", "/snapshot?filename=a", panel);
+    assert_eq!(kept.header("access-control-allow-origin"), None, "it keeps a picture");
+    assert_eq!(ask("GET", "/settings", panel).header("access-control-allow-origin"), None);
+    let mut viewer = served.connect();
+    viewer.send(&format!("GET /stream HTTP/1.1\r\nHost: cam\r\nOrigin: {panel}\r\n\r\n"));
+    assert_eq!(viewer.head().header("access-control-allow-origin"), Some(panel));
+    let (_cam, plain) = self::served();
+    let answer = plain.send_with("GET", "/state", &format!("Origin: {panel}\r\n"), "");
+    assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (None, None));
+}
+
+#[test]
 fn the_state_says_who_watches() {
     let (_cam, served) = served();
     let mut viewer = served.watch("/stream");

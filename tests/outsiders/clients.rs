@@ -69,6 +69,29 @@ fn prometheus_and_spreadsheets() {
 }
 
 #[test]
+fn a_page_of_another_site() {
+    let panel = "https://panel.example";
+    let allowed = format!("http.allow_origins=[\"{panel}\"]");
+    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", &allowed];
+    let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &sets);
+    let ask = |request: &str| {
+        let answer = client::ask(
+            daemon.address,
+            &format!("{request} HTTP/1.1\r\nHost: cam\r\nOrigin: {panel}\r\nContent-Length: 0\r\n\r\n"),
+        );
+        (answer.status, answer.header("access-control-allow-origin").map(str::to_owned))
+    };
+    assert_eq!(ask("GET /api/v1/state"), (200, Some(panel.to_owned())));
+    assert_eq!(ask("OPTIONS /api/v1/state"), (204, Some(panel.to_owned())));
+    assert_eq!(ask("POST /api/v1/pause"), (403, None));
+    row(
+        "Clients",
+        "a dashboard's page on another origin, named in `[http] allow_origins`",
+        "its scripts read pictures, state and counts; what changes something is refused",
+    );
+}
+
+#[test]
 fn three_windows_of_one_browser() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let sets = ["source.kind=sim", "source.fps=10", "source.width=640", "source.height=360"];

@@ -728,6 +728,15 @@ pub const KEYS: &[Key] = &[
         about: "A connection on which nothing is asked for so long is closed. Streams are not meant by this.",
     },
     Key {
+        section: "http",
+        name: "allow_origins",
+        kind: Kind::Origins(|c, origins| c.http.allow_origins = origins),
+        default: "[]",
+        aliases: &["cors", "cors_origins", "allowed_origins", "origins", "allow_origin"],
+        about: "Web pages of these origins, such as \"https://panel.example\", may read pictures, state and counts by \
+                script (CORS). They can change nothing. An img tag of any page shows the stream without this.",
+    },
+    Key {
         section: "access",
         name: "session",
         kind: Kind::Time(seconds(3600), seconds(1000 * 86_400), |c, time| c.access.session = time),

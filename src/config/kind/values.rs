@@ -5,7 +5,7 @@ use toml::de::{DeArray, DeValue};
 
 use super::super::complaint::nearest;
 use super::super::masking::{masked, masked_url, may_be_secret};
-use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
+use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, origin, size};
 use super::{Fault, Wrong};
 use crate::base::letters::is_unseen_control;
 use crate::media::Fourcc;
@@ -347,6 +347,19 @@ pub(super) fn texts(list: &DeArray<'_>, must: &str) -> Result<Vec<String>, Wrong
     items(list, |item, _| match item.as_str() {
         Some(text) if !text.contains('\0') => Ok(text.to_owned()),
         _ => Err((format!("{must}, not {}", found(item)), in_quotes(item))),
+    })
+}
+
+pub(super) fn origins(list: &DeArray<'_>) -> Result<Vec<String>, Wrong> {
+    items(list, |item, before: &[String]| {
+        let DeValue::String(text) = item else {
+            return Err((format!("must list origins in quotes, not {}", found(item)), None));
+        };
+        let origin = origin::parse(text)?;
+        if before.contains(&origin) {
+            return Err((format!("names {} twice", quoted(&origin)), None));
+        }
+        Ok(origin)
     })
 }
 

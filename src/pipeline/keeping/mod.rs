@@ -70,6 +70,10 @@ const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 /// How pictures are kept. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeepingSettings {
+    /// The camera's name.
+    pub name: String,
+    /// The time zone that dates are told in.
+    pub zone: TimeZone,
     /// Frames after a camera's opening that are no snapshot yet: its exposure settles.
     pub warm_up: u32,
     /// A recording ends after this time; `None`: when somebody ends it.
@@ -95,6 +99,8 @@ pub struct KeepingSettings {
 impl Default for KeepingSettings {
     fn default() -> KeepingSettings {
         KeepingSettings {
+            name: String::from("camera"),
+            zone: TimeZone::system(),
             warm_up: 3,
             max_duration: Some(Duration::from_secs(3600)),
             max_bytes: None,

@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::{KeepError, Keeping, PictureChange, SnapshotWish, Which};
+use crate::media::exif::{Label, labelled};
 use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::{NoPicture, State, change};
 use crate::store::media::{Item, NewSnapshot, Origin};
@@ -68,15 +69,18 @@ impl Keeping {
     pub async fn snapshot(&self, wish: SnapshotWish) -> Result<Item, KeepError> {
         let media = self.shared.store()?.clone();
         let picture = self.picture(wish.which, wish.change, PICTURE_WITHIN).await?;
+        let (settings, source) = (self.shared.settings(), self.shared.pipeline.source_name());
+        let label =
+            Label { name: &settings.name, model: &source, stamp: picture.stamp, zone: &settings.zone };
         let snapshot = NewSnapshot {
             name: wish.name,
             may_rename: true,
             date: wish.date,
-            jpeg: picture.jpeg(),
+            jpeg: labelled(picture.jpeg(), &label),
             stamp: picture.stamp,
             width: picture.width,
             height: picture.height,
-            source: self.shared.pipeline.source_name(),
+            source,
             origin: Origin::Asked,
             note: wish.note,
         };

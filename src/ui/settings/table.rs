@@ -204,6 +204,12 @@ pub(super) const GROUPS: &[Group] = &[
             ("http.max_head", "Longest request head", "", "bytes"),
             ("http.head_timeout", "A request arrives within", "", ""),
             ("http.keep_alive", "Idle connections close after", "", ""),
+            (
+                "http.allow_origins",
+                "Other sites that may read",
+                "Origins of web pages, with commas between them",
+                "",
+            ),
             ("log.level", "Log", "The least important messages that are written", ""),
         ],
     },
