@@ -420,15 +420,15 @@ async fn answer(
                 log::warn!("{method} {path} from {}: {e}{more}", link.peer());
             }
         })?;
-        if route.asks_for_password() {
-            if let Err(denied) = site.gate.admit(asker).await {
-                if let Some(more) = site.refusals.note(Refusal::NotSignedIn, link.client(), Instant::now()) {
-                    log::info!("{method} {path} from {}: {denied}{more}", link.peer());
-                }
-                // What is still on its way is not waited for.
-                link.cut();
-                return denied.answer(route, path, &headers);
+        if route.asks_for_password()
+            && let Err(denied) = site.gate.admit(asker).await
+        {
+            if let Some(more) = site.refusals.note(Refusal::NotSignedIn, link.client(), Instant::now()) {
+                log::info!("{method} {path} from {}: {denied}{more}", link.peer());
             }
+            // What is still on its way is not waited for.
+            link.cut();
+            return denied.answer(route, path, &headers);
         }
     }
     let (mut upload, mut whole) = (None, Bytes::new());

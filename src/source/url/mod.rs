@@ -242,7 +242,7 @@ type Asked = (Box<Client>, Result<Answer, Trouble>);
 /// Where the talk with the server stands.
 enum Exchange {
     /// Its answer is coming in.
-    Reading(Reading),
+    Reading(Box<Reading>),
     /// The next question is to be asked when it is due.
     Resting(Box<Client>),
     /// A question has been asked.
@@ -306,7 +306,7 @@ impl UrlSource {
             is_simulated: false,
         };
         Ok(UrlSource {
-            exchange: Exchange::Reading(Reading::new(client, answer)),
+            exchange: Exchange::Reading(Box::new(Reading::new(client, answer))),
             reader: MultipartReader::new(MAX_PICTURE),
             shown,
             delivers,
@@ -415,7 +415,7 @@ async fn newest(
                 let (client, answer) = asked.await;
                 *exchange = Exchange::Over;
                 *exchange = match answer {
-                    Ok(answer) => Exchange::Reading(Reading::new(client, answer)),
+                    Ok(answer) => Exchange::Reading(Box::new(Reading::new(client, answer))),
                     Err(trouble) => {
                         polling.missed(trouble)?;
                         Exchange::Resting(client)
