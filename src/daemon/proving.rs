@@ -162,7 +162,7 @@ impl Prover {
         let text = format!("#!/bin/sh\ncd '{}'\n{script}\n", folder.display());
         // Written by another process: a file that this one has open cannot be run by children that another thread begins.
         let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
-        let made = std::process::Command::new("sh").arg("-c").arg(write).arg(&program).arg(text).status();
+        let made = child::command("sh").arg("-c").arg(write).arg(&program).arg(text).status();
         assert!(made.is_ok_and(|made| made.success()));
         Prover { program, within: WITHIN }
     }

@@ -472,7 +472,8 @@ mod tests {
             assert!(!report.value.is_null(), "{}", report.path);
             let is_drawn = report.path.starts_with("line.");
             let is_operators =
-                ["store.directory", "source.command", "power.key"].contains(&report.path.as_str());
+                ["store.directory", "source.command", "detect.replay", "access.local", "power.key"]
+                    .contains(&report.path.as_str());
             assert_eq!(report.pinned, is_drawn || is_operators, "{}", report.path);
             assert_eq!(report.default.is_null(), is_drawn, "{}", report.path);
         }

@@ -233,6 +233,9 @@ fn changes_are_made_by_the_daemon_where_it_has_the_store() {
     let items = three();
     let (_daemon, listen) = serve(&items);
     changes(&items, &["--set", &listen]);
+    // It has a socket of its own for the command line, wherever else it listens.
+    assert_eq!(items.run(&["media", "list"]).0, 0);
+    std::fs::remove_file(items.state().join("control.sock")).unwrap();
     // One that is not found at its address is no reason to do it behind its back.
     let (code, _, err) = items.run(&["media", "new"]);
     assert_eq!(code, 1);

@@ -476,7 +476,8 @@ fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
     let jpeg = bench.media.reader().unwrap().snapshot(item.id).unwrap();
     let number = number_of(&jpeg).unwrap();
     assert!(number >= 4, "{number}");
-    assert_eq!(jpeg, numbered_jpeg(number, 0));
+    // Behind what Exif says of it, which comes first.
+    assert!(jpeg.starts_with(b"\xff\xd8\xff\xe1") && jpeg.ends_with(&numbered_jpeg(number, 0)[2..]));
     assert_eq!((item.kind, item.frames, (item.width, item.height)), (Kind::Snapshot, 1, USUAL));
     assert_eq!((item.name.as_str(), item.bytes, item.origin), ("a.jpg", jpeg.len() as u64, Origin::Asked));
     // A camera that is awake gives what it has at once.

@@ -376,10 +376,7 @@ impl ImportWish {
             let is_past = |us: &u64| !now.wall_trusted || *us <= now.wall_us.saturating_add(DAY_US);
             let known_us = said_us.or(told_us.filter(is_past));
             let wall_us = known_us.or(self.modified_us).unwrap_or_else(clock::wall_us);
-            // Without a moment of this boot's clock where the time is the file's own.
-            let is_of_file = known_us.or(self.modified_us).is_some();
-            let monotonic_us = if is_of_file { 0 } else { now.monotonic_us };
-            Stamp { monotonic_us, wall_us, wall_trusted: known_us.is_some() }
+            Stamp { monotonic_us: now.monotonic_us, wall_us, wall_trusted: known_us.is_some() }
         });
         (stamp, date)
     }

@@ -112,10 +112,7 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
         None => (day_of(at_us, desk.zone), None),
     };
     let is_known = is_ours || words.stamp.wall_trusted;
-    // The time of a file is no time of this boot's clock, and no clock that is mended makes it another one, or sure.
-    let is_of_file = !is_ours && words.stamp.monotonic_us == 0;
     let boot = match desk.state.wall.is_sure {
-        _ if is_of_file && !is_known => Some(clocks::unknown_boot(desk.connection)?),
         false => Some(desk.boot),
         true if is_known => None,
         true => Some(clocks::unknown_boot(desk.connection)?),
@@ -137,7 +134,7 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
             words.note,
             boot,
             // A time that somebody has set is moved by no clock.
-            ((is_ours || !is_known) && !is_of_file && moved_us.is_none()).then_some(words.stamp.monotonic_us as i64),
+            ((is_ours || !is_known) && moved_us.is_none()).then_some(words.stamp.monotonic_us as i64),
             desk.now.monotonic_us as i64,
             is_dated
         ],
