@@ -356,7 +356,10 @@ pub async fn serve(
     }
     let origin = headers.get(ORIGIN).cloned();
     let answered = answer(&site, &link, &method, &uri, version, headers, body).await;
-    let answered = answered.and_then(|response| held_back(&site, &link, response));
+    // What has changed something is told of, however long the answer is.
+    let is_read = matches!(method, Method::GET | Method::HEAD);
+    let answered =
+        answered.and_then(|response| if is_read { held_back(&site, &link, response) } else { Ok(response) });
     let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -450,8 +453,10 @@ fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Respo
         return Ok(response);
     }
     let (all, own) = site.links.unsent(link.client());
-    let is_own_full = link.client() != Client::Unnamed && own + bytes > MOST_UNSENT / 4;
-    if all + bytes <= MOST_UNSENT && !(is_own_full && own > 0) {
+    // One that is longer than all may be goes out where nothing waits.
+    let is_full = |waiting: usize, most: usize| waiting > 0 && waiting + bytes > most;
+    let is_own_full = link.client() != Client::Unnamed && is_full(own, MOST_UNSENT / 4);
+    if !is_full(all, MOST_UNSENT) && !is_own_full {
         return Ok(response);
     }
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many answers wait to be taken")
