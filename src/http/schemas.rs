@@ -194,7 +194,8 @@ const ZONE_KEYS: [&str; 4] = ["name", "points", "classes", "anchor"];
 
 fn line() -> Value {
     object(json!({
-        "id": count(), "name": text(), "a": places(2), "b": places(2), "in_name": text(), "out_name": text(),
+        "id": count(), "version": count(), "name": text(), "a": places(2), "b": places(2),
+        "in_name": text(), "out_name": text(),
         "classes": list(text()), "anchor": anchor(),
         "recrossing": {"type": "string", "enum": ["every", "once"]},
         "scene": maybe(scene()), "pinned": maybe(text()), "created": time(), "moved": maybe(time()),

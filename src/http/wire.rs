@@ -29,6 +29,7 @@ impl<T> List<T> {
 #[derive(Debug, Serialize)]
 pub struct LineReport {
     id: u64,
+    version: u64,
     name: String,
     a: [f64; 2],
     b: [f64; 2],
@@ -49,6 +50,7 @@ impl From<&LineRow> for LineReport {
         let draft = &row.draft;
         LineReport {
             id: row.id,
+            version: row.version,
             name: draft.name.clone(),
             a: draft.a,
             b: draft.b,

@@ -5,7 +5,7 @@
 {
   const main = el('main'), svg = el('draw'), last = el('last'), form = el('form');
   const { line: id, pinned } = main.dataset;
-  let version = main.dataset.version;
+  let version = main.dataset.version, told = +version; // of the form; of the last change that was heard of
   const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03;
 
   let others = [], size = null, held = null, from = null, isDirty = false;
@@ -225,9 +225,7 @@
 
   // ---- saving
 
-  // What of a line can be changed, to see whether somebody else has.
-  const essence = line => JSON.stringify([line.name, line.a, line.b, line.in_name, line.out_name, line.classes, line.anchor, line.recrossing]);
-  let known = null, isSending = false;
+  let isPlaced = false, isSending = false;
   const reload = () => {
     const link = Object.assign(document.createElement('a'), { href: `lines?line=${id}`, textContent: 'Load it as it is now' });
     el('said').append(' ', link);
@@ -237,11 +235,11 @@
     const mine = id && others.find(line => `${line.id}` === id);
     if (form && id && !isSending) {
       if (!mine) put('said', 'This line has just been deleted by somebody else.');
-      else if (known && essence(mine) !== known) { put('said', 'Somebody else has just changed this line.'); reload(); }
+      else if (mine.version > told) { told = mine.version; put('said', 'Somebody else has just changed this line.'); reload(); }
     }
     // The form has tenths of a per cent: a line that is only renamed stays to the last digit where it is.
-    if (form && mine && !known && !isDirty) Object.assign(ends, { a: [...mine.a], b: [...mine.b] });
-    if (mine) known = essence(mine);
+    if (form && mine?.version === +version && !isPlaced && !isDirty) Object.assign(ends, { a: [...mine.a], b: [...mine.b] });
+    isPlaced = true;
     paint();
   };
 
@@ -253,7 +251,11 @@
       const headers = { 'Content-Type': 'application/json' };
       if (version) headers['If-Match'] = `"${version}"`;
       const answer = await fetch('api/v1/lines' + (id ? '/' + id : ''), { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(10_000) });
-      if (answer.ok) return answer;
+      if (answer.ok) {
+        version = (answer.headers.get('ETag') || '').replace(/^W\/|"/g, '');
+        told = +version;
+        return answer;
+      }
       const problem = await answer.json().catch(() => ({}));
       if (answer.status === 412) {
         put('said', 'Somebody else has changed this line meanwhile. Yours is not saved.');
@@ -280,9 +282,7 @@
     if (!answer) return;
     const line = await answer.json();
     if (!id) { location.assign(`lines?line=${line.id}#saved`); return; }
-    version = (answer.headers.get('ETag') || '').replace(/^W\/|"/g, '');
     form.elements.version.value = version;
-    known = essence(line);
     isDirty = false;
     el('saved').classList.add('on');
     put('title', line.name);
