@@ -81,6 +81,8 @@ pub struct Asker<'a> {
     pub version: Version,
     /// The request's.
     pub headers: &'a HeaderMap,
+    /// By which method.
+    pub method: &'a Method,
     /// What is asked for.
     pub uri: &'a Uri,
     /// `[access] local`: a loopback address is proof enough.
@@ -470,6 +472,9 @@ impl Asker<'_> {
 
     /// The end and the signature of a link, and the address that they are of.
     fn link(&self) -> Option<(u64, &str, String)> {
+        if !matches!(*self.method, Method::GET | Method::HEAD) {
+            return None;
+        }
         let mut signed = None;
         let others = self.uri.query()?.split('&').filter(|pair| {
             let link = pair.split_once('=').filter(|(key, _)| *key == LINK);
@@ -665,7 +670,15 @@ mod tests {
 
     fn asker(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Asker<'_> {
         static URI: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(|| Uri::from_static("/"));
-        Asker { address, version, headers, uri: &URI, is_local_open: false, is_view_open: true }
+        Asker {
+            address,
+            version,
+            method: &Method::GET,
+            headers,
+            uri: &URI,
+            is_local_open: false,
+            is_view_open: true,
+        }
     }
 
     fn is_here(address: Option<&str>, version: Version, lines: &[(&str, &str)]) -> bool {

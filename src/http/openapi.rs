@@ -96,10 +96,10 @@ fn operation(route: &Route) -> Value {
         }));
     }
     let mut operation = json!({"operationId": operation_id(route), "tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
+    operation["x-right"] = route.right.word().into();
     if asks {
         // Nothing is asked for on the camera's own machine, and where there is no password.
         operation["security"] = json!([{"basic": []}, {"bearer": []}, {"token": []}, {"session": []}, {}]);
-        operation["x-right"] = route.right(route.may_change()).word().into();
     }
     if let Some(body) = request_body(doc) {
         operation["requestBody"] = body;

@@ -98,6 +98,7 @@ impl Request {
         Asker {
             address: self.link.address(),
             version: self.version,
+            method: &self.method,
             headers: &self.headers,
             uri: &self.uri,
             is_local_open: settings.is_local_open,
@@ -269,14 +270,6 @@ impl Route {
         Some(InPath { id, name: String::new() })
     }
 
-    /// Whether some request of it changes something.
-    pub(super) fn may_change(&self) -> bool {
-        match self.changes {
-            Changes::AsUsual | Changes::ShownSeldom => self.method != Method::GET,
-            Changes::Always | Changes::WithKey(_) => true,
-        }
-    }
-
     /// Whether it is answered for a mere `HEAD`, if not always: that is what changes nothing.
     fn has_head(&self) -> bool {
         self.method == Method::GET && self.changes != Changes::Always
@@ -392,6 +385,7 @@ async fn answer(
     let asker = Asker {
         address: link.address(),
         version,
+        method,
         headers: &headers,
         uri,
         is_local_open: settings.is_local_open,
