@@ -133,7 +133,8 @@ install: ## as root, after make build: program, units and configuration of the s
 		systemd/tallycam.service systemd/tallycam.socket systemd/tallycam@.service
 	install -D -m 644 systemd/tallycam.sysusers $(DESTDIR)/usr/lib/sysusers.d/tallycam.conf
 	install -D -m 644 systemd/tallycam.rules $(DESTDIR)/usr/lib/udev/rules.d/70-tallycam.rules
-	install -D -m 644 systemd/tallycam.polkit $(DESTDIR)/usr/share/polkit-1/rules.d/50-tallycam.rules
+	install -D -m 644 systemd/tallycam.polkit $(DESTDIR)/usr/share/doc/tallycam/examples/tallycam-power.rules
+	install -D -m 644 -t $(DESTDIR)/usr/share/doc/tallycam/examples systemd/tallycam-*.conf
 	test -e $(DESTDIR)/etc/tallycam/config.toml || \
 		install -D -m 644 config.toml $(DESTDIR)/etc/tallycam/config.toml
 	install -D -m 644 systemd/tallycam.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tallycam.conf

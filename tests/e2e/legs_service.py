@@ -126,15 +126,22 @@ def second_camera(run):
 
 
 def may_power_off(run):
-    """The service's user may switch the machine off, by polkit"""
-    can = {user: run.guest(f"runuser -u {user} -- busctl call org.freedesktop.login1 /org/freedesktop/login1 "
-                           "org.freedesktop.login1.Manager CanPowerOff") for user in ("tallycam", "nobody")}
-    if can["tallycam"] != 's "yes"' or can["nobody"] == 's "yes"':
+    """The service's user may switch the machine off once the owner has allowed it, by polkit"""
+    def asked(user):
+        return run.guest(f"runuser -u {user} -- busctl call org.freedesktop.login1 /org/freedesktop/login1 "
+                         "org.freedesktop.login1.Manager CanPowerOff")
+    before = asked("tallycam")
+    if before == 's "yes"':
+        raise Failure("the service may switch the machine off though nobody has allowed it")
+    run.guest("install -m 644 /usr/share/doc/tallycam/examples/tallycam-power.rules /etc/polkit-1/rules.d/")
+    wait_for("the rule", lambda: asked("tallycam") == 's "yes"', 20)
+    can = {user: asked(user) for user in ("tallycam", "nobody")}
+    if can["nobody"] == 's "yes"':
         raise Failure(str(can))
     status, _, body = run.site.request("POST", "/api/v1/power", {"action": "off"}, signed_in=False)
     if status != 401:
         raise Failure(f"who has no password may switch it off: {status} {body[:200]!r}")
-    run.proved(f"CanPowerOff of logind: tallycam {can['tallycam'][2:]}, nobody {can['nobody'][2:]}; "
+    run.proved(f"CanPowerOff of logind: tallycam {before[2:]}, with tallycam-power.rules {can['tallycam'][2:]}, nobody {can['nobody'][2:]}; "
                f"from outside POST /api/v1/power without the password is answered {status}")
 
 
