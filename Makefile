@@ -47,7 +47,7 @@ deny: ## licences, sources and known faults of the crates, by cargo-deny where i
 # Seconds for each target.
 FUZZ ?= 60
 fuzz: ## bytes from outside that break a reader of them: FUZZ=60 seconds for each of the readers
-	@deploy/prerequisites.sh run
+	@deploy/prerequisites.sh fuzz
 	fuzz/run $(FUZZ)
 
 bench: ## measure against µStreamer and onnxruntime, and what counting costs; writes docs/performance*.md

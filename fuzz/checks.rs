@@ -137,10 +137,10 @@ pub fn config(data: &[u8]) {
         let (again, faulty) = Saved::read(name, &written).expect("what was written can be read");
         assert!(faulty.is_none() && again.to_toml() == written, "{written}");
     }
-    if let Ok(converted) = convert_old("config.txt", data) {
-        if let Err(complaints) = read(&converted) {
-            panic!("what was converted is no configuration: {complaints}\n{converted}");
-        }
+    if let Ok(converted) = convert_old("config.txt", data)
+        && let Err(complaints) = read(&converted)
+    {
+        panic!("what was converted is no configuration: {complaints}\n{converted}");
     }
 }
 
