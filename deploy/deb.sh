@@ -29,6 +29,16 @@ gzip -9n <CHANGELOG.md >"$made/changelog.gz"
 deploy/copyright.py tallycam "$triple" "$@" >"$made/copyright"
 "$(stripper)" --strip-all --remove-section=.comment -o "$made/tallycam" "$program"
 
+# Where it was built is nobody's business, and C is built with stack protectors (.cargo/config.toml).
+if LC_ALL=C grep -qaF -e "$HOME/." -e "$PWD/" "$made/tallycam"; then
+    say "$program names folders of this machine: make build and make cross build it without"
+    exit 1
+fi
+if ! LC_ALL=C readelf --wide --dyn-syms "$made/tallycam" | grep -q __stack_chk_fail; then
+    say "$program has no stack protectors: were CFLAGS given that replace those of .cargo/config.toml?"
+    exit 1
+fi
+
 cargo deb --quiet --locked --no-build --no-strip --target "$triple" --output "$made/"
 package=tallycam_${version}_$architecture.deb
 
