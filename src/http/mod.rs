@@ -31,6 +31,8 @@ mod facts_media;
 mod facts_settings;
 mod fields;
 mod form_data;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod lane;
 mod ledger;
