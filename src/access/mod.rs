@@ -384,6 +384,11 @@ impl Access {
         state.kept.person(&state.kept.sessions.find(token, now_s)?.user)
     }
 
+    /// The number of that session.
+    pub fn session_number(&self, token: &str, now_s: u64) -> Option<u64> {
+        self.state().kept.sessions.find(token, now_s).map(|session| session.number)
+    }
+
     /// Ends the session of `token`, if there is one. Writes.
     pub fn end_session(&self, token: &str) {
         let digest = Digest::of(token);

@@ -18,6 +18,7 @@ mod listening;
 mod media;
 mod model;
 mod password;
+mod people;
 mod placing;
 mod record;
 mod recount;
@@ -76,6 +77,11 @@ enum Command {
     Media(media::MediaCommand),
     #[command(subcommand)]
     Password(password::PasswordCommand),
+    #[command(subcommand)]
+    User(people::UserCommand),
+    #[command(subcommand)]
+    Token(people::TokenCommand),
+    Link(people::Link),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -139,6 +145,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),
             Command::Password(command) => command.run(&given),
+            Command::User(command) => command.run(&given),
+            Command::Token(command) => command.run(&given),
+            Command::Link(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

@@ -13,7 +13,7 @@ use crate::base::clock;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 
-/// Set, make or remove the password for changing the camera from other machines
+/// Set, make or remove the admin's password
 #[derive(Debug, Subcommand)]
 pub enum PasswordCommand {
     ShowHow(ShowHow),
@@ -58,13 +58,13 @@ pub struct Remove {
 const UNDONE: &str = "the password is as it was";
 
 /// Where the password is.
-enum Place {
+pub(super) enum Place {
     Daemon(Daemon),
     File(Access),
 }
 
 impl Place {
-    fn of(config: &Config) -> Place {
+    pub(super) fn of(config: &Config) -> Place {
         match Daemon::find(config) {
             Some(daemon) => Place::Daemon(daemon),
             None => Place::File(Access::open(&state_directory(config))),
@@ -165,7 +165,7 @@ fn remove(config: &Config) -> Result<(), Failure> {
     print("There is no password any more: whoever reaches the camera can change it.\n")
 }
 
-fn failure(error: AccessError) -> Failure {
+pub(super) fn failure(error: AccessError) -> Failure {
     let message = format!("{UNDONE}: {error}");
     match error {
         AccessError::NotKept { .. } => Failure::Io {
@@ -183,7 +183,7 @@ fn failure(error: AccessError) -> Failure {
 }
 
 /// The password that somebody types, twice, unseen; or one line of standard input.
-fn typed() -> Result<String, Failure> {
+pub(super) fn typed() -> Result<String, Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return line();

@@ -345,6 +345,12 @@ impl Gate {
         self.tokens(headers).find_map(|token| access.session(token, now_s()))
     }
 
+    /// The number of that session.
+    pub fn session_number(&self, headers: &HeaderMap) -> Option<u64> {
+        let access = self.access.as_ref()?;
+        self.tokens(headers).find_map(|token| access.session_number(token, now_s()))
+    }
+
     /// The tokens of sessions that a request bears.
     fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
         let name = self.access.as_ref().map(cookie_name).unwrap_or_default();

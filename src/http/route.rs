@@ -290,6 +290,14 @@ impl Route {
     }
 }
 
+/// The route by which something is got at `path`.
+pub fn got(path: &str) -> Option<&'static Route> {
+    match find(&Method::GET, path) {
+        Ok(Found::Route(route, _)) => Some(route),
+        _ => None,
+    }
+}
+
 /// Whether something is got at `path`.
 pub fn is_one(path: &str) -> bool {
     find(&Method::GET, path).is_ok()

@@ -6,8 +6,8 @@ use super::right::Right;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
     controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs, media, model,
-    page, page_hands, page_media, page_settings, picture, pictures, power, recordings, recount, replay,
-    settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    page, page_hands, page_media, page_settings, people, picture, pictures, power, recordings, recount,
+    replay, settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -135,6 +135,13 @@ const OLD_KEEP_WITHHELD: Answer = (
     403,
     "A browser sent this for another site; or this camera counts only, and keeps no pictures.",
     Content::Text,
+);
+const NO_PASSWORDS: Answer = (503, "This server asks nobody for a password.", Content::Problem);
+const TOO_MANY: Answer = (409, "There are too many, or another program has the file.", Content::Problem);
+const WRONG_PERSON: Answer = (
+    422,
+    "A name, role, scope, address or password means nothing; or there is no admin's password yet.",
+    Content::Problem,
 );
 const NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Problem);
@@ -468,6 +475,25 @@ pub static ROUTES: &[Route] = &[
         [(201, "The password, this once.", Content::Json("MadePassword")), NOT_HERE, NO_PASSWORD, NO_ROOM]),
     route!(Admin DELETE "/api/v1/password" sign_in::remove, Api, "Takes the password away: whoever reaches the camera can change it. Only on the camera's own machine.", [],
         [(200, "How it stands.", Content::Json("Password")), NOT_HERE, NO_PASSWORD, NO_ROOM]),
+    route!(Anyone GET "/api/v1/me" people::me, Api, "Who asks, as far as that was shown, and what they may do.", [],
+        [(200, "Name, role, and whether looking is open.", Content::Json("Me"))]),
+    route!(Admin GET "/api/v1/users" people::users, Api, "Everybody who has a password, the admin first.", [],
+        [(200, "Names and roles.", Content::Json("Users")), NO_PASSWORDS]),
+    route!(Admin PUT "/api/v1/users/{name}" people::put_user, Api, "Adds a user, or changes the role or the password of one, whose sessions end.", [],
+        Wanted::Json("UserDraft"), [(200, "Everybody.", Content::Json("Users")), API_FOREIGN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
+    route!(Admin DELETE "/api/v1/users/{name}" people::delete_user, Api, "Removes a user, whose sessions end.", [],
+        [DELETED, API_FOREIGN, UNKNOWN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
+    route!(Admin GET "/api/v1/tokens" people::tokens, Api, "The tokens of programs, without what they are shown as.", [],
+        [(200, "Their names, what they open, their end and their last use, to the hour.", Content::Json("Tokens")), NO_PASSWORDS]),
+    route!(Admin POST "/api/v1/tokens" people::add_token, Api, "Makes a token. It is shown this once.", [], Wanted::Json("TokenDraft"),
+        [(201, "The token.", Content::Json("MadeToken")), API_FOREIGN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
+    route!(Admin DELETE "/api/v1/tokens/{id}" people::revoke_token, Api, "Revokes a token: it opens nothing from now on.", [],
+        [DELETED, API_FOREIGN, UNKNOWN, TOO_MANY, NO_PASSWORDS, NO_ROOM]),
+    route!(Admin GET "/api/v1/sessions" people::sessions, Api, "Who is signed in, since when, from where and by which browser.", [],
+        [(200, "The sessions.", Content::Json("Sessions")), NO_PASSWORDS]),
+    route!(Admin DELETE "/api/v1/sessions/{id}" people::end_session, Api, "Ends a session.", [], [DELETED, API_FOREIGN, UNKNOWN, NO_PASSWORDS]),
+    route!(Operator POST "/api/v1/links" people::add_link, Api, "Signs an address, which then needs no password until it ends, or the admin's password is changed.", [],
+        Wanted::Json("LinkDraft"), [(201, "The address, relative to the camera's.", Content::Json("MadeLink")), API_FOREIGN, WRONG_PERSON, NO_PASSWORDS]),
     route!(Operator GET "/api/v1/log" logs::log, Api, "The last lines of the log, the oldest first.",
         [("lines", "At most so many, 1 to 1000; 200 if not given."), ("level", "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")],
         [(200, "The lines.", Content::Json("Log")), WRONG_QUERY]),

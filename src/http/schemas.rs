@@ -1,5 +1,6 @@
 //! The JSON schemas of the API's document: what is sent, and what is answered.
 
+use crate::access::{Role, Scope};
 use serde_json::{Value, json};
 
 use super::picture::PictureReport;
@@ -82,6 +83,27 @@ fn of_access() -> Value {
             "type": "object", "required": ["set"],
             "properties": {"set": {"type": "boolean"}, "sessions": count(), "file": text()},
         },
+        "Me": object(json!({"name": text(), "role": maybe(role(true)), "view": {"type": "string", "enum": ["open", "password"]}})),
+        "Users": object(json!({"items": list(object(json!({"name": text(), "role": role(false)}))), "next": maybe(text())})),
+        "UserDraft": {
+            "type": "object", "minProperties": 1, "additionalProperties": false,
+            "properties": {"role": role(false), "password": text()},
+        },
+        "Tokens": object(json!({"items": list(object(token())), "next": maybe(text())})),
+        "MadeToken": object(with(token(), "token", text())),
+        "TokenDraft": {
+            "type": "object", "required": ["name", "scopes"], "additionalProperties": false,
+            "properties": {"name": text(), "scopes": list(scope()), "days": {"type": "integer", "minimum": 1, "maximum": 3660}},
+        },
+        "Sessions": object(json!({"items": list(object(json!({
+            "id": count(), "user": text(), "role": role(true), "begun": time(), "until": time(), "from": text(),
+            "browser": text(), "own": {"type": "boolean"},
+        }))), "next": maybe(text())})),
+        "LinkDraft": {
+            "type": "object", "required": ["address"], "additionalProperties": false,
+            "properties": {"address": text(), "hours": {"type": "integer", "minimum": 1, "maximum": 8784}},
+        },
+        "MadeLink": object(json!({"link": text(), "until": time()})),
         "PasswordDraft": {
             "type": "object", "required": ["password"],
             "properties": {"password": text(), "current": text()},
@@ -194,6 +216,29 @@ fn of_models() -> Value {
 
 const LINE_KEYS: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
 const ZONE_KEYS: [&str; 4] = ["name", "points", "classes", "anchor"];
+
+/// A role; a guest's, too, which no user has.
+fn role(with_guest: bool) -> Value {
+    let guest = with_guest.then_some("guest");
+    let words: Vec<&str> = guest.into_iter().chain(Role::ALL.map(Role::word)).collect();
+    json!({"type": "string", "enum": words})
+}
+
+fn scope() -> Value {
+    json!({"type": "string", "enum": Scope::ALL.map(Scope::word)})
+}
+
+fn token() -> Value {
+    json!({
+        "id": count(), "name": text(), "scopes": list(scope()), "created": time(), "until": maybe(time()),
+        "used": maybe(time()),
+    })
+}
+
+fn with(mut properties: Value, name: &str, schema: Value) -> Value {
+    properties[name] = schema;
+    properties
+}
 
 fn line() -> Value {
     object(json!({

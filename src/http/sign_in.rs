@@ -155,30 +155,32 @@ struct MadePassword {
     password: String,
 }
 
-/// What `PUT /api/v1/password` takes: the new password, and the one that holds now. What was sent instead is not given
-/// back, nor are keys that nobody knows: it may be the password.
+/// The error without what was given, nor keys that nobody knows: either may be the password.
+pub(super) fn hidden(error: FieldError, known: &[&str]) -> FieldError {
+    let star = || String::from("***");
+    let shown = |key: String| Some(key).filter(|key| known.contains(&key.as_str())).unwrap_or_else(star);
+    match error {
+        FieldError::Wrong { key, expected, .. } => {
+            let expected = if key == "password" { fit_password() } else { expected };
+            FieldError::Wrong { key, expected, given: None }
+        }
+        FieldError::Unknown { known, .. } => FieldError::Unknown { key: star(), known, given: star() },
+        FieldError::Payload(PayloadError::Repeated(key, _)) => {
+            PayloadError::Repeated(shown(key), star()).into()
+        }
+        FieldError::Payload(PayloadError::NoNumber(key, _)) => {
+            PayloadError::NoNumber(shown(key), star()).into()
+        }
+        error => error,
+    }
+}
+
+/// What `PUT /api/v1/password` takes: the new password, and the one that holds now.
 fn password_draft(request: &Request) -> Result<(String, String), Problem> {
     const KEYS: [&str; 2] = ["password", "current"];
-    let takes = |key| if key == "password" { fit_password() } else { String::from("a text") };
     let read = Fields::read(&request.headers, &request.body, &KEYS)
         .and_then(|fields| Ok((fields.text("password")?, fields.text("current")?)));
-    let hidden = || String::from("***");
-    let shown = |key: String| Some(key).filter(|key| KEYS.contains(&key.as_str())).unwrap_or_else(hidden);
-    let (password, current) = read.map_err(|error| {
-        Problem::unprocessable(match error {
-            FieldError::Wrong { key, .. } => FieldError::Wrong { key, expected: takes(key), given: None },
-            FieldError::Unknown { known, .. } => {
-                FieldError::Unknown { key: hidden(), known, given: hidden() }
-            }
-            FieldError::Payload(PayloadError::Repeated(key, _)) => {
-                PayloadError::Repeated(shown(key), hidden()).into()
-            }
-            FieldError::Payload(PayloadError::NoNumber(key, _)) => {
-                PayloadError::NoNumber(shown(key), hidden()).into()
-            }
-            error => error,
-        })
-    })?;
+    let (password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
     let password = password.ok_or_else(|| Problem::missing(&[("password", &fit_password())]))?;
     Ok((password, current.unwrap_or_default()))
 }
@@ -236,12 +238,12 @@ fn only_here() -> Problem {
         .hint("`tallycam password set`, `random` or `remove` there")
 }
 
-fn access(request: &Request) -> Result<&Access, Problem> {
+pub(super) fn access(request: &Request) -> Result<&Access, Problem> {
     let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this server asks nobody for a password");
     request.site.gate.access().ok_or_else(none)
 }
 
-async fn change<E: Into<Problem> + Send + 'static>(
+pub(super) async fn change<E: Into<Problem> + Send + 'static>(
     access: &Access,
     how: impl FnOnce(&Access) -> Result<(), E> + Send + 'static,
 ) -> Result<(), Problem> {

@@ -1,0 +1,259 @@
+//! Who may come in: users, their sessions, tokens of programs and signed links, as the API has them.
+
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use super::access::{LINK, fit_password};
+use super::body::Body;
+use super::fields::Fields;
+use super::problem::Problem;
+use super::right::Right;
+use super::route::{self, Changes, Request, Tag};
+use super::sign_in::{access, change, hidden};
+use super::v1;
+use super::wire::{self, List};
+use crate::access::{Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
+use crate::base::clock::{self, rfc3339};
+
+const DAY_S: u64 = 86_400;
+
+/// The longest life of a token that ends, in days, and of a link, in hours.
+const MOST_DAYS: u64 = 3660;
+const MOST_HOURS: u64 = 366 * 24;
+
+#[derive(Debug, Serialize)]
+struct UserReport {
+    name: String,
+    role: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct TokenReport {
+    id: u64,
+    name: String,
+    scopes: Vec<&'static str>,
+    created: String,
+    until: Option<String>,
+    used: Option<String>,
+    /// Only when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionReport {
+    id: u64,
+    user: String,
+    role: &'static str,
+    begun: String,
+    until: String,
+    from: String,
+    browser: String,
+    own: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct LinkReport {
+    link: String,
+    until: String,
+}
+
+#[derive(Debug, Serialize)]
+struct MeReport {
+    name: String,
+    role: Option<&'static str>,
+    view: &'static str,
+}
+
+fn now_s() -> u64 {
+    clock::wall_us() / 1_000_000
+}
+
+fn time(seconds: u64) -> String {
+    rfc3339(seconds * 1_000_000)
+}
+
+impl TokenReport {
+    fn of(facts: TokenFacts, token: Option<String>) -> TokenReport {
+        TokenReport {
+            id: facts.number,
+            name: facts.name,
+            scopes: facts.scopes.into_iter().map(Scope::word).collect(),
+            created: time(facts.created_s),
+            until: facts.until_s.map(time),
+            used: facts.used_s.map(time),
+            token,
+        }
+    }
+}
+
+/// `GET /api/v1/me`: what whoever asks may do.
+pub async fn me(request: Request) -> Response<Body> {
+    let role = request.who.role().map(Role::word);
+    let view = if request.site.settings().is_view_open { "open" } else { "password" };
+    route::no_store(v1::json(wire::json(&MeReport { name: request.who.named().to_owned(), role, view })))
+}
+
+/// `GET /api/v1/users`.
+pub async fn users(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(user_list(access(&request)?))
+}
+
+fn user_list(access: &Access) -> Response<Body> {
+    let users = access.users().into_iter().map(|user| UserReport { name: user.name, role: user.role.word() });
+    route::no_store(v1::json(wire::json(&List::whole(users))))
+}
+
+/// `PUT /api/v1/users/{name}`: adds a user, or changes what is said of one. A password is never told back.
+pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
+    let roles = Role::ALL.map(|role| (role.word(), role));
+    const KEYS: [&str; 2] = ["role", "password"];
+    let read = Fields::read(&request.headers, &request.body, &KEYS)
+        .and_then(|fields| Ok((fields.one_of("role", &roles)?, fields.text("password")?)));
+    let (role, password) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
+    if role.is_none() && password.is_none() {
+        return Err(Problem::missing(&[
+            ("role", "viewer, operator or admin"),
+            ("password", &fit_password()),
+        ]));
+    }
+    let (name, by) = (request.name.clone(), request.who.named().to_owned());
+    let access = access(&request)?;
+    change(access, move |access| access.set_user(&name, role, password.as_deref())).await?;
+    log::info!("the user {} is as {by} says now", request.name);
+    Ok(user_list(access))
+}
+
+/// `DELETE /api/v1/users/{name}`.
+pub async fn delete_user(request: Request) -> Result<Response<Body>, Problem> {
+    let name = request.name.clone();
+    change(access(&request)?, move |access| access.remove_user(&name)).await?;
+    log::info!("the user {} was removed by {}", request.name, request.who.named());
+    Ok(v1::no_content())
+}
+
+/// `GET /api/v1/tokens`.
+pub async fn tokens(request: Request) -> Result<Response<Body>, Problem> {
+    let tokens = access(&request)?.tokens().into_iter().map(|facts| TokenReport::of(facts, None));
+    Ok(route::no_store(v1::json(wire::json(&List::whole(tokens)))))
+}
+
+/// `POST /api/v1/tokens`: makes one, and shows it this once.
+pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    if access.is_open() {
+        return Err(AccessError::NoAdmin.into());
+    }
+    let fields = Fields::read(&request.headers, &request.body, &["name", "scopes", "days"])
+        .map_err(Problem::unprocessable)?;
+    let name = fields.text("name").map_err(Problem::unprocessable)?;
+    let words = fields.texts("scopes").map_err(Problem::unprocessable)?.unwrap_or_default();
+    let (Some(name), false) = (name, words.is_empty()) else {
+        return Err(Problem::missing(&[("name", "what it is for"), ("scopes", "a list of what it opens")]));
+    };
+    let scopes: Option<Vec<Scope>> = words.iter().map(|word| Scope::of(word)).collect();
+    let all = Scope::ALL.map(Scope::word).join(", ");
+    let scopes = scopes
+        .ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", format!("a list of some of {all}"))))?;
+    let days = fields.whole("days", 1..=MOST_DAYS).map_err(Problem::unprocessable)?;
+    let until_s = days.map(|days| now_s() + days * DAY_S);
+    let access = access.clone();
+    let made = tokio::task::spawn_blocking(move || access.add_token(&name, &scopes, now_s(), until_s)).await;
+    let (token, facts) =
+        made.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+    log::info!("a token for {} was made by {}", facts.name, request.who.named());
+    let mut response = route::no_store(v1::json(wire::json(&TokenReport::of(facts, Some(token)))));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// `DELETE /api/v1/tokens/{id}`.
+pub async fn revoke_token(request: Request) -> Result<Response<Body>, Problem> {
+    let (access, id) = (access(&request)?.clone(), request.id);
+    let revoked = tokio::task::spawn_blocking(move || access.revoke_token(id)).await;
+    let is_there = revoked
+        .map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+    gone(is_there, "token", id)
+}
+
+/// `GET /api/v1/sessions`.
+pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
+    let own = request.site.gate.session_number(&request.headers);
+    let report = |session: SessionFacts| SessionReport {
+        own: own == Some(session.number),
+        id: session.number,
+        user: session.person.name,
+        role: session.person.role.word(),
+        begun: time(session.begun_s),
+        until: time(session.until_s),
+        from: session.from,
+        browser: session.browser,
+    };
+    let sessions = access(&request)?.sessions(now_s()).into_iter().map(report);
+    Ok(route::no_store(v1::json(wire::json(&List::whole(sessions)))))
+}
+
+/// `DELETE /api/v1/sessions/{id}`.
+pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
+    let (access, id) = (access(&request)?.clone(), request.id);
+    let ended = tokio::task::spawn_blocking(move || access.end_session_number(id)).await;
+    gone(ended.unwrap_or(false), "session", id)
+}
+
+fn gone(is_there: bool, what: &str, id: u64) -> Result<Response<Body>, Problem> {
+    if is_there {
+        return Ok(v1::no_content());
+    }
+    Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
+}
+
+/// `POST /api/v1/links`: an address of this camera that needs no password until it ends.
+pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    if access.is_open() {
+        return Err(AccessError::NoAdmin.into());
+    }
+    let fields = Fields::read(&request.headers, &request.body, &["address", "hours"])
+        .map_err(Problem::unprocessable)?;
+    let address = fields.text("address").map_err(Problem::unprocessable)?;
+    let address = address.ok_or_else(|| Problem::missing(&[("address", EXAMPLE)]))?;
+    let hours = fields.whole("hours", 1..=MOST_HOURS).map_err(Problem::unprocessable)?.unwrap_or(24);
+    let until_s = now_s() + hours * 3600;
+    let link = sign(access, &address, until_s)
+        .ok_or_else(|| Problem::unprocessable(fields.wrong("address", EXAMPLE)))?;
+    log::info!("a link to {address} that lasts {hours} h was made by {}", request.who.named());
+    let mut response = route::no_store(v1::json(wire::json(&LinkReport { link, until: time(until_s) })));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// The same for the command line where no daemon runs.
+///
+/// # Errors
+/// What the address should be.
+pub fn sign_link(access: &Access, address: &str, until_s: u64) -> Result<String, &'static str> {
+    sign(access, address, until_s).ok_or(EXAMPLE)
+}
+
+/// What can be linked to, in words.
+const EXAMPLE: &str =
+    "what is looked at by GET: stream, snapshot.jpg?w=640, api/v1/media/7/content, or the live page (./)";
+
+/// `address` with the end and the signature of a link; `None` where it is nothing that can be linked to.
+fn sign(access: &Access, address: &str, until_s: u64) -> Option<String> {
+    let relative = address.trim_start_matches("./").trim_start_matches('/');
+    let path = relative.split('?').next().unwrap_or_default();
+    let is_plain =
+        relative.len() <= 2000 && relative.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let is_signed =
+        relative.split(['?', '&']).any(|pair| pair.starts_with("link=") || pair.starts_with("token="));
+    let route = route::got(&format!("/{path}"))?;
+    let is_looked_at = route.right.is_look() || (route.right == Right::Viewer && route.doc.tag != Tag::Pages);
+    if !is_plain || is_signed || !is_looked_at || route.changes == Changes::Always {
+        return None;
+    }
+    let relative = if relative.is_empty() { "./" } else { relative };
+    let mark = if relative.contains('?') { '&' } else { '?' };
+    let signature = access.sign(&format!("/{}", relative.trim_start_matches("./")), until_s);
+    Some(format!("{relative}{mark}{LINK}={until_s}.{signature}"))
+}
