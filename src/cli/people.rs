@@ -166,7 +166,7 @@ impl UserCommand {
             UserCommand::Remove(UserRemove { name, .. }) => {
                 match place {
                     Place::Daemon(daemon) => {
-                        let _: Value = daemon.json("DELETE", &user_path(name)?, Sent::Nothing, UNDONE)?;
+                        daemon.ask("DELETE", &user_path(name)?, Sent::Nothing)?.done(UNDONE)?;
                     }
                     Place::File(access) => access.remove_user(name).map_err(failure)?,
                 }
@@ -228,7 +228,7 @@ impl TokenCommand {
                 match place {
                     Place::Daemon(daemon) => {
                         let path = format!("/api/v1/tokens/{number}");
-                        let _: Value = daemon.json("DELETE", &path, Sent::Nothing, UNDONE)?;
+                        daemon.ask("DELETE", &path, Sent::Nothing)?.done(UNDONE)?;
                     }
                     Place::File(access) => {
                         if !access.revoke_token(*number).map_err(failure)? {

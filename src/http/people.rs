@@ -3,7 +3,7 @@
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::access::{LINK, fit_password};
+use super::access::{Denied, LINK, fit_password};
 use super::body::Body;
 use super::fields::Fields;
 use super::problem::Problem;
@@ -88,10 +88,19 @@ impl TokenReport {
 }
 
 /// `GET /api/v1/me`: what whoever asks may do.
-pub async fn me(request: Request) -> Response<Body> {
-    let role = request.who.role().map(Role::word);
+///
+/// # Errors
+/// A password was shown, and it is wrong or could not be looked at.
+pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
+    // Where nothing is asked for, a password that was never shown before is not looked at.
+    let who = match request.site.gate.admit(request.asker(), Right::Viewer).await {
+        Ok(who) => who,
+        Err(Denied::NotSeen | Denied::TooLow { .. }) => request.who.clone(),
+        Err(denied) => return Err(denied.into()),
+    };
+    let role = who.role().map(Role::word);
     let view = if request.site.settings().is_view_open { "open" } else { "password" };
-    route::no_store(v1::json(wire::json(&MeReport { name: request.who.named().to_owned(), role, view })))
+    Ok(route::no_store(v1::json(wire::json(&MeReport { name: who.named().to_owned(), role, view }))))
 }
 
 /// `GET /api/v1/users`.

@@ -130,7 +130,12 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
         head: facts::head(&StateReport::of(&request.site)),
         next,
         has_password: !gate.is_open(),
-        is_signed_in: gate.session(&request.headers).is_some_and(|person| person.role > Role::Guest),
+        is_view_open: request.site.settings().is_view_open,
+        signed_in: gate
+            .session(&request.headers)
+            .filter(|person| person.role > Role::Guest)
+            .map(|person| (person.name, person.role.word())),
+        needed: request.query.get("needed").and_then(Role::of).map(Role::word),
         refused,
     }
 }

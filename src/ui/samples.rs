@@ -31,7 +31,9 @@ pub(super) fn sign_in() -> SignInPage {
         head: head(),
         next: "lines?line=2".into(),
         has_password: true,
-        is_signed_in: false,
+        is_view_open: true,
+        signed_in: None,
+        needed: None,
         refused: None,
     }
 }
@@ -347,7 +349,10 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
                 ..sign_in()
             }),
         ),
-        ("sign-in-done.html", sign_in_page(&SignInPage { is_signed_in: true, ..sign_in() })),
+        (
+            "sign-in-done.html",
+            sign_in_page(&SignInPage { signed_in: Some((String::from("admin"), "admin")), ..sign_in() }),
+        ),
         (
             "sign-in-open.html",
             sign_in_page(&SignInPage {

@@ -1,4 +1,4 @@
-//! The page on which one signs in and out: watching needs no password, changing does.
+//! The page on which one signs in and out.
 
 use super::counts::refusal;
 use super::escape::Text;
@@ -14,8 +14,12 @@ pub struct SignInPage {
     pub next: String,
     /// There is a password.
     pub has_password: bool,
-    /// Whoever looks at the page is signed in.
-    pub is_signed_in: bool,
+    /// To look takes no password.
+    pub is_view_open: bool,
+    /// Who looks at the page and is signed in: the user's name and role.
+    pub signed_in: Option<(String, &'static str)>,
+    /// The role that was missing for what was asked for.
+    pub needed: Option<&'static str>,
     /// Why it did not work.
     pub refused: Option<Refusal>,
 }
@@ -24,21 +28,43 @@ pub struct SignInPage {
 /// page again; nothing to `sign-out`, which leads back here; and `current`, `password` and `again` to `password`, which does
 /// likewise.
 pub fn sign_in_page(page: &SignInPage) -> String {
-    let (title, lead, panel) = if page.is_signed_in {
-        ("Signed in", "This browser may change the camera until it signs out.", String::from(SIGNED_IN))
-    } else if page.has_password {
-        ("Sign in", "Watching needs no password. Changing something does.", form(page))
-    } else {
-        ("Sign in", "This camera has no password: there is nothing to sign in to.", String::new())
+    let (title, lead, panel) = match &page.signed_in {
+        Some((name, role)) => {
+            let other = page.needed.map(|_| form(page)).unwrap_or_default();
+            let lead = format!("You are {name}: {}", may(role));
+            ("Signed in", lead, format!("{other}{SIGNED_IN}"))
+        }
+        None if !page.has_password => {
+            let lead = "This camera has no password: there is nothing to sign in to.";
+            ("Sign in", String::from(lead), String::new())
+        }
+        None if page.is_view_open => {
+            let lead = "Watching needs no password. What is kept, and changing something, does.";
+            ("Sign in", String::from(lead), form(page))
+        }
+        None => ("Sign in", String::from("Watching takes a password here."), form(page)),
     };
+    let needed = page.needed.map(|role| {
+        format!("<div class=\"banner\" role=\"status\"><p>This takes the role {role}: sign in as somebody who has it.</p></div>")
+    });
     let main = format!(
         include_str!("sign_in.html"),
         title = title,
-        lead = lead,
+        lead = Text(&lead),
+        needed = needed.unwrap_or_default(),
         refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
         panel = panel,
     );
     Frame::of(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).around(&main)
+}
+
+/// What a role may do, in words.
+fn may(role: &str) -> &'static str {
+    match role {
+        "viewer" => "you may look, also at what is kept.",
+        "operator" => "you may record, draw lines, light, focus and pause.",
+        _ => "you may change everything here.",
+    }
 }
 
 /// What somebody can do who is signed in.
@@ -59,10 +85,12 @@ fn form(page: &SignInPage) -> String {
     format!(
         "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
          <input type=\"hidden\" name=\"next\" value=\"{next}\">\
-         <label class=\"field\"><span>The camera's password</span>\
+         <label class=\"field\"><span>Name, if you were given one</span>\
+         <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\"></label>\
+         <label class=\"field\"><span>Password</span>\
          <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required autofocus></label>\
          <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\
-         <p class=\"small muted\">It was written to the journal and the console when tallycam first started: \
+         <p class=\"small muted\">The first one was written to the journal and the console when tallycam first started: \
          <code>journalctl -u tallycam -g password</code>. Lost? <code>tallycam password random</code> on the camera's \
          machine makes another one.</p></section>\n",
         next = Text(&page.next),
@@ -80,9 +108,17 @@ mod tests {
         let html = sign_in_page(&page);
         assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");
         assert!(html.contains("action=\"sign-in\"") && !html.contains("action=\"sign-out\""));
-        let html = sign_in_page(&SignInPage { is_signed_in: true, ..page.clone() });
+        let html =
+            sign_in_page(&SignInPage { signed_in: Some((String::from("ann"), "operator")), ..page.clone() });
         assert!(!html.contains("action=\"sign-in\"") && html.contains("action=\"sign-out\""));
-        assert!(html.contains("action=\"password\""));
+        assert!(html.contains("action=\"password\"") && html.contains("You are ann"));
+        let other = SignInPage {
+            signed_in: Some((String::from("ann"), "viewer")),
+            needed: Some("admin"),
+            ..page.clone()
+        };
+        let html = sign_in_page(&other);
+        assert!(html.contains("This takes the role admin") && html.contains("action=\"sign-in\""));
         let html = sign_in_page(&SignInPage { has_password: false, ..page });
         assert!(!html.contains("<form"));
     }

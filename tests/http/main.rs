@@ -11,6 +11,7 @@ mod light;
 mod media;
 mod old_hands;
 mod old_media;
+mod people;
 mod requests;
 mod rights;
 mod streams;

@@ -1,0 +1,182 @@
+//! Users, tokens, sessions and links by the API: what is made opens, what is ended opens nothing.
+
+use serde_json::{Value, json};
+use tallycam::http;
+
+use crate::access::{Camera, FORM, PASSWORD, basic, camera_with, cookie};
+use crate::common::client::Answer;
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+fn camera() -> (Camera, tempfile::TempDir) {
+    camera_with(http::Settings { is_view_open: false, ..http::Settings::default() })
+}
+
+fn send(camera: &Camera, method: &str, path: &str, body: &Value) -> Answer {
+    camera.beyond(method, path, &format!("{JSON}{}", basic("admin", PASSWORD)), &body.to_string())
+}
+
+fn looks(camera: &Camera, head: &str, path: &str) -> u16 {
+    camera.beyond("HEAD", path, head, "").status
+}
+
+#[test]
+fn a_user_comes_in_with_a_role_until_removed() {
+    let (camera, _folder) = camera();
+    for (body, status) in [
+        (json!({}), 422),
+        (json!({"role": "guest", "password": "ann's horse"}), 422),
+        (json!({"role": "viewer"}), 422),
+        (json!({"role": "viewer", "password": "short"}), 422),
+        (json!({"role": "viewer", "password": 12345678, "x": 1}), 422),
+        (json!({"role": "viewer", "password": "ann's horse"}), 200),
+    ] {
+        let answer = send(&camera, "PUT", "/api/v1/users/ann", &body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        assert!(
+            !answer.text().contains("ann's horse") && !answer.text().contains("12345678"),
+            "{}",
+            answer.text()
+        );
+    }
+    assert_eq!(send(&camera, "PUT", "/api/v1/users/a%20b", &json!({"password": "ann's horse"})).status, 422);
+    assert_eq!(send(&camera, "PUT", "/api/v1/users/admin", &json!({"role": "viewer"})).status, 422);
+    let ann = basic("ann", "ann's horse");
+    let me = camera.beyond("GET", "/api/v1/me", &ann, "").json();
+    assert_eq!(me, json!({"name": "ann", "role": "viewer", "view": "password"}));
+    assert_eq!(looks(&camera, &ann, "/snapshot.jpg"), 200);
+    let refused = camera.beyond("POST", "/api/v1/resume", &ann, "");
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert_eq!(refused.json()["detail"], "this takes the role operator, and who asks is ann (viewer)");
+
+    let signed_in = camera.beyond("POST", "/sign-in", FORM, "name=ann&password=ann%27s+horse&next=.%2F");
+    let session = cookie(&signed_in);
+    assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 200);
+    let settings = camera.beyond("GET", "/settings", &session, "");
+    assert_eq!(settings.header("location"), Some("sign-in?next=settings&needed=operator"));
+    let page = camera.beyond("GET", "/sign-in?next=settings&needed=operator", &session, "").text().to_owned();
+    assert!(page.contains("You are ann") && page.contains("This takes the role operator"), "{page}");
+    assert_eq!(send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator"})).status, 200);
+    assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 401, "who has another role signs in anew");
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 200);
+    assert_eq!(send(&camera, "DELETE", "/api/v1/users/ann", &json!({})).status, 204);
+    assert_eq!(send(&camera, "DELETE", "/api/v1/users/ann", &json!({})).status, 404);
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 401);
+}
+
+#[test]
+fn who_gives_no_name_may_be_the_viewer() {
+    let (camera, _folder) = camera();
+    assert_eq!(
+        send(&camera, "PUT", "/api/v1/users/viewer", &json!({"password": "only looking"})).status,
+        200
+    );
+    for name in ["", "hass", "viewer"] {
+        let role = camera.beyond("GET", "/api/v1/me", &basic(name, "only looking"), "").json();
+        assert_eq!(role["role"], "viewer", "{name}");
+        assert_eq!(looks(&camera, &basic(name, "only looking"), "/snapshot.jpg"), 200, "{name}");
+    }
+    let answer = camera.beyond("POST", "/sign-in", FORM, "name=&password=only+looking&next=.%2F");
+    assert_eq!(answer.status, 303);
+    assert_eq!(looks(&camera, &cookie(&answer), "/snapshot.jpg"), 200);
+}
+
+#[test]
+fn a_user_changes_the_own_password() {
+    let (camera, _folder) = camera();
+    send(&camera, "PUT", "/api/v1/users/ann", &json!({"password": "ann's horse"}));
+    let session = cookie(&camera.beyond("POST", "/sign-in", FORM, "name=ann&password=ann%27s+horse"));
+    let form = "current=ann%27s+horse&password=another+one&again=another+one";
+    let answer = camera.beyond("POST", "/password", &format!("{FORM}{session}"), form);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    assert_eq!(looks(&camera, &basic("ann", "another one"), "/snapshot.jpg"), 200);
+    assert_eq!(looks(&camera, &basic("ann", "ann's horse"), "/snapshot.jpg"), 401);
+    assert_eq!(looks(&camera, &basic("", PASSWORD), "/snapshot.jpg"), 200, "the admin's is as it was");
+}
+
+#[test]
+fn a_token_is_shown_once_and_opens_until_revoked() {
+    let (camera, _folder) = camera();
+    for body in [
+        json!({"name": "hass"}),
+        json!({"name": "hass", "scopes": []}),
+        json!({"name": "hass", "scopes": ["everything"]}),
+        json!({"name": "two words", "scopes": ["stream"]}),
+        json!({"name": "hass", "scopes": ["stream"], "days": 0}),
+    ] {
+        let answer = send(&camera, "POST", "/api/v1/tokens", &body);
+        assert_eq!(answer.status, 422, "{body}: {}", answer.text());
+    }
+    let made =
+        send(&camera, "POST", "/api/v1/tokens", &json!({"name": "hass", "scopes": ["snapshot"], "days": 7}));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    for head in [format!("Authorization: Bearer {token}\r\n"), basic("hass", &token)] {
+        assert_eq!(looks(&camera, &head, "/snapshot.jpg"), 200);
+        assert_eq!(looks(&camera, &head, "/api/v1/snapshot"), 200);
+        assert_eq!(looks(&camera, &head, "/stream"), 403);
+    }
+    assert_eq!(looks(&camera, "", &format!("/snapshot.jpg?x=64&token={token}")), 200);
+    assert_eq!(looks(&camera, "", &format!("/api/v1/snapshot?token={token}")), 200, "the API knows the key");
+    let list = send(&camera, "GET", "/api/v1/tokens", &json!({})).json();
+    assert_eq!(
+        (list["items"][0]["name"].clone(), list["items"][0]["token"].clone()),
+        (json!("hass"), json!(null))
+    );
+    assert!(list["items"][0]["used"].is_string() && list["items"][0]["until"].is_string(), "{list}");
+    let id = made.json()["id"].clone();
+    assert_eq!(send(&camera, "DELETE", &format!("/api/v1/tokens/{id}"), &json!({})).status, 204);
+    assert_eq!(looks(&camera, "", &format!("/snapshot.jpg?token={token}")), 401);
+}
+
+#[test]
+fn sessions_are_ended_one_by_one() {
+    let (camera, _folder) = camera();
+    let (first, second) = (camera.signed_in(), camera.signed_in());
+    let list = camera.beyond("GET", "/api/v1/sessions", &first, "").json();
+    let items = list["items"].as_array().unwrap();
+    assert_eq!(items.len(), 2);
+    let other = items.iter().find(|session| session["own"] == false).unwrap();
+    assert_eq!((&other["user"], &other["role"]), (&json!("admin"), &json!("admin")));
+    let path = format!("/api/v1/sessions/{}", other["id"]);
+    assert_eq!(camera.beyond("DELETE", &path, &first, "").status, 204);
+    assert_eq!(camera.beyond("DELETE", &path, &first, "").status, 404);
+    assert_eq!(
+        (looks(&camera, &first, "/snapshot.jpg"), looks(&camera, &second, "/snapshot.jpg")),
+        (200, 401)
+    );
+}
+
+#[test]
+fn a_link_opens_one_address_and_a_page_as_a_guest() {
+    let (camera, _folder) = camera();
+    for address in
+        ["settings", "api/v1/pause", "media", "database/new", "stream#x", "nothing", "stream?token=x"]
+    {
+        let answer = send(&camera, "POST", "/api/v1/links", &json!({"address": address}));
+        assert_eq!(answer.status, 422, "{address}: {}", answer.text());
+    }
+    let link = |address: &str| {
+        let made = send(&camera, "POST", "/api/v1/links", &json!({"address": address, "hours": 1}));
+        assert_eq!(made.status, 201, "{address}: {}", made.text());
+        made.json()["link"].as_str().unwrap().to_owned()
+    };
+    let picture = link("snapshot.jpg?x=64");
+    assert_eq!(looks(&camera, "", &format!("/{picture}")), 200);
+    assert_eq!(looks(&camera, "", &format!("/{}", picture.replace("x=64", "x=128"))), 401);
+    assert_eq!(looks(&camera, "", &format!("/{}", picture.replace("snapshot.jpg", "stream"))), 401);
+
+    let page = link("./");
+    let answer = camera.beyond("GET", page.trim_start_matches('.'), "", "");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("./")), "{}", answer.text());
+    let guest = cookie(&answer);
+    assert_eq!(camera.beyond("GET", "/", &guest, "").status, 200);
+    assert_eq!(looks(&camera, &guest, "/snapshot.jpg"), 200);
+    let media = camera.beyond("GET", "/media", &guest, "");
+    assert_eq!(media.header("location"), Some("sign-in?next=media&needed=viewer"));
+    assert_eq!(camera.beyond("POST", "/api/v1/resume", &guest, "").status, 403);
+    // Another password ends them all.
+    camera.access.set(PASSWORD).unwrap();
+    assert_eq!(looks(&camera, "", &format!("/{picture}")), 401);
+    assert_eq!(looks(&camera, &guest, "/snapshot.jpg"), 401);
+}
