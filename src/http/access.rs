@@ -181,11 +181,11 @@ impl Gate {
         tokens.find(|token| access.knows_session(token, now_s)).map(str::to_owned)
     }
 
-    /// Begins a session of this length: what sets its cookie.
+    /// Begins a session of this length: what sets its cookie, which no browser sends over plain HTTP if this `is_https`.
     ///
     /// # Errors
     /// There are no random numbers.
-    pub async fn begin(&self, headers: &HeaderMap, length: Duration) -> Result<HeaderValue, Problem> {
+    pub async fn begin(&self, is_https: bool, length: Duration) -> Result<HeaderValue, Problem> {
         let no = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no session could be begun");
         let access = self.access.clone().ok_or_else(no)?;
         let now_s = clock::wall_us() / 1_000_000;
@@ -194,17 +194,17 @@ impl Gate {
             move || access.begin_session(now_s, now_s + length.as_secs())
         });
         let token = begun.await.map_err(|_| no())??;
-        set_cookie(&access, headers, &token, length.as_secs()).ok_or_else(no)
+        set_cookie(&access, is_https, &token, length.as_secs()).ok_or_else(no)
     }
 
     /// Ends the session that a request belongs to: what takes its cookie away.
-    pub async fn end(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub async fn end(&self, headers: &HeaderMap, is_https: bool) -> Option<HeaderValue> {
         let access = self.access.clone()?;
         if let Some(token) = self.session(headers) {
             let access = access.clone();
             let _ = tokio::task::spawn_blocking(move || access.end_session(&token)).await;
         }
-        set_cookie(&access, headers, "", 0)
+        set_cookie(&access, is_https, "", 0)
     }
 }
 
@@ -214,8 +214,8 @@ fn cookie_name(access: &Access) -> String {
 
 /// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
 /// §5.1.4). No other site's page makes a browser send it.
-fn set_cookie(access: &Access, headers: &HeaderMap, token: &str, max_age: u64) -> Option<HeaderValue> {
-    let secure = if is_https(headers) { "; Secure" } else { "" };
+fn set_cookie(access: &Access, is_https: bool, token: &str, max_age: u64) -> Option<HeaderValue> {
+    let secure = if is_https { "; Secure" } else { "" };
     let name = cookie_name(access);
     let text = format!("{name}={token}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).ok()
@@ -230,7 +230,7 @@ pub fn with_cookie(mut response: Response<Body>, cookie: Option<HeaderValue>) ->
 }
 
 /// Whether the browser speaks HTTPS with a proxy in front.
-fn is_https(headers: &HeaderMap) -> bool {
+pub(super) fn is_https(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let first = text("x-forwarded-proto").split(',').next().unwrap_or_default().trim();
     let forwarded = text("forwarded").to_ascii_lowercase();

@@ -30,7 +30,7 @@ use super::query::Query;
 use super::refusals::Refusal;
 use super::routes::ROUTES;
 use super::upload::Upload;
-use super::{Site, cors, guard, page};
+use super::{Site, access, cors, guard, https, page};
 use crate::access::Client;
 use crate::base::own_mark;
 use crate::ui;
@@ -95,6 +95,11 @@ impl Request {
             headers: &self.headers,
             is_local_open: self.site.settings().is_local_open,
         }
+    }
+
+    /// Whether it came over HTTPS, to this server or to a proxy in front.
+    pub fn is_https(&self) -> bool {
+        self.link.is_tls() || access::is_https(&self.headers)
     }
 }
 
@@ -395,6 +400,9 @@ async fn answer(
     if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
             .hint("its source is to be a camera, or another tallycam"));
+    }
+    if let Some(elsewhere) = https::redirect(site, link, method, uri, &headers) {
+        return Ok(elsewhere);
     }
     let (route, InPath { id, name }) = match find(method, path)? {
         Found::Route(route, said) => (route, said),

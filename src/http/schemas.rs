@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::https::HttpsReport;
 use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
@@ -29,6 +30,7 @@ fn of_the_camera() -> Value {
     json!({
         "State": StateReport::schema(),
         "Viewer": ViewerReport::schema(),
+        "Https": HttpsReport::schema(),
         "Picture": PictureReport::schema(),
         "PicturePatch": PictureReport::change_schema(),
         "Problem": {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::access::{Denied, fit_password, next, with_cookie};
 use super::body::Body;
+use super::https::HttpsReport;
 use super::fields::{FieldError, Fields};
 use super::payload::PayloadError;
 use super::problem::Problem;
@@ -32,7 +33,7 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let password = form.get("password").unwrap_or_default().to_owned();
     let denied = match site.gate.prove(request.asker(), password).await {
         Ok(()) => {
-            let cookie = site.gate.begin(&request.headers, session_length(site)).await?;
+            let cookie = site.gate.begin(request.is_https(), session_length(site)).await?;
             log::info!("{} has signed in", request.link.peer());
             return Ok(with_cookie(page::see(&next), Some(cookie)));
         }
@@ -50,7 +51,7 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `POST /sign-out`, from a form.
 pub async fn sign_out(request: Request) -> Response<Body> {
-    let cookie = request.site.gate.end(&request.headers).await;
+    let cookie = request.site.gate.end(&request.headers, request.is_https()).await;
     with_cookie(page::see("sign-in"), cookie)
 }
 
@@ -66,7 +67,7 @@ pub async fn change_password(request: Request) -> Result<Response<Body>, Problem
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
         replace(&request, access, field("password"), field("current")).await?;
-        gate.begin(&request.headers, session_length(&request.site)).await
+        gate.begin(request.is_https(), session_length(&request.site)).await
     };
     match done.await {
         Ok(cookie) => Ok(with_cookie(page::see("sign-in"), Some(cookie))),
@@ -114,6 +115,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
         next,
         has_password: !gate.is_open(),
         is_signed_in: gate.session(&request.headers).is_some(),
+        fingerprint: HttpsReport::of(&request.site).map(|https| https.fingerprint),
         refused,
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn sign_in() -> SignInPage {
         next: "lines?line=2".into(),
         has_password: true,
         is_signed_in: false,
+        fingerprint: Some("5E:0C:77:".repeat(10) + "A1:B2"),
         refused: None,
     }
 }
